@@ -1,0 +1,59 @@
+package event
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// codecVersion is written into every entry. A reader refuses a higher one: an
+// older hone must not guess at what a newer one wrote.
+const codecVersion = 1
+
+// ErrUnreadable marks bytes that no retry can turn into an event.
+var ErrUnreadable = errors.New("unreadable event")
+
+type envelope struct {
+	Version int             `json:"v"`
+	Kind    string          `json:"kind"`
+	Data    json.RawMessage `json:"data"`
+}
+
+// Encode writes an event for the log.
+func Encode(e Event) ([]byte, error) {
+	data, err := json.Marshal(e)
+	if err != nil {
+		return nil, fmt.Errorf("encode %s event: %w", e.kind(), err)
+	}
+	return json.Marshal(envelope{Version: codecVersion, Kind: e.kind(), Data: data})
+}
+
+// Decode reads what Encode wrote. Every error wraps ErrUnreadable.
+func Decode(b []byte) (Event, error) {
+	var env envelope
+	if err := json.Unmarshal(b, &env); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnreadable, err)
+	}
+	if env.Version > codecVersion || env.Version < 1 {
+		return nil, fmt.Errorf("%w: codec version %d, this hone reads up to %d", ErrUnreadable, env.Version, codecVersion)
+	}
+	var e Event
+	switch env.Kind {
+	case (*Changed)(nil).kind():
+		e = new(Changed)
+	case (*ReconcileDue)(nil).kind():
+		e = new(ReconcileDue)
+	case (*RetrainDue)(nil).kind():
+		e = new(RetrainDue)
+	case (*RollbackDue)(nil).kind():
+		e = new(RollbackDue)
+	case (*Learned)(nil).kind():
+		e = new(Learned)
+	default:
+		return nil, fmt.Errorf("%w: unknown kind %q", ErrUnreadable, env.Kind)
+	}
+	if err := json.Unmarshal(env.Data, e); err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrUnreadable, env.Kind, err)
+	}
+	return e, nil
+}

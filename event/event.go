@@ -1,0 +1,136 @@
+package event
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Event is one entry of a log. The set is closed: Encode and Decode know every
+// kind.
+type Event interface {
+	// Of is the project the event is about.
+	Of() ProjectID
+	// Topic is the log the event belongs to.
+	Topic() Topic
+	kind() string
+}
+
+// Source says who noticed a change.
+type Source string
+
+const (
+	// FromWebhook marks a change Label Studio told us.
+	FromWebhook Source = "webhook"
+	// FromReconcile marks a change found by comparing; each one is a webhook
+	// that was lost, or a change that sends none.
+	FromReconcile Source = "reconcile"
+	// FromSetup marks what /setup or `hone connect` said of a project.
+	FromSetup Source = "setup"
+)
+
+// Task is a Label Studio task, without its annotations.
+type Task struct {
+	ID TaskID `json:"id"`
+	// Data is the task's data object, untouched.
+	Data      json.RawMessage `json:"data"`
+	UpdatedAt time.Time       `json:"updated_at,omitzero"`
+}
+
+// Annotation is what one person said of one task.
+type Annotation struct {
+	ID   AnnotationID `json:"id"`
+	Task TaskID       `json:"task"`
+	// Result is Label Studio's list of regions, untouched; null or [] when empty.
+	Result json.RawMessage `json:"result"`
+	// Cancelled is a skip: it teaches nothing, but the task was seen.
+	Cancelled   bool   `json:"cancelled,omitempty"`
+	GroundTruth bool   `json:"ground_truth,omitempty"`
+	CompletedBy UserID `json:"completed_by,omitempty"`
+	// FromModel is true when no person looked at it (a prediction turned into an
+	// annotation in bulk). Such an annotation never becomes an example.
+	FromModel bool      `json:"from_model,omitempty"`
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// Changed says what Label Studio holds now about some tasks and annotations.
+// It is a statement, not a command: hearing it twice, late or out of order must
+// end in the same state. A later (UpdatedAt, content) wins; a deletion wins for
+// ever, because Label Studio never reuses an id.
+type Changed struct {
+	Project ProjectID `json:"project"`
+	// CreatedAt is the project's creation time in unix seconds, 0 if unknown;
+	// together with the id it names a project even after the Label Studio
+	// database was replaced.
+	CreatedAt int64  `json:"created_at,omitempty"`
+	Source    Source `json:"source"`
+	// At is when hone heard it.
+	At time.Time `json:"at"`
+	// Title and LabelConfig are empty when the source did not say.
+	Title              string         `json:"title,omitempty"`
+	LabelConfig        string         `json:"label_config,omitempty"`
+	Tasks              []Task         `json:"tasks,omitempty"`
+	Annotations        []Annotation   `json:"annotations,omitempty"`
+	DeletedTasks       []TaskID       `json:"deleted_tasks,omitempty"`
+	DeletedAnnotations []AnnotationID `json:"deleted_annotations,omitempty"`
+	// Gone is true when Label Studio no longer has the project.
+	Gone bool `json:"gone,omitempty"`
+}
+
+// ReconcileDue asks to compare a project with what Label Studio holds.
+// Project 0 means every project.
+type ReconcileDue struct {
+	Project ProjectID `json:"project"`
+	At      time.Time `json:"at"`
+	// Full compares all ids, not only tasks changed since the last time.
+	Full   bool   `json:"full,omitempty"`
+	Reason string `json:"reason"`
+}
+
+// RetrainDue asks the learner to rebuild beside the live model, compare, and
+// swap if the result is not worse. Project 0 means every project.
+type RetrainDue struct {
+	Project ProjectID `json:"project"`
+	At      time.Time `json:"at"`
+	Reason  string    `json:"reason"`
+}
+
+// RollbackDue asks the learner to make an earlier version live again.
+type RollbackDue struct {
+	Project ProjectID `json:"project"`
+	At      time.Time `json:"at"`
+	// To is the version's name; empty means the one before the live one.
+	To string `json:"to,omitempty"`
+}
+
+// Learned says that a project has a new snapshot. It carries names, not
+// contents: whoever follows it reads the tasks again from the state, so that
+// hearing it twice is harmless.
+type Learned struct {
+	Project ProjectID `json:"project"`
+	// Since is when the oldest change behind this snapshot was heard.
+	Since time.Time `json:"since"`
+	// Version is the live version's name.
+	Version string `json:"version"`
+	// Tasks were added, changed, labelled or deleted.
+	Tasks []TaskID `json:"tasks,omitempty"`
+	// All means: read every task of the project again.
+	All bool `json:"all,omitempty"`
+}
+
+func (e *Changed) Of() ProjectID      { return e.Project }
+func (e *ReconcileDue) Of() ProjectID { return e.Project }
+func (e *RetrainDue) Of() ProjectID   { return e.Project }
+func (e *RollbackDue) Of() ProjectID  { return e.Project }
+func (e *Learned) Of() ProjectID      { return e.Project }
+
+func (*Changed) Topic() Topic      { return Changes }
+func (*ReconcileDue) Topic() Topic { return Reconciles }
+func (*RetrainDue) Topic() Topic   { return Changes }
+func (*RollbackDue) Topic() Topic  { return Changes }
+func (*Learned) Topic() Topic      { return Snapshots }
+
+func (*Changed) kind() string      { return "changed" }
+func (*ReconcileDue) kind() string { return "reconcile_due" }
+func (*RetrainDue) kind() string   { return "retrain_due" }
+func (*RollbackDue) kind() string  { return "rollback_due" }
+func (*Learned) kind() string      { return "learned" }

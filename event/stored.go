@@ -1,0 +1,131 @@
+package event
+
+import "time"
+
+// TaskState is one task as hone holds it: the task and every annotation on it
+// that is neither deleted nor superseded, ordered by id.
+type TaskState struct {
+	Task        Task         `json:"task"`
+	Annotations []Annotation `json:"annotations,omitempty"`
+	// Deleted is true in a Delta when the task is gone; the rest is then empty
+	// but for Task.ID.
+	Deleted bool `json:"deleted,omitempty"`
+}
+
+// Labelled reports whether a person has annotated the task (a skip is not one).
+func (t TaskState) Labelled() bool {
+	for _, a := range t.Annotations {
+		if !a.Cancelled {
+			return true
+		}
+	}
+	return false
+}
+
+// Skipped reports whether somebody skipped the task.
+func (t TaskState) Skipped() bool {
+	for _, a := range t.Annotations {
+		if a.Cancelled {
+			return true
+		}
+	}
+	return false
+}
+
+// Meta is what is kept about a project beside its tasks.
+type Meta struct {
+	Project     ProjectID `json:"project"`
+	CreatedAt   int64     `json:"created_at,omitempty"`
+	Title       string    `json:"title,omitempty"`
+	LabelConfig string    `json:"label_config,omitempty"`
+	// Gone is true once Label Studio no longer has the project.
+	Gone bool `json:"gone,omitempty"`
+	// LastEvent is when hone last heard of the project.
+	LastEvent time.Time `json:"last_event,omitzero"`
+	// Missed counts the changes only a reconcile found.
+	Missed uint64 `json:"missed,omitempty"`
+}
+
+// Delta is what a batch of events really changes in one project, after
+// duplicates and superseded statements are taken out. Applying it twice is
+// harmless: it states, it does not add.
+type Delta struct {
+	// Meta is the project's record after the batch.
+	Meta Meta
+	// ConfigChanged is true when the label config differs from the stored one.
+	ConfigChanged bool
+	// New is true when the project was not known before.
+	New bool
+	// Tasks are the touched tasks, whole, as they are after the batch, by id.
+	Tasks []TaskState
+	// Annotations counts annotations that were new, changed or deleted.
+	Annotations int
+	// Duplicates counts statements that said nothing new.
+	Duplicates int
+}
+
+// Empty reports whether the delta changes neither a task nor the config.
+func (d *Delta) Empty() bool { return len(d.Tasks) == 0 && !d.ConfigChanged && !d.New }
+
+// Stored is everything the learner needs of a project when it starts.
+type Stored struct {
+	Meta Meta
+	// Labelled are the tasks with at least one annotation, by id.
+	Labelled []TaskState
+	// Checkpoint is what the learner last saved, opaque to the state; nil at first.
+	Checkpoint []byte
+	// Versions, oldest first; the live one is marked.
+	Versions []Version
+}
+
+// Version is a named snapshot: what Label Studio shows as model_version.
+type Version struct {
+	Name      string    `json:"name"`
+	CreatedAt time.Time `json:"created_at"`
+	Reason    string    `json:"reason"`
+	Live      bool      `json:"live"`
+	Labels    int       `json:"labels"`
+	// Settings are the learner's own, opaque to the state.
+	Settings []byte `json:"settings,omitempty"`
+	// Accuracy is the held-out accuracy when the version was made, per control.
+	Accuracy map[string]float64 `json:"accuracy,omitempty"`
+}
+
+// Commit is one transaction: what a batch changed, what the model is now, and
+// how far the log is handled. All of it becomes durable, or none.
+type Commit struct {
+	Projects []ProjectCommit
+	// Cursor is nil when the commit does not come from a log entry.
+	Cursor *Cursor
+	// Learned are appended to the Snapshots log in the same transaction.
+	Learned []*Learned
+}
+
+// ProjectCommit is one project's part of a Commit.
+type ProjectCommit struct {
+	Project ProjectID
+	// Delta is nil when only the model changed.
+	Delta *Delta
+	// Checkpoint replaces the stored one unless nil.
+	Checkpoint []byte
+	// Versions replaces the stored list unless nil.
+	Versions []Version
+}
+
+// KnownTask is one task's entry in the comparison of ids.
+type KnownTask struct {
+	Task        TaskID
+	UpdatedAt   time.Time
+	Annotations []AnnotationID
+}
+
+// Distribution is what a head believes about one task.
+type Distribution struct {
+	// Control is the control tag's name.
+	Control string
+	// Labels and P run in parallel. Exclusive labels sum to 1; otherwise each P
+	// stands alone (multiple choice).
+	Labels    []string
+	P         []float64
+	Exclusive bool
+}
