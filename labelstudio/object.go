@@ -1,0 +1,211 @@
+package labelstudio
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+)
+
+const (
+	typeText       = "Text"
+	typeHyperText  = "HyperText"
+	typeParagraphs = "Paragraphs"
+)
+
+// Object is an object tag: a piece of the task's data that annotators look at.
+type Object struct {
+	// Name is unique in the config; results carry it as to_name.
+	Name string
+	// Type is the tag, such as "Text".
+	Type string
+	// Value says which task data is shown: "$field", or a text with fields in it.
+	Value string
+	// Attrs are all attributes as written.
+	Attrs map[string]string
+	// Unreadable says why hone cannot get text from it, as the end of a sentence
+	// that starts with the tag; empty when it can.
+	Unreadable string
+
+	nameKey, textKey string // keys of a paragraph's author and text
+	encoding         string
+}
+
+// ErrNoText is wrapped by the errors of Object.Text for a task whose data does
+// not have the text.
+var ErrNoText = errors.New("no text in the task")
+
+// fieldPattern is how Label Studio's interface finds fields in a value.
+var fieldPattern = regexp.MustCompile(`\$[\w\[\].{}]+`)
+
+func (o Object) judge(attrs map[string]string) string {
+	switch {
+	case o.Type != typeText && o.Type != typeHyperText && o.Type != typeParagraphs:
+		return "is not text"
+	case strings.EqualFold(attrs["valuetype"], "url"):
+		return "has valueType=\"url\", and hone does not fetch URLs: put the text itself into the task data"
+	case attrs["resolver"] != "":
+		return "has a resolver, and hone does not fetch URLs: put the text itself into the task data"
+	case !fieldPattern.MatchString(o.Value):
+		return fmt.Sprintf("shows the same for every task, since its value=%q names no field such as \"$text\"", o.Value)
+	}
+	return ""
+}
+
+// Key changes when the same task data may give another text.
+func (o Object) Key() string {
+	var k keyWriter
+	k.add(o.Name, o.Type, o.Value, o.nameKey, o.textKey, o.encoding)
+	return k.sum()
+}
+
+// Text is the text an annotator reads in this object, from a task's data object.
+// HyperText loses its markup; Paragraphs become lines "author: text". A field
+// that is null or an empty text gives "", one that is missing or holds no text
+// gives an error that wraps ErrNoText.
+func (o Object) Text(data json.RawMessage) (string, error) {
+	if o.Unreadable != "" {
+		return "", fmt.Errorf("<%s name=%q> %s", o.Type, o.Name, o.Unreadable)
+	}
+	if loc := fieldPattern.FindStringIndex(o.Value); loc != nil && loc[0] == 0 && loc[1] == len(o.Value) {
+		raw, ok := lookup(data, o.Value[1:])
+		if !ok {
+			return "", fmt.Errorf("%w: <%s name=%q> shows %s, which its data does not have", ErrNoText, o.Type, o.Name, o.Value)
+		}
+		return o.textOf(raw)
+	}
+	found := false
+	var fault error
+	s := fieldPattern.ReplaceAllStringFunc(o.Value, func(m string) string {
+		// The pattern takes a full stop after a field for a part of its path.
+		path := strings.TrimRight(m[1:], ".")
+		raw, ok := lookup(data, path)
+		if !ok {
+			return ""
+		}
+		found = true
+		t, err := scalar(raw)
+		if err != nil && fault == nil {
+			fault = fmt.Errorf("<%s name=%q>: field $%s: %w", o.Type, o.Name, path, err)
+		}
+		return t + m[1+len(path):]
+	})
+	switch {
+	case fault != nil:
+		return "", fault
+	case !found:
+		return "", fmt.Errorf("%w: <%s name=%q> shows %q, and the data has none of its fields", ErrNoText, o.Type, o.Name, o.Value)
+	case o.Type == typeHyperText:
+		return stripHTML(s), nil
+	}
+	return s, nil
+}
+
+func (o Object) textOf(raw json.RawMessage) (string, error) {
+	var s string
+	var err error
+	if o.Type == typeParagraphs {
+		s, err = o.paragraphs(raw)
+	} else {
+		s, err = scalar(raw)
+	}
+	if err != nil {
+		return "", fmt.Errorf("<%s name=%q>: field %s: %w", o.Type, o.Name, o.Value, err)
+	}
+	if strings.HasPrefix(o.encoding, "base64") {
+		b, err := base64.StdEncoding.DecodeString(strings.TrimSpace(s))
+		if err != nil {
+			return "", fmt.Errorf("%w: <%s name=%q> has encoding=%q, but field %s is not base64", ErrNoText, o.Type, o.Name, o.encoding, o.Value)
+		}
+		s = string(b)
+	}
+	if o.Type == typeHyperText {
+		s = stripHTML(s)
+	}
+	if !utf8.ValidString(s) {
+		s = strings.ToValidUTF8(s, "\uFFFD")
+	}
+	return s, nil
+}
+
+// scalar is a JSON value as Label Studio shows it where text belongs.
+func scalar(raw json.RawMessage) (string, error) {
+	switch kindOf(raw) {
+	case kindNull:
+		return "", nil
+	case kindString:
+		var s string
+		if err := json.Unmarshal(raw, &s); err != nil {
+			return "", fmt.Errorf("%w: %w", ErrNoText, err)
+		}
+		return s, nil
+	case kindNumber, kindBool:
+		return string(raw), nil
+	case kindArray:
+		var items []json.RawMessage
+		if err := json.Unmarshal(raw, &items); err != nil {
+			return "", fmt.Errorf("%w: %w", ErrNoText, err)
+		}
+		lines := make([]string, 0, len(items))
+		for _, item := range items {
+			if k := kindOf(item); k == kindArray || k == kindObject {
+				return "", fmt.Errorf("%w: it is a list that holds more than texts", ErrNoText)
+			}
+			s, err := scalar(item)
+			if err != nil {
+				return "", err
+			}
+			lines = append(lines, s)
+		}
+		return strings.Join(lines, "\n"), nil
+	}
+	return "", fmt.Errorf("%w: it is an object, not a text", ErrNoText)
+}
+
+// paragraphs joins the turns of a dialogue, one a line.
+func (o Object) paragraphs(raw json.RawMessage) (string, error) {
+	if kindOf(raw) != kindArray {
+		return scalar(raw)
+	}
+	var turns []json.RawMessage
+	if err := json.Unmarshal(raw, &turns); err != nil {
+		return "", fmt.Errorf("%w: %w", ErrNoText, err)
+	}
+	var b strings.Builder
+	for i, turn := range turns {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		if kindOf(turn) != kindObject {
+			s, err := scalar(turn)
+			if err != nil {
+				return "", fmt.Errorf("turn %d: %w", i, err)
+			}
+			b.WriteString(s)
+			continue
+		}
+		var fields map[string]json.RawMessage
+		if err := json.Unmarshal(turn, &fields); err != nil {
+			return "", fmt.Errorf("%w: turn %d: %w", ErrNoText, i, err)
+		}
+		text, ok := fields[o.textKey]
+		if !ok {
+			return "", fmt.Errorf("%w: turn %d has no %q; name the right key with textKey", ErrNoText, i, o.textKey)
+		}
+		s, err := scalar(text)
+		if err != nil {
+			return "", fmt.Errorf("turn %d: %w", i, err)
+		}
+		if author, ok := fields[o.nameKey]; ok {
+			if who, err := scalar(author); err == nil && who != "" {
+				b.WriteString(who)
+				b.WriteString(": ")
+			}
+		}
+		b.WriteString(s)
+	}
+	return b.String(), nil
+}
