@@ -40,6 +40,10 @@ type Meta struct {
 	LabelConfig string    `json:"label_config,omitempty"`
 	// Gone is true once Label Studio no longer has the project.
 	Gone bool `json:"gone,omitempty"`
+	// TitleAt and LabelConfigAt are when the statements that gave Title and
+	// LabelConfig were heard: the later one wins, whatever the order of arrival.
+	TitleAt       time.Time `json:"title_at,omitzero"`
+	LabelConfigAt time.Time `json:"label_config_at,omitzero"`
 	// LastEvent is when hone last heard of the project.
 	LastEvent time.Time `json:"last_event,omitzero"`
 	// Missed counts the changes only a reconcile found.
@@ -54,17 +58,38 @@ type Delta struct {
 	Meta Meta
 	// ConfigChanged is true when the label config differs from the stored one.
 	ConfigChanged bool
-	// New is true when the project was not known before.
+	// New is true when the project was not known before, or when its Label
+	// Studio database was replaced (the same id with another CreatedAt). In both
+	// cases Tasks is all there is, and whatever was learned under this id before
+	// is void.
 	New bool
 	// Tasks are the touched tasks, whole, as they are after the batch, by id.
 	Tasks []TaskState
 	// Annotations counts annotations that were new, changed or deleted.
 	Annotations int
-	// Duplicates counts statements that said nothing new.
+	// Duplicates counts the Changed that said nothing new.
 	Duplicates int
+	// Rest must be stored too, but holds nothing to learn from.
+	Rest Rest
 }
 
-// Empty reports whether the delta changes neither a task nor the config.
+// Rest is the part of a Delta that only the state needs: without it a later
+// statement could be judged wrongly, and the order of arrival would matter.
+type Rest struct {
+	// Tasks were heard of again with the same data and a later time. Label Studio
+	// moves a task's time at every annotation and prediction, also at our own.
+	Tasks []Task
+	// Annotations were heard of again with the same content and a later time, or
+	// are on a task that is deleted.
+	Annotations []Annotation
+	// DeletedTasks were deleted before hone ever heard of them.
+	DeletedTasks []TaskID
+	// DeletedAnnotations are all annotations deleted by their own id, known or not.
+	DeletedAnnotations []AnnotationID
+}
+
+// Empty reports whether the delta changes neither a task nor the config. An
+// empty delta still belongs into the Commit: its Meta and Rest must be stored.
 func (d *Delta) Empty() bool { return len(d.Tasks) == 0 && !d.ConfigChanged && !d.New }
 
 // Stored is everything the learner needs of a project when it starts.

@@ -1,0 +1,251 @@
+package state
+
+import (
+	"context"
+	"fmt"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/hone-ml/hone/event"
+)
+
+// Commit stores deltas, checkpoints and versions in one durable transaction:
+// when it returns nil all of it is on disk, otherwise none is and the same
+// Commit may be tried again. The functions of also run inside the transaction,
+// after the state is written, in order; an error of theirs undoes everything and
+// is returned. They move the log's cursor and append what was learned:
+// c.Cursor and c.Learned are theirs to handle, Commit itself does not.
+//
+// Committing the same delta twice is harmless. ctx is looked at before the
+// transaction begins, not later.
+func (s *Store) Commit(ctx context.Context, c event.Commit, also ...func(*bbolt.Tx) error) error {
+	// All encoding is done before the transaction opens: it keeps webhooks waiting.
+	writes := make([]projectWrite, 0, len(c.Projects))
+	for _, p := range c.Projects {
+		w, err := encodeProject(p)
+		if err != nil {
+			return fmt.Errorf("commit project %d: %w", p.Project, err)
+		}
+		writes = append(writes, w)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	err := s.db.Update(func(tx *bbolt.Tx) error {
+		for i := range writes {
+			if err := writes[i].write(tx); err != nil {
+				return fmt.Errorf("project %d: %w", writes[i].project, err)
+			}
+		}
+		for _, f := range also {
+			if err := f(tx); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("commit (nothing was stored): %w", err)
+	}
+	return nil
+}
+
+// projectWrite is one project's part, encoded.
+type projectWrite struct {
+	project              event.ProjectID
+	fresh                bool   // nothing stored may remain
+	meta                 []byte // nil without a delta
+	checkpoint, versions []byte // nil: unchanged
+
+	tasks           []taskWrite
+	restTasks       []taskWrite
+	restAnnotations []annotationWrite
+	deletedTasks    [][]byte
+	deletedAnnots   [][]byte
+}
+
+type taskWrite struct {
+	key         []byte
+	record      []byte // nil when its data is not known
+	deleted     bool
+	annotations []annotationWrite
+}
+
+type annotationWrite struct {
+	key, resultKey, register, record []byte
+}
+
+func encodeProject(p event.ProjectCommit) (w projectWrite, err error) {
+	w = projectWrite{project: p.Project, checkpoint: p.Checkpoint}
+	if p.Project <= 0 {
+		return w, fmt.Errorf("there is no such project")
+	}
+	if p.Versions != nil {
+		if w.versions, err = encodeJSON(p.Versions); err != nil {
+			return w, err
+		}
+	}
+	d := p.Delta
+	if d == nil {
+		return w, nil
+	}
+	if d.Meta.Project != p.Project {
+		return w, fmt.Errorf("its delta is about project %d", d.Meta.Project)
+	}
+	w.fresh = d.New
+	if w.meta, err = encodeJSON(d.Meta); err != nil {
+		return w, err
+	}
+	w.tasks = make([]taskWrite, 0, len(d.Tasks))
+	for _, ts := range d.Tasks {
+		t := encodeTaskWrite(ts.Task)
+		t.deleted = ts.Deleted
+		for _, a := range ts.Annotations {
+			t.annotations = append(t.annotations, encodeAnnotationWrite(a))
+		}
+		w.tasks = append(w.tasks, t)
+	}
+	for _, t := range d.Rest.Tasks {
+		w.restTasks = append(w.restTasks, encodeTaskWrite(t))
+	}
+	for _, a := range d.Rest.Annotations {
+		w.restAnnotations = append(w.restAnnotations, encodeAnnotationWrite(a))
+	}
+	for _, id := range d.Rest.DeletedTasks {
+		w.deletedTasks = append(w.deletedTasks, idKey(id))
+	}
+	for _, id := range d.Rest.DeletedAnnotations {
+		w.deletedAnnots = append(w.deletedAnnots, idKey(id))
+	}
+	return w, nil
+}
+
+func encodeTaskWrite(t event.Task) taskWrite {
+	w := taskWrite{key: idKey(t.ID)}
+	if t.Data != nil {
+		w.record = encodeTask(t, taskStamp(t))
+	}
+	return w
+}
+
+func encodeAnnotationWrite(a event.Annotation) annotationWrite {
+	st := annotationStamp(a)
+	return annotationWrite{
+		key: idKey(a.ID), resultKey: resultKey(a.Task, a.ID),
+		register: encodeRegister(register{task: a.Task, stamp: st}),
+		record:   encodeAnnotation(a, st),
+	}
+}
+
+func (w *projectWrite) write(tx *bbolt.Tx) error {
+	if w.fresh {
+		if err := w.dropReplaced(tx); err != nil {
+			return err
+		}
+	}
+	b, err := createProject(tx, w.project)
+	if err != nil {
+		return err
+	}
+	for _, kv := range []struct{ k, v []byte }{
+		{keyMeta, w.meta}, {keyCheckpoint, w.checkpoint}, {keyVersions, w.versions},
+	} {
+		if kv.v == nil {
+			continue
+		}
+		if err := b.project.Put(kv.k, kv.v); err != nil {
+			return err
+		}
+	}
+	for i := range w.tasks {
+		if err := b.putTask(&w.tasks[i]); err != nil {
+			return err
+		}
+	}
+	return w.writeRest(b)
+}
+
+// dropReplaced deletes what is stored when the delta says that it belonged to
+// another Label Studio database. What a reconcile may have set before the first
+// delta of a project stays.
+func (w *projectWrite) dropReplaced(tx *bbolt.Tx) error {
+	b := openProject(tx, w.project)
+	if b == nil || b.project.Get(keyMeta) == nil {
+		return nil
+	}
+	return projectsBucket(tx).DeleteBucket(idKey(w.project))
+}
+
+func (w *projectWrite) writeRest(b *buckets) error {
+	for i := range w.restTasks {
+		if err := b.tasks.Put(w.restTasks[i].key, w.restTasks[i].record); err != nil {
+			return err
+		}
+	}
+	for _, a := range w.restAnnotations {
+		if err := b.annotations.Put(a.key, a.register); err != nil {
+			return err
+		}
+		// On a deleted task only its time is kept.
+		if b.results.Get(a.resultKey) != nil {
+			if err := b.results.Put(a.resultKey, a.record); err != nil {
+				return err
+			}
+		}
+	}
+	for _, k := range w.deletedTasks {
+		if err := b.tombstones.Put(k, []byte{recordVersion}); err != nil {
+			return err
+		}
+	}
+	deleted := encodeRegister(register{deleted: true})
+	for _, k := range w.deletedAnnots {
+		if err := b.annotations.Put(k, deleted); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// putTask makes what is stored of a task equal to w.
+func (b *buckets) putTask(w *taskWrite) error {
+	keep := make(map[string]bool, len(w.annotations))
+	for _, a := range w.annotations {
+		keep[string(a.resultKey)] = true
+	}
+	var stale [][]byte // deleting under a cursor would make it skip
+	err := forRange(b.results, w.key, func(k, _ []byte) error {
+		if !keep[string(k)] {
+			stale = append(stale, append([]byte(nil), k...))
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, k := range stale {
+		if err := b.results.Delete(k); err != nil {
+			return err
+		}
+	}
+	switch {
+	case w.deleted:
+		if err := b.tasks.Delete(w.key); err != nil {
+			return err
+		}
+		return b.tombstones.Put(w.key, []byte{recordVersion})
+	case w.record != nil:
+		if err := b.tasks.Put(w.key, w.record); err != nil {
+			return err
+		}
+	}
+	for _, a := range w.annotations {
+		if err := b.annotations.Put(a.key, a.register); err != nil {
+			return err
+		}
+		if err := b.results.Put(a.resultKey, a.record); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,204 @@
+package state
+
+import (
+	"bytes"
+	"cmp"
+	"maps"
+	"slices"
+
+	"github.com/hone-ml/hone/event"
+)
+
+// task returns a task's slot, reading what is stored of it the first time.
+func (m *merge) task(id event.TaskID) (*taskSlot, error) {
+	if slot, ok := m.tasks[id]; ok {
+		return slot, nil
+	}
+	slot := &taskSlot{id: id}
+	if m.b != nil {
+		key := idKey(id)
+		if m.b.tombstones.Get(key) != nil {
+			slot.before.deleted = true
+		} else if v := m.b.tasks.Get(key); v != nil {
+			t, st, err := decodeTask(id, v)
+			if err != nil {
+				return nil, err
+			}
+			slot.before = taskFact{heard: true, stamp: st}
+			slot.data = t.Data
+		}
+	}
+	slot.now = slot.before
+	m.tasks[id] = slot
+	return slot, nil
+}
+
+// annotation returns an annotation's slot, reading its register the first time.
+func (m *merge) annotation(id event.AnnotationID) (*annSlot, error) {
+	if slot, ok := m.anns[id]; ok {
+		return slot, nil
+	}
+	slot := &annSlot{id: id}
+	if m.b != nil {
+		if v := m.b.annotations.Get(idKey(id)); v != nil {
+			r, err := decodeRegister(id, v)
+			if err != nil {
+				return nil, err
+			}
+			slot.before = annFact{register: r, heard: true}
+			if !r.deleted {
+				m.on[r.task] = append(m.on[r.task], slot)
+			}
+		}
+	}
+	slot.now = slot.before
+	m.anns[id] = slot
+	return slot, nil
+}
+
+// loadOn makes slots of the annotations stored on a task.
+func (m *merge) loadOn(id event.TaskID) error {
+	if m.b == nil {
+		return nil
+	}
+	return forRange(m.b.results, idKey(id), func(k, _ []byte) error {
+		_, err := m.annotation(idOf[event.AnnotationID](k[8:]))
+		return err
+	})
+}
+
+// counts reports whether an annotation is there for the learner: stated, and
+// neither it nor its task deleted.
+func (m *merge) counts(f annFact) (bool, error) {
+	if !f.heard || f.deleted {
+		return false, nil
+	}
+	t, err := m.task(f.task)
+	return err == nil && !t.now.deleted, err
+}
+
+func (m *merge) countedBefore(f annFact) (bool, error) {
+	if !f.heard || f.deleted {
+		return false, nil
+	}
+	t, err := m.task(f.task)
+	return err == nil && !t.before.deleted, err
+}
+
+// result returns the bytes of an annotation's result as it stands now.
+func (m *merge) result(a *annSlot) []byte {
+	if a.said != nil {
+		return a.said.Result
+	}
+	if v := m.b.results.Get(resultKey(a.now.task, a.id)); len(v) > annotationHead {
+		return v[annotationHead:]
+	}
+	return nil
+}
+
+// delta says what the batch changed.
+func (m *merge) delta() (event.Delta, error) {
+	d := event.Delta{
+		Meta: m.meta, New: m.fresh, Duplicates: m.duplicates,
+		ConfigChanged: m.meta.LabelConfig != m.before.LabelConfig,
+	}
+	touched := make(map[event.TaskID]bool)
+	// The order of ids makes a delta a function of its batch, byte for byte.
+	annIDs := slices.Sorted(maps.Keys(m.anns))
+	for _, id := range annIDs {
+		a := m.anns[id]
+		was, err := m.countedBefore(a.before)
+		if err != nil {
+			return d, err
+		}
+		is, err := m.counts(a.now)
+		if err != nil {
+			return d, err
+		}
+		if was != is || is && (a.before.task != a.now.task || a.before.stamp.hash != a.now.stamp.hash) {
+			d.Annotations++
+			if was {
+				touched[a.before.task] = true
+			}
+			if is {
+				touched[a.now.task] = true
+			}
+		}
+		if a.now.deleted && !a.before.deleted {
+			d.Rest.DeletedAnnotations = append(d.Rest.DeletedAnnotations, id)
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(m.tasks)) {
+		switch t := m.tasks[id]; {
+		case t.now.deleted:
+			if t.before.heard {
+				touched[id] = true
+			} else if !t.before.deleted && !touched[id] {
+				d.Rest.DeletedTasks = append(d.Rest.DeletedTasks, id)
+			}
+		case t.now.heard && (!t.before.heard || t.before.stamp.hash != t.now.stamp.hash):
+			touched[id] = true
+		case t.said && !touched[id]:
+			d.Rest.Tasks = append(d.Rest.Tasks, m.taskOf(t))
+		}
+	}
+	for _, id := range annIDs {
+		a := m.anns[id]
+		if a.said == nil {
+			continue
+		}
+		if is, err := m.counts(a.now); err != nil {
+			return d, err
+		} else if !is || !touched[a.now.task] {
+			d.Rest.Annotations = append(d.Rest.Annotations, *a.said)
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(touched)) {
+		ts, err := m.taskState(id)
+		if err != nil {
+			return d, err
+		}
+		d.Tasks = append(d.Tasks, ts)
+	}
+	return d, nil
+}
+
+func (m *merge) taskOf(t *taskSlot) event.Task {
+	out := event.Task{ID: t.id}
+	if t.now.heard {
+		out.UpdatedAt = t.now.stamp.at
+		out.Data = bytes.Clone(t.data) // may belong to the transaction
+	}
+	return out
+}
+
+// taskState builds a touched task, whole.
+func (m *merge) taskState(id event.TaskID) (event.TaskState, error) {
+	slot, err := m.task(id)
+	if err != nil {
+		return event.TaskState{}, err
+	}
+	if slot.now.deleted {
+		return event.TaskState{Task: event.Task{ID: id}, Deleted: true}, nil
+	}
+	ts := event.TaskState{Task: m.taskOf(slot)}
+	for _, a := range m.on[id] {
+		if a.said != nil && a.now.task == id {
+			ts.Annotations = append(ts.Annotations, *a.said)
+		}
+	}
+	if m.b != nil {
+		err = forRange(m.b.results, idKey(id), func(k, v []byte) error {
+			if a := m.anns[idOf[event.AnnotationID](k[8:])]; a != nil && (a.said != nil || a.now.deleted) {
+				return nil
+			}
+			a, err := decodeAnnotation(k, v)
+			ts.Annotations = append(ts.Annotations, a)
+			return err
+		})
+	}
+	slices.SortFunc(ts.Annotations, func(a, b event.Annotation) int { return cmp.Compare(a.ID, b.ID) })
+	// An annotation that left and came back is listed twice.
+	ts.Annotations = slices.CompactFunc(ts.Annotations, func(a, b event.Annotation) bool { return a.ID == b.ID })
+	return ts, err
+}

@@ -1,0 +1,22 @@
+// Package state is hone's memory on disk: one bbolt file that holds, for every
+// project, the tasks, the annotations as Label Studio last stated them, the
+// learner's checkpoint and versions, and how far a reconcile has read.
+//
+// What is stored is a function of the set of statements heard (event.Changed),
+// not of their order, their batches, or how often they were heard:
+//
+//   - An annotation and a task's data are registers. The statement with the
+//     greatest (updated_at, hash of the content, bytes) wins. Content is compared
+//     as JSON values: spacing, the order of keys and the spelling of strings and
+//     numbers do not matter.
+//   - A deletion leaves a tombstone for ever and wins over every statement.
+//   - An annotation counts while neither it nor the task it was last stated on is
+//     deleted. It may be heard of before its task.
+//   - Title and label config go by when hone heard them, and so does Gone.
+//   - A project stated with another creation time belongs to another Label
+//     Studio database. The later heard one wins, and what was stored under the
+//     other is dropped.
+//
+// Only Meta.Missed depends on the order: it counts what a reconcile was the
+// first to say.
+package state

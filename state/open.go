@@ -1,0 +1,183 @@
+package state
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"sync"
+	"time"
+
+	"go.etcd.io/bbolt"
+	bbolterrors "go.etcd.io/bbolt/errors"
+)
+
+const (
+	fileName  = "hone.db"
+	ownerName = "hone.pid"
+
+	defaultLockTimeout = 2 * time.Second
+
+	// The address space that is mapped at the start. While the file is smaller it
+	// is never mapped anew; mapping anew waits for every open read, so that a slow
+	// backup would hold up the webhooks. It costs addresses, not memory.
+	initialMap = 1 << 30
+)
+
+// ErrInUse marks the error of Open when another process has the file.
+var ErrInUse = errors.New("the data directory is in use")
+
+// Options of Open. The zero value is what production uses.
+type Options struct {
+	// LockTimeout is how long Open waits for another process to let go of the
+	// file, 2 s if zero: long enough for a restart to overlap.
+	LockTimeout time.Duration
+	// Now is the clock, time.Now if nil.
+	Now func() time.Time
+}
+
+// Store is the open file. All methods are safe for concurrent use; reads never
+// wait for writes. The deltas of one project must come from one writer: nothing
+// else may commit a delta of that project between its Plan and its Commit.
+type Store struct {
+	db    *bbolt.DB
+	owner string
+	now   func() time.Time
+	close sync.Once
+}
+
+// Open opens DIR/hone.db, creating the directory (0700) and the file (0600) if
+// need be, and migrates it to this hone's schema. It wraps ErrInUse when another
+// process has the file, and refuses a file that a newer hone wrote.
+func Open(dir string, o Options) (*Store, error) {
+	if o.LockTimeout <= 0 {
+		o.LockTimeout = defaultLockTimeout
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("create the data directory: %w", err)
+	}
+	path := filepath.Join(dir, fileName)
+	owner := filepath.Join(dir, ownerName)
+	_, statErr := os.Stat(path)
+
+	// The free list stays in the file (a page or two a commit, nothing beside the
+	// fsync): without it every start would read the whole file. As a map it does
+	// not slow down when the log's truncation leaves many holes. The page size is
+	// the system's, which is what one write does at once.
+	opts := &bbolt.Options{Timeout: o.LockTimeout, FreelistType: bbolt.FreelistMapType}
+	if runtime.GOOS != "windows" && strconv.IntSize == 64 {
+		opts.InitialMmapSize = initialMap
+	}
+	db, err := bbolt.Open(path, 0o600, opts)
+	if err != nil {
+		return nil, openError(path, owner, err)
+	}
+	s := &Store{db: db, owner: owner, now: o.Now}
+	if err := s.prepare(dir, path, errors.Is(statErr, os.ErrNotExist)); err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), s.Close())
+	}
+	return s, nil
+}
+
+func (s *Store) prepare(dir, path string, created bool) error {
+	if fi, err := os.Stat(path); err == nil && fi.Mode().Perm()&0o077 != 0 {
+		// It holds a token. Mounts with fixed modes refuse this; then there is
+		// nothing to be done here.
+		_ = os.Chmod(path, 0o600)
+	}
+	if err := s.writeOwner(); err != nil {
+		return err
+	}
+	if err := migrate(s.db, migrations); err != nil {
+		return err
+	}
+	if created {
+		return syncDir(dir)
+	}
+	return nil
+}
+
+// syncDir makes a new file's name durable: its content alone does not outlive a
+// power failure.
+func syncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+type owner struct {
+	PID   int       `json:"pid"`
+	Host  string    `json:"host"`
+	Since time.Time `json:"since"`
+}
+
+// writeOwner says beside the file who has it, for the error of the next one. It
+// is only read while the lock is held, so a leftover of a killed hone is harmless.
+func (s *Store) writeOwner() error {
+	host, _ := os.Hostname()
+	b, err := json.Marshal(owner{PID: os.Getpid(), Host: host, Since: s.now().UTC()})
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(s.owner, append(b, '\n'), 0o600)
+}
+
+func openError(path, ownerPath string, err error) error {
+	switch {
+	case errors.Is(err, bbolterrors.ErrTimeout):
+		who := "another process"
+		var o owner
+		if b, readErr := os.ReadFile(ownerPath); readErr == nil && json.Unmarshal(b, &o) == nil && o.PID > 0 {
+			who = fmt.Sprintf("process %d on %s, running since %s", o.PID, o.Host, o.Since.Format(time.RFC3339))
+		}
+		return fmt.Errorf("%w: %s is held by %s. Stop that hone first, or give this one another --data-dir; "+
+			"commands about a running hone reach it over HTTP at its listen address", ErrInUse, path, who)
+	case errors.Is(err, bbolterrors.ErrInvalid), errors.Is(err, bbolterrors.ErrChecksum), errors.Is(err, bbolterrors.ErrVersionMismatch):
+		return fmt.Errorf("open %s: %w: it is damaged or not hone's. Restore a backup, "+
+			"or move it away: hone then learns again from what Label Studio holds", path, err)
+	}
+	return fmt.Errorf("open %s: %w", path, err)
+}
+
+// DB is the bbolt file, for packages that keep buckets of their own in it. Its
+// bucket "state" belongs to this package.
+func (s *Store) DB() *bbolt.DB { return s.db }
+
+// Backup writes a consistent copy of the whole file to w, while hone goes on.
+// The copy holds the token that Label Studio gave. A slow w makes the file grow
+// meanwhile, since no page the copy needs is reused.
+func (s *Store) Backup(w io.Writer) error {
+	err := s.db.View(func(tx *bbolt.Tx) error {
+		_, err := tx.WriteTo(w)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("back up %s: %w", s.db.Path(), err)
+	}
+	return nil
+}
+
+// Close waits for open transactions and lets go of the file. Closing twice is
+// harmless; every other method then returns an error.
+func (s *Store) Close() error {
+	var err error
+	s.close.Do(func() {
+		if e := os.Remove(s.owner); e != nil && !errors.Is(e, os.ErrNotExist) {
+			err = e
+		}
+		err = errors.Join(err, s.db.Close())
+	})
+	return err
+}

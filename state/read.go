@@ -1,0 +1,208 @@
+package state
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/hone-ml/hone/event"
+)
+
+// ErrUnknownProject marks the error for a project hone has not heard of.
+var ErrUnknownProject = errors.New("hone has not heard of this project")
+
+// forRange calls f for every key that starts with prefix, in order.
+func forRange(b *bbolt.Bucket, prefix []byte, f func(k, v []byte) error) error {
+	c := b.Cursor()
+	for k, v := c.Seek(prefix); k != nil && bytes.HasPrefix(k, prefix); k, v = c.Next() {
+		if err := f(k, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *buckets) meta(p event.ProjectID) (m event.Meta, known bool, err error) {
+	v := b.project.Get(keyMeta)
+	if v == nil {
+		return event.Meta{Project: p}, false, nil
+	}
+	err = decodeJSON("meta", v, &m)
+	return m, err == nil, err
+}
+
+// view runs f on a project's buckets, nil when nothing is stored of it.
+func (s *Store) view(ctx context.Context, what string, p event.ProjectID, f func(b *buckets) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	err := s.db.View(func(tx *bbolt.Tx) error { return f(openProject(tx, p)) })
+	if err != nil {
+		return fmt.Errorf("%s of project %d: %w", what, p, err)
+	}
+	return nil
+}
+
+// Projects returns every project hone has heard of and not forgotten, by id,
+// also those that are Gone.
+func (s *Store) Projects(ctx context.Context) ([]event.Meta, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	var out []event.Meta
+	err := s.db.View(func(tx *bbolt.Tx) error {
+		return projectsBucket(tx).ForEachBucket(func(k []byte) error {
+			p := idOf[event.ProjectID](k)
+			m, known, err := openProject(tx, p).meta(p)
+			if err != nil {
+				return fmt.Errorf("project %d: %w", p, err)
+			}
+			if known {
+				out = append(out, m)
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list projects: %w", err)
+	}
+	return out, nil
+}
+
+// Meta returns a project's record; the error wraps ErrUnknownProject when there
+// is none.
+func (s *Store) Meta(ctx context.Context, p event.ProjectID) (m event.Meta, err error) {
+	err = s.view(ctx, "record", p, func(b *buckets) (err error) {
+		known := false
+		if b != nil {
+			m, known, err = b.meta(p)
+		}
+		if err == nil && !known {
+			err = ErrUnknownProject
+		}
+		return err
+	})
+	return m, err
+}
+
+// Load returns what the learner starts from. A project that hone has not heard
+// of is empty, not an error.
+func (s *Store) Load(ctx context.Context, p event.ProjectID) (event.Stored, error) {
+	out := event.Stored{Meta: event.Meta{Project: p}}
+	err := s.view(ctx, "load the state", p, func(b *buckets) (err error) {
+		if b == nil {
+			return nil
+		}
+		if out.Meta, _, err = b.meta(p); err != nil {
+			return err
+		}
+		out.Checkpoint = bytes.Clone(b.project.Get(keyCheckpoint))
+		if v := b.project.Get(keyVersions); v != nil {
+			if err := decodeJSON("versions", v, &out.Versions); err != nil {
+				return err
+			}
+		}
+		return b.walk(ctx, false, func(g *group) error {
+			ts, err := g.state()
+			out.Labelled = append(out.Labelled, ts)
+			return err
+		})
+	})
+	return out, err
+}
+
+// Tasks returns tasks whole: all of them by id when ids is nil, otherwise those
+// asked for, in the order asked for. One that is deleted, or was never heard of,
+// comes back Deleted.
+func (s *Store) Tasks(ctx context.Context, p event.ProjectID, ids []event.TaskID) ([]event.TaskState, error) {
+	out := make([]event.TaskState, 0, len(ids))
+	err := s.view(ctx, "read the tasks", p, func(b *buckets) error {
+		if ids == nil {
+			if b == nil {
+				return nil
+			}
+			return b.walk(ctx, true, func(g *group) error {
+				ts, err := g.state()
+				out = append(out, ts)
+				return err
+			})
+		}
+		for i, id := range ids {
+			if i%256 == 0 && ctx.Err() != nil {
+				return ctx.Err()
+			}
+			ts := event.TaskState{Task: event.Task{ID: id}, Deleted: true}
+			if b != nil {
+				if g := b.group(id); !g.empty() {
+					var err error
+					if ts, err = g.state(); err != nil {
+						return err
+					}
+				}
+			}
+			out = append(out, ts)
+		}
+		return nil
+	})
+	return out, err
+}
+
+// Known returns what hone believes Label Studio holds, by task id: what a
+// comparison of all ids needs, without any content. A task known only by an
+// annotation on it has no UpdatedAt.
+func (s *Store) Known(ctx context.Context, p event.ProjectID) ([]event.KnownTask, error) {
+	var out []event.KnownTask
+	err := s.view(ctx, "read the ids", p, func(b *buckets) error {
+		if b == nil {
+			return nil
+		}
+		return b.walk(ctx, true, func(g *group) error {
+			t, err := g.task()
+			k := event.KnownTask{Task: t.ID, UpdatedAt: t.UpdatedAt}
+			for _, a := range g.annotations {
+				k.Annotations = append(k.Annotations, idOf[event.AnnotationID](a.key[8:]))
+			}
+			out = append(out, k)
+			return err
+		})
+	})
+	return out, err
+}
+
+// Counts of a project. A task is labelled when a person annotated it and skipped
+// when a person skipped it; both is possible with several annotators.
+type Counts struct {
+	Tasks, Labelled, Skipped, Annotations int
+}
+
+// Count counts what is stored of a project, by reading the keys of all its tasks.
+func (s *Store) Count(ctx context.Context, p event.ProjectID) (Counts, error) {
+	var n Counts
+	err := s.view(ctx, "count the tasks", p, func(b *buckets) error {
+		if b == nil {
+			return nil
+		}
+		return b.walk(ctx, true, func(g *group) error {
+			labelled, skipped := 0, 0
+			for _, a := range g.annotations {
+				if len(a.record) < annotationHead {
+					return fmt.Errorf("annotation %x: %w", a.key, errRecord)
+				}
+				if a.record[1]&flagCancelled != 0 {
+					skipped = 1
+				} else {
+					labelled = 1
+				}
+			}
+			n.Tasks++
+			n.Labelled += labelled
+			n.Skipped += skipped
+			n.Annotations += len(g.annotations)
+			return nil
+		})
+	})
+	return n, err
+}

@@ -1,0 +1,103 @@
+package state
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"github.com/hone-ml/hone/event"
+)
+
+// group is one task as it is stored, undecoded. Its bytes are the transaction's.
+type group struct {
+	key         []byte
+	record      []byte // nil when the task's data is not known
+	annotations []stored
+}
+
+type stored struct{ key, record []byte }
+
+func (g *group) empty() bool { return g.record == nil && len(g.annotations) == 0 }
+
+// task returns the task without its data.
+func (g *group) task() (event.Task, error) {
+	id := idOf[event.TaskID](g.key)
+	if g.record == nil {
+		return event.Task{ID: id}, nil
+	}
+	t, _, err := decodeTask(id, g.record)
+	t.Data = nil
+	return t, err
+}
+
+// state decodes and copies the whole task.
+func (g *group) state() (ts event.TaskState, err error) {
+	if ts.Task, err = g.task(); err != nil {
+		return ts, err
+	}
+	if g.record != nil {
+		ts.Task.Data = bytes.Clone(g.record[1+stampLen:])
+	}
+	if len(g.annotations) > 0 {
+		ts.Annotations = make([]event.Annotation, len(g.annotations))
+	}
+	for i, a := range g.annotations {
+		if ts.Annotations[i], err = decodeAnnotation(a.key, a.record); err != nil {
+			return ts, err
+		}
+	}
+	return ts, nil
+}
+
+// group reads one task.
+func (b *buckets) group(id event.TaskID) *group {
+	g := &group{key: idKey(id)}
+	g.record = b.tasks.Get(g.key)
+	_ = forRange(b.results, g.key, func(k, v []byte) error {
+		g.annotations = append(g.annotations, stored{k, v})
+		return nil
+	})
+	return g
+}
+
+// walk calls f for every task by id, or only for those with annotations. The
+// group is reused from call to call.
+func (b *buckets) walk(ctx context.Context, all bool, f func(g *group) error) error {
+	results, tasks := b.results.Cursor(), b.tasks.Cursor()
+	rk, rv := results.First()
+	var tk, tv []byte
+	if all {
+		tk, tv = tasks.First()
+	}
+	var g group
+	for n := 0; rk != nil || tk != nil; n++ {
+		if n%1024 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if rk != nil && len(rk) != 16 || tk != nil && len(tk) != 8 {
+			return fmt.Errorf("keys %x, %x: %w", rk, tk, errRecord)
+		}
+		g.key, g.record, g.annotations = nil, nil, g.annotations[:0]
+		if rk != nil {
+			g.key = rk[:8]
+		}
+		if g.key == nil || tk != nil && bytes.Compare(tk, g.key) < 0 {
+			g.key = tk
+		}
+		switch {
+		case tk != nil && bytes.Equal(tk, g.key):
+			g.record = tv
+			tk, tv = tasks.Next()
+		case !all:
+			g.record = b.tasks.Get(g.key)
+		}
+		for rk != nil && bytes.HasPrefix(rk, g.key) {
+			g.annotations = append(g.annotations, stored{rk, rv})
+			rk, rv = results.Next()
+		}
+		if err := f(&g); err != nil {
+			return err
+		}
+	}
+	return nil
+}
