@@ -139,6 +139,7 @@ func DecodeHook(body []byte, at time.Time) (Hook, error) {
 	c := &event.Changed{
 		Project: h.Project, CreatedAt: b.Project.CreatedAt, Source: event.FromWebhook, At: at,
 		Title: b.Project.Row.Title, LabelConfig: b.Project.Row.LabelConfig,
+		ConfigAt: time.Time(b.Project.Row.UpdatedAt),
 	}
 	var err error
 	switch kind {
