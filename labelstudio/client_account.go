@@ -1,0 +1,65 @@
+package labelstudio
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/hone-ml/hone/event"
+)
+
+// User is the person a token belongs to.
+type User struct {
+	ID    event.UserID `json:"id"`
+	Email string       `json:"email"`
+	Name  string       `json:"username"`
+}
+
+// Version reads Label Studio's release, such as "1.23.2". It needs no token and
+// sends none.
+func (c *Client) Version(ctx context.Context) (string, error) {
+	var answer struct {
+		Release string `json:"release"`
+	}
+	err := c.do(ctx, call{op: "read Label Studio's version", method: http.MethodGet, path: "/api/version/", anonymous: true, into: decodeInto(&answer)})
+	return answer.Release, err
+}
+
+// WhoAmI reads whose token it is; the cheapest call that proves the token good.
+func (c *Client) WhoAmI(ctx context.Context) (User, error) {
+	var u User
+	err := c.do(ctx, call{op: "check the token", method: http.MethodGet, path: "/api/current-user/whoami", into: decodeInto(&u)})
+	return u, err
+}
+
+// TokenSettings says which kinds of token the organisation accepts.
+type TokenSettings struct {
+	PersonalAccessTokens bool `json:"api_tokens_enabled"`
+	LegacyTokens         bool `json:"legacy_api_tokens_enabled"`
+}
+
+// TokenSettings reads which kinds of token the organisation accepts.
+func (c *Client) TokenSettings(ctx context.Context) (TokenSettings, error) {
+	var s TokenSettings
+	err := c.do(ctx, call{op: "read the token settings", method: http.MethodGet, path: "/api/jwt/settings", into: decodeInto(&s)})
+	return s, err
+}
+
+// SetTokenSettings chooses which kinds of token the organisation accepts.
+func (c *Client) SetTokenSettings(ctx context.Context, s TokenSettings) error {
+	return c.do(ctx, call{op: "change the token settings", method: http.MethodPost, path: "/api/jwt/settings", body: s, repeatable: true})
+}
+
+// CreatePersonalAccessToken makes one for the token's user. A user has one at
+// most; Label Studio answers 409 to a second.
+func (c *Client) CreatePersonalAccessToken(ctx context.Context) (Secret, error) {
+	var answer struct {
+		Token string `json:"token"`
+	}
+	err := c.do(ctx, call{op: "create a personal access token", method: http.MethodPost, path: "/api/token/", body: struct{}{}, into: decodeInto(&answer)})
+	return Secret(answer.Token), err
+}
+
+// RevokePersonalAccessToken makes one useless.
+func (c *Client) RevokePersonalAccessToken(ctx context.Context, token Secret) error {
+	return c.do(ctx, call{op: "revoke a personal access token", method: http.MethodPost, path: "/api/token/blacklist/", body: map[string]string{"refresh": token.Reveal()}})
+}

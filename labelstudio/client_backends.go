@@ -1,0 +1,109 @@
+package labelstudio
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/hone-ml/hone/event"
+)
+
+// Backend is an ML backend registered with a project.
+type Backend struct {
+	ID      int64           `json:"id"`
+	Project event.ProjectID `json:"project"`
+	URL     string          `json:"url"`
+	Title   string          `json:"title"`
+	// State is CO connected, DI disconnected, ER error, TR training, PR predicting.
+	State string `json:"state"`
+	// Error is what Label Studio last complained of.
+	Error string `json:"error_message"`
+	// ModelVersion is what the backend's /setup last answered.
+	ModelVersion  string `json:"model_version"`
+	Interactive   bool   `json:"is_interactive"`
+	AuthMethod    string `json:"auth_method"`
+	BasicAuthUser string `json:"basic_auth_user"`
+}
+
+// BackendWrite registers or changes an ML backend.
+type BackendWrite struct {
+	Project     event.ProjectID `json:"project"`
+	URL         string          `json:"url"`
+	Title       string          `json:"title,omitempty"`
+	Interactive bool            `json:"is_interactive"`
+	// User and Password are sent to the backend as Basic authentication; both or
+	// none.
+	User     string
+	Password Secret
+}
+
+func (b BackendWrite) wire() map[string]any {
+	m := map[string]any{"project": b.Project, "url": b.URL, "is_interactive": b.Interactive}
+	if b.Title != "" {
+		m["title"] = b.Title
+	}
+	if b.User != "" {
+		m["auth_method"] = "BASIC_AUTH"
+		m["basic_auth_user"] = b.User
+		m["basic_auth_pass"] = b.Password.Reveal()
+	}
+	return m
+}
+
+// Backends lists a project's ML backends; only the first is ever asked. Label
+// Studio calls each one's /health and /setup before it answers.
+func (c *Client) Backends(ctx context.Context, project event.ProjectID) ([]Backend, error) {
+	var all []Backend
+	err := c.do(ctx, call{
+		op: fmt.Sprintf("list ML backends of project %d", project), method: http.MethodGet, path: "/api/ml/",
+		query: url.Values{"project": {strconv.FormatInt(int64(project), 10)}}, into: decodeInto(&all),
+	})
+	return all, err
+}
+
+// AddBackend registers an ML backend. Label Studio calls its /health and /setup,
+// and by itself registers a webhook at <url>/webhook without headers and sets
+// the project's model_version to the backend's title.
+func (c *Client) AddBackend(ctx context.Context, b BackendWrite) (Backend, error) {
+	var answer Backend
+	err := c.do(ctx, call{op: fmt.Sprintf("add ML backend %s to project %d", b.URL, b.Project), method: http.MethodPost, path: "/api/ml/", body: b.wire(), into: decodeInto(&answer)})
+	return answer, err
+}
+
+// PatchBackend replaces a backend's settings. Project and URL are required:
+// without them Label Studio fails with 500.
+func (c *Client) PatchBackend(ctx context.Context, id int64, b BackendWrite) (Backend, error) {
+	if b.Project == 0 || b.URL == "" {
+		return Backend{}, fmt.Errorf("change ML backend %d: project and URL must be given", id)
+	}
+	var answer Backend
+	err := c.do(ctx, call{op: fmt.Sprintf("change ML backend %d", id), method: http.MethodPatch, path: backendPath(id, ""), body: b.wire(), into: decodeInto(&answer)})
+	return answer, err
+}
+
+// DeleteBackend removes a backend; one that is gone already is no error. The
+// webhook Label Studio made for it stays.
+func (c *Client) DeleteBackend(ctx context.Context, id int64) error {
+	return gone(c.do(ctx, call{op: fmt.Sprintf("delete ML backend %d", id), method: http.MethodDelete, path: backendPath(id, "")}))
+}
+
+// ValidateBackend makes Label Studio call the backend's /health and /setup now
+// and returns what it found: State and Error say whether it can reach it.
+func (c *Client) ValidateBackend(ctx context.Context, id int64) (Backend, error) {
+	var answer Backend
+	err := c.do(ctx, call{op: fmt.Sprintf("validate ML backend %d", id), method: http.MethodGet, path: backendPath(id, ""), into: decodeInto(&answer)})
+	return answer, err
+}
+
+// TrainBackend presses "Start training": Label Studio sends START_TRAINING to
+// the backend's /webhook. It answers 200 whatever the backend did; the backend's
+// state tells.
+func (c *Client) TrainBackend(ctx context.Context, id int64) error {
+	return c.do(ctx, call{op: fmt.Sprintf("train ML backend %d", id), method: http.MethodPost, path: backendPath(id, "/train"), body: struct{}{}, slow: true})
+}
+
+func backendPath(id int64, rest string) string {
+	return "/api/ml/" + strconv.FormatInt(id, 10) + rest
+}

@@ -1,0 +1,153 @@
+package labelstudio
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+)
+
+type planKey struct{}
+
+// plan travels with a request's context to the retry policy and the transport.
+type plan struct {
+	timeout    time.Duration
+	repeatable bool
+}
+
+func planOf(ctx context.Context) plan {
+	p, _ := ctx.Value(planKey{}).(plan)
+	return p
+}
+
+// checkRetry is the one place that decides whether a request is sent again.
+func (c *Client) checkRetry(ctx context.Context, res *http.Response, err error) (bool, error) {
+	if ctx.Err() != nil {
+		return false, ctx.Err()
+	}
+	p := planOf(ctx)
+	if err != nil {
+		again := retryableTransport(err, p.repeatable)
+		if again {
+			c.log.WithError(err).Debug("Label Studio did not answer")
+		}
+		return again, nil
+	}
+	again := false
+	switch res.StatusCode {
+	case http.StatusTooManyRequests:
+		again = true
+	case http.StatusBadGateway, http.StatusGatewayTimeout:
+		again = p.repeatable
+	case http.StatusServiceUnavailable:
+		// With a Retry-After the server says itself that it did nothing.
+		again = p.repeatable || res.Header.Get("Retry-After") != ""
+	}
+	if again {
+		c.log.WithField("status", res.StatusCode).Debug("Label Studio is busy")
+	}
+	return again, nil
+}
+
+// retryableTransport reports whether a request that got no answer may be sent
+// again.
+func retryableTransport(err error, repeatable bool) bool {
+	var (
+		redirect  *redirectError
+		unknown   x509.UnknownAuthorityError
+		hostname  x509.HostnameError
+		invalid   x509.CertificateInvalidError
+		cert      *tls.CertificateVerificationError
+		recordErr tls.RecordHeaderError
+		op        *net.OpError
+		dns       *net.DNSError
+	)
+	switch {
+	case errors.As(err, &redirect),
+		errors.As(err, &unknown), errors.As(err, &hostname), errors.As(err, &invalid),
+		errors.As(err, &cert), errors.As(err, &recordErr):
+		return false
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return false // a wrong name stays wrong; waiting only hides the fault
+	case errors.As(err, &op) && op.Op == "dial":
+		return true // never reached the server
+	default:
+		return repeatable
+	}
+}
+
+// backoff doubles from least to most with full jitter on the upper half, and
+// lets the server's Retry-After win, up to a minute.
+func backoff(least, most time.Duration, attempt int, res *http.Response) time.Duration {
+	if res != nil {
+		if d, ok := retryAfter(res.Header.Get("Retry-After"), time.Now()); ok {
+			return min(d, maxRetryAfter)
+		}
+	}
+	d := most
+	if attempt < 30 && least<<attempt < most && least<<attempt > 0 {
+		d = least << attempt
+	}
+	return d/2 + rand.N(d/2+1) //nolint:gosec // jitter needs no secrecy
+}
+
+func retryAfter(v string, now time.Time) (time.Duration, bool) {
+	if v == "" {
+		return 0, false
+	}
+	if s, err := strconv.ParseInt(v, 10, 32); err == nil {
+		return time.Duration(max(s, 0)) * time.Second, true
+	}
+	if t, err := http.ParseTime(v); err == nil {
+		return max(t.Sub(now), 0), true
+	}
+	return 0, false
+}
+
+// limiter holds the number of requests in flight below a limit and bounds each
+// attempt in time. A slot is held until the body is closed, and never while
+// waiting between attempts.
+type limiter struct {
+	next  http.RoundTripper
+	slots *semaphore.Weighted
+}
+
+func (l *limiter) RoundTrip(req *http.Request) (*http.Response, error) {
+	ctx := req.Context()
+	if err := l.slots.Acquire(ctx, 1); err != nil {
+		return nil, err
+	}
+	cancel := context.CancelFunc(func() {})
+	if t := planOf(ctx).timeout; t > 0 {
+		ctx, cancel = context.WithTimeout(ctx, t)
+		req = req.WithContext(ctx)
+	}
+	done := sync.OnceFunc(func() { cancel(); l.slots.Release(1) })
+	res, err := l.next.RoundTrip(req)
+	if err != nil {
+		done()
+		return nil, err
+	}
+	res.Body = &releasing{ReadCloser: res.Body, done: done}
+	return res, nil
+}
+
+type releasing struct {
+	io.ReadCloser
+	done func()
+}
+
+func (r *releasing) Close() error {
+	err := r.ReadCloser.Close()
+	r.done()
+	return err
+}

@@ -1,0 +1,85 @@
+package labelstudio
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/hone-ml/hone/event"
+)
+
+// Webhook is a webhook registered with a project. Header values may be secrets:
+// they are left out when it is printed.
+type Webhook struct {
+	ID      int64           `json:"id"`
+	Project event.ProjectID `json:"project"`
+	URL     string          `json:"url"`
+	// SendPayload false sends only the action's name.
+	SendPayload bool `json:"send_payload"`
+	// AllActions sends everything, whatever Actions says.
+	AllActions bool     `json:"send_for_all_actions"`
+	Actions    []string `json:"actions"`
+	// Headers are sent with every delivery; at most ten.
+	Headers map[string]Secret `json:"headers"`
+	Active  bool              `json:"is_active"`
+}
+
+// wire writes every field: in a PATCH Label Studio clears the actions that are
+// not sent again.
+func (w Webhook) wire() map[string]any {
+	headers := make(map[string]string, len(w.Headers))
+	for k, v := range w.Headers {
+		headers[k] = v.Reveal()
+	}
+	actions := w.Actions
+	if actions == nil {
+		actions = []string{}
+	}
+	return map[string]any{
+		"project": w.Project, "url": w.URL, "send_payload": w.SendPayload, "send_for_all_actions": w.AllActions,
+		"actions": actions, "headers": headers, "is_active": w.Active,
+	}
+}
+
+// Webhooks lists a project's webhooks.
+func (c *Client) Webhooks(ctx context.Context, project event.ProjectID) ([]Webhook, error) {
+	var all []Webhook
+	err := c.do(ctx, call{
+		op: fmt.Sprintf("list webhooks of project %d", project), method: http.MethodGet, path: "/api/webhooks/",
+		query: url.Values{"project": {strconv.FormatInt(int64(project), 10)}}, into: decodeInto(&all),
+	})
+	return all, err
+}
+
+// CreateWebhook registers a webhook; its ID is ignored. Webhooks without a
+// project cannot be made through the API.
+func (c *Client) CreateWebhook(ctx context.Context, w Webhook) (Webhook, error) {
+	if w.Project == 0 {
+		return Webhook{}, errors.New("create webhook: Label Studio makes no webhook without a project")
+	}
+	var answer Webhook
+	err := c.do(ctx, call{op: fmt.Sprintf("create webhook in project %d", w.Project), method: http.MethodPost, path: "/api/webhooks/", body: w.wire(), into: decodeInto(&answer)})
+	return answer, err
+}
+
+// UpdateWebhook sets every field of the webhook w.ID but its project, so start
+// from one that was read.
+func (c *Client) UpdateWebhook(ctx context.Context, w Webhook) (Webhook, error) {
+	body := w.wire()
+	delete(body, "project")
+	var answer Webhook
+	err := c.do(ctx, call{op: fmt.Sprintf("change webhook %d", w.ID), method: http.MethodPatch, path: webhookPath(w.ID), body: body, into: decodeInto(&answer)})
+	return answer, err
+}
+
+// DeleteWebhook removes a webhook; one that is gone already is no error.
+func (c *Client) DeleteWebhook(ctx context.Context, id int64) error {
+	return gone(c.do(ctx, call{op: fmt.Sprintf("delete webhook %d", id), method: http.MethodDelete, path: webhookPath(id)}))
+}
+
+func webhookPath(id int64) string {
+	return "/api/webhooks/" + strconv.FormatInt(id, 10) + "/"
+}
