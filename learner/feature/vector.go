@@ -1,0 +1,99 @@
+package feature
+
+import "math"
+
+const (
+	// Bits is the size of the hashed space in bits.
+	Bits = 18
+	// Buckets is the number of hashed features.
+	Buckets = 1 << Bits
+
+	valueBits = 32 - Bits
+	valueMax  = 1<<(valueBits-1) - 1
+)
+
+// Term is one hashed feature and its value in 4 bytes: the bucket in the upper
+// 18 bits, the value in the lower 14 as a signed multiple of Vector.Scale. Half
+// the memory of an index and a float, which decides how many examples fit.
+type Term uint32
+
+// Bucket is the feature's number, below Buckets.
+func (t Term) Bucket() uint32 { return uint32(t) >> valueBits }
+
+// Units is the value in multiples of Vector.Scale.
+func (t Term) Units() float32 { return float32(int32(t) << Bits >> Bits) }
+
+func pack(bucket uint32, units int32) Term {
+	return Term(bucket<<valueBits | uint32(units)&(1<<valueBits-1))
+}
+
+// Vector is the encoding of one text. It is immutable once made: any number of
+// models, snapshots and caches may share it.
+type Vector struct {
+	// Terms are the hashed part, each bucket at most once, in no special order.
+	// Its length is 1, or 0 when the text has no features.
+	Terms []Term
+	// Scale is the size of one unit of a term.
+	Scale float32
+	// Norm2 is the hashed part's squared length as the terms really hold it.
+	Norm2 float32
+	// Dense are further parts (embeddings), each of length 1 or nil when this
+	// text has none. The order is the encoder's.
+	Dense [][]float32
+}
+
+// Bytes is the memory the vector holds, for caches with a budget.
+func (v Vector) Bytes() int {
+	n := 4*cap(v.Terms) + 64
+	for _, d := range v.Dense {
+		n += 4*cap(d) + 24
+	}
+	return n
+}
+
+// Empty reports whether no part says anything of the text.
+func (v Vector) Empty() bool {
+	if len(v.Terms) > 0 {
+		return false
+	}
+	for _, d := range v.Dense {
+		if len(d) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// Encoder turns texts into vectors. It must be a pure function of the text and
+// safe for concurrent use.
+type Encoder interface {
+	// Name identifies the encoding: equal names mean equal vectors for equal
+	// texts, also after a restart or an upgrade.
+	Name() string
+	Encode(text string) Vector
+}
+
+// quantize packs buckets and their values into a vector of length
+// 1. Both slices run in parallel.
+func quantize(buckets []uint32, values []float32) Vector {
+	var biggest float64
+	for _, v := range values {
+		biggest = max(biggest, math.Abs(float64(v)))
+	}
+	if biggest == 0 {
+		return Vector{}
+	}
+	terms := make([]Term, 0, len(values))
+	toUnits := valueMax / biggest
+	var units2 float64
+	for i, v := range values {
+		u := math.Round(float64(v) * toUnits)
+		if u == 0 {
+			continue
+		}
+		units2 += u * u
+		terms = append(terms, pack(buckets[i], int32(u)))
+	}
+	scale := float32(1 / math.Sqrt(units2))
+	return Vector{Terms: terms, Scale: scale, Norm2: float32(units2 * float64(scale) * float64(scale))}
+}
