@@ -1,0 +1,71 @@
+package model
+
+import "math"
+
+// Link says how the classes of a model relate.
+type Link int
+
+const (
+	// Exclusive: exactly one class is right; probabilities sum to 1 (softmax).
+	Exclusive Link = iota
+	// Independent: each class is right or not by itself (a sigmoid each).
+	Independent
+)
+
+// probabilities fills p with the link's probabilities at the margins. The two
+// may be the same slice.
+func (l Link) probabilities(margins, p []float64) {
+	if l == Independent {
+		for y, m := range margins {
+			p[y] = sigmoid(m)
+		}
+		return
+	}
+	top := math.Inf(-1)
+	for _, m := range margins {
+		top = max(top, m)
+	}
+	var sum float64
+	for y, m := range margins {
+		p[y] = math.Exp(m - top)
+		sum += p[y]
+	}
+	for y := range p {
+		p[y] /= sum
+	}
+}
+
+// divergence is the Kullback-Leibler divergence of the probabilities a model
+// has from its duals (p) to those its margins give (r): one example's share of
+// the duality gap.
+func (l Link) divergence(p []float32, r []float64) float64 {
+	var d float64
+	for y := range r {
+		d += relative(float64(p[y]), r[y])
+		if l == Independent {
+			d += relative(1-float64(p[y]), 1-r[y])
+		}
+	}
+	return max(d, 0)
+}
+
+// tiny keeps logarithms finite.
+const tiny = 1e-12
+
+// relative is p log(p/r) - p + r: of second order in p - r also when rounded
+// probabilities don't quite sum to 1.
+func relative(p, r float64) float64 {
+	if p < tiny {
+		return r
+	}
+	r = max(r, tiny)
+	return p*math.Log(p/r) - p + r
+}
+
+func sigmoid(m float64) float64 {
+	if m >= 0 {
+		return 1 / (1 + math.Exp(-m))
+	}
+	e := math.Exp(m)
+	return e / (1 + e)
+}

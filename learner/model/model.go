@@ -1,0 +1,386 @@
+package model
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/hone-ml/hone/learner/feature"
+)
+
+// Share is how much of an example's target a class has. Classes that are not
+// mentioned have none.
+type Share struct {
+	Class int32
+	P     float32
+}
+
+// Example is what one annotated task teaches one head.
+type Example struct {
+	// ID names the example; a Put with the same ID replaces it.
+	ID int64
+	X  feature.Vector
+	// Target sums to 1 for exclusive classes, several annotators averaged; for
+	// independent ones each share is between 0 and 1.
+	Target []Share
+	// Weight is how much the example counts; above 0.
+	Weight float64
+	// Offset is added to the margins before anything is learned (a prior's
+	// guess), one number a class; nil is zero.
+	Offset []float32
+}
+
+// Model is multinomial (Exclusive) or one-against-the-rest (Independent)
+// logistic regression with soft targets and a Gaussian prior, solved in the
+// dual by exact block coordinate ascent:
+//
+//	weights_y = 1/ridge  sum_i weight_i (target_iy - p_iy) x_i
+//
+// where at the optimum p_i are the model's own probabilities (Yu, Huang & Lin
+// 2011; Shalev-Shwartz & Zhang 2013, "Stochastic dual coordinate ascent methods
+// for regularized loss minimization", JMLR 14). The problem is strongly convex:
+// one optimum, whatever the order, and the duality gap bounds the distance to
+// it. A Model is for one goroutine; its Views are for any number.
+type Model struct {
+	link     Link
+	settings Settings
+	w        *weights
+	examples []*row
+	index    map[int64]int
+	dense    int // most dense parts an example has
+	pass     uint64
+	writes   int // updates since the weights were last computed afresh
+	bound    float64
+
+	margin, delta []float32
+	t             []float64
+}
+
+// row is an example inside the model.
+type row struct {
+	Example
+	p     []float32 // the dual variables: target - p times weight
+	norm2 float64   // squared length of the weighted features
+}
+
+// New makes a model without examples. It panics on settings that Validate
+// refuses or on less than one class: both are the caller's mistake.
+func New(classes int, link Link, s Settings) *Model {
+	if err := s.Validate(); err != nil || classes < 1 {
+		panic(fmt.Sprintf("model: %d classes, settings %+v: %v", classes, s, err))
+	}
+	return &Model{
+		link: link, settings: s, w: newWeights(classes), index: make(map[int64]int),
+		margin: make([]float32, classes), delta: make([]float32, classes), t: make([]float64, classes),
+	}
+}
+
+// Classes is the number of classes.
+func (m *Model) Classes() int { return m.w.classes }
+
+// Len is the number of examples.
+func (m *Model) Len() int { return len(m.examples) }
+
+// Settings are the ones New got.
+func (m *Model) Settings() Settings { return m.settings }
+
+// Has reports whether an example of that id is held.
+func (m *Model) Has(id int64) bool { _, ok := m.index[id]; return ok }
+
+// Examples calls f with every example in no special order until it returns
+// false. The example's slices must not be written.
+func (m *Model) Examples(f func(Example) bool) {
+	for _, e := range m.examples {
+		if !f(e.Example) {
+			return
+		}
+	}
+}
+
+// Duals is Examples with the probabilities that Resume takes. p must not be
+// written or kept.
+func (m *Model) Duals(f func(e Example, p []float32) bool) {
+	for _, r := range m.examples {
+		if !f(r.Example, r.p) {
+			return
+		}
+	}
+}
+
+// Put adds an example or replaces the one with its id, and moves it to its best
+// given the others. Errors name what is wrong with the example; the model is
+// then unchanged.
+func (m *Model) Put(e Example) error {
+	if err := m.check(e); err != nil {
+		return err
+	}
+	m.Remove(e.ID)
+	r := m.insert(e)
+	for y := range r.p { // no contribution yet
+		r.p[y] = 0
+	}
+	for _, s := range e.Target {
+		r.p[s.Class] = s.P
+	}
+	m.improve(r)
+	return nil
+}
+
+// Resume adds an example with the probabilities a former run ended with, which
+// saves the way to the optimum but does not change it. p is copied; when it is
+// of another length Resume is Put.
+func (m *Model) Resume(e Example, p []float32) error {
+	if len(p) != m.w.classes {
+		return m.Put(e)
+	}
+	if err := m.check(e); err != nil {
+		return err
+	}
+	m.Remove(e.ID)
+	r := m.insert(e)
+	var sum float32
+	for y, v := range p {
+		r.p[y] = min(max(v, 0), 1)
+		if v != v {
+			r.p[y] = 0
+		}
+		sum += r.p[y]
+	}
+	if m.link == Exclusive {
+		for y := range r.p {
+			if sum > 0 {
+				r.p[y] /= sum
+			} else {
+				r.p[y] = 1 / float32(len(r.p))
+			}
+		}
+	}
+	m.contribute(r, 1)
+	return nil
+}
+
+func (m *Model) insert(e Example) *row {
+	r := &row{Example: e, p: make([]float32, m.w.classes), norm2: m.norm2(e.X)}
+	m.index[e.ID] = len(m.examples)
+	m.examples = append(m.examples, r)
+	m.w.retain(e.X)
+	m.dense = max(m.dense, len(e.X.Dense))
+	m.bound = math.Inf(1)
+	return r
+}
+
+// Remove forgets an example completely and reports whether it was there. The
+// others find their new optimum in Settle.
+func (m *Model) Remove(id int64) bool {
+	at, ok := m.index[id]
+	if !ok {
+		return false
+	}
+	r := m.examples[at]
+	m.contribute(r, -1)
+	m.w.release(r.X)
+	last := len(m.examples) - 1
+	m.examples[at] = m.examples[last]
+	m.index[m.examples[at].ID] = at
+	m.examples[last] = nil
+	m.examples = m.examples[:last]
+	delete(m.index, id)
+	m.bound = math.Inf(1)
+	if last == 0 || m.w.dead > 1024 && m.w.dead > m.w.rows/2 {
+		m.rebuild()
+	}
+	return true
+}
+
+func (m *Model) check(e Example) error {
+	if !(e.Weight > 0) || math.IsInf(e.Weight, 0) {
+		return fmt.Errorf("example %d: weight %g must be above 0", e.ID, e.Weight)
+	}
+	if e.Offset != nil && len(e.Offset) != m.w.classes {
+		return fmt.Errorf("example %d: %d offsets for %d classes", e.ID, len(e.Offset), m.w.classes)
+	}
+	var sum float64
+	seen := int32(-1)
+	for _, s := range e.Target {
+		if s.Class <= seen || int(s.Class) >= m.w.classes {
+			return fmt.Errorf("example %d: target classes must rise and stay below %d, got %d after %d", e.ID, m.w.classes, s.Class, seen)
+		}
+		if !(s.P >= 0 && s.P <= 1+1e-6) {
+			return fmt.Errorf("example %d: share %g of class %d is not between 0 and 1", e.ID, s.P, s.Class)
+		}
+		seen = s.Class
+		sum += float64(s.P)
+	}
+	if m.link == Exclusive && math.Abs(sum-1) > 1e-4 {
+		return fmt.Errorf("example %d: target sums to %g, not 1", e.ID, sum)
+	}
+	return nil
+}
+
+func (m *Model) norm2(v feature.Vector) float64 {
+	s := float64(m.settings.part(0))
+	n := float64(v.Norm2)*s*s + m.settings.Bias*m.settings.Bias
+	for part, d := range v.Dense {
+		var sum float64
+		for _, x := range d {
+			sum += float64(x) * float64(x)
+		}
+		s := float64(m.settings.part(part + 1))
+		n += sum * s * s
+	}
+	return n
+}
+
+// contribute adds the example's share of the weights times sign.
+func (m *Model) contribute(r *row, sign float64) {
+	c := float32(sign * r.Weight / m.settings.Ridge)
+	for y, p := range r.p {
+		m.delta[y] = -c * p
+	}
+	for _, s := range r.Target {
+		m.delta[s.Class] += c * s.P
+	}
+	m.w.add(r.X, &m.settings, m.delta)
+	m.writes++
+}
+
+// predict fills m.t with the margins of an example, its own share included.
+func (m *Model) predict(r *row) {
+	l := m.w.live()
+	l.margins(r.X, &m.settings, m.margin)
+	for y := range m.t {
+		m.t[y] = float64(m.margin[y])
+	}
+	for y, o := range r.Offset {
+		m.t[y] += float64(o)
+	}
+}
+
+// improve moves one example to its optimum given all others.
+func (m *Model) improve(r *row) {
+	m.predict(r)
+	t := m.t
+	kappa := r.Weight * r.norm2 / m.settings.Ridge
+	// Margins without the example are t - kappa (q - p); the update wants kappa q
+	// added to those, so q cancels.
+	for y, p := range r.p {
+		t[y] += kappa * float64(p)
+	}
+	m.link.solve(t, kappa, r.p)
+	c := r.Weight / m.settings.Ridge
+	var moved float64
+	for y, old := range r.p {
+		r.p[y] = float32(t[y])
+		d := float64(old) - float64(r.p[y])
+		m.delta[y] = float32(c * d)
+		moved = max(moved, math.Abs(d))
+	}
+	if moved > 0 {
+		m.w.add(r.X, &m.settings, m.delta)
+		m.writes++
+	}
+}
+
+// Settled is how far Settle came.
+type Settled struct {
+	// Bound is the most by which any probability, for any text, can differ from
+	// the exact optimum's.
+	Bound float64
+	// Passes over the examples that were made.
+	Passes int
+}
+
+// maxPasses ends Settle where rounding, not distance, is what is left.
+const maxPasses = 1000
+
+// Settle walks towards the optimum until every probability is within tolerance
+// of it or the context is done, whichever is first, and returns how far it
+// came. The context's end is not an error. It may be called again at any time.
+func (m *Model) Settle(ctx context.Context, tolerance float64) Settled {
+	s := Settled{Bound: m.Bound()}
+	for s.Passes < maxPasses && s.Bound > tolerance {
+		if !m.sweep(ctx) {
+			break
+		}
+		s.Passes++
+		if s.Passes%2 == 0 && !m.measure(ctx) {
+			break
+		}
+		s.Bound = m.Bound()
+	}
+	return s
+}
+
+// Bound is the bound that was last measured, +Inf when the examples changed
+// since.
+func (m *Model) Bound() float64 {
+	if len(m.examples) == 0 {
+		return 0
+	}
+	return m.bound
+}
+
+// sweep improves every example once, in an order of chance that is the same in
+// every run, and reports whether it got through.
+func (m *Model) sweep(ctx context.Context) bool {
+	m.pass++
+	if m.writes > 64*len(m.examples)+1024 {
+		m.recompute()
+	}
+	order := rand.New(rand.NewPCG(m.pass, 0x686f6e65)).Perm(len(m.examples))
+	for n, i := range order {
+		if n%16 == 0 && ctx.Err() != nil {
+			return false
+		}
+		m.improve(m.examples[i])
+	}
+	return true
+}
+
+// measure computes the duality gap, and from it the bound: the primal and the
+// dual are both ridge-strongly convex in the weights, so ridge |w - w*|^2 <=
+// gap; a softmax probability moves at most sqrt(2)/4 times the margins' change.
+// It reports whether it got through.
+func (m *Model) measure(ctx context.Context) bool {
+	var gap float64
+	for n, r := range m.examples {
+		if n%16 == 0 && ctx.Err() != nil {
+			return false
+		}
+		m.predict(r)
+		m.link.probabilities(m.t, m.t)
+		gap += r.Weight * m.link.divergence(r.p, m.t)
+	}
+	m.bound = math.Sqrt(2) / 4 * math.Sqrt(m.settings.radius2(m.dense)*gap/m.settings.Ridge)
+	return true
+}
+
+// recompute takes the weights afresh from the duals, in the order of the ids,
+// which ends the drift of many small additions.
+func (m *Model) recompute() {
+	m.w.reset()
+	for _, r := range m.sorted() {
+		m.contribute(r, 1)
+	}
+	m.writes = 0
+}
+
+// rebuild is recompute with rows for the features of today's examples only.
+func (m *Model) rebuild() {
+	m.w = newWeights(m.w.classes)
+	m.dense = 0
+	for _, r := range m.sorted() {
+		m.w.retain(r.X)
+		m.dense = max(m.dense, len(r.X.Dense))
+	}
+	m.recompute()
+}
+
+func (m *Model) sorted() []*row {
+	rows := slices.Clone(m.examples)
+	slices.SortFunc(rows, func(a, b *row) int { return cmp.Compare(a.ID, b.ID) })
+	return rows
+}

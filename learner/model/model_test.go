@@ -1,0 +1,423 @@
+package model_test
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/hone-ml/hone/learner/feature"
+	"github.com/hone-ml/hone/learner/model"
+)
+
+var hashed = feature.NewHashed()
+
+// text makes one of many short texts that share words.
+func text(rng *rand.Rand) string {
+	vocabulary := []string{"card", "lost", "transfer", "money", "fee", "why", "is", "my", "pending", "top", "up", "not", "working"}
+	s := ""
+	for range 2 + rng.IntN(6) {
+		s += vocabulary[rng.IntN(len(vocabulary))] + " "
+	}
+	return s
+}
+
+func makeExample(rng *rand.Rand, id int64, classes int, link model.Link, dense bool) model.Example {
+	e := model.Example{ID: id, X: hashed.Encode(text(rng)), Weight: 0.25 + rng.Float64()*2}
+	if dense {
+		d := make([]float32, 5)
+		var sum float64
+		for i := range d {
+			d[i] = float32(rng.NormFloat64())
+			sum += float64(d[i]) * float64(d[i])
+		}
+		for i := range d {
+			d[i] /= float32(math.Sqrt(sum))
+		}
+		e.X.Dense = [][]float32{d}
+		e.Offset = make([]float32, classes)
+		for y := range e.Offset {
+			e.Offset[y] = float32(rng.NormFloat64())
+		}
+	}
+	if link == model.Independent {
+		for y := range classes {
+			if rng.IntN(2) == 0 {
+				e.Target = append(e.Target, model.Share{Class: int32(y), P: []float32{0.5, 1}[rng.IntN(2)]})
+			}
+		}
+		return e
+	}
+	a, b := rng.IntN(classes), rng.IntN(classes)
+	if a == b {
+		e.Target = []model.Share{{Class: int32(a), P: 1}}
+	} else { // two annotators who disagree
+		e.Target = []model.Share{{Class: int32(min(a, b)), P: 0.5}, {Class: int32(max(a, b)), P: 0.5}}
+	}
+	return e
+}
+
+// descend finds the optimum in the primal by plain gradient descent on explicit
+// weights: slow, simple, and nothing shared with the dual solver.
+func descend(examples []model.Example, classes int, link model.Link, s model.Settings) func(model.Example) []float64 {
+	type point map[int]float64
+	explicit := func(x feature.Vector) point {
+		p := point{-1: s.Bias}
+		part := func(i int) float64 {
+			if i < len(s.Parts) {
+				return math.Sqrt(s.Parts[i])
+			}
+			return 1
+		}
+		for _, t := range x.Terms {
+			p[int(t.Bucket())] = float64(t.Units()) * float64(x.Scale) * part(0)
+		}
+		for k, d := range x.Dense {
+			for j, v := range d {
+				p[1e6*(k+1)+j] = float64(v) * part(k+1)
+			}
+		}
+		return p
+	}
+	weights := make([]point, classes)
+	for y := range weights {
+		weights[y] = point{}
+	}
+	predict := func(e model.Example, x point) []float64 {
+		p := make([]float64, classes)
+		for y := range p {
+			if e.Offset != nil {
+				p[y] = float64(e.Offset[y])
+			}
+			for i, v := range x {
+				p[y] += weights[y][i] * v
+			}
+		}
+		var sum float64
+		for y := range p {
+			if link == model.Independent {
+				p[y] = 1 / (1 + math.Exp(-p[y]))
+			} else {
+				p[y] = math.Exp(p[y])
+				sum += p[y]
+			}
+		}
+		if link == model.Exclusive {
+			for y := range p {
+				p[y] /= sum
+			}
+		}
+		return p
+	}
+	points := make([]point, len(examples))
+	lipschitz := s.Ridge
+	for i, e := range examples {
+		points[i] = explicit(e.X)
+		for _, v := range points[i] {
+			lipschitz += 0.5 * e.Weight * v * v
+		}
+	}
+	for range 20000 {
+		gradient := make([]point, classes)
+		for y := range gradient {
+			gradient[y] = point{}
+			for i, v := range weights[y] {
+				gradient[y][i] = s.Ridge * v
+			}
+		}
+		for i, e := range examples {
+			p := predict(e, points[i])
+			for _, t := range e.Target {
+				p[t.Class] -= float64(t.P)
+			}
+			for y := range p {
+				for j, v := range points[i] {
+					gradient[y][j] += e.Weight * p[y] * v
+				}
+			}
+		}
+		var norm float64
+		for y := range gradient {
+			for i, g := range gradient[y] {
+				weights[y][i] -= g / lipschitz
+				norm += g * g
+			}
+		}
+		if norm < 1e-14 {
+			break
+		}
+	}
+	return func(e model.Example) []float64 { return predict(e, explicit(e.X)) }
+}
+
+func TestSettlesAtTheOptimumOfGradientDescent(t *testing.T) {
+	for _, link := range []model.Link{model.Exclusive, model.Independent} {
+		for _, dense := range []bool{false, true} {
+			t.Run(fmt.Sprint(link, dense), func(t *testing.T) {
+				rng := rand.New(rand.NewPCG(7, 7))
+				s := model.Settings{Ridge: 0.5, Bias: 0.5, Parts: []float64{0.5, 2}}
+				m := model.New(3, link, s)
+				var examples []model.Example
+				for i := range 12 {
+					e := makeExample(rng, int64(i), 3, link, dense)
+					examples = append(examples, e)
+					if err := m.Put(e); err != nil {
+						t.Fatal(err)
+					}
+				}
+				settled := m.Settle(t.Context(), 1e-4)
+				if settled.Bound > 1e-4 {
+					t.Fatalf("did not settle: %+v", settled)
+				}
+				want := descend(examples, 3, link, s)
+				for i := range 20 {
+					e := makeExample(rng, int64(100+i), 3, link, dense)
+					near(t, want(e), predict(m.View(), e), 2e-4)
+				}
+			})
+		}
+	}
+}
+
+func predict(v *model.View, e model.Example) []float64 {
+	p := make([]float64, v.Classes())
+	v.Predict(e.X, e.Offset, p, new(model.Scratch))
+	return p
+}
+
+type fataler interface {
+	Helper()
+	Fatalf(string, ...any)
+}
+
+func near(t fataler, want, got []float64, tolerance float64) {
+	t.Helper()
+	for y := range want {
+		if !(math.Abs(want[y]-got[y]) <= tolerance) {
+			t.Fatalf("probabilities %v, want %v", got, want)
+		}
+	}
+}
+
+func TestAnyHistoryEndsAtTheSameModel(t *testing.T) {
+	const tolerance = 1e-3
+	for _, link := range []model.Link{model.Exclusive, model.Independent} {
+		rapid.Check(t, func(t *rapid.T) {
+			rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
+			classes := rapid.IntRange(1, 6).Draw(t, "classes")
+			s := model.Settings{
+				Ridge: rapid.SampledFrom([]float64{0.003, 0.01, 0.1, 1}).Draw(t, "ridge"),
+				Bias:  rapid.SampledFrom([]float64{0, 0.1, 1}).Draw(t, "bias"),
+			}
+			m := model.New(classes, link, s)
+			left := map[int64]model.Example{}
+			for range rapid.IntRange(0, 40).Draw(t, "steps") {
+				id := rng.Int64N(25)
+				switch rng.IntN(5) {
+				case 0:
+					_, had := left[id]
+					if m.Remove(id) != had {
+						t.Fatalf("Remove(%d) is wrong about it", id)
+					}
+					delete(left, id)
+				case 1:
+					stopped, cancel := context.WithCancel(context.Background())
+					cancel()
+					m.Settle(stopped, tolerance)
+				case 2:
+					m.Settle(context.Background(), 0.1)
+				default:
+					e := makeExample(rng, id, classes, link, false)
+					if err := m.Put(e); err != nil {
+						t.Fatal(err)
+					}
+					left[id] = e
+				}
+			}
+			fresh := model.New(classes, link, s)
+			for _, e := range left {
+				if err := fresh.Put(e); err != nil {
+					t.Fatal(err)
+				}
+			}
+			a, b := m.Settle(context.Background(), tolerance), fresh.Settle(context.Background(), tolerance)
+			if a.Bound > tolerance || b.Bound > tolerance || m.Len() != len(left) {
+				t.Fatalf("not settled: %+v %+v", a, b)
+			}
+			for range 10 {
+				e := makeExample(rng, 0, classes, link, false)
+				near(t, predict(fresh.View(), e), predict(m.View(), e), 2*tolerance)
+			}
+		})
+	}
+}
+
+func TestForgettingAllLeavesNothing(t *testing.T) {
+	for _, link := range []model.Link{model.Exclusive, model.Independent} {
+		rng := rand.New(rand.NewPCG(1, 2))
+		m := model.New(4, link, model.Defaults())
+		rare := model.Example{ID: 99, X: hashed.Encode("zebra xylitol"), Weight: 1, Target: []model.Share{{Class: 2, P: 1}}}
+		probe := model.Example{X: rare.X}
+		for i := range 30 {
+			if err := m.Put(makeExample(rng, int64(i), 4, link, true)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		m.Settle(t.Context(), 1e-3)
+		if err := m.Put(rare); err != nil {
+			t.Fatal(err)
+		}
+		m.Settle(t.Context(), 1e-3)
+		if p := predict(m.View(), probe); p[2] < 0.9 {
+			t.Fatalf("did not learn: %v", p)
+		}
+		if !m.Remove(99) {
+			t.Fatal("not there")
+		}
+		// Words nothing else has weigh exactly zero, settled or not.
+		near(t, predict(m.View(), model.Example{}), predict(m.View(), probe), 0)
+		for i := range 30 {
+			m.Remove(int64(i))
+		}
+		want := []float64{0.25, 0.25, 0.25, 0.25}
+		if link == model.Independent {
+			want = []float64{0.5, 0.5, 0.5, 0.5}
+		}
+		near(t, want, predict(m.View(), makeExample(rng, 1, 4, link, false)), 0)
+		if m.Bound() != 0 {
+			t.Errorf("an empty model is %g from its optimum", m.Bound())
+		}
+	}
+}
+
+func TestBoundHolds(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	for _, link := range []model.Link{model.Exclusive, model.Independent} {
+		rough, exact := model.New(3, link, model.Defaults()), model.New(3, link, model.Defaults())
+		for i := range 60 {
+			e := makeExample(rng, int64(i), 3, link, false)
+			if err := rough.Put(e); err != nil {
+				t.Fatal(err)
+			}
+			if err := exact.Put(e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		exact.Settle(t.Context(), 1e-4)
+		for _, tolerance := range []float64{0.3, 0.1, 0.03, 0.01} {
+			bound := rough.Settle(t.Context(), tolerance).Bound
+			for range 50 {
+				e := makeExample(rng, 0, 3, link, false)
+				near(t, predict(exact.View(), e), predict(rough.View(), e), bound+1e-4)
+			}
+		}
+	}
+}
+
+func TestResumeStartsWhereItEnded(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	m := model.New(5, model.Exclusive, model.Defaults())
+	for i := range 80 {
+		if err := m.Put(makeExample(rng, int64(i), 5, model.Exclusive, false)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.Settle(t.Context(), 1e-3)
+	again := model.New(5, model.Exclusive, model.Defaults())
+	m.Duals(func(e model.Example, p []float32) bool {
+		if err := again.Resume(e, p); err != nil {
+			t.Fatal(err)
+		}
+		return true
+	})
+	if s := again.Settle(t.Context(), 1e-3); s.Passes > 2 {
+		t.Errorf("a warm start took %d passes", s.Passes)
+	}
+	wrong := model.New(5, model.Exclusive, model.Defaults())
+	m.Duals(func(e model.Example, p []float32) bool { // damaged duals cost time only
+		p = append([]float32(nil), p...)
+		p[0], p[1], p[2] = float32(math.NaN()), -7, float32(math.Inf(1))
+		if err := wrong.Resume(e, p); err != nil {
+			t.Fatal(err)
+		}
+		return true
+	})
+	if s := wrong.Settle(t.Context(), 1e-3); s.Bound > 1e-3 {
+		t.Errorf("damaged duals never settle: %+v", s)
+	}
+	for range 10 {
+		e := makeExample(rng, 0, 5, model.Exclusive, false)
+		near(t, predict(m.View(), e), predict(again.View(), e), 2e-3)
+		near(t, predict(m.View(), e), predict(wrong.View(), e), 2e-3)
+	}
+}
+
+func TestViewsStayWhatTheyWere(t *testing.T) {
+	rng := rand.New(rand.NewPCG(8, 9))
+	m := model.New(3, model.Exclusive, model.Defaults())
+	for i := range 20 {
+		if err := m.Put(makeExample(rng, int64(i), 3, model.Exclusive, true)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	probe := makeExample(rng, 0, 3, model.Exclusive, true)
+	probe.X = hashed.Encode("card lost zebra1 zebra2 zebra3 zebra4")
+	v := m.View()
+	want := predict(v, probe)
+	var wg sync.WaitGroup
+	stop := make(chan struct{})
+	wg.Go(func() { // reads while the model learns on; the race detector looks too
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				if got := predict(v, probe); !cmp.Equal(want, got) {
+					t.Errorf("a view changed from %v to %v", want, got)
+					return
+				}
+			}
+		}
+	})
+	for i := range 200 {
+		e := makeExample(rng, int64(i), 3, model.Exclusive, true)
+		if i%20 == 0 {
+			e.X = hashed.Encode(fmt.Sprintf("zebra%d card", i/20))
+		}
+		if err := m.Put(e); err != nil {
+			t.Fatal(err)
+		}
+		m.Settle(t.Context(), 0.01)
+		m.View()
+		m.Remove(int64(i * 7 % 200))
+	}
+	close(stop)
+	wg.Wait()
+}
+
+func TestPutRefusesWhatIsNoExample(t *testing.T) {
+	x := hashed.Encode("card")
+	for name, e := range map[string]model.Example{
+		"no weight":     {X: x, Target: []model.Share{{0, 1}}},
+		"weight NaN":    {X: x, Weight: math.NaN(), Target: []model.Share{{0, 1}}},
+		"half a target": {X: x, Weight: 1, Target: []model.Share{{0, 0.5}}},
+		"unknown class": {X: x, Weight: 1, Target: []model.Share{{3, 1}}},
+		"class twice":   {X: x, Weight: 1, Target: []model.Share{{1, 0.5}, {1, 0.5}}},
+		"negative":      {X: x, Weight: 1, Target: []model.Share{{-1, 1}}},
+		"share NaN":     {X: x, Weight: 1, Target: []model.Share{{1, float32(math.NaN())}}},
+		"offset":        {X: x, Weight: 1, Target: []model.Share{{1, 1}}, Offset: []float32{1}},
+	} {
+		m := model.New(3, model.Exclusive, model.Defaults())
+		if err := m.Put(e); err == nil {
+			t.Errorf("%s: taken", name)
+		}
+		if m.Len() != 0 {
+			t.Errorf("%s: kept", name)
+		}
+	}
+}

@@ -1,0 +1,56 @@
+package model
+
+import (
+	"fmt"
+	"math"
+)
+
+// Settings choose the convex problem; the examples then decide its optimum.
+type Settings struct {
+	// Ridge is the Gaussian prior's precision: the penalty is Ridge/2 times the
+	// squared length of the weights, examples counting with their weight.
+	Ridge float64 `json:"ridge"`
+	// Bias is the value of the feature every example has.
+	Bias float64 `json:"bias"`
+	// Parts are the kernel weights of a vector's parts, the hashed one first. A
+	// missing entry is 1.
+	Parts []float64 `json:"parts,omitempty"`
+}
+
+// Defaults were the best over-all on hashed n-grams of four public sets, from 10
+// to 1,000 labels; accuracy is flat around them.
+func Defaults() Settings { return Settings{Ridge: 0.01, Bias: 0.1} }
+
+// Validate says what is wrong with settings that came from outside.
+func (s Settings) Validate() error {
+	if !(s.Ridge > 0) || math.IsInf(s.Ridge, 0) {
+		return fmt.Errorf("ridge %g must be above 0", s.Ridge)
+	}
+	if !(s.Bias >= 0) || math.IsInf(s.Bias, 0) {
+		return fmt.Errorf("bias %g must be 0 or more", s.Bias)
+	}
+	for i, p := range s.Parts {
+		if !(p >= 0) || math.IsInf(p, 0) {
+			return fmt.Errorf("weight %g of feature part %d must be 0 or more", p, i)
+		}
+	}
+	return nil
+}
+
+// part is the factor of a part's features: the root of its kernel's weight.
+func (s *Settings) part(i int) float32 {
+	if i >= len(s.Parts) {
+		return 1
+	}
+	return float32(math.Sqrt(s.Parts[i]))
+}
+
+// radius2 is the largest squared length a weighted vector with that many dense
+// parts can have.
+func (s *Settings) radius2(dense int) float64 {
+	r := s.Bias * s.Bias
+	for i := range dense + 1 {
+		r += float64(s.part(i)) * float64(s.part(i))
+	}
+	return r
+}

@@ -1,0 +1,48 @@
+package model
+
+import "github.com/hone-ml/hone/learner/feature"
+
+// View is a model as it was at one moment: immutable, and read by any number of
+// goroutines without a lock while the model learns on.
+type View struct {
+	link     Link
+	settings Settings
+	weights  lookup
+	examples int
+}
+
+// View takes one. It costs a page table, and later a copy of each page that is
+// written for the first time since.
+func (m *Model) View() *View {
+	return &View{link: m.link, settings: m.settings, weights: m.w.view(), examples: len(m.examples)}
+}
+
+// Classes is the number of classes.
+func (v *View) Classes() int { return v.weights.classes }
+
+// Link says how the classes relate.
+func (v *View) Link() Link { return v.link }
+
+// Examples is how many examples the view knows; with none it knows nothing.
+func (v *View) Examples() int { return v.examples }
+
+// Scratch is working memory for Predict; one for each goroutine.
+type Scratch struct{ margins []float32 }
+
+// Predict fills p, one probability a class, for a text. offset is the prior's
+// guess as in Example.Offset, or nil. It allocates nothing once s has been used.
+func (v *View) Predict(x feature.Vector, offset []float32, p []float64, s *Scratch) {
+	if cap(s.margins) < v.weights.classes {
+		s.margins = make([]float32, v.weights.classes)
+	}
+	margins := s.margins[:v.weights.classes]
+	v.weights.margins(x, &v.settings, margins)
+	p = p[:len(margins)]
+	for y, m := range margins {
+		p[y] = float64(m)
+	}
+	for y, o := range offset {
+		p[y] += float64(o)
+	}
+	v.link.probabilities(p, p)
+}

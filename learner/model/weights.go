@@ -1,0 +1,209 @@
+package model
+
+import (
+	"slices"
+	"sync/atomic"
+
+	"github.com/hone-ml/hone/learner/feature"
+)
+
+// pageFloats is about how many weights a page has. Publishing after one
+// annotation copies the pages of its features: small pages copy less, large
+// ones keep the page table short.
+const pageFloats = 1024
+
+// weights are the rows of hashed features that some example has, a class each
+// column, in pages that are shared with published views until written again.
+// A feature of no example has no row: its weights are exactly zero.
+type weights struct {
+	classes int
+	shift   uint // a page has 1<<shift rows
+	// rowOf maps a bucket to its row + 1. Entries are only ever set from 0, so
+	// views share it without a lock: a view ignores rows younger than itself.
+	rowOf []atomic.Int32
+	pages [][]float32
+	owned []bool  // pages no view shares
+	refs  []int32 // examples that have the row's feature
+	rows  int
+	dead  int // rows without examples
+
+	dense      [][]float32 // per dense part, dimension by class
+	bias       []float32
+	denseOwned bool
+}
+
+func newWeights(classes int) *weights {
+	w := &weights{
+		classes: classes, rowOf: make([]atomic.Int32, feature.Buckets),
+		bias: make([]float32, classes), denseOwned: true,
+	}
+	for classes<<(w.shift+1) <= pageFloats {
+		w.shift++
+	}
+	return w
+}
+
+// retain gives every feature of v a row and counts the example.
+func (w *weights) retain(v feature.Vector) {
+	for _, t := range v.Terms {
+		row := int(w.rowOf[t.Bucket()].Load()) - 1
+		if row < 0 {
+			row = w.rows
+			w.rows++
+			w.refs = append(w.refs, 0)
+			if row>>w.shift == len(w.pages) {
+				w.pages = append(w.pages, make([]float32, w.classes<<w.shift))
+				w.owned = append(w.owned, true)
+			}
+			w.rowOf[t.Bucket()].Store(int32(row + 1))
+		} else if w.refs[row] == 0 {
+			w.dead--
+		}
+		w.refs[row]++
+	}
+	for part, d := range v.Dense {
+		for part >= len(w.dense) {
+			w.dense = append(slices.Clone(w.dense), nil)
+		}
+		if need := len(d) * w.classes; len(w.dense[part]) < need {
+			w.ownDense()
+			grown := make([]float32, need)
+			copy(grown, w.dense[part])
+			w.dense[part] = grown
+		}
+	}
+}
+
+// release undoes retain. A row without examples becomes exactly zero: rounding
+// must not keep what was forgotten.
+func (w *weights) release(v feature.Vector) {
+	for _, t := range v.Terms {
+		row := int(w.rowOf[t.Bucket()].Load()) - 1
+		w.refs[row]--
+		if w.refs[row] == 0 {
+			w.dead++
+			clear(w.writable(row))
+		}
+	}
+}
+
+func (w *weights) writable(row int) []float32 {
+	page := row >> w.shift
+	if !w.owned[page] {
+		w.pages[page] = slices.Clone(w.pages[page])
+		w.owned[page] = true
+	}
+	at := (row & (1<<w.shift - 1)) * w.classes
+	return w.pages[page][at : at+w.classes]
+}
+
+func (w *weights) ownDense() {
+	if w.denseOwned {
+		return
+	}
+	w.bias = slices.Clone(w.bias)
+	w.dense = slices.Clone(w.dense)
+	for i := range w.dense {
+		w.dense[i] = slices.Clone(w.dense[i])
+	}
+	w.denseOwned = true
+}
+
+// add adds delta times the weighted features of v.
+func (w *weights) add(v feature.Vector, s *Settings, delta []float32) {
+	scale := v.Scale * s.part(0)
+	for _, t := range v.Terms {
+		row := w.writable(int(w.rowOf[t.Bucket()].Load()) - 1)
+		axpy(scale*t.Units(), delta, row)
+	}
+	w.ownDense()
+	axpy(float32(s.Bias), delta, w.bias)
+	for part, d := range v.Dense {
+		weight := s.part(part + 1)
+		for j, x := range d {
+			axpy(weight*x, delta, w.dense[part][j*w.classes:(j+1)*w.classes])
+		}
+	}
+}
+
+// view is the weights as they are now; it never changes.
+func (w *weights) view() lookup {
+	clear(w.owned)
+	w.denseOwned = false
+	return lookup{
+		classes: w.classes, shift: w.shift, rows: int32(w.rows), rowOf: w.rowOf,
+		pages: slices.Clone(w.pages), dense: w.dense, bias: w.bias,
+	}
+}
+
+// live reads the weights without making a view; only for the writer itself.
+func (w *weights) live() lookup {
+	return lookup{
+		classes: w.classes, shift: w.shift, rows: int32(w.rows), rowOf: w.rowOf,
+		pages: w.pages, dense: w.dense, bias: w.bias,
+	}
+}
+
+// reset sets every weight to zero and keeps the rows.
+func (w *weights) reset() {
+	for i := range w.pages {
+		w.pages[i] = make([]float32, len(w.pages[i]))
+		w.owned[i] = true
+	}
+	w.ownDense()
+	clear(w.bias)
+	for _, d := range w.dense {
+		clear(d)
+	}
+}
+
+// lookup computes margins.
+type lookup struct {
+	classes int
+	shift   uint
+	rows    int32
+	rowOf   []atomic.Int32
+	pages   [][]float32
+	dense   [][]float32
+	bias    []float32
+}
+
+// margins overwrites dst, one number a class.
+func (l *lookup) margins(v feature.Vector, s *Settings, dst []float32) {
+	clear(dst)
+	mask := int32(1)<<l.shift - 1
+	for _, t := range v.Terms {
+		row := l.rowOf[t.Bucket()].Load() - 1
+		if uint32(row) >= uint32(l.rows) {
+			continue
+		}
+		at := int(row&mask) * l.classes
+		axpy(t.Units(), l.pages[row>>l.shift][at:at+l.classes], dst)
+	}
+	scale := v.Scale * s.part(0)
+	bias := float32(s.Bias)
+	for y := range dst {
+		dst[y] = dst[y]*scale + bias*l.bias[y]
+	}
+	for part, d := range v.Dense {
+		if part >= len(l.dense) {
+			break
+		}
+		weight := s.part(part + 1)
+		for j, x := range d {
+			at := j * l.classes
+			if at+l.classes > len(l.dense[part]) {
+				break
+			}
+			axpy(weight*x, l.dense[part][at:at+l.classes], dst)
+		}
+	}
+}
+
+// axpy adds a times x to y.
+func axpy(a float32, x, y []float32) {
+	y = y[:len(x)]
+	for i, v := range x {
+		y[i] += a * v
+	}
+}
