@@ -1,0 +1,383 @@
+package sampler
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/hone-ml/hone/event"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const project event.ProjectID = 7
+
+// apiError is an answer of Label Studio that is not a success.
+type apiError int
+
+func (e apiError) Error() string   { return fmt.Sprintf("label studio answered %d", int(e)) }
+func (e apiError) StatusCode() int { return int(e) }
+
+// fakeLS behaves as Label Studio does: rows by id, order by score, a version no
+// prediction has is refused, deleting the live version resets it.
+type fakeLS struct {
+	mu      sync.Mutex
+	latency time.Duration // of a write
+	next    PredictionID
+	rows    map[PredictionID]fakeRow
+	live    string
+	gone    map[event.TaskID]bool // tasks that are no more
+	// fault, when not nil, may fail a call before (applied false) or after it took effect.
+	fault func(call string) (err error, applied bool)
+	calls []string
+	sets  int
+}
+
+type fakeRow struct {
+	task  event.TaskID
+	score *float64
+	pred  Prediction
+}
+
+func newFakeLS() *fakeLS {
+	return &fakeLS{rows: map[PredictionID]fakeRow{}, gone: map[event.TaskID]bool{}, latency: 200 * time.Millisecond}
+}
+
+func (f *fakeLS) call(ctx context.Context, name string, latency time.Duration, effect func() error) error {
+	t := time.NewTimer(latency)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.calls = append(f.calls, name)
+	if f.fault != nil {
+		if err, applied := f.fault(name); err != nil {
+			if applied {
+				_ = effect()
+			}
+			return err
+		}
+	}
+	return effect()
+}
+
+func (f *fakeLS) CreatePrediction(ctx context.Context, _ event.ProjectID, t event.TaskID, p Prediction) (id PredictionID, err error) {
+	err = f.call(ctx, "create", f.latency, func() error {
+		if f.gone[t] {
+			return apiError(400)
+		}
+		id = f.put(t, p)
+		return nil
+	})
+	return id, err
+}
+
+func (f *fakeLS) put(t event.TaskID, p Prediction) PredictionID {
+	f.next++
+	f.rows[f.next] = fakeRow{task: t, score: &p.Score, pred: p}
+	return f.next
+}
+
+func (f *fakeLS) UpdatePrediction(ctx context.Context, _ event.ProjectID, id PredictionID, p Prediction) error {
+	return f.call(ctx, "update", f.latency, func() error {
+		r, ok := f.rows[id]
+		if !ok {
+			return apiError(404)
+		}
+		f.rows[id] = fakeRow{task: r.task, score: &p.Score, pred: p}
+		return nil
+	})
+}
+
+func (f *fakeLS) DeletePrediction(ctx context.Context, _ event.ProjectID, id PredictionID) error {
+	return f.call(ctx, "delete", f.latency, func() error {
+		if _, ok := f.rows[id]; !ok {
+			return apiError(404)
+		}
+		delete(f.rows, id)
+		return nil
+	})
+}
+
+func (f *fakeLS) Predictions(ctx context.Context, _ event.ProjectID, yield func(Row) error) error {
+	var rows []Row
+	err := f.call(ctx, "list", 0, func() error {
+		for id, r := range f.rows {
+			rows = append(rows, Row{ID: id, Task: r.task, ModelVersion: r.pred.ModelVersion, Score: r.score})
+		}
+		return nil
+	})
+	for _, r := range rows {
+		if err := yield(r); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+func (f *fakeLS) ImportPredictions(ctx context.Context, _ event.ProjectID, tasks []event.TaskID, preds []Prediction) (created int, err error) {
+	err = f.call(ctx, "import", 13*time.Second, func() error {
+		for i, t := range tasks {
+			if !f.gone[t] {
+				f.put(t, preds[i])
+				created++
+			}
+		}
+		return nil
+	})
+	return created, err
+}
+
+func (f *fakeLS) ModelVersion(ctx context.Context, _ event.ProjectID) (live string, rows map[string]int, err error) {
+	err = f.call(ctx, "version", 0, func() error {
+		live, rows = f.live, map[string]int{}
+		for _, r := range f.rows {
+			rows[r.pred.ModelVersion]++
+		}
+		return nil
+	})
+	return live, rows, err
+}
+
+func (f *fakeLS) SetModelVersion(ctx context.Context, _ event.ProjectID, v string) error {
+	return f.call(ctx, "set", f.latency, func() error {
+		for _, r := range f.rows {
+			if r.pred.ModelVersion == v {
+				f.live = v
+				f.sets++
+				return nil
+			}
+		}
+		return apiError(400)
+	})
+}
+
+func (f *fakeLS) DeleteModelVersion(ctx context.Context, _ event.ProjectID, v string) error {
+	return f.call(ctx, "delete version", time.Second, func() error {
+		for id, r := range f.rows {
+			if r.pred.ModelVersion == v {
+				delete(f.rows, id)
+			}
+		}
+		if f.live == v {
+			f.live = ""
+		}
+		return nil
+	})
+}
+
+// served is the order in which Label Studio's uncertainty sampling hands out the
+// tasks that are not labelled: by the lowest score of the project's version.
+func (f *fakeLS) served(labelled map[event.TaskID]bool) []event.TaskID {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	best := map[event.TaskID]float64{}
+	for _, r := range f.rows {
+		if r.pred.ModelVersion != f.live || labelled[r.task] {
+			continue
+		}
+		s := -1.0
+		if r.score != nil {
+			s = *r.score
+		}
+		if old, ok := best[r.task]; !ok || s < old {
+			best[r.task] = s
+		}
+	}
+	var ids []event.TaskID
+	for id := range best {
+		ids = append(ids, id)
+	}
+	slices.SortFunc(ids, func(a, b event.TaskID) int { return cmp.Or(cmp.Compare(best[a], best[b]), cmp.Compare(a, b)) })
+	return ids
+}
+
+func (f *fakeLS) count(call string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := 0
+	for _, c := range f.calls {
+		if c == call {
+			n++
+		}
+	}
+	return n
+}
+
+func (f *fakeLS) writes() int { return f.count("create") + f.count("update") + f.count("delete") }
+
+func (f *fakeLS) versions() map[string]int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := map[string]int{}
+	for _, r := range f.rows {
+		n[r.pred.ModelVersion]++
+	}
+	return n
+}
+
+func (f *fakeLS) setFault(fault func(string) (error, bool)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.fault = fault
+}
+
+// brain is pool, scorer and predictor in one. How sure it is of a task follows
+// from its salt, so that a new salt is a new ranking.
+type brain struct {
+	mu       sync.Mutex
+	tasks    int
+	salt     uint64
+	version  string
+	ignorant bool
+	labelled map[event.TaskID]bool
+	deleted  map[event.TaskID]bool
+}
+
+func newBrain(tasks int) *brain {
+	return &brain{tasks: tasks, version: "hone-1", labelled: map[event.TaskID]bool{}, deleted: map[event.TaskID]bool{}}
+}
+
+func (b *brain) Tasks(_ context.Context, _ event.ProjectID, ids []event.TaskID) (out []event.TaskState, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if ids == nil {
+		ids = seq(b.tasks)
+	}
+	for _, id := range ids {
+		s := event.TaskState{Task: event.Task{ID: id, Data: json.RawMessage(`{"text":"t"}`)}}
+		if b.labelled[id] {
+			s.Annotations = []event.Annotation{{ID: event.AnnotationID(id), Task: id}}
+		}
+		if b.deleted[id] || int(id) > b.tasks {
+			s = event.TaskState{Task: event.Task{ID: id}, Deleted: true}
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+func (b *brain) Distributions(_ context.Context, _ event.ProjectID, tasks []event.Task) ([][]event.Distribution, string, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	out := make([][]event.Distribution, len(tasks))
+	for i, t := range tasks {
+		if !b.ignorant {
+			p := 0.5 + float64(order(b.salt, t.ID)>>12)/float64(1<<53)
+			out[i] = []event.Distribution{dist(true, p, 1-p)}
+		}
+	}
+	return out, b.version, nil
+}
+
+func (b *brain) Regions(_ context.Context, _ event.ProjectID, tasks []event.Task) ([]json.RawMessage, error) {
+	return []json.RawMessage{[]byte(fmt.Sprintf(`[{"id":"t%d"}]`, tasks[0].ID))}, nil
+}
+
+func (b *brain) is(f func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f()
+}
+
+// bench is a sampler at work inside a synctest bubble.
+type bench struct {
+	*testing.T
+	s     *Sampler
+	ls    *fakeLS
+	brain *brain
+	mu    sync.Mutex
+	seen  []Observation
+}
+
+func run(t *testing.T, tasks int, change func(*Options, *bench), f func(b *bench)) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &bench{T: t, ls: newFakeLS(), brain: newBrain(tasks)}
+		o := Defaults()
+		o.Pool, o.Scorer, o.Predictor, o.LabelStudio = b.brain, b.brain, b.brain, b.ls
+		o.Observer = func(x Observation) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.seen = append(b.seen, x)
+		}
+		if change != nil {
+			change(&o, b)
+		}
+		var err error
+		b.s, err = New(o)
+		require.NoError(t, err)
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- b.s.Run(ctx) }()
+		f(b)
+		stop()
+		require.NoError(t, <-done)
+	})
+}
+
+// label says that tasks were labelled, with a new ranking.
+func (b *bench) label(tasks ...event.TaskID) {
+	b.brain.is(func() {
+		b.brain.salt++
+		for _, t := range tasks {
+			b.brain.labelled[t] = true
+		}
+	})
+	b.tell(&event.Learned{Project: project, Since: time.Now(), Version: "hone-1", Tasks: tasks})
+}
+
+func (b *bench) tell(l *event.Learned) {
+	require.NoError(b, b.s.Learned(b.Context(), []event.Event{l}, event.Cursor{}))
+}
+
+// after lets simulated time pass until all is quiet.
+func (b *bench) after(d time.Duration) {
+	time.Sleep(d) // simulated
+	synctest.Wait()
+}
+
+func (b *bench) next() []event.TaskID {
+	var ids []event.TaskID
+	for _, i := range b.s.Next(project) {
+		ids = append(ids, i.Task)
+	}
+	return ids
+}
+
+func (b *bench) served() []event.TaskID { return b.ls.served(b.brain.labelled) }
+
+// inStep requires Label Studio to serve exactly the queue first.
+func (b *bench) inStep() {
+	b.Helper()
+	want, got := b.next(), b.served()
+	require.NotEmpty(b, want)
+	require.GreaterOrEqual(b, len(got), len(want))
+	require.Equal(b, want, got[:len(want)])
+	st, _ := b.s.Status(project)
+	require.Empty(b, st.Note)
+	require.Equal(b, len(want), st.Pushed)
+}
+
+func (b *bench) stages(s Stage) (seen []Observation) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, o := range b.seen {
+		if o.Stage == s {
+			seen = append(seen, o)
+		}
+	}
+	return seen
+}

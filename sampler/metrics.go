@@ -1,0 +1,53 @@
+package sampler
+
+import (
+	"errors"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+type metrics struct {
+	ready, lag prometheus.Histogram
+	writes     *prometheus.CounterVec
+	failures   *prometheus.CounterVec
+	asked      *prometheus.CounterVec
+	superseded prometheus.Counter
+	versionSet prometheus.Counter
+}
+
+func newMetrics(r prometheus.Registerer) (*metrics, error) {
+	buckets := []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2, 4, 8, 15, 30, 60, 300}
+	m := &metrics{
+		ready: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "hone_queue_ready_seconds", Buckets: buckets,
+			Help: "From hearing of an annotation to having ranked the queue that follows from it.",
+		}),
+		lag: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "hone_queue_lag_seconds", Buckets: buckets,
+			Help: "From hearing of an annotation to Label Studio having the best task of the queue that follows from it in front.",
+		}),
+		writes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "hone_queue_writes_total", Help: "Predictions written to Label Studio, by kind of write.",
+		}, []string{"op"}),
+		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "hone_queue_failures_total", Help: "Steps of ranking and pushing that failed, by cause.",
+		}, []string{"cause"}),
+		asked: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "hone_queue_labelled_total", Help: "Tasks labelled while they were queued, by how they were picked.",
+		}, []string{"pick"}),
+		superseded: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "hone_queue_superseded_total", Help: "Queues replaced by a newer one before they were written in full.",
+		}),
+		versionSet: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "hone_model_version_set_total", Help: "Times a project's model_version was set to the live version.",
+		}),
+	}
+	if r == nil {
+		return m, nil
+	}
+	var errs []error
+	for _, c := range []prometheus.Collector{m.ready, m.lag, m.writes, m.failures, m.asked, m.superseded, m.versionSet} {
+		errs = append(errs, r.Register(c))
+	}
+	return m, errors.Join(errs...)
+}

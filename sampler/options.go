@@ -1,0 +1,143 @@
+package sampler
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/sirupsen/logrus"
+
+	"github.com/hone-ml/hone/event"
+)
+
+// Pool reads tasks from the state. ids nil means all of the project; tasks that
+// are not there come back with Deleted set.
+type Pool interface {
+	Tasks(ctx context.Context, p event.ProjectID, ids []event.TaskID) ([]event.TaskState, error)
+}
+
+// Scorer reads the learner's last snapshot of a project. It must not wait for
+// learning.
+type Scorer interface {
+	// Distributions says what every head believes of every task, in the order of
+	// tasks; a task on which no head has anything to say gets an empty list.
+	// version is the live version's name, "" before there is one. The result may
+	// be reused by the next call.
+	Distributions(ctx context.Context, p event.ProjectID, tasks []event.Task) (dists [][]event.Distribution, version string, err error)
+}
+
+// Predictor gives the regions annotators see as a suggestion, one JSON array a
+// task in order, nil where the model abstains.
+type Predictor interface {
+	Regions(ctx context.Context, p event.ProjectID, tasks []event.Task) ([]json.RawMessage, error)
+}
+
+// Options are what a Sampler is made of. Start from Defaults.
+type Options struct {
+	Pool   Pool
+	Scorer Scorer
+	// Predictor may be nil: predictions are then written without regions.
+	Predictor Predictor
+	// LabelStudio may be nil: the sampler then ranks and writes nothing until
+	// SetLabelStudio is called.
+	LabelStudio LabelStudio
+
+	// Strategy is a name that Strategy knows.
+	Strategy string
+	// QueueSize is K, the tasks kept in the queue; at least 1.
+	QueueSize int
+	// Head is how many places are written at once; those behind wait until
+	// nothing has been learned for Settle. At least 1.
+	Head   int
+	Settle time.Duration
+	// RandomShare is the share of random tasks among those asked, 0 to 1.
+	RandomShare float64
+	// Seed gives the random order; the same seed, the same order.
+	Seed uint64
+	// PushRate limits writes to Label Studio a second, over all projects.
+	PushRate float64
+	// ManageModelVersion keeps project.model_version at the live version. Without
+	// it Label Studio asks at random unless somebody sets it by hand.
+	ManageModelVersion bool
+	// CheckEvery is how often the project's model version and the number of its
+	// predictions are compared with what they should be.
+	CheckEvery time.Duration
+	// BulkAbove is the number of new predictions from which one bulk import is
+	// cheaper for Label Studio than single writes.
+	BulkAbove int
+
+	// Observer, when not nil, is called from the worker after each step. It must
+	// return at once.
+	Observer   func(Observation)
+	Logger     *logrus.Entry
+	Registerer prometheus.Registerer
+}
+
+// Defaults returns the options of a fresh hone, without the parts.
+func Defaults() Options {
+	return Options{
+		Strategy:           Margin,
+		QueueSize:          30,
+		Head:               5,
+		Settle:             time.Second,
+		RandomShare:        0.1,
+		PushRate:           5,
+		ManageModelVersion: true,
+		CheckEvery:         time.Minute,
+		BulkAbove:          60,
+	}
+}
+
+func (o *Options) validate() error {
+	var errs []error
+	bad := func(is bool, format string, args ...any) {
+		if is {
+			errs = append(errs, fmt.Errorf("sampler: "+format, args...))
+		}
+	}
+	bad(o.Pool == nil, "Pool is missing")
+	bad(o.Scorer == nil, "Scorer is missing")
+	bad(o.QueueSize < 1, "queue size %d; it must be at least 1", o.QueueSize)
+	bad(o.Head < 1, "head %d; it must be at least 1", o.Head)
+	bad(o.Settle < 0, "settle %v; it must not be negative", o.Settle)
+	bad(!(o.RandomShare >= 0 && o.RandomShare <= 1), "random share %v; it must lie between 0 and 1", o.RandomShare)
+	bad(!(o.PushRate > 0), "push rate %v; it must be more than 0 writes a second", o.PushRate)
+	bad(o.CheckEvery <= 0, "check interval %v; it must be more than 0", o.CheckEvery)
+	bad(o.BulkAbove < 1, "bulk threshold %d; it must be at least 1", o.BulkAbove)
+	if _, err := Strategy(o.Strategy); err != nil {
+		errs = append(errs, fmt.Errorf("sampler: %w", err))
+	}
+	return errors.Join(errs...)
+}
+
+// Stage is a step of the worker.
+type Stage string
+
+const (
+	// Ranked: the queue is ranked; Sampler.Next returns it.
+	Ranked Stage = "ranked"
+	// HeadPushed: Label Studio holds the first places of the queue in order.
+	HeadPushed Stage = "head_pushed"
+	// VersionSet: the project goes by the live version.
+	VersionSet Stage = "version_set"
+	// Pushed: Label Studio holds the whole queue.
+	Pushed Stage = "pushed"
+	// Cleaned: no predictions of superseded versions are left.
+	Cleaned Stage = "cleaned"
+	// Failed: a step failed; it is tried again later.
+	Failed Stage = "failed"
+)
+
+// Observation tells an observer what the worker has just done.
+type Observation struct {
+	Project event.ProjectID
+	Stage   Stage
+	Version string
+	// Rank counts the rankings of the project; an observation of a later stage
+	// carries the number of the ranking it belongs to.
+	Rank uint64
+	Err  error
+}

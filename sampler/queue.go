@@ -1,0 +1,130 @@
+package sampler
+
+import (
+	"cmp"
+	"encoding/binary"
+	"math"
+	"slices"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/hone-ml/hone/event"
+)
+
+// Item is one place in the queue.
+type Item struct {
+	Task event.TaskID `json:"task"`
+	// Score is the strategy's: 0 is least sure, 1 certain or unknown.
+	Score float64 `json:"score"`
+	// Random is true when the task was drawn without looking at the model. Such
+	// tasks are a fair sample of the pool, so they measure what the strategy gains.
+	Random bool `json:"random"`
+}
+
+// scored is one task of the pool while it is ranked.
+type scored struct {
+	task  event.TaskID
+	score float64
+	hash  uint64
+}
+
+// order gives a task its place in a random order that never changes: the same
+// seed and id, the same place. Random picks therefore stay put from one ranking
+// to the next and cost no writes.
+func order(seed uint64, t event.TaskID) uint64 {
+	var b [16]byte
+	binary.LittleEndian.PutUint64(b[:8], seed)
+	binary.LittleEndian.PutUint64(b[8:], uint64(t))
+	return xxhash.Sum64(b[:])
+}
+
+func byHash(a, b scored) int {
+	return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.task, b.task))
+}
+
+func byScore(a, b scored) int { return cmp.Or(cmp.Compare(a.score, b.score), byHash(a, b)) }
+
+// randomSlot reports whether the n-th label of a project (from 0) is to be a
+// random one. The slots follow the number of labels, not the place in the queue:
+// people take tasks from the front, so a slot fixed further back would never be
+// reached, and each slot here comes forward until it is.
+func randomSlot(n int, share float64) bool {
+	return math.Floor(float64(n+1)*share) > math.Floor(float64(n)*share)
+}
+
+// arrange makes the queue of at most size tasks. labels is how many tasks have
+// been labelled so far. It reorders all.
+func arrange(all []scored, size int, share float64, labels int) []Item {
+	size = min(size, len(all))
+	slots := 0
+	for i := range size {
+		if randomSlot(labels+i, share) {
+			slots++
+		}
+	}
+	// Random tasks are drawn before the ranking gets to choose: drawn from what
+	// it leaves over, they would be no fair sample.
+	drawn := make(map[event.TaskID]bool, slots)
+	random := lowest(all, slots, byHash)
+	for _, s := range random {
+		drawn[s.task] = true
+	}
+	best := lowest(slices.DeleteFunc(all, func(s scored) bool { return drawn[s.task] }), size-slots, byScore)
+
+	queue := make([]Item, 0, size)
+	for i := range size {
+		var s scored
+		isRandom := randomSlot(labels+i, share)
+		if isRandom {
+			s, random = random[0], random[1:]
+		} else {
+			s, best = best[0], best[1:]
+		}
+		queue = append(queue, Item{Task: s.task, Score: s.score, Random: isRandom})
+	}
+	return queue
+}
+
+// lowest returns the n first of all in the order of compare, sorted, in a slice
+// of its own. It keeps a bounded heap: a pool of 100,000 needs no full sort.
+func lowest(all []scored, n int, compare func(a, b scored) int) []scored {
+	if n <= 0 {
+		return nil
+	}
+	heap := make([]scored, 0, n) // largest at 0
+	for _, s := range all {
+		switch {
+		case len(heap) < n:
+			heap = append(heap, s)
+			for i := len(heap) - 1; i > 0; {
+				up := (i - 1) / 2
+				if compare(heap[up], heap[i]) >= 0 {
+					break
+				}
+				heap[up], heap[i] = heap[i], heap[up]
+				i = up
+			}
+		case compare(s, heap[0]) < 0:
+			heap[0] = s
+			sink(heap, compare)
+		}
+	}
+	slices.SortFunc(heap, compare)
+	return heap
+}
+
+func sink(heap []scored, compare func(a, b scored) int) {
+	for i := 0; ; {
+		big := i
+		for _, c := range [2]int{2*i + 1, 2*i + 2} {
+			if c < len(heap) && compare(heap[c], heap[big]) > 0 {
+				big = c
+			}
+		}
+		if big == i {
+			return
+		}
+		heap[i], heap[big] = heap[big], heap[i]
+		i = big
+	}
+}

@@ -1,0 +1,150 @@
+package sampler
+
+import (
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"pgregory.net/rapid"
+
+	"github.com/hone-ml/hone/event"
+)
+
+func scores(seed uint64, s ...float64) []scored {
+	var all []scored
+	for i, x := range s {
+		id := event.TaskID(i + 1)
+		all = append(all, scored{task: id, score: x, hash: order(seed, id)})
+	}
+	return all
+}
+
+func TestQueueIsTheLowestScoresWithoutRandomTasks(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		all := scores(1, rapid.SliceOf(rapid.Float64Range(0, 1)).Draw(t, "scores")...)
+		size := rapid.IntRange(1, 12).Draw(t, "size")
+		sorted := slices.SortedFunc(slices.Values(all), byScore)
+		queue := arrange(slices.Clone(all), size, 0, 3)
+		if len(queue) != min(size, len(all)) {
+			t.Fatalf("%d of %d", len(queue), len(all))
+		}
+		for i, q := range queue {
+			if q.Task != sorted[i].task || q.Score != sorted[i].score || q.Random {
+				t.Fatalf("place %d is %+v, want %+v", i, q, sorted[i])
+			}
+		}
+	})
+}
+
+// Whoever always takes the first task gets exactly the stated share of random
+// ones, whatever the ranking does.
+func TestRandomShareOfWhatIsAskedIsExact(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		share := rapid.SampledFrom([]float64{0, .05, .1, .25, 1. / 3, .5, 1}).Draw(t, "share")
+		pool := map[event.TaskID]bool{}
+		for id := event.TaskID(1); id <= 300; id++ {
+			pool[id] = true
+		}
+		asked := 0
+		for label := range 200 {
+			var all []scored
+			for id := range pool {
+				// Every round another ranking.
+				all = append(all, scored{task: id, score: float64(order(uint64(label), id)) / math.MaxUint64, hash: order(9, id)})
+			}
+			queue := arrange(all, 10, share, label)
+			if queue[0].Random {
+				asked++
+			}
+			delete(pool, queue[0].Task)
+		}
+		if want := share * 200; math.Abs(float64(asked)-want) > 1 {
+			t.Fatalf("%d random of 200, want %v", asked, want)
+		}
+	})
+}
+
+// A new ranking must leave the random picks alone: they would cost writes.
+func TestRandomPicksDoNotDependOnTheScores(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 60).Draw(t, "n")
+		labels := rapid.IntRange(0, 30).Draw(t, "labels")
+		draw := func(name string) []Item {
+			s := rapid.SliceOfN(rapid.Float64Range(0, 1), n, n).Draw(t, name)
+			return arrange(scores(5, s...), 30, .1, labels)
+		}
+		a, b := draw("a"), draw("b")
+		seen := map[event.TaskID]bool{}
+		for i := range a {
+			if a[i].Random != b[i].Random || a[i].Random && a[i].Task != b[i].Task {
+				t.Fatalf("place %d: %+v and %+v", i, a[i], b[i])
+			}
+			if seen[a[i].Task] {
+				t.Fatalf("task %d is queued twice", a[i].Task)
+			}
+			seen[a[i].Task] = true
+		}
+	})
+}
+
+func TestOrderChangesWithTheSeedOnly(t *testing.T) {
+	assert.Equal(t, order(1, 7), order(1, 7))
+	assert.NotEqual(t, order(1, 7), order(2, 7))
+	assert.NotEqual(t, order(1, 7), order(1, 8))
+}
+
+func TestPoolHoldsWhatIsUnlabelled(t *testing.T) {
+	type kind string
+	state := func(id event.TaskID, k kind) event.TaskState {
+		s := event.TaskState{Task: event.Task{ID: id, Data: []byte(`{"text":"` + k + `"}`)}}
+		switch k {
+		case "deleted":
+			s = event.TaskState{Task: event.Task{ID: id}, Deleted: true}
+		case "labelled":
+			s.Annotations = []event.Annotation{{ID: 1, Task: id, Cancelled: true}, {ID: 2, Task: id}}
+		case "skipped":
+			s.Annotations = []event.Annotation{{ID: 1, Task: id, Cancelled: true}}
+		}
+		return s
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		p, model := newPool(), map[event.TaskID]kind{}
+		for range rapid.IntRange(0, 60).Draw(t, "steps") {
+			id := event.TaskID(rapid.IntRange(1, 8).Draw(t, "id"))
+			k := kind(rapid.SampledFrom([]string{"open", "skipped", "labelled", "deleted"}).Draw(t, "kind"))
+			news := p.put(state(id, k))
+			if want := k == "labelled" && model[id] != "labelled"; news != want {
+				t.Fatalf("task %d from %s to %s: news %v", id, model[id], k, news)
+			}
+			model[id] = k
+		}
+		open, skipped := map[event.TaskID]bool{}, map[event.TaskID]bool{}
+		for id, k := range model {
+			if p.isLabelled(id) != (k == "labelled") {
+				t.Fatalf("task %d is %s", id, k)
+			}
+			if k == "open" {
+				open[id] = true
+			} else if k == "skipped" {
+				skipped[id] = true
+			}
+			if _, ok := p.task(id); ok != (k == "open" || k == "skipped") {
+				t.Fatalf("task %d is %s, found: %v", id, k, ok)
+			}
+		}
+		want := open
+		if len(open) == 0 {
+			want = skipped
+		}
+		got := p.candidates()
+		if len(got) != len(want) {
+			t.Fatalf("candidates %v, want %v", got, want)
+		}
+		for _, c := range got {
+			if !want[c.ID] {
+				t.Fatalf("candidate %d, want %v", c.ID, want)
+			}
+		}
+	})
+}

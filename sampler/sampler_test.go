@@ -1,0 +1,444 @@
+package sampler
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/hone-ml/hone/event"
+)
+
+func TestFirstQueueIsWrittenAndTheVersionSet(t *testing.T) {
+	run(t, 100, nil, func(b *bench) {
+		b.ls.live = "Backend title"
+		b.ls.put(3, Prediction{ModelVersion: "somebody else's", Score: 0.001})
+		b.s.Refresh(project)
+		b.after(30 * time.Second)
+		b.inStep()
+		assert.Equal(t, "hone-1", b.ls.live)
+		assert.Equal(t, map[string]int{"hone-1": 30, "somebody else's": 1}, b.ls.versions())
+		assert.Equal(t, 30, b.ls.writes())
+		for _, r := range b.ls.rows {
+			if r.pred.ModelVersion == "hone-1" {
+				assert.JSONEq(t, fmt.Sprintf(`[{"id":"t%d"}]`, r.task), string(r.pred.Result))
+			}
+		}
+		// The version was set as soon as the head was there.
+		set := slices.Index(b.ls.calls, "set")
+		creates := 0
+		for _, c := range b.ls.calls[:set] {
+			if c == "create" {
+				creates++
+			}
+		}
+		assert.Equal(t, 5, creates)
+		random := 0
+		for _, i := range b.s.Next(project) {
+			if i.Random {
+				random++
+			}
+		}
+		assert.Equal(t, 3, random)
+	})
+}
+
+// A label on the head takes the head out; the next task is up to date at once,
+// and only differences are written.
+func TestALabelCostsFewWritesAndTheHeadComesFirst(t *testing.T) {
+	run(t, 200, nil, func(b *bench) {
+		b.s.Refresh(project)
+		b.after(30 * time.Second)
+		before := b.ls.writes()
+		head := b.next()[0]
+		b.brain.is(func() { b.brain.labelled[head] = true })
+		b.tell(&event.Learned{Project: project, Since: time.Now(), Version: "hone-1", Tasks: []event.TaskID{head}})
+		b.after(10 * time.Second)
+		b.inStep()
+		assert.LessOrEqual(t, b.ls.writes()-before, 2, "the same ranking needs only the tail filled up")
+
+		b.label(b.next()[0])
+		b.after(450 * time.Millisecond) // one write of 200 ms, with the limiter's burst
+		assert.Equal(t, b.next()[0], b.served()[0])
+		st, _ := b.s.Status(project)
+		assert.LessOrEqual(t, st.HeadLag, 250*time.Millisecond)
+		assert.Positive(t, st.HeadLag)
+		b.after(30 * time.Second)
+		b.inStep()
+	})
+}
+
+func TestANewerQueueReplacesOneThatIsStillOnItsWay(t *testing.T) {
+	run(t, 1000, nil, func(b *bench) {
+		b.s.Refresh(project)
+		b.after(30 * time.Second)
+		before := b.ls.writes()
+		for range 20 { // people label every 300 ms; a write takes 200
+			b.label(b.served()[0])
+			b.after(300 * time.Millisecond)
+		}
+		during := b.ls.writes() - before
+		assert.GreaterOrEqual(t, during, 20, "each queue gets one write at least")
+		assert.LessOrEqual(t, during, 31, "the tails of superseded queues are never written")
+		assert.Equal(t, b.next()[0], b.served()[0])
+		b.after(time.Minute)
+		b.inStep()
+		assert.LessOrEqual(t, b.ls.writes()-before-during, 70)
+	})
+}
+
+// News that comes while the tail is on its way does not wait for its end.
+func TestNewsInterruptsTheTail(t *testing.T) {
+	run(t, 1000, nil, func(b *bench) {
+		b.s.Refresh(project)
+		b.after(30 * time.Second)
+		before := b.ls.writes()
+		b.label(b.next()[0])
+		for b.ls.writes()-before < 10 {
+			b.after(10 * time.Millisecond)
+		}
+		b.label(b.next()[0])
+		b.after(450 * time.Millisecond)
+		assert.Equal(t, b.next()[0], b.served()[0])
+		assert.LessOrEqual(t, b.ls.writes()-before, 13)
+		b.after(30 * time.Second)
+		b.inStep()
+	})
+}
+
+// Deleting the version a project goes by would reset the project's setting.
+func TestAVersionChosenByHandIsNotDeleted(t *testing.T) {
+	run(t, 50, func(o *Options, _ *bench) { o.ManageModelVersion = false }, func(b *bench) {
+		b.ls.put(1, Prediction{ModelVersion: "hone-1", Score: 0.5})
+		b.ls.put(1, Prediction{ModelVersion: "hone-2", Score: 0.5})
+		b.ls.live = "hone-1"
+		b.brain.version = "hone-3"
+		b.s.Refresh(project)
+		b.after(time.Minute)
+		assert.Equal(t, "hone-1", b.ls.live)
+		assert.Equal(t, map[string]int{"hone-1": 1, "hone-3": 30}, b.ls.versions())
+	})
+}
+
+func TestTailWaitsUntilThingsSettle(t *testing.T) {
+	run(t, 1000, func(o *Options, _ *bench) { o.PushRate = 100; o.Settle = 2 * time.Second }, func(b *bench) {
+		b.ls.latency = time.Millisecond
+		b.s.Refresh(project)
+		b.after(time.Second)
+		assert.Equal(t, 5, b.ls.writes(), "the head at once")
+		b.after(900 * time.Millisecond)
+		assert.Equal(t, 5, b.ls.writes(), "nothing more before it settles")
+		b.after(2 * time.Second)
+		assert.Equal(t, 30, b.ls.writes())
+		b.inStep()
+	})
+}
+
+func TestBeforeAnythingIsLearnedTheOrderIsRandomAndMarkedSo(t *testing.T) {
+	run(t, 100, nil, func(b *bench) {
+		b.brain.ignorant = true
+		b.s.Refresh(project)
+		b.after(30 * time.Second)
+		b.inStep()
+		for _, i := range b.s.Next(project) {
+			assert.True(t, i.Random)
+		}
+		first := b.next()
+		assert.False(t, slices.IsSorted(first))
+		writes := b.ls.writes()
+		b.s.Refresh(project)
+		b.after(30 * time.Second)
+		assert.Equal(t, first, b.next())
+		assert.Equal(t, writes, b.ls.writes())
+	})
+}
+
+func TestANewVersionTakesOverFromTheFrontAndTheOldOneGoes(t *testing.T) {
+	run(t, 200, nil, func(b *bench) {
+		b.s.Refresh(project)
+		b.after(30 * time.Second)
+		b.ls.mu.Lock()
+		b.ls.put(9, Prediction{ModelVersion: "hone-v2-by-hand", Score: 0.3})
+		b.ls.mu.Unlock()
+		b.brain.is(func() { b.brain.version, b.brain.salt = "hone-2", 5 })
+		b.tell(&event.Learned{Project: project, Since: time.Now(), Version: "hone-2", All: true})
+		for b.ls.versions()["hone-2"] < 5 {
+			require.Equal(t, "hone-1", b.ls.live, "the old queue stands until the new head is there")
+			b.after(50 * time.Millisecond)
+		}
+		b.after(30 * time.Second)
+		b.inStep()
+		assert.Equal(t, map[string]int{"hone-2": 30, "hone-v2-by-hand": 1}, b.ls.versions())
+		assert.Equal(t, 1, b.ls.count("delete version"))
+	})
+}
+
+func TestALargeOldVersionIsDeletedInSmallStepsAndGivesWay(t *testing.T) {
+	run(t, 200, nil, func(b *bench) {
+		for i := range 500 {
+			b.ls.put(event.TaskID(i%200+1), Prediction{ModelVersion: "hone-1", Score: 0.5})
+		}
+		b.brain.version = "hone-2"
+		b.s.Refresh(project)
+		b.after(40 * time.Second)
+		left := b.ls.versions()["hone-1"]
+		assert.Less(t, left, 500)
+		require.Greater(t, left, 200)
+		b.brain.is(func() { b.brain.salt++ })
+		b.tell(&event.Learned{Project: project, Since: time.Now(), Version: "hone-2", Tasks: []event.TaskID{1}})
+		b.after(450 * time.Millisecond)
+		assert.Equal(t, b.next()[0], b.served()[0], "the queue does not wait for the cleaning")
+		b.after(5 * time.Minute)
+		b.inStep()
+		assert.Equal(t, 0, b.ls.versions()["hone-1"])
+		assert.Zero(t, b.ls.count("delete version"))
+	})
+}
+
+func TestManyNewRowsAreImportedOnce(t *testing.T) {
+	run(t, 500, func(o *Options, _ *bench) { o.QueueSize = 100 }, func(b *bench) {
+		b.s.Refresh(project)
+		b.after(time.Minute)
+		b.inStep()
+		assert.Equal(t, 1, b.ls.count("import"))
+		assert.Equal(t, 5, b.ls.writes(), "the head came one by one")
+	})
+}
+
+func TestAModelVersionSetElsewhereIsRestoredButNotForever(t *testing.T) {
+	run(t, 50, nil, func(b *bench) {
+		b.s.Refresh(project)
+		b.after(30 * time.Second)
+		b.ls.mu.Lock()
+		b.ls.live = "Backend title"
+		b.ls.mu.Unlock()
+		b.after(61 * time.Second)
+		assert.Equal(t, "hone-1", b.ls.live, "found by the check")
+
+		before := b.ls.sets
+		for range 60 { // something sets it back each second, and hone is told each time
+			b.ls.mu.Lock()
+			b.ls.live = "Backend title"
+			b.ls.mu.Unlock()
+			b.s.Refresh(project)
+			b.after(time.Second)
+		}
+		assert.LessOrEqual(t, b.ls.sets-before, 6)
+		st, _ := b.s.Status(project)
+		assert.Contains(t, st.Note, "Backend title")
+		b.after(2 * time.Minute)
+		b.inStep()
+	})
+}
+
+func TestTheVersionIsLeftAloneWhenAskedTo(t *testing.T) {
+	run(t, 50, func(o *Options, _ *bench) { o.ManageModelVersion = false }, func(b *bench) {
+		b.ls.live = "mine"
+		b.s.Refresh(project)
+		b.after(3 * time.Minute)
+		assert.Equal(t, "mine", b.ls.live)
+		st, _ := b.s.Status(project)
+		assert.Contains(t, st.Note, "manage_model_version")
+		assert.Equal(t, 30, b.ls.versions()["hone-1"])
+	})
+}
+
+func TestARefusedTokenIsTriedOnceAMinuteUntilItChanges(t *testing.T) {
+	run(t, 50, nil, func(b *bench) {
+		b.ls.setFault(func(string) (error, bool) { return apiError(401), false })
+		b.s.Refresh(project)
+		for range 10 {
+			b.after(time.Minute)
+			b.label(b.next()[0])
+		}
+		assert.InDelta(t, 10, len(b.ls.calls), 1)
+		st, _ := b.s.Status(project)
+		assert.Contains(t, st.Note, "LABEL_STUDIO_API_KEY")
+		assert.Len(t, st.Queue, 30, "the queue is ranked all the same")
+
+		good := newFakeLS()
+		b.s.SetLabelStudio(good)
+		b.ls = good
+		b.after(20 * time.Second)
+		b.inStep()
+	})
+}
+
+func TestWithoutConnectionItRanksAndSaysSo(t *testing.T) {
+	run(t, 50, func(o *Options, _ *bench) { o.LabelStudio = nil }, func(b *bench) {
+		b.s.Refresh(project)
+		b.after(time.Second)
+		assert.Len(t, b.s.Next(project), 30)
+		st, _ := b.s.Status(project)
+		assert.Contains(t, st.Note, "LABEL_STUDIO_URL")
+		assert.Zero(t, st.Pushed)
+		b.s.SetLabelStudio(b.ls)
+		b.after(30 * time.Second)
+		b.inStep()
+	})
+}
+
+func TestAfterAnOutageOnlyTheNewestQueueIsWrittenAndNothingTwice(t *testing.T) {
+	run(t, 300, nil, func(b *bench) {
+		n := 0
+		b.s.Refresh(project)
+		// Each call takes effect, but no answer comes back: the worst case.
+		b.ls.setFault(func(string) (error, bool) { n++; return errors.New("connection reset"), n > 3 })
+		for range 50 {
+			b.label(b.next()...)
+			b.after(3 * time.Second)
+			b.brain.is(func() { clear(b.brain.labelled) })
+		}
+		assert.Less(t, len(b.ls.calls), 20, "it backs off")
+		b.ls.setFault(nil)
+		b.s.Refresh(project)
+		b.after(time.Minute)
+		b.inStep()
+		seen := map[event.TaskID]int{}
+		for _, r := range b.ls.rows {
+			seen[r.task]++
+			assert.Equal(t, 1, seen[r.task], "task %d", r.task)
+		}
+	})
+}
+
+func TestAProjectThatIsGoneIsLeftAloneUntilHeardOf(t *testing.T) {
+	run(t, 50, nil, func(b *bench) {
+		b.ls.setFault(func(string) (error, bool) { return apiError(404), false })
+		b.s.Refresh(project)
+		b.after(time.Hour)
+		assert.Len(t, b.ls.calls, 1)
+		b.ls.setFault(nil)
+		b.label(1)
+		b.after(30 * time.Second)
+		b.inStep()
+	})
+}
+
+func TestPredictionsDeletedBehindOurBackAreWrittenAgain(t *testing.T) {
+	run(t, 100, nil, func(b *bench) {
+		b.s.Refresh(project)
+		b.after(30 * time.Second)
+		b.ls.mu.Lock()
+		clear(b.ls.rows)
+		b.ls.mu.Unlock()
+		b.after(2 * time.Minute)
+		b.inStep()
+
+		// And found at once where a row turns out to be gone when it is written.
+		b.ls.mu.Lock()
+		clear(b.ls.rows)
+		b.ls.mu.Unlock()
+		b.label(b.next()[0])
+		b.after(20 * time.Second)
+		b.inStep()
+	})
+}
+
+func TestRowsThatWouldComeFirstAreRemoved(t *testing.T) {
+	run(t, 100, nil, func(b *bench) {
+		b.ls.put(90, Prediction{ModelVersion: "hone-1", Score: 0.0001})
+		b.ls.put(91, Prediction{ModelVersion: "hone-1", Score: 0.0002})
+		b.ls.put(91, Prediction{ModelVersion: "hone-1", Score: 0.0003})
+		b.ls.put(92, Prediction{ModelVersion: "hone-1", Score: 0})
+		b.ls.rows[99] = fakeRow{task: 93, pred: Prediction{ModelVersion: "hone-1"}} // no score: first on SQLite
+		b.ls.put(94, Prediction{ModelVersion: "hone-1", Score: 0.4})                // retrieved by a user
+		b.s.Refresh(project)
+		b.after(time.Minute)
+		b.inStep()
+		assert.Contains(t, b.served(), event.TaskID(94))
+		b.ls.mu.Lock()
+		defer b.ls.mu.Unlock()
+		assert.NotContains(t, b.ls.rows, PredictionID(99))
+	})
+}
+
+func TestATaskThatIsNoMoreIsLeftOut(t *testing.T) {
+	run(t, 100, nil, func(b *bench) {
+		b.ls.gone[b.firstRanked()] = true
+		b.s.Refresh(project)
+		b.after(30 * time.Second)
+		assert.Equal(t, b.next()[1:], b.served())
+		gone := b.next()[0]
+		b.brain.is(func() { b.brain.deleted[gone] = true })
+		b.tell(&event.Learned{Project: project, Version: "hone-1", Tasks: []event.TaskID{gone}})
+		b.after(30 * time.Second)
+		b.inStep()
+		assert.NotContains(t, b.next(), gone)
+	})
+}
+
+// firstRanked is the head of the queue before anything is written.
+func (b *bench) firstRanked() event.TaskID {
+	o := Defaults()
+	o.Pool, o.Scorer = b.brain, b.brain
+	s, err := New(o)
+	require.NoError(b, err)
+	w := newWorker(s, project)
+	require.NoError(b, w.update(b.Context(), news{all: true}))
+	return w.queue[0].Task
+}
+
+// Whatever happens in whatever order, once it is quiet Label Studio has the queue.
+func TestItAlwaysEndsInStep(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		steps := rapid.SliceOfN(rapid.IntRange(0, 9), 1, 25).Draw(rt, "steps")
+		waits := rapid.SliceOfN(rapid.IntRange(0, 3000), len(steps), len(steps)).Draw(rt, "waits")
+		run(t, 60, func(o *Options, _ *bench) { o.QueueSize = 10; o.PushRate = 20 }, func(b *bench) {
+			b.s.Refresh(project)
+			for i, step := range steps {
+				b.after(time.Duration(waits[i]) * time.Millisecond)
+				queue := b.next()
+				switch step {
+				case 0, 1, 2:
+					if len(queue) > 0 && len(b.brain.labelled) < 40 {
+						b.label(queue[i%len(queue)])
+					}
+				case 3:
+					b.brain.is(func() { b.brain.version = fmt.Sprintf("hone-%d", 1+i%3) })
+					b.tell(&event.Learned{Project: project, Version: "ignored: the snapshot knows", All: true})
+				case 4:
+					b.ls.setFault(func(string) (error, bool) { return apiError(500), i%2 == 0 })
+				case 5:
+					b.ls.setFault(nil)
+				case 6:
+					b.ls.mu.Lock()
+					for id := range b.ls.rows {
+						if int(id)%3 == 0 {
+							delete(b.ls.rows, id)
+						}
+					}
+					b.ls.mu.Unlock()
+				case 7:
+					b.ls.mu.Lock()
+					b.ls.live = "other"
+					b.ls.mu.Unlock()
+				case 8: // an annotation is deleted: its task comes back
+					b.brain.is(func() { clear(b.brain.labelled) })
+					b.tell(&event.Learned{Project: project, Version: "hone-1", All: true})
+				case 9:
+					b.s.Refresh(project)
+				}
+			}
+			b.ls.setFault(nil)
+			b.after(5 * time.Minute)
+			b.inStep()
+			for v := range b.ls.versions() {
+				require.Equal(b, b.brain.version, v)
+			}
+		})
+	})
+}
+
+func TestOptionsSayAllThatIsWrong(t *testing.T) {
+	_, err := New(Options{Strategy: "best", RandomShare: 2})
+	require.Error(t, err)
+	for _, what := range []string{"Pool", "Scorer", "queue size", "head", "random share", "push rate", "check interval", "bulk", "best"} {
+		assert.ErrorContains(t, err, what)
+	}
+}
