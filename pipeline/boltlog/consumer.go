@@ -1,0 +1,143 @@
+package boltlog
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill"
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/hone-ml/hone/event"
+)
+
+// lease is a group's right to have an entry of a topic in flight. Whoever holds
+// it may use the other fields.
+type lease struct {
+	held chan struct{}
+	// offset was refused failures times in a row.
+	offset   uint64
+	failures int
+}
+
+func (l *lease) acquire(ctx context.Context) bool {
+	select {
+	case l.held <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (l *lease) release() { <-l.held }
+
+// consumer is one subscription.
+type consumer struct {
+	log          *Log
+	topic, group string
+	lease        *lease
+	out          chan *message.Message
+}
+
+func (c *consumer) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		news := c.log.wait(c.topic)
+		if !c.lease.acquire(ctx) {
+			return
+		}
+		found := c.step(ctx)
+		c.lease.release()
+		if found {
+			continue
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// step handles the group's next entry and reports whether there was one.
+func (c *consumer) step(ctx context.Context) bool {
+	var e Entry
+	found := false
+	c.insist(ctx, "read the log", func() (err error) {
+		e, found, err = c.log.next(c.topic, c.group)
+		return err
+	})
+	if found && ctx.Err() == nil {
+		c.deliver(ctx, e)
+	}
+	return found
+}
+
+func (c *consumer) deliver(ctx context.Context, e Entry) {
+	if c.lease.offset != e.Offset {
+		c.lease.offset, c.lease.failures = e.Offset, 0
+	}
+	msgCtx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	msg := e.message(c.topic)
+	msg.SetContext(msgCtx)
+	select {
+	case c.out <- msg:
+	case <-ctx.Done():
+		return
+	}
+	select {
+	case <-msg.Acked():
+	case <-msg.Nacked():
+		cancel()
+		pause := c.log.opts.backoff(c.lease.failures)
+		c.lease.failures++
+		sleep(ctx, pause)
+		return
+	case <-ctx.Done():
+		select {
+		case <-msg.Acked():
+		default:
+			return
+		}
+	}
+	cancel()
+	// The handler is done: from here only the cursor is tried again, not it.
+	c.insist(ctx, "advance the cursor", func() error {
+		return c.log.Advance(event.Cursor{Topic: event.Topic(c.topic), Group: c.group, Offset: e.Offset})
+	})
+}
+
+// insist repeats fn with growing pauses until it succeeds or the subscription
+// ends. It logs ever more rarely, as a full disk can stay full for hours.
+func (c *consumer) insist(ctx context.Context, what string, fn func() error) {
+	for failures := 0; ; failures++ {
+		err := fn()
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		if failures&(failures+1) == 0 {
+			c.log.opts.Logger.Error(fmt.Sprintf("cannot %s, trying again", what), err,
+				watermill.LogFields{"topic": c.topic, "group": c.group, "failures": failures + 1})
+		}
+		sleep(ctx, c.log.opts.backoff(failures))
+	}
+}
+
+// backoff is the pause after the given number of earlier failures.
+func (o Options) backoff(failures int) time.Duration {
+	d := o.MinBackoff
+	for range failures {
+		if d >= o.MaxBackoff/2 {
+			return o.MaxBackoff
+		}
+		d *= 2
+	}
+	return min(d, o.MaxBackoff)
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
