@@ -2,7 +2,7 @@ package labelstudio
 
 import (
 	"encoding/json"
-	"fmt"
+	"strings"
 
 	"github.com/hone-ml/hone/event"
 )
@@ -100,99 +100,137 @@ func (p PredictResponse) MarshalJSON() ([]byte, error) {
 
 // DecodeSetup reads the body of POST /setup. Errors are of type *BodyError.
 func DecodeSetup(body []byte) (SetupRequest, error) {
-	var b struct {
-		Project     projectRef      `json:"project"`
-		Schema      string          `json:"schema"`
-		LabelConfig string          `json:"label_config"`
-		Hostname    string          `json:"hostname"`
-		AccessToken Secret          `json:"access_token"`
-		ExtraParams json.RawMessage `json:"extra_params"`
-	}
-	if err := decodeBody(body, &b); err != nil {
-		return SetupRequest{}, err
-	}
-	if b.Project.ID == 0 {
-		return SetupRequest{}, &BodyError{Field: "project", Fault: "is missing; Label Studio sends \"<id>.<unix seconds>\""}
-	}
-	if b.Schema == "" {
-		b.Schema = b.LabelConfig
-	}
-	extra, err := extraParams(b.ExtraParams)
+	var out SetupRequest
+	var p projectRef
+	err := scanBody(body, func(s *scanner, key []byte) (err error) {
+		var token string
+		switch string(key) {
+		case "project":
+			err = p.read(s)
+		case "schema":
+			out.LabelConfig, err = s.str()
+		case "hostname":
+			out.Hostname, err = s.str()
+		case "access_token":
+			token, err = s.str()
+			out.AccessToken = Secret(token)
+		case "extra_params":
+			out.ExtraParams, err = readExtraParams(s)
+		default:
+			err = s.skip()
+		}
+		return err
+	})
 	if err != nil {
 		return SetupRequest{}, err
 	}
-	return SetupRequest{
-		Project: b.Project.ID, CreatedAt: b.Project.CreatedAt, LabelConfig: b.Schema,
-		Hostname: b.Hostname, AccessToken: b.AccessToken, ExtraParams: extra,
-	}, nil
+	if !p.Known {
+		return SetupRequest{}, &BodyError{Field: "project", Fault: "is missing; Label Studio sends \"<id>.<unix seconds>\""}
+	}
+	out.Project, out.CreatedAt = p.ID, p.CreatedAt
+	if out.LabelConfig == "" {
+		out.LabelConfig = p.LabelConfig
+	}
+	return out, nil
 }
 
-// extraParams takes JSON, JSON inside a text, null and the empty text.
-func extraParams(raw json.RawMessage) (json.RawMessage, error) {
-	switch kindOf(raw) {
-	case kindNone, kindNull:
-		return nil, nil
+// readExtraParams takes JSON, JSON inside a text, null and the empty text.
+func readExtraParams(s *scanner) (json.RawMessage, error) {
+	switch s.kind() {
+	case kindNull:
+		return nil, s.skip()
 	case kindString:
-		var s string
-		if err := json.Unmarshal(raw, &s); err != nil {
-			return nil, &BodyError{Field: "extra_params", Fault: "is not a text: " + err.Error()}
+		text, err := s.str()
+		if err != nil || strings.TrimSpace(text) == "" {
+			return nil, err
 		}
-		if s == "" {
-			return nil, nil
+		if !json.Valid([]byte(text)) {
+			return nil, &BodyError{Fault: "is a text that is not JSON"}
 		}
-		if !json.Valid([]byte(s)) {
-			return nil, &BodyError{Field: "extra_params", Fault: "is a text that is not JSON"}
-		}
-		return json.RawMessage(s), nil
+		return json.RawMessage(text), nil
 	}
-	return raw, nil
+	return s.raw()
 }
 
 // DecodePredict reads the body of POST /predict. Errors are of type *BodyError.
 func DecodePredict(body []byte) (PredictRequest, error) {
-	var b struct {
-		Tasks       []wireTask `json:"tasks"`
-		Project     projectRef `json:"project"`
-		LabelConfig string     `json:"label_config"`
-		Params      struct {
-			Context *struct {
-				Result json.RawMessage `json:"result"`
-			} `json:"context"`
-		} `json:"params"`
-	}
-	if err := decodeBody(body, &b); err != nil {
+	var out PredictRequest
+	var p projectRef
+	err := scanBody(body, func(s *scanner, key []byte) (err error) {
+		switch string(key) {
+		case "tasks":
+			out.Tasks, err = readTasks(s)
+		case "project":
+			err = p.read(s)
+		case "label_config":
+			out.LabelConfig, err = s.str()
+		case "params":
+			out.Context, err = readContext(s)
+		default:
+			err = s.skip()
+		}
+		return err
+	})
+	if err != nil {
 		return PredictRequest{}, err
 	}
-	if b.Tasks == nil {
+	if out.Tasks == nil {
 		return PredictRequest{}, &BodyError{Field: "tasks", Fault: `is missing; send {"tasks":[{"data":{"text":"some text"}}]}`}
 	}
-	out := PredictRequest{
-		Project: b.Project.ID, CreatedAt: b.Project.CreatedAt, LabelConfig: b.LabelConfig,
-		Tasks: make([]event.Task, len(b.Tasks)),
-	}
-	for i, t := range b.Tasks {
-		if kindOf(t.Data) != kindObject {
-			return PredictRequest{}, &BodyError{Field: fmt.Sprintf("tasks[%d].data", i), Fault: `is not an object such as {"text":"some text"}`}
-		}
-		out.Tasks[i] = t.task()
-	}
-	if c := b.Params.Context; c != nil {
-		out.Context = &PredictContext{}
-		if kindOf(c.Result) == kindArray {
-			out.Context.Result = c.Result
-		}
-	}
+	out.Project, out.CreatedAt = p.ID, p.CreatedAt
 	return out, nil
+}
+
+func readTasks(s *scanner) ([]event.Task, error) {
+	if s.kind() == kindNull {
+		return nil, s.skip()
+	}
+	tasks := []event.Task{}
+	err := s.array(func(int) error {
+		var t wireTask
+		if err := t.read(s); err != nil {
+			return err
+		}
+		if kindOf(t.Data) != kindObject {
+			return &BodyError{Field: "data", Fault: `is not an object such as {"text":"some text"}`}
+		}
+		tasks = append(tasks, t.task())
+		return nil
+	})
+	return tasks, err
+}
+
+// readContext finds the context of an interactive request in its params.
+func readContext(s *scanner) (*PredictContext, error) {
+	var c *PredictContext
+	err := s.object(func(key []byte) error {
+		if string(key) != "context" || s.kind() == kindNull {
+			return s.skip()
+		}
+		c = new(PredictContext)
+		return s.object(func(key []byte) (err error) {
+			if string(key) != "result" || s.kind() != kindArray {
+				return s.skip()
+			}
+			c.Result, err = s.raw()
+			return err
+		})
+	})
+	return c, err
 }
 
 // DecodeTrain reads the body of POST /train, which Label Studio versions before
 // webhooks send: the project, 0 when it is not said. Errors are of type *BodyError.
 func DecodeTrain(body []byte) (event.ProjectID, error) {
-	var b struct {
-		Project projectRef `json:"project"`
-	}
-	if err := decodeBody(body, &b); err != nil {
+	var p projectRef
+	err := scanBody(body, func(s *scanner, key []byte) error {
+		if string(key) != "project" {
+			return s.skip()
+		}
+		return p.read(s)
+	})
+	if err != nil {
 		return 0, err
 	}
-	return b.Project.ID, nil
+	return p.ID, nil
 }

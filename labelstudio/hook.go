@@ -1,7 +1,6 @@
 package labelstudio
 
 import (
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -56,70 +55,75 @@ var hookKinds = map[string]hookKind{
 }
 
 // hookBody is the union of all bodies. Label Studio puts lists under singular
-// keys, so every key may hold one or many.
+// keys, so each key may hold one or many.
 type hookBody struct {
-	Action      *string                   `json:"action"`
-	Project     projectRef                `json:"project"`
-	Annotation  oneOrMany[wireAnnotation] `json:"annotation"`
-	Annotations oneOrMany[wireAnnotation] `json:"annotations"`
-	Task        oneOrMany[wireTask]       `json:"task"`
-	Tasks       oneOrMany[wireTask]       `json:"tasks"`
+	action      string
+	project     projectRef
+	annotations []wireAnnotation
+	tasks       []wireTask
 }
 
-// oneOrMany reads null, an object, an id, or a list of those.
-type oneOrMany[T any] []T
-
-func (l *oneOrMany[T]) UnmarshalJSON(b []byte) error {
-	*l = nil
-	switch kindOf(b) {
-	case kindNull:
-		return nil
-	case kindArray:
-		var items []idOr[T]
-		if err := json.Unmarshal(b, &items); err != nil {
-			return err
-		}
-		*l = make([]T, len(items))
-		for i := range items {
-			(*l)[i] = items[i].v
-		}
-		return nil
+func (b *hookBody) read(s *scanner, key []byte) (err error) {
+	switch string(key) {
+	case "action":
+		b.action, err = s.str()
+	case "project":
+		err = b.project.read(s)
+	case "annotation", "annotations":
+		b.annotations, err = readMany(s, b.annotations)
+	case "task", "tasks":
+		b.tasks, err = readMany(s, b.tasks)
+	default:
+		err = s.skip()
 	}
-	var item idOr[T]
-	if err := json.Unmarshal(b, &item); err != nil {
+	return err
+}
+
+// readMany appends null, an object, an id, or a list of those.
+func readMany[T any, P interface {
+	*T
+	read(s *scanner) error
+	setID(id int64)
+}](s *scanner, to []T) ([]T, error) {
+	one := func(int) (err error) {
+		var item T
+		if s.kind() == kindNumber {
+			var id int64
+			id, err = s.integer()
+			P(&item).setID(id)
+		} else {
+			err = P(&item).read(s)
+		}
+		to = append(to, item)
 		return err
 	}
-	*l = []T{item.v}
-	return nil
-}
-
-// idOr reads an object, or a bare id as the object with only that id.
-type idOr[T any] struct{ v T }
-
-func (o *idOr[T]) UnmarshalJSON(b []byte) error {
-	switch kindOf(b) {
-	case kindObject:
-		return json.Unmarshal(b, &o.v)
-	case kindNumber:
-		return json.Unmarshal(append(append([]byte(`{"id":`), b...), '}'), &o.v)
+	switch s.kind() {
+	case kindNull:
+		return to, s.skip()
+	case kindArray:
+		err := s.array(one)
+		return to, err
 	}
-	return &BodyError{Fault: "is neither an object nor an id"}
+	err := one(0)
+	return to, err
 }
 
 // DecodeHook reads a webhook body, received at the time given. Errors are of
 // type *BodyError. An action it does not know is no error.
 func DecodeHook(body []byte, at time.Time) (Hook, error) {
 	var b hookBody
-	if err := decodeBody(body, &b); err != nil {
+	if err := scanBody(body, b.read); err != nil {
+		// The fields of an action hone does not know may hold anything.
+		if action, ok := actionOf(body); ok && hookKinds[action] == hookUnknown {
+			return Hook{Action: action, Ignored: true}, nil
+		}
 		return Hook{}, err
 	}
-	if b.Action == nil || *b.Action == "" {
+	if b.action == "" {
 		return Hook{}, &BodyError{Field: "action", Fault: "is missing; Label Studio's webhooks all have one"}
 	}
-	h := Hook{
-		Action: *b.Action, Project: b.Project.ID,
-		ModelVersion: b.Project.Row.ModelVersion, Sampling: b.Project.Row.Sampling,
-	}
+	p := &b.project
+	h := Hook{Action: b.action, Project: p.ID, ModelVersion: p.ModelVersion, Sampling: p.Sampling}
 	kind := hookKinds[h.Action]
 	if kind == hookUnknown {
 		h.Ignored = true
@@ -128,43 +132,40 @@ func DecodeHook(body []byte, at time.Time) (Hook, error) {
 	if kind == hookTrain {
 		h.Train = true
 	}
-	annotations := append(b.Annotation, b.Annotations...)
-	tasks := append(b.Task, b.Tasks...)
-	if !b.Project.Known && len(annotations) == 0 && len(tasks) == 0 {
+	if !p.Known && len(b.annotations) == 0 && len(b.tasks) == 0 {
 		if kind != hookTrain {
 			h.NeedsReconcile, h.Reason = true, h.Action+" came without a payload"
 		}
 		return h, nil
 	}
 	c := &event.Changed{
-		Project: h.Project, CreatedAt: b.Project.CreatedAt, Source: event.FromWebhook, At: at,
-		Title: b.Project.Row.Title, LabelConfig: b.Project.Row.LabelConfig,
-		ConfigAt: time.Time(b.Project.Row.UpdatedAt),
+		Project: p.ID, CreatedAt: p.CreatedAt, Source: event.FromWebhook, At: at,
+		Title: p.Title, LabelConfig: p.LabelConfig, ConfigAt: p.UpdatedAt,
 	}
 	var err error
 	switch kind {
 	case hookAnnotations:
-		err = h.addAnnotations(c, annotations, tasks)
+		err = addAnnotations(c, b.annotations, b.tasks)
 	case hookAnnotationsGone:
-		c.DeletedAnnotations, err = ids[event.AnnotationID]("annotations", annotations, func(a wireAnnotation) int64 { return a.ID })
+		c.DeletedAnnotations, err = ids("annotations", b.annotations, func(a *wireAnnotation) event.AnnotationID { return a.ID })
 	case hookTasks:
-		err = h.addTasks(c, tasks)
+		err = h.addTasks(c, b.tasks)
 	case hookTasksGone:
-		c.DeletedTasks, err = ids[event.TaskID]("tasks", tasks, func(t wireTask) int64 { return t.ID })
+		c.DeletedTasks, err = ids("tasks", b.tasks, func(t *wireTask) event.TaskID { return event.TaskID(t.ID) })
 	case hookProjectGone:
 		c.Gone = true
 	}
 	if err != nil {
 		return Hook{}, err
 	}
-	if c.Project, err = projectOf(h.Project, annotations, tasks); err != nil {
+	if c.Project, err = projectOf(p.ID, &b); err != nil {
 		return Hook{}, err
 	}
 	h.Project, h.Changed = c.Project, c
 	return h, nil
 }
 
-func (h *Hook) addAnnotations(c *event.Changed, annotations []wireAnnotation, tasks []wireTask) error {
+func addAnnotations(c *event.Changed, annotations []wireAnnotation, tasks []wireTask) error {
 	if len(annotations) == 0 {
 		return &BodyError{Field: "annotation", Fault: "is missing"}
 	}
@@ -175,15 +176,12 @@ func (h *Hook) addAnnotations(c *event.Changed, annotations []wireAnnotation, ta
 		}
 		// The lists of annotations and tasks run in parallel.
 		if a.Task == 0 && i < len(tasks) {
-			a.Task = ref(tasks[i].ID)
+			a.Task = event.TaskID(tasks[i].ID)
 		}
 		if a.Task <= 0 {
 			return &BodyError{Field: field + ".task", Fault: "is missing, so it is unknown what was labelled"}
 		}
-		if k := kindOf(a.Result); k != kindArray && k != kindNull && k != kindNone {
-			return &BodyError{Field: field + ".result", Fault: "is not a list of regions"}
-		}
-		c.Annotations = append(c.Annotations, a.annotation())
+		c.Annotations = append(c.Annotations, a.Annotation)
 	}
 	seen := make(map[int64]bool, len(tasks))
 	for i, t := range tasks {
@@ -207,7 +205,7 @@ func (h *Hook) addTasks(c *event.Changed, tasks []wireTask) error {
 		if err := addTask(c, t, fmt.Sprintf("tasks[%d]", i)); err != nil {
 			return err
 		}
-		if t.TotalAnnotations > 0 || t.Cancelled > 0 {
+		if t.Annotations > 0 {
 			h.NeedsReconcile, h.Reason = true, "tasks came in with annotations, which Label Studio does not tell"
 		}
 	}
@@ -225,36 +223,35 @@ func addTask(c *event.Changed, t wireTask, field string) error {
 	return nil
 }
 
-func ids[ID ~int64, T any](field string, items []T, id func(T) int64) ([]ID, error) {
+func ids[ID ~int64, T any](field string, items []T, id func(*T) ID) ([]ID, error) {
 	if len(items) == 0 {
 		return nil, &BodyError{Field: field, Fault: "is missing or empty"}
 	}
 	out := make([]ID, len(items))
-	for i, item := range items {
-		if id(item) <= 0 {
+	for i := range items {
+		if out[i] = id(&items[i]); out[i] <= 0 {
 			return nil, &BodyError{Field: fmt.Sprintf("%s[%d].id", field, i), Fault: "is missing or not a positive number"}
 		}
-		out[i] = ID(id(item))
 	}
 	return out, nil
 }
 
 // projectOf takes the project from what belongs to it when the body does not
 // name it, and refuses a body that mixes projects.
-func projectOf(p event.ProjectID, annotations []wireAnnotation, tasks []wireTask) (event.ProjectID, error) {
-	take := func(r ref) bool {
-		if r > 0 && p == 0 {
-			p = event.ProjectID(r)
+func projectOf(p event.ProjectID, b *hookBody) (event.ProjectID, error) {
+	take := func(id int64) bool {
+		if id > 0 && p == 0 {
+			p = event.ProjectID(id)
 		}
-		return r <= 0 || p == event.ProjectID(r)
+		return id <= 0 || p == event.ProjectID(id)
 	}
-	for _, a := range annotations {
-		if !take(a.Project) {
+	for i := range b.annotations {
+		if !take(b.annotations[i].project) {
 			return 0, &BodyError{Field: "annotation.project", Fault: "differs from the project of the rest"}
 		}
 	}
-	for _, t := range tasks {
-		if !take(t.Project) {
+	for i := range b.tasks {
+		if !take(b.tasks[i].Project) {
 			return 0, &BodyError{Field: "task.project", Fault: "differs from the project of the rest"}
 		}
 	}
@@ -262,4 +259,16 @@ func projectOf(p event.ProjectID, annotations []wireAnnotation, tasks []wireTask
 		return 0, &BodyError{Field: "project", Fault: "is missing, and nothing else in the body names it"}
 	}
 	return p, nil
+}
+
+// actionOf is the action of a body whose other fields may hold anything.
+func actionOf(body []byte) (action string, ok bool) {
+	err := scanBody(body, func(s *scanner, key []byte) (err error) {
+		if string(key) != "action" {
+			return s.skip()
+		}
+		action, err = s.str()
+		return err
+	})
+	return action, err == nil && action != ""
 }

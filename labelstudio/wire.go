@@ -3,7 +3,6 @@ package labelstudio
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +18,8 @@ type BodyError struct {
 	Field string
 	// Fault is the rest of a sentence that starts with the field.
 	Fault string
+
+	whole bool // the fault is the body's, wherever it was noticed
 }
 
 func (e *BodyError) Error() string {
@@ -48,111 +49,111 @@ func (s Secret) GoString() string { return s.String() }
 // MarshalText hides the secret.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// UnmarshalJSON reads a text; anything else is no secret.
-func (s *Secret) UnmarshalJSON(b []byte) error {
-	*s = ""
-	if kindOf(b) == kindString {
-		return json.Unmarshal(b, (*string)(s))
-	}
-	return nil
-}
-
-// decodeBody unmarshals a request body and words the faults.
-func decodeBody(body []byte, into any) error {
-	switch kindOf(body) {
+// scanBody reads a request body, which must be one JSON object. Every error is a
+// *BodyError.
+func scanBody(body []byte, field func(s *scanner, key []byte) error) error {
+	s := &scanner{b: body}
+	switch s.kind() {
 	case kindObject:
 	case kindNone:
-		if len(strings.TrimSpace(string(body[:min(len(body), 64)]))) == 0 {
+		if s.i == len(body) {
 			return &BodyError{Fault: "is empty; a JSON object is expected"}
 		}
 		return &BodyError{Fault: "is not JSON"}
 	default:
 		return &BodyError{Fault: "is not a JSON object"}
 	}
-	err := json.Unmarshal(body, into)
-	if err == nil {
-		return nil
+	if err := s.object(func(key []byte) error { return field(s, key) }); err != nil {
+		return err
 	}
-	var own *BodyError
-	var typ *json.UnmarshalTypeError
-	var syntax *json.SyntaxError
-	switch {
-	case errors.As(err, &own):
-		return own
-	case errors.As(err, &typ):
-		found, _, _ := strings.Cut(typ.Value, " ")
-		return &BodyError{Field: typ.Field, Fault: fmt.Sprintf("is a JSON %s where %s is expected", found, plainType(typ.Type.Kind().String()))}
-	case errors.As(err, &syntax):
-		return &BodyError{Fault: fmt.Sprintf("is not JSON: byte %d: %s", syntax.Offset, syntax.Error())}
-	}
-	return &BodyError{Fault: "is not readable: " + err.Error()}
+	return s.end()
 }
 
-func plainType(kind string) string {
-	switch kind {
-	case "struct", "map":
-		return "an object"
-	case "slice":
-		return "a list"
-	case "string":
-		return "a text"
-	case "bool":
-		return "true or false"
+// inField puts a fault under the field it was found in.
+func inField(field string, err error) error {
+	var be *BodyError
+	if !errors.As(err, &be) || be.whole {
+		return err
 	}
-	return "a whole number"
+	e := *be
+	if e.Field != "" && e.Field[0] != '[' {
+		field += "."
+	}
+	e.Field = field + e.Field
+	return &e
 }
 
 // projectRef is a project as Label Studio names it: an id, "<id>.<unix seconds>",
-// or the project's whole row.
+// or the project's whole row, of which only these columns are read: there are
+// secrets among the others.
 type projectRef struct {
 	ID        event.ProjectID
-	CreatedAt int64
-	Known     bool // false when the field was absent or null
-	Row       projectRow
+	CreatedAt int64 // unix seconds, 0 if unknown
+	Known     bool  // false when the field was absent or null
+
+	Title, LabelConfig     string
+	UpdatedAt              time.Time
+	ModelVersion, Sampling *string
 }
 
-// projectRow are the columns hone reads. The row has others, secrets among them,
-// that are never decoded.
-type projectRow struct {
-	ID           int64    `json:"id"`
-	Title        string   `json:"title"`
-	LabelConfig  string   `json:"label_config"`
-	CreatedAt    wireTime `json:"created_at"`
-	UpdatedAt    wireTime `json:"updated_at"`
-	ModelVersion *string  `json:"model_version"`
-	Sampling     *string  `json:"sampling"`
-}
-
-func (p *projectRef) UnmarshalJSON(b []byte) error {
+func (p *projectRef) read(s *scanner) error {
 	*p = projectRef{}
-	switch kindOf(b) {
+	switch s.kind() {
 	case kindNull:
-		return nil
+		return s.skip()
 	case kindObject:
-		if err := json.Unmarshal(b, &p.Row); err != nil {
-			return inField("project", err)
-		}
-		p.ID = event.ProjectID(p.Row.ID)
-		if t := time.Time(p.Row.CreatedAt); !t.IsZero() {
-			p.CreatedAt = t.Unix()
+		if err := p.readRow(s); err != nil {
+			return err
 		}
 	case kindNumber, kindString:
-		id, created, ok := parseProjectUID(strings.Trim(string(b), `"`))
-		if !ok {
-			return &BodyError{Field: "project", Fault: `is neither an id nor "<id>.<unix seconds>"`}
+		from := s.i
+		if err := s.skip(); err != nil {
+			return err
 		}
-		p.ID, p.CreatedAt = id, created
+		var ok bool
+		if p.ID, p.CreatedAt, ok = parseProjectUID(strings.Trim(string(s.b[from:s.i]), `"`)); !ok {
+			return &BodyError{Fault: `is neither an id nor "<id>.<unix seconds>"`}
+		}
 	default:
-		return &BodyError{Field: "project", Fault: "is neither an id nor an object"}
+		return s.want("an id or an object")
 	}
 	if p.ID <= 0 {
-		return &BodyError{Field: "project.id", Fault: "is missing or not a positive number"}
+		return &BodyError{Field: "id", Fault: "is missing or not a positive number"}
 	}
 	p.Known = true
 	return nil
 }
 
-// parseProjectUID reads "3" and "3.1795467032". The id is not a decimal number:
+func (p *projectRef) readRow(s *scanner) error {
+	return s.object(func(key []byte) (err error) {
+		switch string(key) {
+		case "id":
+			var id int64
+			id, err = s.integer()
+			p.ID = event.ProjectID(id)
+		case "title":
+			p.Title, err = s.str()
+		case "label_config":
+			p.LabelConfig, err = s.str()
+		case "created_at":
+			var t time.Time
+			if t, err = s.time(); !t.IsZero() {
+				p.CreatedAt = t.Unix()
+			}
+		case "updated_at":
+			p.UpdatedAt, err = s.time()
+		case "model_version":
+			p.ModelVersion, err = s.optional()
+		case "sampling":
+			p.Sampling, err = s.optional()
+		default:
+			err = s.skip()
+		}
+		return err
+	})
+}
+
+// parseProjectUID reads "3" and "3.1795467032". The second is no decimal number:
 // as one it could lose digits.
 func parseProjectUID(s string) (event.ProjectID, int64, bool) {
 	idPart, createdPart, dotted := strings.Cut(s, ".")
@@ -170,112 +171,149 @@ func parseProjectUID(s string) (event.ProjectID, int64, bool) {
 	return event.ProjectID(id), created, true
 }
 
-// inField puts a decoding fault of a nested value under its field.
-func inField(field string, err error) error {
-	var own *BodyError
-	var typ *json.UnmarshalTypeError
-	switch {
-	case errors.As(err, &own):
-		e := *own
-		e.Field = strings.TrimSuffix(field+"."+e.Field, ".")
-		return &e
-	case errors.As(err, &typ):
-		e := *typ
-		e.Field = strings.TrimSuffix(field+"."+e.Field, ".")
-		return &e
+// optional is a text, or nil for null.
+func (s *scanner) optional() (*string, error) {
+	if s.kind() == kindNull {
+		return nil, s.skip()
 	}
-	return err
+	v, err := s.str()
+	return &v, err
 }
 
-// wireTime is a time as Label Studio or a database near it writes it: with or
+// time reads a time as Label Studio or a database near it writes it: with or
 // without fractions, zone, or the T. Without a zone it is UTC. Anything that is
 // no time is zero: what it orders has other means to be ordered.
-type wireTime time.Time
-
-func (t *wireTime) UnmarshalJSON(b []byte) error {
-	*t = wireTime{}
-	if kindOf(b) != kindString {
-		return nil
+func (s *scanner) time() (time.Time, error) {
+	if s.kind() != kindString {
+		return time.Time{}, s.skip()
 	}
-	var s string
-	if err := json.Unmarshal(b, &s); err != nil {
-		return err
+	v, err := s.str()
+	if err != nil {
+		return time.Time{}, err
 	}
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999Z07:00", "2006-01-02 15:04:05.999999999"} {
-		if v, err := time.Parse(layout, s); err == nil {
-			*t = wireTime(v.UTC())
-			return nil
+	for _, layout := range [...]string{
+		time.RFC3339Nano, "2006-01-02T15:04:05.999999999",
+		"2006-01-02 15:04:05.999999999Z07:00", "2006-01-02 15:04:05.999999999",
+	} {
+		// A year that JSON cannot write again would make the event unwritable.
+		if t, err := time.Parse(layout, v); err == nil && t.UTC().Year() >= 0 && t.UTC().Year() <= 9999 {
+			return t.UTC(), nil
 		}
 	}
-	return nil
+	return time.Time{}, nil
 }
 
-// ref is an id, or an object with an id; zero for null.
-type ref int64
-
-func (r *ref) UnmarshalJSON(b []byte) error {
-	*r = 0
-	switch kindOf(b) {
-	case kindNull:
-		return nil
-	case kindNumber:
-		return json.Unmarshal(b, (*int64)(r))
+// ref is an id, the id of an object, or 0 for null.
+func (s *scanner) ref() (int64, error) {
+	switch s.kind() {
+	case kindNull, kindNumber:
+		return s.integer()
 	case kindObject:
-		var o struct {
-			ID int64 `json:"id"`
-		}
-		if err := json.Unmarshal(b, &o); err != nil {
+		var id int64
+		err := s.object(func(key []byte) (err error) {
+			if string(key) != "id" {
+				return s.skip()
+			}
+			id, err = s.integer()
 			return err
-		}
-		*r = ref(o.ID)
-		return nil
+		})
+		return id, err
 	}
-	return &BodyError{Fault: "is neither an id nor an object with an id"}
-}
-
-// given is true for any value but null.
-type given bool
-
-func (g *given) UnmarshalJSON(b []byte) error {
-	*g = kindOf(b) != kindNull
-	return nil
+	return 0, s.want("an id or an object")
 }
 
 // wireTask are the fields hone reads of a task.
 type wireTask struct {
-	ID               int64           `json:"id"`
-	Data             json.RawMessage `json:"data"`
-	UpdatedAt        wireTime        `json:"updated_at"`
-	Project          ref             `json:"project"`
-	TotalAnnotations int64           `json:"total_annotations"`
-	Cancelled        int64           `json:"cancelled_annotations"`
+	ID          int64
+	Data        json.RawMessage
+	UpdatedAt   time.Time
+	Project     int64
+	Annotations int64 // skipped ones among them
 }
 
-func (t wireTask) task() event.Task {
-	return event.Task{ID: event.TaskID(t.ID), Data: t.Data, UpdatedAt: time.Time(t.UpdatedAt)}
+func (t *wireTask) read(s *scanner) error {
+	if s.kind() != kindObject {
+		return s.want("an object")
+	}
+	return s.object(func(key []byte) (err error) {
+		var n int64
+		switch string(key) {
+		case "id":
+			t.ID, err = s.integer()
+		case "data":
+			t.Data, err = s.raw()
+		case "updated_at":
+			t.UpdatedAt, err = s.time()
+		case "project":
+			t.Project, err = s.ref()
+		case "total_annotations", "cancelled_annotations":
+			n, err = s.integer()
+			t.Annotations += n
+		default:
+			err = s.skip()
+		}
+		return err
+	})
+}
+
+func (t *wireTask) setID(id int64) { t.ID = id }
+
+func (t *wireTask) task() event.Task {
+	return event.Task{ID: event.TaskID(t.ID), Data: t.Data, UpdatedAt: t.UpdatedAt}
 }
 
 // wireAnnotation are the fields hone reads of an annotation.
 type wireAnnotation struct {
-	ID               int64           `json:"id"`
-	Task             ref             `json:"task"`
-	Project          ref             `json:"project"`
-	Result           json.RawMessage `json:"result"`
-	Cancelled        bool            `json:"was_cancelled"`
-	GroundTruth      bool            `json:"ground_truth"`
-	CompletedBy      ref             `json:"completed_by"`
-	UpdatedAt        wireTime        `json:"updated_at"`
-	LeadTime         given           `json:"lead_time"`
-	ParentPrediction given           `json:"parent_prediction"`
+	event.Annotation
+	project                   int64
+	timed, fromSomePrediction bool
 }
 
-func (a wireAnnotation) annotation() event.Annotation {
-	return event.Annotation{
-		ID: event.AnnotationID(a.ID), Task: event.TaskID(a.Task), Result: a.Result,
-		Cancelled: a.Cancelled, GroundTruth: a.GroundTruth, CompletedBy: event.UserID(a.CompletedBy),
-		// Turning predictions into annotations in bulk names the prediction and has
-		// no time spent on it; the editor always sends the time.
-		FromModel: bool(a.ParentPrediction) && !bool(a.LeadTime),
-		UpdatedAt: time.Time(a.UpdatedAt),
+func (a *wireAnnotation) read(s *scanner) error {
+	if s.kind() != kindObject {
+		return s.want("an object")
 	}
+	err := s.object(func(key []byte) (err error) {
+		var id int64
+		switch string(key) {
+		case "id":
+			id, err = s.integer()
+			a.ID = event.AnnotationID(id)
+		case "task":
+			id, err = s.ref()
+			a.Task = event.TaskID(id)
+		case "project":
+			a.project, err = s.ref()
+		case "result":
+			if k := s.kind(); k != kindArray && k != kindNull {
+				return s.want("a list of regions")
+			}
+			a.Result, err = s.raw()
+		case "was_cancelled":
+			a.Cancelled, err = s.flag()
+		case "ground_truth":
+			a.GroundTruth, err = s.flag()
+		case "completed_by":
+			if s.kind() == kindString { // an e-mail address in some exports
+				return s.skip()
+			}
+			id, err = s.ref()
+			a.CompletedBy = event.UserID(id)
+		case "updated_at":
+			a.UpdatedAt, err = s.time()
+		case "lead_time":
+			a.timed, err = s.given()
+		case "parent_prediction":
+			a.fromSomePrediction, err = s.given()
+		default:
+			err = s.skip()
+		}
+		return err
+	})
+	// Turning predictions into annotations in bulk names the prediction and has no
+	// time spent on it; the editor always sends the time.
+	a.FromModel = a.fromSomePrediction && !a.timed
+	return err
 }
+
+func (a *wireAnnotation) setID(id int64) { a.ID = event.AnnotationID(id) }
