@@ -39,7 +39,7 @@ func (c *Client) Annotations(ctx context.Context, task event.TaskID) ([]event.An
 				if err := d.Decode(&w); err != nil {
 					return err
 				}
-				w.Task = ref(task)
+				w.Task = task
 				a, err := checked(w)
 				all = append(all, a)
 				return err

@@ -14,22 +14,42 @@ import (
 // apiTask is a task as the API writes it: the fields a webhook's task has too,
 // and more.
 type apiTask struct {
-	wireTask
-	Labeled     bool             `json:"is_labeled"`
-	Predictions int              `json:"total_predictions"`
-	Annotations []wireAnnotation `json:"annotations"`
+	wireTask    wireTask
+	labeled     bool
+	predictions int64
+	annotations []wireAnnotation
+}
+
+// UnmarshalJSON reads the fields hone needs.
+func (w *apiTask) UnmarshalJSON(b []byte) error {
+	*w = apiTask{}
+	return unmarshal(b, func(s *scanner) error {
+		return s.object(func(key []byte) (err error) {
+			switch string(key) {
+			case "is_labeled":
+				w.labeled, err = s.flag()
+			case "total_predictions":
+				w.predictions, err = s.integer()
+			case "annotations":
+				w.annotations, err = readMany(s, w.annotations)
+			default:
+				err = w.wireTask.field(s, key)
+			}
+			return err
+		})
+	})
 }
 
 func (w apiTask) full() (Task, error) {
-	if w.ID <= 0 {
+	if w.wireTask.ID <= 0 {
 		return Task{}, errors.New("a task without an id")
 	}
-	t := Task{Task: w.task(), Predictions: w.Predictions, Labeled: w.Labeled}
-	for _, a := range w.Annotations {
-		a.Task = ref(w.ID)
+	t := Task{Task: w.wireTask.task(), Predictions: int(w.predictions), Labeled: w.labeled}
+	for _, a := range w.annotations {
+		a.Task = t.ID
 		annotation, err := checked(a)
 		if err != nil {
-			return Task{}, fmt.Errorf("task %d: %w", w.ID, err)
+			return Task{}, fmt.Errorf("task %d: %w", t.ID, err)
 		}
 		t.Annotations = append(t.Annotations, annotation)
 	}
@@ -41,7 +61,7 @@ func checked(a wireAnnotation) (event.Annotation, error) {
 	if a.ID <= 0 {
 		return event.Annotation{}, errors.New("an annotation without an id")
 	}
-	return a.annotation(), nil
+	return a.Annotation, nil
 }
 
 // decodeList reads {"<list>": [...], "total": n, ...} without holding the list,

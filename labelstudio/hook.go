@@ -181,6 +181,9 @@ func addAnnotations(c *event.Changed, annotations []wireAnnotation, tasks []wire
 		if a.Task <= 0 {
 			return &BodyError{Field: field + ".task", Fault: "is missing, so it is unknown what was labelled"}
 		}
+		if k := kindOf(a.Result); k != kindArray && k != kindNull && k != kindNone {
+			return &BodyError{Field: field + ".result", Fault: "is not a list of regions"}
+		}
 		c.Annotations = append(c.Annotations, a.Annotation)
 	}
 	seen := make(map[int64]bool, len(tasks))

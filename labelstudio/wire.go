@@ -69,6 +69,15 @@ func scanBody(body []byte, field func(s *scanner, key []byte) error) error {
 	return s.end()
 }
 
+// unmarshal runs a reader over one JSON value, for json.Unmarshaler.
+func unmarshal(b []byte, read func(s *scanner) error) error {
+	s := &scanner{b: b}
+	if err := read(s); err != nil {
+		return err
+	}
+	return s.end()
+}
+
 // inField puts a fault under the field it was found in.
 func inField(field string, err error) error {
 	var be *BodyError
@@ -235,25 +244,27 @@ func (t *wireTask) read(s *scanner) error {
 	if s.kind() != kindObject {
 		return s.want("an object")
 	}
-	return s.object(func(key []byte) (err error) {
-		var n int64
-		switch string(key) {
-		case "id":
-			t.ID, err = s.integer()
-		case "data":
-			t.Data, err = s.raw()
-		case "updated_at":
-			t.UpdatedAt, err = s.time()
-		case "project":
-			t.Project, err = s.ref()
-		case "total_annotations", "cancelled_annotations":
-			n, err = s.integer()
-			t.Annotations += n
-		default:
-			err = s.skip()
-		}
-		return err
-	})
+	return s.object(func(key []byte) error { return t.field(s, key) })
+}
+
+func (t *wireTask) field(s *scanner, key []byte) (err error) {
+	var n int64
+	switch string(key) {
+	case "id":
+		t.ID, err = s.integer()
+	case "data":
+		t.Data, err = s.raw()
+	case "updated_at":
+		t.UpdatedAt, err = s.time()
+	case "project":
+		t.Project, err = s.ref()
+	case "total_annotations", "cancelled_annotations":
+		n, err = s.integer()
+		t.Annotations += n
+	default:
+		err = s.skip()
+	}
+	return err
 }
 
 func (t *wireTask) setID(id int64) { t.ID = id }
@@ -267,6 +278,12 @@ type wireAnnotation struct {
 	event.Annotation
 	project                   int64
 	timed, fromSomePrediction bool
+}
+
+// UnmarshalJSON reads the fields hone needs.
+func (a *wireAnnotation) UnmarshalJSON(b []byte) error {
+	*a = wireAnnotation{}
+	return unmarshal(b, a.read)
 }
 
 func (a *wireAnnotation) read(s *scanner) error {
@@ -285,9 +302,6 @@ func (a *wireAnnotation) read(s *scanner) error {
 		case "project":
 			a.project, err = s.ref()
 		case "result":
-			if k := s.kind(); k != kindArray && k != kindNull {
-				return s.want("a list of regions")
-			}
 			a.Result, err = s.raw()
 		case "was_cancelled":
 			a.Cancelled, err = s.flag()
