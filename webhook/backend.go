@@ -1,0 +1,202 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/labelstudio"
+)
+
+// health answers at once, whatever the rest of hone is doing.
+func (s *Server) health(c *gin.Context) {
+	if s.guard.hasBasic && fromLabelStudio(c.Request) && !s.guard.basic(c.Request) {
+		s.requireBasic(c)
+		return
+	}
+	c.JSON(http.StatusOK, labelstudio.Health{Status: "UP", ModelClass: "Hone"})
+}
+
+// setup tells hone of a project. Label Studio calls it often, and with two
+// seconds and a half to answer.
+func (s *Server) setup(c *gin.Context) {
+	body, f := readJSON(c, setupBytes)
+	if f != nil {
+		s.refuse(c, f)
+		return
+	}
+	defer release(body)
+	req, err := labelstudio.DecodeSetup(body.Bytes())
+	if err != nil {
+		s.refuse(c, malformed(err))
+		return
+	}
+	info := SetupInfo{
+		Project:     req.Project,
+		CreatedAt:   req.CreatedAt,
+		LabelConfig: req.LabelConfig,
+		Hostname:    req.Hostname,
+		AccessToken: req.AccessToken,
+		BackendURL:  backendURL(c.Request),
+	}
+	version, err := s.adopt(c.Request.Context(), info)
+	log := s.log.WithField("project", info.Project)
+	switch {
+	case errors.Is(err, ErrUnusable):
+		log.WithError(err).Warn("Label Studio connected a project that hone cannot work with")
+		s.refuse(c, &fault{http.StatusBadRequest, refusedProject, sentenceOf(err)})
+	case err != nil:
+		log.WithError(err).Error("a project could not be set up")
+		s.refuse(c, &fault{http.StatusServiceUnavailable, refusedStorage, "hone could not take the project in; its log says why"})
+	default:
+		c.JSON(http.StatusOK, labelstudio.SetupResponse{ModelVersion: version})
+	}
+}
+
+// sentenceOf is an error's text without the mark.
+func sentenceOf(err error) string {
+	text := strings.TrimPrefix(err.Error(), ErrUnusable.Error()+": ")
+	return strings.TrimSuffix(text, ": "+ErrUnusable.Error())
+}
+
+// adopt calls the Adopter, but does not wait longer than Label Studio would.
+func (s *Server) adopt(ctx context.Context, info SetupInfo) (string, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), setupTimeout)
+	defer cancel()
+	type answer struct {
+		version string
+		err     error
+	}
+	done := make(chan answer, 1)
+	go func() {
+		defer func() {
+			if p := recover(); p != nil {
+				s.metrics.panics.Inc()
+				done <- answer{err: errors.New("setup panicked")}
+			}
+		}()
+		v, err := s.Adopter.Setup(ctx, info)
+		done <- answer{v, err}
+	}()
+	select {
+	case a := <-done:
+		return a.version, a.err
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+}
+
+// backendURL is hone's address as the caller wrote it.
+func backendURL(r *http.Request) string {
+	scheme := "http"
+	if r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") {
+		scheme = "https"
+	}
+	return scheme + "://" + r.Host
+}
+
+// train asks for a retrain and does not wait for it.
+func (s *Server) train(c *gin.Context) {
+	var p event.ProjectID
+	if c.Request.ContentLength != 0 {
+		body, f := readJSON(c, s.MaxPredictBytes) // old Label Studios send every annotation along
+		if f != nil {
+			s.refuse(c, f)
+			return
+		}
+		defer release(body)
+		var err error
+		if p, err = labelstudio.DecodeTrain(body.Bytes()); err != nil {
+			s.refuse(c, malformed(err))
+			return
+		}
+	}
+	p, f := s.project(p)
+	if f != nil {
+		s.refuse(c, f)
+		return
+	}
+	due := &event.RetrainDue{Project: p, At: time.Now().UTC(), Reason: "asked for at /train"}
+	if _, err := s.put(c.Request.Context(), due); err != nil {
+		s.refuse(c, &fault{http.StatusServiceUnavailable, refusedStorage, "hone could not store the request to train; try again once its storage works"})
+		return
+	}
+	c.Data(http.StatusOK, jsonType, okBody)
+}
+
+// versions lists the names of versions. Label Studio does not say for which
+// project it asks; people may, with ?project=.
+func (s *Server) versions(c *gin.Context) {
+	projects := s.Projects.Projects()
+	if q := c.Query("project"); q != "" {
+		id, _, _ := strings.Cut(q, ".")
+		n, err := strconv.ParseInt(id, 10, 64)
+		if err != nil {
+			surface(c, http.StatusBadRequest, "project must be a number, the project's id in Label Studio")
+			return
+		}
+		p, f := s.project(event.ProjectID(n))
+		if f != nil {
+			s.refuse(c, f)
+			return
+		}
+		projects = []event.ProjectID{p}
+	}
+	slices.Sort(projects)
+	names := []string{}
+	for _, p := range projects {
+		for _, v := range s.Projects.Versions(p) {
+			if !slices.Contains(names, v) {
+				names = append(names, v)
+			}
+		}
+	}
+	c.JSON(http.StatusOK, labelstudio.Versions{Versions: names})
+}
+
+// project finds the project that a call is about; asked is 0 when the call did
+// not say.
+func (s *Server) project(asked event.ProjectID) (event.ProjectID, *fault) {
+	known := s.Projects.Projects()
+	unusable := func(status int, sentence string) (event.ProjectID, *fault) {
+		return 0, &fault{status, refusedProject, sentence}
+	}
+	id := strconv.FormatInt(int64(asked), 10)
+	switch {
+	case asked != 0 && slices.Contains(known, asked):
+		return asked, nil
+	case asked != 0:
+		return unusable(http.StatusNotFound, "hone does not know project "+id+": run `hone connect --project "+id+"`")
+	case len(known) == 1:
+		return known[0], nil
+	case len(known) == 0:
+		return unusable(http.StatusNotFound, "no project is connected to hone yet: run `hone connect --project ID`")
+	}
+	slices.Sort(known)
+	list := make([]string, 0, len(known))
+	for _, p := range known[:min(len(known), 20)] {
+		list = append(list, strconv.FormatInt(int64(p), 10))
+	}
+	return unusable(http.StatusBadRequest, "several projects are connected ("+strings.Join(list, ", ")+`): say which one, as in "project": `+list[0])
+}
+
+func malformed(err error) *fault {
+	return &fault{http.StatusBadRequest, refusedMalformed, clip(err.Error(), 300)}
+}
+
+// refuse answers a call of the ML-backend protocol.
+func (s *Server) refuse(c *gin.Context, f *fault) {
+	s.metrics.refused.WithLabelValues(f.reason).Inc()
+	if f.reason == refusedTooLarge || f.reason == refusedCut || f.reason == refusedContentType {
+		fail(c, f.status, f.sentence) // the body was not read
+		return
+	}
+	surface(c, f.status, f.sentence)
+}

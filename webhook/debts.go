@@ -1,0 +1,132 @@
+package webhook
+
+import (
+	"context"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/hone-ml/hone/event"
+)
+
+const (
+	minBackoff = 100 * time.Millisecond
+	maxBackoff = 30 * time.Second
+	// maxDebtors bounds what is remembered; more than that many projects are
+	// all projects.
+	maxDebtors = 64
+)
+
+// debts remembers which projects are owed something, and a loop pays: soon
+// after a debt is made, again and again until it succeeds, and never more often
+// than the spacing. A debt made while one is being paid is paid anew.
+type debts struct {
+	pay     func(context.Context, event.ProjectID, string) error
+	spacing time.Duration
+	mu      sync.Mutex
+	owed    map[event.ProjectID]string // why
+	wake    chan struct{}
+	hurry   chan struct{}
+	done    chan struct{}
+}
+
+func newDebts(ctx context.Context, spacing time.Duration, pay func(context.Context, event.ProjectID, string) error) *debts {
+	d := &debts{
+		pay:     pay,
+		spacing: spacing,
+		owed:    make(map[event.ProjectID]string),
+		wake:    make(chan struct{}, 1),
+		hurry:   make(chan struct{}, 1),
+		done:    make(chan struct{}),
+	}
+	go d.run(ctx)
+	return d
+}
+
+// owe remembers a debt; project 0 stands for every project.
+func (d *debts) owe(p event.ProjectID, why string) {
+	d.mu.Lock()
+	d.add(p, why)
+	d.mu.Unlock()
+	signal(d.wake)
+}
+
+// retry ends a wait after a failure: what made it fail may be over.
+func (d *debts) retry() { signal(d.hurry) }
+
+func (d *debts) add(p event.ProjectID, why string) {
+	if _, all := d.owed[0]; all {
+		return
+	}
+	if p == 0 || len(d.owed) >= maxDebtors {
+		clear(d.owed)
+		p = 0
+	}
+	d.owed[p] = why
+}
+
+func (d *debts) run(ctx context.Context) {
+	defer close(d.done)
+	for {
+		select {
+		case <-d.wake:
+		case <-ctx.Done():
+			return
+		}
+		paid := 0
+		for backoff := minBackoff; ; backoff = min(2*backoff, maxBackoff) {
+			n, all := d.payAll(ctx)
+			paid += n
+			if all {
+				break
+			}
+			if !pause(ctx, backoff, d.hurry) {
+				return
+			}
+		}
+		if paid > 0 && !pause(ctx, d.spacing, nil) {
+			return
+		}
+	}
+}
+
+// payAll pays what is owed now and keeps what could not be paid. It returns how
+// many debts it paid, and whether those were all.
+func (d *debts) payAll(ctx context.Context) (paid int, all bool) {
+	d.mu.Lock()
+	owed := maps.Clone(d.owed)
+	clear(d.owed)
+	d.mu.Unlock()
+	all = true
+	for p, why := range owed {
+		if d.pay(ctx, p, why) == nil {
+			paid++
+			continue
+		}
+		all = false
+		d.mu.Lock()
+		d.add(p, why)
+		d.mu.Unlock()
+	}
+	return paid, all
+}
+
+// pause waits for d, or for early. It returns false when ctx ends.
+func pause(ctx context.Context, d time.Duration, early <-chan struct{}) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-early:
+	case <-ctx.Done():
+		return false
+	}
+	return true
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,98 @@
+package webhook
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/hone-ml/hone/labelstudio"
+)
+
+// Outcomes of /predict, for the metric.
+const (
+	predictOK      = "ok"
+	predictUnknown = "unknown_project"
+	predictRefused = "refused"
+	predictFailed  = "failed"
+)
+
+// predict answers with one item per task, in order.
+func (s *Server) predict(c *gin.Context) {
+	start := time.Now()
+	outcome := predictRefused
+	defer func() {
+		s.metrics.predict.Observe(time.Since(start).Seconds())
+		s.metrics.predictions.WithLabelValues(outcome).Inc()
+	}()
+	body, f := readJSON(c, s.MaxPredictBytes)
+	if f != nil {
+		s.refuse(c, f)
+		return
+	}
+	defer release(body)
+	req, err := labelstudio.DecodePredict(body.Bytes())
+	if err != nil {
+		s.refuse(c, malformed(err))
+		return
+	}
+	interactive := req.Context != nil
+	p, f := s.project(req.Project)
+	preds := make([]labelstudio.Prediction, len(req.Tasks))
+	outcome = predictOK
+	switch {
+	case f != nil && req.Project != 0 && req.LabelConfig != "":
+		// Label Studio itself asks, of a project hone has not heard of. It would
+		// drop an error unseen; abstaining says the same without a fault.
+		outcome = predictUnknown
+	case f != nil:
+		outcome = predictRefused
+		s.refuse(c, f)
+		return
+	case interactive && nothingDrawn(req.Context):
+		// Label Studio asks once more after a submit, and expects no answer.
+	case len(req.Tasks) > 0:
+		preds, err = s.Predictor.Predict(c.Request.Context(), p, req.LabelConfig, req.Tasks)
+		if err == nil && len(preds) != len(req.Tasks) {
+			s.log.WithField("project", p).Errorf("%d predictions were made for %d tasks", len(preds), len(req.Tasks))
+			outcome = predictFailed
+			surface(c, http.StatusInternalServerError, "hone made a wrong number of predictions; its log says more")
+			return
+		}
+		if err != nil {
+			s.log.WithField("project", p).WithError(err).Error("prediction failed")
+			outcome = predictFailed
+			surface(c, http.StatusInternalServerError, "hone could not predict; its log says why")
+			return
+		}
+	}
+	s.metrics.tasks.Add(float64(len(req.Tasks)))
+	s.answer(c, preds, interactive)
+}
+
+func nothingDrawn(c *labelstudio.PredictContext) bool {
+	drawn := bytes.TrimSpace(c.Result)
+	return len(drawn) == 0 || bytes.Equal(drawn, []byte("[]"))
+}
+
+func (s *Server) answer(c *gin.Context, preds []labelstudio.Prediction, interactive bool) {
+	if interactive {
+		// The annotation editor reads the result without looking whether there is one.
+		preds = slices.Clone(preds)
+		for i := range preds {
+			if preds[i].Abstains() {
+				preds[i].Result = []labelstudio.Region{}
+			}
+		}
+	}
+	b, err := json.Marshal(labelstudio.PredictResponse{Results: preds})
+	if err != nil {
+		s.log.WithError(err).Error("a prediction cannot be written as JSON")
+		surface(c, http.StatusInternalServerError, "hone made a prediction that cannot be sent; its log says more")
+		return
+	}
+	c.Data(http.StatusOK, jsonType, b)
+}

@@ -1,0 +1,186 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/labelstudio"
+)
+
+var okBody = []byte(`{"status":"ok"}`)
+
+// webhook takes what Label Studio says happened. It answers 200 once that is on
+// disk, and does nothing else for it.
+func (s *Server) webhook(c *gin.Context) {
+	start := time.Now()
+	defer func() { s.metrics.ack.Observe(time.Since(start).Seconds()) }()
+
+	trusted := s.guard.mayTell(c.Request)
+	limit := s.MaxWebhookBytes
+	if !trusted {
+		limit = min(limit, unsignedBytes)
+	}
+	body, f := readJSON(c, limit)
+	if f != nil {
+		s.refuseHook(c, trusted, f)
+		return
+	}
+	settled := true
+	defer func() {
+		if settled { // else the write still refers to it
+			release(body)
+		}
+	}()
+
+	key := s.seen.key(body.Bytes())
+	if trusted {
+		if action, again := s.seen.lookup(key, start); again {
+			s.metrics.received.WithLabelValues(action).Inc()
+			s.metrics.duplicates.Inc()
+			c.Data(http.StatusOK, jsonType, okBody)
+			return
+		}
+	}
+	hook, err := labelstudio.DecodeHook(body.Bytes(), start.UTC())
+	if err != nil {
+		s.refuseHook(c, trusted, &fault{http.StatusBadRequest, refusedMalformed, clip(err.Error(), 300)})
+		return
+	}
+	switch {
+	case hook.Train && !s.guard.mayTrain(c.Request):
+		s.requireBasic(c)
+		return
+	case !hook.Train && !trusted:
+		s.refuseUnsigned(c, hook.Project)
+		return
+	}
+
+	action := actionLabel(hook)
+	events := eventsOf(hook, start.UTC())
+	if len(events) > 0 {
+		if settled, err = s.put(c.Request.Context(), events...); err != nil {
+			s.refuseUnstored(c, hook, err)
+			return
+		}
+		if echoes(hook) {
+			s.seen.remember(key, action, time.Now())
+		}
+	}
+	s.metrics.received.WithLabelValues(action).Inc()
+	c.Data(http.StatusOK, jsonType, okBody)
+}
+
+// refuseHook answers a body that is of no use. What it told is lost, unless a
+// reconcile finds it.
+func (s *Server) refuseHook(c *gin.Context, trusted bool, f *fault) {
+	if !trusted {
+		s.refuseUnsigned(c, 0)
+		return
+	}
+	s.metrics.refused.WithLabelValues(f.reason).Inc()
+	if f.reason != refusedContentType { // Label Studio sends nothing but JSON
+		s.reconcile.owe(0, "a webhook was refused: "+f.reason)
+	}
+	fail(c, f.status, f.sentence)
+}
+
+// refuseUnsigned answers a webhook without the secret. It may be Label Studio's
+// own hook, which knows none: the connector is told, and what the event said is
+// found by a reconcile. A project unknown to hone has nothing to lose.
+func (s *Server) refuseUnsigned(c *gin.Context, p event.ProjectID) {
+	s.metrics.refused.WithLabelValues(refusedAuth).Inc()
+	known := slices.Contains(s.Projects.Projects(), p)
+	if known {
+		s.unsigned.owe(p, "")
+	}
+	if known || p == 0 {
+		s.reconcile.owe(p, "a webhook came without the secret")
+	}
+	fail(c, http.StatusUnauthorized, "the header "+s.guard.header+" is missing or wrong; `hone connect` sets it in Label Studio's webhooks")
+}
+
+func (s *Server) refuseUnstored(c *gin.Context, hook labelstudio.Hook, err error) {
+	s.metrics.refused.WithLabelValues(refusedStorage).Inc()
+	sentence := "hone could not store this event; it will compare the project with Label Studio once storage works"
+	if errors.Is(err, errSlow) {
+		sentence = "hone's storage is too slow; it will compare the project with Label Studio"
+	}
+	if hook.Train {
+		surface(c, http.StatusServiceUnavailable, "hone could not store the request to train; try again once its storage works")
+		return
+	}
+	s.reconcile.owe(hook.Project, "webhooks could not be stored")
+	fail(c, http.StatusServiceUnavailable, sentence)
+}
+
+// put stores events and says in the log when storage ceases to work, and when
+// it works again: not once per event, since the log may be on the same disk.
+func (s *Server) put(ctx context.Context, events ...event.Event) (settled bool, err error) {
+	settled, changed, err := s.store.put(ctx, events...)
+	switch {
+	case changed && err != nil:
+		s.log.WithError(err).Error("events cannot be stored; webhooks are answered with 503 until they can")
+	case changed:
+		s.log.Info("events can be stored again")
+		s.reconcile.retry()
+	}
+	return settled, err
+}
+
+// askReconcile pays a debt of s.reconcile. All ids are compared, because a lost
+// deletion leaves no other trace.
+func (s *Server) askReconcile(ctx context.Context, p event.ProjectID, why string) error {
+	_, err := s.put(ctx, &event.ReconcileDue{Project: p, At: time.Now().UTC(), Full: true, Reason: why})
+	return err
+}
+
+// tellUnsigned pays a debt of s.unsigned.
+func (s *Server) tellUnsigned(ctx context.Context, p event.ProjectID, _ string) error {
+	s.log.WithField("project", p).Warn("webhooks come without the secret: events are refused and found by reconciling until the header is set")
+	if s.OnUnsigned != nil {
+		s.OnUnsigned(ctx, p)
+	}
+	return nil
+}
+
+// actionLabel is an action as a metric's label: foreign words never are.
+func actionLabel(h labelstudio.Hook) string {
+	if h.Ignored {
+		return "unknown"
+	}
+	return h.Action
+}
+
+// eventsOf are what a hook means to hone; none for actions that mean nothing.
+func eventsOf(h labelstudio.Hook, at time.Time) []event.Event {
+	var events []event.Event
+	if h.Changed != nil {
+		events = append(events, h.Changed)
+	}
+	if h.Train {
+		events = append(events, &event.RetrainDue{Project: h.Project, At: at, Reason: "Start training in Label Studio"})
+	}
+	if h.NeedsReconcile {
+		events = append(events, &event.ReconcileDue{
+			Project: h.Project, At: at, Reason: h.Reason,
+			// A deleted task leaves no other trace than its missing id.
+			Full: strings.HasSuffix(h.Action, "_DELETED"),
+		})
+	}
+	return events
+}
+
+// echoes reports whether the same body within a short while can only be the
+// same event: it names tasks or annotations, with the time of their last change
+// or as deleted.
+func echoes(h labelstudio.Hook) bool {
+	c := h.Changed
+	return c != nil && !h.Train && len(c.Tasks)+len(c.Annotations)+len(c.DeletedTasks)+len(c.DeletedAnnotations) > 0
+}

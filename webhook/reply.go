@@ -1,0 +1,102 @@
+package webhook
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+)
+
+const jsonType = "application/json"
+
+// fault is why a request is refused: one sentence for whoever reads the answer
+// and a word for the metric. It says nothing of what a body held.
+type fault struct {
+	status   int
+	reason   string
+	sentence string
+}
+
+func errorBody(sentence string) []byte {
+	b, err := json.Marshal(struct {
+		Error string `json:"error"`
+	}{sentence})
+	if err != nil { // a string always encodes
+		return []byte(`{"error":"unknown"}`)
+	}
+	return b
+}
+
+// fail answers with a sentence in the body.
+func fail(c *gin.Context, status int, sentence string) {
+	c.Data(status, jsonType, errorBody(sentence))
+}
+
+// surface answers like fail, with the sentence in the status line too: of an
+// error, Label Studio shows its users the status line and nothing else. That
+// takes HTTP/1 and a body that was read to its end; otherwise it is fail.
+func surface(c *gin.Context, status int, sentence string) {
+	w, ok := c.Writer.(interface{ Unwrap() http.ResponseWriter })
+	if !ok || c.Request.ProtoMajor != 1 || c.Request.Method == http.MethodHead {
+		fail(c, status, sentence)
+		return
+	}
+	if _, ok := w.Unwrap().(http.Hijacker); !ok {
+		fail(c, status, sentence)
+		return
+	}
+	c.Status(status)
+	conn, buf, err := c.Writer.Hijack()
+	if err != nil {
+		fail(c, status, sentence)
+		return
+	}
+	defer conn.Close()
+	body := errorBody(sentence)
+	h := c.Writer.Header().Clone()
+	h.Set("Content-Type", jsonType)
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h.Set("Connection", "close")
+	fmt.Fprintf(buf, "HTTP/1.1 %d %s\r\n", status, phrase(sentence))
+	_ = h.Write(buf) // an error stays in buf and comes back from Flush
+	fmt.Fprint(buf, "\r\n")
+	_, _ = buf.Write(body)
+	_ = buf.Flush() // nobody is left to tell
+}
+
+// phrase makes a sentence fit for a status line: printable ASCII, bounded.
+// Anything else could end the line early, or reach the user garbled.
+func phrase(sentence string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t':
+			return ' '
+		case r < ' ' || r == 0x7f:
+			return -1
+		case r > '~':
+			return '?'
+		}
+		return r
+	}, clip(sentence, 600))
+}
+
+// clip shortens s to at most n bytes.
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "") + "..."
+}
+
+// drain reads up to n bytes of what is left of a body, and keeps none of it. A
+// client that is still sending when its connection closes may never see the
+// answer.
+func drain(r *http.Request, n int64) {
+	if r.Header.Get("Expect") == "" { // else it has not sent anything yet
+		_, _ = io.CopyN(io.Discard, r.Body, n)
+	}
+}

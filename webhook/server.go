@@ -1,0 +1,104 @@
+package webhook
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+	"github.com/sirupsen/logrus"
+)
+
+// Server holds the handlers. It is safe for concurrent use.
+type Server struct {
+	Options
+	log       *logrus.Entry
+	metrics   *metrics
+	guard     guard
+	store     *store
+	seen      *seen
+	unsigned  *debts // projects whose webhook lacks the secret
+	reconcile *debts // projects that must be compared with Label Studio
+	stop      context.CancelFunc
+}
+
+// New returns a running Server; Close ends it.
+func New(o Options) (*Server, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	m, err := newMetrics(o.Registerer)
+	if err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	s := &Server{
+		Options: o,
+		log:     o.Logger.WithField("component", "webhook"),
+		metrics: m,
+		guard:   newGuard(o),
+		seen:    newSeen(duplicateKeys, duplicateWindow),
+		stop:    stop,
+	}
+	s.store = newStore(o.Publisher, o.StoreTimeout)
+	s.reconcile = newDebts(ctx, reconcileSpacing, s.askReconcile)
+	s.unsigned = newDebts(ctx, reconcileSpacing, s.tellUnsigned)
+	return s, nil
+}
+
+// Close waits until the writes under way are finished, or ctx ends, and stops
+// the background work. Webhooks that still come are answered with 503. Call it
+// after the HTTP server was shut down. A reconcile still owed is not lost: hone
+// reconciles whenever it starts.
+func (s *Server) Close(ctx context.Context) error {
+	s.stop()
+	err := s.store.close(ctx)
+	for _, d := range []*debts{s.reconcile, s.unsigned} {
+		select {
+		case <-d.done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return err
+}
+
+// Engine returns a gin engine with panic recovery, request logging, JSON
+// answers to unknown paths and methods, and the routes of Register. Other
+// routes may be added to it.
+func (s *Server) Engine() *gin.Engine {
+	gin.SetMode(gin.ReleaseMode)
+	e := gin.New()
+	e.HandleMethodNotAllowed = true
+	// A redirect would lose a webhook's body; both spellings are registered.
+	e.RedirectTrailingSlash = false
+	_ = e.SetTrustedProxies(nil) // nil cannot fail
+	e.Use(s.logRequests, s.recover)
+	e.NoRoute(func(c *gin.Context) {
+		fail(c, http.StatusNotFound, "there is nothing at this path; Label Studio's backend URL is hone's address without a path")
+	})
+	e.NoMethod(func(c *gin.Context) {
+		fail(c, http.StatusMethodNotAllowed, "this path does not take "+clip(c.Request.Method, 16))
+	})
+	s.Register(e)
+	return e
+}
+
+// Register adds the routes of the webhook receiver and of the ML-backend
+// protocol, each with and without a trailing slash. Use Engine unless the
+// middleware is provided elsewhere.
+func (s *Server) Register(r gin.IRouter) {
+	both := func(method, path string, h ...gin.HandlerFunc) {
+		r.Handle(method, path, h...)
+		r.Handle(method, path+"/", h...)
+	}
+	for _, method := range []string{http.MethodGet, http.MethodHead} {
+		r.Handle(method, "/", s.health)
+		both(method, "/health", s.health)
+	}
+	both(http.MethodPost, "/webhook", s.webhook)
+	both(http.MethodPost, "/setup", s.requireBasic, s.setup)
+	both(http.MethodPost, "/predict", s.requireBasic, s.predict)
+	both(http.MethodPost, "/train", s.requireBasic, s.train)
+	both(http.MethodGet, "/versions", s.requireBasic, s.versions)
+}
