@@ -1,0 +1,156 @@
+// Package config says what can be set, what it is when nothing is set, and what
+// is wrong with what was set. Flags beat the environment, which beats the file,
+// which beats the defaults.
+package config
+
+import (
+	"time"
+)
+
+// Config is everything that can be set. The tags are the keys of the file; the
+// environment variable of a key is HONE_ and the key in capitals with _ for the
+// dot. config.example.yaml explains every key.
+type Config struct {
+	// Listen is the address of hone's one HTTP port, "host:port" or ":port".
+	Listen string `koanf:"listen"`
+	// DataDir is the directory of the database; created when missing.
+	DataDir string `koanf:"data_dir"`
+	// ShutdownTimeout bounds the wait for running work when hone is stopped.
+	ShutdownTimeout time.Duration `koanf:"shutdown_timeout"`
+
+	BasicAuth   BasicAuth   `koanf:"basic_auth"`
+	LabelStudio LabelStudio `koanf:"label_studio"`
+	Webhook     Webhook     `koanf:"webhook"`
+	Learner     Learner     `koanf:"learner"`
+	Sampler     Sampler     `koanf:"sampler"`
+	Cron        Cron        `koanf:"cron"`
+	Log         Log         `koanf:"log"`
+}
+
+// BasicAuth guards the ML-backend protocol and /api; both fields or neither.
+type BasicAuth struct {
+	User     string `koanf:"user"`
+	Password Secret `koanf:"password"`
+}
+
+// On reports whether callers must authenticate.
+func (b BasicAuth) On() bool { return b.User != "" }
+
+// LabelStudio is the server hone works with.
+type LabelStudio struct {
+	// URL is its address, with its path prefix if it has one; empty: learned
+	// from the first /setup.
+	URL string `koanf:"url"`
+	// APIKey is a legacy token or a personal access token.
+	APIKey Secret `koanf:"api_key"`
+	// Timeout bounds one attempt of an ordinary request.
+	Timeout time.Duration `koanf:"timeout"`
+	// SlowTimeout bounds one attempt of a bulk request.
+	SlowTimeout time.Duration `koanf:"slow_timeout"`
+	// MaxInFlight limits the requests running at once.
+	MaxInFlight int `koanf:"max_in_flight"`
+	// Retries is how often a request that may be repeated is repeated.
+	Retries int `koanf:"retries"`
+}
+
+// Webhook is about what Label Studio sends: webhooks and ML-backend calls.
+type Webhook struct {
+	// Secret, unless empty, must be in the header Header of every webhook.
+	Secret Secret `koanf:"secret"`
+	Header string `koanf:"header"`
+	// MaxBody bounds a webhook's body, MaxPredictBody that of /predict.
+	MaxBody        Size `koanf:"max_body"`
+	MaxPredictBody Size `koanf:"max_predict_body"`
+	// StoreTimeout bounds the wait for the disk before a webhook gets a 503.
+	StoreTimeout time.Duration `koanf:"store_timeout"`
+}
+
+// Learner is about the models.
+type Learner struct {
+	// Encoder is the name of the features of text, one of Encoders.
+	Encoder string `koanf:"encoder"`
+	// Budget is the time a batch of changes gets before its snapshot is
+	// published; the rest of the way to the optimum is idle time's.
+	Budget time.Duration `koanf:"budget"`
+}
+
+// Sampler is about what annotators are asked next.
+type Sampler struct {
+	// Strategy is one of Strategies.
+	Strategy string `koanf:"strategy"`
+	// Queue is the number of tasks kept in the queue, Head how many of them are
+	// written at once; the others when nothing was learned for Settle.
+	Queue  int           `koanf:"queue"`
+	Head   int           `koanf:"head"`
+	Settle time.Duration `koanf:"settle"`
+	// RandomShare is the share of random tasks among those asked, 0 to 1.
+	RandomShare float64 `koanf:"random_share"`
+	// PushRate limits the predictions written a second, over all projects.
+	PushRate float64 `koanf:"push_rate"`
+	// BulkAbove is the number of new predictions from which one bulk import
+	// replaces single writes.
+	BulkAbove int `koanf:"bulk_above"`
+	// CheckEvery is how often Label Studio's settings are compared with what
+	// they should be.
+	CheckEvery time.Duration `koanf:"check_every"`
+	// ManageModelVersion lets hone keep the project's model version at the live
+	// one, ManageSampling lets it switch uncertainty sampling on.
+	ManageModelVersion bool `koanf:"manage_model_version"`
+	ManageSampling     bool `koanf:"manage_sampling"`
+}
+
+// Log is about hone's own log.
+type Log struct {
+	// Level is trace, debug, info, warn or error.
+	Level string `koanf:"level"`
+	// Format is text, json, or auto: text on a terminal and JSON otherwise.
+	Format string `koanf:"format"`
+}
+
+// Encoders and Strategies are the names that the keys learner.encoder and
+// sampler.strategy take.
+var (
+	Encoders   = []string{"hashed"}
+	Strategies = []string{"margin", "least_confidence", "entropy", "random"}
+)
+
+// Default is the configuration of a hone for which nothing was set.
+func Default() Config {
+	return Config{
+		Listen:          ":9090",
+		DataDir:         "./hone-data",
+		ShutdownTimeout: 10 * time.Second,
+		LabelStudio: LabelStudio{
+			Timeout:     30 * time.Second,
+			SlowTimeout: 15 * time.Minute,
+			MaxInFlight: 4,
+			Retries:     4,
+		},
+		Webhook: Webhook{
+			Header:         "X-Hone-Secret",
+			MaxBody:        32 << 20,
+			MaxPredictBody: 256 << 20,
+			StoreTimeout:   900 * time.Millisecond,
+		},
+		Learner: Learner{Encoder: "hashed", Budget: 20 * time.Millisecond},
+		Sampler: Sampler{
+			Strategy:           "margin",
+			Queue:              30,
+			Head:               5,
+			Settle:             time.Second,
+			RandomShare:        0.1,
+			PushRate:           5,
+			BulkAbove:          60,
+			CheckEvery:         time.Minute,
+			ManageModelVersion: true,
+			ManageSampling:     true,
+		},
+		Cron: Cron{
+			Reconcile:     "@every 1m",
+			FullReconcile: "@every 1h",
+			Retrain:       "0 3 * * *",
+			Timezone:      "Local",
+		},
+		Log: Log{Level: "info", Format: "auto"},
+	}
+}

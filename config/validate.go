@@ -1,0 +1,203 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"net"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// levels maps what Python and Go programs call their levels to hone's names.
+var levels = map[string]string{
+	"trace": "trace", "debug": "debug", "info": "info", "warn": "warn", "error": "error",
+	"warning": "warn", "critical": "error", "fatal": "error", "notset": "trace",
+}
+
+// normalise brings what may be written in several ways into one.
+func (c *Config) normalise() {
+	if l, ok := levels[strings.ToLower(c.Log.Level)]; ok {
+		c.Log.Level = l
+	}
+	c.Log.Format = strings.ToLower(c.Log.Format)
+	c.LabelStudio.URL = strings.TrimRight(c.LabelStudio.URL, "/")
+	c.LabelStudio.APIKey = NewSecret(strings.TrimSpace(c.LabelStudio.APIKey.Reveal()))
+}
+
+// Validate returns Faults with everything wrong in c, or nil.
+func (c Config) Validate() error { return c.validate().err() }
+
+// checker collects faults about c.
+type checker struct {
+	c  *Config
+	fs Faults
+}
+
+func (k *checker) bad(is bool, key, problem, fix string) {
+	if is {
+		k.fs = append(k.fs, Fault{Key: key, Value: byKey[key].get(k.c), Problem: problem, Fix: fix})
+	}
+}
+
+func (k *checker) duration(d time.Duration, key string, low, high time.Duration) {
+	k.bad(d < low || d > high, key, "out of range", fmt.Sprintf("set it between %v and %v", low, high))
+}
+
+func (k *checker) count(n int, key string, low, high int) {
+	k.bad(n < low || n > high, key, "out of range", fmt.Sprintf("set it between %d and %d", low, high))
+}
+
+func (k *checker) size(n Size, key string) {
+	k.bad(n < 64<<10 || n > 4<<30, key, "out of range", "set it between 64KiB and 4GiB")
+}
+
+func (k *checker) oneOf(s, key string, names []string) {
+	k.bad(!slices.Contains(names, s), key, "not a name hone knows", "use one of "+strings.Join(names, ", "))
+}
+
+func (c Config) validate() Faults {
+	k := &checker{c: &c}
+	k.server()
+	k.labelStudio()
+	k.webhook()
+
+	k.oneOf(c.Learner.Encoder, "learner.encoder", Encoders)
+	k.duration(c.Learner.Budget, "learner.budget", time.Millisecond, 10*time.Second)
+
+	k.sampler()
+	k.cron()
+	k.oneOf(c.Log.Level, "log.level", []string{"trace", "debug", "info", "warn", "error"})
+	k.oneOf(c.Log.Format, "log.format", []string{"auto", "text", "json"})
+	return k.fs
+}
+
+func (k *checker) server() {
+	c := k.c
+	problem := listenProblem(c.Listen)
+	k.bad(problem != "", "listen", problem, `write ":9090" for every interface or "127.0.0.1:9090" for this machine only`)
+	k.bad(c.DataDir == "", "data_dir", "is empty", "name a directory that hone may write to")
+	k.duration(c.ShutdownTimeout, "shutdown_timeout", time.Second, 10*time.Minute)
+
+	k.bad(c.BasicAuth.User != "" && !c.BasicAuth.Password.IsSet(), "basic_auth.password",
+		"is empty while basic_auth.user is set", "set both, or neither")
+	k.bad(c.BasicAuth.User == "" && c.BasicAuth.Password.IsSet(), "basic_auth.user",
+		"is empty while basic_auth.password is set", "set both, or neither")
+	k.bad(strings.Contains(c.BasicAuth.User, ":"), "basic_auth.user",
+		"holds a colon, which HTTP Basic authentication cannot carry", "choose a name without one")
+}
+
+func listenProblem(listen string) string {
+	if strings.Contains(listen, "://") {
+		return "is a URL, not an address"
+	}
+	_, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return "is not host:port"
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+		return "has no port between 0 and 65535"
+	}
+	return ""
+}
+
+// Pages of Label Studio's UI; an address copied from the browser ends in one.
+var uiPath = regexp.MustCompile(`/(projects|api|user|organization)(/|$)`)
+
+func (k *checker) labelStudio() {
+	c := k.c.LabelStudio
+	if c.URL != "" {
+		problem, fix := urlProblem(c.URL)
+		if strings.Contains(c.URL, "@") {
+			// A password in the address must not be printed.
+			k.fs = append(k.fs, Fault{
+				Key: "label_studio.url", Problem: "holds an @, as if with a user name and password",
+				Fix: "give the plain address, and the token as label_studio.api_key",
+			})
+		} else {
+			k.bad(problem != "", "label_studio.url", problem, fix)
+		}
+	}
+	key := c.APIKey.Reveal()
+	k.bad(c.URL == "" && key != "", "label_studio.url", "is empty while label_studio.api_key is set",
+		"set LABEL_STUDIO_URL to the server the token is for: hone sends it nowhere else")
+	k.bad(strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }), "label_studio.api_key",
+		"holds a space or a character no token has", `give the bare token, without "Token" or "Bearer" before it`)
+	k.duration(c.Timeout, "label_studio.timeout", 100*time.Millisecond, 10*time.Minute)
+	k.duration(c.SlowTimeout, "label_studio.slow_timeout", time.Second, 24*time.Hour)
+	k.count(c.MaxInFlight, "label_studio.max_in_flight", 1, 64)
+	k.count(c.Retries, "label_studio.retries", 0, 20)
+}
+
+func urlProblem(s string) (problem, fix string) {
+	u, err := url.Parse(s)
+	switch {
+	case err != nil || (u.Scheme != "http" && u.Scheme != "https"):
+		return "is not an http or https address", `write it whole, such as "http://localhost:8080"`
+	case u.Hostname() == "":
+		return "names no host", `write it whole, such as "http://localhost:8080"`
+	case u.RawQuery != "" || u.Fragment != "" || u.ForceQuery:
+		return "has a query or a fragment", "give the address alone"
+	case uiPath.MatchString(u.Path):
+		return "is a page inside Label Studio", "give the address before /" + uiPath.FindStringSubmatch(u.Path)[1]
+	}
+	return "", ""
+}
+
+var headerName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
+// Headers that HTTP or Label Studio sets by itself.
+var takenHeaders = []string{
+	"host", "content-type", "content-length", "connection", "transfer-encoding",
+	"user-agent", "accept", "accept-encoding",
+}
+
+func (k *checker) webhook() {
+	c := k.c.Webhook
+	secret := c.Secret.Reveal()
+	k.bad(strings.ContainsFunc(secret, func(r rune) bool { return r < ' ' || r > '~' }) || strings.TrimSpace(secret) != secret,
+		"webhook.secret", "cannot be sent as a header",
+		"use letters, digits and punctuation, without spaces around them")
+	k.bad(!headerName.MatchString(c.Header), "webhook.header", "not a header name Label Studio accepts",
+		"use letters, digits, - and _, such as X-Hone-Secret")
+	k.bad(slices.Contains(takenHeaders, strings.ToLower(c.Header)), "webhook.header",
+		"is a header with a meaning of its own", "choose another, such as X-Hone-Secret")
+	k.size(c.MaxBody, "webhook.max_body")
+	k.size(c.MaxPredictBody, "webhook.max_predict_body")
+	// Label Studio gives up after one second.
+	k.duration(c.StoreTimeout, "webhook.store_timeout", 10*time.Millisecond, time.Minute)
+}
+
+func (k *checker) sampler() {
+	c := k.c.Sampler
+	k.oneOf(c.Strategy, "sampler.strategy", Strategies)
+	k.count(c.Queue, "sampler.queue", 1, 1000)
+	k.count(c.Head, "sampler.head", 1, 1000)
+	k.bad(c.Head > c.Queue && c.Queue >= 1, "sampler.head", "is more than the whole queue",
+		fmt.Sprintf("set it between 1 and sampler.queue, %d", c.Queue))
+	k.duration(c.Settle, "sampler.settle", 0, time.Hour)
+	k.bad(!(c.RandomShare >= 0 && c.RandomShare <= 1), "sampler.random_share", "out of range", "set it between 0 and 1")
+	k.bad(!(c.PushRate > 0 && c.PushRate <= 1000) || math.IsNaN(c.PushRate), "sampler.push_rate", "out of range",
+		"set it above 0 and up to 1000 predictions a second")
+	k.count(c.BulkAbove, "sampler.bulk_above", 1, 1_000_000)
+	k.duration(c.CheckEvery, "sampler.check_every", time.Second, 24*time.Hour)
+}
+
+func (k *checker) cron() {
+	c := k.c.Cron
+	for _, job := range []struct{ key, spec string }{
+		{"cron.reconcile", c.Reconcile},
+		{"cron.full_reconcile", c.FullReconcile},
+		{"cron.retrain", c.Retrain},
+	} {
+		if _, _, err := c.Schedule(job.spec); err != nil {
+			k.bad(true, job.key, "not a schedule: "+err.Error(),
+				`write "@every 1m", five fields such as "0 3 * * *", or "off"`)
+		}
+	}
+	_, err := c.Location()
+	k.bad(err != nil, "cron.timezone", "not a time zone", `use an IANA name such as "Europe/Copenhagen", "UTC" or "Local"`)
+}
