@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"time"
@@ -75,7 +76,7 @@ func Open(dir string, o Options) (*Store, error) {
 	if runtime.GOOS != "windows" && strconv.IntSize == 64 {
 		opts.InitialMmapSize = initialMap
 	}
-	db, err := bbolt.Open(path, 0o600, opts)
+	db, err := openFile(path, opts)
 	if err != nil {
 		return nil, openError(path, owner, err)
 	}
@@ -84,6 +85,35 @@ func Open(dir string, o Options) (*Store, error) {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), s.Close())
 	}
 	return s, nil
+}
+
+var errDamaged = errors.New("its pages do not fit together")
+
+// openFile opens the file and finds out whether it is all there. bbolt reads it
+// as memory and trusts it: a copy that was cut short would otherwise end the
+// process, here or at some later read.
+func openFile(path string, opts *bbolt.Options) (db *bbolt.DB, err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			db, err = nil, fmt.Errorf("%w: %v", errDamaged, r)
+		}
+	}()
+	if db, err = bbolt.Open(path, 0o600, opts); err != nil {
+		return nil, err
+	}
+	var want int64
+	err = db.View(func(tx *bbolt.Tx) error { want = tx.Size(); return nil })
+	if err == nil {
+		var fi os.FileInfo
+		if fi, err = os.Stat(path); err == nil && fi.Size() < want {
+			err = fmt.Errorf("%w: it has %d of %d bytes", errDamaged, fi.Size(), want)
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
 }
 
 func (s *Store) prepare(dir, path string, created bool) error {
@@ -144,7 +174,7 @@ func openError(path, ownerPath string, err error) error {
 		}
 		return fmt.Errorf("%w: %s is held by %s. Stop that hone first, or give this one another --data-dir; "+
 			"commands about a running hone reach it over HTTP at its listen address", ErrInUse, path, who)
-	case errors.Is(err, bbolterrors.ErrInvalid), errors.Is(err, bbolterrors.ErrChecksum), errors.Is(err, bbolterrors.ErrVersionMismatch):
+	case errors.Is(err, bbolterrors.ErrInvalid), errors.Is(err, bbolterrors.ErrChecksum), errors.Is(err, bbolterrors.ErrVersionMismatch), errors.Is(err, errDamaged):
 		return fmt.Errorf("open %s: %w: it is damaged or not hone's. Restore a backup, "+
 			"or move it away: hone then learns again from what Label Studio holds", path, err)
 	}
