@@ -57,11 +57,11 @@ type projectWrite struct {
 	meta                 []byte // nil without a delta
 	checkpoint, versions []byte // nil: unchanged
 
-	tasks           []taskWrite
-	restTasks       []taskWrite
-	restAnnotations []annotationWrite
-	deletedTasks    [][]byte
-	deletedAnnots   [][]byte
+	tasks              []taskWrite
+	restTasks          []taskWrite
+	restAnnotations    []annotationWrite
+	deletedTasks       [][]byte
+	deletedAnnotations [][]byte
 }
 
 type taskWrite struct {
@@ -115,7 +115,7 @@ func encodeProject(p event.ProjectCommit) (w projectWrite, err error) {
 		w.deletedTasks = append(w.deletedTasks, idKey(id))
 	}
 	for _, id := range d.Rest.DeletedAnnotations {
-		w.deletedAnnots = append(w.deletedAnnots, idKey(id))
+		w.deletedAnnotations = append(w.deletedAnnotations, idKey(id))
 	}
 	return w, nil
 }
@@ -199,7 +199,7 @@ func (w *projectWrite) writeRest(b *buckets) error {
 		}
 	}
 	deleted := encodeRegister(register{deleted: true})
-	for _, k := range w.deletedAnnots {
+	for _, k := range w.deletedAnnotations {
 		if err := b.annotations.Put(k, deleted); err != nil {
 			return err
 		}
