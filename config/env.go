@@ -25,8 +25,9 @@ const fileVariable = "HONE_CONFIG"
 // every container beside a service named hone; nobody wrote them.
 var kubernetes = regexp.MustCompile(`^HONE(_[A-Z0-9]+)*_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT|PORT_\d+_(TCP|UDP)(_\w+)?)$`)
 
-// The project's own end-to-end tests pass these to themselves.
-var reserved = []string{"HONE_LS_URL", "HONE_LS_TOKEN"}
+// reserved begins the names that scripts/label-studio and the end-to-end tests
+// read; a hone they start inherits them.
+const reserved = "HONE_LS_"
 
 // environment is a layer of variables, by name. An empty variable counts as
 // not set: compose files and shells leave such behind.
@@ -48,7 +49,7 @@ func (e environment) unknown() Faults {
 	var fs Faults
 	for name := range e {
 		if !strings.HasPrefix(name, "HONE_") || name == fileVariable ||
-			slices.Contains(reserved, name) || kubernetes.MatchString(name) {
+			strings.HasPrefix(name, reserved) || kubernetes.MatchString(name) {
 			continue
 		}
 		if _, ok := byEnv[name]; ok {

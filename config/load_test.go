@@ -218,12 +218,13 @@ func TestCommonEnvironment(t *testing.T) {
 	}
 }
 
-func TestKubernetesVariablesAreNobodysFault(t *testing.T) {
+func TestForeignVariablesAreNobodysFault(t *testing.T) {
 	t.Chdir(t.TempDir())
 	c, err := Load(Sources{Environ: []string{
 		"HONE_SERVICE_HOST=10.0.0.7", "HONE_SERVICE_PORT=9090", "HONE_SERVICE_PORT_HTTP=9090",
 		"HONE_PORT=tcp://10.0.0.7:9090", "HONE_PORT_9090_TCP=tcp://10.0.0.7:9090", "HONE_PORT_9090_TCP_ADDR=10.0.0.7",
 		"HONE_STAGING_SERVICE_HOST=10.0.0.8", "PORT=tcp://10.0.0.9:80",
+		"HONE_LS_VENV=/x", "HONE_LS_URL=http://127.0.0.1:1",
 	}})
 	if err != nil {
 		t.Fatal(err)

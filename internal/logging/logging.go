@@ -12,47 +12,34 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-// Options says how to log.
-type Options struct {
-	// Level is a name logrus knows: trace, debug, info, warn, error.
-	Level string
-	// Format is text, json, or auto: text when Out is a terminal, else JSON.
-	Format string
-	// Out is standard error when nil.
-	Out io.Writer
-	// Secrets never appear in the log, whatever message, field or error carries
-	// them. Empty ones are ignored.
-	Secrets []string
-}
-
-// New returns a logger that any number of goroutines may use.
-func New(o Options) (*logrus.Logger, error) {
-	level, err := logrus.ParseLevel(o.Level)
+// New returns a logger that any number of goroutines may use. The level is
+// trace, debug, info, warn or error. The format is text, json, or auto: text
+// when out is a terminal, else JSON. The secrets never appear in the log,
+// whatever message, field or error carries them; empty ones are ignored.
+func New(out io.Writer, level, format string, secrets ...string) (*logrus.Logger, error) {
+	lvl, err := logrus.ParseLevel(level)
 	if err != nil {
-		return nil, fmt.Errorf("log level %q is not known; use trace, debug, info, warn or error", o.Level)
+		return nil, fmt.Errorf("log level %q is not known; use trace, debug, info, warn or error", level)
 	}
-	if o.Out == nil {
-		o.Out = os.Stderr
-	}
-	tty := terminal(o.Out)
+	tty := terminal(out)
 	r := &redactor{}
 	switch {
-	case o.Format == "text" || (o.Format == "auto" && tty):
+	case format == "text" || (format == "auto" && tty):
 		// A log in a file keeps its date and has no colours.
 		layout := time.RFC3339
 		if tty {
 			layout = time.TimeOnly
 		}
 		r.next = &logrus.TextFormatter{FullTimestamp: true, TimestampFormat: layout, DisableColors: !tty}
-	case o.Format == "json" || o.Format == "auto":
+	case format == "json" || format == "auto":
 		r.next, r.json = &logrus.JSONFormatter{TimestampFormat: time.RFC3339Nano}, true
 	default:
-		return nil, fmt.Errorf("log format %q is not known; use auto, text or json", o.Format)
+		return nil, fmt.Errorf("log format %q is not known; use auto, text or json", format)
 	}
-	r.add(o.Secrets)
+	r.add(secrets)
 	log := logrus.New()
-	log.SetOutput(o.Out)
-	log.SetLevel(level)
+	log.SetOutput(out)
+	log.SetLevel(lvl)
 	log.SetFormatter(r)
 	return log, nil
 }

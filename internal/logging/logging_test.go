@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -22,7 +23,7 @@ func TestFormats(t *testing.T) {
 		json   bool
 	}{{"json", true}, {"text", false}, {"auto", true}} {
 		var out bytes.Buffer
-		log, err := New(Options{Level: "info", Format: c.format, Out: &out})
+		log, err := New(&out, "info", c.format)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -43,7 +44,7 @@ func TestAutoIntoAFileIsJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = f.Close() }()
-	log, err := New(Options{Level: "info", Format: "auto", Out: f})
+	log, err := New(f, "info", "auto")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,8 +55,8 @@ func TestAutoIntoAFileIsJSON(t *testing.T) {
 }
 
 func TestBadOptions(t *testing.T) {
-	for _, o := range []Options{{Level: "loud", Format: "text"}, {Level: "info", Format: "xml"}, {}} {
-		if _, err := New(o); err == nil || !strings.Contains(err.Error(), "use ") {
+	for _, o := range [][2]string{{"loud", "text"}, {"info", "xml"}, {}} {
+		if _, err := New(io.Discard, o[0], o[1]); err == nil || !strings.Contains(err.Error(), "use ") {
 			t.Errorf("%+v: %v", o, err)
 		}
 	}
@@ -65,7 +66,7 @@ func TestSecretsStayOut(t *testing.T) {
 	const secret = `hun"ter\2 & <co>`
 	for _, format := range []string{"json", "text"} {
 		var out bytes.Buffer
-		log, err := New(Options{Level: "info", Format: format, Out: &out, Secrets: []string{"", secret}})
+		log, err := New(&out, "info", format, "", secret)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -95,7 +96,7 @@ func TestAnySecret(t *testing.T) {
 		secret := rapid.StringMatching(`[!-~]{8,20}`).Draw(t, "secret")
 		before := rapid.StringMatching(`[ -~]{0,6}`).Draw(t, "before")
 		var out bytes.Buffer
-		log, err := New(Options{Level: "info", Format: "json", Out: &out, Secrets: []string{secret, secret[:4]}})
+		log, err := New(&out, "info", "json", secret, secret[:4])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -114,7 +115,7 @@ func TestAnySecret(t *testing.T) {
 
 func TestDigitsKeepJSONValid(t *testing.T) {
 	var out bytes.Buffer
-	log, err := New(Options{Level: "info", Format: "json", Out: &out, Secrets: []string{"1234"}})
+	log, err := New(&out, "info", "json", "1234")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +128,7 @@ func TestDigitsKeepJSONValid(t *testing.T) {
 
 func TestRedactWhileLogging(t *testing.T) {
 	var out bytes.Buffer
-	log, err := New(Options{Level: "info", Format: "json", Out: &out})
+	log, err := New(&out, "info", "json")
 	if err != nil {
 		t.Fatal(err)
 	}
