@@ -41,6 +41,15 @@ type Versions struct {
 	Versions []string `json:"versions"`
 }
 
+// MarshalJSON writes a list also when there is none: Label Studio wants one.
+func (v Versions) MarshalJSON() ([]byte, error) {
+	if v.Versions == nil {
+		v.Versions = []string{}
+	}
+	type plain Versions
+	return json.Marshal(plain(v))
+}
+
 // PredictRequest is the body of POST /predict.
 type PredictRequest struct {
 	// Project is 0 in the bare form {"tasks":[{"data":{…}}]} that people send by

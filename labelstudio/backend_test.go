@@ -144,6 +144,14 @@ func TestPredictResponseAbstainsPerTask(t *testing.T) {
 	}
 }
 
+func TestVersionsIsAlwaysAList(t *testing.T) {
+	for want, v := range map[string]Versions{`{"versions":[]}`: {}, `{"versions":["hone-1","hone-2"]}`: {Versions: []string{"hone-1", "hone-2"}}} {
+		if b, err := json.Marshal(v); err != nil || string(b) != want {
+			t.Errorf("got %s, %v; want %s", b, err, want)
+		}
+	}
+}
+
 func FuzzDecodePredict(f *testing.F) {
 	files, _ := filepath.Glob(filepath.Join("testdata", "fixtures", "backend-*.json"))
 	for _, name := range files {

@@ -84,6 +84,7 @@ func TestUnlearnableSaysWhy(t *testing.T) {
 		"one choice":       {text + `<Choices name="c" toName="t"><Choice value="A"/></Choices>`, "nothing to choose"},
 		"image":            {`<Image name="t" value="$image"/><Choices name="c" toName="t">` + two + `</Choices>`, `<Image name="t">`},
 		"unknown object":   {text + `<Choices name="c" toName="x">` + two + `</Choices>`, `toName="x"`},
+		"no object":        {text + `<Choices name="c" toName=" , ">` + two + `</Choices>`, "names no object"},
 		"url":              {`<Text name="t" value="$text" valueType="url"/><Choices name="c" toName="t">` + two + `</Choices>`, "does not fetch URLs"},
 		"constant text":    {`<Text name="t" value="Hello"/><Choices name="c" toName="t">` + two + `</Choices>`, "names no field"},
 		"repeater":         {`<Repeater on="$items" indexFlag="{{idx}}"><Text name="t_{{idx}}" value="$items[{{idx}}].text"/><Choices name="c_{{idx}}" toName="t_{{idx}}">` + two + `</Choices></Repeater>`, "Repeater"},

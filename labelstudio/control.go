@@ -99,6 +99,9 @@ func (c *Control) judge(cfg *Config) string {
 	case len(c.Labels) == 1 && !c.Multiple:
 		return "has a single <Choice>, so there is nothing to choose"
 	}
+	if len(c.ToName) == 0 {
+		return "names no object tag in its toName"
+	}
 	if len(cfg.Targets(*c)) > 0 {
 		return ""
 	}

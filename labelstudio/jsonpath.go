@@ -44,13 +44,11 @@ func kindOf(raw []byte) jsonKind {
 
 // lookup follows a path such as a.b[0].c through a JSON object. A key that is
 // spelt like the whole remaining path comes first: data made from table columns
-// may have dots in its keys.
+// may have dots in its keys. What it returns is a part of data.
 func lookup(data json.RawMessage, path string) (json.RawMessage, bool) {
-	for steps := 0; steps <= maxConfigDepth; steps++ {
-		if path == "" {
-			return data, kindOf(data) != kindNone
-		}
+	for steps := 0; path != "" && steps <= maxConfigDepth; steps++ {
 		var step string
+		var ok bool
 		if path[0] == '[' {
 			end := strings.IndexByte(path, ']')
 			if end < 0 {
@@ -58,38 +56,72 @@ func lookup(data json.RawMessage, path string) (json.RawMessage, bool) {
 			}
 			step, path = path[1:end], strings.TrimPrefix(path[end+1:], ".")
 			if kindOf(data) == kindArray {
-				i, err := strconv.Atoi(step)
-				var items []json.RawMessage
-				if err != nil || i < 0 || json.Unmarshal(data, &items) != nil || i >= len(items) {
+				n, err := strconv.Atoi(step)
+				if err != nil {
 					return nil, false
 				}
-				data = items[i]
+				if data, ok = element(data, n); !ok {
+					return nil, false
+				}
 				continue
 			}
-		}
-		if kindOf(data) != kindObject {
-			return nil, false
-		}
-		var fields map[string]json.RawMessage
-		if json.Unmarshal(data, &fields) != nil {
-			return nil, false
-		}
-		if step == "" {
-			if v, ok := fields[path]; ok {
-				return v, true
+		} else {
+			if whole, ok := member(data, path); ok {
+				return whole, true
 			}
 			end := strings.IndexAny(path, ".[")
 			if end < 0 {
 				return nil, false
 			}
-			step = path[:end]
-			path = strings.TrimPrefix(path[end:], ".")
+			step, path = path[:end], strings.TrimPrefix(path[end:], ".")
 		}
-		v, ok := fields[step]
-		if !ok {
+		if data, ok = member(data, step); !ok {
 			return nil, false
 		}
-		data = v
 	}
-	return nil, false
+	return data, path == "" && kindOf(data) != kindNone
+}
+
+// member is the value under a key of a JSON object; the last one counts.
+func member(data []byte, name string) (value json.RawMessage, found bool) {
+	s := &scanner{b: data}
+	if s.kind() != kindObject {
+		return nil, false
+	}
+	err := s.object(func(key []byte) error {
+		hit := string(key) == name
+		s.space()
+		from := s.i
+		if err := s.skip(); err != nil {
+			return err
+		}
+		if hit {
+			value, found = data[from:s.i:s.i], true
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, false
+	}
+	return value, found
+}
+
+// element is the n-th value of a JSON list, from 0.
+func element(data []byte, n int) (value json.RawMessage, found bool) {
+	s := &scanner{b: data}
+	err := s.array(func(i int) error {
+		s.space()
+		from := s.i
+		if err := s.skip(); err != nil {
+			return err
+		}
+		if i == n {
+			value, found = data[from:s.i:s.i], true
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, false
+	}
+	return value, found
 }

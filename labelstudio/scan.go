@@ -213,62 +213,6 @@ func (s *scanner) raw() (json.RawMessage, error) {
 	return bytes.Clone(s.b[from:s.i]), nil
 }
 
-// str is the next value, which must be a text; "" when it is null.
-func (s *scanner) str() (string, error) {
-	switch s.kind() {
-	case kindNull:
-		return "", s.skip()
-	case kindString:
-		from := s.i
-		plain, err := s.text()
-		if err != nil {
-			return "", err
-		}
-		if plain {
-			return string(s.b[from+1 : s.i-1]), nil
-		}
-		return unquote(s.b[from:s.i])
-	}
-	return "", s.want("a text")
-}
-
-// flag is the next value, which must be true or false; false when it is null.
-func (s *scanner) flag() (bool, error) {
-	switch s.kind() {
-	case kindNull:
-		return false, s.skip()
-	case kindBool:
-		yes := s.b[s.i] == 't'
-		return yes, s.skip()
-	}
-	return false, s.want("true or false")
-}
-
-// integer is the next value, which must be a whole number; 0 when it is null.
-func (s *scanner) integer() (int64, error) {
-	switch s.kind() {
-	case kindNull:
-		return 0, s.skip()
-	case kindNumber:
-		from := s.i
-		if err := s.digits(); err != nil {
-			return 0, err
-		}
-		n, err := strconv.ParseInt(string(s.b[from:s.i]), 10, 64)
-		if err != nil {
-			return 0, &BodyError{Fault: "is not a whole number of 64 bits"}
-		}
-		return n, nil
-	}
-	return 0, s.want("a whole number")
-}
-
-// given steps over the next value and reports whether it is not null.
-func (s *scanner) given() (bool, error) {
-	k := s.kind()
-	return k != kindNull, s.skip()
-}
-
 // end fails when anything but white space is left.
 func (s *scanner) end() error {
 	if s.space(); s.i < len(s.b) {
@@ -373,13 +317,4 @@ func (s *scanner) run() error {
 		return s.bad()
 	}
 	return nil
-}
-
-// unquote is the text of a valid JSON string.
-func unquote(quoted []byte) (string, error) {
-	var v string
-	if err := json.Unmarshal(quoted, &v); err != nil {
-		return "", &BodyError{Fault: "is a text that cannot be read"}
-	}
-	return v, nil
 }

@@ -2,95 +2,12 @@ package labelstudio
 
 import (
 	"encoding/json"
-	"errors"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/hone-ml/hone/event"
 )
-
-// BodyError says what is wrong with a request body, without quoting it: bodies
-// carry passwords and tokens.
-type BodyError struct {
-	// Field is the path of the field, such as "annotation.id"; empty when the
-	// fault is the body's.
-	Field string
-	// Fault is the rest of a sentence that starts with the field.
-	Fault string
-
-	whole bool // the fault is the body's, wherever it was noticed
-}
-
-func (e *BodyError) Error() string {
-	if e.Field == "" {
-		return "the body " + e.Fault
-	}
-	return "the body's field " + e.Field + " " + e.Fault
-}
-
-// Secret is a token that formatting and encoding do not give away.
-type Secret string
-
-// Reveal is the secret itself.
-func (s Secret) Reveal() string { return string(s) }
-
-// String hides the secret.
-func (s Secret) String() string {
-	if s == "" {
-		return ""
-	}
-	return "[redacted]"
-}
-
-// GoString hides the secret.
-func (s Secret) GoString() string { return s.String() }
-
-// MarshalText hides the secret.
-func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-
-// scanBody reads a request body, which must be one JSON object. Every error is a
-// *BodyError.
-func scanBody(body []byte, field func(s *scanner, key []byte) error) error {
-	s := &scanner{b: body}
-	switch s.kind() {
-	case kindObject:
-	case kindNone:
-		if s.i == len(body) {
-			return &BodyError{Fault: "is empty; a JSON object is expected"}
-		}
-		return &BodyError{Fault: "is not JSON"}
-	default:
-		return &BodyError{Fault: "is not a JSON object"}
-	}
-	if err := s.object(func(key []byte) error { return field(s, key) }); err != nil {
-		return err
-	}
-	return s.end()
-}
-
-// unmarshal runs a reader over one JSON value, for json.Unmarshaler.
-func unmarshal(b []byte, read func(s *scanner) error) error {
-	s := &scanner{b: b}
-	if err := read(s); err != nil {
-		return err
-	}
-	return s.end()
-}
-
-// inField puts a fault under the field it was found in.
-func inField(field string, err error) error {
-	var be *BodyError
-	if !errors.As(err, &be) || be.whole {
-		return err
-	}
-	e := *be
-	if e.Field != "" && e.Field[0] != '[' {
-		field += "."
-	}
-	e.Field = field + e.Field
-	return &e
-}
 
 // projectRef is a project as Label Studio names it: an id, "<id>.<unix seconds>",
 // or the project's whole row, of which only these columns are read: there are
@@ -178,57 +95,6 @@ func parseProjectUID(s string) (event.ProjectID, int64, bool) {
 		return 0, 0, false
 	}
 	return event.ProjectID(id), created, true
-}
-
-// optional is a text, or nil for null.
-func (s *scanner) optional() (*string, error) {
-	if s.kind() == kindNull {
-		return nil, s.skip()
-	}
-	v, err := s.str()
-	return &v, err
-}
-
-// time reads a time as Label Studio or a database near it writes it: with or
-// without fractions, zone, or the T. Without a zone it is UTC. Anything that is
-// no time is zero: what it orders has other means to be ordered.
-func (s *scanner) time() (time.Time, error) {
-	if s.kind() != kindString {
-		return time.Time{}, s.skip()
-	}
-	v, err := s.str()
-	if err != nil {
-		return time.Time{}, err
-	}
-	for _, layout := range [...]string{
-		time.RFC3339Nano, "2006-01-02T15:04:05.999999999",
-		"2006-01-02 15:04:05.999999999Z07:00", "2006-01-02 15:04:05.999999999",
-	} {
-		// A year that JSON cannot write again would make the event unwritable.
-		if t, err := time.Parse(layout, v); err == nil && t.UTC().Year() >= 0 && t.UTC().Year() <= 9999 {
-			return t.UTC(), nil
-		}
-	}
-	return time.Time{}, nil
-}
-
-// ref is an id, the id of an object, or 0 for null.
-func (s *scanner) ref() (int64, error) {
-	switch s.kind() {
-	case kindNull, kindNumber:
-		return s.integer()
-	case kindObject:
-		var id int64
-		err := s.object(func(key []byte) (err error) {
-			if string(key) != "id" {
-				return s.skip()
-			}
-			id, err = s.integer()
-			return err
-		})
-		return id, err
-	}
-	return 0, s.want("an id or an object")
 }
 
 // wireTask are the fields hone reads of a task.
