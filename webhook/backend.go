@@ -18,7 +18,7 @@ import (
 // health answers at once, whatever the rest of hone is doing.
 func (s *Server) health(c *gin.Context) {
 	if s.guard.hasBasic && fromLabelStudio(c.Request) && !s.guard.basic(c.Request) {
-		s.requireBasic(c)
+		s.RequireBasic(c)
 		return
 	}
 	c.JSON(http.StatusOK, labelstudio.Health{Status: "UP", ModelClass: "Hone"})

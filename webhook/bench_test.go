@@ -256,7 +256,7 @@ func plainPut(b *testing.B, payload []byte) func() error {
 	}
 }
 
-func fixtureBody(b *testing.B, name string) string {
+func fixtureBody(b testing.TB, name string) string {
 	b.Helper()
 	raw, err := os.ReadFile(filepath.Join("testdata", name+".json"))
 	if err != nil {

@@ -51,6 +51,13 @@ func (d *debts) owe(p event.ProjectID, why string) {
 	signal(d.wake)
 }
 
+// outstanding is how many projects are owed something.
+func (d *debts) outstanding() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.owed)
+}
+
 // retry ends a wait after a failure: what made it fail may be over.
 func (d *debts) retry() { signal(d.hurry) }
 

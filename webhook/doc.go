@@ -19,7 +19,7 @@
 //   - START_TRAINING arrives at /webhook, but comes from the ML-backend client:
 //     never with the webhook's headers, with Basic auth if the backend has it.
 //     It is therefore guarded like /train: by Basic auth when that is
-//     configured, open otherwise. All it can do is ask for a retrain.
+//     configured, open otherwise. All it can do then is ask for a retrain.
 //   - Valid Basic auth is taken in place of the secret, because a webhook whose
 //     URL holds a user and a password sends them.
 //   - / and /health stay open for container health checks. Only Label Studio

@@ -64,7 +64,9 @@ func (g *guard) mayTrain(r *http.Request) bool {
 
 const needBasic = "hone asks for a user and a password (BASIC_AUTH_USER, BASIC_AUTH_PASS): set the same ones in Label Studio under Settings > Model"
 
-func (s *Server) requireBasic(c *gin.Context) {
+// RequireBasic is middleware that lets only callers with the configured user and
+// password pass; everybody when none are configured.
+func (s *Server) RequireBasic(c *gin.Context) {
 	if !s.guard.hasBasic || s.guard.basic(c.Request) {
 		return
 	}

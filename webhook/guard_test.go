@@ -53,7 +53,7 @@ func TestWhoMayCallWebhook(t *testing.T) {
 			if got.status != tc.status {
 				t.Errorf("answer: %s; want %d", got, tc.status)
 			}
-			stored := slices.ContainsFunc(r.memory.lines(t), func(l string) bool { return strings.HasPrefix(l, "changed") })
+			stored := slices.ContainsFunc(r.memory.lines(t), func(l string) bool { return !strings.HasPrefix(l, "reconcile") })
 			if stored != (tc.status == 200) {
 				t.Errorf("stored: %q", r.memory.lines(t))
 			}
@@ -63,6 +63,14 @@ func TestWhoMayCallWebhook(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestStrangerCannotSayWhatAProjectIs(t *testing.T) {
+	r := newRig(t, withSecret)
+	call(t, http.MethodPost, r.serve(t)+"/webhook", recorded(t, "backend-start-training-choices"))
+	if got := r.memory.lines(t); !slices.Equal(got, []string{"retrain 3"}) {
+		t.Errorf("stored: %q", got)
 	}
 }
 

@@ -332,6 +332,9 @@ func (r *rig) count(t testing.TB, name string, labels ...string) float64 {
 			if h := m.GetHistogram(); h != nil {
 				return float64(h.GetSampleCount())
 			}
+			if g := m.GetGauge(); g != nil {
+				return g.GetValue()
+			}
 			return m.GetCounter().GetValue()
 		}
 	}

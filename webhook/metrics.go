@@ -44,7 +44,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		}),
 		ack: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "hone_webhook_ack_seconds",
-			Help:    "Time from the first byte of a webhook's body read to its answer. Label Studio gives up after 1 s.",
+			Help:    "Time from a webhook's head to its answer. Label Studio gives up after 1 s.",
 			Buckets: []float64{.0005, .001, .002, .005, .01, .02, .05, .1, .2, .5, .9, 1},
 		}),
 		panics: prometheus.NewCounter(prometheus.CounterOpts{

@@ -55,11 +55,13 @@ func (s *Server) webhook(c *gin.Context) {
 	}
 	switch {
 	case hook.Train && !s.guard.mayTrain(c.Request):
-		s.requireBasic(c)
+		s.RequireBasic(c)
 		return
 	case !hook.Train && !trusted:
 		s.refuseUnsigned(c, hook.Project)
 		return
+	case !trusted:
+		hook.Changed = nil // a stranger may ask for a retrain, not tell what a project is
 	}
 
 	action := actionLabel(hook)

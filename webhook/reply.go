@@ -7,11 +7,16 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
 )
 
-const jsonType = "application/json"
+const (
+	jsonType = "application/json"
+	// surfaceTimeout bounds the write of an error, which fits any socket's buffer.
+	surfaceTimeout = 5 * time.Second
+)
 
 // fault is why a request is refused: one sentence for whoever reads the answer
 // and a word for the metric. It says nothing of what a body held.
@@ -56,6 +61,7 @@ func surface(c *gin.Context, status int, sentence string) {
 		return
 	}
 	defer conn.Close()
+	_ = conn.SetWriteDeadline(time.Now().Add(surfaceTimeout)) // the server's own ended with the hijacking
 	body := errorBody(sentence)
 	h := c.Writer.Header().Clone()
 	h.Set("Content-Type", jsonType)

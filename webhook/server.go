@@ -2,9 +2,11 @@ package webhook
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
 )
 
@@ -43,6 +45,13 @@ func New(o Options) (*Server, error) {
 	s.store = newStore(o.Publisher, o.StoreTimeout)
 	s.reconcile = newDebts(ctx, reconcileSpacing, s.askReconcile)
 	s.unsigned = newDebts(ctx, reconcileSpacing, s.tellUnsigned)
+	if err := o.Registerer.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "hone_webhook_owed_reconciles",
+		Help: "Projects that lost a webhook and wait for a reconcile; one entry may stand for all.",
+	}, func() float64 { return float64(s.reconcile.outstanding()) })); err != nil {
+		stop()
+		return nil, fmt.Errorf("webhook: register metrics: %w", err)
+	}
 	return s, nil
 }
 
@@ -97,8 +106,8 @@ func (s *Server) Register(r gin.IRouter) {
 		both(method, "/health", s.health)
 	}
 	both(http.MethodPost, "/webhook", s.webhook)
-	both(http.MethodPost, "/setup", s.requireBasic, s.setup)
-	both(http.MethodPost, "/predict", s.requireBasic, s.predict)
-	both(http.MethodPost, "/train", s.requireBasic, s.train)
-	both(http.MethodGet, "/versions", s.requireBasic, s.versions)
+	both(http.MethodPost, "/setup", s.RequireBasic, s.setup)
+	both(http.MethodPost, "/predict", s.RequireBasic, s.predict)
+	both(http.MethodPost, "/train", s.RequireBasic, s.train)
+	both(http.MethodGet, "/versions", s.RequireBasic, s.versions)
 }

@@ -29,9 +29,15 @@ func TestFullDiskIs503AndAReconcileWhenItIsBack(t *testing.T) {
 		if n := r.memory.calls; n > 20+200 {
 			t.Errorf("storage was tried %d times in an hour", n)
 		}
+		if n := r.count(t, "hone_webhook_owed_reconciles"); n != 1 {
+			t.Errorf("%v reconciles owed, want 1", n)
+		}
 		r.memory.failWith(nil)
 		time.Sleep(maxBackoff + time.Second)
 		synctest.Wait()
+		if n := r.count(t, "hone_webhook_owed_reconciles"); n != 0 {
+			t.Errorf("%v reconciles owed, want none", n)
+		}
 		if got := r.memory.lines(t); !slices.Equal(got, []string{"reconcile 3 full"}) {
 			t.Errorf("stored: %q", got)
 		}
