@@ -9,7 +9,7 @@ import (
 
 // aliases are the variables that other Label Studio ML backends read. hone's
 // own name for the same key beats them.
-var aliases = map[string]string{
+var aliases = map[string]string{ //nolint:gosec // Names of keys, not their values.
 	"LABEL_STUDIO_URL":     "label_studio.url",
 	"LABEL_STUDIO_API_KEY": "label_studio.api_key",
 	"BASIC_AUTH_USER":      "basic_auth.user",

@@ -89,7 +89,7 @@ func (m *merged) file(flag, variable string) bool {
 		m.faults = append(m.faults, Fault{Key: "config", Value: path, Source: source, Problem: problem, Fix: fix})
 		return false
 	}
-	b, err := os.ReadFile(path) //nolint:gosec // The user names the file.
+	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if !named {
 			return true

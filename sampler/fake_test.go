@@ -370,14 +370,3 @@ func (b *bench) inStep() {
 	require.Empty(b, st.Note)
 	require.Equal(b, len(want), st.Pushed)
 }
-
-func (b *bench) stages(s Stage) (seen []Observation) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, o := range b.seen {
-		if o.Stage == s {
-			seen = append(seen, o)
-		}
-	}
-	return seen
-}

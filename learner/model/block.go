@@ -75,7 +75,7 @@ func wrightOmega(t float64) float64 {
 		z := math.Exp(t)
 		return z * (1 - z*(1-z*(1.5-z*(8.0/3-z*125.0/24))))
 	}
-	w := 1.0
+	var w float64
 	if t < 1 {
 		e := math.Exp(t - 1)
 		w = 1.6 * e / (1 + 0.6*e) // exact at t = 1, of the right order below

@@ -100,13 +100,13 @@ func (m *machine) receive(t *rapid.T, g *groupModel) bool {
 
 // lowest is what every registered group has handled; 0 without a group.
 func (m *machine) lowest() uint64 {
-	low, any := uint64(m.published), false
+	low, known := uint64(m.published), false
 	for _, g := range m.groups {
 		if g.known {
-			low, any = min(low, g.handled), true
+			low, known = min(low, g.handled), true
 		}
 	}
-	if !any {
+	if !known {
 		return 0
 	}
 	return low

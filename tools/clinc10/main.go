@@ -80,12 +80,12 @@ func run(from, to string) error {
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(to, out.name), b, 0o644); err != nil { //nolint:gosec // Public data.
+		if err := os.WriteFile(filepath.Join(to, out.name), b, 0o644); err != nil {
 			return err
 		}
 		fmt.Fprintf(&sums, "%x  %s\n", sha256.Sum256(b), out.name)
 	}
-	return os.WriteFile(filepath.Join(to, "SHA256SUMS"), []byte(sums.String()), 0o644) //nolint:gosec // Public data.
+	return os.WriteFile(filepath.Join(to, "SHA256SUMS"), []byte(sums.String()), 0o644)
 }
 
 // pick takes each examples of every label, those with the smallest hashes, in
@@ -122,7 +122,7 @@ func lines(es []example) ([]byte, error) {
 }
 
 func read(path string) ([]example, error) {
-	f, err := os.Open(path) //nolint:gosec // Named by whoever runs it.
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
