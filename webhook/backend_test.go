@@ -47,7 +47,7 @@ func TestSetupErrorReachesTheUser(t *testing.T) {
 		says   string
 	}{
 		{fmt.Errorf("%w: the label config has no Choices over a Text; hone learns from those", ErrUnusable), 400, "the label config has no Choices over a Text; hone learns from those"},
-		{fmt.Errorf("no Choices in <View>\r\nX-Evil: 1: %w", ErrUnusable), 400, "no Choices in <View> X-Evil: 1"},
+		{fmt.Errorf("no Choices in <View>\r\nX-Evil: 1: %w", ErrUnusable), 400, "no Choices in [View] X-Evil: 1"},
 		{fmt.Errorf("%w: étiquette", ErrUnusable), 400, "?tiquette"},
 		{errors.New("open /data/hone.db: no space left on device"), 503, "its log says why"},
 	} {

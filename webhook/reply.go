@@ -75,7 +75,8 @@ func surface(c *gin.Context, status int, sentence string) {
 }
 
 // phrase makes a sentence fit for a status line: printable ASCII, bounded.
-// Anything else could end the line early, or reach the user garbled.
+// Anything else could end the line early, or reach the user garbled. Label
+// Studio shows it as HTML, where <Choices> would be invisible.
 func phrase(sentence string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -85,6 +86,10 @@ func phrase(sentence string) string {
 			return -1
 		case r > '~':
 			return '?'
+		case r == '<':
+			return '['
+		case r == '>':
+			return ']'
 		}
 		return r
 	}, clip(sentence, 600))
