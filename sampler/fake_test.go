@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/labelstudio"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -22,10 +23,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const project event.ProjectID = 7
 
 // apiError is an answer of Label Studio that is not a success.
-type apiError int
-
-func (e apiError) Error() string   { return fmt.Sprintf("label studio answered %d", int(e)) }
-func (e apiError) StatusCode() int { return int(e) }
+func apiError(status int) error { return &labelstudio.APIError{Op: "test", Status: status} }
 
 // fakeLS behaves as Label Studio does: rows by id, order by score, a version no
 // prediction has is refused, deleting the live version resets it.

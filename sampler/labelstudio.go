@@ -4,10 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"net/http"
 	"regexp"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/labelstudio"
 )
 
 // Prediction is what is written: the model's regions with the score that gives
@@ -28,8 +28,8 @@ type Row struct {
 	Score *float64
 }
 
-// Pusher writes single predictions. An error that means an HTTP status has a
-// method StatusCode() int or is a *labelstudio.APIError.
+// Pusher writes single predictions. What Label Studio refuses is a
+// *labelstudio.APIError.
 type Pusher interface {
 	CreatePrediction(ctx context.Context, p event.ProjectID, t event.TaskID, pred Prediction) (PredictionID, error)
 	UpdatePrediction(ctx context.Context, p event.ProjectID, id PredictionID, pred Prediction) error
@@ -67,22 +67,91 @@ var ownVersion = regexp.MustCompile(`^hone-[0-9]+$`)
 
 // status is the HTTP status behind an error, 0 if there is none.
 func status(err error) int {
-	var s interface{ StatusCode() int }
-	if errors.As(err, &s) {
-		return s.StatusCode()
+	var api *labelstudio.APIError
+	if errors.As(err, &api) {
+		return api.Status
 	}
 	return 0
 }
 
 func unauthorized(err error) bool {
-	return status(err) == http.StatusUnauthorized || status(err) == http.StatusForbidden
+	return labelstudio.IsUnauthorized(err) || labelstudio.IsForbidden(err)
 }
-
-func notFound(err error) bool { return status(err) == http.StatusNotFound }
 
 // refused reports whether Label Studio will say the same however often it is
 // asked.
 func refused(err error) bool {
 	s := status(err)
-	return s >= 400 && s < 500 && s != http.StatusTooManyRequests && s != http.StatusRequestTimeout && !unauthorized(err)
+	return s >= 400 && s < 500 && !labelstudio.Retryable(err) && !unauthorized(err)
+}
+
+// Over makes a client what the sampler asks for.
+func Over(c *labelstudio.Client) LabelStudio { return client{c} }
+
+type client struct{ c *labelstudio.Client }
+
+func (p Prediction) write(t event.TaskID) labelstudio.PredictionWrite {
+	w := labelstudio.PredictionWrite{Task: t, Score: p.Score, ModelVersion: p.ModelVersion}
+	if p.Result != nil {
+		w.Result = p.Result
+	}
+	return w
+}
+
+func (a client) CreatePrediction(ctx context.Context, _ event.ProjectID, t event.TaskID, p Prediction) (PredictionID, error) {
+	row, err := a.c.CreatePrediction(ctx, p.write(t))
+	return PredictionID(row.ID), err
+}
+
+func (a client) UpdatePrediction(ctx context.Context, _ event.ProjectID, id PredictionID, p Prediction) error {
+	_, err := a.c.UpdatePrediction(ctx, labelstudio.PredictionID(id), p.write(0))
+	return err
+}
+
+func (a client) DeletePrediction(ctx context.Context, _ event.ProjectID, id PredictionID) error {
+	return a.c.DeletePrediction(ctx, labelstudio.PredictionID(id))
+}
+
+func (a client) Predictions(ctx context.Context, p event.ProjectID, yield func(Row) error) error {
+	for r, err := range a.c.Predictions(ctx, p) {
+		if err != nil {
+			return err
+		}
+		if err := yield(Row{ID: PredictionID(r.ID), Task: r.Task, ModelVersion: r.ModelVersion, Score: r.Score}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a client) ImportPredictions(ctx context.Context, p event.ProjectID, tasks []event.TaskID, preds []Prediction) (int, error) {
+	list := make([]labelstudio.PredictionWrite, len(tasks))
+	for i, t := range tasks {
+		list[i] = preds[i].write(t)
+	}
+	err := a.c.ImportPredictions(ctx, p, list)
+	var partial *labelstudio.PartialImportError
+	if errors.As(err, &partial) {
+		return partial.Created, nil
+	}
+	return len(list), err
+}
+
+func (a client) ModelVersion(ctx context.Context, p event.ProjectID) (live string, rows map[string]int, err error) {
+	project, err := a.c.Project(ctx, p)
+	if err != nil {
+		return "", nil, err
+	}
+	rows, err = a.c.ModelVersions(ctx, p)
+	return project.ModelVersion, rows, err
+}
+
+func (a client) SetModelVersion(ctx context.Context, p event.ProjectID, version string) error {
+	_, err := a.c.PatchProject(ctx, p, labelstudio.ProjectPatch{ModelVersion: &version})
+	return err
+}
+
+func (a client) DeleteModelVersion(ctx context.Context, p event.ProjectID, version string) error {
+	_, err := a.c.DeleteModelVersion(ctx, p, version)
+	return err
 }

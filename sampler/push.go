@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/labelstudio"
 )
 
 var (
@@ -167,7 +168,7 @@ func (w *worker) send(ctx context.Context, ls LabelStudio, x write) error {
 		w.theirs.rows[x.task] = row{id: id, task: x.task, score: x.score}
 	case update:
 		err := ls.UpdatePrediction(ctx, w.id, x.id, w.prediction(ctx, x))
-		if notFound(err) {
+		if labelstudio.IsNotFound(err) {
 			w.theirs.known = false
 			return fmt.Errorf("%w: prediction %d of task %d is gone", errReplan, x.id, x.task)
 		}
@@ -176,7 +177,7 @@ func (w *worker) send(ctx context.Context, ls LabelStudio, x write) error {
 		}
 		w.theirs.rows[x.task] = row{id: x.id, task: x.task, score: x.score}
 	case remove:
-		if err := ls.DeletePrediction(ctx, w.id, x.id); err != nil && !notFound(err) {
+		if err := ls.DeletePrediction(ctx, w.id, x.id); err != nil && !labelstudio.IsNotFound(err) {
 			return fmt.Errorf("delete prediction %d of task %d: %w", x.id, x.task, err)
 		}
 		if w.theirs.rows[x.task].id == x.id {

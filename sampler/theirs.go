@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/labelstudio"
 )
 
 // theirs is what Label Studio holds of the queue's predictions, as far as known.
@@ -73,7 +74,7 @@ func (t *theirs) add(r Row) {
 }
 
 func goneOr(err error, doing string) error {
-	if notFound(err) {
+	if labelstudio.IsNotFound(err) {
 		return fmt.Errorf("%w: %w", errGone, err)
 	}
 	return fmt.Errorf("%s: %w", doing, err)

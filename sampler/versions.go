@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/hone-ml/hone/labelstudio"
 )
 
 // bulkDelete is the number of predictions up to which a version is deleted in
@@ -49,7 +51,7 @@ func (w *worker) maintain(ctx context.Context, ls LabelStudio, headDone bool) er
 		return nil
 	}
 	if err := ls.SetModelVersion(ctx, w.id, t.version); err != nil {
-		if refused(err) && !notFound(err) {
+		if refused(err) && !labelstudio.IsNotFound(err) {
 			// Label Studio knows no prediction of the version: ours are gone.
 			t.known = false
 			return fmt.Errorf("set model version %s: %w", t.version, err)
@@ -129,7 +131,7 @@ func (w *worker) clean(ctx context.Context, ls LabelStudio) error {
 			if err := w.s.limit.Wait(ctx); err != nil {
 				return err
 			}
-			if err := ls.DeleteModelVersion(ctx, w.id, v); err != nil && !notFound(err) {
+			if err := ls.DeleteModelVersion(ctx, w.id, v); err != nil && !labelstudio.IsNotFound(err) {
 				return fmt.Errorf("delete the predictions of %s: %w", v, err)
 			}
 			w.s.metrics.writes.WithLabelValues("delete_version").Inc()
