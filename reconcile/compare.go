@@ -1,0 +1,344 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/labelstudio"
+)
+
+const (
+	// deletionsPerEvent bounds an event's size.
+	deletionsPerEvent = 5000
+	// progressEvery is how often a long run says how far it is.
+	progressEvery = 10 * time.Second
+)
+
+// comparison is one run.
+type comparison struct {
+	r      *Reconciler
+	id     event.ProjectID
+	log    *logrus.Entry
+	source Source
+	full   bool
+	began  time.Time
+
+	meta  event.Meta
+	heard bool // hone has heard of the project before
+	met   bool // project is read
+	// replaced: what hone holds under this id is of another project.
+	replaced bool
+	project  labelstudio.Project
+	// known are the annotations hone knew of each task before it asked: one made
+	// meanwhile is in neither list, or in Label Studio's only, and so is never
+	// taken for deleted.
+	known map[event.TaskID][]event.AnnotationID
+
+	read, stated int
+	said         time.Time // of the last progress
+}
+
+func (c *comparison) run(ctx context.Context) error {
+	if err := c.readKnown(ctx); err != nil {
+		return err
+	}
+	gone, err := c.readProject(ctx)
+	if err != nil || gone {
+		return err
+	}
+	mark, err := c.r.o.Marks.Watermark(ctx, c.id)
+	if err != nil {
+		return fmt.Errorf("read how far the project was compared: %w", err)
+	}
+	if c.meta.CreatedAt != 0 && c.meta.CreatedAt != c.project.CreatedAt.Unix() {
+		// The database behind Label Studio was replaced: the same id, another
+		// project. Nothing known is of it.
+		c.replaced, c.known, mark = true, nil, time.Time{}
+	}
+	c.full = c.full || mark.IsZero()
+
+	c.said = time.Now()
+	seen := map[event.TaskID]struct{}{}
+	q := labelstudio.TaskQuery{PageSize: c.r.o.PageSize}
+	if !mark.IsZero() {
+		q.UpdatedSince = mark.Add(-c.r.o.Overlap)
+	}
+	next, err := c.readChanged(ctx, q, seen)
+	if err != nil {
+		return err
+	}
+	switch {
+	case mark.IsZero(): // all of it has been read
+		err = c.deleteTasks(ctx, c.began, seen)
+	case c.full:
+		err = c.compareIDs(ctx, seen)
+	}
+	if err != nil {
+		return err
+	}
+	// Everything found is durable by now: only then may the mark move.
+	if next.IsZero() || next.Equal(mark) {
+		return nil
+	}
+	if err := c.r.o.Marks.SetWatermark(ctx, c.id, next); err != nil {
+		return fmt.Errorf("note how far the project was compared: %w", err)
+	}
+	return nil
+}
+
+func (c *comparison) readKnown(ctx context.Context) error {
+	metas, err := c.r.o.Index.Projects(ctx)
+	if err != nil {
+		return fmt.Errorf("read the known projects: %w", err)
+	}
+	c.meta = event.Meta{Project: c.id}
+	if i := slices.IndexFunc(metas, func(m event.Meta) bool { return m.Project == c.id }); i >= 0 {
+		c.meta, c.heard = metas[i], true
+	}
+	known, err := c.r.o.Index.Known(ctx, c.id)
+	if err != nil {
+		return fmt.Errorf("read the known ids: %w", err)
+	}
+	c.known = make(map[event.TaskID][]event.AnnotationID, len(known))
+	for _, k := range known {
+		c.known[k.Task] = k.Annotations
+	}
+	return nil
+}
+
+// readProject reads the project's settings and states them where they are news.
+func (c *comparison) readProject(ctx context.Context) (gone bool, err error) {
+	at := time.Now()
+	p, err := c.source.Project(ctx, c.id)
+	if labelstudio.IsNotFound(err) {
+		return true, c.gone(ctx, err)
+	}
+	if err != nil {
+		return false, err
+	}
+	c.project, c.met = p, true
+	if p.Title == c.meta.Title && p.LabelConfig == c.meta.LabelConfig && p.CreatedAt.Unix() == c.meta.CreatedAt && !c.meta.Gone {
+		return false, nil
+	}
+	return false, c.publish(ctx, &event.Changed{Title: p.Title, LabelConfig: p.LabelConfig, At: at})
+}
+
+// gone states that Label Studio no longer has the project. A 404 alone may come
+// from a wrong address or a proxy, so the list of projects must say so too.
+func (c *comparison) gone(ctx context.Context, notFound error) error {
+	if !c.heard {
+		return notFound
+	}
+	at := time.Now()
+	all, err := c.source.Projects(ctx)
+	if err != nil {
+		return fmt.Errorf("%w (and whether it is really gone is unknown: %w)", notFound, err)
+	}
+	if slices.ContainsFunc(all, func(p labelstudio.Project) bool { return p.ID == c.id }) {
+		return fmt.Errorf("%w (though Label Studio lists the project)", notFound)
+	}
+	if c.meta.Gone {
+		return nil
+	}
+	c.log.Info("reconcile: Label Studio no longer has the project")
+	return c.publish(ctx, &event.Changed{Gone: true, At: at})
+}
+
+// readChanged reads the tasks a query selects, page by page, and states what
+// hone did not know. next is the mark from which the next run has to read.
+func (c *comparison) readChanged(ctx context.Context, q labelstudio.TaskQuery, seen map[event.TaskID]struct{}) (next time.Time, err error) {
+	first := true
+	for {
+		at := time.Now()
+		page, err := c.source.TasksPage(ctx, c.id, q)
+		if err != nil {
+			return time.Time{}, err
+		}
+		if first {
+			first, next = false, page.ServerTime
+			if page.Next != 0 {
+				c.log.Infof("reconcile: reading %d tasks", page.Total)
+			}
+		}
+		for _, t := range page.Tasks {
+			seen[t.ID] = struct{}{}
+			if page.ServerTime.IsZero() && t.UpdatedAt.After(next) {
+				next = t.UpdatedAt
+			}
+		}
+		if err := c.statePage(ctx, at, page.Tasks); err != nil {
+			return time.Time{}, err
+		}
+		if page.Next == 0 {
+			return next, nil
+		}
+		if time.Since(c.said) > progressEvery {
+			c.said = time.Now()
+			c.log.Infof("reconcile: %d tasks read, %d to go", c.read, page.Total-len(page.Tasks))
+		}
+		q.After = page.Next
+	}
+}
+
+// statePage publishes what of some tasks hone does not know yet. A task that
+// surfaced only because hone wrote a prediction to it says nothing.
+func (c *comparison) statePage(ctx context.Context, at time.Time, tasks []labelstudio.Task) error {
+	if len(tasks) == 0 {
+		return nil
+	}
+	c.read += len(tasks)
+	ids := make([]event.TaskID, len(tasks))
+	for i, t := range tasks {
+		ids[i] = t.ID
+	}
+	var have []event.TaskState
+	if !c.replaced {
+		var err error
+		if have, err = c.r.o.Index.Tasks(ctx, c.id, ids); err != nil {
+			return fmt.Errorf("read %d known tasks: %w", len(ids), err)
+		}
+	}
+	e := &event.Changed{At: at}
+	for i, t := range tasks {
+		was := event.TaskState{Deleted: true}
+		if i < len(have) && have[i].Task.ID == t.ID {
+			was = have[i]
+		}
+		if was.Deleted || !sameJSON(was.Task.Data, t.Data) {
+			e.Tasks = append(e.Tasks, t.Task)
+		}
+		there := make(map[event.AnnotationID]bool, len(t.Annotations))
+		for _, a := range t.Annotations {
+			there[a.ID] = true
+			j := slices.IndexFunc(was.Annotations, func(b event.Annotation) bool { return a.ID == b.ID })
+			if j < 0 || !sameAnnotation(a, was.Annotations[j]) {
+				e.Annotations = append(e.Annotations, a)
+			}
+		}
+		for _, id := range c.known[t.ID] {
+			if !there[id] {
+				e.DeletedAnnotations = append(e.DeletedAnnotations, id)
+			}
+		}
+	}
+	return c.publish(ctx, e)
+}
+
+// compareIDs compares all ids, since a deleted task leaves no other trace, and
+// reads the tasks that hone lacks, or lacks annotations of.
+func (c *comparison) compareIDs(ctx context.Context, seen map[event.TaskID]struct{}) error {
+	at := time.Now()
+	theirs, err := c.source.KnownTasks(ctx, c.id)
+	if err != nil {
+		return err
+	}
+	var lacking []event.TaskID
+	var annotations []event.AnnotationID
+	there := make(map[event.TaskID]struct{}, len(theirs))
+	for _, t := range theirs {
+		there[t.Task] = struct{}{}
+		known, ok := c.known[t.Task]
+		lacks := !ok
+		for _, a := range t.Annotations {
+			lacks = lacks || !slices.Contains(known, a)
+		}
+		if _, done := seen[t.Task]; lacks && !done {
+			lacking = append(lacking, t.Task)
+		}
+		for _, a := range known {
+			if !slices.Contains(t.Annotations, a) {
+				annotations = append(annotations, a)
+			}
+		}
+	}
+	if err := c.deleteTasks(ctx, at, there); err != nil {
+		return err
+	}
+	for part := range slices.Chunk(annotations, deletionsPerEvent) {
+		if err := c.publish(ctx, &event.Changed{DeletedAnnotations: part, At: at}); err != nil {
+			return err
+		}
+	}
+	return c.fetch(ctx, lacking)
+}
+
+// deleteTasks states which known tasks are not there any more.
+func (c *comparison) deleteTasks(ctx context.Context, at time.Time, there map[event.TaskID]struct{}) error {
+	var tasks []event.TaskID
+	for _, id := range slices.Sorted(maps.Keys(c.known)) {
+		if _, ok := there[id]; !ok {
+			tasks = append(tasks, id)
+		}
+	}
+	if len(tasks) == 0 {
+		return nil
+	}
+	if err := c.believe(ctx, len(there)); err != nil {
+		return err
+	}
+	for part := range slices.Chunk(tasks, deletionsPerEvent) {
+		if err := c.publish(ctx, &event.Changed{DeletedTasks: part, At: at}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// believe refuses a list of tasks that is shorter than Label Studio's own count
+// both before and after it: deletions are for ever, a bad answer is not.
+func (c *comparison) believe(ctx context.Context, listed int) error {
+	now, err := c.source.Project(ctx, c.id)
+	if err != nil {
+		return err
+	}
+	if least := min(c.project.Tasks, now.Tasks); listed < least {
+		return fmt.Errorf("project %d has %d tasks, but Label Studio lists only %d; nothing is taken for deleted", c.id, least, listed)
+	}
+	return nil
+}
+
+// fetch reads single tasks, rising ids, as pages that begin at the next one
+// wanted.
+func (c *comparison) fetch(ctx context.Context, ids []event.TaskID) error {
+	for len(ids) > 0 {
+		at := time.Now()
+		page, err := c.source.TasksPage(ctx, c.id, labelstudio.TaskQuery{After: ids[0] - 1, PageSize: min(len(ids), c.r.o.PageSize)})
+		if err != nil {
+			return err
+		}
+		if len(page.Tasks) == 0 {
+			return nil // they have been deleted since
+		}
+		if err := c.statePage(ctx, at, page.Tasks); err != nil {
+			return err
+		}
+		last := page.Tasks[len(page.Tasks)-1].ID
+		ids = slices.DeleteFunc(ids, func(id event.TaskID) bool { return id <= last })
+	}
+	return nil
+}
+
+// publish makes a statement durable unless it says nothing.
+func (c *comparison) publish(ctx context.Context, e *event.Changed) error {
+	n := len(e.Tasks) + len(e.Annotations) + len(e.DeletedTasks) + len(e.DeletedAnnotations)
+	if n == 0 && e.Title == "" && e.LabelConfig == "" && !e.Gone {
+		return nil
+	}
+	e.Project, e.Source = c.id, event.FromReconcile
+	e.CreatedAt = c.meta.CreatedAt
+	if c.met {
+		e.CreatedAt = c.project.CreatedAt.Unix()
+	}
+	if err := c.r.o.Publisher.Publish(ctx, e); err != nil {
+		return fmt.Errorf("publish %d statements: %w", n, err)
+	}
+	c.stated += n
+	c.r.metrics.stated.Add(float64(n))
+	return nil
+}

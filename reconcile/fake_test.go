@@ -1,0 +1,312 @@
+package reconcile
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/state"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const pid event.ProjectID = 3
+
+type testingT interface {
+	require.TestingT
+	Helper()
+}
+
+// fakeLS is Label Studio with one project, on a clock of its own.
+type fakeLS struct {
+	mu       sync.Mutex
+	now      time.Time
+	project  labelstudio.Project
+	deleted  bool
+	tasks    map[event.TaskID]*labelstudio.Task
+	lastAnn  event.AnnotationID
+	lastTask event.TaskID
+	// before, when not nil, is called before each answer, without the lock.
+	before func(call string) error
+	// after, when not nil, is called between an answer and its arrival.
+	after  func(call string)
+	calls  map[string]int
+	hide   int // tasks left out of every list
+	noDate bool
+}
+
+func newFakeLS() *fakeLS {
+	return &fakeLS{
+		now:     time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC), // far from hone's clock
+		project: labelstudio.Project{ID: pid, Title: "Topics", LabelConfig: "<View/>", CreatedAt: time.Unix(1000, 5000).UTC(), ModelVersion: "hone-1"},
+		tasks:   map[event.TaskID]*labelstudio.Task{},
+		calls:   map[string]int{},
+	}
+}
+
+func (f *fakeLS) tick() time.Time {
+	f.now = f.now.Add(time.Second)
+	return f.now
+}
+
+func (f *fakeLS) addTask() event.TaskID {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lastTask++
+	f.tasks[f.lastTask] = &labelstudio.Task{Task: event.Task{
+		ID: f.lastTask, Data: json.RawMessage(fmt.Sprintf(`{"text":"task %d"}`, f.lastTask)), UpdatedAt: f.tick(),
+	}}
+	return f.lastTask
+}
+
+func (f *fakeLS) annotate(t event.TaskID, label string) event.Annotation {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lastAnn++
+	a := event.Annotation{ID: f.lastAnn, Task: t, Result: json.RawMessage(fmt.Sprintf(`[{"v":%q}]`, label)), UpdatedAt: f.tick()}
+	f.tasks[t].Annotations = append(f.tasks[t].Annotations, a)
+	f.tasks[t].UpdatedAt = f.now
+	return a
+}
+
+func (f *fakeLS) edit(t event.TaskID, i int, label string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	list := slices.Clone(f.tasks[t].Annotations)
+	list[i].Result, list[i].UpdatedAt = json.RawMessage(fmt.Sprintf(`[{"v":%q}]`, label)), f.tick()
+	f.tasks[t].Annotations, f.tasks[t].UpdatedAt = list, f.now
+}
+
+func (f *fakeLS) unannotate(t event.TaskID, i int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.tasks[t].Annotations = slices.Delete(slices.Clone(f.tasks[t].Annotations), i, i+1)
+	f.tasks[t].UpdatedAt = f.tick()
+}
+
+func (f *fakeLS) removeTask(t event.TaskID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.tasks, t)
+}
+
+// touch is what a prediction of hone's own does to a task.
+func (f *fakeLS) touch(t event.TaskID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.tasks[t].UpdatedAt = f.tick()
+}
+
+func (f *fakeLS) ids() []event.TaskID {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Sorted(maps.Keys(f.tasks))
+}
+
+func (f *fakeLS) call(ctx context.Context, name string) error {
+	if f.before != nil {
+		if err := f.before(name); err != nil {
+			return err
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.calls[name]++
+	return ctx.Err()
+}
+
+func (f *fakeLS) Project(ctx context.Context, p event.ProjectID) (labelstudio.Project, error) {
+	if err := f.call(ctx, "project"); err != nil {
+		return labelstudio.Project{}, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.deleted || p != pid {
+		return labelstudio.Project{}, &labelstudio.APIError{Op: "read project", Status: 404}
+	}
+	out := f.project
+	out.Tasks = len(f.tasks)
+	return out, nil
+}
+
+func (f *fakeLS) Projects(ctx context.Context) ([]labelstudio.Project, error) {
+	if err := f.call(ctx, "projects"); err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.deleted {
+		return nil, nil
+	}
+	return []labelstudio.Project{f.project}, nil
+}
+
+func (f *fakeLS) TasksPage(ctx context.Context, _ event.ProjectID, q labelstudio.TaskQuery) (page labelstudio.TaskPage, err error) {
+	if err := f.call(ctx, "page"); err != nil {
+		return page, err
+	}
+	if f.after != nil {
+		defer func() { f.after("page") }()
+	}
+	ids := f.ids()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.noDate {
+		page.ServerTime = f.now
+	}
+	for _, id := range ids[:max(0, len(ids)-f.hide)] {
+		t := f.tasks[id]
+		if id <= q.After || t.UpdatedAt.Before(q.UpdatedSince) {
+			continue
+		}
+		if page.Total++; page.Total <= q.PageSize {
+			page.Tasks = append(page.Tasks, *t)
+		}
+	}
+	if n := len(page.Tasks); n > 0 && n < page.Total {
+		page.Next = page.Tasks[n-1].ID
+	}
+	return page, nil
+}
+
+func (f *fakeLS) KnownTasks(ctx context.Context, _ event.ProjectID) (out []event.KnownTask, err error) {
+	if err := f.call(ctx, "ids"); err != nil {
+		return nil, err
+	}
+	if f.after != nil {
+		defer func() { f.after("ids") }()
+	}
+	ids := f.ids()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, id := range ids[:max(0, len(ids)-f.hide)] {
+		k := event.KnownTask{Task: id, UpdatedAt: f.tasks[id].UpdatedAt}
+		for _, a := range f.tasks[id].Annotations {
+			k.Annotations = append(k.Annotations, a.ID)
+		}
+		out = append(out, k)
+	}
+	return out, nil
+}
+
+// log publishes straight into a real state.
+type log struct {
+	store  *state.Store
+	mu     sync.Mutex
+	events []*event.Changed
+	fail   error
+	// lazy keeps events back, as a learner does that has fallen behind.
+	lazy bool
+}
+
+func (l *log) Publish(ctx context.Context, events ...event.Event) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.fail != nil {
+		return l.fail
+	}
+	for _, e := range events {
+		raw, err := event.Encode(e)
+		if err != nil {
+			return err
+		}
+		back, err := event.Decode(raw)
+		if err != nil {
+			return err
+		}
+		c := back.(*event.Changed)
+		l.events = append(l.events, c)
+		if !l.lazy {
+			if err := l.apply(ctx, c); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (l *log) apply(ctx context.Context, changes ...*event.Changed) error {
+	deltas, err := l.store.Plan(ctx, changes)
+	if err != nil {
+		return err
+	}
+	var c event.Commit
+	for i := range deltas {
+		c.Projects = append(c.Projects, event.ProjectCommit{Project: deltas[i].Meta.Project, Delta: &deltas[i]})
+	}
+	return l.store.Commit(ctx, c)
+}
+
+// take returns what was published since the last time.
+func (l *log) take() []*event.Changed {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.events
+	l.events = nil
+	return e
+}
+
+type rig struct {
+	t  testingT
+	ls *fakeLS
+	*log
+	r *Reconciler
+}
+
+func newRig(t testingT, dir string, change func(*Options)) (*rig, func()) {
+	store, err := state.Open(dir, state.Options{})
+	require.NoError(t, err)
+	g := &rig{t: t, ls: newFakeLS(), log: &log{store: store}}
+	o := Options{Index: store, Marks: store, Publisher: g.log, Source: g.ls, PageSize: 4}
+	if change != nil {
+		change(&o)
+	}
+	g.r, err = New(o)
+	require.NoError(t, err)
+	return g, func() { _ = store.Close() }
+}
+
+func rigFor(t *testing.T, change func(*Options)) *rig {
+	g, done := newRig(t, t.TempDir(), change)
+	t.Cleanup(done)
+	return g
+}
+
+// run makes one run at once, without the worker.
+func (g *rig) run(full bool) Status {
+	g.t.Helper()
+	w := g.r.project(pid)
+	w.once(context.Background(), full)
+	return w.snapshot()
+}
+
+// same requires the state to hold exactly what Label Studio does.
+func (g *rig) same() {
+	g.t.Helper()
+	have, err := g.store.Tasks(context.Background(), pid, nil)
+	require.NoError(g.t, err)
+	got, want := map[event.TaskID][]string{}, map[event.TaskID][]string{}
+	for _, t := range have {
+		got[t.Task.ID] = []string{string(t.Task.Data)}
+		for _, a := range t.Annotations {
+			got[t.Task.ID] = append(got[t.Task.ID], fmt.Sprintf("%d: %s", a.ID, a.Result))
+		}
+	}
+	for id, t := range g.ls.tasks {
+		want[id] = []string{string(t.Data)}
+		for _, a := range t.Annotations {
+			want[id] = append(want[id], fmt.Sprintf("%d: %s", a.ID, a.Result))
+		}
+	}
+	require.Equal(g.t, want, got)
+}

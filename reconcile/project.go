@@ -1,0 +1,126 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/hone-ml/hone/event"
+)
+
+// project runs the comparisons of one project, one after the other.
+type project struct {
+	r    *Reconciler
+	id   event.ProjectID
+	log  *logrus.Entry
+	wake chan struct{}
+
+	mu     sync.Mutex
+	asked  *due
+	status Status
+}
+
+func (w *project) ask(full bool) {
+	w.mu.Lock()
+	if w.asked == nil {
+		w.asked = &due{}
+	}
+	w.asked.full = w.asked.full || full
+	w.mu.Unlock()
+	notify(w.wake)
+}
+
+func (w *project) take() *due {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	d := w.asked
+	w.asked = nil
+	return d
+}
+
+func (w *project) run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-w.wake:
+		}
+		if d := w.take(); d != nil {
+			w.once(ctx, d.full)
+		} else {
+			continue
+		}
+		t := time.NewTimer(w.r.o.Spacing)
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return
+		case <-t.C:
+		}
+	}
+}
+
+var errNotConnected = errors.New("not connected to Label Studio: set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY")
+
+// once makes one run. A failure is counted and shown, nothing more: whatever was
+// not read is read by the next run, since the mark has not moved.
+func (w *project) once(ctx context.Context, full bool) {
+	w.mu.Lock()
+	w.status.Running = true
+	full = full || time.Since(w.status.LastFull) >= w.r.o.FullEvery
+	w.mu.Unlock()
+
+	began := time.Now()
+	c := comparison{r: w.r, id: w.id, log: w.log, source: w.r.from(), full: full, began: began}
+	err := errNotConnected
+	if c.source != nil {
+		err = c.run(ctx)
+	}
+	took := time.Since(began)
+
+	w.mu.Lock()
+	st := &w.status
+	repeated := err != nil && st.Error == err.Error()
+	st.Running, st.Took, st.Read, st.Stated = false, took, c.read, c.stated
+	st.Runs++
+	if c.met {
+		st.Missed, st.ModelVersion, st.Sampling = c.meta.Missed, c.project.ModelVersion, c.project.Sampling
+	}
+	if err == nil {
+		st.Error, st.LastRun = "", began
+		if c.full {
+			st.LastFull = began
+		}
+	} else if ctx.Err() == nil {
+		st.Error = err.Error()
+		st.Failures++
+	}
+	now := *st
+	w.mu.Unlock()
+
+	switch {
+	case err == nil:
+		w.r.metrics.runs.WithLabelValues("ok").Inc()
+		w.r.metrics.took.Observe(took.Seconds())
+	case ctx.Err() != nil:
+		return
+	case repeated:
+		w.r.metrics.runs.WithLabelValues("failed").Inc()
+		w.log.WithError(err).Debug("reconcile: still failing")
+	default:
+		w.r.metrics.runs.WithLabelValues("failed").Inc()
+		w.log.WithError(err).Warn("reconcile: failed; it is tried again at the next occasion")
+	}
+	if w.r.o.Observer != nil {
+		w.r.o.Observer(w.id, now)
+	}
+}
+
+func (w *project) snapshot() Status {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.status
+}

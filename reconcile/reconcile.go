@@ -1,0 +1,298 @@
+// Package reconcile compares what Label Studio holds with what hone has learned
+// and states the difference as events, so that a lost webhook is found. It
+// learns nothing and writes nothing itself but its own mark of how far it has
+// read.
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/sirupsen/logrus"
+
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/labelstudio"
+)
+
+// Index is what hone knows.
+type Index interface {
+	// Projects are all projects ever heard of, those that are gone included.
+	Projects(ctx context.Context) ([]event.Meta, error)
+	// Known are the ids of a project's tasks and annotations.
+	Known(ctx context.Context, p event.ProjectID) ([]event.KnownTask, error)
+	// Tasks are tasks whole, in the order of ids; unknown ones come back Deleted.
+	Tasks(ctx context.Context, p event.ProjectID, ids []event.TaskID) ([]event.TaskState, error)
+}
+
+// Marks keep, durably, up to which of Label Studio's updated_at a project has
+// been read; zero before the first full reading.
+type Marks interface {
+	Watermark(ctx context.Context, p event.ProjectID) (time.Time, error)
+	SetWatermark(ctx context.Context, p event.ProjectID, at time.Time) error
+}
+
+// Source is what Label Studio holds; *labelstudio.Client is one.
+type Source interface {
+	Project(ctx context.Context, p event.ProjectID) (labelstudio.Project, error)
+	Projects(ctx context.Context) ([]labelstudio.Project, error)
+	TasksPage(ctx context.Context, p event.ProjectID, q labelstudio.TaskQuery) (labelstudio.TaskPage, error)
+	KnownTasks(ctx context.Context, p event.ProjectID) ([]event.KnownTask, error)
+}
+
+// Publisher makes events durable; they are when it returns nil.
+type Publisher interface {
+	Publish(ctx context.Context, events ...event.Event) error
+}
+
+// Options are what a Reconciler is made of. Zero values of the last group mean
+// the defaults named.
+type Options struct {
+	Index     Index
+	Marks     Marks
+	Publisher Publisher
+	// Source may be nil: nothing is compared then until SetSource is called.
+	Source Source
+
+	// Overlap is read again each time, on Label Studio's clock: a change is
+	// stamped before it is committed. Default 5 s.
+	Overlap time.Duration
+	// FullEvery is the longest time between two comparisons of all ids. Default 1 h.
+	FullEvery time.Duration
+	// Spacing is the least time from one run of a project to its next. Default 1 s.
+	Spacing time.Duration
+	// PageSize is how many tasks are read, and stated in one event. Default 500.
+	PageSize int
+
+	// Observer, when not nil, is called after each run. It must return at once.
+	Observer   func(event.ProjectID, Status)
+	Logger     *logrus.Entry
+	Registerer prometheus.Registerer
+}
+
+// Status is how the last run of a project went.
+type Status struct {
+	Project event.ProjectID `json:"project"`
+	Running bool            `json:"running"`
+	// LastRun is when a run last ended well, LastFull when all ids were compared.
+	LastRun  time.Time `json:"last_run,omitzero"`
+	LastFull time.Time `json:"last_full,omitzero"`
+	// Took is how long the last run took, in nanoseconds.
+	Took time.Duration `json:"took"`
+	// Read counts the tasks the last run read, Stated the tasks, annotations and
+	// deletions it found hone did not know. Some of these may have been on their
+	// way already; Missed counts what no webhook ever told, over all runs.
+	Read   int    `json:"read"`
+	Stated int    `json:"stated"`
+	Missed uint64 `json:"missed"`
+	// ModelVersion and Sampling are the project's settings as last read.
+	ModelVersion string `json:"model_version"`
+	Sampling     string `json:"sampling"`
+	Runs         int    `json:"runs"`
+	Failures     int    `json:"failures"`
+	// Error is why the last run failed; empty when it did not.
+	Error string `json:"error,omitempty"`
+}
+
+// Reconciler runs comparisons, one at a time for each project. All methods may
+// be called concurrently.
+type Reconciler struct {
+	o       Options
+	log     *logrus.Entry
+	metrics *metrics
+
+	mu       sync.Mutex
+	source   Source
+	all      *due // asked for every project, and not yet handed out
+	allWake  chan struct{}
+	projects map[event.ProjectID]*project
+	start    func(*project) // set while Run runs
+}
+
+// due is what has been asked for.
+type due struct{ full bool }
+
+// New checks the options.
+func New(o Options) (*Reconciler, error) {
+	if o.Index == nil || o.Marks == nil || o.Publisher == nil {
+		return nil, errors.New("reconcile: Index, Marks and Publisher are needed")
+	}
+	if o.Overlap == 0 {
+		o.Overlap = 5 * time.Second
+	}
+	if o.FullEvery == 0 {
+		o.FullEvery = time.Hour
+	}
+	if o.Spacing == 0 {
+		o.Spacing = time.Second
+	}
+	if o.PageSize == 0 {
+		o.PageSize = 500
+	}
+	if o.Overlap < 0 || o.FullEvery < 0 || o.Spacing < 0 || o.PageSize < 0 {
+		return nil, errors.New("reconcile: overlap, full_every, spacing and page size must not be negative")
+	}
+	log := o.Logger
+	if log == nil {
+		quiet := logrus.New()
+		quiet.SetOutput(io.Discard)
+		log = logrus.NewEntry(quiet)
+	}
+	r := &Reconciler{
+		o: o, log: log, source: o.Source,
+		allWake: make(chan struct{}, 1), projects: map[event.ProjectID]*project{},
+	}
+	var err error
+	r.metrics, err = newMetrics(o.Registerer, r.Statuses)
+	return r, err
+}
+
+// Handle takes notice of ReconcileDue and returns at once with nil; it is the
+// handler of the Reconciles log. However many ask for a project, one run answers
+// them all, and it begins after the last of them. A request that is lost because
+// hone is stopped is made good by the one hone makes when it starts.
+func (r *Reconciler) Handle(_ context.Context, batch []event.Event, _ event.Cursor) error {
+	for _, e := range batch {
+		if d, ok := e.(*event.ReconcileDue); ok {
+			r.Ask(d.Project, d.Full)
+		}
+	}
+	return nil
+}
+
+// Ask asks for a run of a project, 0 for all, without going through the log.
+// full compares all ids.
+func (r *Reconciler) Ask(p event.ProjectID, full bool) {
+	if p != 0 {
+		r.project(p).ask(full)
+		return
+	}
+	r.mu.Lock()
+	if r.all == nil {
+		r.all = &due{}
+	}
+	r.all.full = r.all.full || full
+	r.mu.Unlock()
+	notify(r.allWake)
+}
+
+// SetSource replaces the connection, for example when the credentials have
+// changed, and has every project compared.
+func (r *Reconciler) SetSource(s Source) {
+	r.mu.Lock()
+	r.source = s
+	r.mu.Unlock()
+	if s != nil {
+		r.Ask(0, false)
+	}
+}
+
+// Status says how a project's last run went; ok is false when there was none.
+func (r *Reconciler) Status(p event.ProjectID) (st Status, ok bool) {
+	r.mu.Lock()
+	w := r.projects[p]
+	r.mu.Unlock()
+	if w == nil {
+		return Status{}, false
+	}
+	return w.snapshot(), true
+}
+
+// Statuses are those of all projects, in no order.
+func (r *Reconciler) Statuses() []Status {
+	r.mu.Lock()
+	all := make([]*project, 0, len(r.projects))
+	for _, w := range r.projects {
+		all = append(all, w)
+	}
+	r.mu.Unlock()
+	out := make([]Status, len(all))
+	for i, w := range all {
+		out[i] = w.snapshot()
+	}
+	return out
+}
+
+// Run works until ctx is done and returns nil then. Projects run side by side,
+// so that reading a large one for the first time does not hold up the others.
+func (r *Reconciler) Run(ctx context.Context) error {
+	var all sync.WaitGroup
+	r.mu.Lock()
+	if r.start != nil {
+		r.mu.Unlock()
+		return errors.New("reconcile: it is running already")
+	}
+	r.start = func(w *project) { all.Go(func() { w.run(ctx) }) }
+	for _, w := range r.projects {
+		r.start(w)
+	}
+	r.mu.Unlock()
+
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-r.allWake:
+			r.spread(ctx)
+		}
+	}
+	r.mu.Lock()
+	r.start = nil
+	r.mu.Unlock()
+	all.Wait()
+	return nil
+}
+
+// spread turns a request for all projects into one for each that is not gone.
+func (r *Reconciler) spread(ctx context.Context) {
+	r.mu.Lock()
+	d := r.all
+	r.all = nil
+	r.mu.Unlock()
+	if d == nil {
+		return
+	}
+	metas, err := r.o.Index.Projects(ctx)
+	if err != nil {
+		if ctx.Err() == nil {
+			r.metrics.runs.WithLabelValues("failed").Inc()
+			r.log.WithError(fmt.Errorf("list the known projects: %w", err)).Warn("reconcile: cannot begin; it is tried again at the next occasion")
+		}
+		return
+	}
+	for _, m := range metas {
+		if !m.Gone {
+			r.project(m.Project).ask(d.full)
+		}
+	}
+}
+
+func (r *Reconciler) project(p event.ProjectID) *project {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	w := r.projects[p]
+	if w == nil {
+		w = &project{r: r, id: p, log: r.log.WithField("project", int64(p)), wake: make(chan struct{}, 1), status: Status{Project: p}}
+		r.projects[p] = w
+		if r.start != nil {
+			r.start(w)
+		}
+	}
+	return w
+}
+
+func (r *Reconciler) from() Source {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.source
+}
+
+func notify(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
