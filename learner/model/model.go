@@ -2,10 +2,8 @@ package model
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"slices"
 
 	"github.com/hone-ml/hone/learner/feature"
@@ -55,6 +53,13 @@ type Model struct {
 	writes   int // updates since the weights were last computed afresh
 	bound    float64
 
+	// Where Settle stopped: the order of the sweep under way, the place in it or
+	// in the measuring, the gap so far, and the sweeps since it was measured.
+	order  []int32
+	at     int
+	gap    float64
+	sweeps int
+
 	margin, delta []float32
 	t             []float64
 }
@@ -62,7 +67,7 @@ type Model struct {
 // row is an example inside the model.
 type row struct {
 	Example
-	p     []float32 // the dual variables: target - p times weight
+	p     []float32 // the dual variables are weight (target - p)
 	norm2 float64   // squared length of the weighted features
 }
 
@@ -168,7 +173,7 @@ func (m *Model) insert(e Example) *row {
 	m.examples = append(m.examples, r)
 	m.w.retain(e.X)
 	m.dense = max(m.dense, len(e.X.Dense))
-	m.bound = math.Inf(1)
+	m.changed()
 	return r
 }
 
@@ -188,7 +193,7 @@ func (m *Model) Remove(id int64) bool {
 	m.examples[last] = nil
 	m.examples = m.examples[:last]
 	delete(m.index, id)
-	m.bound = math.Inf(1)
+	m.changed()
 	if last == 0 || m.w.dead > 1024 && m.w.dead > m.w.rows/2 {
 		m.rebuild()
 	}
@@ -282,80 +287,6 @@ func (m *Model) improve(r *row) {
 		m.w.add(r.X, &m.settings, m.delta)
 		m.writes++
 	}
-}
-
-// Settled is how far Settle came.
-type Settled struct {
-	// Bound is the most by which any probability, for any text, can differ from
-	// the exact optimum's.
-	Bound float64
-	// Passes over the examples that were made.
-	Passes int
-}
-
-// maxPasses ends Settle where rounding, not distance, is what is left.
-const maxPasses = 1000
-
-// Settle walks towards the optimum until every probability is within tolerance
-// of it or the context is done, whichever is first, and returns how far it
-// came. The context's end is not an error. It may be called again at any time.
-func (m *Model) Settle(ctx context.Context, tolerance float64) Settled {
-	s := Settled{Bound: m.Bound()}
-	for s.Passes < maxPasses && s.Bound > tolerance {
-		if !m.sweep(ctx) {
-			break
-		}
-		s.Passes++
-		if s.Passes%2 == 0 && !m.measure(ctx) {
-			break
-		}
-		s.Bound = m.Bound()
-	}
-	return s
-}
-
-// Bound is the bound that was last measured, +Inf when the examples changed
-// since.
-func (m *Model) Bound() float64 {
-	if len(m.examples) == 0 {
-		return 0
-	}
-	return m.bound
-}
-
-// sweep improves every example once, in an order of chance that is the same in
-// every run, and reports whether it got through.
-func (m *Model) sweep(ctx context.Context) bool {
-	m.pass++
-	if m.writes > 64*len(m.examples)+1024 {
-		m.recompute()
-	}
-	order := rand.New(rand.NewPCG(m.pass, 0x686f6e65)).Perm(len(m.examples))
-	for n, i := range order {
-		if n%16 == 0 && ctx.Err() != nil {
-			return false
-		}
-		m.improve(m.examples[i])
-	}
-	return true
-}
-
-// measure computes the duality gap, and from it the bound: the primal and the
-// dual are both ridge-strongly convex in the weights, so ridge |w - w*|^2 <=
-// gap; a softmax probability moves at most sqrt(2)/4 times the margins' change.
-// It reports whether it got through.
-func (m *Model) measure(ctx context.Context) bool {
-	var gap float64
-	for n, r := range m.examples {
-		if n%16 == 0 && ctx.Err() != nil {
-			return false
-		}
-		m.predict(r)
-		m.link.probabilities(m.t, m.t)
-		gap += r.Weight * m.link.divergence(r.p, m.t)
-	}
-	m.bound = math.Sqrt(2) / 4 * math.Sqrt(m.settings.radius2(m.dense)*gap/m.settings.Ridge)
-	return true
 }
 
 // recompute takes the weights afresh from the duals, in the order of the ids,

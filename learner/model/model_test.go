@@ -204,6 +204,19 @@ func near(t fataler, want, got []float64, tolerance float64) {
 	}
 }
 
+// steps is a context that is done after so many looks at it.
+type steps struct {
+	context.Context
+	left int
+}
+
+func (s *steps) Err() error {
+	if s.left--; s.left < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
 func TestAnyHistoryEndsAtTheSameModel(t *testing.T) {
 	const tolerance = 1e-3
 	for _, link := range []model.Link{model.Exclusive, model.Independent} {
@@ -244,6 +257,11 @@ func TestAnyHistoryEndsAtTheSameModel(t *testing.T) {
 				if err := fresh.Put(e); err != nil {
 					t.Fatal(err)
 				}
+			}
+			slice := &steps{Context: context.Background()}
+			for m.Bound() > tolerance { // many short calls
+				slice.left = 1 + rng.IntN(4)
+				m.Settle(slice, tolerance)
 			}
 			a, b := m.Settle(context.Background(), tolerance), fresh.Settle(context.Background(), tolerance)
 			if a.Bound > tolerance || b.Bound > tolerance || m.Len() != len(left) {

@@ -1,0 +1,101 @@
+package model
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+)
+
+// Settled is how far Settle came.
+type Settled struct {
+	// Bound is the most by which any probability, for any text, can differ from
+	// the exact optimum's.
+	Bound float64
+	// Passes over the examples that were made.
+	Passes int
+}
+
+// maxPasses ends Settle where rounding, not distance, is what is left.
+const maxPasses = 1000
+
+// Settle walks towards the optimum until every probability is within tolerance
+// of it or the context is done, whichever is first, and returns how far it
+// came. The context's end is not an error: the next call goes on where this one
+// stopped, so that many short calls end where a long one does.
+func (m *Model) Settle(ctx context.Context, tolerance float64) Settled {
+	s := Settled{Bound: m.Bound()}
+	for s.Passes < maxPasses && s.Bound > tolerance {
+		if m.sweeps < 2 {
+			if !m.sweep(ctx) {
+				break
+			}
+			m.sweeps++
+			s.Passes++
+			continue
+		}
+		if !m.measure(ctx) {
+			break
+		}
+		m.sweeps = 0
+		s.Bound = m.Bound()
+	}
+	return s
+}
+
+// Bound is the bound that was last measured, +Inf when the examples changed
+// since.
+func (m *Model) Bound() float64 {
+	if len(m.examples) == 0 {
+		return 0
+	}
+	return m.bound
+}
+
+// changed voids what was measured and the walk that was under way.
+func (m *Model) changed() {
+	m.bound = math.Inf(1)
+	m.order, m.at, m.gap, m.sweeps = m.order[:0], 0, 0, 0
+}
+
+// sweep improves every example once, in an order of chance that is the same in
+// every run, and reports whether it got through; if not, the next call goes on.
+func (m *Model) sweep(ctx context.Context) bool {
+	if len(m.order) == 0 {
+		m.pass++
+		if m.writes > 64*len(m.examples)+1024 {
+			m.recompute()
+		}
+		for i := range m.examples {
+			m.order = append(m.order, int32(i))
+		}
+		rng := rand.New(rand.NewPCG(m.pass, 0x686f6e65))
+		rng.Shuffle(len(m.order), func(i, j int) { m.order[i], m.order[j] = m.order[j], m.order[i] })
+	}
+	for ; m.at < len(m.order); m.at++ {
+		if m.at%16 == 0 && ctx.Err() != nil {
+			return false
+		}
+		m.improve(m.examples[m.order[m.at]])
+	}
+	m.order, m.at = m.order[:0], 0
+	return true
+}
+
+// measure computes the duality gap, and from it the bound: the primal and the
+// dual are both ridge-strongly convex in the weights, so ridge |w - w*|^2 <=
+// gap; a softmax probability moves at most sqrt(2)/4 times the margins' change.
+// It reports whether it got through; if not, the next call goes on.
+func (m *Model) measure(ctx context.Context) bool {
+	for ; m.at < len(m.examples); m.at++ {
+		if m.at%16 == 0 && ctx.Err() != nil {
+			return false
+		}
+		r := m.examples[m.at]
+		m.predict(r)
+		m.link.probabilities(m.t, m.t)
+		m.gap += r.Weight * m.link.divergence(r.p, m.t)
+	}
+	m.bound = math.Sqrt(2) / 4 * math.Sqrt(m.settings.radius2(m.dense)*m.gap/m.settings.Ridge)
+	m.at, m.gap = 0, 0
+	return true
+}
