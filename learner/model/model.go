@@ -59,6 +59,7 @@ type Model struct {
 	at     int
 	gap    float64
 	sweeps int
+	passes int // since the examples changed
 
 	margin, delta []float32
 	t             []float64

@@ -13,9 +13,12 @@ type Settled struct {
 	Bound float64
 	// Passes over the examples that were made.
 	Passes int
+	// Done is true when there is no use in going on: the tolerance is reached, or
+	// what is left is rounding.
+	Done bool
 }
 
-// maxPasses ends Settle where rounding, not distance, is what is left.
+// maxPasses after a change ends Settle where rounding, not distance, is what is left.
 const maxPasses = 1000
 
 // Settle walks towards the optimum until every probability is within tolerance
@@ -24,12 +27,13 @@ const maxPasses = 1000
 // stopped, so that many short calls end where a long one does.
 func (m *Model) Settle(ctx context.Context, tolerance float64) Settled {
 	s := Settled{Bound: m.Bound()}
-	for s.Passes < maxPasses && s.Bound > tolerance {
+	for m.passes < maxPasses && s.Bound > tolerance {
 		if m.sweeps < 2 {
 			if !m.sweep(ctx) {
 				break
 			}
 			m.sweeps++
+			m.passes++
 			s.Passes++
 			continue
 		}
@@ -39,6 +43,7 @@ func (m *Model) Settle(ctx context.Context, tolerance float64) Settled {
 		m.sweeps = 0
 		s.Bound = m.Bound()
 	}
+	s.Done = s.Bound <= tolerance || m.passes >= maxPasses
 	return s
 }
 
@@ -54,7 +59,7 @@ func (m *Model) Bound() float64 {
 // changed voids what was measured and the walk that was under way.
 func (m *Model) changed() {
 	m.bound = math.Inf(1)
-	m.order, m.at, m.gap, m.sweeps = m.order[:0], 0, 0, 0
+	m.order, m.at, m.gap, m.sweeps, m.passes = m.order[:0], 0, 0, 0, 0
 }
 
 // sweep improves every example once, in an order of chance that is the same in

@@ -46,3 +46,9 @@ func (v *View) Predict(x feature.Vector, offset []float32, p []float64, s *Scrat
 	}
 	v.link.probabilities(p, p)
 }
+
+// Predict is View().Predict without the view.
+func (m *Model) Predict(x feature.Vector, offset []float32, p []float64, s *Scratch) {
+	v := View{link: m.link, settings: m.settings, weights: m.w.live()}
+	v.Predict(x, offset, p, s)
+}

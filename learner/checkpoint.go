@@ -1,0 +1,141 @@
+package learner
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/learner/model"
+)
+
+// A checkpoint is where the heads' duals ended, in two bytes each. It only
+// saves time: from any duals, or none, the walk ends at the same optimum.
+//
+//	magic, then per head: key, encoder, classes, examples, then per example, by
+//	task id: the id's difference to the one before, the probabilities
+const checkpointMagic = "hone duals 1\n"
+
+type checkpoint struct {
+	heads map[string]map[event.TaskID][]float32
+}
+
+// duals are what the checkpoint has for the head, by task; nil when it was made
+// of another question or by another encoder.
+func (c checkpoint) duals(h *head, encoder string) map[event.TaskID][]float32 {
+	return c.heads[h.key+"\x00"+encoder]
+}
+
+// checkpointBytes is the size a checkpoint of the project would have.
+func (p *project) checkpointBytes() int {
+	n := len(checkpointMagic)
+	for _, h := range p.heads {
+		n += 64 + len(h.key) + h.model.Len()*(4+2*len(h.labels))
+	}
+	return n
+}
+
+func (p *project) checkpoint(encoder string) []byte {
+	out := append(make([]byte, 0, p.checkpointBytes()), checkpointMagic...)
+	type dual struct {
+		id int64
+		p  []float32
+	}
+	for _, h := range p.heads {
+		key := h.key + "\x00" + encoder
+		out = binary.AppendUvarint(out, uint64(len(key)))
+		out = append(out, key...)
+		out = binary.AppendUvarint(out, uint64(len(h.labels)))
+		duals := make([]dual, 0, h.model.Len())
+		h.model.Duals(func(e model.Example, p []float32) bool {
+			duals = append(duals, dual{e.ID, p})
+			return true
+		})
+		slices.SortFunc(duals, func(a, b dual) int { return int(min(max(a.id-b.id, -1), 1)) })
+		out = binary.AppendUvarint(out, uint64(len(duals)))
+		last := int64(0)
+		for _, d := range duals {
+			out = binary.AppendVarint(out, d.id-last)
+			last = d.id
+			for _, v := range d.p {
+				out = binary.LittleEndian.AppendUint16(out, uint16(math.Round(float64(v)*math.MaxUint16)))
+			}
+		}
+	}
+	return out
+}
+
+var errCheckpoint = errors.New("the checkpoint is damaged or of another hone")
+
+func readCheckpoint(b []byte) (checkpoint, error) {
+	c := checkpoint{heads: map[string]map[event.TaskID][]float32{}}
+	if len(b) == 0 {
+		return c, nil
+	}
+	if !bytes.HasPrefix(b, []byte(checkpointMagic)) {
+		return c, errCheckpoint
+	}
+	r := reader{b: b[len(checkpointMagic):]}
+	for len(r.b) > 0 {
+		key := string(r.take(int(r.uvarint())))
+		classes, n := int(r.uvarint()), int(r.uvarint())
+		if r.bad || classes < 1 || n < 0 || n > len(r.b) {
+			return checkpoint{}, fmt.Errorf("%w: head %q", errCheckpoint, key)
+		}
+		duals := make(map[event.TaskID][]float32, n)
+		id := int64(0)
+		for range n {
+			id += r.varint()
+			raw := r.take(2 * classes)
+			if r.bad {
+				return checkpoint{}, fmt.Errorf("%w: it ends early", errCheckpoint)
+			}
+			p := make([]float32, classes)
+			for y := range p {
+				p[y] = float32(binary.LittleEndian.Uint16(raw[2*y:])) / math.MaxUint16
+			}
+			duals[event.TaskID(id)] = p
+		}
+		c.heads[key] = duals
+	}
+	return c, nil
+}
+
+// reader takes bytes off the front; once it ran out it stays bad.
+type reader struct {
+	b   []byte
+	bad bool
+}
+
+func (r *reader) take(n int) []byte {
+	if r.bad || n < 0 || n > len(r.b) {
+		r.bad = true
+		return nil
+	}
+	out := r.b[:n]
+	r.b = r.b[n:]
+	return out
+}
+
+func (r *reader) uvarint() uint64 {
+	v, n := binary.Uvarint(r.b)
+	if n <= 0 || v > math.MaxInt32 {
+		r.bad = true
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *reader) varint() int64 {
+	v, n := binary.Varint(r.b)
+	if n <= 0 {
+		r.bad = true
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}

@@ -1,0 +1,124 @@
+package learner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hone-ml/hone/event"
+)
+
+const (
+	// slice is how long the idle work keeps Apply waiting at most.
+	slice = 10 * time.Millisecond
+	// retryAfter is the pause after a failure in the background.
+	retryAfter = time.Second
+)
+
+// idle walks to the optimum what Apply had no time for.
+func (l *Learner) idle() {
+	retry := time.NewTimer(0)
+	defer retry.Stop()
+	for {
+		select {
+		case <-l.ctx.Done():
+			return
+		case <-l.wake:
+		case <-retry.C:
+		}
+		for {
+			more, err := l.step(l.ctx)
+			if err != nil && l.ctx.Err() == nil {
+				l.o.Logger.WithError(err).Error("learning in the background; trying again")
+				retry.Reset(retryAfter)
+			}
+			if err != nil || !more {
+				break
+			}
+		}
+	}
+}
+
+// step does one slice of what is left to do and reports whether there may be
+// more.
+func (l *Learner) step(ctx context.Context) (more bool, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed || ctx.Err() != nil {
+		return false, ctx.Err()
+	}
+	for id := range l.lost {
+		p, err := l.project(ctx, id)
+		if err != nil {
+			return false, err
+		}
+		if p != nil {
+			l.publish(p)
+			l.beginRetrain(p)
+		}
+		return true, nil
+	}
+	for id, p := range l.projects {
+		if p.settled && p.since.IsZero() {
+			continue
+		}
+		began := p.since
+		work, cancel := context.WithTimeout(ctx, slice)
+		done := p.settle(work, l.o.Tolerance)
+		cancel()
+		if !done || len(p.versions) == 0 {
+			return !done, nil
+		}
+		l.publish(p)
+		checkpoint := l.save(p)
+		err := l.store.Commit(ctx, event.Commit{
+			Projects: []event.ProjectCommit{{Project: id, Versions: p.stored(), Checkpoint: checkpoint}},
+			Learned:  []*event.Learned{{Project: id, Since: p.since, Version: p.version()}},
+		})
+		if err != nil {
+			p.settled = false // tell it again
+			return false, fmt.Errorf("save project %d: %w", id, err)
+		}
+		l.saved(p, checkpoint)
+		if !began.IsZero() {
+			l.metrics.settle.Observe(max(0, l.o.Now().Sub(began).Seconds()))
+		}
+		return true, nil
+	}
+	return false, nil
+}
+
+// Rest returns when everything that was applied is at its optimum, told and
+// saved, and no retrain is under way, or with the context's error. It helps with
+// the work; nobody needs to call it.
+func (l *Learner) Rest(ctx context.Context) error {
+	for {
+		more, err := l.step(ctx)
+		if err != nil {
+			return err
+		}
+		if more {
+			continue
+		}
+		l.mu.Lock()
+		closed := l.closed
+		l.mu.Unlock()
+		if closed {
+			return ErrClosed
+		}
+		var running *retrain
+		l.retrains.Range(func(_, r any) bool {
+			running = r.(*retrain)
+			return false
+		})
+		if running == nil {
+			return ctx.Err()
+		}
+		select {
+		case <-running.done:
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), fmt.Errorf("a retrain of project %d is under way", running.project))
+		}
+	}
+}

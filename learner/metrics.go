@@ -1,0 +1,70 @@
+package learner
+
+import (
+	"math"
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+type metrics struct {
+	learned, forgotten, unreadable prometheus.Counter
+	settle                         prometheus.Histogram
+	gap, number, labels            *prometheus.GaugeVec
+	retrains                       *prometheus.CounterVec
+}
+
+func newMetrics(r prometheus.Registerer) (*metrics, error) {
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Namespace: "hone", Subsystem: "learner", Name: name, Help: help})
+	}
+	gauge := func(name, help string) *prometheus.GaugeVec {
+		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "hone", Subsystem: "learner", Name: name, Help: help}, []string{"project"})
+	}
+	m := &metrics{
+		learned:    counter("learned_total", "Examples that were new or changed, over all heads."),
+		forgotten:  counter("forgotten_total", "Examples that were forgotten, over all heads."),
+		unreadable: counter("unreadable_total", "Annotations whose result is no list of regions."),
+		settle: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: "hone", Subsystem: "learner", Name: "settle_seconds",
+			Help:    "Time from a change to a model at its optimum.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 4, 9),
+		}),
+		gap:    gauge("optimality_gap", "The most by which a probability can differ from training from scratch; -1 while unknown."),
+		number: gauge("snapshot", "Number of the last snapshot."),
+		labels: gauge("labels", "Annotations learned from."),
+		retrains: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: "hone", Subsystem: "learner", Name: "retrains_total", Help: "Full retrains by outcome.",
+		}, []string{"outcome"}),
+	}
+	if r == nil {
+		return m, nil
+	}
+	for _, c := range []prometheus.Collector{m.learned, m.forgotten, m.unreadable, m.settle, m.gap, m.number, m.labels, m.retrains} {
+		if err := r.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+func (m *metrics) changed(c change) {
+	if c.learned {
+		m.learned.Inc()
+	}
+	if c.forgotten {
+		m.forgotten.Inc()
+	}
+	m.unreadable.Add(float64(c.unreadable))
+}
+
+func (m *metrics) published(s *snapshot) {
+	project := strconv.FormatInt(int64(s.status.Project), 10)
+	gap := -1.0
+	if g := s.status.OptimalityGap; g != nil && !math.IsInf(*g, 0) {
+		gap = *g
+	}
+	m.gap.WithLabelValues(project).Set(gap)
+	m.number.WithLabelValues(project).Set(float64(s.status.Snapshot))
+	m.labels.WithLabelValues(project).Set(float64(s.status.Labels))
+}

@@ -1,0 +1,85 @@
+package learner
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/sirupsen/logrus"
+
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/learner/feature"
+)
+
+// Store is what the learner needs of the state.
+type Store interface {
+	// Load returns a project whole; one never heard of is empty.
+	Load(ctx context.Context, p event.ProjectID) (event.Stored, error)
+	// Plan says what changes really change. It writes nothing.
+	Plan(ctx context.Context, changes []*event.Changed) ([]event.Delta, error)
+	// Commit makes everything durable, with the cursor and what was learned, or
+	// nothing of it.
+	Commit(ctx context.Context, c event.Commit) error
+}
+
+// Options are what a Learner is made of. The zero value works.
+type Options struct {
+	// Encoder turns texts into features; the hashed one if nil.
+	Encoder feature.Encoder
+	// Budget is the time one Apply may spend on walking to the optimum, 50 ms if
+	// zero. What is left is done when idle, so it decides when, not what.
+	Budget time.Duration
+	// Tolerance is how far a probability may be from the exact optimum's when the
+	// learner rests, 0.002 if zero.
+	Tolerance float64
+	// CacheBytes bounds the encodings kept of texts that are no examples, 128 MiB
+	// if zero.
+	CacheBytes int
+	// CheckpointEvery is the least time between two large checkpoints, 10 s if
+	// zero. Small ones are part of every commit.
+	CheckpointEvery time.Duration
+	// Now is the clock of version names and dates, time.Now if nil. No result
+	// depends on it.
+	Now        func() time.Time
+	Logger     *logrus.Entry
+	Registerer prometheus.Registerer
+}
+
+func (o *Options) fill() {
+	if o.Encoder == nil {
+		o.Encoder = feature.NewHashed()
+	}
+	if o.Budget <= 0 {
+		o.Budget = 50 * time.Millisecond
+	}
+	if o.Tolerance <= 0 {
+		o.Tolerance = 0.002
+	}
+	if o.CacheBytes <= 0 {
+		o.CacheBytes = 128 << 20
+	}
+	if o.CheckpointEvery <= 0 {
+		o.CheckpointEvery = 10 * time.Second
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		quiet := logrus.New()
+		quiet.SetLevel(logrus.PanicLevel)
+		o.Logger = logrus.NewEntry(quiet)
+	}
+}
+
+// ErrWhichProject is the error of a prediction that names no project while
+// several are connected.
+var ErrWhichProject = errors.New(`several projects are connected: say which one with "project"`)
+
+// ErrClosed is the error of a Learner that was closed.
+var ErrClosed = errors.New("the learner is closed")
+
+// ReasonSchedule is the RetrainDue.Reason of the nightly retrain. It makes a new
+// version only when the settings changed or labels were added; every other
+// reason is a person's wish and always makes one that is not worse.
+const ReasonSchedule = "schedule"

@@ -1,0 +1,171 @@
+package learner
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/learner/feature"
+	"github.com/hone-ml/hone/learner/model"
+)
+
+// Predict answers each task from the project's last snapshot, in order, without
+// waiting for learning. Project 0 means the only one there is; with several the
+// error is ErrWhichProject. A task is abstained from (the zero Prediction) when
+// nothing was learned yet, when it has no text, or when labelConfig, if given,
+// asks for other answers than those that were learned. Score is the mean
+// confidence of the heads, 0.01 to 1: what the queue pushes lies below that.
+// Safe for concurrent use.
+func (l *Learner) Predict(ctx context.Context, p event.ProjectID, labelConfig string, tasks []event.Task) ([]labelstudio.Prediction, error) {
+	if p == 0 {
+		ids := l.Projects()
+		if len(ids) > 1 {
+			return nil, ErrWhichProject
+		}
+		if len(ids) == 1 {
+			p = ids[0]
+		}
+	}
+	out := make([]labelstudio.Prediction, len(tasks))
+	s := l.snapshot(p)
+	if s == nil || !l.fits(s, labelConfig) {
+		return out, ctx.Err()
+	}
+	heads := s.known()
+	if len(heads) == 0 {
+		return out, ctx.Err()
+	}
+	err := each(ctx, len(tasks), func(_, from, to int) {
+		var scratch model.Scratch
+		ps := buffers(heads)
+		for i := from; i < to; i++ {
+			out[i] = l.answer(s, heads, ps, tasks[i].Data, &scratch)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func buffers(heads []frozen) [][]float64 {
+	ps := make([][]float64, len(heads))
+	for h := range heads {
+		ps[h] = make([]float64, len(heads[h].labels))
+	}
+	return ps
+}
+
+const leastScore = 0.01
+
+func (l *Learner) answer(s *snapshot, heads []frozen, ps [][]float64, data json.RawMessage, scratch *model.Scratch) labelstudio.Prediction {
+	regions := []labelstudio.Region{}
+	var sum float64
+	answered := 0
+	for i, h := range heads {
+		x, ok := l.features(heads, i, data)
+		if !ok {
+			continue
+		}
+		h.view.Predict(x, nil, ps[i], scratch)
+		confidence := h.confidence(ps[i])
+		sum += confidence
+		answered++
+		if said := h.choose(ps[i]); len(said) > 0 {
+			regions = append(regions, h.control.EncodeChoices(fmt.Sprintf("hone-%d", i+1), said, confidence))
+		}
+	}
+	if answered == 0 {
+		return labelstudio.Prediction{}
+	}
+	return labelstudio.Prediction{
+		Result: regions, Score: min(max(sum/float64(answered), leastScore), 1), ModelVersion: s.status.Version,
+	}
+}
+
+// features are those of head i; ok is false when the task has no text.
+func (l *Learner) features(heads []frozen, i int, data json.RawMessage) (feature.Vector, bool) {
+	x := heads[i].encode(data, l.o.Encoder, l.cache)
+	return x, !x.Empty()
+}
+
+// confidence is the probability of what choose says; for multiple choice the
+// mean over the labels.
+func (q *question) confidence(p []float64) float64 {
+	if !q.control.Multiple {
+		return p[top(p)]
+	}
+	var sum float64
+	for _, v := range p {
+		sum += max(v, 1-v)
+	}
+	return sum / float64(len(p))
+}
+
+// Regions are the results of Predict as JSON, nil where it abstains.
+func (l *Learner) Regions(ctx context.Context, p event.ProjectID, tasks []event.Task) ([]json.RawMessage, error) {
+	answers, err := l.Predict(ctx, p, "", tasks)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]json.RawMessage, len(answers))
+	for i, a := range answers {
+		if a.Abstains() {
+			continue
+		}
+		if out[i], err = json.Marshal(a.Result); err != nil {
+			return nil, fmt.Errorf("regions of task %d: %w", tasks[i].ID, err)
+		}
+	}
+	return out, nil
+}
+
+// Distributions says what every head believes of every task, in order; a task
+// without text, or a project nothing was learned of, gets an empty list. version
+// is the live version's name, "" before there is one. Encodings are cached by
+// content. The Labels slices are shared: don't write them. Safe for concurrent
+// use.
+func (l *Learner) Distributions(ctx context.Context, p event.ProjectID, tasks []event.Task) (dists [][]event.Distribution, version string, err error) {
+	dists = make([][]event.Distribution, len(tasks))
+	s := l.snapshot(p)
+	if s == nil {
+		return dists, "", ctx.Err()
+	}
+	heads := s.known()
+	classes := 0
+	for _, h := range heads {
+		classes += len(h.labels)
+	}
+	if len(heads) > 0 {
+		// One piece of memory each for all tasks.
+		all := make([]event.Distribution, len(tasks)*len(heads))
+		ps := make([]float64, len(tasks)*classes)
+		err = each(ctx, len(tasks), func(_, from, to int) {
+			var scratch model.Scratch
+			for i := from; i < to; i++ {
+				row := all[i*len(heads) : i*len(heads) : (i+1)*len(heads)]
+				at := i * classes
+				for j, h := range heads {
+					if x, ok := l.features(heads, j, tasks[i].Data); ok {
+						pr := ps[at : at+len(h.labels) : at+len(h.labels)]
+						h.view.Predict(x, nil, pr, &scratch)
+						row = append(row, event.Distribution{
+							Control: h.control.Name, Labels: h.labels, P: pr, Exclusive: !h.control.Multiple,
+						})
+					}
+					at += len(h.labels)
+				}
+				dists[i] = row
+			}
+		})
+	}
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	return dists, s.status.Version, nil
+}

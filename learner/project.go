@@ -1,0 +1,201 @@
+package learner
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/learner/model"
+)
+
+// project is what is learned of one project. It is guarded by Learner.mu.
+type project struct {
+	meta     event.Meta
+	config   *labelstudio.Config // nil when there is none that can be read
+	fault    string              // why not
+	heads    []*head
+	versions []event.Version
+	settings map[string]model.Settings // of the live version
+	pending  *pending
+	number   uint64 // of the last snapshot
+
+	since   time.Time // oldest change not yet settled and told
+	settled bool
+	unsaved bool // duals changed since the last checkpoint
+	savedAt time.Time
+	epoch   uint64 // goes up when heads are replaced: a retrain begun before is void
+}
+
+// load makes a project from what is stored.
+func (l *Learner) load(ctx context.Context, id event.ProjectID) (*project, error) {
+	st, err := l.store.Load(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("load project %d: %w", id, err)
+	}
+	p := &project{meta: st.Meta, versions: st.Versions}
+	p.meta.Project = id
+	var b blob
+	if at := live(st.Versions); at >= 0 {
+		if b, err = readBlob(st.Versions[at]); err != nil {
+			// Settings are a choice among good ones: the defaults do as well.
+			l.o.Logger.WithError(err).WithField("project", id).Error("using the default settings")
+		}
+	}
+	p.settings, p.pending, p.number = b.Heads, b.Pending, b.Snapshot
+	ck, err := readCheckpoint(st.Checkpoint)
+	if err != nil {
+		l.o.Logger.WithError(err).WithField("project", id).Warn("learning afresh from the examples")
+	}
+	p.configure()
+	for _, h := range p.heads {
+		if pr := b.Progress[h.control.Name]; pr != nil {
+			h.progress = pr
+			h.progress.keep(h.labels)
+		}
+	}
+	if err := l.fill(p, p.heads, st.Labelled, ck); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// configure makes the heads that the label config asks for and keeps those that
+// are still the same. It returns the new ones, which know nothing.
+func (p *project) configure() []*head {
+	p.config, p.fault = nil, ""
+	var fresh, heads []*head
+	switch cfg, err := labelstudio.ParseLabelConfig(p.meta.LabelConfig); {
+	case p.meta.Gone:
+	case err != nil:
+		p.fault = err.Error()
+	default:
+		p.config = cfg
+		for _, c := range cfg.Learnable() {
+			q := newQuestion(cfg, c)
+			same := slices.IndexFunc(p.heads, func(h *head) bool { return h.key == q.key })
+			if same >= 0 {
+				p.heads[same].question = q
+				heads = append(heads, p.heads[same])
+				continue
+			}
+			h := newHead(q, p.settingsOf(c.Name))
+			for _, old := range p.heads { // other labels, same question
+				if old.control.Name == c.Name && old.control.Multiple == c.Multiple {
+					h.progress = old.progress
+					h.progress.keep(h.labels)
+				}
+			}
+			fresh = append(fresh, h)
+			heads = append(heads, h)
+		}
+	}
+	p.heads = heads
+	p.epoch++
+	return fresh
+}
+
+func (p *project) settingsOf(control string) model.Settings {
+	if s, ok := p.settings[control]; ok {
+		return s
+	}
+	return model.Defaults()
+}
+
+// fill teaches heads, which know nothing yet, the tasks.
+func (l *Learner) fill(p *project, heads []*head, tasks []event.TaskState, ck checkpoint) error {
+	for _, h := range heads {
+		duals := ck.duals(h, l.o.Encoder.Name())
+		for _, t := range tasks {
+			if _, err := l.teach(h, t, duals[t.Task.ID], false); err != nil {
+				return fmt.Errorf("project %d: %w", p.meta.Project, err)
+			}
+		}
+	}
+	p.settled = false
+	p.unsaved = true
+	return nil
+}
+
+// teach encodes the task and makes the head learn what its state says.
+func (l *Learner) teach(h *head, t event.TaskState, duals []float32, test bool) (change, error) {
+	if t.Deleted || len(t.Annotations) == 0 {
+		return change{forgotten: h.forget(t.Task.ID)}, nil
+	}
+	x := h.encode(t.Task.Data, l.o.Encoder, l.cache)
+	ch, err := h.learn(t, x, duals, test)
+	if err != nil {
+		return ch, fmt.Errorf("task %d, control %q: %w", t.Task.ID, h.control.Name, err)
+	}
+	return ch, nil
+}
+
+// apply makes the project know a delta.
+func (l *Learner) apply(ctx context.Context, p *project, d *event.Delta) error {
+	reconfigure := d.ConfigChanged || d.New || d.Meta.Gone != p.meta.Gone
+	p.meta = d.Meta
+	if reconfigure {
+		if d.New {
+			p.heads = nil
+		}
+		if fresh := p.configure(); len(fresh) > 0 && !d.New {
+			// The raw results are kept, so new heads learn what old tasks say of them.
+			st, err := l.store.Load(ctx, p.meta.Project)
+			if err != nil {
+				return fmt.Errorf("load project %d: %w", p.meta.Project, err)
+			}
+			if err := l.fill(p, fresh, st.Labelled, checkpoint{}); err != nil {
+				return err
+			}
+		}
+		p.settled = false
+	}
+	for _, t := range d.Tasks {
+		for _, h := range p.heads {
+			ch, err := l.teach(h, t, nil, true)
+			if err != nil {
+				return err
+			}
+			if ch.learned || ch.forgotten {
+				p.settled, p.unsaved = false, true
+			}
+			l.metrics.changed(ch)
+		}
+	}
+	if len(p.versions) == 0 {
+		p.addVersion(event.Version{CreatedAt: l.o.Now().UTC(), Reason: "first"}, nil)
+	}
+	return nil
+}
+
+// settle walks every head to its optimum until the context is done, and
+// reports whether it got there.
+func (p *project) settle(ctx context.Context, tolerance float64) bool {
+	p.settled = true
+	for _, h := range p.heads {
+		p.settled = h.model.Settle(ctx, tolerance).Done && p.settled
+	}
+	return p.settled
+}
+
+// labels counts the annotations that some head learned from.
+func (p *project) labels() int {
+	if len(p.heads) == 1 {
+		n := 0
+		for _, ids := range p.heads[0].taught {
+			n += len(ids)
+		}
+		return n
+	}
+	seen := make(map[event.AnnotationID]struct{})
+	for _, h := range p.heads {
+		for _, ids := range h.taught {
+			for _, id := range ids {
+				seen[id] = struct{}{}
+			}
+		}
+	}
+	return len(seen)
+}

@@ -1,0 +1,189 @@
+package learner_test
+
+import (
+	"errors"
+	"math"
+	"testing"
+	"time"
+
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/learner"
+)
+
+func due(n int, reason string) *event.RetrainDue {
+	return &event.RetrainDue{Project: 1, At: at(n), Reason: reason}
+}
+
+func names(l *learner.Learner) (all []string, live string) {
+	for _, v := range l.Versions(1) {
+		all = append(all, v.Name)
+		if v.Live {
+			live += v.Name
+		}
+	}
+	return all, live
+}
+
+func TestRetrainMakesAVersion(t *testing.T) {
+	d := openDisk(t)
+	l := start(t, d, learner.Options{})
+	apply(t, l, labels(150))
+	apply(t, l, due(2, "Start training in Label Studio"))
+	rest(t, l)
+	if all, live := names(l); len(all) != 2 || live != "hone-2" {
+		t.Fatalf("versions %v, live %s", all, live)
+	}
+	v := l.Versions(1)[1]
+	if v.Labels != 150 || v.Reason != "Start training in Label Studio" || !(v.Accuracy["c"] > 0.8) || v.CreatedAt.IsZero() {
+		t.Errorf("version %+v", v)
+	}
+	told := d.learned()
+	if last := told[len(told)-1]; last.Version != "hone-2" {
+		t.Errorf("told %+v", last)
+	}
+	apply(t, l, due(3, learner.ReasonSchedule)) // nothing is new: no version
+	rest(t, l)
+	if all, _ := names(l); len(all) != 2 {
+		t.Errorf("a scheduled retrain without new labels made a version: %v", all)
+	}
+	apply(t, l, due(4, "asked again"))
+	rest(t, l)
+	if all, live := names(l); len(all) != 3 || live != "hone-3" {
+		t.Errorf("versions %v, live %s", all, live)
+	}
+	if s := status(t, l); s.Retrain != nil {
+		t.Errorf("a retrain is left: %+v", s.Retrain)
+	}
+}
+
+func TestRetrainChangesTheSettingsOnlyAndIsKept(t *testing.T) {
+	d := openDisk(t)
+	l := start(t, d, learner.Options{})
+	apply(t, l, labels(200))
+	rest(t, l)
+	apply(t, l, due(2, "asked"))
+	rest(t, l)
+	ridge := status(t, l).Heads[0].Ridge
+	must(t, l.Close())
+	again := start(t, d, learner.Options{})
+	rest(t, again)
+	if got := status(t, again).Heads[0].Ridge; got != ridge {
+		t.Errorf("ridge %g after a restart, was %g", got, ridge)
+	}
+	same(t, l, again, 0.005)
+}
+
+func TestRetrainSurvivesAKill(t *testing.T) {
+	d := openDisk(t)
+	l, err := learner.New(d, learner.Options{})
+	must(t, err)
+	apply(t, l, labels(150))
+	apply(t, l, due(2, "asked"))
+	d.failNext(math.MaxInt) // killed: nothing more is written
+	_ = l.Close()
+	d.failNext(0)
+	again := start(t, d, learner.Options{})
+	rest(t, again)
+	if _, live := names(again); live != "hone-2" {
+		t.Errorf("live %s", live)
+	}
+}
+
+func TestRetrainWhoseCommitFailsIsTriedAgain(t *testing.T) {
+	d := openDisk(t)
+	l := start(t, d, learner.Options{})
+	apply(t, l, labels(150))
+	rest(t, l)
+	d.failNext(1)
+	if err := l.Apply(bg, []event.Event{due(2, "asked")}, event.Cursor{}); !errors.Is(err, errDisk) {
+		t.Fatalf("got %v", err)
+	}
+	rest(t, l)
+	if _, live := names(l); live != "hone-1" {
+		t.Fatalf("what was not committed was done: live %s", live)
+	}
+	apply(t, l, due(2, "asked"))
+	rest(t, l)
+	if _, live := names(l); live != "hone-2" {
+		t.Errorf("live %s", live)
+	}
+}
+
+func TestLabelsThatComeDuringARetrainAreNotLost(t *testing.T) {
+	d := openDisk(t)
+	l := start(t, d, learner.Options{})
+	apply(t, l, labels(100))
+	apply(t, l, due(2, "asked"))
+	more := labels(130)
+	more.Tasks, more.Annotations = more.Tasks[100:], more.Annotations[100:]
+	more.DeletedAnnotations = []event.AnnotationID{1, 2, 3}
+	apply(t, l, more)
+	rest(t, l)
+	s := status(t, l)
+	if s.Labels != 127 || s.Heads[0].Examples != 127 || s.Version != "hone-2" {
+		t.Fatalf("status %+v", s)
+	}
+	other := openDisk(t)
+	fresh := start(t, other, learner.Options{})
+	all := labels(130)
+	all.DeletedAnnotations = more.DeletedAnnotations
+	apply(t, fresh, all, due(2, "asked"))
+	rest(t, fresh)
+	if a, b := status(t, fresh).Heads[0].Ridge, s.Heads[0].Ridge; a != b {
+		t.Skipf("the choice fell differently on 100 and 127 examples: %g and %g", b, a)
+	}
+	same(t, fresh, l, 0.005)
+}
+
+func TestRollback(t *testing.T) {
+	d := openDisk(t)
+	l := start(t, d, learner.Options{})
+	apply(t, l, labels(150))
+	for n := range 2 {
+		apply(t, l, due(n, "asked"))
+		rest(t, l)
+	}
+	back := &event.RollbackDue{Project: 1, At: at(5)}
+	d.failNext(1)
+	if err := l.Apply(bg, []event.Event{back}, event.Cursor{}); !errors.Is(err, errDisk) {
+		t.Fatalf("got %v", err)
+	}
+	apply(t, l, back) // delivered again: one step back, not two
+	if _, live := names(l); live != "hone-2" {
+		t.Fatalf("live %s", live)
+	}
+	apply(t, l, &event.RollbackDue{Project: 1, At: at(6), To: "hone-1"})
+	rest(t, l)
+	if _, live := names(l); live != "hone-1" {
+		t.Fatalf("live %s", live)
+	}
+	if told := d.learned(); told[len(told)-1].Version != "hone-1" {
+		t.Errorf("told %+v", told[len(told)-1])
+	}
+	fresh := start(t, openDisk(t), learner.Options{})
+	apply(t, fresh, labels(150)) // hone-1 is the defaults
+	rest(t, fresh)
+	same(t, fresh, l, 0.005)
+	for _, to := range []string{"", "hone-77"} { // what cannot be done is no error
+		apply(t, l, &event.RollbackDue{Project: 1, At: at(7), To: to})
+	}
+	apply(t, l, &event.RollbackDue{Project: 9, At: at(7)})
+	apply(t, l, due(8, "asked")) // names are never used twice
+	rest(t, l)
+	if _, live := names(l); live != "hone-4" {
+		t.Errorf("live %s", live)
+	}
+}
+
+func TestVersionsAreBounded(t *testing.T) {
+	d := openDisk(t)
+	l := start(t, d, learner.Options{Now: func() time.Time { return at(1) }})
+	apply(t, l, labels(3))
+	for n := range 25 {
+		apply(t, l, due(n, "asked"))
+		rest(t, l)
+	}
+	if all, live := names(l); len(all) != 20 || live != "hone-26" {
+		t.Errorf("%d versions, live %s", len(all), live)
+	}
+}

@@ -1,0 +1,59 @@
+package learner
+
+import (
+	"slices"
+
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/learner/model"
+)
+
+// rollback makes an earlier version live: its name, and its settings over the
+// labels there are now. It reports whether it did; what cannot be done is
+// logged, since no retry would help.
+func (l *Learner) rollback(p *project, to string) bool {
+	log := l.o.Logger.WithField("project", p.meta.Project)
+	at := live(p.versions) - 1
+	if to != "" {
+		at = slices.IndexFunc(p.versions, func(v event.Version) bool { return v.Name == to })
+	}
+	if at < 0 {
+		log.WithField("version", to).Warn("no such version to roll back to")
+		return false
+	}
+	if p.versions[at].Live {
+		return false
+	}
+	settings, err := p.setLive(at)
+	if err != nil {
+		log.WithError(err).Error("cannot roll back")
+		return false
+	}
+	p.settings = settings
+	for _, h := range p.heads {
+		h.reset(p.settingsOf(h.control.Name))
+	}
+	p.epoch++ // a retrain under way compares with what is no longer live
+	p.settled, p.unsaved = false, true
+	return true
+}
+
+// reset makes the model anew with other settings, from where the old one is.
+func (h *head) reset(s model.Settings) {
+	old := h.model
+	h.model = model.New(len(h.labels), h.link(), s)
+	old.Duals(func(e model.Example, p []float32) bool {
+		if err := h.model.Resume(e, p); err != nil {
+			panic("learner: an example that was held is refused: " + err.Error())
+		}
+		return true
+	})
+}
+
+// Versions are the project's versions, oldest first, as of the last snapshot;
+// Settings are the learner's own.
+func (l *Learner) Versions(p event.ProjectID) []event.Version {
+	if s := l.snapshot(p); s != nil {
+		return slices.Clone(s.versions)
+	}
+	return nil
+}

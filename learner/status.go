@@ -1,0 +1,120 @@
+package learner
+
+import (
+	"math"
+	"slices"
+
+	"github.com/hone-ml/hone/event"
+)
+
+// Status is a project as its last snapshot has it.
+type Status struct {
+	Project event.ProjectID `json:"project"`
+	// Labels is the number of annotations learned from.
+	Labels int `json:"labels"`
+	// Version is the live version, "" before there is one.
+	Version string `json:"model_version"`
+	// Snapshot goes up by one with every snapshot, over restarts too.
+	Snapshot uint64 `json:"snapshot"`
+	// OptimalityGap is the most by which any probability can differ from that of
+	// training from scratch on the same labels; null while it is not known.
+	OptimalityGap *float64 `json:"optimality_gap"`
+	// Settled is true when nothing is left to do about it.
+	Settled bool   `json:"settled"`
+	Heads   []Head `json:"heads"`
+	// Unlearnable are the controls hone leaves alone, each with the reason.
+	Unlearnable []Unlearnable `json:"unlearnable,omitempty"`
+	// Fault is why the label config cannot be read, "" when it can.
+	Fault string `json:"fault,omitempty"`
+	// Retrain is the full retrain that is waiting or running, nil if none.
+	Retrain *Retrain `json:"retrain,omitempty"`
+}
+
+// Head is one learned control. The scores are of predictions made just before
+// each task was learned; without a suffix they look about 50 tasks back, with
+// _overall at all tasks.
+type Head struct {
+	Control  string   `json:"control"`
+	Type     string   `json:"type"`
+	Multiple bool     `json:"multiple,omitempty"`
+	Labels   []string `json:"labels"`
+	Examples int      `json:"examples"`
+	Ridge    float64  `json:"ridge"`
+
+	// Tested is how many tasks the overall scores are of.
+	Tested          int     `json:"tested"`
+	Accuracy        float64 `json:"accuracy"`
+	MacroF1         float64 `json:"macro_f1"`
+	LogLoss         float64 `json:"log_loss"`
+	AccuracyOverall float64 `json:"accuracy_overall"`
+	MacroF1Overall  float64 `json:"macro_f1_overall"`
+	LogLossOverall  float64 `json:"log_loss_overall"`
+}
+
+// Unlearnable is a control that hone leaves alone.
+type Unlearnable struct {
+	Control string `json:"control"`
+	Type    string `json:"type"`
+	Reason  string `json:"reason"`
+}
+
+// Retrain is how far a full retrain is.
+type Retrain struct {
+	Reason string `json:"reason"`
+	// Progress is 0 to 1.
+	Progress float64 `json:"progress"`
+}
+
+func (l *Learner) status(p *project) Status {
+	s := Status{
+		Project: p.meta.Project, Labels: p.labels(), Version: p.version(), Snapshot: p.number,
+		Settled: p.settled, Fault: p.fault, Heads: []Head{},
+	}
+	gap := 0.0
+	for _, h := range p.heads {
+		gap = max(gap, h.model.Bound())
+		pr := h.progress
+		s.Heads = append(s.Heads, Head{
+			Control: h.control.Name, Type: h.control.Type, Multiple: h.control.Multiple,
+			Labels: h.labels, Examples: h.model.Len(), Ridge: h.model.Settings().Ridge,
+			Tested: int(math.Round(pr.All.Tasks)), Accuracy: pr.Fading.accuracy(), MacroF1: pr.Fading.macroF1(), LogLoss: pr.Fading.logLoss(),
+			AccuracyOverall: pr.All.accuracy(), MacroF1Overall: pr.All.macroF1(), LogLossOverall: pr.All.logLoss(),
+		})
+	}
+	if !math.IsInf(gap, 1) {
+		s.OptimalityGap = &gap
+	}
+	if p.config != nil {
+		for _, c := range p.config.Controls {
+			if c.Unlearnable != "" {
+				s.Unlearnable = append(s.Unlearnable, Unlearnable{c.Name, c.Type, c.Unlearnable})
+			}
+		}
+	}
+	return s
+}
+
+// Status is the project's last snapshot; ok is false for a project hone has not
+// heard of. It never waits for learning.
+func (l *Learner) Status(p event.ProjectID) (Status, bool) {
+	s := l.snapshot(p)
+	if s == nil {
+		return Status{}, false
+	}
+	st := s.status
+	if r, ok := l.retrains.Load(p); ok {
+		st.Retrain = r.(*retrain).report()
+	}
+	return st, true
+}
+
+// Projects are the ids of the projects with a snapshot, in order.
+func (l *Learner) Projects() []event.ProjectID {
+	var ids []event.ProjectID
+	l.snapshots.Range(func(id, _ any) bool {
+		ids = append(ids, id.(event.ProjectID))
+		return true
+	})
+	slices.Sort(ids)
+	return ids
+}

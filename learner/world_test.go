@@ -1,0 +1,231 @@
+package learner_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/learner"
+	"github.com/hone-ml/hone/state"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	single = `<View><Text name="t" value="$text"/><Choices name="c" toName="t">
+		<Choice value="card"/><Choice value="money"/><Choice value="app"/></Choices></View>`
+	fewer = `<View><Text name="t" value="$text"/><Choices name="c" toName="t">
+		<Choice value="app"/><Choice value="card"/></Choices></View>`
+	both = `<View><Text name="t" value="$text"/><Choices name="c" toName="t">
+		<Choice value="card"/><Choice value="money"/><Choice value="app"/></Choices>
+		<Choices name="m" toName="t" choice="multiple"><Choice value="urgent"/><Choice value="rude"/></Choices>
+		<TextArea name="why" toName="t"/></View>`
+)
+
+var bg = context.Background()
+
+type fataler interface {
+	Helper()
+	Fatalf(string, ...any)
+}
+
+func must(t fataler, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+}
+
+// disk is a real state whose commits fail when told to, and which remembers
+// what was learned.
+type disk struct {
+	*state.Store
+	mu      sync.Mutex
+	fail    int // how many of the next commits fail
+	commits []event.Commit
+}
+
+var errDisk = errors.New("no space left on device")
+
+func (d *disk) Commit(ctx context.Context, c event.Commit) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.fail > 0 {
+		d.fail--
+		return errDisk
+	}
+	d.commits = append(d.commits, c)
+	return d.Store.Commit(ctx, c)
+}
+
+func (d *disk) failNext(n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.fail = n
+}
+
+func (d *disk) learned() (out []*event.Learned) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, c := range d.commits {
+		out = append(out, c.Learned...)
+	}
+	return out
+}
+
+func openDisk(t testing.TB) *disk {
+	s, err := state.Open(t.TempDir(), state.Options{})
+	must(t, err)
+	t.Cleanup(func() { must(t, s.Close()) })
+	return &disk{Store: s}
+}
+
+func start(t testing.TB, d learner.Store, o learner.Options) *learner.Learner {
+	l, err := learner.New(d, o)
+	must(t, err)
+	t.Cleanup(func() { must(t, l.Close()) })
+	must(t, l.Start(bg, []event.ProjectID{1}))
+	return l
+}
+
+var offset uint64
+
+func apply(t fataler, l *learner.Learner, events ...event.Event) {
+	t.Helper()
+	offset++
+	must(t, l.Apply(bg, events, event.Cursor{Topic: event.Changes, Group: "learner", Offset: offset}))
+}
+
+func at(n int) time.Time { return time.Unix(1_700_000_000+int64(n), 0).UTC() }
+
+func data(text string) json.RawMessage {
+	b, err := json.Marshal(map[string]string{"text": text})
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+func region(control string, labels ...string) map[string]any {
+	return map[string]any{
+		"id": "r", "from_name": control, "to_name": "t", "type": "choices",
+		"value": map[string]any{"choices": labels},
+	}
+}
+
+func result(regions ...map[string]any) json.RawMessage {
+	b, err := json.Marshal(regions)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+// labels are n labelled tasks that are easy to learn.
+func labels(n int) *event.Changed {
+	c := &event.Changed{Project: 1, Source: event.FromWebhook, At: at(1), LabelConfig: single, ConfigAt: at(1)}
+	for i := 1; i <= n; i++ {
+		text, label := sentence(uint64(i))
+		c.Tasks = append(c.Tasks, event.Task{ID: event.TaskID(i), Data: data(text), UpdatedAt: at(1)})
+		c.Annotations = append(c.Annotations, event.Annotation{
+			ID: event.AnnotationID(i), Task: event.TaskID(i), UpdatedAt: at(1), Result: result(region("c", label)),
+		})
+	}
+	return c
+}
+
+var topics = map[string][]string{
+	"card":  {"card", "plastic", "visa", "chip", "pin"},
+	"money": {"money", "transfer", "fee", "balance", "pay"},
+	"app":   {"app", "login", "phone", "update", "crash"},
+}
+
+func sentence(seed uint64) (text, label string) {
+	rng := rand.New(rand.NewPCG(seed, 5))
+	label = []string{"card", "money", "app"}[rng.IntN(3)]
+	words := append([]string{"my", "the", "why", "is", "not", "please"}, topics[label]...)
+	for range 4 + rng.IntN(5) {
+		text += words[rng.IntN(len(words))] + " "
+	}
+	return text + topics[label][rng.IntN(5)], label
+}
+
+func probes(n int) []event.Task {
+	tasks := make([]event.Task, n)
+	for i := range tasks {
+		text, _ := sentence(uint64(1000 + i))
+		tasks[i] = event.Task{ID: event.TaskID(1000 + i), Data: data(text)}
+	}
+	return tasks
+}
+
+// same fails unless two learners give the same probabilities.
+func same(t fataler, want, got *learner.Learner, tolerance float64) {
+	t.Helper()
+	tasks := probes(20)
+	a, _, err := want.Distributions(bg, 1, tasks)
+	must(t, err)
+	b, _, err := got.Distributions(bg, 1, tasks)
+	must(t, err)
+	for i := range a {
+		if len(a[i]) != len(b[i]) {
+			t.Fatalf("%d heads know something, want %d", len(b[i]), len(a[i]))
+		}
+		for h := range a[i] {
+			x, y := a[i][h], b[i][h]
+			if x.Control != y.Control || !slices.Equal(x.Labels, y.Labels) || x.Exclusive != y.Exclusive {
+				t.Fatalf("distribution of %+v, want %+v", y, x)
+			}
+			var sum float64
+			for k := range x.P {
+				sum += y.P[k]
+				if !(math.Abs(x.P[k]-y.P[k]) <= tolerance) {
+					t.Fatalf("task %d: %v, want %v", i, y, x)
+				}
+			}
+			if x.Exclusive && math.Abs(sum-1) > 1e-9 {
+				t.Fatalf("probabilities sum to %g", sum)
+			}
+		}
+	}
+}
+
+func tempDir(t fataler) (dir string, remove func()) {
+	dir, err := os.MkdirTemp("", "hone-learner")
+	must(t, err)
+	return filepath.Join(dir, "data"), func() { _ = os.RemoveAll(dir) }
+}
+
+func rest(t fataler, l *learner.Learner) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(bg, time.Minute)
+	defer cancel()
+	for {
+		err := l.Rest(ctx)
+		if errors.Is(err, errDisk) {
+			continue
+		}
+		must(t, err)
+		return
+	}
+}
+
+func status(t fataler, l *learner.Learner) learner.Status {
+	t.Helper()
+	s, ok := l.Status(1)
+	if !ok {
+		t.Fatalf("the project is not known")
+	}
+	return s
+}
