@@ -1,0 +1,79 @@
+# `make` lists the targets. Tools are pinned below and installed into .tools/bin
+# once; everything else comes with Go, and for the end-to-end tests Python 3.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+GOLANGCI_LINT_VERSION := v2.15.0
+GOFUMPT_VERSION       := v0.12.0
+
+TOOLS   := $(CURDIR)/.tools/bin
+LINT    := $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION)
+GOFUMPT := $(TOOLS)/gofumpt-$(GOFUMPT_VERSION)
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+PACKAGES ?= ./...
+FUZZTIME ?= 5s
+E2E_DIR  ?= $(CURDIR)/.label-studio/e2e
+E2E_RUN  ?= .
+ANNOTATE ?= 0
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: demo
+demo: build ## Label Studio and hone with a ready project; ANNOTATE=150 labels it by itself
+	@exec bin/hone demo --annotate "$(ANNOTATE)" $(DEMO_FLAGS)
+
+.PHONY: build
+build: ## bin/hone, one static binary
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/hone ./cmd/hone
+
+.PHONY: test
+test: lint test-unit fuzz test-e2e ## everything: lint, unit tests, fuzzing, end to end; quick things first
+
+.PHONY: test-unit
+test-unit: ## unit tests with the race detector; PACKAGES=./state/...
+	CGO_ENABLED=1 go test -race -timeout 10m $(PACKAGES)
+
+.PHONY: fuzz
+fuzz: ## each fuzz target for FUZZTIME (5s)
+	@tools/fuzz $(FUZZTIME)
+
+.PHONY: test-e2e
+test-e2e: ## against a real Label Studio, started and stopped here; E2E_RUN=TestLoop
+	@mkdir -p "$(E2E_DIR)"
+	scripts/label-studio run --dir "$(E2E_DIR)" --port 0 -- \
+		go test -tags e2e -count 1 -timeout 20m -run '$(E2E_RUN)' -v ./e2e/...
+
+.PHONY: bench
+bench: ## benchmarks, BENCH=. BENCHTIME=1s
+	go test -run '^$$' -bench '$(or $(BENCH),.)' -benchmem -benchtime $(or $(BENCHTIME),1s) -timeout 30m $(PACKAGES)
+
+.PHONY: lint
+lint: $(LINT) $(GOFUMPT) ## formatting, go vet, golangci-lint, no sleeps in tests
+	@bad="$$($(GOFUMPT) -l .)"; \
+		[ -z "$$bad" ] || { echo "not formatted; run make format:"; echo "$$bad"; exit 1; }
+	go vet ./...
+	go vet -tags e2e ./...
+	@tools/check-sleeps
+	$(LINT) run ./...
+
+.PHONY: format
+format: $(GOFUMPT) ## format the code
+	$(GOFUMPT) -w .
+
+.PHONY: clean
+clean: ## remove what building and testing made; demo-data and the tools stay
+	rm -rf bin coverage.out bench/out
+	[ ! -x scripts/label-studio ] || [ ! -d "$(E2E_DIR)" ] || scripts/label-studio down --dir "$(E2E_DIR)"
+	rm -rf "$(E2E_DIR)"
+
+$(LINT):
+	@tools/install github.com/golangci/golangci-lint/v2/cmd/golangci-lint $(GOLANGCI_LINT_VERSION) $@
+
+$(GOFUMPT):
+	@tools/install mvdan.cc/gofumpt $(GOFUMPT_VERSION) $@
