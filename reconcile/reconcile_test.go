@@ -322,7 +322,7 @@ func TestAfterAFullRunTheStateIsLabelStudios(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		dir, err := os.MkdirTemp("", "reconcile")
 		require.NoError(t, err)
-		defer os.RemoveAll(dir)
+		defer func() { require.NoError(t, os.RemoveAll(dir)) }()
 		g, done := newRig(t, dir, nil)
 		defer done()
 		var told []*event.Changed

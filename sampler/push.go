@@ -124,7 +124,7 @@ func (w *worker) placed(ready, of int) {
 	var lag time.Duration
 	if (ready > 0 || of == 0) && !w.since.IsZero() {
 		lag = now.Sub(w.since)
-		w.since = time.Time{}
+		w.since, w.seen = time.Time{}, w.newest
 		if of > 0 {
 			w.s.metrics.lag.Observe(lag.Seconds())
 		}

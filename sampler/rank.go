@@ -29,9 +29,6 @@ func (w *worker) update(ctx context.Context, n news) error {
 		// Somebody knows better now than when the pause began.
 		w.retryAt, w.gone = time.Time{}, false
 	}
-	if !n.since.IsZero() && (w.since.IsZero() || n.since.Before(w.since)) {
-		w.since = n.since
-	}
 	queue, version, err := w.rankPool(ctx)
 	if err != nil {
 		return err
@@ -42,15 +39,22 @@ func (w *worker) update(ctx context.Context, n news) error {
 	w.queue, w.version = queue, version
 	w.rank++
 	now := time.Now()
+	ready := n.after(w.newest)
+	if since := n.after(w.seen); !since.IsZero() && (w.since.IsZero() || since.Before(w.since)) {
+		w.since = since
+	}
+	if n.newest.After(w.newest) {
+		w.newest = n.newest
+	}
 	w.note(func(st *Status) {
 		st.Queue, st.Version, st.Rank, st.LastRank = slices.Clone(queue), version, w.rank, now
 		st.Pool, st.Skipped, st.Pushed = len(w.pool.open.tasks), len(w.pool.skipped.tasks), 0
-		if !n.since.IsZero() {
-			st.ReadyLag = now.Sub(n.since)
+		if !ready.IsZero() {
+			st.ReadyLag = now.Sub(ready)
 		}
 	})
-	if !n.since.IsZero() {
-		w.s.metrics.ready.Observe(now.Sub(n.since).Seconds())
+	if !ready.IsZero() {
+		w.s.metrics.ready.Observe(now.Sub(ready).Seconds())
 	}
 	w.observe(Ranked, nil)
 	return nil

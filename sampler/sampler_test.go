@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -193,7 +194,14 @@ func TestALargeOldVersionIsDeletedInSmallStepsAndGivesWay(t *testing.T) {
 		b.tell(&event.Learned{Project: project, Since: time.Now(), Version: "hone-2", Tasks: []event.TaskID{1}})
 		b.after(450 * time.Millisecond)
 		assert.Equal(t, b.next()[0], b.served()[0], "the queue does not wait for the cleaning")
-		b.after(5 * time.Minute)
+		b.after(time.Minute)
+		b.ls.mu.Lock()
+		b.ls.live = "Backend title"
+		b.ls.mu.Unlock()
+		b.after(62 * time.Second)
+		assert.Equal(t, "hone-2", b.ls.live, "cleaning does not keep it from looking after the version")
+		assert.NotZero(t, b.ls.versions()["hone-1"])
+		b.after(12 * time.Minute)
 		b.inStep()
 		assert.Equal(t, 0, b.ls.versions()["hone-1"])
 		assert.Zero(t, b.ls.count("delete version"))
@@ -432,6 +440,37 @@ func TestItAlwaysEndsInStep(t *testing.T) {
 				require.Equal(b, b.brain.version, v)
 			}
 		})
+	})
+}
+
+// The learner tells of a change twice: at once, and when it has come to rest. The
+// second time is not a delay of the first.
+func TestLagIsThatOfTheFirstQueueWithTheChange(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	run(t, 200, func(o *Options, _ *bench) { o.Registerer = reg }, func(b *bench) {
+		b.s.Refresh(project)
+		b.after(30 * time.Second)
+		for range 3 {
+			heard := time.Now()
+			b.label(b.next()[0])
+			b.after(3 * time.Second)
+			b.brain.is(func() { b.brain.salt++ })
+			b.tell(&event.Learned{Project: project, Since: heard, Version: "hone-1"})
+			b.after(20 * time.Second)
+			st, _ := b.s.Status(project)
+			assert.LessOrEqual(t, st.HeadLag, 250*time.Millisecond)
+		}
+		families, err := reg.Gather()
+		require.NoError(t, err)
+		checked := 0
+		for _, f := range families {
+			if f.GetName() == "hone_queue_lag_seconds" || f.GetName() == "hone_queue_ready_seconds" {
+				checked++
+				assert.EqualValues(t, 3, f.GetMetric()[0].GetHistogram().GetSampleCount(), f.GetName())
+				assert.Less(t, f.GetMetric()[0].GetHistogram().GetSampleSum(), 0.75)
+			}
+		}
+		assert.Equal(t, 2, checked)
 	})
 }
 

@@ -15,6 +15,9 @@ import (
 // else meanwhile, so more than a second's worth goes row by row.
 const bulkDelete = 200
 
+// cleanPause is the rest Label Studio gets between two such rows.
+const cleanPause = time.Second
+
 // maintain has the project go by the live version, once Label Studio holds rows
 // of it. When the last look was long ago, or always is set for the first time, it
 // looks again: adding a backend, for one, sets the version to the backend's title.
@@ -143,8 +146,8 @@ func (w *worker) clean(ctx context.Context, ls LabelStudio) error {
 	return nil
 }
 
-// cleanSlowly deletes row by row, at the rate of other writes, and goes on where
-// it stopped when news came in between.
+// cleanSlowly deletes row by row, with a pause before each, and goes on where it
+// stopped when news came in between.
 func (w *worker) cleanSlowly(ctx context.Context, ls LabelStudio, version string) error {
 	t := &w.theirs
 	if len(t.old) == 0 {
@@ -159,8 +162,11 @@ func (w *worker) cleanSlowly(ctx context.Context, ls LabelStudio, version string
 		}
 	}
 	for len(t.old) > 0 {
-		if w.pending() {
-			return errSuperseded
+		if err := w.settled(ctx, cleanPause); err != nil {
+			return err
+		}
+		if err := w.maintain(ctx, ls, true); err != nil { // it may go on for hours
+			return err
 		}
 		if err := w.do(ctx, ls, write{op: remove, task: t.old[0].task, id: t.old[0].id}); err != nil {
 			return err

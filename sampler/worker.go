@@ -34,6 +34,8 @@ type worker struct {
 	version   string
 	announced string    // the version Learned named last
 	since     time.Time // when the oldest change not yet seen in Label Studio was heard
+	newest    time.Time // when the newest change in the ranking was heard
+	seen      time.Time // when the newest change seen in Label Studio was heard
 	rank      uint64
 	theirs    theirs
 	retryAt   time.Time // no pushing before that
@@ -49,8 +51,32 @@ type news struct {
 	all     bool // read the whole pool again
 	relist  bool // ask Label Studio again what it holds
 	tasks   map[event.TaskID]struct{}
-	since   time.Time
+	since   time.Time // of all Learned, the oldest and the newest Since
+	newest  time.Time
 	version string
+}
+
+// between widens the span of the changes behind the news.
+func (n *news) between(oldest, newest time.Time) {
+	if !oldest.IsZero() && (n.since.IsZero() || oldest.Before(n.since)) {
+		n.since = oldest
+	}
+	if newest.After(n.newest) {
+		n.newest = newest
+	}
+}
+
+// after is when the oldest of the changes was heard that come after one that is
+// dealt with already; zero if there is none. A snapshot that only brings earlier
+// changes closer to the optimum repeats their time, which is no delay.
+func (n *news) after(dealt time.Time) time.Time {
+	if n.since.After(dealt) {
+		return n.since
+	}
+	if n.newest.After(dealt) {
+		return n.newest
+	}
+	return time.Time{}
 }
 
 func newWorker(s *Sampler, p event.ProjectID) *worker {
@@ -74,9 +100,7 @@ func (w *worker) learned(l *event.Learned) {
 		for _, t := range l.Tasks {
 			n.tasks[t] = struct{}{}
 		}
-		if !l.Since.IsZero() && (n.since.IsZero() || l.Since.Before(n.since)) {
-			n.since = l.Since
-		}
+		n.between(l.Since, l.Since)
 		n.version = l.Version
 	})
 }
@@ -123,9 +147,7 @@ func (w *worker) giveBack(n news) {
 			n.tasks[t] = struct{}{}
 		}
 	}
-	if n.since.IsZero() || !w.news.since.IsZero() && w.news.since.Before(n.since) {
-		n.since = w.news.since
-	}
+	n.between(w.news.since, w.news.newest)
 	if w.news.version != "" {
 		n.version = w.news.version
 	}

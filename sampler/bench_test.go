@@ -1,0 +1,58 @@
+package sampler
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/hone-ml/hone/event"
+)
+
+// BenchmarkRank is the sampler's own part of an annotation's way back: one task
+// leaves the pool, the rest is ranked. The scorer's distributions are ready-made.
+func BenchmarkRank(b *testing.B) {
+	for _, n := range []int{1_000, 10_000, 100_000} {
+		b.Run(fmt.Sprintf("pool=%d", n), func(b *testing.B) {
+			o := Defaults()
+			brain := newBrain(n)
+			o.Pool, o.Scorer = brain, readyMade{brain: brain, dists: make([][]event.Distribution, rankChunk)}
+			for i := range rankChunk {
+				o.Scorer.(readyMade).dists[i] = []event.Distribution{dist(true, .4, .3, .1, .1, .02, .02, .02, .02, .01, .01)}
+			}
+			s, err := New(o)
+			if err != nil {
+				b.Fatal(err)
+			}
+			w := newWorker(s, project)
+			if err := w.update(context.Background(), news{all: true}); err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := w.update(context.Background(), news{tasks: map[event.TaskID]struct{}{1: {}}}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+type readyMade struct {
+	*brain
+	dists [][]event.Distribution
+}
+
+func (r readyMade) Distributions(_ context.Context, _ event.ProjectID, tasks []event.Task) ([][]event.Distribution, string, error) {
+	return r.dists[:len(tasks)], "hone-1", nil
+}
+
+func BenchmarkPlan(b *testing.B) {
+	w := world{}
+	for i, id := range seq(30) {
+		w[id] = row{id: PredictionID(i + 1), task: id, score: base + float64(i)*step}
+	}
+	queue, rows := seq(45)[15:], w.rows()
+	for b.Loop() {
+		plan(queue, rows)
+	}
+}
