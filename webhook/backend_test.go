@@ -23,7 +23,7 @@ func TestSetupTellsTheAdopter(t *testing.T) {
 	}
 	info := r.hone.setups[0]
 	if info.Project != 3 || info.CreatedAt != 1795467032 || info.BackendURL != url || info.Hostname != "http://127.0.0.1:18080" ||
-		!strings.HasPrefix(info.LabelConfig, "<View>") || info.AccessToken.Reveal() != "not-a-real-token-1111111111111111111111" {
+		!strings.HasPrefix(info.LabelConfig, "<View>") || info.AccessToken.Reveal() != "not-a-real-token-11111111111111111111111" {
 		t.Errorf("setup: %+v", info)
 	}
 	if s := fmt.Sprintf("%+v", info); strings.Contains(s, "not-a-real-token") {

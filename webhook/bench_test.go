@@ -1,16 +1,14 @@
-package webhook_test
+package webhook
 
 import (
 	"bufio"
 	"bytes"
 	"context"
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -25,7 +23,6 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/pipeline/boltlog"
-	"github.com/hone-ml/hone/webhook"
 )
 
 func BenchmarkWebhook1(b *testing.B)  { benchmarkWebhook(b, 1) }
@@ -40,7 +37,7 @@ func BenchmarkWebhook64(b *testing.B) { benchmarkWebhook(b, 64) }
 // The senders share this machine's processors with hone, so they do next to
 // nothing: each writes prepared bytes to its socket and looks for the status.
 func benchmarkWebhook(b *testing.B, senders int) {
-	body := fixtureBody(b, "webhook-annotation-created-choices")
+	body := recorded(b, "webhook-annotation-created-choices")
 	db := openBench(b, "hone.db")
 	log, err := boltlog.New(db, boltlog.Options{})
 	if err != nil {
@@ -50,7 +47,7 @@ func benchmarkWebhook(b *testing.B, senders int) {
 	p := &logPublisher{log: log}
 	quiet := logrus.New()
 	quiet.SetOutput(io.Discard)
-	s, err := webhook.New(webhook.Options{
+	s, err := New(Options{
 		Publisher: p, Predictor: nobody{}, Projects: nobody{}, Adopter: nobody{},
 		Secret: "bench", Logger: logrus.NewEntry(quiet),
 	})
@@ -138,7 +135,7 @@ func dial(b *testing.B, addr, body string) *sender {
 	if err != nil {
 		b.Fatal(err)
 	}
-	i := strings.Index(body, `"annotation":{"id":`) + len(`"annotation":{"id":`)
+	i := strings.Index(body, `"annotation": {"id": `) + len(`"annotation": {"id": `)
 	j := i + strings.IndexByte(body[i:], ',')
 	head := fmt.Sprintf("POST /webhook HTTP/1.1\r\nHost: %s\r\nUser-Agent: python-requests/2.34.2\r\nAccept-Encoding: gzip, deflate\r\nAccept: */*\r\n"+
 		"Connection: keep-alive\r\nX-Hone-Secret: bench\r\nContent-Length: %d\r\nContent-Type: application/json\r\n\r\n", addr, len(body)-(j-i)+10)
@@ -212,9 +209,9 @@ func (p *logPublisher) count() int { p.mu.Lock(); defer p.mu.Unlock(); return p.
 // nobody has no project.
 type nobody struct{}
 
-func (nobody) Projects() []event.ProjectID                              { return nil }
-func (nobody) Versions(event.ProjectID) []string                        { return nil }
-func (nobody) Setup(context.Context, webhook.SetupInfo) (string, error) { return "", nil }
+func (nobody) Projects() []event.ProjectID                      { return nil }
+func (nobody) Versions(event.ProjectID) []string                { return nil }
+func (nobody) Setup(context.Context, SetupInfo) (string, error) { return "", nil }
 func (nobody) Predict(_ context.Context, _ event.ProjectID, _ string, tasks []event.Task) ([]labelstudio.Prediction, error) {
 	return make([]labelstudio.Prediction, len(tasks)), nil
 }
@@ -254,25 +251,4 @@ func plainPut(b *testing.B, payload []byte) func() error {
 			return bk.Put(binary.BigEndian.AppendUint64(nil, n), payload)
 		})
 	}
-}
-
-func fixtureBody(b testing.TB, name string) string {
-	b.Helper()
-	raw, err := os.ReadFile(filepath.Join("testdata", name+".json"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	var f struct {
-		Request struct {
-			Body json.RawMessage `json:"body"`
-		} `json:"request"`
-	}
-	if err := json.Unmarshal(raw, &f); err != nil {
-		b.Fatal(err)
-	}
-	var out bytes.Buffer
-	if err := json.Compact(&out, f.Request.Body); err != nil {
-		b.Fatal(err)
-	}
-	return out.String()
 }

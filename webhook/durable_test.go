@@ -1,4 +1,4 @@
-package webhook_test
+package webhook
 
 import (
 	"context"
@@ -15,7 +15,6 @@ import (
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/pipeline/boltlog"
-	"github.com/hone-ml/hone/webhook"
 )
 
 // At the moment of the answer the event is in the file: a copy of the file made
@@ -35,7 +34,7 @@ func TestEventIsOnDiskWhenAnswered(t *testing.T) {
 	defer log.Close()
 	quiet := logrus.New()
 	quiet.SetOutput(io.Discard)
-	s, err := webhook.New(webhook.Options{
+	s, err := New(Options{
 		Publisher: &logPublisher{log: log}, Predictor: nobody{}, Projects: nobody{}, Adopter: nobody{},
 		Logger: logrus.NewEntry(quiet),
 	})
@@ -55,7 +54,7 @@ func TestEventIsOnDiskWhenAnswered(t *testing.T) {
 	}
 	want := map[event.Topic]int{}
 	for _, file := range files {
-		body := fixtureBody(t, strings.TrimSuffix(filepath.Base(file), ".json"))
+		body := recorded(t, strings.TrimSuffix(filepath.Base(file), ".json"))
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL+"/webhook", strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)

@@ -94,7 +94,7 @@ func TestUnsignedEventsAreFoundByReconciling(t *testing.T) {
 			}
 		})
 		body := recorded(t, "webhook-annotation-created-choices")
-		other := strings.ReplaceAll(strings.Replace(body, `"project":3`, `"project":99`, -1), `"project":{"id":3`, `"project":{"id":99`)
+		other := strings.ReplaceAll(strings.Replace(body, `"project": 3`, `"project": 99`, -1), `"project": {"id": 3`, `"project": {"id": 99`)
 		r.direct(http.MethodPost, "/webhook", other)
 		synctest.Wait()
 		if n := len(r.memory.events(t)); n != 0 || strings.Contains(r.logged.String(), "without the secret") {

@@ -90,12 +90,12 @@ func TestPredictInteractive(t *testing.T) {
 		t.Errorf("drawn: %+v", a)
 	}
 	// Label Studio's editor reads result without looking whether it is there.
-	i := strings.Index(body, `"context":`)
+	i := strings.Index(body, `"context": `)
 	for _, b := range []string{
 		body[:i] + `"context":{"result":[]}}}`,
 		body[:i] + `"context":{}}}`,
 		strings.Replace(body, "sample text 0", "", 1), // the predictor abstains
-		strings.Replace(body, `"project":"3.`, `"project":"99.`, 1),
+		strings.Replace(body, `"project": "3.`, `"project": "99.`, 1),
 	} {
 		if got := call(t, http.MethodPost, url+"/predict", b); got.status != 200 || !strings.Contains(got.body, `{"results":[{"result":[]`) {
 			t.Errorf("%s\n%s", b[i:], got)

@@ -114,7 +114,7 @@ func (r *rig) direct(method, path, body string) *httptest.ResponseRecorder {
 	return w
 }
 
-// recorded is the body of a request that a real Label Studio sent.
+// recorded is the body of a request that a real Label Studio sent, byte for byte.
 func recorded(t testing.TB, name string) string {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join("testdata", name+".json"))
@@ -133,7 +133,35 @@ func recorded(t testing.TB, name string) string {
 	if err := json.Compact(&out, f.Request.Body); err != nil {
 		t.Fatal(err)
 	}
+	return spaced(out.Bytes())
+}
+
+// spaced puts a space after each comma and colon, as Python writes JSON.
+func spaced(compact []byte) string {
+	var out strings.Builder
+	quoted := false
+	for i := 0; i < len(compact); i++ {
+		b := compact[i]
+		out.WriteByte(b)
+		switch {
+		case quoted && b == '\\':
+			i++
+			out.WriteByte(compact[i])
+		case b == '"':
+			quoted = !quoted
+		case !quoted && (b == ',' || b == ':'):
+			out.WriteByte(' ')
+		}
+	}
 	return out.String()
+}
+
+func TestRecordedIsByteForByte(t *testing.T) {
+	for name, length := range map[string]int{"webhook-annotation-created-choices": 3139, "webhook-annotations-created-bulk-choices": 4272, "backend-predict-choices": 1246} {
+		if n := len(recorded(t, name)); n != length {
+			t.Errorf("%s: %d bytes, Label Studio sent %d", name, n, length)
+		}
+	}
 }
 
 // count reads a counter, or a histogram's number of observations; labels are

@@ -57,7 +57,7 @@ func New(o Options) (*Server, error) {
 
 // Close waits until the writes under way are finished, or ctx ends, and stops
 // the background work. Webhooks that still come are answered with 503. Call it
-// after the HTTP server was shut down. A reconcile still owed is not lost: hone
+// after the HTTP server was shut down; more than once is fine. A reconcile still owed is not lost: hone
 // reconciles whenever it starts.
 func (s *Server) Close(ctx context.Context) error {
 	s.stop()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,6 +25,9 @@ type store struct {
 	limit     time.Duration
 	// slots holds a token for every write under way.
 	slots chan struct{}
+	// taken are the slots that close holds, for good.
+	closing sync.Mutex
+	taken   int
 	// failing is true from a failed write to the next good one.
 	failing atomic.Bool
 }
@@ -63,9 +67,12 @@ func (st *store) put(ctx context.Context, events ...event.Event) (settled, chang
 	return settled, st.failing.Swap(err != nil) != (err != nil), err
 }
 
-// close refuses further writes and waits for those under way.
+// close refuses further writes and waits for those under way. It may be called
+// again.
 func (st *store) close(ctx context.Context) error {
-	for range cap(st.slots) {
+	st.closing.Lock()
+	defer st.closing.Unlock()
+	for ; st.taken < cap(st.slots); st.taken++ {
 		select {
 		case st.slots <- struct{}{}:
 		case <-ctx.Done():
