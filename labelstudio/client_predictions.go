@@ -140,7 +140,8 @@ func (c *Client) Predictions(ctx context.Context, project event.ProjectID) iter.
 	}
 }
 
-// ModelVersions counts a project's predictions by version.
+// ModelVersions counts a project's predictions by version. The title of a
+// registered backend is among them, with 0, when no prediction has it.
 func (c *Client) ModelVersions(ctx context.Context, project event.ProjectID) (map[string]int, error) {
 	var answer map[string]int
 	err := c.do(ctx, call{op: fmt.Sprintf("list model versions of project %d", project), method: http.MethodGet, path: projectPath(project, "/model-versions/"), into: decodeInto(&answer)})

@@ -29,8 +29,8 @@ type Task struct {
 // TaskQuery selects tasks of a project. The zero value selects all.
 type TaskQuery struct {
 	// UpdatedSince keeps tasks whose updated_at is not before it. Creating,
-	// changing and deleting an annotation moves a task's updated_at; so does a
-	// single prediction written to it, but not a bulk import of predictions.
+	// changing and deleting an annotation moves a task's updated_at; so does
+	// creating, changing or deleting a single prediction, but not a bulk import.
 	UpdatedSince time.Time
 	// After keeps tasks with a higher id: the last id of the page before.
 	After event.TaskID

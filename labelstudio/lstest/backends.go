@@ -1,0 +1,260 @@
+package lstest
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+type backend struct {
+	id                     int64
+	project                *project
+	url, title             string
+	state, message         string
+	version                string
+	interactive            bool
+	authMethod, user, pass string
+}
+
+func (s *Server) backendRoutes(m *http.ServeMux) {
+	m.HandleFunc("GET /api/ml/{$}", s.authed(s.listBackends))
+	m.HandleFunc("POST /api/ml/{$}", s.authed(s.addBackend))
+	m.HandleFunc("GET /api/ml/{id}", s.authed(s.inBackend(func(_ *request, b *backend) result {
+		s.updateState(b)
+		return ok(s.backendRow(b))
+	})))
+	m.HandleFunc("PATCH /api/ml/{id}", s.authed(s.inBackend(s.patchBackend)))
+	m.HandleFunc("DELETE /api/ml/{id}", s.authed(s.inBackend(s.deleteBackend)))
+	m.HandleFunc("POST /api/ml/{id}/train", s.authed(s.inBackend(s.trainBackend)))
+}
+
+// inBackend runs without the lock: backends are called.
+func (s *Server) inBackend(h func(*request, *backend) result) action {
+	return func(r *request) result {
+		var b *backend
+		s.locked(func() { b = s.backends[r.id()] })
+		if b == nil {
+			return missing("MLBackend")
+		}
+		return h(r, b)
+	}
+}
+
+func (s *Server) backendRow(b *backend) obj {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	row := obj{
+		"id": b.id, "project": b.project.id, "url": b.url, "title": b.title, "state": b.state, "model_version": b.version,
+		"is_interactive": b.interactive, "auth_method": b.authMethod, "basic_auth_user": b.user, "basic_auth_pass_is_set": b.pass != "",
+		"error_message": nil, "extra_params": nil, "auto_update": true,
+	}
+	if b.message != "" {
+		row["error_message"] = b.message
+	}
+	return row
+}
+
+// call asks a backend; the lock is not held.
+func (s *Server) call(b *backend, method, path string, body any, limit time.Duration) (obj, error) {
+	raw, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	if body == nil {
+		raw = nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	headers := map[string]string{}
+	if b.user != "" && b.pass != "" {
+		headers["Authorization"] = "Basic " + base64.StdEncoding.EncodeToString([]byte(b.user+":"+b.pass))
+	}
+	status, answer, err := s.send(ctx, method, strings.TrimRight(b.url, "/")+path, "heartex/1.23.2", raw, headers)
+	if err != nil {
+		return nil, err
+	}
+	if status < 200 || status > 299 {
+		return nil, fmt.Errorf("%d: %s", status, answer)
+	}
+	var o obj
+	if err := json.Unmarshal(answer, &o); err != nil {
+		return nil, fmt.Errorf("the answer is no JSON object: %w", err)
+	}
+	return o, nil
+}
+
+func (s *Server) health(b *backend) error {
+	_, err := s.call(b, http.MethodGet, "/health", nil, time.Second)
+	return err
+}
+
+func (s *Server) setup(b *backend) (version string, err error) {
+	var body obj
+	s.locked(func() {
+		body = obj{"project": s.uid(b.project), "schema": b.project.config, "hostname": s.URL, "access_token": b.project.owner.legacy, "extra_params": nil}
+	})
+	o, err := s.call(b, http.MethodPost, "/setup", body, 3*time.Second)
+	version, _ = o["model_version"].(string)
+	return version, err
+}
+
+func (s *Server) updateState(b *backend) (version string, ready bool) {
+	state, message := "CO", ""
+	if s.health(b) != nil {
+		state = "DI"
+	} else if v, err := s.setup(b); err != nil {
+		state, message = "ER", err.Error()
+	} else {
+		version = v
+	}
+	s.locked(func() {
+		b.state, b.message = state, message
+		if state == "CO" {
+			b.version = version
+		}
+	})
+	return version, state == "CO"
+}
+
+// validate is what adding and changing a backend do first.
+func (s *Server) validate(b *backend) *result {
+	if err := s.health(b); err != nil {
+		return new(invalid("non_field_errors", fmt.Sprintf("Can't connect to ML backend %s, health check failed. Make sure it is up and your firewall is properly configured. Additional info: %v", b.url, err)))
+	}
+	if _, err := s.setup(b); err != nil {
+		return new(invalid("non_field_errors", fmt.Sprintf("Successfully connected to %s but it doesn't look like a valid ML backend. Reason: %v.", b.url, err)))
+	}
+	return nil
+}
+
+type backendBody struct {
+	Project     *int64  `json:"project"`
+	URL         *string `json:"url"`
+	Title       *string `json:"title"`
+	Interactive *bool   `json:"is_interactive"`
+	AuthMethod  *string `json:"auth_method"`
+	User        *string `json:"basic_auth_user"`
+	Pass        *string `json:"basic_auth_pass"`
+}
+
+func (b *backend) apply(v backendBody) {
+	set(&b.url, v.URL)
+	set(&b.title, v.Title)
+	set(&b.interactive, v.Interactive)
+	set(&b.authMethod, v.AuthMethod)
+	set(&b.user, v.User)
+	set(&b.pass, v.Pass)
+}
+
+func (s *Server) listBackends(r *request) result {
+	var all []*backend
+	var found bool
+	s.locked(func() {
+		var p *project
+		p, found = s.projects[int64(intParam(r.URL.Query(), "project", 0))]
+		all = sorted(s.backends, func(b *backend) bool { return b.project == p })
+	})
+	if !found {
+		return missing("Project")
+	}
+	rows := []obj{}
+	for _, b := range all {
+		s.updateState(b)
+		rows = append(rows, s.backendRow(b))
+	}
+	return ok(rows)
+}
+
+func (s *Server) addBackend(r *request) result {
+	var v backendBody
+	if bad := r.read(&v); bad != nil {
+		return *bad
+	}
+	b := &backend{state: "DI", authMethod: "NONE", title: "default"}
+	s.locked(func() {
+		if v.Project != nil {
+			b.project = s.projects[*v.Project]
+		}
+	})
+	switch {
+	case b.project == nil:
+		return invalid("project", "Invalid pk - object does not exist.")
+	case v.URL == nil:
+		return invalid("url", "This field is required.")
+	}
+	b.apply(v)
+	if bad := s.validate(b); bad != nil {
+		return *bad
+	}
+	s.locked(func() {
+		b.id = s.id("backend")
+		s.backends[b.id] = b
+		s.autoHook(b)
+	})
+	s.updateState(b)
+	s.locked(func() {
+		if b.project.showPredictions && b.project.modelVersion == "" {
+			b.project.modelVersion = b.title
+		}
+	})
+	return result{status: http.StatusCreated, body: s.backendRow(b)}
+}
+
+// autoHook is the webhook nobody asked for: everything, no headers. It stays
+// when the backend goes.
+func (s *Server) autoHook(b *backend) {
+	url := strings.TrimRight(b.url, "/") + "/webhook"
+	for _, h := range s.hooks {
+		if h.project == b.project && h.url == url {
+			return
+		}
+	}
+	h := &hook{id: s.id("hook"), project: b.project, url: url, payload: true, all: true, active: true, actions: []string{}, headers: map[string]string{}}
+	s.hooks[h.id] = h
+}
+
+func (s *Server) patchBackend(r *request, b *backend) result {
+	var v backendBody
+	if bad := r.read(&v); bad != nil {
+		return *bad
+	}
+	if v.URL == nil || v.Project == nil {
+		return failure(http.StatusInternalServerError, "'url'")
+	}
+	changed := *b
+	changed.apply(v)
+	if bad := s.validate(&changed); bad != nil {
+		return *bad
+	}
+	s.locked(func() { b.apply(v) })
+	s.updateState(b)
+	s.updateState(b)
+	return ok(s.backendRow(b))
+}
+
+func (s *Server) deleteBackend(_ *request, b *backend) result {
+	s.updateState(b)
+	s.locked(func() {
+		delete(s.backends, b.id)
+		if b.project.modelVersion == b.title {
+			b.project.modelVersion = ""
+		}
+	})
+	return done()
+}
+
+func (s *Server) trainBackend(_ *request, b *backend) result {
+	var body obj
+	s.locked(func() { body = obj{"action": "START_TRAINING", "project": s.projectRow(b.project)} })
+	_, err := s.call(b, http.MethodPost, "/webhook", body, 100*time.Second)
+	s.locked(func() {
+		if b.state = "TR"; err != nil {
+			b.state, b.message = "ER", err.Error()
+		}
+	})
+	return ok(obj{"status": "ok"})
+}

@@ -1,0 +1,192 @@
+package lstest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+)
+
+type hook struct {
+	id                   int64
+	project              *project
+	url                  string
+	payload, all, active bool
+	actions              []string
+	headers              map[string]string
+}
+
+// Delivery is one attempt to send a webhook.
+type Delivery struct {
+	URL, Action string
+	Body        []byte
+	// Status is the receiver's answer; 0 when there was none.
+	Status int
+	// Err is why there was none: it timed out, refused, or DropWebhooks lost it.
+	Err error
+}
+
+// ErrDropped marks a delivery that DropWebhooks lost.
+var ErrDropped = errors.New("dropped by the test")
+
+// Deliveries returns every attempt so far, in order.
+func (s *Server) Deliveries() (all []Delivery) {
+	s.locked(func() { all = append(all, s.deliveries...) })
+	return all
+}
+
+func (s *Server) hookRoutes(m *http.ServeMux) {
+	m.HandleFunc("GET /api/webhooks/{$}", s.act(func(r *request) result {
+		project := int64(intParam(r.URL.Query(), "project", 0))
+		rows := []obj{}
+		for _, h := range sorted(s.hooks, func(h *hook) bool { return project == 0 || h.project.id == project }) {
+			rows = append(rows, h.row())
+		}
+		return ok(rows)
+	}))
+	m.HandleFunc("POST /api/webhooks/{$}", s.act(s.createHook))
+	m.HandleFunc("PATCH /api/webhooks/{id}/{$}", s.act(s.patchHook))
+	m.HandleFunc("DELETE /api/webhooks/{id}/{$}", s.act(func(r *request) result {
+		if _, found := s.hooks[r.id()]; !found {
+			return missing("Webhook")
+		}
+		delete(s.hooks, r.id())
+		return done()
+	}))
+}
+
+func (h *hook) row() obj {
+	return obj{
+		"id": h.id, "organization": 1, "project": h.project.id, "url": h.url, "send_payload": h.payload,
+		"send_for_all_actions": h.all, "headers": h.headers, "is_active": h.active, "actions": h.actions,
+	}
+}
+
+type hookBody struct {
+	Project int64              `json:"project"`
+	URL     *string            `json:"url"`
+	Payload *bool              `json:"send_payload"`
+	All     *bool              `json:"send_for_all_actions"`
+	Active  *bool              `json:"is_active"`
+	Actions []string           `json:"actions"`
+	Headers *map[string]string `json:"headers"`
+}
+
+func (h *hook) apply(b hookBody) {
+	set(&h.url, b.URL)
+	set(&h.payload, b.Payload)
+	set(&h.all, b.All)
+	set(&h.active, b.Active)
+	set(&h.headers, b.Headers)
+	h.actions = b.Actions // not sent means none
+	if h.actions == nil {
+		h.actions = []string{}
+	}
+}
+
+func (s *Server) createHook(r *request) result {
+	var b hookBody
+	if bad := r.read(&b); bad != nil {
+		return *bad
+	}
+	p, found := s.projects[b.Project]
+	if !found {
+		return failure(http.StatusNotFound, "Project not found.")
+	}
+	if b.Headers != nil && len(*b.Headers) > 10 {
+		return invalid("headers", "Too many headers. Maximum number of headers is 10.")
+	}
+	h := &hook{id: s.id("hook"), project: p, payload: true, all: true, active: true, headers: map[string]string{}}
+	h.apply(b)
+	s.hooks[h.id] = h
+	return result{status: http.StatusCreated, body: h.row()}
+}
+
+func (s *Server) patchHook(r *request) result {
+	h, found := s.hooks[r.id()]
+	if !found {
+		return missing("Webhook")
+	}
+	var b hookBody
+	if bad := r.read(&b); bad != nil {
+		return *bad
+	}
+	h.apply(b)
+	return ok(h.row())
+}
+
+// event is a webhook to send, its receivers chosen when it happened.
+type event struct {
+	action string
+	body   []byte
+	to     []hook
+}
+
+// event builds one from the state as it is now; the lock is held.
+func (s *Server) event(p *project, action string, fields obj) *event {
+	e := &event{action: action}
+	for _, h := range sorted(s.hooks, func(h *hook) bool { return h.project == p && h.active }) {
+		if h.all || slices.Contains(h.actions, action) {
+			e.to = append(e.to, *h)
+		}
+	}
+	if len(e.to) == 0 {
+		return nil
+	}
+	fields["action"], fields["project"] = action, s.projectRow(p)
+	e.body, _ = json.Marshal(fields)
+	return e
+}
+
+// deliver sends to one hook after another: one attempt, one second each, whatever
+// they answer. The lock is not held, since a receiver may ask back.
+func (s *Server) deliver(e *event) {
+	if e == nil {
+		return
+	}
+	for _, h := range e.to {
+		d := Delivery{URL: h.url, Action: e.action, Body: e.body}
+		if !h.payload {
+			d.Body, _ = json.Marshal(obj{"action": e.action})
+		}
+		drop, timeout := false, s.hookTimeout
+		s.locked(func() {
+			timeout = s.hookTimeout
+			if drop = s.dropHooks != 0; s.dropHooks > 0 {
+				s.dropHooks--
+			}
+		})
+		if drop {
+			d.Err = ErrDropped
+		} else {
+			ctx, cancel := context.WithTimeout(context.Background(), timeout)
+			d.Status, _, d.Err = s.send(ctx, http.MethodPost, h.url, "python-requests/2.34.2", d.Body, h.headers)
+			cancel()
+		}
+		s.locked(func() { s.deliveries = append(s.deliveries, d) })
+	}
+}
+
+// send makes one outgoing request. Credentials in the address become Basic
+// authentication.
+func (s *Server) send(ctx context.Context, method, url, agent string, body []byte, headers map[string]string) (int, []byte, error) {
+	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
+	if err != nil {
+		return 0, nil, err
+	}
+	req.Header.Set("User-Agent", agent)
+	req.Header.Set("Content-Type", "application/json")
+	for k, v := range headers {
+		req.Header.Set(k, v)
+	}
+	res, err := s.out.Do(req)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	b, err := io.ReadAll(res.Body)
+	return res.StatusCode, b, err
+}

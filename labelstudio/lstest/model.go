@@ -1,0 +1,240 @@
+package lstest
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+)
+
+type project struct {
+	id                    int64
+	owner                 *user
+	title, config         string
+	created, updated      time.Time
+	modelVersion          string
+	sampling              string
+	maxAnnotations        int
+	showPredictions       bool
+	evaluate              bool
+	minAnnotationsToTrain int
+}
+
+type task struct {
+	id, inner        int64
+	project          *project
+	data             json.RawMessage
+	created, updated time.Time
+	updatedBy        *int64
+	locks            map[*user]bool
+}
+
+type annotation struct {
+	id               int64
+	task             *task
+	by               *user
+	result           json.RawMessage
+	cancelled        bool
+	groundTruth      bool
+	leadTime         *float64
+	parentPrediction *int64
+	uniqueID         string
+	created, updated time.Time
+}
+
+type prediction struct {
+	id               int64
+	task             *task
+	result           json.RawMessage
+	score            *float64
+	version          string
+	cluster          *int64
+	created, updated time.Time
+}
+
+// sorted returns the values of a table that pass, by id.
+func sorted[T any](table map[int64]T, pass func(T) bool) []T {
+	ids := make([]int64, 0, len(table))
+	for id, v := range table {
+		if pass(v) {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	out := make([]T, len(ids))
+	for i, id := range ids {
+		out[i] = table[id]
+	}
+	return out
+}
+
+func (s *Server) tasksOf(p *project) []*task {
+	return sorted(s.tasks, func(t *task) bool { return t.project == p })
+}
+
+func (s *Server) notesOf(t *task) []*annotation {
+	return sorted(s.notes, func(a *annotation) bool { return a.task == t })
+}
+
+func (s *Server) predsOf(t *task) []*prediction {
+	return sorted(s.preds, func(p *prediction) bool { return p.task == t })
+}
+
+func (s *Server) labeled(t *task) bool {
+	n := 0
+	for _, a := range s.notesOf(t) {
+		if !a.cancelled {
+			n++
+		}
+	}
+	return n >= t.project.maxAnnotations
+}
+
+// projectRow is what webhooks send: the whole row, secrets included.
+func (s *Server) projectRow(p *project) obj {
+	tasks, notes := s.tasksOf(p), 0
+	for _, t := range tasks {
+		notes += len(s.notesOf(t))
+	}
+	return obj{
+		"id": p.id, "title": p.title, "description": "", "label_config": p.config, "parsed_label_config": obj{},
+		"created_at": stamp(p.created), "updated_at": stamp(p.updated), "model_version": p.modelVersion,
+		"sampling": p.sampling, "maximum_annotations": p.maxAnnotations, "show_collab_predictions": p.showPredictions,
+		"evaluate_predictions_automatically": p.evaluate, "min_annotations_to_start_training": p.minAnnotationsToTrain,
+		"task_number": len(tasks), "total_annotations_number": notes, "token": "project-token-secret",
+		"task_data_login": nil, "task_data_password": nil, "skip_queue": "REQUEUE_FOR_OTHERS", "is_draft": false,
+		"is_published": false, "organization": 1, "created_by": p.owner.id, "deleted_at": nil,
+	}
+}
+
+// projectAPI is what the API answers.
+func (s *Server) projectAPI(p *project) obj {
+	row := s.projectRow(p)
+	delete(row, "token")
+	row["created_by"] = obj{"id": p.owner.id, "email": p.owner.email}
+	return row
+}
+
+func (s *Server) uid(p *project) string { return fmt.Sprintf("%d.%d", p.id, p.created.Unix()) }
+
+func (s *Server) taskRow(t *task) obj {
+	done, cancelled := 0, 0
+	for _, a := range s.notesOf(t) {
+		if a.cancelled {
+			cancelled++
+		} else {
+			done++
+		}
+	}
+	return obj{
+		"id": t.id, "data": t.data, "meta": obj{}, "created_at": stamp(t.created), "updated_at": stamp(t.updated),
+		"is_labeled": s.labeled(t), "allow_skip": true, "overlap": t.project.maxAnnotations, "inner_id": t.inner,
+		"total_annotations": done, "cancelled_annotations": cancelled, "total_predictions": len(s.predsOf(t)),
+		"precomputed_agreement": nil, "comment_count": 0, "unresolved_comment_count": 0, "last_comment_updated_at": nil,
+		"project": t.project.id, "updated_by": t.updatedBy, "file_upload": nil, "comment_authors": []int{},
+	}
+}
+
+// taskFull is what /predict and the API's reads add.
+func (s *Server) taskFull(t *task) obj {
+	row := s.taskRow(t)
+	delete(row, "allow_skip")
+	delete(row, "precomputed_agreement")
+	notes, preds := []obj{}, []obj{}
+	for _, a := range s.notesOf(t) {
+		notes = append(notes, s.noteAPI(a))
+	}
+	for _, p := range s.predsOf(t) {
+		preds = append(preds, predAPI(p))
+	}
+	row["annotations"], row["predictions"] = notes, preds
+	return row
+}
+
+// noteAPI is an annotation as the API writes it; a webhook has three keys more.
+func (s *Server) noteAPI(a *annotation) obj {
+	return obj{
+		"id": a.id, "result": a.result, "was_cancelled": a.cancelled, "ground_truth": a.groundTruth,
+		"created_at": stamp(a.created), "updated_at": stamp(a.updated), "draft_created_at": nil, "lead_time": a.leadTime,
+		"import_id": nil, "last_action": nil, "bulk_created": false, "task": a.task.id, "project": a.task.project.id,
+		"completed_by": a.by.id, "updated_by": a.by.id, "parent_prediction": a.parentPrediction, "parent_annotation": nil,
+		"last_created_by": nil,
+	}
+}
+
+func (s *Server) noteRow(a *annotation) obj {
+	row := s.noteAPI(a)
+	var regions []any
+	_ = json.Unmarshal(a.result, &regions)
+	row["unique_id"], row["result_count"], row["prediction"] = a.uniqueID, len(regions), obj{}
+	for _, p := range s.predsOf(a.task) {
+		if p.version == a.task.project.modelVersion {
+			row["prediction"] = predAPI(p)
+			break
+		}
+	}
+	return row
+}
+
+func predAPI(p *prediction) obj {
+	return obj{
+		"id": p.id, "result": p.result, "model_version": p.version, "score": p.score, "cluster": p.cluster, "neighbors": nil,
+		"mislabeling": 0.0, "created_at": stamp(p.created), "updated_at": stamp(p.updated), "task": p.task.id,
+		"project": p.task.project.id,
+	}
+}
+
+// touch moves a task's updated_at.
+func (s *Server) touch(t *task, u *user) {
+	t.updated = s.now()
+	if u != nil {
+		t.updatedBy = &u.id
+	}
+}
+
+func (s *Server) removeTask(t *task) {
+	for _, a := range s.notesOf(t) {
+		delete(s.notes, a.id)
+	}
+	for _, p := range s.predsOf(t) {
+		delete(s.preds, p.id)
+	}
+	delete(s.tasks, t.id)
+}
+
+// only keeps the fields Label Studio's include parameter names, in the object
+// and in the lists of objects inside it.
+func only(o obj, names []string) obj {
+	if len(names) == 0 {
+		return o
+	}
+	out := obj{}
+	for k, v := range o {
+		if !slices.Contains(names, k) {
+			continue
+		}
+		if list, ok := v.([]obj); ok {
+			kept := make([]obj, len(list))
+			for i, x := range list {
+				kept[i] = only(x, names)
+			}
+			v = kept
+		}
+		out[k] = v
+	}
+	return out
+}
+
+// byScore orders as Label Studio on SQLite: no score first, then the lowest.
+func byScore(a, b *prediction) int {
+	switch {
+	case a.score == nil && b.score == nil:
+		return cmp.Compare(a.id, b.id)
+	case a.score == nil:
+		return -1
+	case b.score == nil:
+		return 1
+	}
+	return cmp.Or(cmp.Compare(*a.score, *b.score), cmp.Compare(a.id, b.id))
+}

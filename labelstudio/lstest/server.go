@@ -1,0 +1,284 @@
+// Package lstest is an in-process stand-in for Label Studio 1.23.2, for tests
+// that must be fast or must make it fail. It does over HTTP what hone depends
+// on, quirks included, and a suite that also runs against the real one keeps it
+// honest. What hone does not use is missing: an unknown request is a 501 that
+// names it, never a silent success.
+package lstest
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Credentials of the first user of a new Server.
+const (
+	Token = "0123456789abcdef0123456789abcdef01234567"
+	Email = "dev@example.com"
+)
+
+// Fault makes a request fail. The zero value does nothing.
+type Fault struct {
+	// Delay is waited first.
+	Delay time.Duration
+	// Status, if not 0, is answered instead of executing the request.
+	Status int
+	// Header is added to the answer, such as Retry-After.
+	Header http.Header
+	// CutAfter executes the request and closes the connection instead of
+	// answering: what was asked has happened, and nobody was told.
+	CutAfter bool
+}
+
+// Request is one request the server received, for tests that count.
+type Request struct{ Method, Path string }
+
+// Server is a running stand-in. It is safe for concurrent use.
+type Server struct {
+	// URL is its address, without a trailing slash.
+	URL string
+
+	http *httptest.Server
+	out  *http.Client // calls webhooks and ML backends
+
+	mu       sync.Mutex
+	last     time.Time
+	nextID   map[string]int64
+	users    []*user
+	tokens   TokenSettings
+	access   map[string]access // access token -> whose, until when
+	projects map[int64]*project
+	tasks    map[int64]*task
+	notes    map[int64]*annotation
+	preds    map[int64]*prediction
+	backends map[int64]*backend
+	hooks    map[int64]*hook
+
+	fault       func(*http.Request) Fault
+	accessLife  time.Duration
+	hookTimeout time.Duration
+	dropHooks   int
+	deliveries  []Delivery
+	requests    []Request
+}
+
+// TokenSettings says which kinds of token are accepted.
+type TokenSettings struct {
+	PersonalAccessTokens bool `json:"api_tokens_enabled"`
+	LegacyTokens         bool `json:"legacy_api_tokens_enabled"`
+}
+
+// New starts a server with one user, Email, whose legacy token is Token. Close
+// it.
+func New() *Server {
+	s := &Server{
+		nextID: map[string]int64{}, access: map[string]access{},
+		projects: map[int64]*project{}, tasks: map[int64]*task{}, notes: map[int64]*annotation{},
+		preds: map[int64]*prediction{}, backends: map[int64]*backend{}, hooks: map[int64]*hook{},
+		tokens:     TokenSettings{PersonalAccessTokens: true, LegacyTokens: true},
+		accessLife: 300 * time.Second, hookTimeout: time.Second,
+	}
+	// Every call is a new connection, as Label Studio makes them.
+	s.out = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	s.addUser(Email, Token)
+	mux := http.NewServeMux()
+	s.routes(mux)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		failure(http.StatusNotImplemented, fmt.Sprintf("the stand-in does not know %s %s", r.Method, r.URL.Path)).write(w)
+	})
+	s.http = httptest.NewServer(s.outer(mux))
+	s.URL = s.http.URL
+	return s
+}
+
+// Close stops the server and waits for requests under way.
+func (s *Server) Close() {
+	s.http.CloseClientConnections()
+	s.http.Close()
+	s.out.CloseIdleConnections()
+}
+
+// SetFault asks f before every request; nil asks nobody.
+func (s *Server) SetFault(f func(*http.Request) Fault) { s.locked(func() { s.fault = f }) }
+
+// SetTokens chooses which kinds of token are accepted.
+func (s *Server) SetTokens(t TokenSettings) { s.locked(func() { s.tokens = t }) }
+
+// SetAccessLife changes how long an exchanged token is valid, from now on;
+// Label Studio's is 300 s.
+func (s *Server) SetAccessLife(d time.Duration) { s.locked(func() { s.accessLife = d }) }
+
+// RevokeAccess makes every exchanged token invalid now.
+func (s *Server) RevokeAccess() { s.locked(func() { clear(s.access) }) }
+
+// SetWebhookTimeout changes how long a webhook may take; Label Studio's is 1 s.
+func (s *Server) SetWebhookTimeout(d time.Duration) { s.locked(func() { s.hookTimeout = d }) }
+
+// DropWebhooks loses the next n deliveries; a negative n all until set again.
+func (s *Server) DropWebhooks(n int) { s.locked(func() { s.dropHooks = n }) }
+
+// Requests returns what was received so far, in order.
+func (s *Server) Requests() (all []Request) {
+	s.locked(func() { all = append(all, s.requests...) })
+	return all
+}
+
+func (s *Server) locked(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f()
+}
+
+// outer injects faults around everything.
+func (s *Server) outer(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var f func(*http.Request) Fault
+		s.locked(func() {
+			s.requests = append(s.requests, Request{r.Method, r.URL.Path})
+			f = s.fault
+		})
+		var fault Fault
+		if f != nil {
+			fault = f(r)
+		}
+		if fault.Delay > 0 {
+			select {
+			case <-time.After(fault.Delay):
+			case <-r.Context().Done():
+				return
+			}
+		}
+		for k, v := range fault.Header {
+			w.Header()[k] = v
+		}
+		switch {
+		case fault.Status != 0:
+			failure(fault.Status, "injected fault").write(w)
+		case fault.CutAfter:
+			next.ServeHTTP(httptest.NewRecorder(), r)
+			panic(http.ErrAbortHandler)
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+// obj is a JSON object.
+type obj = map[string]any
+
+// now is strictly increasing, in microseconds as Label Studio stores them.
+func (s *Server) now() time.Time {
+	t := time.Now().UTC().Truncate(time.Microsecond)
+	if !t.After(s.last) {
+		t = s.last.Add(time.Microsecond)
+	}
+	s.last = t
+	return t
+}
+
+// id is never reused, as in Label Studio.
+func (s *Server) id(kind string) int64 {
+	s.nextID[kind]++
+	return s.nextID[kind]
+}
+
+func stamp(t time.Time) string { return t.Format("2006-01-02T15:04:05.000000Z") }
+
+// result is an answer, and the webhooks that go out before it.
+type result struct {
+	status int
+	body   any
+	send   []*event
+}
+
+func ok(body any) result { return result{status: http.StatusOK, body: body} }
+
+func (r result) with(events ...*event) result {
+	r.send = append(r.send, events...)
+	return r
+}
+
+func done() result { return result{status: http.StatusNoContent} }
+
+// failure answers as Label Studio does: the id is a request's, not a thing's.
+func failure(status int, detail string) result {
+	return result{status: status, body: obj{
+		"id": "00000000-0000-4000-8000-000000000000", "status_code": status, "version": "1.23.2", "detail": detail, "exc_info": nil,
+	}}
+}
+
+func missing(kind string) result {
+	return failure(http.StatusNotFound, "No "+kind+" matches the given query.")
+}
+
+func invalid(field, message string) result {
+	r := failure(http.StatusBadRequest, "Validation error")
+	r.body.(obj)["validation_errors"] = obj{field: []string{message}}
+	return r
+}
+
+func (r result) write(w http.ResponseWriter) {
+	if r.status == http.StatusNoContent {
+		w.WriteHeader(r.status)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(r.status)
+	_ = json.NewEncoder(w).Encode(r.body)
+}
+
+// action handles a request of a user; the lock is held.
+type action func(r *request) result
+
+type request struct {
+	*http.Request
+	user *user
+	body []byte
+}
+
+// read decodes the body into v.
+func (r *request) read(v any) *result {
+	if len(strings.TrimSpace(string(r.body))) == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(r.body, v); err != nil {
+		return new(failure(http.StatusBadRequest, "JSON parse error - "+err.Error()))
+	}
+	return nil
+}
+
+func (r *request) id() int64 {
+	id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
+	if err != nil {
+		return -1
+	}
+	return id
+}
+
+// act runs an action with the lock, then sends its webhooks without it, then
+// answers: the order a real Label Studio keeps.
+func (s *Server) act(a action) http.HandlerFunc {
+	return s.authed(func(r *request) result {
+		s.mu.Lock()
+		res := a(r)
+		s.mu.Unlock()
+		for _, e := range res.send {
+			s.deliver(e)
+		}
+		return res
+	})
+}
+
+func intParam(q url.Values, name string, def int) int {
+	n := def
+	if v := q.Get(name); v != "" {
+		_, _ = fmt.Sscan(v, &n)
+	}
+	return n
+}
