@@ -15,6 +15,9 @@ type Event interface {
 	kind() string
 }
 
+// Kind is the name an event's type has in the log, for metrics and listings.
+func Kind(e Event) string { return e.kind() }
+
 // Source says who noticed a change.
 type Source string
 

@@ -1,0 +1,147 @@
+package pipeline_test
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/pipeline"
+	"github.com/hone-ml/hone/pipeline/boltlog"
+	"go.etcd.io/bbolt"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const patience = 20 * time.Second
+
+var fast = boltlog.Options{MinBackoff: time.Millisecond, MaxBackoff: 4 * time.Millisecond}
+
+// rig is a pipeline on a real file that can be stopped and started again.
+type rig struct {
+	tb   testing.TB
+	path string
+	db   *bbolt.DB
+	log  *boltlog.Log
+	*pipeline.Pipeline
+	stop func() error
+}
+
+func newRig(tb testing.TB, o pipeline.Options) *rig {
+	tb.Helper()
+	r := &rig{tb: tb, path: filepath.Join(tb.TempDir(), "hone.db")}
+	r.open(o)
+	tb.Cleanup(r.close)
+	return r
+}
+
+func (r *rig) open(o pipeline.Options) {
+	r.tb.Helper()
+	db, err := bbolt.Open(r.path, 0o600, &bbolt.Options{NoSync: true, Timeout: patience})
+	if err != nil {
+		r.tb.Fatal(err)
+	}
+	r.db = db
+	if r.log, err = boltlog.New(db, fast); err != nil {
+		r.tb.Fatal(err)
+	}
+	if r.Pipeline, err = pipeline.New(r.log, o); err != nil {
+		r.tb.Fatal(err)
+	}
+}
+
+// start runs the pipeline until r.stop.
+func (r *rig) start() {
+	r.tb.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- r.Run(ctx) }()
+	r.stop = func() error {
+		cancel()
+		r.stop = nil
+		return <-ended
+	}
+	select {
+	case <-r.Running():
+	case <-time.After(patience):
+		r.tb.Fatal("the pipeline does not start")
+	}
+}
+
+func (r *rig) close() {
+	r.tb.Helper()
+	if r.stop != nil {
+		if err := r.stop(); err != nil {
+			r.tb.Error(err)
+		}
+	}
+	if err := r.log.Close(); err != nil {
+		r.tb.Error(err)
+	}
+	if err := r.db.Close(); err != nil {
+		r.tb.Error(err)
+	}
+}
+
+func (r *rig) publish(events ...event.Event) {
+	r.tb.Helper()
+	if err := r.Publish(context.Background(), events...); err != nil {
+		r.tb.Fatal(err)
+	}
+}
+
+func (r *rig) letters() []pipeline.DeadLetter {
+	r.tb.Helper()
+	letters, err := r.DeadLetters(context.Background(), 1<<30)
+	if err != nil {
+		r.tb.Fatal(err)
+	}
+	n, err := r.CountDeadLetters(context.Background())
+	if err != nil || n != len(letters) {
+		r.tb.Fatalf("%d dead letters listed, %d counted: %v", len(letters), n, err)
+	}
+	return letters
+}
+
+// changed makes an event that is told apart by its project.
+func changed(n int) *event.Changed { return &event.Changed{Project: event.ProjectID(n)} }
+
+func changes(from, to int) []event.Event {
+	var events []event.Event
+	for n := from; n <= to; n++ {
+		events = append(events, changed(n))
+	}
+	return events
+}
+
+func numbers(batch []event.Event) []int {
+	ns := make([]int, len(batch))
+	for i, e := range batch {
+		ns[i] = int(e.Of())
+	}
+	return ns
+}
+
+func wait[T any](tb testing.TB, ch <-chan T) T {
+	tb.Helper()
+	select {
+	case v := <-ch:
+		return v
+	case <-time.After(patience):
+		tb.Fatal("waited in vain")
+	}
+	panic("unreachable")
+}
+
+func seq(from, to int) []int {
+	var ns []int
+	for n := from; n <= to; n++ {
+		ns = append(ns, n)
+	}
+	return ns
+}
+
+var errAgain = fmt.Errorf("not now")

@@ -1,0 +1,132 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/hone-ml/hone/pipeline/boltlog"
+	"github.com/sirupsen/logrus"
+	"go.etcd.io/bbolt"
+)
+
+// The middleware of a handler, outermost first.
+
+// detach gives the handler a context that survives the end of the subscription,
+// so that a batch in flight finishes when hone stops.
+func (c *consumer) detach(next message.HandlerFunc) message.HandlerFunc {
+	return func(msg *message.Message) ([]*message.Message, error) {
+		ctx := context.WithValue(context.WithoutCancel(msg.Context()), deliveryKey{}, &delivery{kind: unreadableKind})
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(c.p.work, cancel)()
+		msg.SetContext(ctx)
+		return next(msg)
+	}
+}
+
+// refuse asks for the entry again after an error. It does so itself instead of
+// returning the error, because the router would log every single attempt, and a
+// disk can be full for hours.
+func (c *consumer) refuse(next message.HandlerFunc) message.HandlerFunc {
+	return func(msg *message.Message) ([]*message.Message, error) {
+		out, err := next(msg)
+		if err == nil {
+			if c.failures > 0 {
+				c.logger.WithField("failures", c.failures).Info("handling works again")
+				c.failures = 0
+			}
+			return out, nil
+		}
+		if c.p.work.Err() == nil {
+			c.failures++
+			if c.failures&(c.failures-1) == 0 { // the 1st, 2nd, 4th, 8th …
+				c.report(c.logger.WithField("failures", c.failures), err).Warn("handling failed, trying again")
+			}
+		}
+		msg.Nack()
+		return nil, nil
+	}
+}
+
+func (c *consumer) measure(next message.HandlerFunc) message.HandlerFunc {
+	seconds := c.p.metrics.seconds.WithLabelValues(string(c.topic), c.group)
+	return func(msg *message.Message) ([]*message.Message, error) {
+		start := time.Now()
+		out, err := next(msg)
+		seconds.Observe(time.Since(start).Seconds())
+		d := deliveryOf(msg)
+		switch {
+		case err != nil:
+			c.p.metrics.failed.WithLabelValues(string(c.topic), d.kind).Inc()
+		case d.buried:
+			c.p.metrics.dead.WithLabelValues(string(c.topic), d.kind).Inc()
+		default:
+			c.p.metrics.countHandled(c.topic, d.handled)
+		}
+		return out, err
+	}
+}
+
+// bury moves an entry whose error is permanent to the dead letters, in one
+// transaction with the cursor: it is in one place or the other, never in both
+// and never in neither.
+func (c *consumer) bury(next message.HandlerFunc) message.HandlerFunc {
+	return func(msg *message.Message) ([]*message.Message, error) {
+		out, err := next(msg)
+		if !Permanent(err) {
+			return out, err
+		}
+		at := boltlog.Offset(msg)
+		letter, encodeErr := encodeLetter(DeadLetter{
+			Topic: c.topic, Group: c.group, Entry: at, Reason: err.Error(), At: time.Now(), Payload: msg.Payload,
+		})
+		if encodeErr != nil {
+			return nil, errors.Join(encodeErr, err)
+		}
+		if putErr := c.p.log.Update(func(tx *bbolt.Tx) error {
+			if err := c.p.log.AppendTx(tx, deadTopic, letter); err != nil {
+				return err
+			}
+			return c.p.log.AdvanceTx(tx, c.cursor(at))
+		}); putErr != nil {
+			return nil, putErr
+		}
+		deliveryOf(msg).buried = true
+		c.report(c.logger.WithField("offset", at), err).Error("an event cannot be handled and went to the dead letters")
+		return nil, nil
+	}
+}
+
+func recovered(next message.HandlerFunc) message.HandlerFunc {
+	return func(msg *message.Message) (out []*message.Message, err error) {
+		err = safely(func() error {
+			out, err = next(msg)
+			return err
+		})
+		return out, err
+	}
+}
+
+func (c *consumer) timeout(next message.HandlerFunc) message.HandlerFunc {
+	limit := c.p.opts.HandlerTimeout
+	if limit <= 0 {
+		return next
+	}
+	return func(msg *message.Message) ([]*message.Message, error) {
+		ctx, cancel := context.WithTimeout(msg.Context(), limit)
+		defer cancel()
+		msg.SetContext(ctx)
+		return next(msg)
+	}
+}
+
+// report adds an error to a log line, and the stack of a panic.
+func (c *consumer) report(l *logrus.Entry, err error) *logrus.Entry {
+	var p *panicError
+	if errors.As(err, &p) {
+		l = l.WithField("stack", p.stack)
+	}
+	return l.WithError(err)
+}

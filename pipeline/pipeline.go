@@ -1,0 +1,232 @@
+// Package pipeline moves events: it publishes them durably to the log and runs
+// their handlers, with retries, dead letters and metrics in one place.
+//
+// What holds for a handler:
+//   - It sees every event of its topic at least once and in order, and never two
+//     batches at a time. Handling an event twice must be harmless.
+//   - An error that trying again can cure (Permanent reports false) brings the
+//     same events again after a growing pause, for ever.
+//   - An error that trying again cannot cure, a panic, or bytes that are not an
+//     event, move the one event they are about to the dead letters, in the same
+//     transaction in which the group's cursor passes it.
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/pipeline/boltlog"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/sirupsen/logrus"
+	"go.etcd.io/bbolt"
+)
+
+// ErrStorage is wrapped by errors of the disk, a full one for example. Nothing
+// of the failed call was stored, and trying again later can succeed.
+var ErrStorage = boltlog.ErrStorage
+
+// Options of a Pipeline. The zero value is usable.
+type Options struct {
+	// Logger gets one line for each dead letter and, ever more rarely, for
+	// handlers that keep failing. Nil for none.
+	Logger *logrus.Entry
+	// Registerer gets the metrics; nil for none.
+	Registerer prometheus.Registerer
+	// CloseTimeout is how long a handler may finish its batch after Run's context
+	// ended, before the handler's own context ends too. 10 s by default.
+	CloseTimeout time.Duration
+	// HandlerTimeout bounds a single call of a handler by its context; 0 for no
+	// bound. A handler that gives up because of it is called again.
+	HandlerTimeout time.Duration
+}
+
+// Handler handles events of one topic, in order. cur is the position after the
+// last of the batch: commit it together with what the batch changed, or leave it
+// to the pipeline, which moves the cursor there after a nil return. ctx lives
+// until the handler is done; it ends early only when stopping takes too long.
+type Handler func(ctx context.Context, batch []event.Event, cur event.Cursor) error
+
+// Pipeline is the router, its middleware, and publishing. Its methods are safe
+// for concurrent use, but Handle must come before Run.
+type Pipeline struct {
+	log     *boltlog.Log
+	opts    Options
+	logger  *logrus.Entry
+	router  *message.Router
+	metrics *metrics
+
+	mu        sync.Mutex
+	consumers []*consumer
+
+	// work ends when handlers have to give up.
+	work     context.Context //nolint:containedctx // the pipeline's lifetime, not a call's
+	stopWork context.CancelFunc
+}
+
+// giveUp is how long handlers that were told to give up have to return.
+const giveUp = time.Second
+
+// New builds a pipeline on a log, which it does not close.
+func New(log *boltlog.Log, o Options) (*Pipeline, error) {
+	if o.CloseTimeout <= 0 {
+		o.CloseTimeout = 10 * time.Second
+	}
+	p := &Pipeline{log: log, opts: o, logger: o.Logger}
+	if p.logger == nil {
+		silent := logrus.New()
+		silent.SetOutput(io.Discard)
+		p.logger = logrus.NewEntry(silent)
+	}
+	var err error
+	p.router, err = message.NewRouter(message.RouterConfig{CloseTimeout: o.CloseTimeout + giveUp}, NewLogger(p.logger))
+	if err != nil {
+		return nil, fmt.Errorf("build the router: %w", err)
+	}
+	if p.metrics, err = newMetrics(o.Registerer, p); err != nil {
+		return nil, fmt.Errorf("register the pipeline's metrics: %w", err)
+	}
+	p.work, p.stopWork = context.WithCancel(context.Background())
+	return p, nil
+}
+
+// Publish stores events in their topics, all of them or none, and returns nil
+// once they are on disk. It works before and after Run. It looks at ctx before
+// it writes, not while the disk is at work, so that its answer is always true.
+func (p *Pipeline) Publish(ctx context.Context, events ...event.Event) error {
+	if len(events) == 0 {
+		return nil
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("publish: %w", err)
+	}
+	write, err := p.InTx(nil, events...)
+	if err != nil {
+		return err
+	}
+	if err := p.log.Update(write); err != nil {
+		return fmt.Errorf("publish to topic %s: %w", events[0].Topic(), err)
+	}
+	return nil
+}
+
+// InTx encodes events and returns a function that appends them, and moves the
+// cursor unless it is nil, inside somebody else's transaction: what a handler's
+// commit needs so that its state, its cursor and what follows become durable
+// together. The function may be called more than once.
+func (p *Pipeline) InTx(cur *event.Cursor, events ...event.Event) (func(tx *bbolt.Tx) error, error) {
+	payloads := make([][]byte, len(events))
+	for i, e := range events {
+		var err error
+		if payloads[i], err = event.Encode(e); err != nil {
+			return nil, fmt.Errorf("publish: %w", err)
+		}
+	}
+	return func(tx *bbolt.Tx) error {
+		for i, e := range events {
+			if err := p.log.AppendTx(tx, string(e.Topic()), payloads[i]); err != nil {
+				return err
+			}
+		}
+		if cur != nil {
+			if err := p.log.AdvanceTx(tx, *cur); err != nil {
+				return err
+			}
+		}
+		tx.OnCommit(func() {
+			for _, e := range events {
+				p.metrics.published.WithLabelValues(string(e.Topic()), event.Kind(e)).Inc()
+			}
+		})
+		return nil
+	}, nil
+}
+
+// Handle lets h handle a topic as consumer group group. With maxBatch above 1
+// the handler gets up to so many events at once, as many as wait in the log.
+// Should such a batch fail for good, its events come one by one, so that only
+// the one at fault becomes a dead letter. Call it before Run, once for each
+// (group, topic).
+func (p *Pipeline) Handle(group string, topic event.Topic, maxBatch int, h Handler) {
+	c := &consumer{
+		p: p, group: group, topic: topic, most: max(maxBatch, 1), handler: h,
+		logger: p.logger.WithFields(logrus.Fields{"topic": topic, "group": group}),
+	}
+	p.mu.Lock()
+	p.consumers = append(p.consumers, c)
+	p.mu.Unlock()
+	// A subscriber of its own: the router closes it together with the handler.
+	p.router.AddConsumerHandler(group+"/"+string(topic), string(topic), p.log.Subscriber(group), c.handle).
+		AddMiddleware(c.detach, c.refuse, c.measure, c.bury, recovered, c.timeout)
+}
+
+func (p *Pipeline) all() []*consumer {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.consumers)
+}
+
+// Run handles events until ctx ends, lets handlers finish (see CloseTimeout), and
+// returns nil. It returns an error when it cannot start or a handler does not
+// end. Call it once.
+func (p *Pipeline) Run(ctx context.Context) error {
+	defer p.stopWork()
+	// All groups first: from here on nothing is deleted that one of them needs.
+	for _, c := range p.all() {
+		if err := p.log.Register(string(c.topic), c.group); err != nil {
+			return err
+		}
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- p.router.Run(context.WithoutCancel(ctx)) }()
+	// The router must have started before it can be closed.
+	select {
+	case <-p.router.Running():
+	case err := <-ended:
+		return fmt.Errorf("start the pipeline: %w", err)
+	}
+	select {
+	case <-ctx.Done():
+	case err := <-ended:
+		return errors.Join(errors.New("the pipeline ended by itself, its log was closed"), err)
+	}
+	late := time.AfterFunc(p.opts.CloseTimeout, p.stopWork)
+	defer late.Stop()
+	if err := p.router.Close(); err != nil {
+		return fmt.Errorf("stop the pipeline: a handler did not end within %v: %w", p.opts.CloseTimeout+giveUp, err)
+	}
+	return <-ended
+}
+
+// Running returns a channel that is closed once every handler is subscribed.
+func (p *Pipeline) Running() <-chan struct{} { return p.router.Running() }
+
+// Lag is how far a handler's group is behind.
+type Lag struct {
+	Topic event.Topic `json:"topic"`
+	Group string      `json:"group"`
+	// Entries are those not handled yet; Since is when the oldest was published,
+	// zero when there is none.
+	Entries uint64    `json:"entries"`
+	Since   time.Time `json:"since,omitzero"`
+}
+
+// Lag returns the lag of every handler, in the order of Handle.
+func (p *Pipeline) Lag() ([]Lag, error) {
+	all := p.all()
+	lags := make([]Lag, len(all))
+	for i, c := range all {
+		entries, since, err := p.log.Lag(string(c.topic), c.group)
+		if err != nil {
+			return nil, fmt.Errorf("lag of group %s, topic %s: %w", c.group, c.topic, err)
+		}
+		lags[i] = Lag{Topic: c.topic, Group: c.group, Entries: entries, Since: since}
+	}
+	return lags, nil
+}
