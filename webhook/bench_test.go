@@ -22,6 +22,7 @@ import (
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/pipeline"
 	"github.com/hone-ml/hone/pipeline/boltlog"
 )
 
@@ -44,11 +45,10 @@ func benchmarkWebhook(b *testing.B, senders int) {
 		b.Fatal(err)
 	}
 	defer log.Close()
-	p := &logPublisher{log: log}
 	quiet := logrus.New()
 	quiet.SetOutput(io.Discard)
 	s, err := New(Options{
-		Publisher: p, Predictor: nobody{}, Projects: nobody{}, Adopter: nobody{},
+		Publisher: newPublisher(b, log), Predictor: nobody{}, Projects: nobody{}, Adopter: nobody{},
 		Secret: "bench", Logger: logrus.NewEntry(quiet),
 	})
 	if err != nil {
@@ -68,7 +68,11 @@ func benchmarkWebhook(b *testing.B, senders int) {
 		defer conns[i].conn.Close()
 	}
 	conns[0].send(b, 1) // so that the size of an event is known
-	payload := bytes.Repeat([]byte{'x'}, p.last())
+	entries, err := log.Read(string(event.Changes), 0, 1)
+	if err != nil || len(entries) != 1 {
+		b.Fatalf("the log has %d entries, %v", len(entries), err)
+	}
+	payload := bytes.Repeat([]byte{'x'}, len(entries[0].Payload))
 	put := plainPut(b, payload)
 
 	acks := make([]time.Duration, b.N)
@@ -91,7 +95,7 @@ func benchmarkWebhook(b *testing.B, senders int) {
 		b.StartTimer()
 	}
 	b.StopTimer()
-	if n := p.count(); n != b.N+1 {
+	if n := logged(b, log); n != b.N+1 {
 		b.Fatalf("%d events are in the log, want %d", n, b.N+1)
 	}
 	slices.Sort(acks)
@@ -178,33 +182,31 @@ func (s *sender) send(b *testing.B, id int64) {
 	}
 }
 
-// logPublisher encodes events into the log.
-type logPublisher struct {
-	log  *boltlog.Log
-	mu   sync.Mutex
-	n    int
-	size int
-}
-
-func (p *logPublisher) Publish(_ context.Context, events ...event.Event) error {
-	for _, e := range events {
-		raw, err := event.Encode(e)
+// logged counts the changes in a log.
+func logged(b *testing.B, log *boltlog.Log) (n int) {
+	b.Helper()
+	for after := uint64(0); ; {
+		entries, err := log.Read(string(event.Changes), after, 1000)
 		if err != nil {
-			return err
+			b.Fatal(err)
 		}
-		if _, err := p.log.Append(string(e.Topic()), raw); err != nil {
-			return err
+		if len(entries) == 0 {
+			return n
 		}
-		p.mu.Lock()
-		p.n++
-		p.size = len(raw)
-		p.mu.Unlock()
+		n += len(entries)
+		after = entries[len(entries)-1].Offset
 	}
-	return nil
 }
 
-func (p *logPublisher) last() int  { p.mu.Lock(); defer p.mu.Unlock(); return p.size }
-func (p *logPublisher) count() int { p.mu.Lock(); defer p.mu.Unlock(); return p.n }
+// newPublisher publishes to a log as hone does.
+func newPublisher(t testing.TB, log *boltlog.Log) *pipeline.Pipeline {
+	t.Helper()
+	p, err := pipeline.New(log, pipeline.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
 
 // nobody has no project.
 type nobody struct{}

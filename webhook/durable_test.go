@@ -35,7 +35,7 @@ func TestEventIsOnDiskWhenAnswered(t *testing.T) {
 	quiet := logrus.New()
 	quiet.SetOutput(io.Discard)
 	s, err := New(Options{
-		Publisher: &logPublisher{log: log}, Predictor: nobody{}, Projects: nobody{}, Adopter: nobody{},
+		Publisher: newPublisher(t, log), Predictor: nobody{}, Projects: nobody{}, Adopter: nobody{},
 		Logger: logrus.NewEntry(quiet),
 	})
 	if err != nil {
