@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -43,6 +44,21 @@ func TestFirstLoadReadsEverythingAndMissesNothing(t *testing.T) {
 		assert.LessOrEqual(t, len(e.Tasks), 4)
 		assert.Equal(t, event.FromReconcile, e.Source)
 	}
+}
+
+func TestLargeTasksMakeSmallEvents(t *testing.T) {
+	g := rigFor(t, func(o *Options) { o.PageSize = 500 })
+	for range 10 {
+		id := g.ls.addTask()
+		g.ls.tasks[id].Data = json.RawMessage(`{"text":"` + strings.Repeat("x", 400_000) + `"}`)
+	}
+	require.Empty(t, g.run(false).Error)
+	g.same()
+	most := 0
+	for _, e := range g.take() {
+		most = max(most, len(e.Tasks))
+	}
+	assert.Equal(t, 3, most)
 }
 
 // Every kind of change whose webhook is lost, or that sends none.

@@ -1,0 +1,137 @@
+package sampler
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/labelstudio"
+)
+
+// realBrain is a brain whose tasks have Label Studio's ids.
+type realBrain struct {
+	*brain
+	ids map[event.TaskID]bool
+}
+
+func (r realBrain) Tasks(ctx context.Context, p event.ProjectID, ids []event.TaskID) ([]event.TaskState, error) {
+	if ids == nil {
+		for id := range r.ids {
+			ids = append(ids, id)
+		}
+	}
+	return r.brain.Tasks(ctx, p, ids)
+}
+
+func (r realBrain) Regions(context.Context, event.ProjectID, []event.Task) ([]json.RawMessage, error) {
+	return []json.RawMessage{[]byte(`[{"id":"h","from_name":"topic","to_name":"text","type":"choices","value":{"choices":["bank"]}}]`)}, nil
+}
+
+// A real Label Studio hands out the tasks in the order of the queue, label by
+// label, and over a change of version.
+func TestRealLabelStudioFollowsTheQueue(t *testing.T) {
+	url := os.Getenv("HONE_LS_URL")
+	if url == "" {
+		t.Skip("HONE_LS_URL names no Label Studio; scripts/label-studio run starts one")
+	}
+	ctx := t.Context()
+	c, err := labelstudio.NewClient(labelstudio.Options{URL: url, Token: labelstudio.Secret(os.Getenv("HONE_LS_TOKEN"))})
+	require.NoError(t, err)
+	defer c.Close()
+	p, err := c.CreateProject(ctx, "sampler test", `<View><Text name="text" value="$text"/><Choices name="topic" toName="text"><Choice value="bank"/><Choice value="travel"/></Choices></View>`)
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, c.DeleteProject(context.Background(), p.ID)) }()
+	sampling := labelstudio.UncertaintySampling
+	_, err = c.PatchProject(ctx, p.ID, labelstudio.ProjectPatch{Sampling: &sampling})
+	require.NoError(t, err)
+	var tasks []map[string]any
+	for i := range 60 {
+		tasks = append(tasks, map[string]any{"data": map[string]string{"text": fmt.Sprintf("text %d", i)}})
+	}
+	ids, err := c.Import(ctx, p.ID, tasks)
+	require.NoError(t, err)
+
+	b := realBrain{brain: newBrain(1 << 30), ids: map[event.TaskID]bool{}}
+	for _, id := range ids {
+		b.ids[id] = true
+	}
+	seen := make(chan Observation, 1000)
+	o := Defaults()
+	o.Pool, o.Scorer, o.Predictor, o.LabelStudio = b, b, b, Over(c)
+	o.QueueSize, o.Settle = 10, 100*time.Millisecond
+	o.Observer = func(x Observation) { seen <- x }
+	s, err := New(o)
+	require.NoError(t, err)
+	runCtx, stop := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() { done <- s.Run(runCtx) }()
+	defer func() { stop(); assert.NoError(t, <-done) }()
+	wait := func(stage Stage, rank uint64) {
+		t.Helper()
+		late := time.After(time.Minute)
+		for {
+			select {
+			case x := <-seen:
+				require.NoError(t, x.Err)
+				if x.Stage == stage && x.Rank >= rank {
+					return
+				}
+			case <-late:
+				st, _ := s.Status(p.ID)
+				t.Fatalf("no %s of ranking %d: %+v", stage, rank, st)
+			}
+		}
+	}
+	s.Refresh(p.ID)
+	wait(Cleaned, 1)
+
+	var lags []time.Duration
+	for n := range 8 {
+		next, err := c.NextTask(ctx, p.ID)
+		require.NoError(t, err)
+		require.Equal(t, s.Next(p.ID)[0].Task, next.ID, "label %d", n)
+		a, err := c.CreateAnnotation(ctx, next.ID, labelstudio.AnnotationWrite{Result: json.RawMessage(`[{"id":"a","from_name":"topic","to_name":"text","type":"choices","value":{"choices":["bank"]}}]`)})
+		require.NoError(t, err)
+		require.NotZero(t, a.ID)
+		version := fmt.Sprintf("hone-%d", 1+n/4)
+		b.is(func() { b.labelled[next.ID] = true; b.salt++; b.version = version })
+		before, _ := s.Status(p.ID)
+		require.NoError(t, s.Learned(ctx, []event.Event{&event.Learned{Project: p.ID, Since: time.Now(), Version: version, Tasks: []event.TaskID{next.ID}}}, event.Cursor{}))
+		wait(HeadPushed, before.Rank+1)
+		st, _ := s.Status(p.ID)
+		lags = append(lags, st.HeadLag)
+		wait(Cleaned, before.Rank+1)
+	}
+	t.Logf("from hearing of a label to the new head being in Label Studio: %v", lags)
+	live, counts, err := Over(c).ModelVersion(ctx, p.ID)
+	require.NoError(t, err)
+	assert.Equal(t, "hone-2", live)
+	assert.Len(t, counts, 1, "superseded predictions are gone: %v", counts)
+
+	// Somebody deletes all predictions; then one row turns out to be gone.
+	require.NoError(t, c.DeleteTaskPredictions(ctx, p.ID))
+	st, _ := s.Status(p.ID)
+	b.is(func() { b.salt++ })
+	require.NoError(t, s.Learned(ctx, []event.Event{&event.Learned{Project: p.ID, Since: time.Now(), Version: "hone-2"}}, event.Cursor{}))
+	wait(Cleaned, st.Rank+1)
+	_, counts, err = Over(c).ModelVersion(ctx, p.ID)
+	require.NoError(t, err)
+	t.Logf("after deleting all: %v", counts)
+
+	// A project that is deleted is left alone.
+	require.NoError(t, c.DeleteProject(ctx, p.ID))
+	s.Refresh(p.ID)
+	for x := range seen {
+		if x.Stage == Failed {
+			assert.ErrorIs(t, x.Err, errGone)
+			break
+		}
+	}
+}
