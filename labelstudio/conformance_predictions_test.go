@@ -73,7 +73,8 @@ func (s suite) predictions(t *testing.T) {
 	require.Equal(t, 0.75, *changed.Score)
 	require.NoError(t, s.c.DeletePrediction(t.Context(), again.ID))
 	require.NoError(t, s.c.DeletePrediction(t.Context(), again.ID))
-	for range s.c.Predictions(t.Context(), p) {
+	for _, err := range s.c.Predictions(t.Context(), p) {
+		require.NoError(t, err)
 		break // stopping early must not hang or leak
 	}
 
