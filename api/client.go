@@ -1,0 +1,184 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/hone-ml/hone/event"
+)
+
+// ErrNotRunning says that nothing answers at hone's address.
+var ErrNotRunning = errors.New("hone is not running")
+
+// Client asks a running hone. The zero HTTP client has no timeout: commands
+// such as doctor take as long as Label Studio does; use the context.
+type Client struct {
+	// Base is hone's address, such as http://127.0.0.1:9090.
+	Base string
+	// User and Password are hone's own Basic auth, empty when it has none.
+	User, Password string
+	HTTP           *http.Client
+}
+
+// BaseFromListen turns a listen address such as ":9090" into the URL at which
+// this machine reaches it.
+func BaseFromListen(listen string) (string, error) {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return "", fmt.Errorf("listen address %q is not host:port: %w", listen, err)
+	}
+	if ip := net.ParseIP(host); host == "" || (ip != nil && ip.IsUnspecified()) {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, port), nil
+}
+
+// Projects lists all projects.
+func (c *Client) Projects(ctx context.Context) ([]Project, error) {
+	var out struct{ Projects []Project }
+	err := c.do(ctx, http.MethodGet, "/api/projects", nil, &out)
+	return out.Projects, err
+}
+
+// Project returns one project.
+func (c *Client) Project(ctx context.Context, id event.ProjectID) (Project, error) {
+	var out Project
+	err := c.do(ctx, http.MethodGet, projectPath(id, ""), nil, &out)
+	return out, err
+}
+
+// Versions lists a project's versions, oldest first.
+func (c *Client) Versions(ctx context.Context, id event.ProjectID) ([]Version, error) {
+	var out struct{ Versions []Version }
+	err := c.do(ctx, http.MethodGet, projectPath(id, "/versions"), nil, &out)
+	return out.Versions, err
+}
+
+// Connect registers hone, seen by Label Studio at url, with a project.
+func (c *Client) Connect(ctx context.Context, id event.ProjectID, url string) (Report, error) {
+	var out Report
+	err := c.do(ctx, http.MethodPost, projectPath(id, "/connect"), ConnectRequest{URL: url}, &out)
+	return out, err
+}
+
+// Retrain asks for a full retrain and returns when hone accepted it.
+func (c *Client) Retrain(ctx context.Context, id event.ProjectID) (time.Time, error) {
+	return c.ask(ctx, projectPath(id, "/retrain"))
+}
+
+// Reconcile asks for a comparison with Label Studio.
+func (c *Client) Reconcile(ctx context.Context, id event.ProjectID) (time.Time, error) {
+	return c.ask(ctx, projectPath(id, "/reconcile"))
+}
+
+// Rollback asks to make an earlier version live; to is empty for the one before.
+func (c *Client) Rollback(ctx context.Context, id event.ProjectID, to string) (time.Time, error) {
+	return c.ask(ctx, projectPath(id, "/rollback?to="+url.QueryEscape(to)))
+}
+
+// DeadLetters lists events that could not be handled.
+func (c *Client) DeadLetters(ctx context.Context, limit int) ([]DeadLetter, error) {
+	var out struct {
+		DeadLetters []DeadLetter `json:"dead_letters"`
+	}
+	err := c.do(ctx, http.MethodGet, "/api/deadletters?limit="+strconv.Itoa(limit), nil, &out)
+	return out.DeadLetters, err
+}
+
+// OnDeadLetters replays ("replay") or deletes ("drop") letters; no ids means
+// all. It returns how many.
+func (c *Client) OnDeadLetters(ctx context.Context, verb string, ids []uint64) (int, error) {
+	var out struct{ Count int }
+	err := c.do(ctx, http.MethodPost, "/api/deadletters/"+verb, map[string]any{"ids": ids}, &out)
+	return out.Count, err
+}
+
+// Doctor runs the checks of one project, or with id 0 of all.
+func (c *Client) Doctor(ctx context.Context, id event.ProjectID) (Report, error) {
+	var out Report
+	path := "/api/doctor"
+	if id != 0 {
+		path += "?project=" + strconv.FormatInt(int64(id), 10)
+	}
+	err := c.do(ctx, http.MethodGet, path, nil, &out)
+	return out, err
+}
+
+// Health returns nil when hone answers /health.
+func (c *Client) Health(ctx context.Context) error {
+	var out map[string]any
+	return c.do(ctx, http.MethodGet, "/health", nil, &out)
+}
+
+func (c *Client) ask(ctx context.Context, path string) (time.Time, error) {
+	var out struct{ At time.Time }
+	err := c.do(ctx, http.MethodPost, path, struct{}{}, &out)
+	return out.At, err
+}
+
+func projectPath(id event.ProjectID, rest string) string {
+	return "/api/projects/" + strconv.FormatInt(int64(id), 10) + rest
+}
+
+func (c *Client) do(ctx context.Context, method, path string, in, out any) error {
+	var body io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return err
+		}
+		body = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, strings.TrimRight(c.Base, "/")+path, body)
+	if err != nil {
+		return err
+	}
+	if in != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if c.User != "" {
+		req.SetBasicAuth(c.User, c.Password)
+	}
+	hc := c.HTTP
+	if hc == nil {
+		hc = http.DefaultClient
+	}
+	resp, err := hc.Do(req)
+	if err != nil {
+		if errors.Is(err, syscall.ECONNREFUSED) {
+			return fmt.Errorf("%w: nothing answers at %s; start it with `hone serve`, or give its address with --listen", ErrNotRunning, c.Base)
+		}
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode >= 300 {
+		return answerError(resp, c.Base)
+	}
+	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
+		return fmt.Errorf("%s %s: not the answer of a hone: %w", method, path, err)
+	}
+	return nil
+}
+
+func answerError(resp *http.Response, base string) error {
+	var e Error
+	b, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	if json.Unmarshal(b, &e) == nil && e.Error != "" {
+		return errors.New(e.Error)
+	}
+	if resp.StatusCode == http.StatusUnauthorized {
+		return fmt.Errorf("hone at %s wants its user and password: set BASIC_AUTH_USER and BASIC_AUTH_PASS", base)
+	}
+	return fmt.Errorf("%s answered %s; is that a hone?", base, resp.Status)
+}

@@ -1,0 +1,258 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/hone-ml/hone/event"
+)
+
+// ErrUnknownProject is returned by Projects for an id hone has not heard of.
+var ErrUnknownProject = errors.New("unknown project")
+
+// Projects reads what hone knows. Safe for concurrent use.
+type Projects interface {
+	// List returns all projects by id.
+	List(ctx context.Context) ([]Project, error)
+	// Get returns one project, or an error wrapping ErrUnknownProject.
+	Get(ctx context.Context, id event.ProjectID) (Project, error)
+	// Versions returns a project's versions, oldest first.
+	Versions(ctx context.Context, id event.ProjectID) ([]Version, error)
+}
+
+// Publisher puts an event into the log; it is durable when Publish returns nil.
+type Publisher interface {
+	Publish(ctx context.Context, events ...event.Event) error
+}
+
+// DeadLetters lists and replays what could not be handled.
+type DeadLetters interface {
+	List(ctx context.Context, limit int) ([]DeadLetter, error)
+	// Replay puts letters back into their log; no ids means all of them.
+	Replay(ctx context.Context, ids ...uint64) (int, error)
+	// Drop deletes letters; no ids means all of them.
+	Drop(ctx context.Context, ids ...uint64) (int, error)
+}
+
+// Connector talks to Label Studio about the connection itself.
+type Connector interface {
+	Connect(ctx context.Context, id event.ProjectID, url string) (Report, error)
+	// Doctor checks one project, or with id 0 every project.
+	Doctor(ctx context.Context, id event.ProjectID) (Report, error)
+}
+
+// Server holds the handlers. All fields are required but Ready.
+type Server struct {
+	Projects    Projects
+	Publisher   Publisher
+	DeadLetters DeadLetters
+	Connector   Connector
+	Metrics     http.Handler
+	// Ready returns nil once hone has loaded its models and follows its log.
+	Ready func() error
+	// Now stamps requests; nil means time.Now.
+	Now func() time.Time
+}
+
+// Register adds the routes. Health and metrics stay open; everything under
+// /api goes through the given middleware (authentication).
+func (s *Server) Register(r gin.IRouter, protect ...gin.HandlerFunc) {
+	r.GET("/healthz", func(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"status": "ok"}) })
+	r.GET("/readyz", s.ready)
+	r.GET("/metrics", gin.WrapH(s.Metrics))
+
+	g := r.Group("/api", protect...)
+	g.GET("/projects", s.list)
+	g.GET("/projects/:id", s.get)
+	g.GET("/projects/:id/versions", s.versions)
+	g.POST("/projects/:id/connect", s.connect)
+	g.POST("/projects/:id/retrain", s.ask(func(p event.ProjectID, at time.Time, c *gin.Context) event.Event {
+		return &event.RetrainDue{Project: p, At: at, Reason: "command"}
+	}))
+	g.POST("/projects/:id/reconcile", s.ask(func(p event.ProjectID, at time.Time, c *gin.Context) event.Event {
+		return &event.ReconcileDue{Project: p, At: at, Reason: "command", Full: c.Query("full") != "false"}
+	}))
+	g.POST("/projects/:id/rollback", s.ask(func(p event.ProjectID, at time.Time, c *gin.Context) event.Event {
+		return &event.RollbackDue{Project: p, At: at, To: c.Query("to")}
+	}))
+	g.GET("/deadletters", s.letters)
+	g.POST("/deadletters/replay", s.onLetters(s.DeadLetters.Replay))
+	g.POST("/deadletters/drop", s.onLetters(s.DeadLetters.Drop))
+	g.GET("/doctor", s.doctor)
+}
+
+func (s *Server) now() time.Time {
+	if s.Now != nil {
+		return s.Now()
+	}
+	return time.Now()
+}
+
+func (s *Server) ready(c *gin.Context) {
+	if s.Ready != nil {
+		if err := s.Ready(); err != nil {
+			c.JSON(http.StatusServiceUnavailable, Error{err.Error()})
+			return
+		}
+	}
+	c.JSON(http.StatusOK, gin.H{"status": "ready"})
+}
+
+func (s *Server) list(c *gin.Context) {
+	ps, err := s.Projects.List(c)
+	if err != nil {
+		fail(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, gin.H{"projects": ps})
+}
+
+func (s *Server) get(c *gin.Context) {
+	id, ok := projectID(c)
+	if !ok {
+		return
+	}
+	p, err := s.Projects.Get(c, id)
+	if err != nil {
+		fail(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, p)
+}
+
+func (s *Server) versions(c *gin.Context) {
+	id, ok := projectID(c)
+	if !ok {
+		return
+	}
+	vs, err := s.Projects.Versions(c, id)
+	if err != nil {
+		fail(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, gin.H{"versions": vs})
+}
+
+// ask turns a request into an event: the log decides when it happens, so that
+// a command has its place among the labels.
+func (s *Server) ask(make func(event.ProjectID, time.Time, *gin.Context) event.Event) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		id, ok := projectID(c)
+		if !ok {
+			return
+		}
+		if _, err := s.Projects.Get(c, id); err != nil {
+			fail(c, err)
+			return
+		}
+		at := s.now()
+		if err := s.Publisher.Publish(c, make(id, at, c)); err != nil {
+			fail(c, err)
+			return
+		}
+		c.JSON(http.StatusAccepted, gin.H{"status": "accepted", "at": at})
+	}
+}
+
+func (s *Server) connect(c *gin.Context) {
+	id, ok := projectID(c)
+	if !ok {
+		return
+	}
+	var req ConnectRequest
+	if err := c.ShouldBindJSON(&req); err != nil {
+		c.JSON(http.StatusBadRequest, Error{`the body must be {"url": "http://host:port"}`})
+		return
+	}
+	rep, err := s.Connector.Connect(c, id, req.URL)
+	if err != nil {
+		fail(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, rep)
+}
+
+func (s *Server) doctor(c *gin.Context) {
+	var id event.ProjectID
+	if q := c.Query("project"); q != "" {
+		n, err := strconv.ParseInt(q, 10, 64)
+		if err != nil {
+			c.JSON(http.StatusBadRequest, Error{"project must be a number"})
+			return
+		}
+		id = event.ProjectID(n)
+	}
+	rep, err := s.Connector.Doctor(c, id)
+	if err != nil {
+		fail(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, rep)
+}
+
+func (s *Server) letters(c *gin.Context) {
+	limit := 100
+	if q := c.Query("limit"); q != "" {
+		n, err := strconv.Atoi(q)
+		if err != nil || n < 1 {
+			c.JSON(http.StatusBadRequest, Error{"limit must be a number from 1"})
+			return
+		}
+		limit = n
+	}
+	ls, err := s.DeadLetters.List(c, limit)
+	if err != nil {
+		fail(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, gin.H{"dead_letters": ls})
+}
+
+func (s *Server) onLetters(do func(context.Context, ...uint64) (int, error)) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		var req struct {
+			IDs []uint64 `json:"ids"`
+		}
+		if c.Request.ContentLength != 0 {
+			if err := c.ShouldBindJSON(&req); err != nil {
+				c.JSON(http.StatusBadRequest, Error{`the body must be {"ids": [1, 2]}, or empty for all`})
+				return
+			}
+		}
+		n, err := do(c, req.IDs...)
+		if err != nil {
+			fail(c, err)
+			return
+		}
+		c.JSON(http.StatusOK, gin.H{"count": n})
+	}
+}
+
+func projectID(c *gin.Context) (event.ProjectID, bool) {
+	n, err := strconv.ParseInt(c.Param("id"), 10, 64)
+	if err != nil || n < 1 {
+		c.JSON(http.StatusBadRequest, Error{"project id must be a number from 1"})
+		return 0, false
+	}
+	return event.ProjectID(n), true
+}
+
+// fail is the one place where an error becomes a status.
+func fail(c *gin.Context, err error) {
+	status := http.StatusInternalServerError
+	var coded interface{ HTTPStatus() int }
+	switch {
+	case errors.Is(err, ErrUnknownProject):
+		status = http.StatusNotFound
+	case errors.As(err, &coded):
+		status = coded.HTTPStatus()
+	case errors.Is(err, context.DeadlineExceeded):
+		status = http.StatusGatewayTimeout
+	}
+	c.JSON(status, Error{err.Error()})
+}

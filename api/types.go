@@ -1,0 +1,145 @@
+// Package api is hone's own HTTP surface beside the Label Studio protocols:
+// what `hone status` and the other commands read and ask for, health, metrics.
+// Field names are a contract that people script against: add, never rename.
+package api
+
+import (
+	"time"
+
+	"github.com/hone-ml/hone/event"
+)
+
+// Project is what hone knows of one project: GET /api/projects/{id}, and what
+// `hone status --json` prints.
+type Project struct {
+	ID    event.ProjectID `json:"id"`
+	Title string          `json:"title,omitempty"`
+	// Labels counts the annotations the model stands on.
+	Labels int `json:"labels"`
+	// Pool counts the tasks that nobody has labelled.
+	Pool int `json:"pool"`
+	// Tasks and Skipped count tasks.
+	Tasks   int `json:"tasks"`
+	Skipped int `json:"skipped"`
+	// ModelVersion is the live version, as Label Studio shows it.
+	ModelVersion string `json:"model_version"`
+	// Snapshot counts the models published since hone started.
+	Snapshot uint64 `json:"snapshot"`
+	// OptimalityGap bounds how far the model is from the optimum on its
+	// examples; 0 is there.
+	OptimalityGap float64 `json:"optimality_gap"`
+	// LastEvent is when hone last heard of the project; LastReconcile when it
+	// last compared itself with Label Studio. Null: never.
+	LastEvent     *time.Time `json:"last_event"`
+	LastReconcile *time.Time `json:"last_reconcile"`
+	// MissedFound counts changes that no webhook told and a reconcile found.
+	MissedFound uint64 `json:"missed_found"`
+	Heads       []Head `json:"heads"`
+	// Unlearnable are the controls hone leaves alone, each with the reason.
+	Unlearnable []Unlearnable `json:"unlearnable,omitempty"`
+	Queue       Queue         `json:"queue"`
+	Retrain     Retrain       `json:"retrain"`
+	// Backlog counts received events not yet learned.
+	Backlog uint64 `json:"backlog"`
+	// DeadLetters counts events, of all projects, that could not be handled.
+	DeadLetters int `json:"dead_letters"`
+	// Problems are things to mend, each a sentence.
+	Problems []string `json:"problems,omitempty"`
+}
+
+// Head is the model of one control tag. Accuracy, MacroF1 and LogLoss are
+// progressive: each label is predicted before it is learned. Null: no label yet.
+type Head struct {
+	Control        string   `json:"control"`
+	Type           string   `json:"type"`
+	Labels         []string `json:"labels"`
+	Examples       int      `json:"examples"`
+	Accuracy       *float64 `json:"accuracy"`
+	MacroF1        *float64 `json:"macro_f1"`
+	LogLoss        *float64 `json:"log_loss"`
+	RecentAccuracy *float64 `json:"recent_accuracy"`
+}
+
+// Unlearnable is a control hone does not learn, and why.
+type Unlearnable struct {
+	Control string `json:"control"`
+	Type    string `json:"type"`
+	Reason  string `json:"reason"`
+}
+
+// Queue is what should be labelled next, best first.
+type Queue struct {
+	Strategy string `json:"strategy"`
+	// Tasks in order; Pushed is how many of them Label Studio has in this order.
+	Tasks    []event.TaskID `json:"tasks"`
+	Pushed   int            `json:"pushed"`
+	LastPush *time.Time     `json:"last_push"`
+	// Error is why pushing does not work now; empty when it does.
+	Error string `json:"error,omitempty"`
+}
+
+// Retrain is the state of the full retrain.
+type Retrain struct {
+	Running bool `json:"running"`
+	// Progress is 0 to 1 while running.
+	Progress float64 `json:"progress"`
+	// Last is when the last one ended, Outcome what came of it.
+	Last    *time.Time `json:"last"`
+	Outcome string     `json:"outcome,omitempty"`
+}
+
+// Version is one entry of `hone versions`.
+type Version struct {
+	Name      string             `json:"name"`
+	Live      bool               `json:"live"`
+	CreatedAt time.Time          `json:"created_at"`
+	Reason    string             `json:"reason"`
+	Labels    int                `json:"labels"`
+	Accuracy  map[string]float64 `json:"accuracy,omitempty"`
+}
+
+// DeadLetter is an event that could not be handled, with the reason.
+type DeadLetter struct {
+	ID     uint64    `json:"id"`
+	Topic  string    `json:"topic"`
+	At     time.Time `json:"at"`
+	Reason string    `json:"reason"`
+	Event  string    `json:"event"`
+}
+
+// ConnectRequest asks to register hone with a project.
+type ConnectRequest struct {
+	// URL is hone's address as Label Studio sees it.
+	URL string `json:"url"`
+}
+
+// Step is one thing `hone connect` did or found, or one check of `hone doctor`.
+type Step struct {
+	// Level is "ok", "warn" or "fail".
+	Level string `json:"level"`
+	// Name is the thing, What the finding, Fix what to do about it.
+	Name string `json:"name"`
+	What string `json:"what"`
+	Fix  string `json:"fix,omitempty"`
+}
+
+// Report is the outcome of connect or doctor.
+type Report struct {
+	Project event.ProjectID `json:"project,omitempty"`
+	Steps   []Step          `json:"steps"`
+}
+
+// Failed reports whether any step failed.
+func (r Report) Failed() bool {
+	for _, s := range r.Steps {
+		if s.Level == "fail" {
+			return true
+		}
+	}
+	return false
+}
+
+// Error is the body of every answer that is not 2xx.
+type Error struct {
+	Error string `json:"error"`
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/mattn/go-isatty"
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+
+	"github.com/hone-ml/hone/api"
+	"github.com/hone-ml/hone/event"
+)
+
+// pollEvery is how often a waiting command asks hone.
+const pollEvery = 200 * time.Millisecond
+
+// await polls a project until done says so, reporting each state to progress.
+func (c *cli) await(cl *api.Client, id event.ProjectID, done func(api.Project) bool, progress func(api.Project)) (api.Project, error) {
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for {
+		p, err := cl.Project(c.cmd.Context(), id)
+		if err != nil {
+			return p, err
+		}
+		if done(p) {
+			return p, nil
+		}
+		if progress != nil {
+			progress(p)
+		}
+		select {
+		case <-c.cmd.Context().Done():
+			return p, fmt.Errorf("stopped waiting; hone goes on with it (see `hone status --project %d`)", id)
+		case <-tick.C:
+		}
+	}
+}
+
+func newRetrain(c *cli) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "retrain",
+		Short: "Rebuild a project's model, compare it with the live one, swap if not worse",
+		Example: `  hone retrain --project 3
+  hone retrain --project 3 --no-wait`,
+		Args: cobra.NoArgs,
+	}
+	project := withProject(cmd, "which project (default: the only one)")
+	noWait := cmd.Flags().Bool("no-wait", false, "return as soon as hone accepted it")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cl, err := c.client()
+		if err != nil {
+			return err
+		}
+		id, err := c.theProject(cl, *project)
+		if err != nil {
+			return err
+		}
+		at, err := cl.Retrain(cmd.Context(), id)
+		if err != nil || *noWait {
+			return err
+		}
+		bar := newBar(100, "retraining")
+		p, err := c.await(cl, id,
+			func(p api.Project) bool { return p.Retrain.Last != nil && !p.Retrain.Last.Before(at) },
+			func(p api.Project) { _ = bar.Set(int(100 * p.Retrain.Progress)) })
+		if err != nil {
+			return err
+		}
+		_ = bar.Finish()
+		c.printf("project %d: %s; %s is live\n", id, p.Retrain.Outcome, p.ModelVersion)
+		return nil
+	}
+	return cmd
+}
+
+func newReconcile(c *cli) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "reconcile",
+		Short:   "Compare a project with what Label Studio holds, and learn the difference",
+		Example: "  hone reconcile --project 3",
+		Args:    cobra.NoArgs,
+	}
+	project := withProject(cmd, "which project (default: the only one)")
+	noWait := cmd.Flags().Bool("no-wait", false, "return as soon as hone accepted it")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cl, err := c.client()
+		if err != nil {
+			return err
+		}
+		id, err := c.theProject(cl, *project)
+		if err != nil {
+			return err
+		}
+		before, err := cl.Project(cmd.Context(), id)
+		if err != nil {
+			return err
+		}
+		at, err := cl.Reconcile(cmd.Context(), id)
+		if err != nil || *noWait {
+			return err
+		}
+		p, err := c.await(cl, id, func(p api.Project) bool {
+			return p.LastReconcile != nil && !p.LastReconcile.Before(at) && p.Backlog == 0
+		}, nil)
+		if err != nil {
+			return err
+		}
+		c.printf("project %d: %d missed changes found, %d labels\n", id, p.MissedFound-before.MissedFound, p.Labels)
+		return nil
+	}
+	return cmd
+}
+
+// newBar is a progress bar on a terminal, and silent elsewhere.
+func newBar(limit int, what string) *progressbar.ProgressBar {
+	return progressbar.NewOptions(limit,
+		progressbar.OptionSetDescription(what),
+		progressbar.OptionSetWriter(os.Stderr),
+		progressbar.OptionSetVisibility(isatty.IsTerminal(os.Stderr.Fd())),
+		progressbar.OptionShowCount(),
+		progressbar.OptionSetWidth(30),
+		progressbar.OptionClearOnFinish(),
+	)
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hone-ml/hone/api"
+	"github.com/hone-ml/hone/config"
+	"github.com/hone-ml/hone/event"
+)
+
+// cli is what every command shares.
+type cli struct {
+	cmd  *cobra.Command
+	file string
+	json bool
+}
+
+func newRoot() *cobra.Command {
+	c := &cli{}
+	root := &cobra.Command{
+		Use:   "hone",
+		Short: "Make Label Studio learn while people label",
+		Long: `Hone learns from every annotation made in Label Studio, as it is made, and tells
+Label Studio which tasks to ask about next. Start it with "hone serve", connect
+a project with "hone connect", and look at it with "hone status".`,
+		Version:       version,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		PersistentPreRun: func(cmd *cobra.Command, _ []string) {
+			c.cmd = cmd
+		},
+	}
+	f := root.PersistentFlags()
+	f.StringVar(&c.file, "config", "", "configuration file (default ./config.yaml if it is there)")
+	f.String("listen", "", "address hone serves on, and where commands look for it (default :9090)")
+	f.String("data-dir", "", "directory of hone's database (default ./hone-data)")
+	f.Bool("debug", false, "log everything")
+	root.SetVersionTemplate("hone {{.Version}}\n")
+	root.AddCommand(
+		newServe(c), newConnect(c), newStatus(c), newDoctor(c), newRetrain(c), newReconcile(c),
+		newVersions(c), newRollback(c), newDeadLetter(c), newDemo(c), newHealthcheck(c), newVersion(),
+	)
+	return root
+}
+
+// config reads flags, environment, file and defaults, in that order of weight.
+func (c *cli) config() (config.Config, error) {
+	return config.Load(config.Sources{File: c.file, Environ: os.Environ(), Flags: c.cmd.Flags()})
+}
+
+// client returns a client for the hone that runs at the listen address.
+func (c *cli) client() (*api.Client, error) {
+	cfg, err := c.config()
+	if err != nil {
+		return nil, err
+	}
+	return clientFor(cfg)
+}
+
+func clientFor(cfg config.Config) (*api.Client, error) {
+	base, err := api.BaseFromListen(cfg.Listen)
+	if err != nil {
+		return nil, err
+	}
+	return &api.Client{Base: base, User: cfg.BasicAuth.User, Password: cfg.BasicAuth.Password.Reveal()}, nil
+}
+
+func (c *cli) out() io.Writer { return c.cmd.OutOrStdout() }
+
+func (c *cli) printf(format string, args ...any) {
+	_, _ = fmt.Fprintf(c.out(), format, args...)
+}
+
+func (c *cli) printJSON(v any) error {
+	enc := json.NewEncoder(c.out())
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+// withJSON adds --json to a command that prints a table.
+func (c *cli) withJSON(cmd *cobra.Command) *cobra.Command {
+	cmd.Flags().BoolVar(&c.json, "json", false, "print JSON for scripts")
+	return cmd
+}
+
+// withProject adds --project and returns where it lands.
+func withProject(cmd *cobra.Command, usage string) *int64 {
+	return cmd.Flags().Int64("project", 0, usage)
+}
+
+// theProject resolves --project: 0 means the only one there is.
+func (c *cli) theProject(cl *api.Client, id int64) (event.ProjectID, error) {
+	if id > 0 {
+		return event.ProjectID(id), nil
+	}
+	ps, err := cl.Projects(c.cmd.Context())
+	switch {
+	case err != nil:
+		return 0, err
+	case len(ps) == 1:
+		return ps[0].ID, nil
+	case len(ps) == 0:
+		return 0, fmt.Errorf("hone knows no project yet: run `hone connect --project ID`")
+	default:
+		return 0, fmt.Errorf("hone knows %d projects: say which with --project ID (see `hone status`)", len(ps))
+	}
+}

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hone-ml/hone/api"
+	"github.com/hone-ml/hone/event"
+)
+
+func newStatus(c *cli) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show what hone has learned and what it would ask next",
+		Example: `  hone status
+  hone status --project 3 --json | jq .labels`,
+		Args: cobra.NoArgs,
+	}
+	project := withProject(cmd, "only this project")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cl, err := c.client()
+		if err != nil {
+			return err
+		}
+		var ps []api.Project
+		if *project > 0 {
+			p, err := cl.Project(cmd.Context(), event.ProjectID(*project))
+			if err != nil {
+				return err
+			}
+			if c.json {
+				return c.printJSON(p)
+			}
+			ps = []api.Project{p}
+		} else {
+			if ps, err = cl.Projects(cmd.Context()); err != nil {
+				return err
+			}
+			if c.json {
+				return c.printJSON(map[string]any{"projects": ps})
+			}
+		}
+		if len(ps) == 0 {
+			c.printf("No project yet. Connect one: hone connect --project ID\n")
+		}
+		for _, p := range ps {
+			c.printProject(p, time.Now())
+		}
+		return nil
+	}
+	return c.withJSON(cmd)
+}
+
+func (c *cli) printProject(p api.Project, now time.Time) {
+	w := tabwriter.NewWriter(c.out(), 0, 4, 2, ' ', 0)
+	row := func(name, format string, args ...any) {
+		_, _ = fmt.Fprintf(w, "  %s\t%s\n", name, fmt.Sprintf(format, args...))
+	}
+	c.printf("Project %d  %s\n", p.ID, p.Title)
+	row("labels", "%d learned, %d tasks left to label, %d skipped", p.Labels, p.Pool, p.Skipped)
+	row("model", "%s, snapshot %d, optimality gap %.2g", p.ModelVersion, p.Snapshot, p.OptimalityGap)
+	for _, h := range p.Heads {
+		row("head "+h.Control, "%s over %d labels, %d examples, %s", h.Type, len(h.Labels), h.Examples, progressive(h))
+	}
+	for _, u := range p.Unlearnable {
+		row("left alone", "%s (%s): %s", u.Control, u.Type, u.Reason)
+	}
+	next := p.Queue.Tasks
+	if len(next) > 5 {
+		next = next[:5]
+	}
+	row("asks next", "%s of %d (%s), %d of them in Label Studio", joinIDs(next), len(p.Queue.Tasks), p.Queue.Strategy, p.Queue.Pushed)
+	if p.Queue.Error != "" {
+		row("push", "%s", p.Queue.Error)
+	}
+	if p.Retrain.Running {
+		row("retrain", "running, %.0f %%", 100*p.Retrain.Progress)
+	} else if p.Retrain.Last != nil {
+		row("retrain", "%s, %s", ago(p.Retrain.Last, now), p.Retrain.Outcome)
+	}
+	row("last event", "%s", ago(p.LastEvent, now))
+	row("reconciled", "%s, %d missed changes found so far", ago(p.LastReconcile, now), p.MissedFound)
+	if p.Backlog > 0 {
+		row("backlog", "%d events", p.Backlog)
+	}
+	if p.DeadLetters > 0 {
+		row("dead letters", "%d (see `hone deadletter list`)", p.DeadLetters)
+	}
+	for _, s := range p.Problems {
+		row("problem", "%s", s)
+	}
+	_ = w.Flush()
+}
+
+func progressive(h api.Head) string {
+	if h.Accuracy == nil {
+		return "nothing learned yet"
+	}
+	s := fmt.Sprintf("accuracy %.3f", *h.Accuracy)
+	if h.RecentAccuracy != nil {
+		s += fmt.Sprintf(" (lately %.3f)", *h.RecentAccuracy)
+	}
+	if h.MacroF1 != nil {
+		s += fmt.Sprintf(", macro-F1 %.3f", *h.MacroF1)
+	}
+	return s
+}
+
+func joinIDs(ids []event.TaskID) string {
+	if len(ids) == 0 {
+		return "nothing"
+	}
+	out := make([]string, len(ids))
+	for i, id := range ids {
+		out[i] = fmt.Sprint(id)
+	}
+	return strings.Join(out, " ")
+}
+
+func ago(t *time.Time, now time.Time) string {
+	if t == nil {
+		return "never"
+	}
+	return fmt.Sprintf("%s ago (%s)", now.Sub(*t).Round(time.Second), t.Local().Format(time.DateTime))
+}

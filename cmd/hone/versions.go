@@ -1,0 +1,134 @@
+package main
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hone-ml/hone/api"
+)
+
+func newVersions(c *cli) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "versions",
+		Short:   "List the model versions of a project",
+		Example: "  hone versions --project 3",
+		Args:    cobra.NoArgs,
+	}
+	project := withProject(cmd, "which project (default: the only one)")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cl, err := c.client()
+		if err != nil {
+			return err
+		}
+		id, err := c.theProject(cl, *project)
+		if err != nil {
+			return err
+		}
+		vs, err := cl.Versions(cmd.Context(), id)
+		if err != nil {
+			return err
+		}
+		if c.json {
+			return c.printJSON(map[string]any{"versions": vs})
+		}
+		w := tabwriter.NewWriter(c.out(), 0, 4, 2, ' ', 0)
+		_, _ = fmt.Fprintln(w, "VERSION\tLIVE\tMADE\tLABELS\tHELD-OUT ACCURACY\tWHY")
+		for _, v := range vs {
+			live := ""
+			if v.Live {
+				live = "*"
+			}
+			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", v.Name, live, v.CreatedAt.Local().Format(time.DateTime), v.Labels, accuracies(v), v.Reason)
+		}
+		return w.Flush()
+	}
+	return c.withJSON(cmd)
+}
+
+func accuracies(v api.Version) string {
+	if len(v.Accuracy) == 0 {
+		return "-"
+	}
+	var out []string
+	for control, a := range v.Accuracy {
+		out = append(out, fmt.Sprintf("%s %.3f", control, a))
+	}
+	sort.Strings(out)
+	return strings.Join(out, ", ")
+}
+
+func newRollback(c *cli) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "rollback",
+		Short: "Make an earlier model version live again",
+		Long: `Make an earlier model version live again. A version is a name and the settings
+the model is trained with; the labels stay. To undo wrong labels, delete or
+correct them in Label Studio: hone forgets them at once.`,
+		Example: `  hone rollback --project 3
+  hone rollback --project 3 --to hone-2`,
+		Args: cobra.NoArgs,
+	}
+	project := withProject(cmd, "which project (default: the only one)")
+	to := cmd.Flags().String("to", "", "name of the version (default: the one before the live one)")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cl, err := c.client()
+		if err != nil {
+			return err
+		}
+		id, err := c.theProject(cl, *project)
+		if err != nil {
+			return err
+		}
+		vs, err := cl.Versions(cmd.Context(), id)
+		if err != nil {
+			return err
+		}
+		target, err := rollbackTarget(vs, *to)
+		if err != nil {
+			return err
+		}
+		if _, err := cl.Rollback(cmd.Context(), id, target); err != nil {
+			return err
+		}
+		p, err := c.await(cl, id, func(p api.Project) bool { return p.ModelVersion == target }, nil)
+		if err != nil {
+			return err
+		}
+		c.printf("project %d: %s is live\n", id, p.ModelVersion)
+		return nil
+	}
+	return cmd
+}
+
+// rollbackTarget names the version to go back to, so that the command can wait
+// for it and a wrong name is refused before anything happens.
+func rollbackTarget(vs []api.Version, to string) (string, error) {
+	live := -1
+	var names []string
+	for i, v := range vs {
+		if v.Live {
+			live = i
+		}
+		names = append(names, v.Name)
+	}
+	if to == "" {
+		if live < 1 {
+			return "", fmt.Errorf("there is no version before the live one (versions: %s)", strings.Join(names, ", "))
+		}
+		return vs[live-1].Name, nil
+	}
+	for i, v := range vs {
+		if v.Name == to {
+			if i == live {
+				return "", fmt.Errorf("%s is live already", to)
+			}
+			return to, nil
+		}
+	}
+	return "", fmt.Errorf("there is no version %q (versions: %s)", to, strings.Join(names, ", "))
+}
