@@ -69,6 +69,8 @@ type Unlearnable struct {
 
 // Queue is what should be labelled next, best first.
 type Queue struct {
+	// Labels is how many labels the model knew that ranked this queue.
+	Labels   int    `json:"labels"`
 	Strategy string `json:"strategy"`
 	// Tasks in order; Pushed is how many of them Label Studio has in this order.
 	Tasks    []event.TaskID `json:"tasks"`
