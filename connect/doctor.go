@@ -1,0 +1,216 @@
+package connect
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hone-ml/hone/api"
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/labelstudio"
+)
+
+// Doctor checks the connection both ways for one project, or with 0 for every
+// project hone knows. It changes nothing, but for sending a webhook's own
+// settings again, which is how Label Studio reveals its block on private addresses.
+func (l *Link) Doctor(ctx context.Context, p event.ProjectID) (api.Report, error) {
+	rep := api.Report{Project: p}
+	c, err := l.Client()
+	if err != nil {
+		rep.Steps = append(rep.Steps, api.Step{Level: "fail", Name: "credential", What: err.Error()})
+		return rep, nil
+	}
+	steps, ok := CheckClient(ctx, c)
+	rep.Steps = append(rep.Steps, steps...)
+	if !ok {
+		return rep, nil
+	}
+	projects := []event.ProjectID{p}
+	if p == 0 {
+		if projects, err = l.o.Known(ctx); err != nil {
+			return rep, err
+		}
+		if len(projects) == 0 {
+			rep.Steps = append(rep.Steps, api.Step{Level: "warn", Name: "projects", What: "hone knows none yet", Fix: "run `hone connect --project ID`, or paste hone's address into Settings > Model of the project"})
+		}
+	}
+	for _, id := range projects {
+		r := &registration{link: l, client: c, project: id}
+		r.check(ctx)
+		for _, s := range r.report.Steps {
+			s.Name = fmt.Sprintf("project %d, %s", id, s.Name)
+			rep.Steps = append(rep.Steps, s)
+		}
+	}
+	return rep, nil
+}
+
+// CheckClient checks the way from hone to Label Studio: address and token. It
+// needs no running hone.
+func CheckClient(ctx context.Context, c *labelstudio.Client) ([]api.Step, bool) {
+	v, err := c.Version(ctx)
+	if err != nil {
+		return []api.Step{{Level: "fail", Name: "Label Studio", What: err.Error(), Fix: "check LABEL_STUDIO_URL (" + c.URL() + ") and that Label Studio runs"}}, false
+	}
+	steps := []api.Step{{Level: "ok", Name: "Label Studio", What: fmt.Sprintf("%s answers, version %s", c.URL(), v)}}
+	u, err := c.WhoAmI(ctx)
+	if err != nil {
+		return append(steps, api.Step{Level: "fail", Name: "token", What: fmt.Sprintf("a %s, refused: %v", c.TokenKind(), err), Fix: "copy a token from Account & Settings in Label Studio into LABEL_STUDIO_API_KEY"}), false
+	}
+	return append(steps, api.Step{Level: "ok", Name: "token", What: fmt.Sprintf("a %s, of %s", c.TokenKind(), u.Email)}), true
+}
+
+func (r *registration) check(ctx context.Context) {
+	if err := r.read(ctx); err != nil {
+		r.say("fail", "project", "check the id and that the token's user may see the project", "%v", err)
+		return
+	}
+	r.checkConfig()
+	b, i := r.backend()
+	if r.url == "" || i < 0 {
+		r.say("fail", "ML backend", fmt.Sprintf("run `hone connect --project %d --url http://HONE:9090` with an address Label Studio can reach", r.project),
+			"hone is not registered, or Label Studio does not reach it%s", r.complaints())
+		return
+	}
+	r.checkBackend(ctx, b, i)
+	r.checkHooks(ctx)
+	r.checkSampling(ctx)
+	r.checkCounters()
+}
+
+// complaints are what Label Studio says of the backends it has.
+func (r *registration) complaints() string {
+	var out []string
+	for _, b := range r.backends {
+		s := fmt.Sprintf("%s is in state %s", b.URL, b.State)
+		if b.Error != "" {
+			s += ": " + b.Error
+		}
+		out = append(out, s)
+	}
+	if len(out) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(out, "; ") + ")"
+}
+
+func (r *registration) checkConfig() {
+	cfg, err := labelstudio.ParseLabelConfig(r.of.LabelConfig)
+	if err == nil {
+		err = cfg.Check()
+	}
+	if err != nil {
+		r.say("fail", "label config", "change it in Settings > Labeling Interface", "%v", err)
+		return
+	}
+	var names []string
+	for _, c := range cfg.Learnable() {
+		names = append(names, c.Name)
+	}
+	r.say("ok", "label config", "", "learns %s", strings.Join(names, ", "))
+}
+
+func (r *registration) checkBackend(ctx context.Context, b labelstudio.Backend, i int) {
+	const name = "ML backend"
+	now, err := r.client.ValidateBackend(ctx, b.ID)
+	switch {
+	case err != nil:
+		r.say("fail", name, "look into Label Studio's log", "Label Studio cannot check it: %v", err)
+	case now.State == "DI":
+		r.say("fail", name, "open the port, or register the address under which Label Studio's machine or container reaches hone: `hone connect --url`; for a private address ML_BLOCK_LOCAL_IP=false must be set in Label Studio", "Label Studio does not reach %s", b.URL)
+	case now.State == "ER":
+		r.say("fail", name, "read the sentence above; if it is 401, give the backend hone's user and password in Settings > Model", "Label Studio reaches %s, but /setup failed: %s", b.URL, now.Error)
+	default:
+		r.say("ok", name, "", "Label Studio reaches %s", b.URL)
+	}
+	if i > 0 {
+		r.say("warn", name, "remove the other backend in Settings > Model", "%s comes before hone, and Label Studio asks only the first", r.backends[0].URL)
+	}
+}
+
+func (r *registration) checkHooks(ctx context.Context) {
+	const name = "webhook"
+	ours := r.ours()
+	switch len(ours) {
+	case 0:
+		r.say("fail", name, fmt.Sprintf("run `hone connect --project %d`", r.project), "Label Studio has none to %s: hone learns only by reconcile. If SSRF_PROTECTION_ENABLED is on, Label Studio leaves it out without a word", r.hookURL())
+		return
+	case 1:
+	default:
+		r.say("warn", name, fmt.Sprintf("run `hone connect --project %d`, which removes the extra ones", r.project), "%d of them go to %s: every event comes several times, and each costs the annotator time", len(ours), r.hookURL())
+	}
+	if faults := r.hookFaults(ours[0]); len(faults) > 0 {
+		r.say("fail", name, fmt.Sprintf("run `hone connect --project %d`", r.project), "it %s", strings.Join(faults, ", "))
+		return
+	}
+	// Label Studio checks the address again whenever a hook is saved, and skips a
+	// stored hook silently at delivery: saving it unchanged tells.
+	if _, err := r.client.UpdateWebhook(ctx, ours[0]); labelstudio.IsForbidden(err) {
+		r.say("fail", name, "set SSRF_PROTECTION_ENABLED=false in Label Studio's environment and restart it", "Label Studio blocks it without a word: %v", err)
+		return
+	} else if err != nil {
+		r.say("fail", name, "look into Label Studio's log", "%v", err)
+		return
+	}
+	r.say("ok", name, "", "one, active, to %s", ours[0].URL)
+}
+
+func (r *registration) checkSampling(ctx context.Context) {
+	if err := r.checkVersion(ctx); err != nil {
+		r.say("fail", "model version", "look into Label Studio's log", "%v", err)
+	}
+	if r.of.Sampling != labelstudio.UncertaintySampling {
+		r.say("fail", "sampling", fmt.Sprintf("run `hone connect --project %d`, or choose \"Uncertainty sampling\" in Settings > Annotation", r.project), "it is %q: Label Studio ignores hone's queue", r.of.Sampling)
+	} else {
+		r.say("ok", "sampling", "", "%s", r.of.Sampling)
+	}
+	if r.of.MaximumAnnotations > 1 {
+		r.say("warn", "overlap", "for the best order set Annotations per task to 1 in Settings > Quality", "each task wants %d annotations: Label Studio first serves tasks that have some already, in random order", r.of.MaximumAnnotations)
+	}
+}
+
+func (r *registration) checkVersion(ctx context.Context) error {
+	const name = "model version"
+	live := r.link.o.Live(r.project)
+	counts, err := r.client.ModelVersions(ctx, r.project)
+	if err != nil {
+		return err
+	}
+	titles := make([]string, 0, len(r.backends))
+	for _, b := range r.backends {
+		titles = append(titles, b.Title)
+	}
+	switch mv := r.of.ModelVersion; {
+	case live == "":
+		r.say("warn", name, "wait for hone to load the project", "hone has no model of the project yet")
+	case mv == live && counts[live] > 0:
+		r.say("ok", name, "", "%s, with %d predictions", live, counts[live])
+	case counts[live] == 0:
+		r.say("fail", name, "wait for hone to push its queue; `hone status` says what keeps it", "Label Studio holds no prediction of the live version %s", live)
+	case slices.Contains(titles, mv):
+		r.say("fail", name, fmt.Sprintf("choose %s in Settings > Predictions, or let hone do it (sampler.manage_model_version)", live), "the project's is the backend's title %q, so Label Studio's uncertainty sampling is random", mv)
+	default:
+		r.say("fail", name, fmt.Sprintf("choose %s in Settings > Predictions, or let hone do it (sampler.manage_model_version)", live), "the project's is %q, hone's live one is %s: Label Studio samples by the former", mv, live)
+	}
+	return nil
+}
+
+func (r *registration) checkCounters() {
+	if r.link.o.Counters == nil {
+		return
+	}
+	n := r.link.o.Counters(r.project)
+	if n.Unsigned > 0 {
+		r.say("warn", "webhooks", fmt.Sprintf("run `hone connect --project %d`, which signs the hook", r.project), "%d came without the secret header since hone started and were refused; reconcile found what they said", n.Unsigned)
+	}
+	if n.Duplicates > 0 {
+		r.say("warn", "webhooks", "look for a second webhook to hone under another address in Settings > Webhooks", "%d came twice since hone started; they had one effect", n.Duplicates)
+	}
+	if n.Missed > 0 {
+		r.say("warn", "webhooks", "if the number grows while hone runs, look for a proxy or a block between Label Studio and hone", "reconcile found %d changes that no webhook had told", n.Missed)
+	}
+	if n.DeadLetters > 0 {
+		r.say("warn", "dead letters", "see `hone deadletter list`", "%d events could not be handled", n.DeadLetters)
+	}
+}
