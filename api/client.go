@@ -182,3 +182,44 @@ func answerError(resp *http.Response, base string) error {
 	}
 	return fmt.Errorf("%s answered %s; is that a hone?", base, resp.Status)
 }
+
+// PredictChoices asks /predict for texts in its bare form and returns the first
+// choice for each, "" where hone abstains. The project's texts must be in the
+// data field "text".
+func (c *Client) PredictChoices(ctx context.Context, p event.ProjectID, texts []string) ([]string, error) {
+	type task struct {
+		Data map[string]string `json:"data"`
+	}
+	req := struct {
+		Tasks   []task `json:"tasks"`
+		Project string `json:"project"`
+	}{Project: strconv.FormatInt(int64(p), 10)}
+	for _, t := range texts {
+		req.Tasks = append(req.Tasks, task{map[string]string{"text": t}})
+	}
+	var out struct {
+		Results []struct {
+			Result []struct {
+				Value struct {
+					Choices []string `json:"choices"`
+				} `json:"value"`
+			} `json:"result"`
+		} `json:"results"`
+	}
+	if err := c.do(ctx, http.MethodPost, "/predict", req, &out); err != nil {
+		return nil, err
+	}
+	if len(out.Results) != len(texts) {
+		return nil, fmt.Errorf("/predict answered %d results for %d texts", len(out.Results), len(texts))
+	}
+	labels := make([]string, len(texts))
+	for i, r := range out.Results {
+		for _, region := range r.Result {
+			if len(region.Value.Choices) > 0 {
+				labels[i] = region.Value.Choices[0]
+				break
+			}
+		}
+	}
+	return labels, nil
+}

@@ -1,0 +1,265 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/sirupsen/logrus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hone-ml/hone/api"
+	"github.com/hone-ml/hone/config"
+	"github.com/hone-ml/hone/connect"
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/learner"
+	"github.com/hone-ml/hone/pipeline"
+	"github.com/hone-ml/hone/pipeline/boltlog"
+	"github.com/hone-ml/hone/reconcile"
+	"github.com/hone-ml/hone/sampler"
+	"github.com/hone-ml/hone/state"
+	"github.com/hone-ml/hone/webhook"
+)
+
+// learnBatch is how many changes the learner takes in one transaction.
+const learnBatch = 256
+
+// app is a whole hone. newApp wires it, run runs it once.
+type app struct {
+	cfg      config.Config
+	log      *logrus.Entry
+	registry *prometheus.Registry
+
+	store   *state.Store
+	blog    *boltlog.Log
+	pipe    *pipeline.Pipeline
+	learner *learner.Learner
+	sampler *sampler.Sampler
+	recon   *reconcile.Reconciler
+	link    *connect.Link
+	hook    *webhook.Server
+
+	listener net.Listener
+	server   *http.Server
+	// ready is closed once the models are loaded and the log is followed.
+	ready chan struct{}
+}
+
+func newApp(ctx context.Context, cfg config.Config, logger *logrus.Logger) (_ *app, err error) {
+	a := &app{cfg: cfg, log: logrus.NewEntry(logger), registry: prometheus.NewRegistry(), ready: make(chan struct{})}
+	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.close())
+		}
+	}()
+	if a.store, err = state.Open(cfg.DataDir, state.Options{}); err != nil {
+		return nil, err
+	}
+	if err = a.wireLog(); err != nil {
+		return nil, err
+	}
+	if err = a.wireLabelStudio(ctx); err != nil {
+		return nil, err
+	}
+	if err = a.wireSampler(); err != nil {
+		return nil, err
+	}
+	if err = a.wireHTTP(); err != nil {
+		return nil, err
+	}
+	a.pipe.Handle("learner", event.Changes, learnBatch, a.learner.Apply)
+	a.pipe.Handle("sampler", event.Snapshots, learnBatch, a.sampler.Learned)
+	a.pipe.Handle("reconcile", event.Reconciles, learnBatch, a.recon.Handle)
+	return a, nil
+}
+
+func (a *app) wireLog() (err error) {
+	if a.blog, err = boltlog.New(a.store.DB(), boltlog.Options{Logger: pipeline.NewLogger(a.part("boltlog"))}); err != nil {
+		return err
+	}
+	if a.pipe, err = pipeline.New(a.blog, pipeline.Options{Logger: a.part("pipeline"), Registerer: a.registry, CloseTimeout: a.cfg.ShutdownTimeout}); err != nil {
+		return err
+	}
+	a.learner, err = learner.New(ledger{a.store, a.pipe}, learner.Options{Budget: a.cfg.Learner.Budget, Logger: a.part("learner"), Registerer: a.registry})
+	return err
+}
+
+func (a *app) wireLabelStudio(ctx context.Context) (err error) {
+	a.link, err = connect.New(ctx, connect.Options{
+		URL: a.cfg.LabelStudio.URL, Token: labelstudio.Secret(a.cfg.LabelStudio.APIKey.Reveal()),
+		Client: clientOptions(a.cfg, a.part("labelstudio")),
+		Header: a.cfg.Webhook.Header, Secret: labelstudio.Secret(a.cfg.Webhook.Secret.Reveal()),
+		User: a.cfg.BasicAuth.User, Password: labelstudio.Secret(a.cfg.BasicAuth.Password.Reveal()),
+		ManageSampling: a.cfg.Sampler.ManageSampling,
+		Vault:          vault{a.store},
+		Live:           a.learner.Version,
+		Known:          a.known,
+		Counters:       a.counters,
+		OnClient:       a.onClient,
+		Logger:         a.part("connect"),
+	})
+	if err != nil {
+		return err
+	}
+	a.recon, err = reconcile.New(reconcile.Options{
+		LabelStudio: lister{a.link}, State: a.store, Publisher: a.pipe, Logger: a.part("reconcile"), Registerer: a.registry,
+	})
+	return err
+}
+
+func (a *app) wireSampler() (err error) {
+	o := sampler.Defaults()
+	s := a.cfg.Sampler
+	o.Pool, o.Scorer, o.Predictor = a.store, a.learner, regions{a.learner}
+	o.Strategy, o.QueueSize, o.Head, o.Settle = s.Strategy, s.Queue, s.Head, s.Settle
+	o.RandomShare, o.PushRate, o.BulkAbove, o.CheckEvery = s.RandomShare, s.PushRate, s.BulkAbove, s.CheckEvery
+	o.ManageModelVersion = s.ManageModelVersion
+	o.Logger, o.Registerer = a.part("sampler"), a.registry
+	if _, err := a.link.Client(); err == nil {
+		o.LabelStudio = studio{a.link}
+	}
+	a.sampler, err = sampler.New(o)
+	return err
+}
+
+func (a *app) wireHTTP() (err error) {
+	a.hook, err = webhook.New(webhook.Options{
+		Publisher: a.pipe, Predictor: a.learner, Projects: projects{a}, Adopter: adopter{a},
+		Secret: a.cfg.Webhook.Secret.Reveal(), SecretHeader: a.cfg.Webhook.Header,
+		BasicUser: a.cfg.BasicAuth.User, BasicPass: a.cfg.BasicAuth.Password.Reveal(),
+		MaxWebhookBytes: int64(a.cfg.Webhook.MaxBody), MaxPredictBytes: int64(a.cfg.Webhook.MaxPredictBody), StoreTimeout: a.cfg.Webhook.StoreTimeout,
+		OnUnsigned: func(_ context.Context, p event.ProjectID) { a.link.LookAfter(p) },
+		Logger:     a.log, Registerer: a.registry,
+	})
+	if err != nil {
+		return err
+	}
+	engine := a.hook.Engine()
+	(&api.Server{
+		Projects: projects{a}, Publisher: a.pipe, DeadLetters: letters{a.pipe}, Connector: connector{a},
+		Metrics: promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{}), Ready: a.readiness,
+	}).Register(engine, a.hook.RequireBasic)
+	a.server = &http.Server{
+		Handler:           engine,
+		ReadHeaderTimeout: 5 * time.Second,
+		// Bodies of /predict are large and answers to it slow; Label Studio gives up
+		// after 100 s.
+		ReadTimeout:  2 * time.Minute,
+		WriteTimeout: 10 * time.Minute,
+		IdleTimeout:  2 * time.Minute,
+	}
+	var lc net.ListenConfig
+	a.listener, err = lc.Listen(context.Background(), "tcp", a.cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w; choose another address with --listen", a.cfg.Listen, err)
+	}
+	return nil
+}
+
+func (a *app) part(name string) *logrus.Entry { return a.log.WithField("component", name) }
+
+// addr is where the app listens, with the real port when the configured one is 0.
+func (a *app) addr() string { return a.listener.Addr().String() }
+
+// run serves until the context ends, then stops in order: no more requests, the
+// log's handlers finish, the learner saves, the database closes.
+func (a *app) run(ctx context.Context) (err error) {
+	defer func() { err = errors.Join(err, a.close()) }()
+	g, ctx := errgroup.WithContext(ctx)
+	// Webhooks are durable from the first moment on, before any model is loaded.
+	g.Go(func() error {
+		if err := a.server.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	a.log.WithFields(logrus.Fields{"listen": a.addr(), "data_dir": a.cfg.DataDir, "version": version}).Info("hone serves")
+	// What follows the log outlives the listener: a webhook that was accepted
+	// while stopping is in the log, and stays there.
+	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWork()
+	g.Go(func() error { return a.work(work) })
+	g.Go(func() error {
+		<-ctx.Done()
+		a.log.Info("stopping")
+		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.cfg.ShutdownTimeout)
+		defer cancel()
+		err := a.server.Shutdown(limit)
+		err = errors.Join(err, a.hook.Close(limit))
+		stopWork()
+		return err
+	})
+	return g.Wait()
+}
+
+// work loads the models and then follows the log until the context ends.
+func (a *app) work(ctx context.Context) error {
+	known, err := a.known(ctx)
+	if err != nil {
+		return err
+	}
+	if err := a.learner.Start(ctx, known); err != nil {
+		return err
+	}
+	stopCron, err := a.startCron()
+	if err != nil {
+		return err
+	}
+	defer stopCron()
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return a.pipe.Run(ctx) })
+	g.Go(func() error { return a.sampler.Run(ctx) })
+	g.Go(func() error { return a.link.Run(ctx) })
+	g.Go(func() error {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-a.pipe.Running():
+		}
+		close(a.ready)
+		a.sampler.Refresh(known...)
+		a.log.WithField("projects", len(known)).Info("ready")
+		return a.pipe.Publish(ctx, &event.ReconcileDue{At: time.Now(), Full: true, Reason: "start"})
+	})
+	return g.Wait()
+}
+
+func (a *app) readiness() error {
+	select {
+	case <-a.ready:
+		return nil
+	default:
+		return errors.New("loading the models")
+	}
+}
+
+// close releases what newApp opened. Safe when only part of it was.
+func (a *app) close() error {
+	var errs []error
+	if a.listener != nil {
+		if err := a.listener.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	if a.learner != nil {
+		errs = append(errs, a.learner.Close())
+	}
+	if a.link != nil {
+		a.link.Close()
+	}
+	if a.blog != nil {
+		errs = append(errs, a.blog.Close())
+	}
+	if a.store != nil {
+		errs = append(errs, a.store.Close())
+	}
+	return errors.Join(errs...)
+}

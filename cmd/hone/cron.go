@@ -1,0 +1,50 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/robfig/cron/v3"
+
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/learner"
+)
+
+// startCron puts an event into the log at each tick; what it leads to is decided
+// by the event's place among the others.
+func (a *app) startCron() (stop func(), err error) {
+	loc, err := a.cfg.Cron.Location()
+	if err != nil {
+		return nil, err
+	}
+	c := cron.New(cron.WithLocation(loc))
+	jobs := []struct {
+		spec string
+		due  func(at time.Time) event.Event
+	}{
+		{a.cfg.Cron.Reconcile, func(at time.Time) event.Event { return &event.ReconcileDue{At: at, Reason: "schedule"} }},
+		{a.cfg.Cron.FullReconcile, func(at time.Time) event.Event {
+			return &event.ReconcileDue{At: at, Full: true, Reason: "schedule"}
+		}},
+		{a.cfg.Cron.Retrain, func(at time.Time) event.Event {
+			return &event.RetrainDue{At: at, Reason: learner.ReasonSchedule}
+		}},
+	}
+	for _, j := range jobs {
+		s, on, err := a.cfg.Cron.Schedule(j.spec)
+		if err != nil {
+			return nil, err
+		}
+		if on {
+			c.Schedule(s, cron.FuncJob(func() { a.tick(j.due(time.Now())) }))
+		}
+	}
+	c.Start()
+	return func() { <-c.Stop().Done() }, nil
+}
+
+func (a *app) tick(e event.Event) {
+	if err := a.pipe.Publish(context.Background(), e); err != nil {
+		a.log.WithError(err).Warnf("a timer's %s could not be stored; the next tick tries again", event.Kind(e))
+	}
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/sirupsen/logrus"
+	"github.com/spf13/cobra"
+
+	"github.com/hone-ml/hone/api"
+	"github.com/hone-ml/hone/config"
+	"github.com/hone-ml/hone/connect"
+	"github.com/hone-ml/hone/internal/logging"
+	"github.com/hone-ml/hone/labelstudio"
+)
+
+func newServe(c *cli) *cobra.Command {
+	return &cobra.Command{
+		Use:   "serve",
+		Short: "Receive webhooks, learn, and keep Label Studio's queue in order",
+		Long: `Receive Label Studio's webhooks, learn from them, answer as its ML backend, and
+keep the tasks the model is least sure of at the front of its queue. Needs
+LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY, or takes both from the first Label
+Studio that adds it under Settings > Model.`,
+		Example: `  LABEL_STUDIO_URL=http://localhost:8080 LABEL_STUDIO_API_KEY=... hone serve
+  hone serve --config config.yaml --listen :9091 --debug`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := c.config()
+			if err != nil {
+				return err
+			}
+			log, err := logging.New(os.Stderr, cfg.Log.Level, cfg.Log.Format, secrets(cfg)...)
+			if err != nil {
+				return err
+			}
+			a, err := newApp(cmd.Context(), cfg, log)
+			if err != nil {
+				return err
+			}
+			return a.run(cmd.Context())
+		},
+	}
+}
+
+// secrets are what must never appear in a log.
+func secrets(cfg config.Config) []string {
+	var out []string
+	for _, s := range []config.Secret{cfg.LabelStudio.APIKey, cfg.BasicAuth.Password, cfg.Webhook.Secret} {
+		if s.IsSet() {
+			out = append(out, s.Reveal())
+		}
+	}
+	return out
+}
+
+// startHone runs hone inside this process until stop is called; its log goes to
+// a file. It returns when hone is ready.
+func startHone(ctx context.Context, cfg config.Config, logFile string) (stop func() error, err error) {
+	f, err := os.OpenFile(logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600) // #nosec G304 -- the demo's own file
+	if err != nil {
+		return nil, err
+	}
+	log, err := logging.New(f, cfg.Log.Level, "text", secrets(cfg)...)
+	if err != nil {
+		return nil, err
+	}
+	a, err := newApp(ctx, cfg, log)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan error, 1)
+	go func() { done <- a.run(ctx) }()
+	stop = func() error {
+		cancel()
+		return errors.Join(<-done, f.Close())
+	}
+	select {
+	case <-a.ready:
+		return stop, nil
+	case err := <-done:
+		cancel()
+		return nil, errors.Join(fmt.Errorf("hone ended at once; see %s: %w", logFile, err), f.Close())
+	}
+}
+
+// doctorAlone is what can be checked while no hone runs.
+func doctorAlone(ctx context.Context, cfg config.Config, notRunning error) api.Report {
+	rep := api.Report{Steps: []api.Step{{Level: "fail", Name: "hone", What: notRunning.Error()}}}
+	if cfg.LabelStudio.URL == "" || !cfg.LabelStudio.APIKey.IsSet() {
+		rep.Steps = append(rep.Steps, api.Step{Level: "warn", Name: "credential", What: connect.ErrNoCredential.Error()})
+		return rep
+	}
+	quiet := logrus.NewEntry(logrus.New())
+	quiet.Logger.SetLevel(logrus.PanicLevel)
+	c, err := labelstudio.NewClient(clientOptions(cfg, quiet))
+	if err != nil {
+		rep.Steps = append(rep.Steps, api.Step{Level: "fail", Name: "label_studio.url", What: err.Error()})
+		return rep
+	}
+	defer c.Close()
+	steps, _ := connect.CheckClient(ctx, c)
+	rep.Steps = append(rep.Steps, steps...)
+	return rep
+}
+
+func clientOptions(cfg config.Config, log *logrus.Entry) labelstudio.Options {
+	retries := cfg.LabelStudio.Retries
+	if retries == 0 {
+		retries = -1 // the client's 0 is its default
+	}
+	return labelstudio.Options{
+		URL: cfg.LabelStudio.URL, Token: labelstudio.Secret(cfg.LabelStudio.APIKey.Reveal()), Logger: log,
+		MaxInFlight: cfg.LabelStudio.MaxInFlight, Timeout: cfg.LabelStudio.Timeout, SlowTimeout: cfg.LabelStudio.SlowTimeout, Retries: retries,
+	}
+}

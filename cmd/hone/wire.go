@@ -1,0 +1,207 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/hone-ml/hone/api"
+	"github.com/hone-ml/hone/connect"
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/learner"
+	"github.com/hone-ml/hone/pipeline"
+	"github.com/hone-ml/hone/state"
+	"github.com/hone-ml/hone/webhook"
+)
+
+// firstVersion is what a project's first version is called; /setup may have to
+// answer before the learner has heard of the project.
+const firstVersion = "hone-1"
+
+// ledger is the learner's store: what a batch changed, the model, the log's
+// cursor and what follows for the sampler become durable together.
+type ledger struct {
+	*state.Store
+	pipe *pipeline.Pipeline
+}
+
+var _ learner.Store = ledger{}
+
+func (l ledger) Commit(ctx context.Context, c event.Commit) error {
+	events := make([]event.Event, len(c.Learned))
+	for i, e := range c.Learned {
+		events[i] = e
+	}
+	also := []func(*bbolt.Tx) error{}
+	if c.Cursor != nil || len(events) > 0 {
+		write, err := l.pipe.InTx(c.Cursor, events...)
+		if err != nil {
+			return err
+		}
+		also = append(also, write)
+	}
+	return l.Store.Commit(ctx, c, also...)
+}
+
+// vault keeps what /setup taught in the state.
+type vault struct{ store *state.Store }
+
+var _ connect.Vault = vault{}
+
+func (v vault) Credential(ctx context.Context) (string, labelstudio.Secret, error) {
+	c, err := v.store.Credential(ctx)
+	return c.Host, labelstudio.Secret(c.Token), err
+}
+
+func (v vault) SetCredential(ctx context.Context, url string, token labelstudio.Secret) error {
+	return v.store.SetCredential(ctx, state.Credential{Host: url, Token: token.Reveal(), At: time.Now()})
+}
+
+// regions gives the sampler what annotators see as the suggestion.
+type regions struct{ learner *learner.Learner }
+
+func (r regions) Regions(ctx context.Context, p event.ProjectID, tasks []event.Task) ([]json.RawMessage, error) {
+	preds, err := r.learner.Predict(ctx, p, "", tasks)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]json.RawMessage, len(preds))
+	for i, pred := range preds {
+		if pred.Abstains() {
+			continue
+		}
+		if out[i], err = json.Marshal(pred.Result); err != nil {
+			return nil, fmt.Errorf("task %d: %w", tasks[i].ID, err)
+		}
+	}
+	return out, nil
+}
+
+// adopter takes in the projects that /setup tells of.
+type adopter struct{ *app }
+
+var _ webhook.Adopter = adopter{}
+
+func (a adopter) Setup(ctx context.Context, info webhook.SetupInfo) (string, error) {
+	cfg, err := labelstudio.ParseLabelConfig(info.LabelConfig)
+	if err == nil {
+		err = cfg.Check()
+	}
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", webhook.ErrUnusable, err)
+	}
+	if err := a.meet(ctx, &event.Changed{
+		Project: info.Project, CreatedAt: info.CreatedAt, Source: event.FromSetup, At: time.Now(), LabelConfig: info.LabelConfig,
+	}); err != nil {
+		return "", err
+	}
+	a.link.Heard(ctx, connect.Setup{Project: info.Project, Hostname: info.Hostname, Token: info.AccessToken, BackendURL: info.BackendURL})
+	if v := a.learner.Version(info.Project); v != "" {
+		return v, nil
+	}
+	return firstVersion, nil
+}
+
+// meet puts what /setup said into the log, if it is news: Label Studio repeats
+// itself with every task it serves.
+func (a *app) meet(ctx context.Context, c *event.Changed) error {
+	meta, err := a.store.Meta(ctx, c.Project)
+	switch {
+	case errors.Is(err, state.ErrUnknownProject):
+		return a.pipe.Publish(ctx, c, &event.ReconcileDue{Project: c.Project, At: c.At, Reason: "first setup"})
+	case err != nil:
+		return err
+	case meta.LabelConfig == c.LabelConfig && (meta.CreatedAt == c.CreatedAt || c.CreatedAt == 0) && !meta.Gone:
+		return nil
+	}
+	return a.pipe.Publish(ctx, c, &event.ReconcileDue{Project: c.Project, At: c.At, Reason: "setup changed"})
+}
+
+// known are the projects hone has heard of and Label Studio still has.
+func (a *app) known(ctx context.Context) ([]event.ProjectID, error) {
+	metas, err := a.store.Projects(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var ids []event.ProjectID
+	for _, m := range metas {
+		if !m.Gone {
+			ids = append(ids, m.Project)
+		}
+	}
+	return ids, nil
+}
+
+// onClient is called when /setup has taught a Label Studio that works.
+func (a *app) onClient() {
+	a.sampler.SetLabelStudio(studio{a.link})
+	a.tick(&event.ReconcileDue{At: time.Now(), Reason: "found Label Studio"})
+}
+
+// connector lets the API register hone and look for faults.
+type connector struct{ *app }
+
+var _ api.Connector = connector{}
+
+func (c connector) Connect(ctx context.Context, id event.ProjectID, url string) (api.Report, error) {
+	rep, err := c.link.Connect(ctx, id, url)
+	if err != nil {
+		return rep, err
+	}
+	c.sampler.Refresh(id)
+	return rep, c.pipe.Publish(ctx, &event.ReconcileDue{Project: id, At: time.Now(), Reason: "connect"})
+}
+
+func (c connector) Doctor(ctx context.Context, id event.ProjectID) (api.Report, error) {
+	return c.link.Doctor(ctx, id)
+}
+
+// letters shows the pipeline's dead letters.
+type letters struct{ *pipeline.Pipeline }
+
+var _ api.DeadLetters = letters{}
+
+func (l letters) List(ctx context.Context, limit int) ([]api.DeadLetter, error) {
+	ls, err := l.DeadLetters(ctx, limit)
+	out := make([]api.DeadLetter, len(ls))
+	for i, d := range ls {
+		out[i] = api.DeadLetter{ID: d.Offset, Topic: string(d.Topic), At: d.At, Reason: d.Reason, Event: string(d.Payload)}
+	}
+	return out, err
+}
+
+// counters reads what the doctor wants to know from the metrics, where it is
+// counted already.
+func (a *app) counters(p event.ProjectID) connect.Counters {
+	var n connect.Counters
+	families, err := a.registry.Gather()
+	if err != nil {
+		return n
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			switch f.GetName() {
+			case "hone_webhook_duplicates_total":
+				n.Duplicates += uint64(m.GetCounter().GetValue())
+			case "hone_webhook_refused_total":
+				for _, l := range m.GetLabel() {
+					if l.GetName() == "reason" && l.GetValue() == "unsigned" {
+						n.Unsigned += uint64(m.GetCounter().GetValue())
+					}
+				}
+			}
+		}
+	}
+	if n.DeadLetters, err = a.pipe.CountDeadLetters(context.Background()); err != nil {
+		a.log.WithError(err).Warn("the dead letters could not be counted")
+	}
+	if m, err := a.store.Meta(context.Background(), p); err == nil {
+		n.Missed = m.Missed
+	}
+	return n
+}
