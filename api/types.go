@@ -25,9 +25,9 @@ type Project struct {
 	ModelVersion string `json:"model_version"`
 	// Snapshot counts the models published since hone started.
 	Snapshot uint64 `json:"snapshot"`
-	// OptimalityGap bounds how far the model is from the optimum on its
-	// examples; 0 is there.
-	OptimalityGap float64 `json:"optimality_gap"`
+	// OptimalityGap is the most by which any probability can differ from that of
+	// training from scratch on the same labels. Null: not known yet.
+	OptimalityGap *float64 `json:"optimality_gap"`
 	// LastEvent is when hone last heard of the project; LastReconcile when it
 	// last compared itself with Label Studio. Null: never.
 	LastEvent     *time.Time `json:"last_event"`
@@ -48,16 +48,19 @@ type Project struct {
 }
 
 // Head is the model of one control tag. Accuracy, MacroF1 and LogLoss are
-// progressive: each label is predicted before it is learned. Null: no label yet.
+// progressive: each label is predicted before it is learned; the recent ones
+// look about 50 labels back. Null: no label yet.
 type Head struct {
 	Control        string   `json:"control"`
 	Type           string   `json:"type"`
 	Labels         []string `json:"labels"`
 	Examples       int      `json:"examples"`
+	Ridge          float64  `json:"ridge"`
 	Accuracy       *float64 `json:"accuracy"`
 	MacroF1        *float64 `json:"macro_f1"`
 	LogLoss        *float64 `json:"log_loss"`
 	RecentAccuracy *float64 `json:"recent_accuracy"`
+	RecentMacroF1  *float64 `json:"recent_macro_f1"`
 }
 
 // Unlearnable is a control hone does not learn, and why.
@@ -75,6 +78,8 @@ type Queue struct {
 	// Tasks in order; Pushed is how many of them Label Studio has in this order.
 	Tasks    []event.TaskID `json:"tasks"`
 	Pushed   int            `json:"pushed"`
+	// Random are those that are in the queue by chance, to measure against.
+	Random []event.TaskID `json:"random,omitempty"`
 	LastPush *time.Time     `json:"last_push"`
 	// Error is why pushing does not work now; empty when it does.
 	Error string `json:"error,omitempty"`

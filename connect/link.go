@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -85,15 +86,15 @@ type Link struct {
 // taught.
 func New(ctx context.Context, o Options) (*Link, error) {
 	l := &Link{o: o, hosts: map[event.ProjectID]string{}, due: make(chan event.ProjectID, 64)}
-	url, token := o.URL, o.Token
-	if url == "" {
+	at, token := o.URL, o.Token
+	if at == "" {
 		var err error
-		if url, token, err = o.Vault.Credential(ctx); err != nil {
+		if at, token, err = o.Vault.Credential(ctx); err != nil {
 			return nil, err
 		}
 	}
-	if url != "" && token != "" {
-		c, err := l.newClient(url, token)
+	if at != "" && token != "" {
+		c, err := l.newClient(at, token)
 		if err != nil {
 			return nil, err
 		}
@@ -109,9 +110,9 @@ func (l *Link) Close() {
 	}
 }
 
-func (l *Link) newClient(url string, token labelstudio.Secret) (*labelstudio.Client, error) {
+func (l *Link) newClient(at string, token labelstudio.Secret) (*labelstudio.Client, error) {
 	o := l.o.Client
-	o.URL, o.Token = url, token
+	o.URL, o.Token = at, token
 	return labelstudio.NewClient(o)
 }
 
@@ -138,16 +139,18 @@ type Setup struct {
 	// Hostname is Label Studio's own address, Token its creator's legacy token.
 	Hostname string
 	Token    labelstudio.Secret
-	// Host is how Label Studio addressed hone: the request's Host header.
-	Host string
+	// BackendURL is hone's address as Label Studio called it.
+	BackendURL string
 }
 
 // Heard takes note of a /setup call and returns at once; the work it leads to
 // is done by Run.
 func (l *Link) Heard(ctx context.Context, s Setup) {
-	l.mu.Lock()
-	l.hosts[s.Project] = s.Host
-	l.mu.Unlock()
+	if u, err := url.Parse(s.BackendURL); err == nil && u.Host != "" {
+		l.mu.Lock()
+		l.hosts[s.Project] = u.Host
+		l.mu.Unlock()
+	}
 	if l.o.URL == "" && l.client.Load() == nil && s.Hostname != "" {
 		// Trying the token calls Label Studio, which waits for this /setup: later.
 		go l.adopt(context.WithoutCancel(ctx), s)

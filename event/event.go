@@ -69,12 +69,8 @@ type Changed struct {
 	// At is when hone heard it.
 	At time.Time `json:"at"`
 	// Title and LabelConfig are empty when the source did not say.
-	Title       string `json:"title,omitempty"`
-	LabelConfig string `json:"label_config,omitempty"`
-	// ConfigAt is when Label Studio last changed the project's own record, zero
-	// if unknown. Events overtake each other: of two statements about title and
-	// label config the one with the later ConfigAt holds.
-	ConfigAt           time.Time      `json:"config_at,omitzero"`
+	Title              string         `json:"title,omitempty"`
+	LabelConfig        string         `json:"label_config,omitempty"`
 	Tasks              []Task         `json:"tasks,omitempty"`
 	Annotations        []Annotation   `json:"annotations,omitempty"`
 	DeletedTasks       []TaskID       `json:"deleted_tasks,omitempty"`

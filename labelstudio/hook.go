@@ -140,7 +140,7 @@ func DecodeHook(body []byte, at time.Time) (Hook, error) {
 	}
 	c := &event.Changed{
 		Project: p.ID, CreatedAt: p.CreatedAt, Source: event.FromWebhook, At: at,
-		Title: p.Title, LabelConfig: p.LabelConfig, ConfigAt: p.UpdatedAt,
+		Title: p.Title, LabelConfig: p.LabelConfig,
 	}
 	var err error
 	switch kind {

@@ -18,7 +18,6 @@ type projectRef struct {
 	Known     bool  // false when the field was absent or null
 
 	Title, LabelConfig     string
-	UpdatedAt              time.Time
 	ModelVersion, Sampling *string
 }
 
@@ -66,8 +65,6 @@ func (p *projectRef) readRow(s *scanner) error {
 			if t, err = s.time(); !t.IsZero() {
 				p.CreatedAt = t.Unix()
 			}
-		case "updated_at":
-			p.UpdatedAt, err = s.time()
 		case "model_version":
 			p.ModelVersion, err = s.optional()
 		case "sampling":

@@ -118,7 +118,7 @@ func (a *app) wireLabelStudio(ctx context.Context) (err error) {
 func (a *app) wireSampler() (err error) {
 	o := sampler.Defaults()
 	s := a.cfg.Sampler
-	o.Pool, o.Scorer, o.Predictor = a.store, a.learner, regions{a.learner}
+	o.Pool, o.Scorer, o.Predictor = a.store, a.learner, a.learner
 	o.Strategy, o.QueueSize, o.Head, o.Settle = s.Strategy, s.Queue, s.Head, s.Settle
 	o.RandomShare, o.PushRate, o.BulkAbove, o.CheckEvery = s.RandomShare, s.PushRate, s.BulkAbove, s.CheckEvery
 	o.ManageModelVersion = s.ManageModelVersion
@@ -144,7 +144,7 @@ func (a *app) wireHTTP() (err error) {
 	}
 	engine := a.hook.Engine()
 	(&api.Server{
-		Projects: projects{a}, Publisher: a.pipe, DeadLetters: letters{a.pipe}, Connector: connector{a},
+		Projects: apiProjects{a}, Publisher: a.pipe, DeadLetters: letters{a.pipe}, Connector: connector{a},
 		Metrics: promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{}), Ready: a.readiness,
 	}).Register(engine, a.hook.RequireBasic)
 	a.server = &http.Server{

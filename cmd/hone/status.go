@@ -62,7 +62,11 @@ func (c *cli) printProject(p api.Project, now time.Time) {
 	}
 	c.printf("Project %d  %s\n", p.ID, p.Title)
 	row("labels", "%d learned, %d tasks left to label, %d skipped", p.Labels, p.Pool, p.Skipped)
-	row("model", "%s, snapshot %d, optimality gap %.2g", p.ModelVersion, p.Snapshot, p.OptimalityGap)
+	gap := "unknown"
+	if p.OptimalityGap != nil {
+		gap = fmt.Sprintf("%.2g", *p.OptimalityGap)
+	}
+	row("model", "%s, snapshot %d, optimality gap %s", p.ModelVersion, p.Snapshot, gap)
 	for _, h := range p.Heads {
 		row("head "+h.Control, "%s over %d labels, %d examples, %s", h.Type, len(h.Labels), h.Examples, progressive(h))
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -60,26 +59,6 @@ func (v vault) Credential(ctx context.Context) (string, labelstudio.Secret, erro
 
 func (v vault) SetCredential(ctx context.Context, url string, token labelstudio.Secret) error {
 	return v.store.SetCredential(ctx, state.Credential{Host: url, Token: token.Reveal(), At: time.Now()})
-}
-
-// regions gives the sampler what annotators see as the suggestion.
-type regions struct{ learner *learner.Learner }
-
-func (r regions) Regions(ctx context.Context, p event.ProjectID, tasks []event.Task) ([]json.RawMessage, error) {
-	preds, err := r.learner.Predict(ctx, p, "", tasks)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]json.RawMessage, len(preds))
-	for i, pred := range preds {
-		if pred.Abstains() {
-			continue
-		}
-		if out[i], err = json.Marshal(pred.Result); err != nil {
-			return nil, fmt.Errorf("task %d: %w", tasks[i].ID, err)
-		}
-	}
-	return out, nil
 }
 
 // adopter takes in the projects that /setup tells of.

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hone-ml/hone/api"
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/state"
+	"github.com/hone-ml/hone/webhook"
+)
+
+// projects gathers what the rooms know of a project into one answer.
+type projects struct{ *app }
+
+var (
+	_ api.Projects     = apiProjects{}
+	_ webhook.Projects = projects{}
+)
+
+// Projects are the ids of the connected projects, from memory.
+func (p projects) Projects() []event.ProjectID { return p.learner.Projects() }
+
+// Versions are the names of a project's versions, oldest first, from memory.
+func (p projects) Versions(id event.ProjectID) []string {
+	var names []string
+	for _, v := range p.learner.Versions(id) {
+		names = append(names, v.Name)
+	}
+	return names
+}
+
+func (a *app) List(ctx context.Context) ([]api.Project, error) {
+	ids, err := a.known(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]api.Project, 0, len(ids))
+	for _, id := range ids {
+		p, err := a.Get(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}
+
+func (a *app) Get(ctx context.Context, id event.ProjectID) (api.Project, error) {
+	meta, err := a.store.Meta(ctx, id)
+	if errors.Is(err, state.ErrUnknownProject) {
+		return api.Project{}, fmt.Errorf("%w %d: run `hone connect --project %d`", api.ErrUnknownProject, id, id)
+	}
+	if err != nil {
+		return api.Project{}, err
+	}
+	out := api.Project{ID: id, Title: meta.Title, LastEvent: when(meta.LastEvent), MissedFound: meta.Missed, Heads: []api.Head{}}
+	if meta.Gone {
+		out.Problems = append(out.Problems, "Label Studio no longer has this project, or the token may not see it")
+	}
+	n, err := a.store.Count(ctx, id)
+	if err != nil {
+		return out, err
+	}
+	out.Tasks, out.Skipped, out.Pool = n.Tasks, n.Skipped, n.Tasks-n.Labelled
+	a.addLearner(&out)
+	a.addSampler(&out)
+	a.addReconcile(&out)
+	if out.DeadLetters, err = a.pipe.CountDeadLetters(ctx); err != nil {
+		return out, err
+	}
+	lags, err := a.pipe.Lag()
+	if err != nil {
+		return out, err
+	}
+	for _, l := range lags {
+		if l.Topic == event.Changes {
+			out.Backlog = l.Entries
+		}
+	}
+	return out, nil
+}
+
+func (a *app) addLearner(out *api.Project) {
+	st, ok := a.learner.Status(out.ID)
+	if !ok {
+		out.Problems = append(out.Problems, "its model is being loaded")
+		return
+	}
+	out.Labels, out.ModelVersion, out.Snapshot = st.Labels, st.Version, st.Snapshot
+	out.OptimalityGap = st.OptimalityGap
+	for _, h := range st.Heads {
+		head := api.Head{Control: h.Control, Type: h.Type, Labels: h.Labels, Examples: h.Examples, Ridge: h.Ridge}
+		if h.Tested > 0 {
+			head.Accuracy, head.MacroF1, head.LogLoss = &h.AccuracyOverall, &h.MacroF1Overall, &h.LogLossOverall
+			head.RecentAccuracy, head.RecentMacroF1 = &h.Accuracy, &h.MacroF1
+		}
+		out.Heads = append(out.Heads, head)
+	}
+	for _, u := range st.Unlearnable {
+		out.Unlearnable = append(out.Unlearnable, api.Unlearnable{Control: u.Control, Type: u.Type, Reason: u.Reason})
+	}
+	if st.Fault != "" {
+		out.Problems = append(out.Problems, "the label config cannot be learned from: "+st.Fault)
+	}
+	if st.Retrain != nil {
+		out.Retrain.Running, out.Retrain.Progress = true, st.Retrain.Progress
+	}
+	if l := st.LastRetrain; l != nil {
+		out.Retrain.Last, out.Retrain.Outcome = when(l.At), l.Outcome
+	}
+}
+
+func (a *app) addSampler(out *api.Project) {
+	out.Queue = api.Queue{Strategy: a.cfg.Sampler.Strategy, Tasks: []event.TaskID{}}
+	st, ok := a.sampler.Status(out.ID)
+	if !ok {
+		return
+	}
+	out.Queue.Labels, out.Queue.Pushed, out.Queue.LastPush, out.Queue.Error = st.Labels, st.Pushed, when(st.LastPush), st.Note
+	for _, it := range st.Queue {
+		out.Queue.Tasks = append(out.Queue.Tasks, it.Task)
+		if it.Random {
+			out.Queue.Random = append(out.Queue.Random, it.Task)
+		}
+	}
+	if _, err := a.link.Client(); err != nil {
+		out.Queue.Error = err.Error()
+	}
+}
+
+func (a *app) addReconcile(out *api.Project) {
+	st, ok := a.recon.Status(out.ID)
+	if !ok {
+		return
+	}
+	out.LastReconcile = when(st.LastSuccess)
+	if st.LastError != "" {
+		out.Problems = append(out.Problems, "the last comparison with Label Studio failed: "+st.LastError)
+	}
+}
+
+// api.Projects asks for what is stored of each version too.
+func (p apiProjects) Versions(ctx context.Context, id event.ProjectID) ([]api.Version, error) {
+	if _, err := p.Get(ctx, id); err != nil {
+		return nil, err
+	}
+	out := []api.Version{}
+	for _, v := range p.learner.Versions(id) {
+		out = append(out, api.Version{Name: v.Name, Live: v.Live, CreatedAt: v.CreatedAt, Reason: v.Reason, Labels: v.Labels, Accuracy: v.Accuracy})
+	}
+	return out, nil
+}
+
+// apiProjects is the app as the API sees it.
+type apiProjects struct{ *app }
+
+// when is nil for the zero time, which JSON has no word for.
+func when(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
