@@ -76,10 +76,10 @@ type Queue struct {
 	Labels   int    `json:"labels"`
 	Strategy string `json:"strategy"`
 	// Tasks in order; Pushed is how many of them Label Studio has in this order.
-	Tasks    []event.TaskID `json:"tasks"`
-	Pushed   int            `json:"pushed"`
+	Tasks  []event.TaskID `json:"tasks"`
+	Pushed int            `json:"pushed"`
 	// Random are those that are in the queue by chance, to measure against.
-	Random []event.TaskID `json:"random,omitempty"`
+	Random   []event.TaskID `json:"random,omitempty"`
 	LastPush *time.Time     `json:"last_push"`
 	// Error is why pushing does not work now; empty when it does.
 	Error string `json:"error,omitempty"`

@@ -51,7 +51,7 @@ type Options struct {
 	// Counters reads what the doctor wants to know of hone itself; may be nil.
 	Counters func(event.ProjectID) Counters
 	// OnClient is called when a Label Studio becomes reachable after the start.
-	OnClient func()
+	OnClient func(*labelstudio.Client)
 	Logger   *logrus.Entry
 }
 
@@ -198,7 +198,7 @@ func (l *Link) adopt(ctx context.Context, s Setup) {
 	l.client.Store(c)
 	log.Info("found Label Studio by its /setup call, and its token works")
 	if l.o.OnClient != nil {
-		l.o.OnClient()
+		l.o.OnClient(c)
 	}
 	l.LookAfter(s.Project)
 }

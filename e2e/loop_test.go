@@ -114,9 +114,9 @@ func checkEditAndDelete(t *testing.T, s *studio, h *hone, project int, annotatio
 	}
 	var full lsTask
 	s.do("GET", fmt.Sprintf("/api/tasks/%d/", task), nil, &full)
-	wrong := "travel"
+	wrong := "Travel"
 	if labelled[task] == wrong {
-		wrong = "banking"
+		wrong = "Banking"
 	}
 	s.do("PATCH", fmt.Sprintf("/api/annotations/%d/", annotations[task]), map[string]any{"result": choice(wrong)}, nil)
 	until(t, time.Minute, "the edited label is what hone predicts for that text", func() bool {

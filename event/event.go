@@ -114,6 +114,8 @@ type Learned struct {
 	Since time.Time `json:"since"`
 	// Version is the live version's name.
 	Version string `json:"version"`
+	// Labels is how many annotations the snapshot stands on.
+	Labels int `json:"labels"`
 	// Tasks were added, changed, labelled or deleted.
 	Tasks []TaskID `json:"tasks,omitempty"`
 	// All means: read every task of the project again.

@@ -20,7 +20,6 @@ type labelStudio struct {
 	rng         *rand.Rand
 	clock       int
 	config      string
-	configAt    int
 	tasks       map[event.TaskID]event.Task
 	annotations map[event.AnnotationID]event.Annotation
 	nextTask    event.TaskID
@@ -94,8 +93,7 @@ func (w *labelStudio) act() *event.Changed {
 		}
 	case 6: // the label config is changed
 		w.config = []string{single, fewer, both}[w.rng.IntN(3)]
-		w.configAt = w.clock
-		return w.say(event.Changed{LabelConfig: w.config, ConfigAt: at(w.clock)})
+		return w.say(event.Changed{LabelConfig: w.config})
 	}
 	// A task is annotated, now and then one that was before.
 	t, ok := pickTask()
@@ -130,7 +128,7 @@ func (w *labelStudio) answer() []byte {
 
 // all is what a reconcile finds.
 func (w *labelStudio) all() *event.Changed {
-	c := w.say(event.Changed{LabelConfig: w.config, ConfigAt: at(w.configAt), DeletedTasks: w.gone, DeletedAnnotations: w.goneAnn})
+	c := w.say(event.Changed{LabelConfig: w.config, DeletedTasks: w.gone, DeletedAnnotations: w.goneAnn})
 	c.Source = event.FromReconcile
 	for _, t := range w.tasks {
 		c.Tasks = append(c.Tasks, t)
@@ -164,7 +162,7 @@ func TestAnyHistoryEndsWhereTrainingFromScratchDoes(t *testing.T) {
 		defer func() { must(t, l.Close()) }()
 		must(t, l.Start(bg, nil))
 
-		statements := []*event.Changed{w.say(event.Changed{LabelConfig: single, ConfigAt: at(0)})}
+		statements := []*event.Changed{w.say(event.Changed{LabelConfig: single})}
 		for range rapid.IntRange(0, 50).Draw(t, "acts") {
 			c := w.act()
 			if rng.IntN(10) > 0 { // one in ten is lost

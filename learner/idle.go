@@ -74,7 +74,7 @@ func (l *Learner) step(ctx context.Context) (more bool, err error) {
 		checkpoint := l.save(p)
 		err := l.store.Commit(ctx, event.Commit{
 			Projects: []event.ProjectCommit{{Project: id, Versions: p.stored(), Checkpoint: checkpoint}},
-			Learned:  []*event.Learned{{Project: id, Since: p.since, Version: p.version()}},
+			Learned:  []*event.Learned{{Project: id, Since: p.since, Version: p.version(), Labels: p.labels()}},
 		})
 		if err != nil {
 			p.settled = false // tell it again

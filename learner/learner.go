@@ -28,6 +28,7 @@ type Learner struct {
 
 	snapshots sync.Map // event.ProjectID to *snapshot
 	retrains  sync.Map // event.ProjectID to *retrain, waiting or running
+	retrained sync.Map // event.ProjectID to LastRetrain
 	parsed    atomic.Pointer[parsedConfig]
 
 	ctx    context.Context // ends with Close
@@ -289,7 +290,7 @@ func (l *Learner) finish(ctx context.Context, all map[event.ProjectID]*touched, 
 		if t.told != nil {
 			l.budgeted(ctx, p)
 			l.publish(p)
-			t.told.Version = p.version()
+			t.told.Version, t.told.Labels = p.version(), p.labels()
 			t.told.Since = p.since
 			c.Learned = append(c.Learned, t.told)
 		}

@@ -178,7 +178,7 @@ func TestLabelConfigChanges(t *testing.T) {
 	apply(t, l, labels(40))
 	change := func(n int, config string) {
 		t.Helper()
-		apply(t, l, &event.Changed{Project: 1, LabelConfig: config, ConfigAt: at(n), At: at(n)})
+		apply(t, l, &event.Changed{Project: 1, LabelConfig: config, At: at(n)})
 		rest(t, l)
 	}
 	change(2, fewer)

@@ -65,6 +65,7 @@ func (l *Learner) beginRetrain(p *project) {
 		defer close(r.done)
 		if err := l.rebuild(l.ctx, r); err != nil && l.ctx.Err() == nil {
 			l.o.Logger.WithError(err).WithField("project", r.project).Error("full retrain failed; trying again")
+			l.retrained.Store(r.project, LastRetrain{At: l.o.Now(), Outcome: "failed: " + err.Error()})
 			l.metrics.retrains.WithLabelValues("failed").Inc()
 			select {
 			case <-l.ctx.Done():
@@ -144,7 +145,7 @@ func (l *Learner) swap(ctx context.Context, r *retrain) error {
 	checkpoint := l.save(p)
 	err := l.store.Commit(ctx, event.Commit{
 		Projects: []event.ProjectCommit{{Project: r.project, Versions: p.stored(), Checkpoint: checkpoint}},
-		Learned:  []*event.Learned{{Project: r.project, Since: p.since, Version: p.version()}},
+		Learned:  []*event.Learned{{Project: r.project, Since: p.since, Version: p.version(), Labels: labels}},
 	})
 	if err != nil {
 		number := p.number
@@ -158,6 +159,12 @@ func (l *Learner) swap(ctx context.Context, r *retrain) error {
 	}
 	l.saved(p, checkpoint)
 	l.metrics.retrains.WithLabelValues(outcome).Inc()
+	said := "unchanged: no label was added and the settings stay"
+	if outcome == "new_version" {
+		said = fmt.Sprintf("new version %s on %d labels", p.version(), labels)
+	}
+	l.retrained.Store(r.project, LastRetrain{At: l.o.Now(), Outcome: said})
+	l.o.Logger.WithField("project", r.project).Info("full retrain: " + said)
 	l.nudge()
 	return nil
 }

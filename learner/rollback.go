@@ -49,6 +49,15 @@ func (h *head) reset(s model.Settings) {
 	})
 }
 
+// Version is the live version's name as of the last snapshot, "" before there is
+// one. It never waits for learning.
+func (l *Learner) Version(p event.ProjectID) string {
+	if s := l.snapshot(p); s != nil {
+		return s.status.Version
+	}
+	return ""
+}
+
 // Versions are the project's versions, oldest first, as of the last snapshot;
 // Settings are the learner's own.
 func (l *Learner) Versions(p event.ProjectID) []event.Version {

@@ -3,6 +3,7 @@ package learner
 import (
 	"math"
 	"slices"
+	"time"
 
 	"github.com/hone-ml/hone/event"
 )
@@ -28,6 +29,15 @@ type Status struct {
 	Fault string `json:"fault,omitempty"`
 	// Retrain is the full retrain that is waiting or running, nil if none.
 	Retrain *Retrain `json:"retrain,omitempty"`
+	// LastRetrain is the last one since the start, nil if none ended.
+	LastRetrain *LastRetrain `json:"last_retrain,omitempty"`
+}
+
+// LastRetrain is a full retrain that has ended.
+type LastRetrain struct {
+	At time.Time `json:"at"`
+	// Outcome is a sentence.
+	Outcome string `json:"outcome"`
 }
 
 // Head is one learned control. The scores are of predictions made just before
@@ -104,6 +114,10 @@ func (l *Learner) Status(p event.ProjectID) (Status, bool) {
 	st := s.status
 	if r, ok := l.retrains.Load(p); ok {
 		st.Retrain = r.(*retrain).report()
+	}
+	if r, ok := l.retrained.Load(p); ok {
+		last := r.(LastRetrain)
+		st.LastRetrain = &last
 	}
 	return st, true
 }

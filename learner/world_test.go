@@ -134,7 +134,7 @@ func result(regions ...map[string]any) json.RawMessage {
 
 // labels are n labelled tasks that are easy to learn.
 func labels(n int) *event.Changed {
-	c := &event.Changed{Project: 1, Source: event.FromWebhook, At: at(1), LabelConfig: single, ConfigAt: at(1)}
+	c := &event.Changed{Project: 1, Source: event.FromWebhook, At: at(1), LabelConfig: single}
 	for i := 1; i <= n; i++ {
 		text, label := sentence(uint64(i))
 		c.Tasks = append(c.Tasks, event.Task{ID: event.TaskID(i), Data: data(text), UpdatedAt: at(1)})

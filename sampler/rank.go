@@ -48,6 +48,9 @@ func (w *worker) update(ctx context.Context, n news) error {
 	}
 	w.note(func(st *Status) {
 		st.Queue, st.Version, st.Rank, st.LastRank = slices.Clone(queue), version, w.rank, now
+		if n.version != "" {
+			st.Labels = n.labels
+		}
 		st.Pool, st.Skipped, st.Pushed = len(w.pool.open.tasks), len(w.pool.skipped.tasks), 0
 		if !ready.IsZero() {
 			st.ReadyLag = now.Sub(ready)

@@ -152,6 +152,8 @@ type Status struct {
 	Strategy string `json:"strategy"`
 	// Version is the model version the queue was ranked with.
 	Version string `json:"version"`
+	// Labels is how many labels the model knew, at the least, that ranked it.
+	Labels int `json:"labels"`
 	// Pool counts the tasks nobody has labelled or skipped.
 	Pool    int `json:"pool"`
 	Skipped int `json:"skipped"`

@@ -54,6 +54,7 @@ type news struct {
 	since   time.Time // of all Learned, the oldest and the newest Since
 	newest  time.Time
 	version string
+	labels  int
 }
 
 // between widens the span of the changes behind the news.
@@ -101,7 +102,7 @@ func (w *worker) learned(l *event.Learned) {
 			n.tasks[t] = struct{}{}
 		}
 		n.between(l.Since, l.Since)
-		n.version = l.Version
+		n.version, n.labels = l.Version, l.Labels
 	})
 }
 
@@ -149,7 +150,7 @@ func (w *worker) giveBack(n news) {
 	}
 	n.between(w.news.since, w.news.newest)
 	if w.news.version != "" {
-		n.version = w.news.version
+		n.version, n.labels = w.news.version, w.news.labels
 	}
 	n.any = true
 	w.news = n

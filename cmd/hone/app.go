@@ -110,8 +110,11 @@ func (a *app) wireLabelStudio(ctx context.Context) (err error) {
 		return err
 	}
 	a.recon, err = reconcile.New(reconcile.Options{
-		LabelStudio: lister{a.link}, State: a.store, Publisher: a.pipe, Logger: a.part("reconcile"), Registerer: a.registry,
+		Index: a.store, Marks: a.store, Publisher: a.pipe, Logger: a.part("reconcile"), Registerer: a.registry,
 	})
+	if c, none := a.link.Client(); none == nil && err == nil {
+		a.recon.SetSource(c)
+	}
 	return err
 }
 
@@ -123,8 +126,8 @@ func (a *app) wireSampler() (err error) {
 	o.RandomShare, o.PushRate, o.BulkAbove, o.CheckEvery = s.RandomShare, s.PushRate, s.BulkAbove, s.CheckEvery
 	o.ManageModelVersion = s.ManageModelVersion
 	o.Logger, o.Registerer = a.part("sampler"), a.registry
-	if _, err := a.link.Client(); err == nil {
-		o.LabelStudio = studio{a.link}
+	if c, none := a.link.Client(); none == nil {
+		o.LabelStudio = sampler.Over(c)
 	}
 	a.sampler, err = sampler.New(o)
 	return err
@@ -217,6 +220,7 @@ func (a *app) work(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return a.pipe.Run(ctx) })
 	g.Go(func() error { return a.sampler.Run(ctx) })
+	g.Go(func() error { return a.recon.Run(ctx) })
 	g.Go(func() error { return a.link.Run(ctx) })
 	g.Go(func() error {
 		select {

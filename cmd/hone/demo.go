@@ -69,7 +69,7 @@ func (c *cli) demo(ctx context.Context, f demoFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	cfg.LabelStudio.URL, cfg.LabelStudio.APIKey = ls.url, config.Secret(ls.token)
+	cfg.LabelStudio.URL, cfg.LabelStudio.APIKey = ls.url, config.NewSecret(ls.token)
 	cfg.DataDir = filepath.Join(f.dir, "hone")
 	stop, err := startHone(ctx, cfg, filepath.Join(f.dir, "hone.log"))
 	if err != nil {

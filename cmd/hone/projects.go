@@ -136,9 +136,9 @@ func (a *app) addReconcile(out *api.Project) {
 	if !ok {
 		return
 	}
-	out.LastReconcile = when(st.LastSuccess)
-	if st.LastError != "" {
-		out.Problems = append(out.Problems, "the last comparison with Label Studio failed: "+st.LastError)
+	out.LastReconcile = when(st.LastRun)
+	if st.Error != "" {
+		out.Problems = append(out.Problems, "the last comparison with Label Studio failed: "+st.Error)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/learner"
 	"github.com/hone-ml/hone/pipeline"
+	"github.com/hone-ml/hone/sampler"
 	"github.com/hone-ml/hone/state"
 	"github.com/hone-ml/hone/webhook"
 )
@@ -117,8 +118,9 @@ func (a *app) known(ctx context.Context) ([]event.ProjectID, error) {
 }
 
 // onClient is called when /setup has taught a Label Studio that works.
-func (a *app) onClient() {
-	a.sampler.SetLabelStudio(studio{a.link})
+func (a *app) onClient(c *labelstudio.Client) {
+	a.sampler.SetLabelStudio(sampler.Over(c))
+	a.recon.SetSource(c)
 	a.tick(&event.ReconcileDue{At: time.Now(), Reason: "found Label Studio"})
 }
 
