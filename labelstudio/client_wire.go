@@ -18,6 +18,8 @@ type apiTask struct {
 	labeled     bool
 	predictions int64
 	annotations []wireAnnotation
+	// annotated is true when the answer says which annotations there are.
+	annotated bool
 }
 
 // UnmarshalJSON reads the fields hone needs.
@@ -31,6 +33,7 @@ func (w *apiTask) UnmarshalJSON(b []byte) error {
 			case "total_predictions":
 				w.predictions, err = s.integer()
 			case "annotations":
+				w.annotated = true
 				w.annotations, err = readMany(s, w.annotations)
 			default:
 				err = w.wireTask.field(s, key)

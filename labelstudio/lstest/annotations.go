@@ -9,7 +9,7 @@ import (
 func (s *Server) annotationRoutes(m *http.ServeMux) {
 	m.HandleFunc("GET /api/tasks/{id}/annotations/{$}", s.act(s.inTask(func(_ *request, t *task) result {
 		rows := []obj{}
-		for _, a := range s.notesOf(t) {
+		for _, a := range t.notes {
 			rows = append(rows, s.noteAPI(a))
 		}
 		return ok(rows)
@@ -17,12 +17,12 @@ func (s *Server) annotationRoutes(m *http.ServeMux) {
 	m.HandleFunc("POST /api/tasks/{id}/annotations/{$}", s.act(s.inTask(s.createNote)))
 	m.HandleFunc("PATCH /api/annotations/{id}/{$}", s.act(s.inNote(s.patchNote)))
 	m.HandleFunc("DELETE /api/annotations/{id}/{$}", s.act(s.inNote(func(r *request, a *annotation) result {
-		delete(s.notes, a.id)
+		s.removeNote(a)
 		s.touch(a.task, r.user)
 		return done().with(s.event(a.task.project, "ANNOTATIONS_DELETED", obj{"annotations": []obj{{"id": a.id}}}))
 	})))
 	m.HandleFunc("POST /api/annotations/{id}/convert-to-draft", s.act(s.inNote(func(r *request, a *annotation) result {
-		delete(s.notes, a.id)
+		s.removeNote(a)
 		s.touch(a.task, r.user)
 		return ok(obj{"id": s.id("draft"), "result": a.result, "task": a.task.id}) // no webhook: it vanishes in silence
 	})))
@@ -56,6 +56,7 @@ func (s *Server) newNote(t *task, u *user, b noteBody) *annotation {
 	set(&a.cancelled, b.Cancelled)
 	set(&a.groundTruth, b.GroundTruth)
 	s.notes[a.id] = a
+	t.notes = append(t.notes, a)
 	delete(t.locks, u)
 	return a
 }
@@ -65,9 +66,11 @@ func (s *Server) createNote(r *request, t *task) result {
 	if bad := r.read(&b); bad != nil {
 		return *bad
 	}
-	for _, a := range s.notes {
-		if b.UniqueID != "" && a.uniqueID == b.UniqueID {
-			return failure(http.StatusConflict, "Annotation with this unique id already exists")
+	if b.UniqueID != "" {
+		for _, a := range s.notes {
+			if a.uniqueID == b.UniqueID {
+				return failure(http.StatusConflict, "Annotation with this unique id already exists")
+			}
 		}
 	}
 	a := s.newNote(t, r.user, b)
@@ -102,7 +105,7 @@ func (s *Server) noteEvent(action string, a *annotation) *event {
 func (s *Server) predictionsToAnnotations(p *project, u *user, chosen []*task) *event {
 	notes, tasks := []obj{}, []obj{}
 	for _, t := range chosen {
-		preds := s.predsOf(t)
+		preds := t.preds
 		if len(preds) == 0 {
 			continue
 		}

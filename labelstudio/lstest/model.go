@@ -19,6 +19,7 @@ type project struct {
 	showPredictions       bool
 	evaluate              bool
 	minAnnotationsToTrain int
+	tasks                 []*task // by id
 }
 
 type task struct {
@@ -28,6 +29,8 @@ type task struct {
 	created, updated time.Time
 	updatedBy        *int64
 	locks            map[*user]bool
+	notes            []*annotation // by id
+	preds            []*prediction // by id
 }
 
 type annotation struct {
@@ -69,40 +72,35 @@ func sorted[T any](table map[int64]T, pass func(T) bool) []T {
 	return out
 }
 
-func (s *Server) tasksOf(p *project) []*task {
-	return sorted(s.tasks, func(t *task) bool { return t.project == p })
+// labeled is Label Studio's is_labeled: enough people annotated it, skips apart.
+func labeled(t *task) bool {
+	done, _ := t.counts()
+	return done >= t.project.maxAnnotations
 }
 
-func (s *Server) notesOf(t *task) []*annotation {
-	return sorted(s.notes, func(a *annotation) bool { return a.task == t })
-}
-
-func (s *Server) predsOf(t *task) []*prediction {
-	return sorted(s.preds, func(p *prediction) bool { return p.task == t })
-}
-
-func (s *Server) labeled(t *task) bool {
-	n := 0
-	for _, a := range s.notesOf(t) {
-		if !a.cancelled {
-			n++
+func (t *task) counts() (done, cancelled int) {
+	for _, a := range t.notes {
+		if a.cancelled {
+			cancelled++
+		} else {
+			done++
 		}
 	}
-	return n >= t.project.maxAnnotations
+	return done, cancelled
 }
 
 // projectRow is what webhooks send: the whole row, secrets included.
 func (s *Server) projectRow(p *project) obj {
-	tasks, notes := s.tasksOf(p), 0
-	for _, t := range tasks {
-		notes += len(s.notesOf(t))
+	notes := 0
+	for _, t := range p.tasks {
+		notes += len(t.notes)
 	}
 	return obj{
 		"id": p.id, "title": p.title, "description": "", "label_config": p.config, "parsed_label_config": obj{},
 		"created_at": stamp(p.created), "updated_at": stamp(p.updated), "model_version": p.modelVersion,
 		"sampling": p.sampling, "maximum_annotations": p.maxAnnotations, "show_collab_predictions": p.showPredictions,
 		"evaluate_predictions_automatically": p.evaluate, "min_annotations_to_start_training": p.minAnnotationsToTrain,
-		"task_number": len(tasks), "total_annotations_number": notes, "token": "project-token-secret",
+		"task_number": len(p.tasks), "total_annotations_number": notes, "token": "project-token-secret",
 		"task_data_login": nil, "task_data_password": nil, "skip_queue": "REQUEUE_FOR_OTHERS", "is_draft": false,
 		"is_published": false, "organization": 1, "created_by": p.owner.id, "deleted_at": nil,
 	}
@@ -119,18 +117,11 @@ func (s *Server) projectAPI(p *project) obj {
 func (s *Server) uid(p *project) string { return fmt.Sprintf("%d.%d", p.id, p.created.Unix()) }
 
 func (s *Server) taskRow(t *task) obj {
-	done, cancelled := 0, 0
-	for _, a := range s.notesOf(t) {
-		if a.cancelled {
-			cancelled++
-		} else {
-			done++
-		}
-	}
+	done, cancelled := t.counts()
 	return obj{
 		"id": t.id, "data": t.data, "meta": obj{}, "created_at": stamp(t.created), "updated_at": stamp(t.updated),
-		"is_labeled": s.labeled(t), "allow_skip": true, "overlap": t.project.maxAnnotations, "inner_id": t.inner,
-		"total_annotations": done, "cancelled_annotations": cancelled, "total_predictions": len(s.predsOf(t)),
+		"is_labeled": labeled(t), "allow_skip": true, "overlap": t.project.maxAnnotations, "inner_id": t.inner,
+		"total_annotations": done, "cancelled_annotations": cancelled, "total_predictions": len(t.preds),
 		"precomputed_agreement": nil, "comment_count": 0, "unresolved_comment_count": 0, "last_comment_updated_at": nil,
 		"project": t.project.id, "updated_by": t.updatedBy, "file_upload": nil, "comment_authors": []int{},
 	}
@@ -142,10 +133,10 @@ func (s *Server) taskFull(t *task) obj {
 	delete(row, "allow_skip")
 	delete(row, "precomputed_agreement")
 	notes, preds := []obj{}, []obj{}
-	for _, a := range s.notesOf(t) {
+	for _, a := range t.notes {
 		notes = append(notes, s.noteAPI(a))
 	}
-	for _, p := range s.predsOf(t) {
+	for _, p := range t.preds {
 		preds = append(preds, predAPI(p))
 	}
 	row["annotations"], row["predictions"] = notes, preds
@@ -168,7 +159,7 @@ func (s *Server) noteRow(a *annotation) obj {
 	var regions []any
 	_ = json.Unmarshal(a.result, &regions)
 	row["unique_id"], row["result_count"], row["prediction"] = a.uniqueID, len(regions), obj{}
-	for _, p := range s.predsOf(a.task) {
+	for _, p := range a.task.preds {
 		if p.version == a.task.project.modelVersion {
 			row["prediction"] = predAPI(p)
 			break
@@ -194,13 +185,36 @@ func (s *Server) touch(t *task, u *user) {
 }
 
 func (s *Server) removeTask(t *task) {
-	for _, a := range s.notesOf(t) {
+	for _, a := range t.notes {
 		delete(s.notes, a.id)
 	}
-	for _, p := range s.predsOf(t) {
+	for _, p := range t.preds {
 		delete(s.preds, p.id)
 	}
+	t.notes, t.preds = nil, nil
 	delete(s.tasks, t.id)
+	t.project.tasks = without(t.project.tasks, t)
+}
+
+func (s *Server) removeNote(a *annotation) {
+	delete(s.notes, a.id)
+	a.task.notes = without(a.task.notes, a)
+}
+
+func (s *Server) removePred(p *prediction) {
+	delete(s.preds, p.id)
+	p.task.preds = without(p.task.preds, p)
+}
+
+// without copies, so that a loop over the old list may remove from it.
+func without[T comparable](list []T, x T) []T {
+	out := make([]T, 0, len(list))
+	for _, y := range list {
+		if y != x {
+			out = append(out, y)
+		}
+	}
+	return out
 }
 
 // only keeps the fields Label Studio's include parameter names, in the object

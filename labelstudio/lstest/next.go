@@ -13,9 +13,9 @@ func (s *Server) nextRoutes(m *http.ServeMux) {
 // next is the label stream: the user's locked task, else what sampling says.
 func (s *Server) next(r *request, p *project) result {
 	var open []*task
-	for _, t := range s.tasksOf(p) {
-		mine := slices.ContainsFunc(s.notesOf(t), func(a *annotation) bool { return a.by == r.user })
-		if !mine && !s.labeled(t) {
+	for _, t := range p.tasks {
+		mine := slices.ContainsFunc(t.notes, func(a *annotation) bool { return a.by == r.user })
+		if !mine && !labeled(t) {
 			open = append(open, t)
 		}
 	}
@@ -57,7 +57,7 @@ func (s *Server) uncertain(p *project, u *user, free []*task) *task {
 			continue
 		}
 		var highest *int64
-		for _, x := range s.predsOf(a.task) {
+		for _, x := range a.task.preds {
 			if x.cluster != nil && (highest == nil || *x.cluster > *highest) {
 				highest = x.cluster
 			}
@@ -74,7 +74,7 @@ func (s *Server) uncertain(p *project, u *user, free []*task) *task {
 		return solved[*x.cluster]
 	}
 	for _, t := range free {
-		for _, x := range s.predsOf(t) {
+		for _, x := range t.preds {
 			if x.version != p.modelVersion {
 				continue
 			}

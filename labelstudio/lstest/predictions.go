@@ -12,7 +12,7 @@ func (s *Server) predictionRoutes(m *http.ServeMux) {
 	m.HandleFunc("POST /api/predictions/{$}", s.act(s.createPred))
 	m.HandleFunc("PATCH /api/predictions/{id}/{$}", s.act(s.inPred(s.patchPred)))
 	m.HandleFunc("DELETE /api/predictions/{id}/{$}", s.act(s.inPred(func(_ *request, p *prediction) result {
-		delete(s.preds, p.id)
+		s.removePred(p)
 		s.touch(p.task, nil)
 		return done()
 	})))
@@ -41,6 +41,7 @@ func (s *Server) newPred(t *task, b predBody) *prediction {
 	now := s.now()
 	p := &prediction{id: s.id("prediction"), task: t, result: raw(b.Result), score: b.Score, version: b.Version, cluster: b.Cluster, created: now, updated: now}
 	s.preds[p.id] = p
+	t.preds = append(t.preds, p)
 	return p
 }
 

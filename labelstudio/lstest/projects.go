@@ -23,8 +23,8 @@ func (s *Server) projectRoutes(m *http.ServeMux) {
 				count[b.title] = 0
 			}
 		}
-		for _, x := range s.preds {
-			if x.task.project == p {
+		for _, t := range p.tasks {
+			for _, x := range t.preds {
 				count[x.version]++
 			}
 		}
@@ -146,9 +146,9 @@ func (s *Server) deleteVersion(r *request, p *project) result {
 		return *bad
 	}
 	n := 0
-	for id, x := range s.preds {
+	for _, x := range s.preds {
 		if x.task.project == p && x.version == b.Version {
-			delete(s.preds, id)
+			s.removePred(x)
 			n++
 		}
 	}
@@ -159,7 +159,7 @@ func (s *Server) deleteVersion(r *request, p *project) result {
 }
 
 func (s *Server) removeProject(p *project) {
-	for _, t := range s.tasksOf(p) {
+	for _, t := range p.tasks {
 		s.removeTask(t)
 	}
 	for id, h := range s.hooks {

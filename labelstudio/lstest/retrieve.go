@@ -27,7 +27,7 @@ func (s *Server) predictTasks(p *project, chosen []*task) {
 		rows := []obj{}
 		for _, t := range chosen {
 			has := false
-			for _, x := range s.predsOf(t) {
+			for _, x := range t.preds {
 				has = has || x.version == version
 			}
 			if !has {

@@ -73,7 +73,7 @@ func (s *Server) listTasks(r *request) result {
 		}
 	}
 	var chosen []*task
-	for _, t := range s.tasksOf(p) {
+	for _, t := range p.tasks {
 		keep := true
 		for _, f := range query.Filters.Items {
 			is, err := f.matches(t)
@@ -109,8 +109,8 @@ func (s *Server) page(r *request, chosen []*task) result {
 	}
 	rows, notes, preds := []obj{}, 0, 0
 	for _, t := range chosen {
-		notes += len(s.notesOf(t))
-		preds += len(s.predsOf(t))
+		notes += len(t.notes)
+		preds += len(t.preds)
 	}
 	for _, t := range chosen[from:min(from+size, len(chosen))] {
 		row := s.taskFull(t)
@@ -129,7 +129,7 @@ func (s *Server) page(r *request, chosen []*task) result {
 // noteIDs is a column of the grid: cut at 500 characters, in no order.
 func (s *Server) noteIDs(t *task) string {
 	var ids []string
-	for _, a := range s.notesOf(t) {
+	for _, a := range t.notes {
 		ids = append(ids, fmt.Sprint(a.id))
 	}
 	slices.Reverse(ids)
@@ -142,7 +142,7 @@ func (s *Server) noteIDs(t *task) string {
 func (s *Server) getTask(r *request) result {
 	s.mu.Lock()
 	t, found := s.tasks[r.id()]
-	ask := found && t.project.showPredictions && len(s.predsOf(t)) == 0
+	ask := found && t.project.showPredictions && len(t.preds) == 0
 	s.mu.Unlock()
 	if !found {
 		return missing("Task")
@@ -153,7 +153,7 @@ func (s *Server) getTask(r *request) result {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	row := s.taskFull(t)
-	for i, a := range s.notesOf(t) {
+	for i, a := range t.notes {
 		row["annotations"].([]obj)[i]["completed_by"] = obj{"id": a.by.id, "email": a.by.email}
 	}
 	return ok(row)
@@ -211,8 +211,9 @@ func (s *Server) importTasks(r *request, p *project) result {
 
 func (s *Server) newTask(p *project, data json.RawMessage) *task {
 	now := s.now()
-	t := &task{id: s.id("task"), project: p, data: data, created: now, updated: now, locks: map[*user]bool{}, inner: int64(len(s.tasksOf(p)) + 1)}
+	t := &task{id: s.id("task"), project: p, data: data, created: now, updated: now, locks: map[*user]bool{}, inner: int64(len(p.tasks) + 1)}
 	s.tasks[t.id] = t
+	p.tasks = append(p.tasks, t)
 	return t
 }
 
@@ -231,7 +232,7 @@ func (s *Server) dataManager(r *request) result {
 	p, found := s.projects[int64(intParam(r.URL.Query(), "project", 0))]
 	var chosen []*task
 	if found {
-		chosen = slices.DeleteFunc(s.tasksOf(p), func(t *task) bool {
+		chosen = slices.DeleteFunc(slices.Clone(p.tasks), func(t *task) bool {
 			if b.SelectedItems.All {
 				return slices.Contains(b.SelectedItems.Excluded, t.id)
 			}
@@ -249,8 +250,8 @@ func (s *Server) dataManager(r *request) result {
 	case "delete_tasks_predictions":
 		s.locked(func() {
 			for _, t := range chosen {
-				for _, x := range s.predsOf(t) {
-					delete(s.preds, x.id)
+				for _, x := range t.preds {
+					s.removePred(x)
 				}
 			}
 		})
@@ -267,8 +268,8 @@ func (s *Server) dataManager(r *request) result {
 		rows := []obj{}
 		s.locked(func() {
 			for _, t := range chosen {
-				for _, a := range s.notesOf(t) {
-					delete(s.notes, a.id)
+				for _, a := range t.notes {
+					s.removeNote(a)
 					rows = append(rows, obj{"id": a.id})
 				}
 				s.touch(t, r.user)
