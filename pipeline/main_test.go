@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -28,6 +29,22 @@ type rig struct {
 	log  *boltlog.Log
 	*pipeline.Pipeline
 	stop func() error
+}
+
+// caughtUp is closed when group g has handled every change, or when the log is
+// closed.
+func (r *rig) caughtUp() <-chan struct{} {
+	done, log := make(chan struct{}), r.log
+	go func() {
+		defer close(done)
+		for begin := time.Now(); time.Since(begin) < patience; runtime.Gosched() {
+			if lag, _, err := log.Lag(string(event.Changes), "g"); err != nil || lag == 0 {
+				return
+			}
+		}
+		r.tb.Error("the group does not catch up")
+	}()
+	return done
 }
 
 func newRig(tb testing.TB, o pipeline.Options) *rig {
