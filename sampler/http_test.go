@@ -1,10 +1,15 @@
 package sampler
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
+	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,6 +18,7 @@ import (
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/lstest"
 )
 
 // realBrain is a brain whose tasks have Label Studio's ids.
@@ -34,15 +40,18 @@ func (r realBrain) Regions(context.Context, event.ProjectID, []event.Task) ([]js
 	return []json.RawMessage{[]byte(`[{"id":"h","from_name":"topic","to_name":"text","type":"choices","value":{"choices":["bank"]}}]`)}, nil
 }
 
-// A real Label Studio hands out the tasks in the order of the queue, label by
-// label, and over a change of version.
-func TestRealLabelStudioFollowsTheQueue(t *testing.T) {
-	url := os.Getenv("HONE_LS_URL")
-	if url == "" {
-		t.Skip("HONE_LS_URL names no Label Studio; scripts/label-studio run starts one")
-	}
+// Label Studio hands out the tasks in the order of the queue, label by label, and
+// over a change of version. The stand-in is used unless HONE_LS_URL names a real
+// one, which scripts/label-studio run starts.
+func TestLabelStudioFollowsTheQueue(t *testing.T) {
 	ctx := t.Context()
-	c, err := labelstudio.NewClient(labelstudio.Options{URL: url, Token: labelstudio.Secret(os.Getenv("HONE_LS_TOKEN"))})
+	url, token := os.Getenv("HONE_LS_URL"), os.Getenv("HONE_LS_TOKEN")
+	if url == "" {
+		ls := lstest.New()
+		defer ls.Close()
+		url, token = ls.URL, lstest.Token
+	}
+	c, err := labelstudio.NewClient(labelstudio.Options{URL: url, Token: labelstudio.Secret(token)})
 	require.NoError(t, err)
 	defer c.Close()
 	p, err := c.CreateProject(ctx, "sampler test", `<View><Text name="text" value="$text"/><Choices name="topic" toName="text"><Choice value="bank"/><Choice value="travel"/></Choices></View>`)
@@ -65,7 +74,7 @@ func TestRealLabelStudioFollowsTheQueue(t *testing.T) {
 	seen := make(chan Observation, 1000)
 	o := Defaults()
 	o.Pool, o.Scorer, o.Predictor, o.LabelStudio = b, b, b, Over(c)
-	o.QueueSize, o.Settle = 10, 100*time.Millisecond
+	o.QueueSize, o.Settle, o.PushRate = 10, 50*time.Millisecond, 1000
 	o.Observer = func(x Observation) { seen <- x }
 	s, err := New(o)
 	require.NoError(t, err)
@@ -134,4 +143,62 @@ func TestRealLabelStudioFollowsTheQueue(t *testing.T) {
 			break
 		}
 	}
+}
+
+// An answer that never arrives: the prediction is there, nobody was told, and it
+// must not be written twice.
+func TestLostAnswersLeaveNoDoubles(t *testing.T) {
+	ls := lstest.New()
+	defer ls.Close()
+	c, err := labelstudio.NewClient(labelstudio.Options{URL: ls.URL, Token: lstest.Token})
+	require.NoError(t, err)
+	defer c.Close()
+	p, err := c.CreateProject(t.Context(), "sampler test", `<View><Text name="text" value="$text"/><Choices name="topic" toName="text"><Choice value="bank"/><Choice value="travel"/></Choices></View>`)
+	require.NoError(t, err)
+	b := realBrain{brain: newBrain(1 << 30), ids: map[event.TaskID]bool{}}
+	ids, err := c.Import(t.Context(), p.ID, []map[string]string{{"text": "a"}, {"text": "b"}, {"text": "c"}, {"text": "d"}, {"text": "e"}, {"text": "f"}})
+	require.NoError(t, err)
+	for _, id := range ids {
+		b.ids[id] = true
+	}
+	var writes atomic.Int32
+	ls.SetFault(func(r *http.Request) lstest.Fault {
+		if r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, "/api/predictions") {
+			return lstest.Fault{CutAfter: writes.Add(1) == 3}
+		}
+		return lstest.Fault{}
+	})
+	seen := make(chan Observation, 100)
+	o := Defaults()
+	o.Pool, o.Scorer, o.LabelStudio = b, b, Over(c)
+	o.Settle, o.PushRate, o.Observer = time.Millisecond, 1000, func(x Observation) { seen <- x }
+	s, err := New(o)
+	require.NoError(t, err)
+	s.Refresh(p.ID)
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	failed := 0
+	for x := range seen {
+		if x.Stage == Failed {
+			failed++
+		}
+		if x.Stage == Cleaned {
+			break
+		}
+	}
+	stop()
+	require.NoError(t, <-done)
+	assert.Equal(t, 1, failed)
+	var rows []labelstudio.PredictionRow
+	for r, err := range c.Predictions(t.Context(), p.ID) {
+		require.NoError(t, err)
+		rows = append(rows, r)
+	}
+	require.Len(t, rows, 6)
+	slices.SortFunc(rows, func(a, b labelstudio.PredictionRow) int { return cmp.Compare(*a.Score, *b.Score) })
+	for i, item := range s.Next(p.ID) {
+		assert.Equal(t, item.Task, rows[i].Task)
+	}
+	assert.EqualValues(t, 6, writes.Load())
 }
