@@ -81,6 +81,10 @@ type Queue struct {
 	// Random are those that are in the queue by chance, to measure against.
 	Random   []event.TaskID `json:"random,omitempty"`
 	LastPush *time.Time     `json:"last_push"`
+	// ReadySeconds is from hearing the last label to the ranked queue, hone's own
+	// part; LagSeconds to its head standing in Label Studio.
+	ReadySeconds float64 `json:"ready_seconds"`
+	LagSeconds   float64 `json:"lag_seconds"`
 	// Error is why pushing does not work now; empty when it does.
 	Error string `json:"error,omitempty"`
 }

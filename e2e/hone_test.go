@@ -5,7 +5,6 @@
 package e2e
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -186,26 +185,6 @@ func (h *hone) predict(texts []string) []string {
 		}
 	}
 	return labels
-}
-
-// metric reads one sample from /metrics.
-func (h *hone) metric(name string) float64 {
-	h.t.Helper()
-	resp, err := http.Get(h.url() + "/metrics") //nolint:noctx // short
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	sc := bufio.NewScanner(resp.Body)
-	for sc.Scan() {
-		if rest, ok := strings.CutPrefix(sc.Text(), name+" "); ok {
-			var v float64
-			_, _ = fmt.Sscan(rest, &v)
-			return v
-		}
-	}
-	h.t.Fatalf("no metric %s", name)
-	return 0
 }
 
 // cleanEnv is the environment without settings that would reach hone.

@@ -43,10 +43,7 @@ func TestLoop(t *testing.T) {
 	h.await(project, "the pool is read and the first queue stands in Label Studio", func(p api.Project) bool {
 		return p.Pool == len(truth) && p.Queue.Pushed >= 5
 	})
-	until(t, time.Minute, "project settings make Label Studio use the queue", func() bool {
-		p := s.project(project)
-		return p.ModelVersion == "hone-1" && p.Sampling == "Uncertainty sampling"
-	})
+	awaitSettings(t, s, project)
 
 	var taken []time.Duration
 	labelled := map[int]string{}
@@ -77,6 +74,15 @@ func TestLoop(t *testing.T) {
 	}
 	checkUnseen(t, h)
 	checkEditAndDelete(t, s, h, project, annotations, labelled, truth)
+}
+
+// awaitSettings waits until Label Studio orders by hone's queue.
+func awaitSettings(t *testing.T, s *studio, project int) {
+	t.Helper()
+	until(t, time.Minute, "project settings make Label Studio use the queue", func() bool {
+		p := s.project(project)
+		return p.ModelVersion == "hone-1" && p.Sampling == "Uncertainty sampling"
+	})
 }
 
 // checkUnseen compares /predict on texts hone never saw with the majority class.
@@ -270,6 +276,7 @@ func TestZeroConfiguration(t *testing.T) {
 	p := h.await(project, "hone found the host and a token that works by itself", func(p api.Project) bool {
 		return p.Pool == 60 && p.Queue.Pushed >= 5
 	})
+	awaitSettings(t, s, project)
 	if got := s.next(project); got.ID != int(p.Queue.Tasks[0]) {
 		t.Errorf("Label Studio serves %d, hone ranks %v first", got.ID, p.Queue.Tasks)
 	}

@@ -120,6 +120,7 @@ func (a *app) addSampler(out *api.Project) {
 		return
 	}
 	out.Queue.Labels, out.Queue.Pushed, out.Queue.LastPush, out.Queue.Error = st.Labels, st.Pushed, when(st.LastPush), st.Note
+	out.Queue.ReadySeconds, out.Queue.LagSeconds = st.ReadyLag.Seconds(), st.HeadLag.Seconds()
 	for _, it := range st.Queue {
 		out.Queue.Tasks = append(out.Queue.Tasks, it.Task)
 		if it.Random {

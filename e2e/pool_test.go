@@ -1,0 +1,55 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/hone-ml/hone/api"
+)
+
+// TestBigPool measures the loop with 10,000 tasks: what of the time from a label
+// to the next queue is hone's own, and what is Label Studio's.
+func TestBigPool(t *testing.T) {
+	const size, labels = 10_000, 20
+	s := newStudio(t)
+	h := newHone(t, configured()...)
+	h.start()
+	base := load(t, "tasks.jsonl")
+	tasks := make([]example, size)
+	for i := range tasks {
+		e := base[i%len(base)]
+		tasks[i] = example{fmt.Sprintf("%s (%d)", e.Text, i/len(base)), e.Label}
+	}
+	project := s.newProject(labelConfig(t), tasks)
+	s.connectAsUI(project, h.url())
+	began := time.Now()
+	h.await(project, "the pool is read and the queue stands", func(p api.Project) bool { return p.Pool == size && p.Queue.Pushed >= 5 })
+	t.Logf("pool of %d tasks read and first queue in Label Studio after %v", size, time.Since(began).Round(time.Millisecond))
+	awaitSettings(t, s, project)
+
+	var own, whole []time.Duration
+	for i := range labels {
+		task := s.next(project)
+		s.annotate(task.ID, task.Data.Topic)
+		accepted := time.Now()
+		p := h.await(project, "the new head is in Label Studio", func(p api.Project) bool {
+			return p.Labels == i+1 && p.Queue.Labels == i+1 && p.Queue.Pushed >= 1
+		})
+		whole = append(whole, time.Since(accepted))
+		own = append(own, time.Duration(p.Queue.ReadySeconds*float64(time.Second)))
+	}
+	slices.Sort(own)
+	slices.Sort(whole)
+	t.Logf("%d tasks, annotation accepted by Label Studio -> new queue visible in Label Studio: p50 %v, max %v",
+		size, whole[len(whole)/2].Round(time.Millisecond), whole[len(whole)-1].Round(time.Millisecond))
+	t.Logf("of that hone's own part, webhook heard -> queue ranked: p50 %v, max %v",
+		own[len(own)/2].Round(time.Millisecond), own[len(own)-1].Round(time.Millisecond))
+	// Generous, for a busy machine: the aim is 250 ms.
+	if p50 := own[len(own)/2]; p50 > time.Second {
+		t.Errorf("hone's own part takes %v", p50)
+	}
+}
