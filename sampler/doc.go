@@ -2,7 +2,7 @@
 // Studio's idea of that in step with its own.
 //
 // Of every project it holds the pool: the tasks nobody has labelled. After each
-// new snapshot it scores the pool with a strategy, takes the K most uncertain
+// new snapshot it scores the pool with a strategy, takes the most uncertain
 // tasks and a steady share of random ones as the queue, and writes the queue to
 // Label Studio as predictions of the live version whose scores carry the order:
 // lowest is asked first. Writing is slow there, so only differences are

@@ -25,7 +25,7 @@ func TestQueueIsTheLowestScoresWithoutRandomTasks(t *testing.T) {
 		all := scores(1, rapid.SliceOf(rapid.Float64Range(0, 1)).Draw(t, "scores")...)
 		size := rapid.IntRange(1, 12).Draw(t, "size")
 		sorted := slices.SortedFunc(slices.Values(all), byScore)
-		queue := arrange(slices.Clone(all), size, 0, 3)
+		queue := arrange(slices.Clone(all), nil, shape{size: size, head: 5, labels: 3})
 		if len(queue) != min(size, len(all)) {
 			t.Fatalf("%d of %d", len(queue), len(all))
 		}
@@ -47,16 +47,18 @@ func TestRandomShareOfWhatIsAskedIsExact(t *testing.T) {
 			pool[id] = true
 		}
 		asked := 0
+		var before []Item
 		for label := range 200 {
 			var all []scored
 			for id := range pool {
 				// Every round another ranking.
 				all = append(all, scored{task: id, score: float64(order(uint64(label), id)) / math.MaxUint64, hash: order(9, id)})
 			}
-			queue := arrange(all, 10, share, label)
+			queue := arrange(all, before, shape{size: 10, head: 5, share: share, labels: label})
 			if queue[0].Random {
 				asked++
 			}
+			before = queue
 			delete(pool, queue[0].Task)
 		}
 		if want := share * 200; math.Abs(float64(asked)-want) > 1 {
@@ -72,7 +74,7 @@ func TestRandomPicksDoNotDependOnTheScores(t *testing.T) {
 		labels := rapid.IntRange(0, 30).Draw(t, "labels")
 		draw := func(name string) []Item {
 			s := rapid.SliceOfN(rapid.Float64Range(0, 1), n, n).Draw(t, name)
-			return arrange(scores(5, s...), 30, .1, labels)
+			return arrange(scores(5, s...), nil, shape{size: 30, head: 5, share: .1, labels: labels})
 		}
 		a, b := draw("a"), draw("b")
 		seen := map[event.TaskID]bool{}
@@ -84,6 +86,56 @@ func TestRandomPicksDoNotDependOnTheScores(t *testing.T) {
 				t.Fatalf("task %d is queued twice", a[i].Task)
 			}
 			seen[a[i].Task] = true
+		}
+	})
+}
+
+// The head is always the ranking's; behind it tasks stay while they rank well.
+func TestTheTailOfTheQueueStaysPutWhereItCan(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(0, 80).Draw(t, "n")
+		draw := func(name string, before []Item) ([]Item, []scored) {
+			all := scores(5, rapid.SliceOfN(rapid.Float64Range(0, 1), n, n).Draw(t, name)...)
+			ranked := slices.SortedFunc(slices.Values(all), byScore)
+			return arrange(all, before, shape{size: 10, head: 3}), ranked
+		}
+		before, _ := draw("before", nil)
+		after, ranked := draw("after", before)
+		place := map[event.TaskID]int{}
+		for i, s := range ranked {
+			place[s.task] = i
+		}
+		seen := map[event.TaskID]bool{}
+		for i, q := range after {
+			if i < 3 && q.Task != ranked[i].task {
+				t.Fatalf("place %d is %d, the ranking has %d", i, q.Task, ranked[i].task)
+			}
+			if place[q.Task] >= 30 {
+				t.Fatalf("place %d has the %dth of the ranking", i, place[q.Task])
+			}
+			if seen[q.Task] {
+				t.Fatalf("task %d is queued twice", q.Task)
+			}
+			seen[q.Task] = true
+		}
+		if len(after) != min(10, n) {
+			t.Fatalf("%d of %d", len(after), n)
+		}
+		// Nothing that still ranks well loses its place to a newcomer, and the order
+		// of those that stay is the old one.
+		last, newcomer := -1, false
+		for _, q := range after[min(3, len(after)):] {
+			i := slices.IndexFunc(before, func(b Item) bool { return b.Task == q.Task })
+			newcomer = newcomer || i < 0
+			if i >= 0 && (newcomer || i < last) {
+				t.Fatalf("before %v, after %v", before, after)
+			}
+			last = max(last, i)
+		}
+		for _, b := range before {
+			if place[b.Task] < 30 && !seen[b.Task] && newcomer {
+				t.Fatalf("task %d lost its place to a newcomer: before %v, after %v", b.Task, before, after)
+			}
 		}
 	})
 }

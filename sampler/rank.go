@@ -135,7 +135,12 @@ func (w *worker) rankPool(ctx context.Context) (queue []Item, version string, er
 		if mixed && try < 3 {
 			continue
 		}
-		queue = arrange(all, w.s.o.QueueSize, w.s.o.RandomShare, len(w.pool.labelled))
+		var before []Item
+		if version == w.version {
+			before = w.queue
+		}
+		o := &w.s.o
+		queue = arrange(all, before, shape{size: o.QueueSize, head: o.Head, share: o.RandomShare, labels: len(w.pool.labelled)})
 		if !knows || w.s.o.Strategy == Random {
 			for i := range queue {
 				queue[i].Random = true

@@ -109,8 +109,9 @@ func (s *Sampler) SetLabelStudio(ls LabelStudio) {
 	s.Refresh(known...)
 }
 
-// Next is the queue of a project as hone ranks it, best first, in a slice of the
-// caller's own. It is empty before the first ranking.
+// Next is the queue of a project, best first, in a slice of the caller's own. Its
+// first Options.Head places are the ranking's; those behind are kept where they
+// were while they rank well. It is empty before the first ranking.
 func (s *Sampler) Next(p event.ProjectID) []Item {
 	st, _ := s.Status(p)
 	return st.Queue
