@@ -140,7 +140,7 @@ func (s *Server) versions(c *gin.Context) {
 
 // ask turns a request into an event: the log decides when it happens, so that
 // a command has its place among the labels.
-func (s *Server) ask(make func(event.ProjectID, time.Time, *gin.Context) event.Event) gin.HandlerFunc {
+func (s *Server) ask(build func(event.ProjectID, time.Time, *gin.Context) event.Event) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		id, ok := projectID(c)
 		if !ok {
@@ -151,7 +151,7 @@ func (s *Server) ask(make func(event.ProjectID, time.Time, *gin.Context) event.E
 			return
 		}
 		at := s.now()
-		if err := s.Publisher.Publish(c, make(id, at, c)); err != nil {
+		if err := s.Publisher.Publish(c, build(id, at, c)); err != nil {
 			fail(c, err)
 			return
 		}

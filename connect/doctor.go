@@ -19,7 +19,7 @@ func (l *Link) Doctor(ctx context.Context, p event.ProjectID) (api.Report, error
 	c, err := l.Client()
 	if err != nil {
 		rep.Steps = append(rep.Steps, api.Step{Level: "fail", Name: "credential", What: err.Error()})
-		return rep, nil
+		return rep, nil //nolint:nilerr // The report carries it.
 	}
 	steps, ok := CheckClient(ctx, c)
 	rep.Steps = append(rep.Steps, steps...)

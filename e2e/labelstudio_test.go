@@ -18,11 +18,10 @@ import (
 // studio talks to the real Label Studio as its interface and its users do. It
 // deliberately does not use hone's own client: a mistake there must not hide here.
 type studio struct {
-	t     testing.TB
-	url   string
-	auth  string
-	http  *http.Client
-	quiet bool
+	t    testing.TB
+	url  string
+	auth string
+	http *http.Client
 }
 
 func newStudio(t testing.TB) *studio {
