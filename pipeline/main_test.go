@@ -29,6 +29,9 @@ type rig struct {
 	log  *boltlog.Log
 	*pipeline.Pipeline
 	stop func() error
+	// ended is closed when Run has returned, with err.
+	ended chan struct{}
+	err   error
 }
 
 // caughtUp is closed when group g has handled every change, or when the log is
@@ -74,12 +77,17 @@ func (r *rig) open(o pipeline.Options) {
 func (r *rig) start() {
 	r.tb.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- r.Run(ctx) }()
+	ended := make(chan struct{})
+	r.ended = ended
+	go func() {
+		defer close(ended)
+		r.err = r.Run(ctx)
+	}()
 	r.stop = func() error {
 		cancel()
 		r.stop = nil
-		return <-ended
+		<-ended
+		return r.err
 	}
 	select {
 	case <-r.Running():

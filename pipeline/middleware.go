@@ -14,9 +14,14 @@ import (
 // The middleware of a handler, outermost first.
 
 // detach gives the handler a context that survives the end of the subscription,
-// so that a batch in flight finishes when hone stops.
+// so that a batch in flight finishes when hone stops, and starts none after that.
 func (c *consumer) detach(next message.HandlerFunc) message.HandlerFunc {
 	return func(msg *message.Message) ([]*message.Message, error) {
+		if !c.p.begin() {
+			msg.Nack()
+			return nil, nil
+		}
+		defer c.p.inFlight.Done()
 		ctx := context.WithValue(context.WithoutCancel(msg.Context()), deliveryKey{}, &delivery{kind: unreadableKind})
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()

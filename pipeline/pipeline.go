@@ -64,6 +64,8 @@ type Pipeline struct {
 
 	mu        sync.Mutex
 	consumers []*consumer
+	stopping  bool
+	inFlight  sync.WaitGroup
 
 	// work ends when handlers have to give up.
 	work     context.Context //nolint:containedctx // the pipeline's lifetime, not a call's
@@ -191,17 +193,44 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	case err := <-ended:
 		return fmt.Errorf("start the pipeline: %w", err)
 	}
+	var early error
 	select {
 	case <-ctx.Done():
 	case err := <-ended:
-		return errors.Join(errors.New("the pipeline ended by itself, its log was closed"), err)
+		early = errors.Join(errors.New("the pipeline ended by itself, its log was closed"), err)
+		ended <- nil
 	}
 	late := time.AfterFunc(p.opts.CloseTimeout, p.stopWork)
 	defer late.Stop()
-	if err := p.router.Close(); err != nil {
-		return fmt.Errorf("stop the pipeline: a handler did not end within %v: %w", p.opts.CloseTimeout+giveUp, err)
+	deadline := time.After(p.opts.CloseTimeout + giveUp)
+	p.mu.Lock()
+	p.stopping = true
+	p.mu.Unlock()
+	err := p.router.Close()
+	// The router does not wait for an event that was handed over while it closed.
+	idle := make(chan struct{})
+	go func() {
+		p.inFlight.Wait()
+		close(idle)
+	}()
+	select {
+	case <-idle:
+		return errors.Join(early, err, <-ended)
+	case <-deadline:
+		return errors.Join(early, fmt.Errorf("stop the pipeline: a handler did not end within %v", p.opts.CloseTimeout+giveUp))
 	}
-	return <-ended
+}
+
+// begin reports whether a handler may still start; if so, call p.inFlight.Done
+// when it has ended.
+func (p *Pipeline) begin() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stopping {
+		return false
+	}
+	p.inFlight.Add(1)
+	return true
 }
 
 // Running returns a channel that is closed once every handler is subscribed.

@@ -167,6 +167,43 @@ func TestStopLetsAHandlerFinish(t *testing.T) {
 	}
 }
 
+// Once Run has returned, the database may be closed: no handler is at work, and
+// none begins, not even with an event that was on its way at that moment.
+func TestNothingRunsAfterRun(t *testing.T) {
+	rounds := 300
+	if testing.Short() {
+		rounds = 30
+	}
+	r := newRig(t, pipeline.Options{})
+	for range rounds {
+		p, err := pipeline.New(r.log, pipeline.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Pipeline = p
+		var over atomic.Bool
+		for g := range 8 {
+			p.Handle(fmt.Sprint(g), event.Changes, 1, func(context.Context, []event.Event, event.Cursor) error {
+				if over.Load() {
+					t.Error("a handler began after Run had returned")
+				}
+				_, err := r.log.Append("elsewhere", nil) // takes a moment
+				if over.Load() {
+					t.Error("a handler was at work when Run returned")
+				}
+				return err
+			})
+		}
+		r.start()
+		// Every group gets an event just as the pipeline stops.
+		r.publish(changed(1))
+		if err := r.stop(); err != nil {
+			t.Fatal(err)
+		}
+		over.Store(true)
+	}
+}
+
 // A handler that does not heed the stop is told to give up after CloseTimeout,
 // and its batch comes again. In real time: the router waits on a mutex, which
 // testing/synctest does not take for waiting.
@@ -236,6 +273,20 @@ func TestStopBeforeStart(t *testing.T) {
 	cancel()
 	if err := r.Run(ctx); err != nil {
 		t.Error(err)
+	}
+}
+
+// The log is closed under a running pipeline: Run says so instead of idling.
+func TestLogClosedUnderIt(t *testing.T) {
+	r := newRig(t, pipeline.Options{})
+	r.Handle("g", event.Changes, 1, func(context.Context, []event.Event, event.Cursor) error { return nil })
+	r.start()
+	if err := r.log.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wait(t, r.ended)
+	if err := r.stop(); err == nil {
+		t.Error("it stopped without a word")
 	}
 }
 
