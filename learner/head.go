@@ -118,14 +118,26 @@ type head struct {
 	// that hearing the same again does nothing.
 	taught map[event.TaskID][]event.AnnotationID
 	sums   map[event.TaskID]uint64
+	tally  tally
 
 	p       []float64
 	scratch model.Scratch
 }
 
-func newHead(q *question, s model.Settings) *head {
+// tally counts the heads that learned from each annotation of a project.
+type tally map[event.AnnotationID]int
+
+func (t tally) add(ids []event.AnnotationID, by int) {
+	for _, id := range ids {
+		if t[id] += by; t[id] == 0 {
+			delete(t, id)
+		}
+	}
+}
+
+func newHead(q *question, s model.Settings, t tally) *head {
 	return &head{
-		question: q, model: model.New(len(q.labels), q.link(), s), progress: new(progress),
+		question: q, tally: t, model: model.New(len(q.labels), q.link(), s), progress: new(progress),
 		taught: map[event.TaskID][]event.AnnotationID{}, sums: map[event.TaskID]uint64{},
 		p: make([]float64, len(q.labels)),
 	}
@@ -148,6 +160,8 @@ func (h *head) learn(t event.TaskState, x feature.Vector, duals []float32, test 
 		return ch, nil
 	}
 	sum := fingerprint(shares, t.Task.Data)
+	h.tally.add(annotations, 1)
+	h.tally.add(h.taught[t.Task.ID], -1)
 	h.taught[t.Task.ID] = annotations
 	if old, ok := h.sums[t.Task.ID]; ok && old == sum {
 		return ch, nil
@@ -165,6 +179,7 @@ func (h *head) learn(t event.TaskState, x feature.Vector, duals []float32, test 
 }
 
 func (h *head) forget(id event.TaskID) bool {
+	h.tally.add(h.taught[id], -1)
 	delete(h.taught, id)
 	delete(h.sums, id)
 	return h.model.Remove(int64(id))

@@ -219,7 +219,9 @@ func (l *Learner) applyChanges(ctx context.Context, batch []event.Event, all map
 			return err
 		}
 		if p == nil || d.New {
-			p = &project{meta: event.Meta{Project: id}, number: numberOf(p)}
+			number := numberOf(p)
+			p = newProject(id)
+			p.number = number
 			l.projects[id] = p
 		}
 		t := &touched{p: p, delta: d}

@@ -53,7 +53,7 @@ func TestLearnsAndTells(t *testing.T) {
 		t.Errorf("%d of 200 are right", right)
 	}
 	s := status(t, l)
-	if s.Labels != 60 || s.Version != "hone-1" || !s.Settled || *s.OptimalityGap > 0.002 || len(s.Heads) != 1 {
+	if s.Labels != 60 || s.Version != "hone-1" || !s.Settled || *s.OptimalityGap > 0.005 || len(s.Heads) != 1 {
 		t.Fatalf("status %+v", s)
 	}
 	if h := s.Heads[0]; h.Examples != 60 || h.Tested != 59 || h.AccuracyOverall < 0.5 || h.MacroF1Overall < 0.5 || h.Control != "c" {

@@ -22,11 +22,16 @@ type project struct {
 	pending  *pending
 	number   uint64 // of the last snapshot
 
+	taught  tally
 	since   time.Time // oldest change not yet settled and told
 	settled bool
 	unsaved bool // duals changed since the last checkpoint
 	savedAt time.Time
 	epoch   uint64 // goes up when heads are replaced: a retrain begun before is void
+}
+
+func newProject(id event.ProjectID) *project {
+	return &project{meta: event.Meta{Project: id}, taught: tally{}}
 }
 
 // load makes a project from what is stored.
@@ -35,7 +40,8 @@ func (l *Learner) load(ctx context.Context, id event.ProjectID) (*project, error
 	if err != nil {
 		return nil, fmt.Errorf("load project %d: %w", id, err)
 	}
-	p := &project{meta: st.Meta, versions: st.Versions}
+	p := newProject(id)
+	p.meta, p.versions = st.Meta, st.Versions
 	p.meta.Project = id
 	var b blob
 	if at := live(st.Versions); at >= 0 {
@@ -81,7 +87,7 @@ func (p *project) configure() []*head {
 				heads = append(heads, p.heads[same])
 				continue
 			}
-			h := newHead(q, p.settingsOf(c.Name))
+			h := newHead(q, p.settingsOf(c.Name), p.taught)
 			for _, old := range p.heads { // other labels, same question
 				if old.control.Name == c.Name && old.control.Multiple == c.Multiple {
 					h.progress = old.progress
@@ -90,6 +96,13 @@ func (p *project) configure() []*head {
 			}
 			fresh = append(fresh, h)
 			heads = append(heads, h)
+		}
+	}
+	for _, old := range p.heads {
+		if !slices.Contains(heads, old) {
+			for _, ids := range old.taught {
+				p.taught.add(ids, -1)
+			}
 		}
 	}
 	p.heads = heads
@@ -137,9 +150,6 @@ func (l *Learner) apply(ctx context.Context, p *project, d *event.Delta) error {
 	reconfigure := d.ConfigChanged || d.New || d.Meta.Gone != p.meta.Gone
 	p.meta = d.Meta
 	if reconfigure {
-		if d.New {
-			p.heads = nil
-		}
 		if fresh := p.configure(); len(fresh) > 0 && !d.New {
 			// The raw results are kept, so new heads learn what old tasks say of them.
 			st, err := l.store.Load(ctx, p.meta.Project)
@@ -181,21 +191,4 @@ func (p *project) settle(ctx context.Context, tolerance float64) bool {
 }
 
 // labels counts the annotations that some head learned from.
-func (p *project) labels() int {
-	if len(p.heads) == 1 {
-		n := 0
-		for _, ids := range p.heads[0].taught {
-			n += len(ids)
-		}
-		return n
-	}
-	seen := make(map[event.AnnotationID]struct{})
-	for _, h := range p.heads {
-		for _, ids := range h.taught {
-			for _, id := range ids {
-				seen[id] = struct{}{}
-			}
-		}
-	}
-	return len(seen)
-}
+func (p *project) labels() int { return len(p.taught) }

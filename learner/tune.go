@@ -47,12 +47,12 @@ func tune(ctx context.Context, q *question, examples []model.Example, current mo
 	if len(examples) < leastTuned {
 		return out, ctx.Err()
 	}
+	examples = slices.Clone(examples)
 	if len(examples) > mostTuned {
-		examples = slices.Clone(examples)
 		slices.SortFunc(examples, func(a, b model.Example) int { return cmp.Compare(hashID(a.ID), hashID(b.ID)) })
 		examples = examples[:mostTuned]
-		slices.SortFunc(examples, func(a, b model.Example) int { return cmp.Compare(a.ID, b.ID) })
 	}
+	slices.SortFunc(examples, func(a, b model.Example) int { return cmp.Compare(a.ID, b.ID) })
 	var parts [folds][]model.Example
 	for _, e := range examples {
 		f := hashID(e.ID) % folds
@@ -63,6 +63,7 @@ func tune(ctx context.Context, q *question, examples []model.Example, current mo
 		grid = append(grid, current.Ridge)
 		slices.SortFunc(grid, func(a, b float64) int { return cmp.Compare(b, a) })
 	}
+	now := slices.Index(grid, current.Ridge)
 	loss := make([]float64, len(grid))
 	for f := 1; f < folds; f++ {
 		var train []model.Example
@@ -82,16 +83,17 @@ func tune(ctx context.Context, q *question, examples []model.Example, current mo
 			brier, _ := q.judgeAll(m, parts[f])
 			loss[i] += brier
 			last = m
+			if f == 1 && i >= max(2, now) && loss[i] > loss[i-1] && loss[i-1] > loss[i-2] {
+				grid = grid[:i+1] // weaker ridges are worse still, and the slowest
+				break
+			}
 		}
 		tick()
 	}
-	best, now := 0, 0
+	best := 0
 	for i := range grid {
 		if loss[i] < loss[best] {
 			best = i
-		}
-		if grid[i] == current.Ridge {
-			now = i
 		}
 	}
 	train := slices.Concat(parts[1:]...)

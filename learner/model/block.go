@@ -14,17 +14,17 @@ import "math"
 
 const (
 	blockSteps = 60
-	blockTol   = 1e-11
+	blockTol   = 1e-10
 )
 
 // solveExclusive overwrites t, which holds m + kappa q, with p. guess is a
-// starting point near p; any distribution will do.
+// starting point near p; any distribution will do. u is working memory.
 //
 // With u = kappa p and mu the logarithm of the normaliser the equation reads
 // u + log u = t + log kappa - mu, sum u = kappa. Each u is a decreasing, convex
 // function of mu, so Newton's method on mu needs no line search: left of the
 // root it climbs to it, right of the root one step takes it to the left.
-func solveExclusive(t []float64, kappa float64, guess []float32) {
+func solveExclusive(t []float64, kappa float64, guess []float32, u []float64) {
 	if kappa < 1e-9 {
 		Exclusive.probabilities(t, t)
 		return
@@ -42,30 +42,52 @@ func solveExclusive(t []float64, kappa float64, guess []float32) {
 	// From here on t is at most 0 and mu is measured from the largest one.
 	lowest := -(kappa + math.Log(kappa))
 	mu := lowest
-	if u := kappa * float64(guess[best]); u > 0 {
-		mu = max(mu, -(u + math.Log(u)))
+	if v := kappa * float64(guess[best]); v > 0 {
+		mu = max(mu, -(v + math.Log(v)))
 	}
-	for range blockSteps {
-		var sum, slope float64
-		for _, ty := range t {
-			u := wrightOmega(ty - mu)
-			sum += u
-			slope += u / (1 + u)
-		}
-		step := (sum - kappa) / slope
-		mu = max(mu+step, lowest)
-		if math.Abs(sum-kappa) <= blockTol*kappa {
-			break
-		}
+	for y, p := range guess {
+		u[y] = kappa * float64(p)
 	}
 	var sum float64
-	for y, ty := range t {
-		t[y] = wrightOmega(ty - mu)
-		sum += t[y]
+	for range blockSteps {
+		var slope, far float64
+		sum = 0
+		for y, ty := range t {
+			w, r := omegaFrom(u[y], ty-mu)
+			far = max(far, math.Abs(r))
+			u[y] = w
+			sum += w
+			slope += w / (1 + w)
+		}
+		// One step of the fourth order from a residual of 1e-3 is exact enough.
+		if math.Abs(sum-kappa) <= blockTol*kappa && far < 1e-3 {
+			break
+		}
+		mu = max(mu+(sum-kappa)/slope, lowest)
 	}
 	for y := range t {
-		t[y] /= sum
+		t[y] = u[y] / sum
 	}
+}
+
+// omegaFrom is wrightOmega(t) found from a guess w near it, in one step where
+// the residual r of the guess is small.
+func omegaFrom(w, t float64) (omega, r float64) {
+	if t < -5 || w < 1e-6 {
+		return wrightOmega(t), 0
+	}
+	r = t - w - math.Log(w)
+	if math.Abs(r) > 0.5 {
+		return wrightOmega(t), 0
+	}
+	return omegaStep(w, r), r
+}
+
+// omegaStep is the fourth-order step of Fritsch, Shafer & Crowley 1973 for a
+// guess with residual r.
+func omegaStep(w, r float64) float64 {
+	a := 2 * (1 + w) * (1 + w + 2.0/3*r)
+	return w * (1 + r/(1+w)*(a-r)/(a-2*r))
 }
 
 // wrightOmega is the solution of w + log w = t (Corless & Jeffrey 2002), to
@@ -82,11 +104,8 @@ func wrightOmega(t float64) float64 {
 	} else {
 		w = max(t-math.Log(t), 0.5)
 	}
-	// Fritsch, Shafer & Crowley 1973: fourth order.
 	for range 2 {
-		r := t - w - math.Log(w)
-		a := 2 * (1 + w) * (1 + w + 2.0/3*r)
-		w *= 1 + r/(1+w)*(a-r)/(a-2*r)
+		w = omegaStep(w, t-w-math.Log(w))
 	}
 	return w
 }
@@ -121,10 +140,10 @@ func solveIndependent(t []float64, kappa float64, guess []float32) {
 	}
 }
 
-func (l Link) solve(t []float64, kappa float64, guess []float32) {
+func (l Link) solve(t []float64, kappa float64, guess []float32, u []float64) {
 	if l == Independent {
 		solveIndependent(t, kappa, guess)
 		return
 	}
-	solveExclusive(t, kappa, guess)
+	solveExclusive(t, kappa, guess, u)
 }

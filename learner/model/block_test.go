@@ -32,7 +32,7 @@ func TestBlockUpdateIsTheFixedPoint(t *testing.T) {
 			for y := range p {
 				p[y] = m[y] + kappa*q[y]
 			}
-			link.solve(p, kappa, guess)
+			link.solve(p, kappa, guess, make([]float64, k))
 			again := make([]float64, k)
 			for y := range again {
 				again[y] = m[y] + kappa*(q[y]-p[y])

@@ -54,7 +54,7 @@ type Model struct {
 	bound    float64
 
 	// Where Settle stopped: the order of the sweep under way, the place in it or
-	// in the measuring, the gap so far, and the sweeps since it was measured.
+	// in the measuring, the gap so far, and the sweeps left until it is measured again.
 	order  []int32
 	at     int
 	gap    float64
@@ -62,7 +62,7 @@ type Model struct {
 	passes int // since the examples changed
 
 	margin, delta []float32
-	t             []float64
+	t, u          []float64
 }
 
 // row is an example inside the model.
@@ -70,6 +70,7 @@ type row struct {
 	Example
 	p     []float32 // the dual variables are weight (target - p)
 	norm2 float64   // squared length of the weighted features
+	gap   float64   // share of the duality gap when last measured
 }
 
 // New makes a model without examples. It panics on settings that Validate
@@ -80,7 +81,7 @@ func New(classes int, link Link, s Settings) *Model {
 	}
 	return &Model{
 		link: link, settings: s, w: newWeights(classes), index: make(map[int64]int),
-		margin: make([]float32, classes), delta: make([]float32, classes), t: make([]float64, classes),
+		margin: make([]float32, classes), delta: make([]float32, classes), t: make([]float64, classes), u: make([]float64, classes),
 	}
 }
 
@@ -275,7 +276,7 @@ func (m *Model) improve(r *row) {
 	for y, p := range r.p {
 		t[y] += kappa * float64(p)
 	}
-	m.link.solve(t, kappa, r.p)
+	m.link.solve(t, kappa, r.p, m.u)
 	c := r.Weight / m.settings.Ridge
 	var moved float64
 	for y, old := range r.p {

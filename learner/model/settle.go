@@ -21,6 +21,9 @@ type Settled struct {
 // maxPasses after a change ends Settle where rounding, not distance, is what is left.
 const maxPasses = 1000
 
+// sweepsBetween two measurements.
+const sweepsBetween = 2
+
 // Settle walks towards the optimum until every probability is within tolerance
 // of it or the context is done, whichever is first, and returns how far it
 // came. The context's end is not an error: the next call goes on where this one
@@ -28,20 +31,22 @@ const maxPasses = 1000
 func (m *Model) Settle(ctx context.Context, tolerance float64) Settled {
 	s := Settled{Bound: m.Bound()}
 	for m.passes < maxPasses && s.Bound > tolerance {
-		if m.sweeps < 2 {
-			if !m.sweep(ctx) {
+		if m.sweeps == 0 {
+			if !m.measure(ctx) {
 				break
 			}
-			m.sweeps++
-			m.passes++
-			s.Passes++
+			if s.Bound = m.Bound(); s.Bound > tolerance {
+				m.choose(tolerance)
+				m.sweeps = sweepsBetween
+			}
 			continue
 		}
-		if !m.measure(ctx) {
+		if !m.sweep(ctx) {
 			break
 		}
-		m.sweeps = 0
-		s.Bound = m.Bound()
+		m.sweeps--
+		m.passes++
+		s.Passes++
 	}
 	s.Done = s.Bound <= tolerance || m.passes >= maxPasses
 	return s
@@ -62,17 +67,29 @@ func (m *Model) changed() {
 	m.order, m.at, m.gap, m.sweeps, m.passes = m.order[:0], 0, 0, 0, 0
 }
 
-// sweep improves every example once, in an order of chance that is the same in
-// every run, and reports whether it got through; if not, the next call goes on.
-func (m *Model) sweep(ctx context.Context) bool {
-	if len(m.order) == 0 {
-		m.pass++
-		if m.writes > 64*len(m.examples)+1024 {
-			m.recompute()
-		}
-		for i := range m.examples {
+// choose puts the examples that matter into the order of the coming sweeps:
+// those whose share of the gap is not far below what each may keep. After one
+// annotation most examples are where they should be. Measuring looks at all of
+// them again, so nothing is missed.
+func (m *Model) choose(tolerance float64) {
+	if m.writes > 64*len(m.examples)+1024 {
+		m.recompute()
+	}
+	enough := 0.1 * m.gapFor(tolerance) / float64(len(m.examples))
+	m.order = m.order[:0]
+	for i, r := range m.examples {
+		if r.gap > enough {
 			m.order = append(m.order, int32(i))
 		}
+	}
+}
+
+// sweep improves every example in the order once and reports whether it got
+// through; if not, the next call goes on. The order is of chance, but the same
+// in every run.
+func (m *Model) sweep(ctx context.Context) bool {
+	if m.at == 0 {
+		m.pass++
 		rng := rand.New(rand.NewPCG(m.pass, 0x686f6e65))
 		rng.Shuffle(len(m.order), func(i, j int) { m.order[i], m.order[j] = m.order[j], m.order[i] })
 	}
@@ -82,7 +99,7 @@ func (m *Model) sweep(ctx context.Context) bool {
 		}
 		m.improve(m.examples[m.order[m.at]])
 	}
-	m.order, m.at = m.order[:0], 0
+	m.at = 0
 	return true
 }
 
@@ -98,9 +115,15 @@ func (m *Model) measure(ctx context.Context) bool {
 		r := m.examples[m.at]
 		m.predict(r)
 		m.link.probabilities(m.t, m.t)
-		m.gap += r.Weight * m.link.divergence(r.p, m.t)
+		r.gap = r.Weight * m.link.divergence(r.p, m.t)
+		m.gap += r.gap
 	}
 	m.bound = math.Sqrt(2) / 4 * math.Sqrt(m.settings.radius2(m.dense)*m.gap/m.settings.Ridge)
 	m.at, m.gap = 0, 0
 	return true
+}
+
+// gapFor is the duality gap at which the bound is tolerance.
+func (m *Model) gapFor(tolerance float64) float64 {
+	return 8 * tolerance * tolerance * m.settings.Ridge / m.settings.radius2(m.dense)
 }

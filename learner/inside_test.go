@@ -1,0 +1,195 @@
+package learner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/learner/feature"
+	"github.com/hone-ml/hone/learner/model"
+)
+
+func asked(t testing.TB, choice string) *question {
+	cfg, err := labelstudio.ParseLabelConfig(`<View><Text name="t" value="$text"/><Choices name="c" toName="t" choice="` + choice + `">
+		<Choice value="a"/><Choice value="b"/><Choice value="c"/></Choices></View>`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newQuestion(cfg, cfg.Learnable()[0])
+}
+
+// noisy examples: a word tells the class, and a share of the labels is wrong.
+func noisy(n int, wrong float64) []model.Example {
+	rng := rand.New(rand.NewPCG(11, 12))
+	h := feature.NewHashed()
+	out := make([]model.Example, n)
+	for i := range out {
+		class := rng.IntN(3)
+		s := ""
+		for range 6 {
+			s += fmt.Sprintf("w%d ", rng.IntN(400))
+		}
+		s += []string{"alpha", "beta", "gamma"}[class]
+		if rng.Float64() < wrong {
+			class = rng.IntN(3)
+		}
+		out[i] = model.Example{ID: int64(i + 1), X: h.Encode(s), Weight: 1, Target: []model.Share{{Class: int32(class), P: 1}}}
+	}
+	return out
+}
+
+func TestTuneFollowsTheDataNotTheirOrder(t *testing.T) {
+	q := asked(t, "single")
+	choose := func(examples []model.Example) tuned {
+		steps := 0
+		got, err := tune(t.Context(), q, examples, model.Defaults(), func() { steps++ })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if steps != tuneSteps() {
+			t.Errorf("%d steps, said %d", steps, tuneSteps())
+		}
+		return got
+	}
+	clean, noise := choose(noisy(400, 0)), choose(noisy(400, 0.6))
+	if clean.settings.Ridge >= noise.settings.Ridge {
+		t.Errorf("ridge %g for clean labels, %g for noise", clean.settings.Ridge, noise.settings.Ridge)
+	}
+	if !(clean.accuracy > 0.9) || !(noise.accuracy < 0.9) {
+		t.Errorf("held-out accuracy %g and %g", clean.accuracy, noise.accuracy)
+	}
+	shuffled := noisy(400, 0.6)
+	rand.New(rand.NewPCG(1, 1)).Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
+	if again := choose(shuffled); !cmp.Equal(again.settings, noise.settings) || again.accuracy != noise.accuracy {
+		t.Errorf("in another order it chooses %+v, not %+v", again, noise)
+	}
+	few, err := tune(t.Context(), q, noisy(leastTuned-1, 0), model.Defaults(), func() {})
+	if err != nil || !cmp.Equal(few.settings, model.Defaults()) || !math.IsNaN(few.accuracy) {
+		t.Errorf("of few examples it chooses %+v, %v", few, err)
+	}
+	stopped, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := tune(stopped, q, shuffled, model.Defaults(), func() {}); !errors.Is(err, context.Canceled) {
+		t.Errorf("when stopped: %v", err)
+	}
+}
+
+func TestCheckpointIsReadBack(t *testing.T) {
+	for _, choice := range []string{"single", "multiple"} {
+		p := newProject(1)
+		h := newHead(asked(t, choice), model.Defaults(), p.taught)
+		p.heads = []*head{h}
+		for _, e := range noisy(40, 0.1) {
+			e.ID *= 7919
+			if err := h.model.Put(e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		h.model.Settle(t.Context(), 1e-3)
+		raw := p.checkpoint("e")
+		if len(raw) > p.checkpointBytes()+64 {
+			t.Errorf("%d bytes, said %d", len(raw), p.checkpointBytes())
+		}
+		c, err := readCheckpoint(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		duals, n := c.duals(h, "e"), 0
+		h.model.Duals(func(e model.Example, p []float32) bool {
+			n++
+			got := duals[event.TaskID(e.ID)]
+			for y := range p {
+				if math.Abs(float64(p[y]-got[y])) > 1e-4 {
+					t.Fatalf("task %d: %v, was %v", e.ID, got, p)
+				}
+			}
+			return true
+		})
+		if n != 40 || len(duals) != 40 {
+			t.Errorf("%d of %d", len(duals), n)
+		}
+		if c.duals(h, "another encoder") != nil {
+			t.Error("duals of another encoder are taken")
+		}
+	}
+}
+
+func FuzzCheckpoint(f *testing.F) {
+	p := newProject(1)
+	h := newHead(asked(f, "single"), model.Defaults(), p.taught)
+	p.heads = []*head{h}
+	for _, e := range noisy(3, 0) {
+		if err := h.model.Put(e); err != nil {
+			f.Fatal(err)
+		}
+	}
+	f.Add(p.checkpoint("e"))
+	f.Add([]byte(checkpointMagic + "\x01k\x7f\x7f"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		c, err := readCheckpoint(b)
+		if err != nil && len(c.heads) > 0 {
+			t.Error("half a checkpoint is used")
+		}
+		if err == nil && len(b) > 0 && !cmp.Equal(b[:len(checkpointMagic)], []byte(checkpointMagic)) {
+			t.Error("foreign bytes are taken for a checkpoint")
+		}
+	})
+}
+
+func TestCacheKeepsToItsBudget(t *testing.T) {
+	c := newCache(1 << 20)
+	encoded := 0
+	get := func(key uint64) feature.Vector {
+		return c.get(key*0x9e3779b97f4a7c15, func() feature.Vector {
+			encoded++
+			return feature.Vector{Terms: make([]feature.Term, 100), Scale: float32(key)}
+		})
+	}
+	for i := range uint64(20000) {
+		if v := get(i); v.Scale != float32(i) {
+			t.Fatalf("key %d has the vector of %g", i, v.Scale)
+		}
+		get(0) // in use all the time
+	}
+	if encoded != 20000 {
+		t.Errorf("what is in use was encoded again: %d times", encoded-20000)
+	}
+	held := 0
+	for i := range c.shards {
+		for _, m := range []map[uint64]feature.Vector{c.shards[i].young, c.shards[i].old} {
+			for _, v := range m {
+				held += v.Bytes() + mapBytes
+			}
+		}
+	}
+	if held > 1<<20 {
+		t.Errorf("%d bytes are held", held)
+	}
+}
+
+func TestScores(t *testing.T) {
+	p := new(progress)
+	p.add([]string{"a"}, []string{"a"}, 0.5)
+	p.add([]string{"a"}, []string{"b"}, 1.5)
+	p.add([]string{"b"}, []string{"b"}, 1)
+	if a, f, l := p.All.accuracy(), p.All.macroF1(), p.All.logLoss(); math.Abs(a-2.0/3) > 1e-12 || math.Abs(f-2.0/3) > 1e-12 || l != 1 {
+		t.Errorf("accuracy %g, macro-F1 %g, log-loss %g", a, f, l)
+	}
+	for range 400 {
+		p.add([]string{"b"}, []string{"b"}, 0)
+	}
+	if p.Fading.accuracy() < 0.999 || p.All.accuracy() > 0.999 {
+		t.Errorf("fading %g, over-all %g", p.Fading.accuracy(), p.All.accuracy())
+	}
+	p.keep([]string{"b"})
+	if _, still := p.All.Labels["a"]; still || len(p.All.Labels) != 1 {
+		t.Error("a label that is gone is counted")
+	}
+}
