@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/hone-ml/hone/event"
@@ -29,6 +30,9 @@ type project struct {
 	savedAt time.Time
 	epoch   uint64 // goes up when heads are replaced: a retrain begun before is void
 }
+
+// epochs number the sets of heads, also those of a project that is loaded again.
+var epochs atomic.Uint64
 
 func newProject(id event.ProjectID) *project {
 	return &project{meta: event.Meta{Project: id}, taught: tally{}}
@@ -106,7 +110,7 @@ func (p *project) configure() []*head {
 		}
 	}
 	p.heads = heads
-	p.epoch++
+	p.epoch = epochs.Add(1)
 	return fresh
 }
 

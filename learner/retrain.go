@@ -128,7 +128,7 @@ func (l *Learner) swap(ctx context.Context, r *retrain) error {
 	for i, b := range r.heads {
 		p.heads[i].model = b.model
 	}
-	if *p.pending == r.pending {
+	if p.pending != nil && *p.pending == r.pending {
 		p.pending = nil
 	}
 	labels := p.labels()

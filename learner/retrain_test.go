@@ -175,6 +175,38 @@ func TestRollback(t *testing.T) {
 	}
 }
 
+func TestRollbackCallsOffARetrain(t *testing.T) {
+	d := openDisk(t)
+	l := start(t, d, learner.Options{})
+	apply(t, l, labels(150))
+	apply(t, l, due(2, "asked"))
+	rest(t, l)
+	apply(t, l, due(3, "asked"), &event.RollbackDue{Project: 1, At: at(4)})
+	rest(t, l)
+	apply(t, l, due(5, "asked"))
+	apply(t, l, &event.RollbackDue{Project: 1, At: at(6), To: "hone-2"}) // most likely while it runs
+	rest(t, l)
+	must(t, l.Close())
+	again := start(t, d, learner.Options{})
+	rest(t, again)
+	if all, live := names(again); live != "hone-2" {
+		t.Errorf("live %s of %v", live, all)
+	}
+}
+
+func TestConfigThatChangesDuringARetrain(t *testing.T) {
+	d := openDisk(t)
+	l := start(t, d, learner.Options{})
+	apply(t, l, labels(150))
+	apply(t, l, due(2, "asked"))
+	apply(t, l, &event.Changed{Project: 1, LabelConfig: fewer, At: at(3)})
+	rest(t, l)
+	s := status(t, l)
+	if s.Version != "hone-2" || len(s.Heads) != 1 || len(s.Heads[0].Labels) != 2 || s.Heads[0].Examples == 150 {
+		t.Errorf("status %+v", s)
+	}
+}
+
 func TestVersionsAreBounded(t *testing.T) {
 	d := openDisk(t)
 	l := start(t, d, learner.Options{Now: func() time.Time { return at(1) }})

@@ -8,7 +8,7 @@ import (
 )
 
 // rollback makes an earlier version live: its name, and its settings over the
-// labels there are now. It reports whether it did; what cannot be done is
+// labels there are now. A retrain under way is called off. It reports whether it did; what cannot be done is
 // logged, since no retry would help.
 func (l *Learner) rollback(p *project, to string) bool {
 	log := l.o.Logger.WithField("project", p.meta.Project)
@@ -32,7 +32,9 @@ func (l *Learner) rollback(p *project, to string) bool {
 	for _, h := range p.heads {
 		h.reset(p.settingsOf(h.control.Name))
 	}
-	p.epoch++ // a retrain under way compares with what is no longer live
+	// The last word counts: a retrain that was asked for before is called off.
+	p.pending = nil
+	p.epoch = epochs.Add(1)
 	p.settled, p.unsaved = false, true
 	return true
 }

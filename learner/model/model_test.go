@@ -402,17 +402,17 @@ func TestViewsStayWhatTheyWere(t *testing.T) {
 			}
 		}
 	})
-	for i := range 200 {
+	for i := range 60 {
 		e := makeExample(rng, int64(i), 3, model.Exclusive, true)
-		if i%20 == 0 {
-			e.X = hashed.Encode(fmt.Sprintf("zebra%d card", i/20))
+		if i%6 == 0 {
+			e.X = hashed.Encode(fmt.Sprintf("zebra%d card", i/6))
 		}
 		if err := m.Put(e); err != nil {
 			t.Fatal(err)
 		}
-		m.Settle(t.Context(), 0.01)
+		m.Settle(t.Context(), 0.1)
 		m.View()
-		m.Remove(int64(i * 7 % 200))
+		m.Remove(int64(i * 7 % 60))
 	}
 	close(stop)
 	wg.Wait()
