@@ -91,26 +91,36 @@ func Defaults() Options {
 	}
 }
 
+// faults collects what is wrong with options.
+type faults []error
+
+func (f *faults) when(is bool, format string, args ...any) {
+	if is {
+		*f = append(*f, fmt.Errorf("sampler: "+format, args...))
+	}
+}
+
 func (o *Options) validate() error {
-	var errs []error
-	bad := func(is bool, format string, args ...any) {
-		if is {
-			errs = append(errs, fmt.Errorf("sampler: "+format, args...))
-		}
-	}
-	bad(o.Pool == nil, "Pool is missing")
-	bad(o.Scorer == nil, "Scorer is missing")
-	bad(o.QueueSize < 1, "queue size %d; it must be at least 1", o.QueueSize)
-	bad(o.Head < 1, "head %d; it must be at least 1", o.Head)
-	bad(o.Settle < 0, "settle %v; it must not be negative", o.Settle)
-	bad(!(o.RandomShare >= 0 && o.RandomShare <= 1), "random share %v; it must lie between 0 and 1", o.RandomShare)
-	bad(!(o.PushRate > 0), "push rate %v; it must be more than 0 writes a second", o.PushRate)
-	bad(o.CheckEvery <= 0, "check interval %v; it must be more than 0", o.CheckEvery)
-	bad(o.BulkAbove < 1, "bulk threshold %d; it must be at least 1", o.BulkAbove)
+	var f faults
+	f.when(o.Pool == nil, "Pool is missing")
+	f = append(f, o.validateRanking()...)
+	f.when(o.Settle < 0, "settle %v; it must not be negative", o.Settle)
+	f.when(!(o.PushRate > 0), "push rate %v; it must be more than 0 writes a second", o.PushRate)
+	f.when(o.CheckEvery <= 0, "check interval %v; it must be more than 0", o.CheckEvery)
+	f.when(o.BulkAbove < 1, "bulk threshold %d; it must be at least 1", o.BulkAbove)
+	return errors.Join(f...)
+}
+
+func (o *Options) validateRanking() faults {
+	var f faults
+	f.when(o.Scorer == nil, "Scorer is missing")
+	f.when(o.QueueSize < 1, "queue size %d; it must be at least 1", o.QueueSize)
+	f.when(o.Head < 1, "head %d; it must be at least 1", o.Head)
+	f.when(!(o.RandomShare >= 0 && o.RandomShare <= 1), "random share %v; it must lie between 0 and 1", o.RandomShare)
 	if _, err := Strategy(o.Strategy); err != nil {
-		errs = append(errs, fmt.Errorf("sampler: %w", err))
+		f = append(f, fmt.Errorf("sampler: %w", err))
 	}
-	return errors.Join(errs...)
+	return f
 }
 
 // Stage is a step of the worker.

@@ -1,11 +1,13 @@
 package sampler
 
 import (
+	"context"
 	"math"
 	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
 	"github.com/hone-ml/hone/event"
@@ -199,4 +201,51 @@ func TestPoolHoldsWhatIsUnlabelled(t *testing.T) {
 			}
 		}
 	})
+}
+
+// oneVersion is a scorer that is less sure of a task the higher its id.
+type oneVersion struct{ asked int }
+
+func (o *oneVersion) Distributions(_ context.Context, _ event.ProjectID, tasks []event.Task) ([][]event.Distribution, string, error) {
+	o.asked += len(tasks)
+	out := make([][]event.Distribution, len(tasks))
+	for i, t := range tasks {
+		p := 0.5 + 0.4/float64(t.ID)
+		out[i] = []event.Distribution{dist(true, p, 1-p)}
+	}
+	return out, "v1", nil
+}
+
+func TestRankerRanksWithoutASampler(t *testing.T) {
+	tasks := make([]event.Task, 3*rankChunk)
+	for i := range tasks {
+		tasks[i].ID = event.TaskID(i + 1)
+	}
+	s := new(oneVersion)
+	o := Defaults()
+	o.Scorer, o.RandomShare = s, 0
+	rank := func() Queue {
+		r, err := NewRanker(o)
+		require.NoError(t, err)
+		q, err := r.Rank(t.Context(), 1, tasks, 0, Queue{})
+		require.NoError(t, err)
+		require.Equal(t, "v1", q.Version)
+		require.Len(t, q.Items, o.QueueSize)
+		return q
+	}
+	q := rank()
+	for i, it := range q.Items {
+		assert.Equal(t, event.TaskID(len(tasks)-i), it.Task)
+		assert.False(t, it.Random)
+	}
+	s.asked, o.Strategy, o.Seed = 0, Random, 1
+	q = rank()
+	assert.Zero(t, s.asked, "random order needs no scores")
+	assert.True(t, q.Items[0].Random)
+	assert.Equal(t, q, rank(), "the same seed, the same order")
+	o.Seed = 2
+	assert.NotEqual(t, q.Items[0].Task, rank().Items[0].Task)
+	_, err := NewRanker(Options{Strategy: "best"})
+	assert.ErrorContains(t, err, "Scorer is missing")
+	assert.ErrorContains(t, err, "unknown sampling strategy")
 }

@@ -10,9 +10,6 @@ import (
 	"github.com/hone-ml/hone/event"
 )
 
-// rankChunk bounds the memory that distributions take at a time.
-const rankChunk = 2048
-
 // update brings the pool up to date with the news and ranks it. On an error it
 // has changed nothing that matters, and the same news can be given to it again.
 func (w *worker) update(ctx context.Context, n news) error {
@@ -29,10 +26,11 @@ func (w *worker) update(ctx context.Context, n news) error {
 		// Somebody knows better now than when the pause began.
 		w.retryAt, w.gone = time.Time{}, false
 	}
-	queue, version, err := w.rankPool(ctx)
+	ranked, err := w.s.ranker.Rank(ctx, w.id, w.pool.candidates(), len(w.pool.labelled), Queue{w.queue, w.version})
 	if err != nil {
 		return err
 	}
+	queue, version := ranked.Items, ranked.Version
 	if version == "" {
 		version = w.announced
 	}
@@ -104,48 +102,4 @@ func (w *worker) readPool(ctx context.Context, n news) error {
 		}
 	}
 	return nil
-}
-
-// rankPool scores every candidate with one snapshot and makes the queue. Where
-// nothing has been learned all scores are alike, which makes the order random.
-func (w *worker) rankPool(ctx context.Context) (queue []Item, version string, err error) {
-	tasks := w.pool.candidates()
-	// A new version may go live between two chunks; scores of two versions do not
-	// compare, so start over, and take what comes if it happens again and again.
-	for try := 0; ; try++ {
-		all := make([]scored, 0, len(tasks))
-		knows, mixed := false, false
-		for from := 0; from < len(tasks) || from == 0; from += rankChunk {
-			chunk := tasks[from:min(from+rankChunk, len(tasks))]
-			dists, v, err := w.s.o.Scorer.Distributions(ctx, w.id, chunk)
-			if err != nil {
-				return nil, "", fmt.Errorf("score %d tasks: %w", len(chunk), err)
-			}
-			if len(dists) != len(chunk) {
-				return nil, "", fmt.Errorf("score %d tasks: got %d distributions", len(chunk), len(dists))
-			}
-			mixed = mixed || from > 0 && v != version
-			version = v
-			for i, t := range chunk {
-				score, ok := combine(w.s.score, dists[i])
-				knows = knows || ok
-				all = append(all, scored{task: t.ID, score: score, hash: order(w.s.o.Seed, t.ID)})
-			}
-		}
-		if mixed && try < 3 {
-			continue
-		}
-		var before []Item
-		if version == w.version {
-			before = w.queue
-		}
-		o := &w.s.o
-		queue = arrange(all, before, shape{size: o.QueueSize, head: o.Head, share: o.RandomShare, labels: len(w.pool.labelled)})
-		if !knows || w.s.o.Strategy == Random {
-			for i := range queue {
-				queue[i].Random = true
-			}
-		}
-		return queue, version, nil
-	}
 }

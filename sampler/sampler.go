@@ -17,7 +17,7 @@ import (
 // order in step. All methods may be called concurrently.
 type Sampler struct {
 	o       Options
-	score   ScoreFunc
+	ranker  *Ranker
 	log     *logrus.Entry
 	metrics *metrics
 	limit   *rate.Limiter
@@ -37,7 +37,10 @@ func New(o Options) (*Sampler, error) {
 	if err != nil {
 		return nil, err
 	}
-	score, _ := Strategy(o.Strategy)
+	ranker, err := NewRanker(o)
+	if err != nil {
+		return nil, err
+	}
 	log := o.Logger
 	if log == nil {
 		quiet := logrus.New()
@@ -45,7 +48,7 @@ func New(o Options) (*Sampler, error) {
 		log = logrus.NewEntry(quiet)
 	}
 	return &Sampler{
-		o: o, score: score, log: log, metrics: m, ls: o.LabelStudio,
+		o: o, ranker: ranker, log: log, metrics: m, ls: o.LabelStudio,
 		limit:    rate.NewLimiter(rate.Limit(o.PushRate), o.Head),
 		projects: map[event.ProjectID]*worker{},
 	}, nil

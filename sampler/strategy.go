@@ -22,6 +22,9 @@ const (
 	Entropy         = "entropy"
 )
 
+// randomScore is what the strategy that does not look at the model gives to all.
+const randomScore = 0.5
+
 // Strategy returns the strategy of that name; the error lists the names.
 //
 // The three measures are those of Settles, "Active Learning Literature Survey"
@@ -40,7 +43,7 @@ func Strategy(name string) (ScoreFunc, error) {
 	switch name {
 	case Random:
 		// The same score for all: ties are broken by a hash of the task's id.
-		return func(event.Distribution) (float64, bool) { return 0.5, true }, nil
+		return func(event.Distribution) (float64, bool) { return randomScore, true }, nil
 	case LeastConfidence:
 		return leastConfidence, nil
 	case Margin:

@@ -1,0 +1,96 @@
+package sampler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/hone-ml/hone/event"
+)
+
+// rankChunk bounds the memory that distributions take at a time.
+const rankChunk = 2048
+
+// Queue is what to label next, best first.
+type Queue struct {
+	Items []Item
+	// Version is the live version that ranked it, "" when nothing has been
+	// learned.
+	Version string
+}
+
+// Ranker makes queues. It is what a Sampler ranks with, and keeps nothing
+// between two calls: safe for concurrent use.
+type Ranker struct {
+	scorer     Scorer
+	score      ScoreFunc
+	random     bool
+	size, head int
+	share      float64
+	seed       uint64
+}
+
+// NewRanker reads Scorer, Strategy, QueueSize, Head, RandomShare and Seed of the
+// options; the error names every fault in them.
+func NewRanker(o Options) (*Ranker, error) {
+	if err := errors.Join(o.validateRanking()...); err != nil {
+		return nil, err
+	}
+	score, _ := Strategy(o.Strategy)
+	return &Ranker{
+		scorer: o.Scorer, score: score, random: o.Strategy == Random,
+		size: o.QueueSize, head: o.Head, share: o.RandomShare, seed: o.Seed,
+	}, nil
+}
+
+// Rank scores tasks with one snapshot of a project and makes the queue. labelled
+// is how many tasks of the project are labelled, which says where random ones
+// are due; before is the queue before, whose tail stays where it can. Where
+// nothing has been learned all scores are alike, which makes the order random.
+func (r *Ranker) Rank(ctx context.Context, p event.ProjectID, tasks []event.Task, labelled int, before Queue) (Queue, error) {
+	// A new version may go live between two chunks; scores of two versions do not
+	// compare, so start over, and take what comes if it happens again and again.
+	for try := 0; ; try++ {
+		all := make([]scored, 0, len(tasks))
+		var version string
+		knows, mixed := false, false
+		for from := 0; from < len(tasks) || from == 0; from += rankChunk {
+			chunk := tasks[from:min(from+rankChunk, len(tasks))]
+			asked := chunk
+			if r.random {
+				asked = nil // only the version is needed
+			}
+			dists, v, err := r.scorer.Distributions(ctx, p, asked)
+			if err != nil {
+				return Queue{}, fmt.Errorf("score %d tasks: %w", len(asked), err)
+			}
+			if len(dists) != len(asked) {
+				return Queue{}, fmt.Errorf("score %d tasks: got %d distributions", len(asked), len(dists))
+			}
+			mixed = mixed || from > 0 && v != version
+			version = v
+			for i, t := range chunk {
+				s := scored{task: t.ID, score: randomScore, hash: order(r.seed, t.ID)}
+				if !r.random {
+					var ok bool
+					s.score, ok = combine(r.score, dists[i])
+					knows = knows || ok
+				}
+				all = append(all, s)
+			}
+		}
+		if mixed && try < 3 {
+			continue
+		}
+		if version != before.Version {
+			before.Items = nil
+		}
+		q := Queue{Version: version, Items: arrange(all, before.Items, shape{size: r.size, head: r.head, share: r.share, labels: labelled})}
+		if !knows || r.random {
+			for i := range q.Items {
+				q.Items[i].Random = true
+			}
+		}
+		return q, nil
+	}
+}
