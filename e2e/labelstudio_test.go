@@ -118,7 +118,7 @@ func (s *studio) newProject(labelConfig string, tasks []example) int {
 	s.t.Helper()
 	var p lsProject
 	s.do("POST", "/api/projects/", map[string]any{"title": "e2e " + s.t.Name(), "label_config": labelConfig}, &p)
-	s.t.Cleanup(func() { _, _, _ = s.tryDetached("DELETE", fmt.Sprintf("/api/projects/%d/", p.ID)) })
+	s.t.Cleanup(func() { _, _, _ = s.tryDetached("DELETE", fmt.Sprintf("/api/projects/%d/", p.ID), nil) })
 	s.importTasks(p.ID, tasks)
 	return p.ID
 }
@@ -190,18 +190,23 @@ func (s *studio) action(project int, id string) {
 		map[string]any{"selectedItems": map[string]any{"all": true, "excluded": []int{}}, "project": fmt.Sprint(project)}, nil)
 }
 
-func (s *studio) tryDetached(method, path string) (int, []byte, error) {
-	req, err := http.NewRequest(method, s.url+path, nil) //nolint:noctx // runs after the test's context ended
+func (s *studio) tryDetached(method, path string, in any) (int, []byte, error) {
+	b, err := json.Marshal(in)
+	if err != nil {
+		return 0, nil, err
+	}
+	req, err := http.NewRequest(method, s.url+path, bytes.NewReader(b)) //nolint:noctx // runs after the test's context ended
 	if err != nil {
 		return 0, nil, err
 	}
 	req.Header.Set("Authorization", s.auth)
+	req.Header.Set("Content-Type", "application/json")
 	resp, err := s.http.Do(req)
 	if err != nil {
 		return 0, nil, err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	b, err := io.ReadAll(resp.Body)
+	b, err = io.ReadAll(resp.Body)
 	return resp.StatusCode, b, err
 }
 
@@ -213,6 +218,7 @@ func (s *studio) personalToken() string {
 	if status == 409 {
 		s.t.Fatal("the user has a personal access token already, and Label Studio shows it only once: start from a fresh server")
 	}
+	s.t.Cleanup(func() { _, _, _ = s.tryDetached("POST", "/api/token/blacklist/", map[string]string{"refresh": out.Token}) })
 	if strings.Count(out.Token, ".") != 2 {
 		s.t.Fatalf("not a personal access token: %d characters", len(out.Token))
 	}
