@@ -218,7 +218,9 @@ func (s *studio) personalToken() string {
 	if status == 409 {
 		s.t.Fatal("the user has a personal access token already, and Label Studio shows it only once: start from a fresh server")
 	}
-	s.t.Cleanup(func() { _, _, _ = s.tryDetached("POST", "/api/token/blacklist/", map[string]string{"refresh": out.Token}) })
+	s.t.Cleanup(func() {
+		_, _, _ = s.tryDetached("POST", "/api/token/blacklist/", map[string]string{"refresh": out.Token})
+	})
 	if strings.Count(out.Token, ".") != 2 {
 		s.t.Fatalf("not a personal access token: %d characters", len(out.Token))
 	}

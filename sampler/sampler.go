@@ -99,6 +99,19 @@ func (s *Sampler) Refresh(projects ...event.ProjectID) {
 	}
 }
 
+// Asked says that Label Studio asked /predict about tasks. It asks only where it
+// holds no prediction of the live version. If the queue was written for one of
+// them, somebody has deleted that prediction, of which Label Studio sends no
+// event: what it holds is listed anew. It returns at once.
+func (s *Sampler) Asked(p event.ProjectID, tasks []event.Task) {
+	s.mu.Lock()
+	w := s.projects[p]
+	s.mu.Unlock()
+	if w != nil && w.believes(tasks) {
+		w.hear(func(n *news) { n.relist = true })
+	}
+}
+
 // SetLabelStudio replaces the connection, for example when the credentials have
 // changed; nil stops the pushing. Every project is pushed anew.
 func (s *Sampler) SetLabelStudio(ls LabelStudio) {

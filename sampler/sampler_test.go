@@ -348,6 +348,31 @@ func TestPredictionsDeletedBehindOurBackAreWrittenAgain(t *testing.T) {
 	})
 }
 
+// Label Studio asks /predict only for tasks it holds no prediction of: that it
+// asks for one of the queue's shows that somebody deleted it.
+func TestBeingAskedForWhatWasWrittenShowsThatItIsGone(t *testing.T) {
+	run(t, 100, func(o *Options, _ *bench) { o.CheckEvery = 24 * time.Hour }, func(b *bench) {
+		b.s.Refresh(project)
+		b.after(30 * time.Second)
+		st, _ := b.s.Status(project)
+		outside := event.TaskID(1)
+		for slices.Contains(b.next(), outside) {
+			outside++
+		}
+		b.s.Asked(project, []event.Task{{ID: outside}})
+		b.after(30 * time.Second)
+		again, _ := b.s.Status(project)
+		require.Equal(b, st.Rank, again.Rank, "asked for a task outside the queue, it ranked again")
+
+		b.ls.mu.Lock()
+		clear(b.ls.rows)
+		b.ls.mu.Unlock()
+		b.s.Asked(project, []event.Task{{ID: b.next()[0]}})
+		b.after(30 * time.Second)
+		b.inStep()
+	})
+}
+
 func TestRowsThatWouldComeFirstAreRemoved(t *testing.T) {
 	run(t, 100, nil, func(b *bench) {
 		b.ls.put(90, Prediction{ModelVersion: "hone-1", Score: 0.0001})

@@ -110,6 +110,19 @@ func (w *worker) refresh() {
 	w.hear(func(n *news) { n.all, n.relist = true, true })
 }
 
+// believes reports whether Label Studio is thought to hold a place of the queue
+// for any of the tasks.
+func (w *worker) believes(tasks []event.Task) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, i := range w.status.Queue[:min(w.status.Pushed, len(w.status.Queue))] {
+		if slices.ContainsFunc(tasks, func(t event.Task) bool { return t.ID == i.Task }) {
+			return true
+		}
+	}
+	return false
+}
+
 func (w *worker) hear(add func(*news)) {
 	w.mu.Lock()
 	add(&w.news)

@@ -92,6 +92,9 @@ type Options struct {
 	// gives up after one second, and an annotator waits for it.
 	StoreTimeout time.Duration
 
+	// OnPredict is called when Label Studio asks for predictions to keep, not for
+	// an interactive one. It must return at once. May be nil.
+	OnPredict func(p event.ProjectID, tasks []event.Task)
 	// OnUnsigned is called, one call at a time and at most every ten seconds
 	// for a project, when webhooks of a known project came without the secret. ctx
 	// ends when the server is closed. May be nil.

@@ -55,6 +55,9 @@ func (s *Server) predict(c *gin.Context) {
 	case interactive && nothingDrawn(req.Context):
 		// Label Studio asks once more after a submit, and expects no answer.
 	case len(req.Tasks) > 0:
+		if s.OnPredict != nil && !interactive {
+			s.OnPredict(p, req.Tasks)
+		}
 		preds, err = s.Predictor.Predict(c.Request.Context(), p, req.LabelConfig, req.Tasks)
 		if err == nil && len(preds) != len(req.Tasks) {
 			s.log.WithField("project", p).Errorf("%d predictions were made for %d tasks", len(preds), len(req.Tasks))

@@ -139,6 +139,7 @@ func (a *app) wireHTTP() (err error) {
 		Secret: a.cfg.Webhook.Secret.Reveal(), SecretHeader: a.cfg.Webhook.Header,
 		BasicUser: a.cfg.BasicAuth.User, BasicPass: a.cfg.BasicAuth.Password.Reveal(),
 		MaxWebhookBytes: int64(a.cfg.Webhook.MaxBody), MaxPredictBytes: int64(a.cfg.Webhook.MaxPredictBody), StoreTimeout: a.cfg.Webhook.StoreTimeout,
+		OnPredict:  a.sampler.Asked,
 		OnUnsigned: func(_ context.Context, p event.ProjectID) { a.link.LookAfter(p) },
 		Logger:     a.log, Registerer: a.registry,
 	})
