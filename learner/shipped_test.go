@@ -53,14 +53,20 @@ func TestRealTexts(t *testing.T) {
 		}
 		return accuracy, confidence
 	}
+	var batch []event.Event
 	for i, e := range tasks {
 		id := i + 1
-		apply(t, l, &event.Changed{
+		batch = append(batch, &event.Changed{
 			Project: 1, At: at(2), Tasks: []event.Task{{ID: event.TaskID(id), Data: data(e.Text), UpdatedAt: at(1)}},
 			Annotations: []event.Annotation{{
 				ID: event.AnnotationID(id), Task: event.TaskID(id), UpdatedAt: at(1), Result: result(region(control, e.Label)),
 			}},
 		})
+		if id%10 > 0 {
+			continue
+		}
+		apply(t, l, batch...)
+		batch = nil
 		least := map[int]float64{60: 0.35, 150: 0.5, 500: 0.72}[id]
 		if least == 0 {
 			continue

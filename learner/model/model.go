@@ -60,6 +60,10 @@ type Model struct {
 	gap    float64
 	sweeps int
 	passes int // since the examples changed
+	// The bound that others are compared with to see whether there is progress,
+	// and the measurements since it was set.
+	mark  float64
+	stale int
 
 	margin, delta []float32
 	t, u          []float64

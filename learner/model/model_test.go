@@ -337,6 +337,23 @@ func TestBoundHolds(t *testing.T) {
 	}
 }
 
+func TestSettleEndsWhereRoundingBegins(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	m := model.New(3, model.Exclusive, model.Settings{Ridge: 0.5, Bias: 0.1})
+	for i := range 100 {
+		if err := m.Put(makeExample(rng, int64(i), 3, model.Exclusive, false)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := m.Settle(t.Context(), 1e-30)
+	if !s.Done || s.Bound > 1e-3 || s.Passes >= 900 {
+		t.Errorf("asked for the impossible it settles at %+v", s)
+	}
+	if again := m.Settle(t.Context(), 1e-30); again.Passes > 0 || !again.Done {
+		t.Errorf("it does not know that it has: %+v", again)
+	}
+}
+
 func TestResumeStartsWhereItEnded(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	m := model.New(5, model.Exclusive, model.Defaults())

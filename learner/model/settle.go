@@ -18,8 +18,13 @@ type Settled struct {
 	Done bool
 }
 
-// maxPasses after a change ends Settle where rounding, not distance, is what is left.
-const maxPasses = 1000
+const (
+	// maxPasses after a change end Settle in any case.
+	maxPasses = 1000
+	// maxStale measurements that found the gap hardly smaller end it too: what is
+	// left is rounding. Far from there the gap halves much faster.
+	maxStale = 20
+)
 
 // sweepsBetween two measurements.
 const sweepsBetween = 2
@@ -30,7 +35,7 @@ const sweepsBetween = 2
 // stopped, so that many short calls end where a long one does.
 func (m *Model) Settle(ctx context.Context, tolerance float64) Settled {
 	s := Settled{Bound: m.Bound()}
-	for m.passes < maxPasses && s.Bound > tolerance {
+	for !m.stuck() && s.Bound > tolerance {
 		if m.sweeps == 0 {
 			if !m.measure(ctx) {
 				break
@@ -48,9 +53,11 @@ func (m *Model) Settle(ctx context.Context, tolerance float64) Settled {
 		m.passes++
 		s.Passes++
 	}
-	s.Done = s.Bound <= tolerance || m.passes >= maxPasses
+	s.Done = s.Bound <= tolerance || m.stuck()
 	return s
 }
+
+func (m *Model) stuck() bool { return m.passes >= maxPasses || m.stale >= maxStale }
 
 // Bound is the bound that was last measured, +Inf when the examples changed
 // since.
@@ -65,6 +72,7 @@ func (m *Model) Bound() float64 {
 func (m *Model) changed() {
 	m.bound = math.Inf(1)
 	m.order, m.at, m.gap, m.sweeps, m.passes = m.order[:0], 0, 0, 0, 0
+	m.mark, m.stale = 0, 0
 }
 
 // choose puts the examples that matter into the order of the coming sweeps:
@@ -119,6 +127,11 @@ func (m *Model) measure(ctx context.Context) bool {
 		m.gap += r.gap
 	}
 	m.bound = math.Sqrt(2) / 4 * math.Sqrt(m.settings.radius2(m.dense)*m.gap/m.settings.Ridge)
+	if m.bound < 0.95*m.mark || m.mark == 0 {
+		m.mark, m.stale = m.bound, 0
+	} else {
+		m.stale++
+	}
 	m.at, m.gap = 0, 0
 	return true
 }
