@@ -131,18 +131,46 @@ func projectPath(id event.ProjectID, rest string) string {
 	return "/api/projects/" + strconv.FormatInt(int64(id), 10) + rest
 }
 
+// Backup writes a copy of the running hone's database to w. After an error what
+// was written is not a backup.
+func (c *Client) Backup(ctx context.Context, w io.Writer) error {
+	resp, err := c.send(ctx, http.MethodGet, "/api/backup", nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if _, err := io.Copy(w, resp.Body); err != nil {
+		return fmt.Errorf("the backup broke off: %w; the log of hone at %s may say why", err, c.Base)
+	}
+	return nil
+}
+
 func (c *Client) do(ctx context.Context, method, path string, in, out any) error {
+	resp, err := c.send(ctx, method, path, in)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
+		return fmt.Errorf("%s answered %s %s with something that is not hone's: %w; is that a hone?", c.Base, method, path, err)
+	}
+	return nil
+}
+
+// send makes a request and returns the answer if it is a success; the caller
+// closes its body.
+func (c *Client) send(ctx context.Context, method, path string, in any) (*http.Response, error) {
 	var body io.Reader
 	if in != nil {
 		b, err := json.Marshal(in)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		body = bytes.NewReader(b)
 	}
 	req, err := http.NewRequestWithContext(ctx, method, strings.TrimRight(c.Base, "/")+path, body)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if in != nil {
 		req.Header.Set("Content-Type", "application/json")
@@ -152,23 +180,50 @@ func (c *Client) do(ctx context.Context, method, path string, in, out any) error
 	}
 	hc := c.HTTP
 	if hc == nil {
-		hc = http.DefaultClient
+		hc = direct
 	}
 	resp, err := hc.Do(req)
 	if err != nil {
-		if errors.Is(err, syscall.ECONNREFUSED) {
-			return fmt.Errorf("%w: nothing answers at %s; start it with `hone serve`, or give its address with --listen", ErrNotRunning, c.Base)
-		}
-		return err
+		return nil, c.noAnswer(err)
 	}
-	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode >= 300 {
-		return answerError(resp, c.Base)
+		defer func() { _ = resp.Body.Close() }()
+		return nil, answerError(resp, c.Base)
 	}
-	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
-		return fmt.Errorf("%s %s: not the answer of a hone: %w", method, path, err)
+	return resp, nil
+}
+
+// direct goes to hone itself: through no proxy, and to nobody hone's place
+// redirects to, because the request may carry hone's password.
+var direct = &http.Client{
+	Transport:     &http.Transport{DisableKeepAlives: true},
+	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+}
+
+// noAnswer says what to do when nothing came back.
+func (c *Client) noAnswer(err error) error {
+	var dns *net.DNSError
+	var timeout net.Error
+	switch {
+	case errors.Is(err, context.Canceled):
+		return err
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("%w: nothing answers at %s; start it with `hone serve`, or give its address with --listen", ErrNotRunning, c.Base)
+	case errors.As(err, &dns), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("%w: %s cannot be reached: %w; give hone's address with --listen", ErrNotRunning, c.Base, cause(err))
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return fmt.Errorf("hone at %s does not answer in time; its log says what it is doing", c.Base)
 	}
-	return nil
+	return fmt.Errorf("hone at %s broke off: %w; if it was stopped, start it with `hone serve`", c.Base, cause(err))
+}
+
+// cause is an error without the request around it, which was named already.
+func cause(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
 }
 
 func answerError(resp *http.Response, base string) error {

@@ -3,8 +3,11 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -46,12 +49,18 @@ type Connector interface {
 	Doctor(ctx context.Context, id event.ProjectID) (Report, error)
 }
 
+// Backuper writes a consistent copy of the whole database while hone goes on.
+type Backuper interface {
+	Backup(w io.Writer) error
+}
+
 // Server holds the handlers. All fields are required but Ready.
 type Server struct {
 	Projects    Projects
 	Publisher   Publisher
 	DeadLetters DeadLetters
 	Connector   Connector
+	Backup      Backuper
 	Metrics     http.Handler
 	// Ready returns nil once hone has loaded its models and follows its log.
 	Ready func() error
@@ -67,6 +76,7 @@ func (s *Server) Register(r gin.IRouter, protect ...gin.HandlerFunc) {
 	r.GET("/metrics", gin.WrapH(s.Metrics))
 
 	g := r.Group("/api", protect...)
+	g.Use(guard)
 	g.GET("/projects", s.list)
 	g.GET("/projects/:id", s.get)
 	g.GET("/projects/:id/versions", s.versions)
@@ -84,6 +94,26 @@ func (s *Server) Register(r gin.IRouter, protect ...gin.HandlerFunc) {
 	g.POST("/deadletters/replay", s.onLetters(s.DeadLetters.Replay))
 	g.POST("/deadletters/drop", s.onLetters(s.DeadLetters.Drop))
 	g.GET("/doctor", s.doctor)
+	g.GET("/backup", s.backup)
+}
+
+// maxBody bounds what is read of a request; the largest is a list of ids.
+const maxBody = 1 << 20
+
+// maxLetters bounds one listing of dead letters; each may be megabytes.
+const maxLetters = 1000
+
+var sameOrigin = http.NewCrossOriginProtection()
+
+// guard keeps out what no client of this API sends: large bodies, and requests
+// that a web page of somebody else makes through the browser of a person who can
+// reach hone.
+func guard(c *gin.Context) {
+	if err := sameOrigin.Check(c.Request); err != nil {
+		c.AbortWithStatusJSON(http.StatusForbidden, Error{"a web page of another address may not ask this of hone"})
+		return
+	}
+	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxBody)
 }
 
 func (s *Server) now() time.Time {
@@ -146,12 +176,19 @@ func (s *Server) ask(build func(event.ProjectID, time.Time, *gin.Context) event.
 		if !ok {
 			return
 		}
-		if _, err := s.Projects.Get(c, id); err != nil {
+		p, err := s.Projects.Get(c, id)
+		if err != nil {
 			fail(c, err)
 			return
 		}
 		at := s.now()
-		if err := s.Publisher.Publish(c, build(id, at, c)); err != nil {
+		e := build(id, at, c)
+		if _, reads := e.(*event.ReconcileDue); !reads && p.ModelVersion == "" {
+			// It would never happen, and who asked would wait for it.
+			c.JSON(http.StatusConflict, Error{strings.Join(append([]string{fmt.Sprintf("project %d has no model yet", id)}, p.Problems...), ": ")})
+			return
+		}
+		if err := s.Publisher.Publish(c, e); err != nil {
 			fail(c, err)
 			return
 		}
@@ -181,8 +218,8 @@ func (s *Server) doctor(c *gin.Context) {
 	var id event.ProjectID
 	if q := c.Query("project"); q != "" {
 		n, err := strconv.ParseInt(q, 10, 64)
-		if err != nil {
-			c.JSON(http.StatusBadRequest, Error{"project must be a number"})
+		if err != nil || n < 0 {
+			c.JSON(http.StatusBadRequest, Error{"project must be a number from 1, or 0 for all"})
 			return
 		}
 		id = event.ProjectID(n)
@@ -199,8 +236,8 @@ func (s *Server) letters(c *gin.Context) {
 	limit := 100
 	if q := c.Query("limit"); q != "" {
 		n, err := strconv.Atoi(q)
-		if err != nil || n < 1 {
-			c.JSON(http.StatusBadRequest, Error{"limit must be a number from 1"})
+		if err != nil || n < 1 || n > maxLetters {
+			c.JSON(http.StatusBadRequest, Error{"limit must be a number from 1 to 1000"})
 			return
 		}
 		limit = n
@@ -230,6 +267,21 @@ func (s *Server) onLetters(do func(context.Context, ...uint64) (int, error)) gin
 			return
 		}
 		c.JSON(http.StatusOK, gin.H{"count": n})
+	}
+}
+
+// backup streams the database. The status is long sent when something goes wrong
+// on the way, so the connection is broken off: half a file must not look whole.
+func (s *Server) backup(c *gin.Context) {
+	c.Header("Content-Type", "application/octet-stream")
+	c.Header("Content-Disposition", `attachment; filename="hone.db"`)
+	if err := s.Backup.Backup(c.Writer); err != nil {
+		if !c.Writer.Written() {
+			c.Header("Content-Disposition", "")
+			fail(c, err)
+			return
+		}
+		panic(http.ErrAbortHandler)
 	}
 }
 

@@ -34,7 +34,10 @@ type Project struct {
 	LastReconcile *time.Time `json:"last_reconcile"`
 	// MissedFound counts changes that no webhook told and a reconcile found.
 	MissedFound uint64 `json:"missed_found"`
-	Heads       []Head `json:"heads"`
+	// ReconcileFailures counts comparisons that failed since hone started; why the
+	// last one did is among the Problems.
+	ReconcileFailures int    `json:"reconcile_failures,omitempty"`
+	Heads             []Head `json:"heads"`
 	// Unlearnable are the controls hone leaves alone, each with the reason.
 	Unlearnable []Unlearnable `json:"unlearnable,omitempty"`
 	Queue       Queue         `json:"queue"`

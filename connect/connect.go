@@ -2,9 +2,11 @@ package connect
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/event"
@@ -18,7 +20,8 @@ type faultError struct {
 }
 
 func (e *faultError) HTTPStatus() int { return e.status }
-func (e *faultError) Unwrap() error   { return e.error }
+
+func (e *faultError) Unwrap() error { return e.error }
 
 // title is what annotators see as the model's name.
 const title = "Hone"
@@ -36,6 +39,10 @@ func (l *Link) Connect(ctx context.Context, p event.ProjectID, at string) (api.R
 	if err != nil {
 		return api.Report{}, &faultError{http.StatusConflict, err}
 	}
+	if err := l.lock(ctx); err != nil {
+		return api.Report{}, err
+	}
+	defer l.unlock()
 	r := &registration{link: l, client: c, project: p, url: at, report: api.Report{Project: p}}
 	if err := r.read(ctx); err != nil {
 		return api.Report{}, explain(err)
@@ -45,11 +52,18 @@ func (l *Link) Connect(ctx context.Context, p event.ProjectID, at string) (api.R
 	} else if err := cfg.Check(); err != nil {
 		return api.Report{}, &faultError{http.StatusUnprocessableEntity, err}
 	}
-	if err := r.mendHooks(ctx, true); err != nil {
+	made, err := r.mendHooks(ctx)
+	if err != nil {
 		return r.report, explain(err)
 	}
 	if err := r.mendBackend(ctx); err != nil {
-		return r.report, explain(err)
+		if made != 0 {
+			// A webhook that does not reach hone costs every annotator a second.
+			undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+			defer cancel()
+			err = errors.Join(err, c.DeleteWebhook(undo, made))
+		}
+		return api.Report{Project: p}, explain(err)
 	}
 	if err := r.mendSampling(ctx, true); err != nil {
 		return r.report, explain(err)
@@ -59,22 +73,53 @@ func (l *Link) Connect(ctx context.Context, p event.ProjectID, at string) (api.R
 
 func (r *registration) mendBackend(ctx context.Context) error {
 	const name = "ML backend"
+	write := labelstudio.BackendWrite{
+		Project: r.project, URL: r.url, Title: title, Interactive: true, User: r.link.o.User, Password: r.link.o.Password,
+	}
 	b, i := r.backend()
-	if i < 0 {
-		if _, err := r.client.AddBackend(ctx, labelstudio.BackendWrite{
-			Project: r.project, URL: r.url, Title: title, Interactive: true, User: r.link.o.User, Password: r.link.o.Password,
-		}); err != nil {
-			return err
+	switch {
+	case i < 0:
+		if _, err := r.client.AddBackend(ctx, write); err != nil {
+			return unreachable(err, r.url)
 		}
 		i = len(r.backends)
-		r.say("ok", name, "", "added, at %s", r.url)
-	} else {
-		r.say("ok", name, "", "at %s, state %s", b.URL, b.State)
+		r.say("ok", name, "", "added, at %s", shown(r.url))
+	case r.link.o.User != "" && (b.State == "ER" || b.BasicAuthUser != r.link.o.User):
+		// Label Studio does not tell the password it has; one that does not work
+		// shows as an error of /setup.
+		write.URL, write.Title, write.Interactive = b.URL, b.Title, b.Interactive
+		if _, err := r.client.PatchBackend(ctx, b.ID, write); err != nil {
+			return unreachable(err, b.URL)
+		}
+		r.say("ok", name, "", "mended: it did not give hone's user and password")
+	default:
+		r.sayState(b)
 	}
 	if i > 0 {
-		r.say("warn", name, "remove the other backend in Settings > Model", "%s comes before hone, and Label Studio asks only the first", r.backends[0].URL)
+		r.say("warn", name, "remove the other backend in Settings > Model", "%s comes before hone, and Label Studio asks only the first", shown(r.backends[0].URL))
 	}
 	return nil
+}
+
+// sayState says whether Label Studio reaches hone, by what it has just found.
+func (r *registration) sayState(b labelstudio.Backend) {
+	const name = "ML backend"
+	switch b.State {
+	case "DI":
+		r.say("fail", name, "open the port, or register the address under which Label Studio's machine or container reaches hone: `hone connect --url`; for a private address ML_BLOCK_LOCAL_IP=false must be set in Label Studio", "Label Studio does not reach %s", shown(b.URL))
+	case "ER":
+		r.say("fail", name, "read the sentence above; if it is 401, give the backend hone's user and password in Settings > Model", "Label Studio reaches %s, but /setup failed: %s", shown(b.URL), b.Error)
+	default:
+		r.say("ok", name, "", "Label Studio reaches %s", shown(b.URL))
+	}
+}
+
+// unreachable adds what to do when Label Studio refuses hone's address.
+func unreachable(err error, at string) error {
+	if labelstudio.IsInvalid(err) {
+		return fmt.Errorf("%w; Label Studio must reach hone at %s: if that is not hone's address as Label Studio's machine or container sees it, give the right one with --url", err, shown(at))
+	}
+	return err
 }
 
 // explain gives a fault of Label Studio's the status of a bad gateway.

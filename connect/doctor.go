@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/event"
@@ -18,7 +19,7 @@ func (l *Link) Doctor(ctx context.Context, p event.ProjectID) (api.Report, error
 	rep := api.Report{Project: p}
 	c, err := l.Client()
 	if err != nil {
-		rep.Steps = append(rep.Steps, api.Step{Level: "fail", Name: "credential", What: err.Error()})
+		rep.Steps = append(rep.Steps, api.Step{Level: "fail", Name: "credential", What: err.Error(), Fix: remedy})
 		return rep, nil //nolint:nilerr // The report carries it.
 	}
 	steps, ok := CheckClient(ctx, c)
@@ -37,7 +38,11 @@ func (l *Link) Doctor(ctx context.Context, p event.ProjectID) (api.Report, error
 	}
 	for _, id := range projects {
 		r := &registration{link: l, client: c, project: id}
+		if err := l.lock(ctx); err != nil {
+			return rep, err
+		}
 		r.check(ctx)
+		l.unlock()
 		for _, s := range r.report.Steps {
 			s.Name = fmt.Sprintf("project %d, %s", id, s.Name)
 			rep.Steps = append(rep.Steps, s)
@@ -46,9 +51,15 @@ func (l *Link) Doctor(ctx context.Context, p event.ProjectID) (api.Report, error
 	return rep, nil
 }
 
+// checkTimeout bounds the first question to Label Studio, retries included: who
+// asks the doctor waits for the answer.
+const checkTimeout = 15 * time.Second
+
 // CheckClient checks the way from hone to Label Studio: address and token. It
 // needs no running hone.
 func CheckClient(ctx context.Context, c *labelstudio.Client) ([]api.Step, bool) {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
 	v, err := c.Version(ctx)
 	if err != nil {
 		return []api.Step{{Level: "fail", Name: "Label Studio", What: err.Error(), Fix: "check LABEL_STUDIO_URL (" + c.URL() + ") and that Label Studio runs"}}, false
@@ -83,7 +94,7 @@ func (r *registration) check(ctx context.Context) {
 func (r *registration) complaints() string {
 	var out []string
 	for _, b := range r.backends {
-		s := fmt.Sprintf("%s is in state %s", b.URL, b.State)
+		s := fmt.Sprintf("%s is in state %s", shown(b.URL), b.State)
 		if b.Error != "" {
 			s += ": " + b.Error
 		}
@@ -113,19 +124,13 @@ func (r *registration) checkConfig() {
 
 func (r *registration) checkBackend(ctx context.Context, b labelstudio.Backend, i int) {
 	const name = "ML backend"
-	now, err := r.client.ValidateBackend(ctx, b.ID)
-	switch {
-	case err != nil:
+	if now, err := r.client.ValidateBackend(ctx, b.ID); err != nil {
 		r.say("fail", name, "look into Label Studio's log", "Label Studio cannot check it: %v", err)
-	case now.State == "DI":
-		r.say("fail", name, "open the port, or register the address under which Label Studio's machine or container reaches hone: `hone connect --url`; for a private address ML_BLOCK_LOCAL_IP=false must be set in Label Studio", "Label Studio does not reach %s", b.URL)
-	case now.State == "ER":
-		r.say("fail", name, "read the sentence above; if it is 401, give the backend hone's user and password in Settings > Model", "Label Studio reaches %s, but /setup failed: %s", b.URL, now.Error)
-	default:
-		r.say("ok", name, "", "Label Studio reaches %s", b.URL)
+	} else {
+		r.sayState(now)
 	}
 	if i > 0 {
-		r.say("warn", name, "remove the other backend in Settings > Model", "%s comes before hone, and Label Studio asks only the first", r.backends[0].URL)
+		r.say("warn", name, "remove the other backend in Settings > Model", "%s comes before hone, and Label Studio asks only the first", shown(r.backends[0].URL))
 	}
 }
 
@@ -134,13 +139,17 @@ func (r *registration) checkHooks(ctx context.Context) {
 	ours := r.ours()
 	switch len(ours) {
 	case 0:
-		r.say("fail", name, fmt.Sprintf("run `hone connect --project %d`", r.project), "Label Studio has none to %s: hone learns only by reconcile. If SSRF_PROTECTION_ENABLED is on, Label Studio leaves it out without a word", r.hookURL())
+		r.say("fail", name, fmt.Sprintf("run `hone connect --project %d`", r.project), "Label Studio has none to %s: hone learns only by reconcile. If SSRF_PROTECTION_ENABLED is on, Label Studio leaves it out without a word", shown(r.hookURL()))
 		return
 	case 1:
 	default:
-		r.say("warn", name, fmt.Sprintf("run `hone connect --project %d`, which removes the extra ones", r.project), "%d of them go to %s: every event comes several times, and each costs the annotator time", len(ours), r.hookURL())
+		r.say("warn", name, fmt.Sprintf("run `hone connect --project %d`, which removes the extra ones", r.project), "%d of them go to %s: every event comes several times, and each costs the annotator time", len(ours), shown(r.hookURL()))
 	}
-	if faults := r.hookFaults(ours[0]); len(faults) > 0 {
+	faults := r.hookFaults(ours[0])
+	if !r.signed(ours[0]) {
+		faults = append(faults, r.unsigned())
+	}
+	if len(faults) > 0 {
 		r.say("fail", name, fmt.Sprintf("run `hone connect --project %d`", r.project), "it %s", strings.Join(faults, ", "))
 		return
 	}
@@ -153,7 +162,7 @@ func (r *registration) checkHooks(ctx context.Context) {
 		r.say("fail", name, "look into Label Studio's log", "%v", err)
 		return
 	}
-	r.say("ok", name, "", "one, active, to %s", ours[0].URL)
+	r.say("ok", name, "", "one, active, to %s", shown(ours[0].URL))
 }
 
 func (r *registration) checkSampling(ctx context.Context) {
@@ -186,6 +195,8 @@ func (r *registration) checkVersion(ctx context.Context) error {
 		r.say("warn", name, "wait for hone to load the project", "hone has no model of the project yet")
 	case mv == live && counts[live] > 0:
 		r.say("ok", name, "", "%s, with %d predictions", live, counts[live])
+	case counts[live] == 0 && r.link.pool(r.project) == 0:
+		r.say("ok", name, "", "%s; no task is left to be asked about", live)
 	case counts[live] == 0:
 		r.say("fail", name, "wait for hone to push its queue; `hone status` says what keeps it", "Label Studio holds no prediction of the live version %s", live)
 	case slices.Contains(titles, mv):
@@ -194,6 +205,14 @@ func (r *registration) checkVersion(ctx context.Context) error {
 		r.say("fail", name, fmt.Sprintf("choose %s in Settings > Predictions, or let hone do it (sampler.manage_model_version)", live), "the project's is %q, hone's live one is %s: Label Studio samples by the former", mv, live)
 	}
 	return nil
+}
+
+// pool is how many tasks are left, -1 when nobody knows.
+func (l *Link) pool(p event.ProjectID) int {
+	if l.o.Counters == nil {
+		return -1
+	}
+	return l.o.Counters(p).Pool
 }
 
 func (r *registration) checkCounters() {

@@ -2,94 +2,211 @@ package connect
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"time"
 
+	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/labelstudio"
 )
 
-// settleAfter is how long after a /setup call hone looks after the project.
-// Label Studio makes its own webhook only after /setup was answered.
-const settleAfter = 500 * time.Millisecond
+const (
+	// settleAfter is how long after a /setup call hone looks after the project.
+	// Label Studio makes its own webhook only after /setup was answered.
+	settleAfter = 500 * time.Millisecond
+	// retryAfter is the pause after a failure (Label Studio may be starting), and
+	// the least time between two looks at a project that is in order.
+	retryAfter = 15 * time.Second
+	// maxRetry is what the pause grows to.
+	maxRetry = 10 * time.Minute
+	// visitTimeout bounds one look, so that one project cannot hold up the others.
+	visitTimeout = time.Minute
+	// newcomers is how often hone looks for a registration that is being made.
+	newcomers = 5
+)
 
-// retryAfter is the pause after a failure; Label Studio may be starting.
-const retryAfter = 15 * time.Second
+// errUnregistered says that hone is not, or not yet, among a project's backends.
+var errUnregistered = errors.New("hone is not among the project's ML backends")
 
 // LookAfter asks for a project's registration to be checked and mended soon: its
 // webhook signed and not doubled, uncertainty sampling on. It never blocks; when
 // too many wait, the request is dropped, and the next /setup repeats it.
-func (l *Link) LookAfter(p event.ProjectID) {
+func (l *Link) LookAfter(p event.ProjectID) { l.ask(request{p, false}) }
+
+// request asks for a look at a project. One that comes from /setup may have been
+// caused by a look itself.
+type request struct {
+	project event.ProjectID
+	setup   bool
+}
+
+func (l *Link) ask(r request) {
 	select {
-	case l.due <- p:
+	case l.due <- r:
 	default:
 	}
 }
 
-// Run looks after projects until the context ends.
+// keeper is Run's memory of the projects it looks after.
+type keeper struct {
+	*Link
+	visits map[event.ProjectID]*visit
+}
+
+type visit struct {
+	// at is when the next look is due; zero: none is.
+	at time.Time
+	// last is when the last one ended well, fails how many did not since.
+	last  time.Time
+	fails int
+	// warned is what was last said in the log.
+	warned string
+}
+
+// Run looks after projects until the context ends; it returns nil then.
 func (l *Link) Run(ctx context.Context) error {
-	waiting := map[event.ProjectID]time.Time{}
-	// done remembers when a project was last in order, so that the /setup calls
-	// our own checks cause do not cause the next check.
-	done := map[event.ProjectID]time.Time{}
+	k := keeper{l, map[event.ProjectID]*visit{}}
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case p := <-l.due:
-			if time.Since(done[p]) > retryAfter {
-				if _, ok := waiting[p]; !ok {
-					waiting[p] = time.Now().Add(settleAfter)
-				}
-			}
+		case s := <-l.offers:
+			l.consider(ctx, s)
+		case r := <-l.due:
+			k.plan(r.project)
 		case now := <-timer.C:
-			for p, at := range waiting {
-				if at.After(now) {
-					continue
-				}
-				delete(waiting, p)
-				if err := l.keep(ctx, p); err != nil {
-					l.o.Logger.WithError(err).WithField("project", p).Debug("could not look after the project's registration yet")
-					waiting[p] = time.Now().Add(retryAfter)
-				} else {
-					done[p] = time.Now()
+			for p, v := range k.visits {
+				if !v.at.IsZero() && !v.at.After(now) && ctx.Err() == nil {
+					k.look(ctx, p, v)
 				}
 			}
 		}
 		next := time.Hour
-		for _, at := range waiting {
-			next = min(next, max(0, time.Until(at)))
+		for _, v := range k.visits {
+			if !v.at.IsZero() {
+				next = min(next, max(0, time.Until(v.at)))
+			}
 		}
 		timer.Reset(next)
 	}
 }
 
-// keep mends one project's registration without making one: whether hone is
-// connected is the user's choice.
-func (l *Link) keep(ctx context.Context, p event.ProjectID) error {
-	c, err := l.Client()
-	if err != nil {
-		return nil //nolint:nilerr // nothing to do until a Label Studio is known; OnClient asks again
+// plan plans a look, not sooner than the least time after the last good one.
+func (k *keeper) plan(p event.ProjectID) {
+	v := k.visits[p]
+	if v == nil {
+		v = &visit{}
+		k.visits[p] = v
 	}
-	r := &registration{link: l, client: c, project: p}
-	if err := r.read(ctx); err != nil {
-		return err
-	}
-	if r.url == "" {
-		return nil
-	}
-	if err := r.mendHooks(ctx, false); err != nil {
-		return err
-	}
-	if err := r.mendSampling(ctx, false); err != nil {
-		return err
-	}
-	for _, s := range r.report.Steps {
-		if s.Level != "ok" {
-			l.o.Logger.WithField("project", p).Warnf("%s: %s (fix: %s)", s.Name, s.What, s.Fix)
-		} else {
-			l.o.Logger.WithField("project", p).Debugf("%s: %s", s.Name, s.What)
+	if v.at.IsZero() {
+		v.at = time.Now().Add(k.settle)
+		if !v.last.IsZero() && v.at.Before(v.last.Add(k.retry)) {
+			v.at = v.last.Add(k.retry)
 		}
 	}
-	return nil
 }
+
+func (k *keeper) look(ctx context.Context, p event.ProjectID, v *visit) {
+	v.at = time.Time{}
+	limit, cancel := context.WithTimeout(ctx, visitTimeout)
+	steps, err := k.keep(limit, p)
+	cancel()
+	defer k.dropEchoes(p)
+	log := k.o.Logger.WithField("project", p)
+	switch {
+	case ctx.Err() != nil:
+	case err == nil:
+		v.last, v.fails = time.Now(), 0
+		k.tell(v, p, steps)
+	case errors.Is(err, errUnregistered):
+		// A backend that is being added is not listed yet.
+		if v.fails++; v.fails < newcomers {
+			v.at = time.Now().Add(k.settle << v.fails)
+		}
+		v.last = time.Now()
+	case k.inUse.Load() == nil, labelstudio.IsNotFound(err):
+		// Nothing can be done: adopting a Label Studio asks again, or the project
+		// is of no Label Studio that hone works with.
+		delete(k.visits, p)
+	default:
+		log.WithError(err).Debug("could not look after the project's registration yet")
+		v.at = time.Now().Add(min(k.retry<<min(v.fails, 10), maxRetry))
+		v.fails++
+	}
+}
+
+// dropEchoes forgets the requests a look at p has caused: Label Studio calls
+// /setup whenever its backends are listed. It has done so before the list came
+// back, so they are all here.
+func (k *keeper) dropEchoes(p event.ProjectID) {
+	for {
+		select {
+		case r := <-k.due:
+			if r.project != p || !r.setup {
+				k.plan(r.project)
+			}
+		default:
+			return
+		}
+	}
+}
+
+// tell warns of what hone leaves alone, once as long as it stays the same.
+func (k *keeper) tell(v *visit, p event.ProjectID, steps []api.Step) {
+	var warned strings.Builder
+	for _, s := range steps {
+		if s.Level != "ok" {
+			warned.WriteString(s.What)
+		}
+	}
+	repeated := v.warned == warned.String()
+	v.warned = warned.String()
+	for _, s := range steps {
+		if s.Level != "ok" && !repeated {
+			k.o.Logger.WithField("project", p).Warnf("%s: %s (fix: %s)", s.Name, s.What, s.Fix)
+		} else {
+			k.o.Logger.WithField("project", p).Debugf("%s: %s", s.Name, s.What)
+		}
+	}
+}
+
+// keep mends one project's registration without making one: whether hone is
+// connected is the user's choice.
+func (l *Link) keep(ctx context.Context, p event.ProjectID) ([]api.Step, error) {
+	c, err := l.Client()
+	if err != nil {
+		return nil, err
+	}
+	if err := l.lock(ctx); err != nil {
+		return nil, err
+	}
+	defer l.unlock()
+	r := &registration{link: l, client: c, project: p}
+	if err := r.read(ctx); err != nil {
+		return nil, err
+	}
+	if r.url == "" {
+		return nil, errUnregistered
+	}
+	if err := r.keepHooks(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.mendSampling(ctx, false); err != nil {
+		return nil, err
+	}
+	return r.report.Steps, nil
+}
+
+func (l *Link) lock(ctx context.Context) error {
+	select {
+	case l.mending <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (l *Link) unlock() { <-l.mending }

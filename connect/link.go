@@ -7,10 +7,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
-	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/sirupsen/logrus"
 
@@ -63,29 +62,52 @@ type Counters struct {
 	DeadLetters int
 	// Missed counts changes found only by reconcile.
 	Missed uint64
+	// Pool counts the tasks that nobody has labelled.
+	Pool int
 }
 
 // Link is the connection. It is safe for concurrent use.
 type Link struct {
 	o      Options
-	client atomic.Pointer[labelstudio.Client]
-	// adopting is held while a token from /setup is tried, which takes a request.
-	adopting sync.Mutex
+	inUse  atomic.Pointer[access]
+	settle time.Duration
+	retry  time.Duration
+	// mending is held by whoever changes a registration: two at once would each
+	// make the webhook the other is about to make.
+	mending chan struct{}
 
 	mu sync.Mutex
 	// fault is why there is no client although /setup offered a token.
 	fault error
 	// hosts is hone's own host:port per project, as Label Studio addressed it.
 	hosts map[event.ProjectID]string
+	// sampled are the projects in which hone has turned on uncertainty sampling.
+	sampled map[event.ProjectID]bool
+	// strangers are the addresses, other than the one in use, that /setup named.
+	strangers map[string]bool
 
 	// due carries the projects to look after; capacity bounds a burst of /setup.
-	due chan event.ProjectID
+	due chan request
+	// offers carries the /setup calls that may teach a Label Studio.
+	offers chan Setup
+	// tried is when the token in use was last doubted; only Run touches it.
+	tried time.Time
+}
+
+// access is a Label Studio and the token to it.
+type access struct {
+	*labelstudio.Client
+	token labelstudio.Secret
 }
 
 // New makes the client from the configuration, or from what an earlier /setup
 // taught.
 func New(ctx context.Context, o Options) (*Link, error) {
-	l := &Link{o: o, hosts: map[event.ProjectID]string{}, due: make(chan event.ProjectID, 64)}
+	l := &Link{
+		o: o, settle: settleAfter, retry: retryAfter, mending: make(chan struct{}, 1),
+		hosts: map[event.ProjectID]string{}, sampled: map[event.ProjectID]bool{}, strangers: map[string]bool{},
+		due: make(chan request, 64), offers: make(chan Setup, 1),
+	}
 	at, token := o.URL, o.Token
 	if at == "" {
 		var err error
@@ -98,14 +120,14 @@ func New(ctx context.Context, o Options) (*Link, error) {
 		if err != nil {
 			return nil, err
 		}
-		l.client.Store(c)
+		l.inUse.Store(&access{c, token})
 	}
 	return l, nil
 }
 
 // Close releases the client's connections.
 func (l *Link) Close() {
-	if c := l.client.Load(); c != nil {
+	if c := l.inUse.Load(); c != nil {
 		c.Close()
 	}
 }
@@ -119,8 +141,8 @@ func (l *Link) newClient(at string, token labelstudio.Secret) (*labelstudio.Clie
 // Client returns the client for the one Label Studio hone works with, or why
 // there is none.
 func (l *Link) Client() (*labelstudio.Client, error) {
-	if c := l.client.Load(); c != nil {
-		return c, nil
+	if c := l.inUse.Load(); c != nil {
+		return c.Client, nil
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -131,74 +153,4 @@ func (l *Link) Client() (*labelstudio.Client, error) {
 		return nil, fmt.Errorf("LABEL_STUDIO_API_KEY is not set: copy a token from Account & Settings in %s and restart hone", l.o.URL)
 	}
 	return nil, ErrNoCredential
-}
-
-// Setup is what Label Studio's /setup call says of itself.
-type Setup struct {
-	Project event.ProjectID
-	// Hostname is Label Studio's own address, Token its creator's legacy token.
-	Hostname string
-	Token    labelstudio.Secret
-	// BackendURL is hone's address as Label Studio called it.
-	BackendURL string
-}
-
-// Heard takes note of a /setup call and returns at once; the work it leads to
-// is done by Run.
-func (l *Link) Heard(ctx context.Context, s Setup) {
-	if u, err := url.Parse(s.BackendURL); err == nil && u.Host != "" {
-		l.mu.Lock()
-		l.hosts[s.Project] = u.Host
-		l.mu.Unlock()
-	}
-	if l.o.URL == "" && l.client.Load() == nil && s.Hostname != "" {
-		// Trying the token calls Label Studio, which waits for this /setup: later.
-		go l.adopt(context.WithoutCancel(ctx), s)
-	}
-	if c := l.client.Load(); c != nil && s.Hostname != "" && !strings.EqualFold(strings.TrimRight(s.Hostname, "/"), c.URL()) {
-		l.o.Logger.WithFields(logrus.Fields{"project": s.Project, "hostname": s.Hostname, "label_studio": c.URL()}).
-			Debug("/setup names another host than the Label Studio hone works with; it is not called")
-	}
-	l.LookAfter(s.Project)
-}
-
-// adopt tries the token that /setup carried, once per offer.
-func (l *Link) adopt(ctx context.Context, s Setup) {
-	if !l.adopting.TryLock() {
-		return
-	}
-	defer l.adopting.Unlock()
-	if l.client.Load() != nil {
-		return
-	}
-	log := l.o.Logger.WithField("label_studio", s.Hostname)
-	say := func(err error) {
-		l.mu.Lock()
-		l.fault = err
-		l.mu.Unlock()
-		log.Warn(err)
-	}
-	if s.Token == "" {
-		say(fmt.Errorf("/setup from %s carried no token: set LABEL_STUDIO_URL=%s and LABEL_STUDIO_API_KEY and restart hone", s.Hostname, s.Hostname))
-		return
-	}
-	c, err := l.newClient(s.Hostname, s.Token)
-	if err != nil {
-		say(fmt.Errorf("the address %q in /setup is of no use: %w; set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY and restart hone", s.Hostname, err))
-		return
-	}
-	if _, err := c.WhoAmI(ctx); err != nil {
-		c.Close()
-		say(fmt.Errorf("the token that Label Studio sends by itself does not work there; hone learns from webhooks but cannot set the queue: set LABEL_STUDIO_URL=%s and LABEL_STUDIO_API_KEY to a token from Account & Settings and restart hone (%w)", s.Hostname, err))
-		return
-	}
-	if err := l.o.Vault.SetCredential(ctx, s.Hostname, s.Token); err != nil {
-		log.WithError(err).Warn("the Label Studio found by /setup works but could not be remembered for the next start")
-	}
-	l.client.Store(c)
-	log.Info("found Label Studio by its /setup call, and its token works")
-	if l.o.OnClient != nil {
-		l.o.OnClient(c)
-	}
-	l.LookAfter(s.Project)
 }

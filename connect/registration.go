@@ -50,17 +50,38 @@ func (r *registration) read(ctx context.Context) error {
 		return err
 	}
 	if r.url == "" {
-		r.link.mu.Lock()
-		host := r.link.hosts[r.project]
-		r.link.mu.Unlock()
-		for _, b := range r.backends {
-			if u, err := url.Parse(b.URL); err == nil && host != "" && strings.EqualFold(u.Host, host) {
-				r.url = b.URL
-				break
-			}
-		}
+		r.url = r.find()
 	}
 	return nil
+}
+
+// find is the address of the backend that is hone: the one at the host under
+// which Label Studio called /setup. Where a proxy serves several backends at one
+// host, the version tells them apart; "" when it does not.
+func (r *registration) find() string {
+	r.link.mu.Lock()
+	host := r.link.hosts[r.project]
+	r.link.mu.Unlock()
+	if host == "" {
+		return ""
+	}
+	var at, ours []string
+	for _, b := range r.backends {
+		if hostOf(b.URL) != host {
+			continue
+		}
+		at = append(at, b.URL)
+		if strings.HasPrefix(b.ModelVersion, "hone-") {
+			ours = append(ours, b.URL)
+		}
+	}
+	switch {
+	case len(at) == 1:
+		return at[0]
+	case len(ours) > 0:
+		return ours[0]
+	}
+	return ""
 }
 
 func (r *registration) backend() (labelstudio.Backend, int) {
@@ -72,48 +93,53 @@ func (r *registration) backend() (labelstudio.Backend, int) {
 	return labelstudio.Backend{}, -1
 }
 
-// ours are the hooks that point to hone.
+// ours are the hooks that point to hone, those first that are spelled as Label
+// Studio spells it: where it finds none it makes another one.
 func (r *registration) ours() []labelstudio.Webhook {
-	var out []labelstudio.Webhook
+	var exact, other []labelstudio.Webhook
 	for _, h := range r.hooks {
-		if sameURL(h.URL, r.hookURL()) {
-			out = append(out, h)
+		switch {
+		case h.URL == r.hookURL():
+			exact = append(exact, h)
+		case sameURL(h.URL, r.hookURL()):
+			other = append(other, h)
 		}
 	}
-	return out
+	return append(exact, other...)
 }
 
 // hookURL is the address Label Studio itself would make for the backend's hook.
 func (r *registration) hookURL() string { return strings.TrimRight(r.url, "/") + "/webhook" }
 
-// mendHooks leaves exactly one active, signed webhook. With create, one is made
-// where there is none.
-func (r *registration) mendHooks(ctx context.Context, create bool) error {
+// mendHooks leaves exactly one webhook, active, signed, telling everything hone
+// listens to. It returns the id of the one it made, 0 when there was one.
+func (r *registration) mendHooks(ctx context.Context) (made int64, err error) {
 	const name = "webhook"
 	ours := r.ours()
 	if len(ours) == 0 {
-		if !create {
-			r.say("warn", name, "run `hone connect` for the project", "Label Studio has no webhook to %s, so hone learns only by reconcile", r.hookURL())
-			return nil
-		}
 		h := labelstudio.Webhook{Project: r.project, URL: r.hookURL(), SendPayload: true, AllActions: true, Active: true, Headers: r.headers(nil)}
-		if _, err := r.client.CreateWebhook(ctx, h); err != nil {
-			return err
+		if h, err = r.client.CreateWebhook(ctx, h); err != nil {
+			return 0, err
 		}
-		r.say("ok", name, "", "created, to %s", r.hookURL())
-		return nil
+		r.say("ok", name, "", "created, to %s", shown(h.URL))
+		return h.ID, nil
 	}
-	for _, h := range ours[1:] {
-		if err := r.client.DeleteWebhook(ctx, h.ID); err != nil {
-			return err
-		}
-		r.say("ok", name, "", "removed a second one to the same address, which doubled every event")
+	if err := r.dropDoubles(ctx, ours); err != nil {
+		return 0, err
 	}
-	h, faults := ours[0], r.hookFaults(ours[0])
+	h := ours[0]
+	faults := r.hookFaults(h)
+	if !r.signed(h) {
+		faults = append(faults, r.unsigned())
+	}
+	if h.URL != r.hookURL() {
+		faults = append(faults, "spelled the address "+shown(h.URL))
+	}
 	if len(faults) == 0 {
-		r.say("ok", name, "", "to %s", h.URL)
-		return nil
+		r.say("ok", name, "", "to %s", shown(h.URL))
+		return 0, nil
 	}
+	h.URL = r.hookURL()
 	h.Headers, h.Active, h.SendPayload = r.headers(h.Headers), true, true
 	if !h.AllActions {
 		for _, a := range wanted {
@@ -123,40 +149,101 @@ func (r *registration) mendHooks(ctx context.Context, create bool) error {
 		}
 	}
 	if _, err := r.client.UpdateWebhook(ctx, h); err != nil {
-		return err
+		return 0, err
 	}
 	r.say("ok", name, "", "mended: it %s", strings.Join(faults, ", "))
+	return 0, nil
+}
+
+// keepHooks signs the webhook and removes doubled ones. What somebody may have
+// chosen, an inactive one or fewer actions, it only tells of.
+func (r *registration) keepHooks(ctx context.Context) error {
+	const name = "webhook"
+	ours := r.ours()
+	fix := fmt.Sprintf("run `hone connect --project %d`", r.project)
+	if len(ours) == 0 {
+		r.say("warn", name, fix, "Label Studio has none to %s, so hone learns only by reconcile", shown(r.hookURL()))
+		return nil
+	}
+	if err := r.dropDoubles(ctx, ours); err != nil {
+		return err
+	}
+	h := ours[0]
+	if !r.signed(h) {
+		h.Headers = r.headers(h.Headers)
+		if _, err := r.client.UpdateWebhook(ctx, h); err != nil {
+			return err
+		}
+		r.say("ok", name, "", "mended: it %s", r.unsigned())
+	}
+	if faults := r.hookFaults(h); len(faults) > 0 {
+		r.say("warn", name, fix, "the one to %s %s", shown(h.URL), strings.Join(faults, ", "))
+	}
 	return nil
 }
 
-// hookFaults says what a webhook to hone lacks, as ends of "it …".
+func (r *registration) dropDoubles(ctx context.Context, ours []labelstudio.Webhook) error {
+	for _, h := range ours[1:] {
+		if err := r.client.DeleteWebhook(ctx, h.ID); err != nil {
+			return err
+		}
+		r.say("ok", "webhook", "", "removed a second one to the same address, which doubled every event")
+	}
+	return nil
+}
+
+// hookFaults says what a webhook to hone lacks beside its signature, as ends of
+// "it …".
 func (r *registration) hookFaults(h labelstudio.Webhook) []string {
 	var faults []string
 	if !h.Active {
-		faults = append(faults, "was inactive")
+		faults = append(faults, "is inactive")
 	}
 	if !h.SendPayload {
-		faults = append(faults, "sent no payload")
+		faults = append(faults, "sends no payload")
 	}
 	if !h.AllActions {
 		for _, a := range wanted {
 			if !slices.Contains(h.Actions, a) {
-				faults = append(faults, "did not send "+a)
+				faults = append(faults, "does not send "+a)
 			}
 		}
-	}
-	if s := r.link.o.Secret; s != "" && h.Headers[r.link.o.Header].Reveal() != s.Reveal() {
-		faults = append(faults, "did not carry the secret header "+r.link.o.Header)
 	}
 	return faults
 }
 
+// signed reports whether a webhook carries the secret header, if there is one.
+// Header names are the same in any case.
+func (r *registration) signed(h labelstudio.Webhook) bool {
+	s := r.link.o.Secret
+	if s == "" {
+		return true
+	}
+	found := false
+	for k, v := range h.Headers {
+		if strings.EqualFold(k, r.link.o.Header) {
+			if v.Reveal() != s.Reveal() {
+				return false
+			}
+			found = true
+		}
+	}
+	return found
+}
+
+func (r *registration) unsigned() string {
+	return "did not carry the secret header " + r.link.o.Header
+}
+
 func (r *registration) headers(have map[string]labelstudio.Secret) map[string]labelstudio.Secret {
 	out := map[string]labelstudio.Secret{}
+	s := r.link.o.Secret
 	for k, v := range have {
-		out[k] = v
+		if s == "" || !strings.EqualFold(k, r.link.o.Header) {
+			out[k] = v
+		}
 	}
-	if s := r.link.o.Secret; s != "" {
+	if s != "" {
 		out[r.link.o.Header] = s
 	}
 	return out
@@ -173,7 +260,7 @@ func (r *registration) mendSampling(ctx context.Context, force bool) error {
 	case !r.link.o.ManageSampling:
 		r.say("warn", name, `choose "Uncertainty sampling" in Settings > Annotation`, "%s: Label Studio ignores hone's queue", s)
 		return nil
-	case s != labelstudio.SequentialSampling && !force:
+	case !force && (s != labelstudio.SequentialSampling || r.sampledBefore()):
 		r.say("warn", name, "run `hone connect`, or choose \"Uncertainty sampling\" in Settings > Annotation", "%s: Label Studio ignores hone's queue", s)
 		return nil
 	}
@@ -183,7 +270,27 @@ func (r *registration) mendSampling(ctx context.Context, force bool) error {
 	}
 	r.say("ok", name, "", "changed from %s to %s", r.of.Sampling, want)
 	r.of.Sampling = want
+	r.link.mu.Lock()
+	r.link.sampled[r.project] = true
+	r.link.mu.Unlock()
 	return nil
+}
+
+// sampledBefore reports whether hone has turned uncertainty sampling on already:
+// then somebody has turned it off again, and meant it.
+func (r *registration) sampledBefore() bool {
+	r.link.mu.Lock()
+	defer r.link.mu.Unlock()
+	return r.link.sampled[r.project]
+}
+
+// shown is an address as it may be printed: without a password.
+func shown(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return address
+	}
+	return u.Redacted()
 }
 
 func sameURL(a, b string) bool {

@@ -140,7 +140,7 @@ func (a *app) wireHTTP() (err error) {
 		BasicUser: a.cfg.BasicAuth.User, BasicPass: a.cfg.BasicAuth.Password.Reveal(),
 		MaxWebhookBytes: int64(a.cfg.Webhook.MaxBody), MaxPredictBytes: int64(a.cfg.Webhook.MaxPredictBody), StoreTimeout: a.cfg.Webhook.StoreTimeout,
 		OnPredict:  a.sampler.Asked,
-		OnUnsigned: func(_ context.Context, p event.ProjectID) { a.link.LookAfter(p) },
+		OnUnsigned: func(_ context.Context, p event.ProjectID) { a.unsigned(p) },
 		Logger:     a.log, Registerer: a.registry,
 	})
 	if err != nil {
@@ -148,7 +148,7 @@ func (a *app) wireHTTP() (err error) {
 	}
 	engine := a.hook.Engine()
 	(&api.Server{
-		Projects: apiProjects{a}, Publisher: a.pipe, DeadLetters: letters{a.pipe}, Connector: connector{a},
+		Projects: apiProjects{a}, Publisher: publisher{a.pipe}, DeadLetters: letters{a.pipe}, Connector: connector{a}, Backup: a.store,
 		Metrics: promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{}), Ready: a.readiness,
 	}).Register(engine, a.hook.RequireBasic)
 	a.server = &http.Server{
@@ -196,10 +196,17 @@ func (a *app) run(ctx context.Context) (err error) {
 		a.log.Info("stopping")
 		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.cfg.ShutdownTimeout)
 		defer cancel()
-		err := a.server.Shutdown(limit)
-		err = errors.Join(err, a.hook.Close(limit))
+		if err := a.server.Shutdown(limit); err != nil {
+			// Nothing is lost: what was acknowledged is in the log, and what was not
+			// is found by the reconcile at the next start.
+			a.log.WithError(err).Warnf("requests still under way after %v (shutdown_timeout) are cut off", a.cfg.ShutdownTimeout)
+			_ = a.server.Close()
+		}
+		if err := a.hook.Close(limit); err != nil {
+			a.log.WithError(err).Warn("the disk is too slow for what is being stored; it goes on without waiting")
+		}
 		stopWork()
-		return err
+		return nil
 	})
 	return g.Wait()
 }
@@ -253,6 +260,11 @@ func (a *app) close() error {
 		if err := a.listener.Close(); !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)
 		}
+	}
+	if a.hook != nil {
+		limit, cancel := context.WithTimeout(context.Background(), a.cfg.ShutdownTimeout)
+		defer cancel()
+		_ = a.hook.Close(limit) // run has said what went wrong, or nothing was received
 	}
 	if a.learner != nil {
 		errs = append(errs, a.learner.Close())

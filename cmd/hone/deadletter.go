@@ -19,9 +19,10 @@ func newDeadLetter(c *cli) *cobra.Command {
 	}
 	limit := 0
 	list := c.withJSON(&cobra.Command{
-		Use:   "list",
-		Short: "List the events that could not be handled, and why",
-		Args:  cobra.NoArgs,
+		Use:     "list",
+		Short:   "List the events that could not be handled, and why",
+		Example: "  hone deadletter list --json",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cl, err := c.client()
 			if err != nil {
@@ -49,8 +50,9 @@ func newDeadLetter(c *cli) *cobra.Command {
 	list.Flags().IntVar(&limit, "limit", 100, "how many at most")
 	on := func(verb, short, done string) *cobra.Command {
 		return &cobra.Command{
-			Use:   verb + " [ID ...]",
-			Short: short,
+			Use:     verb + " [ID ...]",
+			Short:   short,
+			Example: "  hone deadletter " + verb + " 17 18",
 			RunE: func(cmd *cobra.Command, args []string) error {
 				ids := make([]uint64, len(args))
 				for i, a := range args {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/mattn/go-isatty"
@@ -70,6 +71,9 @@ func newRetrain(c *cli) *cobra.Command {
 			return err
 		}
 		_ = bar.Finish()
+		if strings.HasPrefix(p.Retrain.Outcome, "failed: ") {
+			return fmt.Errorf("the retrain of project %d %s; hone tries again", id, p.Retrain.Outcome)
+		}
 		c.printf("project %d: %s; %s is live\n", id, p.Retrain.Outcome, p.ModelVersion)
 		return nil
 	}
@@ -102,11 +106,15 @@ func newReconcile(c *cli) *cobra.Command {
 		if err != nil || *noWait {
 			return err
 		}
+		failed := func(p api.Project) bool { return p.ReconcileFailures > before.ReconcileFailures }
 		p, err := c.await(cl, id, func(p api.Project) bool {
-			return p.LastReconcile != nil && !p.LastReconcile.Before(at) && p.Backlog == 0
+			return failed(p) || p.LastReconcile != nil && !p.LastReconcile.Before(at) && p.Backlog == 0
 		}, nil)
 		if err != nil {
 			return err
+		}
+		if failed(p) {
+			return fmt.Errorf("project %d was not compared: %s", id, strings.Join(p.Problems, "; "))
 		}
 		c.printf("project %d: %d missed changes found, %d labels\n", id, p.MissedFound-before.MissedFound, p.Labels)
 		return nil

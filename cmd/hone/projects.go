@@ -115,20 +115,23 @@ func (a *app) addLearner(out *api.Project) {
 
 func (a *app) addSampler(out *api.Project) {
 	out.Queue = api.Queue{Strategy: a.cfg.Sampler.Strategy, Tasks: []event.TaskID{}}
+	if _, err := a.link.Client(); err != nil {
+		out.Queue.Error = err.Error()
+	}
 	st, ok := a.sampler.Status(out.ID)
 	if !ok {
 		return
 	}
-	out.Queue.Labels, out.Queue.Pushed, out.Queue.LastPush, out.Queue.Error = st.Labels, st.Pushed, when(st.LastPush), st.Note
+	if out.Queue.Error == "" {
+		out.Queue.Error = st.Note
+	}
+	out.Queue.Labels, out.Queue.Pushed, out.Queue.LastPush = st.Labels, st.Pushed, when(st.LastPush)
 	out.Queue.ReadySeconds, out.Queue.LagSeconds = st.ReadyLag.Seconds(), st.HeadLag.Seconds()
 	for _, it := range st.Queue {
 		out.Queue.Tasks = append(out.Queue.Tasks, it.Task)
 		if it.Random {
 			out.Queue.Random = append(out.Queue.Random, it.Task)
 		}
-	}
-	if _, err := a.link.Client(); err != nil {
-		out.Queue.Error = err.Error()
 	}
 }
 
@@ -137,7 +140,7 @@ func (a *app) addReconcile(out *api.Project) {
 	if !ok {
 		return
 	}
-	out.LastReconcile = when(st.LastRun)
+	out.LastReconcile, out.ReconcileFailures = when(st.LastRun), st.Failures
 	if st.Error != "" {
 		out.Problems = append(out.Problems, "the last comparison with Label Studio failed: "+st.Error)
 	}

@@ -71,7 +71,8 @@ func startHone(ctx context.Context, cfg config.Config, logFile string) (stop fun
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	wanted := ctx
+	ctx, cancel := context.WithCancel(context.WithoutCancel(wanted))
 	done := make(chan error, 1)
 	go func() { done <- a.run(ctx) }()
 	stop = func() error {
@@ -81,9 +82,11 @@ func startHone(ctx context.Context, cfg config.Config, logFile string) (stop fun
 	select {
 	case <-a.ready:
 		return stop, nil
+	case <-wanted.Done():
+		return nil, errors.Join(wanted.Err(), stop())
 	case err := <-done:
 		cancel()
-		return nil, errors.Join(fmt.Errorf("hone ended at once; see %s: %w", logFile, err), f.Close())
+		return nil, errors.Join(fmt.Errorf("hone ended at once; see %s", logFile), err, f.Close())
 	}
 }
 

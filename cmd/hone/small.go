@@ -11,9 +11,10 @@ import (
 
 func newVersion() *cobra.Command {
 	return &cobra.Command{
-		Use:   "version",
-		Short: "Print hone's version",
-		Args:  cobra.NoArgs,
+		Use:     "version",
+		Short:   "Print hone's version",
+		Example: "  hone version",
+		Args:    cobra.NoArgs,
 		Run: func(cmd *cobra.Command, _ []string) {
 			_, _ = fmt.Fprintf(cmd.OutOrStdout(), "hone %s (%s, %s/%s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 		},
@@ -22,9 +23,10 @@ func newVersion() *cobra.Command {
 
 func newHealthcheck(c *cli) *cobra.Command {
 	return &cobra.Command{
-		Use:   "healthcheck",
-		Short: "Exit 0 if hone answers at --listen (for containers)",
-		Args:  cobra.NoArgs,
+		Use:     "healthcheck",
+		Short:   "Exit 0 if hone answers at --listen (for containers)",
+		Example: "  hone healthcheck --listen :9090",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cl, err := c.client()
 			if err != nil {

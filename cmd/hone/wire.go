@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"slices"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -14,6 +16,7 @@ import (
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/learner"
 	"github.com/hone-ml/hone/pipeline"
+	"github.com/hone-ml/hone/pipeline/boltlog"
 	"github.com/hone-ml/hone/sampler"
 	"github.com/hone-ml/hone/state"
 	"github.com/hone-ml/hone/webhook"
@@ -80,7 +83,7 @@ func (a adopter) Setup(ctx context.Context, info webhook.SetupInfo) (string, err
 	}); err != nil {
 		return "", err
 	}
-	a.link.Heard(ctx, connect.Setup{Project: info.Project, Hostname: info.Hostname, Token: info.AccessToken, BackendURL: info.BackendURL})
+	a.link.Heard(connect.Setup{Project: info.Project, Hostname: info.Hostname, Token: info.AccessToken, BackendURL: info.BackendURL})
 	if v := a.learner.Version(info.Project); v != "" {
 		return v, nil
 	}
@@ -96,10 +99,31 @@ func (a *app) meet(ctx context.Context, c *event.Changed) error {
 		return a.pipe.Publish(ctx, c, &event.ReconcileDue{Project: c.Project, At: c.At, Reason: "first setup"})
 	case err != nil:
 		return err
+	case meta.CreatedAt != c.CreatedAt && meta.CreatedAt != 0 && c.CreatedAt != 0 && a.hasClient():
+		// The same id, but another project: Label Studio's database was replaced, or
+		// another Label Studio has been given hone's address. To believe the latter
+		// would forget every label, so the one hone works with is asked.
+		a.log.WithField("project", c.Project).Warn("/setup tells of another project under a known id; asking Label Studio which one it is")
+		return a.pipe.Publish(ctx, &event.ReconcileDue{Project: c.Project, At: c.At, Full: true, Reason: "setup of another project"})
 	case meta.LabelConfig == c.LabelConfig && (meta.CreatedAt == c.CreatedAt || c.CreatedAt == 0) && !meta.Gone:
 		return nil
 	}
 	return a.pipe.Publish(ctx, c, &event.ReconcileDue{Project: c.Project, At: c.At, Reason: "setup changed"})
+}
+
+func (a *app) hasClient() bool {
+	_, none := a.link.Client()
+	return none == nil
+}
+
+// unsigned is told of webhooks without the secret, of one project or with 0 of
+// many. Anybody may send one, so only known projects are looked after.
+func (a *app) unsigned(p event.ProjectID) {
+	for _, id := range a.learner.Projects() {
+		if p == 0 || p == id {
+			a.link.LookAfter(id)
+		}
+	}
 }
 
 // known are the projects hone has heard of and Label Studio still has.
@@ -135,8 +159,49 @@ func (c connector) Connect(ctx context.Context, id event.ProjectID, url string) 
 		return rep, err
 	}
 	c.sampler.Refresh(id)
-	return rep, c.pipe.Publish(ctx, &event.ReconcileDue{Project: id, At: time.Now(), Reason: "connect"})
+	if err := c.pipe.Publish(ctx, &event.ReconcileDue{Project: id, At: time.Now(), Reason: "connect"}); err != nil {
+		return rep, err
+	}
+	c.meeting(ctx, id)
+	return rep, nil
 }
+
+// meetingTime bounds the wait for a newly connected project to be known.
+const meetingTime = 5 * time.Second
+
+// meeting waits until what /setup said of a project has gone through the log, so
+// that the command after `hone connect` finds it.
+func (a *app) meeting(ctx context.Context, id event.ProjectID) {
+	ctx, cancel := context.WithTimeout(ctx, meetingTime)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !slices.Contains(a.learner.Projects(), id) {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// publisher says of a full disk that it is not the caller's fault, nor a bug.
+type publisher struct{ *pipeline.Pipeline }
+
+var _ api.Publisher = publisher{}
+
+func (p publisher) Publish(ctx context.Context, events ...event.Event) error {
+	err := p.Pipeline.Publish(ctx, events...)
+	if errors.Is(err, boltlog.ErrStorage) {
+		return unavailable{err}
+	}
+	return err
+}
+
+type unavailable struct{ error }
+
+func (unavailable) HTTPStatus() int { return http.StatusServiceUnavailable }
+func (u unavailable) Unwrap() error { return u.error }
 
 func (c connector) Doctor(ctx context.Context, id event.ProjectID) (api.Report, error) {
 	return c.link.Doctor(ctx, id)
@@ -183,6 +248,9 @@ func (a *app) counters(p event.ProjectID) connect.Counters {
 	}
 	if m, err := a.store.Meta(context.Background(), p); err == nil {
 		n.Missed = m.Missed
+	}
+	if k, err := a.store.Count(context.Background(), p); err == nil {
+		n.Pool = k.Tasks - k.Labelled
 	}
 	return n
 }

@@ -1,0 +1,186 @@
+package api_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/hone-ml/hone/api"
+	"github.com/hone-ml/hone/event"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var at = time.Date(2026, 11, 23, 20, 50, 33, 468_784_000, time.UTC)
+
+// full has every field set.
+func full() api.Project {
+	return api.Project{
+		ID: 3, Title: "Topics", Labels: 60, Pool: 940, Tasks: 1000, Skipped: 2, ModelVersion: "hone-1", Snapshot: 17,
+		OptimalityGap: new(0.001), LastEvent: new(at), LastReconcile: new(at.Add(time.Second)), MissedFound: 4, ReconcileFailures: 1,
+		Heads: []api.Head{{
+			Control: "topic", Type: "Choices", Labels: []string{"A", "B"}, Examples: 58, Ridge: 0.5, Accuracy: new(0.75), MacroF1: new(0.7),
+			LogLoss: new(0.9), RecentAccuracy: new(0.8), RecentMacroF1: new(0.78),
+		}},
+		Unlearnable: []api.Unlearnable{{Control: "box", Type: "RectangleLabels", Reason: "it is about images"}},
+		Queue: api.Queue{
+			Labels: 60, Strategy: "margin", Tasks: []event.TaskID{9, 4}, Pushed: 1, Random: []event.TaskID{4}, LastPush: new(at),
+			ReadySeconds: 0.01, LagSeconds: 0.4, Error: "slow",
+		},
+		Retrain: api.Retrain{Running: true, Progress: 0.5, Last: new(at), Outcome: "hone-1 stays"},
+		Backlog: 5, DeadLetters: 6, Problems: []string{"none really"},
+	}
+}
+
+// fake is everything the API stands on.
+type fake struct {
+	mu       sync.Mutex
+	events   []event.Event
+	fail     error
+	asked    []string
+	ready    error
+	projects map[event.ProjectID]api.Project
+}
+
+func (f *fake) err() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.fail
+}
+
+func (f *fake) note(format string, args ...any) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked = append(f.asked, fmt.Sprintf(format, args...))
+}
+
+func (f *fake) List(context.Context) ([]api.Project, error) {
+	return []api.Project{full()}, f.err()
+}
+
+func (f *fake) Get(_ context.Context, id event.ProjectID) (api.Project, error) {
+	if err := f.err(); err != nil {
+		return api.Project{}, err
+	}
+	p, ok := f.projects[id]
+	if !ok {
+		return p, fmt.Errorf("%w %d: run `hone connect --project %d`", api.ErrUnknownProject, id, id)
+	}
+	return p, nil
+}
+
+func (f *fake) Versions(ctx context.Context, id event.ProjectID) ([]api.Version, error) {
+	if _, err := f.Get(ctx, id); err != nil {
+		return nil, err
+	}
+	return []api.Version{{Name: "hone-1", Live: true, CreatedAt: at, Reason: "first", Labels: 60, Accuracy: map[string]float64{"topic": 0.75}}}, nil
+}
+
+func (f *fake) Publish(_ context.Context, es ...event.Event) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.fail == nil {
+		f.events = append(f.events, es...)
+	}
+	return f.fail
+}
+
+func (f *fake) Connect(_ context.Context, id event.ProjectID, url string) (api.Report, error) {
+	f.note("connect %d %s", id, url)
+	return api.Report{Project: id, Steps: []api.Step{{Level: "ok", Name: "webhook", What: "created"}}}, f.err()
+}
+
+func (f *fake) Doctor(_ context.Context, id event.ProjectID) (api.Report, error) {
+	f.note("doctor %d", id)
+	return api.Report{Steps: []api.Step{{Level: "fail", Name: "token", What: "refused", Fix: "another"}}}, f.err()
+}
+
+func (f *fake) Backup(w io.Writer) error {
+	_, _ = io.WriteString(w, "a whole ")
+	if err := f.err(); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, "database")
+	return err
+}
+
+type letters struct{ *fake }
+
+func (f letters) List(_ context.Context, limit int) ([]api.DeadLetter, error) {
+	f.note("list %d", limit)
+	return []api.DeadLetter{{ID: 17, Topic: "changes", At: at, Reason: "panic", Event: "{}"}}, f.err()
+}
+
+func (f letters) Replay(_ context.Context, ids ...uint64) (int, error) {
+	f.note("replay %v", ids)
+	return len(ids), f.err()
+}
+
+func (f letters) Drop(_ context.Context, ids ...uint64) (int, error) {
+	f.note("drop %v", ids)
+	return len(ids), f.err()
+}
+
+// coded is an error that brings its own status.
+type coded int
+
+func (c coded) Error() string   { return "a coded error" }
+func (c coded) HTTPStatus() int { return int(c) }
+
+type rig struct {
+	*fake
+	t    *testing.T
+	http *httptest.Server
+	*api.Client
+}
+
+const user, pass = "hone", "sesame"
+
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	gin.SetMode(gin.ReleaseMode)
+	f := &fake{projects: map[event.ProjectID]api.Project{3: full(), 4: {ID: 4, Problems: []string{"the label config cannot be learned from"}}}}
+	e := gin.New()
+	(&api.Server{
+		Projects: f, Publisher: f, DeadLetters: letters{f}, Connector: f, Backup: f,
+		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hone_up 1\n") }),
+		Ready:   func() error { return f.ready }, Now: func() time.Time { return at },
+	}).Register(e, func(c *gin.Context) {
+		if u, p, _ := c.Request.BasicAuth(); u != user || p != pass {
+			c.AbortWithStatusJSON(http.StatusUnauthorized, api.Error{Error: "who are you?"})
+		}
+	})
+	s := httptest.NewServer(e)
+	t.Cleanup(s.Close)
+	return &rig{fake: f, t: t, http: s, Client: &api.Client{Base: s.URL, User: user, Password: pass}}
+}
+
+// call makes a bare request, with credentials.
+func (r *rig) call(method, path, body string, change ...func(*http.Request)) (int, string) {
+	r.t.Helper()
+	q, err := http.NewRequestWithContext(r.t.Context(), method, r.http.URL+path, strings.NewReader(body))
+	require.NoError(r.t, err)
+	q.SetBasicAuth(user, pass)
+	for _, c := range change {
+		c(q)
+	}
+	res, err := r.http.Client().Do(q)
+	require.NoError(r.t, err)
+	defer func() { _ = res.Body.Close() }()
+	b, err := io.ReadAll(res.Body)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		require.NoError(r.t, err)
+	}
+	return res.StatusCode, string(b)
+}

@@ -1,0 +1,156 @@
+package connect
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/labelstudio"
+)
+
+// Setup is what Label Studio's /setup call says of itself.
+type Setup struct {
+	Project event.ProjectID
+	// Hostname is Label Studio's own address, Token its creator's legacy token.
+	Hostname string
+	Token    labelstudio.Secret
+	// BackendURL is hone's address as Label Studio called it.
+	BackendURL string
+}
+
+// adoptTimeout bounds trying a token; Label Studio's next /setup tries again.
+const adoptTimeout = 20 * time.Second
+
+// maxHosts bounds what /setup calls can make hone remember.
+const maxHosts = 10_000
+
+// Heard takes note of a /setup call and returns at once: Label Studio waits for
+// the answer before it answers anything itself. The work is done by Run.
+func (l *Link) Heard(s Setup) {
+	if h := hostOf(s.BackendURL); h != "" {
+		l.mu.Lock()
+		if _, known := l.hosts[s.Project]; known || len(l.hosts) < maxHosts {
+			l.hosts[s.Project] = h
+		}
+		l.mu.Unlock()
+	}
+	if s.Hostname != "" {
+		if l.o.URL == "" {
+			select {
+			case l.offers <- s:
+			default: // another one is being tried; the next /setup repeats it
+			}
+		}
+		l.noteStranger(s)
+	}
+	l.ask(request{s.Project, true})
+}
+
+// noteStranger says once that /setup names another address than the one in use.
+// Where that one is configured this is usual: Label Studio often does not know
+// its own address. Otherwise two Label Studios may be sharing this hone.
+func (l *Link) noteStranger(s Setup) {
+	c := l.inUse.Load()
+	if c == nil || sameURL(s.Hostname, c.URL()) {
+		return
+	}
+	l.mu.Lock()
+	known := l.strangers[s.Hostname] || len(l.strangers) >= 100
+	if !known {
+		l.strangers[s.Hostname] = true
+	}
+	l.mu.Unlock()
+	if known {
+		return
+	}
+	log := l.o.Logger.WithFields(logrus.Fields{"project": s.Project, "hostname": s.Hostname, "label_studio": c.URL()})
+	if l.o.URL != "" {
+		log.Debug("/setup names another address than the configured one; it is not called")
+		return
+	}
+	log.Warn("/setup names another Label Studio than the one hone works with; it is not called: set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY to choose, and restart hone")
+}
+
+// consider looks at a /setup call when no Label Studio is configured: it adopts
+// the first one whose token works, and a new token from the same one when the
+// token in use no longer does.
+func (l *Link) consider(ctx context.Context, s Setup) {
+	ctx, cancel := context.WithTimeout(ctx, adoptTimeout)
+	defer cancel()
+	if c := l.inUse.Load(); c != nil {
+		if !sameURL(s.Hostname, c.URL()) || s.Token == c.token || time.Since(l.tried) < l.retry {
+			return
+		}
+		l.tried = time.Now()
+		if _, err := c.WhoAmI(ctx); !labelstudio.IsUnauthorized(err) {
+			return
+		}
+	}
+	err := l.adopt(ctx, s)
+	if ctx.Err() != nil && err != nil {
+		err = fmt.Errorf("hone got no answer from %s, which Label Studio calls its own address: %s", s.Hostname, remedy)
+	}
+	l.mu.Lock()
+	said := l.fault != nil && err != nil && l.fault.Error() == err.Error()
+	l.fault = err
+	l.mu.Unlock()
+	if err != nil && !said {
+		l.o.Logger.WithField("label_studio", s.Hostname).Warn(err)
+	}
+}
+
+const remedy = "set LABEL_STUDIO_URL to its address as hone reaches it and LABEL_STUDIO_API_KEY to a token from Account & Settings, and restart hone"
+
+// adopt tries the token that /setup carried and works with it from then on.
+func (l *Link) adopt(ctx context.Context, s Setup) error {
+	if s.Token == "" {
+		return fmt.Errorf("/setup from %s carried no token: %s", s.Hostname, remedy)
+	}
+	c, err := l.newClient(s.Hostname, s.Token)
+	if err != nil {
+		return fmt.Errorf("the address %q in /setup is of no use: %w; %s", s.Hostname, err, remedy)
+	}
+	if _, err := c.WhoAmI(ctx); err != nil {
+		c.Close()
+		if labelstudio.IsUnauthorized(err) || labelstudio.IsForbidden(err) {
+			return fmt.Errorf("the token that Label Studio at %s sends by itself does not work there; hone learns from webhooks but cannot set the queue: %s (%w)", s.Hostname, remedy, err)
+		}
+		return fmt.Errorf("hone does not reach %s, which Label Studio calls its own address: %s (%w)", s.Hostname, remedy, err)
+	}
+	log := l.o.Logger.WithField("label_studio", s.Hostname)
+	if err := l.o.Vault.SetCredential(ctx, s.Hostname, s.Token); err != nil {
+		log.WithError(err).Warn("the Label Studio found by /setup works but could not be remembered for the next start")
+	}
+	if old := l.inUse.Swap(&access{c, s.Token}); old != nil {
+		old.Close()
+	}
+	log.Info("found Label Studio by its /setup call, and its token works")
+	if l.o.OnClient != nil {
+		l.o.OnClient(c)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for p := range l.hosts {
+		l.LookAfter(p)
+	}
+	return nil
+}
+
+// hostOf is an address's host and port as they can be compared, without the
+// port its scheme implies, which clients leave out of the Host header.
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	h := strings.ToLower(u.Host)
+	if p := u.Port(); p == "80" || p == "443" {
+		h = strings.TrimSuffix(h, ":"+p)
+	}
+	return h
+}

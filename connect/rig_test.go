@@ -1,0 +1,244 @@
+package connect
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sirupsen/logrus"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/hone-ml/hone/api"
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/lstest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	topics   = `<View><Text name="t" value="$text"/><Choices name="c" toName="t"><Choice value="A"/><Choice value="B"/></Choices></View>`
+	header   = "X-Hone-Secret"
+	secret   = "a-webhook-secret"
+	patience = 10 * time.Second
+)
+
+// memory is a Vault.
+type memory struct {
+	mu    sync.Mutex
+	url   string
+	token labelstudio.Secret
+}
+
+func (m *memory) Credential(context.Context) (string, labelstudio.Secret, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.url, m.token, nil
+}
+
+func (m *memory) SetCredential(_ context.Context, url string, token labelstudio.Secret) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.url, m.token = url, token
+	return nil
+}
+
+// rig is a Label Studio with one project, and a hone of which only the
+// connection is real.
+type rig struct {
+	*Link
+	t       *testing.T
+	ls      *lstest.Server
+	studio  *labelstudio.Client
+	project event.ProjectID
+	vault   *memory
+	log     *lockedBuffer
+
+	hone *httptest.Server
+	mu   sync.Mutex
+	// setupStatus, when not 0, is what hone answers to /setup.
+	setupStatus int
+	// pass, when not "", is the password /setup asks for.
+	pass string
+	live string
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func newRig(t *testing.T, change func(*Options)) *rig {
+	t.Helper()
+	r := &rig{t: t, ls: lstest.New(), vault: &memory{}, live: "hone-1", log: &lockedBuffer{}}
+	t.Cleanup(r.ls.Close)
+	quick := labelstudio.Options{RetryWait: time.Millisecond, MaxRetryWait: time.Millisecond, Timeout: 5 * time.Second}
+	var err error
+	o := quick
+	o.URL, o.Token = r.ls.URL, lstest.Token
+	r.studio, err = labelstudio.NewClient(o)
+	require.NoError(t, err)
+	t.Cleanup(r.studio.Close)
+	p, err := r.studio.CreateProject(t.Context(), "topics", topics)
+	require.NoError(t, err)
+	r.project = p.ID
+
+	r.hone = httptest.NewServer(http.HandlerFunc(r.serve))
+	t.Cleanup(r.hone.Close)
+
+	logger := logrus.New()
+	logger.SetOutput(r.log)
+	logger.SetLevel(logrus.DebugLevel)
+	opts := Options{
+		URL: r.ls.URL, Token: lstest.Token, Client: quick, Header: header, Secret: secret, ManageSampling: true, Vault: r.vault,
+		Live: func(event.ProjectID) string {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			return r.live
+		},
+		Known:  func(context.Context) ([]event.ProjectID, error) { return []event.ProjectID{r.project}, nil },
+		Logger: logrus.NewEntry(logger),
+	}
+	if change != nil {
+		change(&opts)
+	}
+	r.Link, err = New(t.Context(), opts)
+	require.NoError(t, err)
+	t.Cleanup(r.Close)
+	return r
+}
+
+// serve is hone's ML-backend protocol, as far as Label Studio needs it here.
+func (r *rig) serve(w http.ResponseWriter, q *http.Request) {
+	r.mu.Lock()
+	status, pass, live := r.setupStatus, r.pass, r.live
+	r.mu.Unlock()
+	body, _ := io.ReadAll(q.Body)
+	w.Header().Set("Content-Type", "application/json")
+	if q.URL.Path != "/setup" {
+		_, _ = io.WriteString(w, `{"status":"UP"}`)
+		return
+	}
+	if _, got, _ := q.BasicAuth(); got != pass {
+		status = http.StatusUnauthorized
+	}
+	if status != 0 {
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, `{"error":"refused by the test"}`)
+		return
+	}
+	s, err := labelstudio.DecodeSetup(body)
+	if err != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	r.Heard(Setup{Project: s.Project, Hostname: s.Hostname, Token: s.AccessToken, BackendURL: "http://" + q.Host})
+	_ = json.NewEncoder(w).Encode(labelstudio.SetupResponse{ModelVersion: live})
+}
+
+func (r *rig) locked(f func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f()
+}
+
+// paste does what Settings > Model > Connect Model does.
+func (r *rig) paste() labelstudio.Backend {
+	r.t.Helper()
+	b, err := r.studio.AddBackend(r.t.Context(), labelstudio.BackendWrite{Project: r.project, URL: r.hone.URL, Title: "mine"})
+	require.NoError(r.t, err)
+	return b
+}
+
+func (r *rig) hooks() []labelstudio.Webhook {
+	r.t.Helper()
+	hs, err := r.studio.Webhooks(r.t.Context(), r.project)
+	require.NoError(r.t, err)
+	return hs
+}
+
+func (r *rig) addHook(change func(*labelstudio.Webhook)) labelstudio.Webhook {
+	r.t.Helper()
+	h := labelstudio.Webhook{
+		Project: r.project, URL: r.hone.URL + "/webhook", SendPayload: true, AllActions: true, Active: true,
+		Headers: map[string]labelstudio.Secret{header: secret},
+	}
+	change(&h)
+	h, err := r.studio.CreateWebhook(r.t.Context(), h)
+	require.NoError(r.t, err)
+	return h
+}
+
+func (r *rig) sampling() string {
+	r.t.Helper()
+	p, err := r.studio.Project(r.t.Context(), r.project)
+	require.NoError(r.t, err)
+	return p.Sampling
+}
+
+func (r *rig) connect() api.Report {
+	r.t.Helper()
+	rep, err := r.Connect(r.t.Context(), r.project, r.hone.URL)
+	require.NoError(r.t, err)
+	return rep
+}
+
+// writes are the requests that change something in Label Studio.
+func (r *rig) writes() (out []lstest.Request) {
+	for _, q := range r.ls.Requests() {
+		if q.Method != http.MethodGet {
+			out = append(out, q)
+		}
+	}
+	return out
+}
+
+// running starts Run with short pauses, and stops it when the test ends.
+func (r *rig) running() {
+	r.settle, r.retry = time.Millisecond, 20*time.Millisecond
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- r.Run(ctx) }()
+	r.t.Cleanup(func() {
+		cancel()
+		require.NoError(r.t, <-done)
+	})
+}
+
+func (r *rig) eventually(what string, cond func() bool) {
+	r.t.Helper()
+	require.Eventually(r.t, cond, patience, 2*time.Millisecond, what)
+}
+
+func (r *rig) signed() bool {
+	hs := r.hooks()
+	return len(hs) == 1 && hs[0].Headers[header].Reveal() == secret
+}
+
+func step(rep api.Report, name string) (api.Step, bool) {
+	i := slices.IndexFunc(rep.Steps, func(s api.Step) bool { return strings.HasSuffix(s.Name, name) && s.Level != "ok" })
+	if i < 0 {
+		return api.Step{}, false
+	}
+	return rep.Steps[i], true
+}
