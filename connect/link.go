@@ -18,7 +18,7 @@ import (
 )
 
 // ErrNoCredential says that hone has no working way to call Label Studio.
-var ErrNoCredential = errors.New("no Label Studio is configured: set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY (a token from Account & Settings in Label Studio) and restart hone")
+var ErrNoCredential = errors.New("no Label Studio is configured, and none has called yet: add hone's address in Label Studio under Settings > Model of a project, or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY (a token from Account & Settings in Label Studio) and restart hone")
 
 // Vault keeps the host and token that /setup taught, across restarts.
 type Vault interface {

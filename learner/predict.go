@@ -74,7 +74,7 @@ func (l *Learner) answer(s *snapshot, heads []frozen, ps [][]float64, data json.
 		sum += confidence
 		answered++
 		if said := h.choose(ps[i]); len(said) > 0 {
-			regions = append(regions, h.control.EncodeChoices(fmt.Sprintf("hone-%d", i+1), said, confidence))
+			regions = append(regions, h.control.EncodeChoices("hone/"+h.control.Name, said, confidence))
 		}
 	}
 	if answered == 0 {

@@ -107,6 +107,10 @@ func (w *project) once(ctx context.Context, full bool) {
 		w.r.metrics.took.Observe(took.Seconds())
 	case ctx.Err() != nil:
 		return
+	case errors.Is(err, errNotConnected):
+		// Whoever looks for a Label Studio says so, once.
+		w.r.metrics.runs.WithLabelValues("failed").Inc()
+		w.log.WithError(err).Debug("reconcile: cannot begin")
 	case repeated:
 		w.r.metrics.runs.WithLabelValues("failed").Inc()
 		w.log.WithError(err).Debug("reconcile: still failing")

@@ -50,7 +50,7 @@ func (s *Server) setup(c *gin.Context) {
 	log := s.log.WithField("project", info.Project)
 	switch {
 	case errors.Is(err, ErrUnusable):
-		log.WithError(err).Warn("Label Studio connected a project that hone cannot work with")
+		log.Warn("Label Studio adds hone to a project it cannot work with: " + sentenceOf(err))
 		s.refuse(c, &fault{http.StatusBadRequest, refusedProject, sentenceOf(err)})
 	case err != nil:
 		log.WithError(err).Error("a project could not be set up")

@@ -5,8 +5,10 @@ import (
 	"crypto/subtle"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
+	"github.com/sirupsen/logrus"
 )
 
 // guard knows the configured credentials, as hashes of one length so that
@@ -71,10 +73,27 @@ func (s *Server) RequireBasic(c *gin.Context) {
 		return
 	}
 	s.metrics.refused.WithLabelValues(refusedAuth).Inc()
+	s.warnRefused(c.Request)
 	c.Header("WWW-Authenticate", `Basic realm="hone"`)
 	drain(c.Request, setupBytes)
 	surface(c, http.StatusUnauthorized, needBasic)
 	c.Abort()
+}
+
+// warnRefused tells the operator of a refused caller, at most once a minute.
+func (s *Server) warnRefused(r *http.Request) {
+	now := time.Now().UnixNano()
+	last := s.warned.Load()
+	if last != 0 && now-last < int64(time.Minute) || !s.warned.CompareAndSwap(last, now) {
+		return
+	}
+	_, _, tried := r.BasicAuth()
+	what := "without user and password"
+	if tried {
+		what = "with a wrong user or password"
+	}
+	s.log.WithFields(logrus.Fields{"from": r.RemoteAddr, "path": clip(r.URL.Path, 200)}).
+		Warn("a caller came " + what + " and was refused: if it is Label Studio, set hone's BASIC_AUTH_USER and BASIC_AUTH_PASS for the backend under Settings > Model")
 }
 
 // fromLabelStudio reports whether r says that it comes from Label Studio's

@@ -10,6 +10,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/sirupsen/logrus"
+	logtest "github.com/sirupsen/logrus/hooks/test"
+
 	"github.com/hone-ml/hone/event"
 )
 
@@ -181,5 +184,33 @@ func TestOptionsAreChecked(t *testing.T) {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q does not name %s", err, want)
 		}
+	}
+}
+
+// A backend added with the wrong password fails in Label Studio; hone's operator
+// should hear of it too, but not once for every call.
+func TestARefusedCallerIsLoggedOnceAMinute(t *testing.T) {
+	logger, said := logtest.NewNullLogger()
+	r := newRig(t, withBasic, func(o *Options) { o.Logger = logrus.NewEntry(logger) })
+	url := r.serve(t)
+	for range 3 {
+		if got := call(t, http.MethodPost, url+"/setup", recorded(t, "backend-setup-choices"), "Authorization", wrongBasic); got.status != 401 {
+			t.Fatalf("answer: %s", got)
+		}
+	}
+	if n := len(said.AllEntries()); n != 1 {
+		t.Fatalf("%d lines were logged, want one", n)
+	}
+	line, err := said.LastEntry().String()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"level=warning", "wrong user or password", "Settings > Model", "path=/setup"} {
+		if !strings.Contains(line, want) {
+			t.Errorf("%q does not say %q", line, want)
+		}
+	}
+	if strings.Contains(line, "wrong\"") || strings.Contains(line, wrongBasic) {
+		t.Errorf("the password is in %q", line)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,6 +22,7 @@ type Server struct {
 	unsigned  *debts // projects whose webhook lacks the secret
 	reconcile *debts // projects that must be compared with Label Studio
 	stop      context.CancelFunc
+	warned    atomic.Int64 // when a refused caller was last logged, in unix nanoseconds
 }
 
 // New returns a running Server; Close ends it.

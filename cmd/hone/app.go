@@ -99,7 +99,7 @@ func (a *app) wireLabelStudio(ctx context.Context) (err error) {
 		Header: a.cfg.Webhook.Header, Secret: labelstudio.Secret(a.cfg.Webhook.Secret.Reveal()),
 		User: a.cfg.BasicAuth.User, Password: labelstudio.Secret(a.cfg.BasicAuth.Password.Reveal()),
 		ManageSampling: a.cfg.Sampler.ManageSampling,
-		Vault:          vault{a.store},
+		Vault:          vault{a.store, a.log.Logger},
 		Live:           a.learner.Version,
 		Known:          a.known,
 		Counters:       a.counters,
@@ -186,6 +186,9 @@ func (a *app) run(ctx context.Context) (err error) {
 		return nil
 	})
 	a.log.WithFields(logrus.Fields{"listen": a.addr(), "data_dir": a.cfg.DataDir, "version": version}).Info("hone serves")
+	if _, err := a.link.Client(); err != nil {
+		a.log.Warn(err)
+	}
 	// What follows the log outlives the listener: a webhook that was accepted
 	// while stopping is in the log, and stays there.
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))

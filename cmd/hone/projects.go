@@ -136,12 +136,13 @@ func (a *app) addSampler(out *api.Project) {
 }
 
 func (a *app) addReconcile(out *api.Project) {
+	_, none := a.link.Client() // the queue says so already
 	st, ok := a.recon.Status(out.ID)
 	if !ok {
 		return
 	}
 	out.LastReconcile, out.ReconcileFailures = when(st.LastRun), st.Failures
-	if st.Error != "" {
+	if st.Error != "" && none == nil {
 		out.Problems = append(out.Problems, "the last comparison with Label Studio failed: "+st.Error)
 	}
 }

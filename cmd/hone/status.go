@@ -71,7 +71,7 @@ func (c *cli) printProject(p api.Project, now time.Time) {
 		row("head "+h.Control, "%s over %d labels, %d examples, %s", h.Type, len(h.Labels), h.Examples, progressive(h))
 	}
 	for _, u := range p.Unlearnable {
-		row("left alone", "%s (%s): %s", u.Control, u.Type, u.Reason)
+		row("left alone", "%s (%s) %s", u.Control, u.Type, u.Reason)
 	}
 	next := p.Queue.Tasks
 	if len(next) > 5 {

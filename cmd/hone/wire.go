@@ -8,11 +8,13 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sirupsen/logrus"
 	"go.etcd.io/bbolt"
 
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/connect"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/logging"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/learner"
 	"github.com/hone-ml/hone/pipeline"
@@ -52,12 +54,16 @@ func (l ledger) Commit(ctx context.Context, c event.Commit) error {
 }
 
 // vault keeps what /setup taught in the state.
-type vault struct{ store *state.Store }
+type vault struct {
+	store *state.Store
+	log   *logrus.Logger
+}
 
 var _ connect.Vault = vault{}
 
 func (v vault) Credential(ctx context.Context) (string, labelstudio.Secret, error) {
 	c, err := v.store.Credential(ctx)
+	logging.Redact(v.log, c.Token)
 	return c.Host, labelstudio.Secret(c.Token), err
 }
 
@@ -83,6 +89,7 @@ func (a adopter) Setup(ctx context.Context, info webhook.SetupInfo) (string, err
 	}); err != nil {
 		return "", err
 	}
+	logging.Redact(a.log.Logger, info.AccessToken.Reveal())
 	a.link.Heard(connect.Setup{Project: info.Project, Hostname: info.Hostname, Token: info.AccessToken, BackendURL: info.BackendURL})
 	if v := a.learner.Version(info.Project); v != "" {
 		return v, nil

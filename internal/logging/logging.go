@@ -32,7 +32,7 @@ func New(out io.Writer, level, format string, secrets ...string) (*logrus.Logger
 		}
 		r.next = &logrus.TextFormatter{FullTimestamp: true, TimestampFormat: layout, DisableColors: !tty}
 	case format == "json" || format == "auto":
-		r.next, r.json = &logrus.JSONFormatter{TimestampFormat: time.RFC3339Nano}, true
+		r.next, r.json = &logrus.JSONFormatter{TimestampFormat: time.RFC3339Nano, DisableHTMLEscape: true}, true
 	default:
 		return nil, fmt.Errorf("log format %q is not known; use auto, text or json", format)
 	}

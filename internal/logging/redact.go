@@ -45,12 +45,13 @@ func (r *redactor) Format(e *logrus.Entry) ([]byte, error) {
 func (r *redactor) add(secrets []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	before := len(r.secrets)
 	for _, s := range secrets {
 		if s != "" && !slices.Contains(r.secrets, s) {
 			r.secrets = append(r.secrets, s)
 		}
 	}
-	if len(r.secrets) > 0 {
+	if len(r.secrets) > before {
 		r.replace.Store(replacer(r.secrets, r.json))
 	}
 }
@@ -60,8 +61,8 @@ func (r *redactor) add(secrets []string) {
 func replacer(secrets []string, inJSON bool) *strings.Replacer {
 	var forms []string
 	add := func(s string) {
-		for _, once := range []string{s, jsonInner(s), quoteInner(s)} {
-			for _, twice := range []string{once, jsonInner(once), quoteInner(once)} {
+		for _, once := range written(s) {
+			for _, twice := range written(once) {
 				// A line of JSON has no bare quote but JSON's own.
 				if !inJSON || !bareQuote(twice) {
 					forms = append(forms, twice)
@@ -93,10 +94,18 @@ func bareQuote(s string) bool {
 	return strings.Contains(strings.ReplaceAll(s, `\"`, ""), `"`)
 }
 
-// jsonInner is s as it stands between the quotes of a JSON string.
-func jsonInner(s string) string {
+// written are the forms in which s may stand inside a quoted text, or bare.
+func written(s string) []string {
+	return []string{s, jsonInner(s, false), jsonInner(s, true), quoteInner(s)}
+}
+
+// jsonInner is s as it stands between the quotes of a JSON string; html: with
+// angle brackets and ampersands escaped, as is Go's way unless told otherwise.
+func jsonInner(s string, html bool) string {
 	var b bytes.Buffer
-	if err := json.NewEncoder(&b).Encode(s); err != nil {
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(html)
+	if err := e.Encode(s); err != nil {
 		return s
 	}
 	return strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(b.String()), `"`), `"`)
