@@ -33,7 +33,7 @@ func (c checkpoint) duals(h *head, encoder string) map[event.TaskID][]float32 {
 func (p *project) checkpointBytes() int {
 	n := len(checkpointMagic)
 	for _, h := range p.heads {
-		n += 64 + len(h.key) + h.model.Len()*(4+2*len(h.labels))
+		n += 64 + len(h.key) + h.model.Len()*(4+2*h.model.Classes())
 	}
 	return n
 }
@@ -48,7 +48,7 @@ func (p *project) checkpoint(encoder string) []byte {
 		key := h.key + "\x00" + encoder
 		out = binary.AppendUvarint(out, uint64(len(key)))
 		out = append(out, key...)
-		out = binary.AppendUvarint(out, uint64(len(h.labels)))
+		out = binary.AppendUvarint(out, uint64(h.model.Classes()))
 		duals := make([]dual, 0, h.model.Len())
 		h.model.Duals(func(e model.Example, p []float32) bool {
 			duals = append(duals, dual{e.ID, p})

@@ -8,7 +8,6 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/learner/feature"
-	"github.com/hone-ml/hone/learner/model"
 )
 
 // Predict answers each task from the project's last snapshot, in order, without
@@ -38,10 +37,9 @@ func (l *Learner) Predict(ctx context.Context, p event.ProjectID, labelConfig st
 		return out, ctx.Err()
 	}
 	err := each(ctx, len(tasks), func(_, from, to int) {
-		var scratch model.Scratch
-		ps := buffers(heads)
+		var scratch scratch
 		for i := from; i < to; i++ {
-			out[i] = l.answer(s, heads, ps, tasks[i].Data, &scratch)
+			out[i] = l.answer(s, heads, tasks[i].Data, &scratch)
 		}
 	})
 	if err != nil {
@@ -50,17 +48,9 @@ func (l *Learner) Predict(ctx context.Context, p event.ProjectID, labelConfig st
 	return out, nil
 }
 
-func buffers(heads []frozen) [][]float64 {
-	ps := make([][]float64, len(heads))
-	for h := range heads {
-		ps[h] = make([]float64, len(heads[h].labels))
-	}
-	return ps
-}
-
 const leastScore = 0.01
 
-func (l *Learner) answer(s *snapshot, heads []frozen, ps [][]float64, data json.RawMessage, scratch *model.Scratch) labelstudio.Prediction {
+func (l *Learner) answer(s *snapshot, heads []frozen, data json.RawMessage, scratch *scratch) labelstudio.Prediction {
 	regions := []labelstudio.Region{}
 	var sum float64
 	answered := 0
@@ -69,13 +59,10 @@ func (l *Learner) answer(s *snapshot, heads []frozen, ps [][]float64, data json.
 		if !ok {
 			continue
 		}
-		h.view.Predict(x, nil, ps[i], scratch)
-		confidence := h.confidence(ps[i])
+		said, confidence := h.mind.answer("hone/"+h.control.Name, input{data, x}, scratch)
 		sum += confidence
 		answered++
-		if said := h.choose(ps[i]); len(said) > 0 {
-			regions = append(regions, h.control.EncodeChoices("hone/"+h.control.Name, said, confidence))
-		}
+		regions = append(regions, said...)
 	}
 	if answered == 0 {
 		return labelstudio.Prediction{}
@@ -89,19 +76,6 @@ func (l *Learner) answer(s *snapshot, heads []frozen, ps [][]float64, data json.
 func (l *Learner) features(heads []frozen, i int, data json.RawMessage) (feature.Vector, bool) {
 	x := heads[i].encode(data, l.o.Encoder, l.cache)
 	return x, !x.Empty()
-}
-
-// confidence is the probability of what choose says; for multiple choice the
-// mean over the labels.
-func (q *question) confidence(p []float64) float64 {
-	if !q.control.Multiple {
-		return p[top(p)]
-	}
-	var sum float64
-	for _, v := range p {
-		sum += max(v, 1-v)
-	}
-	return sum / float64(len(p))
 }
 
 // Regions are the results of Predict as JSON, nil where it abstains.
@@ -136,26 +110,23 @@ func (l *Learner) Distributions(ctx context.Context, p event.ProjectID, tasks []
 	heads := s.known()
 	classes := 0
 	for _, h := range heads {
-		classes += len(h.labels)
+		classes += h.mind.width()
 	}
 	if len(heads) > 0 {
 		// One piece of memory each for all tasks.
 		all := make([]event.Distribution, len(tasks)*len(heads))
 		ps := make([]float64, len(tasks)*classes)
 		err = each(ctx, len(tasks), func(_, from, to int) {
-			var scratch model.Scratch
+			var scratch scratch
 			for i := from; i < to; i++ {
 				row := all[i*len(heads) : i*len(heads) : (i+1)*len(heads)]
 				at := i * classes
 				for j, h := range heads {
+					n := h.mind.width()
 					if x, ok := l.features(heads, j, tasks[i].Data); ok {
-						pr := ps[at : at+len(h.labels) : at+len(h.labels)]
-						h.view.Predict(x, nil, pr, &scratch)
-						row = append(row, event.Distribution{
-							Control: h.control.Name, Labels: h.labels, P: pr, Exclusive: !h.control.Multiple,
-						})
+						row = append(row, h.mind.distribution(input{tasks[i].Data, x}, ps[at:at+n:at+n], &scratch))
 					}
-					at += len(h.labels)
+					at += n
 				}
 				dists[i] = row
 			}

@@ -91,9 +91,9 @@ func (p *project) configure() []*head {
 				heads = append(heads, p.heads[same])
 				continue
 			}
-			h := newHead(q, p.settingsOf(c.Name), p.taught)
+			h := newHead(q, p.settingsOf(q), p.taught)
 			for _, old := range p.heads { // other labels, same question
-				if old.control.Name == c.Name && old.control.Multiple == c.Multiple {
+				if old.control.Name == c.Name && old.control.Type == c.Type && old.control.Multiple == c.Multiple {
 					h.progress = old.progress
 					h.progress.keep(h.labels)
 				}
@@ -114,11 +114,11 @@ func (p *project) configure() []*head {
 	return fresh
 }
 
-func (p *project) settingsOf(control string) model.Settings {
-	if s, ok := p.settings[control]; ok {
+func (p *project) settingsOf(q *question) model.Settings {
+	if s, ok := p.settings[q.control.Name]; ok {
 		return s
 	}
-	return model.Defaults()
+	return q.kind.defaults()
 }
 
 // fill teaches heads, which know nothing yet, the tasks.

@@ -34,7 +34,7 @@ type rebuilt struct {
 	sums     map[event.TaskID]uint64
 
 	tuned tuned
-	model *model.Model
+	model trainer
 }
 
 func (r *retrain) report() *Retrain {
@@ -105,7 +105,7 @@ func (l *Learner) swap(ctx context.Context, r *retrain) error {
 		return nil // the heads are others now; pending is still set
 	}
 	was := *p
-	wasModels := make([]*model.Model, len(p.heads))
+	wasModels := make([]trainer, len(p.heads))
 	settings := maps.Clone(p.settings)
 	if settings == nil {
 		settings = map[string]model.Settings{}

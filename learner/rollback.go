@@ -30,7 +30,7 @@ func (l *Learner) rollback(p *project, to string) bool {
 	}
 	p.settings = settings
 	for _, h := range p.heads {
-		h.reset(p.settingsOf(h.control.Name))
+		h.reset(p.settingsOf(h.question))
 	}
 	// The last word counts: a retrain that was asked for before is called off.
 	p.pending = nil
@@ -42,7 +42,7 @@ func (l *Learner) rollback(p *project, to string) bool {
 // reset makes the model anew with other settings, from where the old one is.
 func (h *head) reset(s model.Settings) {
 	old := h.model
-	h.model = model.New(len(h.labels), h.link(), s)
+	h.model = h.kind.fresh(h.question, s)
 	old.Duals(func(e model.Example, p []float32) bool {
 		if err := h.model.Resume(e, p); err != nil {
 			panic("learner: an example that was held is refused: " + err.Error())

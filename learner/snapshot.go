@@ -8,7 +8,6 @@ import (
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
-	"github.com/hone-ml/hone/learner/model"
 )
 
 // snapshot is a project as it was at one moment. It is immutable.
@@ -23,7 +22,7 @@ type snapshot struct {
 // frozen is a head in a snapshot.
 type frozen struct {
 	*question
-	view *model.View
+	mind mind
 }
 
 // publish makes the project's present state what readers see.
@@ -34,7 +33,7 @@ func (l *Learner) publish(p *project) {
 		s.key = p.config.Key()
 	}
 	for _, h := range p.heads {
-		s.heads = append(s.heads, frozen{h.question, h.model.View()})
+		s.heads = append(s.heads, frozen{h.question, h.kind.freeze(h.question, h.model)})
 	}
 	if p.meta.Gone {
 		l.snapshots.Delete(p.meta.Project)
@@ -54,7 +53,7 @@ func (l *Learner) snapshot(p event.ProjectID) *snapshot {
 func (s *snapshot) known() []frozen {
 	var out []frozen
 	for _, h := range s.heads {
-		if h.view.Examples() > 0 {
+		if h.mind.Examples() > 0 {
 			out = append(out, h)
 		}
 	}

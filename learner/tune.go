@@ -39,8 +39,8 @@ type tuned struct {
 // tuneSteps is how many times tune calls tick.
 func tuneSteps() int { return folds + 1 }
 
-// tune chooses the ridge by cross-validated squared error of the probabilities
-// (Brier 1950), and keeps current unless another is better on the folds and not
+// tune chooses the ridge by the cross-validated loss of the kind, and keeps
+// current unless another is better on the folds and not
 // worse on the held-out one. It depends on nothing but its arguments.
 func tune(ctx context.Context, q *question, examples []model.Example, current model.Settings, tick func()) (tuned, error) {
 	out := tuned{settings: current, accuracy: math.NaN()}
@@ -58,7 +58,7 @@ func tune(ctx context.Context, q *question, examples []model.Example, current mo
 		f := hashID(e.ID) % folds
 		parts[f] = append(parts[f], e)
 	}
-	grid := slices.Clone(ridges)
+	grid := slices.Clone(q.kind.ridges())
 	if !slices.Contains(grid, current.Ridge) {
 		grid = append(grid, current.Ridge)
 		slices.SortFunc(grid, func(a, b float64) int { return cmp.Compare(b, a) })
@@ -72,7 +72,7 @@ func tune(ctx context.Context, q *question, examples []model.Example, current mo
 				train = append(train, parts[g]...)
 			}
 		}
-		var last *model.Model
+		var last trainer
 		for i, ridge := range grid {
 			s := current
 			s.Ridge = ridge
@@ -80,7 +80,7 @@ func tune(ctx context.Context, q *question, examples []model.Example, current mo
 			if err != nil {
 				return out, err
 			}
-			brier, _ := q.judgeAll(m, parts[f])
+			brier, _ := q.kind.judge(q, m, parts[f])
 			loss[i] += brier
 			last = m
 			if f == 1 && i >= max(2, now) && loss[i] > loss[i-1] && loss[i-1] > loss[i-2] {
@@ -101,7 +101,7 @@ func tune(ctx context.Context, q *question, examples []model.Example, current mo
 	if err != nil {
 		return out, err
 	}
-	oldBrier, accuracy := q.judgeAll(champion, parts[0])
+	oldBrier, accuracy := q.kind.judge(q, champion, parts[0])
 	tick()
 	out.accuracy = accuracy
 	if best != now && loss[best] < loss[now]*clearly {
@@ -111,7 +111,7 @@ func tune(ctx context.Context, q *question, examples []model.Example, current mo
 		if err != nil {
 			return out, err
 		}
-		if brier, accuracy := q.judgeAll(challenger, parts[0]); brier <= oldBrier {
+		if brier, accuracy := q.kind.judge(q, challenger, parts[0]); brier <= oldBrier {
 			out = tuned{settings: s, accuracy: accuracy}
 		}
 	}
@@ -123,8 +123,8 @@ func tune(ctx context.Context, q *question, examples []model.Example, current mo
 }
 
 // fit trains a model, starting from another's duals if from is not nil.
-func fit(ctx context.Context, q *question, examples []model.Example, s model.Settings, from *model.Model, tolerance float64) (*model.Model, error) {
-	m := model.New(len(q.labels), q.link(), s)
+func fit(ctx context.Context, q *question, examples []model.Example, s model.Settings, from trainer, tolerance float64) (trainer, error) {
+	m := q.kind.fresh(q, s)
 	if from != nil {
 		var err error
 		from.Duals(func(e model.Example, p []float32) bool {
@@ -149,27 +149,6 @@ func fit(ctx context.Context, q *question, examples []model.Example, s model.Set
 	}
 	m.Settle(ctx, tolerance)
 	return m, ctx.Err()
-}
-
-// judgeAll is the squared error, summed, and the accuracy of a model.
-func (q *question) judgeAll(m *model.Model, examples []model.Example) (brier, accuracy float64) {
-	p := make([]float64, len(q.labels))
-	var s model.Scratch
-	right := 0
-	for _, e := range examples {
-		m.Predict(e.X, e.Offset, p, &s)
-		truth, _ := q.judge(e.Target, p)
-		if slices.Equal(truth, q.choose(p)) {
-			right++
-		}
-		for _, t := range e.Target {
-			p[t.Class] -= float64(t.P)
-		}
-		for _, d := range p {
-			brier += d * d
-		}
-	}
-	return brier, ratio(float64(right), float64(len(examples)))
 }
 
 func hashID(id int64) uint64 {

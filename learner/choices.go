@@ -1,0 +1,176 @@
+package learner
+
+import (
+	"encoding/json"
+	"math"
+	"slices"
+
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/learner/feature"
+	"github.com/hone-ml/hone/learner/model"
+)
+
+// choices learns controls that ask for one of their labels, or for several:
+// multinomial or one-against-the-rest logistic regression.
+type choices struct{}
+
+func (choices) encode(q *question, data []byte, e feature.Encoder) feature.Vector {
+	text, err := q.text(data)
+	if err != nil {
+		return feature.Vector{}
+	}
+	return e.Encode(text)
+}
+
+func (choices) lesson(q *question, t event.TaskState) lesson {
+	return q.mean(t, func(result json.RawMessage) ([]model.Share, bool, error) {
+		labels, ok, err := q.control.DecodeChoices(result)
+		return q.shares(labels), ok, err
+	})
+}
+
+// shares of 1 for each label.
+func (q *question) shares(labels []string) []model.Share {
+	out := make([]model.Share, 0, len(labels))
+	for _, l := range labels {
+		if c, known := q.class[l]; known {
+			out = append(out, model.Share{Class: c, P: 1})
+		}
+	}
+	return out
+}
+
+func (choices) fresh(q *question, s model.Settings) trainer {
+	return model.New(len(q.labels), q.link(), s)
+}
+
+func (q *question) link() model.Link {
+	if q.control.Multiple {
+		return model.Independent
+	}
+	return model.Exclusive
+}
+
+func (choices) defaults() model.Settings { return model.Defaults() }
+
+func (choices) ridges() []float64 { return ridges }
+
+func (choices) test(q *question, m trainer, e model.Example, p *progress) {
+	probabilities := make([]float64, len(q.labels))
+	m.(*model.Model).Predict(e.X, e.Offset, probabilities, new(model.Scratch))
+	truth, loss := q.judge(e.Target, probabilities)
+	p.add(truth, q.choose(probabilities), loss)
+}
+
+// judge is the squared error of the probabilities (Brier 1950).
+func (choices) judge(q *question, m trainer, examples []model.Example) (brier, accuracy float64) {
+	p := make([]float64, len(q.labels))
+	var s model.Scratch
+	right := 0
+	for _, e := range examples {
+		m.(*model.Model).Predict(e.X, e.Offset, p, &s)
+		truth, _ := q.judge(e.Target, p)
+		if slices.Equal(truth, q.choose(p)) {
+			right++
+		}
+		for _, t := range e.Target {
+			p[t.Class] -= float64(t.P)
+		}
+		for _, d := range p {
+			brier += d * d
+		}
+	}
+	return brier, ratio(float64(right), float64(len(examples)))
+}
+
+// choose is the labels a head with these probabilities gives: the likeliest, or
+// with multiple choice all that are likelier than not.
+func (q *question) choose(p []float64) []string {
+	if !q.control.Multiple {
+		return []string{q.labels[top(p)]}
+	}
+	var said []string
+	for y, v := range p {
+		if v >= 0.5 {
+			said = append(said, q.labels[y])
+		}
+	}
+	return said
+}
+
+// judge is the truth as labels, by majority, and the log-loss of p.
+func (q *question) judge(target []model.Share, p []float64) (truth []string, loss float64) {
+	if !q.control.Multiple {
+		best := target[0]
+		for _, s := range target {
+			if s.P > best.P {
+				best = s
+			}
+			loss -= float64(s.P) * math.Log(max(p[s.Class], 1e-12))
+		}
+		return []string{q.labels[best.Class]}, loss
+	}
+	shares := make([]float64, len(p))
+	for _, s := range target {
+		shares[s.Class] = float64(s.P)
+	}
+	for y, s := range shares {
+		loss -= s*math.Log(max(p[y], 1e-12)) + (1-s)*math.Log(max(1-p[y], 1e-12))
+		if s >= 0.5 {
+			truth = append(truth, q.labels[y])
+		}
+	}
+	return truth, loss
+}
+
+// confidence is the probability of what choose says; for multiple choice the
+// mean over the labels.
+func (q *question) confidence(p []float64) float64 {
+	if !q.control.Multiple {
+		return p[top(p)]
+	}
+	var sum float64
+	for _, v := range p {
+		sum += max(v, 1-v)
+	}
+	return sum / float64(len(p))
+}
+
+func top(p []float64) int {
+	best := 0
+	for y := range p {
+		if p[y] > p[best] {
+			best = y
+		}
+	}
+	return best
+}
+
+func (choices) freeze(q *question, m trainer) mind {
+	return chooser{q, m.(*model.Model).View()}
+}
+
+// chooser is the mind of choices.
+type chooser struct {
+	*question
+	*model.View
+}
+
+func (c chooser) width() int { return len(c.labels) }
+
+func (c chooser) answer(id string, in input, s *scratch) ([]labelstudio.Region, float64) {
+	p := s.floats(len(c.labels))
+	c.Predict(in.x, nil, p, &s.Scratch)
+	confidence := c.confidence(p)
+	said := c.choose(p)
+	if len(said) == 0 {
+		return nil, confidence
+	}
+	return []labelstudio.Region{c.control.EncodeChoices(id, said, confidence)}, confidence
+}
+
+func (c chooser) distribution(in input, p []float64, s *scratch) event.Distribution {
+	c.Predict(in.x, nil, p, &s.Scratch)
+	return event.Distribution{Control: c.control.Name, Labels: c.labels, P: p, Exclusive: !c.control.Multiple}
+}

@@ -1,0 +1,95 @@
+package learner
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/learner/feature"
+	"github.com/hone-ml/hone/learner/model"
+)
+
+// kind is how the controls of one type are learned: what is read of them, the
+// model under the head, what it answers and how it is judged. A kind has no
+// state of its own; it may be used by any number of goroutines.
+type kind interface {
+	// encode is the features of a task's data, empty when there is nothing to go
+	// by. It must be a pure function of the data and of what question.seed stands
+	// for: encodings are cached.
+	encode(q *question, data []byte, e feature.Encoder) feature.Vector
+	// lesson is what the annotators of a task said of the question.
+	lesson(q *question, t event.TaskState) lesson
+	// fresh is the model, knowing nothing yet.
+	fresh(q *question, s model.Settings) trainer
+	// freeze is a model that fresh made as it is now, for readers.
+	freeze(q *question, m trainer) mind
+	// test counts in p how well the model predicts an example it has not learned.
+	test(q *question, m trainer, e model.Example, p *progress)
+	// judge is the loss that settings are compared by, summed over examples, and
+	// the accuracy.
+	judge(q *question, m trainer, examples []model.Example) (loss, accuracy float64)
+	// defaults are the settings before any were chosen.
+	defaults() model.Settings
+	// ridges are those worth trying, in falling order.
+	ridges() []float64
+}
+
+// trainer is the model under a head. It holds examples and walks to the optimum
+// of exactly those, whatever its history. It is for one goroutine.
+type trainer interface {
+	Len() int
+	Has(id int64) bool
+	Settings() model.Settings
+	// Put adds an example or replaces the one with its id.
+	Put(e model.Example) error
+	// Resume is Put from where a former run ended: duals as Duals gave them, Classes
+	// numbers. They decide how long the walk takes, not where it ends.
+	Resume(e model.Example, duals []float32) error
+	// Remove forgets an example completely and reports whether it was there.
+	Remove(id int64) bool
+	Examples(f func(model.Example) bool)
+	Duals(f func(e model.Example, duals []float32) bool)
+	Classes() int
+	Settle(ctx context.Context, tolerance float64) model.Settled
+	// Bound is the most by which a probability can differ from the optimum's, +Inf
+	// when it is not known.
+	Bound() float64
+}
+
+// mind is a head's model as it was at one moment. It is immutable and read by
+// any number of goroutines.
+type mind interface {
+	// Examples is how many it has learned; with none it knows nothing.
+	Examples() int
+	// answer is what the head says of a task, no regions when it says "none of
+	// them", and how sure it is of that, 0 to 1.
+	answer(id string, in input, s *scratch) (regions []labelstudio.Region, confidence float64)
+	// distribution is what the head believes of a task; p, of length width, is
+	// memory for its P.
+	distribution(in input, p []float64, s *scratch) event.Distribution
+	width() int
+}
+
+// input is a task as a mind sees it.
+type input struct {
+	data json.RawMessage
+	x    feature.Vector
+}
+
+// scratch is working memory of one goroutine.
+type scratch struct {
+	model.Scratch
+	p []float64
+}
+
+// floats are n numbers to write to.
+func (s *scratch) floats(n int) []float64 {
+	if cap(s.p) < n {
+		s.p = make([]float64, n)
+	}
+	return s.p[:n]
+}
+
+// kindOf is the kind that learns a control.
+func kindOf(labelstudio.Control) kind { return choices{} }
