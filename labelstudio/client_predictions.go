@@ -28,6 +28,9 @@ type PredictionRow struct {
 // PredictionWrite is a prediction to store.
 type PredictionWrite struct {
 	Task event.TaskID `json:"task"`
+	// Project may be 0; CreatePrediction then makes Label Studio look it up, and
+	// warn of that in its log. ImportPredictions takes no notice of it.
+	Project event.ProjectID `json:"project,omitempty"`
 	// Result is encoded as JSON: a list of regions, or raw JSON; nil is stored as
 	// an empty list.
 	Result any `json:"result"`

@@ -84,6 +84,7 @@ func (w *project) once(ctx context.Context, full bool) {
 	w.mu.Lock()
 	st := &w.status
 	repeated := err != nil && st.Error == err.Error()
+	mended := err == nil && st.Error != "" && st.Error != errNotConnected.Error()
 	st.Running, st.Took, st.Read, st.Stated = false, took, c.read, c.stated
 	st.Runs++
 	if c.met {
@@ -105,6 +106,9 @@ func (w *project) once(ctx context.Context, full bool) {
 	case err == nil:
 		w.r.metrics.runs.WithLabelValues("ok").Inc()
 		w.r.metrics.took.Observe(took.Seconds())
+		if mended {
+			w.log.Info("reconcile: works again")
+		}
 	case ctx.Err() != nil:
 		return
 	case errors.Is(err, errNotConnected):

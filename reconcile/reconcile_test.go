@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/sirupsen/logrus"
+	logtest "github.com/sirupsen/logrus/hooks/test"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -443,7 +445,21 @@ func TestManyRequestsAreOneRunAndNoneIsForgotten(t *testing.T) {
 
 func TestAFailureIsShownAndTheLogGoesOn(t *testing.T) {
 	reg := prometheus.NewRegistry()
-	g := rigFor(t, func(o *Options) { o.Registerer = reg })
+	logger, said := logtest.NewNullLogger()
+	g := rigFor(t, func(o *Options) { o.Registerer, o.Logger = reg, logrus.NewEntry(logger) })
+	g.ls.before = func(string) error { return &labelstudio.APIError{Op: "read project", Status: 401} }
+	g.run(false)
+	g.ls.before = nil
+	g.run(false)
+	var lines []string
+	for _, e := range said.AllEntries() {
+		if !strings.Contains(e.Message, "reading") {
+			lines = append(lines, e.Level.String()+" "+e.Message)
+		}
+	}
+	assert.Equal(t, []string{"warning reconcile: failed; it is tried again at the next occasion", "info reconcile: works again"}, lines)
+
+	said.Reset()
 	g.ls.before = func(string) error { return &labelstudio.APIError{Op: "read project", Status: 401} }
 	st := g.run(false)
 	assert.Contains(t, st.Error, "401")
@@ -454,7 +470,7 @@ func TestAFailureIsShownAndTheLogGoesOn(t *testing.T) {
 	g.r.SetSource(g.ls)
 	st = g.run(false)
 	assert.Empty(t, st.Error)
-	assert.Equal(t, 2, st.Failures)
+	assert.Equal(t, 3, st.Failures)
 	families, err := reg.Gather()
 	require.NoError(t, err)
 	got := map[string]float64{}
@@ -466,7 +482,7 @@ func TestAFailureIsShownAndTheLogGoesOn(t *testing.T) {
 		}
 	}
 	assert.Equal(t, map[string]float64{
-		"hone_reconcile_missed_total 3": 0, "hone_reconcile_runs_total failed": 2, "hone_reconcile_runs_total ok": 1,
+		"hone_reconcile_missed_total 3": 0, "hone_reconcile_runs_total failed": 3, "hone_reconcile_runs_total ok": 2,
 	}, got)
 }
 

@@ -98,8 +98,10 @@ func (p Prediction) write(t event.TaskID) labelstudio.PredictionWrite {
 	return w
 }
 
-func (a client) CreatePrediction(ctx context.Context, _ event.ProjectID, t event.TaskID, p Prediction) (PredictionID, error) {
-	row, err := a.c.CreatePrediction(ctx, p.write(t))
+func (a client) CreatePrediction(ctx context.Context, project event.ProjectID, t event.TaskID, p Prediction) (PredictionID, error) {
+	w := p.write(t)
+	w.Project = project
+	row, err := a.c.CreatePrediction(ctx, w)
 	return PredictionID(row.ID), err
 }
 

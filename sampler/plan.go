@@ -31,6 +31,8 @@ type row struct {
 	id    PredictionID
 	task  event.TaskID
 	score float64
+	// said is what the row suggests, as suggestion gives it; "" when not known.
+	said string
 }
 
 type op string

@@ -57,6 +57,9 @@ func (w *worker) pushOnce(ctx context.Context, ls LabelStudio) error {
 	}
 	w.note(func(st *Status) { st.Note = w.theirs.noted })
 	w.observe(Pushed, nil)
+	if err := w.freshen(ctx, ls); err != nil {
+		return err
+	}
 	if err := w.tidy(ctx, ls); err != nil {
 		return err
 	}
@@ -158,16 +161,18 @@ func (w *worker) do(ctx context.Context, ls LabelStudio, x write) error {
 func (w *worker) send(ctx context.Context, ls LabelStudio, x write) error {
 	switch x.op {
 	case create:
-		id, err := ls.CreatePrediction(ctx, w.id, x.task, w.prediction(ctx, x))
+		p := w.prediction(ctx, x)
+		id, err := ls.CreatePrediction(ctx, w.id, x.task, p)
 		if refused(err) {
 			return w.refuse(ctx, ls, x.task, err)
 		}
 		if err != nil {
 			return fmt.Errorf("create the prediction of task %d: %w", x.task, err)
 		}
-		w.theirs.rows[x.task] = row{id: id, task: x.task, score: x.score}
+		w.theirs.rows[x.task] = row{id: id, task: x.task, score: x.score, said: suggestion(p.Result)}
 	case update:
-		err := ls.UpdatePrediction(ctx, w.id, x.id, w.prediction(ctx, x))
+		p := w.prediction(ctx, x)
+		err := ls.UpdatePrediction(ctx, w.id, x.id, p)
 		if labelstudio.IsNotFound(err) {
 			w.theirs.known = false
 			return fmt.Errorf("%w: prediction %d of task %d is gone", errReplan, x.id, x.task)
@@ -175,7 +180,7 @@ func (w *worker) send(ctx context.Context, ls LabelStudio, x write) error {
 		if err != nil {
 			return fmt.Errorf("update prediction %d of task %d: %w", x.id, x.task, err)
 		}
-		w.theirs.rows[x.task] = row{id: x.id, task: x.task, score: x.score}
+		w.theirs.rows[x.task] = row{id: x.id, task: x.task, score: x.score, said: suggestion(p.Result)}
 	case remove:
 		if err := ls.DeletePrediction(ctx, w.id, x.id); err != nil && !labelstudio.IsNotFound(err) {
 			return fmt.Errorf("delete prediction %d of task %d: %w", x.id, x.task, err)

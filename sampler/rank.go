@@ -20,7 +20,7 @@ func (w *worker) update(ctx context.Context, n news) error {
 		w.announced = n.version
 	}
 	if n.relist {
-		w.theirs = theirs{}
+		w.theirs.known, w.theirs.refused, w.theirs.imported = false, nil, false
 	}
 	if n.relist || w.gone {
 		// Somebody knows better now than when the pause began.

@@ -38,6 +38,10 @@ func (w *worker) list(ctx context.Context, ls LabelStudio) error {
 		err := ls.Predictions(ctx, w.id, func(r Row) error {
 			if r.ModelVersion == w.version {
 				t.add(r)
+				if now, old := t.rows[r.Task], w.theirs.rows[r.Task]; now.id == r.ID && old.id == r.ID {
+					now.said = old.said
+					t.rows[r.Task] = now
+				}
 			}
 			return nil
 		})
