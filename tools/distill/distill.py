@@ -20,8 +20,11 @@ import table
 
 DIMS = 256
 # Smooth inverse frequency (Arora, Liang & Ma 2017): a/(a+p). BERT's vocabulary is
-# ordered by frequency, so Zipf's law with the id as rank stands in for p.
-A = 1e-4
+# ordered by frequency from "the" on, so Zipf's law with the rank among words stands
+# in for p. Before "the" are placeholders and single characters in the order of their
+# code points: those are all weighted as a word of rank 20.
+A = 1e-3
+SINGLE = 20
 NOTE = """Static word-piece vectors, distilled from sentence-transformers/all-MiniLM-L6-v2
 (https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2), Apache License 2.0,
 whose vocabulary is that of BERT base uncased (google-research/bert), Apache License 2.0.
@@ -59,8 +62,11 @@ def compress(words, rows):
     axes *= np.sign(axes[np.abs(axes).argmax(0), np.arange(DIMS)])  # any sign would do; one is reproducible
     z = x @ axes
 
-    p = 1 / np.arange(2, len(words) + 2)
-    z *= (A / (A + p / p.sum()))[:, None]
+    rank = np.arange(len(words)) - words.index("the") + 1.0
+    rank[rank < 1] = SINGLE
+    p = 1 / (rank + 1)
+    p /= p[~skip].sum()
+    z *= (A / (A + p))[:, None]
     z[skip] = 0
 
     scales = np.abs(z).max(1) / 127

@@ -154,11 +154,14 @@ def main():
         assert "[" in t or whole.encode(t, add_special_tokens=False).ids == i, t
     write(folder / "wordpiece/testdata/golden.jsonl", [{"text": t, "ids": i} for t, i in zip(texts, ids)])
 
+    mean = np.fromfile(folder / "static/mean.bin", "<f4").astype(np.float64)
     rows = []
     for t, i in list(zip(texts, ids))[: len(WRITTEN) + 20]:
         v = vectors[i].astype(np.float64).sum(0) if i else np.zeros(vectors.shape[1])
-        length = np.linalg.norm(v)
-        rows.append({"text": t, "vector": [round(float(x), 5) for x in v / length] if length else []})
+        if known := v.any():
+            v = v / np.linalg.norm(v) - mean
+            v /= np.linalg.norm(v)
+        rows.append({"text": t, "vector": [round(float(x), 5) for x in v] if known else []})
     write(folder / "static/testdata/golden.jsonl", rows)
 
 

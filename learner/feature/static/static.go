@@ -1,6 +1,6 @@
 // Package static encodes texts by a table of one vector a word piece that is
 // compiled into the program: a text's vector is the direction of the sum of its
-// pieces' vectors. The table is distilled from a sentence transformer
+// pieces' vectors, less what texts have in common. The table is distilled from a sentence transformer
 // (tools/distill), as in Model2Vec (Tulkens & van Dongen 2024), with frequent
 // pieces weighted down (Arora, Liang & Ma 2017, "A simple but tough-to-beat
 // baseline for sentence embeddings").
@@ -18,6 +18,9 @@ import (
 //go:embed table.bin
 var embedded []byte
 
+//go:embed mean.bin
+var embeddedMean []byte
+
 const (
 	// MaxPieces is how many word pieces of a text are read; the rest is ignored.
 	MaxPieces = 4096
@@ -32,6 +35,7 @@ type Encoder struct {
 	table   *table
 	tokens  *wordpiece.Tokenizer
 	factors []uint32
+	mean    []float64 // of the directions of texts of all kinds
 	pool    sync.Pool
 }
 
@@ -39,11 +43,12 @@ type Encoder struct {
 type scratch struct {
 	ids []int32
 	// sums are the sums of a block, each word two of them side by side.
-	sums  []uint64
-	total []int64
+	sums    []uint64
+	total   []int64
+	centred []float64
 }
 
-var load = sync.OnceValues(func() (*Encoder, error) { return open(embedded) })
+var load = sync.OnceValues(func() (*Encoder, error) { return open(embedded, embeddedMean) })
 
 // Default is the encoder of the table in the program. The first call takes some
 // milliseconds; the rows of the table are used where they are.
@@ -57,7 +62,7 @@ func Default() *Encoder {
 
 // Name identifies the encoding: equal names mean equal vectors for equal texts.
 // The number goes up with every change of the table or of how it is read.
-func (e *Encoder) Name() string { return "static/1" }
+func (e *Encoder) Name() string { return "static/2" }
 
 // Dim is the length of the vectors.
 func (e *Encoder) Dim() int { return e.table.dim }
@@ -94,8 +99,18 @@ func (e *Encoder) Encode(dst []float32, text string) []float32 {
 	}
 	dst = dst[:len(s.total)]
 	scale := 1 / math.Sqrt(squares)
+	squares = 0
 	for i, v := range s.total {
-		dst[i] = float32(float64(v) * scale)
+		d := float64(float64(v)*scale) - e.mean[i]
+		s.centred[i] = d
+		squares += float64(d * d)
+	}
+	if squares == 0 {
+		return dst[:0] // the mean's very direction
+	}
+	scale = 1 / math.Sqrt(squares)
+	for i, d := range s.centred {
+		dst[i] = float32(d * scale)
 	}
 	return dst
 }

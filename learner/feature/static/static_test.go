@@ -68,9 +68,14 @@ func plain(e *Encoder, text string) []float32 {
 	if squares == 0 {
 		return nil
 	}
+	var rest float64
+	for i := range sum {
+		sum[i] = sum[i]/math.Sqrt(squares) - e.mean[i]
+		rest += sum[i] * sum[i]
+	}
 	v := make([]float32, len(sum))
 	for i := range v {
-		v[i] = float32(sum[i] / math.Sqrt(squares))
+		v[i] = float32(sum[i] / math.Sqrt(rest))
 	}
 	return v
 }
@@ -229,15 +234,43 @@ func TestBrokenTables(t *testing.T) {
 		broken := slices.Clone(embedded)
 		broken[at] ^= 0x55
 		if at < 28 { // what follows is not used yet
-			if _, err := open(broken); err == nil {
+			if _, err := open(broken, nil); err == nil {
 				t.Errorf("accepted with header byte %d changed", at)
 			}
 		}
 	}
 	for _, size := range []int{0, 7, 31, 32, 1000, len(embedded) / 2, len(embedded) - 1} {
-		if _, err := open(embedded[:size]); err == nil {
+		if _, err := open(embedded[:size], nil); err == nil {
 			t.Errorf("accepted with %d of %d bytes", size, len(embedded))
 		}
+	}
+}
+
+func TestBrokenMeans(t *testing.T) {
+	nan := slices.Clone(embeddedMean)
+	copy(nan[8:], []byte{0, 0, 0xc0, 0x7f})
+	for name, mean := range map[string][]byte{"short": embeddedMean[:1020], "long": append(embeddedMean[:1024:1024], 0, 0, 0, 0), "NaN": nan} {
+		if _, err := open(embedded, mean); err == nil {
+			t.Errorf("accepted: %s", name)
+		}
+	}
+}
+
+// What texts of all kinds share is taken off: two texts that have only function
+// words in common are not alike.
+func TestFunctionWordsSayLittle(t *testing.T) {
+	e := Default()
+	a, b := e.Encode(nil, "what is the name of it and where do I have to go"), e.Encode(nil, "there is a bug in the compiler of the language that I have")
+	if c := dot(a, b); c > 0.2 {
+		t.Errorf("cosine %.3f", c)
+	}
+	without, err := open(embedded, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b = without.Encode(nil, "what is the name of it and where do I have to go"), without.Encode(nil, "there is a bug in the compiler of the language that I have")
+	if c := dot(a, b); c < 0.3 {
+		t.Errorf("cosine %.3f without the mean: the texts don't show anything", c)
 	}
 }
 
@@ -246,12 +279,12 @@ func FuzzOpen(f *testing.F) {
 	f.Add([]byte(magic + "\x01\x00\x00\x00\x01\x00\x00\x00\x08\x00\x00\x00\x00\x00\x00\x00\x06\x00\x00\x00\x00\x00\x00\x00\x05[UNK]"))
 	small := append([]byte(magic+"\x01\x00\x00\x00\x01\x00\x00\x00\x08\x00\x00\x00\x00\x00\x00\x00\x06\x00\x00\x00\x00\x00\x00\x00\x05[UNK]"), make([]byte, 98)...)
 	small[64+3], small[128] = 0x3f, 1
-	if _, err := open(small); err != nil {
+	if _, err := open(small, nil); err != nil {
 		f.Fatal(err)
 	}
 	f.Add(small)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		e, err := open(data)
+		e, err := open(data, nil)
 		if err != nil {
 			return
 		}
@@ -287,7 +320,7 @@ func BenchmarkEncode(b *testing.B) {
 
 func BenchmarkOpen(b *testing.B) {
 	for b.Loop() {
-		if _, err := open(embedded); err != nil {
+		if _, err := open(embedded, embeddedMean); err != nil {
 			b.Fatal(err)
 		}
 	}

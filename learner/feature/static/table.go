@@ -82,8 +82,10 @@ func up(n int) int { return (n + align - 1) / align * align }
 // row is the vector of a piece as it is stored.
 func (t *table) row(id int32) []byte { return t.rows[int(id)*t.dim:][:t.dim:t.dim] }
 
-// open makes an encoder of a file's bytes, which it keeps.
-func open(data []byte) (*Encoder, error) {
+// open makes an encoder of a table's bytes, which it keeps, and of those of the
+// mean: as many float32 as the table has dimensions, little-endian. No bytes are no
+// mean.
+func open(data, mean []byte) (*Encoder, error) {
 	t, err := parse(data)
 	if err != nil {
 		return nil, err
@@ -92,8 +94,20 @@ func open(data []byte) (*Encoder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("table of static vectors: %w", err)
 	}
-	e := &Encoder{table: t, tokens: tokens, factors: factors(t)}
-	e.pool.New = func() any { return &scratch{sums: make([]uint64, t.dim/2), total: make([]int64, t.dim)} }
+	e := &Encoder{table: t, tokens: tokens, factors: factors(t), mean: make([]float64, t.dim)}
+	if len(mean) != 0 && len(mean) != 4*t.dim {
+		return nil, fmt.Errorf("mean of static vectors has %d bytes, the table wants %d", len(mean), 4*t.dim)
+	}
+	for i := range len(mean) / 4 {
+		m := float64(math.Float32frombits(binary.LittleEndian.Uint32(mean[4*i:])))
+		if !(math.Abs(m) <= 1) {
+			return nil, fmt.Errorf("mean of static vectors: number %d is %v", i, m)
+		}
+		e.mean[i] = m
+	}
+	e.pool.New = func() any {
+		return &scratch{sums: make([]uint64, t.dim/2), total: make([]int64, t.dim), centred: make([]float64, t.dim)}
+	}
 	return e, nil
 }
 
