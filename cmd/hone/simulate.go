@@ -1,0 +1,171 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hone-ml/hone/config"
+	"github.com/hone-ml/hone/internal/simulate"
+	"github.com/hone-ml/hone/learner/feature"
+	"github.com/hone-ml/hone/sampler"
+)
+
+// simulation is what the flags of simulate say.
+type simulation struct {
+	source     simulate.Source
+	options    simulate.Options
+	encoder    string
+	json, plot string
+}
+
+func newSimulate(c *cli) *cobra.Command {
+	var s simulation
+	cmd := &cobra.Command{
+		Use:   "simulate --data FILE --test FILE",
+		Short: "Replay labelled data and show how fast hone would learn it",
+		Long: `Replay labelled data through the learner and the sampler as "hone serve" runs
+them: rank the tasks nobody has labelled, label the first ones from the known
+answers, learn, and measure on other data. Needs no Label Studio and no running
+hone.
+
+Data are JSON lines, {"text": "...", "label": "..."}, or "labels": [...] where
+several hold; or Label Studio's JSON export. Both may be gzipped. Without a label
+config the classes are the labels in the data; with one, its object tags say
+which fields are read. The share of random tasks, sampler.random_share, and the
+rest of the sampler are as configured.
+
+Accuracy is the share of test tasks whose labels are exactly right, and what hone
+abstains from counts as wrong. Macro-F1 is the mean over the labels in the test
+data. Both are the mean over the seeds, with their standard deviation.`,
+		Example: `  hone simulate --data train.jsonl --test test.jsonl
+  hone simulate --data train.jsonl.gz --test test.jsonl.gz --strategy margin,random \
+      --labels 0,50,100,200,500 --batch 10 --seeds 5 --plot curve.svg --json out.json
+  hone simulate --data export.json --test held-out.json --label-config config.xml
+  hone simulate --data train.jsonl --test test.jsonl --anonymous-labels`,
+		Args: cobra.NoArgs,
+	}
+	f := cmd.Flags()
+	f.StringVar(&s.source.Train, "data", "", "labelled data to learn from (required)")
+	f.StringVar(&s.source.Test, "test", "", "labelled data to measure on (required)")
+	f.StringVar(&s.source.LabelConfig, "label-config", "", "file with Label Studio's XML (default: one Choices with the labels in the data)")
+	f.BoolVar(&s.source.Anonymous, "anonymous-labels", false, "rename the labels A1, A2 and so on, to see what their names contribute")
+	f.StringSliceVar(&s.options.Strategies, "strategy", nil, "strategies to compare: "+strings.Join(sampler.Strategies(), ", ")+" (default: the configured one and random)")
+	f.IntSliceVar(&s.options.Labels, "labels", []int{0, 10, 25, 50, 100, 200, 500}, "numbers of labels at which to measure")
+	f.IntVar(&s.options.Batch, "batch", 1, "tasks labelled between two rankings")
+	f.IntVar(&s.options.Seeds, "seeds", 5, "repetitions, each with another random order")
+	f.IntVar(&s.options.Jobs, "jobs", 0, "curves to run at once (default: one a core)")
+	f.StringVar(&s.encoder, "encoder", "", "features of texts: "+strings.Join(config.Encoders, ", ")+" (default: the configured one)")
+	f.StringVar(&s.json, "json", "", "file for the curves as JSON (- for standard output, in place of the table)")
+	f.StringVar(&s.plot, "plot", "", "file for the curves as an SVG image")
+	for _, name := range []string{"data", "test"} {
+		if err := cmd.MarkFlagRequired(name); err != nil {
+			panic(err) // the flags are right above
+		}
+	}
+	cmd.RunE = func(*cobra.Command, []string) error { return c.simulate(s) }
+	return cmd
+}
+
+func (c *cli) simulate(s simulation) error {
+	cfg, err := c.config()
+	if err != nil {
+		return err
+	}
+	o := &s.options
+	o.QueueSize, o.Head, o.RandomShare = cfg.Sampler.Queue, cfg.Sampler.Head, cfg.Sampler.RandomShare
+	if s.encoder == "" {
+		s.encoder = cfg.Learner.Encoder
+	}
+	if o.Encoder, err = encoderNamed(s.encoder); err != nil {
+		return err
+	}
+	if len(o.Strategies) == 0 {
+		o.Strategies = []string{cfg.Sampler.Strategy}
+		if cfg.Sampler.Strategy != sampler.Random {
+			o.Strategies = append(o.Strategies, sampler.Random)
+		}
+	}
+	data, err := simulate.Load(s.source)
+	if err != nil {
+		return err
+	}
+	if most := o.Labels[max(0, len(o.Labels)-1):]; len(most) > 0 && most[0] > data.Pool() {
+		_, _ = fmt.Fprintf(os.Stderr, "%d labels are more than the %d tasks in %s; measuring with all of them\n", most[0], data.Pool(), s.source.Train)
+	}
+	bar := newBar(-1, "labelling")
+	defer func() { _ = bar.Finish() }()
+	o.Progress = func(done, all int) {
+		bar.ChangeMax(all)
+		_ = bar.Set(done)
+	}
+	began := time.Now()
+	res, err := simulate.Run(c.cmd.Context(), data, *o)
+	if err != nil {
+		return err
+	}
+	_ = bar.Finish()
+	if s.json != "-" {
+		c.printf("%d classes, %d tasks to learn from, %d to measure on, %s features, %d seeds, %v\n\n",
+			data.Classes(), data.Pool(), data.Test(), s.encoder, o.Seeds, time.Since(began).Round(100*time.Millisecond))
+		if err := res.Table(c.out()); err != nil {
+			return err
+		}
+	}
+	if s.json != "" {
+		err := c.writeFile(s.json, func(w io.Writer) error {
+			enc := json.NewEncoder(w)
+			enc.SetIndent("", "  ")
+			return enc.Encode(res)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if s.plot != "" {
+		title := fmt.Sprintf("%s, %s features, mean of %d seeds ± standard deviation", filepath.Base(s.source.Train), s.encoder, o.Seeds)
+		return c.writeFile(s.plot, func(w io.Writer) error { return res.Plot(w, title) })
+	}
+	return nil
+}
+
+// writeFile writes a file that is either whole or not there; - is standard
+// output.
+func (c *cli) writeFile(path string, write func(io.Writer) error) error {
+	if path == "-" {
+		return write(c.out())
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	err = write(f)
+	if err == nil {
+		err = f.Chmod(0o644) // #nosec G302 -- a result, not a secret
+	}
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
+}
+
+// encoderNamed is the encoder that the key learner.encoder names.
+func encoderNamed(name string) (feature.Encoder, error) {
+	if name == "hashed" {
+		return feature.NewHashed(), nil
+	}
+	return nil, fmt.Errorf("unknown encoder %q; use one of %s", name, strings.Join(config.Encoders, ", "))
+}

@@ -1,0 +1,207 @@
+package simulate
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/hone-ml/hone/labelstudio"
+)
+
+// inferConfig makes the label config of data that came without one: a Choices
+// for each question that was answered, its classes those in the data.
+func inferConfig(entries []entry) (string, error) {
+	lines, exports := 0, 0
+	for _, e := range entries {
+		if e.results == nil {
+			lines++
+		} else {
+			exports++
+		}
+	}
+	switch {
+	case lines > 0 && exports > 0:
+		return "", errors.New("one file has a text a line and the other is a Label Studio export: give the label config with --label-config")
+	case exports > 0:
+		return inferExport(entries)
+	}
+	q := asked{name: "label", objects: []string{"text"}, labels: map[string]bool{}}
+	for _, e := range entries {
+		q.multiple = q.multiple || e.multiple
+		for _, l := range e.labels {
+			q.labels[l] = true
+		}
+	}
+	return writeConfig(map[string]string{"text": "text"}, []asked{q}), nil
+}
+
+// asked is one question while a config is made of the answers.
+type asked struct {
+	name     string
+	objects  []string // names
+	multiple bool
+	required bool
+	labels   map[string]bool
+	order    []string // of the labels; sorted if nil
+}
+
+func inferExport(entries []entry) (string, error) {
+	found := map[string]*asked{}
+	for _, e := range entries {
+		for _, regions := range e.results {
+			for _, r := range regions {
+				if r.Type != "choices" || r.FromName == "" || r.ToName == "" {
+					continue
+				}
+				var v struct {
+					Choices []string `json:"choices"`
+				}
+				if err := json.Unmarshal(r.Value, &v); err != nil {
+					return "", fmt.Errorf("%s: the choices of %q are no list of texts: give the label config with --label-config", e.where, r.FromName)
+				}
+				q := found[r.FromName]
+				if q == nil {
+					q = &asked{name: r.FromName, objects: []string{r.ToName}, labels: map[string]bool{}}
+					found[r.FromName] = q
+				}
+				q.multiple = q.multiple || len(v.Choices) > 1
+				for _, l := range v.Choices {
+					q.labels[l] = true
+				}
+			}
+		}
+	}
+	if len(found) == 0 {
+		return "", fmt.Errorf("%s and what follows: no annotation has choices, which is what hone learns; give the label config with --label-config if they are there under another name", entries[0].where)
+	}
+	field, err := textField(entries)
+	if err != nil {
+		return "", err
+	}
+	objects := map[string]string{}
+	var questions []asked
+	for _, name := range slices.Sorted(maps.Keys(found)) {
+		questions = append(questions, *found[name])
+		objects[found[name].objects[0]] = field
+	}
+	return writeConfig(objects, questions), nil
+}
+
+// textField is the field of the task data that is shown: "text", or the only one
+// that is a text in every task.
+func textField(entries []entry) (string, error) {
+	counts := map[string]int{}
+	for _, e := range entries {
+		var fields map[string]any
+		if err := json.Unmarshal(e.data, &fields); err != nil {
+			return "", fmt.Errorf("%s: %w", e.where, err)
+		}
+		for k, v := range fields {
+			if _, ok := v.(string); ok {
+				counts[k]++
+			}
+		}
+	}
+	maps.DeleteFunc(counts, func(_ string, n int) bool { return n < len(entries) })
+	names := slices.Sorted(maps.Keys(counts))
+	if slices.Contains(names, "text") {
+		return "text", nil
+	}
+	if len(names) == 1 {
+		return names[0], nil
+	}
+	return "", fmt.Errorf("which field of the task data is shown cannot be seen from the tasks (texts in all of them: %q): give the label config with --label-config", names)
+}
+
+// writeConfig writes a label config: objects are Text tags by name, each with
+// the field of the task data it shows.
+func writeConfig(objects map[string]string, questions []asked) string {
+	var b strings.Builder
+	b.WriteString("<View>\n")
+	for _, name := range slices.Sorted(maps.Keys(objects)) {
+		writeTag(&b, "Text", "/", "name", name, "value", "$"+objects[name])
+	}
+	writeQuestions(&b, questions)
+	b.WriteString("</View>\n")
+	return b.String()
+}
+
+func writeQuestions(b *strings.Builder, questions []asked) {
+	for _, q := range questions {
+		choice := "single"
+		if q.multiple {
+			choice = "multiple"
+		}
+		attrs := []string{"name", q.name, "toName", strings.Join(q.objects, ","), "choice", choice}
+		if q.required {
+			attrs = append(attrs, "required", "true")
+		}
+		writeTag(b, "Choices", "", attrs...)
+		names := q.order
+		if names == nil {
+			names = slices.Sorted(maps.Keys(q.labels))
+		}
+		for _, l := range names {
+			writeTag(b, "Choice", "/", "value", choiceValue(l))
+		}
+		b.WriteString("</Choices>\n")
+	}
+}
+
+// choiceValue is a label as the value of a Choice: Label Studio takes a $ for a
+// field of the task data.
+func choiceValue(label string) string { return strings.ReplaceAll(label, "$", "＄") }
+
+func writeTag(b *strings.Builder, name, end string, attrs ...string) {
+	b.WriteString("<" + name)
+	for i := 0; i < len(attrs); i += 2 {
+		var v bytes.Buffer
+		_ = xml.EscapeText(&v, []byte(attrs[i+1])) // a buffer takes everything
+		b.WriteString(" " + attrs[i] + `="` + v.String() + `"`)
+	}
+	b.WriteString(end + ">\n")
+}
+
+// anonymous is a config that asks the same of the same objects with labels that
+// say nothing, A1, A2 and so on, and the new name of each label by control. Their
+// order is that of a hash of the old names.
+func anonymous(cfg *labelstudio.Config) (config string, names map[string]map[string]string) {
+	var b strings.Builder
+	b.WriteString("<View>\n")
+	for _, o := range cfg.Objects {
+		var attrs []string
+		for _, k := range slices.Sorted(maps.Keys(o.Attrs)) {
+			attrs = append(attrs, k, o.Attrs[k])
+		}
+		writeTag(&b, o.Type, "/", attrs...)
+	}
+	names = map[string]map[string]string{}
+	var questions []asked
+	for _, c := range cfg.Learnable() {
+		// An unanswered one must go on to say nothing, which needs required here
+		// if it was conditional there.
+		q := asked{name: c.Name, objects: c.ToName, multiple: c.Multiple, required: c.Required || c.Conditional}
+		hidden := map[string]string{}
+		old := c.LabelNames()
+		slices.SortFunc(old, func(a, b string) int {
+			return cmp.Or(cmp.Compare(xxhash.Sum64String(a), xxhash.Sum64String(b)), cmp.Compare(a, b))
+		})
+		for i, l := range old {
+			hidden[l] = fmt.Sprintf("A%d", i+1)
+			q.order = append(q.order, hidden[l])
+		}
+		names[c.Name] = hidden
+		questions = append(questions, q)
+	}
+	writeQuestions(&b, questions)
+	b.WriteString("</View>\n")
+	return b.String(), names
+}

@@ -1,0 +1,172 @@
+package simulate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/learner"
+	"github.com/hone-ml/hone/sampler"
+	"github.com/hone-ml/hone/state"
+)
+
+const (
+	project = 1
+	// readAhead is how many events the learner takes at a time where serve has a
+	// backlog.
+	readAhead = 256
+	// patience is more time than any walk to the optimum takes: a walk that a
+	// clock ends would end elsewhere in every run.
+	patience = 24 * time.Hour
+)
+
+// store is the real state; what belongs to the log is left out.
+type store struct{ *state.Store }
+
+var _ learner.Store = store{}
+
+func (s store) Commit(ctx context.Context, c event.Commit) error { return s.Store.Commit(ctx, c) }
+
+// run is one curve on its way.
+type run struct {
+	*Data
+	learner *learner.Learner
+	ranker  *sampler.Ranker
+	step    int
+	queue   sampler.Queue
+	open    []event.Task // not labelled yet
+	at      map[event.TaskID]int
+	labels  int
+	offset  uint64
+	clock   time.Time
+	test    []event.Task
+}
+
+// curve makes c's points.
+func (d *Data) curve(ctx context.Context, o Options, points []int, c *Curve, gave func(int)) (err error) {
+	began := time.Now()
+	dir, err := os.MkdirTemp(o.Dir, "hone-simulate-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	st, err := state.Open(dir, state.Options{})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	st.DB().NoSync, st.DB().NoGrowSync = true, true // it goes with the run
+	l, err := learner.New(store{st}, learner.Options{Encoder: o.Encoder, Budget: patience, CheckpointEvery: patience})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	r, err := d.start(ctx, l, o, c)
+	if err != nil {
+		return err
+	}
+	for _, n := range points {
+		for r.labels < n {
+			gives := min(r.step, n-r.labels)
+			if err := r.label(ctx, gives); err != nil {
+				return err
+			}
+			gave(gives)
+		}
+		if err := l.Rest(ctx); err != nil {
+			return err
+		}
+		p, err := r.measure(ctx)
+		if err != nil {
+			return err
+		}
+		c.Points = append(c.Points, p)
+	}
+	c.Seconds = time.Since(began).Seconds()
+	return nil
+}
+
+// start makes the project and its tasks known.
+func (d *Data) start(ctx context.Context, l *learner.Learner, o Options, c *Curve) (*run, error) {
+	r := &run{Data: d, learner: l, step: o.Batch, at: map[event.TaskID]int{}, clock: time.Unix(1_700_000_000, 0).UTC()}
+	so := sampler.Defaults()
+	so.Scorer, so.Strategy, so.RandomShare, so.Seed = l, c.Strategy, o.RandomShare, uint64(c.Seed)
+	if c.Strategy == sampler.Random {
+		// What is asked does not depend on what is learned, so the learner may
+		// take the labels as it takes a backlog.
+		r.step = readAhead
+	}
+	so.QueueSize, so.Head = max(o.QueueSize, r.step), max(o.Head, r.step)
+	var err error
+	if r.ranker, err = sampler.NewRanker(so); err != nil {
+		return nil, err
+	}
+	for i, it := range d.pool {
+		r.at[it.task.ID] = i
+		r.open = append(r.open, it.task)
+	}
+	for _, it := range d.test {
+		r.test = append(r.test, it.task)
+	}
+	// In chunks, as webhooks and reconcile bring them.
+	for from := 0; from < len(r.open); from += readAhead {
+		c := event.Changed{LabelConfig: d.Config, Tasks: r.open[from:min(from+readAhead, len(r.open))]}
+		if err := r.tell(ctx, &c); err != nil {
+			return nil, err
+		}
+	}
+	return r, l.Rest(ctx)
+}
+
+// tell brings changes to the learner as the log does.
+func (r *run) tell(ctx context.Context, changes ...*event.Changed) error {
+	batch := make([]event.Event, len(changes))
+	for i, c := range changes {
+		r.clock = r.clock.Add(time.Second)
+		c.Project, c.Source, c.At = project, event.FromWebhook, r.clock
+		for j := range c.Annotations {
+			c.Annotations[j].UpdatedAt = r.clock
+		}
+		batch[i] = c
+	}
+	r.offset += uint64(len(batch))
+	return r.learner.Apply(ctx, batch, event.Cursor{Topic: event.Changes, Group: "learner", Offset: r.offset})
+}
+
+// label ranks the pool, and has the first n of the queue labelled and learned.
+func (r *run) label(ctx context.Context, n int) error {
+	queue, err := r.ranker.Rank(ctx, project, r.open, r.labels, r.queue)
+	if err != nil {
+		return err
+	}
+	if len(queue.Items) < n {
+		return fmt.Errorf("the queue has %d tasks, %d are wanted", len(queue.Items), n)
+	}
+	r.queue = queue
+	changes := make([]*event.Changed, n)
+	asked := make(map[event.TaskID]bool, n)
+	for i, q := range queue.Items[:n] {
+		asked[q.Task] = true
+		c := &event.Changed{}
+		for j, result := range r.pool[r.at[q.Task]].results {
+			c.Annotations = append(c.Annotations, event.Annotation{
+				// Unique, and the same in every run.
+				ID:   event.AnnotationID(int64(q.Task)<<16 + int64(j)),
+				Task: q.Task, Result: result, CompletedBy: event.UserID(j + 1),
+			})
+		}
+		changes[i] = c
+	}
+	left := r.open[:0]
+	for _, t := range r.open {
+		if !asked[t.ID] {
+			left = append(left, t)
+		}
+	}
+	r.open = left
+	r.labels += n
+	return r.tell(ctx, changes...)
+}

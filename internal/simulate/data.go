@@ -1,0 +1,297 @@
+package simulate
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/labelstudio"
+)
+
+// Source names the files of a simulation.
+type Source struct {
+	// Train and Test are JSONL or Label Studio JSON exports, gzipped or not. What
+	// is in Test is only predicted, never learned.
+	Train, Test string
+	// LabelConfig is a file with Label Studio's XML; empty: one Choices with the
+	// labels in the data.
+	LabelConfig string
+	// Anonymous replaces the names of the labels by A1, A2 and so on, to see what
+	// the names contribute.
+	Anonymous bool
+}
+
+// Data is labelled data ready to be asked about. It is immutable.
+type Data struct {
+	// Config is the label config that is learned under.
+	Config    string
+	questions []question
+	pool      []item
+	test      []item
+}
+
+// Pool is the number of tasks that can be labelled.
+func (d *Data) Pool() int { return len(d.pool) }
+
+// Test is the number of tasks that are measured on.
+func (d *Data) Test() int { return len(d.test) }
+
+// Classes is the number of labels, over all controls.
+func (d *Data) Classes() int {
+	n := 0
+	for _, q := range d.questions {
+		n += len(q.labels)
+	}
+	return n
+}
+
+// question is one control that is learned.
+type question struct {
+	labelstudio.Control
+	objects []labelstudio.Object
+	labels  []string
+}
+
+// item is a task with its answers.
+type item struct {
+	task event.Task
+	// results are what each annotator sends.
+	results []json.RawMessage
+	// truth is what most of them say, for each question; nil when it is unanswered.
+	truth []*truth
+}
+
+type truth struct{ labels []string }
+
+// Load reads the data; errors name the file, the line and the fix.
+func Load(s Source) (*Data, error) {
+	train, err := readFile(s.Train)
+	if err != nil {
+		return nil, err
+	}
+	test, err := readFile(s.Test)
+	if err != nil {
+		return nil, err
+	}
+	d := &Data{}
+	if s.LabelConfig != "" {
+		b, err := os.ReadFile(s.LabelConfig)
+		if err != nil {
+			return nil, err
+		}
+		d.Config = string(b)
+	} else if d.Config, err = inferConfig(slices.Concat(train, test)); err != nil {
+		return nil, err
+	}
+	cfg, err := labelstudio.ParseLabelConfig(d.Config)
+	if err == nil {
+		err = cfg.Check()
+	}
+	if err != nil {
+		if s.LabelConfig != "" {
+			return nil, fmt.Errorf("%s: %w", s.LabelConfig, err)
+		}
+		return nil, fmt.Errorf("the label config made from the labels in the data does not work; give one with --label-config: %w", err)
+	}
+	b := binder{from: questionsOf(cfg), given: s.LabelConfig}
+	b.to = b.from
+	if s.Anonymous {
+		d.Config, b.names = anonymous(cfg)
+		if cfg, err = labelstudio.ParseLabelConfig(d.Config); err != nil {
+			return nil, err
+		}
+		b.to = questionsOf(cfg)
+	}
+	d.questions = b.to
+	if d.pool, err = b.bind(train, 1); err != nil {
+		return nil, err
+	}
+	if d.test, err = b.bind(test, 1+len(train)); err != nil {
+		return nil, err
+	}
+	for _, f := range []struct {
+		path  string
+		items []item
+	}{{s.Train, d.pool}, {s.Test, d.test}} {
+		if len(f.items) == 0 {
+			return nil, fmt.Errorf("%s: no task has an answer to a control of the label config", f.path)
+		}
+	}
+	return d, nil
+}
+
+func questionsOf(cfg *labelstudio.Config) []question {
+	var out []question
+	for _, c := range cfg.Learnable() {
+		out = append(out, question{c, cfg.Targets(c), c.LabelNames()})
+	}
+	return out
+}
+
+// binder turns entries, answered under the config they were made with, into
+// items answered under the config that is simulated.
+type binder struct {
+	from, to []question
+	names    map[string]map[string]string // new label by control and old label; nil: the same
+	given    string                       // file of the label config
+}
+
+func (b *binder) bind(entries []entry, firstID int) ([]item, error) {
+	var out []item
+	for i, e := range entries {
+		it := item{task: event.Task{ID: event.TaskID(firstID + i), Data: e.data}}
+		said, err := b.answers(e)
+		if err == nil {
+			err = b.readable(e.data)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", e.where, err)
+		}
+		b.settle(&it, said)
+		if slices.ContainsFunc(it.truth, func(t *truth) bool { return t != nil }) {
+			out = append(out, it)
+		}
+	}
+	return out, nil
+}
+
+// readable fails when a task has no text for any question: it could never be
+// learned, nor predicted.
+func (b *binder) readable(data json.RawMessage) error {
+	var errs []error
+	for _, q := range b.to {
+		for _, o := range q.objects {
+			_, err := o.Text(data)
+			if err == nil {
+				return nil
+			}
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// answers are what each annotator says, by question; nil when nothing.
+func (b *binder) answers(e entry) ([][]*truth, error) {
+	if e.results == nil {
+		t, err := b.answer(e)
+		return [][]*truth{{t}}, err
+	}
+	var out [][]*truth
+	for _, regions := range e.results {
+		row := make([]*truth, len(b.from))
+		for i, q := range b.from {
+			if a := q.Choices(regions); a.OK {
+				row[i] = &truth{a.Labels}
+			}
+		}
+		out = append(out, row)
+	}
+	return out, nil
+}
+
+// answer is that of a line of JSONL.
+func (b *binder) answer(e entry) (*truth, error) {
+	if len(b.from) != 1 {
+		return nil, fmt.Errorf("a line has the labels of one control, but %s has %d that hone learns: use a config with one, or a Label Studio export", b.given, len(b.from))
+	}
+	q := b.from[0]
+	if !q.Multiple && len(e.labels) != 1 {
+		return nil, fmt.Errorf(`it has %d labels, but <Choices name=%q> takes one: make it choice="multiple", or keep one label`, len(e.labels), q.Name)
+	}
+	t := &truth{}
+	for _, l := range e.labels {
+		name, ok := q.find(l)
+		if !ok {
+			return nil, fmt.Errorf("label %q is not in %s: add <Choice value=%q/> to it, or take the line out", l, b.given, l)
+		}
+		if !slices.Contains(t.labels, name) {
+			t.labels = append(t.labels, name)
+		}
+	}
+	return t, nil
+}
+
+// find is the name of the label that data calls l: by its name, its value or its
+// alias.
+func (q *question) find(l string) (string, bool) {
+	for _, l := range []string{l, choiceValue(l)} {
+		if slices.Contains(q.labels, l) {
+			return l, true
+		}
+		v, err := json.Marshal(map[string][]string{"choices": {l}})
+		if err != nil {
+			continue
+		}
+		a := q.Choices([]labelstudio.Region{{FromName: q.Name, Value: v}})
+		if a.OK && len(a.Labels) == 1 {
+			return a.Labels[0], true
+		}
+	}
+	return "", false
+}
+
+// settle writes the answers under the simulated config and finds the truth.
+func (b *binder) settle(it *item, said [][]*truth) {
+	it.truth = make([]*truth, len(b.to))
+	for _, row := range said {
+		regions := []labelstudio.Region{}
+		for i, t := range row {
+			if t == nil {
+				continue
+			}
+			q := &b.to[i]
+			if b.names != nil {
+				renamed := make([]string, len(t.labels))
+				for j, l := range t.labels {
+					renamed[j] = b.names[q.Name][l]
+				}
+				t.labels = renamed
+			}
+			regions = append(regions, q.EncodeChoices(fmt.Sprintf("r%d", i+1), t.labels, 1))
+		}
+		if len(regions) == 0 {
+			continue
+		}
+		result, err := json.Marshal(regions)
+		if err != nil {
+			continue // strings and their lists always marshal
+		}
+		it.results = append(it.results, result)
+	}
+	for i := range b.to {
+		it.truth[i] = b.to[i].majority(said, i)
+	}
+}
+
+// majority is what most annotators say: of exclusive labels the most frequent,
+// the first in the config of several; otherwise all that half of them gave.
+func (q *question) majority(said [][]*truth, i int) *truth {
+	count := map[string]int{}
+	n := 0
+	for _, row := range said {
+		if row[i] == nil {
+			continue
+		}
+		n++
+		for _, l := range row[i].labels {
+			count[l]++
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	t, best := &truth{}, 0
+	for _, l := range q.labels {
+		switch c := count[l]; {
+		case q.Multiple && 2*c >= n:
+			t.labels = append(t.labels, l)
+		case !q.Multiple && c > best:
+			t.labels, best = []string{l}, c
+		}
+	}
+	return t
+}

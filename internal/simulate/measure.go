@@ -1,0 +1,166 @@
+package simulate
+
+import (
+	"context"
+	"math"
+	"slices"
+
+	"github.com/hone-ml/hone/event"
+)
+
+// bins of the calibration error.
+const bins = 15
+
+// tally is what is counted for one question.
+type tally struct {
+	tasks, right   int
+	hit, wrong     map[string]int // labels said, rightly and wrongly
+	missed         map[string]int
+	loss           float64
+	judged         [bins]int // answers by how sure the model was
+	sure, deserved [bins]float64
+}
+
+// measure asks the model for the test tasks, as /predict does.
+func (r *run) measure(ctx context.Context) (Point, error) {
+	answers, err := r.learner.Predict(ctx, project, "", r.test)
+	if err != nil {
+		return Point{}, err
+	}
+	dists, _, err := r.learner.Distributions(ctx, project, r.test)
+	if err != nil {
+		return Point{}, err
+	}
+	p := Point{Labels: r.labels}
+	asked := 0
+	for i, q := range r.questions {
+		t := tally{hit: map[string]int{}, wrong: map[string]int{}, missed: map[string]int{}}
+		for j, it := range r.Data.test {
+			if it.truth[i] == nil {
+				continue
+			}
+			var said []string
+			answered := false
+			if !answers[j].Abstains() {
+				a := q.Choices(answers[j].Result)
+				said, answered = a.Labels, a.OK || q.Multiple
+			}
+			t.answer(it.truth[i].labels, said, answered)
+			t.believe(it.truth[i].labels, q.believed(dists[j]), !q.Multiple)
+		}
+		if t.tasks == 0 {
+			continue
+		}
+		asked++
+		p.Accuracy += float64(t.right) / float64(t.tasks)
+		p.MacroF1 += t.macroF1(q.labels)
+		p.LogLoss += t.loss / float64(t.tasks)
+		p.ECE += t.ece()
+	}
+	n := float64(asked)
+	p.Accuracy, p.MacroF1, p.LogLoss, p.ECE = p.Accuracy/n, p.MacroF1/n, p.LogLoss/n, p.ECE/n
+	return p, nil
+}
+
+// answer counts what the model said of one task.
+func (t *tally) answer(truth, said []string, answered bool) {
+	t.tasks++
+	if answered && len(truth) == len(said) && !slices.ContainsFunc(truth, func(l string) bool { return !slices.Contains(said, l) }) {
+		t.right++
+	}
+	for _, l := range said {
+		if slices.Contains(truth, l) {
+			t.hit[l]++
+		} else {
+			t.wrong[l]++
+		}
+	}
+	for _, l := range truth {
+		if !slices.Contains(said, l) {
+			t.missed[l]++
+		}
+	}
+}
+
+// macroF1 is the mean over the labels that the truth has.
+func (t *tally) macroF1(labels []string) float64 {
+	var sum, n float64
+	for _, l := range labels {
+		if t.hit[l]+t.missed[l] > 0 {
+			sum += 2 * float64(t.hit[l]) / float64(2*t.hit[l]+t.wrong[l]+t.missed[l])
+			n++
+		}
+	}
+	if n == 0 {
+		return 0 // nobody gave any label
+	}
+	return sum / n
+}
+
+// believed is the model's distribution for the question; where it has none all
+// labels are as likely.
+func (q *question) believed(dists []event.Distribution) event.Distribution {
+	for _, d := range dists {
+		if d.Control == q.Name {
+			return d
+		}
+	}
+	d := event.Distribution{Control: q.Name, Labels: q.labels, P: make([]float64, len(q.labels))}
+	for i := range d.P {
+		d.P[i] = 1 / float64(len(q.labels))
+		if q.Multiple {
+			d.P[i] = 0.5
+		}
+	}
+	return d
+}
+
+// least keeps logarithms finite.
+const least = 1e-12
+
+// believe judges the probabilities of one task.
+func (t *tally) believe(truth []string, d event.Distribution, exclusive bool) {
+	top := 0
+	for i, l := range d.Labels {
+		is := slices.Contains(truth, l)
+		p := d.P[i]
+		if p > d.P[top] {
+			top = i
+		}
+		if exclusive {
+			if is {
+				t.loss -= math.Log(max(p, least))
+			}
+			continue
+		}
+		if !is {
+			t.loss -= math.Log(max(1-p, least))
+		} else {
+			t.loss -= math.Log(max(p, least))
+		}
+		t.judge(max(p, 1-p), is == (p >= 0.5))
+	}
+	if exclusive && len(d.P) > 0 {
+		t.judge(d.P[top], slices.Contains(truth, d.Labels[top]))
+	}
+}
+
+// judge counts one answer and how sure the model was of it.
+func (t *tally) judge(sure float64, right bool) {
+	b := min(int(sure*bins), bins-1)
+	t.judged[b]++
+	t.sure[b] += sure
+	if right {
+		t.deserved[b]++
+	}
+}
+
+func (t *tally) ece() float64 {
+	var sum float64
+	n := 0
+	for b := range bins {
+		sum += math.Abs(t.sure[b] - t.deserved[b])
+		n += t.judged[b]
+	}
+	return sum / float64(max(1, n))
+}

@@ -1,0 +1,168 @@
+package simulate
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"unicode"
+
+	"github.com/hone-ml/hone/labelstudio"
+)
+
+// entry is one labelled thing of a file, as it was written.
+type entry struct {
+	where string // "file:line" or "file, task 3", for errors
+	data  json.RawMessage
+	// labels and multiple are of JSONL; results, one for each person who
+	// answered, are of a Label Studio export.
+	labels   []string
+	multiple bool
+	results  [][]labelstudio.Region
+}
+
+// readFile reads JSONL or a Label Studio JSON export, gzipped or not; which of
+// them is seen from the content.
+func readFile(path string) ([]entry, error) {
+	f, err := os.Open(path) // #nosec G304 -- named by the user
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	r := bufio.NewReaderSize(f, 1<<16)
+	if magic, _ := r.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
+		z, err := gzip.NewReader(r)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		r = bufio.NewReaderSize(z, 1<<16)
+	}
+	first, err := firstByte(r)
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil, fmt.Errorf("%s is empty", path)
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", path, err)
+	case first == '[':
+		return readExport(path, r)
+	}
+	return readLines(path, r)
+}
+
+// firstByte steps over a byte order mark and peeks at what follows white space.
+func firstByte(r *bufio.Reader) (byte, error) {
+	if bom, _ := r.Peek(3); string(bom) == "\xef\xbb\xbf" {
+		_, _ = r.Discard(3)
+	}
+	for n := 1; ; n++ {
+		b, err := r.Peek(n)
+		if len(b) < n {
+			if err == nil || errors.Is(err, bufio.ErrBufferFull) {
+				err = io.EOF
+			}
+			return 0, err
+		}
+		if !unicode.IsSpace(rune(b[n-1])) {
+			return b[n-1], nil
+		}
+	}
+}
+
+func readLines(path string, r *bufio.Reader) ([]entry, error) {
+	var out []entry
+	for n := 1; ; n++ {
+		line, err := r.ReadBytes('\n')
+		if err != nil && !errors.Is(err, io.EOF) {
+			return nil, fmt.Errorf("%s:%d: %w", path, n, err)
+		}
+		if len(bytes.TrimSpace(line)) > 0 {
+			e, fault := readLine(line)
+			if fault != nil {
+				return nil, fmt.Errorf("%s:%d: %w", path, n, fault)
+			}
+			e.where = fmt.Sprintf("%s:%d", path, n)
+			out = append(out, e)
+		}
+		if err != nil {
+			break
+		}
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("%s is empty", path)
+	}
+	return out, nil
+}
+
+const wantLine = `each line is {"text": "...", "label": "..."}, or {"text": "...", "labels": ["...", "..."]} for several`
+
+func readLine(line []byte) (entry, error) {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(line, &fields); err != nil {
+		return entry{}, fmt.Errorf("not a JSON object (%w); %s", err, wantLine)
+	}
+	if fields == nil {
+		return entry{}, fmt.Errorf("null is not a JSON object; %s", wantLine)
+	}
+	label, single := fields["label"]
+	labels, multiple := fields["labels"]
+	_, tokens := fields["tokens"]
+	_, tags := fields["tags"]
+	var e entry
+	switch {
+	case single && multiple:
+		return e, errors.New(`it has both "label" and "labels"; keep one`)
+	case tokens && tags:
+		return e, errors.New(`it has "tokens" and "tags": hone does not learn spans yet`)
+	case !single && !multiple:
+		return e, fmt.Errorf(`it has no "label"; %s`, wantLine)
+	case single:
+		name, err := labelName(label)
+		if err != nil {
+			return e, fmt.Errorf(`"label" %w`, err)
+		}
+		e.labels = []string{name}
+	default:
+		var list []json.RawMessage
+		if json.Unmarshal(labels, &list) != nil || list == nil {
+			return e, errors.New(`"labels" is not a list; use "label" for a single one`)
+		}
+		e.multiple = true
+		for _, l := range list {
+			name, err := labelName(l)
+			if err != nil {
+				return e, fmt.Errorf(`"labels": one of them %w`, err)
+			}
+			e.labels = append(e.labels, name)
+		}
+	}
+	// The model must not be able to read the answer, whatever the config shows.
+	delete(fields, "label")
+	delete(fields, "labels")
+	var err error
+	e.data, err = json.Marshal(fields)
+	return e, err
+}
+
+// labelName reads a label: a text, or a number or truth value as it is written.
+func labelName(raw json.RawMessage) (string, error) {
+	var name string
+	switch raw = bytes.TrimSpace(raw); raw[0] {
+	case '{', '[', 'n':
+		return "", fmt.Errorf("is %.40s, not a text", raw)
+	case '"':
+		if err := json.Unmarshal(raw, &name); err != nil {
+			return "", err
+		}
+	default:
+		name = string(raw)
+	}
+	if name = strings.TrimSpace(name); name == "" {
+		return "", errors.New("is empty")
+	}
+	return name, nil
+}

@@ -1,0 +1,148 @@
+package simulate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hone-ml/hone/learner/feature"
+	"github.com/hone-ml/hone/sampler"
+)
+
+// Options say what is simulated.
+type Options struct {
+	// Strategies are names that the sampler knows; each is one set of curves.
+	Strategies []string
+	// Labels are the numbers of labels at which the model is measured, rising.
+	// Those beyond the data are measured once, with all of it.
+	Labels []int
+	// Batch is how many tasks are labelled between two rankings of the pool.
+	Batch int
+	// Seeds is the number of repetitions, from seed 0: each has an order of its
+	// own for what is random.
+	Seeds int
+	// Jobs is how many curves are run at once, one a core if zero. The results do
+	// not depend on it.
+	Jobs int
+	// Encoder is the learner's; its default if nil. It is shared by all curves.
+	Encoder feature.Encoder
+	// QueueSize, Head and RandomShare are the sampler's; queue and head are at
+	// least a batch.
+	QueueSize, Head int
+	RandomShare     float64
+	// Dir is where the curves' databases are for as long as they run; the
+	// system's directory for temporary files if empty.
+	Dir string
+	// Progress, when not nil, is told how many labels of all were given. It is
+	// called by one curve at a time.
+	Progress func(done, all int)
+}
+
+func (o *Options) validate() error {
+	var errs []error
+	bad := func(is bool, format string, args ...any) {
+		if is {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	bad(len(o.Strategies) == 0, "no strategy; name some of %q", sampler.Strategies())
+	for i, s := range o.Strategies {
+		if _, err := sampler.Strategy(s); err != nil {
+			errs = append(errs, err)
+		}
+		bad(slices.Contains(o.Strategies[:i], s), "strategy %q is named twice", s)
+	}
+	bad(len(o.Labels) == 0, "no numbers of labels; give some, such as 0,10,25,50,100")
+	for i, n := range o.Labels {
+		bad(n < 0, "%d labels; it must be 0 or more", n)
+		bad(i > 0 && n <= o.Labels[i-1], "the numbers of labels must rise: %d comes after %d", n, o.Labels[max(0, i-1)])
+	}
+	bad(o.Batch < 1, "batch %d; it must be at least 1", o.Batch)
+	bad(o.Seeds < 1, "%d seeds; it must be at least 1", o.Seeds)
+	bad(o.Jobs < 0, "%d jobs; it must be 0 (one a core) or more", o.Jobs)
+	return errors.Join(errs...)
+}
+
+// Result is what came out; as JSON it is the file that people script against.
+type Result struct {
+	Curves []Curve `json:"curves"`
+}
+
+// Curve is one learning curve.
+type Curve struct {
+	Strategy string  `json:"strategy"`
+	Seed     int     `json:"seed"`
+	Points   []Point `json:"points"`
+	// Seconds is the time the whole curve took.
+	Seconds float64 `json:"seconds"`
+}
+
+// Point is one measurement on the test data. With several controls every figure
+// is the mean over them. A task the model abstains from counts as wrong, and as
+// equal probabilities for all labels.
+type Point struct {
+	Labels int `json:"labels"`
+	// Accuracy is the share of tasks whose labels are exactly right.
+	Accuracy float64 `json:"accuracy"`
+	// MacroF1 is the mean over the labels that the test data have.
+	MacroF1 float64 `json:"macro_f1"`
+	// LogLoss is the mean negative logarithm of the truth's probability, per task.
+	LogLoss float64 `json:"log_loss"`
+	// ECE is the expected calibration error in 15 bins (Naeini, Cooper &
+	// Hauskrecht 2015).
+	ECE float64 `json:"ece"`
+}
+
+// Run simulates every strategy with every seed. Equal data and options give
+// equal results, whatever runs at once, but for the seconds.
+func Run(ctx context.Context, d *Data, o Options) (Result, error) {
+	if err := o.validate(); err != nil {
+		return Result{}, err
+	}
+	points := slices.Clone(o.Labels)
+	for i := range points {
+		points[i] = min(points[i], d.Pool())
+	}
+	points = slices.Compact(points)
+	if o.Jobs == 0 {
+		o.Jobs = runtime.GOMAXPROCS(0)
+	}
+	var res Result
+	for _, s := range o.Strategies {
+		for seed := range o.Seeds {
+			res.Curves = append(res.Curves, Curve{Strategy: s, Seed: seed})
+		}
+	}
+	var mu sync.Mutex
+	done, all := 0, len(res.Curves)*points[len(points)-1]
+	gave := func(n int) {
+		mu.Lock()
+		defer mu.Unlock()
+		if done += n; o.Progress != nil {
+			o.Progress(done, all)
+		}
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(o.Jobs)
+	for i := range res.Curves {
+		c := &res.Curves[i]
+		g.Go(func() error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := d.curve(ctx, o, points, c, gave); err != nil {
+				return fmt.Errorf("strategy %s, seed %d: %w", c.Strategy, c.Seed, err)
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return Result{}, err
+	}
+	return res, nil
+}
