@@ -17,9 +17,12 @@ type Settings struct {
 	Parts []float64 `json:"parts,omitempty"`
 }
 
-// Defaults were the best over-all on hashed n-grams of four public sets, from 10
-// to 1,000 labels; accuracy is flat around them.
-func Defaults() Settings { return Settings{Ridge: 0.01, Bias: 0.1} }
+// Defaults are a good start on hashed n-grams. Measured on held-out parts of six
+// public training sets, from 25 to 500 labels, accuracy is flat around them. A
+// ridge of 0.001 gains another 0.005 where labels are clean, and costs as much
+// log-loss as there is to lose where they are noisy. A larger bias makes few labels
+// follow the most frequent class: 0.1 costs up to 0.02 of macro-F1 at 100 labels.
+func Defaults() Settings { return Settings{Ridge: 0.003, Bias: 0.03} }
 
 // Validate says what is wrong with settings that came from outside.
 func (s Settings) Validate() error {

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func runHone(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	root := newRoot()
+	var out bytes.Buffer
+	root.SetOut(&out)
+	root.SetErr(&out)
+	root.SetArgs(args)
+	err := root.ExecuteContext(t.Context())
+	return out.String(), err
+}
+
+func TestSimulateWritesTableJSONAndPlot(t *testing.T) {
+	shipped, dir := filepath.Join("..", "..", "data", "clinc10"), t.TempDir()
+	args := []string{
+		"simulate", "--data", filepath.Join(shipped, "tasks.jsonl"), "--test", filepath.Join(shipped, "test.jsonl"),
+		"--label-config", filepath.Join(shipped, "label_config.xml"), "--labels", "0,20,60", "--batch", "20", "--seeds", "2",
+		"--strategy", "margin,random", "--encoder", "hashed",
+	}
+	out, err := runHone(t, append(args, "--json", filepath.Join(dir, "out.json"), "--plot", filepath.Join(dir, "curve.svg"))...)
+	require.NoError(t, err)
+	assert.Contains(t, out, "10 classes, 1000 tasks to learn from, 500 to measure on")
+	assert.Regexp(t, `margin +60 +0\.\d{3} ± 0\.\d{3}`, out)
+	svg, err := os.ReadFile(filepath.Join(dir, "curve.svg"))
+	require.NoError(t, err)
+	assert.Contains(t, string(svg), "tasks.jsonl, hashed features, mean of 2 seeds")
+	written, err := os.ReadFile(filepath.Join(dir, "out.json"))
+	require.NoError(t, err)
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	assert.Len(t, left, 2)
+
+	out, err = runHone(t, append(args, "--json", "-", "--jobs", "2")...)
+	require.NoError(t, err)
+	type file struct {
+		Curves []struct {
+			Strategy string
+			Seed     int
+			Points   []struct {
+				Labels   int
+				Accuracy float64
+				MacroF1  float64 `json:"macro_f1"`
+			}
+		}
+	}
+	var a, b file
+	require.NoError(t, json.Unmarshal(written, &a))
+	require.NoError(t, json.Unmarshal([]byte(out), &b), "nothing but JSON on standard output")
+	assert.Equal(t, a, b)
+	assert.Len(t, a.Curves, 4)
+}
+
+func TestSimulateRefusesWithTheFix(t *testing.T) {
+	shipped := filepath.Join("..", "..", "data", "clinc10")
+	good := []string{"simulate", "--data", filepath.Join(shipped, "tasks.jsonl"), "--test", filepath.Join(shipped, "test.jsonl")}
+	for want, args := range map[string][]string{
+		`required flag(s) "data", "test" not set`: {"simulate"},
+		`unknown encoder "none"; use one of`:      append(good[:5:5], "--encoder", "none"),
+		`unknown sampling strategy "best"`:        append(good[:5:5], "--strategy", "best"),
+		"must rise: 5 comes after 10":             append(good[:5:5], "--labels", "10,5"),
+		"nowhere.jsonl":                           {"simulate", "--data", "nowhere.jsonl", "--test", "nowhere.jsonl"},
+		"write " + filepath.Join(shipped, "nowhere", "x"): append(good[:5:5], "--labels", "1", "--seeds", "1", "--strategy", "random",
+			"--json", filepath.Join(shipped, "nowhere", "x")),
+	} {
+		_, err := runHone(t, args...)
+		assert.ErrorContains(t, err, want)
+	}
+}

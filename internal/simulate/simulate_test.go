@@ -1,0 +1,323 @@
+package simulate
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/learner/feature"
+	"github.com/hone-ml/hone/sampler"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// generated are n lines with one of three labels that a few words tell.
+func generated(n int, seed uint64) string {
+	rng := rand.New(rand.NewPCG(seed, 3))
+	var b strings.Builder
+	for range n {
+		y := rng.IntN(3)
+		text := ""
+		for range 5 {
+			text += fmt.Sprintf("w%d ", rng.IntN(60))
+		}
+		text += fmt.Sprintf("topic%d%c", y, 'a'+rng.IntN(6))
+		_, _ = fmt.Fprintf(&b, "{\"text\":%q,\"label\":\"class_%d\"}\n", text, y)
+	}
+	return b.String()
+}
+
+func options() Options {
+	return Options{
+		Strategies: []string{sampler.Margin, sampler.Random}, Labels: []int{0, 5, 20, 60}, Batch: 3, Seeds: 2,
+		QueueSize: 30, Head: 5, RandomShare: 0.1, Encoder: feature.NewHashed(),
+	}
+}
+
+func simulated(t testing.TB, d *Data, o Options) Result {
+	t.Helper()
+	o.Dir = t.TempDir()
+	res, err := Run(t.Context(), d, o)
+	require.NoError(t, err)
+	left, err := os.ReadDir(o.Dir)
+	require.NoError(t, err)
+	assert.Empty(t, left, "nothing is left behind")
+	for i := range res.Curves {
+		assert.Positive(t, res.Curves[i].Seconds)
+		res.Curves[i].Seconds = 0
+	}
+	return res
+}
+
+func TestSameResultWhateverRunsAtOnce(t *testing.T) {
+	d := load(t, generated(150, 1), generated(80, 2))
+	o := options()
+	o.Jobs = 1
+	told := 0
+	o.Progress = func(done, all int) {
+		assert.Greater(t, done, told)
+		told = done
+		assert.Equal(t, 4*60, all)
+	}
+	one := simulated(t, d, o)
+	assert.Equal(t, 4*60, told)
+	o.Jobs, o.Progress = 4, nil
+	assert.Equal(t, one, simulated(t, d, o))
+
+	require.Len(t, one.Curves, 4)
+	for i, c := range one.Curves {
+		assert.Equal(t, o.Strategies[i/2], c.Strategy)
+		assert.Equal(t, i%2, c.Seed)
+		require.Len(t, c.Points, 4)
+		assert.InDelta(t, math.Log(3), c.Points[0].LogLoss, 0.1, "next to nothing is known")
+		assert.Greater(t, c.Points[3].Accuracy, c.Points[1].Accuracy)
+		assert.Greater(t, c.Points[3].Accuracy, 0.8)
+		assert.Less(t, c.Points[3].LogLoss, c.Points[1].LogLoss)
+	}
+	assert.NotEqual(t, one.Curves[2].Points, one.Curves[3].Points, "another seed, another order")
+	// Seed 1 alone is the same curve.
+	o.Strategies = []string{sampler.Random}
+	assert.Equal(t, one.Curves[2:], simulated(t, d, o).Curves)
+}
+
+func TestJSONIsWhatPeopleScriptAgainst(t *testing.T) {
+	d := load(t, generated(60, 1), generated(40, 2))
+	o := options()
+	o.Labels, o.Seeds = []int{0, 20}, 1
+	got, err := json.MarshalIndent(simulated(t, d, o), "", "  ")
+	require.NoError(t, err)
+	var shape any
+	require.NoError(t, json.Unmarshal(got, &shape))
+	got, err = json.MarshalIndent(kinds(shape), "", "  ")
+	require.NoError(t, err)
+	golden := filepath.Join("testdata", "shape.json")
+	if *update {
+		require.NoError(t, os.WriteFile(golden, append(got, '\n'), 0o600))
+	}
+	want, err := os.ReadFile(golden)
+	require.NoError(t, err)
+	assert.JSONEq(t, string(want), string(got))
+}
+
+// kinds replaces figures that may improve by their kind.
+func kinds(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for k, x := range v {
+			if _, number := x.(float64); number && k != "labels" && k != "seed" {
+				v[k] = "number"
+				continue
+			}
+			v[k] = kinds(x)
+		}
+		return v
+	case []any:
+		for i := range v {
+			v[i] = kinds(v[i])
+		}
+	}
+	return v
+}
+
+func TestLabelsBeyondTheDataAreAllOfThem(t *testing.T) {
+	d := load(t, generated(30, 1), generated(20, 2))
+	o := options()
+	o.Labels = []int{10, 40, 90}
+	for _, c := range simulated(t, d, o).Curves {
+		require.Len(t, c.Points, 2)
+		assert.Equal(t, 30, c.Points[1].Labels)
+	}
+}
+
+// With all labels given, the strategies differ in the order alone, and the model
+// is a function of the labels.
+func TestStrategiesMeetWhenAllIsLabelled(t *testing.T) {
+	d := load(t, generated(60, 1), generated(40, 2))
+	o := options()
+	o.Labels = []int{60}
+	res := simulated(t, d, o)
+	for _, c := range res.Curves[1:] {
+		assert.InDelta(t, res.Curves[0].Points[0].LogLoss, c.Points[0].LogLoss, 0.005)
+	}
+}
+
+func TestSeveralLabelsAndSeveralAnnotators(t *testing.T) {
+	var lines strings.Builder
+	rng := rand.New(rand.NewPCG(4, 4))
+	for range 120 {
+		a, b := rng.IntN(2) == 0, rng.IntN(2) == 0
+		text, labels := fmt.Sprintf("w%d", rng.IntN(30)), []string{}
+		if a {
+			text, labels = text+" alpha", append(labels, "a_label")
+		}
+		if b {
+			text, labels = text+" beta", append(labels, "b_label")
+		}
+		l, err := json.Marshal(map[string]any{"text": text, "labels": labels})
+		require.NoError(t, err)
+		lines.Write(append(l, '\n'))
+	}
+	o := options()
+	o.Labels, o.Seeds = []int{0, 80}, 1
+	for _, c := range simulated(t, load(t, lines.String(), lines.String()), o).Curves {
+		assert.InDelta(t, 2*math.Ln2, c.Points[0].LogLoss, 0.1)
+		assert.Greater(t, c.Points[1].Accuracy, 0.95)
+		assert.Greater(t, c.Points[1].MacroF1, 0.95)
+	}
+	export := file(t, "export.json", reviews)
+	d, err := Load(Source{Train: export, Test: export, LabelConfig: file(t, "c.xml", config)})
+	require.NoError(t, err)
+	o.Labels = []int{2}
+	for _, c := range simulated(t, d, o).Curves {
+		assert.InDelta(t, 1.0, c.Points[0].Accuracy, 1e-9)
+	}
+}
+
+func TestShippedData(t *testing.T) {
+	dir := filepath.Join("..", "..", "data", "clinc10")
+	d, err := Load(Source{
+		Train: filepath.Join(dir, "tasks.jsonl"), Test: filepath.Join(dir, "test.jsonl"), LabelConfig: filepath.Join(dir, "label_config.xml"),
+	})
+	require.NoError(t, err)
+	o := options()
+	o.Labels, o.Batch = []int{50, 150}, 10
+	for _, c := range simulated(t, d, o).Curves {
+		assert.Greater(t, c.Points[1].Accuracy, 0.55, c.Strategy)
+		assert.Greater(t, c.Points[1].Accuracy, c.Points[0].Accuracy, c.Strategy)
+	}
+}
+
+func TestRunEndsWithItsContext(t *testing.T) {
+	d := load(t, generated(150, 1), generated(80, 2))
+	o := options()
+	o.Dir = t.TempDir()
+	ctx, cancel := context.WithCancel(t.Context())
+	o.Progress = func(int, int) { cancel() }
+	_, err := Run(ctx, d, o)
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("ended with %v", err)
+	}
+	left, err := os.ReadDir(o.Dir)
+	require.NoError(t, err)
+	assert.Empty(t, left)
+}
+
+func TestOptionsAreCheckedAtOnce(t *testing.T) {
+	_, err := Run(t.Context(), &Data{}, Options{Strategies: []string{"best", "margin", "margin"}, Labels: []int{10, 5, -1}, Jobs: -1})
+	for _, want := range []string{`"best"`, "named twice", "must rise: 5 comes after 10", "-1 labels", "batch 0", "0 seeds", "-1 jobs"} {
+		assert.ErrorContains(t, err, want)
+	}
+	_, err = Run(t.Context(), &Data{}, Options{Batch: 1, Seeds: 1})
+	assert.ErrorContains(t, err, "no strategy")
+	assert.ErrorContains(t, err, "no numbers of labels")
+}
+
+func TestTallyKnownAnswers(t *testing.T) {
+	d := func(exclusive bool, p ...float64) event.Distribution {
+		return event.Distribution{Labels: []string{"a", "b", "c"}, P: p, Exclusive: exclusive}
+	}
+	c := tally{hit: map[string]int{}, wrong: map[string]int{}, missed: map[string]int{}}
+	for _, x := range []struct {
+		truth, said string
+		p           []float64
+	}{
+		{"a", "a", []float64{.8, .1, .1}},
+		{"a", "b", []float64{.3, .6, .1}},
+		{"b", "b", []float64{.1, .8, .1}},
+		{"b", "", []float64{.4, .3, .3}},
+	} {
+		var said []string
+		if x.said != "" {
+			said = []string{x.said}
+		}
+		c.answer([]string{x.truth}, said, x.said != "")
+		c.believe([]string{x.truth}, d(true, x.p...), true)
+	}
+	assert.Equal(t, 2, c.right)
+	assert.InDelta(t, (2./3+1./2)/2, c.macroF1([]string{"a", "b", "c"}), 1e-12, "c is not in the data")
+	assert.InDelta(t, -math.Log(.8*.3*.8*.3), c.loss, 1e-12)
+	assert.InDelta(t, (2*.2+.6+.4)/4, c.ece(), 1e-12)
+
+	// Without a distribution all labels are as likely.
+	q := question{labels: []string{"a", "b", "c", "d"}}
+	assert.Equal(t, []float64{.25, .25, .25, .25}, q.believed(nil).P)
+	q.Multiple = true
+	assert.Equal(t, []float64{.5, .5, .5, .5}, q.believed(nil).P)
+
+	m := tally{hit: map[string]int{}, wrong: map[string]int{}, missed: map[string]int{}}
+	m.answer([]string{"a", "c"}, []string{"c", "a"}, true)
+	m.answer([]string{"a", "c"}, []string{"c"}, true)
+	m.answer(nil, nil, true)
+	m.answer(nil, nil, false)
+	m.believe([]string{"a", "c"}, d(false, .9, .2, .4), false)
+	assert.Equal(t, 2, m.right, "an abstention is wrong, none of them is an answer")
+	assert.InDelta(t, -math.Log(.9*.8*.4), m.loss, 1e-12)
+	assert.InDelta(t, (.1+.2+.6)/3, m.ece(), 1e-12)
+}
+
+func TestTableAndPlot(t *testing.T) {
+	curve := func(s string, seed int, y ...float64) Curve {
+		c := Curve{Strategy: s, Seed: seed}
+		for i, v := range y {
+			c.Points = append(c.Points, Point{Labels: 50 * i, Accuracy: v, MacroF1: v / 2})
+		}
+		return c
+	}
+	r := Result{Curves: []Curve{curve("margin", 0, 0, .4, .6), curve("margin", 1, 0, .5, .8), curve("random", 0, 0, .3, .5), curve("random", 1, 0, .3, .4)}}
+	var b bytes.Buffer
+	require.NoError(t, r.Table(&b))
+	assert.Equal(t, `strategy   labels   accuracy        macro-F1
+margin     0        0.000 ± 0.000   0.000 ± 0.000
+margin     50       0.450 ± 0.071   0.225 ± 0.035
+margin     100      0.700 ± 0.141   0.350 ± 0.071
+random     0        0.000 ± 0.000   0.000 ± 0.000
+random     50       0.300 ± 0.000   0.150 ± 0.000
+random     100      0.450 ± 0.071   0.225 ± 0.035
+`, b.String())
+	for _, r := range []Result{r, {Curves: []Curve{curve("margin", 0, .7)}}} {
+		b.Reset()
+		require.NoError(t, r.Plot(&b, `a <title> & "more"`))
+		assert.NotContains(t, b.String(), "NaN")
+		assert.NotContains(t, b.String(), "Inf")
+		lines := 0
+		for dec := xml.NewDecoder(&b); ; {
+			tok, err := dec.Token()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			require.NoError(t, err)
+			if e, ok := tok.(xml.StartElement); ok && e.Name.Local == "polyline" {
+				lines++
+			}
+		}
+		assert.Equal(t, 2*len(r.Rows())/len(r.Curves[0].Points), lines)
+	}
+}
+
+func TestNiceSteps(t *testing.T) {
+	for _, c := range []struct {
+		length float64
+		n      int
+		want   float64
+	}{{1, 5, .2}, {.62, 5, .2}, {500, 6, 100}, {5000, 6, 1000}, {25, 6, 5}, {1, 6, .2}} {
+		assert.InDelta(t, c.want, nice(c.length, c.n), 1e-12)
+	}
+}
