@@ -71,6 +71,9 @@ func newDeadLetter(c *cli) *cobra.Command {
 					return err
 				}
 				c.printf("%d %s\n", n, done)
+				if n < len(ids) {
+					return fmt.Errorf("%d of the %d dead letters named are not there (see `hone deadletter list`)", len(ids)-n, len(ids))
+				}
 				return nil
 			},
 		}

@@ -48,7 +48,20 @@ func (a *app) List(ctx context.Context) ([]api.Project, error) {
 	return out, nil
 }
 
+// Get reads what is said to be done before what it was done to: when nothing is
+// left to learn, the counts are those of all that was.
 func (a *app) Get(ctx context.Context, id event.ProjectID) (api.Project, error) {
+	out := api.Project{ID: id, Heads: []api.Head{}}
+	a.addReconcile(&out)
+	lags, err := a.pipe.Lag()
+	if err != nil {
+		return out, err
+	}
+	for _, l := range lags {
+		if l.Topic == event.Changes {
+			out.Backlog = l.Entries
+		}
+	}
 	meta, err := a.store.Meta(ctx, id)
 	if errors.Is(err, state.ErrUnknownProject) {
 		return api.Project{}, fmt.Errorf("%w %d: run `hone connect --project %d`", api.ErrUnknownProject, id, id)
@@ -56,7 +69,7 @@ func (a *app) Get(ctx context.Context, id event.ProjectID) (api.Project, error) 
 	if err != nil {
 		return api.Project{}, err
 	}
-	out := api.Project{ID: id, Title: meta.Title, LastEvent: when(meta.LastEvent), MissedFound: meta.Missed, Heads: []api.Head{}}
+	out.Title, out.LastEvent, out.MissedFound = meta.Title, when(meta.LastEvent), meta.Missed
 	if meta.Gone {
 		out.Problems = append(out.Problems, "Label Studio no longer has this project, or the token may not see it")
 	}
@@ -67,20 +80,8 @@ func (a *app) Get(ctx context.Context, id event.ProjectID) (api.Project, error) 
 	out.Tasks, out.Skipped, out.Pool = n.Tasks, n.Skipped, n.Tasks-n.Labelled
 	a.addLearner(&out)
 	a.addSampler(&out)
-	a.addReconcile(&out)
-	if out.DeadLetters, err = a.pipe.CountDeadLetters(ctx); err != nil {
-		return out, err
-	}
-	lags, err := a.pipe.Lag()
-	if err != nil {
-		return out, err
-	}
-	for _, l := range lags {
-		if l.Topic == event.Changes {
-			out.Backlog = l.Entries
-		}
-	}
-	return out, nil
+	out.DeadLetters, err = a.pipe.CountDeadLetters(ctx)
+	return out, err
 }
 
 func (a *app) addLearner(out *api.Project) {

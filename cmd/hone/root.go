@@ -31,8 +31,14 @@ a project with "hone connect", and look at it with "hone status".`,
 		Version:       version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		PersistentPreRun: func(cmd *cobra.Command, _ []string) {
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			c.cmd = cmd
+			if f := cmd.Flags().Lookup("project"); f != nil && f.Changed {
+				if id, err := cmd.Flags().GetInt64("project"); err == nil && id < 1 {
+					return fmt.Errorf("--project must be a number from 1: the one in the project's address in Label Studio")
+				}
+			}
+			return nil
 		},
 	}
 	f := root.PersistentFlags()
@@ -43,7 +49,7 @@ a project with "hone connect", and look at it with "hone status".`,
 	root.SetVersionTemplate("hone {{.Version}}\n")
 	root.AddCommand(
 		newServe(c), newConnect(c), newStatus(c), newDoctor(c), newRetrain(c), newReconcile(c),
-		newVersions(c), newRollback(c), newDeadLetter(c), newSimulate(c), newDemo(c), newHealthcheck(c), newVersion(),
+		newVersions(c), newRollback(c), newDeadLetter(c), newBackup(c), newRestore(c), newSimulate(c), newDemo(c), newHealthcheck(c), newVersion(),
 	)
 	return root
 }

@@ -228,6 +228,43 @@ func (l letters) List(ctx context.Context, limit int) ([]api.DeadLetter, error) 
 	return out, err
 }
 
+func (l letters) Replay(ctx context.Context, ids ...uint64) (int, error) {
+	if len(ids) == 0 {
+		all, err := l.all(ctx)
+		if err != nil {
+			return 0, err
+		}
+		for _, d := range all {
+			if d.Topic != "" { // those without one can only be dropped
+				ids = append(ids, d.Offset)
+			}
+		}
+	}
+	return l.Pipeline.Replay(ctx, ids...)
+}
+
+func (l letters) Drop(ctx context.Context, ids ...uint64) (int, error) {
+	if len(ids) == 0 {
+		all, err := l.all(ctx)
+		if err != nil {
+			return 0, err
+		}
+		for _, d := range all {
+			ids = append(ids, d.Offset)
+		}
+	}
+	return l.Pipeline.Drop(ctx, ids...)
+}
+
+// all are the letters there are now: one that fails again is a new one.
+func (l letters) all(ctx context.Context) ([]pipeline.DeadLetter, error) {
+	n, err := l.CountDeadLetters(ctx)
+	if err != nil || n == 0 {
+		return nil, err
+	}
+	return l.DeadLetters(ctx, n)
+}
+
 // counters reads what the doctor wants to know from the metrics, where it is
 // counted already.
 func (a *app) counters(p event.ProjectID) connect.Counters {

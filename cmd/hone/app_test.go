@@ -1,0 +1,266 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hone-ml/hone/api"
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/lstest"
+)
+
+// unseen are texts that no task has.
+func unseen() (texts, topics []string) {
+	for i := 300; i < 330; i++ {
+		s, topic := text(i)
+		texts, topics = append(texts, s), append(topics, topic)
+	}
+	return texts, topics
+}
+
+func right(got, want []string) (n int) {
+	for i := range got {
+		if got[i] == want[i] {
+			n++
+		}
+	}
+	return n
+}
+
+// TestWholeHone is the loop, from connecting to a restart.
+func TestWholeHone(t *testing.T) {
+	const tasks, labels = 60, 20
+	whole := t
+	s := newStudio(t)
+	dir := t.TempDir()
+	h := start(t, settings(dir, s))
+	p := s.newProject(tasks)
+	h.connect(p)
+	h.await(p, "the pool is read and the queue stands in Label Studio", func(p api.Project) bool {
+		return p.Pool == tasks && p.Queue.Pushed >= 5
+	})
+	until(t, "Label Studio orders by the queue", func() bool {
+		got, err := s.Project(t.Context(), p)
+		require.NoError(t, err)
+		return got.ModelVersion == "hone-1" && got.Sampling == labelstudio.UncertaintySampling
+	})
+
+	notes := map[string]event.Annotation{}
+	for i := range labels {
+		task, topic := s.next(p)
+		notes[topic] = s.annotate(task, topic)
+		h.await(p, "the label is learned and a new queue stands in Label Studio", func(p api.Project) bool {
+			return p.Labels == i+1 && p.Pool == tasks-i-1 && p.Queue.Labels == i+1 && p.Queue.Pushed >= 5
+		})
+	}
+	got := h.status(p)
+	next, _ := s.next(p)
+	assert.Equal(t, got.Queue.Tasks[0], next, "Label Studio serves what hone ranks first")
+	assert.Zero(t, got.MissedFound, "every change came by webhook")
+	assert.Zero(t, got.DeadLetters)
+	require.Len(t, got.Heads, 1)
+	assert.NotNil(t, got.Heads[0].Accuracy)
+	texts, truth := unseen()
+	guesses, _ := h.predict(p, texts...)
+	assert.Greater(t, right(guesses, truth), 24, "of 30")
+
+	t.Run("an edit replaces, a delete forgets", func(t *testing.T) {
+		snapshot := h.status(p).Snapshot
+		_, err := s.UpdateAnnotation(t.Context(), notes["Food"].ID, labelstudio.AnnotationWrite{Result: answer("Money")})
+		require.NoError(t, err)
+		got := h.await(p, "the edit is learned", func(p api.Project) bool { return p.Snapshot > snapshot })
+		assert.Equal(t, labels, got.Labels)
+		require.NoError(t, s.DeleteAnnotation(t.Context(), notes["Food"].ID))
+		h.await(p, "the delete is learned and the task back in the pool", func(p api.Project) bool {
+			return p.Labels == labels-1 && p.Pool == tasks-labels+1
+		})
+	})
+	t.Run("retrain, rollback", func(t *testing.T) {
+		at, err := h.Retrain(t.Context(), p)
+		require.NoError(t, err)
+		got := h.await(p, "the retrain ends", func(p api.Project) bool { return p.Retrain.Last != nil && !p.Retrain.Last.Before(at) })
+		assert.Equal(t, "hone-2", got.ModelVersion)
+		until(t, "Label Studio works with the new version", func() bool {
+			in, err := s.Project(t.Context(), p)
+			require.NoError(t, err)
+			counts, err := s.ModelVersions(t.Context(), p)
+			require.NoError(t, err)
+			return in.ModelVersion == "hone-2" && counts["hone-2"] > 0 && counts["hone-1"] == 0
+		})
+		_, err = h.Rollback(t.Context(), p, "hone-1")
+		require.NoError(t, err)
+		h.await(p, "hone-1 is live", func(p api.Project) bool { return p.ModelVersion == "hone-1" })
+		vs, err := h.Client.Versions(t.Context(), p)
+		require.NoError(t, err)
+		require.Len(t, vs, 2)
+		assert.True(t, vs[0].Live)
+	})
+	t.Run("a restart changes nothing and finds what it missed", func(t *testing.T) {
+		h.await(p, "the model is at its optimum", func(p api.Project) bool { return p.OptimalityGap != nil && *p.OptimalityGap <= 0.005 })
+		before, scores := h.predict(p, texts...)
+		listen := h.addr()
+		h.stop()
+		cfg := settings(dir, s)
+		cfg.Listen = listen
+		h = start(whole, cfg)
+		after, again := h.predict(p, texts...)
+		assert.Equal(t, before, after)
+		assert.InDeltaSlice(t, scores, again, 0.01)
+		assert.Equal(t, labels-1, h.status(p).Labels)
+		assert.Equal(t, "hone-1", h.status(p).ModelVersion)
+
+		h.stop()
+		task, topic := s.next(p)
+		s.annotate(task, topic)
+		h = start(whole, cfg)
+		h.await(p, "the label made meanwhile is found and learned", func(p api.Project) bool {
+			return p.Labels == labels && p.MissedFound == 1
+		})
+	})
+	t.Run("the doctor is content", func(t *testing.T) {
+		var rep api.Report
+		until(t, "it is", func() bool {
+			var err error
+			rep, err = h.Client.Doctor(t.Context(), p)
+			require.NoError(t, err)
+			return !rep.Failed()
+		})
+		assert.NotEmpty(t, rep.Steps)
+	})
+	h.stop()
+}
+
+// A label config that hone cannot learn from must be refused where the user sees it.
+func TestSetupRefusesWhatCannotBeLearned(t *testing.T) {
+	s := newStudio(t)
+	h := start(t, settings(t.TempDir(), s))
+	p, err := s.CreateProject(t.Context(), "boxes", `<View><Image name="i" value="$i"/></View>`)
+	require.NoError(t, err)
+	_, err = s.AddBackend(t.Context(), labelstudio.BackendWrite{Project: p.ID, URL: h.Base, Title: "Hone"})
+	require.ErrorContains(t, err, "Choices", "Label Studio shows hone's sentence")
+	_, err = h.Client.Connect(t.Context(), p.ID, h.Base)
+	require.ErrorContains(t, err, "Choices")
+}
+
+// Pasting the address is enough when Label Studio's own token works; the unsigned
+// webhook it makes is signed.
+func TestZeroConfiguration(t *testing.T) {
+	s := newStudio(t)
+	p := s.newProject(12)
+	dir := t.TempDir()
+	h := start(t, settings(dir, nil))
+	_, err := s.AddBackend(t.Context(), labelstudio.BackendWrite{Project: p, URL: h.Base, Title: "mine"})
+	require.NoError(t, err)
+	h.await(p, "the queue stands in Label Studio", func(p api.Project) bool { return p.Pool == 12 && p.Queue.Pushed > 0 })
+	until(t, "the webhook is signed", func() bool {
+		hs, err := s.Webhooks(t.Context(), p)
+		require.NoError(t, err)
+		return len(hs) == 1 && hs[0].Headers["X-Hone-Secret"].Reveal() == "a-webhook-secret"
+	})
+	task, topic := s.next(p)
+	s.annotate(task, topic)
+	h.await(p, "learned", func(p api.Project) bool { return p.Labels == 1 })
+	assert.NotContains(t, h.log.String(), lstest.Token)
+
+	listen := h.addr()
+	h.stop()
+	cfg := settings(dir, nil)
+	cfg.Listen = listen
+	h = start(t, cfg)
+	task, topic = s.next(p)
+	s.annotate(task, topic)
+	h.await(p, "Label Studio is remembered over a restart", func(p api.Project) bool {
+		return p.Labels == 2 && p.Queue.Labels == 2 && p.Queue.Pushed > 0
+	})
+}
+
+func TestUselessTokenIsSaidEverywhere(t *testing.T) {
+	s := newStudio(t)
+	p := s.newProject(0)
+	h := start(t, settings(t.TempDir(), nil))
+	_, err := s.AddBackend(t.Context(), labelstudio.BackendWrite{Project: p, URL: h.Base, Title: "mine"})
+	require.NoError(t, err)
+	s.SetTokens(lstest.TokenSettings{PersonalAccessTokens: true})
+	h.await(p, "known", func(api.Project) bool { return true })
+	// What AddBackend has already taught is not at stake here: a second hone is
+	// given the address while legacy tokens are off.
+	h2 := start(t, settings(t.TempDir(), nil))
+	body := fmt.Sprintf(`{"project":"%d.1","schema":%q,"hostname":%q,"access_token":%q}`, p, topics, s.Server.URL, lstest.Token)
+	status, _ := h2.post("/setup", body)
+	require.Equal(t, http.StatusOK, status)
+	got := h2.await(p, "the fault shows", func(p api.Project) bool { return strings.Contains(p.Queue.Error, "does not work there") })
+	assert.Contains(t, got.Queue.Error, "LABEL_STUDIO_API_KEY")
+	rep, err := h2.Client.Doctor(t.Context(), 0)
+	require.NoError(t, err)
+	assert.True(t, rep.Failed())
+	assert.Contains(t, rep.Steps[0].What, "does not work there")
+	_, err = h2.Client.Connect(t.Context(), p, h2.Base)
+	assert.ErrorContains(t, err, "does not work there")
+	assert.NotContains(t, h2.log.String(), lstest.Token)
+}
+
+// Another Label Studio with the same project ids must not void what was learned.
+func TestForeignSetupForgetsNothing(t *testing.T) {
+	s := newStudio(t)
+	p := s.newProject(6)
+	h := start(t, settings(t.TempDir(), s))
+	h.connect(p)
+	task, topic := s.next(p)
+	s.annotate(task, topic)
+	h.await(p, "learned", func(p api.Project) bool { return p.Labels == 1 })
+	before := h.status(p)
+	status, _ := h.post("/setup", fmt.Sprintf(`{"project":"%d.12345","schema":%q,"hostname":"http://elsewhere.example","access_token":"theirs"}`, p, topics))
+	require.Equal(t, http.StatusOK, status)
+	got := h.await(p, "Label Studio was asked", func(p api.Project) bool {
+		return p.LastReconcile.After(*before.LastReconcile) && p.Backlog == 0
+	})
+	assert.Equal(t, 1, got.Labels)
+	assert.Equal(t, 6, got.Tasks)
+}
+
+// What an unsigned webhook says is found by reconciling; one about a foreign
+// project costs nothing.
+func TestUnsignedWebhooksTeachNothing(t *testing.T) {
+	s := newStudio(t)
+	p := s.newProject(3)
+	h := start(t, settings(t.TempDir(), s))
+	h.connect(p)
+	hs, err := s.Webhooks(t.Context(), p)
+	require.NoError(t, err)
+	hs[0].Headers = nil
+	_, err = s.UpdateWebhook(t.Context(), hs[0])
+	require.NoError(t, err)
+	task, topic := s.next(p)
+	s.annotate(task, topic)
+	h.await(p, "a reconcile finds the label", func(p api.Project) bool { return p.Labels == 1 })
+	for _, d := range s.Deliveries() {
+		if d.Action == "ANNOTATION_CREATED" {
+			assert.Equal(t, http.StatusUnauthorized, d.Status)
+		}
+	}
+	before := len(s.Requests())
+	h.unsigned(4711)
+	h.post("/webhook", `{"action":"ANNOTATION_CREATED","project":{"id":4711}}`)
+	for _, q := range s.Requests()[before:] {
+		assert.NotContains(t, q.Path, "4711")
+	}
+}
+
+func TestReconcileThatFailsIsCounted(t *testing.T) {
+	s := newStudio(t)
+	p := s.newProject(3)
+	h := start(t, settings(t.TempDir(), s))
+	h.connect(p)
+	h.await(p, "read", func(p api.Project) bool { return p.Tasks == 3 && p.LastReconcile != nil })
+	s.SetTokens(lstest.TokenSettings{})
+	_, err := h.Reconcile(t.Context(), p)
+	require.NoError(t, err)
+	got := h.await(p, "the failure shows", func(p api.Project) bool { return p.ReconcileFailures > 0 })
+	assert.Contains(t, fmt.Sprint(got.Problems), "comparison with Label Studio failed")
+}

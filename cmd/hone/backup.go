@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hone-ml/hone/state"
+)
+
+func newBackup(c *cli) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "backup FILE",
+		Short: "Write a copy of the running hone's database to FILE",
+		Long: `Write a consistent copy of the running hone's database to FILE while it goes on.
+The file appears only when it is complete. It holds what was learned and, without
+LABEL_STUDIO_API_KEY, the token that Label Studio gave: keep it as you keep that.`,
+		Example: "  hone backup hone-$(date +%F).db",
+		Args:    cobra.ExactArgs(1),
+	}
+	force := cmd.Flags().Bool("force", false, "replace FILE if it is there")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		cl, err := c.client()
+		if err != nil {
+			return err
+		}
+		file := args[0]
+		if _, err := os.Lstat(file); err == nil && !*force {
+			return fmt.Errorf("%s is there already: name another file, or give --force to replace it", file)
+		}
+		n, err := writeWhole(file, func(w io.Writer) error { return cl.Backup(cmd.Context(), w) })
+		if err != nil {
+			return err
+		}
+		c.printf("%s: %d bytes\n", file, n)
+		return nil
+	}
+	return cmd
+}
+
+func newRestore(c *cli) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "restore FILE",
+		Short: "Put a backup in the place of the data directory's database",
+		Long: `Put a backup in the place of the data directory's database. hone must not be
+running there. Started again, it reconciles: what was labelled since the backup is
+learned from Label Studio.`,
+		Example: `  hone restore hone-2026-11-23.db
+  hone restore hone-2026-11-23.db --data-dir /var/lib/hone --force`,
+		Args: cobra.ExactArgs(1),
+	}
+	force := cmd.Flags().Bool("force", false, "replace the database that is there; it is kept beside as hone.db.before-restore")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		cfg, err := c.config()
+		if err != nil {
+			return err
+		}
+		if err := restore(cmd.Context(), args[0], cfg.DataDir, *force); err != nil {
+			return err
+		}
+		c.printf("%s is now the database in %s; start hone with `hone serve`\n", args[0], cfg.DataDir)
+		return nil
+	}
+	return cmd
+}
+
+const (
+	database = "hone.db"
+	replaced = "hone.db.before-restore"
+)
+
+// restore replaces the database in dir by file. Whenever it fails, the database
+// that was there still is.
+func restore(ctx context.Context, file, dir string, force bool) error {
+	in, err := os.Open(file) // #nosec G304 -- named by the user
+	if err != nil {
+		return fmt.Errorf("the backup: %w", err)
+	}
+	defer func() { _ = in.Close() }()
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("the data directory: %w", err)
+	}
+	if len(entries) > 0 && !force {
+		return fmt.Errorf("%s is not empty: give --force to replace the database in it, or another --data-dir", dir)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("the data directory: %w", err)
+	}
+	// The copy is opened, and brought to this hone's schema, before anything is
+	// replaced; the backup itself is never written to.
+	trial, err := os.MkdirTemp(dir, ".restore-")
+	if err != nil {
+		return fmt.Errorf("the data directory: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(trial) }()
+	copied := filepath.Join(trial, database)
+	if _, err := writeWhole(copied, func(w io.Writer) error { return copyAll(ctx, w, in) }); err != nil {
+		return err
+	}
+	if err := opens(ctx, trial); err != nil {
+		return fmt.Errorf("%s is not a backup that this hone can read: %w", file, err)
+	}
+	target := filepath.Join(dir, database)
+	if _, err := os.Lstat(target); err == nil {
+		// Whoever holds the lock is running. It is let go of before the file is
+		// moved, because a lock does not outlive its file's name.
+		old, err := state.Open(dir, state.Options{})
+		switch {
+		case errors.Is(err, state.ErrInUse):
+			return err
+		case err == nil:
+			if err := old.Close(); err != nil {
+				return err
+			}
+		}
+		// One that cannot be opened is a reason to restore, not to refuse.
+		if err := os.Rename(target, filepath.Join(dir, replaced)); err != nil {
+			return err
+		}
+	}
+	return errors.Join(os.Rename(copied, target), syncDir(dir))
+}
+
+// opens reads every project of a database once.
+func opens(ctx context.Context, dir string) error {
+	s, err := state.Open(dir, state.Options{})
+	if err != nil {
+		return err
+	}
+	metas, err := s.Projects(ctx)
+	for _, m := range metas {
+		if err == nil {
+			_, err = s.Load(ctx, m.Project)
+		}
+	}
+	return errors.Join(err, s.Close())
+}
+
+func copyAll(ctx context.Context, w io.Writer, r io.Reader) error {
+	_, err := io.Copy(w, readerFunc(func(p []byte) (int, error) {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		return r.Read(p)
+	}))
+	return err
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// writeWhole writes a file that appears only when it is complete and on disk,
+// readable for its owner alone.
+func writeWhole(file string, write func(io.Writer) error) (size int64, err error) {
+	dir := filepath.Dir(file)
+	tmp, err := os.CreateTemp(dir, "."+filepath.Base(file)+"-*") // 0600
+	if err != nil {
+		return 0, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, tmp.Close(), os.Remove(tmp.Name()))
+		}
+	}()
+	if err = write(tmp); err != nil {
+		return 0, err
+	}
+	if size, err = tmp.Seek(0, io.SeekCurrent); err != nil {
+		return 0, err
+	}
+	if err = tmp.Sync(); err != nil {
+		return 0, err
+	}
+	if err = os.Rename(tmp.Name(), file); err != nil {
+		return 0, err
+	}
+	return size, errors.Join(tmp.Close(), syncDir(dir))
+}
+
+// syncDir makes a new name in a directory outlive a power failure.
+func syncDir(dir string) error {
+	d, err := os.Open(dir) // #nosec G304 -- named by the user
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

@@ -1,0 +1,213 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/cobra"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hone-ml/hone/api"
+	"github.com/hone-ml/hone/event"
+)
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:       "testdata/script",
+		Condition: func(cond string) (bool, error) { return cond == "root" && os.Getuid() == 0, nil },
+	})
+}
+
+func everyCommand(c *cobra.Command) (all []*cobra.Command) {
+	for _, sub := range c.Commands() {
+		all = append(all, sub)
+		all = append(all, everyCommand(sub)...)
+	}
+	return all
+}
+
+func TestEveryCommandHelps(t *testing.T) {
+	all := everyCommand(newRoot())
+	require.Greater(t, len(all), 14)
+	for _, c := range all {
+		t.Run(strings.ReplaceAll(c.CommandPath(), " ", "_"), func(t *testing.T) {
+			assert.NotEmpty(t, c.Short)
+			assert.False(t, strings.HasSuffix(c.Short, "."), c.Short)
+			require.NotEmpty(t, c.Example)
+			for line := range strings.Lines(c.Example) {
+				assert.Contains(t, line, c.CommandPath(), "an example of this very command")
+				assert.True(t, strings.HasPrefix(line, "  "), line)
+			}
+			require.NoError(t, c.ParseFlags([]string{"--config", "f", "--data-dir", "d", "--listen", ":1", "--debug"}))
+			var out bytes.Buffer
+			c.SetOut(&out)
+			require.NoError(t, c.Help())
+			for _, want := range []string{"Examples:", "--config", "--data-dir", "--listen", "--debug"} {
+				assert.Contains(t, out.String(), want)
+			}
+			for line := range strings.Lines(out.String()) {
+				assert.LessOrEqual(t, len(line), 140, line)
+			}
+		})
+	}
+}
+
+// TestContractCommands are the names people have in scripts.
+func TestContractCommands(t *testing.T) {
+	have := map[string]bool{}
+	for _, c := range everyCommand(newRoot()) {
+		have[c.CommandPath()] = true
+	}
+	for _, name := range []string{
+		"serve", "connect", "status", "doctor", "retrain", "reconcile", "versions", "rollback", "version", "demo", "backup", "restore",
+		"healthcheck", "deadletter list", "deadletter replay", "deadletter drop",
+	} {
+		assert.True(t, have["hone "+name], name)
+	}
+}
+
+// cmd runs a command against the instance, as its own process would.
+func (i *instance) cmd(args ...string) (stdout string, err error) {
+	i.t.Helper()
+	root := newRoot()
+	var out bytes.Buffer
+	root.SetOut(&out)
+	root.SetArgs(append(args, "--listen", i.addr()))
+	err = root.ExecuteContext(context.Background())
+	return out.String(), err
+}
+
+func (i *instance) ok(args ...string) string {
+	i.t.Helper()
+	out, err := i.cmd(args...)
+	require.NoError(i.t, err, out)
+	return out
+}
+
+func TestCommandsAboutARunningHone(t *testing.T) {
+	s := newStudio(t)
+	h := start(t, settings(t.TempDir(), s))
+	assert.Equal(t, "No project yet. Connect one: hone connect --project ID\n", h.ok("status"))
+	for _, cmd := range []string{"versions", "retrain", "rollback", "reconcile"} {
+		_, err := h.cmd(cmd)
+		assert.ErrorContains(t, err, "hone connect --project ID", cmd)
+	}
+	_, err := h.cmd("connect", "--project", "99")
+	require.ErrorContains(t, err, "no such project")
+
+	p := s.newProject(9)
+	out := h.ok("connect", "--project", "1")
+	assert.Contains(t, out, "ok    webhook: created")
+	var rep api.Report
+	require.NoError(t, json.Unmarshal([]byte(h.ok("connect", "--project", "1", "--json")), &rep))
+	assert.Equal(t, p, rep.Project)
+	h.await(p, "the queue stands", func(p api.Project) bool { return p.Pool == 9 && p.Queue.Pushed > 0 })
+	task, topic := s.next(p)
+	s.annotate(task, topic)
+	h.await(p, "learned", func(p api.Project) bool { return p.Labels == 1 && p.Pool == 8 && p.Backlog == 0 })
+
+	t.Run("status", func(t *testing.T) {
+		out := h.ok("status")
+		for _, want := range []string{"Project 1  topics", "1 learned, 8 tasks left", "hone-1", "Choices over 3 labels, 1 examples", "(margin)", "0 missed"} {
+			assert.Contains(t, out, want)
+		}
+		var one api.Project
+		require.NoError(t, json.Unmarshal([]byte(h.ok("status", "--project", "1", "--json")), &one))
+		assert.Equal(t, 1, one.Labels)
+		var all struct{ Projects []api.Project }
+		require.NoError(t, json.Unmarshal([]byte(h.ok("status", "--json")), &all))
+		require.Len(t, all.Projects, 1)
+		_, err := h.cmd("status", "--project", "7")
+		assert.ErrorContains(t, err, "unknown project 7: run `hone connect --project 7`")
+	})
+	t.Run("retrain, versions, rollback", func(t *testing.T) {
+		assert.Contains(t, h.ok("retrain"), "hone-2 is live")
+		out := h.ok("versions", "--project", "1")
+		assert.Regexp(t, `(?m)^hone-2 +\* `, out)
+		var vs struct{ Versions []api.Version }
+		require.NoError(t, json.Unmarshal([]byte(h.ok("versions", "--json")), &vs))
+		require.Len(t, vs.Versions, 2)
+		assert.True(t, vs.Versions[1].Live)
+		_, err := h.cmd("rollback", "--to", "hone-9")
+		assert.ErrorContains(t, err, `there is no version "hone-9" (versions: hone-1, hone-2)`)
+		_, err = h.cmd("rollback", "--to", "hone-2")
+		assert.ErrorContains(t, err, "live already")
+		assert.Equal(t, "project 1: hone-1 is live\n", h.ok("rollback"))
+		_, err = h.cmd("rollback")
+		assert.ErrorContains(t, err, "no version before the live one")
+		assert.Empty(t, h.ok("retrain", "--no-wait"))
+	})
+	t.Run("reconcile", func(t *testing.T) {
+		s.DropWebhooks(1)
+		task, topic := s.next(p)
+		s.annotate(task, topic)
+		assert.Equal(t, "project 1: 1 missed changes found, 2 labels\n", h.ok("reconcile"))
+		var rejected *silentError
+		_, err := h.cmd("doctor")
+		if err != nil {
+			require.ErrorAs(t, err, &rejected)
+		}
+	})
+	t.Run("deadletter", func(t *testing.T) {
+		assert.Equal(t, "no dead letters\n", h.ok("deadletter", "list"))
+		assert.JSONEq(t, `{"dead_letters":[]}`, h.ok("deadletter", "list", "--json"))
+		for range 2 {
+			_, err := h.blog.Append(string(event.Changes), []byte("not an event"))
+			require.NoError(t, err)
+		}
+		h.await(p, "they are dead letters", func(p api.Project) bool { return p.DeadLetters == 2 })
+		var ls struct {
+			DeadLetters []api.DeadLetter `json:"dead_letters"`
+		}
+		require.NoError(t, json.Unmarshal([]byte(h.ok("deadletter", "list", "--json")), &ls))
+		require.Len(t, ls.DeadLetters, 2)
+		assert.Contains(t, ls.DeadLetters[0].Reason, "unreadable event")
+		assert.Contains(t, h.ok("deadletter", "list"), "unreadable event")
+		assert.Contains(t, h.ok("status"), "see `hone deadletter list`")
+		id := ls.DeadLetters[0].ID
+		assert.Equal(t, "1 dropped\n", h.ok("deadletter", "drop", decimal(id)))
+		_, err := h.cmd("deadletter", "replay", decimal(id))
+		require.ErrorContains(t, err, "1 of the 1 dead letters named are not there")
+		assert.Equal(t, "1 replayed\n", h.ok("deadletter", "replay"))
+		h.await(p, "it failed again", func(p api.Project) bool { return p.DeadLetters == 1 && p.Backlog == 0 })
+		assert.Equal(t, "1 dropped\n", h.ok("deadletter", "drop"))
+	})
+	t.Run("which project", func(t *testing.T) {
+		q := s.newProject(1)
+		h.ok("connect", "--project", decimal(uint64(q)))
+		_, err := h.cmd("versions")
+		assert.ErrorContains(t, err, "hone knows 2 projects: say which with --project ID")
+	})
+	assert.Empty(t, h.ok("healthcheck"))
+}
+
+// A command that waits for Label Studio must say that it does not come.
+func TestReconcileSaysWhyItCannot(t *testing.T) {
+	s := newStudio(t)
+	h := start(t, settings(t.TempDir(), s))
+	p := s.newProject(1)
+	h.connect(p)
+	h.await(p, "read", func(p api.Project) bool { return p.LastReconcile != nil && p.Tasks == 1 })
+	s.Server.Close()
+	_, err := h.cmd("reconcile")
+	assert.ErrorContains(t, err, "project 1 was not compared")
+	assert.ErrorContains(t, err, "no answer from Label Studio")
+}
+
+func TestPasswordIsAskedFor(t *testing.T) {
+	cfg := settings(t.TempDir(), newStudio(t))
+	cfg.BasicAuth.User, cfg.BasicAuth.Password = "hone", secretOf("sesame")
+	h := start(t, cfg)
+	_, err := h.cmd("status")
+	assert.ErrorContains(t, err, "BASIC_AUTH_USER")
+	t.Setenv("BASIC_AUTH_USER", "hone")
+	t.Setenv("BASIC_AUTH_PASS", "sesame")
+	h.ok("status")
+	h.ok("healthcheck")
+}
