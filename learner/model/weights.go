@@ -199,11 +199,3 @@ func (l *lookup) margins(v feature.Vector, s *Settings, dst []float32) {
 		}
 	}
 }
-
-// axpy adds a times x to y.
-func axpy(a float32, x, y []float32) {
-	y = y[:len(x)]
-	for i, v := range x {
-		y[i] += a * v
-	}
-}

@@ -1,0 +1,11 @@
+package model
+
+// axpyGo is axpy on any machine.
+func axpyGo(a float32, x, y []float32) {
+	y = y[:len(x)]
+	for i, v := range x {
+		// The conversion keeps the compiler from fusing the two, which would round
+		// differently from machine to machine.
+		y[i] += float32(a * v)
+	}
+}
