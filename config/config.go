@@ -110,7 +110,7 @@ type Log struct {
 // Encoders and Strategies are the names that the keys learner.encoder and
 // sampler.strategy take.
 var (
-	Encoders   = []string{"hashed"}
+	Encoders   = []string{"static", "hashed"}
 	Strategies = []string{"margin", "least_confidence", "entropy", "random"}
 )
 
@@ -132,7 +132,7 @@ func Default() Config {
 			MaxPredictBody: 256 << 20,
 			StoreTimeout:   900 * time.Millisecond,
 		},
-		Learner: Learner{Encoder: "hashed", Budget: 20 * time.Millisecond},
+		Learner: Learner{Encoder: "static", Budget: 20 * time.Millisecond},
 		Sampler: Sampler{
 			Strategy:           "margin",
 			Queue:              30,

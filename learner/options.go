@@ -10,6 +10,7 @@ import (
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/learner/feature"
+	"github.com/hone-ml/hone/learner/feature/encoders"
 )
 
 // Store is what the learner needs of the state.
@@ -25,7 +26,7 @@ type Store interface {
 
 // Options are what a Learner is made of. The zero value works.
 type Options struct {
-	// Encoder turns texts into features; the hashed one if nil.
+	// Encoder turns texts into features; encoders.Default if nil.
 	Encoder feature.Encoder
 	// Budget is the time one Apply may spend on walking to the optimum, 50 ms if
 	// zero. What is left is done when idle, so it decides when, not what.
@@ -49,7 +50,7 @@ type Options struct {
 
 func (o *Options) fill() {
 	if o.Encoder == nil {
-		o.Encoder = feature.NewHashed()
+		o.Encoder = encoders.Default()
 	}
 	if o.Budget <= 0 {
 		o.Budget = 50 * time.Millisecond

@@ -13,7 +13,7 @@ import (
 
 	"github.com/hone-ml/hone/config"
 	"github.com/hone-ml/hone/internal/simulate"
-	"github.com/hone-ml/hone/learner/feature"
+	"github.com/hone-ml/hone/learner/feature/encoders"
 	"github.com/hone-ml/hone/sampler"
 )
 
@@ -83,7 +83,7 @@ func (c *cli) simulate(s simulation) error {
 	if s.encoder == "" {
 		s.encoder = cfg.Learner.Encoder
 	}
-	if o.Encoder, err = encoderNamed(s.encoder); err != nil {
+	if o.Encoder, err = encoders.Open(s.encoder); err != nil {
 		return err
 	}
 	if len(o.Strategies) == 0 {
@@ -160,12 +160,4 @@ func (c *cli) writeFile(path string, write func(io.Writer) error) error {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	return nil
-}
-
-// encoderNamed is the encoder that the key learner.encoder names.
-func encoderNamed(name string) (feature.Encoder, error) {
-	if name == "hashed" {
-		return feature.NewHashed(), nil
-	}
-	return nil, fmt.Errorf("unknown encoder %q; use one of %s", name, strings.Join(config.Encoders, ", "))
 }

@@ -9,6 +9,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/hone-ml/hone/config"
+	"github.com/hone-ml/hone/learner/feature/encoders"
 )
 
 func runHone(t *testing.T, args ...string) (string, error) {
@@ -77,4 +80,11 @@ func TestSimulateRefusesWithTheFix(t *testing.T) {
 		_, err := runHone(t, args...)
 		assert.ErrorContains(t, err, want)
 	}
+}
+
+func TestEveryConfiguredEncoderOpens(t *testing.T) {
+	assert.Equal(t, config.Encoders, encoders.Names())
+	opened, err := encoders.Open(config.Default().Learner.Encoder)
+	require.NoError(t, err)
+	assert.Equal(t, encoders.Default().Name(), opened.Name())
 }

@@ -1,0 +1,48 @@
+package encoders_test
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/hone-ml/hone/learner/feature"
+	"github.com/hone-ml/hone/learner/feature/encoders"
+)
+
+func TestNamesOpen(t *testing.T) {
+	names := map[string]bool{}
+	for _, n := range encoders.Names() {
+		e, err := encoders.Open(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if names[e.Name()] {
+			t.Errorf("%q is named as another encoder is: %s", n, e.Name())
+		}
+		names[e.Name()] = true
+	}
+	if _, err := encoders.Open("word2vec"); err == nil || !strings.Contains(err.Error(), "static") {
+		t.Errorf("an unknown encoder: %v", err)
+	}
+}
+
+func cosine(a, b feature.Vector) (sum float64) {
+	for i, v := range a.Dense[0] {
+		sum += float64(v) * float64(b.Dense[0][i])
+	}
+	return sum
+}
+
+func TestDefaultKnowsWhatWordsMean(t *testing.T) {
+	e := encoders.Default()
+	a, b, c := e.Encode("my card was stolen"), e.Encode("somebody took the wallet"), e.Encode("the weather in summer")
+	if n := cosine(a, a); math.Abs(n-1) > 1e-5 || math.Abs(float64(a.Norm2)-1) > 1e-5 {
+		t.Errorf("parts of squared lengths %g and %g", a.Norm2, n)
+	}
+	if cosine(a, b) <= cosine(a, c) {
+		t.Errorf("a wallet is at %.3f of a card, the weather at %.3f", cosine(a, b), cosine(a, c))
+	}
+	if v := e.Encode(" "); !v.Empty() {
+		t.Error("white space has features")
+	}
+}
