@@ -110,7 +110,7 @@ func (c *Config) Check() error {
 	if len(c.Learnable()) > 0 {
 		return nil
 	}
-	const works = "hone learns <Choices> over <Text>, <HyperText> or <Paragraphs>"
+	works := "hone learns " + learnedTags() + " over <Text>, <HyperText> or <Paragraphs>"
 	if len(c.Controls) == 0 {
 		return fmt.Errorf("the label config has no control tag to learn: %s", works)
 	}

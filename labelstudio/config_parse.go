@@ -106,8 +106,9 @@ func (p *configParser) label(attrs map[string]string, tag *openTag) {
 			return
 		}
 		tag.choice = append(slices.Clone(parent.choice), result)
-		// A choice with children is ticked by ticking all of them: not a label.
-		if parent.label >= 0 {
+		// A choice with children is ticked by ticking all of them: not a label. In a
+		// taxonomy it can be chosen by itself, unless only leaves can.
+		if parent.label >= 0 && (c.Type != typeTaxonomy || c.leavesOnly) {
 			c.Labels[parent.label].Path = nil
 		}
 	}
@@ -123,6 +124,7 @@ func (p *configParser) label(attrs map[string]string, tag *openTag) {
 
 func (p *configParser) finish() *Config {
 	for i := range p.cfg.Controls {
+		p.cfg.Controls[i].makeLabels()
 		p.cfg.Controls[i].nameLabels()
 	}
 	for i := range p.cfg.Controls {
@@ -171,7 +173,13 @@ func newControl(kind string, t xml.StartElement, attrs map[string]string) Contro
 	c.Multiple = strings.EqualFold(attrs["choice"], "multiple")
 	c.Required = isTrue(attrs["required"])
 	c.Nested = isTrue(attrs["allownested"])
-	c.PerRegion = isTrue(attrs["perregion"]) || isTrue(attrs["peritem"])
+	if c.Type == typeTaxonomy {
+		c.Nested, c.leavesOnly = true, isTrue(attrs["leafsonly"])
+		c.MaxUsages = usages(attrs["maxusages"])
+		c.Multiple = c.MaxUsages != 1
+	}
+	// A taxonomy may also be what regions of a text are labelled with.
+	c.PerRegion = isTrue(attrs["perregion"]) || isTrue(attrs["peritem"]) || c.Type == typeTaxonomy && isTrue(attrs["labeling"])
 	c.Conditional = attrs["visiblewhen"] != "" || attrs["whentagname"] != "" || attrs["whenchoicevalue"] != "" || attrs["whenlabelvalue"] != ""
 	c.dynamic = strings.Contains(attrs["value"], "$") || attrs["apiurl"] != ""
 	return c
@@ -197,7 +205,7 @@ func newObject(kind string, t xml.StartElement, attrs map[string]string) Object 
 
 // canonicalType spells the tags hone knows as Label Studio's documentation does.
 func canonicalType(kind string) string {
-	for _, known := range []string{"Choices", typeText, typeHyperText, typeParagraphs} {
+	for _, known := range slices.Concat(learnedTypes, []string{typeText, typeHyperText, typeParagraphs}) {
 		if strings.EqualFold(kind, known) {
 			return known
 		}

@@ -88,7 +88,13 @@ func TestUnlearnableSaysWhy(t *testing.T) {
 		"url":              {`<Text name="t" value="$text" valueType="url"/><Choices name="c" toName="t">` + two + `</Choices>`, "does not fetch URLs"},
 		"constant text":    {`<Text name="t" value="Hello"/><Choices name="c" toName="t">` + two + `</Choices>`, "names no field"},
 		"repeater":         {`<Repeater on="$items" indexFlag="{{idx}}"><Text name="t_{{idx}}" value="$items[{{idx}}].text"/><Choices name="c_{{idx}}" toName="t_{{idx}}">` + two + `</Choices></Repeater>`, "Repeater"},
-		"another kind":     {text + `<Taxonomy name="c" toName="t">` + two + `</Taxonomy>`, "does not learn yet"},
+		"another kind":     {text + `<BrushLabels name="c" toName="t"><Label value="A"/></BrushLabels>`, "does not learn yet"},
+		"free text":        {text + `<textarea name="c" toName="t"/>`, "own words"},
+		"order":            {text + `<Ranker name="c" toName="t"/>`, "an order of many"},
+		"date":             {text + `<DateTime name="c" toName="t"/>`, "a date or a time"},
+		"tree of regions":  {text + `<Taxonomy name="c" toName="t" labeling="true">` + two + `</Taxonomy>`, "per region"},
+		"tree elsewhere":   {text + `<Taxonomy name="c" toName="t" apiUrl="https://example.org/tree"/>`, "task data"},
+		"tree with a node": {text + `<Taxonomy name="c" toName="t" leafsOnly="true"><Choice value="A"><Choice value="B"/></Choice></Taxonomy>`, "nothing to choose"},
 		"choice in choice": {text + `<Choices name="c" toName="t"><Choice value="A"><Choice value="A1"/></Choice></Choices>`, "nothing to choose"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -97,7 +103,7 @@ func TestUnlearnableSaysWhy(t *testing.T) {
 				t.Fatalf("controls = %+v, want one that %q", c.Controls, tc.why)
 			}
 			err := c.Check()
-			if err == nil || !strings.Contains(err.Error(), c.Controls[0].Name) || !strings.Contains(err.Error(), "<Choices> over <Text>") {
+			if err == nil || !strings.Contains(err.Error(), c.Controls[0].Name) || !strings.Contains(err.Error(), "hone learns <Choices>") {
 				t.Errorf("Check() = %v", err)
 			}
 		})
@@ -172,7 +178,7 @@ func TestEveryRecordedConfigParses(t *testing.T) {
 	if err != nil || len(files) < 20 {
 		t.Fatalf("%d setup fixtures, %v", len(files), err)
 	}
-	learnable := map[string]bool{"backend-setup": true, "backend-setup-choices": true, "backend-setup-choices-multi": true, "backend-setup-multi-control": true}
+	learnable := map[string]bool{"backend-setup": true, "backend-setup-choices": true, "backend-setup-choices-multi": true, "backend-setup-multi-control": true, "backend-setup-taxonomy": true}
 	for _, f := range files {
 		name := strings.TrimSuffix(filepath.Base(f), ".json")
 		t.Run(name, func(t *testing.T) {
@@ -231,6 +237,7 @@ func FuzzParseLabelConfig(f *testing.F) {
 		f.Add(body.Schema)
 	}
 	f.Add(`<View><Text name="t" value="$t"/><Choices name="c" toName="t" allowNested="true"><Choice value="A"><Choice value="B"/><Choice value="C" alias="x"/></Choice><Choice value="A / B"/></Choices></View>`)
+	f.Add(`<View><Text name="t" value="$t"/><Taxonomy name="c" toName="t" maxUsages="2"><Choice value="A"><Choice value="B" alias="b"/></Choice><Choice value="B"/></Taxonomy></View>`)
 	f.Fuzz(func(t *testing.T, config string) {
 		c, err := ParseLabelConfig(config)
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -29,8 +30,10 @@ type Control struct {
 	// annotation without it then says nothing.
 	Conditional bool
 	// Nested is true when results carry a path of labels for each choice
-	// (allowNested="true").
+	// (allowNested="true", and every Taxonomy).
 	Nested bool
+	// MaxUsages is how many labels an answer may have at most; 0 for any number.
+	MaxUsages int
 	// Labels in document order, without doubles.
 	Labels []Label
 	// Attrs are all attributes as written.
@@ -39,8 +42,9 @@ type Control struct {
 	// sentence that starts with the tag; empty when it learns it.
 	Unlearnable string
 
-	repeated bool // stands in a Repeater: one control per item of the data
-	dynamic  bool // its labels come from the task data
+	repeated   bool // stands in a Repeater: one control per item of the data
+	dynamic    bool // its labels come from the task data
+	leavesOnly bool // a taxonomy whose inner nodes cannot be chosen
 }
 
 // Label is one of a control's labels.
@@ -74,7 +78,7 @@ func (c Control) LabelNames() []string {
 func (c Control) Key() string {
 	var k keyWriter
 	k.add(c.Name, c.Type, strconv.FormatBool(c.Multiple), strconv.FormatBool(c.Nested),
-		strconv.FormatBool(c.Required), strconv.FormatBool(c.Conditional))
+		strconv.FormatBool(c.Required), strconv.FormatBool(c.Conditional), strconv.Itoa(c.MaxUsages))
 	k.add(c.ToName...)
 	for _, l := range c.Labels {
 		k.add(l.Name, l.Value, l.Alias, l.Hint)
@@ -83,10 +87,46 @@ func (c Control) Key() string {
 	return k.sum()
 }
 
+// The control tags that hone learns.
+const (
+	typeChoices  = "Choices"
+	typeTaxonomy = "Taxonomy"
+)
+
+var learnedTypes = []string{typeChoices, typeTaxonomy}
+
+// notLearned are tags that hone leaves alone on purpose, with the reason.
+var notLearned = map[string]string{
+	"TextArea": "asks for text in the annotator's own words, which hone does not write",
+	"Ranker":   "asks for an order of many items, which hone does not learn",
+	"DateTime": "asks for a date or a time, which hone does not learn",
+}
+
+// learnedTags lists them for people.
+func learnedTags() string {
+	tags := make([]string, len(learnedTypes))
+	for i, t := range learnedTypes {
+		tags[i] = "<" + t + ">"
+	}
+	return strings.Join(tags[:len(tags)-1], ", ") + " and " + tags[len(tags)-1]
+}
+
+// mayBeEmpty reports whether an annotation without an answer says "none of
+// them". A tree of choices that nobody opened says nothing, unlike a row of boxes
+// that nobody ticked.
+func (c *Control) mayBeEmpty() bool {
+	return c.Type == typeChoices && c.Multiple && !c.Conditional && !c.Required
+}
+
 // judge says why a control cannot be learned, given the objects of its config.
 func (c *Control) judge(cfg *Config) string {
 	switch {
-	case !strings.EqualFold(c.Type, "Choices"):
+	case !slices.Contains(learnedTypes, c.Type):
+		for tag, why := range notLearned {
+			if strings.EqualFold(c.Type, tag) {
+				return why
+			}
+		}
 		return "is a kind of tag hone does not learn yet"
 	case c.PerRegion:
 		return "is asked per region, which hone does not learn yet"
@@ -96,7 +136,7 @@ func (c *Control) judge(cfg *Config) string {
 		return "takes its choices from the task data, so that they differ from task to task"
 	case len(c.Labels) == 0:
 		return "has no <Choice>"
-	case len(c.Labels) == 1 && !c.Multiple:
+	case len(c.Labels) == 1 && !(c.Multiple && c.mayBeEmpty()):
 		return "has a single <Choice>, so there is nothing to choose"
 	}
 	if len(c.ToName) == 0 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Region is one item of a result: what one control says of a task or of a part
@@ -105,8 +106,8 @@ type Answer struct {
 	Unknown []string
 }
 
-// DecodeChoices reads what a result says about a Choices control; see Answer for
-// the labels and ok. The error is only about a result that is no list of regions.
+// DecodeChoices reads what a result says about a control with labels; see Answer
+// for the labels and ok. The error is only about a result that is no list of regions.
 func (c Control) DecodeChoices(result json.RawMessage) (labels []string, ok bool, err error) {
 	regions, err := DecodeRegions(result)
 	if err != nil || regions == nil {
@@ -116,15 +117,15 @@ func (c Control) DecodeChoices(result json.RawMessage) (labels []string, ok bool
 	return a.Labels, a.OK, nil
 }
 
-// Choices reads what the regions of a finished annotation say about a Choices
-// control.
+// Choices reads what the regions of a finished annotation say about a control with
+// labels: which of them were chosen.
 //
 // Of several regions the last one counts, since Label Studio's interface shows
 // that one. A single choice with no known label, or with several, says nothing:
 // which one was meant cannot be known. A multiple choice whose boxes were all
 // left empty sends no region at all, so for one that was shown and may be left
 // empty (neither Conditional nor Required) the absence of a region is the answer
-// "none". Unknown labels alone are no answer either.
+// "none". Unknown labels alone are no answer either, nor is an empty Taxonomy.
 func (c Control) Choices(regions []Region) Answer {
 	var picked []string
 	found := false
@@ -132,18 +133,16 @@ func (c Control) Choices(regions []Region) Answer {
 		if r.FromName != c.Name {
 			continue
 		}
-		var v struct {
-			Choices json.RawMessage `json:"choices"`
-		}
-		if kindOf(r.Value) != kindObject || json.Unmarshal(r.Value, &v) != nil || v.Choices == nil {
+		var v map[string]json.RawMessage
+		if kindOf(r.Value) != kindObject || json.Unmarshal(r.Value, &v) != nil {
 			continue
 		}
-		if paths, ok := choicePaths(v.Choices); ok {
+		if paths, ok := c.spelling().read(v[c.spelling().key]); ok {
 			found, picked = true, paths
 		}
 	}
 	if !found {
-		return Answer{OK: c.Multiple && !c.Conditional && !c.Required}
+		return Answer{OK: c.mayBeEmpty()}
 	}
 	chosen := make([]bool, len(c.Labels))
 	var a Answer
@@ -159,7 +158,7 @@ func (c Control) Choices(regions []Region) Answer {
 			n++
 		}
 	}
-	if n > 1 && !c.Multiple || n == 0 && (!c.Multiple || len(a.Unknown) > 0) {
+	if n > 1 && !c.Multiple || n == 0 && (!c.Multiple || len(a.Unknown) > 0 || c.Type != typeChoices) {
 		return Answer{Unknown: a.Unknown}
 	}
 	a.OK = true
@@ -174,25 +173,21 @@ func (c Control) Choices(regions []Region) Answer {
 // EncodeChoices is the region that makes Label Studio show these labels as
 // chosen. Names the control does not have are left out. The score is 0 to 1.
 func (c Control) EncodeChoices(id string, labels []string, score float64) Region {
-	r := Region{ID: id, FromName: c.Name, Type: "choices"}
+	r := Region{ID: id, FromName: c.Name, Type: strings.ToLower(c.Type)}
 	if len(c.ToName) > 0 {
 		r.ToName = c.ToName[0]
 	}
 	if s, ok := finite(score); ok {
 		r.Score = &s
 	}
-	choices := []any{}
+	var chosen []Label
 	for _, l := range c.Labels {
-		switch {
-		case !slices.Contains(labels, l.Name):
-		case c.Nested:
-			choices = append(choices, l.Path)
-		default:
-			choices = append(choices, l.Path[0])
+		if slices.Contains(labels, l.Name) {
+			chosen = append(chosen, l)
 		}
 	}
 	// Strings and lists of strings always marshal.
-	r.Value, _ = json.Marshal(map[string]any{"choices": choices})
+	r.Value, _ = json.Marshal(map[string]any{c.spelling().key: c.spelling().write(c, chosen)})
 	return r
 }
 

@@ -85,16 +85,26 @@ func (choices) judge(q *question, m trainer, examples []model.Example) (brier, a
 }
 
 // choose is the labels a head with these probabilities gives: the likeliest, or
-// with multiple choice all that are likelier than not.
+// with multiple choice all that are likelier than not, but as few and as many as
+// the control takes.
 func (q *question) choose(p []float64) []string {
 	if !q.control.Multiple {
 		return []string{q.labels[top(p)]}
 	}
+	least := 0.5
+	if most := q.control.MaxUsages; most > 0 && most < len(p) {
+		sorted := slices.Clone(p)
+		slices.Sort(sorted)
+		least = max(least, math.Nextafter(sorted[len(p)-most-1], 1))
+	}
 	var said []string
 	for y, v := range p {
-		if v >= 0.5 {
+		if v >= least {
 			said = append(said, q.labels[y])
 		}
+	}
+	if len(said) == 0 && q.control.Required {
+		said = append(said, q.labels[top(p)])
 	}
 	return said
 }

@@ -92,4 +92,10 @@ func (s *scratch) floats(n int) []float64 {
 }
 
 // kindOf is the kind that learns a control.
-func kindOf(labelstudio.Control) kind { return choices{} }
+func kindOf(c labelstudio.Control) kind {
+	switch c.Type {
+	case "Taxonomy":
+		return taxonomy{}
+	}
+	return choices{}
+}

@@ -1,0 +1,53 @@
+package labelstudio
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+)
+
+// spelling is how the results of a type of control say which labels were chosen.
+type spelling struct {
+	// key is the field of a region's value.
+	key string
+	// read makes path ids of what is under the key; ok is false when it is no answer.
+	read func(raw json.RawMessage) (paths []string, ok bool)
+	// write makes what is under the key.
+	write func(c Control, chosen []Label) any
+}
+
+var spellings = map[string]spelling{
+	typeChoices:  {"choices", choicePaths, writePaths},
+	typeTaxonomy: {"taxonomy", choicePaths, writePaths},
+}
+
+func (c *Control) spelling() spelling {
+	if s, ok := spellings[c.Type]; ok {
+		return s
+	}
+	return spellings[typeChoices]
+}
+
+func writePaths(c Control, chosen []Label) any {
+	out := []any{}
+	for _, l := range chosen {
+		if c.Nested {
+			out = append(out, l.Path)
+		} else {
+			out = append(out, l.Path[0])
+		}
+	}
+	return out
+}
+
+// makeLabels gives a control the labels that its type implies.
+func (c *Control) makeLabels() {}
+
+// usages reads maxUsages: a number above 0, else no limit.
+func usages(s string) int {
+	n, err := strconv.Atoi(strings.TrimSpace(s))
+	if err != nil || n < 0 {
+		return 0
+	}
+	return n
+}

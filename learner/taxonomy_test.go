@@ -1,0 +1,126 @@
+package learner
+
+import (
+	"math"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/learner/feature"
+	"github.com/hone-ml/hone/learner/model"
+)
+
+func parsed(t testing.TB, control string) *question {
+	t.Helper()
+	cfg, err := labelstudio.ParseLabelConfig(`<View><Text name="t" value="$text"/>` + control + `</View>`)
+	if err != nil || len(cfg.Learnable()) != 1 {
+		t.Fatal(err, cfg)
+	}
+	return newQuestion(cfg, cfg.Learnable()[0])
+}
+
+const tree = `<Taxonomy name="c" toName="t"><Choice value="Animal"><Choice value="Cat"/><Choice value="Dog"/></Choice><Choice value="Plant"/></Taxonomy>`
+
+// Which of the two models a taxonomy has, and where it ends, depends on the
+// examples that are left.
+func TestTaxonomyIsAFunctionOfItsExamples(t *testing.T) {
+	q := parsed(t, tree)
+	words := []string{"whiskers", "barks", "leaf", "paw tail", "green leaf", "whiskers barks"}
+	h := feature.NewHashed()
+	settings := q.kind.defaults()
+	settings.Ridge = 0.1
+	rapid.Check(t, func(t *rapid.T) {
+		m := q.kind.fresh(q, settings)
+		left := map[int64]model.Example{}
+		for range rapid.IntRange(0, 30).Draw(t, "steps") {
+			id := rapid.Int64Range(1, 8).Draw(t, "id")
+			if rapid.IntRange(0, 2).Draw(t, "remove") == 0 {
+				m.Remove(id)
+				delete(left, id)
+				continue
+			}
+			e := model.Example{ID: id, Weight: 1, X: h.Encode(rapid.SampledFrom(words).Draw(t, "text"))}
+			for y := range q.labels {
+				if rapid.IntRange(0, 3).Draw(t, "chosen") == 0 {
+					e.Target = append(e.Target, model.Share{Class: int32(y), P: 1})
+				}
+			}
+			if len(e.Target) == 0 || rapid.Bool().Draw(t, "one") {
+				e.Target = []model.Share{{Class: int32(id % 4), P: 1}}
+			}
+			if err := m.Put(e); err != nil {
+				t.Fatal(err)
+			}
+			left[id] = e
+		}
+		fresh := q.kind.fresh(q, settings)
+		several := false
+		for _, e := range left {
+			several = several || len(e.Target) > 1
+			if err := fresh.Put(e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		m.Settle(t.Context(), 1e-3)
+		fresh.Settle(t.Context(), 1e-3)
+		if m.Len() != len(left) || m.(*paths).split != several {
+			t.Fatalf("%d examples, want %d; several %v, want %v", m.Len(), len(left), m.(*paths).split, several)
+		}
+		got, want := q.kind.freeze(q, m), q.kind.freeze(q, fresh)
+		var s scratch
+		for _, w := range words {
+			a := got.distribution(input{x: h.Encode(w)}, make([]float64, 4), &s)
+			b := want.distribution(input{x: h.Encode(w)}, make([]float64, 4), &s)
+			if a.Exclusive != !several || a.Exclusive != b.Exclusive {
+				t.Fatalf("exclusive %v and %v with several %v", a.Exclusive, b.Exclusive, several)
+			}
+			for y := range a.P {
+				if math.Abs(a.P[y]-b.P[y]) > 2.1e-3 {
+					t.Fatalf("%q: %v, from scratch %v", w, a.P, b.P)
+				}
+			}
+		}
+	})
+}
+
+func TestTaxonomyAnswersArePathsOfTheConfig(t *testing.T) {
+	for _, tc := range []struct {
+		attrs string
+		most  int
+	}{{``, 4}, {` maxUsages="1"`, 1}, {` maxUsages="2"`, 2}} {
+		q := parsed(t, `<Taxonomy name="c" toName="t"`+tc.attrs+tree[len(`<Taxonomy name="c" toName="t"`):])
+		h := feature.NewHashed()
+		m := q.kind.fresh(q, q.kind.defaults())
+		for id := range int64(20) {
+			e := model.Example{ID: id, Weight: 1, X: h.Encode("whiskers")}
+			for y := range min(tc.most, 3) {
+				e.Target = append(e.Target, model.Share{Class: int32(y), P: 1})
+			}
+			if err := m.Put(e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		m.Settle(t.Context(), 1e-3)
+		var s scratch
+		for text, fewest := range map[string]int{"whiskers": min(tc.most, 3), "an unheard text": 1} {
+			regions, sure := q.kind.freeze(q, m).answer("i", input{x: h.Encode(text)}, &s)
+			said := q.control.Choices(regions)
+			if len(said.Labels) < fewest || len(said.Labels) > tc.most || len(said.Unknown) > 0 || !(sure > 0 && sure <= 1) {
+				t.Errorf("%s %q: %+v, %g", tc.attrs, text, said, sure)
+			}
+		}
+	}
+}
+
+func TestUnopenedTaxonomyTeachesNothing(t *testing.T) {
+	q := parsed(t, tree)
+	said := q.kind.lesson(q, event.TaskState{Annotations: []event.Annotation{
+		{ID: 1, Result: []byte(`[]`)},
+		{ID: 2, Result: []byte(`[{"from_name":"c","value":{"taxonomy":[["Animal","Cat"],["Plant"]]}}]`)},
+	}})
+	if len(said.annotations) != 1 || said.annotations[0] != 2 || len(said.target) != 2 {
+		t.Errorf("lesson = %+v", said)
+	}
+}
