@@ -84,7 +84,7 @@ func (s *Sampler) Run(ctx context.Context) error {
 func (s *Sampler) Learned(_ context.Context, batch []event.Event, _ event.Cursor) error {
 	for _, e := range batch {
 		if l, ok := e.(*event.Learned); ok && l.Project > 0 {
-			s.worker(l.Project).learned(l)
+			s.tell(l.Project, func(n *news) { n.learned(l) })
 		}
 	}
 	return nil
@@ -95,7 +95,7 @@ func (s *Sampler) Learned(_ context.Context, batch []event.Event, _ event.Cursor
 // something may have gone wrong on the way.
 func (s *Sampler) Refresh(projects ...event.ProjectID) {
 	for _, p := range projects {
-		s.worker(p).refresh()
+		s.tell(p, func(n *news) { n.all, n.relist = true, true })
 	}
 }
 
@@ -144,18 +144,20 @@ func (s *Sampler) Status(p event.ProjectID) (st Status, ok bool) {
 	return w.snapshot(), true
 }
 
-func (s *Sampler) worker(p event.ProjectID) *worker {
+// tell gives a project's worker news. A new worker has its first news before it
+// starts; otherwise it might do everything for nothing, and then again.
+func (s *Sampler) tell(p event.ProjectID, add func(*news)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	w := s.projects[p]
-	if w == nil {
+	w, known := s.projects[p]
+	if !known {
 		w = newWorker(s, p)
 		s.projects[p] = w
-		if s.start != nil {
-			s.start(w)
-		}
 	}
-	return w
+	w.hear(add)
+	if !known && s.start != nil {
+		s.start(w)
+	}
 }
 
 func (s *Sampler) labelStudio() LabelStudio {

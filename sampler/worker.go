@@ -80,6 +80,18 @@ func (n *news) after(dealt time.Time) time.Time {
 	return time.Time{}
 }
 
+func (n *news) learned(l *event.Learned) {
+	n.all = n.all || l.All
+	if n.tasks == nil {
+		n.tasks = map[event.TaskID]struct{}{}
+	}
+	for _, t := range l.Tasks {
+		n.tasks[t] = struct{}{}
+	}
+	n.between(l.Since, l.Since)
+	n.version, n.labels = l.Version, l.Labels
+}
+
 func newWorker(s *Sampler, p event.ProjectID) *worker {
 	return &worker{
 		s: s, id: p, log: s.log.WithField("project", int64(p)),
@@ -90,24 +102,6 @@ func newWorker(s *Sampler, p event.ProjectID) *worker {
 		// fighting over it would have Label Studio send events in a circle.
 		sets: rate.NewLimiter(rate.Every(20*time.Second), 3),
 	}
-}
-
-func (w *worker) learned(l *event.Learned) {
-	w.hear(func(n *news) {
-		n.all = n.all || l.All
-		if n.tasks == nil {
-			n.tasks = map[event.TaskID]struct{}{}
-		}
-		for _, t := range l.Tasks {
-			n.tasks[t] = struct{}{}
-		}
-		n.between(l.Since, l.Since)
-		n.version, n.labels = l.Version, l.Labels
-	})
-}
-
-func (w *worker) refresh() {
-	w.hear(func(n *news) { n.all, n.relist = true, true })
 }
 
 // believes reports whether Label Studio is thought to hold a place of the queue
