@@ -149,10 +149,13 @@ def main():
     whole = BertWordPieceTokenizer(vocabulary, lowercase=True)
 
     texts = WRITTEN + list(drawn(random.Random(1), 400))
-    ids = [reference.encode(t).ids for t in texts]
+    encoded = [reference.encode(t) for t in texts]
+    ids = [e.ids for e in encoded]
     for t, i in zip(texts, ids):
         assert "[" in t or whole.encode(t, add_special_tokens=False).ids == i, t
-    write(folder / "wordpiece/testdata/golden.jsonl", [{"text": t, "ids": i} for t, i in zip(texts, ids)])
+    spans = [[len(t[:at].encode()) for span in e.offsets for at in span] for t, e in zip(texts, encoded)]
+    rows = [{"text": t, "ids": i, "spans": s} for t, i, s in zip(texts, ids, spans)]
+    write(folder / "wordpiece/testdata/golden.jsonl", rows)
 
     mean = np.fromfile(folder / "static/mean.bin", "<f4").astype(np.float64)
     rows = []

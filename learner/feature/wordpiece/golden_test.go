@@ -10,11 +10,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/hone-ml/hone/learner/feature/static"
+	"github.com/hone-ml/hone/learner/feature/wordpiece"
 )
 
 type golden struct {
-	Text string  `json:"text"`
-	IDs  []int32 `json:"ids"`
+	Text  string  `json:"text"`
+	IDs   []int32 `json:"ids"`
+	Spans []int   `json:"spans"` // start and end of each piece in bytes
 }
 
 func readGolden(t testing.TB) []golden {
@@ -54,6 +56,30 @@ func TestSameAsReference(t *testing.T) {
 		}
 		if diff := cmp.Diff(g.IDs, got); diff != "" {
 			t.Errorf("%q: (-want +got)\n%s", g.Text, diff)
+		}
+	}
+}
+
+// The reference's places of the pieces in the text, and the same pieces as without.
+func TestSpansSameAsReference(t *testing.T) {
+	tokens := static.Default().Tokenizer()
+	before := wordpiece.Span{Start: 3, End: 4}
+	for _, g := range readGolden(t) {
+		ids, spans := tokens.AppendSpans([]int32{-7}, []wordpiece.Span{before}, g.Text, 1<<20)
+		if diff := cmp.Diff(append([]int32{-7}, g.IDs...), ids); diff != "" {
+			t.Errorf("%q: (-want +got)\n%s", g.Text, diff)
+		}
+		want := []wordpiece.Span{before}
+		for i := 0; i < len(g.Spans); i += 2 {
+			want = append(want, wordpiece.Span{Start: g.Spans[i], End: g.Spans[i+1]})
+		}
+		if diff := cmp.Diff(want, spans); diff != "" {
+			t.Errorf("%q: (-want +got)\n%s", g.Text, diff)
+		}
+		limit := len(g.IDs) / 2
+		ids, spans = tokens.AppendSpans(nil, nil, g.Text, limit)
+		if len(ids) != limit || cmp.Diff(want[1:1+limit], append([]wordpiece.Span{}, spans...)) != "" {
+			t.Errorf("%q: limit %d gives %d pieces, %v", g.Text, limit, len(ids), spans)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -135,6 +136,17 @@ func FuzzRejoin(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		ids := tok.Append(nil, text, len(text)*3+1)
+		same, spans := tok.AppendSpans(nil, nil, text, len(text)*3+1)
+		if !slices.Equal(ids, same) || len(spans) != len(ids) {
+			t.Fatalf("%q: pieces %v, with %d spans %v", text, ids, len(spans), same)
+		}
+		at := Span{}
+		for _, s := range spans {
+			if s.Start < at.Start || s.End < at.End || s.End <= s.Start || s.End > len(text) {
+				t.Fatalf("%q: span %v after %v", text, s, at)
+			}
+			at = s
+		}
 		for _, word := range split(t, text) {
 			if len(ids) == 0 {
 				t.Fatalf("%q: no piece left for the word %q", text, word)
