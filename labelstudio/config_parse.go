@@ -205,7 +205,7 @@ func newObject(kind string, t xml.StartElement, attrs map[string]string) Object 
 
 // canonicalType spells the tags hone knows as Label Studio's documentation does.
 func canonicalType(kind string) string {
-	for _, known := range slices.Concat(learnedTypes, []string{typeText, typeHyperText, typeParagraphs}) {
+	for _, known := range slices.Concat(learnedTypes, []string{typeText, typeHyperText, typeParagraphs}, spanTypes) {
 		if strings.EqualFold(kind, known) {
 			return known
 		}

@@ -67,6 +67,15 @@ func (o Object) Key() string {
 // that is null or an empty text gives "", one that is missing or holds no text
 // gives an error that wraps ErrNoText.
 func (o Object) Text(data json.RawMessage) (string, error) {
+	s, err := o.source(data)
+	if err == nil && o.Type == typeHyperText {
+		s = stripHTML(s)
+	}
+	return s, err
+}
+
+// source is Text with the markup that HyperText has.
+func (o Object) source(data json.RawMessage) (string, error) {
 	if o.Unreadable != "" {
 		return "", fmt.Errorf("<%s name=%q> %s", o.Type, o.Name, o.Unreadable)
 	}
@@ -98,8 +107,6 @@ func (o Object) Text(data json.RawMessage) (string, error) {
 		return "", fault
 	case !found:
 		return "", fmt.Errorf("%w: <%s name=%q> shows %q, and the data has none of its fields", ErrNoText, o.Type, o.Name, o.Value)
-	case o.Type == typeHyperText:
-		return stripHTML(s), nil
 	}
 	return s, nil
 }
@@ -121,9 +128,6 @@ func (o Object) textOf(raw json.RawMessage) (string, error) {
 			return "", fmt.Errorf("%w: <%s name=%q> has encoding=%q, but field %s is not base64", ErrNoText, o.Type, o.Name, o.encoding, o.Value)
 		}
 		s = string(b)
-	}
-	if o.Type == typeHyperText {
-		s = stripHTML(s)
 	}
 	if !utf8.ValidString(s) {
 		s = strings.ToValidUTF8(s, "\uFFFD")
@@ -175,37 +179,44 @@ func (o Object) paragraphs(raw json.RawMessage) (string, error) {
 		return "", fmt.Errorf("%w: %w", ErrNoText, err)
 	}
 	var b strings.Builder
-	for i, turn := range turns {
+	for i, raw := range turns {
 		if i > 0 {
 			b.WriteByte('\n')
 		}
-		if kindOf(turn) != kindObject {
-			s, err := scalar(turn)
-			if err != nil {
-				return "", fmt.Errorf("turn %d: %w", i, err)
-			}
-			b.WriteString(s)
-			continue
-		}
-		var fields map[string]json.RawMessage
-		if err := json.Unmarshal(turn, &fields); err != nil {
-			return "", fmt.Errorf("%w: turn %d: %w", ErrNoText, i, err)
-		}
-		text, ok := fields[o.textKey]
-		if !ok {
-			return "", fmt.Errorf("%w: turn %d has no %q; name the right key with textKey", ErrNoText, i, o.textKey)
-		}
-		s, err := scalar(text)
+		who, said, err := o.turn(raw)
 		if err != nil {
 			return "", fmt.Errorf("turn %d: %w", i, err)
 		}
-		if author, ok := fields[o.nameKey]; ok {
-			if who, err := scalar(author); err == nil && who != "" {
-				b.WriteString(who)
-				b.WriteString(": ")
-			}
+		if who != "" {
+			b.WriteString(who)
+			b.WriteString(": ")
 		}
-		b.WriteString(s)
+		b.WriteString(said)
 	}
 	return b.String(), nil
+}
+
+// turn is one paragraph: its author, "" when it names none, and its text.
+func (o Object) turn(raw json.RawMessage) (who, said string, err error) {
+	if kindOf(raw) != kindObject {
+		said, err = scalar(raw)
+		return "", said, err
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &fields); err != nil {
+		return "", "", fmt.Errorf("%w: %w", ErrNoText, err)
+	}
+	text, ok := fields[o.textKey]
+	if !ok {
+		return "", "", fmt.Errorf("%w: it has no %q; name the right key with textKey", ErrNoText, o.textKey)
+	}
+	if said, err = scalar(text); err != nil {
+		return "", "", err
+	}
+	if author, ok := fields[o.nameKey]; ok {
+		if name, err := scalar(author); err == nil {
+			who = name
+		}
+	}
+	return who, said, nil
 }

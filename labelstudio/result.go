@@ -21,6 +21,9 @@ type Region struct {
 	Origin string `json:"origin,omitempty"`
 	// Score of this region, 0 to 1; nil when it has none.
 	Score *float64 `json:"score,omitempty"`
+	// Hint is true for what an annotator drew only to ask a model for more: it is
+	// sent with "is_positive" and is no answer.
+	Hint bool `json:"-"`
 }
 
 // DecodeRegions reads a result: a list of regions, or null for none. Fields of a
@@ -62,6 +65,7 @@ func (r *looseRegion) UnmarshalJSON(b []byte) error {
 		Value    json.RawMessage `json:"value"`
 		Origin   looseString     `json:"origin"`
 		Score    json.RawMessage `json:"score"`
+		Positive json.RawMessage `json:"is_positive"`
 	}
 	if err := json.Unmarshal(b, &raw); err != nil {
 		return err
@@ -69,6 +73,7 @@ func (r *looseRegion) UnmarshalJSON(b []byte) error {
 	*r = looseRegion{
 		ID: string(raw.ID), FromName: string(raw.FromName), ToName: string(raw.ToName), Type: string(raw.Type),
 		Value: raw.Value, Origin: string(raw.Origin),
+		Hint: raw.Positive != nil,
 	}
 	if kindOf(raw.Score) == kindNumber {
 		var f float64
@@ -130,7 +135,7 @@ func (c Control) Choices(regions []Region) Answer {
 	var picked []string
 	found := false
 	for _, r := range regions {
-		if r.FromName != c.Name {
+		if r.FromName != c.Name || r.Hint {
 			continue
 		}
 		var v map[string]json.RawMessage

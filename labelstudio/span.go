@@ -1,0 +1,238 @@
+package labelstudio
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// spanKeys are the control tags that label spans, as their results spell them.
+var spanKeys = []string{"labels", "hypertextlabels", "paragraphlabels"}
+
+// spanTypes are their tags.
+var spanTypes = []string{"Labels", "HyperTextLabels", "ParagraphLabels"}
+
+// LabelsSpans reports whether the control labels stretches of text.
+func (c Control) LabelsSpans() bool { return slices.Contains(spanTypes, c.Type) }
+
+// Span is a stretch of a passage that has labels.
+type Span struct {
+	// Start and End are bytes of Passage.Text, Start before End.
+	Start, End int
+	// Labels are names of the control's labels, in its order; mostly one.
+	Labels []string
+	// Score is 0 to 1.
+	Score float64
+}
+
+// SpanAnswer is what an annotation says about one control in one passage.
+type SpanAnswer struct {
+	// Spans by place. They may overlap.
+	Spans []Span
+	// OK is false when the annotation says nothing about the control. With OK and
+	// no spans the answer is "there are none".
+	OK bool
+	// Lost counts regions of the control that cannot be used: outside the text, of
+	// no length, or with labels that the control does not have.
+	Lost int
+}
+
+// Spans reads what the regions of a finished annotation say about a span control
+// in a passage; nil regions say nothing. A region to_name another object, or one
+// that was only drawn as a hint for a model, is passed over. No region at all is
+// the answer "none", unless the control is only shown at times or must be answered.
+func (c Control) Spans(regions []Region, p Passage) SpanAnswer {
+	a := SpanAnswer{OK: regions != nil && !c.Conditional && !c.Required}
+	at := counter{text: p.Text}
+	for _, r := range regions {
+		if r.FromName != c.Name || r.ToName != p.Object && r.ToName != "" || r.Hint {
+			continue
+		}
+		labels, found := c.spanLabels(r.Value)
+		if !found {
+			continue
+		}
+		start, end, err := p.place(r.Value, &at)
+		if len(labels) == 0 || err != nil {
+			a.Lost++
+			continue
+		}
+		a.OK = true
+		a.Spans = append(a.Spans, Span{Start: start, End: end, Labels: labels})
+	}
+	slices.SortStableFunc(a.Spans, compareSpans)
+	return a
+}
+
+func compareSpans(a, b Span) int {
+	return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(a.End, b.End))
+}
+
+// spanLabels are the labels in a region's value that the control has; found is
+// false when the value has none of any kind.
+func (c Control) spanLabels(value json.RawMessage) (names []string, found bool) {
+	var fields map[string]json.RawMessage
+	if kindOf(value) != kindObject || json.Unmarshal(value, &fields) != nil {
+		return nil, false
+	}
+	raw, ok := fields[strings.ToLower(c.Type)]
+	for _, k := range spanKeys {
+		if !ok {
+			raw, ok = fields[k]
+		}
+	}
+	ids, ok := choicePaths(raw)
+	if !ok {
+		return nil, false
+	}
+	chosen := make([]bool, len(c.Labels))
+	for _, id := range ids {
+		if i := c.labelAt(id); i >= 0 {
+			chosen[i] = true
+		}
+	}
+	for i, l := range c.Labels {
+		if chosen[i] {
+			names = append(names, l.Name)
+		}
+	}
+	return names, true
+}
+
+// place finds a region's bytes in the passage.
+func (p *Passage) place(value json.RawMessage, at *counter) (start, end int, err error) {
+	var v struct {
+		Start         looseString `json:"start"`
+		End           looseString `json:"end"`
+		StartOffset   looseString `json:"startOffset"`
+		EndOffset     looseString `json:"endOffset"`
+		GlobalOffsets *struct {
+			Start looseString `json:"start"`
+			End   looseString `json:"end"`
+		} `json:"globalOffsets"`
+	}
+	// Fields of a wrong type stay empty, and an empty number is refused.
+	if json.Unmarshal(value, &v) != nil {
+		return 0, 0, errPlace
+	}
+	points := func(a, b looseString) error {
+		from, err := whole(a)
+		if err != nil {
+			return err
+		}
+		to, err := whole(b)
+		if err != nil {
+			return err
+		}
+		var ok1, ok2 bool
+		start, ok1 = at.find(from)
+		end, ok2 = at.find(to)
+		if !ok1 || !ok2 {
+			return errPlace
+		}
+		return nil
+	}
+	units := func() error {
+		from, err := whole(v.StartOffset)
+		if err != nil {
+			return err
+		}
+		to, err := whole(v.EndOffset)
+		if err != nil {
+			return err
+		}
+		if start, err = p.locate(fullPathOf(p.kind, string(v.Start)), from); err != nil {
+			return err
+		}
+		end, err = p.locate(fullPathOf(p.kind, string(v.End)), to)
+		return err
+	}
+	switch {
+	case p.kind == typeHyperText && v.GlobalOffsets != nil && v.GlobalOffsets.Start != "" && v.GlobalOffsets.End != "":
+		err = points(v.GlobalOffsets.Start, v.GlobalOffsets.End)
+	case p.kind == typeHyperText || p.kind == typeParagraphs:
+		err = units()
+	default:
+		err = points(v.Start, v.End)
+	}
+	if err == nil && start >= end {
+		err = errPlace
+	}
+	return start, end, err
+}
+
+func fullPathOf(kind, path string) string {
+	if kind == typeHyperText {
+		return fullPath(path)
+	}
+	return path
+}
+
+// whole reads a number of characters.
+func whole(s looseString) (int, error) {
+	n, err := strconv.Atoi(string(s))
+	if err != nil || n < 0 {
+		return 0, errPlace
+	}
+	return n, nil
+}
+
+// EncodeSpans are the regions that make Label Studio show the spans in a passage.
+// What it could not show is left out: spans beyond the text or within a
+// character, and labels that the control does not have. id is the front of the
+// regions' ids, which are the same for the same spans.
+func (c Control) EncodeSpans(id string, p Passage, spans []Span) []Region {
+	spans = slices.Clone(spans)
+	slices.SortStableFunc(spans, compareSpans)
+	at := counter{text: p.Text}
+	key := strings.ToLower(c.Type)
+	var out []Region
+	for _, s := range spans {
+		labels := c.paths(s.Labels)
+		if len(labels) == 0 || !p.holds(s.Start) || !p.holds(s.End) || s.Start >= s.End {
+			continue
+		}
+		from := at.at(s.Start)
+		to := at.at(s.End)
+		value := map[string]any{key: labels, "text": p.Text[s.Start:s.End]}
+		if p.kind == typeHyperText || p.kind == typeParagraphs {
+			a, b := p.first(s.Start), p.last(s.End)
+			value["start"], value["end"] = a.path, b.path
+			value["startOffset"], value["endOffset"] = units(p.Text[a.start:s.Start]), units(p.Text[b.start:max(b.start, s.End)])
+		}
+		switch p.kind {
+		case typeHyperText:
+			value["globalOffsets"] = map[string]int{"start": from, "end": to}
+		case typeParagraphs:
+		default:
+			value["start"], value["end"] = from, to
+		}
+		r := Region{ID: fmt.Sprintf("%s/%d-%d", id, from, to), FromName: c.Name, ToName: p.Object, Type: key}
+		if score, ok := finite(s.Score); ok {
+			r.Score = &score
+		}
+		r.Value, _ = json.Marshal(value) // texts and numbers always marshal
+		out = append(out, r)
+	}
+	return out
+}
+
+// paths are what results carry for the named labels.
+func (c Control) paths(names []string) []string {
+	var out []string
+	for _, l := range c.Labels {
+		if slices.Contains(names, l.Name) {
+			out = append(out, l.Path[0])
+		}
+	}
+	return out
+}
+
+// holds reports whether b is a place in the text: not beyond it, nor within a
+// character.
+func (p *Passage) holds(b int) bool {
+	return b >= 0 && b <= len(p.Text) && (b == len(p.Text) || p.Text[b]&0xC0 != 0x80)
+}
