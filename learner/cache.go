@@ -1,19 +1,32 @@
 package learner
 
 import (
+	"slices"
 	"sync"
 
+	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/learner/feature"
 )
+
+// encoding is what was made of a task's data, and the texts in it whose slow part
+// was not there yet.
+type encoding struct {
+	vector  feature.Vector
+	missing []event.TextKey
+}
 
 // cache keeps encodings by a hash of what was encoded, within a budget of
 // bytes. It has two generations: when the young one is half the budget, it
 // becomes the old one and the old one goes; what is used stays young.
-type cache struct{ shards [16]shard }
+type cache struct {
+	shards [16]shard
+	// arrived reports whether what was missing is there now.
+	arrived func(event.TextKey) bool
+}
 
 type shard struct {
 	mu         sync.Mutex
-	young, old map[uint64]feature.Vector
+	young, old map[uint64]encoding
 	bytes      int
 	budget     int // of one generation
 }
@@ -21,13 +34,13 @@ type shard struct {
 func newCache(bytes int) *cache {
 	c := new(cache)
 	for i := range c.shards {
-		c.shards[i] = shard{young: map[uint64]feature.Vector{}, budget: bytes / len(c.shards) / 2}
+		c.shards[i] = shard{young: map[uint64]encoding{}, budget: bytes / len(c.shards) / 2}
 	}
 	return c
 }
 
 // get returns the encoding under the key, made by encode if it is not there.
-func (c *cache) get(key uint64, encode func() feature.Vector) feature.Vector {
+func (c *cache) get(key uint64, encode func() encoding) encoding {
 	s := &c.shards[key>>60]
 	s.mu.Lock()
 	v, ok := s.young[key]
@@ -37,7 +50,7 @@ func (c *cache) get(key uint64, encode func() feature.Vector) feature.Vector {
 		}
 	}
 	s.mu.Unlock()
-	if ok {
+	if ok && (len(v.missing) == 0 || !slices.ContainsFunc(v.missing, c.arrived)) {
 		return v
 	}
 	v = encode()
@@ -48,15 +61,17 @@ func (c *cache) get(key uint64, encode func() feature.Vector) feature.Vector {
 }
 
 // mapBytes is about what an entry costs beside its vector.
-const mapBytes = 96
+const mapBytes = 120
 
-func (s *shard) put(key uint64, v feature.Vector) {
-	if _, ok := s.young[key]; ok {
-		return
+func (e encoding) bytes() int { return e.vector.Bytes() + 16*len(e.missing) + mapBytes }
+
+func (s *shard) put(key uint64, v encoding) {
+	if old, ok := s.young[key]; ok {
+		s.bytes -= old.bytes()
 	}
 	s.young[key] = v
-	s.bytes += v.Bytes() + mapBytes
+	s.bytes += v.bytes()
 	if s.bytes > s.budget {
-		s.old, s.young, s.bytes = s.young, map[uint64]feature.Vector{}, 0
+		s.old, s.young, s.bytes = s.young, map[uint64]encoding{}, 0
 	}
 }

@@ -62,10 +62,22 @@ func (q *question) text(data []byte) (string, error) {
 
 // encode returns the features of a task, empty when it has no text.
 func (q *question) encode(data []byte, e feature.Encoder, c *cache) feature.Vector {
+	return q.entry(data, e, c).vector
+}
+
+func (q *question) entry(data []byte, e feature.Encoder, c *cache) encoding {
 	var d xxhash.Digest
 	d.ResetWithSeed(q.seed)
 	_, _ = d.Write(data) // never fails
-	return c.get(d.Sum64(), func() feature.Vector { return q.kind.encode(q, data, e) })
+	return c.get(d.Sum64(), func() encoding {
+		slow, ok := e.(*late)
+		if !ok {
+			return encoding{vector: q.kind.encode(q, data, e)}
+		}
+		a := attempt{late: slow}
+		v := q.kind.encode(q, data, &a)
+		return encoding{v, a.missing}
+	})
 }
 
 // lesson is what the annotators of a task said of a question.
@@ -151,7 +163,7 @@ func (h *head) learn(t event.TaskState, x feature.Vector, duals []float32, test 
 		ch.forgotten = h.forget(t.Task.ID)
 		return ch, nil
 	}
-	sum := fingerprint(said.target, t.Task.Data)
+	sum := fingerprint(said.target, x, t.Task.Data)
 	h.tally.add(said.annotations, 1)
 	h.tally.add(h.taught[t.Task.ID], -1)
 	h.taught[t.Task.ID] = said.annotations
@@ -177,10 +189,16 @@ func (h *head) forget(id event.TaskID) bool {
 	return h.model.Remove(int64(id))
 }
 
-func fingerprint(shares []model.Share, data []byte) uint64 {
+// fingerprint is of everything an example is made of. The features are a function
+// of the data, but for the parts that may not be there yet.
+func fingerprint(shares []model.Share, x feature.Vector, data []byte) uint64 {
 	var d xxhash.Digest
 	d.Reset()
 	var b [8]byte
+	for i, part := range x.Dense {
+		b[i%len(b)] ^= byte(min(1, len(part)))
+	}
+	_, _ = d.Write(b[:])
 	for _, s := range shares {
 		bits := math.Float32bits(s.P)
 		for i := range 4 {

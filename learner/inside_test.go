@@ -147,10 +147,10 @@ func TestCacheKeepsToItsBudget(t *testing.T) {
 	c := newCache(1 << 20)
 	encoded := 0
 	get := func(key uint64) feature.Vector {
-		return c.get(key*0x9e3779b97f4a7c15, func() feature.Vector {
+		return c.get(key*0x9e3779b97f4a7c15, func() encoding {
 			encoded++
-			return feature.Vector{Terms: make([]feature.Term, 100), Scale: float32(key)}
-		})
+			return encoding{vector: feature.Vector{Terms: make([]feature.Term, 100), Scale: float32(key)}}
+		}).vector
 	}
 	for i := range uint64(20000) {
 		if v := get(i); v.Scale != float32(i) {
@@ -163,9 +163,9 @@ func TestCacheKeepsToItsBudget(t *testing.T) {
 	}
 	held := 0
 	for i := range c.shards {
-		for _, m := range []map[uint64]feature.Vector{c.shards[i].young, c.shards[i].old} {
+		for _, m := range []map[uint64]encoding{c.shards[i].young, c.shards[i].old} {
 			for _, v := range m {
-				held += v.Bytes() + mapBytes
+				held += v.bytes()
 			}
 		}
 	}

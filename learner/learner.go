@@ -20,6 +20,7 @@ type Learner struct {
 	store   Store
 	metrics *metrics
 	cache   *cache
+	filler  *filler // nil without a slow encoder
 
 	mu       sync.Mutex // guards all below until the blank line
 	projects map[event.ProjectID]*project
@@ -43,6 +44,14 @@ func New(store Store, o Options) (*Learner, error) {
 		return nil, errors.New("learner: the store is missing")
 	}
 	o.fill()
+	var v *vectors
+	if o.Slow != nil {
+		if o.Vectors == nil || o.Tasks == nil {
+			return nil, errors.New("learner: a slow encoder needs Vectors and Tasks")
+		}
+		v = newVectors(o.Slow, o.Vectors, o.Now)
+		o.Encoder = &late{o.Encoder, v}
+	}
 	m, err := newMetrics(o.Registerer)
 	if err != nil {
 		return nil, fmt.Errorf("learner: %w", err)
@@ -53,6 +62,10 @@ func New(store Store, o Options) (*Learner, error) {
 		wake: make(chan struct{}, 1),
 	}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
+	if v != nil {
+		l.filler = newFiller(l, v)
+		l.cache.arrived = v.has
+	}
 	l.work.Go(l.idle)
 	return l, nil
 }
@@ -61,6 +74,11 @@ func New(store Store, o Options) (*Learner, error) {
 // yet goes on in the background, and so does a retrain that was asked for before
 // a restart.
 func (l *Learner) Start(ctx context.Context, projects []event.ProjectID) error {
+	if l.filler != nil {
+		if err := l.filler.vectors.load(ctx); err != nil {
+			return fmt.Errorf("learner: %w", err)
+		}
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, id := range projects {
@@ -76,6 +94,9 @@ func (l *Learner) Start(ctx context.Context, projects []event.ProjectID) error {
 		l.beginRetrain(p)
 	}
 	l.nudge()
+	if l.filler != nil && !l.closed {
+		l.filler.begin(projects)
+	}
 	return nil
 }
 
@@ -183,8 +204,11 @@ func (l *Learner) Apply(ctx context.Context, batch []event.Event, cur event.Curs
 		}
 		return fmt.Errorf("learner: %w", err)
 	}
-	for _, t := range all {
+	for id, t := range all {
 		l.beginRetrain(t.p)
+		if l.filler != nil && t.delta != nil {
+			l.filler.heard(id, t.delta)
+		}
 		if t.p.settled && t.delta != nil && !t.delta.Empty() {
 			l.metrics.settle.Observe(time.Since(began).Seconds())
 		}

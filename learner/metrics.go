@@ -12,6 +12,8 @@ type metrics struct {
 	settle                         prometheus.Histogram
 	gap, number, labels            *prometheus.GaugeVec
 	retrains                       *prometheus.CounterVec
+	encoded, encodeFailures        prometheus.Counter
+	unencoded                      *prometheus.GaugeVec
 }
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
@@ -30,9 +32,12 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 			Help:    "Time from a change to a model at its optimum.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 4, 9),
 		}),
-		gap:    gauge("optimality_gap", "The most by which a probability can differ from training from scratch; -1 while unknown."),
-		number: gauge("snapshot", "Number of the last snapshot."),
-		labels: gauge("labels", "Annotations learned from."),
+		gap:            gauge("optimality_gap", "The most by which a probability can differ from training from scratch; -1 while unknown."),
+		number:         gauge("snapshot", "Number of the last snapshot."),
+		labels:         gauge("labels", "Annotations learned from."),
+		encoded:        counter("encoded_total", "Texts that a slow encoder has encoded."),
+		encodeFailures: counter("encode_failures_total", "Batches that a slow encoder could not encode."),
+		unencoded:      gauge("unencoded_tasks", "Tasks whose texts a slow encoder has not encoded yet."),
 		retrains: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: "hone", Subsystem: "learner", Name: "retrains_total", Help: "Full retrains by outcome.",
 		}, []string{"outcome"}),
@@ -40,7 +45,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	if r == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.learned, m.forgotten, m.unreadable, m.settle, m.gap, m.number, m.labels, m.retrains} {
+	for _, c := range []prometheus.Collector{m.learned, m.forgotten, m.unreadable, m.settle, m.gap, m.number, m.labels, m.retrains, m.encoded, m.encodeFailures, m.unencoded} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}

@@ -28,6 +28,20 @@ type Store interface {
 type Options struct {
 	// Encoder turns texts into features; encoders.Default if nil.
 	Encoder feature.Encoder
+	// Slow, if not nil, adds a dense part that takes time or may be down. Examples
+	// and pool get it in the background, and Vectors and Tasks are then needed.
+	Slow    feature.Slow
+	Vectors VectorStore
+	Tasks   TaskStore
+	// Next is what will be asked next, best first; its texts are encoded before
+	// those nobody waits for. It may be nil.
+	Next func(event.ProjectID) []event.TaskID
+	// SlowCores is how many batches of the slow encoder run at once in the
+	// background, 1 if zero.
+	SlowCores int
+	// SlowWait bounds the time Predict waits for the slow part of texts it has not
+	// seen, 5 s if zero.
+	SlowWait time.Duration
 	// Budget is the time one Apply may spend on walking to the optimum, 50 ms if
 	// zero. What is left is done when idle, so it decides when, not what.
 	Budget time.Duration
@@ -51,6 +65,12 @@ type Options struct {
 func (o *Options) fill() {
 	if o.Encoder == nil {
 		o.Encoder = encoders.Default()
+	}
+	if o.SlowCores <= 0 {
+		o.SlowCores = 1
+	}
+	if o.SlowWait <= 0 {
+		o.SlowWait = 5 * time.Second
 	}
 	if o.Budget <= 0 {
 		o.Budget = 50 * time.Millisecond

@@ -31,6 +31,8 @@ type Status struct {
 	Retrain *Retrain `json:"retrain,omitempty"`
 	// LastRetrain is the last one since the start, nil if none ended.
 	LastRetrain *LastRetrain `json:"last_retrain,omitempty"`
+	// Encoding is how far a slow encoder is, nil without one.
+	Encoding *Encoding `json:"encoding,omitempty"`
 }
 
 // LastRetrain is a full retrain that has ended.
@@ -115,6 +117,7 @@ func (l *Learner) Status(p event.ProjectID) (Status, bool) {
 	if r, ok := l.retrains.Load(p); ok {
 		st.Retrain = r.(*retrain).report()
 	}
+	st.Encoding = l.filler.encoding(p)
 	if r, ok := l.retrained.Load(p); ok {
 		last := r.(LastRetrain)
 		st.LastRetrain = &last

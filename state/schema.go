@@ -15,6 +15,7 @@ import (
 //	state
 //	  schema                   version of this layout
 //	  settings/                credential
+//	  vectors/<encoder>/       hash of a text -> its vector; only where encoding is slow
 //	  projects/
 //	    <project>/
 //	      meta, checkpoint, versions, watermark
@@ -31,6 +32,7 @@ var (
 	keySchema   = []byte("schema")
 	keySettings = []byte("settings")
 	keyProjects = []byte("projects")
+	keyVectors  = []byte("vectors")
 
 	keyCredential = []byte("credential")
 

@@ -1,0 +1,453 @@
+package learner
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hone-ml/hone/event"
+)
+
+// TaskStore reads tasks.
+type TaskStore interface {
+	// Known are all tasks of a project.
+	Known(ctx context.Context, p event.ProjectID) ([]event.KnownTask, error)
+	// Tasks are those asked for, in order; what is not there is Deleted.
+	Tasks(ctx context.Context, p event.ProjectID, ids []event.TaskID) ([]event.TaskState, error)
+}
+
+const (
+	// batchTasks is how many tasks are encoded at once by each core: enough for a
+	// request, and few enough that a new label's text is soon next.
+	batchTasks = 32
+	// lookTasks is how many are looked at in one piece.
+	lookTasks = 256
+	// flushVectors and flushEvery bound what a crash costs, and spare the disk.
+	flushVectors = 512
+	flushEvery   = 2 * time.Second
+	// tellEvery is how often readers hear of new vectors of tasks without labels.
+	tellEvery = 5 * time.Second
+	// sweepShare is how many times longer than a sweep the pause after it is.
+	sweepShare = 10
+)
+
+// filler has every text of every task encoded by the slow encoder, once: first
+// the label names and the labelled texts, then what is asked next, then the rest.
+// It makes what is stored equal to what the tasks need, whatever happened before.
+type filler struct {
+	l       *Learner
+	vectors *vectors
+	wake    chan struct{}
+
+	mu       sync.Mutex
+	projects map[event.ProjectID]*fill
+	busy     bool
+	changed  chan struct{} // closed and replaced when it comes to rest
+	rate     float64       // texts a second, lately
+
+	// The rest belongs to the goroutine.
+	unswept          bool
+	sweepAt, flushed time.Time
+}
+
+// fill is what is to do in a project. It is guarded by filler.mu.
+type fill struct {
+	relist  bool                    // look at all tasks and at the label names
+	fresh   []event.TaskID          // look at these
+	tasks   map[event.TaskID]uint64 // hashes of their data
+	missing map[event.TaskID]bool   // tasks with texts to encode; true for labelled ones
+	names   []string                // label names to encode
+	// labelled and rest are the missing ones in order; those that are not missing
+	// any more are skipped.
+	labelled, rest []event.TaskID
+	told           time.Time
+	untold         bool
+}
+
+func newFiller(l *Learner, v *vectors) *filler {
+	return &filler{
+		l: l, vectors: v, wake: make(chan struct{}, 1), unswept: true,
+		projects: map[event.ProjectID]*fill{}, changed: make(chan struct{}),
+	}
+}
+
+// begin starts the work on the projects that are known.
+func (f *filler) begin(projects []event.ProjectID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.busy = true
+	for _, id := range projects {
+		f.of(id).relist = true
+	}
+	f.l.work.Go(f.run)
+}
+
+func (f *filler) of(id event.ProjectID) *fill {
+	p := f.projects[id]
+	if p == nil {
+		p = &fill{tasks: map[event.TaskID]uint64{}, missing: map[event.TaskID]bool{}}
+		f.projects[id] = p
+	}
+	return p
+}
+
+// heard takes note of what a commit has changed.
+func (f *filler) heard(id event.ProjectID, d *event.Delta) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p := f.of(id)
+	if d.New || d.ConfigChanged || d.Meta.Gone {
+		p.relist = true
+	}
+	for _, t := range d.Tasks {
+		p.fresh = append(p.fresh, t.Task.ID)
+	}
+	f.busy = true
+	select {
+	case f.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (f *filler) run() {
+	ctx := f.l.ctx
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for ctx.Err() == nil {
+		wait, err := f.round(ctx)
+		if err != nil && ctx.Err() == nil {
+			wait = max(retryAfter, f.vectors.pause())
+			f.l.metrics.encodeFailures.Inc()
+			f.l.o.Logger.WithError(err).Warnf("texts are not encoded; models do without, and it is tried again in %v", wait.Round(time.Second))
+		}
+		if wait == 0 {
+			continue
+		}
+		timer.Reset(wait)
+		select {
+		case <-ctx.Done():
+		case <-f.wake:
+		case <-timer.C:
+		}
+	}
+	// What was encoded is worth the disk also when hone ends.
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := f.vectors.flush(end); err != nil {
+		f.l.o.Logger.WithError(err).Warn("the last vectors are not stored; they are made again")
+	}
+}
+
+// forever is until something is heard.
+const forever = 24 * time.Hour
+
+// round does one piece of work and says how long to wait before the next, 0 for
+// not at all.
+func (f *filler) round(ctx context.Context) (time.Duration, error) {
+	if err := f.look(ctx); err != nil {
+		return 0, err
+	}
+	if pause := f.vectors.pause(); pause > 0 && f.work() {
+		return pause, nil
+	}
+	id, ids, texts, err := f.next(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if len(texts) > 0 {
+		if err := f.encode(ctx, texts); err != nil {
+			return 0, err
+		}
+	}
+	if id != 0 {
+		if err := f.take(ctx, id, ids); err != nil {
+			return 0, err
+		}
+	}
+	now := time.Now()
+	if f.vectors.waiting() >= flushVectors || now.Sub(f.flushed) > flushEvery || id == 0 {
+		if err := f.vectors.flush(ctx); err != nil {
+			return 0, err
+		}
+		f.flushed = now
+	}
+	f.tell(now, id == 0)
+	if id != 0 {
+		return 0, nil
+	}
+	if f.unswept && now.After(f.sweepAt) {
+		if err := f.sweep(ctx); err != nil {
+			return 0, err
+		}
+		f.sweepAt = time.Now().Add(sweepShare * time.Since(now))
+	}
+	if !f.rest() {
+		return 0, nil
+	}
+	if f.unswept {
+		return max(time.Millisecond, time.Until(f.sweepAt)), nil
+	}
+	return forever, nil
+}
+
+// work reports whether something is to be encoded.
+func (f *filler) work() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, p := range f.projects {
+		if len(p.missing) > 0 || len(p.names) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// rest notes that nothing is left to do, unless something has been heard since.
+func (f *filler) rest() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, p := range f.projects {
+		if p.relist || len(p.fresh) > 0 || len(p.missing) > 0 || len(p.names) > 0 {
+			return false
+		}
+	}
+	f.busy = false
+	close(f.changed)
+	f.changed = make(chan struct{})
+	return true
+}
+
+// encode has texts encoded, on several cores at once.
+func (f *filler) encode(ctx context.Context, texts []string) error {
+	began := time.Now()
+	g, ctx := errgroup.WithContext(ctx)
+	cores := f.l.o.SlowCores
+	for part := range slices.Chunk(texts, (len(texts)+cores-1)/cores) {
+		g.Go(func() error { return f.vectors.encode(ctx, part, true) })
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	f.l.metrics.encoded.Add(float64(len(texts)))
+	rate := float64(len(texts)) / max(time.Since(began).Seconds(), 1e-6)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.rate == 0 {
+		f.rate = rate
+	}
+	f.rate += 0.2 * (rate - f.rate)
+	return nil
+}
+
+// next is what to encode next: the project, its tasks and the texts of those that
+// have no vector. No project means that nothing is left; texts may be none, when
+// others brought them. Tasks of none mean the label names.
+func (f *filler) next(ctx context.Context) (event.ProjectID, []event.TaskID, []string, error) {
+	f.mu.Lock()
+	id, ids, names := f.pick()
+	f.mu.Unlock()
+	if id == 0 || names != nil {
+		return id, nil, names, nil
+	}
+	texts := map[event.TextKey]string{}
+	s := f.l.snapshot(id)
+	if s == nil {
+		return id, ids, nil, nil
+	}
+	states, err := f.l.o.Tasks.Tasks(ctx, id, ids)
+	if err != nil {
+		return 0, nil, nil, err
+	}
+	for _, t := range states {
+		f.reads(s, t, texts)
+	}
+	return id, ids, f.lacking(texts), nil
+}
+
+func (f *filler) pick() (event.ProjectID, []event.TaskID, []string) {
+	all := slices.Sorted(maps.Keys(f.projects))
+	for _, id := range all {
+		if p := f.projects[id]; len(p.names) > 0 {
+			return id, nil, p.names[:min(len(p.names), batchTasks*f.l.o.SlowCores)]
+		}
+	}
+	most := batchTasks * f.l.o.SlowCores
+	// What comes before the batch is done; the batch itself may fail, and stays.
+	from := func(p *fill, ids []event.TaskID) (batch, left []event.TaskID) {
+		first := len(ids)
+		for i, t := range ids {
+			if len(batch) == most {
+				break
+			}
+			if _, ok := p.missing[t]; ok && !slices.Contains(batch, t) {
+				batch = append(batch, t)
+				first = min(first, i)
+			}
+		}
+		return batch, ids[first:]
+	}
+	var batch []event.TaskID
+	for _, id := range all {
+		p := f.projects[id]
+		if batch, p.labelled = from(p, p.labelled); len(batch) > 0 {
+			return id, batch, nil
+		}
+	}
+	for _, id := range all {
+		if p := f.projects[id]; f.l.o.Next != nil && len(p.missing) > 0 {
+			if batch, _ = from(p, f.l.o.Next(id)); len(batch) > 0 {
+				return id, batch, nil
+			}
+		}
+	}
+	for _, id := range all {
+		p := f.projects[id]
+		if batch, p.rest = from(p, p.rest); len(batch) > 0 {
+			return id, batch, nil
+		}
+	}
+	return 0, nil, nil
+}
+
+// lacking are the texts without a vector, in a fixed order.
+func (f *filler) lacking(texts map[event.TextKey]string) []string {
+	var out []string
+	for k, t := range texts {
+		if !f.vectors.keep(k) {
+			out = append(out, t)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// reads collects what the heads read of a task.
+func (f *filler) reads(s *snapshot, t event.TaskState, texts map[event.TextKey]string) {
+	if t.Deleted || len(t.Task.Data) == 0 {
+		return
+	}
+	for _, h := range s.heads {
+		h.reads(f.l.o.Encoder.(*late), t.Task.Data, texts)
+	}
+}
+
+// look finds out which tasks that were heard of have texts to encode.
+func (f *filler) look(ctx context.Context) error {
+	f.mu.Lock()
+	ids := slices.Sorted(maps.Keys(f.projects))
+	f.mu.Unlock()
+	for _, id := range ids {
+		if err := f.lookAt(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *filler) lookAt(ctx context.Context, id event.ProjectID) error {
+	f.mu.Lock()
+	p := f.projects[id]
+	relist, fresh := p.relist, p.fresh
+	p.relist, p.fresh = false, nil
+	f.mu.Unlock()
+	if !relist && len(fresh) == 0 {
+		return nil
+	}
+	err := f.lookAtTasks(ctx, id, relist, fresh)
+	if err != nil {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		p.relist, p.fresh = p.relist || relist, append(fresh, p.fresh...)
+	}
+	return err
+}
+
+func (f *filler) lookAtTasks(ctx context.Context, id event.ProjectID, all bool, ids []event.TaskID) error {
+	s := f.l.snapshot(id)
+	if s == nil { // Label Studio has it no more, or the config cannot be read yet
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		delete(f.projects, id)
+		f.unswept = true
+		return nil
+	}
+	if all {
+		known, err := f.l.o.Tasks.Known(ctx, id)
+		if err != nil {
+			return err
+		}
+		for _, k := range known {
+			ids = append(ids, k.Task)
+		}
+		names := f.lacking(s.names(f.l.o.Encoder.(*late)))
+		f.mu.Lock()
+		f.of(id).names = names
+		f.mu.Unlock()
+		f.unswept = true
+	}
+	for part := range slices.Chunk(ids, lookTasks) {
+		states, err := f.l.o.Tasks.Tasks(ctx, id, part)
+		if err != nil {
+			return err
+		}
+		var taught []event.TaskID
+		for _, t := range states {
+			if len(t.Annotations) > 0 {
+				taught = append(taught, t.Task.ID)
+			}
+			texts := map[event.TextKey]string{}
+			f.reads(s, t, texts)
+			lacks := len(f.lacking(texts)) > 0
+			f.mu.Lock()
+			f.unswept = f.of(id).seen(t, lacks) || f.unswept
+			f.mu.Unlock()
+		}
+		// An example may have been learned just before its vector came another way.
+		if err := f.l.retake(ctx, id, taught); err != nil {
+			return err
+		}
+	}
+	f.count(id)
+	return nil
+}
+
+// seen notes how a task was found, and reports whether vectors of it may be
+// needed no more.
+func (p *fill) seen(t event.TaskState, lacks bool) (stale bool) {
+	id := t.Task.ID
+	old, known := p.tasks[id]
+	if t.Deleted {
+		delete(p.tasks, id)
+		delete(p.missing, id)
+		return known
+	}
+	sum := xxhash.Sum64(t.Task.Data)
+	p.tasks[id] = sum
+	if !lacks {
+		delete(p.missing, id)
+		return known && old != sum
+	}
+	was, queued := p.missing[id]
+	p.missing[id] = t.Labelled()
+	switch {
+	case t.Labelled() && !was:
+		p.labelled = append(p.labelled, id)
+	case !t.Labelled() && !queued:
+		p.rest = append(p.rest, id)
+	}
+	return known && old != sum
+}
+
+func (f *filler) count(id event.ProjectID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if p := f.projects[id]; p != nil {
+		f.l.metrics.unencoded.WithLabelValues(strconv.FormatInt(int64(id), 10)).Set(float64(len(p.missing)))
+	}
+}

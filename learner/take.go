@@ -1,0 +1,317 @@
+package learner
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/learner/model"
+)
+
+// names are the texts of the heads' labels.
+func (s *snapshot) names(e *late) map[event.TextKey]string {
+	texts := map[event.TextKey]string{}
+	for _, h := range s.heads {
+		for _, l := range h.labels {
+			if !e.Encoder.Encode(l).Empty() {
+				texts[keyOf(l)] = l
+			}
+		}
+	}
+	return texts
+}
+
+// take has the models take in the vectors of tasks that have arrived, or those of
+// label names when there are no tasks.
+func (f *filler) take(ctx context.Context, id event.ProjectID, ids []event.TaskID) error {
+	f.mu.Lock()
+	p := f.projects[id]
+	f.mu.Unlock()
+	if p == nil {
+		return nil
+	}
+	names := p.names[min(len(p.names), batchTasks*f.l.o.SlowCores):]
+	var err error
+	switch {
+	case ids != nil:
+		// Whether they have labels is read with the models held still: some may have
+		// got theirs just now.
+		err = f.l.retake(ctx, id, ids)
+	case len(names) == 0:
+		err = f.l.renamed(ctx, id)
+	}
+	if err != nil {
+		return err
+	}
+	f.mu.Lock()
+	if ids == nil {
+		p.names = names
+	}
+	for _, t := range ids {
+		delete(p.missing, t)
+	}
+	p.untold = true
+	f.mu.Unlock()
+	f.count(id)
+	return nil
+}
+
+// retake learns tasks again whose features have become more. The examples go on
+// from where they are, so the way to the new optimum is short.
+func (l *Learner) retake(ctx context.Context, id event.ProjectID, ids []event.TaskID) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p, err := l.project(ctx, id)
+	if err != nil || p == nil {
+		return ignoreClosed(err)
+	}
+	states, err := l.o.Tasks.Tasks(ctx, id, ids)
+	if err != nil {
+		return err
+	}
+	for _, h := range p.heads {
+		stale := map[event.TaskID]event.TaskState{}
+		for _, t := range states {
+			if sum, ok := h.sums[t.Task.ID]; ok {
+				x := h.encode(t.Task.Data, l.o.Encoder, l.cache)
+				if sum != fingerprint(h.kind.lesson(h.question, t).target, x, t.Task.Data) {
+					stale[t.Task.ID] = t
+				}
+			}
+		}
+		if len(stale) == 0 {
+			continue
+		}
+		duals := map[event.TaskID][]float32{}
+		h.model.Duals(func(e model.Example, d []float32) bool {
+			if id := event.TaskID(e.ID); stale[id].Task.ID == id {
+				duals[id] = slices.Clone(d)
+			}
+			return len(duals) < len(stale)
+		})
+		for _, t := range states {
+			if _, ok := stale[t.Task.ID]; !ok {
+				continue
+			}
+			ch, err := l.teach(h, t, duals[t.Task.ID], false)
+			if err != nil {
+				l.lost[id] = true
+				return err
+			}
+			if ch.learned || ch.forgotten {
+				p.settled, p.unsaved = false, true
+			}
+		}
+	}
+	l.nudge()
+	return nil
+}
+
+// renamed makes the models anew, from where they are, since a prior may come from
+// the label names.
+func (l *Learner) renamed(ctx context.Context, id event.ProjectID) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p, err := l.project(ctx, id)
+	if err != nil || p == nil {
+		return ignoreClosed(err)
+	}
+	for _, h := range p.heads {
+		h.reset(h.model.Settings())
+	}
+	p.settled, p.unsaved = false, true
+	p.epoch = epochs.Add(1)
+	l.beginRetrain(p)
+	l.nudge()
+	return nil
+}
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// tell has a project published, and so ranked, whose tasks have got vectors;
+// not at every batch unless it was the last.
+func (f *filler) tell(now time.Time, last bool) {
+	var tell []event.ProjectID
+	f.mu.Lock()
+	for id, p := range f.projects {
+		if p.untold && (last || now.Sub(p.told) > tellEvery) {
+			p.untold, p.told = false, now
+			tell = append(tell, id)
+		}
+	}
+	f.mu.Unlock()
+	if len(tell) == 0 {
+		return
+	}
+	f.l.mu.Lock()
+	for _, id := range tell {
+		if p := f.l.projects[id]; p != nil && len(p.versions) > 0 {
+			p.settled = false // the idle work finds it done, publishes and tells
+		}
+	}
+	f.l.mu.Unlock()
+	f.l.nudge()
+}
+
+// sweep drops vectors that no task needs: those of tasks that are deleted or have
+// another text now, and those of other encoders.
+func (f *filler) sweep(ctx context.Context) error {
+	needed := map[event.TextKey]struct{}{}
+	f.mu.Lock()
+	var ids []event.ProjectID
+	for id := range f.projects {
+		ids = append(ids, id)
+	}
+	f.mu.Unlock()
+	e := f.l.o.Encoder.(*late)
+	for _, id := range ids {
+		s := f.l.snapshot(id)
+		if s == nil {
+			continue
+		}
+		for k := range s.names(e) {
+			needed[k] = struct{}{}
+		}
+		known, err := f.l.o.Tasks.Known(ctx, id)
+		if err != nil {
+			return err
+		}
+		for part := range slices.Chunk(known, lookTasks) {
+			tasks := make([]event.TaskID, len(part))
+			for i, k := range part {
+				tasks[i] = k.Task
+			}
+			states, err := f.l.o.Tasks.Tasks(ctx, id, tasks)
+			if err != nil {
+				return err
+			}
+			texts := map[event.TextKey]string{}
+			for _, t := range states {
+				f.reads(s, t, texts)
+			}
+			for k := range texts {
+				needed[k] = struct{}{}
+			}
+		}
+	}
+	if err := f.vectors.sweep(ctx, needed); err != nil {
+		return err
+	}
+	if err := f.vectors.store.KeepVectorsOf(ctx, f.vectors.slow.Name()); err != nil {
+		return err
+	}
+	f.unswept = false
+	return nil
+}
+
+// onTheSpot has texts encoded that nobody has seen yet, for as long as somebody
+// may be kept waiting; what is not done by then is answered with what is there.
+func (l *Learner) onTheSpot(ctx context.Context, heads []frozen, tasks []event.Task) {
+	if l.filler == nil {
+		return
+	}
+	v, e := l.filler.vectors, l.o.Encoder.(*late)
+	var texts []string
+	seen := map[event.TextKey]bool{}
+	for _, t := range tasks {
+		for _, h := range heads {
+			if len(h.entry(t.Data, e, l.cache).missing) == 0 {
+				continue
+			}
+			read := map[event.TextKey]string{}
+			h.reads(e, t.Data, read)
+			for k, text := range read {
+				if !seen[k] && !v.has(k) {
+					seen[k] = true
+					texts = append(texts, text)
+				}
+			}
+		}
+	}
+	if len(texts) == 0 || v.pause() > 0 {
+		return
+	}
+	until := time.Now().Add(l.o.SlowWait)
+	ctx, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	var longest time.Duration
+	for part := range slices.Chunk(texts, batchTasks/2) {
+		began := time.Now()
+		if began.Add(longest).After(until) {
+			return // to be cut off would look like a failure
+		}
+		if err := v.encode(ctx, part, false); err != nil {
+			l.metrics.encodeFailures.Inc()
+			l.o.Logger.WithError(err).Debug("predicting with what is there")
+			return
+		}
+		l.metrics.encoded.Add(float64(len(part)))
+		longest = max(longest, 2*time.Since(began))
+	}
+}
+
+// Encoding is how far the slow encoder is with a project.
+type Encoding struct {
+	// Encoder is its name.
+	Encoder string `json:"encoder"`
+	// Tasks is how many tasks there are, Encoded how many of them have all their
+	// vectors.
+	Tasks   int `json:"tasks"`
+	Encoded int `json:"encoded"`
+	// Done is true when nothing is left to do.
+	Done bool `json:"done"`
+	// PerSecond is how many texts were encoded a second, lately; 0 before any were.
+	PerSecond float64 `json:"per_second"`
+	// Fault is why it does not go on, "" when it does.
+	Fault string `json:"fault,omitempty"`
+}
+
+// encoding is nil without a slow encoder.
+func (f *filler) encoding(id event.ProjectID) *Encoding {
+	if f == nil {
+		return nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	e := &Encoding{Encoder: f.vectors.slow.Name(), PerSecond: f.rate}
+	if p := f.projects[id]; p != nil {
+		e.Tasks, e.Encoded = len(p.tasks), len(p.tasks)-len(p.missing)
+		e.Done = !p.relist && len(p.fresh) == 0 && len(p.missing) == 0 && len(p.names) == 0
+	}
+	if err := f.vectors.fault(); err != nil {
+		e.Fault = err.Error()
+	}
+	return e
+}
+
+// Encoded returns when every text has its vector and every example has taken it
+// in, or with the context's error. Without a slow encoder it returns at once.
+func (l *Learner) Encoded(ctx context.Context) error {
+	for l.filler != nil {
+		f := l.filler
+		f.mu.Lock()
+		busy, changed := f.busy, f.changed
+		f.mu.Unlock()
+		if !busy {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-l.ctx.Done():
+			return ErrClosed
+		case <-changed:
+		}
+	}
+	return nil
+}
