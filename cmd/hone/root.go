@@ -49,7 +49,7 @@ a project with "hone connect", and look at it with "hone status".`,
 	root.SetVersionTemplate("hone {{.Version}}\n")
 	root.AddCommand(
 		newServe(c), newConnect(c), newStatus(c), newDoctor(c), newRetrain(c), newReconcile(c),
-		newVersions(c), newRollback(c), newDeadLetter(c), newBackup(c), newRestore(c), newSimulate(c), newDemo(c), newHealthcheck(c), newVersion(),
+		newVersions(c), newRollback(c), newDeadLetter(c), newBackup(c), newRestore(c), newSimulate(c), newBench(c), newDemo(c), newHealthcheck(c), newVersion(),
 	)
 	return root
 }

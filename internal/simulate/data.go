@@ -14,7 +14,8 @@ import (
 // Source names the files of a simulation.
 type Source struct {
 	// Train and Test are JSONL or Label Studio JSON exports, gzipped or not. What
-	// is in Test is only predicted, never learned.
+	// is in Test is only predicted, never learned; it may be empty where nothing is
+	// to be measured.
 	Train, Test string
 	// LabelConfig is a file with Label Studio's XML; empty: one Choices with the
 	// labels in the data.
@@ -48,6 +49,21 @@ func (d *Data) Classes() int {
 	return n
 }
 
+// Labelled is a task that can be labelled, and what each annotator sends.
+type Labelled struct {
+	Task    event.Task
+	Results []json.RawMessage
+}
+
+// Labelled are the tasks to learn from, in the order of the data.
+func (d *Data) Labelled() []Labelled {
+	out := make([]Labelled, len(d.pool))
+	for i, it := range d.pool {
+		out[i] = Labelled{it.task, it.results}
+	}
+	return out
+}
+
 // question is one control that is learned.
 type question struct {
 	labelstudio.Control
@@ -72,9 +88,11 @@ func Load(s Source) (*Data, error) {
 	if err != nil {
 		return nil, err
 	}
-	test, err := readFile(s.Test)
-	if err != nil {
-		return nil, err
+	var test []entry
+	if s.Test != "" {
+		if test, err = readFile(s.Test); err != nil {
+			return nil, err
+		}
 	}
 	d := &Data{}
 	if s.LabelConfig != "" {
@@ -116,7 +134,7 @@ func Load(s Source) (*Data, error) {
 		path  string
 		items []item
 	}{{s.Train, d.pool}, {s.Test, d.test}} {
-		if len(f.items) == 0 {
+		if f.path != "" && len(f.items) == 0 {
 			return nil, fmt.Errorf("%s: no task has an answer to a control of the label config", f.path)
 		}
 	}

@@ -1,0 +1,287 @@
+// Package bench measures how fast hone is on labelled data, on one core and
+// through the code that serve runs: encoder, model, learner, state, log and the
+// HTTP receiver.
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/simulate"
+	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/learner/feature"
+	"github.com/hone-ml/hone/learner/model"
+)
+
+// Options say what is measured.
+type Options struct {
+	Encoder feature.Encoder
+	// For is about how long each rate is measured.
+	For time.Duration
+	// Ones is how many single annotations are learned for the percentiles.
+	Ones int
+	// Budget is the learner's.
+	Budget time.Duration
+	// Dir is where the database is for as long as it takes; the system's directory
+	// for temporary files if empty. The webhooks' rates are those of its disk.
+	Dir string
+	// Progress, when not nil, is told which step of how many begins.
+	Progress func(step, steps int, what string)
+}
+
+// Result is what was measured; as JSON it is the file that people script against.
+// Rates are by the clock on the wall, those per CPU second by the processor time of
+// the whole process, garbage collection included.
+type Result struct {
+	// Encoder, Texts, Words (a text, on average) and Classes say what of.
+	Encoder string  `json:"encoder"`
+	Texts   int     `json:"texts"`
+	Words   float64 `json:"words_per_text"`
+	Classes int     `json:"classes"`
+
+	// EncodePerS is texts to features.
+	EncodePerS    float64 `json:"encode_per_s"`
+	EncodePerCPUS float64 `json:"encode_per_cpu_s"`
+	// LearnPerS is texts encoded and put into the model, each moved to its best given
+	// the others. It is one pass over the data, what an online learner does; neither
+	// the way to the optimum nor the disk is in it, which ApplyPerS has.
+	LearnPerS    float64 `json:"learn_per_s"`
+	LearnPerCPUS float64 `json:"learn_per_cpu_s"`
+	// PredictPerS is tasks to probabilities, texts that were not encoded before.
+	PredictPerS    float64 `json:"predict_per_s"`
+	PredictPerCPUS float64 `json:"predict_per_cpu_s"`
+	// ApplyPerS is annotated tasks learned from a backlog as the learner does it:
+	// durable, and walked to the optimum.
+	ApplyPerS float64 `json:"apply_per_s"`
+	// LearnOneP50Ms and LearnOneP99Ms are of one more annotation on top of all: from
+	// the event to the durable commit and the new snapshot.
+	LearnOneP50Ms float64 `json:"learn_one_p50_ms"`
+	LearnOneP99Ms float64 `json:"learn_one_p99_ms"`
+
+	// WebhooksPerS is annotations acknowledged over HTTP, on disk before, one after
+	// the other; Webhooks64PerS of 64 senders at once.
+	WebhooksPerS   float64 `json:"webhooks_per_s"`
+	Webhooks64PerS float64 `json:"webhooks_64_per_s"`
+	// AckP99Ms is the 99th percentile of an acknowledgement, one sender's.
+	AckP99Ms   float64 `json:"ack_p99_ms"`
+	Ack64P99Ms float64 `json:"ack_64_p99_ms"`
+	// PredictRequestsPerS is requests to /predict with one task over HTTP, one after
+	// the other.
+	PredictRequestsPerS float64 `json:"predict_requests_per_s"`
+
+	// RSSMB is the most memory the process ever held, in MB of 10^6 bytes; 0 where the
+	// system doesn't tell.
+	RSSMB float64 `json:"rss_mb"`
+}
+
+// work is the data as the measurements take it.
+type work struct {
+	Options
+	config  string
+	control labelstudio.Control
+	link    model.Link
+	items   []simulate.Labelled
+	texts   []string
+	targets [][]model.Share
+	result  Result
+}
+
+// Run measures, one thing after the other, on one core: it sets GOMAXPROCS to 1
+// until it returns, so nothing else should run beside it.
+func Run(ctx context.Context, d *simulate.Data, o Options) (Result, error) {
+	if o.Encoder == nil || o.For <= 0 || o.Ones < 1 {
+		return Result{}, errors.New("bench: Options.Encoder, For and Ones are required")
+	}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	w := &work{Options: o, config: d.Config, items: d.Labelled()}
+	if err := w.prepare(); err != nil {
+		return Result{}, err
+	}
+	dir, err := os.MkdirTemp(o.Dir, "hone-bench-")
+	if err != nil {
+		return Result{}, err
+	}
+	err = w.run(ctx, dir)
+	return w.result, errors.Join(err, os.RemoveAll(dir))
+}
+
+// prepare reads texts and targets out of the tasks.
+func (w *work) prepare() error {
+	cfg, err := labelstudio.ParseLabelConfig(w.config)
+	if err != nil {
+		return err
+	}
+	learnable := cfg.Learnable()
+	if len(learnable) != 1 || learnable[0].Type != "Choices" {
+		return fmt.Errorf("bench measures one <Choices>; the label config asks %d questions hone learns: use data with one label, or one list of labels, a line", len(learnable))
+	}
+	w.control = learnable[0]
+	if w.control.Multiple {
+		w.link = model.Independent
+	}
+	class := map[string]int32{}
+	for i, l := range w.control.LabelNames() {
+		class[l] = int32(i)
+	}
+	words := 0
+	for _, it := range w.items {
+		var texts []string
+		for _, o := range cfg.Targets(w.control) {
+			if t, err := o.Text(it.Task.Data); err == nil {
+				texts = append(texts, t)
+			}
+		}
+		text := strings.Join(texts, "\n")
+		labels, _, err := w.control.DecodeChoices(it.Results[0])
+		if err != nil {
+			return fmt.Errorf("task %d: %w", it.Task.ID, err)
+		}
+		w.texts = append(w.texts, text)
+		w.targets = append(w.targets, shares(labels, class))
+		words += len(strings.Fields(text))
+	}
+	w.result = Result{
+		Encoder: w.Encoder.Name(), Texts: len(w.items), Classes: len(class),
+		Words: float64(words) / float64(len(w.items)),
+	}
+	return nil
+}
+
+func shares(labels []string, class map[string]int32) []model.Share {
+	out := make([]model.Share, 0, len(labels))
+	for c := range int32(len(class)) {
+		for _, l := range labels {
+			if class[l] == c {
+				out = append(out, model.Share{Class: c, P: 1})
+				break
+			}
+		}
+	}
+	return out
+}
+
+// run goes through the steps. The order matters: what is slow to fill comes before
+// what needs it.
+func (w *work) run(ctx context.Context, dir string) (err error) {
+	var h *house
+	defer func() {
+		if h != nil {
+			err = errors.Join(err, h.close())
+		}
+	}()
+	steps := []struct {
+		what string
+		do   func(context.Context) error
+	}{
+		{"encoding", w.encode},
+		{"learning", w.learn},
+		{"applying a backlog", func(ctx context.Context) error {
+			if h, err = w.open(dir); err != nil {
+				return err
+			}
+			return h.apply(ctx)
+		}},
+		{"learning one by one", func(ctx context.Context) error { return h.learnOne(ctx) }},
+		{"predicting", func(ctx context.Context) error { return h.predict(ctx) }},
+		{"answering /predict", func(ctx context.Context) error { return h.requests(ctx) }},
+		{"webhooks, one sender", func(ctx context.Context) error { return h.webhooks(ctx, 1) }},
+		{"webhooks, 64 senders", func(ctx context.Context) error { return h.webhooks(ctx, 64) }},
+	}
+	for i, s := range steps {
+		if w.Progress != nil {
+			w.Progress(i, len(steps), s.what)
+		}
+		runtime.GC() // one step's garbage is not the next one's work
+		if err := s.do(ctx); err != nil {
+			return fmt.Errorf("%s: %w", s.what, err)
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+	w.result.RSSMB = peakRSS()
+	return nil
+}
+
+// together is how many units of work are measured between two looks at the clock.
+const together = 100
+
+// rate calls f, which does some units of work, until that took the time there is,
+// and gives the units a second by both clocks. prepare, if not nil, comes before
+// every call and is not measured.
+func (w *work) rate(ctx context.Context, prepare func(), f func() (units int, err error)) (perS, perCPUS float64, err error) {
+	var wall, cpu time.Duration
+	units := 0
+	for wall < w.For {
+		if prepare != nil {
+			prepare()
+		}
+		began, used := time.Now(), cpuTime()
+		n, err := f()
+		wall, cpu = wall+time.Since(began), cpu+cpuTime()-used
+		if err := errors.Join(err, ctx.Err()); err != nil {
+			return 0, 0, err
+		}
+		units += n
+	}
+	if cpu > 0 {
+		perCPUS = float64(units) / cpu.Seconds()
+	}
+	return float64(units) / wall.Seconds(), perCPUS, nil
+}
+
+func (w *work) encode(ctx context.Context) (err error) {
+	i := 0
+	w.result.EncodePerS, w.result.EncodePerCPUS, err = w.rate(ctx, nil, func() (int, error) {
+		for range together {
+			w.Encoder.Encode(w.texts[i%len(w.texts)])
+			i++
+		}
+		return together, nil
+	})
+	return err
+}
+
+// learn learns the data again and again, each time with a new model.
+func (w *work) learn(ctx context.Context) (err error) {
+	var m *model.Model
+	i := 0
+	w.result.LearnPerS, w.result.LearnPerCPUS, err = w.rate(ctx, nil, func() (int, error) {
+		for range together {
+			at := i % len(w.texts)
+			i++
+			if at == 0 {
+				m = model.New(w.result.Classes, w.link, model.Defaults())
+			}
+			err := m.Put(model.Example{ID: int64(at + 1), X: w.Encoder.Encode(w.texts[at]), Target: w.targets[at], Weight: 1})
+			if err != nil {
+				return 0, err
+			}
+		}
+		return together, nil
+	})
+	return err
+}
+
+// annotation is what hone hears of item i when it is labelled; round 0 is the data,
+// later ones are other tasks with the same texts.
+func (w *work) annotation(i, round int, at time.Time) *event.Changed {
+	it := w.items[i]
+	id := it.Task.ID + event.TaskID(round*len(w.items))
+	c := &event.Changed{
+		Project: project, LabelConfig: w.config, Source: event.FromWebhook, At: at,
+		Tasks: []event.Task{{ID: id, Data: w.data(i, round), UpdatedAt: at}},
+	}
+	for j, r := range it.Results {
+		c.Annotations = append(c.Annotations, event.Annotation{
+			ID: event.AnnotationID(int64(id)<<8 + int64(j)), Task: id, Result: r, UpdatedAt: at, CompletedBy: event.UserID(j + 1),
+		})
+	}
+	return c
+}

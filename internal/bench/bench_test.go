@@ -1,0 +1,89 @@
+package bench_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/hone-ml/hone/internal/bench"
+	"github.com/hone-ml/hone/internal/newslike"
+	"github.com/hone-ml/hone/internal/simulate"
+	"github.com/hone-ml/hone/learner/feature"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func load(t *testing.T, lines []string) *simulate.Data {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "data.jsonl")
+	require.NoError(t, os.WriteFile(path, []byte(strings.Join(lines, "\n")), 0o600))
+	d, err := simulate.Load(simulate.Source{Train: path})
+	require.NoError(t, err)
+	return d
+}
+
+func news(t *testing.T, n int) (lines []string) {
+	for _, text := range newslike.Make(n, 4, 1) {
+		b, err := json.Marshal(text)
+		require.NoError(t, err)
+		lines = append(lines, string(b))
+	}
+	return lines
+}
+
+func TestEveryFigureIsMeasured(t *testing.T) {
+	dir := t.TempDir()
+	var steps []string
+	res, err := bench.Run(t.Context(), load(t, news(t, 70)), bench.Options{
+		Encoder: feature.NewHashed(), Ones: 3, For: time.Millisecond, Dir: dir,
+		Progress: func(step, _ int, what string) { steps = append(steps, fmt.Sprint(step, " ", what)) },
+	})
+	require.NoError(t, err)
+	assert.Equal(t, 70, res.Texts)
+	assert.Equal(t, 4, res.Classes)
+	assert.InDelta(t, 40, res.Words, 3)
+	assert.Equal(t, "0 encoding", steps[0])
+	v := reflect.ValueOf(res)
+	for i := range v.NumField() {
+		assert.False(t, v.Field(i).IsZero(), "%s was not measured", v.Type().Field(i).Name)
+	}
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	assert.Empty(t, left, "the database goes with the run")
+
+	var table strings.Builder
+	require.NoError(t, res.Table(&table))
+	assert.Contains(t, table.String(), "70 texts of ")
+	assert.Regexp(t, `webhooks, 64 senders +[0-9 ]+/s`, table.String())
+}
+
+func TestSeveralLabelsAreIndependent(t *testing.T) {
+	lines := []string{`{"text":"one two","labels":["a","b"]}`, `{"text":"three","labels":[]}`, `{"text":"four two","labels":["b"]}`}
+	res, err := bench.Run(t.Context(), load(t, lines), bench.Options{Encoder: feature.NewHashed(), Ones: 3, For: time.Microsecond, Dir: t.TempDir()})
+	require.NoError(t, err)
+	assert.Equal(t, 2, res.Classes)
+	assert.Positive(t, res.LearnPerS)
+}
+
+func TestItEndsWithTheContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := bench.Run(ctx, load(t, news(t, 20)), bench.Options{
+		Encoder: feature.NewHashed(), Ones: 3, For: time.Hour, Dir: t.TempDir(),
+		Progress: func(step, _ int, _ string) {
+			if step == 0 {
+				cancel()
+			}
+		},
+	})
+	assert.ErrorIs(t, err, context.Canceled)
+}

@@ -1,0 +1,207 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/learner"
+	"github.com/hone-ml/hone/pipeline"
+	"github.com/hone-ml/hone/pipeline/boltlog"
+	"github.com/hone-ml/hone/state"
+	"github.com/hone-ml/hone/webhook"
+)
+
+const (
+	project = event.ProjectID(1)
+	// readAhead is how many changes serve lets the learner take at a time.
+	readAhead = 256
+)
+
+// house is a hone without Label Studio: database, log, learner and receiver.
+type house struct {
+	*work
+	store   *state.Store
+	log     *boltlog.Log
+	learner *learner.Learner
+	hook    *webhook.Server
+	server  *http.Server
+	addr    string
+	served  chan error
+
+	offset uint64
+	round  int // of the annotations made last
+}
+
+// store is the real state. The log's cursor and what follows for the sampler are
+// left out: webhooks are measured apart from learning.
+type store struct{ *state.Store }
+
+var _ learner.Store = store{}
+
+func (s store) Commit(ctx context.Context, c event.Commit) error { return s.Store.Commit(ctx, c) }
+
+func (w *work) open(dir string) (_ *house, err error) {
+	h := &house{work: w}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, h.close())
+		}
+	}()
+	if h.store, err = state.Open(dir, state.Options{}); err != nil {
+		return nil, err
+	}
+	if h.log, err = boltlog.New(h.store.DB(), boltlog.Options{}); err != nil {
+		return nil, err
+	}
+	pipe, err := pipeline.New(h.log, pipeline.Options{})
+	if err != nil {
+		return nil, err
+	}
+	if h.learner, err = learner.New(store{h.store}, learner.Options{Encoder: w.Encoder, Budget: w.Budget}); err != nil {
+		return nil, err
+	}
+	quiet := logrus.New()
+	quiet.SetOutput(io.Discard)
+	h.hook, err = webhook.New(webhook.Options{
+		Publisher: pipe, Predictor: h.learner, Projects: h, Adopter: h, Logger: logrus.NewEntry(quiet),
+	})
+	if err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	h.addr = listener.Addr().String()
+	h.server = &http.Server{Handler: h.hook.Engine(), ReadHeaderTimeout: 5 * time.Second}
+	h.served = make(chan error, 1)
+	go func() { h.served <- h.server.Serve(listener) }()
+	return h, nil
+}
+
+func (h *house) close() error {
+	var errs []error
+	if h.server != nil {
+		errs = append(errs, h.server.Close())
+		if err := <-h.served; !errors.Is(err, http.ErrServerClosed) {
+			errs = append(errs, err)
+		}
+	}
+	if h.hook != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		errs = append(errs, h.hook.Close(ctx))
+	}
+	if h.learner != nil {
+		errs = append(errs, h.learner.Close())
+	}
+	if h.log != nil {
+		errs = append(errs, h.log.Close())
+	}
+	if h.store != nil {
+		errs = append(errs, h.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Projects implements webhook.Projects.
+func (h *house) Projects() []event.ProjectID { return h.learner.Projects() }
+
+// Versions implements webhook.Projects.
+func (h *house) Versions(p event.ProjectID) []string { return []string{h.learner.Version(p)} }
+
+// Setup implements webhook.Adopter.
+func (h *house) Setup(context.Context, webhook.SetupInfo) (string, error) { return "", nil }
+
+// tell brings changes to the learner as the log does.
+func (h *house) tell(ctx context.Context, changes ...event.Event) error {
+	h.offset += uint64(len(changes))
+	return h.learner.Apply(ctx, changes, event.Cursor{Topic: event.Changes, Group: "learner", Offset: h.offset})
+}
+
+// data are a task's data; the round is in it, so that no encoding is known from an
+// earlier one.
+func (w *work) data(i, round int) []byte {
+	d := w.items[i].Task.Data
+	if round == 0 {
+		return d
+	}
+	d = bytes.TrimRight(d, " \t\r\n}")
+	return append(strconv.AppendInt(append(slices.Clone(d), `,"hone bench":`...), int64(round), 10), '}')
+}
+
+// apply has all of the data learned and waits until the model rests.
+func (h *house) apply(ctx context.Context) error {
+	began := time.Now()
+	for from := 0; from < len(h.items); from += readAhead {
+		var batch []event.Event
+		for i := from; i < min(from+readAhead, len(h.items)); i++ {
+			batch = append(batch, h.annotation(i, 0, began))
+		}
+		if err := h.tell(ctx, batch...); err != nil {
+			return err
+		}
+	}
+	if err := h.learner.Rest(ctx); err != nil {
+		return err
+	}
+	h.result.ApplyPerS = float64(len(h.items)) / time.Since(began).Seconds()
+	if st, ok := h.learner.Status(project); !ok || len(st.Heads) != 1 || st.Heads[0].Examples == 0 {
+		return fmt.Errorf("the learner learned nothing of %d tasks", len(h.items))
+	}
+	return nil
+}
+
+// learnOne has one more annotation learned at a time. The walk to the optimum goes
+// on in the background between them, as it does between a person's.
+func (h *house) learnOne(ctx context.Context) error {
+	h.round++
+	var took []time.Duration
+	for len(took) < h.Ones {
+		c := h.annotation(len(took)%len(h.items), h.round+len(took)/len(h.items), time.Now())
+		t := time.Now()
+		if err := h.tell(ctx, c); err != nil {
+			return err
+		}
+		took = append(took, time.Since(t))
+	}
+	h.round += len(took) / len(h.items)
+	slices.Sort(took)
+	h.result.LearnOneP50Ms, h.result.LearnOneP99Ms = ms(took[len(took)/2]), ms(took[len(took)*99/100])
+	return nil
+}
+
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// predict asks for the probabilities of tasks as the sampler does.
+func (h *house) predict(ctx context.Context) (err error) {
+	tasks := make([]event.Task, together)
+	i := 0
+	h.result.PredictPerS, h.result.PredictPerCPUS, err = h.rate(ctx, func() {
+		for t := range tasks {
+			if i%len(h.items) == 0 {
+				h.round++
+			}
+			tasks[t] = event.Task{ID: event.TaskID(t + 1), Data: h.data(i%len(h.items), h.round)}
+			i++
+		}
+	}, func() (int, error) {
+		dists, _, err := h.learner.Distributions(ctx, project, tasks)
+		if err == nil && len(dists[0]) == 0 {
+			err = fmt.Errorf("no probabilities for %s", tasks[0].Data)
+		}
+		return len(tasks), err
+	})
+	return err
+}

@@ -1,0 +1,226 @@
+package bench
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/hone-ml/hone/event"
+)
+
+// sender is one kept connection of Label Studio. Senders share the core with hone,
+// so they do next to nothing: they write prepared bytes and read the status.
+type sender struct {
+	conn net.Conn
+	in   *bufio.Reader
+	out  []byte
+}
+
+func (h *house) dial() (*sender, error) {
+	conn, err := net.Dial("tcp", h.addr)
+	if err != nil {
+		return nil, err
+	}
+	return &sender{conn: conn, in: bufio.NewReader(conn)}, nil
+}
+
+// post sends a body and waits for the answer, which must be a 200.
+func (s *sender) post(path string, body []byte) error {
+	s.out = append(s.out[:0], "POST "+path+" HTTP/1.1\r\nHost: hone\r\nUser-Agent: python-requests/2.34.2\r\nAccept-Encoding: gzip, deflate\r\nAccept: */*\r\n"+
+		"Connection: keep-alive\r\nContent-Type: application/json\r\nContent-Length: "...)
+	s.out = append(strconv.AppendInt(s.out, int64(len(body)), 10), "\r\n\r\n"...)
+	s.out = append(s.out, body...)
+	if _, err := s.conn.Write(s.out); err != nil {
+		return err
+	}
+	line, err := s.in.ReadSlice('\n')
+	if err != nil {
+		return err
+	}
+	if !bytes.HasPrefix(line, []byte("HTTP/1.1 200 ")) {
+		return fmt.Errorf("%s was answered with %q", path, bytes.TrimSpace(line))
+	}
+	length := 0
+	for {
+		line, err := s.in.ReadSlice('\n')
+		if err != nil {
+			return err
+		}
+		if len(line) <= 2 {
+			break
+		}
+		if v, ok := bytes.CutPrefix(line, []byte("Content-Length: ")); ok {
+			if length, err = strconv.Atoi(string(bytes.TrimSpace(v))); err != nil {
+				return err
+			}
+		}
+	}
+	_, err = s.in.Discard(length)
+	return err
+}
+
+// senders dials so many, and gives what hangs up.
+func (h *house) senders(n int) (out []*sender, hangUp func(), err error) {
+	hangUp = func() {
+		for _, s := range out {
+			_ = s.conn.Close()
+		}
+	}
+	for range n {
+		s, err := h.dial()
+		if err != nil {
+			hangUp()
+			return nil, nil, err
+		}
+		out = append(out, s)
+	}
+	return out, hangUp, nil
+}
+
+// requests asks /predict for one task at a time.
+func (h *house) requests(ctx context.Context) error {
+	one, hangUp, err := h.senders(1)
+	if err != nil {
+		return err
+	}
+	defer hangUp()
+	bodies := make([][]byte, together)
+	i := 0
+	h.result.PredictRequestsPerS, _, err = h.rate(ctx, func() {
+		for b := range bodies {
+			if i%len(h.items) == 0 {
+				h.round++
+			}
+			bodies[b] = h.predictBody(i%len(h.items), h.round)
+			i++
+		}
+	}, func() (int, error) {
+		for _, b := range bodies {
+			if err := one[0].post("/predict", b); err != nil {
+				return 0, err
+			}
+		}
+		return len(bodies), nil
+	})
+	return err
+}
+
+// webhooks has annotations sent by so many at once. Each is a new one, as hone
+// drops what it has just heard.
+func (h *house) webhooks(ctx context.Context, n int) error {
+	all, hangUp, err := h.senders(n)
+	if err != nil {
+		return err
+	}
+	defer hangUp()
+	h.round++
+	bodies := make([][]byte, n*together)
+	acks := make([]time.Duration, 0, 1<<14)
+	took := make([]time.Duration, len(bodies))
+	i := 0
+	perS, _, err := h.rate(ctx, func() {
+		for b := range bodies {
+			bodies[b] = h.webhookBody(i%len(h.items), h.round+i/len(h.items))
+			i++
+		}
+	}, func() (int, error) {
+		errs := make([]error, n)
+		var wg sync.WaitGroup
+		for s := range all {
+			wg.Go(func() {
+				for b := s; b < len(bodies) && errs[s] == nil; b += n {
+					began := time.Now()
+					errs[s] = all[s].post("/webhook", bodies[b])
+					took[b] = time.Since(began)
+				}
+			})
+		}
+		wg.Wait()
+		for _, err := range errs {
+			if err != nil {
+				return 0, err
+			}
+		}
+		acks = append(acks, took...)
+		return len(bodies), nil
+	})
+	if err != nil {
+		return err
+	}
+	h.round += i / len(h.items)
+	slices.Sort(acks)
+	p99 := ms(acks[len(acks)*99/100])
+	if n == 1 {
+		h.result.WebhooksPerS, h.result.AckP99Ms = perS, p99
+	} else {
+		h.result.Webhooks64PerS, h.result.Ack64P99Ms = perS, p99
+	}
+	return nil
+}
+
+// object is a JSON object.
+type object map[string]any
+
+// webhookBody is what Label Studio sends of a new annotation. What hone doesn't
+// read is there too, as it must be read over.
+func (h *house) webhookBody(i, round int) []byte {
+	a := h.annotation(i, round, time.Now())
+	at := a.At.UTC().Format(time.RFC3339Nano)
+	none := json.RawMessage("null")
+	return marshal(object{
+		"action": "ANNOTATION_CREATED",
+		"annotation": object{
+			"id": a.Annotations[0].ID, "result": a.Annotations[0].Result, "was_cancelled": false, "ground_truth": false,
+			"created_at": at, "updated_at": at, "draft_created_at": none, "lead_time": 3.5, "prediction": object{}, "result_count": 1,
+			"unique_id": fmt.Sprintf("54f7ec00-61dc-417a-a2d2-%012x", a.Annotations[0].ID), "import_id": none, "last_action": none,
+			"bulk_created": false, "task": a.Tasks[0].ID, "project": project, "completed_by": 1, "updated_by": 1,
+			"parent_prediction": none, "parent_annotation": none, "last_created_by": none,
+		},
+		"project": object{
+			"id": project, "task_number": len(h.items), "finished_task_number": i, "total_predictions_number": 0,
+			"total_annotations_number": i, "title": "bench", "description": "", "label_config": h.config,
+			"label_config_hash": 3778444861112925534, "expert_instruction": "", "show_instruction": false, "show_skip_button": true,
+			"enable_empty_annotation": true, "color": "#FFFFFF", "maximum_annotations": 1, "min_annotations_to_start_training": 0,
+			"model_version": "hone-1", "data_types": object{"text": "Text"}, "is_draft": false, "is_published": false,
+			"created_at": "2026-11-23T20:50:32.437007Z", "updated_at": at, "sampling": "Uncertainty sampling",
+			"skip_queue": "REQUEUE_FOR_OTHERS", "organization": 1, "created_by": 1,
+		},
+		"task": object{
+			"id": a.Tasks[0].ID, "data": json.RawMessage(a.Tasks[0].Data), "meta": object{}, "created_at": at, "updated_at": at,
+			"is_labeled": true, "allow_skip": true, "overlap": 1, "inner_id": i, "total_annotations": 1, "cancelled_annotations": 0,
+			"total_predictions": 0, "comment_count": 0, "unresolved_comment_count": 0, "last_comment_updated_at": none,
+			"project": project, "updated_by": 1, "file_upload": none, "comment_authors": []int{},
+		},
+	})
+}
+
+// predictBody is what Label Studio asks when it shows a task.
+func (h *house) predictBody(i, round int) []byte {
+	none := json.RawMessage("null")
+	at := "2026-11-23T20:50:32.838423Z"
+	return marshal(object{
+		"tasks": []object{{
+			"id": event.TaskID(i + 1), "data": json.RawMessage(h.data(i, round)), "meta": object{}, "created_at": at, "updated_at": at,
+			"is_labeled": false, "overlap": 1, "inner_id": i, "total_annotations": 0, "cancelled_annotations": 0, "total_predictions": 0,
+			"comment_count": 0, "unresolved_comment_count": 0, "last_comment_updated_at": none, "project": project, "updated_by": none,
+			"file_upload": none, "comment_authors": []int{}, "annotations": []int{}, "predictions": []int{},
+		}},
+		"project": fmt.Sprintf("%d.1795467032", project), "label_config": h.config,
+		"params": object{"login": none, "password": none, "context": none},
+	})
+}
+
+func marshal(o object) []byte {
+	b, err := json.Marshal(o)
+	if err != nil {
+		panic(err) // numbers, texts, and JSON that was read before
+	}
+	return b
+}
