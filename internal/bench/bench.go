@@ -182,7 +182,7 @@ func (w *work) run(ctx context.Context, dir string) (err error) {
 		{"encoding", w.encode},
 		{"learning", w.learn},
 		{"applying a backlog", func(ctx context.Context) error {
-			if h, err = w.open(dir); err != nil {
+			if h, err = w.open(ctx, dir); err != nil {
 				return err
 			}
 			return h.apply(ctx)

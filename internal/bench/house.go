@@ -51,7 +51,7 @@ var _ learner.Store = store{}
 
 func (s store) Commit(ctx context.Context, c event.Commit) error { return s.Store.Commit(ctx, c) }
 
-func (w *work) open(dir string) (_ *house, err error) {
+func (w *work) open(ctx context.Context, dir string) (_ *house, err error) {
 	h := &house{work: w}
 	defer func() {
 		if err != nil {
@@ -79,7 +79,8 @@ func (w *work) open(dir string) (_ *house, err error) {
 	if err != nil {
 		return nil, err
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	var lc net.ListenConfig
+	listener, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}

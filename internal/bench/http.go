@@ -23,8 +23,9 @@ type sender struct {
 	out  []byte
 }
 
-func (h *house) dial() (*sender, error) {
-	conn, err := net.Dial("tcp", h.addr)
+func (h *house) dial(ctx context.Context) (*sender, error) {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "tcp", h.addr)
 	if err != nil {
 		return nil, err
 	}
@@ -67,14 +68,14 @@ func (s *sender) post(path string, body []byte) error {
 }
 
 // senders dials so many, and gives what hangs up.
-func (h *house) senders(n int) (out []*sender, hangUp func(), err error) {
+func (h *house) senders(ctx context.Context, n int) (out []*sender, hangUp func(), err error) {
 	hangUp = func() {
 		for _, s := range out {
 			_ = s.conn.Close()
 		}
 	}
 	for range n {
-		s, err := h.dial()
+		s, err := h.dial(ctx)
 		if err != nil {
 			hangUp()
 			return nil, nil, err
@@ -86,7 +87,7 @@ func (h *house) senders(n int) (out []*sender, hangUp func(), err error) {
 
 // requests asks /predict for one task at a time.
 func (h *house) requests(ctx context.Context) error {
-	one, hangUp, err := h.senders(1)
+	one, hangUp, err := h.senders(ctx, 1)
 	if err != nil {
 		return err
 	}
@@ -115,7 +116,7 @@ func (h *house) requests(ctx context.Context) error {
 // webhooks has annotations sent by so many at once. Each is a new one, as hone
 // drops what it has just heard.
 func (h *house) webhooks(ctx context.Context, n int) error {
-	all, hangUp, err := h.senders(n)
+	all, hangUp, err := h.senders(ctx, n)
 	if err != nil {
 		return err
 	}
@@ -193,7 +194,7 @@ func (h *house) webhookBody(i, round int) []byte {
 			"skip_queue": "REQUEUE_FOR_OTHERS", "organization": 1, "created_by": 1,
 		},
 		"task": object{
-			"id": a.Tasks[0].ID, "data": json.RawMessage(a.Tasks[0].Data), "meta": object{}, "created_at": at, "updated_at": at,
+			"id": a.Tasks[0].ID, "data": a.Tasks[0].Data, "meta": object{}, "created_at": at, "updated_at": at,
 			"is_labeled": true, "allow_skip": true, "overlap": 1, "inner_id": i, "total_annotations": 1, "cancelled_annotations": 0,
 			"total_predictions": 0, "comment_count": 0, "unresolved_comment_count": 0, "last_comment_updated_at": none,
 			"project": project, "updated_by": 1, "file_upload": none, "comment_authors": []int{},
