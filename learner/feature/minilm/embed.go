@@ -1,0 +1,8 @@
+//go:build !nominilm
+
+package minilm
+
+import _ "embed"
+
+//go:embed weights.bin
+var embedded []byte

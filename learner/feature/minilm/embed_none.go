@@ -1,0 +1,5 @@
+//go:build nominilm
+
+package minilm
+
+var embedded []byte

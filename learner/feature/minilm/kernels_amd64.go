@@ -1,0 +1,119 @@
+package minilm
+
+import "golang.org/x/sys/cpu"
+
+// vectors says whether the processor has what the assembly needs. Tests change it.
+var vectors = cpu.X86.HasAVX2 && cpu.X86.HasFMA
+
+// eightTimes gives constants as the assembly reads them: each eight times.
+func eightTimes(values ...float32) [][lanes]float32 {
+	t := make([][lanes]float32, len(values))
+	for i, v := range values {
+		for j := range t[i] {
+			t[i][j] = v
+		}
+	}
+	return t
+}
+
+// Constants of the assembly.
+var (
+	geluConstants = eightTimes(append(append([]float32{-geluEnd, geluEnd, 0.5}, geluP[:]...), geluQ[:]...)...)
+	expConstants  = eightTimes(append([]float32{expEnd, log2e, expMagic, -ln2Hi, -ln2Lo}, expSeries[:]...)...)
+	normConstants = [2]float32{perWidth, normEpsilon}
+)
+
+//go:noescape
+func spreadAVX2(dst *float32, src *byte, n int)
+
+//go:noescape
+func gemm6AVX2(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+//go:noescape
+func gemm4AVX2(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+//go:noescape
+func scaleBiasAVX2(y, scale, bias *float32, n int)
+
+//go:noescape
+func addScaledAVX2(x, y, scale, bias *float32, n int)
+
+//go:noescape
+func geluAVX2(h, scale, bias, factor *float32, n int, constants *[lanes]float32)
+
+//go:noescape
+func normAVX2(x, weight, bias *float32, n int, constants *[2]float32)
+
+//go:noescape
+func softmaxAVX2(row *float32, n int, scale float32, constants *[lanes]float32)
+
+func spread(dst []float32, src []byte) {
+	if !vectors {
+		spreadGo(dst, src)
+		return
+	}
+	dst = dst[:len(src)]
+	spreadAVX2(&dst[0], &src[0], len(src))
+}
+
+func gemm(rows, k int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int, add bool) {
+	if !vectors {
+		gemmGo(rows, k, a, lda, b, ldb, c, ldc, add)
+		return
+	}
+	last := rows - 1
+	_, _, _ = a[last*lda+k-1], b[(k-1)*ldb+tileOut-1], c[last*ldc+tileOut-1]
+	if rows == 6 {
+		gemm6AVX2(k, &a[0], lda, &b[0], ldb, &c[0], ldc, add)
+		return
+	}
+	gemm4AVX2(k, &a[0], lda, &b[0], ldb, &c[0], ldc, add)
+}
+
+func scaleBias(y, scale, bias []float32) {
+	if !vectors {
+		scaleBiasGo(y, scale, bias)
+		return
+	}
+	n := len(y)
+	scale, bias = scale[:n], bias[:n]
+	scaleBiasAVX2(&y[0], &scale[0], &bias[0], n)
+}
+
+func addScaled(x, y, scale, bias []float32) {
+	if !vectors {
+		addScaledGo(x, y, scale, bias)
+		return
+	}
+	n := len(x)
+	y, scale, bias = y[:n], scale[:n], bias[:n]
+	addScaledAVX2(&x[0], &y[0], &scale[0], &bias[0], n)
+}
+
+func gelu(h, scale, bias, factor []float32) {
+	if !vectors {
+		geluGo(h, scale, bias, factor)
+		return
+	}
+	n := len(h)
+	scale, bias, factor = scale[:n], bias[:n], factor[:n]
+	geluAVX2(&h[0], &scale[0], &bias[0], &factor[0], n, &geluConstants[0])
+}
+
+func normRow(x, weight, bias []float32) {
+	if !vectors {
+		normRowGo(x, weight, bias)
+		return
+	}
+	n := len(x)
+	weight, bias = weight[:n], bias[:n]
+	normAVX2(&x[0], &weight[0], &bias[0], n, &normConstants)
+}
+
+func softmax(row []float32, scale float32) {
+	if !vectors {
+		softmaxGo(row, scale)
+		return
+	}
+	softmaxAVX2(&row[0], len(row), scale, &expConstants[0])
+}
