@@ -50,9 +50,12 @@ type Project struct {
 	Problems []string `json:"problems,omitempty"`
 }
 
-// Head is the model of one control tag. Accuracy, MacroF1 and LogLoss are
-// progressive: each label is predicted before it is learned; the recent ones
-// look about 50 labels back. Null: no label yet.
+// Head is the model of one control tag. Its scores are progressive: each label is
+// predicted before it is learned; the recent ones look about 50 labels back. Null:
+// no label yet, or none of its kind. Accuracy is the share of answers that were
+// exactly right, of a Number near enough: within a step or a tenth of its range.
+// ECE is the expected calibration error; MAE and RMSE, of Rating and Number, are
+// the mean absolute error and the root of the mean squared one.
 type Head struct {
 	Control        string   `json:"control"`
 	Type           string   `json:"type"`
@@ -62,8 +65,15 @@ type Head struct {
 	Accuracy       *float64 `json:"accuracy"`
 	MacroF1        *float64 `json:"macro_f1"`
 	LogLoss        *float64 `json:"log_loss"`
+	ECE            *float64 `json:"ece"`
+	MAE            *float64 `json:"mae"`
+	RMSE           *float64 `json:"rmse"`
 	RecentAccuracy *float64 `json:"recent_accuracy"`
 	RecentMacroF1  *float64 `json:"recent_macro_f1"`
+	RecentLogLoss  *float64 `json:"recent_log_loss"`
+	RecentECE      *float64 `json:"recent_ece"`
+	RecentMAE      *float64 `json:"recent_mae"`
+	RecentRMSE     *float64 `json:"recent_rmse"`
 }
 
 // Unlearnable is a control hone does not learn, and why.

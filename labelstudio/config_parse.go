@@ -93,6 +93,9 @@ func (p *configParser) label(attrs map[string]string, tag *openTag) {
 		return
 	}
 	c := &p.cfg.Controls[at]
+	if c.Type == typeRating || c.Type == typeNumber {
+		return
+	}
 	value, alias := attrs["value"], attrs["alias"]
 	result := alias
 	if result == "" {
@@ -124,7 +127,6 @@ func (p *configParser) label(attrs map[string]string, tag *openTag) {
 
 func (p *configParser) finish() *Config {
 	for i := range p.cfg.Controls {
-		p.cfg.Controls[i].makeLabels()
 		p.cfg.Controls[i].nameLabels()
 	}
 	for i := range p.cfg.Controls {
@@ -178,10 +180,16 @@ func newControl(kind string, t xml.StartElement, attrs map[string]string) Contro
 		c.MaxUsages = usages(attrs["maxusages"])
 		c.Multiple = c.MaxUsages != 1
 	}
+	if c.Type == typeNumber {
+		c.Numbers = Range{Min: number(attrs["min"]), Max: number(attrs["max"]), Step: number(attrs["step"])}
+	}
 	// A taxonomy may also be what regions of a text are labelled with.
 	c.PerRegion = isTrue(attrs["perregion"]) || isTrue(attrs["peritem"]) || c.Type == typeTaxonomy && isTrue(attrs["labeling"])
 	c.Conditional = attrs["visiblewhen"] != "" || attrs["whentagname"] != "" || attrs["whenchoicevalue"] != "" || attrs["whenlabelvalue"] != ""
 	c.dynamic = strings.Contains(attrs["value"], "$") || attrs["apiurl"] != ""
+	if c.Type == typeRating {
+		c.Labels = ratings(attrs["maxrating"])
+	}
 	return c
 }
 

@@ -38,7 +38,7 @@ func TestParseLabelConfigReadsControlsObjectsAndLabels(t *testing.T) {
     <View><Choice value="Sport &amp; Spiel" alias="sport" hint="games"/><Choice value="Zürich 東京"/></View>
     <Choice value="Zürich 東京"/>
   </choices></View>
-  <Rating name="stars" toName="q"/>
+  <Ranker name="order" toName="q"/>
   <Filter name="f" toName="topic"/>
 </View>`)
 	got, ok := c.Control("topic")
@@ -60,9 +60,6 @@ func TestParseLabelConfigReadsControlsObjectsAndLabels(t *testing.T) {
 	}
 	if len(c.Controls) != 2 || len(c.Objects) != 2 || len(c.Targets(got)) != 2 {
 		t.Errorf("%d controls, %d objects, %d targets", len(c.Controls), len(c.Objects), len(c.Targets(got)))
-	}
-	if c.Controls[1].Unlearnable == "" {
-		t.Error("Rating is taken for learnable")
 	}
 	if err := c.Check(); err != nil {
 		t.Error(err)
@@ -92,6 +89,9 @@ func TestUnlearnableSaysWhy(t *testing.T) {
 		"free text":        {text + `<textarea name="c" toName="t"/>`, "own words"},
 		"order":            {text + `<Ranker name="c" toName="t"/>`, "an order of many"},
 		"date":             {text + `<DateTime name="c" toName="t"/>`, "a date or a time"},
+		"no stars":         {text + `<Rating name="c" toName="t" maxRating="many"/>`, `maxRating="many"`},
+		"one star":         {text + `<Rating name="c" toName="t" maxRating="1"/>`, `maxRating="1"`},
+		"no number":        {text + `<Number name="c" toName="t" min="3" max="2"/>`, "no number"},
 		"tree of regions":  {text + `<Taxonomy name="c" toName="t" labeling="true">` + two + `</Taxonomy>`, "per region"},
 		"tree elsewhere":   {text + `<Taxonomy name="c" toName="t" apiUrl="https://example.org/tree"/>`, "task data"},
 		"tree with a node": {text + `<Taxonomy name="c" toName="t" leafsOnly="true"><Choice value="A"><Choice value="B"/></Choice></Taxonomy>`, "nothing to choose"},
@@ -178,7 +178,7 @@ func TestEveryRecordedConfigParses(t *testing.T) {
 	if err != nil || len(files) < 20 {
 		t.Fatalf("%d setup fixtures, %v", len(files), err)
 	}
-	learnable := map[string]bool{"backend-setup": true, "backend-setup-choices": true, "backend-setup-choices-multi": true, "backend-setup-multi-control": true, "backend-setup-taxonomy": true}
+	learnable := map[string]bool{"backend-setup": true, "backend-setup-choices": true, "backend-setup-choices-multi": true, "backend-setup-multi-control": true, "backend-setup-taxonomy": true, "backend-setup-rating": true, "backend-setup-number": true}
 	for _, f := range files {
 		name := strings.TrimSuffix(filepath.Base(f), ".json")
 		t.Run(name, func(t *testing.T) {
@@ -204,7 +204,7 @@ func TestKeysChangeWithWhatTheHeadsDependOn(t *testing.T) {
 	base := `<View><Text name="t" value="$text"/><Choices name="c" toName="t" choice="single"><Choice value="A"/><Choice value="B"/></Choices></View>`
 	same := []string{
 		`<View><Header value="v2"/><Text name="t" value="$text"/><Choices name="c" toName="t"><Choice value="A" hotkey="1"/><Choice value="B"/></Choices></View>`,
-		`<View><Text name="t" value="$text"/><Choices name="c" toName="t" choice="single-radio"><Choice value="A"/><Choice value="B"/></Choices><Rating name="r" toName="t"/></View>`,
+		`<View><Text name="t" value="$text"/><Choices name="c" toName="t" choice="single-radio"><Choice value="A"/><Choice value="B"/></Choices><TextArea name="r" toName="t"/></View>`,
 	}
 	key := mustParse(t, base).Key()
 	for _, s := range same {
@@ -238,6 +238,7 @@ func FuzzParseLabelConfig(f *testing.F) {
 	}
 	f.Add(`<View><Text name="t" value="$t"/><Choices name="c" toName="t" allowNested="true"><Choice value="A"><Choice value="B"/><Choice value="C" alias="x"/></Choice><Choice value="A / B"/></Choices></View>`)
 	f.Add(`<View><Text name="t" value="$t"/><Taxonomy name="c" toName="t" maxUsages="2"><Choice value="A"><Choice value="B" alias="b"/></Choice><Choice value="B"/></Taxonomy></View>`)
+	f.Add(`<View><Text name="t" value="$t"/><Rating name="r" toName="t" maxRating="3"/><Number name="n" toName="t" min="0.1" step="0.2" max="1"/></View>`)
 	f.Fuzz(func(t *testing.T, config string) {
 		c, err := ParseLabelConfig(config)
 		if err != nil {
@@ -260,6 +261,9 @@ func FuzzParseLabelConfig(f *testing.F) {
 					t.Fatalf("labels of %q: %+v", ctl.Name, ctl.Labels)
 				}
 				seen[l.Name] = true
+				if ctl.Type == typeNumber {
+					continue
+				}
 				// Every single label survives the way to Label Studio and back.
 				got := ctl.Choices([]Region{ctl.EncodeChoices("id", []string{l.Name}, 0.5)})
 				if !got.OK || len(got.Labels) != 1 || got.Labels[0] != l.Name {

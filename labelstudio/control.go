@@ -34,8 +34,10 @@ type Control struct {
 	Nested bool
 	// MaxUsages is how many labels an answer may have at most; 0 for any number.
 	MaxUsages int
-	// Labels in document order, without doubles.
+	// Labels in document order, without doubles; of a Rating "1", "2" and so on.
 	Labels []Label
+	// Numbers are what a Number takes as an answer.
+	Numbers Range
 	// Attrs are all attributes as written.
 	Attrs map[string]string
 	// Unlearnable says why hone leaves the control alone, as the end of a
@@ -78,7 +80,7 @@ func (c Control) LabelNames() []string {
 func (c Control) Key() string {
 	var k keyWriter
 	k.add(c.Name, c.Type, strconv.FormatBool(c.Multiple), strconv.FormatBool(c.Nested),
-		strconv.FormatBool(c.Required), strconv.FormatBool(c.Conditional), strconv.Itoa(c.MaxUsages))
+		strconv.FormatBool(c.Required), strconv.FormatBool(c.Conditional), strconv.Itoa(c.MaxUsages), c.Numbers.key())
 	k.add(c.ToName...)
 	for _, l := range c.Labels {
 		k.add(l.Name, l.Value, l.Alias, l.Hint)
@@ -91,9 +93,11 @@ func (c Control) Key() string {
 const (
 	typeChoices  = "Choices"
 	typeTaxonomy = "Taxonomy"
+	typeRating   = "Rating"
+	typeNumber   = "Number"
 )
 
-var learnedTypes = []string{typeChoices, typeTaxonomy}
+var learnedTypes = []string{typeChoices, typeTaxonomy, typeRating, typeNumber}
 
 // notLearned are tags that hone leaves alone on purpose, with the reason.
 var notLearned = map[string]string{
@@ -134,6 +138,14 @@ func (c *Control) judge(cfg *Config) string {
 		return "stands in a <Repeater>, which hone does not learn yet"
 	case c.dynamic:
 		return "takes its choices from the task data, so that they differ from task to task"
+	case c.Type == typeNumber:
+		if why := c.Numbers.fault(); why != "" {
+			return why
+		}
+	case c.Type == typeRating:
+		if why := c.ratingFault(); why != "" {
+			return why
+		}
 	case len(c.Labels) == 0:
 		return "has no <Choice>"
 	case len(c.Labels) == 1 && !(c.Multiple && c.mayBeEmpty()):

@@ -178,13 +178,7 @@ func (c Control) Choices(regions []Region) Answer {
 // EncodeChoices is the region that makes Label Studio show these labels as
 // chosen. Names the control does not have are left out. The score is 0 to 1.
 func (c Control) EncodeChoices(id string, labels []string, score float64) Region {
-	r := Region{ID: id, FromName: c.Name, Type: strings.ToLower(c.Type)}
-	if len(c.ToName) > 0 {
-		r.ToName = c.ToName[0]
-	}
-	if s, ok := finite(score); ok {
-		r.Score = &s
-	}
+	r := c.region(id, score)
 	var chosen []Label
 	for _, l := range c.Labels {
 		if slices.Contains(labels, l.Name) {
@@ -193,6 +187,18 @@ func (c Control) EncodeChoices(id string, labels []string, score float64) Region
 	}
 	// Strings and lists of strings always marshal.
 	r.Value, _ = json.Marshal(map[string]any{c.spelling().key: c.spelling().write(c, chosen)})
+	return r
+}
+
+// region is one of the control, without a value.
+func (c Control) region(id string, score float64) Region {
+	r := Region{ID: id, FromName: c.Name, Type: strings.ToLower(c.Type)}
+	if len(c.ToName) > 0 {
+		r.ToName = c.ToName[0]
+	}
+	if s, ok := finite(score); ok {
+		r.Score = &s
+	}
 	return r
 }
 

@@ -19,6 +19,7 @@ type spelling struct {
 var spellings = map[string]spelling{
 	typeChoices:  {"choices", choicePaths, writePaths},
 	typeTaxonomy: {"taxonomy", choicePaths, writePaths},
+	typeRating:   {"rating", readRating, writeRating},
 }
 
 func (c *Control) spelling() spelling {
@@ -39,9 +40,6 @@ func writePaths(c Control, chosen []Label) any {
 	}
 	return out
 }
-
-// makeLabels gives a control the labels that its type implies.
-func (c *Control) makeLabels() {}
 
 // usages reads maxUsages: a number above 0, else no limit.
 func usages(s string) int {

@@ -60,7 +60,25 @@ func (choices) test(q *question, m trainer, e model.Example, p *progress) {
 	probabilities := make([]float64, len(q.labels))
 	m.(*model.Model).Predict(e.X, e.Offset, probabilities, new(model.Scratch))
 	truth, loss := q.judge(e.Target, probabilities)
-	p.add(truth, q.choose(probabilities), loss)
+	said := q.choose(probabilities)
+	p.add(outcome{
+		truth: truth, said: said, right: slices.Equal(truth, said),
+		loss: &loss, bets: q.bets(truth, probabilities),
+	})
+}
+
+// bets are what the probabilities say is so, and whether it is: of the likeliest
+// label, or with multiple choice of each.
+func (q *question) bets(truth []string, p []float64) []bet {
+	if !q.control.Multiple {
+		best := top(p)
+		return []bet{{p[best], slices.Contains(truth, q.labels[best])}}
+	}
+	out := make([]bet, len(p))
+	for y, v := range p {
+		out[y] = bet{max(v, 1-v), slices.Contains(truth, q.labels[y]) == (v >= 0.5)}
+	}
+	return out
 }
 
 // judge is the squared error of the probabilities (Brier 1950).

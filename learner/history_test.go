@@ -92,7 +92,7 @@ func (w *labelStudio) act() *event.Changed {
 			return w.say(event.Changed{Annotations: []event.Annotation{a}, Tasks: []event.Task{w.tasks[a.Task]}})
 		}
 	case 6: // the label config is changed
-		w.config = []string{single, fewer, both}[w.rng.IntN(3)]
+		w.config = []string{single, fewer, both, kinds, kinds}[w.rng.IntN(5)]
 		return w.say(event.Changed{LabelConfig: w.config})
 	}
 	// A task is annotated, now and then one that was before.
@@ -119,6 +119,14 @@ func (w *labelStudio) answer() []byte {
 	}
 	if w.rng.IntN(2) > 0 {
 		regions = append(regions, region("m", [][]string{{"urgent"}, {"rude"}, {"urgent", "rude"}}[w.rng.IntN(3)]...))
+	}
+	if w.rng.IntN(2) > 0 {
+		paths := [][]string{{"Animal", "Cat"}, {"Plant"}, {"Animal"}}
+		from := w.rng.IntN(2)
+		regions = append(regions, valued("tax", "taxonomy", "taxonomy", paths[from:from+1+w.rng.IntN(8)/7]))
+	}
+	if w.rng.IntN(2) > 0 {
+		regions = append(regions, valued("stars", "rating", "rating", 1+w.rng.IntN(5)), valued("n", "number", "number", w.rng.IntN(22)))
 	}
 	if regions == nil {
 		return []byte("[]")

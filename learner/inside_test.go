@@ -176,14 +176,17 @@ func TestCacheKeepsToItsBudget(t *testing.T) {
 
 func TestScores(t *testing.T) {
 	p := new(progress)
-	p.add([]string{"a"}, []string{"a"}, 0.5)
-	p.add([]string{"a"}, []string{"b"}, 1.5)
-	p.add([]string{"b"}, []string{"b"}, 1)
+	add := func(truth, said string, loss float64) {
+		p.add(outcome{truth: []string{truth}, said: []string{said}, right: truth == said, loss: &loss})
+	}
+	add("a", "a", 0.5)
+	add("a", "b", 1.5)
+	add("b", "b", 1)
 	if a, f, l := p.All.accuracy(), p.All.macroF1(), p.All.logLoss(); math.Abs(a-2.0/3) > 1e-12 || math.Abs(f-2.0/3) > 1e-12 || l != 1 {
 		t.Errorf("accuracy %g, macro-F1 %g, log-loss %g", a, f, l)
 	}
 	for range 400 {
-		p.add([]string{"b"}, []string{"b"}, 0)
+		add("b", "b", 0)
 	}
 	if p.Fading.accuracy() < 0.999 || p.All.accuracy() > 0.999 {
 		t.Errorf("fading %g, over-all %g", p.Fading.accuracy(), p.All.accuracy())

@@ -96,6 +96,10 @@ func kindOf(c labelstudio.Control) kind {
 	switch c.Type {
 	case "Taxonomy":
 		return taxonomy{}
+	case "Rating":
+		return rating{}
+	case "Number":
+		return number{}
 	}
 	return choices{}
 }

@@ -14,6 +14,7 @@ type metrics struct {
 	retrains                       *prometheus.CounterVec
 	encoded, encodeFailures        prometheus.Counter
 	unencoded                      *prometheus.GaugeVec
+	scores                         map[string]*prometheus.GaugeVec // by name, of heads
 }
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
@@ -42,10 +43,24 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 			Namespace: "hone", Subsystem: "learner", Name: "retrains_total", Help: "Full retrains by outcome.",
 		}, []string{"outcome"}),
 	}
+	m.scores = map[string]*prometheus.GaugeVec{}
+	for name, what := range map[string]string{
+		"accuracy": "Share of answers that were right", "macro_f1": "Mean F1 over the labels", "log_loss": "Mean log-loss",
+		"ece": "Expected calibration error", "mae": "Mean absolute error", "rmse": "Root of the mean squared error",
+	} {
+		m.scores[name] = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: "hone", Subsystem: "learner", Name: name,
+			Help: what + " of predictions made just before each task was learned, by control; window is all, or recent: about 50 tasks.",
+		}, []string{"project", "control", "window"})
+	}
 	if r == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.learned, m.forgotten, m.unreadable, m.settle, m.gap, m.number, m.labels, m.retrains, m.encoded, m.encodeFailures, m.unencoded} {
+	all := []prometheus.Collector{m.learned, m.forgotten, m.unreadable, m.settle, m.gap, m.number, m.labels, m.retrains, m.encoded, m.encodeFailures, m.unencoded}
+	for _, v := range m.scores {
+		all = append(all, v)
+	}
+	for _, c := range all {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}
@@ -72,4 +87,31 @@ func (m *metrics) published(s *snapshot) {
 	m.gap.WithLabelValues(project).Set(gap)
 	m.number.WithLabelValues(project).Set(float64(s.status.Snapshot))
 	m.labels.WithLabelValues(project).Set(float64(s.status.Labels))
+	m.forgetScores(project)
+	for _, h := range s.status.Heads {
+		if h.Tested == 0 {
+			continue
+		}
+		set := func(name string, all, recent float64) {
+			m.scores[name].WithLabelValues(project, h.Control, "all").Set(all)
+			m.scores[name].WithLabelValues(project, h.Control, "recent").Set(recent)
+		}
+		set("accuracy", h.AccuracyOverall, h.Accuracy)
+		set("ece", h.ECEOverall, h.ECE)
+		if h.Labelled {
+			set("macro_f1", h.MacroF1Overall, h.MacroF1)
+			set("log_loss", h.LogLossOverall, h.LogLoss)
+		}
+		if h.Numeric {
+			set("mae", h.MAEOverall, h.MAE)
+			set("rmse", h.RMSEOverall, h.RMSE)
+		}
+	}
+}
+
+// forgetScores drops those of heads that may be gone.
+func (m *metrics) forgetScores(project string) {
+	for _, v := range m.scores {
+		v.DeletePartialMatch(prometheus.Labels{"project": project})
+	}
 }

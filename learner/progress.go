@@ -20,34 +20,76 @@ type score struct {
 	Tasks   float64 `json:"n"`
 	Right   float64 `json:"right"`
 	LogLoss float64 `json:"log_loss"` // sum
+	Far     float64 `json:"far,omitempty"`
+	Far2    float64 `json:"far2,omitempty"` // sum of squares
 	// Labels count by label name: hits, false alarms, misses.
 	Labels map[string][3]float64 `json:"labels,omitempty"`
+	// Bets are sums by how sure the model was: how many, how sure, how many right.
+	Bets [bins][3]float64 `json:"bets,omitzero"`
 }
 
-// add counts one task: the labels that people gave, those predicted, and the
-// log-loss.
-func (p *progress) add(truth, said []string, loss float64) {
-	p.All.add(truth, said, loss, 1)
-	p.Fading.add(truth, said, loss, fading)
+// bins of the calibration error.
+const bins = 15
+
+// outcome is how a prediction of one task turned out.
+type outcome struct {
+	truth, said []string // labels that people gave and those predicted, if it is about labels
+	right       bool
+	loss        *float64 // log-loss, nil where there is none
+	far         *float64 // distance of what was said from the truth, nil where there is none
+	bets        []bet
 }
 
-func (s *score) add(truth, said []string, loss, keep float64) {
+// bet is one answer: how sure the model was of it, 0 to 1, and whether it is so.
+type bet struct {
+	sure  float64
+	right bool
+}
+
+func (p *progress) add(o outcome) {
+	p.All.add(o, 1)
+	p.Fading.add(o, fading)
+}
+
+func (s *score) fade(keep float64) {
+	for _, v := range []*float64{&s.Tasks, &s.Right, &s.LogLoss, &s.Far, &s.Far2} {
+		*v *= keep
+	}
+	for l, c := range s.Labels {
+		s.Labels[l] = [3]float64{c[0] * keep, c[1] * keep, c[2] * keep}
+	}
+	for b, c := range s.Bets {
+		s.Bets[b] = [3]float64{c[0] * keep, c[1] * keep, c[2] * keep}
+	}
+}
+
+func (s *score) add(o outcome, keep float64) {
 	if s.Labels == nil {
 		s.Labels = map[string][3]float64{}
 	}
 	if keep != 1 {
-		s.Tasks *= keep
-		s.Right *= keep
-		s.LogLoss *= keep
-		for l, c := range s.Labels {
-			s.Labels[l] = [3]float64{c[0] * keep, c[1] * keep, c[2] * keep}
-		}
+		s.fade(keep)
 	}
 	s.Tasks++
-	s.LogLoss += loss
-	if slices.Equal(truth, said) {
+	if o.right {
 		s.Right++
 	}
+	if o.loss != nil {
+		s.LogLoss += *o.loss
+	}
+	if o.far != nil {
+		s.Far += *o.far
+		s.Far2 += *o.far * *o.far
+	}
+	for _, b := range o.bets {
+		c := &s.Bets[min(max(int(b.sure*bins), 0), bins-1)]
+		c[0]++
+		c[1] += b.sure
+		if b.right {
+			c[2]++
+		}
+	}
+	truth, said := o.truth, o.said
 	count := func(label string, what int) {
 		c := s.Labels[label]
 		c[what]++
@@ -80,6 +122,19 @@ func (p *progress) keep(labels []string) {
 
 func (s *score) accuracy() float64 { return ratio(s.Right, s.Tasks) }
 func (s *score) logLoss() float64  { return ratio(s.LogLoss, s.Tasks) }
+func (s *score) mae() float64      { return ratio(s.Far, s.Tasks) }
+func (s *score) rmse() float64     { return math.Sqrt(ratio(s.Far2, s.Tasks)) }
+
+// ece is the expected calibration error: how far apart, on average, are how sure
+// the model was and how often it was right (Naeini, Cooper & Hauskrecht 2015).
+func (s *score) ece() float64 {
+	var off, n float64
+	for _, c := range s.Bets {
+		off += math.Abs(c[1] - c[2])
+		n += c[0]
+	}
+	return ratio(off, n)
+}
 
 // macroF1 is the mean over the labels that people gave.
 func (s *score) macroF1() float64 {

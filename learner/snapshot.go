@@ -3,6 +3,7 @@ package learner
 import (
 	"context"
 	"runtime"
+	"strconv"
 	"sync"
 	"sync/atomic"
 
@@ -37,6 +38,7 @@ func (l *Learner) publish(p *project) {
 	}
 	if p.meta.Gone {
 		l.snapshots.Delete(p.meta.Project)
+		l.metrics.forgetScores(strconv.FormatInt(int64(p.meta.Project), 10))
 		return
 	}
 	l.snapshots.Store(p.meta.Project, s)

@@ -44,7 +44,11 @@ type LastRetrain struct {
 
 // Head is one learned control. The scores are of predictions made just before
 // each task was learned; without a suffix they look about 50 tasks back, with
-// _overall at all tasks.
+// _overall at all tasks. Accuracy is the share of tasks whose answer is exactly
+// right, of a Number that is near enough: within a step or a tenth of its range, or
+// without one within half a standard deviation of the answers. ECE is the expected
+// calibration error in 15 bins, MAE and RMSE the mean absolute error and the root of
+// the mean squared one.
 type Head struct {
 	Control  string   `json:"control"`
 	Type     string   `json:"type"`
@@ -58,9 +62,19 @@ type Head struct {
 	Accuracy        float64 `json:"accuracy"`
 	MacroF1         float64 `json:"macro_f1"`
 	LogLoss         float64 `json:"log_loss"`
+	ECE             float64 `json:"ece"`
+	MAE             float64 `json:"mae"`
+	RMSE            float64 `json:"rmse"`
 	AccuracyOverall float64 `json:"accuracy_overall"`
 	MacroF1Overall  float64 `json:"macro_f1_overall"`
 	LogLossOverall  float64 `json:"log_loss_overall"`
+	ECEOverall      float64 `json:"ece_overall"`
+	MAEOverall      float64 `json:"mae_overall"`
+	RMSEOverall     float64 `json:"rmse_overall"`
+	// Numeric is true where answers are far from or near to each other: MAE and RMSE
+	// mean something. Labelled is true where answers are labels: MacroF1 and LogLoss do.
+	Numeric  bool `json:"numeric,omitempty"`
+	Labelled bool `json:"labelled,omitempty"`
 }
 
 // Unlearnable is a control that hone leaves alone.
@@ -90,7 +104,10 @@ func (l *Learner) status(p *project) Status {
 			Control: h.control.Name, Type: h.control.Type, Multiple: h.control.Multiple,
 			Labels: h.labels, Examples: h.model.Len(), Ridge: h.model.Settings().Ridge,
 			Tested: int(math.Round(pr.All.Tasks)), Accuracy: pr.Fading.accuracy(), MacroF1: pr.Fading.macroF1(), LogLoss: pr.Fading.logLoss(),
+			ECE: pr.Fading.ece(), MAE: pr.Fading.mae(), RMSE: pr.Fading.rmse(),
 			AccuracyOverall: pr.All.accuracy(), MacroF1Overall: pr.All.macroF1(), LogLossOverall: pr.All.logLoss(),
+			ECEOverall: pr.All.ece(), MAEOverall: pr.All.mae(), RMSEOverall: pr.All.rmse(),
+			Numeric: h.control.Type == "Rating" || h.control.Type == "Number", Labelled: len(h.labels) > 0,
 		})
 	}
 	if !math.IsInf(gap, 1) {

@@ -33,6 +33,12 @@ const (
 		<TextArea name="why" toName="t"/></View>`
 )
 
+// kinds asks in every way that is learned from a text.
+const kinds = `<View><Text name="t" value="$text"/>
+	<Taxonomy name="tax" toName="t"><Choice value="Animal"><Choice value="Cat"/><Choice value="Dog"/></Choice><Choice value="Plant"/></Taxonomy>
+	<Choices name="c" toName="t"><Choice value="app"/><Choice value="card"/></Choices>
+	<Rating name="stars" toName="t" maxRating="4"/><Number name="n" toName="t" min="0" max="20"/></View>`
+
 var bg = context.Background()
 
 type fataler interface {
@@ -122,6 +128,11 @@ func region(control string, labels ...string) map[string]any {
 		"id": "r", "from_name": control, "to_name": "t", "type": "choices",
 		"value": map[string]any{"choices": labels},
 	}
+}
+
+// valued is a region of another kind than choices.
+func valued(control, kind, key string, v any) map[string]any {
+	return map[string]any{"id": "r", "from_name": control, "to_name": "t", "type": kind, "value": map[string]any{key: v}}
 }
 
 func result(regions ...map[string]any) json.RawMessage {

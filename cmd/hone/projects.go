@@ -95,8 +95,13 @@ func (a *app) addLearner(out *api.Project) {
 	for _, h := range st.Heads {
 		head := api.Head{Control: h.Control, Type: h.Type, Labels: h.Labels, Examples: h.Examples, Ridge: h.Ridge}
 		if h.Tested > 0 {
-			head.Accuracy, head.MacroF1, head.LogLoss = &h.AccuracyOverall, &h.MacroF1Overall, &h.LogLossOverall
-			head.RecentAccuracy, head.RecentMacroF1 = &h.Accuracy, &h.MacroF1
+			head.Accuracy, head.RecentAccuracy, head.ECE, head.RecentECE = &h.AccuracyOverall, &h.Accuracy, &h.ECEOverall, &h.ECE
+			if h.Labelled {
+				head.MacroF1, head.RecentMacroF1, head.LogLoss, head.RecentLogLoss = &h.MacroF1Overall, &h.MacroF1, &h.LogLossOverall, &h.LogLoss
+			}
+			if h.Numeric {
+				head.MAE, head.RecentMAE, head.RMSE, head.RecentRMSE = &h.MAEOverall, &h.MAE, &h.RMSEOverall, &h.RMSE
+			}
 		}
 		out.Heads = append(out.Heads, head)
 	}

@@ -68,7 +68,11 @@ func (c *cli) printProject(p api.Project, now time.Time) {
 	}
 	row("model", "%s, snapshot %d, optimality gap %s", p.ModelVersion, p.Snapshot, gap)
 	for _, h := range p.Heads {
-		row("head "+h.Control, "%s over %d labels, %d examples, %s", h.Type, len(h.Labels), h.Examples, progressive(h))
+		over := ""
+		if len(h.Labels) > 0 {
+			over = fmt.Sprintf(" over %d labels", len(h.Labels))
+		}
+		row("head "+h.Control, "%s%s, %d examples, %s", h.Type, over, h.Examples, progressive(h))
 	}
 	for _, u := range p.Unlearnable {
 		row("left alone", "%s (%s) %s", u.Control, u.Type, u.Reason)
@@ -104,14 +108,26 @@ func progressive(h api.Head) string {
 	if h.Accuracy == nil {
 		return "nothing learned yet"
 	}
-	s := fmt.Sprintf("accuracy %.3f", *h.Accuracy)
-	if h.RecentAccuracy != nil {
-		s += fmt.Sprintf(" (lately %.3f)", *h.RecentAccuracy)
+	var out []string
+	for _, score := range []struct {
+		name        string
+		all, lately *float64
+	}{
+		{"mean error", h.MAE, h.RecentMAE},
+		{"accuracy", h.Accuracy, h.RecentAccuracy},
+		{"macro-F1", h.MacroF1, nil},
+		{"ECE", h.ECE, nil},
+	} {
+		if score.all == nil {
+			continue
+		}
+		s := fmt.Sprintf("%s %.3f", score.name, *score.all)
+		if score.lately != nil {
+			s += fmt.Sprintf(" (lately %.3f)", *score.lately)
+		}
+		out = append(out, s)
 	}
-	if h.MacroF1 != nil {
-		s += fmt.Sprintf(", macro-F1 %.3f", *h.MacroF1)
-	}
-	return s
+	return strings.Join(out, ", ")
 }
 
 func joinIDs(ids []event.TaskID) string {

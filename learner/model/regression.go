@@ -1,0 +1,404 @@
+package model
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/hone-ml/hone/learner/feature"
+)
+
+// Regression is ridge regression with an intercept that is not penalised, the
+// mean of a Gaussian process with a linear kernel and an unknown mean (Rasmussen &
+// Williams 2006, section 2.7). An example's target is Class 0's P, any finite
+// number. It is solved in the dual by exact coordinate ascent (Shalev-Shwartz &
+// Zhang 2013, JMLR 14):
+//
+//	weights = 1/ridge  sum_i weight_i (target_i - b - p_i) x_i
+//
+// where at the optimum p_i are the model's own values without the intercept b. The
+// problem is linear in the targets, so it is solved for the targets and for a
+// column of ones at once, and the intercept follows from the two: numbers around
+// 10,000 are learned as well as those around 0, and nothing but the examples
+// decides. A Regression is for one goroutine; its RegressionViews are for any
+// number.
+type Regression struct {
+	settings Settings
+	w        *weights // of the targets and of the ones
+	squares  *weights // per feature the sum of its squares, see RegressionView.novelty
+	examples []*sample
+	index    map[int64]int
+	dense    int
+	pass     uint64
+	writes   int
+	fit      fit
+	// center is subtracted from every target, which changes nothing but how they
+	// round: the first target there was.
+	center float64
+
+	order  []int32
+	at     int
+	sums   sums
+	sweeps int
+	passes int
+	mark   float64 // as in Model
+	stale  int
+}
+
+// sample is an example inside the model.
+type sample struct {
+	Example
+	y     float64
+	p     [2]float64 // the dual variables are weight (target - p), weight (1 - p)
+	norm2 float64
+}
+
+// fit is what the last measuring found.
+type fit struct {
+	bound            float64 // of any value, in the unit of the targets
+	intercept, noise float64 // noise is a variance
+	spread           float64 // standard deviation of the targets
+	whole            bool    // every target is a whole number
+}
+
+// sums are what measuring adds up.
+type sums struct {
+	gap, off, noise, weight, y, y2 float64
+	whole                          bool
+}
+
+const columns = 2
+
+// NewRegression makes a model without examples. It panics on settings that
+// Validate refuses: the caller's mistake. Settings.Bias is not used.
+func NewRegression(s Settings) *Regression {
+	if err := s.Validate(); err != nil {
+		panic(fmt.Sprintf("model: settings %+v: %v", s, err))
+	}
+	s.Bias = 0
+	r := &Regression{settings: s, index: map[int64]int{}, w: newWeights(columns), squares: newWeights(1)}
+	r.changed()
+	return r
+}
+
+// Classes is how many numbers Duals gives for an example.
+func (r *Regression) Classes() int { return columns }
+
+// Len is the number of examples.
+func (r *Regression) Len() int { return len(r.examples) }
+
+// Settings are the ones NewRegression got, without a bias.
+func (r *Regression) Settings() Settings { return r.settings }
+
+// Has reports whether an example of that id is held.
+func (r *Regression) Has(id int64) bool { _, ok := r.index[id]; return ok }
+
+// Examples calls f with every example in no special order until it returns
+// false. The example's slices must not be written.
+func (r *Regression) Examples(f func(Example) bool) {
+	for _, e := range r.examples {
+		if !f(e.Example) {
+			return
+		}
+	}
+}
+
+// Duals is Examples with what Resume takes: two numbers from 0 to 1. They must not
+// be kept.
+func (r *Regression) Duals(f func(e Example, duals []float32) bool) {
+	var d [columns]float32
+	for _, e := range r.examples {
+		d[0], d[1] = squash(e.y-e.p[0]), squash(1-e.p[1])
+		if !f(e.Example, d[:]) {
+			return
+		}
+	}
+}
+
+// squash writes a number of any size as one from 0 to 1, to a thousandth of it
+// also in the 16 bits of a checkpoint; stretch reads it.
+func squash(v float64) float32  { return float32(0.5 + math.Asinh(v*1e6)/128) }
+func stretch(d float32) float64 { return math.Sinh((float64(d)-0.5)*128) / 1e6 }
+
+// Put adds an example or replaces the one with its id, and moves it to its best
+// given the others. Errors name what is wrong with the example; the model is then
+// unchanged.
+func (r *Regression) Put(e Example) error {
+	s, err := r.insert(e)
+	if err == nil {
+		r.improve(s)
+	}
+	return err
+}
+
+// Resume adds an example as a former run ended with it, which saves the way to
+// the optimum but does not change it. When duals are of another length it is Put.
+func (r *Regression) Resume(e Example, duals []float32) error {
+	if len(duals) != columns {
+		return r.Put(e)
+	}
+	s, err := r.insert(e)
+	if err != nil {
+		return err
+	}
+	for k, d := range duals {
+		if v := stretch(min(max(d, 0), 1)); !math.IsNaN(v) {
+			s.p[k] -= v
+		}
+	}
+	r.contribute(s, 1)
+	return nil
+}
+
+// insert holds an example that says nothing yet.
+func (r *Regression) insert(e Example) (*sample, error) {
+	if !(e.Weight > 0) || math.IsInf(e.Weight, 0) {
+		return nil, fmt.Errorf("example %d: weight %g must be above 0", e.ID, e.Weight)
+	}
+	if len(e.Target) != 1 || e.Target[0].Class != 0 {
+		return nil, fmt.Errorf("example %d: %d targets where one number is wanted", e.ID, len(e.Target))
+	}
+	y := float64(e.Target[0].P)
+	if math.IsNaN(y) || math.IsInf(y, 0) {
+		return nil, fmt.Errorf("example %d: target %g is not a number", e.ID, y)
+	}
+	r.Remove(e.ID)
+	if len(r.examples) == 0 {
+		r.center = y
+	}
+	y -= r.center
+	s := &sample{Example: e, y: y, p: [2]float64{y, 1}, norm2: lengths(e.X, &r.settings)}
+	r.index[e.ID] = len(r.examples)
+	r.examples = append(r.examples, s)
+	r.w.retain(e.X)
+	r.squares.retain(e.X)
+	r.cover(s, 1)
+	r.dense = max(r.dense, len(e.X.Dense))
+	r.changed()
+	return s, nil
+}
+
+// Remove forgets an example completely and reports whether it was there. The
+// others find their new optimum in Settle.
+func (r *Regression) Remove(id int64) bool {
+	at, ok := r.index[id]
+	if !ok {
+		return false
+	}
+	s := r.examples[at]
+	r.contribute(s, -1)
+	r.cover(s, -1)
+	r.w.release(s.X)
+	r.squares.release(s.X)
+	last := len(r.examples) - 1
+	r.examples[at] = r.examples[last]
+	r.index[r.examples[at].ID] = at
+	r.examples[last] = nil
+	r.examples = r.examples[:last]
+	delete(r.index, id)
+	r.changed()
+	if last == 0 || r.w.dead > 1024 && r.w.dead > r.w.rows/2 {
+		r.rebuild()
+	}
+	return true
+}
+
+// lengths is the squared length of the weighted features without a bias.
+func lengths(v feature.Vector, s *Settings) float64 {
+	n := float64(v.Norm2) * float64(s.part(0)) * float64(s.part(0))
+	for part, d := range v.Dense {
+		var sum float64
+		for _, x := range d {
+			sum += float64(x) * float64(x)
+		}
+		n += sum * float64(s.part(part+1)) * float64(s.part(part+1))
+	}
+	return n
+}
+
+func (r *Regression) contribute(s *sample, sign float64) {
+	c := sign * s.Weight / r.settings.Ridge
+	r.w.add(s.X, &r.settings, []float32{float32(c * (s.y - s.p[0])), float32(c * (1 - s.p[1]))})
+	r.writes++
+}
+
+// improve moves one example to its optimum given all others.
+func (r *Regression) improve(s *sample) {
+	var m [columns]float32
+	l := r.w.live()
+	l.margins(s.X, &r.settings, m[:])
+	kappa := s.Weight * s.norm2 / r.settings.Ridge
+	c := s.Weight / r.settings.Ridge
+	var delta [columns]float32
+	for k := range delta {
+		// The value without the example is m - kappa (target - p), with it at its
+		// optimum it is p: the target cancels.
+		p := (float64(m[k]) + kappa*s.p[k]) / (1 + kappa)
+		delta[k] = float32(c * (s.p[k] - p))
+		s.p[k] = p
+	}
+	r.w.add(s.X, &r.settings, delta[:])
+	r.writes++
+}
+
+func (r *Regression) sorted() []*sample {
+	out := slices.Clone(r.examples)
+	slices.SortFunc(out, func(a, b *sample) int { return cmp.Compare(a.ID, b.ID) })
+	return out
+}
+
+// rebuild computes everything afresh from the duals, in the order of the ids,
+// with rows for the features of today's examples only. It ends the drift of many
+// small additions.
+func (r *Regression) rebuild() {
+	r.w, r.squares, r.dense = newWeights(columns), newWeights(1), 0
+	for _, s := range r.sorted() {
+		r.w.retain(s.X)
+		r.squares.retain(s.X)
+		r.dense = max(r.dense, len(s.X.Dense))
+		r.contribute(s, 1)
+		r.cover(s, 1)
+	}
+	r.writes = 0
+}
+
+// changed voids what was measured and the walk that was under way.
+func (r *Regression) changed() {
+	r.fit.bound = math.Inf(1)
+	r.order, r.at, r.sums, r.sweeps, r.passes = r.order[:0], 0, sums{}, 0, 0
+	r.mark, r.stale = 0, 0
+}
+
+// Bound is the most by which a value can differ from the exact optimum's, in
+// standard deviations of the targets; +Inf when the examples changed since it
+// was measured.
+func (r *Regression) Bound() float64 {
+	if len(r.examples) == 0 {
+		return 0
+	}
+	return r.fit.bound / r.fit.unit()
+}
+
+func (f *fit) unit() float64 {
+	if f.spread > 0 {
+		return f.spread
+	}
+	return 1
+}
+
+// Settle is Model.Settle: it walks until every value is within tolerance standard
+// deviations of the targets from the optimum.
+func (r *Regression) Settle(ctx context.Context, tolerance float64) Settled {
+	s := Settled{Bound: r.Bound()}
+	for s.Bound > tolerance && !r.stuck() {
+		if r.sweeps == 0 {
+			if !r.measure(ctx) {
+				break
+			}
+			s.Bound, r.sweeps = r.Bound(), sweepsBetween
+			continue
+		}
+		if !r.sweep(ctx) {
+			break
+		}
+		r.sweeps--
+		r.passes++
+		s.Passes++
+	}
+	s.Done = s.Bound <= tolerance || r.stuck()
+	return s
+}
+
+func (r *Regression) stuck() bool { return r.passes >= maxPasses || r.stale >= maxStale }
+
+// sweep improves every example once, in an order of chance that is the same in
+// every run, and reports whether it got through; if not, the next call goes on.
+func (r *Regression) sweep(ctx context.Context) bool {
+	if r.at == 0 {
+		if r.writes > 64*len(r.examples)+1024 {
+			r.rebuild()
+		}
+		r.pass++
+		r.order = r.order[:0]
+		for i := range r.examples {
+			r.order = append(r.order, int32(i))
+		}
+		rng := rand.New(rand.NewPCG(r.pass, 0x686f6e65))
+		rng.Shuffle(len(r.order), func(i, j int) { r.order[i], r.order[j] = r.order[j], r.order[i] })
+	}
+	for ; r.at < len(r.order); r.at++ {
+		if r.at%16 == 0 && ctx.Err() != nil {
+			return false
+		}
+		r.improve(r.examples[r.order[r.at]])
+	}
+	r.at = 0
+	return true
+}
+
+// measure computes how far the optimum is, and what else depends on all examples.
+// It reports whether it got through; if not, the next call goes on.
+//
+// With the intercept that makes the dual variables sum to 0 they are feasible for
+// the whole problem, and its duality gap is half the squares of p less the model's
+// value. The primal and the dual are ridge-strongly convex, so ridge |w - w*|^2 <=
+// gap; the intercept is off by no more than the mean residual and what the weights
+// are.
+func (r *Regression) measure(ctx context.Context) bool {
+	b := r.intercept()
+	l, q := r.w.live(), r.squares.live()
+	if r.at == 0 {
+		r.sums = sums{whole: true}
+	}
+	var m [columns]float32
+	for ; r.at < len(r.examples); r.at++ {
+		if r.at%16 == 0 && ctx.Err() != nil {
+			return false
+		}
+		s := r.examples[r.at]
+		l.margins(s.X, &r.settings, m[:])
+		off := s.p[0] - float64(m[0]) - b*(s.p[1]-float64(m[1]))
+		r.sums.gap += s.Weight * off * off / 2
+		r.sums.off += s.Weight * off
+		// What the others say of it (leave-one-out): its residual, which is p's,
+		// times what it would gain from the example itself.
+		residual := s.y - b - (s.p[0] - b*s.p[1])
+		left := q.novelty(s.X, &r.settings, s.Weight)
+		r.sums.noise += s.Weight * residual * residual * (1 + left)
+		r.sums.weight += s.Weight
+		r.sums.y += s.Weight * s.y
+		r.sums.y2 += s.Weight * s.y * s.y
+		r.sums.whole = r.sums.whole && s.Target[0].P == float32(math.Trunc(float64(s.Target[0].P)))
+	}
+	n := r.sums.weight
+	mean := r.sums.y / n
+	r.fit = fit{
+		intercept: b, noise: r.sums.noise / n, whole: r.sums.whole,
+		spread: math.Sqrt(max(0, r.sums.y2/n-mean*mean)),
+	}
+	radius := math.Sqrt(r.settings.radius2(r.dense))
+	r.fit.bound = 2*radius*math.Sqrt(2*r.sums.gap/r.settings.Ridge) + math.Abs(r.sums.off)/n
+	if r.mark == 0 || r.fit.bound < 0.95*r.mark {
+		r.mark, r.stale = r.fit.bound, 0
+	} else {
+		r.stale++
+	}
+	r.at = 0
+	return true
+}
+
+// intercept is the one that belongs to the dual variables: it makes them sum to 0.
+func (r *Regression) intercept() float64 {
+	var y, one float64
+	for _, s := range r.examples {
+		y += s.Weight * (s.y - s.p[0])
+		one += s.Weight * (1 - s.p[1])
+	}
+	if one <= 0 {
+		return 0 // the walk has not begun
+	}
+	return y / one
+}

@@ -1,0 +1,99 @@
+package model
+
+import (
+	"math"
+
+	"github.com/hone-ml/hone/learner/feature"
+)
+
+// cover adds the squares of a sample's features to the sums, times sign.
+func (r *Regression) cover(s *sample, sign float32) {
+	weight := sign * float32(s.Weight)
+	scale := s.X.Scale * r.settings.part(0)
+	for _, t := range s.X.Terms {
+		row := r.squares.writable(int(r.squares.rowOf[t.Bucket()].Load()) - 1)
+		x := scale * t.Units()
+		row[0] += weight * x * x
+	}
+	r.squares.ownDense()
+	for part, d := range s.X.Dense {
+		k := r.settings.part(part+1) * r.settings.part(part+1)
+		for j, x := range d {
+			r.squares.dense[part][j] += weight * k * x * x
+		}
+	}
+}
+
+// novelty is the variance of a text's value that comes from not knowing the
+// weights, in units of the noise, with the features taken as independent given the
+// examples (the diagonal of the Hessian; MacKay 1992, "A practical Bayesian
+// framework for backpropagation networks"). An example that is among the sums is
+// left out with its weight as less.
+func (l *lookup) novelty(v feature.Vector, s *Settings, less float64) float64 {
+	var sum float64
+	scale := float64(v.Scale) * float64(s.part(0))
+	for _, t := range v.Terms {
+		x2 := scale * float64(t.Units())
+		x2 *= x2
+		known := 0.0
+		if row := l.rowOf[t.Bucket()].Load() - 1; uint32(row) < uint32(l.rows) {
+			known = float64(l.pages[row>>l.shift][row&(int32(1)<<l.shift-1)])
+		}
+		sum += x2 / (s.Ridge + max(0, known-less*x2))
+	}
+	for part, d := range v.Dense {
+		k := float64(s.part(part+1)) * float64(s.part(part+1))
+		for j, x := range d {
+			x2 := k * float64(x) * float64(x)
+			known := 0.0
+			if part < len(l.dense) && j < len(l.dense[part]) {
+				known = float64(l.dense[part][j])
+			}
+			sum += x2 / (s.Ridge + max(0, known-less*x2))
+		}
+	}
+	return sum
+}
+
+// RegressionView is a Regression as it was at one moment: immutable, and read by
+// any number of goroutines without a lock while the model learns on.
+type RegressionView struct {
+	settings         Settings
+	weights, squares lookup
+	examples         int
+	fit              fit
+	center           float64
+}
+
+// View takes one; it costs what Model.View costs.
+func (r *Regression) View() *RegressionView {
+	v := &RegressionView{settings: r.settings, weights: r.w.view(), squares: r.squares.view(), examples: len(r.examples), fit: r.fit, center: r.center}
+	v.fit.intercept = r.intercept()
+	return v
+}
+
+// Examples is how many examples the view knows; with none it knows nothing.
+func (v *RegressionView) Examples() int { return v.examples }
+
+// Spread is the standard deviation of the targets, and whole is true when all of
+// them are whole numbers. Both are those of the last measuring.
+func (v *RegressionView) Spread() (sd float64, whole bool) { return v.fit.spread, v.fit.whole }
+
+// Predict is the mean and the standard deviation of a text's target. It allocates
+// nothing once s has been used.
+func (v *RegressionView) Predict(x feature.Vector, s *Scratch) (mean, sd float64) {
+	if cap(s.margins) < columns {
+		s.margins = make([]float32, columns)
+	}
+	m := s.margins[:columns]
+	v.weights.margins(x, &v.settings, m)
+	mean = v.center + float64(m[0]) + v.fit.intercept*(1-float64(m[1]))
+	return mean, math.Sqrt(v.fit.noise * (1 + v.squares.novelty(x, &v.settings, 0)))
+}
+
+// Predict is View().Predict without the view.
+func (r *Regression) Predict(x feature.Vector, s *Scratch) (mean, sd float64) {
+	v := RegressionView{settings: r.settings, weights: r.w.live(), squares: r.squares.live(), fit: r.fit, center: r.center}
+	v.fit.intercept = r.intercept()
+	return v.Predict(x, s)
+}

@@ -1,0 +1,124 @@
+package learner
+
+import (
+	"encoding/json"
+	"math"
+
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/learner/feature"
+	"github.com/hone-ml/hone/learner/model"
+)
+
+// number learns controls that ask for a number, by ridge regression.
+type number struct{ choices }
+
+// defaults were near the best on three sets of texts with a number, from 25 to 400
+// labels (docs/adr/0012).
+func (number) defaults() model.Settings {
+	s := model.Defaults()
+	s.Ridge, s.Bias = 0.5, 0
+	return s
+}
+
+func (number) ridges() []float64 { return []float64{3, 1, 0.3, 0.1, 0.03} }
+
+func (number) lesson(q *question, t event.TaskState) lesson {
+	return q.mean(t, func(result json.RawMessage) ([]model.Share, bool, error) {
+		v, ok, err := q.control.DecodeNumber(result)
+		return []model.Share{{P: float32(v)}}, ok, err
+	})
+}
+
+func (number) fresh(_ *question, s model.Settings) trainer { return model.NewRegression(s) }
+
+func (number) freeze(q *question, m trainer) mind {
+	return newEstimator(q, m)
+}
+
+func (number) test(q *question, m trainer, e model.Example, pr *progress) {
+	n := newEstimator(q, m)
+	said, sure := n.estimate(e.X, new(scratch))
+	far := math.Abs(said - float64(e.Target[0].P))
+	right := far <= n.tolerance
+	pr.add(outcome{right: right, far: &far, bets: []bet{{sure, right}}})
+}
+
+// judge is the squared error.
+func (number) judge(q *question, m trainer, examples []model.Example) (loss, accuracy float64) {
+	n := newEstimator(q, m)
+	var s scratch
+	right := 0
+	for _, e := range examples {
+		mean, _ := n.Predict(e.X, &s.Scratch)
+		off := mean - float64(e.Target[0].P)
+		loss += off * off
+		if said, _ := n.estimate(e.X, &s); math.Abs(said-float64(e.Target[0].P)) <= n.tolerance {
+			right++
+		}
+	}
+	return loss, ratio(float64(right), float64(len(examples)))
+}
+
+// estimator is the mind of a number.
+type estimator struct {
+	*question
+	*model.RegressionView
+	spread    float64
+	whole     bool
+	tolerance float64 // how far an answer may be off and still be right
+}
+
+// newEstimator takes a number for right within a step, within a tenth of the range
+// where the config gives one, else within half a standard deviation of the answers.
+func newEstimator(q *question, m trainer) estimator {
+	n := estimator{question: q, RegressionView: m.(*model.Regression).View()}
+	n.spread, n.whole = n.Spread()
+	width, bounded := q.control.Numbers.Width()
+	if bounded {
+		n.tolerance = width / 10
+	}
+	if s := q.control.Numbers.Step; s != nil {
+		n.tolerance = max(n.tolerance, *s)
+	} else if !bounded {
+		n.tolerance = n.spread / 2
+	}
+	return n
+}
+
+// estimate is the number said of a text and how probably it is right.
+func (n estimator) estimate(x feature.Vector, s *scratch) (said, sure float64) {
+	mean, sd := n.Predict(x, &s.Scratch)
+	switch {
+	case n.whole:
+		mean = math.Round(mean)
+	case n.spread > 0: // no more digits than mean something
+		unit := math.Pow(10, math.Floor(math.Log10(n.spread))-2)
+		mean = math.Round(mean/unit) * unit
+	}
+	sure = 1
+	if sd > 0 && n.tolerance > 0 {
+		sure = math.Erf(n.tolerance / sd / math.Sqrt2)
+	}
+	// What few answers have in common may be chance (Laplace's rule).
+	count := float64(n.Examples())
+	return n.control.Numbers.Nearest(mean), sure * count / (count + 1)
+}
+
+func (n estimator) width() int { return 1 }
+
+func (n estimator) answer(id string, in input, s *scratch) ([]labelstudio.Region, float64) {
+	said, sure := n.estimate(in.x, s)
+	return []labelstudio.Region{n.control.EncodeNumber(id, said, sure)}, sure
+}
+
+// right is the one label of a number's distribution.
+var right = []string{"right"}
+
+// distribution has a single yes-or-no question: half and half when the number is
+// nothing but a guess, so that every strategy asks first where it is least sure.
+func (n estimator) distribution(in input, p []float64, s *scratch) event.Distribution {
+	_, sure := n.estimate(in.x, s)
+	p[0] = (1 + sure) / 2
+	return event.Distribution{Control: n.control.Name, Labels: right, P: p}
+}

@@ -1,0 +1,228 @@
+package learner
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/learner/feature"
+	"github.com/hone-ml/hone/learner/model"
+)
+
+// graded are texts of five words of which each is worth something, and their
+// worth, 0 to 10, give or take a little.
+func graded(n int, seed uint64) (texts []string, worth []float64) {
+	rng := rand.New(rand.NewPCG(seed, 8))
+	for range n {
+		text, sum := "", 0.0
+		for range 5 {
+			k := rng.IntN(11)
+			text += fmt.Sprintf("word%c ", 'a'+k)
+			sum += float64(k) / 5
+		}
+		texts = append(texts, text)
+		worth = append(worth, min(10, max(0, sum+rng.NormFloat64()/4)))
+	}
+	return texts, worth
+}
+
+// learned is a head that has learned what write makes of each text's worth.
+func learned(t testing.TB, q *question, n int, write func(worth float64) labelstudio.Region) trainer {
+	t.Helper()
+	h := newHead(q, q.kind.defaults(), tally{})
+	e := feature.NewHashed()
+	texts, worth := graded(n, 1)
+	for i, text := range texts {
+		raw, err := (labelstudio.PredictResponse{Results: []labelstudio.Prediction{{Result: []labelstudio.Region{write(worth[i])}}}}).MarshalJSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw = raw[len(`{"results":[{"result":`):]
+		raw = raw[:len(raw)-len(`,"score":0}]}`)]
+		state := event.TaskState{Task: event.Task{ID: event.TaskID(i + 1)}, Annotations: []event.Annotation{{ID: event.AnnotationID(i + 1), Result: raw}}}
+		if ch, err := h.learn(state, e.Encode(text), nil, false); err != nil || !ch.learned {
+			t.Fatalf("%s: %+v, %v", raw, ch, err)
+		}
+	}
+	if !h.model.Settle(t.Context(), 1e-3).Done {
+		t.Fatal("it does not settle")
+	}
+	return h.model
+}
+
+func TestRatingFollowsTheText(t *testing.T) {
+	q := parsed(t, `<Rating name="c" toName="t"/>`)
+	level := func(worth float64) int { return 1 + int(min(4, worth/2)) }
+	m := learned(t, q, 300, func(worth float64) labelstudio.Region {
+		return q.control.EncodeChoices("r", []string{fmt.Sprint(level(worth))}, 1)
+	})
+	mind, e := q.kind.freeze(q, m), feature.NewHashed()
+	texts, worth := graded(200, 2)
+	var off, blind, sure float64
+	right := 0
+	for i, text := range texts {
+		var s scratch
+		regions, confidence := mind.answer("i", input{x: e.Encode(text)}, &s)
+		said := q.control.Choices(regions)
+		if !said.OK || len(said.Unknown) > 0 {
+			t.Fatalf("the answer is %+v", said)
+		}
+		far := math.Abs(float64(q.class[said.Labels[0]]) + 1 - float64(level(worth[i])))
+		off += far / 200
+		blind += math.Abs(3-float64(level(worth[i]))) / 200
+		sure += confidence / 200
+		if far == 0 {
+			right++
+		}
+		d := mind.distribution(input{x: e.Encode(text)}, make([]float64, mind.width()), &s)
+		var sum float64
+		for _, p := range d.P {
+			sum += p
+			if p < 0 {
+				t.Fatalf("distribution %v", d.P)
+			}
+		}
+		if math.Abs(sum-1) > 1e-9 || !d.Exclusive || len(d.Labels) != 5 {
+			t.Fatalf("distribution %+v", d)
+		}
+	}
+	if off > 0.7*blind || math.Abs(sure-float64(right)/200) > 0.15 {
+		t.Errorf("mean error %.3f (always 3: %.3f), %d of 200 right where it was sure of %.3f", off, blind, right, sure)
+	}
+	if _, accuracy := q.kind.judge(q, m, examples(200, func(w float64) []model.Share { return above(level(w)) })); math.Abs(accuracy-float64(right)/200) > 0.01 {
+		t.Errorf("judged accuracy %g, counted %d of 200", accuracy, right)
+	}
+}
+
+func above(level int) (out []model.Share) {
+	for k := range level - 1 {
+		out = append(out, model.Share{Class: int32(k), P: 1})
+	}
+	return out
+}
+
+func examples(n int, target func(float64) []model.Share) (out []model.Example) {
+	e := feature.NewHashed()
+	texts, worth := graded(n, 2)
+	for i, text := range texts {
+		out = append(out, model.Example{ID: int64(i), X: e.Encode(text), Target: target(worth[i]), Weight: 1})
+	}
+	return out
+}
+
+func TestLevelsAreADistributionInOrder(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		above := rapid.SliceOfN(rapid.Float64Range(0, 1), 1, 9).Draw(t, "above")
+		p := make([]float64, len(above)+1)
+		levels(above, p)
+		var sum float64
+		for _, v := range p {
+			if v < 0 {
+				t.Fatalf("%v becomes %v", above, p)
+			}
+			sum += v
+		}
+		if math.Abs(sum-1) > 1e-9 {
+			t.Fatalf("%v becomes %v", above, p)
+		}
+	})
+	p := make([]float64, 4)
+	levels([]float64{0.9, 0.6, 0.2}, p)
+	for y, want := range []float64{0.1, 0.3, 0.4, 0.2} {
+		if math.Abs(p[y]-want) > 1e-12 {
+			t.Fatalf("levels %v", p)
+		}
+	}
+	if median(p) != 2 {
+		t.Errorf("median %d", median(p))
+	}
+}
+
+func TestAnnotatorsWhoDisagreeOnARating(t *testing.T) {
+	q := parsed(t, `<Rating name="c" toName="t"/>`)
+	said := q.kind.lesson(q, event.TaskState{Annotations: []event.Annotation{
+		{ID: 1, Result: []byte(`[{"from_name":"c","value":{"rating":1}}]`)},
+		{ID: 2, Result: []byte(`[{"from_name":"c","value":{"rating":3}}]`)},
+		{ID: 3, Result: []byte(`[{"from_name":"c","value":{"rating":9}}]`)}, // of another scale
+	}})
+	if got := fmt.Sprint(said.target); got != "[{0 0.5} {1 0.5}]" || len(said.annotations) != 2 {
+		t.Errorf("target %s of %v", got, said.annotations)
+	}
+}
+
+func TestNumberFollowsTheTextAndTheConfig(t *testing.T) {
+	for attrs, unit := range map[string]float64{``: 0, ` min="0" max="10"`: 0, ` min="0.5" max="9.25" step="0.5"`: 0.5} {
+		q := parsed(t, `<Number name="c" toName="t"`+attrs+`/>`)
+		m := learned(t, q, 300, func(worth float64) labelstudio.Region { return q.control.EncodeNumber("r", worth, 1) })
+		mind, e := q.kind.freeze(q, m), feature.NewHashed()
+		texts, worth := graded(200, 2)
+		var off, blind, sure float64
+		right := 0
+		var s scratch
+		for i, text := range texts {
+			regions, confidence := mind.answer("i", input{x: e.Encode(text)}, &s)
+			v, ok := q.control.Number(regions)
+			if !ok || unit > 0 && math.Abs(math.Remainder(v-0.5, unit)) > 1e-9 {
+				t.Fatalf("%s: the answer is %g, %v", attrs, v, ok)
+			}
+			off += math.Abs(v-worth[i]) / 200
+			blind += math.Abs(5-worth[i]) / 200
+			sure += confidence / 200
+			if math.Abs(v-q.control.Numbers.Nearest(worth[i])) <= newEstimator(q, m).tolerance {
+				right++
+			}
+			d := mind.distribution(input{x: e.Encode(text)}, make([]float64, 1), &s)
+			if d.P[0] != (1+confidence)/2 || d.Exclusive || len(d.Labels) != 1 {
+				t.Fatalf("distribution %+v", d)
+			}
+		}
+		if off > 0.6*blind || math.Abs(sure-float64(right)/200) > 0.15 {
+			t.Errorf("%s: mean error %.3f (always 5: %.3f), %d of 200 right where it was sure of %.3f", attrs, off, blind, right, sure)
+		}
+	}
+}
+
+func TestOneNumberIsNotCertain(t *testing.T) {
+	q := parsed(t, `<Number name="c" toName="t"/>`)
+	m := q.kind.fresh(q, q.kind.defaults())
+	e := feature.NewHashed()
+	for i := range 3 {
+		if err := m.Put(model.Example{ID: int64(i), Weight: 1, X: e.Encode("a text"), Target: []model.Share{{P: 7}}}); err != nil {
+			t.Fatal(err)
+		}
+		m.Settle(t.Context(), 1e-3)
+		regions, sure := q.kind.freeze(q, m).answer("i", input{x: e.Encode("another text")}, new(scratch))
+		if v, ok := q.control.Number(regions); v != 7 || !ok || sure > float64(i+1)/float64(i+2) {
+			t.Errorf("after %d answers of 7: %g, sure %g", i+1, v, sure)
+		}
+	}
+}
+
+func TestCalibrationError(t *testing.T) {
+	p := new(progress)
+	for i := range 100 { // sure of 0.9, right in 8 of 10
+		p.add(outcome{right: i%10 < 8, bets: []bet{{0.9, i%10 < 8}}})
+	}
+	if e := p.All.ece(); math.Abs(e-0.1) > 1e-9 {
+		t.Errorf("ECE %g", e)
+	}
+	for range 100 { // sure of 0.3 and always right: off by 0.7
+		p.add(outcome{right: true, bets: []bet{{0.3, true}}})
+	}
+	if e := p.All.ece(); math.Abs(e-0.4) > 1e-9 {
+		t.Errorf("ECE %g", e)
+	}
+	far := 2.0
+	q := new(progress)
+	q.add(outcome{far: &far})
+	far = 4
+	q.add(outcome{far: &far})
+	if q.All.mae() != 3 || math.Abs(q.All.rmse()-math.Sqrt(10)) > 1e-12 {
+		t.Errorf("MAE %g, RMSE %g", q.All.mae(), q.All.rmse())
+	}
+}
