@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"sync"
 	"time"
@@ -124,7 +123,7 @@ func (v *vectors) get(k event.TextKey) (x []float32, ok bool) {
 	if !ok && stored {
 		b, _ = v.store.Vector(v.slow.Name(), k)
 	}
-	if x, ok = unpack(b); !ok && stored {
+	if x, ok = feature.Unpack(b); !ok && stored {
 		// Unreadable, or gone behind our back: it is encoded anew.
 		v.mu.Lock()
 		delete(v.known, k)
@@ -182,7 +181,7 @@ func (v *vectors) encode(ctx context.Context, texts []string, durable bool) erro
 			dim = n
 		}
 		if err == nil {
-			packed[i], err = pack(xs[i])
+			packed[i], err = feature.Pack(xs[i])
 		}
 	}
 	if err != nil {
@@ -257,47 +256,4 @@ func (v *vectors) sweep(ctx context.Context, needed map[event.TextKey]struct{}) 
 		}
 	}
 	return nil
-}
-
-const packedVersion = 1
-
-// pack is a vector's direction in a byte a number, behind a version: its cosine
-// to the original is above 0.9999 unless few numbers stand out by far. A vector
-// without numbers has nothing but the version.
-func pack(x []float32) ([]byte, error) {
-	var most float64
-	for i, f := range x {
-		if math.IsNaN(float64(f)) || math.IsInf(float64(f), 0) {
-			return nil, fmt.Errorf("number %d of a vector is %v", i, f)
-		}
-		most = max(most, math.Abs(float64(f)))
-	}
-	b := append(make([]byte, 0, 1+len(x)), packedVersion)
-	if most == 0 {
-		return b, nil
-	}
-	for _, f := range x {
-		b = append(b, byte(int8(math.Round(float64(f)/most*math.MaxInt8))))
-	}
-	return b, nil
-}
-
-// unpack gives a vector of length 1, or nil.
-func unpack(b []byte) (x []float32, ok bool) {
-	if len(b) == 0 || b[0] != packedVersion {
-		return nil, false
-	}
-	var squares int64
-	for _, c := range b[1:] {
-		squares += int64(int8(c)) * int64(int8(c))
-	}
-	if squares == 0 {
-		return nil, true
-	}
-	scale := 1 / math.Sqrt(float64(squares))
-	x = make([]float32, len(b)-1)
-	for i, c := range b[1:] {
-		x[i] = float32(float64(int8(c)) * scale)
-	}
-	return x, true
 }

@@ -1,0 +1,87 @@
+package feature
+
+import (
+	"context"
+	"slices"
+	"sync"
+)
+
+// Patient is an encoder that waits for a slow part, where time does not matter. It
+// keeps every vector in memory. Its encodings are those that an encoder whose slow
+// part comes later has in the end. It is safe for concurrent use.
+type Patient struct {
+	fast Encoder
+	slow Slow
+
+	mu      sync.RWMutex
+	vectors map[string][]float32
+}
+
+// NewPatient makes one of a fast encoder and what is added to it.
+func NewPatient(fast Encoder, slow Slow) *Patient {
+	return &Patient{fast: fast, slow: slow, vectors: map[string][]float32{}}
+}
+
+// Name implements Encoder.
+func (p *Patient) Name() string { return p.fast.Name() + "+" + p.slow.Name() }
+
+// Warm encodes texts in batches ahead of their use; progress, if not nil, is told
+// how many are done.
+func (p *Patient) Warm(ctx context.Context, texts []string, progress func(done, all int)) error {
+	texts = slices.Compact(slices.Sorted(slices.Values(texts)))
+	done := 0
+	for part := range slices.Chunk(texts, 64) {
+		if err := p.add(ctx, part); err != nil {
+			return err
+		}
+		if done += len(part); progress != nil {
+			progress(done, len(texts))
+		}
+	}
+	return nil
+}
+
+func (p *Patient) add(ctx context.Context, texts []string) error {
+	ask := make([]string, 0, len(texts))
+	for _, t := range texts {
+		if !p.fast.Encode(t).Empty() {
+			ask = append(ask, t)
+		}
+	}
+	if len(ask) == 0 {
+		return nil
+	}
+	xs, err := p.slow.EncodeBatch(ctx, ask)
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i, t := range ask {
+		packed, err := Pack(xs[i])
+		if err != nil {
+			return err
+		}
+		p.vectors[t], _ = Unpack(packed)
+	}
+	return nil
+}
+
+// Encode implements Encoder. A text that was not warmed is encoded now; should
+// that fail it goes without the slow part.
+func (p *Patient) Encode(text string) Vector {
+	v := p.fast.Encode(text)
+	if v.Empty() {
+		return v
+	}
+	p.mu.RLock()
+	x, ok := p.vectors[text]
+	p.mu.RUnlock()
+	if !ok && p.add(context.Background(), []string{text}) == nil {
+		p.mu.RLock()
+		x = p.vectors[text]
+		p.mu.RUnlock()
+	}
+	v.Dense = append(v.Dense[:len(v.Dense):len(v.Dense)], x)
+	return v
+}
