@@ -42,6 +42,8 @@ type Project struct {
 	Unlearnable []Unlearnable `json:"unlearnable,omitempty"`
 	Queue       Queue         `json:"queue"`
 	Retrain     Retrain       `json:"retrain"`
+	// Encoding is how far a slow encoder is; absent with one that is not.
+	Encoding *Encoding `json:"encoding,omitempty"`
 	// Backlog counts received events not yet learned.
 	Backlog uint64 `json:"backlog"`
 	// DeadLetters counts events, of all projects, that could not be handled.
@@ -100,6 +102,21 @@ type Queue struct {
 	LagSeconds   float64 `json:"lag_seconds"`
 	// Error is why pushing does not work now; empty when it does.
 	Error string `json:"error,omitempty"`
+}
+
+// Encoding is how far a slow encoder is with a project's texts.
+type Encoding struct {
+	// Encoder is its name.
+	Encoder string `json:"encoder"`
+	// Tasks is how many it has looked at, Encoded how many of them have all their
+	// vectors; Done is true when nothing is left.
+	Tasks   int  `json:"tasks"`
+	Encoded int  `json:"encoded"`
+	Done    bool `json:"done"`
+	// PerSecond is how many texts were encoded a second, lately.
+	PerSecond float64 `json:"per_second"`
+	// Fault is why it does not go on now; empty when it does.
+	Fault string `json:"fault,omitempty"`
 }
 
 // Retrain is the state of the full retrain.

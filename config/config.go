@@ -67,8 +67,17 @@ type Webhook struct {
 
 // Learner is about the models.
 type Learner struct {
-	// Encoder is the name of the features of text, one of Encoders.
+	// Encoder names the features of text: one of Encoders, or the beginning of one
+	// of EncoderKinds with what belongs behind it.
 	Encoder string `koanf:"encoder"`
+	// OpenAIModel, OpenAIKey and OpenAITimeout are for "openai:": the model's name,
+	// the bearer token, and what bounds one attempt of a request.
+	OpenAIModel   string        `koanf:"openai_model"`
+	OpenAIKey     Secret        `koanf:"openai_key"`
+	OpenAITimeout time.Duration `koanf:"openai_timeout"`
+	// EncodeWorkers is how many batches of texts a slow encoder works on at once in
+	// the background.
+	EncodeWorkers int `koanf:"encode_workers"`
 	// Budget is the time a batch of changes gets before its snapshot is
 	// published; the rest of the way to the optimum is idle time's.
 	Budget time.Duration `koanf:"budget"`
@@ -108,10 +117,12 @@ type Log struct {
 }
 
 // Encoders and Strategies are the names that the keys learner.encoder and
-// sampler.strategy take.
+// sampler.strategy take; an encoder may also be one of EncoderKinds with an
+// address for the word in capitals.
 var (
-	Encoders   = []string{"static", "hashed"}
-	Strategies = []string{"margin", "least_confidence", "entropy", "random"}
+	Encoders     = []string{"static", "hashed"}
+	EncoderKinds = []string{"openai:URL"}
+	Strategies   = []string{"margin", "least_confidence", "entropy", "random"}
 )
 
 // Default is the configuration of a hone for which nothing was set.
@@ -132,7 +143,12 @@ func Default() Config {
 			MaxPredictBody: 256 << 20,
 			StoreTimeout:   900 * time.Millisecond,
 		},
-		Learner: Learner{Encoder: "static", Budget: 20 * time.Millisecond},
+		Learner: Learner{
+			Encoder:       "static",
+			OpenAITimeout: 30 * time.Second,
+			EncodeWorkers: 1,
+			Budget:        20 * time.Millisecond,
+		},
 		Sampler: Sampler{
 			Strategy:           "margin",
 			Queue:              30,

@@ -2,6 +2,7 @@ package config
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -56,7 +57,7 @@ func TestExampleFileExplainsEveryKey(t *testing.T) {
 			t.Errorf("section %s has no comment above it in config.example.yaml", s)
 		}
 	}
-	for _, name := range append(append([]string{}, Encoders...), Strategies...) {
+	for _, name := range slices.Concat(Encoders, EncoderKinds, Strategies) {
 		if !strings.Contains(string(b), name) {
 			t.Errorf("config.example.yaml does not name %q", name)
 		}

@@ -25,6 +25,7 @@ func (c *Config) normalise() {
 	}
 	c.Log.Format = strings.ToLower(c.Log.Format)
 	c.LabelStudio.URL = strings.TrimRight(c.LabelStudio.URL, "/")
+	c.Learner.OpenAIKey = NewSecret(strings.TrimSpace(c.Learner.OpenAIKey.Reveal()))
 	c.LabelStudio.APIKey = NewSecret(strings.TrimSpace(c.LabelStudio.APIKey.Reveal()))
 }
 
@@ -65,7 +66,7 @@ func (c Config) validate() Faults {
 	k.labelStudio()
 	k.webhook()
 
-	k.oneOf(c.Learner.Encoder, "learner.encoder", Encoders)
+	k.encoder()
 	k.duration(c.Learner.Budget, "learner.budget", time.Millisecond, 10*time.Second)
 
 	k.sampler()
@@ -169,6 +170,28 @@ func (k *checker) webhook() {
 	k.size(c.MaxPredictBody, "webhook.max_predict_body")
 	// Label Studio gives up after one second.
 	k.duration(c.StoreTimeout, "webhook.store_timeout", 10*time.Millisecond, time.Minute)
+}
+
+func (k *checker) encoder() {
+	c := k.c.Learner
+	switch kind, address, ok := strings.Cut(c.Encoder, ":"); {
+	case kind == "openai" && ok && strings.Contains(address, "@"):
+		// A password in the address must not be printed.
+		k.fs = append(k.fs, Fault{
+			Key: "learner.encoder", Problem: "holds an @, as if with a user name and password",
+			Fix: "give the plain address, and the key as learner.openai_key",
+		})
+	case kind == "openai" && ok:
+		problem, fix := urlProblem(address)
+		k.bad(problem != "", "learner.encoder", problem, strings.Replace(fix, `"http://localhost:8080"`, `"openai:http://localhost:8080/v1"`, 1))
+	default:
+		k.bad(!slices.Contains(Encoders, c.Encoder), "learner.encoder", "not a name hone knows",
+			"use one of "+strings.Join(slices.Concat(Encoders, EncoderKinds), ", "))
+	}
+	k.bad(strings.ContainsFunc(c.OpenAIKey.Reveal(), func(r rune) bool { return r <= ' ' || r > '~' }), "learner.openai_key",
+		"holds a space or a character no key has", `give the bare key, without "Bearer" before it`)
+	k.duration(c.OpenAITimeout, "learner.openai_timeout", 100*time.Millisecond, 10*time.Minute)
+	k.count(c.EncodeWorkers, "learner.encode_workers", 1, 64)
 }
 
 func (k *checker) sampler() {

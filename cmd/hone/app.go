@@ -20,7 +20,6 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/learner"
-	"github.com/hone-ml/hone/learner/feature/encoders"
 	"github.com/hone-ml/hone/pipeline"
 	"github.com/hone-ml/hone/pipeline/boltlog"
 	"github.com/hone-ml/hone/reconcile"
@@ -89,12 +88,13 @@ func (a *app) wireLog() (err error) {
 	if a.pipe, err = pipeline.New(a.blog, pipeline.Options{Logger: a.part("pipeline"), Registerer: a.registry, CloseTimeout: a.cfg.ShutdownTimeout}); err != nil {
 		return err
 	}
-	enc, err := encoders.Open(a.cfg.Learner.Encoder)
+	enc, err := encoderOf(a.cfg.Learner, a.cfg.Learner.Encoder)
 	if err != nil {
 		return err
 	}
 	a.learner, err = learner.New(ledger{a.store, a.pipe}, learner.Options{
-		Encoder: enc, Budget: a.cfg.Learner.Budget, Logger: a.part("learner"), Registerer: a.registry,
+		Encoder: enc.Fast, Slow: enc.Slow, Vectors: a.store, Tasks: a.store, Next: a.next, SlowCores: a.cfg.Learner.EncodeWorkers,
+		Budget: a.cfg.Learner.Budget, Logger: a.part("learner"), Registerer: a.registry,
 	})
 	return err
 }

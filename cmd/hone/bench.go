@@ -77,8 +77,13 @@ func (c *cli) bench(b benching) error {
 	if b.encoder == "" {
 		b.encoder = cfg.Learner.Encoder
 	}
-	if b.options.Encoder, err = encoders.Open(b.encoder); err != nil {
+	enc, err := encoderOf(cfg.Learner, b.encoder)
+	if err != nil {
 		return err
+	}
+	b.options.Encoder = enc.Fast
+	if slow := enc.Patient(); slow != nil {
+		b.options.Encoder = slow
 	}
 	data, err := simulate.Load(b.source)
 	if err != nil {

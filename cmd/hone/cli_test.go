@@ -65,7 +65,7 @@ func TestContractCommands(t *testing.T) {
 		have[c.CommandPath()] = true
 	}
 	for _, name := range []string{
-		"serve", "connect", "status", "doctor", "retrain", "reconcile", "versions", "rollback", "version", "demo", "backup", "restore",
+		"serve", "connect", "status", "doctor", "retrain", "encode", "reconcile", "versions", "rollback", "version", "demo", "backup", "restore",
 		"healthcheck", "deadletter list", "deadletter replay", "deadletter drop",
 	} {
 		assert.True(t, have["hone "+name], name)
@@ -142,6 +142,7 @@ func TestCommandsAboutARunningHone(t *testing.T) {
 		_, err = h.cmd("rollback")
 		assert.ErrorContains(t, err, "no version before the live one")
 		assert.Empty(t, h.ok("retrain", "--no-wait"))
+		assert.Contains(t, h.ok("encode"), "nothing to do")
 	})
 	t.Run("reconcile", func(t *testing.T) {
 		s.DropWebhooks(1)

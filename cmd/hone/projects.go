@@ -114,6 +114,12 @@ func (a *app) addLearner(out *api.Project) {
 	if st.Retrain != nil {
 		out.Retrain.Running, out.Retrain.Progress = true, st.Retrain.Progress
 	}
+	if e := st.Encoding; e != nil {
+		out.Encoding = &api.Encoding{Encoder: e.Encoder, Tasks: e.Tasks, Encoded: e.Encoded, Done: e.Done, PerSecond: e.PerSecond, Fault: e.Fault}
+		if e.Fault != "" {
+			out.Problems = append(out.Problems, "texts are not encoded, and models do without: "+e.Fault)
+		}
+	}
 	if l := st.LastRetrain; l != nil {
 		out.Retrain.Last, out.Retrain.Outcome = when(l.At), l.Outcome
 	}

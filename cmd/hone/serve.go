@@ -48,7 +48,7 @@ Studio that adds it under Settings > Model.`,
 // secrets are what must never appear in a log.
 func secrets(cfg config.Config) []string {
 	var out []string
-	for _, s := range []config.Secret{cfg.LabelStudio.APIKey, cfg.BasicAuth.Password, cfg.Webhook.Secret} {
+	for _, s := range []config.Secret{cfg.LabelStudio.APIKey, cfg.BasicAuth.Password, cfg.Webhook.Secret, cfg.Learner.OpenAIKey} {
 		if s.IsSet() {
 			out = append(out, s.Reveal())
 		}

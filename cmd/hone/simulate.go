@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/hone-ml/hone/config"
 	"github.com/hone-ml/hone/internal/simulate"
 	"github.com/hone-ml/hone/learner/feature/encoders"
 	"github.com/hone-ml/hone/sampler"
@@ -61,7 +60,7 @@ data. Both are the mean over the seeds, with their standard deviation.`,
 	f.IntVar(&s.options.Batch, "batch", 1, "tasks labelled between two rankings")
 	f.IntVar(&s.options.Seeds, "seeds", 5, "repetitions, each with another random order")
 	f.IntVar(&s.options.Jobs, "jobs", 0, "curves to run at once (default: one a core)")
-	f.StringVar(&s.encoder, "encoder", "", "features of texts: "+strings.Join(config.Encoders, ", ")+" (default: the configured one)")
+	f.StringVar(&s.encoder, "encoder", "", "features of texts: "+strings.Join(encoders.Names(), ", ")+" (default: the configured one)")
 	f.StringVar(&s.json, "json", "", "file for the curves as JSON (- for standard output, in place of the table)")
 	f.StringVar(&s.plot, "plot", "", "file for the curves as an SVG image")
 	for _, name := range []string{"data", "test"} {
@@ -83,7 +82,8 @@ func (c *cli) simulate(s simulation) error {
 	if s.encoder == "" {
 		s.encoder = cfg.Learner.Encoder
 	}
-	if o.Encoder, err = encoders.Open(s.encoder); err != nil {
+	enc, err := encoderOf(cfg.Learner, s.encoder)
+	if err != nil {
 		return err
 	}
 	if len(o.Strategies) == 0 {
@@ -98,6 +98,20 @@ func (c *cli) simulate(s simulation) error {
 	}
 	if most := o.Labels[max(0, len(o.Labels)-1):]; len(most) > 0 && most[0] > data.Pool() {
 		_, _ = fmt.Fprintf(os.Stderr, "%d labels are more than the %d tasks in %s; measuring with all of them\n", most[0], data.Pool(), s.source.Train)
+	}
+	o.Encoder = enc.Fast
+	if slow := enc.Patient(); slow != nil {
+		bar := newBar(-1, "encoding")
+		defer func() { _ = bar.Finish() }()
+		err := slow.Warm(c.cmd.Context(), data.Texts(), func(done, all int) {
+			bar.ChangeMax(all)
+			_ = bar.Set(done)
+		})
+		if err != nil {
+			return err
+		}
+		_ = bar.Finish()
+		o.Encoder = slow
 	}
 	bar := newBar(-1, "labelling")
 	defer func() { _ = bar.Finish() }()

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -83,8 +84,9 @@ func TestSimulateRefusesWithTheFix(t *testing.T) {
 }
 
 func TestEveryConfiguredEncoderOpens(t *testing.T) {
-	assert.Equal(t, config.Encoders, encoders.Names())
-	opened, err := encoders.Open(config.Default().Learner.Encoder)
+	assert.Equal(t, slices.Concat(config.Encoders, config.EncoderKinds), encoders.Names())
+	cfg := config.Default()
+	opened, err := encoderOf(cfg.Learner, cfg.Learner.Encoder)
 	require.NoError(t, err)
-	assert.Equal(t, encoders.Default().Name(), opened.Name())
+	assert.Equal(t, encoders.Default().Name(), opened.Fast.Name())
 }

@@ -85,6 +85,9 @@ func (c *cli) printProject(p api.Project, now time.Time) {
 	if p.Queue.Error != "" {
 		row("push", "%s", p.Queue.Error)
 	}
+	if e := p.Encoding; e != nil {
+		row("encoding", "%d of %d tasks encoded, %.0f texts/s, %s", e.Encoded, e.Tasks, e.PerSecond, e.Encoder)
+	}
 	if p.Retrain.Running {
 		row("retrain", "running, %.0f %%", 100*p.Retrain.Progress)
 	} else if p.Retrain.Last != nil {

@@ -12,11 +12,13 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/hone-ml/hone/api"
+	"github.com/hone-ml/hone/config"
 	"github.com/hone-ml/hone/connect"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/logging"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/learner"
+	"github.com/hone-ml/hone/learner/feature/encoders"
 	"github.com/hone-ml/hone/pipeline"
 	"github.com/hone-ml/hone/pipeline/boltlog"
 	"github.com/hone-ml/hone/sampler"
@@ -51,6 +53,24 @@ func (l ledger) Commit(ctx context.Context, c event.Commit) error {
 		also = append(also, write)
 	}
 	return l.Store.Commit(ctx, c, also...)
+}
+
+// encoderOf makes the encoder of a name, with what the configuration says of it.
+func encoderOf(c config.Learner, name string) (encoders.Encoder, error) {
+	return encoders.Open(name, encoders.Options{OpenAIModel: c.OpenAIModel, OpenAIKey: c.OpenAIKey.Reveal, OpenAITimeout: c.OpenAITimeout})
+}
+
+// next is what will be asked next, for the learner to encode first.
+func (a *app) next(id event.ProjectID) []event.TaskID {
+	if a.sampler == nil { // not wired yet
+		return nil
+	}
+	items := a.sampler.Next(id)
+	ids := make([]event.TaskID, len(items))
+	for i, it := range items {
+		ids[i] = it.Task
+	}
+	return ids
 }
 
 // vault keeps what /setup taught in the state.

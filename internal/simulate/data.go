@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
@@ -60,6 +61,26 @@ func (d *Data) Labelled() []Labelled {
 	out := make([]Labelled, len(d.pool))
 	for i, it := range d.pool {
 		out[i] = Labelled{it.task, it.results}
+	}
+	return out
+}
+
+// Texts are what is read of the tasks, and the labels, in no special order.
+func (d *Data) Texts() []string {
+	var out []string
+	for _, q := range d.questions {
+		out = append(out, q.labels...)
+		for _, it := range slices.Concat(d.pool, d.test) {
+			var texts []string
+			for _, o := range q.objects {
+				if t, err := o.Text(it.task.Data); err == nil {
+					texts = append(texts, t)
+				}
+			}
+			if len(texts) > 0 {
+				out = append(out, strings.Join(texts, "\n"))
+			}
+		}
 	}
 	return out
 }

@@ -4,8 +4,10 @@ package encoders
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/hone-ml/hone/learner/feature"
+	"github.com/hone-ml/hone/learner/feature/openai"
 	"github.com/hone-ml/hone/learner/feature/static"
 )
 
@@ -14,20 +16,57 @@ const (
 	Hashed = "hashed"
 	// Static are those and, as the one dense part, the vectors in the program.
 	Static = "static"
+	// OpenAI, before the address of a server that speaks /v1/embeddings, are the
+	// n-grams and that server's vectors.
+	OpenAI = "openai:"
 )
 
-// Names are those that Open knows.
-func Names() []string { return []string{Static, Hashed} }
+// Names are those that Open knows, and the beginnings of those that go on with an
+// address.
+func Names() []string { return []string{Static, Hashed, OpenAI + "URL"} }
+
+// Options are what the encoders need beyond their names.
+type Options struct {
+	// OpenAIModel and OpenAIKey are for the server of OpenAI; the key goes nowhere
+	// else. OpenAITimeout bounds one attempt of a request.
+	OpenAIModel   string
+	OpenAIKey     func() string
+	OpenAITimeout time.Duration
+}
+
+// Encoder is what a name stands for.
+type Encoder struct {
+	// Fast makes the vectors at once; Slow, if not nil, adds a dense part later.
+	Fast feature.Encoder
+	Slow feature.Slow
+}
+
+// Patient is the encoder for where time does not matter: it waits for the slow
+// part. It is nil when there is none.
+func (e Encoder) Patient() *feature.Patient {
+	if e.Slow == nil {
+		return nil
+	}
+	return feature.NewPatient(e.Fast, e.Slow)
+}
 
 // Open makes the encoder of a name. The error says which there are.
-func Open(name string) (feature.Encoder, error) {
-	switch name {
-	case Hashed:
-		return feature.NewHashed(), nil
-	case Static:
-		return Default(), nil
+func Open(name string, o Options) (Encoder, error) {
+	switch {
+	case name == Hashed:
+		return Encoder{Fast: feature.NewHashed()}, nil
+	case name == Static:
+		return Encoder{Fast: Default()}, nil
+	case strings.HasPrefix(name, OpenAI):
+		c, err := openai.New(openai.Options{
+			URL: strings.TrimPrefix(name, OpenAI), Model: o.OpenAIModel, Key: o.OpenAIKey, Timeout: o.OpenAITimeout,
+		})
+		if err != nil {
+			return Encoder{}, err
+		}
+		return Encoder{Fast: feature.NewHashed(), Slow: c}, nil
 	}
-	return nil, fmt.Errorf("unknown encoder %q; use one of %s", name, strings.Join(Names(), ", "))
+	return Encoder{}, fmt.Errorf("unknown encoder %q; use one of %s", name, strings.Join(Names(), ", "))
 }
 
 // Default is the encoder when nothing is configured.

@@ -12,17 +12,24 @@ import (
 func TestNamesOpen(t *testing.T) {
 	names := map[string]bool{}
 	for _, n := range encoders.Names() {
-		e, err := encoders.Open(n)
+		e, err := encoders.Open(strings.Replace(n, "URL", "http://localhost:1", 1), encoders.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if names[e.Name()] {
-			t.Errorf("%q is named as another encoder is: %s", n, e.Name())
+		name := e.Fast.Name()
+		if p := e.Patient(); p != nil {
+			name = p.Name()
 		}
-		names[e.Name()] = true
+		if names[name] {
+			t.Errorf("%q is named as another encoder is: %s", n, name)
+		}
+		names[name] = true
 	}
-	if _, err := encoders.Open("word2vec"); err == nil || !strings.Contains(err.Error(), "static") {
-		t.Errorf("an unknown encoder: %v", err)
+	for name, want := range map[string]string{"word2vec": "static", "openai:localhost:8080": "whole", "openai:http://u:secret@h": "learner.openai_key"} {
+		_, err := encoders.Open(name, encoders.Options{})
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%q: %v", name, err)
+		}
 	}
 }
 

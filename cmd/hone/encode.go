@@ -1,0 +1,60 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hone-ml/hone/api"
+)
+
+func newEncode(c *cli) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "encode",
+		Short: "Watch a slow encoder go through a project's texts, until it is done",
+		Long: `Watch a slow encoder go through a project's texts, until it is done. Encoding
+begins by itself, with the labelled texts, then those that will be asked next, and
+each text is encoded once. Nothing waits for it: models take vectors in as they
+come. Encoders that are not slow have nothing to do ahead.`,
+		Example: `  hone encode --project 3`,
+		Args:    cobra.NoArgs,
+	}
+	project := withProject(cmd, "which project (default: the only one)")
+	cmd.RunE = func(*cobra.Command, []string) error {
+		cl, err := c.client()
+		if err != nil {
+			return err
+		}
+		id, err := c.theProject(cl, *project)
+		if err != nil {
+			return err
+		}
+		bar := newBar(-1, "encoding")
+		said := ""
+		p, err := c.await(cl, id,
+			func(p api.Project) bool { return p.Backlog == 0 && (p.Encoding == nil || p.Encoding.Done) },
+			func(p api.Project) {
+				if p.Encoding == nil {
+					return
+				}
+				bar.ChangeMax(max(1, p.Encoding.Tasks))
+				_ = bar.Set(p.Encoding.Encoded)
+				if f := p.Encoding.Fault; f != "" && f != said {
+					_, _ = fmt.Fprintf(os.Stderr, "not now, and tried again: %s\n", f)
+					said = f
+				}
+			})
+		if err != nil {
+			return err
+		}
+		_ = bar.Finish()
+		if p.Encoding == nil {
+			c.printf("project %d: nothing to do, its encoder is not slow\n", id)
+			return nil
+		}
+		c.printf("project %d: the texts of all %d tasks are encoded\n", id, p.Encoding.Tasks)
+		return nil
+	}
+	return cmd
+}

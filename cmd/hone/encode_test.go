@@ -1,0 +1,102 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hone-ml/hone/api"
+	"github.com/hone-ml/hone/config"
+)
+
+// embedder answers as an embedding server does: a text's vector is its topic.
+func embedder(t *testing.T, key string, up *atomic.Bool, texts *atomic.Int64) *httptest.Server {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var in struct {
+			Model string
+			Input []string
+		}
+		if err := json.NewDecoder(r.Body).Decode(&in); err != nil || in.Model != "topics" || r.Header.Get("Authorization") != "Bearer "+key {
+			t.Errorf("asked for %+v: %v", in, err)
+		}
+		if !up.Load() {
+			http.Error(w, "quota of "+key, http.StatusPaymentRequired)
+			return
+		}
+		texts.Add(int64(len(in.Input)))
+		var data []map[string]any
+		for i, text := range in.Input {
+			x := []float64{0.1, 0.1, 0.1}
+			for j, n := range names {
+				if topicOf(text) == n {
+					x[j] = 1
+				}
+			}
+			data = append(data, map[string]any{"index": i, "embedding": x})
+		}
+		_ = json.NewEncoder(w).Encode(map[string]any{"data": data})
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+func fetched(t *testing.T, url string) string {
+	res, err := http.Get(url) //nolint:gosec // the address of this test
+	require.NoError(t, err)
+	defer func() { _ = res.Body.Close() }()
+	b, err := io.ReadAll(res.Body)
+	require.NoError(t, err)
+	return string(b)
+}
+
+func TestEmbeddingServerThatIsDownAndComesBack(t *testing.T) {
+	const key = "sk-of-the-server"
+	var up atomic.Bool
+	var texts atomic.Int64
+	e := embedder(t, key, &up, &texts)
+	s := newStudio(t)
+	cfg := settings(t.TempDir(), s)
+	cfg.Learner.Encoder, cfg.Learner.OpenAIModel, cfg.Learner.OpenAIKey = "openai:"+e.URL, "topics", config.NewSecret(key)
+	h := start(t, cfg)
+	p := s.newProject(30)
+	h.connect(p)
+	h.await(p, "the queue stands", func(p api.Project) bool { return p.Queue.Pushed > 0 })
+	for range 4 {
+		task, topic := s.next(p)
+		s.annotate(task, topic)
+	}
+	got := h.await(p, "it learns without the server", func(p api.Project) bool {
+		return p.Labels == 4 && p.Backlog == 0 && p.Encoding != nil && p.Encoding.Tasks == 30 && len(p.Problems) > 0
+	})
+	assert.False(t, got.Encoding.Done)
+	assert.Contains(t, strings.Join(got.Problems, " "), "402")
+	labels, _ := h.predict(p, "the loan of the bank")
+	assert.Len(t, labels, 1)
+
+	up.Store(true)
+	assert.Equal(t, "project 1: the texts of all 30 tasks are encoded\n", h.ok("encode"))
+	got = h.status(p)
+	assert.Equal(t, 30, got.Encoding.Encoded)
+	assert.Empty(t, got.Problems)
+	assert.Contains(t, h.ok("status"), "30 of 30 tasks encoded")
+	_, said := h.post("/predict", `{"project":"1","tasks":[{"data":{"text":"a card"}}]}`)
+	assert.NotEmpty(t, said)
+	log, metrics := h.log.String(), fetched(t, h.Base+"/metrics")
+	assert.Contains(t, metrics, `hone_learner_unencoded_tasks{project="1"} 0`)
+	h.stop()
+	for _, seen := range []string{log, metrics, h.log.String(), strings.Join(got.Problems, " ")} {
+		assert.NotContains(t, seen, key)
+	}
+
+	sent := texts.Load()
+	h = start(t, cfg)
+	h.await(p, "all is there", func(p api.Project) bool { return p.Encoding != nil && p.Encoding.Done && p.Encoding.Encoded == 30 })
+	assert.Equal(t, sent, texts.Load(), "texts are sent again after a restart")
+}
