@@ -148,8 +148,14 @@ func (h *hone) await(project int, what string, cond func(api.Project) bool) api.
 	return p
 }
 
+// answer is what hone predicts of a text, and how sure it is.
+type answer struct {
+	label string
+	score float64
+}
+
 // predict asks the ML backend in its bare form.
-func (h *hone) predict(texts []string) []string {
+func (h *hone) predict(texts []string) []answer {
 	h.t.Helper()
 	type task struct {
 		Data map[string]string `json:"data"`
@@ -178,13 +184,13 @@ func (h *hone) predict(texts []string) []string {
 	if err := json.Unmarshal(body, &out); err != nil || len(out.Results) != len(texts) {
 		h.t.Fatalf("/predict: %v, %d results for %d tasks: %.300s", err, len(out.Results), len(texts), body)
 	}
-	labels := make([]string, len(texts))
+	answers := make([]answer, len(texts))
 	for i, r := range out.Results {
 		if len(r.Result) > 0 && len(r.Result[0].Value.Choices) > 0 {
-			labels[i] = r.Result[0].Value.Choices[0]
+			answers[i] = answer{r.Result[0].Value.Choices[0], r.Score}
 		}
 	}
-	return labels
+	return answers
 }
 
 // cleanEnv is the environment without settings that would reach hone.

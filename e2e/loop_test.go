@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -48,8 +49,18 @@ func TestLoop(t *testing.T) {
 	var taken []time.Duration
 	labelled := map[int]string{}
 	annotations := map[int]int{}
+	first := 0
 	for i := range 60 {
+		before := h.status(project)
 		task := s.next(project)
+		// The model may get closer to its optimum, and the queue be ranked anew, while
+		// Label Studio answers; where it was not, there is one right answer.
+		if head := headOf(before); head != 0 && head == headOf(h.status(project)) {
+			first++
+			if task.ID != head {
+				t.Errorf("label %d: Label Studio serves task %d, hone ranks %d first", i, task.ID, head)
+			}
+		}
 		if _, twice := labelled[task.ID]; twice {
 			t.Fatalf("label %d: task %d was served twice", i, task.ID)
 		}
@@ -69,11 +80,23 @@ func TestLoop(t *testing.T) {
 	if p.Labels != 60 || p.Pool != len(truth)-60 {
 		t.Errorf("labels %d pool %d, want 60 and %d", p.Labels, p.Pool, len(truth)-60)
 	}
-	if got := s.next(project); len(p.Queue.Tasks) == 0 || got.ID != int(p.Queue.Tasks[0]) {
-		t.Errorf("Label Studio serves task %d, hone ranks %v first", got.ID, p.Queue.Tasks)
+	t.Logf("%d of the 60 tasks could be compared with the head of hone's queue while Label Studio served them", first)
+	if first < 30 {
+		t.Errorf("only %d of 60 served tasks could be compared with the head of hone's queue", first)
 	}
 	checkUnseen(t, h)
-	checkEditAndDelete(t, s, h, project, annotations, labelled, truth)
+	for task, id := range annotations {
+		checkForgetting(t, s, h, project, task, id, labelled[task])
+		break
+	}
+}
+
+// headOf is the first task of the queue if Label Studio has it, else 0.
+func headOf(p api.Project) int {
+	if p.Queue.Pushed < 1 || len(p.Queue.Tasks) == 0 {
+		return 0
+	}
+	return int(p.Queue.Tasks[0])
 }
 
 // awaitSettings waits until Label Studio orders by hone's queue.
@@ -101,7 +124,7 @@ func checkUnseen(t *testing.T, h *hone) {
 	}
 	right := 0
 	for i, got := range h.predict(texts) {
-		if got == test[i].Label {
+		if got.label == test[i].Label {
 			right++
 		}
 	}
@@ -112,32 +135,46 @@ func checkUnseen(t *testing.T, h *hone) {
 	}
 }
 
-func checkEditAndDelete(t *testing.T, s *studio, h *hone, project int, annotations map[int]int, labelled map[int]string, truth []example) {
+// checkForgetting deletes one of 60 labels, gives the task a wrong one, edits that,
+// and deletes it: what hone believes of the text must end where it was without
+// any label of the task.
+func checkForgetting(t *testing.T, s *studio, h *hone, project, task, annotation int, label string) {
 	t.Helper()
-	var task int
-	for task = range labelled {
-		break
-	}
 	var full lsTask
 	s.do("GET", fmt.Sprintf("/api/tasks/%d/", task), nil, &full)
+	text := []string{full.Data.Text}
+	believes := func(want string) {
+		t.Helper()
+		until(t, time.Minute, fmt.Sprintf("hone says %q of %q", want, text[0]), func() bool { return h.predict(text)[0].label == want })
+	}
+	remove := func(id int) answer {
+		t.Helper()
+		s.do("DELETE", fmt.Sprintf("/api/annotations/%d/", id), nil, nil)
+		h.await(project, "the deleted label is forgotten, its task is back in the pool, and the model is close to its optimum", func(p api.Project) bool {
+			return p.Labels == 59 && p.Pool == p.Tasks-59 && p.OptimalityGap != nil && *p.OptimalityGap <= 0.005
+		})
+		return h.predict(text)[0]
+	}
+	without := remove(annotation)
 	wrong := "Travel"
-	if labelled[task] == wrong {
+	if without.label == wrong || label == wrong {
 		wrong = "Banking"
 	}
-	s.do("PATCH", fmt.Sprintf("/api/annotations/%d/", annotations[task]), map[string]any{"result": choice(wrong)}, nil)
-	until(t, time.Minute, "the edited label is what hone predicts for that text", func() bool {
-		return h.predict([]string{full.Data.Text})[0] == wrong
-	})
-	if p := h.status(project); p.Labels != 60 {
-		t.Errorf("an edit changed the number of labels to %d", p.Labels)
+	if without.label == wrong || label == wrong {
+		wrong = "Work"
 	}
-	s.do("DELETE", fmt.Sprintf("/api/annotations/%d/", annotations[task]), nil, nil)
-	h.await(project, "the deleted label is forgotten and its task back in the pool", func(p api.Project) bool {
-		return p.Labels == 59 && p.Pool == len(truth)-59
-	})
-	until(t, time.Minute, "the wrong label is forgotten", func() bool {
-		return h.predict([]string{full.Data.Text})[0] != wrong
-	})
+	again := s.annotate(task, wrong)
+	believes(wrong)
+	s.do("PATCH", fmt.Sprintf("/api/annotations/%d/", again), map[string]any{"result": choice(label)}, nil)
+	believes(label)
+	if p := h.status(project); p.Labels != 60 {
+		t.Errorf("an edit made %d labels of 60", p.Labels)
+	}
+	after := remove(again)
+	t.Logf("without a label of its own: %s %.4f; labelled %s, edited to %s, deleted: %s %.4f", without.label, without.score, wrong, label, after.label, after.score)
+	if after.label != without.label || math.Abs(after.score-without.score) > 0.02 {
+		t.Errorf("something of a deleted label is left: %+v, before it %+v", after, without)
+	}
 }
 
 // TestAnnotationsWhileDown labels while hone is stopped.
@@ -241,9 +278,18 @@ func TestModelButtons(t *testing.T) {
 	}
 	until(t, time.Minute, "Label Studio uses the old version again", func() bool { return s.project(project).ModelVersion == "hone-1" })
 
+	before := map[int]bool{}
+	for _, p := range s.predictions(project) {
+		before[p.ID] = true
+	}
+	if len(before) == 0 {
+		t.Error("no prediction to delete")
+	}
 	s.action(project, "delete_tasks_predictions")
-	if n := len(s.predictions(project)); n > 30 {
-		t.Errorf("%d predictions after deleting all", n)
+	for _, p := range s.predictions(project) {
+		if before[p.ID] {
+			t.Errorf("prediction %d of task %d was not deleted", p.ID, p.Task)
+		}
 	}
 	s.action(project, "retrieve_tasks_predictions")
 	per := map[int]int{}

@@ -43,9 +43,6 @@ var (
 type Options struct {
 	// Logger is told about storage errors a subscriber waits out; nil for none.
 	Logger watermill.LoggerAdapter
-	// BatchDelay is how long a commit waits for company, 1 ms by default. It is
-	// set on the database, so it holds for every user of db.Batch.
-	BatchDelay time.Duration
 	// MinBackoff is the pause before the first redelivery of an entry, doubling
 	// up to MaxBackoff. Defaults: 10 ms and 30 s.
 	MinBackoff, MaxBackoff time.Duration
@@ -54,9 +51,6 @@ type Options struct {
 func (o Options) withDefaults() Options {
 	if o.Logger == nil {
 		o.Logger = watermill.NopLogger{}
-	}
-	if o.BatchDelay <= 0 {
-		o.BatchDelay = time.Millisecond
 	}
 	if o.MinBackoff <= 0 {
 		o.MinBackoff = 10 * time.Millisecond
@@ -71,8 +65,9 @@ func (o Options) withDefaults() Options {
 // Log holds every topic of one database file. There must be only one Log for a
 // file. All methods are safe for concurrent use.
 type Log struct {
-	db   *bbolt.DB
-	opts Options
+	db     *bbolt.DB
+	commit *committer
+	opts   Options
 
 	// ctx ends when the log is closed; every subscription hangs on it.
 	ctx     context.Context //nolint:containedctx // the log's lifetime, not a call's
@@ -87,11 +82,9 @@ type Log struct {
 
 type groupKey struct{ topic, group string }
 
-// New prepares the buckets of a log in db. It changes db.MaxBatchDelay, so call
-// it before anybody uses db.Batch.
+// New prepares the buckets of a log in db.
 func New(db *bbolt.DB, opts Options) (*Log, error) {
 	opts = opts.withDefaults()
-	db.MaxBatchDelay = opts.BatchDelay
 	err := db.Update(func(tx *bbolt.Tx) error {
 		for _, name := range [][]byte{entriesBucket, cursorsBucket} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
@@ -103,7 +96,7 @@ func New(db *bbolt.DB, opts Options) (*Log, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: prepare the log in %s: %w", ErrStorage, db.Path(), err)
 	}
-	l := &Log{db: db, opts: opts, news: map[string]chan struct{}{}, leases: map[groupKey]*lease{}}
+	l := &Log{db: db, commit: &committer{db: db}, opts: opts, news: map[string]chan struct{}{}, leases: map[groupKey]*lease{}}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	return l, nil
 }
@@ -128,7 +121,7 @@ func (l *Log) Close() error {
 // the database wraps ErrStorage.
 func (l *Log) Update(fn func(tx *bbolt.Tx) error) error {
 	var own error
-	err := l.db.Batch(func(tx *bbolt.Tx) error {
+	err := l.commit.do(func(tx *bbolt.Tx) error {
 		own = fn(tx)
 		return own
 	})

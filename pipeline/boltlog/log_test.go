@@ -102,7 +102,7 @@ func TestPublishIsOneTransaction(t *testing.T) {
 // A failing neighbour in the shared transaction makes bbolt run the others
 // again; they must still be stored once.
 func TestFailingNeighbour(t *testing.T) {
-	l := newLog(t, boltlog.Options{BatchDelay: 20 * time.Millisecond})
+	l := newLog(t, boltlog.Options{})
 	no := errors.New("no")
 	var wg sync.WaitGroup
 	for i := range 20 {

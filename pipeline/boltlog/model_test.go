@@ -39,7 +39,7 @@ func (m *machine) open(t *rapid.T) {
 	if m.db, err = bbolt.Open(m.path, 0o600, &bbolt.Options{NoSync: true, Timeout: 10 * time.Second}); err != nil {
 		t.Fatal(err)
 	}
-	o := boltlog.Options{MinBackoff: time.Microsecond, MaxBackoff: time.Microsecond, BatchDelay: time.Microsecond}
+	o := boltlog.Options{MinBackoff: time.Microsecond, MaxBackoff: time.Microsecond}
 	if m.log, err = boltlog.New(m.db, o); err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,6 @@ import (
 	"io"
 	"log"
 	"testing"
-	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/ThreeDotsLabs/watermill/pubsub/tests"
@@ -15,10 +14,9 @@ import (
 // file, as hone's topics do.
 func TestPubSub(t *testing.T) {
 	log.SetOutput(io.Discard) // the suite reports every single nack
-	// Tens of thousands of single acknowledgements: without fsync and with less
-	// waiting for company this takes seconds, and the suite tests neither.
+	// Tens of thousands of single acknowledgements: without fsync this
+	// takes seconds, and the suite does not test it.
 	o := fast
-	o.BatchDelay = 50 * time.Microsecond
 	l := newLogAt(t, o, &bbolt.Options{NoSync: true})
 	features := tests.Features{ConsumerGroups: true, GuaranteedOrder: true, Persistent: true}
 	group := func(_ *testing.T, group string) (message.Publisher, message.Subscriber) {
