@@ -93,8 +93,8 @@ func (p *configParser) label(attrs map[string]string, tag *openTag) {
 		return
 	}
 	c := &p.cfg.Controls[at]
-	if c.Type == typeRating || c.Type == typeNumber {
-		return
+	if c.Type == typeRating || c.Type == typeNumber || c.Type == typePairwise {
+		return // its labels are no tags
 	}
 	value, alias := attrs["value"], attrs["alias"]
 	result := alias
@@ -187,8 +187,11 @@ func newControl(kind string, t xml.StartElement, attrs map[string]string) Contro
 	c.PerRegion = isTrue(attrs["perregion"]) || isTrue(attrs["peritem"]) || c.Type == typeTaxonomy && isTrue(attrs["labeling"])
 	c.Conditional = attrs["visiblewhen"] != "" || attrs["whentagname"] != "" || attrs["whenchoicevalue"] != "" || attrs["whenlabelvalue"] != ""
 	c.dynamic = strings.Contains(attrs["value"], "$") || attrs["apiurl"] != ""
-	if c.Type == typeRating {
+	switch c.Type {
+	case typeRating:
 		c.Labels = ratings(attrs["maxrating"])
+	case typePairwise:
+		c.Labels = []Label{{Value: "left", Path: []string{"left"}}, {Value: "right", Path: []string{"right"}}}
 	}
 	return c
 }

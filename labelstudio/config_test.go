@@ -92,6 +92,9 @@ func TestUnlearnableSaysWhy(t *testing.T) {
 		"no stars":         {text + `<Rating name="c" toName="t" maxRating="many"/>`, `maxRating="many"`},
 		"one star":         {text + `<Rating name="c" toName="t" maxRating="1"/>`, `maxRating="1"`},
 		"no number":        {text + `<Number name="c" toName="t" min="3" max="2"/>`, "no number"},
+		"one of a pair":    {text + `<Pairwise name="c" toName="t"/>`, `toName="t"`},
+		"twice the same":   {text + `<Pairwise name="c" toName="t,t"/>`, `toName="t,t"`},
+		"pair and image":   {text + `<Image name="i" value="$i"/><Pairwise name="c" toName="t,i"/>`, `about <Image name="i">`},
 		"tree of regions":  {text + `<Taxonomy name="c" toName="t" labeling="true">` + two + `</Taxonomy>`, "per region"},
 		"tree elsewhere":   {text + `<Taxonomy name="c" toName="t" apiUrl="https://example.org/tree"/>`, "task data"},
 		"tree with a node": {text + `<Taxonomy name="c" toName="t" leafsOnly="true"><Choice value="A"><Choice value="B"/></Choice></Taxonomy>`, "nothing to choose"},
@@ -178,7 +181,7 @@ func TestEveryRecordedConfigParses(t *testing.T) {
 	if err != nil || len(files) < 20 {
 		t.Fatalf("%d setup fixtures, %v", len(files), err)
 	}
-	learnable := map[string]bool{"backend-setup": true, "backend-setup-choices": true, "backend-setup-choices-multi": true, "backend-setup-multi-control": true, "backend-setup-taxonomy": true, "backend-setup-rating": true, "backend-setup-number": true}
+	learnable := map[string]bool{"backend-setup": true, "backend-setup-choices": true, "backend-setup-choices-multi": true, "backend-setup-multi-control": true, "backend-setup-taxonomy": true, "backend-setup-rating": true, "backend-setup-number": true, "backend-setup-pairwise": true}
 	for _, f := range files {
 		name := strings.TrimSuffix(filepath.Base(f), ".json")
 		t.Run(name, func(t *testing.T) {

@@ -34,7 +34,8 @@ type Control struct {
 	Nested bool
 	// MaxUsages is how many labels an answer may have at most; 0 for any number.
 	MaxUsages int
-	// Labels in document order, without doubles; of a Rating "1", "2" and so on.
+	// Labels in document order, without doubles; of a Rating "1", "2" and so on,
+	// of a Pairwise "left" and "right".
 	Labels []Label
 	// Numbers are what a Number takes as an answer.
 	Numbers Range
@@ -95,9 +96,10 @@ const (
 	typeTaxonomy = "Taxonomy"
 	typeRating   = "Rating"
 	typeNumber   = "Number"
+	typePairwise = "Pairwise"
 )
 
-var learnedTypes = []string{typeChoices, typeTaxonomy, typeRating, typeNumber}
+var learnedTypes = []string{typeChoices, typeTaxonomy, typeRating, typeNumber, typePairwise}
 
 // notLearned are tags that hone leaves alone on purpose, with the reason.
 var notLearned = map[string]string{
@@ -154,7 +156,10 @@ func (c *Control) judge(cfg *Config) string {
 	if len(c.ToName) == 0 {
 		return "names no object tag in its toName"
 	}
-	if len(cfg.Targets(*c)) > 0 {
+	if c.Type == typePairwise && (len(c.ToName) != 2 || c.ToName[0] == c.ToName[1]) {
+		return fmt.Sprintf("compares two object tags, and its toName=%q names other than two", strings.Join(c.ToName, ","))
+	}
+	if n := len(cfg.Targets(*c)); n > 1 || n == 1 && c.Type != typePairwise {
 		return ""
 	}
 	var why []string
@@ -162,6 +167,9 @@ func (c *Control) judge(cfg *Config) string {
 		o, ok := cfg.Object(name)
 		if !ok {
 			why = append(why, fmt.Sprintf("names toName=%q, which no object tag is called", name))
+			continue
+		}
+		if o.Unreadable == "" {
 			continue
 		}
 		why = append(why, fmt.Sprintf("is about <%s name=%q>, which %s", o.Type, o.Name, o.Unreadable))

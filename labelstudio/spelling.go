@@ -20,6 +20,7 @@ var spellings = map[string]spelling{
 	typeChoices:  {"choices", choicePaths, writePaths},
 	typeTaxonomy: {"taxonomy", choicePaths, writePaths},
 	typeRating:   {"rating", readRating, writeRating},
+	typePairwise: {"selected", readSide, writeSide},
 }
 
 func (c *Control) spelling() spelling {
@@ -39,6 +40,22 @@ func writePaths(c Control, chosen []Label) any {
 		}
 	}
 	return out
+}
+
+// readSide takes "left" and "right"; "none" is how a choice is taken back.
+func readSide(raw json.RawMessage) ([]string, bool) {
+	var s looseString
+	if json.Unmarshal(raw, &s) != nil || s == "" || s == "none" {
+		return nil, false
+	}
+	return []string{string(s)}, true
+}
+
+func writeSide(_ Control, chosen []Label) any {
+	if len(chosen) == 0 {
+		return "none"
+	}
+	return chosen[0].Path[0]
 }
 
 // usages reads maxUsages: a number above 0, else no limit.

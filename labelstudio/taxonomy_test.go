@@ -79,21 +79,54 @@ func TestTaxonomyResults(t *testing.T) {
 	}
 }
 
-func TestRecordedTaxonomyIsRead(t *testing.T) {
-	req, err := DecodeSetup(fixture(t, "backend-setup-taxonomy"))
+// recorded is the control of a recorded project and what its recorded annotation
+// says.
+func recorded(t testing.TB, kind string) (Control, json.RawMessage) {
+	t.Helper()
+	req, err := DecodeSetup(fixture(t, "backend-setup-"+kind))
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := mustParse(t, req.LabelConfig).Learnable()[0]
+	cfg, err := ParseLabelConfig(req.LabelConfig)
+	if err != nil || len(cfg.Learnable()) != 1 {
+		t.Fatalf("%v, %+v", err, cfg)
+	}
 	var body struct {
 		Annotation struct{ Result json.RawMessage }
 	}
-	raw := fixture(t, "webhook-annotation-created-taxonomy")
-	if err := json.Unmarshal(raw, &body); err != nil {
+	if err := json.Unmarshal(fixture(t, "webhook-annotation-created-"+kind), &body); err != nil {
 		t.Fatal(err)
 	}
-	labels, ok, err := c.DecodeChoices(body.Annotation.Result)
-	if d := cmp.Diff([]string{"Cat", "Plant"}, labels); d != "" || !ok || err != nil {
-		t.Errorf("%v, %v: %s", ok, err, d)
+	return cfg.Learnable()[0], body.Annotation.Result
+}
+
+func TestRecordedAnswersAreRead(t *testing.T) {
+	for kind, want := range map[string][]string{"taxonomy": {"Cat", "Plant"}, "rating": {"4"}, "pairwise": {"left"}} {
+		c, result := recorded(t, kind)
+		labels, ok, err := c.DecodeChoices(result)
+		if d := cmp.Diff(want, labels); d != "" || !ok || err != nil {
+			t.Errorf("%s: %v, %v: %s", kind, ok, err, d)
+		}
+		// What hone writes reads as what a person gave.
+		var theirs, ours []Region
+		if err := json.Unmarshal(result, &theirs); err != nil {
+			t.Fatal(err)
+		}
+		raw, err := json.Marshal([]Region{c.EncodeChoices("i", labels, 1)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(raw, &ours); err != nil {
+			t.Fatal(err)
+		}
+		var a, b any
+		_, _ = json.Unmarshal(theirs[0].Value, &a), json.Unmarshal(ours[0].Value, &b)
+		if d := cmp.Diff(a, b); d != "" || ours[0].Type != theirs[0].Type || ours[0].ToName != theirs[0].ToName {
+			t.Errorf("%s: %s; wrote %s", kind, d, raw)
+		}
+	}
+	c, result := recorded(t, "number")
+	if v, ok, err := c.DecodeNumber(result); v != 42 || !ok || err != nil {
+		t.Errorf("number: %g, %v, %v", v, ok, err)
 	}
 }

@@ -59,12 +59,13 @@ func (choices) ridges() []float64 { return ridges }
 func (choices) test(q *question, m trainer, e model.Example, p *progress) {
 	probabilities := make([]float64, len(q.labels))
 	m.(*model.Model).Predict(e.X, e.Offset, probabilities, new(model.Scratch))
-	truth, loss := q.judge(e.Target, probabilities)
-	said := q.choose(probabilities)
-	p.add(outcome{
-		truth: truth, said: said, right: slices.Equal(truth, said),
-		loss: &loss, bets: q.bets(truth, probabilities),
-	})
+	p.add(q.outcome(e.Target, probabilities))
+}
+
+func (q *question) outcome(target []model.Share, p []float64) outcome {
+	truth, loss := q.judge(target, p)
+	said := q.choose(p)
+	return outcome{truth: truth, said: said, right: slices.Equal(truth, said), loss: &loss, bets: q.bets(truth, p)}
 }
 
 // bets are what the probabilities say is so, and whether it is: of the likeliest

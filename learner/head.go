@@ -38,6 +38,9 @@ func newQuestion(cfg *labelstudio.Config, c labelstudio.Control) *question {
 	}
 	read := strings.Join(objects, " ")
 	q.key = c.Key() + " " + read
+	if k, ok := q.kind.(interface{ reads() string }); ok {
+		read = k.reads() + " " + read // otherwise than other kinds
+	}
 	q.seed = xxhash.Sum64String(read)
 	return q
 }

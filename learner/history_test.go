@@ -128,6 +128,9 @@ func (w *labelStudio) answer() []byte {
 	if w.rng.IntN(2) > 0 {
 		regions = append(regions, valued("stars", "rating", "rating", 1+w.rng.IntN(5)), valued("n", "number", "number", w.rng.IntN(22)))
 	}
+	if w.rng.IntN(2) > 0 {
+		regions = append(regions, valued("pw", "pairwise", "selected", []string{"left", "right"}[w.rng.IntN(2)]))
+	}
 	if regions == nil {
 		return []byte("[]")
 	}

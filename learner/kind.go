@@ -71,6 +71,11 @@ type mind interface {
 	width() int
 }
 
+// predictor is a model or a view of one.
+type predictor interface {
+	Predict(x feature.Vector, offset []float32, p []float64, s *model.Scratch)
+}
+
 // input is a task as a mind sees it.
 type input struct {
 	data json.RawMessage
@@ -100,6 +105,8 @@ func kindOf(c labelstudio.Control) kind {
 		return rating{}
 	case "Number":
 		return number{}
+	case "Pairwise":
+		return pairwise{}
 	}
 	return choices{}
 }

@@ -33,11 +33,12 @@ const (
 		<TextArea name="why" toName="t"/></View>`
 )
 
-// kinds asks in every way that is learned from a text.
+// kinds asks in every way but for spans.
 const kinds = `<View><Text name="t" value="$text"/>
 	<Taxonomy name="tax" toName="t"><Choice value="Animal"><Choice value="Cat"/><Choice value="Dog"/></Choice><Choice value="Plant"/></Taxonomy>
 	<Choices name="c" toName="t"><Choice value="app"/><Choice value="card"/></Choices>
-	<Rating name="stars" toName="t" maxRating="4"/><Number name="n" toName="t" min="0" max="20"/></View>`
+	<Rating name="stars" toName="t" maxRating="4"/><Number name="n" toName="t" min="0" max="20"/>
+	<Text name="u" value="$other"/><Pairwise name="pw" toName="t,u"/></View>`
 
 var bg = context.Background()
 
@@ -116,7 +117,8 @@ func apply(t fataler, l *learner.Learner, events ...event.Event) {
 func at(n int) time.Time { return time.Unix(1_700_000_000+int64(n), 0).UTC() }
 
 func data(text string) json.RawMessage {
-	b, err := json.Marshal(map[string]string{"text": text})
+	other, _ := sentence(uint64(len(text)))
+	b, err := json.Marshal(map[string]string{"text": text, "other": other})
 	if err != nil {
 		panic(err)
 	}

@@ -1,0 +1,116 @@
+package learner
+
+import (
+	"encoding/json"
+
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/learner/feature"
+	"github.com/hone-ml/hone/learner/model"
+)
+
+// pairwise learns which of two texts is better: logistic regression on the
+// difference of their features, without a bias (Bradley & Terry 1952 with a
+// linear strength). Swapping the texts swaps the answer, whatever was learned, and
+// each answer teaches both orders.
+type pairwise struct{ choices }
+
+// reads sets the encodings of pairs apart from those of the same texts joined.
+func (pairwise) reads() string { return "difference of" }
+
+func (pairwise) encode(q *question, data []byte, e feature.Encoder) feature.Vector {
+	var sides [2]feature.Vector
+	for i, o := range q.objects {
+		text, err := o.Text(data)
+		if err != nil {
+			return feature.Vector{}
+		}
+		sides[i] = e.Encode(text)
+	}
+	return feature.Difference(sides[0], sides[1])
+}
+
+func (pairwise) defaults() model.Settings {
+	s := model.Defaults()
+	s.Bias = 0
+	return s
+}
+
+func (pairwise) lesson(q *question, t event.TaskState) lesson {
+	return q.mean(t, func(result json.RawMessage) ([]model.Share, bool, error) {
+		labels, ok, err := q.control.DecodeChoices(result)
+		if err != nil || !ok {
+			return nil, false, err
+		}
+		if q.class[labels[0]] == 0 {
+			return []model.Share{{P: 1}}, true, nil
+		}
+		return nil, true, nil // the other one
+	})
+}
+
+func (pairwise) fresh(_ *question, s model.Settings) trainer {
+	return model.New(1, model.Independent, s)
+}
+
+// sides fills p with the probabilities of left and right.
+func sides(m predictor, x feature.Vector, p []float64, s *model.Scratch) {
+	m.Predict(x, nil, p[:1], s)
+	p[1] = 1 - p[0]
+}
+
+// shares of left and right, of a target that only has the left one's.
+func (pairwise) shares(target []model.Share) []model.Share {
+	left := float32(0)
+	for _, s := range target {
+		left = s.P
+	}
+	return []model.Share{{Class: 0, P: left}, {Class: 1, P: 1 - left}}
+}
+
+func (pairwise) test(q *question, m trainer, e model.Example, pr *progress) {
+	p := make([]float64, 2)
+	sides(m.(*model.Model), e.X, p, new(model.Scratch))
+	pr.add(q.outcome(pairwise{}.shares(e.Target), p))
+}
+
+// judge is the squared error of the probabilities.
+func (pairwise) judge(q *question, m trainer, examples []model.Example) (brier, accuracy float64) {
+	p := make([]float64, 2)
+	var s model.Scratch
+	right := 0
+	for _, e := range examples {
+		sides(m.(*model.Model), e.X, p, &s)
+		target := pairwise{}.shares(e.Target)
+		if q.outcome(target, p).right {
+			right++
+		}
+		off := p[0] - float64(target[0].P)
+		brier += 2 * off * off
+	}
+	return brier, ratio(float64(right), float64(len(examples)))
+}
+
+func (pairwise) freeze(q *question, m trainer) mind {
+	return comparer{q, m.(*model.Model).View()}
+}
+
+// comparer is the mind of a pairwise comparison.
+type comparer struct {
+	*question
+	*model.View
+}
+
+func (c comparer) width() int { return 2 }
+
+func (c comparer) answer(id string, in input, s *scratch) ([]labelstudio.Region, float64) {
+	p := s.floats(2)
+	sides(c.View, in.x, p, &s.Scratch)
+	said := c.choose(p)
+	return []labelstudio.Region{c.control.EncodeChoices(id, said, p[top(p)])}, p[top(p)]
+}
+
+func (c comparer) distribution(in input, p []float64, s *scratch) event.Distribution {
+	sides(c.View, in.x, p, &s.Scratch)
+	return event.Distribution{Control: c.control.Name, Labels: c.labels, P: p, Exclusive: true}
+}

@@ -1,0 +1,141 @@
+package learner
+
+import (
+	"math"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/learner/feature"
+)
+
+func pair(t testing.TB) *question {
+	t.Helper()
+	cfg, err := labelstudio.ParseLabelConfig(`<View><Pairwise name="c" toName="a,b"/><Text name="a" value="$left"/><Text name="b" value="$right"/></View>`)
+	if err != nil || len(cfg.Learnable()) != 1 {
+		t.Fatal(err, cfg)
+	}
+	return newQuestion(cfg, cfg.Learnable()[0])
+}
+
+func pairData(left, right string) []byte {
+	return []byte(`{"left":"` + left + `","right":"` + right + `"}`)
+}
+
+// Swapping the texts swaps the answer, and a model that learned every example
+// with its sides swapped is the same model.
+func TestPairwiseIsAntisymmetric(t *testing.T) {
+	q := pair(t)
+	h := feature.NewHashed()
+	texts, _ := graded(12, 4)
+	rapid.Check(t, func(t *rapid.T) {
+		m, mirrored := q.kind.fresh(q, q.kind.defaults()), q.kind.fresh(q, q.kind.defaults())
+		for id := range rapid.IntRange(1, 15).Draw(t, "examples") {
+			left, right := rapid.SampledFrom(texts).Draw(t, "left"), rapid.SampledFrom(texts).Draw(t, "right")
+			said, other := "left", "right"
+			if rapid.Bool().Draw(t, "right is better") {
+				said, other = other, said
+			}
+			for _, to := range []struct {
+				data []byte
+				said string
+				h    *head
+			}{
+				{pairData(left, right), said, &head{question: q, model: m}},
+				{pairData(right, left), other, &head{question: q, model: mirrored}},
+			} {
+				to.h.tally, to.h.taught, to.h.sums = tally{}, map[event.TaskID][]event.AnnotationID{}, map[event.TaskID]uint64{}
+				state := event.TaskState{
+					Task:        event.Task{ID: event.TaskID(id + 1), Data: to.data},
+					Annotations: []event.Annotation{{ID: 1, Result: []byte(`[{"from_name":"c","value":{"selected":"` + to.said + `"}}]`)}},
+				}
+				if _, err := to.h.learn(state, q.kind.encode(q, to.data, h), nil, false); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if m.Len() == 0 {
+			return
+		}
+		m.Settle(t.Context(), 1e-3)
+		mirrored.Settle(t.Context(), 1e-3)
+		var s scratch
+		left, right := rapid.SampledFrom(texts).Draw(t, "left"), rapid.SampledFrom(texts).Draw(t, "right")
+		there, back := q.kind.encode(q, pairData(left, right), h), q.kind.encode(q, pairData(right, left), h)
+		p := q.kind.freeze(q, m).distribution(input{x: there}, make([]float64, 2), &s).P
+		swapped := q.kind.freeze(q, m).distribution(input{x: back}, make([]float64, 2), &s).P
+		if math.Abs(p[0]-swapped[1]) > 1e-12 || math.Abs(p[0]+p[1]-1) > 1e-12 {
+			t.Fatalf("%v, swapped %v", p, swapped)
+		}
+		other := q.kind.freeze(q, mirrored).distribution(input{x: there}, make([]float64, 2), &s).P
+		if math.Abs(p[0]-other[0]) > 2.1e-3 {
+			t.Fatalf("%v, learned from swapped examples %v", p, other)
+		}
+	})
+}
+
+func TestPairwiseLearnsWhatIsBetter(t *testing.T) {
+	q := pair(t)
+	h := newHead(q, q.kind.defaults(), tally{})
+	e := feature.NewHashed()
+	texts, worth := graded(800, 6)
+	right := 0
+	for i := 0; i < len(texts); i += 2 {
+		data := pairData(texts[i], texts[i+1])
+		said := "left"
+		if worth[i+1] > worth[i] {
+			said = "right"
+		}
+		x := q.kind.encode(q, data, e)
+		if i >= 600 {
+			regions, sure := q.kind.freeze(q, h.model).answer("i", input{x: x}, new(scratch))
+			if a := q.control.Choices(regions); !a.OK || sure < 0.5 || sure > 1 {
+				t.Fatalf("%+v, %g", regions, sure)
+			} else if a.Labels[0] == said {
+				right++
+			}
+			continue
+		}
+		state := event.TaskState{
+			Task:        event.Task{ID: event.TaskID(i + 1), Data: data},
+			Annotations: []event.Annotation{{ID: 1, Result: []byte(`[{"from_name":"c","to_name":"c","value":{"selected":"` + said + `"}}]`)}},
+		}
+		if _, err := h.learn(state, x, nil, true); err != nil {
+			t.Fatal(err)
+		}
+		h.model.Settle(t.Context(), 0.01)
+	}
+	if right < 75 {
+		t.Errorf("%d of 100 right", right)
+	}
+	if h.progress.All.Tasks != 299 || h.progress.All.accuracy() < 0.6 || h.progress.All.macroF1() < 0.6 {
+		t.Errorf("progressive scores %+v", h.progress.All)
+	}
+}
+
+// A pair and a question about the same two texts do not share encodings, and a
+// pair without one of its texts, or of the same text twice, has nothing to go by.
+func TestPairsAreEncodedByThemselves(t *testing.T) {
+	cfg, err := labelstudio.ParseLabelConfig(`<View><Pairwise name="c" toName="a,b"/><Text name="a" value="$left"/><Text name="b" value="$right"/>
+		<Choices name="d" toName="a,b"><Choice value="x"/><Choice value="y"/></Choices><Rating name="e" toName="a,b"/></View>`)
+	if err != nil || len(cfg.Learnable()) != 3 {
+		t.Fatal(err)
+	}
+	c, e := newCache(1<<20), feature.NewHashed()
+	var terms []int
+	for _, control := range cfg.Learnable() {
+		q := newQuestion(cfg, control)
+		terms = append(terms, len(q.encode(pairData("alpha beta", "alpha gamma"), e, c).Terms))
+	}
+	if terms[0] == terms[1] || terms[1] != terms[2] {
+		t.Errorf("numbers of terms %v", terms)
+	}
+	q := pair(t)
+	for _, data := range []string{`{"left":"alpha"}`, `{"left":"alpha","right":"alpha"}`, `{"left":"alpha","right":""}`} {
+		if x := q.encode([]byte(data), e, c); !x.Empty() {
+			t.Errorf("%s: %+v", data, x)
+		}
+	}
+}
