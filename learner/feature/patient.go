@@ -2,8 +2,11 @@ package feature
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"sync"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Patient is an encoder that waits for a slow part, where time does not matter. It
@@ -25,20 +28,28 @@ func NewPatient(fast Encoder, slow Slow) *Patient {
 // Name implements Encoder.
 func (p *Patient) Name() string { return p.fast.Name() + "+" + p.slow.Name() }
 
-// Warm encodes texts in batches ahead of their use; progress, if not nil, is told
-// how many are done.
+// Warm encodes texts in batches ahead of their use, one a core at once; progress,
+// if not nil, is told how many are done.
 func (p *Patient) Warm(ctx context.Context, texts []string, progress func(done, all int)) error {
 	texts = slices.Compact(slices.Sorted(slices.Values(texts)))
+	var mu sync.Mutex
 	done := 0
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0))
 	for part := range slices.Chunk(texts, 64) {
-		if err := p.add(ctx, part); err != nil {
-			return err
-		}
-		if done += len(part); progress != nil {
-			progress(done, len(texts))
-		}
+		g.Go(func() error {
+			if err := p.add(ctx, part); err != nil {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if done += len(part); progress != nil {
+				progress(done, len(texts))
+			}
+			return nil
+		})
 	}
-	return nil
+	return g.Wait()
 }
 
 func (p *Patient) add(ctx context.Context, texts []string) error {

@@ -2,11 +2,13 @@
 package encoders
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/hone-ml/hone/learner/feature"
+	"github.com/hone-ml/hone/learner/feature/minilm"
 	"github.com/hone-ml/hone/learner/feature/openai"
 	"github.com/hone-ml/hone/learner/feature/static"
 )
@@ -16,6 +18,9 @@ const (
 	Hashed = "hashed"
 	// Static are those and, as the one dense part, the vectors in the program.
 	Static = "static"
+	// MiniLM are those of Static and, coming later, the vectors of the transformer in
+	// the program.
+	MiniLM = "minilm"
 	// OpenAI, before the address of a server that speaks /v1/embeddings, are the
 	// n-grams and that server's vectors.
 	OpenAI = "openai:"
@@ -23,7 +28,7 @@ const (
 
 // Names are those that Open knows, and the beginnings of those that go on with an
 // address.
-func Names() []string { return []string{Static, Hashed, OpenAI + "URL"} }
+func Names() []string { return []string{Static, Hashed, MiniLM, OpenAI + "URL"} }
 
 // Options are what the encoders need beyond their names.
 type Options struct {
@@ -57,6 +62,12 @@ func Open(name string, o Options) (Encoder, error) {
 		return Encoder{Fast: feature.NewHashed()}, nil
 	case name == Static:
 		return Encoder{Fast: Default()}, nil
+	case name == MiniLM:
+		e, err := minilm.Load()
+		if err != nil {
+			return Encoder{}, err
+		}
+		return Encoder{Fast: Default(), Slow: transformer{e}}, nil
 	case strings.HasPrefix(name, OpenAI):
 		c, err := openai.New(openai.Options{
 			URL: strings.TrimPrefix(name, OpenAI), Model: o.OpenAIModel, Key: o.OpenAIKey, Timeout: o.OpenAITimeout,
@@ -67,6 +78,13 @@ func Open(name string, o Options) (Encoder, error) {
 		return Encoder{Fast: feature.NewHashed(), Slow: c}, nil
 	}
 	return Encoder{}, fmt.Errorf("unknown encoder %q; use one of %s", name, strings.Join(Names(), ", "))
+}
+
+// transformer runs each batch on one core; whoever wants more runs several.
+type transformer struct{ *minilm.Encoder }
+
+func (t transformer) EncodeBatch(ctx context.Context, texts []string) ([][]float32, error) {
+	return t.Encoder.EncodeBatch(ctx, texts, 1)
 }
 
 // Default is the encoder when nothing is configured.
