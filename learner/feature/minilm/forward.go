@@ -6,7 +6,7 @@ const (
 	// batchRows is how many tokens of several texts pass the weights together:
 	// enough that spreading out the weights takes no time to speak of, few enough
 	// that rows stay in the second cache.
-	batchRows = 128
+	batchRows = 120
 	// spare rows behind the last: products come in blocks of four and six rows.
 	spare   = 5
 	maxRows = max(batchRows, positions)
@@ -28,25 +28,38 @@ type scratch struct {
 	within []float32 // width: a quarter of the inner layer
 	out    []float32 // width
 
-	tile   []float32 // width by tileOut: what the rows pass
+	input   ints // what meets the tiles: of x or mixed
+	quarter ints // of within
+
+	tile   []int16   // width by tileOut: what the rows pass
 	keys   []float32 // a head's keys as tiles
 	scores []float32 // of a text's tokens with its tokens
 }
 
+// ints are rows of width numbers in 16 bits each, as multiples of a unit.
+type ints struct {
+	rows  []int16
+	units []float32
+}
+
+func newInts(rows int) ints { return ints{make([]int16, rows*width), make([]float32, rows)} }
+
 func newScratch() *scratch {
 	const rows = maxRows + spare
 	return &scratch{
-		pieces: make([]int32, 0, MaxWindows*MaxPieces),
-		ids:    make([]int32, 0, maxRows),
-		starts: append(make([]int, 0, maxRows/ends+2), 0),
-		x:      make([]float32, rows*width),
-		qkv:    make([]float32, rows*3*width),
-		mixed:  make([]float32, rows*width),
-		within: make([]float32, rows*width),
-		out:    make([]float32, rows*width),
-		tile:   make([]float32, tileSize),
-		keys:   make([]float32, positions*headWidth),
-		scores: make([]float32, (positions+spare)*positions),
+		pieces:  make([]int32, 0, MaxWindows*MaxPieces),
+		ids:     make([]int32, 0, maxRows),
+		starts:  append(make([]int, 0, maxRows/ends+2), 0),
+		x:       make([]float32, rows*width),
+		qkv:     make([]float32, rows*3*width),
+		mixed:   make([]float32, rows*width),
+		within:  make([]float32, rows*width),
+		out:     make([]float32, rows*width),
+		input:   newInts(rows),
+		quarter: newInts(rows),
+		tile:    make([]int16, tileSize),
+		keys:    make([]float32, positions*headWidth),
+		scores:  make([]float32, (positions+spare)*positions),
 	}
 }
 
@@ -97,25 +110,27 @@ func (m *model) forward(s *scratch) {
 	m.embed(s)
 	for i := range m.layers {
 		l := &m.layers[i]
-		s.product(s.qkv, 3*width, s.x, l.qkv.tiles, false)
+		x := s.quantize(&s.input, s.x)
+		s.product(s.qkv, 3*width, x, l.qkv.tiles, false)
 		for r := range rows {
 			scaleBias(s.qkv[r*3*width:][:3*width], l.qkv.scale, l.qkv.bias)
 		}
 		for t := range len(s.starts) - 1 {
 			s.attend(s.starts[t], s.starts[t+1])
 		}
-		s.product(s.out, width, s.mixed, l.attention.tiles, false)
+		s.product(s.out, width, s.quantize(&s.input, s.mixed), l.attention.tiles, false)
 		s.addNorm(&l.attention, l.norm1)
 
+		x = s.quantize(&s.input, s.x)
 		tiles := l.inner.tiles
 		for q := range inner / width {
-			s.product(s.within, width, s.x, tiles[:widthTiles*tileSize], false)
+			s.product(s.within, width, x, tiles[:widthTiles*tileSize], false)
 			tiles = tiles[widthTiles*tileSize:]
 			at := q * width
 			for r := range rows {
 				gelu(s.within[r*width:][:width], l.inner.scale[at:][:width], l.inner.bias[at:][:width], l.factor[at:][:width])
 			}
-			s.product(s.out, width, s.within, tiles[:widthTiles*tileSize], q > 0)
+			s.product(s.out, width, s.quantize(&s.quarter, s.within), tiles[:widthTiles*tileSize], q > 0)
 			tiles = tiles[widthTiles*tileSize:]
 		}
 		s.addNorm(&l.output, l.norm2)
@@ -146,16 +161,24 @@ func (s *scratch) addNorm(l *linear, n norm) {
 	}
 }
 
+// quantize gives the rows of x, width columns, in dst.
+func (s *scratch) quantize(dst *ints, x []float32) *ints {
+	for r := range len(s.ids) {
+		quantize(dst.rows[r*width:][:width], x[r*width:][:width], &dst.units[r])
+	}
+	return dst
+}
+
 // product gives the rows of c, of which column stride is the distance, as those of
-// a, width columns, times the tiles' numbers, without scales; or adds to them.
-func (s *scratch) product(c []float32, stride int, a []float32, tiles []byte, add bool) {
+// a times the tiles' numbers, without their scales; or adds to them.
+func (s *scratch) product(c []float32, stride int, a *ints, tiles []byte, add bool) {
 	rows := len(s.ids)
 	for at := 0; len(tiles) > 0; at += tileOut {
 		spread(s.tile, tiles[:tileSize])
 		tiles = tiles[tileSize:]
 		for r := 0; r < rows; {
 			n := block(rows - r)
-			gemm(n, width, a[r*width:], width, s.tile, tileOut, c[r*stride+at:], stride, add)
+			product(n, width, a.rows[r*width:], width, s.tile, a.units[r:], c[r*stride+at:], stride, add)
 			r += n
 		}
 	}

@@ -18,8 +18,14 @@ const (
 	// expEnd is the least exponent: what is smaller is as good as nothing, and
 	// nothing is ever denormal.
 	expEnd = -60
-	// expMagic added to a number leaves its nearest integer in the lowest bits.
-	expMagic = 3 << 22
+	// magic23 added to a number leaves its nearest integer in the lowest bits.
+	magic23 = 3 << 22
+
+	// intMost is the largest of a row's numbers in 16 bits: width products with
+	// int8 fit 32 bits.
+	intMost = 1<<15 - 1
+	// leastMost stands for the largest number of a row of zeros.
+	leastMost = 1e-30
 
 	normEpsilon = 1e-12
 	perWidth    = float32(1) / width
@@ -34,16 +40,62 @@ var (
 	expSeries = [8]float32{1.0 / 5040, 1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 0.5, 1, 1}
 )
 
-// spreadGo gives bytes of two's complement as numbers.
-func spreadGo(dst []float32, src []byte) {
-	dst = dst[:len(src)]
-	for i, b := range src {
-		dst[i] = float32(int8(b))
+// spreadGo gives the bytes of a tile, two's complement, as 16 bits, of each two
+// inputs the weights to an output side by side.
+func spreadGo(dst []int16, src []byte) {
+	for len(src) >= 2*tileOut {
+		for j := range tileOut {
+			dst[2*j], dst[2*j+1] = int16(int8(src[j])), int16(int8(src[tileOut+j]))
+		}
+		dst, src = dst[2*tileOut:], src[2*tileOut:]
+	}
+}
+
+// quantizeGo rounds a row to 16 bits, the largest to intMost, and gives what a unit
+// stands for.
+func quantizeGo(dst []int16, x []float32, scale *float32) {
+	most := float32(leastMost)
+	for _, v := range x {
+		most = max(most, v, -v)
+	}
+	*scale = float32(most * (1.0 / intMost))
+	inverse := intMost / most
+	for i, v := range x {
+		r := float32(v*inverse) + magic23
+		dst[i] = int16(math.Float32bits(r) - math.Float32bits(magic23))
+	}
+}
+
+// productGo gives tileOut columns of c, or adds to them, as the product of rows of
+// a, k integers each, lda apart, with a spread tile, times the rows' scales. The
+// integers' sums are exact: k is at most width.
+func productGo(rows, k int, a []int16, lda int, b []int16, scales, c []float32, ldc int, add bool) {
+	for r := range rows {
+		row, out := a[r*lda:][:k], (*[tileOut]float32)(c[r*ldc:])
+		for j := 0; j < tileOut; j += 4 { // as many as there are registers for
+			var s0, s1, s2, s3 int32
+			tile := b[2*j : k*tileOut]
+			for i := 1; i < len(row); i += 2 {
+				v, w, t := int32(row[i-1]), int32(row[i]), (*[8]int16)(tile)
+				s0 += v*int32(t[0]) + w*int32(t[1])
+				s1 += v*int32(t[2]) + w*int32(t[3])
+				s2 += v*int32(t[4]) + w*int32(t[5])
+				s3 += v*int32(t[6]) + w*int32(t[7])
+				tile = tile[min(len(tile), 2*tileOut):]
+			}
+			for n, sum := range [4]int32{s0, s1, s2, s3} {
+				if add {
+					out[j+n] = fused(float32(sum), scales[r], out[j+n])
+				} else {
+					out[j+n] = float32(float32(sum) * scales[r])
+				}
+			}
+		}
 	}
 }
 
 // gemmGo gives tileOut columns of c, or adds to them, as the product of rows of a
-// with b: k inner numbers, the matrices' rows lda, ldb and ldc apart.
+// with b, for attention: k inner numbers, the matrices' rows lda, ldb and ldc apart.
 func gemmGo(rows, k int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int, add bool) {
 	for r := range rows {
 		var sums [tileOut]float32
@@ -134,8 +186,8 @@ func softmaxGo(row []float32, scale float32) {
 // expGo is the exponential function of a number that is not above 0.
 func expGo(x float32) float32 {
 	x = max(x, expEnd)
-	t := fused(x, log2e, expMagic)
-	n := t - expMagic
+	t := fused(x, log2e, magic23)
+	n := t - magic23
 	r := fused(n, -ln2Hi, x)
 	r = fused(n, -ln2Lo, r)
 	p := expSeries[0]

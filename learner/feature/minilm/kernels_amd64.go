@@ -19,12 +19,22 @@ func eightTimes(values ...float32) [][lanes]float32 {
 // Constants of the assembly.
 var (
 	geluConstants = eightTimes(append(append([]float32{-geluEnd, geluEnd, 0.5}, geluP[:]...), geluQ[:]...)...)
-	expConstants  = eightTimes(append([]float32{expEnd, log2e, expMagic, -ln2Hi, -ln2Lo}, expSeries[:]...)...)
+	expConstants  = eightTimes(append([]float32{expEnd, log2e, magic23, -ln2Hi, -ln2Lo}, expSeries[:]...)...)
 	normConstants = [2]float32{perWidth, normEpsilon}
+	intConstants  = [3]float32{leastMost, 1.0 / intMost, intMost}
 )
 
 //go:noescape
-func spreadAVX2(dst *float32, src *byte, n int)
+func spreadAVX2(dst *int16, src *byte, pairs int)
+
+//go:noescape
+func quantizeAVX2(dst *int16, x *float32, n int, scale *float32, constants *[3]float32)
+
+//go:noescape
+func product6AVX2(pairs int, a *int16, lda int, b *int16, scales, c *float32, ldc int, add bool)
+
+//go:noescape
+func product4AVX2(pairs int, a *int16, lda int, b *int16, scales, c *float32, ldc int, add bool)
 
 //go:noescape
 func gemm6AVX2(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, add bool)
@@ -47,13 +57,36 @@ func normAVX2(x, weight, bias *float32, n int, constants *[2]float32)
 //go:noescape
 func softmaxAVX2(row *float32, n int, scale float32, constants *[lanes]float32)
 
-func spread(dst []float32, src []byte) {
+func spread(dst []int16, src []byte) {
 	if !vectors {
 		spreadGo(dst, src)
 		return
 	}
 	dst = dst[:len(src)]
-	spreadAVX2(&dst[0], &src[0], len(src))
+	spreadAVX2(&dst[0], &src[0], len(src)/(2*tileOut))
+}
+
+func quantize(dst []int16, x []float32, scale *float32) {
+	if !vectors {
+		quantizeGo(dst, x, scale)
+		return
+	}
+	dst = dst[:len(x)]
+	quantizeAVX2(&dst[0], &x[0], len(x), scale, &intConstants)
+}
+
+func product(rows, k int, a []int16, lda int, b []int16, scales, c []float32, ldc int, add bool) {
+	if !vectors {
+		productGo(rows, k, a, lda, b, scales, c, ldc, add)
+		return
+	}
+	last := rows - 1
+	_, _, _, _ = a[last*lda+k-1], b[k*tileOut-1], scales[last], c[last*ldc+tileOut-1]
+	if rows == 6 {
+		product6AVX2(k/2, &a[0], lda, &b[0], &scales[0], &c[0], ldc, add)
+		return
+	}
+	product4AVX2(k/2, &a[0], lda, &b[0], &scales[0], &c[0], ldc, add)
 }
 
 func gemm(rows, k int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int, add bool) {

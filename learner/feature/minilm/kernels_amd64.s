@@ -1,50 +1,240 @@
 #include "textflag.h"
 
-// Vectors are eight numbers wide; all lengths are multiples of eight. Each number
+// Vectors are eight numbers wide; all lengths are multiples of eight, those of
+// quantize of 16, and of product of four pairs. Each number
 // is computed as kernels.go does it, operation by operation.
 
-// func spreadAVX2(dst *float32, src *byte, n int)
+// func spreadAVX2(dst *int16, src *byte, pairs int)
+//
+// Two rows of 16 bytes become 16 pairs of 16 bits.
 TEXT ·spreadAVX2(SB), NOSPLIT, $0-24
 	MOVQ dst+0(FP), DI
 	MOVQ src+8(FP), SI
-	MOVQ n+16(FP), CX
+	MOVQ pairs+16(FP), CX
 
-spread32:
-	CMPQ      CX, $32
-	JLT       spread8
-	VPMOVSXBD (SI), Y0
-	VPMOVSXBD 8(SI), Y1
-	VPMOVSXBD 16(SI), Y2
-	VPMOVSXBD 24(SI), Y3
-	VCVTDQ2PS Y0, Y0
-	VCVTDQ2PS Y1, Y1
-	VCVTDQ2PS Y2, Y2
-	VCVTDQ2PS Y3, Y3
-	VMOVUPS   Y0, (DI)
-	VMOVUPS   Y1, 32(DI)
-	VMOVUPS   Y2, 64(DI)
-	VMOVUPS   Y3, 96(DI)
-	ADDQ      $32, SI
-	ADDQ      $128, DI
-	SUBQ      $32, CX
-	JMP       spread32
-
-spread8:
-	TESTQ     CX, CX
-	JLE       spreadDone
-	VPMOVSXBD (SI), Y0
-	VCVTDQ2PS Y0, Y0
-	VMOVUPS   Y0, (DI)
-	ADDQ      $8, SI
-	ADDQ      $32, DI
-	SUBQ      $8, CX
-	JMP       spread8
-
-spreadDone:
+spread1:
+	VMOVDQU    (SI), X0
+	VMOVDQU    16(SI), X1
+	VPUNPCKLBW X1, X0, X2
+	VPUNPCKHBW X1, X0, X3
+	VPMOVSXBW  X2, Y2
+	VPMOVSXBW  X3, Y3
+	VMOVDQU    Y2, (DI)
+	VMOVDQU    Y3, 32(DI)
+	ADDQ       $32, SI
+	ADDQ       $64, DI
+	DECQ       CX
+	JNE        spread1
 	VZEROUPPER
 	RET
 
-// One inner number of a product: 16 columns of b by two rows of a at an offset. R8
+// func quantizeAVX2(dst *int16, x *float32, n int, scale *float32, constants *[3]float32)
+TEXT ·quantizeAVX2(SB), NOSPLIT, $0-40
+	MOVQ       dst+0(FP), DI
+	MOVQ       x+8(FP), SI
+	MOVQ       n+16(FP), CX
+	MOVQ       scale+24(FP), DX
+	MOVQ       constants+32(FP), R8
+	VPCMPEQD   Y1, Y1, Y1
+	VPSRLD     $1, Y1, Y1           // all but the sign
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y5, Y5, Y5
+	XORQ       AX, AX
+
+quantizeMost:
+	VANDPS       (SI)(AX*4), Y1, Y2
+	VANDPS       32(SI)(AX*4), Y1, Y3
+	VMAXPS       Y2, Y0, Y0
+	VMAXPS       Y3, Y5, Y5
+	ADDQ         $16, AX
+	CMPQ         AX, CX
+	JLT          quantizeMost
+	VMAXPS       Y5, Y0, Y0
+	VEXTRACTF128 $1, Y0, X1
+	VMAXPS       X1, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VMAXPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VMAXSS       X1, X0, X0
+	VMAXSS       (R8), X0, X0
+	VMULSS       4(R8), X0, X1
+	VMOVSS       X1, (DX)
+	VMOVSS       8(R8), X1
+	VDIVSS       X0, X1, X0
+	VBROADCASTSS X0, Y4
+	XORQ         AX, AX
+
+quantize16:
+	VMULPS     (SI)(AX*4), Y4, Y0
+	VMULPS     32(SI)(AX*4), Y4, Y1
+	VCVTPS2DQ  Y0, Y0
+	VCVTPS2DQ  Y1, Y1
+	VPACKSSDW  Y1, Y0, Y0
+	VPERMQ     $0xd8, Y0, Y0
+	VMOVDQU    Y0, (DI)(AX*2)
+	ADDQ       $16, AX
+	CMPQ       AX, CX
+	JLT        quantize16
+	VZEROUPPER
+	RET
+
+// A pair of inner numbers of a product: 16 columns by one row at an offset.
+#define INTS(row, s0, s1) \
+	VPBROADCASTD row, Y14;       \
+	VPMADDWD     Y12, Y14, Y15;  \
+	VPADDD       Y15, s0, s0;    \
+	VPMADDWD     Y13, Y14, Y15;  \
+	VPADDD       Y15, s1, s1
+
+#define PAIR6(off) \
+	VMOVDQU 16*off(DI), Y12;          \
+	VMOVDQU 16*off+32(DI), Y13;       \
+	INTS(off(SI), Y0, Y1);            \
+	INTS(off(SI)(R8*1), Y2, Y3);      \
+	INTS(off(SI)(R8*2), Y4, Y5);      \
+	INTS(off(R9), Y6, Y7);            \
+	INTS(off(R9)(R8*1), Y8, Y9);      \
+	INTS(off(R9)(R8*2), Y10, Y11)
+
+#define PAIR4(off) \
+	VMOVDQU 16*off(DI), Y12;     \
+	VMOVDQU 16*off+32(DI), Y13;  \
+	INTS(off(SI), Y0, Y1);       \
+	INTS(off(SI)(R8*1), Y2, Y3); \
+	INTS(off(R9), Y4, Y5);       \
+	INTS(off(R9)(R8*1), Y6, Y7)
+
+// The sums of a row times its scale, stored or added.
+#define STORE(scale, s0, s1, c0, c1) \
+	VBROADCASTSS scale, Y14;      \
+	VCVTDQ2PS    s0, s0;          \
+	VCVTDQ2PS    s1, s1;          \
+	VMULPS       Y14, s0, s0;     \
+	VMULPS       Y14, s1, s1;     \
+	VMOVUPS      s0, c0;          \
+	VMOVUPS      s1, c1
+
+#define ADD(scale, s0, s1, c0, c1) \
+	VBROADCASTSS scale, Y14;      \
+	VCVTDQ2PS    s0, s0;          \
+	VCVTDQ2PS    s1, s1;          \
+	VFMADD213PS  c0, Y14, s0;     \
+	VFMADD213PS  c1, Y14, s1;     \
+	VMOVUPS      s0, c0;          \
+	VMOVUPS      s1, c1
+
+// func product6AVX2(pairs int, a *int16, lda int, b *int16, scales, c *float32, ldc int, add bool)
+TEXT ·product6AVX2(SB), NOSPLIT, $0-57
+	MOVQ    pairs+0(FP), CX
+	MOVQ    a+8(FP), SI
+	MOVQ    lda+16(FP), R8
+	MOVQ    b+24(FP), DI
+	MOVQ    scales+32(FP), R12
+	MOVQ    c+40(FP), DX
+	MOVQ    ldc+48(FP), R11
+	MOVBLZX add+56(FP), AX
+	SHLQ    $1, R8
+	SHLQ    $2, R11
+	LEAQ    (SI)(R8*2), R9
+	ADDQ    R8, R9
+	LEAQ    (DX)(R11*2), BX
+	ADDQ    R11, BX
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	VPXOR   Y4, Y4, Y4
+	VPXOR   Y5, Y5, Y5
+	VPXOR   Y6, Y6, Y6
+	VPXOR   Y7, Y7, Y7
+	VPXOR   Y8, Y8, Y8
+	VPXOR   Y9, Y9, Y9
+	VPXOR   Y10, Y10, Y10
+	VPXOR   Y11, Y11, Y11
+
+pairs6:
+	PAIR6(0)
+	PAIR6(4)
+	PAIR6(8)
+	PAIR6(12)
+	ADDQ  $16, SI
+	ADDQ  $16, R9
+	ADDQ  $256, DI
+	SUBQ  $4, CX
+	JNE   pairs6
+	TESTL AX, AX
+	JNE   add6
+	STORE(0(R12), Y0, Y1, (DX), 32(DX))
+	STORE(4(R12), Y2, Y3, (DX)(R11*1), 32(DX)(R11*1))
+	STORE(8(R12), Y4, Y5, (DX)(R11*2), 32(DX)(R11*2))
+	STORE(12(R12), Y6, Y7, (BX), 32(BX))
+	STORE(16(R12), Y8, Y9, (BX)(R11*1), 32(BX)(R11*1))
+	STORE(20(R12), Y10, Y11, (BX)(R11*2), 32(BX)(R11*2))
+	VZEROUPPER
+	RET
+
+add6:
+	ADD(0(R12), Y0, Y1, (DX), 32(DX))
+	ADD(4(R12), Y2, Y3, (DX)(R11*1), 32(DX)(R11*1))
+	ADD(8(R12), Y4, Y5, (DX)(R11*2), 32(DX)(R11*2))
+	ADD(12(R12), Y6, Y7, (BX), 32(BX))
+	ADD(16(R12), Y8, Y9, (BX)(R11*1), 32(BX)(R11*1))
+	ADD(20(R12), Y10, Y11, (BX)(R11*2), 32(BX)(R11*2))
+	VZEROUPPER
+	RET
+
+// func product4AVX2(pairs int, a *int16, lda int, b *int16, scales, c *float32, ldc int, add bool)
+TEXT ·product4AVX2(SB), NOSPLIT, $0-57
+	MOVQ    pairs+0(FP), CX
+	MOVQ    a+8(FP), SI
+	MOVQ    lda+16(FP), R8
+	MOVQ    b+24(FP), DI
+	MOVQ    scales+32(FP), R12
+	MOVQ    c+40(FP), DX
+	MOVQ    ldc+48(FP), R11
+	MOVBLZX add+56(FP), AX
+	SHLQ    $1, R8
+	SHLQ    $2, R11
+	LEAQ    (SI)(R8*2), R9
+	LEAQ    (DX)(R11*2), BX
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	VPXOR   Y4, Y4, Y4
+	VPXOR   Y5, Y5, Y5
+	VPXOR   Y6, Y6, Y6
+	VPXOR   Y7, Y7, Y7
+
+pairs4:
+	PAIR4(0)
+	PAIR4(4)
+	PAIR4(8)
+	PAIR4(12)
+	ADDQ  $16, SI
+	ADDQ  $16, R9
+	ADDQ  $256, DI
+	SUBQ  $4, CX
+	JNE   pairs4
+	TESTL AX, AX
+	JNE   add4
+	STORE(0(R12), Y0, Y1, (DX), 32(DX))
+	STORE(4(R12), Y2, Y3, (DX)(R11*1), 32(DX)(R11*1))
+	STORE(8(R12), Y4, Y5, (BX), 32(BX))
+	STORE(12(R12), Y6, Y7, (BX)(R11*1), 32(BX)(R11*1))
+	VZEROUPPER
+	RET
+
+add4:
+	ADD(0(R12), Y0, Y1, (DX), 32(DX))
+	ADD(4(R12), Y2, Y3, (DX)(R11*1), 32(DX)(R11*1))
+	ADD(8(R12), Y4, Y5, (BX), 32(BX))
+	ADD(12(R12), Y6, Y7, (BX)(R11*1), 32(BX)(R11*1))
+	VZEROUPPER
+	RET
+
+// One inner number of a product of float32: 16 columns of b by two rows of a at an
+// offset. R8
 // and R11 are the distances of the rows of a and c in bytes; the middle pointers
 // are three rows, or two, further than the first.
 #define COLUMNS \

@@ -51,8 +51,6 @@ func TestAssemblyIsTheSame(t *testing.T) {
 		both("gelu", x, func(x []float32) { gelu(x, scale, bias, factor) })
 		both("normRow", x, func(x []float32) { normRow(x, scale, bias) })
 		both("softmax", y, func(x []float32) { softmax(x, 0.2) })
-		bytes := rapid.SliceOfN(rapid.Byte(), n, n).Draw(t, "bytes")
-		both("spread", x, func(x []float32) { spread(x, bytes) })
 	})
 }
 
@@ -73,6 +71,41 @@ func TestProductsAreTheSame(t *testing.T) {
 	})
 }
 
+// Integers too: what is rounded to them, tiles, and their products, the largest
+// among them.
+func TestIntegersAreTheSame(t *testing.T) {
+	needVectors(t)
+	rapid.Check(t, func(t *rapid.T) {
+		k := rapid.SampledFrom([]int{16, 32, width}).Draw(t, "k")
+		x := row(t, k, rapid.SampledFrom([]float32{0, 1e-35, 1, 1e6}).Draw(t, "most"))
+		got, want := make([]int16, k), make([]int16, k)
+		units := make([]float32, 2)
+		quantize(got, x, &units[0])
+		quantizeGo(want, x, &units[1])
+		if !slices.Equal(got, want) || units[0] != units[1] {
+			t.Fatalf("%v becomes %v of %g, want %v of %g", x, got, units[0], want, units[1])
+		}
+
+		bytes := rapid.SliceOfN(rapid.SampledFrom([]byte{0, 1, 3, 127, 128, 129, 255}), k*tileOut, k*tileOut).Draw(t, "bytes")
+		tile, twin := make([]int16, k*tileOut), make([]int16, k*tileOut)
+		spread(tile, bytes)
+		spreadGo(twin, bytes)
+		if !slices.Equal(tile, twin) {
+			t.Fatalf("tiles %v, want %v", tile, twin)
+		}
+
+		rows := rapid.SampledFrom([]int{4, 6}).Draw(t, "rows")
+		lda, ldc := k+rapid.IntRange(0, 5).Draw(t, "beyond a"), tileOut+rapid.IntRange(0, 5).Draw(t, "beyond c")
+		a := rapid.SliceOfN(rapid.SampledFrom([]int16{0, 1, -1, 700, intMost, -intMost}), rows*lda, rows*lda).Draw(t, "a")
+		scales, c := row(t, rows, 10), row(t, rows*ldc+5, 1e6)
+		add := rapid.Bool().Draw(t, "add")
+		sums, others := slices.Clone(c), slices.Clone(c)
+		product(rows, k, a, lda, tile, scales, sums, ldc, add)
+		productGo(rows, k, a, lda, tile, scales, others, ldc, add)
+		same(t, "product", sums, others)
+	})
+}
+
 // And so has a text the same vector on a machine without.
 func TestSameVectorWithoutAssembly(t *testing.T) {
 	needVectors(t)
@@ -85,4 +118,17 @@ func TestSameVectorWithoutAssembly(t *testing.T) {
 			t.Errorf("%q has another vector without AVX2", text)
 		}
 	}
+}
+
+func BenchmarkEncodeWithoutAssembly(b *testing.B) {
+	e := encoder(b)
+	texts := textsOf(b, e, 22, 4)
+	start, i := cpuSeconds(), 0
+	without(func() {
+		for b.Loop() {
+			e.Encode(nil, texts[i%len(texts)])
+			i++
+		}
+	})
+	rate(b, b.N, cpuSeconds()-start)
 }
