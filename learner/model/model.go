@@ -79,12 +79,16 @@ type row struct {
 
 // New makes a model without examples. It panics on settings that Validate
 // refuses or on less than one class: both are the caller's mistake.
-func New(classes int, link Link, s Settings) *Model {
+func New(classes int, link Link, s Settings) *Model { return NewFrom(nil, classes, link, s) }
+
+// NewFrom is New with a prior that is not zero. It panics when the prior is not
+// for that many classes.
+func NewFrom(prior Prior, classes int, link Link, s Settings) *Model {
 	if err := s.Validate(); err != nil || classes < 1 {
 		panic(fmt.Sprintf("model: %d classes, settings %+v: %v", classes, s, err))
 	}
 	return &Model{
-		link: link, settings: s, w: newWeights(classes), index: make(map[int64]int),
+		link: link, settings: s, w: newWeights(classes, prior.guess(classes, s.Trust)), index: make(map[int64]int),
 		margin: make([]float32, classes), delta: make([]float32, classes), t: make([]float64, classes), u: make([]float64, classes),
 	}
 }
@@ -307,7 +311,7 @@ func (m *Model) recompute() {
 
 // rebuild is recompute with rows for the features of today's examples only.
 func (m *Model) rebuild() {
-	m.w = newWeights(m.w.classes)
+	m.w = newWeights(m.w.classes, m.w.guess)
 	m.dense = 0
 	for _, r := range m.sorted() {
 		m.w.retain(r.X)

@@ -64,7 +64,7 @@ func makeExample(rng *rand.Rand, id int64, classes int, link model.Link, dense b
 
 // descend finds the optimum in the primal by plain gradient descent on explicit
 // weights: slow, simple, and nothing shared with the dual solver.
-func descend(examples []model.Example, classes int, link model.Link, s model.Settings) func(model.Example) []float64 {
+func descend(examples []model.Example, classes int, link model.Link, s model.Settings, prior model.Prior) func(model.Example) []float64 {
 	type point map[int]float64
 	explicit := func(x feature.Vector) point {
 		p := point{-1: s.Bias}
@@ -96,6 +96,16 @@ func descend(examples []model.Example, classes int, link model.Link, s model.Set
 			}
 			for i, v := range x {
 				p[y] += weights[y][i] * v
+			}
+			for part, g := range prior {
+				p[y] += s.Trust[part] * float64(g.Bias[y])
+				for k, d := range e.X.Dense {
+					for j, v := range d {
+						if k == part {
+							p[y] += s.Trust[part] * float64(v*g.Weights[j*classes+y])
+						}
+					}
+				}
 			}
 		}
 		var sum float64
@@ -160,8 +170,13 @@ func TestSettlesAtTheOptimumOfGradientDescent(t *testing.T) {
 		for _, dense := range []bool{false, true} {
 			t.Run(fmt.Sprint(link, dense), func(t *testing.T) {
 				rng := rand.New(rand.NewPCG(7, 7))
-				s := model.Settings{Ridge: 0.5, Bias: 0.5, Parts: []float64{0.5, 2}}
-				m := model.New(3, link, s)
+				s := model.Settings{Ridge: 0.5, Bias: 0.5, Parts: []float64{0.5, 2}, Trust: []float64{1.5}}
+				g := model.Guess{Bias: []float32{1, 0, -1}}
+				for range 15 {
+					g.Weights = append(g.Weights, float32(rng.NormFloat64()))
+				}
+				prior := model.Prior{g}
+				m := model.NewFrom(prior, 3, link, s)
 				var examples []model.Example
 				for i := range 12 {
 					e := makeExample(rng, int64(i), 3, link, dense)
@@ -174,7 +189,7 @@ func TestSettlesAtTheOptimumOfGradientDescent(t *testing.T) {
 				if settled.Bound > 1e-4 {
 					t.Fatalf("did not settle: %+v", settled)
 				}
-				want := descend(examples, 3, link, s)
+				want := descend(examples, 3, link, s, prior)
 				for i := range 20 {
 					e := makeExample(rng, int64(100+i), 3, link, dense)
 					near(t, want(e), predict(m.View(), e), 2e-4)
@@ -261,15 +276,17 @@ func TestAnyHistoryEndsAtTheSameModel(t *testing.T) {
 			slice := &steps{Context: context.Background()}
 			for m.Bound() > tolerance { // many short calls
 				slice.left = 1 + rng.IntN(4)
-				m.Settle(slice, tolerance)
+				if m.Settle(slice, tolerance).Done {
+					break // at the tolerance, or where rounding begins
+				}
 			}
 			a, b := m.Settle(context.Background(), tolerance), fresh.Settle(context.Background(), tolerance)
-			if a.Bound > tolerance || b.Bound > tolerance || m.Len() != len(left) {
+			if a.Bound > 10*tolerance || b.Bound > 10*tolerance || m.Len() != len(left) {
 				t.Fatalf("not settled: %+v %+v", a, b)
 			}
 			for range 10 {
 				e := makeExample(rng, 0, classes, link, false)
-				near(t, predict(fresh.View(), e), predict(m.View(), e), 2*tolerance)
+				near(t, predict(fresh.View(), e), predict(m.View(), e), a.Bound+b.Bound)
 			}
 		})
 	}
@@ -454,5 +471,30 @@ func TestPutRefusesWhatIsNoExample(t *testing.T) {
 		if m.Len() != 0 {
 			t.Errorf("%s: kept", name)
 		}
+	}
+}
+
+func TestWithoutExamplesThePriorSpeaks(t *testing.T) {
+	rng := rand.New(rand.NewPCG(2, 3))
+	for _, link := range []model.Link{model.Exclusive, model.Independent} {
+		s := model.Settings{Ridge: 0.01, Bias: 0.1, Parts: []float64{1, 0}, Trust: []float64{10}}
+		prior := model.Prior{{Weights: []float32{1, 0, 0, 1, 0, 0, 0, 0, 0, 0}, Bias: []float32{0, -0.1}}}
+		m := model.NewFrom(prior, 2, link, s)
+		x := hashed.Encode("card")
+		x.Dense = [][]float32{{1, 0, 0, 0, 0}}
+		before := predict(m.View(), model.Example{X: x})
+		if before[0] < 0.99 {
+			t.Errorf("link %v: %v, the prior says the first", link, before)
+		}
+		for i := range 20 {
+			if err := m.Put(makeExample(rng, int64(i), 2, link, false)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		m.Settle(t.Context(), 1e-3)
+		for i := range 20 {
+			m.Remove(int64(i))
+		}
+		near(t, before, predict(m.View(), model.Example{X: x}), 0)
 	}
 }

@@ -79,7 +79,7 @@ func NewRegression(s Settings) *Regression {
 		panic(fmt.Sprintf("model: settings %+v: %v", s, err))
 	}
 	s.Bias = 0
-	r := &Regression{settings: s, index: map[int64]int{}, w: newWeights(columns), squares: newWeights(1)}
+	r := &Regression{settings: s, index: map[int64]int{}, w: newWeights(columns, Prior(nil).guess(columns, nil)), squares: newWeights(1, Prior(nil).guess(1, nil))}
 	r.changed()
 	return r
 }
@@ -200,6 +200,9 @@ func (r *Regression) Remove(id int64) bool {
 	r.examples = r.examples[:last]
 	delete(r.index, id)
 	r.changed()
+	if last == 0 {
+		r.center, r.fit = 0, fit{}
+	}
 	if last == 0 || r.w.dead > 1024 && r.w.dead > r.w.rows/2 {
 		r.rebuild()
 	}
@@ -254,7 +257,7 @@ func (r *Regression) sorted() []*sample {
 // with rows for the features of today's examples only. It ends the drift of many
 // small additions.
 func (r *Regression) rebuild() {
-	r.w, r.squares, r.dense = newWeights(columns), newWeights(1), 0
+	r.w, r.squares, r.dense = newWeights(columns, Prior(nil).guess(columns, nil)), newWeights(1, Prior(nil).guess(1, nil)), 0
 	for _, s := range r.sorted() {
 		r.w.retain(s.X)
 		r.squares.retain(s.X)

@@ -15,6 +15,9 @@ type Settings struct {
 	// Parts are the kernel weights of a vector's parts, the hashed one first. A
 	// missing entry is 1.
 	Parts []float64 `json:"parts,omitempty"`
+	// Trust is how much of the prior's guess is taken, a factor for each dense part.
+	// A missing entry is 0.
+	Trust []float64 `json:"trust,omitempty"`
 }
 
 // Defaults are a good start on hashed n-grams. Measured on held-out parts of six
@@ -37,6 +40,11 @@ func (s Settings) Validate() error {
 			return fmt.Errorf("weight %g of feature part %d must be 0 or more", p, i)
 		}
 	}
+	for i, t := range s.Trust {
+		if !(t >= 0) || math.IsInf(t, 0) {
+			return fmt.Errorf("trust %g in the prior of dense part %d must be 0 or more", t, i)
+		}
+	}
 	return nil
 }
 
@@ -46,6 +54,14 @@ func (s *Settings) part(i int) float32 {
 		return 1
 	}
 	return float32(math.Sqrt(s.Parts[i]))
+}
+
+// weight is the kernel weight of a part.
+func (s *Settings) weight(i int) float32 {
+	if i >= len(s.Parts) {
+		return 1
+	}
+	return float32(s.Parts[i])
 }
 
 // radius2 is the largest squared length a weighted vector with that many dense

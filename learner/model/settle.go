@@ -19,8 +19,10 @@ type Settled struct {
 }
 
 const (
-	// maxPasses after a change end Settle in any case.
+	// maxPasses after a change end Settle in any case, or maxSteps where that is
+	// more: few examples that contradict each other under a weak ridge take many.
 	maxPasses = 1000
+	maxSteps  = 1 << 18
 	// maxStale measurements that found the gap hardly smaller end it too: what is
 	// left is rounding. Far from there the gap halves much faster.
 	maxStale = 20
@@ -57,7 +59,9 @@ func (m *Model) Settle(ctx context.Context, tolerance float64) Settled {
 	return s
 }
 
-func (m *Model) stuck() bool { return m.passes >= maxPasses || m.stale >= maxStale }
+func (m *Model) stuck() bool {
+	return m.passes >= max(maxPasses, maxSteps/max(1, len(m.examples))) || m.stale >= maxStale
+}
 
 // Bound is the bound that was last measured, +Inf when the examples changed
 // since.

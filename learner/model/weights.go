@@ -27,15 +27,19 @@ type weights struct {
 	rows  int
 	dead  int // rows without examples
 
-	dense      [][]float32 // per dense part, dimension by class
+	// dense are the weights of the dense parts, dimension by class, times the root
+	// of the part's kernel weight, and bias are those of the bias times its value:
+	// so a prior's guess adds to them as it is.
+	dense      [][]float32
 	bias       []float32
+	guess      guess // what they are without examples
 	denseOwned bool
 }
 
-func newWeights(classes int) *weights {
+func newWeights(classes int, g guess) *weights {
 	w := &weights{
 		classes: classes, rowOf: make([]atomic.Int32, feature.Buckets),
-		bias: make([]float32, classes), denseOwned: true,
+		guess: g, dense: g.dense, bias: g.bias,
 	}
 	for classes<<(w.shift+1) <= pageFloats {
 		w.shift++
@@ -117,9 +121,12 @@ func (w *weights) add(v feature.Vector, s *Settings, delta []float32) {
 		axpy(scale*t.Units(), delta, row)
 	}
 	w.ownDense()
-	axpy(float32(s.Bias), delta, w.bias)
+	axpy(float32(s.Bias*s.Bias), delta, w.bias)
 	for part, d := range v.Dense {
-		weight := s.part(part + 1)
+		weight := s.weight(part + 1)
+		if weight == 0 {
+			continue
+		}
 		for j, x := range d {
 			axpy(weight*x, delta, w.dense[part][j*w.classes:(j+1)*w.classes])
 		}
@@ -151,9 +158,13 @@ func (w *weights) reset() {
 		w.owned[i] = true
 	}
 	w.ownDense()
-	clear(w.bias)
-	for _, d := range w.dense {
-		clear(d)
+	copy(w.bias, w.guess.bias)
+	for part, d := range w.dense {
+		n := 0
+		if part < len(w.guess.dense) {
+			n = copy(d, w.guess.dense[part])
+		}
+		clear(d[n:])
 	}
 }
 
@@ -181,21 +192,19 @@ func (l *lookup) margins(v feature.Vector, s *Settings, dst []float32) {
 		axpy(t.Units(), l.pages[row>>l.shift][at:at+l.classes], dst)
 	}
 	scale := v.Scale * s.part(0)
-	bias := float32(s.Bias)
 	for y := range dst {
-		dst[y] = dst[y]*scale + bias*l.bias[y]
+		dst[y] = dst[y]*scale + l.bias[y]
 	}
 	for part, d := range v.Dense {
 		if part >= len(l.dense) {
 			break
 		}
-		weight := s.part(part + 1)
 		for j, x := range d {
 			at := j * l.classes
 			if at+l.classes > len(l.dense[part]) {
 				break
 			}
-			axpy(weight*x, l.dense[part][at:at+l.classes], dst)
+			axpy(x, l.dense[part][at:at+l.classes], dst)
 		}
 	}
 }

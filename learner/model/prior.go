@@ -1,0 +1,43 @@
+package model
+
+import "fmt"
+
+// Prior is the mean of the Gaussian prior, part by part: what the model believes
+// before it has learned anything, and what it departs from. The hashed part and
+// parts that are not mentioned have mean zero. A Prior is immutable and may be
+// shared by any number of models.
+type Prior []Guess
+
+// Guess is the prior's mean for one dense part. Settings.Trust scales it.
+type Guess struct {
+	// Weights are the part's dimensions one after the other, each a number a class.
+	Weights []float32
+	// Bias is added to the margins, a number a class; nil is zero.
+	Bias []float32
+}
+
+// guess is a prior as the weights take it. It is not written.
+type guess struct {
+	dense [][]float32
+	bias  []float32
+}
+
+// guess scales the prior. It panics when the prior is not for that many classes.
+func (p Prior) guess(classes int, trust []float64) guess {
+	g := guess{bias: make([]float32, classes)}
+	for part := range p {
+		var dense []float32
+		if part < len(trust) && trust[part] != 0 {
+			w := p[part]
+			if len(w.Weights)%classes != 0 || w.Bias != nil && len(w.Bias) != classes {
+				panic(fmt.Sprintf("model: the prior of part %d does not fit %d classes", part, classes))
+			}
+			by := float32(trust[part])
+			dense = make([]float32, len(w.Weights))
+			axpy(by, w.Weights, dense)
+			axpy(by, w.Bias, g.bias)
+		}
+		g.dense = append(g.dense, dense)
+	}
+	return g
+}
