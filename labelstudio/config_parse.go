@@ -216,7 +216,7 @@ func newObject(kind string, t xml.StartElement, attrs map[string]string) Object 
 
 // canonicalType spells the tags hone knows as Label Studio's documentation does.
 func canonicalType(kind string) string {
-	for _, known := range slices.Concat(learnedTypes, []string{typeText, typeHyperText, typeParagraphs}, spanTypes) {
+	for _, known := range slices.Concat(learnedTypes, []string{typeText, typeHyperText, typeParagraphs}) {
 		if strings.EqualFold(kind, known) {
 			return known
 		}

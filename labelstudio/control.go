@@ -99,7 +99,7 @@ const (
 	typePairwise = "Pairwise"
 )
 
-var learnedTypes = []string{typeChoices, typeTaxonomy, typeRating, typeNumber, typePairwise}
+var learnedTypes = append([]string{typeChoices, typeTaxonomy, typeRating, typeNumber, typePairwise}, spanTypes...)
 
 // notLearned are tags that hone leaves alone on purpose, with the reason.
 var notLearned = map[string]string{
@@ -148,9 +148,11 @@ func (c *Control) judge(cfg *Config) string {
 		if why := c.ratingFault(); why != "" {
 			return why
 		}
+	case len(c.Labels) == 0 && c.LabelsSpans():
+		return "has no <Label>"
 	case len(c.Labels) == 0:
 		return "has no <Choice>"
-	case len(c.Labels) == 1 && !(c.Multiple && c.mayBeEmpty()):
+	case len(c.Labels) == 1 && !c.LabelsSpans() && !(c.Multiple && c.mayBeEmpty()):
 		return "has a single <Choice>, so there is nothing to choose"
 	}
 	if len(c.ToName) == 0 {

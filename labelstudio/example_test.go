@@ -39,7 +39,7 @@ func ExampleConfig_Check() {
 	}
 	fmt.Println(c.Check())
 	// Output:
-	// the label config has nothing hone can learn: <RectangleLabels name="box"> is a kind of tag hone does not learn yet; hone learns <Choices>, <Taxonomy>, <Rating>, <Number> and <Pairwise> over <Text>, <HyperText> or <Paragraphs>
+	// the label config has nothing hone can learn: <RectangleLabels name="box"> is a kind of tag hone does not learn yet; hone learns <Choices>, <Taxonomy>, <Rating>, <Number>, <Pairwise>, <Labels>, <HyperTextLabels> and <ParagraphLabels> over <Text>, <HyperText> or <Paragraphs>
 }
 
 func ExampleControl_DecodeChoices() {

@@ -15,9 +15,9 @@ import (
 // A checkpoint is where the heads' duals ended, in two bytes each. It only
 // saves time: from any duals, or none, the walk ends at the same optimum.
 //
-//	magic, then per head: key, encoder, classes, examples, then per example, by
-//	task id: the id's difference to the one before, the probabilities
-const checkpointMagic = "hone duals 1\n"
+//	magic, then per head: key, encoder, examples, then per example, by task id:
+//	the id's difference to the one before, the number of probabilities, they
+const checkpointMagic = "hone duals 2\n"
 
 type checkpoint struct {
 	heads map[string]map[event.TaskID][]float32
@@ -33,7 +33,7 @@ func (c checkpoint) duals(h *head, encoder string) map[event.TaskID][]float32 {
 func (p *project) checkpointBytes() int {
 	n := len(checkpointMagic)
 	for _, h := range p.heads {
-		n += 64 + len(h.key) + h.model.Len()*(4+2*h.model.Classes())
+		n += 64 + len(h.key) + 6*h.model.Len() + 2*h.model.DualNumbers()
 	}
 	return n
 }
@@ -48,10 +48,9 @@ func (p *project) checkpoint(encoder string) []byte {
 		key := h.key + "\x00" + encoder
 		out = binary.AppendUvarint(out, uint64(len(key)))
 		out = append(out, key...)
-		out = binary.AppendUvarint(out, uint64(h.model.Classes()))
 		duals := make([]dual, 0, h.model.Len())
 		h.model.Duals(func(e model.Example, p []float32) bool {
-			duals = append(duals, dual{e.ID, p})
+			duals = append(duals, dual{e.ID, slices.Clone(p)}) // a trainer may use its memory again
 			return true
 		})
 		slices.SortFunc(duals, func(a, b dual) int { return int(min(max(a.id-b.id, -1), 1)) })
@@ -60,6 +59,7 @@ func (p *project) checkpoint(encoder string) []byte {
 		for _, d := range duals {
 			out = binary.AppendVarint(out, d.id-last)
 			last = d.id
+			out = binary.AppendUvarint(out, uint64(len(d.p)))
 			for _, v := range d.p {
 				out = binary.LittleEndian.AppendUint16(out, uint16(math.Round(float64(v)*math.MaxUint16)))
 			}
@@ -81,19 +81,19 @@ func readCheckpoint(b []byte) (checkpoint, error) {
 	r := reader{b: b[len(checkpointMagic):]}
 	for len(r.b) > 0 {
 		key := string(r.take(int(r.uvarint())))
-		classes, n := int(r.uvarint()), int(r.uvarint())
-		if r.bad || classes < 1 || n < 0 || n > len(r.b) {
+		n := int(r.uvarint())
+		if r.bad || n < 0 || n > len(r.b) {
 			return checkpoint{}, fmt.Errorf("%w: head %q", errCheckpoint, key)
 		}
 		duals := make(map[event.TaskID][]float32, n)
 		id := int64(0)
 		for range n {
 			id += r.varint()
-			raw := r.take(2 * classes)
+			raw := r.take(2 * int(r.uvarint()))
 			if r.bad {
 				return checkpoint{}, fmt.Errorf("%w: it ends early", errCheckpoint)
 			}
-			p := make([]float32, classes)
+			p := make([]float32, len(raw)/2)
 			for y := range p {
 				p[y] = float32(binary.LittleEndian.Uint16(raw[2*y:])) / math.MaxUint16
 			}

@@ -92,7 +92,7 @@ func (w *labelStudio) act() *event.Changed {
 			return w.say(event.Changed{Annotations: []event.Annotation{a}, Tasks: []event.Task{w.tasks[a.Task]}})
 		}
 	case 6: // the label config is changed
-		w.config = []string{single, fewer, both, kinds, kinds}[w.rng.IntN(5)]
+		w.config = []string{single, fewer, both, kinds, kinds, marked}[w.rng.IntN(6)]
 		return w.say(event.Changed{LabelConfig: w.config})
 	}
 	// A task is annotated, now and then one that was before.
@@ -130,6 +130,13 @@ func (w *labelStudio) answer() []byte {
 	}
 	if w.rng.IntN(2) > 0 {
 		regions = append(regions, valued("pw", "pairwise", "selected", []string{"left", "right"}[w.rng.IntN(2)]))
+	}
+	if w.rng.IntN(2) > 0 {
+		from := w.rng.IntN(12)
+		regions = append(regions, map[string]any{
+			"id": "s", "from_name": "s", "to_name": "t", "type": "labels",
+			"value": map[string]any{"start": from, "end": from + 1 + w.rng.IntN(8), "labels": []string{[]string{"thing", "deed"}[w.rng.IntN(2)]}},
+		})
 	}
 	if regions == nil {
 		return []byte("[]")

@@ -43,14 +43,15 @@ type trainer interface {
 	Settings() model.Settings
 	// Put adds an example or replaces the one with its id.
 	Put(e model.Example) error
-	// Resume is Put from where a former run ended: duals as Duals gave them, Classes
-	// numbers. They decide how long the walk takes, not where it ends.
+	// Resume is Put from where a former run ended: duals as Duals gave them.
+	// They decide how long the walk takes, not where it ends.
 	Resume(e model.Example, duals []float32) error
 	// Remove forgets an example completely and reports whether it was there.
 	Remove(id int64) bool
 	Examples(f func(model.Example) bool)
 	Duals(f func(e model.Example, duals []float32) bool)
-	Classes() int
+	// DualNumbers is how many numbers Duals gives, over all examples.
+	DualNumbers() int
 	Settle(ctx context.Context, tolerance float64) model.Settled
 	// Bound is the most by which a probability can differ from the optimum's, +Inf
 	// when it is not known.
@@ -85,7 +86,8 @@ type input struct {
 // scratch is working memory of one goroutine.
 type scratch struct {
 	model.Scratch
-	p []float64
+	p      []float64
+	belief belief
 }
 
 // floats are n numbers to write to.
@@ -107,6 +109,9 @@ func kindOf(c labelstudio.Control) kind {
 		return number{}
 	case "Pairwise":
 		return pairwise{}
+	}
+	if c.LabelsSpans() {
+		return spans{}
 	}
 	return choices{}
 }

@@ -32,6 +32,9 @@ func (e *late) encode(text string) (feature.Vector, bool) {
 	return v, ok
 }
 
+// Fast is the encoder without the slow part.
+func (e *late) Fast() feature.Encoder { return e.Encoder }
+
 // attempt encodes and remembers which texts have no slow part yet. It is for one
 // goroutine.
 type attempt struct {

@@ -33,7 +33,8 @@ const bins = 15
 
 // outcome is how a prediction of one task turned out.
 type outcome struct {
-	truth, said []string // labels that people gave and those predicted, if it is about labels
+	truth, said []string              // labels that people gave and those predicted, if it is about labels
+	counts      map[string][3]float64 // in their place: hits, false alarms and misses by label
 	right       bool
 	loss        *float64 // log-loss, nil where there is none
 	far         *float64 // distance of what was said from the truth, nil where there is none
@@ -88,6 +89,13 @@ func (s *score) add(o outcome, keep float64) {
 		if b.right {
 			c[2]++
 		}
+	}
+	for label, n := range o.counts {
+		c := s.Labels[label]
+		for what := range n {
+			c[what] += n[what]
+		}
+		s.Labels[label] = c
 	}
 	truth, said := o.truth, o.said
 	count := func(label string, what int) {

@@ -31,6 +31,9 @@ const (
 		<Choice value="card"/><Choice value="money"/><Choice value="app"/></Choices>
 		<Choices name="m" toName="t" choice="multiple"><Choice value="urgent"/><Choice value="rude"/></Choices>
 		<TextArea name="why" toName="t"/></View>`
+	marked = `<View><Text name="t" value="$text"/><Choices name="c" toName="t">
+		<Choice value="card"/><Choice value="money"/><Choice value="app"/></Choices>
+		<Labels name="s" toName="t"><Label value="thing"/><Label value="deed"/></Labels></View>`
 )
 
 // kinds asks in every way but for spans.

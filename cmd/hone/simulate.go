@@ -35,14 +35,16 @@ answers, learn, and measure on other data. Needs no Label Studio and no running
 hone.
 
 Data are JSON lines, {"text": "...", "label": "..."}, or "labels": [...] where
-several hold; or Label Studio's JSON export. Both may be gzipped. Without a label
+several hold, or {"tokens": [...], "tags": ["O", "B-PER", ...]} for spans; or Label
+Studio's JSON export. Both may be gzipped. Without a label
 config the classes are the labels in the data; with one, its object tags say
 which fields are read. The share of random tasks, sampler.random_share, and the
 rest of the sampler are as configured.
 
 Accuracy is the share of test tasks whose labels are exactly right, and what hone
 abstains from counts as wrong. Macro-F1 is the mean over the labels in the test
-data. Both are the mean over the seeds, with their standard deviation.`,
+data. Span F1 is that of all spans together, right with both ends and the label.
+Each is the mean over the seeds, with the standard deviation.`,
 		Example: `  hone simulate --data train.jsonl --test test.jsonl
   hone simulate --data train.jsonl.gz --test test.jsonl.gz --strategy margin,random \
       --labels 0,50,100,200,500 --batch 10 --seeds 5 --plot curve.svg --json out.json
@@ -53,7 +55,7 @@ data. Both are the mean over the seeds, with their standard deviation.`,
 	f := cmd.Flags()
 	f.StringVar(&s.source.Train, "data", "", "labelled data to learn from (required)")
 	f.StringVar(&s.source.Test, "test", "", "labelled data to measure on (required)")
-	f.StringVar(&s.source.LabelConfig, "label-config", "", "file with Label Studio's XML (default: one Choices with the labels in the data)")
+	f.StringVar(&s.source.LabelConfig, "label-config", "", "file with Label Studio's XML (default: one Choices, or Labels, with the labels in the data)")
 	f.BoolVar(&s.source.Anonymous, "anonymous-labels", false, "rename the labels A1, A2 and so on, to see what their names contribute")
 	f.StringSliceVar(&s.options.Strategies, "strategy", nil, "strategies to compare: "+strings.Join(sampler.Strategies(), ", ")+" (default: the configured one and random)")
 	f.IntSliceVar(&s.options.Labels, "labels", []int{0, 10, 25, 50, 100, 200, 500}, "numbers of labels at which to measure")

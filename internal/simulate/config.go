@@ -19,9 +19,11 @@ import (
 // inferConfig makes the label config of data that came without one: a Choices
 // for each question that was answered, its classes those in the data.
 func inferConfig(entries []entry) (string, error) {
-	lines, exports := 0, 0
+	lines, exports, tagged := 0, 0, 0
 	for _, e := range entries {
-		if e.results == nil {
+		if e.spans {
+			tagged++
+		} else if e.results == nil {
 			lines++
 		} else {
 			exports++
@@ -30,11 +32,19 @@ func inferConfig(entries []entry) (string, error) {
 	switch {
 	case lines > 0 && exports > 0:
 		return "", errors.New("one file has a text a line and the other is a Label Studio export: give the label config with --label-config")
+	case tagged > 0 && tagged < len(entries):
+		return "", errors.New("some lines have tokens and tags, and others labels of the whole text: keep one kind")
 	case exports > 0:
 		return inferExport(entries)
 	}
-	q := asked{name: "label", objects: []string{"text"}, labels: map[string]bool{}}
+	q := asked{tag: "Choices", name: "label", objects: []string{"text"}, labels: map[string]bool{}}
+	if tagged > 0 {
+		q.tag = "Labels"
+	}
 	for _, e := range entries {
+		for _, s := range e.tagged {
+			q.labels[s.Labels[0]] = true
+		}
 		q.multiple = q.multiple || e.multiple
 		for _, l := range e.labels {
 			q.labels[l] = true
@@ -45,6 +55,7 @@ func inferConfig(entries []entry) (string, error) {
 
 // asked is one question while a config is made of the answers.
 type asked struct {
+	tag      string // of the control
 	name     string
 	objects  []string // names
 	multiple bool
@@ -58,29 +69,31 @@ func inferExport(entries []entry) (string, error) {
 	for _, e := range entries {
 		for _, regions := range e.results {
 			for _, r := range regions {
-				if r.Type != "choices" || r.FromName == "" || r.ToName == "" {
+				tag, ok := inferable[r.Type]
+				if !ok || r.FromName == "" || r.ToName == "" {
 					continue
 				}
 				var v struct {
 					Choices []string `json:"choices"`
+					Labels  []string `json:"labels"`
 				}
 				if err := json.Unmarshal(r.Value, &v); err != nil {
-					return "", fmt.Errorf("%s: the choices of %q are no list of texts: give the label config with --label-config", e.where, r.FromName)
+					return "", fmt.Errorf("%s: the labels of %q are no list of texts: give the label config with --label-config", e.where, r.FromName)
 				}
 				q := found[r.FromName]
 				if q == nil {
-					q = &asked{name: r.FromName, objects: []string{r.ToName}, labels: map[string]bool{}}
+					q = &asked{tag: tag, name: r.FromName, objects: []string{r.ToName}, labels: map[string]bool{}}
 					found[r.FromName] = q
 				}
 				q.multiple = q.multiple || len(v.Choices) > 1
-				for _, l := range v.Choices {
+				for _, l := range slices.Concat(v.Choices, v.Labels) {
 					q.labels[l] = true
 				}
 			}
 		}
 	}
 	if len(found) == 0 {
-		return "", fmt.Errorf("%s and what follows: no annotation has choices, which is what hone learns; give the label config with --label-config if they are there under another name", entries[0].where)
+		return "", fmt.Errorf("%s and what follows: no annotation has choices or labelled spans of text, which is what a config can be made of; give the label config with --label-config if they are there under another name", entries[0].where)
 	}
 	field, err := textField(entries)
 	if err != nil {
@@ -94,6 +107,9 @@ func inferExport(entries []entry) (string, error) {
 	}
 	return writeConfig(objects, questions), nil
 }
+
+// inferable are the types of results that a config can be made of, and their tags.
+var inferable = map[string]string{"choices": "Choices", "labels": "Labels"}
 
 // textField is the field of the task data that is shown: "text", or the only one
 // that is a text in every task.
@@ -136,23 +152,27 @@ func writeConfig(objects map[string]string, questions []asked) string {
 
 func writeQuestions(b *strings.Builder, questions []asked) {
 	for _, q := range questions {
-		choice := "single"
-		if q.multiple {
-			choice = "multiple"
+		attrs := []string{"name", q.name, "toName", strings.Join(q.objects, ",")}
+		label := "Label"
+		if q.tag == "Choices" {
+			choice := "single"
+			if q.multiple {
+				choice = "multiple"
+			}
+			attrs, label = append(attrs, "choice", choice), "Choice"
 		}
-		attrs := []string{"name", q.name, "toName", strings.Join(q.objects, ","), "choice", choice}
 		if q.required {
 			attrs = append(attrs, "required", "true")
 		}
-		writeTag(b, "Choices", "", attrs...)
+		writeTag(b, q.tag, "", attrs...)
 		names := q.order
 		if names == nil {
 			names = slices.Sorted(maps.Keys(q.labels))
 		}
 		for _, l := range names {
-			writeTag(b, "Choice", "/", "value", choiceValue(l))
+			writeTag(b, label, "/", "value", choiceValue(l))
 		}
-		b.WriteString("</Choices>\n")
+		b.WriteString("</" + q.tag + ">\n")
 	}
 }
 
@@ -188,7 +208,11 @@ func anonymous(cfg *labelstudio.Config) (config string, names map[string]map[str
 	for _, c := range cfg.Learnable() {
 		// An unanswered one must go on to say nothing, which needs required here
 		// if it was conditional there.
-		q := asked{name: c.Name, objects: c.ToName, multiple: c.Multiple, required: c.Required || c.Conditional}
+		tag := "Choices"
+		if c.LabelsSpans() {
+			tag = c.Type
+		}
+		q := asked{tag: tag, name: c.Name, objects: c.ToName, multiple: c.Multiple, required: c.Required || c.Conditional}
 		hidden := map[string]string{}
 		old := c.LabelNames()
 		slices.SortFunc(old, func(a, b string) int {

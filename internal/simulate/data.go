@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -101,6 +102,7 @@ type item struct {
 	truth []*truth
 }
 
+// truth are labels, or for a control that labels spans the spans' marks.
 type truth struct{ labels []string }
 
 // Load reads the data; errors name the file, the line and the fix.
@@ -215,6 +217,9 @@ func (b *binder) readable(data json.RawMessage) error {
 
 // answers are what each annotator says, by question; nil when nothing.
 func (b *binder) answers(e entry) ([][]*truth, error) {
+	if e.spans {
+		return b.tagged(e)
+	}
 	if e.results == nil {
 		t, err := b.answer(e)
 		return [][]*truth{{t}}, err
@@ -223,6 +228,10 @@ func (b *binder) answers(e entry) ([][]*truth, error) {
 	for _, regions := range e.results {
 		row := make([]*truth, len(b.from))
 		for i, q := range b.from {
+			if q.LabelsSpans() {
+				row[i] = q.marked(regions, e.data)
+				continue
+			}
 			if a := q.Choices(regions); a.OK {
 				row[i] = &truth{a.Labels}
 			}
@@ -278,11 +287,18 @@ func (b *binder) settle(it *item, said [][]*truth) {
 	it.truth = make([]*truth, len(b.to))
 	for _, row := range said {
 		regions := []labelstudio.Region{}
+		none := false // no span, which is an answer without a region
 		for i, t := range row {
 			if t == nil {
 				continue
 			}
 			q := &b.to[i]
+			if q.LabelsSpans() {
+				none = true
+				t.labels = renamed(t.labels, b.names[q.Name])
+				regions = append(regions, q.regions(t.labels, it.task.Data)...)
+				continue
+			}
 			if b.names != nil {
 				renamed := make([]string, len(t.labels))
 				for j, l := range t.labels {
@@ -292,7 +308,7 @@ func (b *binder) settle(it *item, said [][]*truth) {
 			}
 			regions = append(regions, q.EncodeChoices(fmt.Sprintf("r%d", i+1), t.labels, 1))
 		}
-		if len(regions) == 0 {
+		if len(regions) == 0 && !none {
 			continue
 		}
 		result, err := json.Marshal(regions)
@@ -324,11 +340,15 @@ func (q *question) majority(said [][]*truth, i int) *truth {
 		return nil
 	}
 	t, best := &truth{}, 0
-	for _, l := range q.labels {
+	labels := q.labels
+	if q.LabelsSpans() {
+		labels = slices.Sorted(maps.Keys(count))
+	}
+	for _, l := range labels {
 		switch c := count[l]; {
-		case q.Multiple && 2*c >= n:
+		case (q.Multiple || q.LabelsSpans()) && 2*c >= n:
 			t.labels = append(t.labels, l)
-		case !q.Multiple && c > best:
+		case !q.Multiple && !q.LabelsSpans() && c > best:
 			t.labels, best = []string{l}, c
 		}
 	}

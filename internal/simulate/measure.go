@@ -32,7 +32,7 @@ func (r *run) measure(ctx context.Context) (Point, error) {
 		return Point{}, err
 	}
 	p := Point{Labels: r.labels}
-	asked := 0
+	asked, spans := 0, 0
 	for i, q := range r.questions {
 		t := tally{hit: map[string]int{}, wrong: map[string]int{}, missed: map[string]int{}}
 		for j, it := range r.Data.test {
@@ -41,11 +41,18 @@ func (r *run) measure(ctx context.Context) (Point, error) {
 			}
 			var said []string
 			answered := false
-			if !answers[j].Abstains() {
+			if !answers[j].Abstains() && q.LabelsSpans() {
+				if m := q.marked(answers[j].Result, it.task.Data); m != nil {
+					said, answered = m.labels, true
+				}
+			} else if !answers[j].Abstains() {
 				a := q.Choices(answers[j].Result)
 				said, answered = a.Labels, a.OK || q.Multiple
 			}
 			t.answer(it.truth[i].labels, said, answered)
+			if q.LabelsSpans() {
+				continue
+			}
 			t.believe(it.truth[i].labels, q.believed(dists[j]), !q.Multiple)
 		}
 		if t.tasks == 0 {
@@ -54,11 +61,17 @@ func (r *run) measure(ctx context.Context) (Point, error) {
 		asked++
 		p.Accuracy += float64(t.right) / float64(t.tasks)
 		p.MacroF1 += t.macroF1(q.labels)
+		if q.LabelsSpans() {
+			spans++
+			p.SpanF1 += t.microF1()
+			continue
+		}
 		p.LogLoss += t.loss / float64(t.tasks)
 		p.ECE += t.ece()
 	}
-	n := float64(asked)
-	p.Accuracy, p.MacroF1, p.LogLoss, p.ECE = p.Accuracy/n, p.MacroF1/n, p.LogLoss/n, p.ECE/n
+	n, probable := float64(asked), float64(max(1, asked-spans))
+	p.Accuracy, p.MacroF1, p.LogLoss, p.ECE = p.Accuracy/n, p.MacroF1/n, p.LogLoss/probable, p.ECE/probable
+	p.SpanF1 /= float64(max(1, spans))
 	return p, nil
 }
 
@@ -70,14 +83,14 @@ func (t *tally) answer(truth, said []string, answered bool) {
 	}
 	for _, l := range said {
 		if slices.Contains(truth, l) {
-			t.hit[l]++
+			t.hit[labelOf(l)]++
 		} else {
-			t.wrong[l]++
+			t.wrong[labelOf(l)]++
 		}
 	}
 	for _, l := range truth {
 		if !slices.Contains(said, l) {
-			t.missed[l]++
+			t.missed[labelOf(l)]++
 		}
 	}
 }
@@ -95,6 +108,22 @@ func (t *tally) macroF1(labels []string) float64 {
 		return 0 // nobody gave any label
 	}
 	return sum / n
+}
+
+// microF1 is that of all answers together, whatever their label.
+func (t *tally) microF1() float64 {
+	hit, all := 0, 0
+	for _, n := range t.hit {
+		hit += n
+		all += 2 * n
+	}
+	for _, n := range t.wrong {
+		all += n
+	}
+	for _, n := range t.missed {
+		all += n
+	}
+	return 2 * float64(hit) / float64(max(1, all))
 }
 
 // believed is the model's distribution for the question; where it has none all

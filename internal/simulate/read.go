@@ -24,6 +24,9 @@ type entry struct {
 	labels   []string
 	multiple bool
 	results  [][]labelstudio.Region
+	// tagged are the spans of a line with tokens and tags, in bytes of its text.
+	tagged []labelstudio.Span
+	spans  bool
 }
 
 // readFile reads JSONL or a Label Studio JSON export, gzipped or not; which of
@@ -98,7 +101,7 @@ func readLines(path string, r *bufio.Reader) ([]entry, error) {
 	return out, nil
 }
 
-const wantLine = `each line is {"text": "...", "label": "..."}, or {"text": "...", "labels": ["...", "..."]} for several`
+const wantLine = `each line is {"text": "...", "label": "..."}, or {"text": "...", "labels": ["...", "..."]} for several, or {"tokens": ["...", "..."], "tags": ["O", "B-..."]} for spans`
 
 func readLine(line []byte) (entry, error) {
 	var fields map[string]json.RawMessage
@@ -117,7 +120,10 @@ func readLine(line []byte) (entry, error) {
 	case single && multiple:
 		return e, errors.New(`it has both "label" and "labels"; keep one`)
 	case tokens && tags:
-		return e, errors.New(`it has "tokens" and "tags": hone does not learn spans yet`)
+		if single || multiple {
+			return e, errors.New(`it has "tokens" and "tags" and labels too; keep one`)
+		}
+		return readTagged(fields["tokens"], fields["tags"])
 	case !single && !multiple:
 		return e, fmt.Errorf(`it has no "label"; %s`, wantLine)
 	case single:
@@ -145,6 +151,43 @@ func readLine(line []byte) (entry, error) {
 	delete(fields, "labels")
 	var err error
 	e.data, err = json.Marshal(fields)
+	return e, err
+}
+
+// readTagged reads a sentence as words and, for each, whether a span begins at it
+// (B-label), goes on (I-label) or is elsewhere (O). The text has a space between
+// two words. A span that goes on from nothing or from another label begins there.
+func readTagged(rawTokens, rawTags json.RawMessage) (entry, error) {
+	var tokens, tags []string
+	if json.Unmarshal(rawTokens, &tokens) != nil || json.Unmarshal(rawTags, &tags) != nil || len(tokens) != len(tags) {
+		return entry{}, fmt.Errorf(`"tokens" and "tags" are not two lists of texts of the same length; %s`, wantLine)
+	}
+	e := entry{spans: true}
+	var text strings.Builder
+	last := ""
+	for i, token := range tokens {
+		if i > 0 {
+			text.WriteByte(' ')
+		}
+		from := text.Len()
+		text.WriteString(strings.ToValidUTF8(token, "\uFFFD"))
+		position, label, found := strings.Cut(tags[i], "-")
+		label = strings.TrimSpace(label)
+		switch {
+		case tags[i] == "O":
+			last = ""
+			continue
+		case !found || label == "" || position != "B" && position != "I":
+			return entry{}, fmt.Errorf(`tag %d is %q, not "O", "B-label" or "I-label"`, i+1, tags[i])
+		case position == "I" && label == last:
+			e.tagged[len(e.tagged)-1].End = text.Len()
+		case text.Len() > from:
+			e.tagged = append(e.tagged, labelstudio.Span{Start: from, End: text.Len(), Labels: []string{label}})
+			last = label
+		}
+	}
+	var err error
+	e.data, err = json.Marshal(map[string]string{"text": text.String()})
 	return e, err
 }
 

@@ -91,6 +91,10 @@ type Point struct {
 	Accuracy float64 `json:"accuracy"`
 	// MacroF1 is the mean over the labels that the test data have.
 	MacroF1 float64 `json:"macro_f1"`
+	// SpanF1 is the F1 of all spans together, one being right when both ends and the
+	// label are; the mean over the controls that label spans, 0 without any. For
+	// those MacroF1 is the mean over labels, and LogLoss and ECE leave them out.
+	SpanF1 float64 `json:"span_f1,omitempty"`
 	// LogLoss is the mean negative logarithm of the truth's probability, per task.
 	LogLoss float64 `json:"log_loss"`
 	// ECE is the expected calibration error in 15 bins (Naeini, Cooper &

@@ -19,6 +19,7 @@ type Row struct {
 	Strategy          string
 	Labels            int
 	Accuracy, MacroF1 Spread
+	SpanF1            Spread // zero without a control that labels spans
 }
 
 // Rows are the mean curves, by strategy in the order of the curves.
@@ -41,6 +42,7 @@ func (r Result) Rows() []Row {
 			row := Row{Strategy: s, Labels: p.Labels}
 			row.Accuracy = spread(of, func(c Curve) float64 { return c.Points[i].Accuracy })
 			row.MacroF1 = spread(of, func(c Curve) float64 { return c.Points[i].MacroF1 })
+			row.SpanF1 = spread(of, func(c Curve) float64 { return c.Points[i].SpanF1 })
 			out = append(out, row)
 		}
 	}
@@ -65,9 +67,19 @@ func spread(curves []Curve, f func(Curve) float64) Spread {
 // Table writes the mean curves as text.
 func (r Result) Table(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
-	_, _ = fmt.Fprintln(t, "strategy\tlabels\taccuracy\tmacro-F1")
-	for _, row := range r.Rows() {
-		_, _ = fmt.Fprintf(t, "%s\t%d\t%v\t%v\n", row.Strategy, row.Labels, row.Accuracy, row.MacroF1)
+	rows := r.Rows()
+	spans := slices.ContainsFunc(rows, func(r Row) bool { return r.SpanF1.Mean > 0 })
+	_, _ = fmt.Fprint(t, "strategy\tlabels\taccuracy\tmacro-F1")
+	if spans {
+		_, _ = fmt.Fprint(t, "\tspan F1")
+	}
+	_, _ = fmt.Fprintln(t)
+	for _, row := range rows {
+		_, _ = fmt.Fprintf(t, "%s\t%d\t%v\t%v", row.Strategy, row.Labels, row.Accuracy, row.MacroF1)
+		if spans {
+			_, _ = fmt.Fprintf(t, "\t%v", row.SpanF1)
+		}
+		_, _ = fmt.Fprintln(t)
 	}
 	return t.Flush()
 }

@@ -40,6 +40,9 @@ type Vector struct {
 	// Dense are further parts (embeddings), each of length 1 or nil when this
 	// text has none. The order is the encoder's.
 	Dense [][]float32
+	// Tokens are the encodings of the text's tokens in order, for models that label
+	// tokens; the parts above are then empty.
+	Tokens []Vector
 }
 
 // Bytes is the memory the vector holds, for caches with a budget.
@@ -47,6 +50,10 @@ func (v Vector) Bytes() int {
 	n := 4*cap(v.Terms) + 64
 	for _, d := range v.Dense {
 		n += 4*cap(d) + 24
+	}
+	for _, t := range v.Tokens {
+		// Tokens share the vectors of words with their neighbours.
+		n += 4*len(t.Terms) + 24*len(t.Dense) + 4*wordDim*min(len(t.Dense), 1) + 104
 	}
 	return n
 }
@@ -61,7 +68,7 @@ func (v Vector) Empty() bool {
 			return false
 		}
 	}
-	return true
+	return len(v.Tokens) == 0
 }
 
 // Encoder turns texts into vectors. It must be a pure function of the text and

@@ -125,6 +125,9 @@ func (m *Model) Duals(f func(e Example, p []float32) bool) {
 	}
 }
 
+// DualNumbers is how many numbers Duals gives, over all examples.
+func (m *Model) DualNumbers() int { return len(m.examples) * m.w.classes }
+
 // Put adds an example or replaces the one with its id, and moves it to its best
 // given the others. Errors name what is wrong with the example; the model is
 // then unchanged.

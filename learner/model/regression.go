@@ -84,8 +84,8 @@ func NewRegression(s Settings) *Regression {
 	return r
 }
 
-// Classes is how many numbers Duals gives for an example.
-func (r *Regression) Classes() int { return columns }
+// DualNumbers is how many numbers Duals gives, over all examples.
+func (r *Regression) DualNumbers() int { return columns * len(r.examples) }
 
 // Len is the number of examples.
 func (r *Regression) Len() int { return len(r.examples) }

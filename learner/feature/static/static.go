@@ -115,6 +115,9 @@ func (e *Encoder) Encode(dst []float32, text string) []float32 {
 	return dst
 }
 
+// EmbedWord is Encode: a word is a short text.
+func (e *Encoder) EmbedWord(dst []float32, word string) []float32 { return e.Encode(dst, word) }
+
 // sum adds the vectors of up to block pieces to s.total. It works on two numbers
 // of 32 bits in a word at a time: rows are shifted from -128..127 to 0..255, which
 // the end takes back, so that nothing borrows from its neighbour.

@@ -1,0 +1,112 @@
+package simulate
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/hone-ml/hone/labelstudio"
+)
+
+// A mark is a span as a text: label, object, start and end. Two annotators, or an
+// annotator and the model, agree on a span when their marks are equal.
+
+func markOf(label, object string, s labelstudio.Span) string {
+	return strings.Join([]string{label, object, strconv.Itoa(s.Start), strconv.Itoa(s.End)}, "\x00")
+}
+
+// labelOf is the label of a mark; a label is its own.
+func labelOf(mark string) string {
+	label, _, _ := strings.Cut(mark, "\x00")
+	return label
+}
+
+// marked are the marks that regions make in a task; nil when they say nothing.
+func (q *question) marked(regions []labelstudio.Region, data json.RawMessage) *truth {
+	var t *truth
+	for _, o := range q.objects {
+		p, err := o.Passage(data)
+		if err != nil {
+			continue
+		}
+		a := q.Spans(regions, p)
+		if !a.OK {
+			continue
+		}
+		if t == nil {
+			t = &truth{}
+		}
+		for _, s := range a.Spans {
+			for _, l := range s.Labels {
+				if m := markOf(l, o.Name, s); !slices.Contains(t.labels, m) {
+					t.labels = append(t.labels, m)
+				}
+			}
+		}
+	}
+	return t
+}
+
+// regions are marks as a result.
+func (q *question) regions(marks []string, data json.RawMessage) []labelstudio.Region {
+	var out []labelstudio.Region
+	for _, o := range q.objects {
+		p, err := o.Passage(data)
+		if err != nil {
+			continue
+		}
+		var spans []labelstudio.Span
+		for _, m := range marks {
+			f := strings.Split(m, "\x00")
+			if len(f) != 4 || f[1] != o.Name {
+				continue
+			}
+			start, err1 := strconv.Atoi(f[2])
+			end, err2 := strconv.Atoi(f[3])
+			if err1 == nil && err2 == nil {
+				spans = append(spans, labelstudio.Span{Start: start, End: end, Labels: []string{f[0]}, Score: 1})
+			}
+		}
+		out = append(out, q.EncodeSpans("r/"+q.Name+"/"+o.Name, p, spans)...)
+	}
+	return out
+}
+
+// renamed are marks with the new names of their labels; without names they stay.
+func renamed(marks []string, names map[string]string) []string {
+	if names == nil {
+		return marks
+	}
+	out := make([]string, len(marks))
+	for i, m := range marks {
+		label, rest, _ := strings.Cut(m, "\x00")
+		out[i] = names[label] + "\x00" + rest
+	}
+	return out
+}
+
+// tagged is the answer of a line with tokens and tags.
+func (b *binder) tagged(e entry) ([][]*truth, error) {
+	if len(b.from) != 1 || !b.from[0].LabelsSpans() || len(b.from[0].objects) != 1 {
+		return nil, fmt.Errorf("a line with tokens and tags has the spans of one control over one text, which %s does not have: use one with a single <Labels>", b.given)
+	}
+	q := b.from[0]
+	p, err := q.objects[0].Passage(e.data)
+	if err != nil {
+		return nil, err
+	}
+	t := &truth{}
+	for _, s := range e.tagged {
+		if s.End > len(p.Text) {
+			return nil, fmt.Errorf("the text is %q, and a span ends beyond it: let the config show $text", p.Text)
+		}
+		name, ok := q.find(s.Labels[0])
+		if !ok {
+			return nil, fmt.Errorf("label %q is not in %s: add <Label value=%q/> to it, or take the line out", s.Labels[0], b.given, s.Labels[0])
+		}
+		t.labels = append(t.labels, markOf(name, p.Object, s))
+	}
+	return [][]*truth{{t}}, nil
+}
