@@ -28,7 +28,7 @@ const (
 	topics   = `<View><Text name="t" value="$text"/><Choices name="c" toName="t"><Choice value="A"/><Choice value="B"/></Choices></View>`
 	header   = "X-Hone-Secret"
 	secret   = "a-webhook-secret"
-	patience = 10 * time.Second
+	patience = 2 * time.Minute
 )
 
 // memory is a Vault.

@@ -48,8 +48,9 @@ func TestBigPool(t *testing.T) {
 		size, whole[len(whole)/2].Round(time.Millisecond), whole[len(whole)-1].Round(time.Millisecond))
 	t.Logf("of that hone's own part, webhook heard -> queue ranked: p50 %v, max %v",
 		own[len(own)/2].Round(time.Millisecond), own[len(own)-1].Round(time.Millisecond))
-	// Generous, for a busy machine: the aim is 250 ms.
-	if p50 := own[len(own)/2]; p50 > time.Second {
-		t.Errorf("hone's own part takes %v", p50)
+	// The aim is 250 ms. A machine that runs other things too delays some of them,
+	// which says nothing about hone; a hone that is slow delays all.
+	if quarter := own[len(own)/4]; quarter > 250*time.Millisecond {
+		t.Errorf("hone's own part takes %v and more in three of four cases", quarter)
 	}
 }

@@ -225,7 +225,7 @@ func tempDir(t fataler) (dir string, remove func()) {
 
 func rest(t fataler, l *learner.Learner) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(bg, time.Minute)
+	ctx, cancel := context.WithTimeout(bg, 5*time.Minute)
 	defer cancel()
 	for {
 		err := l.Rest(ctx)

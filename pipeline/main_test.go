@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const patience = 20 * time.Second
+const patience = 2 * time.Minute
 
 var fast = boltlog.Options{MinBackoff: time.Millisecond, MaxBackoff: 4 * time.Millisecond}
 

@@ -57,13 +57,13 @@ func newMachine(t *testing.T) machine {
 	version := regexp.MustCompile(`(?m)^VERSION=(.*)$`).FindSubmatch(script)
 	require.NotNil(t, version)
 	require.NoError(t, os.WriteFile(filepath.Join(venv, ".hone-complete"), version[1], 0o600))
-	m.env = append(os.Environ(), "HONE_LS_VENV="+venv, "MIGRATIONS="+filepath.Join(m.dir, "migrations"), "HONE_LS_WAIT=30")
+	m.env = append(os.Environ(), "HONE_LS_VENV="+venv, "MIGRATIONS="+filepath.Join(m.dir, "migrations"), "HONE_LS_WAIT=120")
 	return m
 }
 
 func (m machine) run(t *testing.T, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "./label-studio", args...)
 	var out, fault strings.Builder
@@ -169,18 +169,18 @@ func TestNothingOutlivesItsOwner(t *testing.T) {
 	m := newMachine(t)
 	pidFile := filepath.Join(m.dir, "pid")
 	cmd := exec.CommandContext(t.Context(), "./label-studio", "run", "--dir", filepath.Join(m.dir, "a"), "--port", "0", "--",
-		"sh", "-c", `echo $LS_PID > "$0.tmp"; mv "$0.tmp" "$0"; exec sleep 20`, pidFile)
+		"sh", "-c", `echo $LS_PID > "$0.tmp"; mv "$0.tmp" "$0"; exec sleep 300`, pidFile)
 	t.Cleanup(func() { m.down(filepath.Join(m.dir, "a")) })
 	cmd.Env, cmd.SysProcAttr = m.env, &syscall.SysProcAttr{Setpgid: true}
 	require.NoError(t, cmd.Start())
-	require.Eventually(t, func() bool { _, err := os.Stat(pidFile); return err == nil }, 30*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { _, err := os.Stat(pidFile); return err == nil }, 2*time.Minute, 20*time.Millisecond)
 	pid, err := os.ReadFile(pidFile)
 	require.NoError(t, err)
 	server := strings.TrimSpace(string(pid))
 	require.True(t, alive(t, server))
 	require.NoError(t, syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)) // the script and its command, by their own group
 	_ = cmd.Wait()
-	require.Eventually(t, func() bool { return !alive(t, server) }, 20*time.Second, 50*time.Millisecond)
+	require.Eventually(t, func() bool { return !alive(t, server) }, 2*time.Minute, 50*time.Millisecond)
 }
 
 func TestClearErrors(t *testing.T) {

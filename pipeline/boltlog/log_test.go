@@ -17,7 +17,7 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-const patience = 20 * time.Second
+const patience = 2 * time.Minute
 
 func subscribe(t *testing.T, l *boltlog.Log, group, topic string) <-chan *message.Message {
 	t.Helper()

@@ -86,7 +86,7 @@ func (m *machine) receive(t *rapid.T, g *groupModel) bool {
 	}
 	select {
 	case g.inFlight = <-g.messages:
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		t.Fatalf("group %s: entry %d of %d was not delivered", g.name, g.handled+1, m.published)
 	}
 	if got, want := string(g.inFlight.Payload), fmt.Sprint(g.handled+1); got != want {
@@ -220,7 +220,7 @@ func TestModel(t *testing.T) {
 
 // await waits until the acknowledged entry's cursor is written.
 func (m *machine) await(t *rapid.T, g *groupModel) {
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(patience)
 	for {
 		at, err := m.log.Cursor("t", g.name)
 		if err != nil {
