@@ -120,7 +120,7 @@ type Log struct {
 // sampler.strategy take; an encoder may also be one of EncoderKinds with an
 // address for the word in capitals.
 var (
-	Encoders     = []string{"static", "hashed", "minilm"}
+	Encoders     = []string{"static", "hashed", "words", "minilm"}
 	EncoderKinds = []string{"openai:URL"}
 	Strategies   = []string{"margin", "least_confidence", "entropy", "random"}
 )

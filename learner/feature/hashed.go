@@ -32,7 +32,8 @@ const (
 // group has values 1+log(tf), length 1, and half the say. It needs no
 // dictionary and knows no language: words are those of Unicode's annex 29.
 type Hashed struct {
-	pool sync.Pool
+	words bool // no character n-grams
+	pool  sync.Pool
 }
 
 // NewHashed makes the encoder. It is safe for concurrent use.
@@ -40,15 +41,28 @@ func NewHashed() *Hashed {
 	return &Hashed{pool: sync.Pool{New: func() any { return newScratch() }}}
 }
 
+// NewHashedWords makes an encoder of word 1- and 2-grams alone. It is several times
+// as fast, and knows nothing of words it has not seen.
+func NewHashedWords() *Hashed {
+	h := NewHashed()
+	h.words = true
+	return h
+}
+
 // Name implements Encoder. The number goes up whenever vectors change.
-func (h *Hashed) Name() string { return "hashed/1" }
+func (h *Hashed) Name() string {
+	if h.words {
+		return "words/1"
+	}
+	return "hashed/1"
+}
 
 // Encode implements Encoder. Invalid UTF-8 counts as the replacement character.
 func (h *Hashed) Encode(text string) Vector {
 	s := h.pool.Get().(*scratch)
 	defer h.pool.Put(s)
 	s.reset()
-	s.read(cut(text))
+	s.read(cut(text), !h.words)
 	return s.vector()
 }
 
@@ -64,37 +78,34 @@ func cut(text string) string {
 	return text[:end]
 }
 
-// scratch is the working memory of one Encode. The table counts grams per
-// bucket by open addressing; generation marks which slots are of this text, so
-// that nothing has to be cleared between texts.
+// scratch is the working memory of one Encode. Grams are counted in entries, in
+// order of first sight, which table finds by open addressing: it holds the entry's
+// number after base. Numbers of earlier texts are at most base, so nothing has to be
+// cleared between texts.
 type scratch struct {
-	table      []slot
-	generation uint32
-	used       []uint32 // slots of this text in order of first sight
-	runes      []rune
-
-	buckets []uint32
-	values  []float32
+	table   []uint32
+	base    uint32
+	entries []entry
+	runes   []rune
 }
 
-type slot struct {
+type entry struct {
 	bucket     uint32
-	generation uint32
 	word, char int32 // signed counts
 }
 
-func newScratch() *scratch { return &scratch{table: make([]slot, 1<<11)} }
+func newScratch() *scratch { return &scratch{table: make([]uint32, 1<<11)} }
 
 func (s *scratch) reset() {
-	s.used = s.used[:0]
-	s.generation++
-	if s.generation == 0 {
+	s.base += uint32(len(s.entries))
+	s.entries = s.entries[:0]
+	if s.base > 1<<31 {
 		clear(s.table)
-		s.generation = 1
+		s.base = 0
 	}
 }
 
-func (s *scratch) read(text string) {
+func (s *scratch) read(text string, chars bool) {
 	var last uint64 // hash of the word before, 0 at the start
 	it := words.FromString(text)
 	for it.Next() {
@@ -108,12 +119,13 @@ func (s *scratch) read(text string) {
 			h = (h ^ uint64(r)) * prime
 		}
 		h = mix(h)
-		s.count(h, true)
+		s.at(h).word += sign(h)
 		if last != 0 {
-			s.count(mix(last*seedPair^h), true)
+			pair := mix(last*seedPair ^ h)
+			s.at(pair).word += sign(pair)
 		}
 		last = h | 1
-		if letters {
+		if letters && chars {
 			s.grams()
 		}
 	}
@@ -156,7 +168,8 @@ func (s *scratch) grams() {
 		for j := i; j < end; j++ {
 			h = (h ^ uint64(s.runes[j])) * prime
 			if j-i >= minGram-1 {
-				s.count(mix(h), false)
+				g := mix(h)
+				s.at(g).char += sign(g)
 			}
 		}
 	}
@@ -171,80 +184,151 @@ func mix(h uint64) uint64 {
 	return h ^ h>>32
 }
 
-func (s *scratch) count(h uint64, word bool) {
+func sign(h uint64) int32 { return 1 - int32(h&1)<<1 }
+
+// at is the entry of a gram's bucket, a new one if there is none. It is valid until
+// the next call.
+func (s *scratch) at(h uint64) *entry {
 	bucket := uint32(h >> (64 - Bits))
-	sign := int32(1) - int32(h&1)<<1
-	at := s.find(bucket)
-	e := &s.table[at]
-	if e.generation != s.generation {
-		*e = slot{bucket: bucket, generation: s.generation}
-		s.used = append(s.used, at)
+	mask := uint32(len(s.table) - 1)
+	slot := bucket & mask
+	for {
+		i := s.table[slot] - s.base - 1 // large for what is free
+		if i >= uint32(len(s.entries)) {
+			break
+		}
+		if e := &s.entries[i]; e.bucket == bucket {
+			return e
+		}
+		slot = (slot + 1) & mask
 	}
-	if word {
-		e.word += sign
-	} else {
-		e.char += sign
-	}
-	if len(s.used)*2 > len(s.table) {
+	s.entries = append(s.entries, entry{bucket: bucket})
+	s.table[slot] = s.base + uint32(len(s.entries))
+	if len(s.entries)*2 > len(s.table) {
 		s.grow()
 	}
-}
-
-// find returns the slot of a bucket, or the free one where it belongs.
-func (s *scratch) find(bucket uint32) uint32 {
-	mask := uint32(len(s.table) - 1)
-	at := bucket & mask
-	for s.table[at].generation == s.generation && s.table[at].bucket != bucket {
-		at = (at + 1) & mask
-	}
-	return at
+	return &s.entries[len(s.entries)-1]
 }
 
 func (s *scratch) grow() {
-	old, used := s.table, s.used
-	s.table = make([]slot, 2*len(old))
-	s.used = make([]uint32, 0, len(s.table)/2+1)
-	for _, at := range used {
-		to := s.find(old[at].bucket)
-		s.table[to] = old[at]
-		s.used = append(s.used, to)
+	s.table, s.base = make([]uint32, 2*len(s.table)), 0
+	mask := uint32(len(s.table) - 1)
+	for i := range s.entries {
+		slot := s.entries[i].bucket & mask
+		for s.table[slot] != 0 {
+			slot = (slot + 1) & mask
+		}
+		s.table[slot] = uint32(i + 1)
 	}
 }
 
-// logs are the damped counts: a word said twice is not twice as telling.
-var logs = func() (l [64]float32) {
-	for n := 1; n < len(l); n++ {
-		l[n] = float32(1 + math.Log(float64(n)))
+// logs are the damped counts from -mostLogs to mostLogs: a word said twice is not
+// twice as telling.
+var logs = func() (l [2*mostLogs + 1]float32) {
+	for n := 1; n <= mostLogs; n++ {
+		l[mostLogs+n] = float32(1 + math.Log(float64(n)))
+		l[mostLogs-n] = -l[mostLogs+n]
 	}
 	return l
 }()
 
+const mostLogs = 63
+
 func damped(n int32) float32 {
-	switch {
-	case n < 0:
-		return -damped(-n)
-	case int(n) < len(logs):
-		return logs[n]
-	default:
-		return float32(1 + math.Log(float64(n)))
+	if i := uint32(n + mostLogs); i < uint32(len(logs)) {
+		return logs[i]
 	}
+	return dampedMany(n)
+}
+
+func dampedMany(n int32) float32 {
+	if n < 0 {
+		return -dampedMany(-n)
+	}
+	return float32(1 + math.Log(float64(n)))
 }
 
 func (s *scratch) vector() Vector {
 	var word2, char2 float64
-	for _, at := range s.used {
-		w, c := float64(damped(s.table[at].word)), float64(damped(s.table[at].char))
-		word2 += w * w
-		char2 += c * c
+	for i := range s.entries {
+		e := &s.entries[i]
+		if e.word != 0 {
+			w := float64(damped(e.word))
+			word2 += float64(w * w)
+		}
+		if e.char != 0 {
+			c := float64(damped(e.char))
+			char2 += float64(c * c)
+		}
 	}
-	word, char := inverse(word2), inverse(char2)
-	s.buckets, s.values = s.buckets[:0], s.values[:0]
-	for _, at := range s.used {
-		e := &s.table[at]
-		s.buckets = append(s.buckets, e.bucket)
-		s.values = append(s.values, word*damped(e.word)+char*damped(e.char))
+	return packed(s.entries, weights{inverse(word2), inverse(char2)})
+}
+
+// weights are what a gram said once is worth.
+type weights struct{ word, char float32 }
+
+func (w weights) of(e *entry) float32 {
+	return float32(w.word*damped(e.word)) + float32(w.char*damped(e.char))
+}
+
+// packed is quantize for counted grams. Nearly all grams of a text are said once, so
+// what those come to is computed once.
+func packed(entries []entry, w weights) Vector {
+	const (
+		neither = iota // more than one gram
+		oneWord
+		oneChar
+	)
+	kind := func(e *entry) int {
+		switch {
+		case e.word == 0 && uint32(e.char+1)&^2 == 0:
+			return oneChar
+		case e.char == 0 && uint32(e.word+1)&^2 == 0:
+			return oneWord
+		}
+		return neither
 	}
-	return quantize(s.buckets, s.values)
+	var biggest float32
+	var seen [3]bool
+	for i := range entries {
+		e := &entries[i]
+		k := kind(e)
+		seen[k] = true
+		if k == neither {
+			biggest = max(biggest, w.of(e), -w.of(e))
+		}
+	}
+	if seen[oneWord] {
+		biggest = max(biggest, w.word)
+	}
+	if seen[oneChar] {
+		biggest = max(biggest, w.char)
+	}
+	if biggest == 0 {
+		return Vector{}
+	}
+	toUnits := valueMax / float64(biggest)
+	word, char := round(float64(w.word)*toUnits), round(float64(w.char)*toUnits)
+	terms := make([]Term, 0, len(entries))
+	var units2 int64
+	for i := range entries {
+		e := &entries[i]
+		var u int32
+		switch kind(e) {
+		case oneWord:
+			u = word * e.word
+		case oneChar:
+			u = char * e.char
+		default:
+			u = round(float64(w.of(e)) * toUnits)
+		}
+		if u == 0 {
+			continue
+		}
+		units2 += int64(u) * int64(u)
+		terms = append(terms, pack(e.bucket, u))
+	}
+	return scaled(terms, units2)
 }
 
 func inverse(norm2 float64) float32 {

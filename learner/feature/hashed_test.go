@@ -1,6 +1,9 @@
 package feature_test
 
 import (
+	"encoding/binary"
+	"fmt"
+	"hash/fnv"
 	"math"
 	"strings"
 	"sync"
@@ -9,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/hone-ml/hone/internal/newslike"
 	"github.com/hone-ml/hone/learner/feature"
 )
 
@@ -156,5 +160,29 @@ func BenchmarkHashed(b *testing.B) {
 			}
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "texts/s")
 		})
+	}
+}
+
+// A name stands for vectors, bit for bit and over all versions of hone: when this
+// fails, the name must change.
+func TestHashedVectorsAreThoseOfTheirName(t *testing.T) {
+	texts := []string{strings.Repeat("ünïcode “quoted” it's 3.14 e-mail 卡片还没有到 👩‍👩‍👧 a_b ", 90)}
+	for _, n := range newslike.Make(300, 4, 7) {
+		texts = append(texts, n.Text)
+	}
+	for name, h := range map[string]*feature.Hashed{
+		"hashed/1 b0fbd669748b4488": feature.NewHashed(), "words/1 918cd3b50c667c39": feature.NewHashedWords(),
+	} {
+		sum := fnv.New64a()
+		for _, text := range texts {
+			v := h.Encode(text)
+			for _, term := range v.Terms {
+				_ = binary.Write(sum, binary.LittleEndian, term)
+			}
+			_ = binary.Write(sum, binary.LittleEndian, []float32{v.Scale, v.Norm2})
+		}
+		if got := fmt.Sprintf("%s %x", h.Name(), sum.Sum64()); got != name {
+			t.Errorf("vectors are %s, want %s", got, name)
+		}
 	}
 }

@@ -83,24 +83,41 @@ type Encoder interface {
 // quantize packs buckets and their values into a vector of length
 // 1. Both slices run in parallel.
 func quantize(buckets []uint32, values []float32) Vector {
-	var biggest float64
+	var biggest float32
 	for _, v := range values {
-		biggest = max(biggest, math.Abs(float64(v)))
+		biggest = max(biggest, v, -v)
 	}
 	if biggest == 0 {
 		return Vector{}
 	}
 	terms := make([]Term, 0, len(values))
-	toUnits := valueMax / biggest
-	var units2 float64
+	toUnits := valueMax / float64(biggest)
+	var units2 int64
 	for i, v := range values {
-		u := math.Round(float64(v) * toUnits)
+		u := round(float64(v) * toUnits)
 		if u == 0 {
 			continue
 		}
-		units2 += u * u
-		terms = append(terms, pack(buckets[i], int32(u)))
+		units2 += int64(u) * int64(u)
+		terms = append(terms, pack(buckets[i], u))
 	}
-	scale := float32(1 / math.Sqrt(units2))
-	return Vector{Terms: terms, Scale: scale, Norm2: float32(units2 * float64(scale) * float64(scale))}
+	return scaled(terms, units2)
+}
+
+// scaled is the vector of length 1 of terms whose units' squares sum to units2.
+func scaled(terms []Term, units2 int64) Vector {
+	scale := float32(1 / math.Sqrt(float64(units2)))
+	return Vector{Terms: terms, Scale: scale, Norm2: float32(float64(units2) * float64(scale) * float64(scale))}
+}
+
+// round is math.Round of a number well within 32 bits.
+func round(x float64) int32 {
+	n := int32(x)
+	switch rest := x - float64(n); {
+	case rest >= 0.5:
+		n++
+	case rest <= -0.5:
+		n--
+	}
+	return n
 }

@@ -1,5 +1,8 @@
 package model
 
+// leastAVX is the length from which on axpy does better than axpyGo.
+const leastAVX = 8
+
 // axpyGo is axpy on any machine.
 func axpyGo(a float32, x, y []float32) {
 	y = y[:len(x)]

@@ -12,7 +12,7 @@ func axpyAVX(a float32, x, y *float32, n int)
 // axpy adds a times x to y, which is at least as long. Half the time of learning
 // and of predicting with many classes is spent here.
 func axpy(a float32, x, y []float32) {
-	if len(x) < 8 || !hasAVX {
+	if len(x) < leastAVX || !hasAVX {
 		axpyGo(a, x, y)
 		return
 	}

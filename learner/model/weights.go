@@ -116,19 +116,12 @@ func (w *weights) ownDense() {
 // add adds delta times the weighted features of v.
 func (w *weights) add(v feature.Vector, s *Settings, delta []float32) {
 	scale := v.Scale * s.part(0)
-	for _, t := range v.Terms {
-		row := w.writable(int(w.rowOf[t.Bucket()].Load()) - 1)
-		axpy(scale*t.Units(), delta, row)
-	}
+	w.addTerms(v.Terms, scale, delta)
 	w.ownDense()
 	axpy(float32(s.Bias*s.Bias), delta, w.bias)
 	for part, d := range v.Dense {
-		weight := s.weight(part + 1)
-		if weight == 0 {
-			continue
-		}
-		for j, x := range d {
-			axpy(weight*x, delta, w.dense[part][j*w.classes:(j+1)*w.classes])
+		if weight := s.weight(part + 1); weight != 0 {
+			addToRows(weight, d, delta, w.dense[part])
 		}
 	}
 }
@@ -182,15 +175,7 @@ type lookup struct {
 // margins overwrites dst, one number a class.
 func (l *lookup) margins(v feature.Vector, s *Settings, dst []float32) {
 	clear(dst)
-	mask := int32(1)<<l.shift - 1
-	for _, t := range v.Terms {
-		row := l.rowOf[t.Bucket()].Load() - 1
-		if uint32(row) >= uint32(l.rows) {
-			continue
-		}
-		at := int(row&mask) * l.classes
-		axpy(t.Units(), l.pages[row>>l.shift][at:at+l.classes], dst)
-	}
+	l.terms(v.Terms, dst)
 	scale := v.Scale * s.part(0)
 	for y := range dst {
 		dst[y] = dst[y]*scale + l.bias[y]
@@ -199,12 +184,6 @@ func (l *lookup) margins(v feature.Vector, s *Settings, dst []float32) {
 		if part >= len(l.dense) {
 			break
 		}
-		for j, x := range d {
-			at := j * l.classes
-			if at+l.classes > len(l.dense[part]) {
-				break
-			}
-			axpy(x, l.dense[part][at:at+l.classes], dst)
-		}
+		addRows(d, l.dense[part], dst)
 	}
 }

@@ -16,7 +16,9 @@ import (
 const (
 	// Hashed are hashed word and character n-grams alone.
 	Hashed = "hashed"
-	// Static are those and, as the one dense part, the vectors in the program.
+	// Words are hashed word 1- and 2-grams alone, what Vowpal Wabbit reads of a text.
+	Words = "words"
+	// Static are Hashed and, as the one dense part, the vectors in the program.
 	Static = "static"
 	// MiniLM are those of Static and, coming later, the vectors of the transformer in
 	// the program.
@@ -28,7 +30,7 @@ const (
 
 // Names are those that Open knows, and the beginnings of those that go on with an
 // address.
-func Names() []string { return []string{Static, Hashed, MiniLM, OpenAI + "URL"} }
+func Names() []string { return []string{Static, Hashed, Words, MiniLM, OpenAI + "URL"} }
 
 // Options are what the encoders need beyond their names.
 type Options struct {
@@ -60,6 +62,8 @@ func Open(name string, o Options) (Encoder, error) {
 	switch {
 	case name == Hashed:
 		return Encoder{Fast: feature.NewHashed()}, nil
+	case name == Words:
+		return Encoder{Fast: feature.NewHashedWords()}, nil
 	case name == Static:
 		return Encoder{Fast: Default()}, nil
 	case name == MiniLM:
