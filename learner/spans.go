@@ -231,6 +231,14 @@ func (p spotter) answer(id string, in input, s *scratch) ([]labelstudio.Region, 
 	return p.regions(id, d, p.find(s)), p.sureness(s)
 }
 
+// name is the front of the ids of regions in a passage.
+func (d document) name(id string, passage int) string {
+	if len(d.passages) > 1 {
+		id += "/" + d.passages[passage].Object
+	}
+	return id
+}
+
 // starts are the tokens where a passage starts, and with it what went before ends.
 func (d document) starts() []int {
 	out := make([]int, len(d.tokens))
@@ -257,11 +265,7 @@ func (p spotter) regions(id string, d document, fs []found) []labelstudio.Region
 				})
 			}
 		}
-		name := id
-		if len(d.passages) > 1 {
-			name += "/" + passage.Object
-		}
-		out = append(out, p.control.EncodeSpans(name, passage, marked)...)
+		out = append(out, p.control.EncodeSpans(d.name(id, i), passage, marked)...)
 		base += len(tokens)
 	}
 	return out

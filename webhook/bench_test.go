@@ -218,6 +218,10 @@ func (nobody) Predict(_ context.Context, _ event.ProjectID, _ string, tasks []ev
 	return make([]labelstudio.Prediction, len(tasks)), nil
 }
 
+func (nobody) Extend(context.Context, event.ProjectID, string, event.Task, []labelstudio.Region) (labelstudio.Prediction, error) {
+	return labelstudio.Prediction{}, nil
+}
+
 func openBench(b *testing.B, name string) *bbolt.DB {
 	b.Helper()
 	db, err := bbolt.Open(filepath.Join(b.TempDir(), name), 0o600, nil)

@@ -121,6 +121,7 @@ type hone struct {
 	mu         sync.Mutex
 	versionsOf map[event.ProjectID][]string
 	setups     []SetupInfo
+	drawn      []labelstudio.Region // in interactive requests
 	setup      func(context.Context, SetupInfo) (string, error)
 	predict    func(context.Context, event.ProjectID, string, []event.Task) ([]labelstudio.Prediction, error)
 }
@@ -150,6 +151,17 @@ func (h *hone) Setup(ctx context.Context, info SetupInfo) (string, error) {
 		return setup(ctx, info)
 	}
 	return "hone-1", nil
+}
+
+func (h *hone) Extend(ctx context.Context, p event.ProjectID, config string, task event.Task, drawn []labelstudio.Region) (labelstudio.Prediction, error) {
+	h.mu.Lock()
+	h.drawn = append(h.drawn, drawn...)
+	h.mu.Unlock()
+	out, err := h.Predict(ctx, p, config, []event.Task{task})
+	if err != nil {
+		return labelstudio.Prediction{}, err
+	}
+	return out[0], nil
 }
 
 func (h *hone) Predict(ctx context.Context, p event.ProjectID, config string, tasks []event.Task) ([]labelstudio.Prediction, error) {

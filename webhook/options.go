@@ -27,6 +27,8 @@ type Publisher interface {
 // It is called from many goroutines.
 type Predictor interface {
 	Predict(ctx context.Context, p event.ProjectID, labelConfig string, tasks []event.Task) ([]labelstudio.Prediction, error)
+	// Extend answers an annotator who is at work on a task and has drawn regions.
+	Extend(ctx context.Context, p event.ProjectID, labelConfig string, task event.Task, drawn []labelstudio.Region) (labelstudio.Prediction, error)
 }
 
 // Projects says what hone knows, from memory: both methods answer at once and

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
 )
 
@@ -58,7 +60,11 @@ func (s *Server) predict(c *gin.Context) {
 		if s.OnPredict != nil && !interactive {
 			s.OnPredict(p, req.Tasks)
 		}
-		preds, err = s.Predictor.Predict(c.Request.Context(), p, req.LabelConfig, req.Tasks)
+		if interactive {
+			preds, err = s.extend(c.Request.Context(), p, req)
+		} else {
+			preds, err = s.Predictor.Predict(c.Request.Context(), p, req.LabelConfig, req.Tasks)
+		}
 		if err == nil && len(preds) != len(req.Tasks) {
 			s.log.WithField("project", p).Errorf("%d predictions were made for %d tasks", len(preds), len(req.Tasks))
 			outcome = predictFailed
@@ -74,6 +80,22 @@ func (s *Server) predict(c *gin.Context) {
 	}
 	s.metrics.tasks.Add(float64(len(req.Tasks)))
 	s.answer(c, preds, interactive)
+}
+
+// extend answers an annotator at work. What they drew is read loosely: what is no
+// region is passed over.
+func (s *Server) extend(ctx context.Context, p event.ProjectID, req labelstudio.PredictRequest) ([]labelstudio.Prediction, error) {
+	drawn, err := labelstudio.DecodeRegions(req.Context.Result)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]labelstudio.Prediction, len(req.Tasks))
+	for i, t := range req.Tasks {
+		if out[i], err = s.Predictor.Extend(ctx, p, req.LabelConfig, t, drawn); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 func nothingDrawn(c *labelstudio.PredictContext) bool {

@@ -89,6 +89,9 @@ func TestPredictInteractive(t *testing.T) {
 	if a := predict(t, url, body); len(a.Results) != 1 || len(a.Results[0].Result) != 1 {
 		t.Errorf("drawn: %+v", a)
 	}
+	if len(r.hone.drawn) != 1 || r.hone.drawn[0].Type != "choices" {
+		t.Errorf("the predictor was told of %+v", r.hone.drawn)
+	}
 	// Label Studio's editor reads result without looking whether it is there.
 	i := strings.Index(body, `"context": `)
 	for _, b := range []string{
