@@ -90,9 +90,10 @@ func FuzzOpen(f *testing.F) {
 	f.Add(embedded[:headerSize])
 	f.Add(embedded[:24])
 	f.Add([]byte(magic))
+	whole := slices.Clone(embedded)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		n := min(len(data), headerSize)
-		whole := append(slices.Clone(data[:n]), embedded[n:]...)
+		copy(whole, embedded[:headerSize])
+		copy(whole[:headerSize], data)
 		_, err := open(whole, tokens)
 		if same := bytes.Equal(whole[:headerSize], embedded[:headerSize]); same != (err == nil) {
 			t.Fatalf("the same header: %v; %v", same, err)
