@@ -74,7 +74,7 @@ func TestLoop(t *testing.T) {
 	}
 	slices.Sort(taken)
 	t.Logf("annotation accepted by Label Studio -> new queue visible in Label Studio, %d tasks, %d labels: p50 %v, p90 %v, max %v",
-		len(truth), len(taken), taken[len(taken)/2], taken[len(taken)*9/10], taken[len(taken)-1])
+		len(truth), len(taken), taken[len(taken)/2].Round(time.Millisecond), taken[len(taken)*9/10].Round(time.Millisecond), taken[len(taken)-1].Round(time.Millisecond))
 
 	p := h.status(project)
 	if p.Labels != 60 || p.Pool != len(truth)-60 {
