@@ -60,6 +60,7 @@ type asked struct {
 	objects  []string // names
 	multiple bool
 	required bool
+	attrs    []string // further ones, in pairs
 	labels   map[string]bool
 	order    []string // of the labels; sorted if nil
 }
@@ -69,8 +70,11 @@ func inferExport(entries []entry) (string, error) {
 	for _, e := range entries {
 		for _, regions := range e.results {
 			for _, r := range regions {
+				if r.FromName == "" || r.ToName == "" || inferNumber(found, r) {
+					continue
+				}
 				tag, ok := inferable[r.Type]
-				if !ok || r.FromName == "" || r.ToName == "" {
+				if !ok {
 					continue
 				}
 				var v struct {
@@ -93,7 +97,7 @@ func inferExport(entries []entry) (string, error) {
 		}
 	}
 	if len(found) == 0 {
-		return "", fmt.Errorf("%s and what follows: no annotation has choices or labelled spans of text, which is what a config can be made of; give the label config with --label-config if they are there under another name", entries[0].where)
+		return "", fmt.Errorf("%s and what follows: no annotation has choices, ratings, numbers or labelled spans of text, which is what a config can be made of; give the label config with --label-config if they are there under another name", entries[0].where)
 	}
 	field, err := textField(entries)
 	if err != nil {
@@ -152,7 +156,11 @@ func writeConfig(objects map[string]string, questions []asked) string {
 
 func writeQuestions(b *strings.Builder, questions []asked) {
 	for _, q := range questions {
-		attrs := []string{"name", q.name, "toName", strings.Join(q.objects, ",")}
+		attrs := append([]string{"name", q.name, "toName", strings.Join(q.objects, ",")}, q.attrs...)
+		if q.labels == nil && q.order == nil { // it has none
+			writeTag(b, q.tag, "/", attrs...)
+			continue
+		}
 		label := "Label"
 		if q.tag == "Choices" {
 			choice := "single"
@@ -213,6 +221,19 @@ func anonymous(cfg *labelstudio.Config) (config string, names map[string]map[str
 			tag = c.Type
 		}
 		q := asked{tag: tag, name: c.Name, objects: c.ToName, multiple: c.Multiple, required: c.Required || c.Conditional}
+		switch c.Type {
+		case "Rating", "Number", "Pairwise": // no names to hide
+			q.tag = c.Type
+			for _, k := range slices.Sorted(maps.Keys(c.Attrs)) {
+				if !strings.EqualFold(k, "name") && !strings.EqualFold(k, "toName") {
+					q.attrs = append(q.attrs, k, c.Attrs[k])
+				}
+			}
+			questions = append(questions, q)
+			continue
+		case "Taxonomy": // each path by itself, and never none
+			q.required = true
+		}
 		hidden := map[string]string{}
 		old := c.LabelNames()
 		slices.SortFunc(old, func(a, b string) int {

@@ -232,9 +232,7 @@ func (b *binder) answers(e entry) ([][]*truth, error) {
 				row[i] = q.marked(regions, e.data)
 				continue
 			}
-			if a := q.Choices(regions); a.OK {
-				row[i] = &truth{a.Labels}
-			}
+			row[i] = q.said(regions)
 		}
 		out = append(out, row)
 	}
@@ -248,12 +246,15 @@ func (b *binder) answer(e entry) (*truth, error) {
 	}
 	q := b.from[0]
 	if !q.Multiple && len(e.labels) != 1 {
-		return nil, fmt.Errorf(`it has %d labels, but <Choices name=%q> takes one: make it choice="multiple", or keep one label`, len(e.labels), q.Name)
+		return nil, fmt.Errorf(`it has %d labels, but <%s name=%q> takes one: make it choice="multiple", or keep one label`, len(e.labels), q.Type, q.Name)
 	}
 	t := &truth{}
 	for _, l := range e.labels {
 		name, ok := q.find(l)
 		if !ok {
+			if q.Type != "Choices" {
+				return nil, fmt.Errorf("label %q is no answer that <%s name=%q> in %s takes: mend either, or take the line out", l, q.Type, q.Name, b.given)
+			}
 			return nil, fmt.Errorf("label %q is not in %s: add <Choice value=%q/> to it, or take the line out", l, b.given, l)
 		}
 		if !slices.Contains(t.labels, name) {
@@ -263,12 +264,21 @@ func (b *binder) answer(e entry) (*truth, error) {
 	return t, nil
 }
 
-// find is the name of the label that data calls l: by its name, its value or its
-// alias.
+// find is the name of the label that data calls l: by its name, its path, its value
+// or its alias.
 func (q *question) find(l string) (string, bool) {
+	if q.isNumber() {
+		return q.findNumber(l)
+	}
 	for _, l := range []string{l, choiceValue(l)} {
 		if slices.Contains(q.labels, l) {
 			return l, true
+		}
+		if at := slices.IndexFunc(q.Labels, func(x labelstudio.Label) bool { return strings.Join(x.Path, " / ") == l }); at >= 0 {
+			return q.labels[at], true
+		}
+		if q.Type != "Choices" {
+			continue
 		}
 		v, err := json.Marshal(map[string][]string{"choices": {l}})
 		if err != nil {
@@ -299,14 +309,14 @@ func (b *binder) settle(it *item, said [][]*truth) {
 				regions = append(regions, q.regions(t.labels, it.task.Data)...)
 				continue
 			}
-			if b.names != nil {
+			if b.names[q.Name] != nil {
 				renamed := make([]string, len(t.labels))
 				for j, l := range t.labels {
 					renamed[j] = b.names[q.Name][l]
 				}
 				t.labels = renamed
 			}
-			regions = append(regions, q.EncodeChoices(fmt.Sprintf("r%d", i+1), t.labels, 1))
+			regions = append(regions, q.region(fmt.Sprintf("r%d", i+1), t.labels))
 		}
 		if len(regions) == 0 && !none {
 			continue
@@ -325,6 +335,9 @@ func (b *binder) settle(it *item, said [][]*truth) {
 // majority is what most annotators say: of exclusive labels the most frequent,
 // the first in the config of several; otherwise all that half of them gave.
 func (q *question) majority(said [][]*truth, i int) *truth {
+	if q.numeric() {
+		return q.middle(said, i)
+	}
 	count := map[string]int{}
 	n := 0
 	for _, row := range said {

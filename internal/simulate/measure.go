@@ -32,11 +32,11 @@ func (r *run) measure(ctx context.Context) (Point, error) {
 		return Point{}, err
 	}
 	p := Point{Labels: r.labels}
-	asked, spans := 0, 0
+	var asked, labelled, probable, numeric, spans float64
 	for i, q := range r.questions {
 		t := tally{hit: map[string]int{}, wrong: map[string]int{}, missed: map[string]int{}}
 		for j, it := range r.Data.test {
-			if it.truth[i] == nil {
+			if it.truth[i] == nil || q.isNumber() {
 				continue
 			}
 			var said []string
@@ -53,25 +53,42 @@ func (r *run) measure(ctx context.Context) (Point, error) {
 			if q.LabelsSpans() {
 				continue
 			}
-			t.believe(it.truth[i].labels, q.believed(dists[j]), !q.Multiple)
+			d := q.believed(dists[j])
+			t.believe(it.truth[i].labels, d, d.Exclusive)
+		}
+		if q.numeric() {
+			if d := r.judgeNumbers(i, answers, &t); d.n > 0 {
+				numeric++
+				p.MAE += d.sum / d.n
+				p.RMSE += math.Sqrt(d.squares / d.n)
+			}
 		}
 		if t.tasks == 0 {
 			continue
 		}
 		asked++
 		p.Accuracy += float64(t.right) / float64(t.tasks)
-		p.MacroF1 += t.macroF1(q.labels)
+		if !q.isNumber() {
+			labelled++
+			p.MacroF1 += t.macroF1(q.labels)
+		}
 		if q.LabelsSpans() {
 			spans++
 			p.SpanF1 += t.microF1()
 			continue
 		}
-		p.LogLoss += t.loss / float64(t.tasks)
 		p.ECE += t.ece()
+		if !q.isNumber() {
+			probable++
+			p.LogLoss += t.loss / float64(t.tasks)
+		}
 	}
-	n, probable := float64(asked), float64(max(1, asked-spans))
-	p.Accuracy, p.MacroF1, p.LogLoss, p.ECE = p.Accuracy/n, p.MacroF1/n, p.LogLoss/probable, p.ECE/probable
-	p.SpanF1 /= float64(max(1, spans))
+	p.Accuracy /= asked
+	p.MacroF1 /= max(1, labelled)
+	p.LogLoss /= max(1, probable)
+	p.ECE /= max(1, asked-spans)
+	p.MAE, p.RMSE = p.MAE/max(1, numeric), p.RMSE/max(1, numeric)
+	p.SpanF1 /= max(1, spans)
 	return p, nil
 }
 
@@ -134,7 +151,7 @@ func (q *question) believed(dists []event.Distribution) event.Distribution {
 			return d
 		}
 	}
-	d := event.Distribution{Control: q.Name, Labels: q.labels, P: make([]float64, len(q.labels))}
+	d := event.Distribution{Control: q.Name, Labels: q.labels, P: make([]float64, len(q.labels)), Exclusive: !q.Multiple}
 	for i := range d.P {
 		d.P[i] = 1 / float64(len(q.labels))
 		if q.Multiple {

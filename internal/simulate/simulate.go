@@ -100,6 +100,12 @@ type Point struct {
 	// ECE is the expected calibration error in 15 bins (Naeini, Cooper &
 	// Hauskrecht 2015).
 	ECE float64 `json:"ece"`
+	// MAE and RMSE are the mean absolute error and the root of the mean squared one,
+	// the means over the Rating and Number controls; 0 without any. Macro-F1 and
+	// log-loss leave Numbers out; a Number is right when it is within a step or a
+	// tenth of its range.
+	MAE  float64 `json:"mae,omitempty"`
+	RMSE float64 `json:"rmse,omitempty"`
 }
 
 // Run simulates every strategy with every seed. Equal data and options give

@@ -19,6 +19,7 @@ type Row struct {
 	Strategy          string
 	Labels            int
 	Accuracy, MacroF1 Spread
+	MAE               Spread // zero without a Rating or a Number
 	SpanF1            Spread // zero without a control that labels spans
 }
 
@@ -42,6 +43,7 @@ func (r Result) Rows() []Row {
 			row := Row{Strategy: s, Labels: p.Labels}
 			row.Accuracy = spread(of, func(c Curve) float64 { return c.Points[i].Accuracy })
 			row.MacroF1 = spread(of, func(c Curve) float64 { return c.Points[i].MacroF1 })
+			row.MAE = spread(of, func(c Curve) float64 { return c.Points[i].MAE })
 			row.SpanF1 = spread(of, func(c Curve) float64 { return c.Points[i].SpanF1 })
 			out = append(out, row)
 		}
@@ -68,16 +70,31 @@ func spread(curves []Curve, f func(Curve) float64) Spread {
 func (r Result) Table(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
 	rows := r.Rows()
-	spans := slices.ContainsFunc(rows, func(r Row) bool { return r.SpanF1.Mean > 0 })
-	_, _ = fmt.Fprint(t, "strategy\tlabels\taccuracy\tmacro-F1")
-	if spans {
-		_, _ = fmt.Fprint(t, "\tspan F1")
+	columns := []struct {
+		name string
+		of   func(Row) Spread
+	}{
+		{"accuracy", func(r Row) Spread { return r.Accuracy }},
+		{"macro-F1", func(r Row) Spread { return r.MacroF1 }},
+		{"mean error", func(r Row) Spread { return r.MAE }},
+		{"span F1", func(r Row) Spread { return r.SpanF1 }},
+	}
+	// The last two are of some controls only.
+	shown := columns[:2:2]
+	for _, c := range columns[2:] {
+		if slices.ContainsFunc(rows, func(r Row) bool { return c.of(r).Mean > 0 }) {
+			shown = append(shown, c)
+		}
+	}
+	_, _ = fmt.Fprint(t, "strategy\tlabels")
+	for _, c := range shown {
+		_, _ = fmt.Fprint(t, "\t"+c.name)
 	}
 	_, _ = fmt.Fprintln(t)
 	for _, row := range rows {
-		_, _ = fmt.Fprintf(t, "%s\t%d\t%v\t%v", row.Strategy, row.Labels, row.Accuracy, row.MacroF1)
-		if spans {
-			_, _ = fmt.Fprintf(t, "\t%v", row.SpanF1)
+		_, _ = fmt.Fprintf(t, "%s\t%d", row.Strategy, row.Labels)
+		for _, c := range shown {
+			_, _ = fmt.Fprintf(t, "\t%v", c.of(row))
 		}
 		_, _ = fmt.Fprintln(t)
 	}

@@ -1,0 +1,182 @@
+package simulate
+
+import (
+	"encoding/json"
+	"math"
+	"slices"
+	"strconv"
+
+	"github.com/hone-ml/hone/labelstudio"
+)
+
+// The answer to a Number is kept as the only label of a truth, as it is written.
+
+func (q *question) isNumber() bool { return q.Type == "Number" }
+
+// numeric reports whether answers are near to or far from each other.
+func (q *question) numeric() bool { return q.isNumber() || q.Type == "Rating" }
+
+// said is what an annotation's regions say; nil when nothing.
+func (q *question) said(regions []labelstudio.Region) *truth {
+	if q.isNumber() {
+		if v, ok := q.Number(regions); ok {
+			return &truth{[]string{written(v)}}
+		}
+		return nil
+	}
+	if a := q.Choices(regions); a.OK {
+		return &truth{a.Labels}
+	}
+	return nil
+}
+
+// region is how annotators send labels, and a number as they typed it.
+func (q *question) region(id string, labels []string) labelstudio.Region {
+	if !q.isNumber() {
+		return q.EncodeChoices(id, labels, 1)
+	}
+	r := q.EncodeNumber(id, value(labels[0]), 1)
+	r.Value = json.RawMessage(`{"number":` + labels[0] + `}`)
+	return r
+}
+
+func written(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
+
+// value is the number that a label is; NaN if none.
+func value(label string) float64 {
+	v, err := strconv.ParseFloat(label, 64)
+	if err != nil {
+		return math.NaN()
+	}
+	return v
+}
+
+// findNumber is find for a Number.
+func (q *question) findNumber(l string) (string, bool) {
+	if v := value(l); q.Numbers.Has(v) {
+		return written(v), true
+	}
+	return "", false
+}
+
+// middle is what several annotators say together: of numbers the mean, of ratings
+// the median.
+func (q *question) middle(said [][]*truth, i int) *truth {
+	var all []float64
+	for _, row := range said {
+		if row[i] != nil {
+			all = append(all, value(row[i].labels[0]))
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	if !q.isNumber() {
+		slices.Sort(all)
+		return &truth{[]string{written(all[(len(all)-1)/2])}}
+	}
+	var sum float64
+	for _, v := range all {
+		sum += v
+	}
+	return &truth{[]string{written(sum / float64(len(all)))}}
+}
+
+// distances are how far answers are from the truth.
+type distances struct{ n, sum, squares float64 }
+
+func (d *distances) add(far float64) {
+	d.n++
+	d.sum += far
+	d.squares += far * far
+}
+
+// judgeNumbers counts a numeric question's answers. What is not answered is taken
+// for the mean of the test data's answers.
+func (r *run) judgeNumbers(i int, answers []labelstudio.Prediction, t *tally) distances {
+	q := &r.questions[i]
+	var all []float64
+	for _, it := range r.Data.test {
+		if it.truth[i] != nil {
+			all = append(all, value(it.truth[i].labels[0]))
+		}
+	}
+	mean, sd := spreadOf(all)
+	tolerance := q.tolerance(sd)
+	var d distances
+	for j, it := range r.Data.test {
+		if it.truth[i] == nil {
+			continue
+		}
+		truth := value(it.truth[i].labels[0])
+		said := q.said(answers[j].Result)
+		if said == nil {
+			d.add(math.Abs(mean - truth))
+			if q.isNumber() {
+				t.tasks++
+			}
+			continue
+		}
+		far := math.Abs(value(said.labels[0]) - truth)
+		d.add(far)
+		if !q.isNumber() {
+			continue // counted as labels are
+		}
+		t.tasks++
+		right := far <= tolerance
+		if right {
+			t.right++
+		}
+		for _, region := range answers[j].Result {
+			if region.FromName == q.Name && region.Score != nil {
+				t.judge(*region.Score, right)
+			}
+		}
+	}
+	return d
+}
+
+// tolerance is how far a number may be off and still be right, as in the learner:
+// within a step or a tenth of the range, else half a standard deviation.
+func (q *question) tolerance(sd float64) float64 {
+	width, bounded := q.Numbers.Width()
+	switch step := q.Numbers.Step; {
+	case step != nil:
+		return max(*step, width/10)
+	case bounded:
+		return width / 10
+	}
+	return sd / 2
+}
+
+func spreadOf(all []float64) (mean, sd float64) {
+	for _, v := range all {
+		mean += v / float64(len(all))
+	}
+	for _, v := range all {
+		sd += (v - mean) * (v - mean) / float64(len(all))
+	}
+	return mean, math.Sqrt(sd)
+}
+
+// inferNumber makes the question that a rating or a number answers, and reports
+// whether the region is one.
+func inferNumber(found map[string]*asked, r labelstudio.Region) bool {
+	tag := map[string]string{"rating": "Rating", "number": "Number"}[r.Type]
+	if tag == "" {
+		return false
+	}
+	q := found[r.FromName]
+	if q == nil {
+		q = &asked{name: r.FromName, objects: []string{r.ToName}, tag: tag}
+		if tag == "Rating" {
+			q.attrs = []string{"maxRating", "5"}
+		}
+		found[r.FromName] = q
+	}
+	var v struct{ Rating int }
+	if q.tag == "Rating" && json.Unmarshal(r.Value, &v) == nil && float64(v.Rating) > value(q.attrs[1]) {
+		q.attrs[1] = strconv.Itoa(v.Rating)
+	}
+	return true
+}
