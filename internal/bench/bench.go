@@ -73,7 +73,8 @@ type Result struct {
 	Ack64P99Ms float64 `json:"ack_64_p99_ms"`
 	// PredictRequestsPerS is requests to /predict with one task over HTTP, one after
 	// the other.
-	PredictRequestsPerS float64 `json:"predict_requests_per_s"`
+	PredictRequestsPerS    float64 `json:"predict_requests_per_s"`
+	PredictRequestsPerCPUS float64 `json:"predict_requests_per_cpu_s"`
 
 	// RSSMB is the most memory the process ever held, in MB of 10^6 bytes; 0 where the
 	// system doesn't tell.

@@ -94,7 +94,7 @@ func (h *house) requests(ctx context.Context) error {
 	defer hangUp()
 	bodies := make([][]byte, together)
 	i := 0
-	h.result.PredictRequestsPerS, _, err = h.rate(ctx, func() {
+	h.result.PredictRequestsPerS, h.result.PredictRequestsPerCPUS, err = h.rate(ctx, func() {
 		for b := range bodies {
 			if i%len(h.items) == 0 {
 				h.round++

@@ -21,7 +21,7 @@ func (r Result) Table(to io.Writer) error {
 	row("learn, one pass", r.LearnPerS, r.LearnPerCPUS)
 	row("learn, to the optimum and disk", r.ApplyPerS, 0)
 	row("predict", r.PredictPerS, r.PredictPerCPUS)
-	row("/predict, one task", r.PredictRequestsPerS, 0)
+	row("/predict, one task", r.PredictRequestsPerS, r.PredictRequestsPerCPUS)
 	row("webhooks, 1 sender", r.WebhooksPerS, 0)
 	row("webhooks, 64 senders", r.Webhooks64PerS, 0)
 	fmt.Fprintf(w, "one annotation learned\t%.1f ms\tp99 %.1f ms\n", r.LearnOneP50Ms, r.LearnOneP99Ms)

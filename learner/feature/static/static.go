@@ -26,8 +26,9 @@ const (
 	MaxPieces = 4096
 
 	maxFactor = 1<<16 - 1
-	// block is how many pieces can be summed before 32 bits could overflow.
-	block = (1<<32 - 1) / (255 * maxFactor)
+	// block is how many pieces can be summed before 32 bits could overflow, with a
+	// sign or without.
+	block = (1<<31 - 1) / (128 * maxFactor)
 )
 
 // Encoder makes vectors of texts. It is immutable and safe for concurrent use.
@@ -45,6 +46,7 @@ type scratch struct {
 	// sums are the sums of a block, each word two of them side by side.
 	sums    []uint64
 	total   []int64
+	narrow  []int32 // of a block, where a processor sums them whole
 	centred []float64
 }
 
@@ -118,10 +120,10 @@ func (e *Encoder) Encode(dst []float32, text string) []float32 {
 // EmbedWord is Encode: a word is a short text.
 func (e *Encoder) EmbedWord(dst []float32, word string) []float32 { return e.Encode(dst, word) }
 
-// sum adds the vectors of up to block pieces to s.total. It works on two numbers
+// sumGo adds the vectors of up to block pieces to s.total. It works on two numbers
 // of 32 bits in a word at a time: rows are shifted from -128..127 to 0..255, which
 // the end takes back, so that nothing borrows from its neighbour.
-func (e *Encoder) sum(s *scratch, ids []int32) {
+func (e *Encoder) sumGo(s *scratch, ids []int32) {
 	const (
 		lanes = 0x000000ff000000ff
 		sign  = 0x8080808080808080
