@@ -147,7 +147,7 @@ func Default() Config {
 			Encoder:       "static",
 			OpenAITimeout: 30 * time.Second,
 			EncodeWorkers: 1,
-			Budget:        20 * time.Millisecond,
+			Budget:        4 * time.Millisecond,
 		},
 		Sampler: Sampler{
 			Strategy:           "margin",

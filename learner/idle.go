@@ -11,7 +11,7 @@ import (
 
 const (
 	// slice is how long the idle work keeps Apply waiting at most.
-	slice = 10 * time.Millisecond
+	slice = 2 * time.Millisecond
 	// retryAfter is the pause after a failure in the background.
 	retryAfter = time.Second
 )
