@@ -121,7 +121,7 @@ type Log struct {
 // address for the word in capitals.
 var (
 	Encoders     = []string{"static", "hashed", "words", "minilm"}
-	EncoderKinds = []string{"openai:URL"}
+	EncoderKinds = []string{"model2vec:DIR", "openai:URL"}
 	Strategies   = []string{"margin", "least_confidence", "entropy", "random"}
 )
 

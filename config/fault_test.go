@@ -165,6 +165,8 @@ func TestValidate(t *testing.T) {
 		{"webhook.store_timeout", func(c *Config) { c.Webhook.StoreTimeout = 0 }},
 		{"learner.encoder", func(c *Config) { c.Learner.Encoder = "" }},
 		{"learner.encoder", func(c *Config) { c.Learner.Encoder = "openai:" }},
+		{"learner.encoder", func(c *Config) { c.Learner.Encoder = "model2vec:" }},
+		{"", func(c *Config) { c.Learner.Encoder = "model2vec:./potion" }},
 		{"learner.encoder", func(c *Config) { c.Learner.Encoder = "openai:localhost:8080" }},
 		{"learner.encoder", func(c *Config) { c.Learner.Encoder = "openai:http://u:hunter2@h/v1" }},
 		{"", func(c *Config) { c.Learner.Encoder = "openai:https://h/v1/embeddings" }},

@@ -184,6 +184,8 @@ func (k *checker) encoder() {
 	case kind == "openai" && ok:
 		problem, fix := urlProblem(address)
 		k.bad(problem != "", "learner.encoder", problem, strings.Replace(fix, `"http://localhost:8080"`, `"openai:http://localhost:8080/v1"`, 1))
+	case kind == "model2vec" && ok:
+		k.bad(address == "", "learner.encoder", "names no folder", `write "model2vec:DIR" with the folder's name`)
 	default:
 		k.bad(!slices.Contains(Encoders, c.Encoder), "learner.encoder", "not a name hone knows",
 			"use one of "+strings.Join(slices.Concat(Encoders, EncoderKinds), ", "))

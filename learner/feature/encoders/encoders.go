@@ -9,6 +9,7 @@ import (
 
 	"github.com/hone-ml/hone/learner/feature"
 	"github.com/hone-ml/hone/learner/feature/minilm"
+	"github.com/hone-ml/hone/learner/feature/model2vec"
 	"github.com/hone-ml/hone/learner/feature/openai"
 	"github.com/hone-ml/hone/learner/feature/static"
 )
@@ -23,6 +24,9 @@ const (
 	// MiniLM are those of Static and, coming later, the vectors of the transformer in
 	// the program.
 	MiniLM = "minilm"
+	// Model2Vec, before the name of a folder, are the n-grams and that folder's
+	// vectors.
+	Model2Vec = "model2vec:"
 	// OpenAI, before the address of a server that speaks /v1/embeddings, are the
 	// n-grams and that server's vectors.
 	OpenAI = "openai:"
@@ -30,7 +34,9 @@ const (
 
 // Names are those that Open knows, and the beginnings of those that go on with an
 // address.
-func Names() []string { return []string{Static, Hashed, Words, MiniLM, OpenAI + "URL"} }
+func Names() []string {
+	return []string{Static, Hashed, Words, MiniLM, Model2Vec + "DIR", OpenAI + "URL"}
+}
 
 // Options are what the encoders need beyond their names.
 type Options struct {
@@ -72,6 +78,12 @@ func Open(name string, o Options) (Encoder, error) {
 			return Encoder{}, err
 		}
 		return Encoder{Fast: Default(), Slow: transformer{e}}, nil
+	case strings.HasPrefix(name, Model2Vec):
+		e, err := model2vec.Open(strings.TrimPrefix(name, Model2Vec))
+		if err != nil {
+			return Encoder{}, err
+		}
+		return Encoder{Fast: feature.Join(feature.NewHashed(), e)}, nil
 	case strings.HasPrefix(name, OpenAI):
 		c, err := openai.New(openai.Options{
 			URL: strings.TrimPrefix(name, OpenAI), Model: o.OpenAIModel, Key: o.OpenAIKey, Timeout: o.OpenAITimeout,

@@ -14,7 +14,7 @@ import (
 func TestNamesOpen(t *testing.T) {
 	names := map[string]bool{}
 	for _, n := range encoders.Names() {
-		e, err := encoders.Open(strings.Replace(n, "URL", "http://localhost:1", 1), encoders.Options{})
+		e, err := encoders.Open(strings.NewReplacer("URL", "http://localhost:1", "DIR", "../model2vec/testdata/uncased").Replace(n), encoders.Options{})
 		if errors.Is(err, minilm.ErrNotBuiltIn) {
 			continue
 		}
@@ -30,7 +30,7 @@ func TestNamesOpen(t *testing.T) {
 		}
 		names[name] = true
 	}
-	for name, want := range map[string]string{"word2vec": "static", "openai:localhost:8080": "whole", "openai:http://u:secret@h": "learner.openai_key"} {
+	for name, want := range map[string]string{"word2vec": "static", "openai:localhost:8080": "whole", "model2vec:nowhere": "nowhere/config.json", "openai:http://u:secret@h": "learner.openai_key"} {
 		_, err := encoders.Open(name, encoders.Options{})
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%q: %v", name, err)

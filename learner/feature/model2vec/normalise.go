@@ -1,0 +1,317 @@
+package model2vec
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/clipperhouse/uax29/v2/graphemes"
+	"golang.org/x/text/unicode/norm"
+)
+
+// maxDepth bounds sequences within sequences.
+const maxDepth = 8
+
+var errDeep = errors.New("sequences are nested too deep")
+
+// pattern is what Replace and Split look for.
+type pattern struct {
+	String *string `json:"String"`
+	Regex  *string `json:"Regex"`
+}
+
+func (t *tokenizer) addNormalizer(p *part, depth int) error {
+	add := func(f func(string) string) { t.normalise = append(t.normalise, f) }
+	switch p.Type {
+	case "Sequence":
+		var s struct {
+			All []part `json:"normalizers"`
+		}
+		if err := p.into(&s); err != nil {
+			return err
+		}
+		if depth >= maxDepth {
+			return errDeep
+		}
+		for i := range s.All {
+			if err := t.addNormalizer(&s.All[i], depth+1); err != nil {
+				return err
+			}
+		}
+	case "BertNormalizer":
+		b, err := bertOf(p)
+		if err != nil {
+			return err
+		}
+		add(b.normalise)
+	case "Lowercase":
+		add(lower)
+	case "NFC":
+		add(norm.NFC.String)
+	case "NFD":
+		add(norm.NFD.String)
+	case "NFKC":
+		add(norm.NFKC.String)
+	case "NFKD":
+		add(norm.NFKD.String)
+	case "StripAccents":
+		add(dropMarks)
+	case "Strip":
+		var s struct {
+			Left  bool `json:"strip_left"`
+			Right bool `json:"strip_right"`
+		}
+		if err := p.into(&s); err != nil {
+			return err
+		}
+		if s.Left {
+			add(func(x string) string { return strings.TrimLeftFunc(x, unicode.IsSpace) })
+		}
+		if s.Right {
+			add(func(x string) string { return strings.TrimRightFunc(x, unicode.IsSpace) })
+		}
+	case "Prepend":
+		var s struct {
+			Text string `json:"prepend"`
+		}
+		if err := p.into(&s); err != nil {
+			return err
+		}
+		add(func(x string) string {
+			if x == "" {
+				return x
+			}
+			return s.Text + x
+		})
+	case "Replace":
+		f, err := replacer(p)
+		if err != nil {
+			return err
+		}
+		add(f)
+	case "Precompiled":
+		f, err := precompiled(p)
+		if err != nil {
+			return err
+		}
+		add(f)
+	default:
+		return fmt.Errorf("the type %q is not supported", p.Type)
+	}
+	return nil
+}
+
+func replacer(p *part) (func(string) string, error) {
+	var s struct {
+		Pattern pattern `json:"pattern"`
+		Content string  `json:"content"`
+	}
+	if err := p.into(&s); err != nil {
+		return nil, err
+	}
+	switch {
+	case s.Pattern.String != nil && *s.Pattern.String != "":
+		return func(x string) string { return strings.ReplaceAll(x, *s.Pattern.String, s.Content) }, nil
+	case s.Pattern.Regex != nil:
+		re, err := regexp.Compile(unicodeClasses.Replace(*s.Pattern.Regex))
+		if err != nil {
+			return nil, fmt.Errorf("the pattern %q is not supported: %w", *s.Pattern.Regex, err)
+		}
+		return func(x string) string { return re.ReplaceAllLiteralString(x, s.Content) }, nil
+	}
+	return nil, errors.New("a Replace has no pattern")
+}
+
+// unicodeClasses makes what is Unicode in the reference's patterns Unicode here.
+var unicodeClasses = strings.NewReplacer(`\\`, `\\`, `\s`, `[\s\v\x{85}\p{Z}]`, `\d`, `\p{Nd}`)
+
+// bert is BERT's normaliser, cased or not.
+type bert struct {
+	Clean   bool  `json:"clean_text"`
+	Chinese bool  `json:"handle_chinese_chars"`
+	Strip   *bool `json:"strip_accents"`
+	Lower   bool  `json:"lowercase"`
+}
+
+func bertOf(p *part) (*bert, error) {
+	b := &bert{Clean: true, Chinese: true, Lower: true}
+	if err := p.into(b); err != nil {
+		return nil, err
+	}
+	if b.Strip == nil {
+		b.Strip = &b.Lower
+	}
+	return b, nil
+}
+
+// uncased reports whether it all is what package wordpiece does exactly.
+func uncased(n, split *part, m *pieceModel) bool {
+	if n == nil || split == nil || n.Type != "BertNormalizer" || split.Type != "BertPreTokenizer" || m.whole {
+		return false
+	}
+	b, err := bertOf(n)
+	_, unknown := m.ids["[UNK]"]
+	return err == nil && b.Clean && b.Chinese && b.Lower && *b.Strip && unknown && m.unknown == m.ids["[UNK]"] && m.continued == "##" && m.longest == 100
+}
+
+func (b *bert) normalise(text string) string {
+	if b.Clean {
+		text = strings.Map(func(r rune) rune {
+			switch {
+			case r == 0 || r == utf8.RuneError || unicode.In(r, unicode.C) && r != '\t' && r != '\n' && r != '\r':
+				return -1
+			case unicode.IsSpace(r):
+				return ' '
+			}
+			return r
+		}, text)
+	}
+	if b.Chinese {
+		var out strings.Builder
+		for _, r := range text {
+			if ideograph(r) {
+				out.WriteByte(' ')
+				out.WriteRune(r)
+				out.WriteByte(' ')
+				continue
+			}
+			out.WriteRune(r)
+		}
+		text = out.String()
+	}
+	if *b.Strip {
+		text = dropMarks(norm.NFD.String(text))
+	}
+	if b.Lower {
+		text = lower(text)
+	}
+	return text
+}
+
+// ideograph is what BERT takes for a Chinese character.
+func ideograph(r rune) bool {
+	return r >= 0x4e00 && r <= 0x9fff || r >= 0x3400 && r <= 0x4dbf || r >= 0x20000 && r <= 0x2a6df ||
+		r >= 0x2a700 && r <= 0x2b73f || r >= 0x2b740 && r <= 0x2b81f || r >= 0x2b920 && r <= 0x2ceaf ||
+		r >= 0xf900 && r <= 0xfaff || r >= 0x2f800 && r <= 0x2fa1f
+}
+
+func dropMarks(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.Mn, r) {
+			return -1
+		}
+		return r
+	}, text)
+}
+
+// lower is character by character, as the reference does it; one becomes two.
+func lower(text string) string {
+	return strings.ReplaceAll(strings.Map(func(r rune) rune {
+		if r == 'İ' {
+			return r
+		}
+		return unicode.ToLower(r)
+	}, text), "İ", "i̇")
+}
+
+// precompiled is SentencePiece's table of replacements: a trie over the bytes as
+// a double array (Aoe 1989), and behind it the replacements, each ended by zero.
+func precompiled(p *part) (func(string) string, error) {
+	var s struct {
+		Map string `json:"precompiled_charsmap"`
+	}
+	if err := p.into(&s); err != nil {
+		return nil, err
+	}
+	b, err := base64.StdEncoding.DecodeString(s.Map)
+	if err != nil {
+		return nil, fmt.Errorf("the Precompiled table: %w", err)
+	}
+	if len(b) == 0 {
+		return func(x string) string { return x }, nil
+	}
+	if len(b) < 4 || uint64(binary.LittleEndian.Uint32(b)) > uint64(len(b)-4) {
+		return nil, errors.New("the Precompiled table is longer than what holds it")
+	}
+	n := binary.LittleEndian.Uint32(b)
+	units := make([]uint32, n/4)
+	for i := range units {
+		units[i] = binary.LittleEndian.Uint32(b[4+4*i:])
+	}
+	c := &charsmap{units: units, texts: b[4+n:]}
+	return c.normalise, nil
+}
+
+type charsmap struct {
+	units []uint32
+	texts []byte
+}
+
+func (c *charsmap) normalise(text string) string {
+	var out strings.Builder
+	all := graphemes.FromString(text)
+	for all.Next() {
+		g := all.Value()
+		if len(g) < 6 {
+			if to, ok := c.of(g); ok {
+				out.Write(to)
+				continue
+			}
+		}
+		for at := 0; at < len(g); {
+			_, size := utf8.DecodeRuneInString(g[at:])
+			if to, ok := c.of(g[at : at+size]); ok {
+				out.Write(to)
+			} else {
+				out.WriteString(g[at : at+size])
+			}
+			at += size
+		}
+	}
+	return out.String()
+}
+
+// of is the replacement of the shortest beginning of s that has one. That it
+// stands for all of s is the reference's way.
+func (c *charsmap) of(s string) ([]byte, bool) {
+	at := uint32(0)
+	unit := func() (uint32, bool) {
+		if uint64(at) >= uint64(len(c.units)) {
+			return 0, false
+		}
+		return c.units[at], true
+	}
+	offset := func(u uint32) uint32 { return u >> 10 << (u & (1 << 9) >> 6) }
+	u, ok := unit()
+	if !ok {
+		return nil, false
+	}
+	at ^= offset(u)
+	for i := range len(s) {
+		at ^= uint32(s[i])
+		if u, ok = unit(); !ok || u&(1<<31|0xff) != uint32(s[i]) || s[i] == 0 {
+			return nil, false
+		}
+		at ^= offset(u)
+		if u>>8&1 == 0 {
+			continue
+		}
+		leaf, ok := unit()
+		from := uint64(leaf & (1<<31 - 1))
+		if !ok || from >= uint64(len(c.texts)) {
+			return nil, false
+		}
+		to := c.texts[from:]
+		if end := bytes.IndexByte(to, 0); end >= 0 {
+			to = to[:end]
+		}
+		return to, true
+	}
+	return nil, false
+}
