@@ -14,8 +14,8 @@ const (
 
 // wordEmbedder is an encoder that has vectors of single words.
 type wordEmbedder interface {
-	// EmbedWord is Embedder.Encode of one word.
-	EmbedWord(dst []float32, word string) []float32
+	// EmbedWord is Embedder.Encode of one word, in at most dim numbers.
+	EmbedWord(dst []float32, word string, dim int) []float32
 }
 
 // EncodeTokens gives the features of each token of a text, for models that label
@@ -45,7 +45,7 @@ func EncodeTokens(e Encoder, text string, tokens []Token) []Vector {
 		out[i] = b.token(ws, i)
 		if vectors != nil {
 			at := len(parts)
-			parts = append(parts, at2(ws, i).dense, at2(ws, i-1).dense, at2(ws, i+1).dense)
+			parts = append(parts, ws[i].dense, neighbour(ws, i-1).dense, neighbour(ws, i+1).dense)
 			out[i].Dense = parts[at:len(parts):len(parts)]
 		}
 	}
@@ -73,35 +73,21 @@ func wordsOf(e Encoder) wordEmbedder {
 // embedAll gives the words their vectors, equal words the same memory.
 func embedAll(e wordEmbedder, text string, tokens []Token, ws []word) {
 	known := make(map[string][]float32, len(ws))
-	var whole []float32
+	memory := make([]float32, 0, wordDim*len(ws))
 	for i, t := range tokens {
 		s := text[t.Start:t.End]
 		v, ok := known[s]
 		if !ok {
-			whole = e.EmbedWord(whole[:0], s)
-			v = shortened(whole)
+			at := len(memory)
+			if v = e.EmbedWord(memory[at:], s, wordDim); len(v) == 0 {
+				v = nil
+			}
+			memory = memory[:at+len(v)]
+			v = v[:len(v):len(v)]
 			known[s] = v
 		}
 		ws[i].dense = v
 	}
-}
-
-// shortened is the direction of a vector's first numbers; nil when it has none.
-func shortened(v []float32) []float32 {
-	v = v[:min(len(v), wordDim)]
-	var squares float64
-	for _, x := range v {
-		squares += float64(float64(x) * float64(x))
-	}
-	if squares == 0 {
-		return nil
-	}
-	scale := 1 / math.Sqrt(squares)
-	out := make([]float32, len(v))
-	for i, x := range v {
-		out[i] = float32(float64(x) * scale)
-	}
-	return out
 }
 
 // word is what one token says of itself, made once for it and its neighbours.
@@ -118,7 +104,7 @@ type word struct {
 // border stands before the first token and after the last.
 var border = word{exact: 1, lower: 1, shape: 1, long: 1, kinds: 1 << 20}
 
-func at2(ws []word, i int) *word {
+func neighbour(ws []word, i int) *word {
 	if i < 0 || i >= len(ws) {
 		return &border
 	}
@@ -260,7 +246,7 @@ const (
 func (b *termBuilder) token(ws []word, i int) Vector {
 	b.now++
 	b.n = 0
-	w, before, after := &ws[i], at2(ws, i-1), at2(ws, i+1)
+	w, before, after := &ws[i], neighbour(ws, i-1), neighbour(ws, i+1)
 	b.add(placeExact, w.exact)
 	b.add(placeLower, w.lower)
 	b.add(placeShape, w.shape)
@@ -282,7 +268,7 @@ func (b *termBuilder) token(ws []word, i int) Vector {
 	b.add(placePairs+1, w.lower*prime^after.lower)
 	b.add(placePairs+2, (before.shape*prime^w.shape)*prime^after.shape)
 	for d := range 4 {
-		n := at2(ws, i+[4]int{-2, -1, 1, 2}[d])
+		n := neighbour(ws, i+[4]int{-2, -1, 1, 2}[d])
 		place := uint64(placeNeighbour + d*perNeighbour)
 		b.add(place, n.lower)
 		b.add(place+1, n.shape)

@@ -10,6 +10,21 @@ import "github.com/hone-ml/hone/learner/feature"
 func (l *lookup) terms(terms []feature.Term, dst []float32) {
 	mask := int32(1)<<l.shift - 1
 	switch {
+	case l.classes == 3: // tags of tokens
+		d := (*[3]float32)(dst)
+		d0, d1, d2 := d[0], d[1], d[2]
+		for _, t := range terms {
+			row := l.rowOf[t.Bucket()].Load() - 1
+			if uint32(row) >= uint32(l.rows) {
+				continue
+			}
+			at, u := int(row&mask)*3, t.Units()
+			w := (*[3]float32)(l.pages[row>>l.shift][at : at+3])
+			d0 += float32(u * w[0])
+			d1 += float32(u * w[1])
+			d2 += float32(u * w[2])
+		}
+		d[0], d[1], d[2] = d0, d1, d2
 	case l.classes == 4:
 		d := (*[4]float32)(dst)
 		d0, d1, d2, d3 := d[0], d[1], d[2], d[3]
@@ -76,6 +91,16 @@ func addRows(x, rows, dst []float32) {
 	n := len(dst)
 	x = x[:min(len(x), len(rows)/n)]
 	switch {
+	case n == 3:
+		d := (*[3]float32)(dst)
+		d0, d1, d2 := d[0], d[1], d[2]
+		for j, v := range x {
+			r := (*[3]float32)(rows[3*j : 3*j+3])
+			d0 += float32(v * r[0])
+			d1 += float32(v * r[1])
+			d2 += float32(v * r[2])
+		}
+		d[0], d[1], d[2] = d0, d1, d2
 	case n == 4:
 		d := (*[4]float32)(dst)
 		d0, d1, d2, d3 := d[0], d[1], d[2], d[3]

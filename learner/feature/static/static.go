@@ -117,8 +117,46 @@ func (e *Encoder) Encode(dst []float32, text string) []float32 {
 	return dst
 }
 
-// EmbedWord is Encode: a word is a short text.
-func (e *Encoder) EmbedWord(dst []float32, word string) []float32 { return e.Encode(dst, word) }
+// maxWordPieces is how many pieces of one word are read.
+const maxWordPieces = 64
+
+// EmbedWord gives the direction of the first dim numbers of the sum of the word's
+// pieces, the ones that tell most, in dst's memory if that is large enough; no
+// elements when no piece has a vector. Words are not centred as texts are: the mean
+// is that of texts.
+func (e *Encoder) EmbedWord(dst []float32, word string, dim int) []float32 {
+	s := e.pool.Get().(*scratch)
+	defer e.pool.Put(s)
+	s.ids = e.tokens.Append(s.ids[:0], word, maxWordPieces)
+	dim = min(dim, e.table.dim)
+	total := s.total[:dim]
+	clear(total)
+	for _, id := range s.ids {
+		f := int64(e.factors[id])
+		if f == 0 {
+			continue
+		}
+		for i, v := range e.table.row(id)[:dim] {
+			total[i] += f * int64(int8(v))
+		}
+	}
+	var squares float64
+	for _, v := range total {
+		squares += float64(float64(v) * float64(v))
+	}
+	if squares == 0 {
+		return dst[:0]
+	}
+	if cap(dst) < dim {
+		dst = make([]float32, dim)
+	}
+	dst = dst[:dim]
+	scale := 1 / math.Sqrt(squares)
+	for i, v := range total {
+		dst[i] = float32(float64(v) * scale)
+	}
+	return dst
+}
 
 // sumGo adds the vectors of up to block pieces to s.total. It works on two numbers
 // of 32 bits in a word at a time: rows are shifted from -128..127 to 0..255, which

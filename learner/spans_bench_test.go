@@ -1,0 +1,113 @@
+//go:build unix
+
+package learner
+
+import (
+	"context"
+	"encoding/json"
+	"math/rand/v2"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hone-ml/hone/learner/feature/encoders"
+	"github.com/hone-ml/hone/learner/model"
+)
+
+// newsy are n texts of about 20 words with spans of six labels, from a vocabulary
+// of some thousand words.
+func newsy(b *testing.B, q *question, n int) ([]json.RawMessage, []model.Example) {
+	b.Helper()
+	rng := rand.New(rand.NewPCG(3, 4))
+	syllables := strings.Fields("ka lo mi ter san no vel ri do pan is ur bel thi go")
+	word := func() string {
+		w := ""
+		for range 1 + rng.IntN(3) {
+			w += syllables[rng.IntN(len(syllables))]
+		}
+		return w
+	}
+	e := encoders.Default()
+	var texts []json.RawMessage
+	var examples []model.Example
+	for i := range n {
+		var words []string
+		for range 20 {
+			w := word()
+			if rng.IntN(20) == 0 {
+				w = "[" + q.labels[rng.IntN(len(q.labels))] + " " + strings.ToUpper(w[:1]) + w[1:] + "]"
+			}
+			words = append(words, w)
+		}
+		x := example(b, q, int64(i+1), strings.Join(words, " "))
+		data, _ := marking(b, q, strings.Join(words, " "))
+		x.X = q.kind.encode(q, data, e)
+		texts = append(texts, data)
+		examples = append(examples, x)
+	}
+	return texts, examples
+}
+
+func sixLabels(b *testing.B) *question {
+	return nerQuestion(b, `<View><Labels name="ner" toName="t"><Label value="A"/><Label value="B"/><Label value="C"/><Label value="D"/><Label value="E"/><Label value="F"/></Labels><Text name="t" value="$text"/></View>`)
+}
+
+// busy is the processor time this process has used.
+func busy(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// BenchmarkTag is a task's data in, regions out. tokens/s is by the clock,
+// tokens/cpu-s by the processor time of all cores, which other programs on the
+// machine do not change.
+func BenchmarkTag(b *testing.B) {
+	q := sixLabels(b)
+	texts, examples := newsy(b, q, 500)
+	m := newTagger(len(q.labels), spans{}.defaults())
+	for _, x := range examples {
+		if err := m.Put(x); err != nil {
+			b.Fatal(err)
+		}
+	}
+	v := q.kind.freeze(q, m)
+	e := encoders.Default()
+	var s scratch
+	tokens := 0
+	b.ReportAllocs()
+	b.ResetTimer()
+	began := busy(b)
+	for i := range b.N {
+		data := texts[i%len(texts)]
+		x := q.kind.encode(q, data, e)
+		v.answer("hone/ner", input{data, x}, &s)
+		tokens += len(x.Tokens)
+	}
+	b.ReportMetric(float64(tokens)/b.Elapsed().Seconds(), "tokens/s")
+	b.ReportMetric(float64(tokens)/(busy(b)-began).Seconds(), "tokens/cpu-s")
+}
+
+// BenchmarkLearnOneOf3000 is one more annotated text where 3,000 are known, without
+// the walk that is left for when it is idle, and forgetting it again.
+func BenchmarkLearnOneOf3000(b *testing.B) {
+	q := sixLabels(b)
+	_, examples := newsy(b, q, 3000)
+	m := newTagger(len(q.labels), spans{}.defaults())
+	for _, x := range examples[1:] {
+		if err := m.Put(x); err != nil {
+			b.Fatal(err)
+		}
+	}
+	m.Settle(context.Background(), 0.5)
+	b.ResetTimer()
+	for range b.N {
+		if err := m.Put(examples[0]); err != nil {
+			b.Fatal(err)
+		}
+		m.Remove(examples[0].ID)
+	}
+}
