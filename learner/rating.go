@@ -16,8 +16,8 @@ import (
 // answers with the median, which has the least expected absolute error.
 type rating struct{ choices }
 
-// defaults were the best of a grid on three sets of rated texts from 25 to 400
-// labels (docs/adr/0012). Most answers are above the lowest step and below the
+// defaults were near the best on two sets of rated texts from 25 to 400 labels
+// (docs/adr/0012). Most answers are above the lowest step and below the
 // highest, which a large bias tells from few labels.
 func (rating) defaults() model.Settings {
 	s := model.Defaults()
