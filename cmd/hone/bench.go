@@ -40,7 +40,8 @@ In the file of --json:
   learn_per_s        texts encoded and learned in one pass, as online learners do
   predict_per_s      tasks to probabilities, of texts not seen before
   apply_per_s        annotated tasks learned to the optimum, and on disk
-  learn_one_p99_ms   one more annotation on top of all, from event to snapshot
+  learn_one_p99_ms, learn_one_durable_p99_ms
+                     one more annotation on top of all, without and with the disk
   predict_requests_per_s   /predict over HTTP, one task each, one after the other
   webhooks_per_s, webhooks_64_per_s, ack_p99_ms, ack_64_p99_ms
                      acknowledged with 1 and 64 senders; ack_p99_ms is of one

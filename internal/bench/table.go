@@ -24,7 +24,7 @@ func (r Result) Table(to io.Writer) error {
 	row("/predict, one task", r.PredictRequestsPerS, r.PredictRequestsPerCPUS)
 	row("webhooks, 1 sender", r.WebhooksPerS, 0)
 	row("webhooks, 64 senders", r.Webhooks64PerS, 0)
-	fmt.Fprintf(w, "one annotation learned\t%.1f ms\tp99 %.1f ms\n", r.LearnOneP50Ms, r.LearnOneP99Ms)
+	fmt.Fprintf(w, "one annotation learned\t%.1f ms\tp99 %.1f ms, with the disk %.1f ms\n", r.LearnOneP50Ms, r.LearnOneP99Ms, r.LearnOneDurableP99Ms)
 	fmt.Fprintf(w, "acknowledged, 1 sender\t\tp99 %.1f ms\n", r.AckP99Ms)
 	fmt.Fprintf(w, "acknowledged, 64 senders\t\tp99 %.1f ms\n", r.Ack64P99Ms)
 	fmt.Fprintf(w, "most memory\t%.0f MB\n", r.RSSMB)
