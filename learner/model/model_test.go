@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -498,3 +499,20 @@ func TestWithoutExamplesThePriorSpeaks(t *testing.T) {
 		near(t, before, predict(m.View(), model.Example{X: x}), 0)
 	}
 }
+
+// A deadline ends the walk although no timer has fired: on one busy core none does
+// for a while.
+func TestSettleLooksAtTheClock(t *testing.T) {
+	m, _ := filled(t, 100, 10)
+	if err := m.Put(model.Example{ID: 1, X: hashed.Encode("another one"), Weight: 1, Target: []model.Share{{Class: 1, P: 1}}}); err != nil {
+		t.Fatal(err)
+	}
+	if s := m.Settle(late{t.Context()}, 1e-9); s.Done || s.Passes > 0 {
+		t.Errorf("after the deadline it made %d passes, done %v", s.Passes, s.Done)
+	}
+}
+
+// late is past its deadline, but nothing has said so.
+type late struct{ context.Context }
+
+func (late) Deadline() (time.Time, bool) { return time.Now().Add(-time.Second), true }

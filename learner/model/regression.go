@@ -333,7 +333,7 @@ func (r *Regression) sweep(ctx context.Context) bool {
 		rng.Shuffle(len(r.order), func(i, j int) { r.order[i], r.order[j] = r.order[j], r.order[i] })
 	}
 	for ; r.at < len(r.order); r.at++ {
-		if r.at%16 == 0 && ctx.Err() != nil {
+		if r.at%16 == 0 && over(ctx) {
 			return false
 		}
 		r.improve(r.examples[r.order[r.at]])
@@ -358,7 +358,7 @@ func (r *Regression) measure(ctx context.Context) bool {
 	}
 	var m [columns]float32
 	for ; r.at < len(r.examples); r.at++ {
-		if r.at%16 == 0 && ctx.Err() != nil {
+		if r.at%16 == 0 && over(ctx) {
 			return false
 		}
 		s := r.examples[r.at]
