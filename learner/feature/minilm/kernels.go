@@ -71,7 +71,8 @@ func quantizeGo(dst []int16, x []float32, scale *float32) {
 // integers' sums are exact: k is at most width.
 func productGo(rows, k int, a []int16, lda int, b []int16, scales, c []float32, ldc int, add bool) {
 	for r := range rows {
-		row, out := a[r*lda:][:k], (*[tileOut]float32)(c[r*ldc:])
+		row := a[r*lda:][:k]
+		var sums [tileOut]int32
 		for j := 0; j < tileOut; j += 4 { // as many as there are registers for
 			var s0, s1, s2, s3 int32
 			tile := b[2*j : k*tileOut]
@@ -83,13 +84,19 @@ func productGo(rows, k int, a []int16, lda int, b []int16, scales, c []float32, 
 				s3 += v*int32(t[6]) + w*int32(t[7])
 				tile = tile[min(len(tile), 2*tileOut):]
 			}
-			for n, sum := range [4]int32{s0, s1, s2, s3} {
-				if add {
-					out[j+n] = fused(float32(sum), scales[r], out[j+n])
-				} else {
-					out[j+n] = float32(float32(sum) * scales[r])
-				}
-			}
+			sums[j], sums[j+1], sums[j+2], sums[j+3] = s0, s1, s2, s3
+		}
+		scaled((*[tileOut]float32)(c[r*ldc:]), &sums, scales[r], add)
+	}
+}
+
+// scaled gives sums times scale in out, or adds to it.
+func scaled(out *[tileOut]float32, sums *[tileOut]int32, scale float32, add bool) {
+	for j, sum := range sums {
+		if add {
+			out[j] = fused(float32(sum), scale, out[j])
+		} else {
+			out[j] = float32(float32(sum) * scale)
 		}
 	}
 }

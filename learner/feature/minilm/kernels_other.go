@@ -2,13 +2,7 @@
 
 package minilm
 
-func spread(dst []int16, src []byte) { spreadGo(dst, src) }
-
 func quantize(dst []int16, x []float32, scale *float32) { quantizeGo(dst, x, scale) }
-
-func product(rows, k int, a []int16, lda int, b []int16, scales, c []float32, ldc int, add bool) {
-	productGo(rows, k, a, lda, b, scales, c, ldc, add)
-}
 
 func gemm(rows, k int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int, add bool) {
 	gemmGo(rows, k, a, lda, b, ldb, c, ldc, add)

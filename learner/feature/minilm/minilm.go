@@ -1,7 +1,8 @@
 // Package minilm encodes texts by all-MiniLM-L6-v2, a sentence transformer of six
 // layers (Wang et al. 2020, "MiniLM: Deep Self-Attention Distillation for
 // Task-Agnostic Compression of Pre-Trained Transformers"; Reimers & Gurevych 2019,
-// "Sentence-BERT"), in pure Go with hand-written kernels for AVX2. The weights are
+// "Sentence-BERT"), in pure Go with kernels in its assembler, for AVX2 and, the
+// products, for arm64. The weights are
 // compiled into the program (tools/minilm), unless it is built with the tag
 // nominilm.
 //
