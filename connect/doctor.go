@@ -80,7 +80,7 @@ func (r *registration) check(ctx context.Context) {
 	r.checkConfig()
 	b, i := r.backend()
 	if r.url == "" || i < 0 {
-		r.say("fail", "ML backend", fmt.Sprintf("run `hone connect --project %d --url http://HONE:9090` with an address Label Studio can reach", r.project),
+		r.say("fail", "ML backend", fmt.Sprintf("run `hone connect --project %d --url http://HONE:9090` with an address Label Studio can reach; to reach a private one it needs ML_BLOCK_LOCAL_IP=false and SSRF_PROTECTION_ENABLED=false in its environment", r.project),
 			"hone is not registered, or Label Studio does not reach it%s", r.complaints())
 		return
 	}
@@ -162,7 +162,7 @@ func (r *registration) checkHooks(ctx context.Context) {
 		r.say("fail", name, "look into Label Studio's log", "%v", err)
 		return
 	}
-	r.say("ok", name, "", "one, active, to %s", shown(ours[0].URL))
+	r.say("ok", name, "", "active, to %s", shown(ours[0].URL))
 }
 
 func (r *registration) checkSampling(ctx context.Context) {
@@ -186,6 +186,7 @@ func (r *registration) checkVersion(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	byHand := fmt.Sprintf("hone sets it when the front of its queue is written: ask again in a few seconds; with sampler.manage_model_version off choose %s in Settings > Predictions", live)
 	titles := make([]string, 0, len(r.backends))
 	for _, b := range r.backends {
 		titles = append(titles, b.Title)
@@ -200,9 +201,9 @@ func (r *registration) checkVersion(ctx context.Context) error {
 	case counts[live] == 0:
 		r.say("fail", name, "wait for hone to push its queue; `hone status` says what keeps it", "Label Studio holds no prediction of the live version %s", live)
 	case slices.Contains(titles, mv):
-		r.say("fail", name, fmt.Sprintf("choose %s in Settings > Predictions, or let hone do it (sampler.manage_model_version)", live), "the project's is the backend's title %q, so Label Studio's uncertainty sampling is random", mv)
+		r.say("fail", name, byHand, "the project's is the backend's title %q, so Label Studio's uncertainty sampling is random", mv)
 	default:
-		r.say("fail", name, fmt.Sprintf("choose %s in Settings > Predictions, or let hone do it (sampler.manage_model_version)", live), "the project's is %q, hone's live one is %s: Label Studio samples by the former", mv, live)
+		r.say("fail", name, byHand, "the project's is %q, hone's live one is %s: Label Studio samples by the former", mv, live)
 	}
 	return nil
 }
