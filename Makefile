@@ -62,8 +62,8 @@ bench: ## benchmarks, BENCH=. BENCHTIME=1s
 	go test -run '^$$' -bench '$(or $(BENCH),.)' -benchmem -benchtime $(or $(BENCHTIME),1s) -timeout 30m $(PACKAGES)
 
 .PHONY: bench-peers
-bench-peers: build $(PEERS)/.installed ## hone beside its peers, into bench/RESULTS.md; DATA=DIR, ROUNDS=3
-	go run ./tools/newslike -n 7600 > bench/out/news.jsonl
+bench-peers: build $(PEERS)/.installed ## hone beside its peers, into bench/RESULTS.md; DATA=DIR, ROUNDS=3, NEWS=7600
+	go run ./tools/newslike -n $(or $(NEWS),7600) > bench/out/news.jsonl
 	$(PEERS)/bin/python bench/peers/run.py --hone bin/hone --news bench/out/news.jsonl --rounds $(or $(ROUNDS),3) $(if $(DATA),--data "$(DATA)")
 
 # The peers' exact versions; the last one is the transformer's weights, without what it asks for.

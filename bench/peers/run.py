@@ -108,7 +108,7 @@ def report(args, h, small, p, onnx, data):
     first = next(r for r in h.values() if r)
     yield "# Hone beside its peers"
     yield ""
-    yield f"{datetime.date.today()}, `{args.command}`, hone {args.version}, {platform.machine()}, {args.rounds} rounds. {data}: {first['texts']} texts of {first['words_per_text']:.0f} words, {first['classes']} classes. " \
+    yield f"{datetime.date.today()}, `{args.command}`, hone {args.version}, {platform.machine()}, {os.cpu_count()} cores with {args.load:.1f} other processes at the start. {data}: {first['texts']} texts of {first['words_per_text']:.0f} words, {first['classes']} classes. " \
         "One core; texts per second of processor time, the median of the rounds, text in and probabilities out. A ratio above 1 is in hone's favour."
     yield ""
     yield "Python " + platform.python_version() + ", " + ", ".join(f"{n} {importlib.metadata.version(n)}" for n in PACKAGES) + "."
@@ -152,7 +152,10 @@ def main():
     parser.add_argument("--seconds", default="2s", help="for each of hone's rates")
     parser.add_argument("--out", default=str(ROOT / "bench/RESULTS.md"))
     args = parser.parse_args()
-    args.command = "make bench-peers" + (" DATA=DIR" if args.data else "")
+    with open(args.news, encoding="utf-8") as f:
+        made = sum(1 for _ in f)
+    args.command = f"make bench-peers ROUNDS={args.rounds} " + ("DATA=DIR" if args.data else f"NEWS={made}")
+    args.load = os.getloadavg()[0]
     args.version = subprocess.run([args.hone, "--version"], capture_output=True, text=True, check=True).stdout.split()[-1]
     scratch = pathlib.Path(args.news).resolve().parent
     data, named = args.news, "Made-up news (`tools/newslike`)"
