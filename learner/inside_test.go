@@ -13,6 +13,7 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/learner/feature"
+	"github.com/hone-ml/hone/learner/feature/encoders"
 	"github.com/hone-ml/hone/learner/model"
 )
 
@@ -194,5 +195,22 @@ func TestScores(t *testing.T) {
 	p.keep([]string{"b"})
 	if _, still := p.All.Labels["a"]; still || len(p.All.Labels) != 1 {
 		t.Error("a label that is gone is counted")
+	}
+}
+
+// A slow part must not take the words' vectors from a span head.
+func TestTokensKeepTheirVectorsBesideASlowPart(t *testing.T) {
+	fast := encoders.Default()
+	text := "Anna lives in Berlin"
+	tokens := feature.Segment(nil, text)
+	want := feature.EncodeTokens(fast, text, tokens)
+	if len(want) != 4 || len(want[0].Dense) == 0 {
+		t.Fatalf("vectors of tokens %v", want)
+	}
+	slow := &late{Encoder: fast}
+	for _, e := range []feature.Encoder{slow, &attempt{late: slow}, &gather{late: slow}, feature.NewPatient(fast, nil)} {
+		if d := cmp.Diff(want, feature.EncodeTokens(e, text, tokens)); d != "" {
+			t.Errorf("%T: %s", e, d)
+		}
 	}
 }

@@ -28,6 +28,9 @@ func NewPatient(fast Encoder, slow Slow) *Patient {
 // Name implements Encoder.
 func (p *Patient) Name() string { return p.fast.Name() + "+" + p.slow.Name() }
 
+// Fast is the encoder without the slow part, for what needs vectors of words.
+func (p *Patient) Fast() Encoder { return p.fast }
+
 // Warm encodes texts in batches ahead of their use, one a core at once; progress,
 // if not nil, is told how many are done.
 func (p *Patient) Warm(ctx context.Context, texts []string, progress func(done, all int)) error {
