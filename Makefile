@@ -18,7 +18,7 @@ PEERS   := $(CURDIR)/bench/out/venv
 PYTHON ?= python3
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 PACKAGES ?= ./...
-FUZZTIME ?= 5s
+FUZZTIME ?= 3s
 E2E_DIR  ?= $(CURDIR)/.label-studio/e2e
 E2E_RUN  ?= .
 # Packages with tests that take a real Label Studio if there is one. One at a
@@ -43,10 +43,10 @@ test: lint test-unit fuzz test-e2e ## everything: lint, unit tests, fuzzing, end
 
 .PHONY: test-unit
 test-unit: ## unit tests with the race detector; PACKAGES=./state/...
-	CGO_ENABLED=1 go test -race -timeout 10m $(PACKAGES)
+	CGO_ENABLED=1 go test -race -timeout 20m $(PACKAGES)
 
 .PHONY: fuzz
-fuzz: ## each fuzz target for FUZZTIME (5s)
+fuzz: ## each fuzz target for FUZZTIME (3s)
 	@tools/fuzz $(FUZZTIME)
 
 .PHONY: test-e2e
