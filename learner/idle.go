@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/hone-ml/hone/event"
@@ -36,6 +37,9 @@ func (l *Learner) idle() {
 			if err != nil || !more {
 				break
 			}
+			// On one core who waits for the lock would wait for its turn as well, up to
+			// ten milliseconds.
+			runtime.Gosched()
 		}
 	}
 }
