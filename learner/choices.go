@@ -42,7 +42,7 @@ func (q *question) shares(labels []string) []model.Share {
 }
 
 func (choices) fresh(q *question, s model.Settings) trainer {
-	return model.New(len(q.labels), q.link(), s)
+	return model.NewFrom(q.prior, len(q.labels), q.link(), s)
 }
 
 func (q *question) link() model.Link {
@@ -82,25 +82,21 @@ func (q *question) bets(truth []string, p []float64) []bet {
 	return out
 }
 
-// judge is the squared error of the probabilities (Brier 1950).
-func (choices) judge(q *question, m trainer, examples []model.Example) (brier, accuracy float64) {
+// judge is the log-loss. The squared error trusts label names too little where
+// there are many classes.
+func (choices) judge(q *question, m trainer, examples []model.Example) (loss, accuracy float64) {
 	p := make([]float64, len(q.labels))
 	var s model.Scratch
 	right := 0
 	for _, e := range examples {
 		m.(*model.Model).Predict(e.X, e.Offset, p, &s)
-		truth, _ := q.judge(e.Target, p)
+		truth, l := q.judge(e.Target, p)
+		loss += l
 		if slices.Equal(truth, q.choose(p)) {
 			right++
 		}
-		for _, t := range e.Target {
-			p[t.Class] -= float64(t.P)
-		}
-		for _, d := range p {
-			brier += d * d
-		}
 	}
-	return brier, ratio(float64(right), float64(len(examples)))
+	return loss, ratio(float64(right), float64(len(examples)))
 }
 
 // choose is the labels a head with these probabilities gives: the likeliest, or

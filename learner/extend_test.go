@@ -114,7 +114,7 @@ func TestExtendThroughTheLearner(t *testing.T) {
 	q := nerQuestion(t, nerConfig)
 	p := newProject(1)
 	p.meta.LabelConfig = nerConfig
-	p.configure()
+	p.configure(feature.NewHashed())
 	l, err := New(nothingStored{}, Options{})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, l.Close()) }()

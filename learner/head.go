@@ -25,6 +25,11 @@ type question struct {
 	class   map[string]int32
 	key     string // equal keys: same labels over the same features
 	seed    uint64 // hash of what decides the encoding of a task's data
+
+	// What the encoder adds: the number of dense parts its vectors have, and the
+	// first guess that the label names make, nil when they make none.
+	dense int
+	prior model.Prior
 }
 
 func newQuestion(cfg *labelstudio.Config, c labelstudio.Control) *question {
@@ -130,6 +135,13 @@ type head struct {
 	taught map[event.TaskID][]event.AnnotationID
 	sums   map[event.TaskID]uint64
 	tally  tally
+
+	// choice is where the settings come from; horizon is the highest first annotation
+	// id among the examples it was made of, and stale is true when one of those may
+	// be another now.
+	choice  choice
+	horizon event.AnnotationID
+	stale   bool
 }
 
 // tally counts the heads that learned from each annotation of a project.
@@ -143,10 +155,11 @@ func (t tally) add(ids []event.AnnotationID, by int) {
 	}
 }
 
-func newHead(q *question, s model.Settings, t tally) *head {
+// newHead is a head that knows nothing, with the default settings.
+func newHead(q *question, t tally) *head {
 	return &head{
-		question: q, tally: t, model: q.kind.fresh(q, s), progress: new(progress),
-		taught: map[event.TaskID][]event.AnnotationID{}, sums: map[event.TaskID]uint64{},
+		question: q, tally: t, model: q.kind.fresh(q, q.defaults()), progress: new(progress),
+		choice: choice{Settings: q.defaults()}, stale: true, taught: map[event.TaskID][]event.AnnotationID{}, sums: map[event.TaskID]uint64{},
 	}
 }
 
@@ -169,7 +182,9 @@ func (h *head) learn(t event.TaskState, x feature.Vector, duals []float32, test 
 	sum := fingerprint(said.target, x, t.Task.Data)
 	h.tally.add(said.annotations, 1)
 	h.tally.add(h.taught[t.Task.ID], -1)
+	h.touch(t.Task.ID)
 	h.taught[t.Task.ID] = said.annotations
+	h.touch(t.Task.ID)
 	if old, ok := h.sums[t.Task.ID]; ok && old == sum {
 		return ch, nil
 	}
@@ -186,6 +201,7 @@ func (h *head) learn(t event.TaskState, x feature.Vector, duals []float32, test 
 }
 
 func (h *head) forget(id event.TaskID) bool {
+	h.touch(id)
 	h.tally.add(h.taught[id], -1)
 	delete(h.taught, id)
 	delete(h.sums, id)

@@ -60,6 +60,7 @@ func (l *Learner) step(ctx context.Context) (more bool, err error) {
 		if p != nil {
 			l.publish(p)
 			l.beginRetrain(p)
+			l.beginChoice(p)
 		}
 		return true, nil
 	}
@@ -85,6 +86,7 @@ func (l *Learner) step(ctx context.Context) (more bool, err error) {
 			return false, fmt.Errorf("save project %d: %w", id, err)
 		}
 		l.saved(p, checkpoint)
+		l.beginChoice(p)
 		if !began.IsZero() {
 			l.metrics.settle.Observe(max(0, l.o.Now().Sub(began).Seconds()))
 		}
@@ -98,11 +100,15 @@ func (l *Learner) step(ctx context.Context) (more bool, err error) {
 // the work; nobody needs to call it.
 func (l *Learner) Rest(ctx context.Context) error {
 	for {
+		// Looked at first: what ends after the step has left something to do, and so
+		// has what others begin meanwhile.
+		begun := l.begun.Load()
+		what, id, done := l.running()
 		more, err := l.step(ctx)
 		if err != nil {
 			return err
 		}
-		if more {
+		if more || l.begun.Load() != begun {
 			continue
 		}
 		l.mu.Lock()
@@ -111,18 +117,27 @@ func (l *Learner) Rest(ctx context.Context) error {
 		if closed {
 			return ErrClosed
 		}
-		var running *retrain
-		l.retrains.Range(func(_, r any) bool {
-			running = r.(*retrain)
-			return false
-		})
-		if running == nil {
+		if done == nil {
 			return ctx.Err()
 		}
 		select {
-		case <-running.done:
+		case <-done:
 		case <-ctx.Done():
-			return errors.Join(ctx.Err(), fmt.Errorf("a retrain of project %d is under way", running.project))
+			return errors.Join(ctx.Err(), fmt.Errorf("%s of project %d is under way", what, id))
 		}
 	}
+}
+
+// running is some work beside the models that is under way; done is nil when
+// there is none.
+func (l *Learner) running() (what string, id event.ProjectID, done <-chan struct{}) {
+	l.retrains.Range(func(_, r any) bool {
+		what, id, done = "a retrain", r.(*retrain).project, r.(*retrain).done
+		return false
+	})
+	l.choosing.Range(func(_, c any) bool {
+		what, id, done = "a choice of settings", c.(*choosing).project, c.(*choosing).done
+		return false
+	})
+	return what, id, done
 }

@@ -27,9 +27,11 @@ type Learner struct {
 	lost     map[event.ProjectID]bool // to be loaded again: memory may differ from what is stored
 	closed   bool
 
-	snapshots sync.Map // event.ProjectID to *snapshot
-	retrains  sync.Map // event.ProjectID to *retrain, waiting or running
-	retrained sync.Map // event.ProjectID to LastRetrain
+	snapshots sync.Map     // event.ProjectID to *snapshot
+	retrains  sync.Map     // event.ProjectID to *retrain, waiting or running
+	retrained sync.Map     // event.ProjectID to LastRetrain
+	choosing  sync.Map     // event.ProjectID to *choosing, under way
+	begun     atomic.Int64 // retrains and choices ever
 	parsed    atomic.Pointer[parsedConfig]
 
 	ctx    context.Context // ends with Close
@@ -92,6 +94,7 @@ func (l *Learner) Start(ctx context.Context, projects []event.ProjectID) error {
 		l.budgeted(ctx, p)
 		l.publish(p)
 		l.beginRetrain(p)
+		l.beginChoice(p)
 	}
 	l.nudge()
 	if l.filler != nil && !l.closed {
@@ -206,6 +209,7 @@ func (l *Learner) Apply(ctx context.Context, batch []event.Event, cur event.Curs
 	}
 	for id, t := range all {
 		l.beginRetrain(t.p)
+		l.beginChoice(t.p)
 		if l.filler != nil && t.delta != nil {
 			l.filler.heard(id, t.delta)
 		}

@@ -149,9 +149,10 @@ func TestAnnotatorsShareATask(t *testing.T) {
 	}
 	ds, _, err := l.Distributions(bg, 1, c.Tasks)
 	must(t, err)
-	// The ridge pulls a single example's target only a little towards the middle.
+	// The ridge pulls a single example's target only a little towards what the names
+	// say.
 	for i, want := range []float64{0.5, 0.25, 0.25} {
-		if math.Abs(ds[0][0].P[i]-want) > 0.02 {
+		if math.Abs(ds[0][0].P[i]-want) > 0.04 {
 			t.Errorf("believes %v", ds[0][0])
 		}
 	}

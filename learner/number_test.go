@@ -34,7 +34,7 @@ func graded(n int, seed uint64) (texts []string, worth []float64) {
 // learned is a head that has learned what write makes of each text's worth.
 func learned(t testing.TB, q *question, n int, write func(worth float64) labelstudio.Region) trainer {
 	t.Helper()
-	h := newHead(q, q.kind.defaults(), tally{})
+	h := newHead(q, tally{})
 	e := feature.NewHashed()
 	texts, worth := graded(n, 1)
 	for i, text := range texts {

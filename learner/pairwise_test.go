@@ -78,7 +78,7 @@ func TestPairwiseIsAntisymmetric(t *testing.T) {
 
 func TestPairwiseLearnsWhatIsBetter(t *testing.T) {
 	q := pair(t)
-	h := newHead(q, q.kind.defaults(), tally{})
+	h := newHead(q, tally{})
 	e := feature.NewHashed()
 	texts, worth := graded(800, 6)
 	right := 0

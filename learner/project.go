@@ -9,6 +9,7 @@ import (
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/learner/feature"
 	"github.com/hone-ml/hone/learner/model"
 )
 
@@ -19,7 +20,8 @@ type project struct {
 	fault    string              // why not
 	heads    []*head
 	versions []event.Version
-	settings map[string]model.Settings // of the live version
+	settings map[string]model.Settings // of the live version, where it has some
+	chosen   map[string]choice         // as stored, for heads to come
 	pending  *pending
 	number   uint64 // of the last snapshot
 
@@ -54,12 +56,12 @@ func (l *Learner) load(ctx context.Context, id event.ProjectID) (*project, error
 			l.o.Logger.WithError(err).WithField("project", id).Error("using the default settings")
 		}
 	}
-	p.settings, p.pending, p.number = b.Heads, b.Pending, b.Snapshot
+	p.settings, p.chosen, p.pending, p.number = b.Heads, b.Chosen, b.Pending, b.Snapshot
 	ck, err := readCheckpoint(st.Checkpoint)
 	if err != nil {
 		l.o.Logger.WithError(err).WithField("project", id).Warn("learning afresh from the examples")
 	}
-	p.configure()
+	p.configure(l.o.Encoder)
 	for _, h := range p.heads {
 		if pr := b.Progress[h.control.Name]; pr != nil {
 			h.progress = pr
@@ -74,7 +76,7 @@ func (l *Learner) load(ctx context.Context, id event.ProjectID) (*project, error
 
 // configure makes the heads that the label config asks for and keeps those that
 // are still the same. It returns the new ones, which know nothing.
-func (p *project) configure() []*head {
+func (p *project) configure(e feature.Encoder) []*head {
 	p.config, p.fault = nil, ""
 	var fresh, heads []*head
 	switch cfg, err := labelstudio.ParseLabelConfig(p.meta.LabelConfig); {
@@ -87,11 +89,12 @@ func (p *project) configure() []*head {
 			q := newQuestion(cfg, c)
 			same := slices.IndexFunc(p.heads, func(h *head) bool { return h.key == q.key })
 			if same >= 0 {
-				p.heads[same].question = q
+				p.heads[same].question = q.like(p.heads[same].question)
 				heads = append(heads, p.heads[same])
 				continue
 			}
-			h := newHead(q, p.settingsOf(q), p.taught)
+			h := newHead(q.under(e), p.taught)
+			h.take(p.choiceOf(h.question))
 			for _, old := range p.heads { // other labels, same question
 				if old.control.Name == c.Name && old.control.Type == c.Type && old.control.Multiple == c.Multiple {
 					h.progress = old.progress
@@ -114,11 +117,20 @@ func (p *project) configure() []*head {
 	return fresh
 }
 
-func (p *project) settingsOf(q *question) model.Settings {
-	if s, ok := p.settings[q.control.Name]; ok {
-		return s
+// choiceOf is where the settings of a question come from that is not a head yet.
+func (p *project) choiceOf(q *question) choice {
+	if c, ok := p.chosen[q.control.Name]; ok {
+		return c
 	}
-	return q.kind.defaults()
+	return p.versionOf(q)
+}
+
+// versionOf is the choice that the live version brought, or the defaults.
+func (p *project) versionOf(q *question) choice {
+	if s, ok := p.settings[q.control.Name]; ok {
+		return choice{Settings: s, Held: true, Rung: rungs[len(rungs)-1]}
+	}
+	return choice{Settings: q.defaults()}
 }
 
 // fill teaches heads, which know nothing yet, the tasks.
@@ -154,7 +166,7 @@ func (l *Learner) apply(ctx context.Context, p *project, d *event.Delta) error {
 	reconfigure := d.ConfigChanged || d.New || d.Meta.Gone != p.meta.Gone
 	p.meta = d.Meta
 	if reconfigure {
-		if fresh := p.configure(); len(fresh) > 0 && !d.New {
+		if fresh := p.configure(l.o.Encoder); len(fresh) > 0 && !d.New {
 			// The raw results are kept, so new heads learn what old tasks say of them.
 			st, err := l.store.Load(ctx, p.meta.Project)
 			if err != nil {

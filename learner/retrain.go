@@ -58,9 +58,10 @@ func (l *Learner) beginRetrain(p *project) {
 		})
 		slices.SortFunc(b.examples, func(a, b model.Example) int { return cmp.Compare(a.ID, b.ID) })
 		r.heads = append(r.heads, b)
-		r.steps += tuneSteps() + 1
+		r.steps += tuneSteps(h.question) + 1
 	}
 	l.retrains.Store(r.project, r)
+	l.begun.Add(1)
 	l.work.Go(func() {
 		defer close(r.done)
 		if err := l.rebuild(l.ctx, r); err != nil && l.ctx.Err() == nil {
@@ -77,6 +78,7 @@ func (l *Learner) beginRetrain(p *project) {
 		l.retrains.Delete(r.project)
 		if p := l.projects[r.project]; p != nil && !l.lost[r.project] {
 			l.beginRetrain(p) // asked for again meanwhile, or to be tried again
+			l.beginChoice(p)
 		}
 	})
 }
@@ -106,6 +108,7 @@ func (l *Learner) swap(ctx context.Context, r *retrain) error {
 	}
 	was := *p
 	wasModels := make([]trainer, len(p.heads))
+	wasChoices := make([]choice, len(p.heads))
 	settings := maps.Clone(p.settings)
 	if settings == nil {
 		settings = map[string]model.Settings{}
@@ -114,12 +117,12 @@ func (l *Learner) swap(ctx context.Context, r *retrain) error {
 	changed := false
 	for i, b := range r.heads {
 		h := p.heads[i]
-		wasModels[i] = h.model
+		wasModels[i], wasChoices[i] = h.model, h.choice
 		if err := b.catchUp(h); err != nil {
 			return err
 		}
 		name := h.control.Name
-		changed = changed || b.tuned.settings.Ridge != b.live.Ridge
+		changed = changed || !same(b.tuned.settings, b.live)
 		settings[name] = b.tuned.settings
 		if !math.IsNaN(b.tuned.accuracy) {
 			accuracy[name] = b.tuned.accuracy
@@ -127,6 +130,7 @@ func (l *Learner) swap(ctx context.Context, r *retrain) error {
 	}
 	for i, b := range r.heads {
 		p.heads[i].model = b.model
+		p.heads[i].choice = choice{Settings: b.tuned.settings, Rung: rung(len(b.examples)), Held: true}
 	}
 	if p.pending != nil && *p.pending == r.pending {
 		p.pending = nil
@@ -152,7 +156,7 @@ func (l *Learner) swap(ctx context.Context, r *retrain) error {
 		*p = was
 		p.number = number
 		for i, m := range wasModels {
-			p.heads[i].model = m
+			p.heads[i].model, p.heads[i].choice = m, wasChoices[i]
 		}
 		l.publish(p)
 		return fmt.Errorf("save the retrained project %d: %w", r.project, err)

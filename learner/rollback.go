@@ -30,7 +30,7 @@ func (l *Learner) rollback(p *project, to string) bool {
 	}
 	p.settings = settings
 	for _, h := range p.heads {
-		h.reset(p.settingsOf(h.question))
+		h.take(p.versionOf(h.question))
 	}
 	// The last word counts: a retrain that was asked for before is called off.
 	p.pending = nil

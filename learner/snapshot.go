@@ -51,11 +51,11 @@ func (l *Learner) snapshot(p event.ProjectID) *snapshot {
 	return snap
 }
 
-// known are the heads that have learned something.
+// known are the heads that have learned something, or have a first guess.
 func (s *snapshot) known() []frozen {
 	var out []frozen
 	for _, h := range s.heads {
-		if h.mind.Examples() > 0 {
+		if h.mind.Examples() > 0 || h.prior != nil {
 			out = append(out, h)
 		}
 	}

@@ -14,9 +14,11 @@ import (
 func (s *snapshot) names(e *late) map[event.TextKey]string {
 	texts := map[event.TextKey]string{}
 	for _, h := range s.heads {
-		for _, l := range h.labels {
-			if !e.Encoder.Encode(l).Empty() {
-				texts[keyOf(l)] = l
+		for _, l := range h.control.Labels {
+			for _, t := range nameTexts(l) {
+				if !e.Encoder.Encode(t).Empty() {
+					texts[keyOf(t)] = t
+				}
 			}
 		}
 	}
@@ -122,7 +124,9 @@ func (l *Learner) renamed(ctx context.Context, id event.ProjectID) error {
 		return ignoreClosed(err)
 	}
 	for _, h := range p.heads {
+		h.question = h.question.under(l.o.Encoder)
 		h.reset(h.model.Settings())
+		h.stale = true
 	}
 	p.settled, p.unsaved = false, true
 	p.epoch = epochs.Add(1)

@@ -4,30 +4,157 @@ import (
 	"cmp"
 	"context"
 	"math"
+	"runtime"
 	"slices"
 
 	"github.com/cespare/xxhash/v2"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/hone-ml/hone/learner/model"
 )
 
 const (
-	// folds by a hash of the task id, so that neither order nor time matters. The
-	// first is held out from the choice and judges it.
+	// folds by a hash of the task id, so that neither order nor time matters. In a
+	// full retrain the first is held out from the choice and judges it.
 	folds = 5
-	// leastTuned is the number of examples below which a choice would be noise.
+	// leastTuned is the number of examples below which a full retrain chooses
+	// nothing: there would be too few to judge by.
 	leastTuned = 50
 	// mostTuned bounds the work; a choice needs no more.
-	mostTuned = 20000
+	mostTuned = 10000
 	// tuneTolerance is enough to compare settings by.
-	tuneTolerance = 0.05
+	tuneTolerance = 0.2
+	// step is what one step away from the defaults has to gain, in the mean loss of an
+	// example: a prior on settings, which gives way as labels come in.
+	step = 0.5
+	// falls ends the way along an axis: so many values in a row that were no better.
+	falls = 2
 	// clearly is how much better than the live settings others must be on the
 	// folds to be considered.
 	clearly = 0.998
 )
 
-// ridges are tried in falling order, each starting where the last ended.
+// ridges are tried in falling order.
 var ridges = []float64{0.3, 0.1, 0.03, 0.01, 0.003, 0.001}
+
+// search chooses settings by the cross-validated loss of a kind. What it finds
+// depends on the question and the examples only.
+type search struct {
+	q     *question
+	train [][]model.Example
+	test  [][]model.Example
+	last  []trainer // where the next fit of a fold starts
+	n     int
+	// tick is called after each of at most steps losses.
+	tick func()
+}
+
+// newSearch is over examples in the order of their ids; a fold is one of parts.
+func newSearch(q *question, parts [][]model.Example, tick func()) *search {
+	s := &search{q: q, tick: tick}
+	for f := range parts {
+		var train []model.Example
+		for g := range parts {
+			if g != f {
+				train = append(train, parts[g]...)
+			}
+		}
+		if len(train) == 0 || len(parts[f]) == 0 {
+			continue
+		}
+		s.train, s.test = append(s.train, train), append(s.test, parts[f])
+		s.n += len(parts[f])
+	}
+	s.last = make([]trainer, len(s.train))
+	return s
+}
+
+// steps is at most how many losses a search computes.
+func (q *question) steps() int {
+	n := 1
+	for _, a := range q.axes() {
+		n += len(a.values) - 1
+	}
+	return n
+}
+
+// loss is the sum over the folds.
+func (s *search) loss(ctx context.Context, settings model.Settings) (float64, error) {
+	losses := make([]float64, len(s.train))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for f := range s.train {
+		g.Go(func() error {
+			m, err := fit(ctx, s.q, s.train[f], settings, s.last[f], tuneTolerance)
+			if err != nil {
+				return err
+			}
+			s.last[f] = m
+			losses[f], _ = s.q.kind.judge(s.q, m, s.test[f])
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return 0, err
+	}
+	var sum float64
+	for _, l := range losses {
+		sum += l
+	}
+	s.tick()
+	return sum, nil
+}
+
+// best walks along each axis in turn from the defaults, up and down, as long as it
+// gets better, and stays with what is best.
+func (s *search) best(ctx context.Context) (model.Settings, float64, error) {
+	at := s.q.defaults()
+	if s.n == 0 {
+		return at, math.Inf(1), ctx.Err()
+	}
+	loss, err := s.loss(ctx, at)
+	if err != nil {
+		return at, loss, err
+	}
+	toll := step * loss / float64(s.n)
+	for _, a := range s.q.axes() {
+		here, chosen, least := at, at, loss
+		for _, way := range []int{-1, 1} {
+			worse := 0
+			before := loss
+			for i := a.start + way; i >= 0 && i < len(a.values) && worse < falls; i += way {
+				there := here
+				a.set(&there, a.values[i])
+				l, err := s.loss(ctx, there)
+				if err != nil {
+					return at, loss, err
+				}
+				l += toll * math.Abs(float64(i-a.start))
+				if l >= before {
+					worse++
+				}
+				before = l
+				if l < least {
+					chosen, least = there, l
+				}
+			}
+		}
+		at, loss = chosen, least
+	}
+	return at, loss, nil
+}
+
+// byFold deals examples to the folds, each in the order of ids.
+func byFold(examples []model.Example) [][]model.Example {
+	examples = slices.Clone(examples)
+	slices.SortFunc(examples, func(a, b model.Example) int { return cmp.Compare(a.ID, b.ID) })
+	parts := make([][]model.Example, folds)
+	for _, e := range examples {
+		f := hashID(e.ID) % folds
+		parts[f] = append(parts[f], e)
+	}
+	return parts
+}
 
 // tuned is a choice of settings.
 type tuned struct {
@@ -36,83 +163,47 @@ type tuned struct {
 	accuracy float64
 }
 
-// tuneSteps is how many times tune calls tick.
-func tuneSteps() int { return folds + 1 }
+// tuneSteps is at most how many times tune calls tick.
+func tuneSteps(q *question) int { return q.steps() + 3 }
 
-// tune chooses the ridge by the cross-validated loss of the kind, and keeps
-// current unless another is better on the folds and not
-// worse on the held-out one. It depends on nothing but its arguments.
+// tune is the choice of a full retrain: it keeps current unless others are better
+// on the folds and not worse on the held-out one. It depends on nothing but its
+// arguments.
 func tune(ctx context.Context, q *question, examples []model.Example, current model.Settings, tick func()) (tuned, error) {
 	out := tuned{settings: current, accuracy: math.NaN()}
 	if len(examples) < leastTuned {
 		return out, ctx.Err()
 	}
-	examples = slices.Clone(examples)
 	if len(examples) > mostTuned {
+		examples = slices.Clone(examples)
 		slices.SortFunc(examples, func(a, b model.Example) int { return cmp.Compare(hashID(a.ID), hashID(b.ID)) })
 		examples = examples[:mostTuned]
 	}
-	slices.SortFunc(examples, func(a, b model.Example) int { return cmp.Compare(a.ID, b.ID) })
-	var parts [folds][]model.Example
-	for _, e := range examples {
-		f := hashID(e.ID) % folds
-		parts[f] = append(parts[f], e)
+	parts := byFold(examples)
+	s := newSearch(q, parts[1:], tick)
+	found, loss, err := s.best(ctx)
+	if err != nil {
+		return out, err
 	}
-	grid := slices.Clone(q.kind.ridges())
-	if !slices.Contains(grid, current.Ridge) {
-		grid = append(grid, current.Ridge)
-		slices.SortFunc(grid, func(a, b float64) int { return cmp.Compare(b, a) })
-	}
-	now := slices.Index(grid, current.Ridge)
-	loss := make([]float64, len(grid))
-	for f := 1; f < folds; f++ {
-		var train []model.Example
-		for g := 1; g < folds; g++ {
-			if g != f {
-				train = append(train, parts[g]...)
-			}
-		}
-		var last trainer
-		for i, ridge := range grid {
-			s := current
-			s.Ridge = ridge
-			m, err := fit(ctx, q, train, s, last, tuneTolerance)
-			if err != nil {
-				return out, err
-			}
-			brier, _ := q.kind.judge(q, m, parts[f])
-			loss[i] += brier
-			last = m
-			if f == 1 && i >= max(2, now) && loss[i] > loss[i-1] && loss[i-1] > loss[i-2] {
-				grid = grid[:i+1] // weaker ridges are worse still, and the slowest
-				break
-			}
-		}
-		tick()
-	}
-	best := 0
-	for i := range grid {
-		if loss[i] < loss[best] {
-			best = i
-		}
+	live, err := s.loss(ctx, current)
+	if err != nil {
+		return out, err
 	}
 	train := slices.Concat(parts[1:]...)
 	champion, err := fit(ctx, q, train, current, nil, tuneTolerance)
 	if err != nil {
 		return out, err
 	}
-	oldBrier, accuracy := q.kind.judge(q, champion, parts[0])
+	was, accuracy := q.kind.judge(q, champion, parts[0])
 	tick()
 	out.accuracy = accuracy
-	if best != now && loss[best] < loss[now]*clearly {
-		s := current
-		s.Ridge = grid[best]
-		challenger, err := fit(ctx, q, train, s, champion, tuneTolerance)
+	if loss < live*clearly {
+		challenger, err := fit(ctx, q, train, found, champion, tuneTolerance)
 		if err != nil {
 			return out, err
 		}
-		if brier, accuracy := q.kind.judge(q, challenger, parts[0]); brier <= oldBrier {
-			out = tuned{settings: s, accuracy: accuracy}
+		if is, accuracy := q.kind.judge(q, challenger, parts[0]); is <= was {
+			out = tuned{settings: found, accuracy: accuracy}
 		}
 	}
 	tick()

@@ -3,6 +3,7 @@ package learner
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,6 +24,7 @@ type blob struct {
 	// Heads are the settings by control name. A control without has the defaults.
 	Heads map[string]model.Settings `json:"heads,omitempty"`
 
+	Chosen   map[string]choice    `json:"chosen,omitempty"`
 	Snapshot uint64               `json:"snapshot,omitempty"`
 	Pending  *pending             `json:"pending,omitempty"`
 	Progress map[string]*progress `json:"progress,omitempty"`
@@ -42,9 +44,14 @@ func readBlob(v event.Version) (blob, error) {
 	if err := json.Unmarshal(v.Settings, &b); err != nil {
 		return b, fmt.Errorf("settings of version %s: %w", v.Name, err)
 	}
-	for name, s := range b.Heads {
+	all := map[string]model.Settings{}
+	maps.Copy(all, b.Heads)
+	for name, c := range b.Chosen {
+		all[name+" as chosen"] = c.Settings
+	}
+	for name, s := range all {
 		if err := s.Validate(); err != nil {
-			return b, fmt.Errorf("settings of version %s, control %q: %w", v.Name, name, err)
+			return blob{}, fmt.Errorf("settings of version %s, control %q: %w", v.Name, name, err)
 		}
 	}
 	return b, nil
@@ -83,7 +90,7 @@ func (p *project) stored() []event.Version {
 	if at < 0 {
 		return out
 	}
-	b := blob{Heads: p.settings, Snapshot: p.number, Pending: p.pending, Progress: map[string]*progress{}}
+	b := blob{Heads: p.settings, Chosen: p.choices(), Snapshot: p.number, Pending: p.pending, Progress: map[string]*progress{}}
 	for _, h := range p.heads {
 		b.Progress[h.control.Name] = h.progress
 	}

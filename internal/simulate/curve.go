@@ -33,16 +33,17 @@ func (s store) Commit(ctx context.Context, c event.Commit) error { return s.Stor
 // run is one curve on its way.
 type run struct {
 	*Data
-	learner *learner.Learner
-	ranker  *sampler.Ranker
-	step    int
-	queue   sampler.Queue
-	open    []event.Task // not labelled yet
-	at      map[event.TaskID]int
-	labels  int
-	offset  uint64
-	clock   time.Time
-	test    []event.Task
+	learner     *learner.Learner
+	ranker      *sampler.Ranker
+	step        int
+	queue       sampler.Queue
+	open        []event.Task // not labelled yet
+	at          map[event.TaskID]int
+	labels      int
+	annotations int
+	offset      uint64
+	clock       time.Time
+	test        []event.Task
 }
 
 // curve makes c's points.
@@ -153,10 +154,11 @@ func (r *run) label(ctx context.Context, n int) error {
 		c := &event.Changed{}
 		for j, result := range r.pool[r.at[q.Task]].results {
 			c.Annotations = append(c.Annotations, event.Annotation{
-				// Unique, and the same in every run.
-				ID:   event.AnnotationID(int64(q.Task)<<16 + int64(j)),
+				// In the order in which they are made, as in Label Studio.
+				ID:   event.AnnotationID(r.annotations + 1),
 				Task: q.Task, Result: result, CompletedBy: event.UserID(j + 1),
 			})
+			r.annotations++
 		}
 		changes[i] = c
 	}
@@ -168,5 +170,8 @@ func (r *run) label(ctx context.Context, n int) error {
 	}
 	r.open = left
 	r.labels += n
-	return r.tell(ctx, changes...)
+	if err := r.tell(ctx, changes...); err != nil || r.step == readAhead {
+		return err
+	}
+	return r.learner.Rest(ctx) // what is asked next must not depend on a race
 }
