@@ -93,7 +93,9 @@ func (w *work) open(ctx context.Context, dir string) (_ *house, err error) {
 		return nil, err
 	}
 	h.addr = listener.Addr().String()
-	h.server = &http.Server{Handler: h.hook.Engine(), ReadHeaderTimeout: 5 * time.Second}
+	// A sender dials before its bodies are made, which takes a busy machine longer
+	// than a server that strangers reach would wait for a first request.
+	h.server = &http.Server{Handler: h.hook.Engine(), ReadHeaderTimeout: time.Hour}
 	h.served = make(chan error, 1)
 	go func() { h.served <- h.server.Serve(listener) }()
 	return h, nil
