@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/cespare/xxhash/v2"
+	"github.com/sirupsen/logrus"
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/learner/model"
@@ -168,6 +169,9 @@ func (l *Learner) beginChoice(p *project) {
 			}
 			if p := l.projects[id]; p != nil && !l.lost[id] {
 				if p.epoch == epoch {
+					l.o.Logger.WithFields(logrus.Fields{
+						"project": id, "control": q.control.Name, "labels": of.Rung, "settings": of.Settings,
+					}).Debug("chose settings")
 					h.take(of)
 					p.settled, p.unsaved = false, true
 					l.nudge()

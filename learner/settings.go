@@ -10,6 +10,9 @@ import (
 // texts of several public sets, accuracy is flat around them.
 const (
 	denseRidge = 0.01
+	// denseBias lets rare classes be rare: embeddings of texts of one kind are near
+	// each other, so a small bias has all classes guessed alike.
+	denseBias = 0.3
 	// trustIn is how much the names count where there is one dense part, and of the
 	// better of two.
 	trustIn = 15.0
@@ -20,12 +23,15 @@ const (
 // defaults are the settings before any were chosen.
 func (q *question) defaults() model.Settings {
 	s := q.kind.defaults()
+	if q.dense == 1 && q.tuned() {
+		s.Parts = []float64{0.3, 1}
+	}
 	if q.dense > 1 {
 		// Hashed n-grams, a static embedding, and a transformer that says most.
 		s.Parts = []float64{0.5, 0.25, 1}
 	}
 	if q.prior != nil {
-		s.Ridge = denseRidge
+		s.Ridge, s.Bias = denseRidge, denseBias
 		for range len(q.prior) - 1 {
 			s.Trust = append(s.Trust, trustBeside)
 		}
@@ -63,6 +69,9 @@ func (q *question) axes() []axis {
 				s.Trust[i] *= v
 			}
 		}})
+	}
+	if q.tuned() && d.Bias == denseBias {
+		out = append(out, axis{[]float64{0.03, 0.1, denseBias, 1, 3}, 2, func(s *model.Settings, v float64) { s.Bias = v }})
 	}
 	part := func(i int, values ...float64) {
 		now := 1.0

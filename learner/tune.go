@@ -26,9 +26,9 @@ const (
 	tuneTolerance = 0.2
 	// step is what one step away from the defaults has to gain, in the mean loss of an
 	// example: a prior on settings, which gives way as labels come in.
-	step = 0.5
-	// falls ends the way along an axis: so many values in a row that were no better.
-	falls = 2
+	step = 0.25
+	// falls ends the way along an axis: so many values in a row that are no better.
+	falls = 1
 	// clearly is how much better than the live settings others must be on the
 	// folds to be considered.
 	clearly = 0.998
