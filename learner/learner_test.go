@@ -152,7 +152,7 @@ func TestAnnotatorsShareATask(t *testing.T) {
 	// The ridge pulls a single example's target only a little towards what the names
 	// say.
 	for i, want := range []float64{0.5, 0.25, 0.25} {
-		if math.Abs(ds[0][0].P[i]-want) > 0.04 {
+		if math.Abs(ds[0][0].P[i]-want) > 0.06 {
 			t.Errorf("believes %v", ds[0][0])
 		}
 	}
