@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"time"
 
 	"github.com/hone-ml/hone/event"
@@ -13,6 +12,8 @@ import (
 const (
 	// slice is how long the idle work keeps Apply waiting at most.
 	slice = 2 * time.Millisecond
+	// breather is between two slices.
+	breather = 50 * time.Microsecond
 	// retryAfter is the pause after a failure in the background.
 	retryAfter = time.Second
 )
@@ -21,6 +22,8 @@ const (
 func (l *Learner) idle() {
 	retry := time.NewTimer(0)
 	defer retry.Stop()
+	breath := time.NewTimer(0)
+	defer breath.Stop()
 	for {
 		select {
 		case <-l.ctx.Done():
@@ -37,9 +40,15 @@ func (l *Learner) idle() {
 			if err != nil || !more {
 				break
 			}
-			// On one core who waits for the lock would wait for its turn as well, up to
-			// ten milliseconds.
-			runtime.Gosched()
+			// On one core all others wait for their turn: Apply for the lock, and requests
+			// for somebody to look at the network, which nobody does for ten milliseconds
+			// while there is work.
+			breath.Reset(breather)
+			select {
+			case <-l.ctx.Done():
+				return
+			case <-breath.C:
+			}
 		}
 	}
 }

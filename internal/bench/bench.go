@@ -190,6 +190,7 @@ func (w *work) run(ctx context.Context, dir string) (err error) {
 			return h.apply(ctx)
 		}},
 		{"learning one by one", func(ctx context.Context) error { return h.learnOne(ctx) }},
+		{"coming to rest", func(ctx context.Context) error { return h.learner.Rest(ctx) }}, // what follows is measured without learning
 		{"predicting", func(ctx context.Context) error { return h.predict(ctx) }},
 		{"answering /predict", func(ctx context.Context) error { return h.requests(ctx) }},
 		{"webhooks, one sender", func(ctx context.Context) error { return h.webhooks(ctx, 1) }},
