@@ -44,6 +44,9 @@ test: lint test-unit fuzz test-e2e ## everything: lint, unit tests, fuzzing, end
 .PHONY: test-unit
 test-unit: ## unit tests with the race detector; PACKAGES=./state/...
 	CGO_ENABLED=1 go test -race -timeout 20m $(PACKAGES)
+ifeq ($(PACKAGES),./...)
+	CGO_ENABLED=0 go test -timeout 20m -run TestRealTexts ./learner # too slow under the race detector
+endif
 
 .PHONY: fuzz
 fuzz: ## each fuzz target for FUZZTIME (3s)
