@@ -178,6 +178,7 @@ func (l *Learner) beginChoice(p *project) {
 				} else {
 					h.stale = true
 				}
+				l.beginRetrain(p)
 				l.beginChoice(p)
 			}
 		})

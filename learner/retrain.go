@@ -49,6 +49,9 @@ func (l *Learner) beginRetrain(p *project) {
 	if _, running := l.retrains.Load(p.meta.Project); running {
 		return // it begins when that one ends
 	}
+	if _, running := l.choosing.Load(p.meta.Project); running {
+		return // or when that has ended: the settings it compares with must stand
+	}
 	r := &retrain{project: p.meta.Project, pending: *p.pending, epoch: p.epoch, done: make(chan struct{})}
 	for _, h := range p.heads {
 		b := &rebuilt{question: h.question, live: h.model.Settings(), sums: maps.Clone(h.sums)}
