@@ -218,9 +218,9 @@ func same(t fataler, want, got *learner.Learner, tolerance float64) {
 }
 
 func tempDir(t fataler) (dir string, remove func()) {
-	dir, err := os.MkdirTemp("", "hone-learner")
+	parent, err := os.MkdirTemp("", "hone-learner")
 	must(t, err)
-	return filepath.Join(dir, "data"), func() { _ = os.RemoveAll(dir) }
+	return filepath.Join(parent, "data"), func() { _ = os.RemoveAll(parent) }
 }
 
 func rest(t fataler, l *learner.Learner) {
