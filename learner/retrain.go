@@ -14,6 +14,10 @@ import (
 	"github.com/hone-ml/hone/learner/model"
 )
 
+// swapTolerance is how near to its optimum a rebuilt model must be to go live; the
+// rest of the way is the live model's, as after any label.
+const swapTolerance = 0.05
+
 // retrain is a full retrain: a copy of the examples, on which settings are
 // chosen and a model is built from scratch beside the live one.
 type retrain struct {
@@ -92,7 +96,7 @@ func (l *Learner) rebuild(ctx context.Context, r *retrain) error {
 		if b.tuned, err = tune(ctx, b.question, b.examples, b.live, func() { r.at.Add(1) }); err != nil {
 			return err
 		}
-		if b.model, err = fit(ctx, b.question, b.examples, b.tuned.settings, nil, l.o.Tolerance); err != nil {
+		if b.model, err = fit(ctx, b.question, b.examples, b.tuned.settings, nil, max(l.o.Tolerance, swapTolerance)); err != nil {
 			return err
 		}
 		r.at.Add(1)

@@ -21,7 +21,7 @@ const (
 	// nothing: there would be too few to judge by.
 	leastTuned = 50
 	// mostTuned bounds the work; a choice needs no more.
-	mostTuned = 10000
+	mostTuned = 3000
 	// tuneTolerance is enough to compare settings by.
 	tuneTolerance = 0.2
 	// step is what one step away from the defaults has to gain, in the mean loss of an

@@ -170,8 +170,8 @@ func (r *run) label(ctx context.Context, n int) error {
 	}
 	r.open = left
 	r.labels += n
-	if err := r.tell(ctx, changes...); err != nil || r.step == readAhead {
+	if err := r.tell(ctx, changes...); err != nil {
 		return err
 	}
-	return r.learner.Rest(ctx) // what is asked next must not depend on a race
+	return r.learner.Rest(ctx) // what comes next must not depend on a race
 }

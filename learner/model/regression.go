@@ -321,6 +321,9 @@ func (r *Regression) stuck() bool { return r.passes >= maxPasses || r.stale >= m
 // every run, and reports whether it got through; if not, the next call goes on.
 func (r *Regression) sweep(ctx context.Context) bool {
 	if r.at == 0 {
+		if over(ctx) {
+			return false // before the order is drawn, so that the next call draws the same
+		}
 		if r.writes > 64*len(r.examples)+1024 {
 			r.rebuild()
 		}
@@ -333,7 +336,7 @@ func (r *Regression) sweep(ctx context.Context) bool {
 		rng.Shuffle(len(r.order), func(i, j int) { r.order[i], r.order[j] = r.order[j], r.order[i] })
 	}
 	for ; r.at < len(r.order); r.at++ {
-		if r.at%16 == 0 && over(ctx) {
+		if r.at > 0 && r.at%16 == 0 && over(ctx) {
 			return false
 		}
 		r.improve(r.examples[r.order[r.at]])

@@ -102,12 +102,15 @@ func (m *Model) choose(tolerance float64) {
 // in every run.
 func (m *Model) sweep(ctx context.Context) bool {
 	if m.at == 0 {
+		if over(ctx) {
+			return false // before the order is drawn, so that the next call draws the same
+		}
 		m.pass++
 		rng := rand.New(rand.NewPCG(m.pass, 0x686f6e65))
 		rng.Shuffle(len(m.order), func(i, j int) { m.order[i], m.order[j] = m.order[j], m.order[i] })
 	}
 	for ; m.at < len(m.order); m.at++ {
-		if m.at%16 == 0 && over(ctx) {
+		if m.at > 0 && m.at%16 == 0 && over(ctx) {
 			return false
 		}
 		m.improve(m.examples[m.order[m.at]])
