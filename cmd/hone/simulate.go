@@ -2,8 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hone-ml/hone/internal/simulate"
+	"github.com/hone-ml/hone/learner/feature"
 	"github.com/hone-ml/hone/learner/feature/encoders"
 	"github.com/hone-ml/hone/sampler"
 )
@@ -21,6 +24,7 @@ type simulation struct {
 	source     simulate.Source
 	options    simulate.Options
 	encoder    string
+	vectors    string
 	json, plot string
 }
 
@@ -63,6 +67,7 @@ Each is the mean over the seeds, with the standard deviation.`,
 	f.IntVar(&s.options.Seeds, "seeds", 5, "repetitions, each with another random order")
 	f.IntVar(&s.options.Jobs, "jobs", 0, "curves to run at once (default: one a core)")
 	f.StringVar(&s.encoder, "encoder", "", "features of texts: "+strings.Join(encoders.Names(), ", ")+" (default: the configured one)")
+	f.StringVar(&s.vectors, "vectors", "", "file that keeps what a slow encoder made of the texts, for the next run; made if it is not there")
 	f.StringVar(&s.json, "json", "", "file for the curves as JSON (- for standard output, in place of the table)")
 	f.StringVar(&s.plot, "plot", "", "file for the curves as an SVG image")
 	for _, name := range []string{"data", "test"} {
@@ -103,16 +108,9 @@ func (c *cli) simulate(s simulation) error {
 	}
 	o.Encoder = enc.Fast
 	if slow := enc.Patient(); slow != nil {
-		bar := newBar(-1, "encoding")
-		defer func() { _ = bar.Finish() }()
-		err := slow.Warm(c.cmd.Context(), data.Texts(), func(done, all int) {
-			bar.ChangeMax(all)
-			_ = bar.Set(done)
-		})
-		if err != nil {
+		if err := c.warm(slow, data.Texts(), s.vectors); err != nil {
 			return err
 		}
-		_ = bar.Finish()
 		o.Encoder = slow
 	}
 	bar := newBar(-1, "labelling")
@@ -149,6 +147,36 @@ func (c *cli) simulate(s simulation) error {
 		return c.writeFile(s.plot, func(w io.Writer) error { return res.Plot(w, title) })
 	}
 	return nil
+}
+
+// warm encodes texts ahead, but for those whose vectors are in a file, and puts
+// theirs there too. Without a name there is no file.
+func (c *cli) warm(slow *feature.Patient, texts []string, file string) error {
+	if file != "" {
+		err := takeVectors(slow, file)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("read the vectors in %s: %w; name another file or delete it", file, err)
+		}
+	}
+	had := slow.Len()
+	bar := newBar(-1, "encoding")
+	defer func() { _ = bar.Finish() }()
+	err := slow.Warm(c.cmd.Context(), texts, func(done, all int) {
+		bar.ChangeMax(all)
+		_ = bar.Set(done)
+	})
+	if file != "" && slow.Len() > had {
+		err = errors.Join(err, c.writeFile(file, slow.Save)) // also of a run that was interrupted
+	}
+	return err
+}
+
+func takeVectors(slow *feature.Patient, file string) error {
+	f, err := os.Open(file) // #nosec G304 -- the user named it
+	if err != nil {
+		return err
+	}
+	return errors.Join(slow.Restore(f), f.Close())
 }
 
 // writeFile writes a file that is either whole or not there; - is standard

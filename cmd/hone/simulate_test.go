@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"testing"
 
@@ -89,4 +91,30 @@ func TestEveryConfiguredEncoderOpens(t *testing.T) {
 	opened, err := encoderOf(cfg.Learner, cfg.Learner.Encoder)
 	require.NoError(t, err)
 	assert.Equal(t, encoders.Default().Name(), opened.Fast.Name())
+}
+
+func TestSimulateKeepsVectorsForTheNextRun(t *testing.T) {
+	shipped, file := filepath.Join("..", "..", "data", "clinc10"), filepath.Join(t.TempDir(), "vectors")
+	var data []byte
+	for i := range 12 {
+		data = fmt.Appendf(data, "{\"text\": \"text number %d\", \"label\": %q}\n", i, []string{"odd", "even"}[i%2])
+	}
+	texts := filepath.Join(t.TempDir(), "texts.jsonl")
+	require.NoError(t, os.WriteFile(texts, data, 0o600))
+	args := []string{
+		"simulate", "--data", texts, "--test", texts, "--labels", "0,8", "--seeds", "1", "--strategy", "random",
+		"--encoder", "minilm", "--json", "-", "--vectors",
+	}
+	first, err := runHone(t, append(args, file)...)
+	require.NoError(t, err)
+	kept, err := os.ReadFile(file)
+	require.NoError(t, err)
+	assert.Greater(t, len(kept), 12*384)
+	again, err := runHone(t, append(args, file)...)
+	require.NoError(t, err)
+	seconds := regexp.MustCompile(`"seconds": .*`)
+	assert.Equal(t, seconds.ReplaceAllString(first, ""), seconds.ReplaceAllString(again, ""))
+
+	_, err = runHone(t, append(args, filepath.Join(shipped, "test.jsonl"))...)
+	require.ErrorContains(t, err, "not a file of vectors; name another file or delete it")
 }

@@ -17,12 +17,12 @@ type Patient struct {
 	slow Slow
 
 	mu      sync.RWMutex
-	vectors map[string][]float32
+	vectors map[textKey][]byte // packed
 }
 
 // NewPatient makes one of a fast encoder and what is added to it.
 func NewPatient(fast Encoder, slow Slow) *Patient {
-	return &Patient{fast: fast, slow: slow, vectors: map[string][]float32{}}
+	return &Patient{fast: fast, slow: slow, vectors: map[textKey][]byte{}}
 }
 
 // Name implements Encoder.
@@ -31,10 +31,12 @@ func (p *Patient) Name() string { return p.fast.Name() + "+" + p.slow.Name() }
 // Fast is the encoder without the slow part, for what needs vectors of words.
 func (p *Patient) Fast() Encoder { return p.fast }
 
-// Warm encodes texts in batches ahead of their use, one a core at once; progress,
-// if not nil, is told how many are done.
+// Warm encodes the texts that have no vector yet in batches ahead of their use, one a
+// core at once; progress, if not nil, is told how many are done. When it ends early,
+// what was encoded stays.
 func (p *Patient) Warm(ctx context.Context, texts []string, progress func(done, all int)) error {
 	texts = slices.Compact(slices.Sorted(slices.Values(texts)))
+	texts = slices.DeleteFunc(texts, func(t string) bool { _, ok := p.vector(t); return ok })
 	var mu sync.Mutex
 	done := 0
 	g, ctx := errgroup.WithContext(ctx)
@@ -76,9 +78,19 @@ func (p *Patient) add(ctx context.Context, texts []string) error {
 		if err != nil {
 			return err
 		}
-		p.vectors[t], _ = Unpack(packed)
+		p.vectors[keyOf(t)] = packed
 	}
 	return nil
+}
+
+func (p *Patient) vector(text string) (x []float32, ok bool) {
+	p.mu.RLock()
+	b, ok := p.vectors[keyOf(text)]
+	p.mu.RUnlock()
+	if !ok {
+		return nil, false
+	}
+	return Unpack(b)
 }
 
 // Encode implements Encoder. A text that was not warmed is encoded now; should
@@ -88,13 +100,9 @@ func (p *Patient) Encode(text string) Vector {
 	if v.Empty() {
 		return v
 	}
-	p.mu.RLock()
-	x, ok := p.vectors[text]
-	p.mu.RUnlock()
+	x, ok := p.vector(text)
 	if !ok && p.add(context.Background(), []string{text}) == nil {
-		p.mu.RLock()
-		x = p.vectors[text]
-		p.mu.RUnlock()
+		x, _ = p.vector(text)
 	}
 	v.Dense = append(v.Dense[:len(v.Dense):len(v.Dense)], x)
 	return v
