@@ -35,7 +35,9 @@ type comparison struct {
 	met   bool // project is read
 	// replaced: what hone holds under this id is of another project.
 	replaced bool
-	project  labelstudio.Project
+	// told: Label Studio tells hone of changes by webhook, as far as hone knows.
+	told    bool
+	project labelstudio.Project
 	// known are the annotations hone knew of each task before it asked: one made
 	// meanwhile is in neither list, or in Label Studio's only, and so is never
 	// taken for deleted.
@@ -63,6 +65,7 @@ func (c *comparison) run(ctx context.Context) error {
 		c.replaced, c.known, mark = true, nil, time.Time{}
 	}
 	c.full = c.full || mark.IsZero()
+	c.told = !mark.IsZero()
 
 	c.said = time.Now()
 	seen := map[event.TaskID]struct{}{}
@@ -173,7 +176,7 @@ func (c *comparison) readChanged(ctx context.Context, q labelstudio.TaskQuery, s
 				next = t.UpdatedAt
 			}
 		}
-		if err := c.statePage(ctx, at, page.Tasks); err != nil {
+		if err := c.statePage(ctx, at, page); err != nil {
 			return time.Time{}, err
 		}
 		if page.Next == 0 {
@@ -185,58 +188,6 @@ func (c *comparison) readChanged(ctx context.Context, q labelstudio.TaskQuery, s
 		}
 		q.After = page.Next
 	}
-}
-
-// statePage publishes what of some tasks hone does not know yet. A task that
-// surfaced only because hone wrote a prediction to it says nothing.
-func (c *comparison) statePage(ctx context.Context, at time.Time, tasks []labelstudio.Task) error {
-	if len(tasks) == 0 {
-		return nil
-	}
-	c.read += len(tasks)
-	ids := make([]event.TaskID, len(tasks))
-	for i, t := range tasks {
-		ids[i] = t.ID
-	}
-	var have []event.TaskState
-	if !c.replaced {
-		var err error
-		if have, err = c.r.o.Index.Tasks(ctx, c.id, ids); err != nil {
-			return fmt.Errorf("read %d known tasks: %w", len(ids), err)
-		}
-	}
-	e, size := &event.Changed{At: at}, 0
-	for i, t := range tasks {
-		if size > eventBytes {
-			if err := c.publish(ctx, e); err != nil {
-				return err
-			}
-			e, size = &event.Changed{At: at}, 0
-		}
-		was := event.TaskState{Deleted: true}
-		if i < len(have) && have[i].Task.ID == t.ID {
-			was = have[i]
-		}
-		if was.Deleted || !sameJSON(was.Task.Data, t.Data) {
-			e.Tasks = append(e.Tasks, t.Task)
-			size += len(t.Data)
-		}
-		there := make(map[event.AnnotationID]bool, len(t.Annotations))
-		for _, a := range t.Annotations {
-			there[a.ID] = true
-			j := slices.IndexFunc(was.Annotations, func(b event.Annotation) bool { return a.ID == b.ID })
-			if j < 0 || !sameAnnotation(a, was.Annotations[j]) {
-				e.Annotations = append(e.Annotations, a)
-				size += len(a.Result)
-			}
-		}
-		for _, id := range c.known[t.ID] {
-			if !there[id] {
-				e.DeletedAnnotations = append(e.DeletedAnnotations, id)
-			}
-		}
-	}
-	return c.publish(ctx, e)
 }
 
 // publish makes a statement durable unless it says nothing.

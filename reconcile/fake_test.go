@@ -267,7 +267,7 @@ func newRig(t testingT, dir string, change func(*Options)) (*rig, func()) {
 	store, err := state.Open(dir, state.Options{})
 	require.NoError(t, err)
 	g := &rig{t: t, ls: newFakeLS(), log: &log{store: store}}
-	o := Options{Index: store, Marks: store, Publisher: g.log, Source: g.ls, PageSize: 4}
+	o := Options{Index: store, Marks: store, Publisher: g.log, Source: g.ls, PageSize: 4, Delivery: time.Nanosecond}
 	if change != nil {
 		change(&o)
 	}

@@ -96,7 +96,7 @@ func (c *comparison) fetch(ctx context.Context, ids []event.TaskID) error {
 		if len(page.Tasks) == 0 {
 			return nil // they have been deleted since
 		}
-		if err := c.statePage(ctx, at, page.Tasks); err != nil {
+		if err := c.statePage(ctx, at, page); err != nil {
 			return err
 		}
 		last := page.Tasks[len(page.Tasks)-1].ID

@@ -65,6 +65,9 @@ type Options struct {
 	FullEvery time.Duration
 	// Spacing is the least time from one run of a project to its next. Default 1 s.
 	Spacing time.Duration
+	// Delivery is how long a webhook may take to arrive after its change. Default
+	// 1.5 s: Label Studio gives up after one second.
+	Delivery time.Duration
 	// PageSize is how many tasks are read, and stated in one event. Default 500.
 	PageSize int
 
@@ -130,11 +133,14 @@ func New(o Options) (*Reconciler, error) {
 	if o.Spacing == 0 {
 		o.Spacing = time.Second
 	}
+	if o.Delivery == 0 {
+		o.Delivery = 1500 * time.Millisecond
+	}
 	if o.PageSize == 0 {
 		o.PageSize = 500
 	}
-	if o.Overlap < 0 || o.FullEvery < 0 || o.Spacing < 0 || o.PageSize < 0 {
-		return nil, errors.New("reconcile: overlap, full_every, spacing and page size must not be negative")
+	if o.Overlap < 0 || o.FullEvery < 0 || o.Spacing < 0 || o.Delivery < 0 || o.PageSize < 0 {
+		return nil, errors.New("reconcile: overlap, full_every, spacing, delivery and page size must not be negative")
 	}
 	log := o.Logger
 	if log == nil {

@@ -93,6 +93,64 @@ func TestLostChangesAreFound(t *testing.T) {
 	assert.EqualValues(t, 6, st.Missed)
 }
 
+// slowIndex is hone's state while a webhook is on its way: it arrives once hone has
+// looked some times.
+type slowIndex struct {
+	Index
+	looks  int
+	arrive func()
+}
+
+func (s *slowIndex) Tasks(ctx context.Context, p event.ProjectID, ids []event.TaskID) ([]event.TaskState, error) {
+	if s.looks--; s.looks == 0 {
+		s.arrive()
+	}
+	return s.Index.Tasks(ctx, p, ids)
+}
+
+// A webhook that is on its way when a reconcile reads its change is not lost.
+func TestWebhooksOnTheirWayAreNotMissed(t *testing.T) {
+	slow := &slowIndex{}
+	g := rigFor(t, func(o *Options) {
+		slow.Index, o.Index, o.Delivery = o.Index, slow, time.Hour
+	})
+	for range 3 {
+		g.ls.annotate(g.ls.addTask(), "a")
+	}
+	require.Empty(t, g.run(false).Error)
+	g.take()
+
+	gone := g.ls.tasks[2].Annotations[0].ID
+	g.ls.unannotate(2, 0)
+	made := g.ls.annotate(1, "b")
+	slow.looks = 3
+	slow.arrive = func() {
+		require.NoError(t, g.Publish(context.Background(),
+			&event.Changed{Project: pid, CreatedAt: 1000, At: time.Now(), Annotations: []event.Annotation{made}},
+			&event.Changed{Project: pid, CreatedAt: 1000, At: time.Now(), DeletedAnnotations: []event.AnnotationID{gone}}))
+	}
+	st := g.run(false)
+	require.Empty(t, st.Error)
+	assert.Zero(t, st.Stated)
+	assert.Zero(t, st.Missed)
+	g.same()
+	for _, e := range g.take() {
+		assert.NotEqual(t, event.FromReconcile, e.Source)
+	}
+}
+
+// An old change waits for no webhook.
+func TestOldChangesAreStatedAtOnce(t *testing.T) {
+	g := rigFor(t, func(o *Options) { o.Delivery = time.Hour })
+	g.ls.annotate(g.ls.addTask(), "a")
+	require.Empty(t, g.run(false).Error)
+	g.ls.edit(1, 0, "b")
+	g.ls.now = g.ls.now.Add(2 * time.Hour)
+	require.Empty(t, g.run(false).Error)
+	g.same()
+	assert.EqualValues(t, 1, g.run(false).Missed)
+}
+
 func (g *rig) holds(id event.TaskID) (there []event.TaskID) {
 	known, err := g.store.Known(context.Background(), pid)
 	require.NoError(g.t, err)
