@@ -28,6 +28,9 @@ type Project struct {
 	// OptimalityGap is the most by which any probability can differ from that of
 	// training from scratch on the same labels. Null: not known yet.
 	OptimalityGap *float64 `json:"optimality_gap"`
+	// Settled is true when nothing is left to learn from these labels: the model is
+	// at its optimum, with the settings they ask for.
+	Settled bool `json:"settled"`
 	// LastEvent is when hone last heard of the project; LastReconcile when it
 	// last compared itself with Label Studio. Null: never.
 	LastEvent     *time.Time `json:"last_event"`

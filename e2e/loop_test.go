@@ -150,8 +150,8 @@ func checkForgetting(t *testing.T, s *studio, h *hone, project, task, annotation
 	remove := func(id int) answer {
 		t.Helper()
 		s.do("DELETE", fmt.Sprintf("/api/annotations/%d/", id), nil, nil)
-		h.await(project, "the deleted label is forgotten, its task is back in the pool, and the model is close to its optimum", func(p api.Project) bool {
-			return p.Labels == 59 && p.Pool == p.Tasks-59 && p.OptimalityGap != nil && *p.OptimalityGap <= 0.005
+		h.await(project, "the deleted label is forgotten, its task is back in the pool, and the model is settled", func(p api.Project) bool {
+			return p.Labels == 59 && p.Pool == p.Tasks-59 && p.Settled
 		})
 		return h.predict(text)[0]
 	}

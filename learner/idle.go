@@ -84,6 +84,9 @@ func (l *Learner) step(ctx context.Context) (more bool, err error) {
 		if !done || len(p.versions) == 0 {
 			return !done, nil
 		}
+		// Before it is told: who reads that the project has settled must not find other
+		// settings chosen after that.
+		l.beginChoice(p)
 		l.publish(p)
 		checkpoint := l.save(p)
 		err := l.store.Commit(ctx, event.Commit{
@@ -95,7 +98,6 @@ func (l *Learner) step(ctx context.Context) (more bool, err error) {
 			return false, fmt.Errorf("save project %d: %w", id, err)
 		}
 		l.saved(p, checkpoint)
-		l.beginChoice(p)
 		if !began.IsZero() {
 			l.metrics.settle.Observe(max(0, l.o.Now().Sub(began).Seconds()))
 		}

@@ -173,11 +173,12 @@ func (l *Learner) beginChoice(p *project) {
 						"project": id, "control": q.control.Name, "labels": of.Rung, "settings": of.Settings,
 					}).Debug("chose settings")
 					h.take(of)
-					p.settled, p.unsaved = false, true
-					l.nudge()
+					p.unsaved = true
 				} else {
 					h.stale = true
 				}
+				p.settled = false // also where nothing changed: to tell that it is settled now
+				l.nudge()
 				l.beginRetrain(p)
 				l.beginChoice(p)
 			}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -285,5 +286,30 @@ func TestCloseEndsItAll(t *testing.T) {
 	}
 	if err := l.Rest(bg); !errors.Is(err, learner.ErrClosed) {
 		t.Errorf("Rest after Close: %v", err)
+	}
+}
+
+// Who waits for Settled has seen the last of it: neither steps nor a choice of
+// settings follow.
+func TestSettledIsTheLastWord(t *testing.T) {
+	l := start(t, openDisk(t), learner.Options{Budget: time.Millisecond})
+	all := labels(32)
+	for from := range len(all.Tasks) / 8 {
+		part := *all
+		part.Tasks, part.Annotations = all.Tasks[8*from:8*from+8], all.Annotations[8*from:8*from+8]
+		apply(t, l, &part)
+		var st learner.Status
+		for st.Labels < 8*from+8 || !st.Settled {
+			st, _ = l.Status(1)
+			runtime.Gosched()
+		}
+		before, _, err := l.Distributions(bg, 1, probes(5))
+		must(t, err)
+		rest(t, l)
+		after, _, err := l.Distributions(bg, 1, probes(5))
+		must(t, err)
+		if !reflect.DeepEqual(before, after) {
+			t.Errorf("%d labels: settled at %v, and then %v", st.Labels, before, after)
+		}
 	}
 }

@@ -20,7 +20,8 @@ type Status struct {
 	// OptimalityGap is the most by which any probability can differ from that of
 	// training from scratch on the same labels; null while it is not known.
 	OptimalityGap *float64 `json:"optimality_gap"`
-	// Settled is true when nothing is left to do about it.
+	// Settled is true when nothing is left to do about it, and the settings are those
+	// that the labels ask for.
 	Settled bool   `json:"settled"`
 	Heads   []Head `json:"heads"`
 	// Unlearnable are the controls hone leaves alone, each with the reason.
@@ -92,9 +93,10 @@ type Retrain struct {
 }
 
 func (l *Learner) status(p *project) Status {
+	_, choosing := l.choosing.Load(p.meta.Project)
 	s := Status{
 		Project: p.meta.Project, Labels: p.labels(), Version: p.version(), Snapshot: p.number,
-		Settled: p.settled, Fault: p.fault, Heads: []Head{},
+		Settled: p.settled && !choosing, Fault: p.fault, Heads: []Head{},
 	}
 	gap := 0.0
 	for _, h := range p.heads {

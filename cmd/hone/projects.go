@@ -91,7 +91,7 @@ func (a *app) addLearner(out *api.Project) {
 		return
 	}
 	out.Labels, out.ModelVersion, out.Snapshot = st.Labels, st.Version, st.Snapshot
-	out.OptimalityGap = st.OptimalityGap
+	out.OptimalityGap, out.Settled = st.OptimalityGap, st.Settled
 	for _, h := range st.Heads {
 		head := api.Head{Control: h.Control, Type: h.Type, Labels: h.Labels, Examples: h.Examples, Ridge: h.Ridge}
 		if h.Tested > 0 {

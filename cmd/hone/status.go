@@ -66,6 +66,9 @@ func (c *cli) printProject(p api.Project, now time.Time) {
 	if p.OptimalityGap != nil {
 		gap = fmt.Sprintf("%.2g", *p.OptimalityGap)
 	}
+	if !p.Settled {
+		gap += ", not settled yet"
+	}
 	row("model", "%s, snapshot %d, optimality gap %s", p.ModelVersion, p.Snapshot, gap)
 	for _, h := range p.Heads {
 		over := ""
