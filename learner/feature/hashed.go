@@ -87,6 +87,8 @@ type scratch struct {
 	base    uint32
 	entries []entry
 	runes   []rune
+	hashes  []uint64
+	many    []int32
 }
 
 type entry struct {
@@ -107,10 +109,16 @@ func (s *scratch) reset() {
 
 func (s *scratch) read(text string, chars bool) {
 	var last uint64 // hash of the word before, 0 at the start
-	it := words.FromString(text)
-	for it.Next() {
-		word := it.Value()
-		letters := s.lower(word)
+	for len(text) > 0 {
+		n, simple := first(text)
+		word := text[:n]
+		text = text[n:]
+		var letters bool
+		if simple {
+			letters = s.lowerASCII(word)
+		} else {
+			letters = s.lower(word)
+		}
 		if len(s.runes) == 2 {
 			continue // white space
 		}
@@ -119,16 +127,73 @@ func (s *scratch) read(text string, chars bool) {
 			h = (h ^ uint64(r)) * prime
 		}
 		h = mix(h)
-		s.at(h).word += sign(h)
+		s.hashes = append(s.hashes[:0], h)
 		if last != 0 {
-			pair := mix(last*seedPair ^ h)
-			s.at(pair).word += sign(pair)
+			s.hashes = append(s.hashes, mix(last*seedPair^h))
 		}
+		of := len(s.hashes)
 		last = h | 1
 		if letters && chars {
 			s.grams()
 		}
+		s.count(of)
 	}
+}
+
+// first is the length of the first word of a text that is not empty, white space
+// being words too, by the rules of Unicode's annex 29. simple is true if it was
+// found without them: letters and digits of ASCII with nothing behind them that could
+// go on with the word, or a space or a mark between two such words.
+func first(text string) (n int, simple bool) {
+	for n < len(text) && ascii[text[n]] == alphanumeric {
+		n++
+	}
+	switch {
+	case n == 0:
+		if what := ascii[text[0]]; what == space && len(text) > 1 && ascii[text[1]] == alphanumeric || what == mark && ends(text[1:]) {
+			return 1, true
+		}
+	case ends(text[n:]) || ascii[text[n]] == mark && ends(text[n+1:]):
+		return n, true
+	}
+	it := words.FromString(text)
+	it.Next()
+	return len(it.Value()), false
+}
+
+// ends reports whether there is no more text, or a space.
+func ends(text string) bool { return text == "" || text[0] == ' ' }
+
+// ascii tells the characters of ASCII apart that first knows.
+var ascii = func() (what [256]uint8) {
+	for c := range what[:utf8.RuneSelf] {
+		if r := rune(c); unicode.IsLetter(r) || unicode.IsDigit(r) {
+			what[c] = alphanumeric
+		}
+	}
+	what[' '] = space
+	for _, c := range ".,:;!?'" {
+		what[c] = mark
+	}
+	return what
+}()
+
+const (
+	alphanumeric = iota + 1
+	space
+	mark
+)
+
+// lowerASCII is lower for what first calls simple.
+func (s *scratch) lowerASCII(word string) (letters bool) {
+	s.runes = append(s.runes[:0], edge)
+	if word != " " {
+		for i := range len(word) {
+			s.runes = append(s.runes, rune(word[i]|('a'-'A'))) // digits and marks have that bit
+		}
+	}
+	s.runes = append(s.runes, edge)
+	return ascii[word[0]] == alphanumeric
 }
 
 // lower fills s.runes with the word in lower case between two edges, without
@@ -160,19 +225,28 @@ func (s *scratch) lower(word string) (letters bool) {
 	return letters
 }
 
-// grams counts the character n-grams of the word in s.runes.
+// grams appends the hashes of the character n-grams of the word in s.runes.
 func (s *scratch) grams() {
-	for i := range s.runes {
-		h := uint64(seedChar)
-		end := min(i+maxGram, len(s.runes))
-		for j := i; j < end; j++ {
-			h = (h ^ uint64(s.runes[j])) * prime
-			if j-i >= minGram-1 {
-				g := mix(h)
-				s.at(g).char += sign(g)
+	const seed = seedChar
+	runes, out := s.runes, s.hashes
+	for ; len(runes) >= maxGram; runes = runes[1:] {
+		h := (seed ^ uint64(runes[0])) * prime
+		h = (h ^ uint64(runes[1])) * prime
+		h3 := (h ^ uint64(runes[2])) * prime
+		h4 := (h3 ^ uint64(runes[3])) * prime
+		h5 := (h4 ^ uint64(runes[4])) * prime
+		out = append(out, mix(h3), mix(h4), mix(h5))
+	}
+	for ; len(runes) >= minGram; runes = runes[1:] {
+		h := uint64(seed)
+		for i, r := range runes {
+			h = (h ^ uint64(r)) * prime
+			if i >= minGram-1 {
+				out = append(out, mix(h))
 			}
 		}
 	}
+	s.hashes = out
 }
 
 // mix spreads every bit of h over the whole (the finisher of MurmurHash3).
@@ -186,28 +260,36 @@ func mix(h uint64) uint64 {
 
 func sign(h uint64) int32 { return 1 - int32(h&1)<<1 }
 
-// at is the entry of a gram's bucket, a new one if there is none. It is valid until
-// the next call.
-func (s *scratch) at(h uint64) *entry {
-	bucket := uint32(h >> (64 - Bits))
-	mask := uint32(len(s.table) - 1)
-	slot := bucket & mask
-	for {
-		i := s.table[slot] - s.base - 1 // large for what is free
-		if i >= uint32(len(s.entries)) {
-			break
-		}
-		if e := &s.entries[i]; e.bucket == bucket {
-			return e
-		}
-		slot = (slot + 1) & mask
-	}
-	s.entries = append(s.entries, entry{bucket: bucket})
-	s.table[slot] = s.base + uint32(len(s.entries))
-	if len(s.entries)*2 > len(s.table) {
+// count counts the grams of s.hashes, of words and from number chars on of
+// characters.
+func (s *scratch) count(chars int) {
+	for 2*(len(s.entries)+len(s.hashes)) > len(s.table) {
 		s.grow()
 	}
-	return &s.entries[len(s.entries)-1]
+	table, entries, base := s.table, s.entries, s.base
+	mask := uint32(len(table) - 1)
+next:
+	for n, h := range s.hashes {
+		bucket := uint32(h >> (64 - Bits))
+		word, char := sign(h), int32(0)
+		if n >= chars {
+			word, char = 0, word
+		}
+		for slot := bucket & mask; ; slot = (slot + 1) & mask {
+			i := table[slot] - base - 1 // large for what is free
+			if i >= uint32(len(entries)) {
+				entries = append(entries, entry{bucket, word, char})
+				table[slot] = base + uint32(len(entries))
+				continue next
+			}
+			if e := &entries[i]; e.bucket == bucket {
+				e.word += word
+				e.char += char
+				continue next
+			}
+		}
+	}
+	s.entries = entries
 }
 
 func (s *scratch) grow() {
@@ -248,10 +330,21 @@ func dampedMany(n int32) float32 {
 	return float32(1 + math.Log(float64(n)))
 }
 
+// vector is quantize for counted grams. Nearly all grams of a text are said once,
+// as a word or as characters, and what those come to is computed once. s.many lists
+// the others.
 func (s *scratch) vector() Vector {
+	var words, chars int64 // said once
 	var word2, char2 float64
+	s.many = s.many[:0]
 	for i := range s.entries {
 		e := &s.entries[i]
+		if e.once() {
+			words += int64(e.word * e.word)
+			chars += int64(e.char * e.char)
+			continue
+		}
+		s.many = append(s.many, int32(i))
 		if e.word != 0 {
 			w := float64(damped(e.word))
 			word2 += float64(w * w)
@@ -261,7 +354,54 @@ func (s *scratch) vector() Vector {
 			char2 += float64(c * c)
 		}
 	}
-	return packed(s.entries, weights{inverse(word2), inverse(char2)})
+	w := weights{inverse(float64(words) + word2), inverse(float64(chars) + char2)}
+	var biggest float32
+	if words > 0 {
+		biggest = w.word
+	}
+	if chars > 0 {
+		biggest = max(biggest, w.char)
+	}
+	for _, i := range s.many {
+		v := w.of(&s.entries[i])
+		biggest = max(biggest, v, -v)
+	}
+	if biggest == 0 {
+		return Vector{}
+	}
+	toUnits := valueMax / float64(biggest)
+	word, char := round(float64(w.word)*toUnits), round(float64(w.char)*toUnits)
+	units2 := words*int64(word)*int64(word) + chars*int64(char)*int64(char)
+	terms, n, done := make([]Term, len(s.entries)), 0, 0
+	add := func(e *entry, u int32) {
+		terms[n] = pack(e.bucket, u)
+		if u != 0 {
+			n++
+		}
+	}
+	for at := 0; done < len(s.entries); at++ {
+		end := len(s.entries)
+		if at < len(s.many) {
+			end = int(s.many[at])
+		}
+		for i := done; i < end; i++ {
+			e := &s.entries[i]
+			add(e, word*e.word+char*e.char)
+		}
+		if end < len(s.entries) {
+			e := &s.entries[end]
+			u := round(float64(w.of(e)) * toUnits)
+			units2 += int64(u) * int64(u)
+			add(e, u)
+		}
+		done = end + 1
+	}
+	return scaled(terms[:n], units2)
+}
+
+// once reports whether the entry is of one gram that was said once.
+func (e *entry) once() bool {
+	return int64(e.word)*int64(e.word)+int64(e.char)*int64(e.char) == 1
 }
 
 // weights are what a gram said once is worth.
@@ -269,66 +409,6 @@ type weights struct{ word, char float32 }
 
 func (w weights) of(e *entry) float32 {
 	return float32(w.word*damped(e.word)) + float32(w.char*damped(e.char))
-}
-
-// packed is quantize for counted grams. Nearly all grams of a text are said once, so
-// what those come to is computed once.
-func packed(entries []entry, w weights) Vector {
-	const (
-		neither = iota // more than one gram
-		oneWord
-		oneChar
-	)
-	kind := func(e *entry) int {
-		switch {
-		case e.word == 0 && uint32(e.char+1)&^2 == 0:
-			return oneChar
-		case e.char == 0 && uint32(e.word+1)&^2 == 0:
-			return oneWord
-		}
-		return neither
-	}
-	var biggest float32
-	var seen [3]bool
-	for i := range entries {
-		e := &entries[i]
-		k := kind(e)
-		seen[k] = true
-		if k == neither {
-			biggest = max(biggest, w.of(e), -w.of(e))
-		}
-	}
-	if seen[oneWord] {
-		biggest = max(biggest, w.word)
-	}
-	if seen[oneChar] {
-		biggest = max(biggest, w.char)
-	}
-	if biggest == 0 {
-		return Vector{}
-	}
-	toUnits := valueMax / float64(biggest)
-	word, char := round(float64(w.word)*toUnits), round(float64(w.char)*toUnits)
-	terms := make([]Term, 0, len(entries))
-	var units2 int64
-	for i := range entries {
-		e := &entries[i]
-		var u int32
-		switch kind(e) {
-		case oneWord:
-			u = word * e.word
-		case oneChar:
-			u = char * e.char
-		default:
-			u = round(float64(w.of(e)) * toUnits)
-		}
-		if u == 0 {
-			continue
-		}
-		units2 += int64(u) * int64(u)
-		terms = append(terms, pack(e.bucket, u))
-	}
-	return scaled(terms, units2)
 }
 
 func inverse(norm2 float64) float32 {

@@ -6,8 +6,8 @@ import "github.com/hone-ml/hone/learner/feature"
 // axpy costs more than adding it. What is here adds many rows in one call, four
 // classes without a loop. The sums are those of axpy to the bit.
 
-// terms adds the rows of the terms, times their units, to dst.
-func (l *lookup) terms(terms []feature.Term, dst []float32) {
+// termsGo is terms on any machine.
+func (l *lookup) termsGo(terms []feature.Term, dst []float32) {
 	mask := int32(1)<<l.shift - 1
 	switch {
 	case l.classes == 3: // tags of tokens

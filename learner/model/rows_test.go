@@ -2,6 +2,7 @@ package model
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -22,10 +23,10 @@ func TestManyRowsAreThoseOneByOne(t *testing.T) {
 		}
 	}
 	rapid.Check(t, func(t *rapid.T) {
-		n := rapid.IntRange(1, 20).Draw(t, "classes")
+		n := rapid.IntRange(1, 80).Draw(t, "classes")
 		numbers := func(name string, n int) []float32 { return rapid.SliceOfN(number, n, n).Draw(t, name) }
 		w := newWeights(n, guess{})
-		x := h.Encode(rapid.StringMatching(`[a-z ]{0,60}`).Draw(t, "text"))
+		x := h.Encode(rapid.StringMatching(`[a-z ]{0,150}`).Draw(t, "text"))
 		w.retain(x)
 		delta, scale := numbers("delta", n), number.Draw(t, "scale")
 		w.addTerms(x.Terms, scale, delta)
@@ -43,6 +44,16 @@ func TestManyRowsAreThoseOneByOne(t *testing.T) {
 		clear(at)
 		l.terms(x.Terms, at)
 		same(t, "terms", at, sum)
+
+		// Terms without a row, and those whose row is younger than the view.
+		young := h.Encode(rapid.StringMatching(`[a-z ]{0,30}`).Draw(t, "young"))
+		w.retain(young)
+		mixed := rapid.Permutation(slices.Concat(x.Terms, young.Terms, h.Encode("0123456789").Terms)).Draw(t, "mixed")
+		clear(sum)
+		l.termsGo(mixed, sum)
+		clear(at)
+		l.terms(mixed, at)
+		same(t, "mixed terms", at, sum)
 
 		dims := rapid.IntRange(0, 9).Draw(t, "dims")
 		d, rows, dst := numbers("x", dims), numbers("rows", dims*n), numbers("dst", n)

@@ -13,7 +13,23 @@ TEXT ·sumAVX2(SB), NOSPLIT, $0-48
 	MOVQ ids+24(FP), R9
 	MOVQ factors+32(FP), R10
 	MOVQ n+40(FP), R11
-	XORQ R12, R12             // numbers that are done
+	XORQ CX, CX
+
+fetch: // rows are all over the table: have them all on the way before one is waited for
+	MOVL  (R9)(CX*4), AX
+	IMULQ R8, AX
+	ADDQ  SI, AX
+	MOVQ  R8, R12
+
+line:
+	PREFETCHT0 (AX)
+	ADDQ       $64, AX
+	SUBQ       $64, R12
+	JG         line
+	INCQ       CX
+	CMPQ       CX, R11
+	JLT        fetch
+	XORQ       R12, R12       // numbers that are done
 
 chunk: // 64 numbers of all rows stay in registers
 	VPXOR Y0, Y0, Y0

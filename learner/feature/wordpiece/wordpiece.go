@@ -23,6 +23,8 @@ const (
 
 	// maxPiece bounds the pieces' length in bytes, and with it the time for a word.
 	maxPiece = 255
+	// mostPieces keeps places in their text within 32 bits.
+	mostPieces = 1 << 24
 
 	seedFirst     = 0x9e3779b97f4a7c15
 	seedContinued = 0xd6e8feb86659fd93
@@ -37,12 +39,17 @@ type Tokenizer struct {
 	longest int // bytes of the longest piece, without ##
 	slots   []slot
 	shift   uint
+	texts   []byte // the pieces without ##, one after the other
 }
 
-// slot is a place in a hash table with open addressing.
+// slot is a place in a hash table with open addressing. It says where the piece's
+// text is, which saves a look at pieces: the memory for all of it is far away.
 type slot struct {
-	hash uint32 // the hash's lower half; the upper one says where to look first
-	id   int32  // -1: free
+	hash   uint32 // the hash's lower half; the upper one says where to look first
+	id     int32  // -1: free
+	start  uint32 // of the text in texts
+	length uint8
+	within bool // begins with ##
 }
 
 // New makes a tokenizer. A piece's place is its id; pieces that begin with ## go
@@ -51,6 +58,9 @@ func New(pieces []string) (*Tokenizer, error) {
 	table, err := loadChars()
 	if err != nil {
 		return nil, err
+	}
+	if len(pieces) > mostPieces {
+		return nil, fmt.Errorf("a vocabulary of %d word pieces; it may have %d", len(pieces), mostPieces)
 	}
 	size := max(bits.Len(uint(len(pieces)))+1, 4)
 	t := &Tokenizer{chars: table, pieces: pieces, unknown: -1, slots: make([]slot, 1<<size), shift: uint(64 - size)}
@@ -69,11 +79,13 @@ func New(pieces []string) (*Tokenizer, error) {
 		for j := range len(text) {
 			h = (h ^ uint64(text[j])) * prime
 		}
-		at, found := t.find(h, []byte(text), seed == seedContinued)
+		within := seed == seedContinued
+		at, found := t.find(h, []byte(text), within)
 		if found {
 			return nil, fmt.Errorf("word piece %d, %q, is in the vocabulary twice", i, p)
 		}
-		t.slots[at] = slot{hash: uint32(h), id: int32(i)}
+		t.slots[at] = slot{uint32(h), int32(i), uint32(len(t.texts)), uint8(len(text)), within}
+		t.texts = append(t.texts, text...)
 		t.longest = max(t.longest, len(text))
 		if p == Unknown {
 			t.unknown = int32(i)
@@ -144,20 +156,11 @@ func (t *Tokenizer) word(dst []int32, word []byte, hashes *[maxPiece]uint64) []i
 func (t *Tokenizer) find(h uint64, text []byte, within bool) (at uint64, found bool) {
 	mask := uint64(len(t.slots) - 1)
 	for at = h >> t.shift; ; at = (at + 1) & mask {
-		s := t.slots[at]
+		s := &t.slots[at]
 		if s.id < 0 {
 			return at, false
 		}
-		if s.hash != uint32(h) {
-			continue
-		}
-		p := t.pieces[s.id]
-		if within && strings.HasPrefix(p, continued) {
-			p = p[len(continued):]
-		} else if within {
-			continue
-		}
-		if p == string(text) {
+		if s.hash == uint32(h) && s.within == within && string(t.texts[s.start:][:s.length]) == string(text) {
 			return at, true
 		}
 	}

@@ -1,0 +1,8 @@
+//go:build !amd64
+
+package model
+
+import "github.com/hone-ml/hone/learner/feature"
+
+// terms adds the rows of the terms, times their units, to dst.
+func (l *lookup) terms(terms []feature.Term, dst []float32) { l.termsGo(terms, dst) }
