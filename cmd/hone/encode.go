@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/hone-ml/hone/api"
+	"github.com/hone-ml/hone/event"
 )
 
 func newEncode(c *cli) *cobra.Command {
@@ -20,16 +22,7 @@ come. Encoders that are not slow have nothing to do ahead.`,
 		Example: `  hone encode --project 3`,
 		Args:    cobra.NoArgs,
 	}
-	project := withProject(cmd, "which project (default: the only one)")
-	cmd.RunE = func(*cobra.Command, []string) error {
-		cl, err := c.client()
-		if err != nil {
-			return err
-		}
-		id, err := c.theProject(cl, *project)
-		if err != nil {
-			return err
-		}
+	c.onProject(cmd, func(_ context.Context, cl *api.Client, id event.ProjectID) error {
 		bar := newBar(-1, "encoding")
 		said := ""
 		p, err := c.await(cl, id,
@@ -55,6 +48,6 @@ come. Encoders that are not slow have nothing to do ahead.`,
 		}
 		c.printf("project %d: the texts of all %d tasks are encoded\n", id, p.Encoding.Tasks)
 		return nil
-	}
+	})
 	return cmd
 }

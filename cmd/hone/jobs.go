@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"strings"
@@ -48,18 +49,9 @@ func newRetrain(c *cli) *cobra.Command {
   hone retrain --project 3 --no-wait`,
 		Args: cobra.NoArgs,
 	}
-	project := withProject(cmd, "which project (default: the only one)")
 	noWait := cmd.Flags().Bool("no-wait", false, "return as soon as hone accepted it")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		cl, err := c.client()
-		if err != nil {
-			return err
-		}
-		id, err := c.theProject(cl, *project)
-		if err != nil {
-			return err
-		}
-		at, err := cl.Retrain(cmd.Context(), id)
+	c.onProject(cmd, func(ctx context.Context, cl *api.Client, id event.ProjectID) error {
+		at, err := cl.Retrain(ctx, id)
 		if err != nil || *noWait {
 			return err
 		}
@@ -76,7 +68,7 @@ func newRetrain(c *cli) *cobra.Command {
 		}
 		c.printf("project %d: %s; %s is live\n", id, p.Retrain.Outcome, p.ModelVersion)
 		return nil
-	}
+	})
 	return cmd
 }
 
@@ -87,22 +79,13 @@ func newReconcile(c *cli) *cobra.Command {
 		Example: "  hone reconcile --project 3",
 		Args:    cobra.NoArgs,
 	}
-	project := withProject(cmd, "which project (default: the only one)")
 	noWait := cmd.Flags().Bool("no-wait", false, "return as soon as hone accepted it")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		cl, err := c.client()
+	c.onProject(cmd, func(ctx context.Context, cl *api.Client, id event.ProjectID) error {
+		before, err := cl.Project(ctx, id)
 		if err != nil {
 			return err
 		}
-		id, err := c.theProject(cl, *project)
-		if err != nil {
-			return err
-		}
-		before, err := cl.Project(cmd.Context(), id)
-		if err != nil {
-			return err
-		}
-		at, err := cl.Reconcile(cmd.Context(), id)
+		at, err := cl.Reconcile(ctx, id)
 		if err != nil || *noWait {
 			return err
 		}
@@ -118,7 +101,7 @@ func newReconcile(c *cli) *cobra.Command {
 		}
 		c.printf("project %d: %d missed changes found, %d labels\n", id, p.MissedFound-before.MissedFound, p.Labels)
 		return nil
-	}
+	})
 	return cmd
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -97,6 +98,23 @@ func (c *cli) withJSON(cmd *cobra.Command) *cobra.Command {
 // withProject adds --project and returns where it lands.
 func withProject(cmd *cobra.Command, usage string) *int64 {
 	return cmd.Flags().Int64("project", 0, usage)
+}
+
+// onProject adds --project and has run do what the command does, with a client of
+// the running hone.
+func (c *cli) onProject(cmd *cobra.Command, run func(ctx context.Context, cl *api.Client, id event.ProjectID) error) {
+	project := withProject(cmd, "which project (default: the only one)")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cl, err := c.client()
+		if err != nil {
+			return err
+		}
+		id, err := c.theProject(cl, *project)
+		if err != nil {
+			return err
+		}
+		return run(cmd.Context(), cl, id)
+	}
 }
 
 // theProject resolves --project: 0 means the only one there is.

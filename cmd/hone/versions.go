@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"sort"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hone-ml/hone/api"
+	"github.com/hone-ml/hone/event"
 )
 
 func newVersions(c *cli) *cobra.Command {
@@ -19,17 +21,8 @@ func newVersions(c *cli) *cobra.Command {
 		Example: "  hone versions --project 3",
 		Args:    cobra.NoArgs,
 	}
-	project := withProject(cmd, "which project (default: the only one)")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		cl, err := c.client()
-		if err != nil {
-			return err
-		}
-		id, err := c.theProject(cl, *project)
-		if err != nil {
-			return err
-		}
-		vs, err := cl.Versions(cmd.Context(), id)
+	c.onProject(cmd, func(ctx context.Context, cl *api.Client, id event.ProjectID) error {
+		vs, err := cl.Versions(ctx, id)
 		if err != nil {
 			return err
 		}
@@ -46,7 +39,7 @@ func newVersions(c *cli) *cobra.Command {
 			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", v.Name, live, v.CreatedAt.Local().Format(time.DateTime), v.Labels, accuracies(v), v.Reason)
 		}
 		return w.Flush()
-	}
+	})
 	return c.withJSON(cmd)
 }
 
@@ -73,18 +66,9 @@ correct them in Label Studio: hone forgets them at once.`,
   hone rollback --project 3 --to hone-2`,
 		Args: cobra.NoArgs,
 	}
-	project := withProject(cmd, "which project (default: the only one)")
 	to := cmd.Flags().String("to", "", "name of the version (default: the one before the live one)")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		cl, err := c.client()
-		if err != nil {
-			return err
-		}
-		id, err := c.theProject(cl, *project)
-		if err != nil {
-			return err
-		}
-		vs, err := cl.Versions(cmd.Context(), id)
+	c.onProject(cmd, func(ctx context.Context, cl *api.Client, id event.ProjectID) error {
+		vs, err := cl.Versions(ctx, id)
 		if err != nil {
 			return err
 		}
@@ -92,7 +76,7 @@ correct them in Label Studio: hone forgets them at once.`,
 		if err != nil {
 			return err
 		}
-		if _, err := cl.Rollback(cmd.Context(), id, target); err != nil {
+		if _, err := cl.Rollback(ctx, id, target); err != nil {
 			return err
 		}
 		p, err := c.await(cl, id, func(p api.Project) bool { return p.ModelVersion == target }, nil)
@@ -101,7 +85,7 @@ correct them in Label Studio: hone forgets them at once.`,
 		}
 		c.printf("project %d: %s is live\n", id, p.ModelVersion)
 		return nil
-	}
+	})
 	return cmd
 }
 
