@@ -24,11 +24,6 @@ const (
 	mostTuned = 3000
 	// tuneTolerance is enough to compare settings by.
 	tuneTolerance = 0.2
-	// step is what one step away from the defaults has to gain, in the mean loss of an
-	// example: a prior on settings, which gives way as labels come in.
-	step = 0.25
-	// falls ends the way along an axis: so many values in a row that are no better.
-	falls = 1
 	// clearly is how much better than the live settings others must be on the
 	// folds to be considered.
 	clearly = 0.998
@@ -78,9 +73,10 @@ func (q *question) steps() int {
 	return n
 }
 
-// loss is the sum over the folds.
-func (s *search) loss(ctx context.Context, settings model.Settings) (float64, error) {
-	losses := make([]float64, len(s.train))
+// losses are those of the examples, fold by fold, each by a model of the other
+// folds.
+func (s *search) losses(ctx context.Context, settings model.Settings) ([]float64, error) {
+	losses := make([][]float64, len(s.train))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for f := range s.train {
@@ -90,58 +86,81 @@ func (s *search) loss(ctx context.Context, settings model.Settings) (float64, er
 				return err
 			}
 			s.last[f] = m
-			losses[f], _ = s.q.kind.judge(s.q, m, s.test[f])
+			for i := range s.test[f] {
+				l, _ := s.q.kind.judge(s.q, m, s.test[f][i:i+1])
+				losses[f] = append(losses[f], l)
+			}
 			return nil
 		})
 	}
 	if err := g.Wait(); err != nil {
-		return 0, err
+		return nil, err
 	}
+	s.tick()
+	return slices.Concat(losses...), nil
+}
+
+func total(losses []float64) float64 {
 	var sum float64
 	for _, l := range losses {
 		sum += l
 	}
-	s.tick()
-	return sum, nil
+	return sum
+}
+
+// gain is by how much losses are lower than those before, less its standard error:
+// the one-standard-error rule (Breiman, Friedman, Olshen & Stone 1984, section
+// 3.4.3) on the differences, example by example. One more difference, of the mean
+// loss, is a prior: with a handful of examples the error itself is hardly known.
+func gain(before, after []float64) float64 {
+	n := float64(len(before))
+	mean := total(before) / n
+	var sum, squares float64
+	for i, l := range before {
+		d := l - after[i]
+		sum += d
+		squares += d * d
+	}
+	return sum - math.Sqrt(max(0, squares-sum*sum/n)+mean*mean)
 }
 
 // best walks along each axis in turn from the defaults, up and down, as long as it
-// gets better, and stays with what is best.
+// gets better, and stays with what is best. What is not clearly better than the
+// defaults is not taken: of a dozen settings some look better by chance, and where
+// most classes have no example yet the price is what the label names say of them.
 func (s *search) best(ctx context.Context) (model.Settings, float64, error) {
 	at := s.q.defaults()
 	if s.n == 0 {
 		return at, math.Inf(1), ctx.Err()
 	}
-	loss, err := s.loss(ctx, at)
+	losses, err := s.losses(ctx, at)
 	if err != nil {
-		return at, loss, err
+		return at, 0, err
 	}
-	toll := step * loss / float64(s.n)
 	for _, a := range s.q.axes() {
-		here, chosen, least := at, at, loss
+		here, before := at, losses
+		most := 0.0
 		for _, way := range []int{-1, 1} {
-			worse := 0
-			before := loss
-			for i := a.start + way; i >= 0 && i < len(a.values) && worse < falls; i += way {
+			last := 0.0
+			for i := a.start + way; i >= 0 && i < len(a.values); i += way {
 				there := here
 				a.set(&there, a.values[i])
-				l, err := s.loss(ctx, there)
+				l, err := s.losses(ctx, there)
 				if err != nil {
-					return at, loss, err
+					return at, 0, err
 				}
-				l += toll * math.Abs(float64(i-a.start))
-				if l >= before {
-					worse++
+				g := gain(before, l)
+				if g > most {
+					at, losses, most = there, l, g
 				}
-				before = l
-				if l < least {
-					chosen, least = there, l
+				if g <= last {
+					break
 				}
+				last = g
 			}
 		}
-		at, loss = chosen, least
 	}
-	return at, loss, nil
+	return at, total(losses), nil
 }
 
 // byFold deals examples to the folds, each in the order of ids.
@@ -185,10 +204,11 @@ func tune(ctx context.Context, q *question, examples []model.Example, current mo
 	if err != nil {
 		return out, err
 	}
-	live, err := s.loss(ctx, current)
+	held, err := s.losses(ctx, current)
 	if err != nil {
 		return out, err
 	}
+	live := total(held)
 	train := slices.Concat(parts[1:]...)
 	champion, err := fit(ctx, q, train, current, nil, tuneTolerance)
 	if err != nil {
