@@ -35,8 +35,8 @@ demo: build ## Label Studio and hone with a ready project; ANNOTATE=150 labels i
 	@exec bin/hone demo --annotate "$(ANNOTATE)" $(DEMO_FLAGS)
 
 .PHONY: build
-build: ## bin/hone, one static binary
-	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/hone ./cmd/hone
+build: ## bin/hone, one static binary; TAGS=nominilm leaves the transformer out
+	CGO_ENABLED=0 go build $(if $(TAGS),-tags $(TAGS)) -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/hone ./cmd/hone
 
 .PHONY: test
 test: lint test-unit fuzz test-e2e ## everything: lint, unit tests, fuzzing, end to end; quick things first

@@ -120,7 +120,7 @@ type Log struct {
 // sampler.strategy take; an encoder may also be one of EncoderKinds with an
 // address for the word in capitals.
 var (
-	Encoders     = []string{"static", "hashed", "words", "minilm"}
+	Encoders     = []string{"minilm", "static", "hashed", "words"}
 	EncoderKinds = []string{"model2vec:DIR", "openai:URL"}
 	Strategies   = []string{"margin", "least_confidence", "entropy", "random"}
 )
@@ -144,7 +144,7 @@ func Default() Config {
 			StoreTimeout:   900 * time.Millisecond,
 		},
 		Learner: Learner{
-			Encoder:       "static",
+			Encoder:       defaultEncoder,
 			OpenAITimeout: 30 * time.Second,
 			EncodeWorkers: 1,
 			Budget:        4 * time.Millisecond,

@@ -57,7 +57,7 @@ queue: 5
 		"sampler.randomshare":  {"", path + ":12", "did you mean sampler.random_share?"},
 		"queue":                {"", path + ":13", "did you mean sampler.queue"},
 		"HONE_LABELSTUDIO_URL": {"", "environment", "did you mean HONE_LABEL_STUDIO_URL?"},
-		"learner.encoder":      {"bert", "environment variable HONE_LEARNER_ENCODER", "static, hashed"},
+		"learner.encoder":      {"bert", "environment variable HONE_LEARNER_ENCODER", "minilm, static"},
 		"log.level":            {"loud", "environment variable LOG_LEVEL", "debug"},
 		"basic_auth.user":      {"", "", "both"},
 	} {

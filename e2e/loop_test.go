@@ -25,8 +25,9 @@ func labelConfig(t testing.TB) string {
 	return string(b)
 }
 
+// configured is a hone that knows Label Studio, with the encoder that is there at once.
 func configured() []string {
-	return []string{"LABEL_STUDIO_URL=" + os.Getenv("HONE_LS_URL"), "LABEL_STUDIO_API_KEY=" + os.Getenv("HONE_LS_TOKEN")}
+	return []string{"LABEL_STUDIO_URL=" + os.Getenv("HONE_LS_URL"), "LABEL_STUDIO_API_KEY=" + os.Getenv("HONE_LS_TOKEN"), "HONE_LEARNER_ENCODER=static"}
 }
 
 // TestLoop labels 60 tasks, each time the one Label Studio serves next, and

@@ -153,6 +153,7 @@ func settings(dir string, s *studio) config.Config {
 		cfg.LabelStudio.URL, cfg.LabelStudio.APIKey = s.Server.URL, config.NewSecret(lstest.Token)
 	}
 	cfg.LabelStudio.Retries = 0
+	cfg.Learner.Encoder = "static" // one that is there at once
 	cfg.Sampler.PushRate, cfg.Sampler.Settle = 10_000, 10*time.Millisecond
 	cfg.Webhook.Secret = config.NewSecret("a-webhook-secret")
 	return cfg

@@ -99,6 +99,9 @@ func (c *cli) simulate(s simulation) error {
 			o.Strategies = append(o.Strategies, sampler.Random)
 		}
 	}
+	if err := o.Validate(); err != nil { // before anything is encoded
+		return err
+	}
 	data, err := simulate.Load(s.source)
 	if err != nil {
 		return err

@@ -43,7 +43,8 @@ type Options struct {
 	Progress func(done, all int)
 }
 
-func (o *Options) validate() error {
+// Validate says everything that is wrong with the options.
+func (o *Options) Validate() error {
 	var errs []error
 	bad := func(is bool, format string, args ...any) {
 		if is {
@@ -111,7 +112,7 @@ type Point struct {
 // Run simulates every strategy with every seed. Equal data and options give
 // equal results, whatever runs at once, but for the seconds.
 func Run(ctx context.Context, d *Data, o Options) (Result, error) {
-	if err := o.validate(); err != nil {
+	if err := o.Validate(); err != nil {
 		return Result{}, err
 	}
 	points := slices.Clone(o.Labels)

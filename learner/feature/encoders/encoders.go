@@ -35,7 +35,7 @@ const (
 // Names are those that Open knows, and the beginnings of those that go on with an
 // address.
 func Names() []string {
-	return []string{Static, Hashed, Words, MiniLM, Model2Vec + "DIR", OpenAI + "URL"}
+	return []string{MiniLM, Static, Hashed, Words, Model2Vec + "DIR", OpenAI + "URL"}
 }
 
 // Options are what the encoders need beyond their names.
