@@ -319,6 +319,7 @@ func (l *Learner) finish(ctx context.Context, all map[event.ProjectID]*touched, 
 		p := t.p
 		if t.told != nil {
 			l.budgeted(ctx, p)
+			l.beginChoice(p) // first, since what is published says whether one is under way
 			l.publish(p)
 			t.told.Version, t.told.Labels = p.version(), p.labels()
 			t.told.Since = p.since
