@@ -39,7 +39,7 @@ func (e *Encoder) EncodeBatch(ctx context.Context, texts []string, workers int) 
 			for _, p := range groups[i] {
 				s.add(p.pieces)
 			}
-			e.model.forward(s)
+			e.model.forward(s, e.model.layers[:])
 			for j, p := range groups[i] {
 				s.pool(memory[p.at*width:][:width], j)
 			}

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"github.com/hone-ml/hone/learner/feature/wordpiece"
 )
 
 func name(pieces int) string { return fmt.Sprintf("%d_pieces", pieces) }
@@ -63,6 +65,26 @@ func BenchmarkEncodeBatch(b *testing.B) {
 			start := cpuSeconds()
 			for b.Loop() {
 				if _, err := e.EncodeBatch(b.Context(), texts, 1); err != nil {
+					b.Fatal(err)
+				}
+			}
+			rate(b, b.N*len(texts), cpuSeconds()-start)
+		})
+	}
+}
+
+func BenchmarkEncodeInContext(b *testing.B) {
+	e := encoder(b)
+	for _, pieces := range []int{22, 57} {
+		b.Run(name(pieces), func(b *testing.B) {
+			texts := textsOf(b, e, pieces, 64)
+			places := make([][]wordpiece.Span, len(texts))
+			for i, t := range texts {
+				places[i] = fields(t)
+			}
+			start := cpuSeconds()
+			for b.Loop() {
+				if _, err := e.EncodeInContext(b.Context(), texts, places); err != nil {
 					b.Fatal(err)
 				}
 			}

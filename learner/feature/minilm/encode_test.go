@@ -248,7 +248,7 @@ func FuzzEncode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		text = text[:min(len(text), 500)]
 		e.EncodeTokens(&tokens, text)
-		if c := cosine(tokens.Text, tokens.Text); !(c > 0.999 && c < 1.001) || len(tokens.Text) != width {
+		if c := length2(tokens.Text); !(c > 0.999 && c < 1.001) || len(tokens.Text) != width {
 			t.Fatalf("%q: %d numbers, length %v", text, len(tokens.Text), c)
 		}
 		if len(tokens.IDs) != len(tokens.Spans) || len(tokens.Vectors) != len(tokens.IDs)*width {

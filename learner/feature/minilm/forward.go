@@ -104,12 +104,12 @@ func (p *pool) put(s *scratch) {
 	}
 }
 
-// forward takes the batch through the model. Its result is in s.x.
-func (m *model) forward(s *scratch) {
+// forward takes the batch through layers of the model. Its result is in s.x.
+func (m *model) forward(s *scratch, layers []layer) {
 	rows := len(s.ids)
 	m.embed(s)
-	for i := range m.layers {
-		l := &m.layers[i]
+	for i := range layers {
+		l := &layers[i]
 		x := s.quantize(&s.input, s.x)
 		s.product(s.qkv, 3*width, x, l.qkv.tiles, false)
 		for r := range rows {

@@ -145,7 +145,7 @@ func (e *Encoder) encode(s *scratch, dst, vectors []float32) {
 		from, to := window(len(s.pieces), count, i)
 		s.clear()
 		s.add(s.pieces[from:to])
-		e.model.forward(s)
+		e.model.forward(s, e.model.layers[:])
 		if vectors != nil {
 			copy(vectors[from*width:to*width], s.x[width:])
 		}

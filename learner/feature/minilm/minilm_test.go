@@ -99,6 +99,15 @@ func cosine(a, b []float32) float64 {
 	return ab / math.Sqrt(aa*bb)
 }
 
+// length2 is the squared length.
+func length2(v []float32) float64 {
+	var sum float64
+	for _, x := range v {
+		sum += float64(x) * float64(x)
+	}
+	return sum
+}
+
 // The reference's vectors: nearly by the weights that the file stands for, and
 // near enough by the float32 weights that it was made from.
 func TestSameAsReference(t *testing.T) {

@@ -50,6 +50,7 @@ type model struct {
 	position []float32 // positions by width
 	norm     norm
 	layers   [layers]layer
+	early    []layer // the first ones, for EncodeInContext
 }
 
 // norm is what follows a layer's normalisation.
@@ -139,6 +140,7 @@ func (m *model) fill(c cutter, pieces int) {
 		l.output = linear{scale: c.take(width), bias: c.take(width)}
 		l.norm2 = c.norm()
 	}
+	m.early = inContext(m.layers[:])
 }
 
 // sameVocabulary checks that the weights are for the tokenizer's pieces.
