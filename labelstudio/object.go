@@ -41,6 +41,23 @@ var ErrNoText = errors.New("no text in the task")
 // fieldPattern is how Label Studio's interface finds fields in a value.
 var fieldPattern = regexp.MustCompile(`\$[\w\[\].{}]+`)
 
+// isField reports whether fieldPattern matches all of a value. Every text is looked
+// up by it, and the pattern takes as long as the looking up.
+func isField(value string) bool {
+	if len(value) < 2 || value[0] != '$' {
+		return false
+	}
+	for _, c := range []byte(value[1:]) {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_':
+		case c == '[', c == ']', c == '.', c == '{', c == '}':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
 func (o Object) judge(attrs map[string]string) string {
 	switch {
 	case o.Type != typeText && o.Type != typeHyperText && o.Type != typeParagraphs:
@@ -79,7 +96,7 @@ func (o Object) source(data json.RawMessage) (string, error) {
 	if o.Unreadable != "" {
 		return "", fmt.Errorf("<%s name=%q> %s", o.Type, o.Name, o.Unreadable)
 	}
-	if loc := fieldPattern.FindStringIndex(o.Value); loc != nil && loc[0] == 0 && loc[1] == len(o.Value) {
+	if isField(o.Value) {
 		raw, ok := lookup(data, o.Value[1:])
 		if !ok {
 			return "", fmt.Errorf("%w: <%s name=%q> shows %s, which its data does not have", ErrNoText, o.Type, o.Name, o.Value)
@@ -135,12 +152,29 @@ func (o Object) textOf(raw json.RawMessage) (string, error) {
 	return s, nil
 }
 
+// plain is the text of a JSON string that says it as it is.
+func plain(raw json.RawMessage) (string, bool) {
+	if len(raw) < 2 || raw[0] != '"' || raw[len(raw)-1] != '"' {
+		return "", false
+	}
+	text := raw[1 : len(raw)-1]
+	for _, c := range text {
+		if c < ' ' || c == '"' || c == '\\' {
+			return "", false
+		}
+	}
+	return string(text), utf8.Valid(text)
+}
+
 // scalar is a JSON value as Label Studio shows it where text belongs.
 func scalar(raw json.RawMessage) (string, error) {
 	switch kindOf(raw) {
 	case kindNull:
 		return "", nil
 	case kindString:
+		if s, ok := plain(raw); ok {
+			return s, nil
+		}
 		var s string
 		if err := json.Unmarshal(raw, &s); err != nil {
 			return "", fmt.Errorf("%w: %w", ErrNoText, err)
