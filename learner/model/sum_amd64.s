@@ -37,7 +37,16 @@ chunk:
 	CMPQ    R13, AX
 	CMOVQGT AX, R13
 	SUBQ    R13, n+24(FP)
-	XORQ    BX, BX          // how many have a row
+	XORQ    BX, BX
+
+fetch:
+	MOVL       (SI)(BX*4), AX
+	SHRL       $14, AX
+	PREFETCHT0 (DI)(AX*4)
+	INCQ       BX
+	CMPQ       BX, R13
+	JLT        fetch
+	XORQ       BX, BX          // how many have a row
 
 find:
 	MOVL       (SI), AX
