@@ -147,7 +147,7 @@ func Default() Config {
 			Encoder:       defaultEncoder,
 			OpenAITimeout: 30 * time.Second,
 			EncodeWorkers: 1,
-			Budget:        4 * time.Millisecond,
+			Budget:        3 * time.Millisecond,
 		},
 		Sampler: Sampler{
 			Strategy:           "margin",

@@ -11,7 +11,7 @@ import (
 
 const (
 	// slice is how long the idle work keeps Apply waiting at most.
-	slice = 2 * time.Millisecond
+	slice = time.Millisecond
 	// breather is between two slices.
 	breather = 50 * time.Microsecond
 	// retryAfter is the pause after a failure in the background.

@@ -356,7 +356,7 @@ func (l *Learner) budgeted(ctx context.Context, p *project) {
 
 // smallCheckpoint is what every commit may carry; a larger one waits until the
 // project has settled and the last is a while ago.
-const smallCheckpoint = 256 << 10
+const smallCheckpoint = 64 << 10
 
 // save is the checkpoint to commit now, nil for none.
 func (l *Learner) save(p *project) []byte {

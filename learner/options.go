@@ -42,7 +42,7 @@ type Options struct {
 	// SlowWait bounds the time Predict waits for the slow part of texts it has not
 	// seen, 5 s if zero.
 	SlowWait time.Duration
-	// Budget is the time one Apply may spend on walking to the optimum, 4 ms if
+	// Budget is the time one Apply may spend on walking to the optimum, 3 ms if
 	// zero. What is left is done when idle, so it decides when, not what.
 	Budget time.Duration
 	// Tolerance is how far a probability may be from the exact optimum's when the
@@ -73,7 +73,7 @@ func (o *Options) fill() {
 		o.SlowWait = 5 * time.Second
 	}
 	if o.Budget <= 0 {
-		o.Budget = 4 * time.Millisecond
+		o.Budget = 3 * time.Millisecond
 	}
 	if o.Tolerance <= 0 {
 		o.Tolerance = 0.005

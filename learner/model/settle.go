@@ -110,7 +110,7 @@ func (m *Model) sweep(ctx context.Context) bool {
 		rng.Shuffle(len(m.order), func(i, j int) { m.order[i], m.order[j] = m.order[j], m.order[i] })
 	}
 	for ; m.at < len(m.order); m.at++ {
-		if m.at > 0 && m.at%16 == 0 && over(ctx) {
+		if m.at > 0 && m.at%4 == 0 && over(ctx) {
 			return false
 		}
 		m.improve(m.examples[m.order[m.at]])
@@ -125,7 +125,7 @@ func (m *Model) sweep(ctx context.Context) bool {
 // It reports whether it got through; if not, the next call goes on.
 func (m *Model) measure(ctx context.Context) bool {
 	for ; m.at < len(m.examples); m.at++ {
-		if m.at%16 == 0 && over(ctx) {
+		if m.at%4 == 0 && over(ctx) {
 			return false
 		}
 		r := m.examples[m.at]
