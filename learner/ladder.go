@@ -16,7 +16,7 @@ import (
 // come in. So the settings are a function of the labels: whatever the order in
 // which hone heard of them, the first are those with the lowest annotation ids.
 // Beyond the last one settings change only with a full retrain.
-var rungs = []int{8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024}
+var rungs = []int{16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024}
 
 // rung is the highest that n examples reach, 0 below the first.
 func rung(n int) int {

@@ -45,6 +45,9 @@ func (q *question) defaults() model.Settings {
 	return s
 }
 
+// mixes are the weights of two dense parts, the second of which is the default.
+var mixes = [...][2]float64{{0, 1}, {0.25, 1}, {1, 1}, {1, 0.25}, {1, 0}}
+
 // axis is one thing about the settings that can be chosen.
 type axis struct {
 	// values are tried one after the other, and start is the index of the default.
@@ -95,7 +98,12 @@ func (q *question) axes() []axis {
 		part(0, 0, 0.1, 0.3, 1)
 	case q.dense > 1:
 		part(0, 0, 0.1, 0.25, 0.5, 1)
-		part(1, 0, 0.25, 1)
+		// From the better part alone to the lesser one alone, which is ahead on some
+		// texts, such as spam.
+		out = append(out, axis{[]float64{0, 1, 2, 3, 4}, 1, func(s *model.Settings, v float64) {
+			s.Parts = slices.Clone(s.Parts)
+			copy(s.Parts[1:], mixes[int(v)][:])
+		}})
 	}
 	ridges := slices.Clone(q.kind.ridges())
 	if !slices.Contains(ridges, d.Ridge) {

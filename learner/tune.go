@@ -141,7 +141,7 @@ func (s *search) best(ctx context.Context) (model.Settings, float64, error) {
 		here, before := at, losses
 		most := 0.0
 		for _, way := range []int{-1, 1} {
-			last := 0.0
+			last := total(before)
 			for i := a.start + way; i >= 0 && i < len(a.values); i += way {
 				there := here
 				a.set(&there, a.values[i])
@@ -149,14 +149,13 @@ func (s *search) best(ctx context.Context) (model.Settings, float64, error) {
 				if err != nil {
 					return at, 0, err
 				}
-				g := gain(before, l)
-				if g > most {
+				if g := gain(before, l); g > most {
 					at, losses, most = there, l, g
 				}
-				if g <= last {
+				if total(l) >= last {
 					break
 				}
-				last = g
+				last = total(l)
 			}
 		}
 	}
