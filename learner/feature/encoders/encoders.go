@@ -22,7 +22,7 @@ const (
 	// Static are Hashed and, as the one dense part, the vectors in the program.
 	Static = "static"
 	// MiniLM are those of Static and, coming later, the vectors of the transformer in
-	// the program.
+	// the program, of long texts by windows.
 	MiniLM = "minilm"
 	// Model2Vec, before the name of a folder, are the n-grams and that folder's
 	// vectors.
@@ -77,7 +77,7 @@ func Open(name string, o Options) (Encoder, error) {
 		if err != nil {
 			return Encoder{}, err
 		}
-		return Encoder{Fast: Default(), Slow: transformer{e}}, nil
+		return Encoder{Fast: Default(), Slow: transformer{e.Windowed()}}, nil
 	case strings.HasPrefix(name, Model2Vec):
 		e, err := model2vec.Open(strings.TrimPrefix(name, Model2Vec))
 		if err != nil {

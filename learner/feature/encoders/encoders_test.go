@@ -3,6 +3,7 @@ package encoders_test
 import (
 	"errors"
 	"math"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -35,6 +36,22 @@ func TestNamesOpen(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%q: %v", name, err)
 		}
+	}
+}
+
+// A text of more pieces than the transformer takes at once is read to its end.
+func TestTransformerReadsLongTexts(t *testing.T) {
+	e, err := encoders.Open(encoders.MiniLM, encoders.Options{})
+	if errors.Is(err, minilm.ErrNotBuiltIn) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := strings.Repeat("It rained all day and the hills were green. ", 30)
+	xs, err := e.Slow.EncodeBatch(t.Context(), []string{long, long + "My credit card was stolen.", "short", "short"})
+	if err != nil || reflect.DeepEqual(xs[0], xs[1]) || !reflect.DeepEqual(xs[2], xs[3]) {
+		t.Errorf("the end of a long text is not read: %v", err)
 	}
 }
 
