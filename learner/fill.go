@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/learner/feature"
 )
 
 // TaskStore reads tasks.
@@ -62,7 +64,7 @@ type fill struct {
 	fresh   []event.TaskID          // look at these
 	tasks   map[event.TaskID]uint64 // hashes of their data
 	missing map[event.TaskID]bool   // tasks with texts to encode; true for labelled ones
-	names   []string                // label names to encode
+	names   []feature.Need          // label names to encode
 	// labelled and rest are the missing ones in order; those that are not missing
 	// any more are skipped.
 	labelled, rest []event.TaskID
@@ -156,12 +158,12 @@ func (f *filler) round(ctx context.Context) (time.Duration, error) {
 	if pause := f.vectors.pause(); pause > 0 && f.work() {
 		return pause, nil
 	}
-	id, ids, texts, err := f.next(ctx)
+	id, ids, needs, err := f.next(ctx)
 	if err != nil {
 		return 0, err
 	}
-	if len(texts) > 0 {
-		if err := f.encode(ctx, texts); err != nil {
+	if len(needs) > 0 {
+		if err := f.encode(ctx, needs); err != nil {
 			return 0, err
 		}
 	}
@@ -223,19 +225,19 @@ func (f *filler) rest() bool {
 	return true
 }
 
-// encode has texts encoded, on several cores at once.
-func (f *filler) encode(ctx context.Context, texts []string) error {
+// encode meets needs, on several cores at once.
+func (f *filler) encode(ctx context.Context, needs []feature.Need) error {
 	began := time.Now()
 	g, ctx := errgroup.WithContext(ctx)
 	cores := f.l.o.SlowCores
-	for part := range slices.Chunk(texts, (len(texts)+cores-1)/cores) {
+	for part := range slices.Chunk(needs, (len(needs)+cores-1)/cores) {
 		g.Go(func() error { return f.vectors.encode(ctx, part, true) })
 	}
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	f.l.metrics.encoded.Add(float64(len(texts)))
-	rate := float64(len(texts)) / max(time.Since(began).Seconds(), 1e-6)
+	f.l.metrics.encoded.Add(float64(len(needs)))
+	rate := float64(len(needs)) / max(time.Since(began).Seconds(), 1e-6)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.rate == 0 {
@@ -245,17 +247,17 @@ func (f *filler) encode(ctx context.Context, texts []string) error {
 	return nil
 }
 
-// next is what to encode next: the project, its tasks and the texts of those that
-// have no vector. No project means that nothing is left; texts may be none, when
+// next is what to encode next: the project, its tasks and those of their needs that
+// have no vector. No project means that nothing is left; needs may be none, when
 // others brought them. Tasks of none mean the label names.
-func (f *filler) next(ctx context.Context) (event.ProjectID, []event.TaskID, []string, error) {
+func (f *filler) next(ctx context.Context) (event.ProjectID, []event.TaskID, []feature.Need, error) {
 	f.mu.Lock()
 	id, ids, names := f.pick()
 	f.mu.Unlock()
 	if id == 0 || names != nil {
 		return id, nil, names, nil
 	}
-	texts := map[event.TextKey]string{}
+	needs := map[event.TextKey]feature.Need{}
 	s := f.l.snapshot(id)
 	if s == nil {
 		return id, ids, nil, nil
@@ -265,12 +267,12 @@ func (f *filler) next(ctx context.Context) (event.ProjectID, []event.TaskID, []s
 		return 0, nil, nil, err
 	}
 	for _, t := range states {
-		f.reads(s, t, texts)
+		f.needs(s, t, needs)
 	}
-	return id, ids, f.lacking(texts), nil
+	return id, ids, f.lacking(needs), nil
 }
 
-func (f *filler) pick() (event.ProjectID, []event.TaskID, []string) {
+func (f *filler) pick() (event.ProjectID, []event.TaskID, []feature.Need) {
 	all := slices.Sorted(maps.Keys(f.projects))
 	for _, id := range all {
 		if p := f.projects[id]; len(p.names) > 0 {
@@ -315,25 +317,30 @@ func (f *filler) pick() (event.ProjectID, []event.TaskID, []string) {
 	return 0, nil, nil
 }
 
-// lacking are the texts without a vector, in a fixed order.
-func (f *filler) lacking(texts map[event.TextKey]string) []string {
-	var out []string
-	for k, t := range texts {
+// lacking are the needs without a vector, in a fixed order.
+func (f *filler) lacking(needs map[event.TextKey]feature.Need) []feature.Need {
+	var out []feature.Need
+	for k, n := range needs {
 		if !f.vectors.keep(k) {
-			out = append(out, t)
+			out = append(out, n)
 		}
 	}
-	slices.Sort(out)
+	slices.SortFunc(out, func(a, b feature.Need) int {
+		if a.Text == b.Text && a.Tokens {
+			return 1
+		}
+		return strings.Compare(a.Text, b.Text)
+	})
 	return out
 }
 
-// reads collects what the heads read of a task.
-func (f *filler) reads(s *snapshot, t event.TaskState, texts map[event.TextKey]string) {
+// needs collects what the heads need for a task.
+func (f *filler) needs(s *snapshot, t event.TaskState, needs map[event.TextKey]feature.Need) {
 	if t.Deleted || len(t.Task.Data) == 0 {
 		return
 	}
 	for _, h := range s.heads {
-		h.reads(f.l.o.Encoder.(*late), t.Task.Data, texts)
+		h.needs(f.l.o.Encoder.(*late), t.Task.Data, needs)
 	}
 }
 
@@ -401,9 +408,9 @@ func (f *filler) lookAtTasks(ctx context.Context, id event.ProjectID, all bool, 
 			if len(t.Annotations) > 0 {
 				taught = append(taught, t.Task.ID)
 			}
-			texts := map[event.TextKey]string{}
-			f.reads(s, t, texts)
-			lacks := len(f.lacking(texts)) > 0
+			needs := map[event.TextKey]feature.Need{}
+			f.needs(s, t, needs)
+			lacks := len(f.lacking(needs)) > 0
 			f.mu.Lock()
 			f.unswept = f.of(id).seen(t, lacks) || f.unswept
 			f.mu.Unlock()

@@ -217,6 +217,9 @@ func fingerprint(shares []model.Share, x feature.Vector, data []byte) uint64 {
 	for i, part := range x.Dense {
 		b[i%len(b)] ^= byte(min(1, len(part)))
 	}
+	if x.InContext() {
+		b[len(b)-1] ^= 1
+	}
 	_, _ = d.Write(b[:])
 	for _, s := range shares {
 		bits := math.Float32bits(s.P)

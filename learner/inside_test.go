@@ -207,7 +207,7 @@ func TestTokensKeepTheirVectorsBesideASlowPart(t *testing.T) {
 	if len(want) != 4 || len(want[0].Dense) == 0 {
 		t.Fatalf("vectors of tokens %v", want)
 	}
-	slow := &late{Encoder: fast}
+	slow := &late{fast, newVectors(nil, nil, nil)}
 	for _, e := range []feature.Encoder{slow, &attempt{late: slow}, &gather{late: slow}, feature.NewPatient(fast, nil)} {
 		if d := cmp.Diff(want, feature.EncodeTokens(e, text, tokens)); d != "" {
 			t.Errorf("%T: %s", e, d)

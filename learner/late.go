@@ -27,9 +27,15 @@ func (e *late) encode(text string) (feature.Vector, bool) {
 	if v.Empty() {
 		return v, true
 	}
-	x, ok := e.vectors.get(keyOf(text))
+	x, ok := e.vectors.get(text)
 	v.Dense = append(v.Dense[:len(v.Dense):len(v.Dense)], x)
 	return v, ok
+}
+
+// InContext is what feature.EncodeTokens asks for.
+func (e *late) InContext(text string, tokens []feature.Token) ([][]float32, bool) {
+	xs, _ := e.vectors.ofTokens(text, len(tokens))
+	return xs, e.vectors.tokenwise
 }
 
 // Fast is the encoder without the slow part.
@@ -45,31 +51,46 @@ type attempt struct {
 func (a *attempt) Encode(text string) feature.Vector {
 	v, ok := a.encode(text)
 	if !ok {
-		a.missing = append(a.missing, keyOf(text))
+		a.missing = append(a.missing, keyOf(feature.Need{Text: text}))
 	}
 	return v
 }
 
-// gather only collects the texts that a question reads of a task.
+func (a *attempt) InContext(text string, tokens []feature.Token) ([][]float32, bool) {
+	xs, ok := a.vectors.ofTokens(text, len(tokens))
+	if !ok && a.vectors.tokenwise {
+		a.missing = append(a.missing, keyOf(feature.Need{Text: text, Tokens: true}))
+	}
+	return xs, a.vectors.tokenwise
+}
+
+// gather only collects what a question needs of the slow encoder for a task.
 type gather struct {
 	*late
-	texts []string
+	needs []feature.Need
 }
 
 func (g *gather) Encode(text string) feature.Vector {
 	v := g.Encoder.Encode(text)
 	if !v.Empty() {
-		g.texts = append(g.texts, text)
+		g.needs = append(g.needs, feature.Need{Text: text})
 	}
 	return v
 }
 
-// reads are the texts whose vectors the question needs of a task's data, without
+func (g *gather) InContext(text string, _ []feature.Token) ([][]float32, bool) {
+	if g.vectors.tokenwise {
+		g.needs = append(g.needs, feature.Need{Text: text, Tokens: true})
+	}
+	return nil, g.vectors.tokenwise
+}
+
+// needs are what the question needs of the slow encoder for a task's data, without
 // repetition.
-func (q *question) reads(e *late, data []byte, texts map[event.TextKey]string) {
+func (q *question) needs(e *late, data []byte, needs map[event.TextKey]feature.Need) {
 	g := gather{late: e}
 	q.kind.encode(q, data, &g)
-	for _, t := range g.texts {
-		texts[keyOf(t)] = t
+	for _, n := range g.needs {
+		needs[keyOf(n)] = n
 	}
 }

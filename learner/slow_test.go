@@ -22,8 +22,9 @@ import (
 // slow encodes as the static table does, but can be stopped, fail and talk
 // nonsense, and remembers what it was asked.
 type slow struct {
-	mu    sync.Mutex
-	asked []string
+	mu     sync.Mutex
+	asked  []string
+	tokens []string // whose tokens it was asked for
 	// do, if not nil, is called first with the texts; what it returns is returned.
 	do func(ctx context.Context, texts []string) ([][]float32, error)
 }
@@ -55,10 +56,39 @@ func (s *slow) EncodeBatch(ctx context.Context, texts []string) ([][]float32, er
 	return out, ctx.Err()
 }
 
+// EncodeTokens sees what comes before a token in its text, up to the third before.
+func (s *slow) EncodeTokens(ctx context.Context, texts []string) ([][][]float32, error) {
+	s.mu.Lock()
+	do := s.do
+	s.mu.Unlock()
+	if do != nil {
+		if _, err := do(ctx, texts); err != nil {
+			return nil, err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tokens = append(s.tokens, texts...)
+	out := make([][][]float32, len(texts))
+	for i, text := range texts {
+		tokens := feature.Segment(nil, text)
+		for j, t := range tokens {
+			out[i] = append(out[i], static.Default().Encode(nil, text[tokens[max(0, j-3)].Start:t.End]))
+		}
+	}
+	return out, ctx.Err()
+}
+
 func (s *slow) texts() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.asked)
+}
+
+func (s *slow) tokensOf() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.tokens)
 }
 
 var errDown = errors.New("connection refused")
@@ -295,7 +325,7 @@ func anyOrder(t *testing.T, seed uint64) {
 	synctest.Test(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(seed, 7))
 		w := &labelStudio{
-			rng: rng, config: single, tasks: map[event.TaskID]event.Task{},
+			rng: rng, config: []string{single, marked}[rng.IntN(2)], tasks: map[event.TaskID]event.Task{},
 			annotations: map[event.AnnotationID]event.Annotation{},
 		}
 		d, s := openDisk(t), new(slow)
@@ -312,7 +342,7 @@ func anyOrder(t *testing.T, seed uint64) {
 			return nil, nil
 		})
 		l := start(t, d, with(d, s))
-		apply(t, l, w.say(event.Changed{LabelConfig: single}))
+		apply(t, l, w.say(event.Changed{LabelConfig: w.config}))
 		for range 1 + rng.IntN(25) {
 			c := w.act()
 			apply(t, l, c)

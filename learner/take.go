@@ -7,22 +7,24 @@ import (
 	"time"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/learner/feature"
 	"github.com/hone-ml/hone/learner/model"
 )
 
 // names are the texts of the heads' labels.
-func (s *snapshot) names(e *late) map[event.TextKey]string {
-	texts := map[event.TextKey]string{}
+func (s *snapshot) names(e *late) map[event.TextKey]feature.Need {
+	needs := map[event.TextKey]feature.Need{}
 	for _, h := range s.heads {
 		for _, l := range h.control.Labels {
 			for _, t := range nameTexts(l) {
 				if !e.Encoder.Encode(t).Empty() {
-					texts[keyOf(t)] = t
+					n := feature.Need{Text: t}
+					needs[keyOf(n)] = n
 				}
 			}
 		}
 	}
-	return texts
+	return needs
 }
 
 // take has the models take in the vectors of tasks that have arrived, or those of
@@ -199,11 +201,11 @@ func (f *filler) sweep(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			texts := map[event.TextKey]string{}
+			needs := map[event.TextKey]feature.Need{}
 			for _, t := range states {
-				f.reads(s, t, texts)
+				f.needs(s, t, needs)
 			}
-			for k := range texts {
+			for k := range needs {
 				needed[k] = struct{}{}
 			}
 		}
@@ -225,31 +227,31 @@ func (l *Learner) onTheSpot(ctx context.Context, heads []frozen, tasks []event.T
 		return
 	}
 	v, e := l.filler.vectors, l.o.Encoder.(*late)
-	var texts []string
+	var needs []feature.Need
 	seen := map[event.TextKey]bool{}
 	for _, t := range tasks {
 		for _, h := range heads {
 			if len(h.entry(t.Data, e, l.cache).missing) == 0 {
 				continue
 			}
-			read := map[event.TextKey]string{}
-			h.reads(e, t.Data, read)
-			for k, text := range read {
+			of := map[event.TextKey]feature.Need{}
+			h.needs(e, t.Data, of)
+			for k, n := range of {
 				if !seen[k] && !v.has(k) {
 					seen[k] = true
-					texts = append(texts, text)
+					needs = append(needs, n)
 				}
 			}
 		}
 	}
-	if len(texts) == 0 || v.pause() > 0 {
+	if len(needs) == 0 || v.pause() > 0 {
 		return
 	}
 	until := time.Now().Add(l.o.SlowWait)
 	ctx, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
 	var longest time.Duration
-	for part := range slices.Chunk(texts, batchTasks/2) {
+	for part := range slices.Chunk(needs, batchTasks/2) {
 		began := time.Now()
 		if began.Add(longest).After(until) {
 			return // to be cut off would look like a failure

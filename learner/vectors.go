@@ -2,7 +2,6 @@ package learner
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
@@ -26,16 +25,15 @@ type VectorStore interface {
 	KeepVectorsOf(ctx context.Context, encoder string) error
 }
 
-func keyOf(text string) (k event.TextKey) {
-	sum := sha256.Sum256([]byte(text))
-	copy(k[:], sum[:])
-	return k
-}
+func keyOf(n feature.Need) event.TextKey { return n.Key() }
 
 const (
-	// recentVectors is how many vectors are kept of texts that belong to no task, in
-	// each of two generations.
-	recentVectors = 4096
+	// recentBytes is how many bytes of vectors are kept of texts that belong to no task,
+	// in each of two generations.
+	recentBytes = 8 << 20
+
+	// mostLooks is how many stored vectors are looked at for their dimensions.
+	mostLooks = 1024
 
 	firstPause = time.Second
 	longPause  = time.Minute
@@ -46,15 +44,17 @@ const (
 // use. All numbers come from the packed form, so that a vector is the same
 // before and after it went to disk.
 type vectors struct {
-	slow  feature.Slow
-	store VectorStore
-	now   func() time.Time
+	slow      feature.Slow
+	tokenwise bool // slow has vectors of tokens too
+	store     VectorStore
+	now       func() time.Time
 
 	mu         sync.RWMutex
 	known      map[event.TextKey]struct{} // durable or pending
 	pending    map[event.TextKey][]byte
 	young, old map[event.TextKey][]byte
-	dim        int // 0 until the first is seen
+	youngBytes int
+	dims       [2]int // of texts' vectors and of tokens', 0 until the first is seen
 
 	fails   int
 	retryAt time.Time // the encoder is left alone until then
@@ -62,8 +62,9 @@ type vectors struct {
 }
 
 func newVectors(slow feature.Slow, store VectorStore, now func() time.Time) *vectors {
+	_, tokenwise := slow.(feature.SlowTokens)
 	return &vectors{
-		slow: slow, store: store, now: now,
+		slow: slow, tokenwise: tokenwise, store: store, now: now,
 		known: map[event.TextKey]struct{}{}, pending: map[event.TextKey][]byte{}, young: map[event.TextKey][]byte{},
 	}
 }
@@ -74,20 +75,23 @@ func (v *vectors) load(ctx context.Context) error {
 	if err := v.store.VectorKeys(ctx, v.slow.Name(), func(k event.TextKey) { known[k] = struct{}{} }); err != nil {
 		return err
 	}
-	dim := 0
+	var dims [2]int
+	looks := 0
 	for k := range known {
 		b, err := v.store.Vector(v.slow.Name(), k)
 		if err != nil {
 			return err
 		}
-		if len(b) > 1 {
-			dim = len(b) - 1
+		if kind, dim, ok := feature.PackedAs(b); ok && dims[kind] == 0 {
+			dims[kind] = dim
+		}
+		if looks++; looks == mostLooks || dims[0] > 0 && (dims[1] > 0 || !v.tokenwise) {
 			break
 		}
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.known, v.dim = known, dim
+	v.known, v.dims = known, dims
 	return nil
 }
 
@@ -112,7 +116,30 @@ func (v *vectors) recent(k event.TextKey) ([]byte, bool) {
 
 // get is the vector of a text; ok is false when it is not there yet. A text that
 // will never have one has nil.
-func (v *vectors) get(k event.TextKey) (x []float32, ok bool) {
+func (v *vectors) get(text string) (x []float32, ok bool) {
+	v.read(feature.Need{Text: text}, func(b []byte) bool {
+		x, ok = feature.Unpack(b)
+		return ok
+	})
+	return x, ok
+}
+
+// ofTokens is get for the n tokens of a text.
+func (v *vectors) ofTokens(text string, n int) (xs [][]float32, ok bool) {
+	if !v.tokenwise {
+		return nil, false
+	}
+	v.read(feature.Need{Text: text, Tokens: true}, func(b []byte) bool {
+		xs, ok = feature.UnpackTokens(b, n)
+		return ok
+	})
+	return xs, ok
+}
+
+// read hands over what was made of a need, nil when it is not there. What is not
+// taken is made anew.
+func (v *vectors) read(n feature.Need, take func([]byte) bool) {
+	k := keyOf(n)
 	v.mu.RLock()
 	b, ok := v.pending[k]
 	if !ok {
@@ -123,13 +150,15 @@ func (v *vectors) get(k event.TextKey) (x []float32, ok bool) {
 	if !ok && stored {
 		b, _ = v.store.Vector(v.slow.Name(), k)
 	}
-	if x, ok = feature.Unpack(b); !ok && stored {
-		// Unreadable, or gone behind our back: it is encoded anew.
+	if !take(b) && (ok || stored) {
+		// Unreadable, gone behind our back, or of other tokens than today's.
 		v.mu.Lock()
+		for _, from := range []map[event.TextKey][]byte{v.pending, v.young, v.old} {
+			delete(from, k)
+		}
 		delete(v.known, k)
 		v.mu.Unlock()
 	}
-	return x, ok
 }
 
 // keep sees to it that the vector of a task's text, if it is there, becomes
@@ -163,26 +192,19 @@ func (v *vectors) fault() error {
 	return v.failed
 }
 
-// encode has texts encoded; durable makes them kept beyond the process.
-func (v *vectors) encode(ctx context.Context, texts []string, durable bool) error {
-	xs, err := v.slow.EncodeBatch(ctx, texts)
-	if err == nil && len(xs) != len(texts) {
-		err = fmt.Errorf("%d vectors for %d texts", len(xs), len(texts))
-	}
+// encode meets needs; durable makes what is made kept beyond the process.
+func (v *vectors) encode(ctx context.Context, needs []feature.Need, durable bool) error {
+	packed, err := feature.EncodeNeeds(ctx, v.slow, needs)
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	packed := make([][]byte, len(xs))
-	dim := v.dim
-	for i := 0; i < len(xs) && err == nil; i++ {
-		if n := len(xs[i]); n > 0 {
-			if dim != 0 && n != dim {
-				err = fmt.Errorf("a vector of %d numbers, others have %d: is another model behind the same name?", n, dim)
-			}
-			dim = n
+	dims := v.dims
+	for _, b := range packed {
+		kind, n, _ := feature.PackedAs(b)
+		if n > 0 && dims[kind] > 0 && n != dims[kind] {
+			err = fmt.Errorf("a vector of %d numbers, others have %d: is another model behind the same name?", n, dims[kind])
+			break
 		}
-		if err == nil {
-			packed[i], err = feature.Pack(xs[i])
-		}
+		dims[kind] = max(dims[kind], n)
 	}
 	if err != nil {
 		if ctx.Err() == nil || errors.Is(ctx.Err(), context.DeadlineExceeded) {
@@ -192,15 +214,15 @@ func (v *vectors) encode(ctx context.Context, texts []string, durable bool) erro
 		}
 		return fmt.Errorf("%s: %w", v.slow.Name(), err)
 	}
-	v.fails, v.failed, v.dim = 0, nil, dim
-	for i, t := range texts {
-		k := keyOf(t)
+	v.fails, v.failed, v.dims = 0, nil, dims
+	for i, n := range needs {
+		k := keyOf(n)
 		switch {
 		case durable:
 			v.known[k], v.pending[k] = struct{}{}, packed[i]
 		default:
-			if len(v.young) >= recentVectors {
-				v.old, v.young = v.young, map[event.TextKey][]byte{}
+			if v.youngBytes += len(packed[i]) + mapBytes; v.youngBytes > recentBytes {
+				v.old, v.young, v.youngBytes = v.young, map[event.TextKey][]byte{}, len(packed[i])
 			}
 			v.young[k] = packed[i]
 		}

@@ -111,7 +111,7 @@ func (c *cli) simulate(s simulation) error {
 	}
 	o.Encoder = enc.Fast
 	if slow := enc.Patient(); slow != nil {
-		if err := c.warm(slow, data.Texts(), s.vectors); err != nil {
+		if err := c.warm(slow, data.Needs(), s.vectors); err != nil {
 			return err
 		}
 		o.Encoder = slow
@@ -154,7 +154,7 @@ func (c *cli) simulate(s simulation) error {
 
 // warm encodes texts ahead, but for those whose vectors are in a file, and puts
 // theirs there too. Without a name there is no file.
-func (c *cli) warm(slow *feature.Patient, texts []string, file string) error {
+func (c *cli) warm(slow *feature.Patient, needs []feature.Need, file string) error {
 	if file != "" {
 		err := takeVectors(slow, file)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -164,7 +164,7 @@ func (c *cli) warm(slow *feature.Patient, texts []string, file string) error {
 	had := slow.Len()
 	bar := newBar(-1, "encoding")
 	defer func() { _ = bar.Finish() }()
-	err := slow.Warm(c.cmd.Context(), texts, func(done, all int) {
+	err := slow.Warm(c.cmd.Context(), needs, func(done, all int) {
 		bar.ChangeMax(all)
 		_ = bar.Set(done)
 	})

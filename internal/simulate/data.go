@@ -11,6 +11,7 @@ import (
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/learner/feature"
 )
 
 // Source names the files of a simulation.
@@ -66,20 +67,25 @@ func (d *Data) Labelled() []Labelled {
 	return out
 }
 
-// Texts are what is read of the tasks, and the labels, in no special order.
-func (d *Data) Texts() []string {
-	var out []string
+// Needs are what is read of the tasks, and the labels, in no special order.
+func (d *Data) Needs() []feature.Need {
+	var out []feature.Need
 	for _, q := range d.questions {
-		out = append(out, q.labels...)
+		spans := q.LabelsSpans()
+		for _, l := range q.labels {
+			out = append(out, feature.Need{Text: l})
+		}
 		for _, it := range slices.Concat(d.pool, d.test) {
 			var texts []string
 			for _, o := range q.objects {
-				if t, err := o.Text(it.task.Data); err == nil {
+				if p, err := o.Passage(it.task.Data); spans && err == nil {
+					out = append(out, feature.Need{Text: p.Text, Tokens: true})
+				} else if t, err := o.Text(it.task.Data); !spans && err == nil {
 					texts = append(texts, t)
 				}
 			}
 			if len(texts) > 0 {
-				out = append(out, strings.Join(texts, "\n"))
+				out = append(out, feature.Need{Text: strings.Join(texts, "\n")})
 			}
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -17,31 +18,48 @@ type Patient struct {
 	slow Slow
 
 	mu      sync.RWMutex
-	vectors map[textKey][]byte // packed
+	vectors map[[16]byte][]byte // packed, by Need.Key
 }
 
 // NewPatient makes one of a fast encoder and what is added to it.
 func NewPatient(fast Encoder, slow Slow) *Patient {
-	return &Patient{fast: fast, slow: slow, vectors: map[textKey][]byte{}}
+	return &Patient{fast: fast, slow: slow, vectors: map[[16]byte][]byte{}}
 }
 
 // Name implements Encoder.
 func (p *Patient) Name() string { return p.fast.Name() + "+" + p.slow.Name() }
 
+// InContext is Encode for the tokens of a text, which EncodeTokens asks for.
+func (p *Patient) InContext(text string, tokens []Token) ([][]float32, bool) {
+	if _, ok := p.slow.(SlowTokens); !ok {
+		return nil, false
+	}
+	xs, _ := UnpackTokens(p.met(Need{text, true}), len(tokens))
+	return xs, true
+}
+
 // Fast is the encoder without the slow part, for what needs vectors of words.
 func (p *Patient) Fast() Encoder { return p.fast }
 
-// Warm encodes the texts that have no vector yet in batches ahead of their use, one a
+// Warm meets the needs that have no vector yet in batches ahead of their use, one a
 // core at once; progress, if not nil, is told how many are done. When it ends early,
 // what was encoded stays.
-func (p *Patient) Warm(ctx context.Context, texts []string, progress func(done, all int)) error {
-	texts = slices.Compact(slices.Sorted(slices.Values(texts)))
-	texts = slices.DeleteFunc(texts, func(t string) bool { _, ok := p.vector(t); return ok })
+func (p *Patient) Warm(ctx context.Context, needs []Need, progress func(done, all int)) error {
+	_, tokens := p.slow.(SlowTokens)
+	seen := map[[16]byte]bool{}
+	needs = slices.DeleteFunc(slices.Clone(needs), func(n Need) bool {
+		k := n.Key()
+		_, ok := p.vector(k)
+		ok = ok || seen[k] || n.Tokens && !tokens
+		seen[k] = true
+		return ok
+	})
+	slices.SortFunc(needs, func(a, b Need) int { return strings.Compare(a.Text, b.Text) })
 	var mu sync.Mutex
 	done := 0
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
-	for part := range slices.Chunk(texts, 64) {
+	for part := range slices.Chunk(needs, 64) {
 		g.Go(func() error {
 			if err := p.add(ctx, part); err != nil {
 				return err
@@ -49,7 +67,7 @@ func (p *Patient) Warm(ctx context.Context, texts []string, progress func(done, 
 			mu.Lock()
 			defer mu.Unlock()
 			if done += len(part); progress != nil {
-				progress(done, len(texts))
+				progress(done, len(needs))
 			}
 			return nil
 		})
@@ -57,40 +75,34 @@ func (p *Patient) Warm(ctx context.Context, texts []string, progress func(done, 
 	return g.Wait()
 }
 
-func (p *Patient) add(ctx context.Context, texts []string) error {
-	ask := make([]string, 0, len(texts))
-	for _, t := range texts {
-		if !p.fast.Encode(t).Empty() {
-			ask = append(ask, t)
-		}
-	}
-	if len(ask) == 0 {
-		return nil
-	}
-	xs, err := p.slow.EncodeBatch(ctx, ask)
+func (p *Patient) add(ctx context.Context, needs []Need) error {
+	needs = slices.DeleteFunc(slices.Clone(needs), func(n Need) bool { return !n.Tokens && p.fast.Encode(n.Text).Empty() })
+	packed, err := EncodeNeeds(ctx, p.slow, needs)
 	if err != nil {
 		return err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for i, t := range ask {
-		packed, err := Pack(xs[i])
-		if err != nil {
-			return err
-		}
-		p.vectors[keyOf(t)] = packed
+	for i, n := range needs {
+		p.vectors[n.Key()] = packed[i]
 	}
 	return nil
 }
 
-func (p *Patient) vector(text string) (x []float32, ok bool) {
+func (p *Patient) vector(k [16]byte) (b []byte, ok bool) {
 	p.mu.RLock()
-	b, ok := p.vectors[keyOf(text)]
-	p.mu.RUnlock()
-	if !ok {
-		return nil, false
+	defer p.mu.RUnlock()
+	b, ok = p.vectors[k]
+	return b, ok
+}
+
+// met is what was made of a need, now if not before; nil should that fail.
+func (p *Patient) met(n Need) []byte {
+	b, ok := p.vector(n.Key())
+	if !ok && p.add(context.Background(), []Need{n}) == nil {
+		b, _ = p.vector(n.Key())
 	}
-	return Unpack(b)
+	return b
 }
 
 // Encode implements Encoder. A text that was not warmed is encoded now; should
@@ -100,10 +112,7 @@ func (p *Patient) Encode(text string) Vector {
 	if v.Empty() {
 		return v
 	}
-	x, ok := p.vector(text)
-	if !ok && p.add(context.Background(), []string{text}) == nil {
-		x, _ = p.vector(text)
-	}
+	x, _ := Unpack(p.met(Need{Text: text}))
 	v.Dense = append(v.Dense[:len(v.Dense):len(v.Dense)], x)
 	return v
 }

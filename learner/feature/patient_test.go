@@ -79,6 +79,15 @@ func (c *counted) EncodeBatch(_ context.Context, texts []string) ([][]float32, e
 	return out, nil
 }
 
+// needs are those of texts as a whole.
+func needs(texts ...string) []feature.Need {
+	out := make([]feature.Need, len(texts))
+	for i, t := range texts {
+		out[i].Text = t
+	}
+	return out
+}
+
 func TestPatientWaitsOnceForEachText(t *testing.T) {
 	slow := &counted{lengths: "c/1"}
 	p := feature.NewPatient(feature.NewHashed(), slow)
@@ -86,7 +95,7 @@ func TestPatientWaitsOnceForEachText(t *testing.T) {
 		t.Errorf("name %q", p.Name())
 	}
 	last := 0
-	if err := p.Warm(t.Context(), []string{"even", "odd", "odd", ""}, func(done, all int) { last = all - done }); err != nil || last != 0 {
+	if err := p.Warm(t.Context(), needs("even", "odd", "odd", ""), func(done, all int) { last = all - done }); err != nil || last != 0 {
 		t.Fatalf("%d left, %v", last, err)
 	}
 	for text, want := range map[string]float32{"even": 1, "odd": 0, "later": 0} {
@@ -99,7 +108,7 @@ func TestPatientWaitsOnceForEachText(t *testing.T) {
 		t.Errorf("%d texts were encoded", slow.n)
 	}
 	slow.fail = errors.New("down")
-	if err := p.Warm(t.Context(), []string{"new"}, nil); !errors.Is(err, slow.fail) {
+	if err := p.Warm(t.Context(), needs("new"), nil); !errors.Is(err, slow.fail) {
 		t.Errorf("error %v", err)
 	}
 	if v := p.Encode("new"); v.Dense[0] != nil || len(v.Terms) == 0 {

@@ -3,7 +3,6 @@ package feature
 import (
 	"bufio"
 	"bytes"
-	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -12,21 +11,12 @@ import (
 	"slices"
 )
 
-// textKey names a text by the first half of its SHA-256.
-type textKey [16]byte
-
-func keyOf(text string) (k textKey) {
-	sum := sha256.Sum256([]byte(text))
-	copy(k[:], sum[:])
-	return k
-}
-
 const (
 	shelfMagic = "hone vectors 1\n"
-	// mostName and mostNumbers are more than a name or a vector has, so that foreign
+	// mostName and mostNumbers are more than a name or a text's vectors have, so that foreign
 	// bytes do not ask for all memory.
 	mostName    = 1 << 12
-	mostNumbers = 1 << 16
+	mostNumbers = 1 << 24
 )
 
 // Len is how many texts have been encoded.
@@ -52,7 +42,7 @@ func (p *Patient) Save(w io.Writer) error {
 	}
 	_, _ = b.WriteString(shelfMagic)
 	put([]byte(p.slow.Name()))
-	keys := slices.SortedFunc(maps.Keys(all), func(a, b textKey) int { return bytes.Compare(a[:], b[:]) })
+	keys := slices.SortedFunc(maps.Keys(all), func(a, b [16]byte) int { return bytes.Compare(a[:], b[:]) })
 	for _, k := range keys {
 		_, _ = b.Write(k[:])
 		put(all[k])
@@ -75,9 +65,9 @@ func (p *Patient) Restore(r io.Reader) error {
 	if string(name) != p.slow.Name() {
 		return fmt.Errorf("it has vectors of %q, not of %q", name, p.slow.Name())
 	}
-	got := map[textKey][]byte{}
+	got := map[[16]byte][]byte{}
 	for {
-		var k textKey
+		var k [16]byte
 		if _, err := io.ReadFull(b, k[:]); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
@@ -87,7 +77,7 @@ func (p *Patient) Restore(r io.Reader) error {
 		if err != nil {
 			return fmt.Errorf("read vector %d: %w", len(got), err)
 		}
-		if _, ok := Unpack(x); !ok {
+		if _, _, ok := PackedAs(x); !ok {
 			return fmt.Errorf("vector %d is not one", len(got))
 		}
 		got[k] = x

@@ -15,7 +15,7 @@ func TestPatientFindsItsVectorsAgain(t *testing.T) {
 	slow := &counted{lengths: "c/1"}
 	first := feature.NewPatient(feature.NewHashed(), slow)
 	texts := []string{"even", "odd", "a third one"}
-	if err := first.Warm(t.Context(), texts, nil); err != nil {
+	if err := first.Warm(t.Context(), needs(texts...), nil); err != nil {
 		t.Fatal(err)
 	}
 	var file, again bytes.Buffer
@@ -28,7 +28,7 @@ func TestPatientFindsItsVectorsAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	slow.fail = errors.New("down")
-	if err := second.Warm(t.Context(), texts, nil); err != nil || second.Len() != 3 {
+	if err := second.Warm(t.Context(), needs(texts...), nil); err != nil || second.Len() != 3 {
 		t.Errorf("%d vectors, %v", second.Len(), err)
 	}
 	for _, text := range texts {
@@ -54,7 +54,7 @@ func TestPatientFindsItsVectorsAgain(t *testing.T) {
 
 func FuzzRestore(f *testing.F) {
 	p := feature.NewPatient(feature.NewHashed(), &counted{lengths: "c/1"})
-	if err := p.Warm(f.Context(), []string{"even", "odd"}, nil); err != nil {
+	if err := p.Warm(f.Context(), needs("even", "odd"), nil); err != nil {
 		f.Fatal(err)
 	}
 	var file bytes.Buffer

@@ -15,3 +15,13 @@ type Slow interface {
 	// and may pass. The vectors are the caller's.
 	EncodeBatch(ctx context.Context, texts []string) ([][]float32, error)
 }
+
+// SlowTokens is a Slow that also has vectors of a text's tokens in their context,
+// under the same name.
+type SlowTokens interface {
+	Slow
+	// EncodeTokens gives each text a vector for each of the tokens that Segment finds in
+	// it, in order, all of one dimension; nil for a token that will never have one. All
+	// else is as for EncodeBatch.
+	EncodeTokens(ctx context.Context, texts []string) ([][][]float32, error)
+}

@@ -1,6 +1,9 @@
 package feature
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 const (
 	// Bits is the size of the hashed space in bits.
@@ -54,8 +57,16 @@ func (v Vector) Bytes() int {
 	for _, t := range v.Tokens {
 		// Tokens share the vectors of words with their neighbours.
 		n += 4*len(t.Terms) + 24*len(t.Dense) + 4*wordDim*min(len(t.Dense), 1) + 104
+		if len(t.Dense) > contextPart {
+			n += 4 * len(t.Dense[contextPart])
+		}
 	}
 	return n
+}
+
+// InContext reports whether some token has its vector in context.
+func (v Vector) InContext() bool {
+	return slices.ContainsFunc(v.Tokens, func(t Vector) bool { return len(t.Dense) > contextPart && t.Dense[contextPart] != nil })
 }
 
 // Empty reports whether no part says anything of the text.

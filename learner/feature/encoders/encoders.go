@@ -12,6 +12,7 @@ import (
 	"github.com/hone-ml/hone/learner/feature/model2vec"
 	"github.com/hone-ml/hone/learner/feature/openai"
 	"github.com/hone-ml/hone/learner/feature/static"
+	"github.com/hone-ml/hone/learner/feature/wordpiece"
 )
 
 const (
@@ -101,6 +102,17 @@ type transformer struct{ *minilm.Encoder }
 
 func (t transformer) EncodeBatch(ctx context.Context, texts []string) ([][]float32, error) {
 	return t.Encoder.EncodeBatch(ctx, texts, 1)
+}
+
+// EncodeTokens implements feature.SlowTokens.
+func (t transformer) EncodeTokens(ctx context.Context, texts []string) ([][][]float32, error) {
+	places := make([][]wordpiece.Span, len(texts))
+	for i, text := range texts {
+		for _, token := range feature.Segment(nil, text) {
+			places[i] = append(places[i], wordpiece.Span(token))
+		}
+	}
+	return t.EncodeInContext(ctx, texts, places)
 }
 
 // Default is the encoder when nothing is configured.

@@ -26,15 +26,13 @@ func inContext(all []layer) []layer {
 	return early
 }
 
-// ContextName identifies what EncodeInContext makes, as Name does.
-func (e *Encoder) ContextName() string { return "minilm/1/context" }
-
 // EncodeInContext gives each place in each text the direction of the mean of its word
 // pieces as they are in their context, Dim numbers of length 1, or nil when no piece
 // is there. Places of a text are in bytes, rise and do not overlap; a piece that stands
 // in several counts for each. Texts of more than MaxPieces are read in windows, the
 // first MaxWindows of them, alike in length and without overlap. A text has bit for bit
-// the same vectors whatever is encoded beside it. It runs on one core. The only error
+// the same vectors whatever is encoded beside it, as long as the encoder
+// has the same Name. It runs on one core. The only error
 // is the context's, which is looked at every few milliseconds.
 func (e *Encoder) EncodeInContext(ctx context.Context, texts []string, places [][]wordpiece.Span) ([][][]float32, error) {
 	w := e.Windowed()
