@@ -1,5 +1,6 @@
 //go:build race
 
-package learner_test
+package learner
 
-const raceDetector = true
+// RaceDetector is for the tests outside of the package too.
+const RaceDetector = true

@@ -16,7 +16,7 @@ import (
 // TestRealTexts learns the shipped questions in file order and must beat the
 // majority class (0.1) by far, with honest probabilities.
 func TestRealTexts(t *testing.T) {
-	if raceDetector {
+	if learner.RaceDetector {
 		t.Skip("it makes this test twelve times slower and finds nothing the others don't; `make test-unit` runs it without")
 	}
 	type line struct{ Text, Label string }

@@ -1,0 +1,93 @@
+package learner
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/learner/feature/encoders"
+	"github.com/hone-ml/hone/learner/feature/minilm"
+	"github.com/hone-ml/hone/learner/model"
+)
+
+// TestRealTextsWhileVectorsArrive trains on the shipped questions when none, a
+// quarter, a half and all of the examples have the transformer's part. On texts that
+// have it too accuracy must never fall on the way.
+func TestRealTextsWhileVectorsArrive(t *testing.T) {
+	if RaceDetector {
+		t.Skip("there is nothing to race; `make test-unit` runs it without")
+	}
+	opened, err := encoders.Open(encoders.MiniLM, encoders.Options{})
+	if errors.Is(err, minilm.ErrNotBuiltIn) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := opened.Patient()
+	dir := filepath.Join("..", "data", "clinc10")
+	config, err := os.ReadFile(filepath.Join(dir, "label_config.xml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := labelstudio.ParseLabelConfig(string(config))
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := newQuestion(parsed, parsed.Learnable()[0]).under(whole)
+	read := func(name string, most int) (out []model.Example) {
+		f, err := os.Open(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = f.Close() }()
+		for s := bufio.NewScanner(f); s.Scan() && len(out) < most; {
+			var l struct{ Text, Label string }
+			if err := json.Unmarshal(s.Bytes(), &l); err != nil {
+				t.Fatal(err)
+			}
+			out = append(out, model.Example{
+				ID: int64(len(out) + 1), X: whole.Encode(l.Text), Target: []model.Share{{Class: q.class[l.Label], P: 1}}, Weight: 1,
+			})
+		}
+		return out
+	}
+	bare := func(examples []model.Example) []model.Example {
+		out := slices.Clone(examples)
+		for i := range out {
+			dense := slices.Clone(out[i].X.Dense)
+			dense[len(dense)-1] = nil
+			out[i].X.Dense = dense
+		}
+		return out
+	}
+	examples, tests := read("tasks.jsonl", 200), read("test.jsonl", 200)
+	fast := q.like(q)
+	fast.dense, fast.prior = 1, q.prior[:1]
+	m, err := fit(t.Context(), fast, bare(examples), fast.defaults(), nil, 0.05)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, static := q.kind.judge(q, m, bare(tests))
+	t.Logf("static alone: %.3f", static)
+	last := static
+	for _, share := range []float64{0, 0.25, 0.5, 1} {
+		have := int(share * float64(len(examples)))
+		m, err := fit(t.Context(), q, append(bare(examples[have:]), examples[:have]...), q.defaults(), nil, 0.05)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, with := q.kind.judge(q, m, tests)
+		_, without := q.kind.judge(q, m, bare(tests))
+		t.Logf("%3.0f %% of the examples have their vector: %.3f on texts that have it, %.3f on those that have not", 100*share, with, without)
+		if with < last-0.02 {
+			t.Errorf("accuracy falls from %.3f to %.3f", last, with)
+		}
+		last = with
+	}
+}
