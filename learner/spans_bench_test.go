@@ -11,13 +11,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hone-ml/hone/learner/feature"
 	"github.com/hone-ml/hone/learner/feature/encoders"
 	"github.com/hone-ml/hone/learner/model"
 )
 
 // newsy are n texts of about 20 words with spans of six labels, from a vocabulary
 // of some thousand words.
-func newsy(b *testing.B, q *question, n int) ([]json.RawMessage, []model.Example) {
+func newsy(b *testing.B, q *question, e feature.Encoder, n int) ([]json.RawMessage, []model.Example) {
 	b.Helper()
 	rng := rand.New(rand.NewPCG(3, 4))
 	syllables := strings.Fields("ka lo mi ter san no vel ri do pan is ur bel thi go")
@@ -28,7 +29,6 @@ func newsy(b *testing.B, q *question, n int) ([]json.RawMessage, []model.Example
 		}
 		return w
 	}
-	e := encoders.Default()
 	var texts []json.RawMessage
 	var examples []model.Example
 	for i := range n {
@@ -64,10 +64,21 @@ func busy(b *testing.B) time.Duration {
 
 // BenchmarkTag is a task's data in, regions out. tokens/s is by the clock,
 // tokens/cpu-s by the processor time of all cores, which other programs on the
-// machine do not change.
+// machine do not change. With minilm the vectors in context are there already, packed.
 func BenchmarkTag(b *testing.B) {
+	b.Run("static", func(b *testing.B) { benchmarkTag(b, encoders.Default()) })
+	b.Run("minilm", func(b *testing.B) {
+		opened, err := encoders.Open(encoders.MiniLM, encoders.Options{})
+		if err != nil {
+			b.Skip(err)
+		}
+		benchmarkTag(b, opened.Patient())
+	})
+}
+
+func benchmarkTag(b *testing.B, e feature.Encoder) {
 	q := sixLabels(b)
-	texts, examples := newsy(b, q, 500)
+	texts, examples := newsy(b, q, e, 500)
 	m := newTagger(len(q.labels), spans{}.defaults())
 	for _, x := range examples {
 		if err := m.Put(x); err != nil {
@@ -75,7 +86,6 @@ func BenchmarkTag(b *testing.B) {
 		}
 	}
 	v := q.kind.freeze(q, m)
-	e := encoders.Default()
 	var s scratch
 	tokens := 0
 	b.ReportAllocs()
@@ -95,7 +105,7 @@ func BenchmarkTag(b *testing.B) {
 // the walk that is left for when it is idle, and forgetting it again.
 func BenchmarkLearnOneOf3000(b *testing.B) {
 	q := sixLabels(b)
-	_, examples := newsy(b, q, 3000)
+	_, examples := newsy(b, q, encoders.Default(), 3000)
 	m := newTagger(len(q.labels), spans{}.defaults())
 	for _, x := range examples[1:] {
 		if err := m.Put(x); err != nil {
