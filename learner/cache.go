@@ -54,10 +54,16 @@ func (c *cache) get(key uint64, encode func() encoding) encoding {
 		return v
 	}
 	v = encode()
+	c.put(key, v)
+	return v
+}
+
+// put has get return v.
+func (c *cache) put(key uint64, v encoding) {
+	s := &c.shards[key>>60]
 	s.mu.Lock()
 	s.put(key, v)
 	s.mu.Unlock()
-	return v
 }
 
 // mapBytes is about what an entry costs beside its vector.

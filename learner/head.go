@@ -73,11 +73,27 @@ func (q *question) encode(data []byte, e feature.Encoder, c *cache) feature.Vect
 	return q.entry(data, e, c).vector
 }
 
-func (q *question) entry(data []byte, e feature.Encoder, c *cache) encoding {
+// example is encode for what is learned and so kept: compact, and the same memory
+// for all heads that read the same.
+func (q *question) example(data []byte, e feature.Encoder, c *cache) feature.Vector {
+	v := q.entry(data, e, c)
+	if compact := v.vector.Compact(); v.vector.Packed == nil && compact.Packed != nil {
+		v.vector = compact
+		c.put(q.id(data), v)
+	}
+	return v.vector
+}
+
+// id is the cache's key.
+func (q *question) id(data []byte) uint64 {
 	var d xxhash.Digest
 	d.ResetWithSeed(q.seed)
 	_, _ = d.Write(data) // never fails
-	return c.get(d.Sum64(), func() encoding {
+	return d.Sum64()
+}
+
+func (q *question) entry(data []byte, e feature.Encoder, c *cache) encoding {
+	return c.get(q.id(data), func() encoding {
 		slow, ok := e.(*late)
 		if !ok {
 			return encoding{vector: q.kind.encode(q, data, e)}
@@ -214,8 +230,10 @@ func fingerprint(shares []model.Share, x feature.Vector, data []byte) uint64 {
 	var d xxhash.Digest
 	d.Reset()
 	var b [8]byte
-	for i, part := range x.Dense {
-		b[i%len(b)] ^= byte(min(1, len(part)))
+	for i := range x.Parts() {
+		if x.HasPart(i) {
+			b[i%len(b)] ^= 1
+		}
 	}
 	if x.InContext() {
 		b[len(b)-1] ^= 1

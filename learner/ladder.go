@@ -118,7 +118,7 @@ func (h *head) due(encoder string) (examples []model.Example, of choice, ok bool
 	h.model.Examples(func(e model.Example) bool {
 		if among[e.ID] {
 			examples = append(examples, e)
-			if d := e.X.Dense; len(d) > 0 && d[len(d)-1] == nil {
+			if parts := e.X.Parts(); parts > 0 && !e.X.HasPart(parts-1) {
 				bare++
 			}
 		}

@@ -135,13 +135,17 @@ func (p *project) versionOf(q *question) choice {
 
 // fill teaches heads, which know nothing yet, the tasks.
 func (l *Learner) fill(p *project, heads []*head, tasks []event.TaskState, ck checkpoint) error {
-	for _, h := range heads {
-		duals := ck.duals(h, l.o.Encoder.Name())
-		for _, t := range tasks {
-			if _, err := l.teach(h, t, duals[t.Task.ID], false); err != nil {
+	duals := make([]map[event.TaskID][]float32, len(heads))
+	for i, h := range heads {
+		duals[i] = ck.duals(h, l.o.Encoder.Name())
+	}
+	for at, t := range tasks {
+		for i, h := range heads {
+			if _, err := l.teach(h, t, duals[i][t.Task.ID], false); err != nil {
 				return fmt.Errorf("project %d: %w", p.meta.Project, err)
 			}
 		}
+		tasks[at] = event.TaskState{} // all of them are as much memory as the model
 	}
 	p.settled = false
 	p.unsaved = true
@@ -153,7 +157,7 @@ func (l *Learner) teach(h *head, t event.TaskState, duals []float32, test bool) 
 	if t.Deleted || len(t.Annotations) == 0 {
 		return change{forgotten: h.forget(t.Task.ID)}, nil
 	}
-	x := h.encode(t.Task.Data, l.o.Encoder, l.cache)
+	x := h.example(t.Task.Data, l.o.Encoder, l.cache)
 	ch, err := h.learn(t, x, duals, test)
 	if err != nil {
 		return ch, fmt.Errorf("task %d, control %q: %w", t.Task.ID, h.control.Name, err)

@@ -82,7 +82,7 @@ func (l *Learner) retake(ctx context.Context, id event.ProjectID, ids []event.Ta
 		stale := map[event.TaskID]event.TaskState{}
 		for _, t := range states {
 			if sum, ok := h.sums[t.Task.ID]; ok {
-				x := h.encode(t.Task.Data, l.o.Encoder, l.cache)
+				x := h.example(t.Task.Data, l.o.Encoder, l.cache)
 				if sum != fingerprint(h.kind.lesson(h.question, t).target, x, t.Task.Data) {
 					stale[t.Task.ID] = t
 				}

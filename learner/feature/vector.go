@@ -46,11 +46,14 @@ type Vector struct {
 	// Tokens are the encodings of the text's tokens in order, for models that label
 	// tokens; the parts above are then empty.
 	Tokens []Vector
+	// Packed holds the terms and dense parts of a vector made by Compact; Terms and
+	// Dense are then empty.
+	Packed []uint16
 }
 
 // Bytes is the memory the vector holds, for caches with a budget.
 func (v Vector) Bytes() int {
-	n := 4*cap(v.Terms) + 64
+	n := 4*cap(v.Terms) + 2*cap(v.Packed) + 64
 	for _, d := range v.Dense {
 		n += 4*cap(d) + 24
 	}
@@ -71,11 +74,11 @@ func (v Vector) InContext() bool {
 
 // Empty reports whether no part says anything of the text.
 func (v Vector) Empty() bool {
-	if len(v.Terms) > 0 {
+	if len(v.Terms) > 0 || len(v.Packed) > 0 && v.Packed[0]|v.Packed[1] > 0 {
 		return false
 	}
-	for _, d := range v.Dense {
-		if len(d) > 0 {
+	for part := range v.Parts() {
+		if v.HasPart(part) {
 			return false
 		}
 	}

@@ -181,11 +181,11 @@ func (m *Model) Resume(e Example, p []float32) error {
 }
 
 func (m *Model) insert(e Example) *row {
-	r := &row{Example: e, p: make([]float32, m.w.classes), norm2: m.norm2(e.X)}
+	r := &row{Example: e, p: make([]float32, m.w.classes), norm2: m.norm2(m.w.expand(e.X))}
 	m.index[e.ID] = len(m.examples)
 	m.examples = append(m.examples, r)
 	m.w.retain(e.X)
-	m.dense = max(m.dense, len(e.X.Dense))
+	m.dense = max(m.dense, e.X.Parts())
 	m.changed()
 	return r
 }
@@ -261,14 +261,15 @@ func (m *Model) contribute(r *row, sign float64) {
 	for _, s := range r.Target {
 		m.delta[s.Class] += c * s.P
 	}
-	m.w.add(r.X, &m.settings, m.delta)
+	m.w.add(m.w.expand(r.X), &m.settings, m.delta)
 	m.writes++
 }
 
-// predict fills m.t with the margins of an example, its own share included.
-func (m *Model) predict(r *row) {
+// predict fills m.t with the margins of an example, its own share included, given
+// its expanded features.
+func (m *Model) predict(r *row, x feature.Vector) {
 	l := m.w.live()
-	l.margins(r.X, &m.settings, m.margin)
+	l.margins(x, &m.settings, m.margin)
 	for y := range m.t {
 		m.t[y] = float64(m.margin[y])
 	}
@@ -279,7 +280,8 @@ func (m *Model) predict(r *row) {
 
 // improve moves one example to its optimum given all others.
 func (m *Model) improve(r *row) {
-	m.predict(r)
+	x := m.w.expand(r.X)
+	m.predict(r, x)
 	t := m.t
 	kappa := r.Weight * r.norm2 / m.settings.Ridge
 	// Margins without the example are t - kappa (q - p); the update wants kappa q
@@ -297,7 +299,7 @@ func (m *Model) improve(r *row) {
 		moved = max(moved, math.Abs(d))
 	}
 	if moved > 0 {
-		m.w.add(r.X, &m.settings, m.delta)
+		m.w.add(x, &m.settings, m.delta)
 		m.writes++
 	}
 }
@@ -318,7 +320,7 @@ func (m *Model) rebuild() {
 	m.dense = 0
 	for _, r := range m.sorted() {
 		m.w.retain(r.X)
-		m.dense = max(m.dense, len(r.X.Dense))
+		m.dense = max(m.dense, r.X.Parts())
 	}
 	m.recompute()
 }

@@ -170,13 +170,13 @@ func (r *Regression) insert(e Example) (*sample, error) {
 		r.center = y
 	}
 	y -= r.center
-	s := &sample{Example: e, y: y, p: [2]float64{y, 1}, norm2: lengths(e.X, &r.settings)}
+	s := &sample{Example: e, y: y, p: [2]float64{y, 1}, norm2: lengths(r.w.expand(e.X), &r.settings)}
 	r.index[e.ID] = len(r.examples)
 	r.examples = append(r.examples, s)
 	r.w.retain(e.X)
 	r.squares.retain(e.X)
 	r.cover(s, 1)
-	r.dense = max(r.dense, len(e.X.Dense))
+	r.dense = max(r.dense, e.X.Parts())
 	r.changed()
 	return s, nil
 }
@@ -224,15 +224,15 @@ func lengths(v feature.Vector, s *Settings) float64 {
 
 func (r *Regression) contribute(s *sample, sign float64) {
 	c := sign * s.Weight / r.settings.Ridge
-	r.w.add(s.X, &r.settings, []float32{float32(c * (s.y - s.p[0])), float32(c * (1 - s.p[1]))})
+	r.w.add(r.w.expand(s.X), &r.settings, []float32{float32(c * (s.y - s.p[0])), float32(c * (1 - s.p[1]))})
 	r.writes++
 }
 
 // improve moves one example to its optimum given all others.
 func (r *Regression) improve(s *sample) {
 	var m [columns]float32
-	l := r.w.live()
-	l.margins(s.X, &r.settings, m[:])
+	l, x := r.w.live(), r.w.expand(s.X)
+	l.margins(x, &r.settings, m[:])
 	kappa := s.Weight * s.norm2 / r.settings.Ridge
 	c := s.Weight / r.settings.Ridge
 	var delta [columns]float32
@@ -243,7 +243,7 @@ func (r *Regression) improve(s *sample) {
 		delta[k] = float32(c * (s.p[k] - p))
 		s.p[k] = p
 	}
-	r.w.add(s.X, &r.settings, delta[:])
+	r.w.add(x, &r.settings, delta[:])
 	r.writes++
 }
 
@@ -261,7 +261,7 @@ func (r *Regression) rebuild() {
 	for _, s := range r.sorted() {
 		r.w.retain(s.X)
 		r.squares.retain(s.X)
-		r.dense = max(r.dense, len(s.X.Dense))
+		r.dense = max(r.dense, s.X.Parts())
 		r.contribute(s, 1)
 		r.cover(s, 1)
 	}
@@ -336,7 +336,7 @@ func (r *Regression) sweep(ctx context.Context) bool {
 		rng.Shuffle(len(r.order), func(i, j int) { r.order[i], r.order[j] = r.order[j], r.order[i] })
 	}
 	for ; r.at < len(r.order); r.at++ {
-		if r.at > 0 && r.at%16 == 0 && over(ctx) {
+		if r.at > 0 && r.at%4 == 0 && over(ctx) {
 			return false
 		}
 		r.improve(r.examples[r.order[r.at]])
@@ -361,18 +361,19 @@ func (r *Regression) measure(ctx context.Context) bool {
 	}
 	var m [columns]float32
 	for ; r.at < len(r.examples); r.at++ {
-		if r.at%16 == 0 && over(ctx) {
+		if r.at%4 == 0 && over(ctx) {
 			return false
 		}
 		s := r.examples[r.at]
-		l.margins(s.X, &r.settings, m[:])
+		x := r.w.expand(s.X)
+		l.margins(x, &r.settings, m[:])
 		off := s.p[0] - float64(m[0]) - b*(s.p[1]-float64(m[1]))
 		r.sums.gap += s.Weight * off * off / 2
 		r.sums.off += s.Weight * off
 		// What the others say of it (leave-one-out): its residual, which is p's,
 		// times what it would gain from the example itself.
 		residual := s.y - b - (s.p[0] - b*s.p[1])
-		left := q.novelty(s.X, &r.settings, s.Weight)
+		left := q.novelty(x, &r.settings, s.Weight)
 		r.sums.noise += s.Weight * residual * residual * (1 + left)
 		r.sums.weight += s.Weight
 		r.sums.y += s.Weight * s.y

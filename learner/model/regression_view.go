@@ -9,14 +9,15 @@ import (
 // cover adds the squares of a sample's features to the sums, times sign.
 func (r *Regression) cover(s *sample, sign float32) {
 	weight := sign * float32(s.Weight)
+	v := r.w.expand(s.X)
 	scale := s.X.Scale * r.settings.part(0)
-	for _, t := range s.X.Terms {
+	for _, t := range v.Terms {
 		row := r.squares.writable(int(r.squares.rowOf[t.Bucket()].Load()) - 1)
 		x := scale * t.Units()
 		row[0] += weight * x * x
 	}
 	r.squares.ownDense()
-	for part, d := range s.X.Dense {
+	for part, d := range v.Dense {
 		k := r.settings.part(part+1) * r.settings.part(part+1)
 		for j, x := range d {
 			r.squares.dense[part][j] += weight * k * x * x
@@ -86,6 +87,7 @@ func (v *RegressionView) Predict(x feature.Vector, s *Scratch) (mean, sd float64
 		s.margins = make([]float32, columns)
 	}
 	m := s.margins[:columns]
+	x = x.Expand(&s.room)
 	v.weights.margins(x, &v.settings, m)
 	mean = v.center + float64(m[0]) + v.fit.intercept*(1-float64(m[1]))
 	return mean, math.Sqrt(v.fit.noise * (1 + v.squares.novelty(x, &v.settings, 0)))

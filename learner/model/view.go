@@ -27,7 +27,10 @@ func (v *View) Link() Link { return v.link }
 func (v *View) Examples() int { return v.examples }
 
 // Scratch is working memory for Predict; one for each goroutine.
-type Scratch struct{ margins []float32 }
+type Scratch struct {
+	margins []float32
+	room    feature.Room
+}
 
 // Predict fills p, one probability a class, for a text. offset is the prior's
 // guess as in Example.Offset, or nil. It allocates nothing once s has been used.
@@ -36,7 +39,7 @@ func (v *View) Predict(x feature.Vector, offset []float32, p []float64, s *Scrat
 		s.margins = make([]float32, v.weights.classes)
 	}
 	margins := s.margins[:v.weights.classes]
-	v.weights.margins(x, &v.settings, margins)
+	v.weights.margins(x.Expand(&s.room), &v.settings, margins)
 	p = p[:len(margins)]
 	for y, m := range margins {
 		p[y] = float64(m)

@@ -34,6 +34,8 @@ type weights struct {
 	bias       []float32
 	guess      guess // what they are without examples
 	denseOwned bool
+
+	room feature.Room // of the vector that was expanded last
 }
 
 func newWeights(classes int, g guess) *weights {
@@ -47,8 +49,12 @@ func newWeights(classes int, g guess) *weights {
 	return w
 }
 
+// expand is v with its terms and parts, which are valid until the next call.
+func (w *weights) expand(v feature.Vector) feature.Vector { return v.Expand(&w.room) }
+
 // retain gives every feature of v a row and counts the example.
 func (w *weights) retain(v feature.Vector) {
+	v = w.expand(v)
 	for _, t := range v.Terms {
 		row := int(w.rowOf[t.Bucket()].Load()) - 1
 		if row < 0 {
@@ -81,6 +87,7 @@ func (w *weights) retain(v feature.Vector) {
 // release undoes retain. A row without examples becomes exactly zero: rounding
 // must not keep what was forgotten.
 func (w *weights) release(v feature.Vector) {
+	v = w.expand(v)
 	for _, t := range v.Terms {
 		row := int(w.rowOf[t.Bucket()].Load()) - 1
 		w.refs[row]--
@@ -113,7 +120,7 @@ func (w *weights) ownDense() {
 	w.denseOwned = true
 }
 
-// add adds delta times the weighted features of v.
+// add adds delta times the weighted features of v, which is expanded.
 func (w *weights) add(v feature.Vector, s *Settings, delta []float32) {
 	scale := v.Scale * s.part(0)
 	w.addTerms(v.Terms, scale, delta)
@@ -172,7 +179,7 @@ type lookup struct {
 	bias    []float32
 }
 
-// margins overwrites dst, one number a class.
+// margins overwrites dst, one number a class. v is expanded.
 func (l *lookup) margins(v feature.Vector, s *Settings, dst []float32) {
 	clear(dst)
 	l.terms(v.Terms, dst)
