@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -230,6 +231,7 @@ func (a *app) work(ctx context.Context) error {
 	if err := a.learner.Start(ctx, known); err != nil {
 		return err
 	}
+	debug.FreeOSMemory() // what was read to be learned is as much as the models
 	stopCron, err := a.startCron()
 	if err != nil {
 		return err

@@ -64,6 +64,7 @@ In the file of --json:
 }
 
 func (c *cli) bench(b benching) error {
+	saveMemory() // as serve does
 	cfg, err := c.config()
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
@@ -16,7 +17,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hone-ml/hone/api"
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/newslike"
 	"github.com/hone-ml/hone/labelstudio/lstest"
+	"github.com/hone-ml/hone/learner"
+	"github.com/hone-ml/hone/learner/feature"
+	"github.com/hone-ml/hone/state"
 )
 
 // BenchmarkProcess starts hone as a process of its own: the time until /health
@@ -28,7 +34,7 @@ func BenchmarkProcess(b *testing.B) {
 			var toHealth time.Duration
 			var idle, most int64
 			for range b.N {
-				p := startProcess(b, encoder)
+				p := startProcess(b, encoder, b.TempDir())
 				toHealth += p.toHealth
 				idle = p.memory(b, "VmRSS")
 				p.encode(b, 500)
@@ -43,6 +49,74 @@ func BenchmarkProcess(b *testing.B) {
 	}
 }
 
+// BenchmarkExamples is the memory of a hone that starts with 100,000 examples of 40
+// words and four classes: what it holds after 15 seconds on the way to their optimum,
+// and at most, loading them included.
+func BenchmarkExamples(b *testing.B) {
+	const n = 100_000
+	dir := b.TempDir()
+	fillState(b, dir, n)
+	for _, encoder := range []string{"static", "hashed"} {
+		b.Run(encoder, func(b *testing.B) {
+			var now, most int64
+			for range b.N {
+				own := b.TempDir()
+				require.NoError(b, os.CopyFS(own, os.DirFS(dir)))
+				p := startProcess(b, encoder, own)
+				var ready time.Time
+				until(b, "all is learned", func() bool {
+					got, err := p.client.Project(context.Background(), 1)
+					if err == nil && got.Labels == n && ready.IsZero() {
+						ready = time.Now()
+					}
+					return !ready.IsZero() && time.Since(ready) > 15*time.Second
+				})
+				now, most = p.memory(b, "VmRSS"), p.memory(b, "VmHWM")
+				p.stop(b)
+			}
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(float64(now)*1024/1e6, "now-MB")
+			b.ReportMetric(float64(most)*1024/1e6, "most-MB")
+		})
+	}
+}
+
+// noLog is the state without what follows for the sampler.
+type noLog struct{ *state.Store }
+
+func (s noLog) Commit(ctx context.Context, c event.Commit) error { return s.Store.Commit(ctx, c) }
+
+// fillState makes a database of a project with n annotated tasks.
+func fillState(b *testing.B, dir string, n int) {
+	b.Helper()
+	store, err := state.Open(dir, state.Options{})
+	require.NoError(b, err)
+	l, err := learner.New(noLog{store}, learner.Options{Encoder: feature.NewHashedWords(), Budget: time.Microsecond})
+	require.NoError(b, err)
+	config := "<View><Text name='t' value='$text'/><Choices name='topic' toName='t'>"
+	for _, topic := range []string{"A", "B", "C", "D"} {
+		config += "<Choice value='topic " + topic + "'/>"
+	}
+	config += "</Choices></View>"
+	now := time.Now()
+	c := &event.Changed{Project: 1, LabelConfig: config, At: now}
+	for i, text := range newslike.Make(n, 4, 1) {
+		data, err := json.Marshal(map[string]string{"text": text.Text})
+		require.NoError(b, err)
+		result, err := json.Marshal(answer(text.Label))
+		require.NoError(b, err)
+		id := event.TaskID(i + 1)
+		c.Tasks = append(c.Tasks, event.Task{ID: id, Data: data, UpdatedAt: now})
+		c.Annotations = append(c.Annotations, event.Annotation{ID: event.AnnotationID(id), Task: id, UpdatedAt: now, Result: result})
+		if len(c.Tasks) == learnBatch || i == n-1 {
+			require.NoError(b, l.Apply(context.Background(), []event.Event{c}, event.Cursor{Topic: event.Changes, Group: "learner"}))
+			c = &event.Changed{Project: 1, LabelConfig: config, At: now}
+		}
+	}
+	require.NoError(b, l.Close())
+	require.NoError(b, store.Close())
+}
+
 // process is hone in a process of its own.
 type process struct {
 	cmd      *exec.Cmd
@@ -51,14 +125,14 @@ type process struct {
 	toHealth time.Duration
 }
 
-func startProcess(b *testing.B, encoder string) *process {
+func startProcess(b *testing.B, encoder, dir string) *process {
 	b.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // closed at once
 	require.NoError(b, err)
 	addr := l.Addr().String()
 	require.NoError(b, l.Close())
 	p := &process{studio: newStudio(b), client: api.Client{Base: "http://" + addr}}
-	p.cmd = exec.Command("hone", "serve", "--listen", addr, "--data-dir", b.TempDir()) //nolint:noctx // TestMain puts it into the path; stop ends it
+	p.cmd = exec.Command("hone", "serve", "--listen", addr, "--data-dir", dir) //nolint:noctx // TestMain puts it into the path; stop ends it
 	p.cmd.Env = append(os.Environ(), "HONE_LEARNER_ENCODER="+encoder, "LABEL_STUDIO_URL="+p.studio.Server.URL, "LABEL_STUDIO_API_KEY="+lstest.Token)
 	began := time.Now()
 	require.NoError(b, p.cmd.Start())

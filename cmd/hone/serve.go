@@ -28,6 +28,7 @@ Studio that adds it under Settings > Model.`,
   hone serve --config config.yaml --listen :9091 --debug`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			saveMemory()
 			cfg, err := c.config()
 			if err != nil {
 				return err
