@@ -128,6 +128,15 @@ func addRows(x, rows, dst []float32) {
 func addToRows(weight float32, x, delta, rows []float32) {
 	n := len(delta)
 	switch {
+	case n == 3:
+		d := (*[3]float32)(delta)
+		d0, d1, d2 := d[0], d[1], d[2]
+		for j, v := range x {
+			a, r := weight*v, (*[3]float32)(rows[3*j:3*j+3])
+			r[0] += float32(a * d0)
+			r[1] += float32(a * d1)
+			r[2] += float32(a * d2)
+		}
 	case n == 4:
 		d := (*[4]float32)(delta)
 		d0, d1, d2, d3 := d[0], d[1], d[2], d[3]
