@@ -135,10 +135,15 @@ func TestNobodyWaitsForTokens(t *testing.T) {
 // found, is made anew. What is needed no more goes.
 func TestStrangeVectorsOfTokensAreMadeAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		want := complete(t, marks(12))
+		all := marks(12)
+		for _, p := range probes(3) {
+			p.UpdatedAt = at(1)
+			all.Tasks = append(all.Tasks, p)
+		}
+		want := complete(t, all)
 		d, s := openDisk(t), new(slow)
 		l := start(t, d, with(d, s))
-		apply(t, l, marks(12))
+		apply(t, l, all)
 		encoded(t, l)
 		must(t, l.Close())
 		keys := map[event.TextKey]bool{}
@@ -147,8 +152,11 @@ func TestStrangeVectorsOfTokensAreMadeAnew(t *testing.T) {
 		must(t, err)
 		odd := 0
 		strange := map[event.TextKey][]byte{}
-		for i := range 12 {
+		for i := range 15 {
 			text, _ := sentence(uint64(i + 1))
+			if i >= 12 {
+				text, _ = sentence(uint64(1000 + i - 12))
+			}
 			k := event.TextKey(feature.Need{Text: text, Tokens: true}.Key())
 			if !keys[k] {
 				t.Fatalf("no vectors of the tokens of %q", text)
@@ -159,6 +167,9 @@ func TestStrangeVectorsOfTokensAreMadeAnew(t *testing.T) {
 		must(t, d.ChangeVectors(bg, "slow/1", strange, nil))
 		again := new(slow)
 		l = start(t, d, with(d, again))
+		encoded(t, l)
+		_, _, err = l.Distributions(bg, 1, probes(20)) // finds out that the probes' are strange
+		must(t, err)
 		encoded(t, l)
 		same(t, want, l, 5e-3)
 		if n := len(again.tokensOf()); n != len(strange) {

@@ -48,6 +48,7 @@ type vectors struct {
 	tokenwise bool // slow has vectors of tokens too
 	store     VectorStore
 	now       func() time.Time
+	spoilt    func() // is told of a vector that was there and is no use; nil for nobody
 
 	mu         sync.RWMutex
 	known      map[event.TextKey]struct{} // durable or pending
@@ -158,6 +159,9 @@ func (v *vectors) read(n feature.Need, take func([]byte) bool) {
 		}
 		delete(v.known, k)
 		v.mu.Unlock()
+		if v.spoilt != nil {
+			v.spoilt()
+		}
 	}
 }
 

@@ -1,0 +1,156 @@
+package learner
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/learner/feature"
+)
+
+// lacking are the needs without a vector, in a fixed order.
+func (f *filler) lacking(needs map[event.TextKey]feature.Need) []feature.Need {
+	var out []feature.Need
+	for k, n := range needs {
+		if !f.vectors.keep(k) {
+			out = append(out, n)
+		}
+	}
+	slices.SortFunc(out, func(a, b feature.Need) int {
+		if a.Text == b.Text && a.Tokens {
+			return 1
+		}
+		return strings.Compare(a.Text, b.Text)
+	})
+	return out
+}
+
+// needs collects what the heads need for a task.
+func (f *filler) needs(s *snapshot, t event.TaskState, needs map[event.TextKey]feature.Need) {
+	if t.Deleted || len(t.Task.Data) == 0 {
+		return
+	}
+	for _, h := range s.heads {
+		h.needs(f.l.o.Encoder.(*late), t.Task.Data, needs)
+	}
+}
+
+// look finds out which tasks that were heard of have texts to encode.
+func (f *filler) look(ctx context.Context) error {
+	f.mu.Lock()
+	ids := slices.Sorted(maps.Keys(f.projects))
+	f.mu.Unlock()
+	for _, id := range ids {
+		if err := f.lookAt(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *filler) lookAt(ctx context.Context, id event.ProjectID) error {
+	f.mu.Lock()
+	p := f.projects[id]
+	relist, fresh := p.relist, p.fresh
+	p.relist, p.fresh = false, nil
+	f.mu.Unlock()
+	if !relist && len(fresh) == 0 {
+		return nil
+	}
+	err := f.lookAtTasks(ctx, id, relist, fresh)
+	if err != nil {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		p.relist, p.fresh = p.relist || relist, append(fresh, p.fresh...)
+	}
+	return err
+}
+
+func (f *filler) lookAtTasks(ctx context.Context, id event.ProjectID, all bool, ids []event.TaskID) error {
+	s := f.l.snapshot(id)
+	if s == nil { // Label Studio has it no more, or the config cannot be read yet
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		delete(f.projects, id)
+		f.unswept = true
+		return nil
+	}
+	if all {
+		known, err := f.l.o.Tasks.Known(ctx, id)
+		if err != nil {
+			return err
+		}
+		for _, k := range known {
+			ids = append(ids, k.Task)
+		}
+		names := f.lacking(s.names(f.l.o.Encoder.(*late)))
+		f.mu.Lock()
+		f.of(id).names = names
+		f.mu.Unlock()
+		f.unswept = true
+	}
+	for part := range slices.Chunk(ids, lookTasks) {
+		states, err := f.l.o.Tasks.Tasks(ctx, id, part)
+		if err != nil {
+			return err
+		}
+		var taught []event.TaskID
+		for _, t := range states {
+			if len(t.Annotations) > 0 {
+				taught = append(taught, t.Task.ID)
+			}
+			needs := map[event.TextKey]feature.Need{}
+			f.needs(s, t, needs)
+			lacks := len(f.lacking(needs)) > 0
+			f.mu.Lock()
+			f.unswept = f.of(id).seen(t, lacks) || f.unswept
+			f.mu.Unlock()
+		}
+		// An example may have been learned just before its vector came another way.
+		if err := f.l.retake(ctx, id, taught); err != nil {
+			return err
+		}
+	}
+	f.count(id)
+	return nil
+}
+
+// seen notes how a task was found, and reports whether vectors of it may be
+// needed no more.
+func (p *fill) seen(t event.TaskState, lacks bool) (stale bool) {
+	id := t.Task.ID
+	old, known := p.tasks[id]
+	if t.Deleted {
+		delete(p.tasks, id)
+		delete(p.missing, id)
+		return known
+	}
+	sum := xxhash.Sum64(t.Task.Data)
+	p.tasks[id] = sum
+	if !lacks {
+		delete(p.missing, id)
+		return known && old != sum
+	}
+	was, queued := p.missing[id]
+	p.missing[id] = t.Labelled()
+	switch {
+	case t.Labelled() && !was:
+		p.labelled = append(p.labelled, id)
+	case !t.Labelled() && !queued:
+		p.rest = append(p.rest, id)
+	}
+	return known && old != sum
+}
+
+func (f *filler) count(id event.ProjectID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if p := f.projects[id]; p != nil {
+		f.l.metrics.unencoded.WithLabelValues(strconv.FormatInt(int64(id), 10)).Set(float64(len(p.missing)))
+	}
+}
