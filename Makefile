@@ -69,6 +69,11 @@ bench-peers: build $(PEERS)/.installed ## hone beside its peers, into bench/RESU
 	go run ./tools/newslike -n $(or $(NEWS),7600) > bench/out/news.jsonl
 	$(PEERS)/bin/python bench/peers/run.py --hone bin/hone --news bench/out/news.jsonl --rounds $(or $(ROUNDS),3) $(if $(DATA),--data "$(DATA)")
 
+.PHONY: bench-ovr
+bench-ovr: build $(PEERS)/.installed ## hone beside one-vs-rest logistic regression, several labels a text; DATA=DIR, LABELS=5000, SEEDS=1
+	go build -o bench/out/features ./tools/features
+	$(PEERS)/bin/python bench/peers/ovr.py --hone bin/hone --features bench/out/features --data "$(DATA)" --labels $(or $(LABELS),5000) --seeds $(or $(SEEDS),1)
+
 # The peers' exact versions; the last one is the transformer's weights, without what it asks for.
 $(PEERS)/.installed: bench/peers/requirements.txt
 	rm -rf $(PEERS) && mkdir -p bench/out && $(PYTHON) -m venv $(PEERS)

@@ -108,7 +108,7 @@ def report(args, h, small, p, onnx, data):
     first = next(r for r in h.values() if r)
     yield "# Hone beside its peers"
     yield ""
-    yield f"{datetime.date.today()}, `{args.command}`, hone {args.version}, {platform.machine()}, {os.cpu_count()} cores with {args.load:.1f} other processes at the start. {data}: {first['texts']} texts of {first['words_per_text']:.0f} words, {first['classes']} classes. " \
+    yield f"{datetime.date.today()}, `{args.command}`, hone {args.version}, {platform.machine()}, {os.cpu_count()} cores with {args.load:.1f} other processes at the start. {data}: {first['texts']:.0f} texts of {first['words_per_text']:.0f} words, {first['classes']:.0f} classes. " \
         "One core; texts per second of processor time, the median of the rounds, text in and probabilities out. A ratio above 1 is in hone's favour."
     yield ""
     yield "Python " + platform.python_version() + ", " + ", ".join(f"{n} {importlib.metadata.version(n)}" for n in PACKAGES) + "."
