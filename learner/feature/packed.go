@@ -39,12 +39,12 @@ func (v Vector) Compact() Vector {
 	p = packTerms(p, v.Terms)
 	p[0], p[1] = uint16(len(p)-terms), uint16((len(p)-terms)>>16)
 	for _, d := range v.Dense {
-		per := float32(0)
+		per := 0.0
 		if most := largest(d); most > 0 {
-			per = math.MaxInt16 / most
+			per = math.MaxInt16 / float64(most)
 		}
 		for _, x := range d {
-			p = append(p, uint16(int16(round(float64(x*per)))))
+			p = append(p, uint16(int16(round(float64(x)*per))))
 		}
 	}
 	v.Terms, v.Dense, v.Packed = nil, nil, append(make([]uint16, 0, len(p)), p...)

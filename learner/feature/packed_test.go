@@ -67,6 +67,13 @@ func TestCompactVectorsAreTheSame(t *testing.T) {
 			v.Terms = append(v.Terms, feature.Term(x))
 		}
 		v.Dense = rapid.SliceOfN(rapid.SliceOfN(rapid.Float32Range(-1, 1), 0, 20), 1, 3).Draw(t, "dense")
+		for _, d := range v.Dense {
+			for i, x := range d {
+				if max(x, -x) < 1e-30 {
+					d[i] = 0 // where float32 itself has few digits left
+				}
+			}
+		}
 		sameCompact(t, v, &room)
 	})
 	// So many of one value that they need several lists.
