@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -214,3 +215,15 @@ func TestTokensKeepTheirVectorsBesideASlowPart(t *testing.T) {
 		}
 	}
 }
+
+// What counts among the parts of a text's vector says nothing of those of a token's.
+func TestSpansKeepTheirWeightsBesideASlowPart(t *testing.T) {
+	q := nerQuestion(t, nerConfig).under(&late{encoders.Default(), newVectors(&tokenless{}, nil, nil)})
+	if q.dense != 2 || !slices.Equal(q.defaults().Parts, feature.TokenParts()) {
+		t.Errorf("%d parts of a text; tokens' are weighted %v, want %v", q.dense, q.defaults().Parts, feature.TokenParts())
+	}
+}
+
+type tokenless struct{ feature.Slow }
+
+func (*tokenless) Name() string { return "none" }

@@ -26,7 +26,7 @@ func (q *question) defaults() model.Settings {
 	if q.dense == 1 && q.tuned() {
 		s.Parts = []float64{0.3, 1}
 	}
-	if q.dense > 1 {
+	if q.dense > 1 && s.Parts == nil { // those of tokens are others than of texts
 		// Hashed n-grams, a static embedding, and a transformer that says most. With 0.5
 		// and 0.25 for the first two intents gain little and spam loses much.
 		s.Parts = []float64{0.25, 0.5, 1}
