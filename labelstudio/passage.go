@@ -34,7 +34,7 @@ type node struct {
 // are those of Text.
 func (o Object) Passage(data json.RawMessage) (Passage, error) {
 	p := Passage{Object: o.Name, kind: o.Type}
-	if o.Type == typeParagraphs && fieldPattern.FindString(o.Value) == o.Value && o.Unreadable == "" {
+	if o.Type == typeParagraphs && isField(o.Value) && o.Unreadable == "" {
 		raw, ok := lookup(data, o.Value[1:])
 		if ok && kindOf(raw) == kindArray {
 			err := p.paragraphs(o, raw)

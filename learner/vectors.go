@@ -225,9 +225,10 @@ func (v *vectors) encode(ctx context.Context, needs []feature.Need, durable bool
 		case durable:
 			v.known[k], v.pending[k] = struct{}{}, packed[i]
 		default:
-			if v.youngBytes += len(packed[i]) + mapBytes; v.youngBytes > recentBytes {
-				v.old, v.young, v.youngBytes = v.young, map[event.TextKey][]byte{}, len(packed[i])
+			if v.youngBytes > recentBytes {
+				v.old, v.young, v.youngBytes = v.young, map[event.TextKey][]byte{}, 0
 			}
+			v.youngBytes += len(packed[i]) + mapBytes
 			v.young[k] = packed[i]
 		}
 	}

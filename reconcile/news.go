@@ -104,18 +104,17 @@ func (c *comparison) newsOf(ctx context.Context, tasks []labelstudio.Task) ([]ne
 // webhook that it was lost which is only on its way.
 func (c *comparison) awaitWebhooks(ctx context.Context, found []news, now time.Time) ([]news, error) {
 	var young []labelstudio.Task
+	var rest []news
 	for _, n := range found {
 		if now.IsZero() || now.Sub(n.task.UpdatedAt) < c.r.o.Delivery {
 			young = append(young, n.task)
+		} else {
+			rest = append(rest, n)
 		}
 	}
 	if len(young) == 0 {
 		return found, nil
 	}
-	isYoung := func(n news) bool {
-		return slices.ContainsFunc(young, func(t labelstudio.Task) bool { return t.ID == n.task.ID })
-	}
-	rest := slices.DeleteFunc(slices.Clone(found), isYoung)
 	late := time.NewTimer(c.r.o.Delivery)
 	defer late.Stop()
 	look := time.NewTicker(lookEvery)

@@ -98,9 +98,10 @@ func (p *Patient) vector(k [16]byte) (b []byte, ok bool) {
 
 // met is what was made of a need, now if not before; nil should that fail.
 func (p *Patient) met(n Need) []byte {
-	b, ok := p.vector(n.Key())
+	k := n.Key()
+	b, ok := p.vector(k)
 	if !ok && p.add(context.Background(), []Need{n}) == nil {
-		b, _ = p.vector(n.Key())
+		b, _ = p.vector(k)
 	}
 	return b
 }
