@@ -12,7 +12,7 @@ const (
 	denseRidge = 0.01
 	// denseBias lets rare classes be rare: embeddings of texts of one kind are near
 	// each other, so a small bias has all classes guessed alike.
-	denseBias = 0.3
+	denseBias = 0.2
 	// trustIn is how much the names count where there is one dense part, and of the
 	// better of two.
 	trustIn = 15.0
