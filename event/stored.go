@@ -1,6 +1,9 @@
 package event
 
-import "time"
+import (
+	"iter"
+	"time"
+)
 
 // TaskState is one task as hone holds it: the task and every annotation on it
 // that is neither deleted nor superseded, ordered by id.
@@ -95,8 +98,10 @@ func (d *Delta) Empty() bool { return len(d.Tasks) == 0 && !d.ConfigChanged && !
 // Stored is everything the learner needs of a project when it starts.
 type Stored struct {
 	Meta Meta
-	// Labelled are the tasks with at least one annotation, by id.
-	Labelled []TaskState
+	// Labelled reads the tasks with at least one annotation, by id, a few at a time: all
+	// of them may be more memory than what is learned of them. An error ends it. It may
+	// be run again, and reads what is there by then.
+	Labelled iter.Seq2[TaskState, error]
 	// Checkpoint is what the learner last saved, opaque to the state; nil at first.
 	Checkpoint []byte
 	// Versions, oldest first; the live one is marked.

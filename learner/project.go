@@ -3,6 +3,7 @@ package learner
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -134,18 +135,21 @@ func (p *project) versionOf(q *question) choice {
 }
 
 // fill teaches heads, which know nothing yet, the tasks.
-func (l *Learner) fill(p *project, heads []*head, tasks []event.TaskState, ck checkpoint) error {
+func (l *Learner) fill(p *project, heads []*head, tasks iter.Seq2[event.TaskState, error], ck checkpoint) error {
 	duals := make([]map[event.TaskID][]float32, len(heads))
 	for i, h := range heads {
 		duals[i] = ck.duals(h, l.o.Encoder.Name())
 	}
-	for at, t := range tasks {
+	for t, err := range tasks {
+		if err != nil {
+			return err
+		}
 		for i, h := range heads {
 			if _, err := l.teach(h, t, duals[i][t.Task.ID], false); err != nil {
 				return fmt.Errorf("project %d: %w", p.meta.Project, err)
 			}
+			delete(duals[i], t.Task.ID)
 		}
-		tasks[at] = event.TaskState{} // all of them are as much memory as the model
 	}
 	p.settled = false
 	p.unsaved = true

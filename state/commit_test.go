@@ -64,7 +64,7 @@ func TestCommitStoresAllOrNothing(t *testing.T) {
 	must(t, s.Commit(ctx, event.Commit{Projects: []event.ProjectCommit{{Project: 1, Checkpoint: []byte{}, Versions: []event.Version{}}}}))
 	stored, err := s.Load(ctx, 1)
 	must(t, err)
-	if len(stored.Checkpoint) != 0 || len(stored.Versions) != 0 || len(stored.Labelled) != 1 {
+	if len(stored.Checkpoint) != 0 || len(stored.Versions) != 0 || len(labelled(t, stored)) != 1 {
 		t.Fatalf("not replaced: %+v", stored)
 	}
 	if err := s.Commit(ctx, event.Commit{Projects: []event.ProjectCommit{{Project: 2, Delta: &deltas[0]}}}); err == nil {
@@ -162,8 +162,46 @@ func TestProjectsAreApart(t *testing.T) {
 	}
 	unknown, err := s.Load(ctx, 9)
 	must(t, err)
+	if tasks := labelled(t, unknown); len(tasks) > 0 {
+		t.Errorf("unknown project has %+v", tasks)
+	}
+	unknown.Labelled = nil
 	if diff := cmp.Diff(event.Stored{Meta: event.Meta{Project: 9}}, unknown); diff != "" {
 		t.Errorf("unknown project (-want +got)\n%s", diff)
+	}
+}
+
+// One more than a transaction reads, and exactly as many.
+func TestLoadReadsAllLabelledTasks(t *testing.T) {
+	for _, n := range []int{loadTasks, loadTasks + 1, 2*loadTasks + 1} {
+		s := open(t, t.TempDir(), Options{})
+		c := &event.Changed{Project: 1, At: sec(1)}
+		for id := range n {
+			c.Tasks = append(c.Tasks, task(id+1, 1, `{}`))
+			c.Annotations = append(c.Annotations, annotation(id+1, id+1, 1, "x"))
+		}
+		apply(t, s, c)
+		stored, err := s.Load(ctx, 1)
+		must(t, err)
+		all, err := s.Tasks(ctx, 1, nil)
+		must(t, err)
+		for range 2 { // it can be run again
+			if diff := cmp.Diff(all, labelled(t, stored)); diff != "" {
+				t.Fatalf("%d tasks (-all +labelled)\n%s", n, diff)
+			}
+		}
+		for ts := range stored.Labelled { // and left
+			if ts.Task.ID != 1 {
+				t.Fatalf("the first task is %d", ts.Task.ID)
+			}
+			break
+		}
+		canceled, cancel := context.WithCancel(ctx)
+		cancel()
+		stored, err = s.Load(canceled, 1)
+		if err == nil {
+			t.Fatalf("loaded %+v", stored)
+		}
 	}
 }
 

@@ -30,6 +30,17 @@ func must(t testingT, err error) {
 	}
 }
 
+// labelled are all labelled tasks of what was loaded.
+func labelled(t testingT, s event.Stored) []event.TaskState {
+	t.Helper()
+	var out []event.TaskState
+	for ts, err := range s.Labelled {
+		must(t, err)
+		out = append(out, ts)
+	}
+	return out
+}
+
 func open(t testing.TB, dir string, o Options) *Store {
 	t.Helper()
 	s, err := Open(dir, o)

@@ -239,7 +239,7 @@ func checkProject(t *rapid.T, s *Store, p event.ProjectID, statements []*event.C
 		t.Fatalf("project %d: meta (-model +store):\n%s", p, diff)
 	}
 	want = slices.DeleteFunc(want, func(ts event.TaskState) bool { return len(ts.Annotations) == 0 })
-	if diff := gocmp.Diff(want, stored.Labelled, same...); diff != "" {
+	if diff := gocmp.Diff(want, labelled(t, stored), same...); diff != "" {
 		t.Fatalf("project %d: labelled (-model +store):\n%s", p, diff)
 	}
 	if diff := gocmp.Diff(taught(got), taught(slices.Collect(maps.Values(heard[p]))), same...); diff != "" {

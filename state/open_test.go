@@ -225,12 +225,15 @@ func TestOpenReadsSchema1(t *testing.T) {
 	stored, err := s.Load(ctx, 7)
 	must(t, err)
 	when := time.Unix(1_700_000_000, 5).UTC()
+	if diff := cmp.Diff([]event.TaskState{{
+		Task:        event.Task{ID: 9, Data: []byte(`{"text":"t"}`), UpdatedAt: when},
+		Annotations: []event.Annotation{{ID: 7, Task: 9, Result: []byte(`[]`), GroundTruth: true, CompletedBy: 3, UpdatedAt: when}},
+	}}, labelled(t, stored)); diff != "" {
+		t.Errorf("labelled (-want +got)\n%s", diff)
+	}
+	stored.Labelled = nil
 	if diff := cmp.Diff(event.Stored{
-		Meta: event.Meta{Project: 7, Title: "old"},
-		Labelled: []event.TaskState{{
-			Task:        event.Task{ID: 9, Data: []byte(`{"text":"t"}`), UpdatedAt: when},
-			Annotations: []event.Annotation{{ID: 7, Task: 9, Result: []byte(`[]`), GroundTruth: true, CompletedBy: 3, UpdatedAt: when}},
-		}},
+		Meta:       event.Meta{Project: 7, Title: "old"},
 		Checkpoint: []byte("model"),
 		Versions:   []event.Version{{Name: "hone-1", CreatedAt: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), Reason: "first", Live: true, Labels: 3}},
 	}, stored); diff != "" {

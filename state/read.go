@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 
 	"go.etcd.io/bbolt"
 
@@ -105,13 +106,53 @@ func (s *Store) Load(ctx context.Context, p event.ProjectID) (event.Stored, erro
 				return err
 			}
 		}
-		return b.walk(ctx, false, func(g *group) error {
-			ts, err := g.state()
-			out.Labelled = append(out.Labelled, ts)
-			return err
-		})
+		return nil
 	})
+	out.Labelled = s.labelled(ctx, p)
 	return out, err
+}
+
+// loadTasks is how many tasks one transaction reads where all are wanted one by one.
+// What is done with them takes longer than reading them, and while a transaction is
+// open the file cannot grow, so no webhook would be acknowledged.
+const loadTasks = 512
+
+var errEnough = errors.New("enough for one transaction")
+
+func (s *Store) labelled(ctx context.Context, p event.ProjectID) iter.Seq2[event.TaskState, error] {
+	return func(yield func(event.TaskState, error) bool) {
+		var from []byte
+		for {
+			part := make([]event.TaskState, 0, loadTasks)
+			err := s.view(ctx, "read the labelled tasks", p, func(b *buckets) error {
+				if b == nil {
+					return nil
+				}
+				return b.walkFrom(ctx, from, false, func(g *group) error {
+					if len(part) == loadTasks {
+						from = bytes.Clone(g.key)
+						return errEnough
+					}
+					ts, err := g.state()
+					part = append(part, ts)
+					return err
+				})
+			})
+			more := errors.Is(err, errEnough)
+			if err != nil && !more {
+				yield(event.TaskState{}, err)
+				return
+			}
+			for _, ts := range part {
+				if !yield(ts, nil) {
+					return
+				}
+			}
+			if !more {
+				return
+			}
+		}
+	}
 }
 
 // Tasks returns tasks whole: all of them by id when ids is nil, otherwise those

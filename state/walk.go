@@ -63,11 +63,16 @@ func (b *buckets) group(id event.TaskID) *group {
 // walk calls f for every task by id, or only for those with annotations. The
 // group is reused from call to call.
 func (b *buckets) walk(ctx context.Context, all bool, f func(g *group) error) error {
+	return b.walkFrom(ctx, nil, all, f)
+}
+
+// walkFrom is walk from the task with that key on.
+func (b *buckets) walkFrom(ctx context.Context, from []byte, all bool, f func(g *group) error) error {
 	results, tasks := b.results.Cursor(), b.tasks.Cursor()
-	rk, rv := results.First()
+	rk, rv := results.Seek(from)
 	var tk, tv []byte
 	if all {
-		tk, tv = tasks.First()
+		tk, tv = tasks.Seek(from)
 	}
 	var g group
 	for n := 0; rk != nil || tk != nil; n++ {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/state"
 )
 
@@ -136,10 +137,23 @@ func opens(ctx context.Context, dir string) error {
 	metas, err := s.Projects(ctx)
 	for _, m := range metas {
 		if err == nil {
-			_, err = s.Load(ctx, m.Project)
+			err = reads(ctx, s, m.Project)
 		}
 	}
 	return errors.Join(err, s.Close())
+}
+
+func reads(ctx context.Context, s *state.Store, p event.ProjectID) error {
+	stored, err := s.Load(ctx, p)
+	if err != nil {
+		return err
+	}
+	for _, err := range stored.Labelled {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func copyAll(ctx context.Context, w io.Writer, r io.Reader) error {
