@@ -14,8 +14,8 @@ import (
 // it four times as often costs a few hundredths of the speed, and saves half the
 // memory. A small heap is left to Go.
 const (
-	spare       = 64 << 20
-	leastGrowth = 25
+	spare       = 32 << 20
+	leastGrowth = 12
 	mostGrowth  = 100
 )
 
