@@ -13,6 +13,9 @@ const (
 	// denseBias lets rare classes be rare: embeddings of texts of one kind are near
 	// each other, so a small bias has all classes guessed alike.
 	denseBias = 0.2
+	// twoBias is that with two dense parts, whose say is larger: 50 labels of spam gain
+	// .004 of macro-F1 over a bias of .3, and tweets with anonymous labels as much.
+	twoBias = 0.4
 	// trustIn is how much the names count where there is one dense part, and of the
 	// better of two.
 	trustIn = 15.0
@@ -33,6 +36,9 @@ func (q *question) defaults() model.Settings {
 	}
 	if q.prior != nil {
 		s.Ridge, s.Bias = denseRidge, denseBias
+		if q.dense > 1 {
+			s.Bias = twoBias
+		}
 		for range len(q.prior) - 1 {
 			s.Trust = append(s.Trust, trustBeside)
 		}
@@ -74,8 +80,8 @@ func (q *question) axes() []axis {
 			}
 		}})
 	}
-	if q.tuned() && d.Bias == denseBias {
-		out = append(out, axis{[]float64{0.03, 0.1, denseBias, 1, 3}, 2, func(s *model.Settings, v float64) { s.Bias = v }})
+	if q.tuned() && q.prior != nil {
+		out = append(out, axis{[]float64{0.03, 0.1, d.Bias, 1, 3}, 2, func(s *model.Settings, v float64) { s.Bias = v }})
 	}
 	part := func(i int, values ...float64) {
 		now := 1.0
