@@ -213,8 +213,9 @@ func TestForeignSetupForgetsNothing(t *testing.T) {
 	h.connect(p)
 	task, topic := s.next(p)
 	s.annotate(task, topic)
-	h.await(p, "learned", func(p api.Project) bool { return p.Labels == 1 })
-	before := h.status(p)
+	before := h.await(p, "learned, and reconciled at first", func(p api.Project) bool {
+		return p.Labels == 1 && p.LastReconcile != nil
+	})
 	status, _ := h.post("/setup", fmt.Sprintf(`{"project":"%d.12345","schema":%q,"hostname":"http://elsewhere.example","access_token":"theirs"}`, p, topics))
 	require.Equal(t, http.StatusOK, status)
 	got := h.await(p, "Label Studio was asked", func(p api.Project) bool {
