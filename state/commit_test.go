@@ -190,7 +190,8 @@ func TestLoadReadsAllLabelledTasks(t *testing.T) {
 				t.Fatalf("%d tasks (-all +labelled)\n%s", n, diff)
 			}
 		}
-		for ts := range stored.Labelled { // and left
+		for ts, err := range stored.Labelled { // and left
+			must(t, err)
 			if ts.Task.ID != 1 {
 				t.Fatalf("the first task is %d", ts.Task.ID)
 			}
