@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +16,8 @@ import (
 
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/config"
+	"github.com/hone-ml/hone/learner/feature/encoders"
+	"github.com/hone-ml/hone/learner/feature/minilm"
 )
 
 // embedder answers as an embedding server does: a text's vector is its topic.
@@ -99,4 +103,41 @@ func TestEmbeddingServerThatIsDownAndComesBack(t *testing.T) {
 	h = start(t, cfg)
 	h.await(p, "all is there", func(p api.Project) bool { return p.Encoding != nil && p.Encoding.Done && p.Encoding.Encoded == 30 })
 	assert.Equal(t, sent, texts.Load(), "texts are sent again after a restart")
+}
+
+// A task may be longer than the transformer reads at once, and than it reads at all.
+// Who opens it still gets an answer that knows its vector.
+func TestLongTextsAreEncodedOnTheSpot(t *testing.T) {
+	s := newStudio(t)
+	cfg := settings(t.TempDir(), s)
+	cfg.Learner.Encoder = encoders.MiniLM
+	if _, err := encoders.Open(encoders.MiniLM, encoders.Options{}); errors.Is(err, minilm.ErrNotBuiltIn) {
+		t.Skip(err)
+	}
+	h := start(t, cfg)
+	p := s.newProject(4)
+	h.connect(p)
+	task, topic := s.next(p)
+	s.annotate(task, topic)
+	h.await(p, "it has learned, and encoded what there is", func(p api.Project) bool {
+		return p.Labels == 1 && p.Encoding != nil && p.Encoding.Done
+	})
+	encoded := counted(t, h, "hone_learner_encoded_total")
+	for i, words := range []int{300, 3_000, 30_000} {
+		labels, scores := h.predict(p, strings.Repeat("loan ", words))
+		assert.Len(t, labels, 1, "%d words", words)
+		assert.Positive(t, scores[0])
+		assert.Equal(t, encoded+float64(i+1), counted(t, h, "hone_learner_encoded_total"), "%d words", words)
+	}
+	assert.Zero(t, counted(t, h, "hone_learner_encode_failures_total"))
+	assert.Empty(t, h.status(p).Problems)
+}
+
+// counted is a metric's value.
+func counted(t *testing.T, h *instance, name string) (n float64) {
+	_, rest, found := strings.Cut(fetched(t, h.Base+"/metrics"), "\n"+name+" ")
+	require.True(t, found, name)
+	_, err := fmt.Sscan(rest, &n)
+	require.NoError(t, err)
+	return n
 }
