@@ -58,7 +58,7 @@ func (choices) ridges() []float64 { return ridges }
 
 func (choices) test(q *question, m trainer, e model.Example, p *progress) {
 	probabilities := make([]float64, len(q.labels))
-	m.(*model.Model).Predict(e.X, e.Offset, probabilities, new(model.Scratch))
+	m.(*model.Model).Predict(e.X, probabilities, new(model.Scratch))
 	p.add(q.outcome(e.Target, probabilities))
 }
 
@@ -89,7 +89,7 @@ func (choices) judge(q *question, m trainer, examples []model.Example) (loss, ac
 	var s model.Scratch
 	right := 0
 	for _, e := range examples {
-		m.(*model.Model).Predict(e.X, e.Offset, p, &s)
+		m.(*model.Model).Predict(e.X, p, &s)
 		truth, l := q.judge(e.Target, p)
 		loss += l
 		if slices.Equal(truth, q.choose(p)) {
@@ -186,7 +186,7 @@ func (c chooser) width() int { return len(c.labels) }
 
 func (c chooser) answer(id string, in input, s *scratch) ([]labelstudio.Region, float64) {
 	p := s.floats(len(c.labels))
-	c.Predict(in.x, nil, p, &s.Scratch)
+	c.Predict(in.x, p, &s.Scratch)
 	confidence := c.confidence(p)
 	said := c.choose(p)
 	if len(said) == 0 {
@@ -196,6 +196,6 @@ func (c chooser) answer(id string, in input, s *scratch) ([]labelstudio.Region, 
 }
 
 func (c chooser) distribution(in input, p []float64, s *scratch) event.Distribution {
-	c.Predict(in.x, nil, p, &s.Scratch)
+	c.Predict(in.x, p, &s.Scratch)
 	return event.Distribution{Control: c.control.Name, Labels: c.labels, P: p, Exclusive: !c.control.Multiple}
 }

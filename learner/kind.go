@@ -74,7 +74,7 @@ type mind interface {
 
 // predictor is a model or a view of one.
 type predictor interface {
-	Predict(x feature.Vector, offset []float32, p []float64, s *model.Scratch)
+	Predict(x feature.Vector, p []float64, s *model.Scratch)
 }
 
 // input is a task as a mind sees it.

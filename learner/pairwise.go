@@ -55,7 +55,7 @@ func (pairwise) fresh(_ *question, s model.Settings) trainer {
 
 // sides fills p with the probabilities of left and right.
 func sides(m predictor, x feature.Vector, p []float64, s *model.Scratch) {
-	m.Predict(x, nil, p[:1], s)
+	m.Predict(x, p[:1], s)
 	p[1] = 1 - p[0]
 }
 

@@ -65,7 +65,7 @@ func levels(above, p []float64) {
 // steps fills p with the probabilities of the levels.
 func steps(m predictor, x feature.Vector, p []float64, s *scratch) {
 	above := s.floats(len(p) - 1)
-	m.Predict(x, nil, above, &s.Scratch)
+	m.Predict(x, above, &s.Scratch)
 	levels(above, p)
 }
 

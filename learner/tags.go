@@ -49,7 +49,7 @@ func (t *tagView) believe(tokens []feature.Vector, starts []int, s *scratch) {
 	b.n = len(tokens)
 	b.p = grown(b.p, tags*b.n)
 	for i, x := range tokens {
-		t.finds.Predict(x, nil, b.p[i*tags:(i+1)*tags], &s.Scratch)
+		t.finds.Predict(x, b.p[i*tags:(i+1)*tags], &s.Scratch)
 	}
 	// Nothing goes on from before the text.
 	t.forbid(b, 0)
@@ -63,7 +63,7 @@ func (t *tagView) believe(tokens []feature.Vector, starts []int, s *scratch) {
 		case t.names == nil:
 			names[0] = 1
 		case b.p[i*tags] < surelyOutside:
-			t.names.Predict(x, nil, names, &s.Scratch)
+			t.names.Predict(x, names, &s.Scratch)
 		default: // costs time and says nothing
 			for l := range names {
 				names[l] = 1 / float64(t.classes)

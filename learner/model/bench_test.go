@@ -79,7 +79,7 @@ func BenchmarkPredict10k(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				for _, e := range pool {
-					v.Predict(e.X, nil, p, &s)
+					v.Predict(e.X, p, &s)
 				}
 			}
 		})

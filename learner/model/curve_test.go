@@ -145,7 +145,7 @@ func evaluate(v *model.View, test []labelled) (accuracy, macroF1, loss float64) 
 	var s model.Scratch
 	tp, fp, fn := make([]float64, k), make([]float64, k), make([]float64, k)
 	for _, e := range test {
-		v.Predict(e.x, nil, p, &s)
+		v.Predict(e.x, p, &s)
 		var said []int32
 		if v.Link() == model.Exclusive {
 			best := 0

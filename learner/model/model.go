@@ -26,9 +26,6 @@ type Example struct {
 	Target []Share
 	// Weight is how much the example counts; above 0.
 	Weight float64
-	// Offset is added to the margins before anything is learned (a prior's
-	// guess), one number a class; nil is zero.
-	Offset []float32
 }
 
 // Model is multinomial (Exclusive) or one-against-the-rest (Independent)
@@ -217,9 +214,6 @@ func (m *Model) check(e Example) error {
 	if !(e.Weight > 0) || math.IsInf(e.Weight, 0) {
 		return fmt.Errorf("example %d: weight %g must be above 0", e.ID, e.Weight)
 	}
-	if e.Offset != nil && len(e.Offset) != m.w.classes {
-		return fmt.Errorf("example %d: %d offsets for %d classes", e.ID, len(e.Offset), m.w.classes)
-	}
 	var sum float64
 	seen := int32(-1)
 	for _, s := range e.Target {
@@ -272,9 +266,6 @@ func (m *Model) predict(r *row, x feature.Vector) {
 	l.margins(x, &m.settings, m.margin)
 	for y := range m.t {
 		m.t[y] = float64(m.margin[y])
-	}
-	for y, o := range r.Offset {
-		m.t[y] += float64(o)
 	}
 }
 

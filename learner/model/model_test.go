@@ -41,10 +41,6 @@ func makeExample(rng *rand.Rand, id int64, classes int, link model.Link, dense b
 			d[i] /= float32(math.Sqrt(sum))
 		}
 		e.X.Dense = [][]float32{d}
-		e.Offset = make([]float32, classes)
-		for y := range e.Offset {
-			e.Offset[y] = float32(rng.NormFloat64())
-		}
 	}
 	if link == model.Independent {
 		for y := range classes {
@@ -92,9 +88,6 @@ func descend(examples []model.Example, classes int, link model.Link, s model.Set
 	predict := func(e model.Example, x point) []float64 {
 		p := make([]float64, classes)
 		for y := range p {
-			if e.Offset != nil {
-				p[y] = float64(e.Offset[y])
-			}
 			for i, v := range x {
 				p[y] += weights[y][i] * v
 			}
@@ -202,7 +195,7 @@ func TestSettlesAtTheOptimumOfGradientDescent(t *testing.T) {
 
 func predict(v *model.View, e model.Example) []float64 {
 	p := make([]float64, v.Classes())
-	v.Predict(e.X, e.Offset, p, new(model.Scratch))
+	v.Predict(e.X, p, new(model.Scratch))
 	return p
 }
 
@@ -463,7 +456,6 @@ func TestPutRefusesWhatIsNoExample(t *testing.T) {
 		"class twice":   {X: x, Weight: 1, Target: []model.Share{{1, 0.5}, {1, 0.5}}},
 		"negative":      {X: x, Weight: 1, Target: []model.Share{{-1, 1}}},
 		"share NaN":     {X: x, Weight: 1, Target: []model.Share{{1, float32(math.NaN())}}},
-		"offset":        {X: x, Weight: 1, Target: []model.Share{{1, 1}}, Offset: []float32{1}},
 	} {
 		m := model.New(3, model.Exclusive, model.Defaults())
 		if err := m.Put(e); err == nil {

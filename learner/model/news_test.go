@@ -40,7 +40,7 @@ func benchmarkNews(b *testing.B, learn bool) {
 		if learn {
 			put(i)
 		} else {
-			v.Predict(h.Encode(texts[i%n].Text), nil, p, &s)
+			v.Predict(h.Encode(texts[i%n].Text), p, &s)
 		}
 		i++
 	}

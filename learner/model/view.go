@@ -32,9 +32,9 @@ type Scratch struct {
 	room    feature.Room
 }
 
-// Predict fills p, one probability a class, for a text. offset is the prior's
-// guess as in Example.Offset, or nil. It allocates nothing once s has been used.
-func (v *View) Predict(x feature.Vector, offset []float32, p []float64, s *Scratch) {
+// Predict fills p, one probability a class, for a text. It allocates nothing once s
+// has been used.
+func (v *View) Predict(x feature.Vector, p []float64, s *Scratch) {
 	if cap(s.margins) < v.weights.classes {
 		s.margins = make([]float32, v.weights.classes)
 	}
@@ -44,14 +44,11 @@ func (v *View) Predict(x feature.Vector, offset []float32, p []float64, s *Scrat
 	for y, m := range margins {
 		p[y] = float64(m)
 	}
-	for y, o := range offset {
-		p[y] += float64(o)
-	}
 	v.link.probabilities(p, p)
 }
 
 // Predict is View().Predict without the view.
-func (m *Model) Predict(x feature.Vector, offset []float32, p []float64, s *Scratch) {
+func (m *Model) Predict(x feature.Vector, p []float64, s *Scratch) {
 	v := View{link: m.link, settings: m.settings, weights: m.w.live()}
-	v.Predict(x, offset, p, s)
+	v.Predict(x, p, s)
 }
