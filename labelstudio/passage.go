@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -13,8 +14,8 @@ type Passage struct {
 	// Object is the object tag's name.
 	Object string
 	// Text is all there is to mark: the text itself; the text nodes of a
-	// HyperText one after the other, white space included; the paragraphs, one a
-	// line.
+	// HyperText one after the other, white space included, and a line break for each
+	// <br>; the paragraphs, one a line.
 	Text string
 	// Parts are the stretches of Text, from and to in bytes, that people read as
 	// one: no word goes over from one to the next. They rise.
@@ -179,10 +180,11 @@ func (p *Passage) locate(path string, offset int) (int, error) {
 }
 
 // first is the node in which a span that starts at b starts, last the one in
-// which a span that ends at b ends: at a border they differ.
+// which a span that ends at b ends: at a border they differ, and between two nodes
+// too. There must be a node beyond b, or before it.
 func (p *Passage) first(b int) node {
 	for _, n := range p.nodes {
-		if b >= n.start && b < n.end {
+		if b < n.end {
 			return n
 		}
 	}
@@ -190,8 +192,8 @@ func (p *Passage) first(b int) node {
 }
 
 func (p *Passage) last(b int) node {
-	for _, n := range p.nodes {
-		if b > n.start && b <= n.end {
+	for _, n := range slices.Backward(p.nodes) {
+		if b > n.start {
 			return n
 		}
 	}

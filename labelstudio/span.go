@@ -181,8 +181,8 @@ func whole(s looseString) (int, error) {
 }
 
 // EncodeSpans are the regions that make Label Studio show the spans in a passage.
-// What it could not show is left out: spans beyond the text or within a
-// character, and labels that the control does not have. id is the front of the
+// What it could not show is left out: spans beyond the text, within a character or
+// of line breaks alone, and labels that the control does not have. id is the front of the
 // regions' ids, which are the same for the same spans.
 func (c Control) EncodeSpans(id string, p Passage, spans []Span) []Region {
 	spans = slices.Clone(spans)
@@ -199,9 +199,15 @@ func (c Control) EncodeSpans(id string, p Passage, spans []Span) []Region {
 		to := at.at(s.End)
 		value := map[string]any{key: labels, "text": p.Text[s.Start:s.End]}
 		if p.kind == typeHyperText || p.kind == typeParagraphs {
+			if len(p.nodes) == 0 {
+				continue
+			}
 			a, b := p.first(s.Start), p.last(s.End)
+			if a.start >= s.End || b.end <= s.Start {
+				continue // between two nodes
+			}
 			value["start"], value["end"] = a.path, b.path
-			value["startOffset"], value["endOffset"] = units(p.Text[a.start:s.Start]), units(p.Text[b.start:max(b.start, s.End)])
+			value["startOffset"], value["endOffset"] = units(p.Text[a.start:max(a.start, s.Start)]), units(p.Text[b.start:min(b.end, s.End)])
 		}
 		switch p.kind {
 		case typeHyperText:

@@ -62,9 +62,9 @@ var golden = []struct {
 		`{"start":"/div[1]/p[1]/b[1]/text()[1]","end":"/div[1]/p[1]/b[1]/text()[1]","startOffset":0,"endOffset":8,"globalOffsets":{"start":4,"end":12},"text":"Lovelace","hypertextlabels":["PER"]}`,
 		`{"start":"/div[1]/p[2]/text()[1]","end":"/div[1]/p[2]/text()[1]","startOffset":8,"endOffset":15,"globalOffsets":{"start":40,"end":47},"text":"Babbage","hypertextlabels":["PER"]}`,
 	}},
-	{"what a browser mends", "HyperTextLabels", "HyperText", "top &amp; <p>one<p>two<!-- x -->more<style>b{}</style><script>s</script><br>end", [][2]string{{"top & onetwo", "more"}, {"top & onetwomoreb{}", "end"}}, []string{
+	{"what a browser mends", "HyperTextLabels", "HyperText", "top &amp; <p>one<p>two<!-- x -->more<style>b{}</style><script>s</script><br>end", [][2]string{{"top & onetwo", "more"}, {"top & onetwomoreb{}\n", "end"}}, []string{
 		`{"start":"/p[2]/text()[2]","end":"/p[2]/text()[2]","startOffset":0,"endOffset":4,"globalOffsets":{"start":12,"end":16},"text":"more","hypertextlabels":["PER"]}`,
-		`{"start":"/p[2]/text()[3]","end":"/p[2]/text()[3]","startOffset":0,"endOffset":3,"globalOffsets":{"start":19,"end":22},"text":"end","hypertextlabels":["PER"]}`,
+		`{"start":"/p[2]/text()[3]","end":"/p[2]/text()[3]","startOffset":0,"endOffset":3,"globalOffsets":{"start":20,"end":23},"text":"end","hypertextlabels":["PER"]}`,
 	}},
 	{"Labels over HyperText", "Labels", "HyperText", "<b>x</b>", [][2]string{{"", "x"}}, []string{
 		`{"start":"/b[1]/text()[1]","end":"/b[1]/text()[1]","startOffset":0,"endOffset":1,"globalOffsets":{"start":0,"end":1},"text":"x","labels":["PER"]}`,
@@ -263,4 +263,58 @@ func FuzzSpans(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What a person marked in the interface is read as what was marked, and what hone
+// suggests of it is what the interface itself writes.
+func TestHyperTextAsMarkedInTheInterface(t *testing.T) {
+	b, err := os.ReadFile("testdata/hypertext-marked.json")
+	require.NoError(t, err)
+	var marked struct {
+		Pages []struct {
+			HTML   string
+			Result []Region
+		}
+	}
+	require.NoError(t, json.Unmarshal(b, &marked))
+	cfg, err := ParseLabelConfig(`<View><HyperTextLabels name="l" toName="h"><Label value="X"/></HyperTextLabels><HyperText name="h" value="$d"/></View>`)
+	require.NoError(t, err)
+	c := cfg.Controls[0]
+	regions := 0
+	for _, page := range marked.Pages {
+		p, err := cfg.Objects[0].Passage(taskData(t, page.HTML))
+		require.NoError(t, err)
+		for _, r := range page.Result {
+			regions++
+			var want map[string]any
+			require.NoError(t, json.Unmarshal(r.Value, &want))
+			text := want["text"].(string)
+			got := c.Spans([]Region{r}, p)
+			require.Len(t, got.Spans, 1, text)
+			said := c.EncodeSpans("hone", p, got.Spans)
+			require.Len(t, said, 1, text)
+			var have map[string]any
+			require.NoError(t, json.Unmarshal(said[0].Value, &have))
+			// Across lines the interface notes them as they are seen, \n for each break.
+			bare := strings.NewReplacer(`\n`, "", "\n", "")
+			want["text"], have["text"] = bare.Replace(text), bare.Replace(have["text"].(string))
+			assert.Equal(t, want, have)
+			// Without the offsets over all, the paths say the same.
+			delete(want, "globalOffsets")
+			r.Value, err = json.Marshal(want)
+			require.NoError(t, err)
+			assert.Equal(t, got, c.Spans([]Region{r}, p), text)
+		}
+	}
+	assert.Equal(t, 19, regions)
+}
+
+func TestSpansOfLineBreaksAloneAreLeftOut(t *testing.T) {
+	for _, page := range []string{"<br>", "<p>a<br>b</p>", "<p>a</p><br><br>"} {
+		c, o := spanConfig(t, "HyperTextLabels", "HyperText")
+		p, err := o.Passage(taskData(t, page))
+		require.NoError(t, err)
+		at := strings.IndexByte(p.Text, '\n')
+		assert.Empty(t, c.EncodeSpans("hone", p, []Span{{Start: at, End: at + 1, Labels: []string{"PER"}}}), page)
+	}
 }
