@@ -259,9 +259,9 @@ func (m *Model) contribute(r *row, sign float64) {
 	m.writes++
 }
 
-// predict fills m.t with the margins of an example, its own share included, given
-// its expanded features.
-func (m *Model) predict(r *row, x feature.Vector) {
+// predict fills m.t with the margins of an example's expanded features, its own share
+// included.
+func (m *Model) predict(x feature.Vector) {
 	l := m.w.live()
 	l.margins(x, &m.settings, m.margin)
 	for y := range m.t {
@@ -272,7 +272,7 @@ func (m *Model) predict(r *row, x feature.Vector) {
 // improve moves one example to its optimum given all others.
 func (m *Model) improve(r *row) {
 	x := m.w.expand(r.X)
-	m.predict(r, x)
+	m.predict(x)
 	t := m.t
 	kappa := r.Weight * r.norm2 / m.settings.Ridge
 	// Margins without the example are t - kappa (q - p); the update wants kappa q

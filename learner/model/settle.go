@@ -129,7 +129,7 @@ func (m *Model) measure(ctx context.Context) bool {
 			return false
 		}
 		r := m.examples[m.at]
-		m.predict(r, m.w.expand(r.X))
+		m.predict(m.w.expand(r.X))
 		m.link.probabilities(m.t, m.t)
 		r.gap = r.Weight * m.link.divergence(r.p, m.t)
 		m.gap += r.gap
