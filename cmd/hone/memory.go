@@ -11,7 +11,7 @@ import (
 // Garbage is collected when the heap has grown by spare, but by no more than Go's
 // whole and no less than leastGrowth hundredths. Most of a large heap are examples,
 // large pieces without pointers that the collector does not look into: collecting
-// it four times as often costs a few hundredths of the speed, and saves half the
+// it eight times as often costs a few hundredths of the speed, and saves half the
 // memory. A small heap is left to Go.
 const (
 	spare       = 32 << 20
