@@ -36,7 +36,8 @@ Data are as for "hone simulate": JSON lines, {"text": "...", "label": "..."}, or
 "labels": [...] where several hold; or Label Studio's JSON export; gzipped or not.
 
 In the file of --json:
-  encode_per_s       texts to features
+  encode_per_s       texts to features, each for the first time; later on texts have
+                     the vectors of slow encoders, which are kept
   learn_per_s        texts encoded and learned in one pass, as online learners do
   predict_per_s      tasks to probabilities, of texts not seen before
   apply_per_s        annotated tasks learned to the optimum, and on disk

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -86,4 +87,34 @@ func TestItEndsWithTheContext(t *testing.T) {
 		},
 	})
 	assert.ErrorIs(t, err, context.Canceled)
+}
+
+// counting is a slow encoder that counts what it reads.
+type counting struct{ texts atomic.Int64 }
+
+func (*counting) Name() string { return "counting" }
+
+func (c *counting) EncodeBatch(_ context.Context, texts []string) ([][]float32, error) {
+	c.texts.Add(int64(len(texts)))
+	out := make([][]float32, len(texts))
+	for i, t := range texts {
+		out[i] = []float32{1, float32(len(t))}
+	}
+	return out, nil
+}
+
+func TestEncodingIsOfTextsNotEncodedBefore(t *testing.T) {
+	var slow counting
+	encoded := int64(0)
+	_, err := bench.Run(t.Context(), load(t, news(t, 20)), bench.Options{
+		Encoder: feature.NewPatient(feature.NewHashed(), &slow), Ones: 3, For: time.Microsecond, Dir: t.TempDir(),
+		Progress: func(_, _ int, what string) {
+			if what == "encoding the rest" {
+				encoded = slow.texts.Load()
+			}
+		},
+	})
+	require.NoError(t, err)
+	assert.EqualValues(t, 100, encoded, "texts are counted that were not read")
+	assert.Less(t, slow.texts.Load(), encoded+40, "the vectors are not kept") // 20 texts and the names of labels
 }

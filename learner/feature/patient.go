@@ -29,6 +29,9 @@ func NewPatient(fast Encoder, slow Slow) *Patient {
 // Name implements Encoder.
 func (p *Patient) Name() string { return p.fast.Name() + "+" + p.slow.Name() }
 
+// Fresh is the same encoder without what it keeps.
+func (p *Patient) Fresh() *Patient { return NewPatient(p.fast, p.slow) }
+
 // InContext is Encode for the tokens of a text, which EncodeTokens asks for.
 func (p *Patient) InContext(text string, tokens []Token) ([][]float32, bool) {
 	if _, ok := p.slow.(SlowTokens); !ok {
