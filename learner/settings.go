@@ -78,10 +78,7 @@ func (q *question) axes() []axis {
 			for i := range s.Trust {
 				s.Trust[i] *= v
 			}
-		}})
-	}
-	if q.tuned() && q.prior != nil {
-		out = append(out, axis{[]float64{0.03, 0.1, d.Bias, 1, 3}, 2, func(s *model.Settings, v float64) { s.Bias = v }})
+		}}, axis{[]float64{0.03, 0.1, d.Bias, 1, 3}, 2, func(s *model.Settings, v float64) { s.Bias = v }})
 	}
 	part := func(i int, values ...float64) {
 		now := 1.0
