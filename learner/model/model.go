@@ -51,7 +51,8 @@ type Model struct {
 	bound    float64
 
 	// Where Settle stopped: the order of the sweep under way, the place in it or
-	// in the measuring, the gap so far, and the sweeps left until it is measured again.
+	// in the measuring, the gap as last measured, and the sweeps left until it is
+	// measured again.
 	order  []int32
 	at     int
 	gap    float64
@@ -64,6 +65,7 @@ type Model struct {
 
 	margin, delta []float32
 	t, u          []float64
+	scratch       Scratch
 }
 
 // row is an example inside the model.
@@ -140,7 +142,7 @@ func (m *Model) Put(e Example) error {
 	for _, s := range e.Target {
 		r.p[s.Class] = s.P
 	}
-	m.improve(r)
+	m.improve(r, 1)
 	return nil
 }
 
@@ -269,8 +271,12 @@ func (m *Model) predict(x feature.Vector) {
 	}
 }
 
-// improve moves one example to its optimum given all others.
-func (m *Model) improve(r *row) {
+// improve moves one example to its optimum given all others, or relax times as far,
+// from 1 to below 2. The dual objective rises in any case: a distribution p is worse
+// than the optimum t by KL(p, t) + kappa/2 |p - t|^2, and of two on the two sides
+// of t the one at half the distance is the better one, if none of its
+// probabilities is below half of t's.
+func (m *Model) improve(r *row, relax float64) {
 	x := m.w.expand(r.X)
 	m.predict(x)
 	t := m.t
@@ -282,9 +288,16 @@ func (m *Model) improve(r *row) {
 	}
 	m.link.solve(t, kappa, r.p, m.u)
 	c := r.Weight / m.settings.Ridge
+	for y, old := range r.p {
+		if d := float64(old) - t[y]; d > 0 {
+			relax = min(relax, 1+t[y]/(2*d))
+		} else if m.link == Independent && d < 0 {
+			relax = min(relax, 1-(1-t[y])/(2*d))
+		}
+	}
 	var moved float64
 	for y, old := range r.p {
-		r.p[y] = float32(t[y])
+		r.p[y] = float32(t[y] + (relax-1)*(t[y]-float64(old)))
 		d := float64(old) - float64(r.p[y])
 		m.delta[y] = float32(c * d)
 		moved = max(moved, math.Abs(d))

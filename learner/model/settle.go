@@ -4,6 +4,10 @@ import (
 	"context"
 	"math"
 	"math/rand/v2"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -31,6 +35,11 @@ const (
 
 // sweepsBetween two measurements.
 const sweepsBetween = 2
+
+// overRelaxed is how far a sweep moves each example, 1 being its optimum given the
+// others: as in successive over-relaxation (Young 1954), beyond it there is less left
+// to do for the next ones. A third fewer sweeps are made.
+const overRelaxed = 1.4
 
 // Settle walks towards the optimum until every probability is within tolerance
 // of it or the context is done, whichever is first, and returns how far it
@@ -80,15 +89,23 @@ func (m *Model) changed() {
 	m.mark, m.stale = 0, 0
 }
 
+// ofMean is the share of the mean gap below which an example waits for a later sweep:
+// together those hold less than this share of the whole.
+const ofMean = 0.1
+
 // choose puts the examples that matter into the order of the coming sweeps:
-// those whose share of the gap is not far below what each may keep. After one
-// annotation most examples are where they should be. Measuring looks at all of
-// them again, so nothing is missed.
+// those whose share of the gap is not far below what each may keep, nor below what
+// they have on average. After one annotation most examples are where they should be,
+// and after a few sweeps those that are easy. Measuring looks at all of them again,
+// so nothing is missed.
 func (m *Model) choose(tolerance float64) {
 	if m.writes > 64*len(m.examples)+1024 {
 		m.recompute()
 	}
-	enough := 0.1 * m.gapFor(tolerance) / float64(len(m.examples))
+	enough := 0.1 * m.gapFor(tolerance)
+	// The others may have moved away meanwhile: less and less is left out until there
+	// is progress again.
+	enough = max(enough, math.Ldexp(ofMean, -m.stale)*m.gap) / float64(len(m.examples))
 	m.order = m.order[:0]
 	for i, r := range m.examples {
 		if r.gap > enough {
@@ -113,7 +130,7 @@ func (m *Model) sweep(ctx context.Context) bool {
 		if m.at > 0 && m.at%4 == 0 && over(ctx) {
 			return false
 		}
-		m.improve(m.examples[m.order[m.at]])
+		m.improve(m.examples[m.order[m.at]], overRelaxed)
 	}
 	m.at = 0
 	return true
@@ -124,14 +141,16 @@ func (m *Model) sweep(ctx context.Context) bool {
 // gap; a softmax probability moves at most sqrt(2)/4 times the margins' change.
 // It reports whether it got through; if not, the next call goes on.
 func (m *Model) measure(ctx context.Context) bool {
-	for ; m.at < len(m.examples); m.at++ {
-		if m.at%4 == 0 && over(ctx) {
+	if _, hurried := ctx.Deadline(); !hurried && m.at == 0 && len(m.examples) >= wide {
+		if !m.measureWide(ctx) {
 			return false
 		}
-		r := m.examples[m.at]
-		m.predict(m.w.expand(r.X))
-		m.link.probabilities(m.t, m.t)
-		r.gap = r.Weight * m.link.divergence(r.p, m.t)
+	} else if n := m.gaps(ctx, m.examples[m.at:], m.t, &m.scratch); m.at+n < len(m.examples) {
+		m.at += n
+		return false
+	}
+	m.at, m.gap = 0, 0
+	for _, r := range m.examples {
 		m.gap += r.gap
 	}
 	m.bound = math.Sqrt(2) / 4 * math.Sqrt(m.settings.radius2(m.dense)*m.gap/m.settings.Ridge)
@@ -140,8 +159,38 @@ func (m *Model) measure(ctx context.Context) bool {
 	} else {
 		m.stale++
 	}
-	m.at, m.gap = 0, 0
 	return true
+}
+
+// wide is the number of examples from which on a walk that has no deadline, which is
+// none of the live models, measures on all cores.
+const wide = 1024
+
+func (m *Model) measureWide(ctx context.Context) bool {
+	cores := runtime.GOMAXPROCS(0)
+	var g sync.WaitGroup
+	var through atomic.Int64
+	for part := range slices.Chunk(m.examples, (len(m.examples)+cores-1)/cores) {
+		g.Go(func() {
+			var s Scratch
+			through.Add(int64(m.gaps(ctx, part, make([]float64, m.w.classes), &s)))
+		})
+	}
+	g.Wait()
+	return through.Load() == int64(len(m.examples))
+}
+
+// gaps measures examples until the context ends and returns how many. It writes to
+// nothing but them, p and s.
+func (m *Model) gaps(ctx context.Context, rows []*row, p []float64, s *Scratch) int {
+	for i, r := range rows {
+		if i%4 == 0 && over(ctx) {
+			return i
+		}
+		m.Predict(r.X, p, s)
+		r.gap = r.Weight * m.link.divergence(r.p, p)
+	}
+	return len(rows)
 }
 
 // gapFor is the duality gap at which the bound is tolerance.
