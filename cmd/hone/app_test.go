@@ -102,7 +102,9 @@ func TestWholeHone(t *testing.T) {
 		assert.True(t, vs[0].Live)
 	})
 	t.Run("a restart changes nothing and finds what it missed", func(t *testing.T) {
-		h.await(p, "the model is at its optimum", func(p api.Project) bool { return p.OptimalityGap != nil && *p.OptimalityGap <= 0.005 })
+		h.await(p, "the model is at its optimum, with the settings it chose", func(p api.Project) bool {
+			return p.Settled && p.OptimalityGap != nil && *p.OptimalityGap <= 0.005
+		})
 		before, scores := h.predict(p, texts...)
 		listen := h.addr()
 		h.stop()
