@@ -46,22 +46,10 @@ type Model struct {
 	examples []*row
 	index    map[int64]int
 	dense    int // most dense parts an example has
-	pass     uint64
 	writes   int // updates since the weights were last computed afresh
-	bound    float64
 
-	// Where Settle stopped: the order of the sweep under way, the place in it or
-	// in the measuring, the gap as last measured, and the sweeps left until it is
-	// measured again.
-	order  []int32
-	at     int
-	gap    float64
-	sweeps int
-	passes int // since the examples changed
-	// The bound that others are compared with to see whether there is progress,
-	// and the measurements since it was set.
-	mark  float64
-	stale int
+	walk
+	bound, gap float64 // as last measured
 
 	margin, delta []float32
 	t, u          []float64
@@ -180,7 +168,7 @@ func (m *Model) Resume(e Example, p []float32) error {
 }
 
 func (m *Model) insert(e Example) *row {
-	r := &row{Example: e, p: make([]float32, m.w.classes), norm2: m.norm2(m.w.expand(e.X))}
+	r := &row{Example: e, p: make([]float32, m.w.classes), norm2: m.settings.norm2(m.w.expand(e.X))}
 	m.index[e.ID] = len(m.examples)
 	m.examples = append(m.examples, r)
 	m.w.retain(e.X)
@@ -232,20 +220,6 @@ func (m *Model) check(e Example) error {
 		return fmt.Errorf("example %d: target sums to %g, not 1", e.ID, sum)
 	}
 	return nil
-}
-
-func (m *Model) norm2(v feature.Vector) float64 {
-	s := float64(m.settings.part(0))
-	n := float64(v.Norm2)*s*s + m.settings.Bias*m.settings.Bias
-	for part, d := range v.Dense {
-		var sum float64
-		for _, x := range d {
-			sum += float64(x) * float64(x)
-		}
-		s := float64(m.settings.part(part + 1))
-		n += sum * s * s
-	}
-	return n
 }
 
 // contribute adds the example's share of the weights times sign.

@@ -5,10 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"slices"
-
-	"github.com/hone-ml/hone/learner/feature"
 )
 
 // Regression is ridge regression with an intercept that is not penalised, the
@@ -32,20 +29,14 @@ type Regression struct {
 	examples []*sample
 	index    map[int64]int
 	dense    int
-	pass     uint64
 	writes   int
 	fit      fit
 	// center is subtracted from every target, which changes nothing but how they
 	// round: the first target there was.
 	center float64
 
-	order  []int32
-	at     int
-	sums   sums
-	sweeps int
-	passes int
-	mark   float64 // as in Model
-	stale  int
+	walk
+	sums sums // of the measuring under way
 }
 
 // sample is an example inside the model.
@@ -170,7 +161,7 @@ func (r *Regression) insert(e Example) (*sample, error) {
 		r.center = y
 	}
 	y -= r.center
-	s := &sample{Example: e, y: y, p: [2]float64{y, 1}, norm2: lengths(r.w.expand(e.X), &r.settings)}
+	s := &sample{Example: e, y: y, p: [2]float64{y, 1}, norm2: r.settings.norm2(r.w.expand(e.X))}
 	r.index[e.ID] = len(r.examples)
 	r.examples = append(r.examples, s)
 	r.w.retain(e.X)
@@ -207,19 +198,6 @@ func (r *Regression) Remove(id int64) bool {
 		r.rebuild()
 	}
 	return true
-}
-
-// lengths is the squared length of the weighted features without a bias.
-func lengths(v feature.Vector, s *Settings) float64 {
-	n := float64(v.Norm2) * float64(s.part(0)) * float64(s.part(0))
-	for part, d := range v.Dense {
-		var sum float64
-		for _, x := range d {
-			sum += float64(x) * float64(x)
-		}
-		n += sum * float64(s.part(part+1)) * float64(s.part(part+1))
-	}
-	return n
 }
 
 func (r *Regression) contribute(s *sample, sign float64) {
@@ -268,11 +246,9 @@ func (r *Regression) rebuild() {
 	r.writes = 0
 }
 
-// changed voids what was measured and the walk that was under way.
 func (r *Regression) changed() {
-	r.fit.bound = math.Inf(1)
-	r.order, r.at, r.sums, r.sweeps, r.passes = r.order[:0], 0, sums{}, 0, 0
-	r.mark, r.stale = 0, 0
+	r.restart()
+	r.fit.bound, r.sums = math.Inf(1), sums{}
 }
 
 // Bound is the most by which a value can differ from the exact optimum's, in
@@ -295,55 +271,22 @@ func (f *fit) unit() float64 {
 // Settle is Model.Settle: it walks until every value is within tolerance standard
 // deviations of the targets from the optimum.
 func (r *Regression) Settle(ctx context.Context, tolerance float64) Settled {
-	s := Settled{Bound: r.Bound()}
-	for s.Bound > tolerance && !r.stuck() {
-		if r.sweeps == 0 {
-			if !r.measure(ctx) {
-				break
-			}
-			s.Bound, r.sweeps = r.Bound(), sweepsBetween
-			continue
-		}
-		if !r.sweep(ctx) {
-			break
-		}
-		r.sweeps--
-		r.passes++
-		s.Passes++
-	}
-	s.Done = s.Bound <= tolerance || r.stuck()
-	return s
+	return r.settle(ctx, r, tolerance)
 }
 
-func (r *Regression) stuck() bool { return r.passes >= maxPasses || r.stale >= maxStale }
-
-// sweep improves every example once, in an order of chance that is the same in
-// every run, and reports whether it got through; if not, the next call goes on.
-func (r *Regression) sweep(ctx context.Context) bool {
-	if r.at == 0 {
-		if over(ctx) {
-			return false // before the order is drawn, so that the next call draws the same
-		}
-		if r.writes > 64*len(r.examples)+1024 {
-			r.rebuild()
-		}
-		r.pass++
-		r.order = r.order[:0]
-		for i := range r.examples {
-			r.order = append(r.order, int32(i))
-		}
-		rng := rand.New(rand.NewPCG(r.pass, 0x686f6e65))
-		rng.Shuffle(len(r.order), func(i, j int) { r.order[i], r.order[j] = r.order[j], r.order[i] })
+// choose takes all examples: a step costs no more than to measure whether it is
+// needed.
+func (r *Regression) choose(order []int32, _ float64) []int32 {
+	if r.writes > 64*len(r.examples)+1024 {
+		r.rebuild()
 	}
-	for ; r.at < len(r.order); r.at++ {
-		if r.at > 0 && r.at%4 == 0 && over(ctx) {
-			return false
-		}
-		r.improve(r.examples[r.order[r.at]])
+	for i := range r.examples {
+		order = append(order, int32(i))
 	}
-	r.at = 0
-	return true
+	return order
 }
+
+func (r *Regression) step(i int32) { r.improve(r.examples[i]) }
 
 // measure computes how far the optimum is, and what else depends on all examples.
 // It reports whether it got through; if not, the next call goes on.
@@ -388,12 +331,7 @@ func (r *Regression) measure(ctx context.Context) bool {
 	}
 	radius := math.Sqrt(r.settings.radius2(r.dense))
 	r.fit.bound = 2*radius*math.Sqrt(2*r.sums.gap/r.settings.Ridge) + math.Abs(r.sums.off)/n
-	if r.mark == 0 || r.fit.bound < 0.95*r.mark {
-		r.mark, r.stale = r.fit.bound, 0
-	} else {
-		r.stale++
-	}
-	r.at = 0
+	r.progress(r.fit.bound)
 	return true
 }
 

@@ -3,6 +3,8 @@ package model
 import (
 	"fmt"
 	"math"
+
+	"github.com/hone-ml/hone/learner/feature"
 )
 
 // Settings choose the convex problem; the examples then decide its optimum.
@@ -62,6 +64,22 @@ func (s *Settings) weight(i int) float32 {
 		return 1
 	}
 	return float32(s.Parts[i])
+}
+
+// norm2 is the squared length of a vector's weighted features, the bias included. The
+// vector is expanded.
+func (s *Settings) norm2(v feature.Vector) float64 {
+	scale := float64(s.part(0))
+	n := float64(v.Norm2)*scale*scale + s.Bias*s.Bias
+	for part, d := range v.Dense {
+		var sum float64
+		for _, x := range d {
+			sum += float64(x) * float64(x)
+		}
+		scale := float64(s.part(part + 1))
+		n += sum * scale * scale
+	}
+	return n
 }
 
 // radius2 is the largest squared length a weighted vector with that many dense
