@@ -34,7 +34,7 @@ func BenchmarkProcess(b *testing.B) {
 			var toHealth time.Duration
 			var idle, most int64
 			for range b.N {
-				p := startProcess(b, encoder, b.TempDir())
+				p := startProcess(b, encoder, b.TempDir(), false)
 				toHealth += p.toHealth
 				idle = p.memory(b, "VmRSS")
 				p.encode(b, 500)
@@ -51,18 +51,19 @@ func BenchmarkProcess(b *testing.B) {
 
 // BenchmarkExamples is the memory of a hone that starts with 100,000 examples of 40
 // words and four classes: what it holds after 15 seconds on the way to their optimum,
-// and at most, loading them included.
+// and at most, loading them included; then the time and the memory of a full retrain.
 func BenchmarkExamples(b *testing.B) {
 	const n = 100_000
 	dir := b.TempDir()
 	fillState(b, dir, n)
 	for _, encoder := range []string{"static", "hashed"} {
 		b.Run(encoder, func(b *testing.B) {
-			var now, most int64
+			var now, most, retraining int64
+			var took time.Duration
 			for range b.N {
 				own := b.TempDir()
 				require.NoError(b, os.CopyFS(own, os.DirFS(dir)))
-				p := startProcess(b, encoder, own)
+				p := startProcess(b, encoder, own, true)
 				var ready time.Time
 				until(b, "all is learned", func() bool {
 					got, err := p.client.Project(context.Background(), 1)
@@ -72,13 +73,30 @@ func BenchmarkExamples(b *testing.B) {
 					return !ready.IsZero() && time.Since(ready) > 15*time.Second
 				})
 				now, most = p.memory(b, "VmRSS"), p.memory(b, "VmHWM")
+				took += p.retrain(b)
+				retraining = p.memory(b, "VmHWM")
 				p.stop(b)
 			}
 			b.ReportMetric(0, "ns/op")
 			b.ReportMetric(float64(now)*1024/1e6, "now-MB")
 			b.ReportMetric(float64(most)*1024/1e6, "most-MB")
+			b.ReportMetric(took.Seconds()/float64(b.N), "s/retrain")
+			b.ReportMetric(float64(retraining)*1024/1e6, "retraining-MB")
 		})
 	}
+}
+
+// retrain is a full retrain, from asking to the new version, and how long it took.
+func (p *process) retrain(b *testing.B) time.Duration {
+	b.Helper()
+	began := time.Now()
+	at, err := p.client.Retrain(b.Context(), 1)
+	require.NoError(b, err)
+	require.Eventually(b, func() bool {
+		got, err := p.client.Project(b.Context(), 1)
+		return err == nil && got.Retrain.Last != nil && !got.Retrain.Last.Before(at)
+	}, 10*time.Minute, 50*time.Millisecond)
+	return time.Since(began)
 }
 
 // noLog is the state without what follows for the sampler.
@@ -125,13 +143,18 @@ type process struct {
 	toHealth time.Duration
 }
 
-func startProcess(b *testing.B, encoder, dir string) *process {
+// startProcess starts hone beside a Label Studio without projects; full is of a
+// directory that has some, and then Label Studio is away.
+func startProcess(b *testing.B, encoder, dir string, full bool) *process {
 	b.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // closed at once
 	require.NoError(b, err)
 	addr := l.Addr().String()
 	require.NoError(b, l.Close())
 	p := &process{studio: newStudio(b), client: api.Client{Base: "http://" + addr}}
+	if full {
+		p.studio.Server.Close() // it knows nothing of what is there
+	}
 	p.cmd = exec.Command("hone", "serve", "--listen", addr, "--data-dir", dir) //nolint:noctx // TestMain puts it into the path; stop ends it
 	p.cmd.Env = append(os.Environ(), "HONE_LEARNER_ENCODER="+encoder, "LABEL_STUDIO_URL="+p.studio.Server.URL, "LABEL_STUDIO_API_KEY="+lstest.Token)
 	began := time.Now()

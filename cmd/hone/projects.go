@@ -78,7 +78,9 @@ func (a *app) Get(ctx context.Context, id event.ProjectID) (api.Project, error) 
 		return out, err
 	}
 	out.Tasks, out.Skipped, out.Pool = n.Tasks, n.Skipped, n.Tasks-n.Labelled
-	a.addLearner(&out)
+	if !meta.Gone {
+		a.addLearner(&out)
+	}
 	a.addSampler(&out)
 	out.DeadLetters, err = a.pipe.CountDeadLetters(ctx)
 	return out, err
