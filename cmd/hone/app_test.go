@@ -182,6 +182,24 @@ func TestZeroConfiguration(t *testing.T) {
 	})
 }
 
+// A project that was deleted in Label Studio has no model, and status says why.
+func TestDeletedProject(t *testing.T) {
+	s := newStudio(t)
+	p := s.newProject(4)
+	h := start(t, settings(t.TempDir(), s))
+	h.connect(p)
+	h.await(p, "the queue stands in Label Studio", func(p api.Project) bool { return p.Queue.Pushed > 0 })
+	require.NoError(t, s.DeleteProject(t.Context(), p))
+	_, err := h.Client.Reconcile(t.Context(), p)
+	require.NoError(t, err)
+	got := h.await(p, "it is found to be gone", func(p api.Project) bool {
+		return p.ModelVersion == "" && strings.Contains(strings.Join(p.Problems, "; "), "no longer has this project")
+	})
+	assert.Len(t, got.Problems, 1)
+	_, err = h.Client.Retrain(t.Context(), p)
+	require.ErrorContains(t, err, "no longer has this project")
+}
+
 func TestUselessTokenIsSaidEverywhere(t *testing.T) {
 	s := newStudio(t)
 	p := s.newProject(0)
