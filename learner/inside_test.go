@@ -47,22 +47,24 @@ func noisy(n int, wrong float64) []model.Example {
 	return out
 }
 
-func TestSeveralLabelsAreSaidFromAThirdOn(t *testing.T) {
+func TestWhichOfSeveralLabelsAreSaid(t *testing.T) {
 	q := asked(t, "multiple")
 	for _, c := range []struct {
 		p          []float64
+		none       float64
 		usages     int
 		required   bool
 		said       []string
 		confidence float64
 	}{
-		{p: []float64{0.34, 0.33, 0.9}, said: []string{"a", "c"}, confidence: (0.34 + 0.67 + 0.9) / 3},
-		{p: []float64{0.1, 0.2, 0.3}, confidence: (0.9 + 0.8 + 0.7) / 3},
-		{p: []float64{0.1, 0.2, 0.3}, required: true, said: []string{"c"}, confidence: (0.9 + 0.8 + 0.3) / 3},
+		{p: []float64{0.41, 0.39, 0.9}, said: []string{"a", "c"}, confidence: (0.41 + 0.61 + 0.9) / 3},
+		{p: []float64{0.1, 0.2, 0.3}, none: 0.2, said: []string{"c"}, confidence: (0.9 + 0.8 + 0.3) / 3},
+		{p: []float64{0.1, 0.2, 0.3}, none: 0.5, confidence: (0.9 + 0.8 + 0.7) / 3},
+		{p: []float64{0.1, 0.2, 0.3}, none: 0.5, required: true, said: []string{"c"}, confidence: (0.9 + 0.8 + 0.3) / 3},
 		{p: []float64{0.4, 0.5, 0.6}, usages: 2, said: []string{"b", "c"}, confidence: (0.6 + 0.5 + 0.6) / 3},
 	} {
 		q.control.MaxUsages, q.control.Required = c.usages, c.required
-		said := q.choose(c.p)
+		said := q.choose(c.p, c.none)
 		if !slices.Equal(said, c.said) {
 			t.Errorf("%v: said %v, want %v", c.p, said, c.said)
 		}

@@ -71,7 +71,7 @@ func (pairwise) shares(target []model.Share) []model.Share {
 func (pairwise) test(q *question, m trainer, e model.Example, pr *progress) {
 	p := make([]float64, 2)
 	sides(m.(*model.Model), e.X, p, new(model.Scratch))
-	pr.add(q.outcome(pairwise{}.shares(e.Target), p))
+	pr.add(q.outcome(pairwise{}.shares(e.Target), p, 0))
 }
 
 // judge is the squared error of the probabilities.
@@ -82,7 +82,7 @@ func (pairwise) judge(q *question, m trainer, examples []model.Example) (brier, 
 	for _, e := range examples {
 		sides(m.(*model.Model), e.X, p, &s)
 		target := pairwise{}.shares(e.Target)
-		if q.outcome(target, p).right {
+		if q.outcome(target, p, 0).right {
 			right++
 		}
 		off := p[0] - float64(target[0].P)
@@ -106,7 +106,7 @@ func (c comparer) width() int { return 2 }
 func (c comparer) answer(id string, in input, s *scratch) ([]labelstudio.Region, float64) {
 	p := s.floats(2)
 	sides(c.View, in.x, p, &s.Scratch)
-	said := c.choose(p)
+	said := c.choose(p, 0)
 	return []labelstudio.Region{c.control.EncodeChoices(id, said, p[top(p)])}, p[top(p)]
 }
 

@@ -28,6 +28,11 @@ type Example struct {
 	Weight float64
 }
 
+// holdsNone reports whether no class holds, by majority.
+func (e *Example) holdsNone() bool {
+	return !slices.ContainsFunc(e.Target, func(s Share) bool { return s.P >= 0.5 })
+}
+
 // Model is multinomial (Exclusive) or one-against-the-rest (Independent)
 // logistic regression with soft targets and a Gaussian prior, solved in the
 // dual by exact block coordinate ascent:
@@ -46,6 +51,7 @@ type Model struct {
 	examples []*row
 	index    map[int64]int
 	dense    int // most dense parts an example has
+	none     int // examples for which no class holds
 	writes   int // updates since the weights were last computed afresh
 
 	walk
@@ -173,6 +179,9 @@ func (m *Model) insert(e Example) *row {
 	m.examples = append(m.examples, r)
 	m.w.retain(e.X)
 	m.dense = max(m.dense, e.X.Parts())
+	if e.holdsNone() {
+		m.none++
+	}
 	m.changed()
 	return r
 }
@@ -187,6 +196,9 @@ func (m *Model) Remove(id int64) bool {
 	r := m.examples[at]
 	m.contribute(r, -1)
 	m.w.release(r.X)
+	if r.holdsNone() {
+		m.none--
+	}
 	last := len(m.examples) - 1
 	m.examples[at] = m.examples[last]
 	m.index[m.examples[at].ID] = at

@@ -406,6 +406,32 @@ func TestResumeStartsWhereItEnded(t *testing.T) {
 	}
 }
 
+func TestNoneFollowsTheExamples(t *testing.T) {
+	m := model.New(2, model.Independent, model.Defaults())
+	put := func(id int64, shares ...model.Share) {
+		t.Helper()
+		if err := m.Put(model.Example{ID: id, X: hashed.Encode("a card"), Weight: 1, Target: shares}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect := func(want float64) {
+		t.Helper()
+		if got := m.View().None(); math.Abs(got-want) > 1e-9 || m.None() != got {
+			t.Errorf("%g and %g, want %g", got, m.None(), want)
+		}
+	}
+	expect(0.5 / 2)
+	put(1, model.Share{Class: 1, P: 1})
+	expect(0.5 / 3)
+	put(2)
+	put(3, model.Share{Class: 0, P: 0.4}) // one annotator in two and a half
+	expect(2.5 / 5)
+	put(2, model.Share{Class: 0, P: 0.5})
+	expect(1.5 / 5)
+	m.Remove(3)
+	expect(0.5 / 4)
+}
+
 func TestViewsStayWhatTheyWere(t *testing.T) {
 	rng := rand.New(rand.NewPCG(8, 9))
 	m := model.New(3, model.Exclusive, model.Defaults())

@@ -9,12 +9,13 @@ type View struct {
 	settings Settings
 	weights  lookup
 	examples int
+	none     int
 }
 
 // View takes one. It costs a page table, and later a copy of each page that is
 // written for the first time since.
 func (m *Model) View() *View {
-	return &View{link: m.link, settings: m.settings, weights: m.w.view(), examples: len(m.examples)}
+	return &View{link: m.link, settings: m.settings, weights: m.w.view(), examples: len(m.examples), none: m.none}
 }
 
 // Classes is the number of classes.
@@ -25,6 +26,10 @@ func (v *View) Link() Link { return v.link }
 
 // Examples is how many examples the view knows; with none it knows nothing.
 func (v *View) Examples() int { return v.examples }
+
+// None is how often no class holds at all, judged by the examples: as if two more had
+// been seen, and half of one of them had none.
+func (v *View) None() float64 { return (float64(v.none) + 0.5) / (float64(v.examples) + 2) }
 
 // Scratch is working memory for Predict; one for each goroutine.
 type Scratch struct {
@@ -52,3 +57,6 @@ func (m *Model) Predict(x feature.Vector, p []float64, s *Scratch) {
 	v := View{link: m.link, settings: m.settings, weights: m.w.live()}
 	v.Predict(x, p, s)
 }
+
+// None is View().None without the view.
+func (m *Model) None() float64 { return (&View{examples: len(m.examples), none: m.none}).None() }
