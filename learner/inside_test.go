@@ -110,6 +110,25 @@ func TestTuneFollowsTheDataNotTheirOrder(t *testing.T) {
 	}
 }
 
+func TestBuildTellsHowFarItIs(t *testing.T) {
+	q, examples := asked(t, "single"), noisy(300, 0.2)
+	var told []float64
+	m, err := build(t.Context(), q, examples, model.Defaults(), 0.05, func(share float64) { told = append(told, share) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(told); n < 3 || !slices.IsSorted(told) || told[0] <= 0 || told[0] > 0.5 || told[n-1] != 1 {
+		t.Errorf("told %v", told)
+	}
+	if m.Len() != 300 || m.Bound() > 0.05 {
+		t.Errorf("%d examples, within %g", m.Len(), m.Bound())
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	if _, err := build(ctx, q, examples, model.Defaults(), 0.05, func(float64) { cancel() }); !errors.Is(err, context.Canceled) {
+		t.Errorf("called off it says %v", err)
+	}
+}
+
 func TestCheckpointIsReadBack(t *testing.T) {
 	for _, choice := range []string{"single", "multiple"} {
 		p := newProject(1)

@@ -65,7 +65,7 @@ func (l *Learner) beginRetrain(p *project) {
 		})
 		slices.SortFunc(b.examples, func(a, b model.Example) int { return cmp.Compare(a.ID, b.ID) })
 		r.heads = append(r.heads, b)
-		r.steps += tuneSteps(h.question) + 1
+		r.steps += tuneSteps(h.question) + buildSteps(len(b.examples))
 	}
 	l.retrains.Store(r.project, r)
 	l.begun.Add(1)
@@ -96,13 +96,21 @@ func (l *Learner) rebuild(ctx context.Context, r *retrain) error {
 		if b.tuned, err = tune(ctx, b.question, b.examples, b.live, func() { r.at.Add(1) }); err != nil {
 			return err
 		}
-		if b.model, err = fit(ctx, b.question, b.examples, b.tuned.settings, nil, max(l.o.Tolerance, swapTolerance)); err != nil {
+		began, steps := r.at.Load(), float64(buildSteps(len(b.examples)))
+		b.model, err = build(ctx, b.question, b.examples, b.tuned.settings, max(l.o.Tolerance, swapTolerance), func(share float64) {
+			r.at.Store(began + int64(share*steps))
+		})
+		if err != nil {
 			return err
 		}
-		r.at.Add(1)
+		r.at.Store(began + int64(steps))
 	}
 	return l.swap(ctx, r)
 }
+
+// buildSteps is what building a model of so many examples counts beside the losses
+// that tune computes.
+func buildSteps(examples int) int { return 1 + examples/mostTuned }
 
 // swap puts the rebuilt heads in the live ones' place, after they have caught up
 // with what was learned meanwhile.

@@ -234,6 +234,35 @@ func tune(ctx context.Context, q *question, examples []model.Example, current mo
 
 // fit trains a model, starting from another's duals if from is not nil.
 func fit(ctx context.Context, q *question, examples []model.Example, s model.Settings, from trainer, tolerance float64) (trainer, error) {
+	m, err := begin(ctx, q, examples, s, from)
+	if err != nil {
+		return nil, err
+	}
+	m.Settle(ctx, tolerance)
+	return m, ctx.Err()
+}
+
+// build is fit from nothing, for many examples: it tells in between which share of the
+// way it has gone. The bound falls by about the same factor each time, so the way is
+// measured by its logarithm.
+func build(ctx context.Context, q *question, examples []model.Example, s model.Settings, tolerance float64, gone func(share float64)) (trainer, error) {
+	m, err := begin(ctx, q, examples, s, nil)
+	if err != nil {
+		return nil, err
+	}
+	bound := m.Settle(ctx, math.MaxFloat64).Bound
+	for whole := math.Log(bound / tolerance); bound > tolerance && ctx.Err() == nil; {
+		next := max(tolerance, bound/2)
+		if bound = m.Settle(ctx, next).Bound; bound > next {
+			break // what is left is rounding
+		}
+		gone(min(1, 1-math.Log(bound/tolerance)/whole))
+	}
+	return m, ctx.Err()
+}
+
+// begin is a model that holds the examples.
+func begin(ctx context.Context, q *question, examples []model.Example, s model.Settings, from trainer) (trainer, error) {
 	m := q.kind.fresh(q, s)
 	if from != nil {
 		var err error
@@ -254,10 +283,6 @@ func fit(ctx context.Context, q *question, examples []model.Example, s model.Set
 			}
 		}
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	m.Settle(ctx, tolerance)
 	return m, ctx.Err()
 }
 

@@ -39,6 +39,7 @@ type walk struct {
 	sweeps int     // left until it is measured again
 	passes int     // since the examples changed
 	pass   uint64  // of all
+	fresh  bool    // nothing moved since it was measured
 	// mark is the bound that others are compared with to see whether there is
 	// progress, and stale the number of measurements since it was set.
 	mark  float64
@@ -64,7 +65,7 @@ func (w *walk) settle(ctx context.Context, m walker, tolerance float64) Settled 
 	s := Settled{Bound: m.Bound()}
 	for s.Bound > tolerance && !w.stuck(m.Len()) {
 		if w.sweeps == 0 {
-			if !m.measure(ctx) {
+			if !w.fresh && !m.measure(ctx) {
 				break
 			}
 			if s.Bound = m.Bound(); s.Bound > tolerance {
@@ -95,6 +96,7 @@ func (w *walk) sweep(ctx context.Context, m walker) bool {
 		if over(ctx) {
 			return false // before the order is drawn, so that the next call draws the same
 		}
+		w.fresh = false
 		w.pass++
 		rng := rand.New(rand.NewPCG(w.pass, 0x686f6e65))
 		rng.Shuffle(len(w.order), func(i, j int) { w.order[i], w.order[j] = w.order[j], w.order[i] })
@@ -111,7 +113,7 @@ func (w *walk) sweep(ctx context.Context, m walker) bool {
 
 // progress ends a measuring that found bound.
 func (w *walk) progress(bound float64) {
-	w.at = 0
+	w.at, w.fresh = 0, true
 	if w.mark == 0 || bound < 0.95*w.mark {
 		w.mark, w.stale = bound, 0
 	} else {
