@@ -52,3 +52,42 @@ func TestBlockUpdateIsTheFixedPoint(t *testing.T) {
 		})
 	}
 }
+
+func TestBeyondTheBestIsBetterThanBefore(t *testing.T) {
+	for _, link := range []Link{Exclusive, Independent} {
+		rapid.Check(t, func(t *rapid.T) {
+			k := rapid.IntRange(2, 6).Draw(t, "classes")
+			log := rapid.Float64Range(-25, 0) // small probabilities are where it goes wrong
+			p, best := make([]float32, k), make([]float64, k)
+			before := make([]float64, k)
+			for y := range best {
+				before[y], best[y] = log.Draw(t, "before"), log.Draw(t, "best")
+			}
+			if link == Exclusive {
+				link.probabilities(before, before)
+				link.probabilities(best, best)
+			} else {
+				for y := range best {
+					before[y], best[y] = math.Exp(before[y]), math.Exp(best[y])
+				}
+			}
+			for y, v := range before {
+				p[y] = float32(v)
+			}
+			relax := link.limit(rapid.Float64Range(1, 1.5).Draw(t, "relax"), p, best)
+			if relax < 1 {
+				t.Fatalf("it would stop on the way, at %g", relax)
+			}
+			after := make([]float32, k)
+			for y, v := range best {
+				after[y] = float32(v + (relax-1)*(v-float64(p[y])))
+				if after[y] < 0 || link == Independent && after[y] > 1 {
+					t.Fatalf("class %d goes from %g beyond %g to %g", y, p[y], v, after[y])
+				}
+			}
+			if was, is := link.divergence(p, best), link.divergence(after, best); is > was+1e-6 {
+				t.Fatalf("from %v beyond %v to %v: worse by %g than by %g", p, best, after, is, was)
+			}
+		})
+	}
+}

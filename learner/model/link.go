@@ -49,6 +49,22 @@ func (l Link) divergence(p []float32, r []float64) float64 {
 	return max(d, 0)
 }
 
+// limit is how many times the way from the probabilities p to the best ones, t, may be
+// gone, relax at most, which is 1 to 1.5, so that the end is better than p. A p is worse
+// than t by their divergence and kappa/2 |p - t|^2; of two on both sides of t the one
+// at half the distance is the better one, unless a probability there is below half
+// of t's.
+func (l Link) limit(relax float64, p []float32, t []float64) float64 {
+	for y, v := range p {
+		if d := float64(v) - t[y]; d > 0 {
+			relax = min(relax, 1+t[y]/(2*d))
+		} else if l == Independent && d < 0 {
+			relax = min(relax, 1-(1-t[y])/(2*d))
+		}
+	}
+	return relax
+}
+
 // tiny keeps logarithms finite.
 const tiny = 1e-12
 

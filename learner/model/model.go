@@ -258,10 +258,7 @@ func (m *Model) predict(x feature.Vector) {
 }
 
 // improve moves one example to its optimum given all others, or relax times as far,
-// from 1 to below 2. The dual objective rises in any case: a distribution p is worse
-// than the optimum t by KL(p, t) + kappa/2 |p - t|^2, and of two on the two sides
-// of t the one at half the distance is the better one, if none of its
-// probabilities is below half of t's.
+// from 1 to 1.5, as long as the dual objective rises.
 func (m *Model) improve(r *row, relax float64) {
 	x := m.w.expand(r.X)
 	m.predict(x)
@@ -274,13 +271,7 @@ func (m *Model) improve(r *row, relax float64) {
 	}
 	m.link.solve(t, kappa, r.p, m.u)
 	c := r.Weight / m.settings.Ridge
-	for y, old := range r.p {
-		if d := float64(old) - t[y]; d > 0 {
-			relax = min(relax, 1+t[y]/(2*d))
-		} else if m.link == Independent && d < 0 {
-			relax = min(relax, 1-(1-t[y])/(2*d))
-		}
-	}
+	relax = m.link.limit(relax, r.p, t)
 	var moved float64
 	for y, old := range r.p {
 		r.p[y] = float32(t[y] + (relax-1)*(t[y]-float64(old)))
