@@ -127,7 +127,10 @@ func (q *question) choose(p []float64, none float64) []string {
 			said = append(said, q.labels[y])
 		}
 	}
-	if best := top(p); len(said) == 0 && (q.control.Required || p[best] > none) {
+	if len(said) > 0 {
+		return said
+	}
+	if best := top(p); q.control.Required || p[best] > none {
 		said = append(said, q.labels[best])
 	}
 	return said

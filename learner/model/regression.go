@@ -248,7 +248,7 @@ func (r *Regression) rebuild() {
 
 func (r *Regression) changed() {
 	r.restart()
-	r.fit.bound, r.sums = math.Inf(1), sums{}
+	r.fit.bound = math.Inf(1)
 }
 
 // Bound is the most by which a value can differ from the exact optimum's, in

@@ -33,7 +33,7 @@ func (m *Model) Bound() float64 {
 
 func (m *Model) changed() {
 	m.restart()
-	m.bound, m.gap = math.Inf(1), 0
+	m.bound = math.Inf(1)
 }
 
 // ofMean is the share of the mean gap below which an example waits for a later sweep:
