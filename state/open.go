@@ -15,6 +15,8 @@ import (
 
 	"go.etcd.io/bbolt"
 	bbolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/hone-ml/hone/internal/fsutil"
 )
 
 const (
@@ -129,22 +131,9 @@ func (s *Store) prepare(dir, path string, created bool) error {
 		return err
 	}
 	if created {
-		return syncDir(dir)
+		return fsutil.SyncDir(dir)
 	}
 	return nil
-}
-
-// syncDir makes a new file's name durable: its content alone does not outlive a
-// power failure.
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 type owner struct {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/fsutil"
 	"github.com/hone-ml/hone/state"
 )
 
@@ -34,7 +35,7 @@ LABEL_STUDIO_API_KEY, the token that Label Studio gave: keep it as you keep that
 		if _, err := os.Lstat(file); err == nil && !*force {
 			return fmt.Errorf("%s is there already: name another file, or give --force to replace it", file)
 		}
-		n, err := writeWhole(file, func(w io.Writer) error { return cl.Backup(cmd.Context(), w) })
+		n, err := fsutil.Write(file, func(w io.Writer) error { return cl.Backup(cmd.Context(), w) })
 		if err != nil {
 			return err
 		}
@@ -101,7 +102,7 @@ func restore(ctx context.Context, file, dir string, force bool) error {
 	}
 	defer func() { _ = os.RemoveAll(trial) }()
 	copied := filepath.Join(trial, database)
-	if _, err := writeWhole(copied, func(w io.Writer) error { return copyAll(ctx, w, in) }); err != nil {
+	if _, err := fsutil.Write(copied, func(w io.Writer) error { return copyAll(ctx, w, in) }); err != nil {
 		return err
 	}
 	if err := opens(ctx, trial); err != nil {
@@ -125,7 +126,7 @@ func restore(ctx context.Context, file, dir string, force bool) error {
 			return err
 		}
 	}
-	return errors.Join(os.Rename(copied, target), syncDir(dir))
+	return errors.Join(os.Rename(copied, target), fsutil.SyncDir(dir))
 }
 
 // opens reads every project of a database once.
@@ -169,40 +170,3 @@ func copyAll(ctx context.Context, w io.Writer, r io.Reader) error {
 type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
-
-// writeWhole writes a file that appears only when it is complete and on disk,
-// readable for its owner alone.
-func writeWhole(file string, write func(io.Writer) error) (size int64, err error) {
-	dir := filepath.Dir(file)
-	tmp, err := os.CreateTemp(dir, "."+filepath.Base(file)+"-*") // 0600
-	if err != nil {
-		return 0, err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, tmp.Close(), os.Remove(tmp.Name()))
-		}
-	}()
-	if err = write(tmp); err != nil {
-		return 0, err
-	}
-	if size, err = tmp.Seek(0, io.SeekCurrent); err != nil {
-		return 0, err
-	}
-	if err = tmp.Sync(); err != nil {
-		return 0, err
-	}
-	if err = os.Rename(tmp.Name(), file); err != nil {
-		return 0, err
-	}
-	return size, errors.Join(tmp.Close(), syncDir(dir))
-}
-
-// syncDir makes a new name in a directory outlive a power failure.
-func syncDir(dir string) error {
-	d, err := os.Open(dir) // #nosec G304 -- named by the user
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
