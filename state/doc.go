@@ -1,6 +1,7 @@
 // Package state is hone's memory on disk: one bbolt file that holds, for every
 // project, the tasks, the annotations as Label Studio last stated them, the
-// learner's checkpoint and versions, and how far a reconcile has read.
+// learner's checkpoint and versions, and how far a reconcile has read. How to reach
+// Label Studio is in a small file of its own, so that a backup never holds a token.
 //
 // What is stored is a function of the set of statements heard (event.Changed),
 // not of their order, their batches, or how often they were heard:

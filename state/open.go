@@ -41,21 +41,27 @@ type Options struct {
 	LockTimeout time.Duration
 	// Now is the clock, time.Now if nil.
 	Now func() time.Time
+
+	// step is called after each step of moving the credential; a test ends there.
+	step func(done string)
 }
 
 // Store is the open file. All methods are safe for concurrent use; reads never
 // wait for writes. The deltas of one project must come from one writer: nothing
 // else may commit a delta of that project between its Plan and its Commit.
 type Store struct {
-	db    *bbolt.DB
-	owner string
-	now   func() time.Time
-	close sync.Once
+	db         *bbolt.DB
+	owner      string
+	credential string
+	now        func() time.Time
+	close      sync.Once
 }
 
 // Open opens DIR/hone.db, creating the directory (0700) and the file (0600) if
-// need be, and migrates it to this hone's schema. It wraps ErrInUse when another
-// process has the file, and refuses a file that a newer hone wrote.
+// need be, and migrates it to this hone's schema. A credential in the file, where
+// older hones kept it, moves to DIR/label-studio.json, and the file is written anew
+// without it. Open wraps ErrInUse when another process has the file, and refuses a
+// file that a newer hone wrote.
 func Open(dir string, o Options) (*Store, error) {
 	if o.LockTimeout <= 0 {
 		o.LockTimeout = defaultLockTimeout
@@ -66,6 +72,17 @@ func Open(dir string, o Options) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("create the data directory: %w", err)
 	}
+	for {
+		if s, err := openOnce(dir, o); !errors.Is(err, errReplaced) {
+			return s, err
+		}
+	}
+}
+
+// errReplaced says that the file that was opened is no longer the one of that name.
+var errReplaced = errors.New("it was replaced meanwhile")
+
+func openOnce(dir string, o Options) (*Store, error) {
 	path := filepath.Join(dir, fileName)
 	owner := filepath.Join(dir, ownerName)
 	_, statErr := os.Stat(path)
@@ -82,35 +99,46 @@ func Open(dir string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, openError(path, owner, err)
 	}
-	s := &Store{db: db, owner: owner, now: o.Now}
-	if err := s.prepare(dir, path, errors.Is(statErr, os.ErrNotExist)); err != nil {
-		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), s.Close())
+	s := &Store{db: db, owner: owner, credential: filepath.Join(dir, CredentialFile), now: o.Now}
+	err = s.prepare(dir, path, errors.Is(statErr, os.ErrNotExist))
+	if err == nil {
+		err = s.moveCredential(path, o.step)
+	}
+	if err != nil {
+		return nil, errors.Join(openError(path, owner, err), s.Close())
 	}
 	return s, nil
 }
 
 var errDamaged = errors.New("its pages do not fit together")
 
-// openFile opens the file and finds out whether it is all there. bbolt reads it
-// as memory and trusts it: a copy that was cut short would otherwise end the
-// process, here or at some later read.
+// openFile opens the file and finds out whether it is all there, and still there.
 func openFile(path string, opts *bbolt.Options) (db *bbolt.DB, err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if r := recover(); r != nil {
-			db, err = nil, fmt.Errorf("%w: %v", errDamaged, r)
-		}
-	}()
-	if db, err = bbolt.Open(path, 0o600, opts); err != nil {
-		return nil, err
+	var f *os.File
+	with := *opts
+	with.OpenFile = func(name string, flag int, mode os.FileMode) (_ *os.File, err error) {
+		f, err = os.OpenFile(name, flag, mode)
+		return f, err
 	}
-	var want int64
-	err = db.View(func(tx *bbolt.Tx) error { want = tx.Size(); return nil })
-	if err == nil {
-		var fi os.FileInfo
-		if fi, err = os.Stat(path); err == nil && fi.Size() < want {
+	err = unlessDamaged(func() error {
+		if db, err = bbolt.Open(path, 0o600, &with); err != nil {
+			return err
+		}
+		var want int64
+		if err = db.View(func(tx *bbolt.Tx) error { want = tx.Size(); return nil }); err != nil {
+			return err
+		}
+		fi, err := f.Stat()
+		if err == nil && fi.Size() < want {
 			err = fmt.Errorf("%w: it has %d of %d bytes", errDamaged, fi.Size(), want)
 		}
+		return err
+	})
+	if db == nil {
+		return nil, err
+	}
+	if err == nil {
+		err = stillThere(f, path)
 	}
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
@@ -118,10 +146,38 @@ func openFile(path string, opts *bbolt.Options) (db *bbolt.DB, err error) {
 	return db, nil
 }
 
+// unlessDamaged does something with a bbolt file. bbolt reads it as memory and
+// trusts it: a copy that was cut short would otherwise end the process, here or at
+// some later read.
+func unlessDamaged(do func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%w: %v", errDamaged, r)
+		}
+	}()
+	return do()
+}
+
+// stillThere tells whether an open file is the one of that name. The lock is on the
+// file, not on its name: whoever waited for it while another hone rewrote the file
+// holds one that nobody will open again.
+func stillThere(f *os.File, path string) error {
+	have, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	there, err := os.Stat(path)
+	if err == nil && !os.SameFile(have, there) {
+		err = errReplaced
+	}
+	return err
+}
+
 func (s *Store) prepare(dir, path string, created bool) error {
 	if fi, err := os.Stat(path); err == nil && fi.Mode().Perm()&0o077 != 0 {
-		// It holds a token. Mounts with fixed modes refuse this; then there is
-		// nothing to be done here.
+		// It holds what people wrote. Mounts with fixed modes refuse this; then there
+		// is nothing to be done here.
 		_ = os.Chmod(path, 0o600)
 	}
 	if err := s.writeOwner(); err != nil {
@@ -175,7 +231,7 @@ func openError(path, ownerPath string, err error) error {
 func (s *Store) DB() *bbolt.DB { return s.db }
 
 // Backup writes a consistent copy of the whole file to w, while hone goes on.
-// The copy holds the token that Label Studio gave. A slow w makes the file grow
+// No credential is in it, nor ever was in a page of it that is now free. A slow w makes the file grow
 // meanwhile, since no page the copy needs is reused.
 func (s *Store) Backup(w io.Writer) error {
 	err := s.db.View(func(tx *bbolt.Tx) error {

@@ -29,6 +29,8 @@ func TestMain(m *testing.M) {
 		holdFile(dir)
 	case "write":
 		writeForever(dir)
+	case "move":
+		moveUntil(dir)
 	default:
 		os.Exit(m.Run())
 	}

@@ -14,7 +14,7 @@ import (
 //
 //	state
 //	  schema                   version of this layout
-//	  settings/                credential
+//	  settings/                until the file is rewritten without it: credential, then rewrite
 //	  vectors/<encoder>/       hash of a text -> its vector; only where encoding is slow
 //	  projects/
 //	    <project>/
@@ -34,7 +34,10 @@ var (
 	keyProjects = []byte("projects")
 	keyVectors  = []byte("vectors")
 
+	// Where older hones kept the credential, and the mark that it has left but that
+	// freed pages may still hold it.
 	keyCredential = []byte("credential")
+	keyRewrite    = []byte("rewrite")
 
 	keyMeta       = []byte("meta")
 	keyCheckpoint = []byte("checkpoint")

@@ -2,7 +2,6 @@ package state
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -85,75 +84,6 @@ func (s *Store) Forget(ctx context.Context, p event.ProjectID) error {
 	})
 	if err != nil {
 		return fmt.Errorf("forget project %d: %w", p, err)
-	}
-	return nil
-}
-
-// Credential is how to reach Label Studio, as its /setup call said. It prints
-// and marshals without the token.
-type Credential struct {
-	// Host is Label Studio's URL as it knows itself.
-	Host string
-	// Token is the access token it handed over; it may be of no use.
-	Token string
-	// At is when it was heard.
-	At time.Time
-}
-
-// String leaves out the token.
-func (c Credential) String() string {
-	if c.Token == "" {
-		return c.Host + " (no token)"
-	}
-	return c.Host + " (token withheld)"
-}
-
-// GoString leaves out the token.
-func (c Credential) GoString() string { return "state.Credential{" + c.String() + "}" }
-
-// MarshalJSON leaves out the token.
-func (c Credential) MarshalJSON() ([]byte, error) { return json.Marshal(c.String()) }
-
-type credentialRecord struct {
-	Host  string    `json:"host"`
-	Token string    `json:"token"`
-	At    time.Time `json:"at,omitzero"`
-}
-
-// Credential returns what SetCredential stored last, zero when nothing was.
-func (s *Store) Credential(ctx context.Context) (Credential, error) {
-	var r credentialRecord
-	if err := ctx.Err(); err != nil {
-		return Credential{}, err
-	}
-	err := s.db.View(func(tx *bbolt.Tx) error {
-		v := tx.Bucket(keyRoot).Bucket(keySettings).Get(keyCredential)
-		if v == nil {
-			return nil
-		}
-		return decodeJSON("credential", v, &r)
-	})
-	return Credential(r), err
-}
-
-// SetCredential stores the credential, durably; a zero one deletes it.
-func (s *Store) SetCredential(ctx context.Context, c Credential) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	v, err := encodeJSON(credentialRecord(c))
-	if err != nil {
-		return fmt.Errorf("store the credential: %w", err)
-	}
-	err = s.db.Update(func(tx *bbolt.Tx) error {
-		b := tx.Bucket(keyRoot).Bucket(keySettings)
-		if c == (Credential{}) {
-			return b.Delete(keyCredential)
-		}
-		return b.Put(keyCredential, v)
-	})
-	if err != nil {
-		return fmt.Errorf("store the credential: %w", err)
 	}
 	return nil
 }
