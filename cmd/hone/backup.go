@@ -20,8 +20,10 @@ func newBackup(c *cli) *cobra.Command {
 		Use:   "backup FILE",
 		Short: "Write a copy of the running hone's database to FILE",
 		Long: `Write a consistent copy of the running hone's database to FILE while it goes on.
-The file appears only when it is complete. It holds what was learned and, without
-LABEL_STUDIO_API_KEY, the token that Label Studio gave: keep it as you keep that.`,
+The file appears only when it is complete. It holds what was learned, the texts
+and annotations included, but no secret: neither the token that Label Studio gave,
+which is in label-studio.json in the data directory, nor any key, password or
+webhook secret of the configuration.`,
 		Example: "  hone backup hone-$(date +%F).db",
 		Args:    cobra.ExactArgs(1),
 	}
@@ -51,7 +53,12 @@ func newRestore(c *cli) *cobra.Command {
 		Short: "Put a backup in the place of the data directory's database",
 		Long: `Put a backup in the place of the data directory's database. hone must not be
 running there. Started again, it reconciles: what was labelled since the backup is
-learned from Label Studio.`,
+learned from Label Studio.
+
+A backup holds no token. The one that Label Studio gave stays in a data directory
+that has it; restored elsewhere, hone needs LABEL_STUDIO_URL and
+LABEL_STUDIO_API_KEY, or that somebody presses "Validate and Save" for hone once
+more in Label Studio under Settings > Model.`,
 		Example: `  hone restore hone-2026-11-23.db
   hone restore hone-2026-11-23.db --data-dir /var/lib/hone --force`,
 		Args: cobra.ExactArgs(1),
@@ -109,7 +116,9 @@ func restore(ctx context.Context, file, dir string, force bool) error {
 		return fmt.Errorf("%s is not a backup that this hone can read: %w", file, err)
 	}
 	target := filepath.Join(dir, database)
-	if _, err := os.Lstat(target); err == nil {
+	_, err = os.Lstat(target)
+	there := err == nil
+	if there {
 		// Whoever holds the lock is running. It is let go of before the file is
 		// moved, because a lock does not outlive its file's name.
 		old, err := state.Open(dir, state.Options{})
@@ -122,11 +131,30 @@ func restore(ctx context.Context, file, dir string, force bool) error {
 			}
 		}
 		// One that cannot be opened is a reason to restore, not to refuse.
+	}
+	if err := takeCredential(trial, dir); err != nil {
+		return fmt.Errorf("the token in the backup: %w", err)
+	}
+	if there {
 		if err := os.Rename(target, filepath.Join(dir, replaced)); err != nil {
 			return err
 		}
 	}
 	return errors.Join(os.Rename(copied, target), fsutil.SyncDir(dir))
+}
+
+// takeCredential moves the token of an older hone's backup, which opening it has put
+// beside it. The one that is there already is newer than any backup.
+func takeCredential(from, to string) error {
+	target := filepath.Join(to, state.CredentialFile)
+	if _, err := os.Lstat(target); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	err := os.Rename(filepath.Join(from, state.CredentialFile), target)
+	if errors.Is(err, os.ErrNotExist) { // as in every backup of this hone
+		return nil
+	}
+	return err
 }
 
 // opens reads every project of a database once.
