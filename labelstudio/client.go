@@ -155,7 +155,7 @@ func parseBase(s string) (*url.URL, error) {
 	case u.User != nil:
 		return nil, errors.New("the Label Studio URL contains a user name or password; Label Studio's API takes a token only" + fix)
 	case u.Scheme != "http" && u.Scheme != "https", u.Host == "", u.Hostname() == "":
-		return nil, fmt.Errorf("the Label Studio URL %q has no http:// or https:// and host%s", u.Redacted(), fix)
+		return nil, fmt.Errorf("the Label Studio URL %q has no http:// or https:// and host%s", WithoutUserInfo(u.String()), fix)
 	case u.RawQuery != "" || u.Fragment != "" || u.ForceQuery:
 		return nil, errors.New("the Label Studio URL contains a query or fragment" + fix)
 	}
@@ -167,7 +167,7 @@ func parseBase(s string) (*url.URL, error) {
 
 // call describes one request.
 type call struct {
-	op     string // for errors: "create prediction"
+	op     string // for errors, without user info: "create prediction"
 	method string
 	path   string // below the base, starting with /
 	query  url.Values
@@ -179,6 +179,8 @@ type call struct {
 	repeatable bool
 	// anonymous sends no credential.
 	anonymous bool
+	// private is what else of the body must not be in an error.
+	private []Secret
 	// into decodes the body of a success; nil discards it.
 	into func(io.Reader, http.Header) error
 }

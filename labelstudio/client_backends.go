@@ -2,7 +2,9 @@ package labelstudio
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -10,7 +12,8 @@ import (
 	"github.com/hone-ml/hone/event"
 )
 
-// Backend is an ML backend registered with a project.
+// Backend is an ML backend registered with a project. Its URL's user info is left
+// out when it is printed, not when it is encoded as JSON.
 type Backend struct {
 	ID      int64           `json:"id"`
 	Project event.ProjectID `json:"project"`
@@ -18,13 +21,20 @@ type Backend struct {
 	Title   string          `json:"title"`
 	// State is CO connected, DI disconnected, ER error, TR training, PR predicting.
 	State string `json:"state"`
-	// Error is what Label Studio last complained of.
+	// Error is what Label Studio last complained of, without user info.
 	Error string `json:"error_message"`
 	// ModelVersion is what the backend's /setup last answered.
 	ModelVersion  string `json:"model_version"`
 	Interactive   bool   `json:"is_interactive"`
 	AuthMethod    string `json:"auth_method"`
 	BasicAuthUser string `json:"basic_auth_user"`
+}
+
+// Format keeps the URL's user info out of every kind of printing.
+func (b Backend) Format(f fmt.State, verb rune) {
+	type backend Backend // without this method
+	b.URL, b.Error = WithoutUserInfo(b.URL), scrub(b.Error)
+	printStruct(f, verb, backend(b))
 }
 
 // BackendWrite registers or changes an ML backend.
@@ -34,10 +44,20 @@ type BackendWrite struct {
 	Title       string          `json:"title,omitempty"`
 	Interactive bool            `json:"is_interactive"`
 	// User and Password are sent to the backend as Basic authentication; both or
-	// none.
+	// none. They win over the URL's user info.
 	User     string
 	Password Secret
 }
+
+// Format keeps the URL's user info out of every kind of printing.
+func (b BackendWrite) Format(f fmt.State, verb rune) {
+	type backendWrite BackendWrite // without this method
+	b.URL = WithoutUserInfo(b.URL)
+	printStruct(f, verb, backendWrite(b))
+}
+
+// private is what Label Studio's errors could repeat, and do.
+func (b BackendWrite) private() []Secret { return append(addressSecrets(b.URL), b.Password) }
 
 func (b BackendWrite) wire() map[string]any {
 	m := map[string]any{"project": b.Project, "url": b.URL, "is_interactive": b.Interactive}
@@ -60,26 +80,32 @@ func (c *Client) Backends(ctx context.Context, project event.ProjectID) ([]Backe
 		op: fmt.Sprintf("list ML backends of project %d", project), method: http.MethodGet, path: "/api/ml/",
 		query: url.Values{"project": {strconv.FormatInt(int64(project), 10)}}, into: decodeInto(&all),
 	})
+	for i := range all {
+		all[i].Error = scrub(all[i].Error)
+	}
 	return all, err
 }
 
 // AddBackend registers an ML backend. Label Studio calls its /health and /setup,
-// and by itself registers a webhook at <url>/webhook without headers and sets
-// the project's model_version to the backend's title.
+// and by itself registers a webhook at <url>/webhook, with the URL's user info
+// and without headers, and sets the project's model_version to the backend's
+// title. It makes no webhook, and says nothing, when CheckHookHost refuses the
+// URL or the project has one with exactly that URL.
 func (c *Client) AddBackend(ctx context.Context, b BackendWrite) (Backend, error) {
 	var answer Backend
-	err := c.do(ctx, call{op: fmt.Sprintf("add ML backend %s to project %d", b.URL, b.Project), method: http.MethodPost, path: "/api/ml/", body: b.wire(), into: decodeInto(&answer)})
+	err := c.do(ctx, call{op: fmt.Sprintf("add ML backend %s to project %d", WithoutUserInfo(b.URL), b.Project), method: http.MethodPost, path: "/api/ml/", body: b.wire(), private: b.private(), into: decodeBackend(&answer)})
 	return answer, err
 }
 
 // PatchBackend replaces a backend's settings. Project and URL are required:
-// without them Label Studio fails with 500.
+// without them Label Studio fails with 500. Another URL gets no webhook by
+// itself, and the old one's stays.
 func (c *Client) PatchBackend(ctx context.Context, id int64, b BackendWrite) (Backend, error) {
 	if b.Project == 0 || b.URL == "" {
 		return Backend{}, fmt.Errorf("change ML backend %d: project and URL must be given", id)
 	}
 	var answer Backend
-	err := c.do(ctx, call{op: fmt.Sprintf("change ML backend %d", id), method: http.MethodPatch, path: backendPath(id, ""), body: b.wire(), into: decodeInto(&answer)})
+	err := c.do(ctx, call{op: fmt.Sprintf("change ML backend %d", id), method: http.MethodPatch, path: backendPath(id, ""), body: b.wire(), private: b.private(), into: decodeBackend(&answer)})
 	return answer, err
 }
 
@@ -93,7 +119,7 @@ func (c *Client) DeleteBackend(ctx context.Context, id int64) error {
 // and returns what it found: State and Error say whether it can reach it.
 func (c *Client) ValidateBackend(ctx context.Context, id int64) (Backend, error) {
 	var answer Backend
-	err := c.do(ctx, call{op: fmt.Sprintf("validate ML backend %d", id), method: http.MethodGet, path: backendPath(id, ""), into: decodeInto(&answer)})
+	err := c.do(ctx, call{op: fmt.Sprintf("validate ML backend %d", id), method: http.MethodGet, path: backendPath(id, ""), into: decodeBackend(&answer)})
 	return answer, err
 }
 
@@ -102,6 +128,15 @@ func (c *Client) ValidateBackend(ctx context.Context, id int64) (Backend, error)
 // state tells.
 func (c *Client) TrainBackend(ctx context.Context, id int64) error {
 	return c.do(ctx, call{op: fmt.Sprintf("train ML backend %d", id), method: http.MethodPost, path: backendPath(id, "/train"), body: struct{}{}, slow: true})
+}
+
+// decodeBackend reads a backend; Label Studio's error in it quotes the URL.
+func decodeBackend(b *Backend) func(io.Reader, http.Header) error {
+	return func(r io.Reader, _ http.Header) error {
+		err := json.NewDecoder(r).Decode(b)
+		b.Error = scrub(b.Error)
+		return err
+	}
 }
 
 func backendPath(id int64, rest string) string {

@@ -99,7 +99,8 @@ func (c *Client) apiError(k call, res *http.Response) error {
 	}
 	switch err := json.Unmarshal(body, &answer); {
 	case err == nil:
-		e.Detail = c.auth.redact(shorten(detail(answer.Detail, answer.Validation)))
+		// Before it is shortened: a secret cut in two is not found.
+		e.Detail = shorten(c.auth.redact(scrub(detail(answer.Detail, answer.Validation), k.private...)))
 	case isHTML(res.Header) && res.StatusCode != http.StatusNotFound:
 		e.Detail = "a web page instead of JSON"
 	}
@@ -165,6 +166,12 @@ func fixFor(e *APIError) string {
 		return "check LABEL_STUDIO_API_KEY: copy a token from Account & Settings in Label Studio"
 	case e.Status == http.StatusForbidden && strings.Contains(d, "reserved network address"):
 		return "set SSRF_PROTECTION_ENABLED=false and ML_BLOCK_LOCAL_IP=false in Label Studio's environment and restart it"
+	case e.Status == http.StatusForbidden && strings.Contains(d, "provided url was not allowed"):
+		return "write the address like http://hone.internal:9090, and percent-encode what is special in its password"
+	case strings.Contains(d, "can't resolve hostname"):
+		return "use a name that Label Studio's own machine can look up, or its IPv4 address: it takes no IPv6 address for an ML backend"
+	case strings.Contains(d, "authentication parameters were either not provided or are incorrect"):
+		return "check the user name and password that Label Studio is to send to the ML backend"
 	}
 	return ""
 }
@@ -180,13 +187,16 @@ func (c *Client) transportError(k call, err error) error {
 	if errors.As(err, &redirect) {
 		return fmt.Errorf("%s: %w", k.op, err)
 	}
+	if unreadableRedirect(err) {
+		return fmt.Errorf("%s: %w", k.op, &redirectError{fmt.Sprintf("Label Studio at %s redirects to an address that cannot be read; set the Label Studio URL to the address that really serves it", c.base)})
+	}
 	return fmt.Errorf("%s: no answer from Label Studio at %s: %w", k.op, c.base, &noAnswer{err})
 }
 
 // noAnswer marks a failure below HTTP, for Retryable.
 type noAnswer struct{ err error }
 
-func (e *noAnswer) Error() string   { return e.err.Error() }
+func (e *noAnswer) Error() string   { return scrub(e.err.Error()) } // it may quote where a redirect led
 func (e *noAnswer) Unwrap() error   { return e.err }
 func (e *noAnswer) Timeout() bool   { return errors.Is(e.err, context.DeadlineExceeded) }
 func (e *noAnswer) Temporary() bool { return true }
@@ -195,6 +205,12 @@ func (e *noAnswer) Temporary() bool { return true }
 type redirectError struct{ reason string }
 
 func (e *redirectError) Error() string { return e.reason }
+
+// unreadableRedirect tells an error that quotes where a redirect leads, which is
+// no URL and may hold a password anywhere. The net/http package has no type for it.
+func unreadableRedirect(err error) bool {
+	return strings.Contains(err.Error(), "failed to parse Location header")
+}
 
 // checkRedirect follows a redirect only if it is a read and stays below the
 // configured address: anything else would hand the token to somebody else, or

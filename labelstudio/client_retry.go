@@ -38,7 +38,7 @@ func (c *Client) checkRetry(ctx context.Context, res *http.Response, err error) 
 	if err != nil {
 		again := retryableTransport(err, p.repeatable)
 		if again {
-			c.log.WithError(err).Debug("Label Studio did not answer")
+			c.log.WithError(&noAnswer{err}).Debug("Label Studio did not answer")
 		}
 		return again, nil
 	}
@@ -72,7 +72,7 @@ func retryableTransport(err error, repeatable bool) bool {
 		dns       *net.DNSError
 	)
 	switch {
-	case errors.As(err, &redirect),
+	case errors.As(err, &redirect), unreadableRedirect(err),
 		errors.As(err, &unknown), errors.As(err, &hostname), errors.As(err, &invalid),
 		errors.As(err, &cert), errors.As(err, &recordErr):
 		return false

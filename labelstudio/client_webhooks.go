@@ -11,8 +11,9 @@ import (
 	"github.com/hone-ml/hone/event"
 )
 
-// Webhook is a webhook registered with a project. Header values may be secrets:
-// they are left out when it is printed.
+// Webhook is a webhook registered with a project. Header values and the URL's
+// user info may be secrets: they are left out when it is printed, not when it is
+// encoded as JSON (the URL's).
 type Webhook struct {
 	ID      int64           `json:"id"`
 	Project event.ProjectID `json:"project"`
@@ -25,6 +26,22 @@ type Webhook struct {
 	// Headers are sent with every delivery; at most ten.
 	Headers map[string]Secret `json:"headers"`
 	Active  bool              `json:"is_active"`
+}
+
+// Format keeps the URL's user info out of every kind of printing.
+func (w Webhook) Format(f fmt.State, verb rune) {
+	type webhook Webhook // without this method
+	w.URL = WithoutUserInfo(w.URL)
+	printStruct(f, verb, webhook(w))
+}
+
+// private is what Label Studio's errors could repeat.
+func (w Webhook) private() []Secret {
+	secrets := addressSecrets(w.URL)
+	for _, v := range w.Headers {
+		secrets = append(secrets, v)
+	}
+	return secrets
 }
 
 // wire writes every field: in a PATCH Label Studio clears the actions that are
@@ -55,13 +72,14 @@ func (c *Client) Webhooks(ctx context.Context, project event.ProjectID) ([]Webho
 }
 
 // CreateWebhook registers a webhook; its ID is ignored. Webhooks without a
-// project cannot be made through the API.
+// project cannot be made through the API, nor such with a host that
+// CheckHookHost refuses.
 func (c *Client) CreateWebhook(ctx context.Context, w Webhook) (Webhook, error) {
 	if w.Project == 0 {
 		return Webhook{}, errors.New("create webhook: Label Studio makes no webhook without a project")
 	}
 	var answer Webhook
-	err := c.do(ctx, call{op: fmt.Sprintf("create webhook in project %d", w.Project), method: http.MethodPost, path: "/api/webhooks/", body: w.wire(), into: decodeInto(&answer)})
+	err := c.do(ctx, call{op: fmt.Sprintf("create webhook in project %d", w.Project), method: http.MethodPost, path: "/api/webhooks/", body: w.wire(), private: w.private(), into: decodeInto(&answer)})
 	return answer, err
 }
 
@@ -71,7 +89,7 @@ func (c *Client) UpdateWebhook(ctx context.Context, w Webhook) (Webhook, error) 
 	body := w.wire()
 	delete(body, "project")
 	var answer Webhook
-	err := c.do(ctx, call{op: fmt.Sprintf("change webhook %d", w.ID), method: http.MethodPatch, path: webhookPath(w.ID), body: body, into: decodeInto(&answer)})
+	err := c.do(ctx, call{op: fmt.Sprintf("change webhook %d", w.ID), method: http.MethodPatch, path: webhookPath(w.ID), body: body, private: w.private(), into: decodeInto(&answer)})
 	return answer, err
 }
 

@@ -1,0 +1,61 @@
+package labelstudio
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// shortSecret is how long a secret must be to be looked for in a text by
+// itself: shorter ones are in ordinary words too.
+const shortSecret = 4
+
+// userInfos are those of the URLs in a text. A password may hold a slash, with
+// which the URL is none; what follows the colon is no port then.
+var userInfos = regexp.MustCompile(`://(?:[^\s/?#]*|[^\s/?#:@]*:[0-9]*[^\s0-9/?#][^\s@]*)@`)
+
+// scrub takes user infos and the given secrets out of a text that Label Studio
+// or the network wrote.
+func scrub(text string, secrets ...Secret) string {
+	secrets = slices.Clone(secrets)
+	slices.SortFunc(secrets, func(a, b Secret) int { return cmp.Compare(len(b), len(a)) }) // one may be part of another
+	for _, s := range secrets {
+		if len(s) >= shortSecret {
+			text = strings.ReplaceAll(text, s.Reveal(), hidden)
+		}
+	}
+	return userInfos.ReplaceAllString(text, "://")
+}
+
+// addressSecrets are the ways in which an address's password may be quoted:
+// with the user, as it is written, and as it is meant.
+func addressSecrets(address string) []Secret {
+	_, meant, _ := UserInfo(address)
+	at := strings.LastIndexByte(address, '@')
+	if at < 0 || WithoutUserInfo(address) == address {
+		return nil
+	}
+	both := address[:at]
+	if p, ok := cutAddress(address); ok {
+		both = address[len(p.head) : len(address)-len(p.tail)-1]
+	} else if _, after, found := strings.Cut(both, "://"); found {
+		both = after
+	}
+	_, written, found := strings.Cut(both, ":")
+	if !found { // a mere user name, which may be a word of the text
+		return nil
+	}
+	return []Secret{Secret(both), Secret(written), meant}
+}
+
+// printStruct prints a struct as fmt does, for its Format method; %s prints the
+// fields too.
+func printStruct(f fmt.State, verb rune, v any) {
+	format := fmt.FormatString(f, verb)
+	if verb == 's' {
+		format = "%+v"
+	}
+	_, _ = fmt.Fprintf(f, format, v)
+}
