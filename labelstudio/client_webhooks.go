@@ -71,6 +71,14 @@ func (c *Client) Webhooks(ctx context.Context, project event.ProjectID) ([]Webho
 	return all, err
 }
 
+// AllWebhooks lists the webhooks of the token's whole organisation; Project is 0
+// in those that belong to none.
+func (c *Client) AllWebhooks(ctx context.Context) ([]Webhook, error) {
+	var all []Webhook
+	err := c.do(ctx, call{op: "list webhooks of all projects", method: http.MethodGet, path: "/api/webhooks/", into: decodeInto(&all)})
+	return all, err
+}
+
 // CreateWebhook registers a webhook; its ID is ignored. Webhooks without a
 // project cannot be made through the API, nor such with a host that
 // CheckHookHost refuses.
