@@ -2,6 +2,7 @@ package labelstudio
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -19,7 +20,9 @@ import (
 // Only URL and Token are required.
 type Options struct {
 	// URL is Label Studio's address, with its path prefix if it has one:
-	// "https://host/label-studio". The token is sent nowhere else.
+	// "https://host/label-studio". The token is sent nowhere else: a redirect to
+	// another host, port or scheme, or out of the prefix, is an error that names
+	// its target and is not followed.
 	URL string
 	// Token is a legacy token or a personal access token, told apart by itself.
 	// Empty sends no credential; only Version works then.
@@ -41,6 +44,10 @@ type Options struct {
 	// MaxRetryWait, with jitter. 0 means 200 ms and 10 s. A Retry-After from the
 	// server is honoured up to a minute.
 	RetryWait, MaxRetryWait time.Duration
+	// TLS says which certificates are trusted and shown, such as those of a
+	// private authority; nil trusts the system's. It is copied, and not looked at
+	// when there is a Transport.
+	TLS *tls.Config
 	// Transport replaces the network, for tests; nil is a pooled transport.
 	Transport http.RoundTripper
 }
@@ -114,6 +121,9 @@ func NewClient(o Options) (*Client, error) {
 	if transport == nil {
 		t := http.DefaultTransport.(*http.Transport).Clone()
 		t.MaxIdleConnsPerHost = o.MaxInFlight
+		if o.TLS != nil {
+			t.TLSClientConfig = o.TLS.Clone()
+		}
 		transport, c.closer = t, t.CloseIdleConnections
 	}
 	c.http = &retryablehttp.Client{
