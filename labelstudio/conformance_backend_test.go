@@ -24,6 +24,8 @@ type receiver struct {
 	got     []call
 	version string
 	slow    chan struct{} // nil, or /webhook waits for it
+	failing string        // paths that end in it are answered with fail
+	fail    int
 }
 
 type call struct {
@@ -38,8 +40,12 @@ func newReceiver(t *testing.T) *receiver {
 		body, _ := io.ReadAll(q.Body)
 		r.mu.Lock()
 		r.got = append(r.got, call{q.URL.Path, q.Header, body})
-		version, slow := r.version, r.slow
+		version, slow, failing, fail := r.version, r.slow, r.failing, r.fail
 		r.mu.Unlock()
+		if failing != "" && strings.HasSuffix(q.URL.Path, failing) {
+			w.WriteHeader(fail)
+			return
+		}
 		w.Header().Set("Content-Type", "application/json")
 		switch q.URL.Path {
 		case "/setup":

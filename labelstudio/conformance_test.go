@@ -30,13 +30,15 @@ func TestStandInConforms(t *testing.T) {
 type suite struct {
 	c   *labelstudio.Client
 	url string
+	// token is for what the client does not do.
+	token string
 }
 
 func conform(t *testing.T, url, token string) {
 	c, err := labelstudio.NewClient(labelstudio.Options{URL: url, Token: labelstudio.Secret(token)})
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
-	s := suite{c, url}
+	s := suite{c, url, token}
 	t.Run("account", s.account)
 	t.Run("projects", s.projects)
 	t.Run("pages of tasks", s.pages)
@@ -48,6 +50,12 @@ func conform(t *testing.T, url, token string) {
 	t.Run("slow webhook", s.slowWebhook)
 	t.Run("ML backend", s.backend)
 	t.Run("unreachable ML backend", s.deadBackend)
+	t.Run("hosts of webhooks", s.hookHosts)
+	t.Run("webhooks of all projects", s.allWebhooks)
+	t.Run("webhooks made by themselves", s.autoHooks)
+	t.Run("another address for an ML backend", s.movedBackend)
+	t.Run("credentials in addresses", s.userInfo)
+	t.Run("ML backends that answer errors", s.failingBackend)
 }
 
 func (s suite) project(t *testing.T, texts ...string) (event.ProjectID, []event.TaskID) {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -69,22 +71,37 @@ func (s *Server) call(b *backend, method, path string, body any, limit time.Dura
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	headers := map[string]string{}
-	if b.user != "" && b.pass != "" {
+	address, headers := strings.TrimRight(b.url, "/")+path, map[string]string{}
+	if b.user != "" && b.pass != "" { // wins over the URL's
 		headers["Authorization"] = "Basic " + base64.StdEncoding.EncodeToString([]byte(b.user+":"+b.pass))
+		address = withoutUserInfo(address)
 	}
-	status, answer, err := s.send(ctx, method, strings.TrimRight(b.url, "/")+path, "heartex/1.23.2", raw, headers)
+	status, answer, err := s.send(ctx, method, address, "heartex/1.23.2", raw, headers)
 	if err != nil {
 		return nil, err
 	}
 	if status < 200 || status > 299 {
-		return nil, fmt.Errorf("%d: %s", status, answer)
+		return nil, &statusError{status, strings.TrimRight(b.url, "/") + path}
 	}
 	var o obj
 	if err := json.Unmarshal(answer, &o); err != nil {
 		return nil, fmt.Errorf("the answer is no JSON object: %w", err)
 	}
 	return o, nil
+}
+
+// statusError quotes the URL with its credentials, as Label Studio does.
+type statusError struct {
+	status int
+	url    string
+}
+
+func (e *statusError) Error() string {
+	whose := "Server"
+	if e.status < 500 {
+		whose = "Client"
+	}
+	return fmt.Sprintf("%d %s Error: %s for url: %s", e.status, whose, http.StatusText(e.status), e.url)
 }
 
 func (s *Server) health(b *backend) error {
@@ -122,7 +139,19 @@ func (s *Server) updateState(b *backend) (version string, ready bool) {
 
 // validate is what adding and changing a backend do first.
 func (s *Server) validate(b *backend) *result {
-	if err := s.health(b); err != nil {
+	if bad := refusedBackend(b.url); bad != nil {
+		return bad
+	}
+	err := s.health(b)
+	var unknown *net.DNSError
+	if errors.As(err, &unknown) {
+		return new(unresolved(unknown.Name))
+	}
+	var answered *statusError
+	if errors.As(err, &answered) && answered.status == http.StatusUnauthorized {
+		return new(invalid("non_field_errors", "Able to connect to ML Server, but authentication parameters were either not provided or are incorrect."))
+	}
+	if err != nil {
 		return new(invalid("non_field_errors", fmt.Sprintf("Can't connect to ML backend %s, health check failed. Make sure it is up and your firewall is properly configured. Additional info: %v", b.url, err)))
 	}
 	if _, err := s.setup(b); err != nil {
@@ -204,16 +233,20 @@ func (s *Server) addBackend(r *request) result {
 	return result{status: http.StatusCreated, body: s.backendRow(b)}
 }
 
-// autoHook is the webhook nobody asked for: everything, no headers. It stays
-// when the backend goes.
+// autoHook is the webhook nobody asked for: everything, no headers, the URL's
+// credentials. It stays when the backend goes. A URL that no webhook may have
+// gets none, in silence.
 func (s *Server) autoHook(b *backend) {
-	url := strings.TrimRight(b.url, "/") + "/webhook"
+	address := strings.TrimRight(b.url, "/") + "/webhook"
+	if !validURL(address) {
+		return
+	}
 	for _, h := range s.hooks {
-		if h.project == b.project && h.url == url {
+		if h.project == b.project && h.url == address {
 			return
 		}
 	}
-	h := &hook{id: s.id("hook"), project: b.project, url: url, payload: true, all: true, active: true, actions: []string{}, headers: map[string]string{}}
+	h := &hook{id: s.id("hook"), project: b.project, url: address, payload: true, all: true, active: true, actions: []string{}, headers: map[string]string{}}
 	s.hooks[h.id] = h
 }
 

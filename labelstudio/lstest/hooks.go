@@ -96,6 +96,12 @@ func (s *Server) createHook(r *request) result {
 	if !found {
 		return failure(http.StatusNotFound, "Project not found.")
 	}
+	if b.URL == nil {
+		return invalid("url", "This field is required.")
+	}
+	if !validURL(*b.URL) {
+		return invalid("url", "Enter a valid URL.")
+	}
 	if b.Headers != nil && len(*b.Headers) > 10 {
 		return invalid("headers", "Too many headers. Maximum number of headers is 10.")
 	}
@@ -113,6 +119,9 @@ func (s *Server) patchHook(r *request) result {
 	var b hookBody
 	if bad := r.read(&b); bad != nil {
 		return *bad
+	}
+	if b.URL != nil && !validURL(*b.URL) {
+		return invalid("url", "Enter a valid URL.")
 	}
 	h.apply(b)
 	return ok(h.row())
@@ -171,9 +180,9 @@ func (s *Server) deliver(e *event) {
 }
 
 // send makes one outgoing request. Credentials in the address become Basic
-// authentication.
-func (s *Server) send(ctx context.Context, method, url, agent string, body []byte, headers map[string]string) (int, []byte, error) {
-	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
+// authentication, whatever the headers say; a user without a colon is ignored.
+func (s *Server) send(ctx context.Context, method, address, agent string, body []byte, headers map[string]string) (int, []byte, error) {
+	req, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
 	if err != nil {
 		return 0, nil, err
 	}
@@ -182,6 +191,10 @@ func (s *Server) send(ctx context.Context, method, url, agent string, body []byt
 	for k, v := range headers {
 		req.Header.Set(k, v)
 	}
+	if pass, colon := req.URL.User.Password(); colon {
+		req.SetBasicAuth(req.URL.User.Username(), pass)
+	}
+	req.URL.User = nil
 	res, err := s.out.Do(req)
 	if err != nil {
 		return 0, nil, err

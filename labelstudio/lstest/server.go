@@ -64,6 +64,7 @@ type Server struct {
 	accessLife  time.Duration
 	hookTimeout time.Duration
 	dropHooks   int
+	names       map[string]string
 	deliveries  []Delivery
 	requests    []Request
 }
@@ -85,7 +86,7 @@ func New() *Server {
 		accessLife: 300 * time.Second, hookTimeout: time.Second,
 	}
 	// Every call is a new connection, as Label Studio makes them.
-	s.out = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	s.out = &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: s.dial}}
 	s.addUser(Email, Token)
 	mux := http.NewServeMux()
 	s.routes(mux)
