@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,14 +27,14 @@ var ErrNotRunning = errors.New("hone is not running")
 type Client struct {
 	// Base is hone's address, such as http://127.0.0.1:9090.
 	Base string
-	// User and Password are hone's own Basic auth, empty when it has none.
-	User, Password string
-	HTTP           *http.Client
+	// Token is hone's admin token, empty where none is asked for.
+	Token string
+	HTTP  *http.Client
 }
 
 // BaseFromListen turns a listen address such as ":9090" into the URL at which
-// this machine reaches it.
-func BaseFromListen(listen string) (string, error) {
+// this machine reaches it, with https if it serves that.
+func BaseFromListen(listen string, https bool) (string, error) {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil {
 		return "", fmt.Errorf("listen address %q is not host:port: %w", listen, err)
@@ -41,13 +42,23 @@ func BaseFromListen(listen string) (string, error) {
 	if ip := net.ParseIP(host); host == "" || (ip != nil && ip.IsUnspecified()) {
 		host = "127.0.0.1"
 	}
-	return "http://" + net.JoinHostPort(host, port), nil
+	scheme := "http"
+	if https {
+		scheme = "https"
+	}
+	return scheme + "://" + net.JoinHostPort(host, port), nil
+}
+
+// List lists all projects, and what is wrong with hone as a whole.
+func (c *Client) List(ctx context.Context) (Listing, error) {
+	var out Listing
+	err := c.do(ctx, http.MethodGet, "/api/projects", nil, &out)
+	return out, err
 }
 
 // Projects lists all projects.
 func (c *Client) Projects(ctx context.Context) ([]Project, error) {
-	var out struct{ Projects []Project }
-	err := c.do(ctx, http.MethodGet, "/api/projects", nil, &out)
+	out, err := c.List(ctx)
 	return out.Projects, err
 }
 
@@ -115,6 +126,21 @@ func (c *Client) Doctor(ctx context.Context, id event.ProjectID) (Report, error)
 	return out, err
 }
 
+// Rotate replaces the secret of Label Studio's calls; the old one counts until every
+// registration carries the new one, which Rotation tells.
+func (c *Client) Rotate(ctx context.Context) (Rotation, error) {
+	var out Rotation
+	err := c.do(ctx, http.MethodPost, "/api/secret/rotate", struct{}{}, &out)
+	return out, err
+}
+
+// Rotation tells how far a new secret has come.
+func (c *Client) Rotation(ctx context.Context) (Rotation, error) {
+	var out Rotation
+	err := c.do(ctx, http.MethodGet, "/api/secret", nil, &out)
+	return out, err
+}
+
 // Health returns nil when hone answers /health.
 func (c *Client) Health(ctx context.Context) error {
 	var out map[string]any
@@ -175,12 +201,12 @@ func (c *Client) send(ctx context.Context, method, path string, in any) (*http.R
 	if in != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	if c.User != "" {
-		req.SetBasicAuth(c.User, c.Password)
+	if c.Token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.Token)
 	}
 	hc := c.HTTP
 	if hc == nil {
-		hc = direct
+		hc = Direct(nil)
 	}
 	resp, err := hc.Do(req)
 	if err != nil {
@@ -193,11 +219,14 @@ func (c *Client) send(ctx context.Context, method, path string, in any) (*http.R
 	return resp, nil
 }
 
-// direct goes to hone itself: through no proxy, and to nobody hone's place
-// redirects to, because the request may carry hone's password.
-var direct = &http.Client{
-	Transport:     &http.Transport{DisableKeepAlives: true},
-	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+// Direct returns an HTTP client that goes to hone itself: through no proxy, and to
+// nobody hone's place redirects to, because a request may carry hone's token. With
+// TLS, config says what certificate to expect.
+func Direct(config *tls.Config) *http.Client {
+	return &http.Client{
+		Transport:     &http.Transport{DisableKeepAlives: true, TLSClientConfig: config},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 }
 
 // noAnswer says what to do when nothing came back.
@@ -233,7 +262,7 @@ func answerError(resp *http.Response, base string) error {
 		return errors.New(e.Error)
 	}
 	if resp.StatusCode == http.StatusUnauthorized {
-		return fmt.Errorf("hone at %s wants its user and password: set BASIC_AUTH_USER and BASIC_AUTH_PASS", base)
+		return fmt.Errorf("hone at %s wants its admin token: give the right --data-dir, or set HONE_ADMIN_TOKEN", base)
 	}
 	return fmt.Errorf("%s answered %s; is that a hone?", base, resp.Status)
 }

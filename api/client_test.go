@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -70,8 +71,8 @@ func TestClientErrorsAreSentences(t *testing.T) {
 		says  string
 	}{
 		"hone's own sentence":  {answer(404, `{"error":"unknown project 3"}`), "unknown project 3"},
-		"hone's own with ML's": {answer(401, `{"error":"hone asks for a user and a password","detail":"x"}`), "asks for a user"},
-		"a bare 401":           {answer(401, ``), "BASIC_AUTH_USER and BASIC_AUTH_PASS"},
+		"hone's own with ML's": {answer(401, `{"error":"hone asks for its secret","detail":"x"}`), "asks for its secret"},
+		"a bare 401":           {answer(401, ``), "HONE_ADMIN_TOKEN"},
 		"another server":       {answer(404, `<html>not found`), "is that a hone?"},
 		"another server's 200": {answer(200, `<html>welcome`), "is that a hone?"},
 		"a redirect":           {answer(302, ``), "is that a hone?"},
@@ -80,10 +81,10 @@ func TestClientErrorsAreSentences(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := httptest.NewServer(http.HandlerFunc(tc.serve))
 			defer s.Close()
-			_, err := (&api.Client{Base: s.URL, User: user, Password: pass}).Project(t.Context(), 3)
+			_, err := (&api.Client{Base: s.URL, Token: token}).Project(t.Context(), 3)
 			require.ErrorContains(t, err, tc.says)
 			assert.NotErrorIs(t, err, api.ErrNotRunning)
-			assert.NotContains(t, err.Error(), pass)
+			assert.NotContains(t, err.Error(), token)
 		})
 	}
 }
@@ -116,11 +117,14 @@ func TestBaseFromListen(t *testing.T) {
 		":9090": "http://127.0.0.1:9090", "0.0.0.0:80": "http://127.0.0.1:80", "[::]:9090": "http://127.0.0.1:9090",
 		"127.0.0.2:1": "http://127.0.0.2:1", "hone.internal:9090": "http://hone.internal:9090", "[fe80::1]:9": "http://[fe80::1]:9",
 	} {
-		got, err := api.BaseFromListen(listen)
+		got, err := api.BaseFromListen(listen, false)
 		require.NoError(t, err)
 		assert.Equal(t, want, got)
+		got, err = api.BaseFromListen(listen, true)
+		require.NoError(t, err)
+		assert.Equal(t, strings.Replace(want, "http:", "https:", 1), got)
 	}
-	_, err := api.BaseFromListen("9090")
+	_, err := api.BaseFromListen("9090", false)
 	assert.ErrorContains(t, err, "9090")
 }
 

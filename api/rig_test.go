@@ -65,8 +65,17 @@ func (f *fake) note(format string, args ...any) {
 	f.asked = append(f.asked, fmt.Sprintf(format, args...))
 }
 
-func (f *fake) List(context.Context) ([]api.Project, error) {
-	return []api.Project{full()}, f.err()
+func (f *fake) List(context.Context) (api.Listing, error) {
+	return api.Listing{Projects: []api.Project{full()}}, f.err()
+}
+
+func (f *fake) Rotate() error {
+	f.note("rotate")
+	return f.err()
+}
+
+func (f *fake) Rotation() api.Rotation {
+	return api.Rotation{Rotating: true, Projects: []api.Registration{{Project: 3, Carries: true}, {Project: 4, Problem: "unreachable"}}}
 }
 
 func (f *fake) Get(_ context.Context, id event.ProjectID) (api.Project, error) {
@@ -145,25 +154,28 @@ type rig struct {
 	*api.Client
 }
 
-const user, pass = "hone", "sesame"
+const token = "sesame"
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	gin.SetMode(gin.ReleaseMode)
 	f := &fake{projects: map[event.ProjectID]api.Project{3: full(), 4: {ID: 4, Problems: []string{"the label config cannot be learned from"}}}}
 	e := gin.New()
-	(&api.Server{
-		Projects: f, Publisher: f, DeadLetters: letters{f}, Connector: f, Backup: f,
-		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hone_up 1\n") }),
-		Ready:   func() error { return f.ready }, Now: func() time.Time { return at },
-	}).Register(e, func(c *gin.Context) {
-		if u, p, _ := c.Request.BasicAuth(); u != user || p != pass {
+	e.Use(func(c *gin.Context) {
+		if c.GetHeader("Authorization") != "Bearer "+token && strings.HasPrefix(c.FullPath(), "/api") {
 			c.AbortWithStatusJSON(http.StatusUnauthorized, api.Error{Error: "who are you?"})
 		}
 	})
+	server := &api.Server{
+		Projects: f, Publisher: f, DeadLetters: letters{f}, Connector: f, Backup: f, Secrets: f,
+		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hone_up 1\n") }),
+		Ready:   func() error { return f.ready }, Now: func() time.Time { return at },
+	}
+	server.RegisterProbes(e)
+	server.Register(e)
 	s := httptest.NewServer(e)
 	t.Cleanup(s.Close)
-	return &rig{fake: f, t: t, http: s, Client: &api.Client{Base: s.URL, User: user, Password: pass}}
+	return &rig{fake: f, t: t, http: s, Client: &api.Client{Base: s.URL, Token: token}}
 }
 
 // call makes a bare request, with credentials.
@@ -171,7 +183,7 @@ func (r *rig) call(method, path, body string, change ...func(*http.Request)) (in
 	r.t.Helper()
 	q, err := http.NewRequestWithContext(r.t.Context(), method, r.http.URL+path, strings.NewReader(body))
 	require.NoError(r.t, err)
-	q.SetBasicAuth(user, pass)
+	q.Header.Set("Authorization", "Bearer "+token)
 	for _, c := range change {
 		c(q)
 	}

@@ -21,7 +21,7 @@ var ErrUnknownProject = errors.New("unknown project")
 // Projects reads what hone knows. Safe for concurrent use.
 type Projects interface {
 	// List returns all projects by id.
-	List(ctx context.Context) ([]Project, error)
+	List(ctx context.Context) (Listing, error)
 	// Get returns one project, or an error wrapping ErrUnknownProject.
 	Get(ctx context.Context, id event.ProjectID) (Project, error)
 	// Versions returns a project's versions, oldest first.
@@ -49,6 +49,12 @@ type Connector interface {
 	Doctor(ctx context.Context, id event.ProjectID) (Report, error)
 }
 
+// Secrets replaces the secret of Label Studio's calls.
+type Secrets interface {
+	Rotate() error
+	Rotation() Rotation
+}
+
 // Backuper writes a consistent copy of the whole database while hone goes on.
 type Backuper interface {
 	Backup(w io.Writer) error
@@ -61,6 +67,7 @@ type Server struct {
 	DeadLetters DeadLetters
 	Connector   Connector
 	Backup      Backuper
+	Secrets     Secrets
 	Metrics     http.Handler
 	// Ready returns nil once hone has loaded its models and follows its log.
 	Ready func() error
@@ -68,14 +75,18 @@ type Server struct {
 	Now func() time.Time
 }
 
-// Register adds the routes. Health and metrics stay open; everything under
-// /api goes through the given middleware (authentication).
-func (s *Server) Register(r gin.IRouter, protect ...gin.HandlerFunc) {
+// RegisterProbes adds the routes for whoever restarts hone.
+func (s *Server) RegisterProbes(r gin.IRouter) {
 	r.GET("/healthz", func(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"status": "ok"}) })
 	r.GET("/readyz", s.ready)
+}
+
+// Register adds /metrics and everything under /api. The router must ask for
+// credentials (access.Gate).
+func (s *Server) Register(r gin.IRouter) {
 	r.GET("/metrics", gin.WrapH(s.Metrics))
 
-	g := r.Group("/api", protect...)
+	g := r.Group("/api")
 	g.Use(guard)
 	g.GET("/projects", s.list)
 	g.GET("/projects/:id", s.get)
@@ -95,6 +106,8 @@ func (s *Server) Register(r gin.IRouter, protect ...gin.HandlerFunc) {
 	g.POST("/deadletters/drop", s.onLetters(s.DeadLetters.Drop))
 	g.GET("/doctor", s.doctor)
 	g.GET("/backup", s.backup)
+	g.GET("/secret", func(c *gin.Context) { c.JSON(http.StatusOK, s.Secrets.Rotation()) })
+	g.POST("/secret/rotate", s.rotate)
 }
 
 // maxBody bounds what is read of a request; the largest is a list of ids.
@@ -139,7 +152,15 @@ func (s *Server) list(c *gin.Context) {
 		fail(c, err)
 		return
 	}
-	c.JSON(http.StatusOK, gin.H{"projects": ps})
+	c.JSON(http.StatusOK, ps)
+}
+
+func (s *Server) rotate(c *gin.Context) {
+	if err := s.Secrets.Rotate(); err != nil {
+		fail(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, s.Secrets.Rotation())
 }
 
 func (s *Server) get(c *gin.Context) {

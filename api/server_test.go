@@ -28,7 +28,7 @@ func TestFieldNamesAreAContract(t *testing.T) {
 	r.projects[5] = api.Project{ID: 5, Heads: []api.Head{{Labels: []string{}}}, Queue: api.Queue{Tasks: []event.TaskID{}}}
 	for file, path := range map[string]string{
 		"project.json": "/api/projects/3", "project-empty.json": "/api/projects/5", "projects.json": "/api/projects",
-		"versions.json": "/api/projects/3/versions", "deadletters.json": "/api/deadletters", "doctor.json": "/api/doctor",
+		"secret.json": "/api/secret", "versions.json": "/api/projects/3/versions", "deadletters.json": "/api/deadletters", "doctor.json": "/api/doctor",
 	} {
 		status, body := r.call(http.MethodGet, path, "")
 		require.Equal(t, 200, status)
@@ -51,12 +51,12 @@ func TestReadingNothingIsNull(t *testing.T) {
 	}
 }
 
-func TestEveryRouteOfTheAPIAsksForThePassword(t *testing.T) {
+func TestEveryRouteOfTheAPIIsBehindTheGate(t *testing.T) {
 	r := newRig(t)
 	for _, q := range []string{
 		"GET /api/projects", "GET /api/projects/3", "GET /api/projects/3/versions", "POST /api/projects/3/connect", "POST /api/projects/3/retrain",
 		"POST /api/projects/3/reconcile", "POST /api/projects/3/rollback", "GET /api/deadletters", "POST /api/deadletters/replay",
-		"POST /api/deadletters/drop", "GET /api/doctor", "GET /api/backup",
+		"POST /api/deadletters/drop", "GET /api/doctor", "GET /api/backup", "GET /api/secret", "POST /api/secret/rotate",
 	} {
 		method, path, _ := strings.Cut(q, " ")
 		status, _ := r.call(method, path, "{}", func(q *http.Request) { q.Header.Del("Authorization") })

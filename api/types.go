@@ -55,6 +55,30 @@ type Project struct {
 	Problems []string `json:"problems,omitempty"`
 }
 
+// Listing is GET /api/projects.
+type Listing struct {
+	Projects []Project `json:"projects"`
+	// Problems are those of hone as a whole, each a sentence.
+	Problems []string `json:"problems,omitempty"`
+}
+
+// Rotation is GET /api/secret: how far the secret of Label Studio's calls has come
+// into its registrations. The secret itself is told to nobody.
+type Rotation struct {
+	// Rotating is true while an old secret still counts.
+	Rotating bool           `json:"rotating"`
+	Projects []Registration `json:"projects"`
+}
+
+// Registration is one project's registration in Label Studio.
+type Registration struct {
+	Project event.ProjectID `json:"project"`
+	// Carries is true once Label Studio is known to send the current secret;
+	// Problem is why it does not.
+	Carries bool   `json:"carries"`
+	Problem string `json:"problem,omitempty"`
+}
+
 // Head is the model of one control tag. Its scores are progressive: each label is
 // predicted before it is learned; the recent ones look about 50 labels back. Null:
 // no label yet, or none of its kind. Accuracy is the share of answers that were

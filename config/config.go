@@ -18,6 +18,27 @@ type Config struct {
 	// ShutdownTimeout bounds the wait for running work when hone is stopped.
 	ShutdownTimeout time.Duration `koanf:"shutdown_timeout"`
 
+	// Secret is what Label Studio's calls must carry; empty: DataDir/secret, made
+	// at the first start.
+	Secret Secret `koanf:"secret"`
+	// AdminToken opens /api and /metrics; empty: DataDir/admin-token, made at the
+	// first start. ViewToken only reads; empty: there is none.
+	AdminToken Secret `koanf:"admin_token"`
+	ViewToken  Secret `koanf:"view_token"`
+	// AdminListen, unless empty, is a second address for /api and /metrics, which
+	// Listen then does not serve.
+	AdminListen string `koanf:"admin_listen"`
+	// Insecure lets everybody call everything.
+	Insecure bool `koanf:"insecure"`
+	// AllowedHosts are names, beside those of the loopback addresses, that a
+	// request without a secret may name in its Host header where hone listens on
+	// a loopback address only.
+	AllowedHosts List `koanf:"allowed_hosts"`
+	// TrustedProxies are addresses and networks whose X-Forwarded headers are
+	// believed.
+	TrustedProxies List `koanf:"trusted_proxies"`
+
+	TLS         TLS         `koanf:"tls"`
 	BasicAuth   BasicAuth   `koanf:"basic_auth"`
 	LabelStudio LabelStudio `koanf:"label_studio"`
 	Webhook     Webhook     `koanf:"webhook"`
@@ -27,7 +48,22 @@ type Config struct {
 	Log         Log         `koanf:"log"`
 }
 
-// BasicAuth guards the ML-backend protocol and /api; both fields or neither.
+// TLS names files in PEM form.
+type TLS struct {
+	// Cert and Key are hone's own certificate, read again when they change; both
+	// or neither.
+	Cert string `koanf:"cert"`
+	Key  string `koanf:"key"`
+	// CA holds certificates that hone trusts beside the system's, to reach Label
+	// Studio.
+	CA string `koanf:"ca"`
+}
+
+// On reports whether hone serves HTTPS.
+func (t TLS) On() bool { return t.Cert != "" }
+
+// BasicAuth is a user and a password of the user's own choice, taken in place of
+// the secret; both fields or neither.
 type BasicAuth struct {
 	User     string `koanf:"user"`
 	Password Secret `koanf:"password"`

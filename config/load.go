@@ -23,8 +23,8 @@ type Sources struct {
 	File string
 	// Environ is as os.Environ returns it.
 	Environ []string
-	// Flags may be nil. Those read, when they were given: --listen, --data-dir
-	// and --debug.
+	// Flags may be nil. Those read, when they were given: --listen, --data-dir,
+	// --insecure and --debug.
 	Flags *pflag.FlagSet
 }
 
@@ -156,6 +156,9 @@ func (m *merged) flags(fs *pflag.FlagSet) {
 		case "data-dir":
 			m.from["data_dir"] = "flag --data-dir"
 			return "data_dir", f.Value.String()
+		case "insecure":
+			m.from["insecure"] = "flag --insecure"
+			return "insecure", f.Value.String()
 		case "debug":
 			if on, _ := parseBool(f.Value.String()); on {
 				m.from["log.level"] = "flag --debug"

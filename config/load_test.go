@@ -98,6 +98,9 @@ func TestLayers(t *testing.T) {
 // other has for every key a value that is valid and not the default.
 var other = map[string]string{
 	"listen": "127.0.0.1:7", "data_dir": "/tmp/x", "shutdown_timeout": "7s",
+	"secret": "0x1F", "admin_token": "0b1", "view_token": "1_000", "admin_listen": "127.0.0.1:8", "insecure": "yes",
+	"allowed_hosts": "hone.example, other", "trusted_proxies": "127.0.0.1, 10.0.0.0/8",
+	"tls.cert": "/tmp/c.pem", "tls.key": "/tmp/k.pem", "tls.ca": "/tmp/ca.pem",
 	"basic_auth.user": "u", "basic_auth.password": " 0123 ",
 	"label_studio.url": "https://ls.example/prefix", "label_studio.api_key": "0011",
 	"label_studio.timeout": "7s", "label_studio.slow_timeout": "7m", "label_studio.max_in_flight": "7", "label_studio.retries": "0",

@@ -69,6 +69,8 @@ func keys() []string {
 	return out
 }
 
+func (f field) list() bool { return f.typ == reflect.TypeFor[List]() }
+
 func (f field) secret() bool { return f.typ == reflect.TypeFor[Secret]() }
 
 // show is a value as a fault may print it.
@@ -96,6 +98,8 @@ func (f field) set(c *Config, text string) (problem, fix string) {
 	case Secret:
 		// Spaces may belong to a password; the end of a line never does.
 		v.Set(reflect.ValueOf(NewSecret(strings.TrimRight(text, "\r\n"))))
+	case List:
+		v.SetString(string(ParseList(text)))
 	case bool:
 		b, ok := parseBool(trimmed)
 		if !ok {

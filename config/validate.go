@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
@@ -83,12 +84,43 @@ func (k *checker) server() {
 	k.bad(c.DataDir == "", "data_dir", "is empty", "name a directory that hone may write to")
 	k.duration(c.ShutdownTimeout, "shutdown_timeout", time.Second, 10*time.Minute)
 
+	if c.AdminListen != "" {
+		problem = listenProblem(c.AdminListen)
+		k.bad(problem != "", "admin_listen", problem, `write an address of its own such as "127.0.0.1:9091"`)
+		k.bad(problem == "" && c.AdminListen == c.Listen && !strings.HasSuffix(c.Listen, ":0"), "admin_listen", "is the same as listen",
+			"choose another port, or leave it empty to serve everything on one")
+	}
+	k.credential(c.Secret, "secret")
+	k.credential(c.AdminToken, "admin_token")
+	k.credential(c.ViewToken, "view_token")
+	k.bad(c.ViewToken.IsSet() && c.ViewToken.Equal(c.AdminToken), "view_token", "is the same as admin_token",
+		"choose another: what only reads must not change anything")
+	k.bad(c.TLS.Cert != "" && c.TLS.Key == "", "tls.key", "is empty while tls.cert is set", "set both, or neither")
+	k.bad(c.TLS.Cert == "" && c.TLS.Key != "", "tls.cert", "is empty while tls.key is set", "set both, or neither")
+	for _, h := range c.AllowedHosts.Values() {
+		k.bad(strings.ContainsAny(h, "/@ ") || strings.Contains(h, "://"), "allowed_hosts", "holds something that is not a host name",
+			`write names without scheme and path, such as "hone.example"`)
+	}
+	for _, p := range c.TrustedProxies.Values() {
+		_, asNet := netip.ParsePrefix(p)
+		_, asAddr := netip.ParseAddr(p)
+		k.bad(asNet != nil && asAddr != nil, "trusted_proxies", "holds something that is neither an address nor a network",
+			`write addresses and networks, such as "127.0.0.1, 10.0.0.0/8"`)
+	}
+
 	k.bad(c.BasicAuth.User != "" && !c.BasicAuth.Password.IsSet(), "basic_auth.password",
 		"is empty while basic_auth.user is set", "set both, or neither")
 	k.bad(c.BasicAuth.User == "" && c.BasicAuth.Password.IsSet(), "basic_auth.user",
 		"is empty while basic_auth.password is set", "set both, or neither")
 	k.bad(strings.Contains(c.BasicAuth.User, ":"), "basic_auth.user",
 		"holds a colon, which HTTP Basic authentication cannot carry", "choose a name without one")
+}
+
+// credential checks a secret of hone's own: it travels in headers and addresses.
+func (k *checker) credential(s Secret, key string) {
+	v := s.Reveal()
+	k.bad(strings.ContainsFunc(v, func(r rune) bool { return r <= ' ' || r > '~' }), key,
+		"holds a space or a character that a header cannot carry", "use letters, digits and punctuation")
 }
 
 func listenProblem(listen string) string {

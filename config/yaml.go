@@ -88,6 +88,9 @@ func (l *yamlLayer) walk(n *yaml.Node, prefix string) map[string]any {
 			l.fault(v, key, "is a section", "write its keys below it, indented")
 		case section:
 			out[k.Value] = l.walk(v, key+".")
+		case v.Kind == yaml.SequenceNode && byKey[key].list():
+			out[k.Value] = l.join(v, key)
+			l.lines[key] = v.Line
 		case v.Kind != yaml.ScalarNode:
 			l.fault(v, key, "takes one value", "write it on one line after the colon")
 		default:
@@ -96,6 +99,19 @@ func (l *yamlLayer) walk(n *yaml.Node, prefix string) map[string]any {
 		}
 	}
 	return out
+}
+
+// join writes a sequence as the one text that other layers give.
+func (l *yamlLayer) join(n *yaml.Node, key string) string {
+	parts := make([]string, 0, len(n.Content))
+	for _, v := range n.Content {
+		if v.Kind != yaml.ScalarNode {
+			l.fault(v, key, "takes a list of plain values", "write each on a line of its own after a dash")
+			continue
+		}
+		parts = append(parts, v.Value)
+	}
+	return strings.Join(parts, ",")
 }
 
 func (l *yamlLayer) fault(n *yaml.Node, key, problem, fix string) {

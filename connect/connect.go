@@ -35,17 +35,28 @@ func (l *Link) Connect(ctx context.Context, p event.ProjectID, at string) (api.R
 	if u, err := url.Parse(at); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		return api.Report{}, &faultError{http.StatusBadRequest, fmt.Errorf("%q is not an address: give hone's as Label Studio sees it, such as http://hone.internal:9090", at)}
 	}
+	at = labelstudio.WithoutUserInfo(at) // hone knows its secret, and where it belongs
+	if err := labelstudio.CheckHookHost(at); err != nil {
+		return api.Report{}, &faultError{http.StatusBadRequest, err}
+	}
 	c, err := l.Client()
 	if err != nil {
 		return api.Report{}, &faultError{http.StatusConflict, err}
+	}
+	if err := l.challenge(ctx, at, true); err != nil {
+		return api.Report{}, &faultError{http.StatusBadRequest, fmt.Errorf("hone is not registered at %s: %w; give the address under which both Label Studio and hone's own machine reach hone", shown(at), err)}
 	}
 	if err := l.lock(ctx); err != nil {
 		return api.Report{}, err
 	}
 	defer l.unlock()
-	r := &registration{link: l, client: c, project: p, url: at, report: api.Report{Project: p}}
+	generation, _ := l.begin(p)
+	r := &registration{link: l, client: c, project: p, url: at, report: api.Report{Project: p}, refused: l.o.Refused().Calls}
 	if err := r.read(ctx); err != nil {
 		return api.Report{}, explain(err)
+	}
+	if b, i := r.backend(); i >= 0 {
+		r.url = b.URL // as it is spelled there
 	}
 	if cfg, err := labelstudio.ParseLabelConfig(r.of.LabelConfig); err != nil {
 		return api.Report{}, &faultError{http.StatusUnprocessableEntity, err}
@@ -68,14 +79,13 @@ func (l *Link) Connect(ctx context.Context, p event.ProjectID, at string) (api.R
 	if err := r.mendSampling(ctx, true); err != nil {
 		return r.report, explain(err)
 	}
+	l.settleRecord(p, generation, r.url, nil)
 	return r.report, nil
 }
 
 func (r *registration) mendBackend(ctx context.Context) error {
 	const name = "ML backend"
-	write := labelstudio.BackendWrite{
-		Project: r.project, URL: r.url, Title: title, Interactive: true, User: r.link.o.User, Password: r.link.o.Password,
-	}
+	write := r.write()
 	b, i := r.backend()
 	switch {
 	case i < 0:
@@ -84,20 +94,38 @@ func (r *registration) mendBackend(ctx context.Context) error {
 		}
 		i = len(r.backends)
 		r.say("ok", name, "", "added, at %s", shown(r.url))
-	case r.link.o.User != "" && (b.State == "ER" || b.BasicAuthUser != r.link.o.User):
-		// Label Studio does not tell the password it has; one that does not work
-		// shows as an error of /setup.
-		write.URL, write.Title, write.Interactive = b.URL, b.Title, b.Interactive
-		if _, err := r.client.PatchBackend(ctx, b.ID, write); err != nil {
-			return unreachable(err, b.URL)
+	case r.lacksSecret(b):
+		if err := r.giveSecret(ctx, b); err != nil {
+			return err
 		}
-		r.say("ok", name, "", "mended: it did not give hone's user and password")
 	default:
 		r.sayState(b)
 	}
 	if i > 0 {
 		r.say("warn", name, "remove the other backend in Settings > Model", "%s comes before hone, and Label Studio asks only the first", shown(r.backends[0].URL))
 	}
+	return nil
+}
+
+// write is hone's backend as hone registers it: the secret is in the fields that
+// Label Studio shows to nobody.
+func (r *registration) write() labelstudio.BackendWrite {
+	pair := r.link.o.Keys.Backend()
+	return labelstudio.BackendWrite{
+		Project: r.project, URL: labelstudio.WithoutUserInfo(r.url), Title: title, Interactive: true,
+		User: pair.User, Password: labelstudio.Secret(pair.Password),
+	}
+}
+
+// giveSecret makes Label Studio call hone's backend with the secret.
+func (r *registration) giveSecret(ctx context.Context, b labelstudio.Backend) error {
+	write := r.write()
+	write.URL, write.Title, write.Interactive = labelstudio.WithoutUserInfo(b.URL), b.Title, b.Interactive
+	if _, err := r.client.PatchBackend(ctx, b.ID, write); err != nil {
+		return unreachable(err, b.URL)
+	}
+	r.url = write.URL
+	r.say("ok", "ML backend", "", "mended: it %s", unsigned)
 	return nil
 }
 

@@ -1,6 +1,8 @@
 package connect
 
 import (
+	"bytes"
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -9,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/hone-ml/hone/access"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/labelstudio/lstest"
@@ -78,13 +81,13 @@ func TestConnectRemovesDoubledWebhooksAndNoOthers(t *testing.T) {
 	assert.ElementsMatch(t, []int64{keep, first}, ids)
 }
 
-func TestConnectLeavesOtherHeadersAndNeedsNoSecret(t *testing.T) {
-	r := newRig(t, func(o *Options) { o.Secret = "" })
+func TestConnectLeavesOtherHeaders(t *testing.T) {
+	r := newRig(t, nil)
 	r.addHook(func(h *labelstudio.Webhook) { h.Headers = map[string]labelstudio.Secret{"Authorization": "mine"} })
 	r.connect()
 	hs := r.hooks()
 	require.Len(t, hs, 1)
-	assert.Equal(t, map[string]labelstudio.Secret{"Authorization": "mine"}, hs[0].Headers)
+	assert.Equal(t, map[string]labelstudio.Secret{"Authorization": "mine", header: secret}, hs[0].Headers)
 }
 
 func TestConnectWarnsWhenAnotherBackendIsAskedFirst(t *testing.T) {
@@ -102,10 +105,10 @@ func TestConnectWarnsWhenAnotherBackendIsAskedFirst(t *testing.T) {
 	}
 }
 
-func TestConnectGivesBasicAuthToABackendThatLacksIt(t *testing.T) {
-	r := newRig(t, func(o *Options) { o.User, o.Password = "ls", "pw" })
+func TestConnectGivesTheSecretToABackendThatLacksIt(t *testing.T) {
+	r := newRig(t, nil)
 	b := r.paste()
-	r.locked(func() { r.pass = "pw" })
+	r.locked(func() { r.open = false })
 	rep := r.connect()
 	assert.False(t, rep.Failed(), "%+v", rep)
 	now, err := r.studio.ValidateBackend(t.Context(), b.ID)
@@ -121,11 +124,47 @@ func TestConnectGivesBasicAuthToABackendThatLacksIt(t *testing.T) {
 func TestConnectSaysThatLabelStudioNoLongerReachesHone(t *testing.T) {
 	r := newRig(t, nil)
 	r.connect()
-	r.hone.Close()
+	r.locked(func() { r.unreachable = true })
 	s, found := step(r.connect(), "ML backend")
 	require.True(t, found)
 	assert.Equal(t, "fail", s.Level)
 	assert.Contains(t, s.Fix, "--url")
+}
+
+// An address that is not this hone gets neither the token that Label Studio sends
+// to it, nor the annotations.
+func TestConnectRegistersOnlyWhatPassesTheChallenge(t *testing.T) {
+	r := newRig(t, nil)
+	other := access.NewIdentity()
+	for name, answer := range map[string]http.HandlerFunc{
+		"another hone": func(w http.ResponseWriter, q *http.Request) {
+			_ = json.NewEncoder(w).Encode(map[string]string{"status": "UP", "challenge": other.Sign(q.Header.Get(access.ChallengeHeader))})
+		},
+		"an ML backend": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"status":"UP"}`)) },
+		"an echo": func(w http.ResponseWriter, q *http.Request) {
+			_ = json.NewEncoder(w).Encode(map[string]string{"challenge": q.Header.Get(access.ChallengeHeader)})
+		},
+		"a redirect to hone": func(w http.ResponseWriter, q *http.Request) {
+			http.Redirect(w, q, r.hone.URL+q.URL.Path, http.StatusFound)
+		},
+		"much": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(bytes.Repeat([]byte(" "), 1<<20)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := httptest.NewServer(answer)
+			defer s.Close()
+			_, err := r.Connect(t.Context(), r.project, s.URL)
+			require.ErrorContains(t, err, "not this hone")
+			assert.Equal(t, http.StatusBadRequest, statusOf(err))
+		})
+	}
+	for _, at := range []string{"http://169.254.169.254", "http://[fe80::1]:9090", "http://0.0.0.0:9090"} {
+		_, err := r.Connect(t.Context(), r.project, at)
+		require.ErrorContains(t, err, "refused", at)
+	}
+	assert.Empty(t, r.hooks())
+	bs, err := r.studio.Backends(t.Context(), r.project)
+	require.NoError(t, err)
+	assert.Empty(t, bs)
 }
 
 // A webhook to an address that nobody answers would cost every annotator a
@@ -135,8 +174,8 @@ func TestConnectLeavesNoWebhookToAnAddressLabelStudioCannotReach(t *testing.T) {
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
 	_, err := r.Connect(t.Context(), r.project, gone.URL)
-	require.ErrorContains(t, err, "--url")
-	assert.Equal(t, http.StatusBadGateway, statusOf(err))
+	require.ErrorContains(t, err, "hone does not reach itself")
+	assert.Equal(t, http.StatusBadRequest, statusOf(err))
 	assert.Empty(t, r.hooks())
 	assert.Equal(t, labelstudio.SequentialSampling, r.sampling())
 }
@@ -150,6 +189,8 @@ func TestConnectRefusals(t *testing.T) {
 		says   string
 	}{
 		"no address":      {url: "hone:9090", status: 400, says: "http://hone.internal:9090"},
+		"no dot":          {url: "http://hone:9090", status: 400, says: "hone.internal"},
+		"an underscore":   {url: "http://hone_1.internal:9090", status: 400, says: "hone.internal"},
 		"another scheme":  {url: "ftp://hone", status: 400, says: "is not an address"},
 		"unknown project": {before: func(*rig) event.ProjectID { return 4711 }, status: 404, says: "no such project"},
 		"nothing configured": {
@@ -199,13 +240,16 @@ func TestConnectRefusals(t *testing.T) {
 	}
 }
 
-func TestConnectPrintsNoPassword(t *testing.T) {
+func TestConnectPrintsNoSecret(t *testing.T) {
 	r := newRig(t, nil)
-	r.locked(func() { r.pass = "sesame" })
 	rep, err := r.Connect(t.Context(), r.project, strings.Replace(r.hone.URL, "http://", "http://u:sesame@", 1))
 	require.NoError(t, err)
 	for _, s := range rep.Steps {
 		assert.NotContains(t, s.What+s.Fix, "sesame")
+		assert.NotContains(t, s.What+s.Fix, secret)
+	}
+	for _, h := range r.hooks() {
+		assert.NotContains(t, h.URL, "@", "a header carries the secret")
 	}
 }
 

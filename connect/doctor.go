@@ -139,15 +139,15 @@ func (r *registration) checkHooks(ctx context.Context) {
 	ours := r.ours()
 	switch len(ours) {
 	case 0:
-		r.say("fail", name, fmt.Sprintf("run `hone connect --project %d`", r.project), "Label Studio has none to %s: hone learns only by reconcile. If SSRF_PROTECTION_ENABLED is on, Label Studio leaves it out without a word", shown(r.hookURL()))
+		r.say("fail", name, fmt.Sprintf("run `hone connect --project %d`", r.project), "Label Studio has none to %s: hone learns only by reconcile%s", shown(r.hookURL()), r.whyNoHook())
 		return
 	case 1:
 	default:
 		r.say("warn", name, fmt.Sprintf("run `hone connect --project %d`, which removes the extra ones", r.project), "%d of them go to %s: every event comes several times, and each costs the annotator time", len(ours), shown(r.hookURL()))
 	}
 	faults := r.hookFaults(ours[0])
-	if !r.signed(ours[0]) {
-		faults = append(faults, r.unsigned())
+	if !r.link.carries(ours[0]) {
+		faults = append(faults, unsigned)
 	}
 	if len(faults) > 0 {
 		r.say("fail", name, fmt.Sprintf("run `hone connect --project %d`", r.project), "it %s", strings.Join(faults, ", "))
@@ -163,6 +163,15 @@ func (r *registration) checkHooks(ctx context.Context) {
 		return
 	}
 	r.say("ok", name, "", "active, to %s", shown(ours[0].URL))
+}
+
+// whyNoHook says why Label Studio made no webhook for the backend it has: it does
+// so without a word.
+func (r *registration) whyNoHook() string {
+	if err := labelstudio.CheckHookHost(r.url); err != nil {
+		return ". " + err.Error()
+	}
+	return ". If SSRF_PROTECTION_ENABLED is on, Label Studio leaves it out without a word"
 }
 
 func (r *registration) checkSampling(ctx context.Context) {
@@ -222,7 +231,7 @@ func (r *registration) checkCounters() {
 	}
 	n := r.link.o.Counters(r.project)
 	if n.Unsigned > 0 {
-		r.say("warn", "webhooks", fmt.Sprintf("run `hone connect --project %d`, which signs the hook", r.project), "%d came without the secret header since hone started and were refused; reconcile found what they said", n.Unsigned)
+		r.say("warn", "webhooks", fmt.Sprintf("run `hone connect --project %d`, which signs the hook", r.project), "%d came without the secret since hone started and were not believed; reconcile finds what they said", n.Unsigned)
 	}
 	if n.Duplicates > 0 {
 		r.say("warn", "webhooks", "look for a second webhook to hone under another address in Settings > Webhooks", "%d came twice since hone started; they had one effect", n.Duplicates)

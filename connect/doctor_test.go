@@ -124,7 +124,7 @@ func TestDoctorFindsEachFaultAndItsFix(t *testing.T) {
 			breakIt: func(r *rig) { r.addHook(func(*labelstudio.Webhook) {}) }, step: "webhook", level: "warn", what: "several times", fix: "removes the extra ones",
 		},
 		"unsigned": {
-			breakIt: func(r *rig) { r.changeHook(func(h *labelstudio.Webhook) { h.Headers = nil }) }, step: "webhook", level: "fail", what: header, fix: "hone connect",
+			breakIt: func(r *rig) { r.changeHook(func(h *labelstudio.Webhook) { h.Headers = nil }) }, step: "webhook", level: "fail", what: "secret", fix: "hone connect",
 		},
 		"inactive": {
 			breakIt: func(r *rig) { r.changeHook(func(h *labelstudio.Webhook) { h.Active = false }) }, step: "webhook", level: "fail", what: "is inactive", fix: "hone connect",

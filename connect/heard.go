@@ -2,14 +2,18 @@ package connect
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
 
 	"github.com/sirupsen/logrus"
 
+	"github.com/hone-ml/hone/access"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/netguard"
 	"github.com/hone-ml/hone/labelstudio"
 )
 
@@ -21,6 +25,10 @@ type Setup struct {
 	Token    labelstudio.Secret
 	// BackendURL is hone's address as Label Studio called it.
 	BackendURL string
+	// Proof is what the call's credential was worth.
+	Proof access.Proof
+	// Local is true when the call came from this machine.
+	Local bool
 }
 
 // adoptTimeout bounds trying a token; Label Studio's next /setup tries again.
@@ -34,6 +42,7 @@ const maxHosts = 10_000
 func (l *Link) Heard(s Setup) {
 	if h := hostOf(s.BackendURL); h != "" {
 		l.mu.Lock()
+		l.heard(s)
 		if _, known := l.hosts[s.Project]; known || len(l.hosts) < maxHosts {
 			l.hosts[s.Project] = h
 		}
@@ -92,6 +101,9 @@ func (l *Link) consider(ctx context.Context, s Setup) {
 		}
 	}
 	err := l.adopt(ctx, s)
+	if errors.Is(err, errUnregistered) {
+		return // Label Studio calls before the backend is listed, and again after
+	}
 	if ctx.Err() != nil && err != nil {
 		err = fmt.Errorf("hone got no answer from %s, which Label Studio calls its own address: %s", s.Hostname, remedy)
 	}
@@ -106,27 +118,36 @@ func (l *Link) consider(ctx context.Context, s Setup) {
 
 const remedy = "set LABEL_STUDIO_URL to its address as hone reaches it and LABEL_STUDIO_API_KEY to a token from Account & Settings, and restart hone"
 
-// adopt tries the token that /setup carried and works with it from then on.
+// adopt tries the token that /setup carried and works with it from then on, if
+// that Label Studio lists this hone among the project's backends: anybody who has
+// the secret may name any host.
 func (l *Link) adopt(ctx context.Context, s Setup) error {
 	if s.Token == "" {
 		return fmt.Errorf("/setup from %s carried no token: %s", s.Hostname, remedy)
 	}
-	c, err := l.newClient(s.Hostname, s.Token)
+	c, err := l.guardedClient(s.Hostname, s.Token, s.Local && isLoopbackHost(s.Hostname))
 	if err != nil {
 		return fmt.Errorf("the address %q in /setup is of no use: %w; %s", s.Hostname, err, remedy)
 	}
 	if _, err := c.WhoAmI(ctx); err != nil {
 		c.Close()
+		if netguard.IsBlocked(err) {
+			return fmt.Errorf("Label Studio calls itself %s, and hone does not follow that where a call from elsewhere says so: %s (%w)", s.Hostname, remedy, err)
+		}
 		if labelstudio.IsUnauthorized(err) || labelstudio.IsForbidden(err) {
 			return fmt.Errorf("the token that Label Studio at %s sends by itself does not work there; hone learns from webhooks but cannot set the queue: %s (%w)", s.Hostname, remedy, err)
 		}
 		return fmt.Errorf("hone does not reach %s, which Label Studio calls its own address: %s (%w)", s.Hostname, remedy, err)
 	}
+	if err := l.listed(ctx, c, s); err != nil {
+		c.Close()
+		return err
+	}
 	log := l.o.Logger.WithField("label_studio", s.Hostname)
 	if err := l.o.Vault.SetCredential(ctx, s.Hostname, s.Token); err != nil {
 		log.WithError(err).Warn("the Label Studio found by /setup works but could not be remembered for the next start")
 	}
-	if old := l.inUse.Swap(&access{c, s.Token}); old != nil {
+	if old := l.inUse.Swap(&tokened{c, s.Token}); old != nil {
 		old.Close()
 	}
 	log.Info("found Label Studio by its /setup call, and its token works")
@@ -139,6 +160,40 @@ func (l *Link) adopt(ctx context.Context, s Setup) error {
 		l.LookAfter(p)
 	}
 	return nil
+}
+
+// listed returns nil if the Label Studio lists hone among the project's backends,
+// under the address that it called.
+func (l *Link) listed(ctx context.Context, c *labelstudio.Client, s Setup) error {
+	backends, err := c.Backends(ctx, s.Project)
+	if err != nil {
+		return fmt.Errorf("the Label Studio at %s does not show the ML backends of project %d: %w", s.Hostname, s.Project, err)
+	}
+	for _, b := range backends {
+		if hostOf(b.URL) == hostOf(s.BackendURL) {
+			return nil
+		}
+	}
+	return errUnregistered
+}
+
+// isLoopbackHost reports whether an address names this machine, whoever reads it.
+func isLoopbackHost(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	return strings.EqualFold(u.Hostname(), "localhost") || (err == nil && ip.Unmap().IsLoopback())
+}
+
+// cause is an error without the request around it: the address is named already.
+func cause(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
 }
 
 // hostOf is an address's host and port as they can be compared, without the

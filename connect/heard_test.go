@@ -3,6 +3,7 @@ package connect
 import (
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -35,7 +36,7 @@ func TestSetupTeachesLabelStudio(t *testing.T) {
 	assert.Equal(t, r.ls.URL, url)
 	assert.Equal(t, lstest.Token, token.Reveal())
 
-	again, err := New(t.Context(), Options{Vault: r.vault})
+	again, err := New(t.Context(), Options{Vault: r.vault, Keys: r.keys})
 	require.NoError(t, err)
 	t.Cleanup(again.Close)
 	c, err = again.Client()
@@ -50,7 +51,7 @@ func TestUselessTokenIsAFaultUntilOneWorks(t *testing.T) {
 	r.ls.SetTokens(lstest.TokenSettings{PersonalAccessTokens: true})
 	r.running()
 	// The rig's own client has the legacy token too, so the test speaks for Label Studio.
-	setup := Setup{Project: r.project, Hostname: r.ls.URL, Token: lstest.Token, BackendURL: r.hone.URL}
+	setup := Setup{Project: r.project, Hostname: r.ls.URL, Token: lstest.Token, BackendURL: r.hone.URL, Local: true}
 	r.Heard(setup)
 	r.eventually("the fault says so", func() bool {
 		_, err := r.Client()
@@ -71,6 +72,7 @@ func TestUselessTokenIsAFaultUntilOneWorks(t *testing.T) {
 	assert.Contains(t, s.What, "does not work there")
 
 	r.ls.SetTokens(lstest.TokenSettings{PersonalAccessTokens: true, LegacyTokens: true})
+	r.paste()
 	r.eventually("the next /setup tries again", func() bool {
 		r.Heard(setup)
 		_, err := r.Client()
@@ -91,7 +93,7 @@ func TestAddressThatHoneDoesNotReachIsNotCalledABadToken(t *testing.T) {
 		{"://", "t", "of no use"},
 		{r.ls.URL, "", "carried no token"},
 	} {
-		r.consider(t.Context(), Setup{Project: 1, Hostname: tc.host, Token: tc.token})
+		r.consider(t.Context(), Setup{Project: 1, Hostname: tc.host, Token: tc.token, Local: true})
 		_, err := r.Client()
 		assert.ErrorContains(t, err, tc.says)
 		assert.ErrorContains(t, err, "LABEL_STUDIO_URL")
@@ -109,7 +111,7 @@ func TestNoTokenGoesToAnotherAddress(t *testing.T) {
 		w.WriteHeader(http.StatusUnauthorized)
 	}))
 	defer other.Close()
-	offer := Setup{Project: 1, Hostname: other.URL, Token: "theirs", BackendURL: "http://hone:9090"}
+	offer := Setup{Project: 1, Hostname: other.URL, Token: "theirs", BackendURL: "http://hone:9090", Local: true}
 
 	configured := newRig(t, nil)
 	configured.Heard(offer)
@@ -124,7 +126,8 @@ func TestNoTokenGoesToAnotherAddress(t *testing.T) {
 	assert.Positive(t, asked.Load())
 
 	learned := newRig(t, unconfigured)
-	learned.consider(t.Context(), Setup{Project: 1, Hostname: learned.ls.URL, Token: lstest.Token})
+	learned.paste()
+	learned.consider(t.Context(), Setup{Project: 1, Hostname: learned.ls.URL, Token: lstest.Token, BackendURL: learned.hone.URL, Local: true})
 	before := asked.Load()
 	learned.ls.SetTokens(lstest.TokenSettings{})
 	learned.consider(t.Context(), offer)
@@ -141,10 +144,11 @@ func TestNewTokenReplacesOneThatNoLongerWorks(t *testing.T) {
 	r := newRig(t, unconfigured)
 	r.retry = time.Nanosecond
 	theirs := labelstudio.Secret(r.ls.AddUser("second@example.com"))
-	r.consider(t.Context(), Setup{Project: r.project, Hostname: r.ls.URL, Token: theirs})
+	r.paste()
+	r.consider(t.Context(), Setup{Project: r.project, Hostname: r.ls.URL, Token: theirs, BackendURL: r.hone.URL, Local: true})
 	first, err := r.Client()
 	require.NoError(t, err)
-	offer := Setup{Project: r.project, Hostname: r.ls.URL + "/", Token: lstest.Token}
+	offer := Setup{Project: r.project, Hostname: r.ls.URL + "/", Token: lstest.Token, BackendURL: r.hone.URL, Local: true}
 	r.consider(t.Context(), offer)
 	c, _ := r.Client()
 	assert.Same(t, first, c, "the one in use works")
@@ -170,4 +174,53 @@ func TestHostsCompare(t *testing.T) {
 	} {
 		assert.Equal(t, want, hostOf(in), in)
 	}
+}
+
+// Anybody who has the secret may name any host in /setup: one is believed once it
+// lists this hone.
+func TestLabelStudioThatDoesNotListHoneIsNotBelieved(t *testing.T) {
+	r := newRig(t, unconfigured)
+	offer := Setup{Project: r.project, Hostname: r.ls.URL, Token: lstest.Token, BackendURL: r.hone.URL, Local: true}
+	r.consider(t.Context(), offer)
+	_, err := r.Client()
+	require.ErrorIs(t, err, ErrNoCredential, "the first call comes before the backend is listed, and is no fault")
+	url, _, _ := r.vault.Credential(t.Context())
+	assert.Empty(t, url)
+
+	other := offer
+	other.BackendURL = "http://attacker.example:1"
+	r.paste()
+	r.consider(t.Context(), other)
+	_, err = r.Client()
+	require.ErrorIs(t, err, ErrNoCredential, "another address than the one that is listed")
+
+	r.consider(t.Context(), offer)
+	_, err = r.Client()
+	assert.NoError(t, err)
+}
+
+// What a request names may not lead hone to its own machine, or to a cloud's
+// metadata; where the caller is on this machine, the former is no news to it.
+func TestSetupLeadsHoneNowhereElse(t *testing.T) {
+	var asked atomic.Int64
+	here := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
+	defer here.Close()
+	r := newRig(t, unconfigured)
+	for _, tc := range []struct {
+		host  string
+		local bool
+	}{
+		{here.URL, false},
+		{"http://169.254.169.254", true},
+		{"http://169.254.169.254", false},
+		{"http://[fe80::1]", true},
+		{"http://0.0.0.0:" + strings.TrimPrefix(here.URL, "http://127.0.0.1:"), true},
+		{"http://[::ffff:169.254.169.254]", true},
+	} {
+		r.consider(t.Context(), Setup{Project: r.project, Hostname: tc.host, Token: "t", BackendURL: r.hone.URL, Local: tc.local})
+		_, err := r.Client()
+		require.ErrorContains(t, err, "does not follow", tc.host)
+		require.ErrorContains(t, err, "LABEL_STUDIO_URL")
+	}
+	assert.Zero(t, asked.Load())
 }

@@ -75,6 +75,8 @@ func (l *Link) Run(ctx context.Context) error {
 			return nil
 		case s := <-l.offers:
 			l.consider(ctx, s)
+		case full := <-l.checks:
+			k.survey(ctx, full)
 		case r := <-l.due:
 			k.plan(r.project)
 		case now := <-timer.C:
@@ -112,7 +114,8 @@ func (k *keeper) plan(p event.ProjectID) {
 func (k *keeper) look(ctx context.Context, p event.ProjectID, v *visit) {
 	v.at = time.Time{}
 	limit, cancel := context.WithTimeout(ctx, visitTimeout)
-	steps, err := k.keep(limit, p)
+	generation, suspicious := k.begin(p)
+	steps, at, err := k.keep(limit, p, suspicious)
 	cancel()
 	defer k.dropEchoes(p)
 	log := k.o.Logger.WithField("project", p)
@@ -120,19 +123,26 @@ func (k *keeper) look(ctx context.Context, p event.ProjectID, v *visit) {
 	case ctx.Err() != nil:
 	case err == nil:
 		v.last, v.fails = time.Now(), 0
+		k.settleRecord(p, generation, at, nil)
 		k.tell(v, p, steps)
 	case errors.Is(err, errUnregistered):
 		// A backend that is being added is not listed yet.
 		if v.fails++; v.fails < newcomers {
 			v.at = time.Now().Add(k.settle << v.fails)
+		} else {
+			k.settleRecord(p, generation, "", nil) // there is nothing to carry the secret
 		}
 		v.last = time.Now()
 	case k.inUse.Load() == nil, labelstudio.IsNotFound(err):
 		// Nothing can be done: adopting a Label Studio asks again, or the project
 		// is of no Label Studio that hone works with.
 		delete(k.visits, p)
+		if labelstudio.IsNotFound(err) {
+			k.drop(p)
+		}
 	default:
 		log.WithError(err).Debug("could not look after the project's registration yet")
+		k.settleRecord(p, generation, at, err)
 		v.at = time.Now().Add(min(k.retry<<min(v.fails, 10), maxRetry))
 		v.fails++
 	}
@@ -174,30 +184,59 @@ func (k *keeper) tell(v *visit, p event.ProjectID, steps []api.Step) {
 }
 
 // keep mends one project's registration without making one: whether hone is
-// connected is the user's choice.
-func (l *Link) keep(ctx context.Context, p event.ProjectID) ([]api.Step, error) {
+// connected is the user's choice. suspicious: webhooks without the secret have come
+// since the last look, so it also looks for some under other addresses. It returns
+// hone's address as registered.
+func (l *Link) keep(ctx context.Context, p event.ProjectID, suspicious bool) ([]api.Step, string, error) {
 	c, err := l.Client()
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if err := l.lock(ctx); err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	defer l.unlock()
-	r := &registration{link: l, client: c, project: p}
+	r := &registration{link: l, client: c, project: p, refused: l.o.Refused().Calls}
 	if err := r.read(ctx); err != nil {
-		return nil, err
+		return nil, "", err
+	}
+	if suspicious || r.url == "" {
+		r.findAliases(ctx)
 	}
 	if r.url == "" {
-		return nil, errUnregistered
+		if err := r.dropStrays(ctx); err != nil {
+			return nil, "", err
+		}
+		return nil, "", errUnregistered
+	}
+	if b, i := r.backend(); i >= 0 && r.lacksSecret(b) {
+		if err := r.giveSecret(ctx, b); err != nil {
+			return nil, r.url, err
+		}
 	}
 	if err := r.keepHooks(ctx); err != nil {
-		return nil, err
+		return nil, r.url, err
 	}
 	if err := r.mendSampling(ctx, false); err != nil {
-		return nil, err
+		return nil, r.url, err
 	}
-	return r.report.Steps, nil
+	return r.report.Steps, r.url, nil
+}
+
+// dropStrays removes webhooks that lead to hone without its secret, in a project
+// whose backend is not hone any more: Label Studio leaves them there, and each
+// event they send is refused.
+func (r *registration) dropStrays(ctx context.Context) error {
+	for _, h := range r.ours() {
+		if r.link.carries(h) {
+			continue
+		}
+		if err := r.client.DeleteWebhook(ctx, h.ID); err != nil {
+			return err
+		}
+		r.link.o.Logger.WithField("project", r.project).Info("removed a webhook to hone that " + unsigned + ": hone is not among the project's ML backends any more")
+	}
+	return nil
 }
 
 func (l *Link) lock(ctx context.Context) error {

@@ -7,13 +7,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/sirupsen/logrus"
 
+	"github.com/hone-ml/hone/access"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/netguard"
 	"github.com/hone-ml/hone/labelstudio"
 )
 
@@ -33,12 +36,12 @@ type Options struct {
 	Token labelstudio.Secret
 	// Client is the template for clients: limits, timeouts, logger.
 	Client labelstudio.Options
-	// Header and Secret sign hone's webhook; an empty secret means unsigned.
-	Header string
-	Secret labelstudio.Secret
-	// User and Password protect hone's ML-backend endpoints; empty: open.
-	User     string
-	Password labelstudio.Secret
+	// Keys are what Label Studio is to send to hone; required.
+	Keys *access.Keys
+	// Port is where hone listens.
+	Port int
+	// Refused counts what hone refuses, since the start; nil: nothing.
+	Refused func() Refused
 	// ManageSampling lets hone turn on uncertainty sampling in projects that are
 	// still on Label Studio's default.
 	ManageSampling bool
@@ -53,6 +56,10 @@ type Options struct {
 	OnClient func(*labelstudio.Client)
 	Logger   *logrus.Entry
 }
+
+// Refused counts what came without the secret: webhooks, and calls of the
+// ML-backend protocol.
+type Refused struct{ Webhooks, Calls uint64 }
 
 // Counters are figures of the running hone that point to a broken connection.
 type Counters struct {
@@ -69,7 +76,7 @@ type Counters struct {
 // Link is the connection. It is safe for concurrent use.
 type Link struct {
 	o      Options
-	inUse  atomic.Pointer[access]
+	inUse  atomic.Pointer[tokened]
 	settle time.Duration
 	retry  time.Duration
 	// mending is held by whoever changes a registration: two at once would each
@@ -79,6 +86,11 @@ type Link struct {
 	mu sync.Mutex
 	// fault is why there is no client although /setup offered a token.
 	fault error
+	// records say how far each project's registration carries the secret.
+	records map[event.ProjectID]*record
+	// generation counts the secrets: what was begun under an older one does not
+	// count.
+	generation int
 	// hosts is hone's own host:port per project, as Label Studio addressed it.
 	hosts map[event.ProjectID]string
 	// sampled are the projects in which hone has turned on uncertainty sampling.
@@ -88,14 +100,16 @@ type Link struct {
 
 	// due carries the projects to look after; capacity bounds a burst of /setup.
 	due chan request
+	// checks asks for a look at all registrations; true: at each in full.
+	checks chan bool
 	// offers carries the /setup calls that may teach a Label Studio.
 	offers chan Setup
 	// tried is when the token in use was last doubted; only Run touches it.
 	tried time.Time
 }
 
-// access is a Label Studio and the token to it.
-type access struct {
+// tokened is a Label Studio and the token to it.
+type tokened struct {
 	*labelstudio.Client
 	token labelstudio.Secret
 }
@@ -106,21 +120,29 @@ func New(ctx context.Context, o Options) (*Link, error) {
 	l := &Link{
 		o: o, settle: settleAfter, retry: retryAfter, mending: make(chan struct{}, 1),
 		hosts: map[event.ProjectID]string{}, sampled: map[event.ProjectID]bool{}, strangers: map[string]bool{},
+		records: map[event.ProjectID]*record{}, checks: make(chan bool, 1),
 		due: make(chan request, 64), offers: make(chan Setup, 1),
 	}
+	if l.o.Refused == nil {
+		l.o.Refused = func() Refused { return Refused{} }
+	}
 	at, token := o.URL, o.Token
+	client := l.newClient
 	if at == "" {
 		var err error
 		if at, token, err = o.Vault.Credential(ctx); err != nil {
 			return nil, err
 		}
+		client = func(at string, token labelstudio.Secret) (*labelstudio.Client, error) {
+			return l.guardedClient(at, token, isLoopbackHost(at)) // so it was when it was believed
+		}
 	}
 	if at != "" && token != "" {
-		c, err := l.newClient(at, token)
+		c, err := client(at, token)
 		if err != nil {
 			return nil, err
 		}
-		l.inUse.Store(&access{c, token})
+		l.inUse.Store(&tokened{c, token})
 	}
 	return l, nil
 }
@@ -135,6 +157,18 @@ func (l *Link) Close() {
 func (l *Link) newClient(at string, token labelstudio.Secret) (*labelstudio.Client, error) {
 	o := l.o.Client
 	o.URL, o.Token = at, token
+	return labelstudio.NewClient(o)
+}
+
+// guardedClient is newClient for an address that a request named: the client does
+// not go to link-local addresses and the like, and to loopback ones only if here
+// says so.
+func (l *Link) guardedClient(at string, token labelstudio.Secret, here bool) (*labelstudio.Client, error) {
+	o := l.o.Client
+	o.URL, o.Token = at, token
+	base := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // as net/http makes it
+	base.TLSClientConfig = o.TLS.Clone()
+	o.Transport = netguard.Policy{AllowLoopback: here}.Transport(base)
 	return labelstudio.NewClient(o)
 }
 

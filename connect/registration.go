@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hone-ml/hone/access"
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
@@ -30,6 +31,11 @@ type registration struct {
 	// url is hone's address as Label Studio knows it; "" when it is not registered.
 	url    string
 	report api.Report
+	// refused is how many calls had been refused for lack of the secret when the
+	// look began.
+	refused uint64
+	// aliases are addresses of other webhooks that lead to hone too.
+	aliases []string
 }
 
 func (r *registration) say(level, name, fix, format string, args ...any) {
@@ -50,15 +56,33 @@ func (r *registration) read(ctx context.Context) error {
 		return err
 	}
 	if r.url == "" {
-		r.url = r.find()
+		r.url = r.find(ctx)
 	}
 	return nil
 }
 
 // find is the address of the backend that is hone: the one at the host under
 // which Label Studio called /setup. Where a proxy serves several backends at one
-// host, the version tells them apart; "" when it does not.
-func (r *registration) find() string {
+// host, the version tells them apart; "" when it does not. Where Label Studio did
+// not call, because hone refuses it for lack of the secret, what looks like hone's
+// must pass the challenge.
+func (r *registration) find(ctx context.Context) string {
+	if at := r.called(); at != "" {
+		return at
+	}
+	for _, b := range r.backends {
+		user, _, _ := labelstudio.UserInfo(b.URL)
+		ours := r.link.o.Keys.Backend().User
+		looks := strings.HasPrefix(b.ModelVersion, "hone-") || b.Title == title ||
+			user == access.User || user == ours || b.BasicAuthUser == access.User || b.BasicAuthUser == ours
+		if looks && r.link.challenge(ctx, b.URL, false) == nil {
+			return b.URL
+		}
+	}
+	return ""
+}
+
+func (r *registration) called() string {
 	r.link.mu.Lock()
 	host := r.link.hosts[r.project]
 	r.link.mu.Unlock()
@@ -85,31 +109,70 @@ func (r *registration) find() string {
 }
 
 func (r *registration) backend() (labelstudio.Backend, int) {
+	if r.url == "" {
+		return labelstudio.Backend{}, -1
+	}
 	for i, b := range r.backends {
-		if sameURL(b.URL, r.url) {
+		if labelstudio.SameHook(b.URL, r.url) {
 			return b, i
 		}
 	}
 	return labelstudio.Backend{}, -1
 }
 
-// ours are the hooks that point to hone, those first that are spelled as Label
-// Studio spells it: where it finds none it makes another one.
+// lacksSecret reports whether Label Studio calls hone's backend without the
+// current secret. It does not tell the password that it has; what came of the call
+// that it has just made does.
+func (r *registration) lacksSecret(b labelstudio.Backend) bool {
+	keys := r.link.o.Keys
+	if user, password, ok := labelstudio.UserInfo(b.URL); ok && b.BasicAuthUser == "" {
+		return !keys.Current(access.Pair{User: user, Password: password.Reveal()})
+	}
+	if b.BasicAuthUser == "" {
+		return true
+	}
+	proven, called := r.link.proven(r.project)
+	return !proven && (called || r.link.o.Refused().Calls > r.refused)
+}
+
+// ours are the hooks that lead to hone, told by host, port and path: those first
+// that carry the secret.
 func (r *registration) ours() []labelstudio.Webhook {
-	var exact, other []labelstudio.Webhook
+	var carrying, other []labelstudio.Webhook
 	for _, h := range r.hooks {
+		alias := slices.ContainsFunc(r.aliases, func(at string) bool { return labelstudio.SameHook(h.URL, hookAt(at)) })
 		switch {
-		case h.URL == r.hookURL():
-			exact = append(exact, h)
-		case sameURL(h.URL, r.hookURL()):
+		case !alias && (r.url == "" || !labelstudio.SameHook(h.URL, r.hookURL())):
+		case r.link.carries(h):
+			carrying = append(carrying, h)
+		default:
 			other = append(other, h)
 		}
 	}
-	return append(exact, other...)
+	return append(carrying, other...)
+}
+
+// findAliases looks for webhooks that lead to hone under another address than the
+// one it is registered with.
+func (r *registration) findAliases(ctx context.Context) {
+	for _, h := range r.hooks {
+		at := strings.TrimSuffix(strings.TrimRight(h.URL, "/"), "/webhook")
+		if at == h.URL || (r.url != "" && labelstudio.SameHook(h.URL, r.hookURL())) || r.link.carries(h) {
+			continue
+		}
+		if r.link.challenge(ctx, at, false) == nil {
+			r.aliases = append(r.aliases, at)
+		}
+	}
 }
 
 // hookURL is the address Label Studio itself would make for the backend's hook.
-func (r *registration) hookURL() string { return strings.TrimRight(r.url, "/") + "/webhook" }
+func (r *registration) hookURL() string { return hookAt(r.url) }
+
+func hookAt(address string) string { return strings.TrimRight(address, "/") + "/webhook" }
+
+// cleanHookURL is hookURL without user and password: a header carries the secret.
+func (r *registration) cleanHookURL() string { return labelstudio.WithoutUserInfo(r.hookURL()) }
 
 // mendHooks leaves exactly one webhook, active, signed, telling everything hone
 // listens to. It returns the id of the one it made, 0 when there was one.
@@ -117,7 +180,7 @@ func (r *registration) mendHooks(ctx context.Context) (made int64, err error) {
 	const name = "webhook"
 	ours := r.ours()
 	if len(ours) == 0 {
-		h := labelstudio.Webhook{Project: r.project, URL: r.hookURL(), SendPayload: true, AllActions: true, Active: true, Headers: r.headers(nil)}
+		h := labelstudio.Webhook{Project: r.project, URL: r.cleanHookURL(), SendPayload: true, AllActions: true, Active: true, Headers: r.headers(nil)}
 		if h, err = r.client.CreateWebhook(ctx, h); err != nil {
 			return 0, err
 		}
@@ -129,18 +192,18 @@ func (r *registration) mendHooks(ctx context.Context) (made int64, err error) {
 	}
 	h := ours[0]
 	faults := r.hookFaults(h)
-	if !r.signed(h) {
-		faults = append(faults, r.unsigned())
+	if !r.link.carries(h) {
+		faults = append(faults, unsigned)
 	}
-	if h.URL != r.hookURL() {
-		faults = append(faults, "spelled the address "+shown(h.URL))
+	if !labelstudio.SameHook(h.URL, r.hookURL()) {
+		faults = append(faults, "went to "+shown(h.URL))
 	}
 	if len(faults) == 0 {
 		r.say("ok", name, "", "to %s", shown(h.URL))
 		return 0, nil
 	}
-	h.URL = r.hookURL()
-	h.Headers, h.Active, h.SendPayload = r.headers(h.Headers), true, true
+	h.Active, h.SendPayload = true, true
+	r.sign(&h)
 	if !h.AllActions {
 		for _, a := range wanted {
 			if !slices.Contains(h.Actions, a) {
@@ -169,12 +232,12 @@ func (r *registration) keepHooks(ctx context.Context) error {
 		return err
 	}
 	h := ours[0]
-	if !r.signed(h) {
-		h.Headers = r.headers(h.Headers)
+	if !r.link.carries(h) {
+		r.sign(&h)
 		if _, err := r.client.UpdateWebhook(ctx, h); err != nil {
 			return err
 		}
-		r.say("ok", name, "", "mended: it %s", r.unsigned())
+		r.say("ok", name, "", "mended: it %s", unsigned)
 	}
 	if faults := r.hookFaults(h); len(faults) > 0 {
 		r.say("warn", name, fix, "the one to %s %s", shown(h.URL), strings.Join(faults, ", "))
@@ -212,40 +275,25 @@ func (r *registration) hookFaults(h labelstudio.Webhook) []string {
 	return faults
 }
 
-// signed reports whether a webhook carries the secret header, if there is one.
-// Header names are the same in any case.
-func (r *registration) signed(h labelstudio.Webhook) bool {
-	s := r.link.o.Secret
-	if s == "" {
-		return true
-	}
-	found := false
-	for k, v := range h.Headers {
-		if strings.EqualFold(k, r.link.o.Header) {
-			if v.Reveal() != s.Reveal() {
-				return false
-			}
-			found = true
-		}
-	}
-	return found
-}
+// unsigned is a fault, as the end of "it …".
+const unsigned = "did not carry hone's secret"
 
-func (r *registration) unsigned() string {
-	return "did not carry the secret header " + r.link.o.Header
+// sign puts the secret into a webhook's header, and takes an old one out of its
+// address.
+func (r *registration) sign(h *labelstudio.Webhook) {
+	h.URL = r.cleanHookURL()
+	h.Headers = r.headers(h.Headers)
 }
 
 func (r *registration) headers(have map[string]labelstudio.Secret) map[string]labelstudio.Secret {
 	out := map[string]labelstudio.Secret{}
-	s := r.link.o.Secret
+	header, value := r.link.o.Keys.Hook()
 	for k, v := range have {
-		if s == "" || !strings.EqualFold(k, r.link.o.Header) {
+		if !strings.EqualFold(k, header) {
 			out[k] = v
 		}
 	}
-	if s != "" {
-		out[r.link.o.Header] = s
-	}
+	out[header] = labelstudio.Secret(value)
 	return out
 }
 

@@ -6,9 +6,12 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/hone-ml/hone/access"
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
@@ -66,9 +70,14 @@ type rig struct {
 	mu   sync.Mutex
 	// setupStatus, when not 0, is what hone answers to /setup.
 	setupStatus int
-	// pass, when not "", is the password /setup asks for.
-	pass string
-	live string
+	// open lets calls in without the secret, as on a loopback address.
+	open bool
+	// unreachable breaks off Label Studio's calls.
+	unreachable bool
+	live        string
+	// refused counts the calls that were not let in.
+	refused atomic.Uint64
+	keys    *access.Keys
 }
 
 type lockedBuffer struct {
@@ -109,8 +118,12 @@ func newRig(t *testing.T, change func(*Options)) *rig {
 	logger := logrus.New()
 	logger.SetOutput(r.log)
 	logger.SetLevel(logrus.DebugLevel)
+	r.open = true
+	r.keys, err = access.Open(access.Options{Dir: t.TempDir(), Secret: secret, HookHeader: header})
+	require.NoError(t, err)
 	opts := Options{
-		URL: r.ls.URL, Token: lstest.Token, Client: quick, Header: header, Secret: secret, ManageSampling: true, Vault: r.vault,
+		URL: r.ls.URL, Token: lstest.Token, Client: quick, Keys: r.keys, Port: portOf(t, r.hone.URL), ManageSampling: true, Vault: r.vault,
+		Refused: func() Refused { return Refused{Calls: r.refused.Load()} },
 		Live: func(event.ProjectID) string {
 			r.mu.Lock()
 			defer r.mu.Unlock()
@@ -131,16 +144,26 @@ func newRig(t *testing.T, change func(*Options)) *rig {
 // serve is hone's ML-backend protocol, as far as Label Studio needs it here.
 func (r *rig) serve(w http.ResponseWriter, q *http.Request) {
 	r.mu.Lock()
-	status, pass, live := r.setupStatus, r.pass, r.live
+	status, open, live, gone := r.setupStatus, r.open, r.live, r.unreachable
 	r.mu.Unlock()
+	if gone && strings.HasPrefix(q.UserAgent(), "heartex/") {
+		panic(http.ErrAbortHandler)
+	}
 	body, _ := io.ReadAll(q.Body)
 	w.Header().Set("Content-Type", "application/json")
-	if q.URL.Path != "/setup" {
-		_, _ = io.WriteString(w, `{"status":"UP"}`)
+	proof := access.Unproven
+	if user, password, ok := q.BasicAuth(); ok && r.keys.Current(access.Pair{User: user, Password: password}) {
+		proof = access.Proven
+	}
+	if strings.HasPrefix(q.UserAgent(), "heartex/") && proof == access.Unproven && !open {
+		r.refused.Add(1)
+		w.WriteHeader(http.StatusUnauthorized)
+		_, _ = io.WriteString(w, `{"error":"who are you?"}`)
 		return
 	}
-	if _, got, _ := q.BasicAuth(); got != pass {
-		status = http.StatusUnauthorized
+	if q.URL.Path != "/setup" {
+		_ = json.NewEncoder(w).Encode(map[string]string{"status": "UP", "challenge": r.keys.Identity().Sign(q.Header.Get(access.ChallengeHeader))})
+		return
 	}
 	if status != 0 {
 		w.WriteHeader(status)
@@ -152,8 +175,20 @@ func (r *rig) serve(w http.ResponseWriter, q *http.Request) {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
-	r.Heard(Setup{Project: s.Project, Hostname: s.Hostname, Token: s.AccessToken, BackendURL: "http://" + q.Host})
+	r.Heard(Setup{
+		Project: s.Project, Hostname: s.Hostname, Token: s.AccessToken, BackendURL: "http://" + q.Host,
+		Proof: proof, Local: access.FromLoopback(q),
+	})
 	_ = json.NewEncoder(w).Encode(labelstudio.SetupResponse{ModelVersion: live})
+}
+
+func portOf(t *testing.T, address string) int {
+	t.Helper()
+	u, err := url.Parse(address)
+	require.NoError(t, err)
+	n, err := strconv.Atoi(u.Port())
+	require.NoError(t, err)
+	return n
 }
 
 func (r *rig) locked(f func()) {

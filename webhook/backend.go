@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,17 +12,26 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/hone-ml/hone/access"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
 )
 
-// health answers at once, whatever the rest of hone is doing.
+// health answers at once, whatever the rest of hone is doing, and signs a
+// challenge. Label Studio's own client gets 401 without the secret: only then does
+// its page name the cause.
 func (s *Server) health(c *gin.Context) {
-	if s.guard.hasBasic && fromLabelStudio(c.Request) && !s.guard.basic(c.Request) {
-		s.RequireBasic(c)
+	if fromLabelStudio(c.Request) && !s.Gate.Check(c.Request, access.LabelStudio, false).Admitted {
+		s.refuseCall(c)
 		return
 	}
-	c.JSON(http.StatusOK, labelstudio.Health{Status: "UP", ModelClass: "Hone"})
+	c.JSON(http.StatusOK, struct {
+		labelstudio.Health
+		Challenge string `json:"challenge,omitempty"`
+	}{
+		labelstudio.Health{Status: "UP", ModelClass: "Hone"},
+		s.Identity.Sign(c.GetHeader(access.ChallengeHeader)),
+	})
 }
 
 // setup tells hone of a project. Label Studio calls it often, and with two
@@ -38,13 +48,25 @@ func (s *Server) setup(c *gin.Context) {
 		s.refuse(c, malformed(err))
 		return
 	}
+	if !believed(c) {
+		// Registrations are being given the secret: it is told the version, so that
+		// Label Studio does not take hone for broken, and nothing is made of it.
+		if names := s.Projects.Versions(req.Project); len(names) > 0 {
+			c.JSON(http.StatusOK, labelstudio.SetupResponse{ModelVersion: names[len(names)-1]})
+			return
+		}
+		s.refuseCall(c)
+		return
+	}
 	info := SetupInfo{
 		Project:     req.Project,
 		CreatedAt:   req.CreatedAt,
 		LabelConfig: req.LabelConfig,
 		Hostname:    req.Hostname,
 		AccessToken: req.AccessToken,
-		BackendURL:  backendURL(c.Request),
+		BackendURL:  s.backendURL(c.Request),
+		Proof:       access.VerdictOf(c).Proof,
+		Local:       access.FromLoopback(c.Request),
 	}
 	version, err := s.adopt(c.Request.Context(), info)
 	log := s.log.WithField("project", info.Project)
@@ -93,13 +115,25 @@ func (s *Server) adopt(ctx context.Context, info SetupInfo) (string, error) {
 	}
 }
 
-// backendURL is hone's address as the caller wrote it.
-func backendURL(r *http.Request) string {
-	scheme := "http"
-	if r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") {
+// backendURL is hone's address as the caller wrote it, or as a trusted proxy says
+// that he did.
+func (s *Server) backendURL(r *http.Request) string {
+	scheme, host := "http", r.Host
+	if r.TLS != nil {
 		scheme = "https"
 	}
-	return scheme + "://" + r.Host
+	if from, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		ip := from.Addr().Unmap()
+		if slices.ContainsFunc(s.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(ip) }) {
+			if strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") {
+				scheme = "https"
+			}
+			if h := r.Header.Get("X-Forwarded-Host"); h != "" && !strings.ContainsAny(h, "/@, ") {
+				host = h
+			}
+		}
+	}
+	return scheme + "://" + host
 }
 
 // train asks for a retrain and does not wait for it.

@@ -31,14 +31,6 @@ func TestSetupTellsTheAdopter(t *testing.T) {
 	}
 }
 
-func TestSetupBehindTLS(t *testing.T) {
-	r := newRig(t)
-	call(t, http.MethodPost, r.serve(t)+"/setup", recorded(t, "backend-setup-choices"), "X-Forwarded-Proto", "https")
-	if got := r.hone.setups[0].BackendURL; !strings.HasPrefix(got, "https://127.0.0.1:") {
-		t.Errorf("backend URL: %s", got)
-	}
-}
-
 // Label Studio shows its users the status line of an error, and nothing else.
 func TestSetupErrorReachesTheUser(t *testing.T) {
 	for _, tc := range []struct {

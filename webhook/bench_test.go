@@ -20,6 +20,7 @@ import (
 	"github.com/sirupsen/logrus"
 	"go.etcd.io/bbolt"
 
+	"github.com/hone-ml/hone/access"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/pipeline"
@@ -51,7 +52,8 @@ func benchmarkWebhook(b *testing.B, senders int) {
 	quiet.SetOutput(io.Discard)
 	s, err := New(Options{
 		Publisher: newPublisher(b, log), Predictor: nobody{}, Projects: nobody{}, Adopter: nobody{},
-		Secret: "bench", Logger: logrus.NewEntry(quiet),
+		Gate:   access.NewGate(keysOf(b, access.Options{Secret: "bench"}), access.GateOptions{Addr: everywhere}),
+		Logger: logrus.NewEntry(quiet),
 	})
 	if err != nil {
 		b.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"github.com/sirupsen/logrus"
 	"go.etcd.io/bbolt"
 
+	"github.com/hone-ml/hone/access"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/pipeline/boltlog"
 )
@@ -36,6 +37,7 @@ func TestEventIsOnDiskWhenAnswered(t *testing.T) {
 	quiet.SetOutput(io.Discard)
 	s, err := New(Options{
 		Publisher: newPublisher(t, log), Predictor: nobody{}, Projects: nobody{}, Adopter: nobody{},
+		Gate:   access.NewGate(keysOf(t, access.Options{}), access.GateOptions{Insecure: true}),
 		Logger: logrus.NewEntry(quiet),
 	})
 	if err != nil {

@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
+	"net/netip"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
 
+	"github.com/hone-ml/hone/access"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
 )
@@ -67,6 +68,12 @@ type SetupInfo struct {
 	AccessToken labelstudio.Secret
 	// BackendURL is hone's address as Label Studio sees it, without a path.
 	BackendURL string
+	// Proof is what the call's credential is worth; on a loopback address a call
+	// needs none.
+	Proof access.Proof
+	// Local is true when the call came from this machine itself, through no proxy
+	// that says so.
+	Local bool
 }
 
 // Options configure a Server. Publisher, Predictor, Projects and Adopter are
@@ -77,13 +84,20 @@ type Options struct {
 	Projects  Projects
 	Adopter   Adopter
 
-	// Secret, unless empty, must be the value of the header SecretHeader in
-	// every webhook.
-	Secret string
-	// SecretHeader is X-Hone-Secret by default.
-	SecretHeader string
-	// BasicUser and BasicPass guard the ML-backend protocol; both or neither.
-	BasicUser, BasicPass string
+	// Gate decides who may call what; required.
+	Gate *access.Gate
+	// Identity answers challenges at /health.
+	Identity access.Identity
+	// TrustedProxies are believed when they say under which address hone was
+	// called.
+	TrustedProxies []netip.Prefix
+	// Unregistered reports whether a project's registration in Label Studio is not
+	// known to carry the secret; with 0, whether any is. It answers at once. Nil:
+	// all carry it.
+	Unregistered func(p event.ProjectID) bool
+	// OnUnsigned is called when a webhook was refused. It must return at once, and
+	// do nothing that costs much: anybody may send one. May be nil.
+	OnUnsigned func()
 
 	// MaxWebhookBytes bounds a webhook's body, 32 MiB by default.
 	MaxWebhookBytes int64
@@ -97,11 +111,6 @@ type Options struct {
 	// OnPredict is called when Label Studio asks for predictions to keep, not for
 	// an interactive one. It must return at once. May be nil.
 	OnPredict func(p event.ProjectID, tasks []event.Task)
-	// OnUnsigned is called, one call at a time and at most every ten seconds
-	// for a project, when webhooks of a known project came without the secret. ctx
-	// ends when the server is closed. May be nil.
-	OnUnsigned func(ctx context.Context, p event.ProjectID)
-
 	// Logger is logrus' standard logger by default.
 	Logger *logrus.Entry
 	// Registerer receives the metrics; nil keeps them private.
@@ -109,13 +118,12 @@ type Options struct {
 }
 
 const (
-	defaultSecretHeader = "X-Hone-Secret"
 	defaultWebhookBytes = 32 << 20
 	defaultPredictBytes = 256 << 20
 	defaultStoreTimeout = 900 * time.Millisecond
 
 	// unsignedBytes bounds a body from a caller that proved nothing. It is read
-	// only to learn the project, and whether it is START_TRAINING.
+	// only to learn the project.
 	unsignedBytes = 1 << 20
 	// setupBytes bounds /setup and /train.
 	setupBytes = 8 << 20
@@ -132,9 +140,6 @@ const (
 	maxStoring = 1024
 )
 
-// headerName is what Label Studio accepts as the name of a webhook's header.
-var headerName = regexp.MustCompile(`^[a-zA-Z0-9_-]+$`)
-
 func (o Options) withDefaults() (Options, error) {
 	var errs []error
 	required := func(missing bool, name string) {
@@ -146,14 +151,12 @@ func (o Options) withDefaults() (Options, error) {
 	required(o.Predictor == nil, "Predictor")
 	required(o.Projects == nil, "Projects")
 	required(o.Adopter == nil, "Adopter")
-	if (o.BasicUser == "") != (o.BasicPass == "") {
-		errs = append(errs, errors.New("webhook: Basic auth needs both a user and a password: Label Studio sends neither unless both are set"))
+	required(o.Gate == nil, "Gate")
+	if o.Unregistered == nil {
+		o.Unregistered = func(event.ProjectID) bool { return false }
 	}
-	if o.SecretHeader == "" {
-		o.SecretHeader = defaultSecretHeader
-	}
-	if !headerName.MatchString(o.SecretHeader) {
-		errs = append(errs, fmt.Errorf("webhook: Label Studio refuses a header named %q: use letters, digits, - and _", o.SecretHeader))
+	if o.OnUnsigned == nil {
+		o.OnUnsigned = func() {}
 	}
 	if o.MaxWebhookBytes <= 0 {
 		o.MaxWebhookBytes = defaultWebhookBytes

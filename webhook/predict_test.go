@@ -142,7 +142,7 @@ func TestPredictWithoutProject(t *testing.T) {
 }
 
 func TestPredictBodyLimit(t *testing.T) {
-	r := newRig(t, func(o *Options) { o.MaxPredictBytes = 1000 })
+	r := newRig(t, set(func(o *Options) { o.MaxPredictBytes = 1000 }))
 	got := call(t, http.MethodPost, r.serve(t)+"/predict", recorded(t, "backend-predict-choices"))
 	if got.status != http.StatusRequestEntityTooLarge || !strings.Contains(got.body, "1000 bytes") {
 		t.Errorf("answer: %s", got)

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hone-ml/hone/access"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
 )
@@ -129,31 +130,23 @@ func TestRealLabelStudioAsBackend(t *testing.T) {
 func TestRealLabelStudioHookWithoutSecret(t *testing.T) {
 	ls, p, tasks := realStudio(t)
 	ctx := t.Context()
-	told := make(chan event.ProjectID, 1)
-	r := newRig(t, withSecret, func(o *Options) {
-		o.OnUnsigned = func(_ context.Context, p event.ProjectID) {
-			select {
-			case told <- p:
-			default:
-			}
-		}
-	})
+	r := newRig(t, withSecret)
 	r.hone.versionsOf = map[event.ProjectID][]string{p: {"hone-1"}}
-	if _, err := ls.AddBackend(ctx, labelstudio.BackendWrite{Project: p, URL: r.serve(t), Title: "Hone"}); err != nil {
+	if _, err := ls.AddBackend(ctx, labelstudio.BackendWrite{Project: p, URL: r.serve(t), Title: "Hone", User: access.User, Password: secret}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := ls.CreateAnnotation(ctx, tasks[0], positive); err != nil {
 		t.Fatal(err)
 	}
-	if got := <-told; got != p {
-		t.Fatalf("told of project %d", got)
+	if n := r.Stats().Unsigned; n == 0 {
+		t.Fatal("the webhook that Label Studio made carries a secret, or does not come")
 	}
 	hooks, err := ls.Webhooks(ctx, p)
 	if err != nil || len(hooks) != 1 {
 		t.Fatalf("webhooks: %+v, %v", hooks, err)
 	}
 	hook := hooks[0]
-	hook.Headers = map[string]labelstudio.Secret{"X-Hone-Secret": "s3cret"}
+	hook.Headers = map[string]labelstudio.Secret{"X-Hone-Secret": secret}
 	if _, err := ls.UpdateWebhook(ctx, hook); err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +161,7 @@ func TestRealLabelStudioHookWithoutSecret(t *testing.T) {
 	if slices.ContainsFunc(got, func(l string) bool { return strings.Contains(l, fmt.Sprintf(" of %d", tasks[0])) }) {
 		t.Errorf("an event without the secret was stored: %q", got)
 	}
-	if resp := call(t, http.MethodPost, hook.URL, `{"action":"START_TRAINING","project":{"id":`+fmt.Sprint(p)+`}}`); resp.status != http.StatusOK {
+	if resp := call(t, http.MethodPost, hook.URL, `{"action":"START_TRAINING","project":{"id":`+fmt.Sprint(p)+`}}`, "Authorization", honeBasic); resp.status != http.StatusOK {
 		t.Errorf("training: %s", resp)
 	}
 }

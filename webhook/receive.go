@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -22,14 +21,13 @@ func (s *Server) webhook(c *gin.Context) {
 	start := time.Now()
 	defer func() { s.metrics.ack.Observe(time.Since(start).Seconds()) }()
 
-	trusted := s.guard.mayTell(c.Request)
-	limit := s.MaxWebhookBytes
-	if !trusted {
-		limit = min(limit, unsignedBytes)
+	if !believed(c) { // while registrations are being given the secret
+		s.refuseUnsigned(c)
+		return
 	}
-	body, f := readJSON(c, limit)
+	body, f := readJSON(c, s.MaxWebhookBytes)
 	if f != nil {
-		s.refuseHook(c, trusted, f)
+		s.refuseHook(c, f)
 		return
 	}
 	settled := true
@@ -40,30 +38,18 @@ func (s *Server) webhook(c *gin.Context) {
 	}()
 
 	key := s.seen.key(body.Bytes())
-	if trusted {
-		if action, again := s.seen.lookup(key, start); again {
-			s.metrics.received.WithLabelValues(action).Inc()
-			s.metrics.duplicates.Inc()
-			c.Data(http.StatusOK, jsonType, okBody)
-			return
-		}
+	if action, again := s.seen.lookup(key, start); again {
+		s.metrics.received.WithLabelValues(action).Inc()
+		s.metrics.duplicates.Inc()
+		s.duplicates.Add(1)
+		c.Data(http.StatusOK, jsonType, okBody)
+		return
 	}
 	hook, err := labelstudio.DecodeHook(body.Bytes(), start.UTC())
 	if err != nil {
-		s.refuseHook(c, trusted, &fault{http.StatusBadRequest, refusedMalformed, clip(err.Error(), 300)})
+		s.refuseHook(c, &fault{http.StatusBadRequest, refusedMalformed, clip(err.Error(), 300)})
 		return
 	}
-	switch {
-	case hook.Train && !s.guard.mayTrain(c.Request):
-		s.RequireBasic(c)
-		return
-	case !hook.Train && !trusted:
-		s.refuseUnsigned(c, hook.Project)
-		return
-	case !trusted:
-		hook.Changed = nil // a stranger may ask for a retrain, not tell what a project is
-	}
-
 	action := actionLabel(hook)
 	events := eventsOf(hook, start.UTC())
 	if len(events) > 0 {
@@ -81,31 +67,12 @@ func (s *Server) webhook(c *gin.Context) {
 
 // refuseHook answers a body that is of no use. What it told is lost, unless a
 // reconcile finds it.
-func (s *Server) refuseHook(c *gin.Context, trusted bool, f *fault) {
-	if !trusted {
-		s.refuseUnsigned(c, 0)
-		return
-	}
+func (s *Server) refuseHook(c *gin.Context, f *fault) {
 	s.metrics.refused.WithLabelValues(f.reason).Inc()
 	if f.reason != refusedContentType { // Label Studio sends nothing but JSON
 		s.reconcile.owe(0, "a webhook was refused: "+f.reason)
 	}
 	fail(c, f.status, f.sentence)
-}
-
-// refuseUnsigned answers a webhook without the secret. It may be Label Studio's
-// own hook, which knows none: the connector is told, and what the event said is
-// found by a reconcile. A project unknown to hone has nothing to lose.
-func (s *Server) refuseUnsigned(c *gin.Context, p event.ProjectID) {
-	s.metrics.refused.WithLabelValues(refusedAuth).Inc()
-	known := slices.Contains(s.Projects.Projects(), p)
-	if known {
-		s.unsigned.owe(p, "")
-	}
-	if known || p == 0 {
-		s.reconcile.owe(p, "a webhook came without the secret")
-	}
-	fail(c, http.StatusUnauthorized, "the header "+s.guard.header+" is missing or wrong; `hone connect` sets it in Label Studio's webhooks")
 }
 
 func (s *Server) refuseUnstored(c *gin.Context, hook labelstudio.Hook, err error) {
@@ -141,15 +108,6 @@ func (s *Server) put(ctx context.Context, events ...event.Event) (settled bool, 
 func (s *Server) askReconcile(ctx context.Context, p event.ProjectID, why string) error {
 	_, err := s.put(ctx, &event.ReconcileDue{Project: p, At: time.Now().UTC(), Full: true, Reason: why})
 	return err
-}
-
-// tellUnsigned pays a debt of s.unsigned.
-func (s *Server) tellUnsigned(ctx context.Context, p event.ProjectID, _ string) error {
-	s.log.WithField("project", p).Warn("webhooks come without the secret: events are refused and found by reconciling until the header is set")
-	if s.OnUnsigned != nil {
-		s.OnUnsigned(ctx, p)
-	}
-	return nil
 }
 
 // actionLabel is an action as a metric's label: foreign words never are.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/hone-ml/hone/access"
 	"github.com/hone-ml/hone/event"
 )
 
@@ -85,12 +86,12 @@ func TestWebhookRefuses(t *testing.T) {
 		{"compressed", good, []string{"Content-Encoding", "gzip"}, 415, "compressed", refusedContentType},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			r := newRig(t, func(o *Options) {
+			r := newRig(t, set(func(o *Options) {
 				o.MaxWebhookBytes = 8 << 10
 				if tc.name == "deep nesting" {
 					o.MaxWebhookBytes = 1 << 20
 				}
-			})
+			}))
 			got := call(t, http.MethodPost, r.serve(t)+"/webhook", tc.body, tc.header...)
 			if got.status != tc.status || !strings.Contains(got.body, tc.says) || !strings.HasPrefix(got.body, `{"error":"`) {
 				t.Errorf("answer: %s; want %d and %q", got, tc.status, tc.says)
@@ -108,7 +109,7 @@ func TestWebhookRefuses(t *testing.T) {
 }
 
 func TestWebhookTooLargeWithoutLength(t *testing.T) {
-	r := newRig(t, func(o *Options) { o.MaxWebhookBytes = 100 })
+	r := newRig(t, set(func(o *Options) { o.MaxWebhookBytes = 100 }))
 	url := r.serve(t) + "/webhook"
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, struct{ *strings.Reader }{strings.NewReader(strings.Repeat(" ", 500))})
 	if err != nil {
@@ -245,20 +246,20 @@ func TestPanicInStorageIs503(t *testing.T) {
 }
 
 func TestNothingSentIsLogged(t *testing.T) {
-	r := newRig(t, func(o *Options) { o.Secret = "the secret"; o.BasicUser, o.BasicPass = "ls", "the password" })
+	r := newRig(t, guarded(access.Options{Secret: "the-secret", Basic: access.Pair{User: "ls", Password: "the password"}}))
 	url := r.serve(t)
 	body := recorded(t, "webhook-annotation-created-choices")
-	call(t, http.MethodPost, url+"/webhook?token=in-the-query", body, "X-Hone-Secret", "the secret")
+	call(t, http.MethodPost, url+"/webhook?token=in-the-query", body, "X-Hone-Secret", "the-secret")
 	call(t, http.MethodPost, url+"/webhook", body, "X-Hone-Secret", "a wrong secret")
-	call(t, http.MethodPost, url+"/webhook", body[:2000], "X-Hone-Secret", "the secret")
+	call(t, http.MethodPost, url+"/webhook", body[:2000], "X-Hone-Secret", "the-secret")
 	r.memory.failWith(errDisk)
-	call(t, http.MethodPost, url+"/webhook", body, "X-Hone-Secret", "the secret", "User-Agent", "x")
+	call(t, http.MethodPost, url+"/webhook", body, "X-Hone-Secret", "the-secret", "User-Agent", "x")
 	call(t, http.MethodPost, url+"/setup", recorded(t, "backend-setup-choices"), "Authorization", "Basic bHM6dGhlIHBhc3N3b3Jk")
 	log := r.logged.String()
 	if !strings.Contains(log, "/webhook") {
 		t.Fatalf("requests are not logged: %q", log)
 	}
-	for _, s := range []string{"not-a-real-token", "secret\"", "a wrong secret", "the password", "sample text", "in-the-query", "bHM6"} {
+	for _, s := range []string{"not-a-real-token", "secret\"", "a wrong secret", "the-secret", "the password", "sample text", "in-the-query", "bHM6"} {
 		if strings.Contains(log, s) {
 			t.Errorf("%q is in the log:\n%s", s, log)
 		}

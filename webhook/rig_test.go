@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
 
+	"github.com/hone-ml/hone/access"
 	"github.com/hone-ml/hone/event"
 )
 
@@ -30,7 +32,7 @@ type rig struct {
 }
 
 // newRig makes a server whose log is kept, at debug level. Project 3 is known.
-func newRig(t testing.TB, change ...func(*Options)) *rig {
+func newRig(t testing.TB, change ...func(testing.TB, *Options)) *rig {
 	t.Helper()
 	r := &rig{
 		memory:   new(memory),
@@ -43,10 +45,11 @@ func newRig(t testing.TB, change ...func(*Options)) *rig {
 	logger.SetLevel(logrus.DebugLevel)
 	o := Options{
 		Publisher: r.memory, Predictor: r.hone, Projects: r.hone, Adopter: r.hone,
+		Gate:   access.NewGate(keysOf(t, access.Options{}), access.GateOptions{Insecure: true}),
 		Logger: logrus.NewEntry(logger), Registerer: r.registry,
 	}
 	for _, f := range change {
-		f(&o)
+		f(t, &o)
 	}
 	s, err := New(o)
 	if err != nil {
@@ -216,4 +219,11 @@ func (s *syncBuffer) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.b.String()
+}
+
+func prefixesOf(texts ...string) (out []netip.Prefix) {
+	for _, t := range texts {
+		out = append(out, netip.MustParsePrefix(t))
+	}
+	return out
 }

@@ -9,6 +9,8 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
+
+	"github.com/hone-ml/hone/access"
 )
 
 // Server holds the handlers. It is safe for concurrent use.
@@ -16,13 +18,13 @@ type Server struct {
 	Options
 	log       *logrus.Entry
 	metrics   *metrics
-	guard     guard
 	store     *store
 	seen      *seen
-	unsigned  *debts // projects whose webhook lacks the secret
 	reconcile *debts // projects that must be compared with Label Studio
 	stop      context.CancelFunc
 	warned    atomic.Int64 // when a refused caller was last logged, in unix nanoseconds
+
+	duplicates, unsigned, refusedCalls atomic.Uint64 // what Stats tells
 }
 
 // New returns a running Server; Close ends it.
@@ -40,13 +42,11 @@ func New(o Options) (*Server, error) {
 		Options: o,
 		log:     o.Logger.WithField("component", "webhook"),
 		metrics: m,
-		guard:   newGuard(o),
 		seen:    newSeen(duplicateKeys, duplicateWindow),
 		stop:    stop,
 	}
 	s.store = newStore(o.Publisher, o.StoreTimeout)
 	s.reconcile = newDebts(ctx, reconcileSpacing, s.askReconcile)
-	s.unsigned = newDebts(ctx, reconcileSpacing, s.tellUnsigned)
 	if err := o.Registerer.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "hone_webhook_owed_reconciles",
 		Help: "Projects that lost a webhook and wait for a reconcile; one entry may stand for all.",
@@ -64,41 +64,44 @@ func New(o Options) (*Server, error) {
 func (s *Server) Close(ctx context.Context) error {
 	s.stop()
 	err := s.store.close(ctx)
-	for _, d := range []*debts{s.reconcile, s.unsigned} {
-		select {
-		case <-d.done:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+	select {
+	case <-s.reconcile.done:
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 	return err
 }
 
-// Engine returns a gin engine with panic recovery, request logging, JSON
-// answers to unknown paths and methods, and the routes of Register. Other
-// routes may be added to it.
+// Engine returns a gin engine with the routes of Label Studio, behind the gate.
+// Other routes may be added to it; they are behind the gate too.
 func (s *Server) Engine() *gin.Engine {
+	e := s.Bare(s.Gate)
+	s.register(e)
+	return e
+}
+
+// Bare returns an engine without routes: with panic recovery, request logging, a
+// gate, and JSON answers to unknown paths and methods.
+func (s *Server) Bare(g *access.Gate) *gin.Engine {
 	gin.SetMode(gin.ReleaseMode)
 	e := gin.New()
 	e.HandleMethodNotAllowed = true
 	// A redirect would lose a webhook's body; both spellings are registered.
 	e.RedirectTrailingSlash = false
 	_ = e.SetTrustedProxies(nil) // nil cannot fail
-	e.Use(s.logRequests, s.recover)
+	e.Use(s.logRequests, s.recover, g.Enforce(s.refuseUnproven))
 	e.NoRoute(func(c *gin.Context) {
 		fail(c, http.StatusNotFound, "there is nothing at this path; Label Studio's backend URL is hone's address without a path")
 	})
 	e.NoMethod(func(c *gin.Context) {
 		fail(c, http.StatusMethodNotAllowed, "this path does not take "+clip(c.Request.Method, 16))
 	})
-	s.Register(e)
 	return e
 }
 
-// Register adds the routes of the webhook receiver and of the ML-backend
-// protocol, each with and without a trailing slash. Use Engine unless the
-// middleware is provided elsewhere.
-func (s *Server) Register(r gin.IRouter) {
+// register adds the routes of the webhook receiver and of the ML-backend
+// protocol, each with and without a trailing slash.
+func (s *Server) register(r gin.IRouter) {
 	both := func(method, path string, h ...gin.HandlerFunc) {
 		r.Handle(method, path, h...)
 		r.Handle(method, path+"/", h...)
@@ -108,8 +111,8 @@ func (s *Server) Register(r gin.IRouter) {
 		both(method, "/health", s.health)
 	}
 	both(http.MethodPost, "/webhook", s.webhook)
-	both(http.MethodPost, "/setup", s.RequireBasic, s.setup)
-	both(http.MethodPost, "/predict", s.RequireBasic, s.predict)
-	both(http.MethodPost, "/train", s.RequireBasic, s.train)
-	both(http.MethodGet, "/versions", s.RequireBasic, s.versions)
+	both(http.MethodPost, "/setup", s.setup)
+	both(http.MethodPost, "/predict", s.predict)
+	both(http.MethodPost, "/train", s.train)
+	both(http.MethodGet, "/versions", s.versions)
 }

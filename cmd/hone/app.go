@@ -3,19 +3,17 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
-	"net/http"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/sirupsen/logrus"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/hone-ml/hone/api"
+	"github.com/hone-ml/hone/access"
 	"github.com/hone-ml/hone/config"
 	"github.com/hone-ml/hone/connect"
 	"github.com/hone-ml/hone/event"
@@ -47,8 +45,11 @@ type app struct {
 	link    *connect.Link
 	hook    *webhook.Server
 
-	listener net.Listener
-	server   *http.Server
+	keys *access.Keys
+	// upgrading is true while registrations are given the secret for the first time.
+	upgrading atomic.Bool
+
+	ports []*port
 	// ready is closed once the models are loaded and the log is followed.
 	ready chan struct{}
 }
@@ -62,6 +63,9 @@ func newApp(ctx context.Context, cfg config.Config, logger *logrus.Logger) (_ *a
 		}
 	}()
 	if a.store, err = state.Open(cfg.DataDir, state.Options{}); err != nil {
+		return nil, err
+	}
+	if err = a.wireKeys(); err != nil {
 		return nil, err
 	}
 	if err = a.wireLog(); err != nil {
@@ -101,11 +105,14 @@ func (a *app) wireLog() (err error) {
 }
 
 func (a *app) wireLabelStudio(ctx context.Context) (err error) {
+	client, err := clientOptions(a.cfg, a.part("labelstudio"))
+	if err != nil {
+		return err
+	}
 	a.link, err = connect.New(ctx, connect.Options{
 		URL: a.cfg.LabelStudio.URL, Token: labelstudio.Secret(a.cfg.LabelStudio.APIKey.Reveal()),
-		Client: clientOptions(a.cfg, a.part("labelstudio")),
-		Header: a.cfg.Webhook.Header, Secret: labelstudio.Secret(a.cfg.Webhook.Secret.Reveal()),
-		User: a.cfg.BasicAuth.User, Password: labelstudio.Secret(a.cfg.BasicAuth.Password.Reveal()),
+		Client: client,
+		Keys:   a.keys, Port: a.ports[0].number(), Refused: a.refused,
 		ManageSampling: a.cfg.Sampler.ManageSampling,
 		Vault:          vault{a.store, a.log.Logger},
 		Live:           a.learner.Version,
@@ -123,6 +130,12 @@ func (a *app) wireLabelStudio(ctx context.Context) (err error) {
 	if c, none := a.link.Client(); none == nil && err == nil {
 		a.recon.SetSource(c)
 	}
+	if err != nil {
+		return err
+	}
+	known, err := a.known(ctx)
+	a.link.Expect(known...)
+	a.upgrading.Store(a.keys.First() && len(known) > 0)
 	return err
 }
 
@@ -141,45 +154,10 @@ func (a *app) wireSampler() (err error) {
 	return err
 }
 
-func (a *app) wireHTTP() (err error) {
-	a.hook, err = webhook.New(webhook.Options{
-		Publisher: a.pipe, Predictor: a.learner, Projects: projects{a}, Adopter: adopter{a},
-		Secret: a.cfg.Webhook.Secret.Reveal(), SecretHeader: a.cfg.Webhook.Header,
-		BasicUser: a.cfg.BasicAuth.User, BasicPass: a.cfg.BasicAuth.Password.Reveal(),
-		MaxWebhookBytes: int64(a.cfg.Webhook.MaxBody), MaxPredictBytes: int64(a.cfg.Webhook.MaxPredictBody), StoreTimeout: a.cfg.Webhook.StoreTimeout,
-		OnPredict:  a.sampler.Asked,
-		OnUnsigned: func(_ context.Context, p event.ProjectID) { a.unsigned(p) },
-		Logger:     a.log, Registerer: a.registry,
-	})
-	if err != nil {
-		return err
-	}
-	engine := a.hook.Engine()
-	(&api.Server{
-		Projects: apiProjects{a}, Publisher: publisher{a.pipe}, DeadLetters: letters{a.pipe}, Connector: connector{a}, Backup: a.store,
-		Metrics: promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{}), Ready: a.readiness,
-	}).Register(engine, a.hook.RequireBasic)
-	a.server = &http.Server{
-		Handler:           engine,
-		ReadHeaderTimeout: 5 * time.Second,
-		// Bodies of /predict are large and answers to it slow; Label Studio gives up
-		// after 100 s.
-		ReadTimeout:  2 * time.Minute,
-		WriteTimeout: 10 * time.Minute,
-		IdleTimeout:  2 * time.Minute,
-	}
-	var lc net.ListenConfig
-	a.listener, err = lc.Listen(context.Background(), "tcp", a.cfg.Listen)
-	if err != nil {
-		return fmt.Errorf("listen on %s: %w; choose another address with --listen", a.cfg.Listen, err)
-	}
-	return nil
-}
-
 func (a *app) part(name string) *logrus.Entry { return a.log.WithField("component", name) }
 
 // addr is where the app listens, with the real port when the configured one is 0.
-func (a *app) addr() string { return a.listener.Addr().String() }
+func (a *app) addr() string { return a.ports[0].Addr().String() }
 
 // run serves until the context ends, then stops in order: no more requests, the
 // log's handlers finish, the learner saves, the database closes.
@@ -187,13 +165,11 @@ func (a *app) run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, a.close()) }()
 	g, ctx := errgroup.WithContext(ctx)
 	// Webhooks are durable from the first moment on, before any model is loaded.
-	g.Go(func() error {
-		if err := a.server.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
-			return err
-		}
-		return nil
-	})
+	for _, p := range a.ports {
+		g.Go(p.serve)
+	}
 	a.log.WithFields(logrus.Fields{"listen": a.addr(), "data_dir": a.cfg.DataDir, "version": version}).Info("hone serves")
+	a.tellAccess()
 	if _, err := a.link.Client(); err != nil {
 		a.log.Warn(err)
 	}
@@ -201,17 +177,21 @@ func (a *app) run(ctx context.Context) (err error) {
 	// while stopping is in the log, and stays there.
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
+	g.Go(func() error { return a.link.Run(work) })
+	g.Go(func() error { return a.upgrade(work) })
 	g.Go(func() error { return a.work(work) })
 	g.Go(func() error {
 		<-ctx.Done()
 		a.log.Info("stopping")
 		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.cfg.ShutdownTimeout)
 		defer cancel()
-		if err := a.server.Shutdown(limit); err != nil {
-			// Nothing is lost: what was acknowledged is in the log, and what was not
-			// is found by the reconcile at the next start.
-			a.log.WithError(err).Warnf("requests still under way after %v (shutdown_timeout) are cut off", a.cfg.ShutdownTimeout)
-			_ = a.server.Close()
+		for _, p := range a.ports {
+			if err := p.server.Shutdown(limit); err != nil {
+				// Nothing is lost: what was acknowledged is in the log, and what was not
+				// is found by the reconcile at the next start.
+				a.log.WithError(err).Warnf("requests still under way after %v (shutdown_timeout) are cut off", a.cfg.ShutdownTimeout)
+				_ = p.server.Close()
+			}
 		}
 		if err := a.hook.Close(limit); err != nil {
 			a.log.WithError(err).Warn("the disk is too slow for what is being stored; it goes on without waiting")
@@ -241,7 +221,6 @@ func (a *app) work(ctx context.Context) error {
 	g.Go(func() error { return a.pipe.Run(ctx) })
 	g.Go(func() error { return a.sampler.Run(ctx) })
 	g.Go(func() error { return a.recon.Run(ctx) })
-	g.Go(func() error { return a.link.Run(ctx) })
 	g.Go(func() error {
 		select {
 		case <-ctx.Done():
@@ -268,8 +247,8 @@ func (a *app) readiness() error {
 // close releases what newApp opened. Safe when only part of it was.
 func (a *app) close() error {
 	var errs []error
-	if a.listener != nil {
-		if err := a.listener.Close(); !errors.Is(err, net.ErrClosed) {
+	for _, p := range a.ports {
+		if err := p.Close(); !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/hone-ml/hone/access"
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/event"
 )
@@ -78,7 +79,7 @@ func (i *instance) cmd(args ...string) (stdout string, err error) {
 	root := newRoot()
 	var out bytes.Buffer
 	root.SetOut(&out)
-	root.SetArgs(append(args, "--listen", i.addr()))
+	root.SetArgs(append(args, "--listen", i.addr(), "--data-dir", i.dataDir))
 	err = root.ExecuteContext(context.Background())
 	return out.String(), err
 }
@@ -201,14 +202,20 @@ func TestReconcileSaysWhyItCannot(t *testing.T) {
 	assert.ErrorContains(t, err, "no answer from Label Studio")
 }
 
-func TestPasswordIsAskedFor(t *testing.T) {
+// The commands of the same machine find the token in the data directory.
+func TestTokenIsFoundInTheDataDirectory(t *testing.T) {
 	cfg := settings(t.TempDir(), newStudio(t))
 	cfg.BasicAuth.User, cfg.BasicAuth.Password = "hone", secretOf("sesame")
 	h := start(t, cfg)
-	_, err := h.cmd("status")
-	assert.ErrorContains(t, err, "BASIC_AUTH_USER")
-	t.Setenv("BASIC_AUTH_USER", "hone")
-	t.Setenv("BASIC_AUTH_PASS", "sesame")
 	h.ok("status")
 	h.ok("healthcheck")
+	right := h.dataDir
+	h.dataDir = t.TempDir()
+	_, err := h.cmd("status")
+	assert.ErrorContains(t, err, "--data-dir")
+	assert.ErrorContains(t, err, "HONE_ADMIN_TOKEN")
+	token, err := access.AdminToken(right)
+	require.NoError(t, err)
+	t.Setenv("HONE_ADMIN_TOKEN", token)
+	h.ok("status")
 }

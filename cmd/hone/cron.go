@@ -39,6 +39,14 @@ func (a *app) startCron() (stop func(), err error) {
 			c.Schedule(s, cron.FuncJob(func() { a.tick(j.due(time.Now())) }))
 		}
 	}
+	for _, j := range []struct {
+		spec string
+		full bool
+	}{{a.cfg.Cron.Reconcile, false}, {a.cfg.Cron.FullReconcile, true}} {
+		if s, on, err := a.cfg.Cron.Schedule(j.spec); err == nil && on { // read above
+			c.Schedule(s, cron.FuncJob(func() { a.link.Check(j.full) }))
+		}
+	}
 	c.Start()
 	return func() { <-c.Stop().Done() }, nil
 }

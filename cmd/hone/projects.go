@@ -32,26 +32,34 @@ func (p projects) Versions(id event.ProjectID) []string {
 	return names
 }
 
-func (a *app) List(ctx context.Context) ([]api.Project, error) {
+func (a *app) List(ctx context.Context) (api.Listing, error) {
+	out := api.Listing{Projects: []api.Project{}, Problems: a.problems()}
 	ids, err := a.known(ctx)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
-	out := make([]api.Project, 0, len(ids))
 	for _, id := range ids {
 		p, err := a.Get(ctx, id)
 		if err != nil {
-			return nil, err
+			return out, err
 		}
-		out = append(out, p)
+		out.Projects = append(out.Projects, p)
 	}
 	return out, nil
+}
+
+// problems are those of hone as a whole.
+func (a *app) problems() []string {
+	if a.cfg.Insecure {
+		return []string{wideOpen}
+	}
+	return nil
 }
 
 // Get reads what is said to be done before what it was done to: when nothing is
 // left to learn, the counts are those of all that was.
 func (a *app) Get(ctx context.Context, id event.ProjectID) (api.Project, error) {
-	out := api.Project{ID: id, Heads: []api.Head{}}
+	out := api.Project{ID: id, Heads: []api.Head{}, Problems: a.problems()}
 	a.addReconcile(&out)
 	lags, err := a.pipe.Lag()
 	if err != nil {
@@ -72,6 +80,9 @@ func (a *app) Get(ctx context.Context, id event.ProjectID) (api.Project, error) 
 	out.Title, out.LastEvent, out.MissedFound = meta.Title, when(meta.LastEvent), meta.Missed
 	if meta.Gone {
 		out.Problems = append(out.Problems, "Label Studio no longer has this project, or the token may not see it")
+	}
+	if lacks := a.link.Problem(id); lacks != "" && !meta.Gone {
+		out.Problems = append(out.Problems, lacks)
 	}
 	n, err := a.store.Count(ctx, id)
 	if err != nil {

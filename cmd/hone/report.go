@@ -50,7 +50,13 @@ what is missing and changes nothing else.`,
 		}
 		at := *url
 		if at == "" {
-			at = cl.Base
+			cfg, err := c.config()
+			if err != nil {
+				return err
+			}
+			if at, err = api.BaseFromListen(cfg.Listen, cfg.TLS.On()); err != nil {
+				return err
+			}
 		}
 		rep, err := cl.Connect(cmd.Context(), event.ProjectID(*project), at)
 		if err != nil {

@@ -118,11 +118,13 @@ func (s *studio) next(p event.ProjectID) (event.TaskID, string) {
 type instance struct {
 	*app
 	*api.Client
-	t      testing.TB
-	log    *logBuffer
-	cancel context.CancelFunc
-	done   chan struct{}
-	err    error
+	t   testing.TB
+	log *logBuffer
+	// dataDir is where commands are told to look.
+	dataDir string
+	cancel  context.CancelFunc
+	done    chan struct{}
+	err     error
 }
 
 type logBuffer struct {
@@ -168,7 +170,7 @@ func start(t testing.TB, cfg config.Config) *instance {
 	a, err := newApp(context.Background(), cfg, logger)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
-	i := &instance{app: a, t: t, log: log, cancel: cancel, done: make(chan struct{})}
+	i := &instance{app: a, t: t, log: log, dataDir: cfg.DataDir, cancel: cancel, done: make(chan struct{})}
 	cfg.Listen = a.addr()
 	i.Client, err = clientFor(cfg)
 	require.NoError(t, err)
@@ -209,6 +211,12 @@ func (i *instance) connect(p event.ProjectID) {
 	require.False(i.t, rep.Failed(), "%+v", rep)
 }
 
+// pasted is the address that a user pastes into Label Studio.
+func (i *instance) pasted() string {
+	pair := i.keys.Backend()
+	return labelstudio.WithUserInfo(i.Base, pair.User, labelstudio.Secret(pair.Password))
+}
+
 func (i *instance) status(p event.ProjectID) api.Project {
 	i.t.Helper()
 	got, err := i.Project(context.Background(), p)
@@ -243,10 +251,15 @@ func until(t testing.TB, what string, cond func() bool) {
 	}
 }
 
-// post makes a bare request and returns status and body.
+// post makes a request as Label Studio does and returns status and body.
 func (i *instance) post(path, body string) (int, string) {
 	i.t.Helper()
-	res, err := http.Post(i.Base+path, "application/json", strings.NewReader(body)) //nolint:gosec // the address of this test
+	req, err := http.NewRequestWithContext(i.t.Context(), http.MethodPost, i.Base+path, strings.NewReader(body))
+	require.NoError(i.t, err)
+	req.Header.Set("Content-Type", "application/json")
+	pair := i.keys.Backend()
+	req.SetBasicAuth(pair.User, pair.Password)
+	res, err := http.DefaultClient.Do(req)
 	require.NoError(i.t, err)
 	defer func() { _ = res.Body.Close() }()
 	b, err := io.ReadAll(res.Body)

@@ -9,9 +9,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hone-ml/hone/access"
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/config"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/netguard"
 )
 
 // cli is what every command shares.
@@ -49,7 +51,7 @@ a project with "hone connect", and look at it with "hone status".`,
 	f.Bool("debug", false, "log everything")
 	root.SetVersionTemplate("hone {{.Version}}\n")
 	root.AddCommand(
-		newServe(c), newConnect(c), newStatus(c), newDoctor(c), newRetrain(c), newEncode(c), newReconcile(c),
+		newServe(c), newSecret(c), newConnect(c), newStatus(c), newDoctor(c), newRetrain(c), newEncode(c), newReconcile(c),
 		newVersions(c), newRollback(c), newDeadLetter(c), newBackup(c), newRestore(c), newSimulate(c), newBench(c), newDemo(c), newHealthcheck(c), newVersion(),
 	)
 	return root
@@ -69,12 +71,32 @@ func (c *cli) client() (*api.Client, error) {
 	return clientFor(cfg)
 }
 
+// clientFor finds the token where the running hone keeps it. Where there is none,
+// none may be needed.
 func clientFor(cfg config.Config) (*api.Client, error) {
-	base, err := api.BaseFromListen(cfg.Listen)
+	listen := cfg.Listen
+	if cfg.AdminListen != "" {
+		listen = cfg.AdminListen
+	}
+	base, err := api.BaseFromListen(listen, cfg.TLS.On())
 	if err != nil {
 		return nil, err
 	}
-	return &api.Client{Base: base, User: cfg.BasicAuth.User, Password: cfg.BasicAuth.Password.Reveal()}, nil
+	token := cfg.AdminToken.Reveal()
+	if token == "" {
+		if token, err = access.AdminToken(cfg.DataDir); err != nil {
+			return nil, err
+		}
+	}
+	cl := &api.Client{Base: base, Token: token}
+	if cfg.TLS.On() {
+		pinned, err := netguard.Pinned(cfg.TLS.Cert)
+		if err != nil {
+			return nil, fmt.Errorf("tls.cert: %w", err)
+		}
+		cl.HTTP = api.Direct(pinned)
+	}
+	return cl, nil
 }
 
 func (c *cli) out() io.Writer { return c.cmd.OutOrStdout() }

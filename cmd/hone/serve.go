@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"os"
@@ -13,17 +14,21 @@ import (
 	"github.com/hone-ml/hone/config"
 	"github.com/hone-ml/hone/connect"
 	"github.com/hone-ml/hone/internal/logging"
+	"github.com/hone-ml/hone/internal/netguard"
 	"github.com/hone-ml/hone/labelstudio"
 )
 
 func newServe(c *cli) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Receive webhooks, learn, and keep Label Studio's queue in order",
 		Long: `Receive Label Studio's webhooks, learn from them, answer as its ML backend, and
 keep the tasks the model is least sure of at the front of its queue. Needs
 LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY, or takes both from the first Label
-Studio that adds it under Settings > Model.`,
+Studio that adds it under Settings > Model.
+
+Whoever calls needs a secret, which "hone secret" prints, unless hone listens on a
+loopback address only (--listen 127.0.0.1:9090).`,
 		Example: `  LABEL_STUDIO_URL=http://localhost:8080 LABEL_STUDIO_API_KEY=... hone serve
   hone serve --config config.yaml --listen :9091 --debug`,
 		Args: cobra.NoArgs,
@@ -33,7 +38,7 @@ Studio that adds it under Settings > Model.`,
 			if err != nil {
 				return err
 			}
-			log, err := logging.New(os.Stderr, cfg.Log.Level, cfg.Log.Format, secrets(cfg)...)
+			log, err := logging.New(os.Stderr, cfg.Log.Level, cfg.Log.Format, secretsOf(cfg)...)
 			if err != nil {
 				return err
 			}
@@ -44,12 +49,16 @@ Studio that adds it under Settings > Model.`,
 			return a.run(cmd.Context())
 		},
 	}
+	cmd.Flags().Bool("insecure", false, "let everybody who reaches the port call everything, without secret or token")
+	return cmd
 }
 
-// secrets are what must never appear in a log.
-func secrets(cfg config.Config) []string {
+// secretsOf are what must never appear in a log.
+func secretsOf(cfg config.Config) []string {
 	var out []string
-	for _, s := range []config.Secret{cfg.LabelStudio.APIKey, cfg.BasicAuth.Password, cfg.Webhook.Secret, cfg.Learner.OpenAIKey} {
+	for _, s := range []config.Secret{
+		cfg.Secret, cfg.AdminToken, cfg.ViewToken, cfg.LabelStudio.APIKey, cfg.BasicAuth.Password, cfg.Webhook.Secret, cfg.Learner.OpenAIKey,
+	} {
 		if s.IsSet() {
 			out = append(out, s.Reveal())
 		}
@@ -64,7 +73,7 @@ func startHone(ctx context.Context, cfg config.Config, logFile string) (stop fun
 	if err != nil {
 		return nil, err
 	}
-	log, err := logging.New(f, cfg.Log.Level, "text", secrets(cfg)...)
+	log, err := logging.New(f, cfg.Log.Level, "text", secretsOf(cfg)...)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +109,12 @@ func doctorAlone(ctx context.Context, cfg config.Config, notRunning error) api.R
 	}
 	quiet := logrus.NewEntry(logrus.New())
 	quiet.Logger.SetLevel(logrus.PanicLevel)
-	c, err := labelstudio.NewClient(clientOptions(cfg, quiet))
+	o, err := clientOptions(cfg, quiet)
+	if err != nil {
+		rep.Steps = append(rep.Steps, api.Step{Level: "fail", Name: "tls.ca", What: err.Error()})
+		return rep
+	}
+	c, err := labelstudio.NewClient(o)
 	if err != nil {
 		rep.Steps = append(rep.Steps, api.Step{Level: "fail", Name: "label_studio.url", What: err.Error()})
 		return rep
@@ -111,13 +125,21 @@ func doctorAlone(ctx context.Context, cfg config.Config, notRunning error) api.R
 	return rep
 }
 
-func clientOptions(cfg config.Config, log *logrus.Entry) labelstudio.Options {
+func clientOptions(cfg config.Config, log *logrus.Entry) (labelstudio.Options, error) {
 	retries := cfg.LabelStudio.Retries
 	if retries == 0 {
 		retries = -1 // the client's 0 is its default
 	}
-	return labelstudio.Options{
+	o := labelstudio.Options{
 		URL: cfg.LabelStudio.URL, Token: labelstudio.Secret(cfg.LabelStudio.APIKey.Reveal()), Logger: log,
 		MaxInFlight: cfg.LabelStudio.MaxInFlight, Timeout: cfg.LabelStudio.Timeout, SlowTimeout: cfg.LabelStudio.SlowTimeout, Retries: retries,
 	}
+	if cfg.TLS.CA != "" {
+		pool, err := netguard.LoadCA(cfg.TLS.CA)
+		if err != nil {
+			return o, fmt.Errorf("tls.ca: %w", err)
+		}
+		o.TLS = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	}
+	return o, nil
 }

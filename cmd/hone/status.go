@@ -27,6 +27,7 @@ func newStatus(c *cli) *cobra.Command {
 			return err
 		}
 		var ps []api.Project
+		var whole []string
 		if *project > 0 {
 			p, err := cl.Project(cmd.Context(), event.ProjectID(*project))
 			if err != nil {
@@ -37,12 +38,17 @@ func newStatus(c *cli) *cobra.Command {
 			}
 			ps = []api.Project{p}
 		} else {
-			if ps, err = cl.Projects(cmd.Context()); err != nil {
+			all, err := cl.List(cmd.Context())
+			if err != nil {
 				return err
 			}
 			if c.json {
-				return c.printJSON(map[string]any{"projects": ps})
+				return c.printJSON(all)
 			}
+			ps, whole = all.Projects, all.Problems
+		}
+		for _, s := range whole {
+			c.printf("problem  %s\n", s)
 		}
 		if len(ps) == 0 {
 			c.printf("No project yet. Connect one: hone connect --project ID\n")

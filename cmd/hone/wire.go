@@ -110,7 +110,7 @@ func (a adopter) Setup(ctx context.Context, info webhook.SetupInfo) (string, err
 		return "", err
 	}
 	logging.Redact(a.log.Logger, info.AccessToken.Reveal())
-	a.link.Heard(connect.Setup{Project: info.Project, Hostname: info.Hostname, Token: info.AccessToken, BackendURL: info.BackendURL})
+	a.link.Heard(connect.Setup{Project: info.Project, Hostname: info.Hostname, Token: info.AccessToken, BackendURL: info.BackendURL, Proof: info.Proof, Local: info.Local})
 	if v := a.learner.Version(info.Project); v != "" {
 		return v, nil
 	}
@@ -141,16 +141,6 @@ func (a *app) meet(ctx context.Context, c *event.Changed) error {
 func (a *app) hasClient() bool {
 	_, none := a.link.Client()
 	return none == nil
-}
-
-// unsigned is told of webhooks without the secret, of one project or with 0 of
-// many. Anybody may send one, so only known projects are looked after.
-func (a *app) unsigned(p event.ProjectID) {
-	for _, id := range a.learner.Projects() {
-		if p == 0 || p == id {
-			a.link.LookAfter(id)
-		}
-	}
 }
 
 // known are the projects hone has heard of and Label Studio still has.
@@ -285,28 +275,11 @@ func (l letters) all(ctx context.Context) ([]pipeline.DeadLetter, error) {
 	return l.DeadLetters(ctx, n)
 }
 
-// counters reads what the doctor wants to know from the metrics, where it is
-// counted already.
+// counters is what the doctor wants to know of the running hone.
 func (a *app) counters(p event.ProjectID) connect.Counters {
-	var n connect.Counters
-	families, err := a.registry.Gather()
-	if err != nil {
-		return n
-	}
-	for _, f := range families {
-		for _, m := range f.GetMetric() {
-			switch f.GetName() {
-			case "hone_webhook_duplicates_total":
-				n.Duplicates += uint64(m.GetCounter().GetValue())
-			case "hone_webhook_refused_total":
-				for _, l := range m.GetLabel() {
-					if l.GetName() == "reason" && l.GetValue() == "unsigned" {
-						n.Unsigned += uint64(m.GetCounter().GetValue())
-					}
-				}
-			}
-		}
-	}
+	hook := a.hook.Stats()
+	n := connect.Counters{Duplicates: hook.Duplicates, Unsigned: hook.Unsigned}
+	var err error
 	if n.DeadLetters, err = a.pipe.CountDeadLetters(context.Background()); err != nil {
 		a.log.WithError(err).Warn("the dead letters could not be counted")
 	}

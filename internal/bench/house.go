@@ -15,6 +15,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	"github.com/hone-ml/hone/access"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/learner"
 	"github.com/hone-ml/hone/pipeline"
@@ -81,16 +82,23 @@ func (w *work) open(ctx context.Context, dir string) (_ *house, err error) {
 	}
 	quiet := logrus.New()
 	quiet.SetOutput(io.Discard)
-	h.hook, err = webhook.New(webhook.Options{
-		Publisher: pipe, Predictor: h.learner, Projects: h, Adopter: h, Logger: logrus.NewEntry(quiet),
-	})
-	if err != nil {
-		return nil, err
-	}
 	var lc net.ListenConfig
 	listener, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
+	}
+	// A secret that is set is asked for at a loopback address too: checking it is
+	// part of what a webhook takes.
+	keys, err := access.Open(access.Options{Dir: dir, Secret: benchSecret})
+	if err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	h.hook, err = webhook.New(webhook.Options{
+		Publisher: pipe, Predictor: h.learner, Projects: h, Adopter: h, Logger: logrus.NewEntry(quiet),
+		Gate: access.NewGate(keys, access.GateOptions{Addr: listener.Addr()}),
+	})
+	if err != nil {
+		return nil, errors.Join(err, listener.Close())
 	}
 	h.addr = listener.Addr().String()
 	// A sender dials before its bodies are made, which takes a busy machine longer

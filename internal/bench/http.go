@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -12,8 +13,15 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hone-ml/hone/access"
 	"github.com/hone-ml/hone/event"
 )
+
+// benchSecret is sent with every request, as Label Studio does where the pasted
+// address holds it.
+const benchSecret = "bench"
+
+var authorization = "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(access.User+":"+benchSecret)) + "\r\n"
 
 // sender is one kept connection of Label Studio. Senders share the core with hone,
 // so they do next to nothing: they write prepared bytes and read the status.
@@ -35,7 +43,7 @@ func (h *house) dial(ctx context.Context) (*sender, error) {
 // post sends a body and waits for the answer, which must be a 200.
 func (s *sender) post(path string, body []byte) error {
 	s.out = append(s.out[:0], "POST "+path+" HTTP/1.1\r\nHost: hone\r\nUser-Agent: python-requests/2.34.2\r\nAccept-Encoding: gzip, deflate\r\nAccept: */*\r\n"+
-		"Connection: keep-alive\r\nContent-Type: application/json\r\nContent-Length: "...)
+		authorization+"Connection: keep-alive\r\nContent-Type: application/json\r\nContent-Length: "...)
 	s.out = append(strconv.AppendInt(s.out, int64(len(body)), 10), "\r\n\r\n"...)
 	s.out = append(s.out, body...)
 	if _, err := s.conn.Write(s.out); err != nil {

@@ -76,24 +76,25 @@ func (s *Server) call(b *backend, method, path string, body any, limit time.Dura
 		headers["Authorization"] = "Basic " + base64.StdEncoding.EncodeToString([]byte(b.user+":"+b.pass))
 		address = withoutUserInfo(address)
 	}
-	status, answer, err := s.send(ctx, method, address, "heartex/1.23.2", raw, headers)
+	got, err := s.send(ctx, method, address, "heartex/1.23.2", raw, headers)
 	if err != nil {
 		return nil, err
 	}
-	if status < 200 || status > 299 {
-		return nil, &statusError{status, strings.TrimRight(b.url, "/") + path}
+	if got.status < 200 || got.status > 299 {
+		return nil, &statusError{got.status, got.reason, strings.TrimRight(b.url, "/") + path}
 	}
 	var o obj
-	if err := json.Unmarshal(answer, &o); err != nil {
+	if err := json.Unmarshal(got.body, &o); err != nil {
 		return nil, fmt.Errorf("the answer is no JSON object: %w", err)
 	}
 	return o, nil
 }
 
-// statusError quotes the URL with its credentials, as Label Studio does.
+// statusError quotes the reason phrase, and the URL with its credentials, as Label
+// Studio does.
 type statusError struct {
-	status int
-	url    string
+	status      int
+	reason, url string
 }
 
 func (e *statusError) Error() string {
@@ -101,7 +102,7 @@ func (e *statusError) Error() string {
 	if e.status < 500 {
 		whose = "Client"
 	}
-	return fmt.Sprintf("%d %s Error: %s for url: %s", e.status, whose, http.StatusText(e.status), e.url)
+	return fmt.Sprintf("%d %s Error: %s for url: %s", e.status, whose, e.reason, e.url)
 }
 
 func (s *Server) health(b *backend) error {

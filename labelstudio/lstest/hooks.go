@@ -8,6 +8,8 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
+	"strings"
 )
 
 type hook struct {
@@ -172,19 +174,28 @@ func (s *Server) deliver(e *event) {
 			d.Err = ErrDropped
 		} else {
 			ctx, cancel := context.WithTimeout(context.Background(), timeout)
-			d.Status, _, d.Err = s.send(ctx, http.MethodPost, h.url, "python-requests/2.34.2", d.Body, h.headers)
+			var a answer
+			a, d.Err = s.send(ctx, http.MethodPost, h.url, "python-requests/2.34.2", d.Body, h.headers)
+			d.Status = a.status
 			cancel()
 		}
 		s.locked(func() { s.deliveries = append(s.deliveries, d) })
 	}
 }
 
+// answer is what came back: status, reason phrase, body.
+type answer struct {
+	status int
+	reason string
+	body   []byte
+}
+
 // send makes one outgoing request. Credentials in the address become Basic
 // authentication, whatever the headers say; a user without a colon is ignored.
-func (s *Server) send(ctx context.Context, method, address, agent string, body []byte, headers map[string]string) (int, []byte, error) {
+func (s *Server) send(ctx context.Context, method, address, agent string, body []byte, headers map[string]string) (answer, error) {
 	req, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
 	if err != nil {
-		return 0, nil, err
+		return answer{}, err
 	}
 	req.Header.Set("User-Agent", agent)
 	req.Header.Set("Content-Type", "application/json")
@@ -197,9 +208,9 @@ func (s *Server) send(ctx context.Context, method, address, agent string, body [
 	req.URL.User = nil
 	res, err := s.out.Do(req)
 	if err != nil {
-		return 0, nil, err
+		return answer{}, err
 	}
 	defer func() { _ = res.Body.Close() }()
 	b, err := io.ReadAll(res.Body)
-	return res.StatusCode, b, err
+	return answer{res.StatusCode, strings.TrimSpace(strings.TrimPrefix(res.Status, strconv.Itoa(res.StatusCode))), b}, err
 }

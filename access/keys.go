@@ -1,0 +1,318 @@
+package access
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/hone-ml/hone/internal/fsutil"
+)
+
+// User is the user name that goes with the secret.
+const User = "hone"
+
+// Pair is what HTTP Basic authentication carries.
+type Pair struct{ User, Password string }
+
+// Options of [Open]. Everything but Dir may be empty.
+type Options struct {
+	// Dir is the data directory; it is made when it is missing.
+	Dir string
+	// Secret is HONE_SECRET; empty: the file's.
+	Secret string
+	// Basic is BASIC_AUTH_USER and BASIC_AUTH_PASS.
+	Basic Pair
+	// HookHeader is the header that carries a webhook's secret, HookSecret is
+	// webhook.secret; empty: the secret.
+	HookHeader string
+	HookSecret string
+	// AdminToken is HONE_ADMIN_TOKEN; empty: the file's. ViewToken is
+	// HONE_VIEW_TOKEN.
+	AdminToken, ViewToken string
+}
+
+// Keys are hone's credentials: those it accepts, and those it gives to Label
+// Studio. They are safe for concurrent use; [Keys.Rotate] changes them.
+type Keys struct {
+	o        Options
+	identity Identity
+	first    bool
+	admin    hash
+	view     hash
+	// adminConfigured: the token is the operator's choice, not the file's.
+	adminConfigured bool
+
+	mu       sync.RWMutex
+	secret   string
+	previous string
+	accepted []accepted
+}
+
+// accepted is one credential of Label Studio, as hashes of one length, so that
+// comparing takes the same time whatever was sent.
+type accepted struct {
+	user, password hash
+	stale          bool
+}
+
+type hash [sha256.Size]byte
+
+func hashOf(s string) hash { return sha256.Sum256([]byte(s)) }
+
+func (h hash) is(s string) int {
+	sum := sha256.Sum256([]byte(s))
+	return subtle.ConstantTimeCompare(h[:], sum[:])
+}
+
+// Open reads the files in the data directory, and makes those that are missing
+// and not replaced by an option.
+func Open(o Options) (*Keys, error) {
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("create the data directory: %w", err)
+	}
+	k := &Keys{o: o, secret: o.Secret, adminConfigured: o.AdminToken != ""}
+	key, made, err := ensureLine(o.Dir, identityFile)
+	if err != nil {
+		return nil, err
+	}
+	k.identity, k.first = Identity{key: []byte(key)}, made
+	if k.secret == "" {
+		if k.secret, _, err = ensureLine(o.Dir, secretFile); err != nil {
+			return nil, err
+		}
+		if k.previous, err = readLine(o.Dir, previousFile); err != nil {
+			return nil, err
+		}
+	}
+	admin := o.AdminToken
+	if admin == "" {
+		if admin, _, err = ensureLine(o.Dir, adminFile); err != nil {
+			return nil, err
+		}
+	}
+	k.admin = hashOf(admin)
+	if o.ViewToken != "" {
+		k.view = hashOf(o.ViewToken)
+	}
+	k.o.AdminToken = admin
+	k.accept()
+	return k, nil
+}
+
+// accept lists what opens Label Studio's routes. The lock is held, or nobody else
+// has k yet.
+func (k *Keys) accept() {
+	k.accepted = nil
+	add := func(p Pair, stale bool) {
+		if p.User != "" && p.Password != "" {
+			k.accepted = append(k.accepted, accepted{hashOf(p.User), hashOf(p.Password), stale})
+		}
+	}
+	add(Pair{User, k.secret}, false)
+	add(Pair{User, k.o.HookSecret}, false)
+	add(k.o.Basic, false)
+	add(Pair{User, k.previous}, true)
+}
+
+// First reports whether this is the first start of a hone that has credentials in
+// this directory.
+func (k *Keys) First() bool { return k.first }
+
+// Identity answers challenges.
+func (k *Keys) Identity() Identity { return k.identity }
+
+// Backend is what Label Studio is to send with the calls of the ML-backend
+// protocol.
+func (k *Keys) Backend() Pair {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	switch {
+	case k.o.Secret == "" && k.o.Basic.User != "":
+		return k.o.Basic
+	case k.o.Secret == "" && k.o.HookSecret != "":
+		return Pair{User, k.o.HookSecret}
+	}
+	return Pair{User, k.secret}
+}
+
+// Hook is the header and its value that Label Studio is to send with webhooks.
+// Label Studio shows it to each of its users, so it is never the password of the
+// operator's own choice.
+func (k *Keys) Hook() (header, value string) {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	if k.o.HookSecret != "" {
+		return k.o.HookHeader, k.o.HookSecret
+	}
+	return k.o.HookHeader, k.secret
+}
+
+// Current reports whether a pair is one that a registration may carry: accepted,
+// and not about to be replaced.
+func (k *Keys) Current(p Pair) bool { return k.pair(p) == Proven }
+
+// CurrentHook is Current for the value of the webhook's header.
+func (k *Keys) CurrentHook(value string) bool { return k.hook(value) == Proven }
+
+// Configured reports whether the operator has chosen a secret, in place of the
+// one that hone made.
+func (k *Keys) Configured() bool {
+	return k.o.Secret != "" || k.o.HookSecret != "" || k.o.Basic.User != ""
+}
+
+// Proof is what a request of Label Studio shows.
+type Proof int
+
+// A proof by the secret that is being replaced still counts, but whoever sent it
+// must be told the new one.
+const (
+	Unproven Proof = iota
+	Stale
+	Proven
+)
+
+func (k *Keys) pair(p Pair) (best Proof) {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	for _, a := range k.accepted {
+		if a.user.is(p.User)&a.password.is(p.Password) == 1 {
+			best = max(best, proof(a.stale))
+		}
+	}
+	return best
+}
+
+func (k *Keys) hook(value string) (best Proof) {
+	if value == "" {
+		return Unproven
+	}
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	for _, s := range []struct {
+		value string
+		stale bool
+	}{{k.secret, false}, {k.o.HookSecret, false}, {k.previous, true}} {
+		if s.value != "" && hashOf(s.value).is(value) == 1 {
+			best = max(best, proof(s.stale))
+		}
+	}
+	return best
+}
+
+func proof(stale bool) Proof {
+	if stale {
+		return Stale
+	}
+	return Proven
+}
+
+// proofOf is the proof in a request of Label Studio; the header counts for
+// webhooks only.
+func (k *Keys) proofOf(r *http.Request, hook bool) (best Proof) {
+	if user, password, ok := r.BasicAuth(); ok {
+		best = k.pair(Pair{user, password})
+	}
+	if hook {
+		best = max(best, k.hook(r.Header.Get(k.o.HookHeader)))
+	}
+	return best
+}
+
+// roleOf is the role that a request's token gives; Public without one.
+func (k *Keys) roleOf(r *http.Request) Role {
+	scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !ok || !strings.EqualFold(scheme, "Bearer") {
+		return Public
+	}
+	token = strings.TrimSpace(token)
+	admin, view := k.admin.is(token), k.view.is(token)
+	switch {
+	case admin == 1:
+		return Admin
+	case view == 1 && k.o.ViewToken != "":
+		return View
+	}
+	return Public
+}
+
+// All are the secrets, for whoever must keep them out of a text.
+func (k *Keys) All() []string {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return []string{
+		k.secret, k.previous, k.o.Secret, k.o.HookSecret, k.o.Basic.Password,
+		k.o.AdminToken, k.o.ViewToken, string(k.identity.key),
+	}
+}
+
+// ErrConfigured says that hone cannot replace a secret that was configured.
+var ErrConfigured = errors.New("the secret is configured (HONE_SECRET, BASIC_AUTH_PASS or HONE_WEBHOOK_SECRET), so hone cannot replace it: change it there and restart hone, which then puts the new one into Label Studio's registrations")
+
+// Rotate makes a new secret; the old one goes on counting until [Keys.Retire].
+// Rotating again before that keeps the oldest: it is the one registrations carry.
+func (k *Keys) Rotate() error {
+	if k.Configured() {
+		return ErrConfigured
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	next := newSecret()
+	if k.previous == "" {
+		// The old one first: a stop in between loses nothing.
+		if err := writeLine(k.o.Dir, previousFile, k.secret); err != nil {
+			return err
+		}
+		k.previous = k.secret
+	}
+	if err := writeLine(k.o.Dir, secretFile, next); err != nil {
+		return err
+	}
+	k.secret = next
+	k.accept()
+	return nil
+}
+
+// Rotating reports whether an old secret still counts.
+func (k *Keys) Rotating() bool {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return k.previous != ""
+}
+
+// Retire ends the time of the old secret: every registration carries the new one.
+func (k *Keys) Retire() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.previous == "" {
+		return nil
+	}
+	if err := fsutil.Remove(filepath.Join(k.o.Dir, previousFile)); err != nil {
+		return err
+	}
+	k.previous = ""
+	k.accept()
+	return nil
+}
+
+// Read returns what Label Studio is to send, without making anything: for a command
+// beside a hone that has its files already.
+func Read(o Options) (Pair, error) {
+	k := &Keys{o: o, secret: o.Secret}
+	if k.Configured() {
+		return k.Backend(), nil
+	}
+	secret, err := readLine(o.Dir, secretFile)
+	if err != nil {
+		return Pair{}, err
+	}
+	if secret == "" {
+		return Pair{}, fmt.Errorf("there is no secret in %s yet: start hone there once (`hone serve`), or name its directory with --data-dir", o.Dir)
+	}
+	return Pair{User, secret}, nil
+}

@@ -1,0 +1,61 @@
+package access
+
+import (
+	"net/http"
+	"strings"
+)
+
+// Role is what a caller must be to be let in; each includes those before it, but
+// that View includes nothing that is Label Studio's.
+type Role int
+
+// The roles.
+const (
+	Public Role = iota
+	LabelStudio
+	View
+	Admin
+)
+
+// public are the routes that anybody may call. This is the only list of them: a
+// test calls every other route of the router without a credential.
+var public = map[string]bool{
+	http.MethodGet + " /":        true, // that a hone is here; containers' health checks
+	http.MethodHead + " /":       true,
+	http.MethodGet + " /health":  true, // the same; also answers the challenge of [Identity]
+	http.MethodHead + " /health": true,
+	http.MethodGet + " /healthz": true, // the process is alive
+	http.MethodGet + " /readyz":  true, // the models are loaded
+}
+
+// labelStudio are the routes that Label Studio calls.
+var labelStudio = map[string]bool{
+	http.MethodPost + " /webhook": true,
+	http.MethodPost + " /setup":   true,
+	http.MethodPost + " /predict": true,
+	http.MethodPost + " /train":   true,
+	http.MethodGet + " /versions": true,
+}
+
+// wholeDatabase is a route that reads, yet gives everything away.
+const wholeDatabase = "/api/backup"
+
+// RoleOf is the role that a route asks for, route being the pattern it was
+// registered with. A route that nobody has thought of asks for the most.
+func RoleOf(method, route string) Role {
+	if len(route) > 1 {
+		route = strings.TrimSuffix(route, "/")
+	}
+	key := method + " " + route
+	switch {
+	case public[key]:
+		return Public
+	case labelStudio[key]:
+		return LabelStudio
+	case method != http.MethodGet && method != http.MethodHead, route == wholeDatabase:
+		return Admin
+	case route == "/metrics", strings.HasPrefix(route, "/api/"):
+		return View
+	}
+	return Admin
+}

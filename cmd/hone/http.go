@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/hone-ml/hone/access"
+	"github.com/hone-ml/hone/api"
+	"github.com/hone-ml/hone/internal/netguard"
+	"github.com/hone-ml/hone/webhook"
+)
+
+const (
+	// maxConns bounds the connections at one address. Label Studio makes a new one
+	// for each call, a few at a time.
+	maxConns = 1024
+	// maxHeader bounds the head of a request; Label Studio's has some hundred bytes.
+	maxHeader = 64 << 10
+)
+
+// port is one address that hone serves.
+type port struct {
+	net.Listener
+	server *http.Server
+}
+
+// listen opens an address; key names its setting.
+func (a *app) listen(key, address string) error {
+	var lc net.ListenConfig
+	l, err := lc.Listen(context.Background(), "tcp", address)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w; choose another address with %s", address, err, key)
+	}
+	a.ports = append(a.ports, &port{Listener: l})
+	return nil
+}
+
+// number is the port's number.
+func (p *port) number() int {
+	ap, err := netip.ParseAddrPort(p.Addr().String())
+	if err != nil {
+		return 0
+	}
+	return int(ap.Port())
+}
+
+// prepare makes the server that serve runs.
+func (p *port) prepare(h http.Handler, secure *tls.Config) {
+	conns := netguard.NewConns(maxConns)
+	p.Listener = conns.Listen(p.Listener)
+	p.server = &http.Server{
+		Handler:           h,
+		TLSConfig:         secure,
+		MaxHeaderBytes:    maxHeader,
+		ReadHeaderTimeout: 5 * time.Second,
+		// Bodies of /predict are large and answers to it slow; Label Studio gives up
+		// after 100 s.
+		ReadTimeout:  2 * time.Minute,
+		WriteTimeout: 10 * time.Minute,
+		IdleTimeout:  2 * time.Minute,
+		ConnContext:  conns.Context,
+		ConnState:    conns.State,
+	}
+}
+
+func (p *port) serve() error {
+	serve := p.server.Serve
+	if p.server.TLSConfig != nil {
+		serve = func(l net.Listener) error { return p.server.ServeTLS(l, "", "") }
+	}
+	if err := serve(p.Listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// wireHTTP puts the routes behind their gates. Where there is a second address,
+// /api and /metrics are there and nowhere else.
+func (a *app) wireHTTP() (err error) {
+	secure, err := a.serverTLS()
+	if err != nil {
+		return err
+	}
+	proxies, err := prefixes(a.cfg.TrustedProxies.Values())
+	if err != nil {
+		return err
+	}
+	a.hook, err = webhook.New(webhook.Options{
+		Publisher: a.pipe, Predictor: a.learner, Projects: projects{a}, Adopter: adopter{a},
+		Gate: a.gate(a.ports[0]), Identity: a.keys.Identity(), TrustedProxies: proxies, Unregistered: a.link.Unregistered,
+		MaxWebhookBytes: int64(a.cfg.Webhook.MaxBody), MaxPredictBytes: int64(a.cfg.Webhook.MaxPredictBody), StoreTimeout: a.cfg.Webhook.StoreTimeout,
+		OnPredict: a.sampler.Asked,
+		Logger:    a.log, Registerer: a.registry,
+	})
+	if err != nil {
+		return err
+	}
+	own := &api.Server{
+		Projects: apiProjects{a}, Publisher: publisher{a.pipe}, DeadLetters: letters{a.pipe}, Connector: connector{a}, Backup: a.store,
+		Secrets: secrets{a}, Metrics: promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{}), Ready: a.readiness,
+	}
+	first := a.hook.Engine()
+	own.RegisterProbes(first)
+	if len(a.ports) == 1 {
+		own.Register(first)
+	} else {
+		second := a.hook.Bare(a.gate(a.ports[1]))
+		own.RegisterProbes(second)
+		own.Register(second)
+		a.ports[1].prepare(second, secure)
+	}
+	a.ports[0].prepare(first, secure)
+	return nil
+}
+
+func (a *app) gate(p *port) *access.Gate {
+	return access.NewGate(a.keys, access.GateOptions{
+		Addr: p.Addr(), Insecure: a.cfg.Insecure, AllowedHosts: a.cfg.AllowedHosts.Values(), Upgrading: a.upgrading.Load,
+	})
+}
+
+func (a *app) serverTLS() (*tls.Config, error) {
+	if !a.cfg.TLS.On() {
+		return nil, nil //nolint:nilnil // no TLS, no fault
+	}
+	return netguard.LoadServer(a.cfg.TLS.Cert, a.cfg.TLS.Key, func(err error) {
+		a.log.WithError(err).Warn("the certificate (tls.cert, tls.key) cannot be read again; hone goes on with the one it has")
+	})
+}
+
+// prefixes reads addresses and networks.
+func prefixes(texts []string) ([]netip.Prefix, error) {
+	out := make([]netip.Prefix, 0, len(texts))
+	for _, t := range texts {
+		p, err := netip.ParsePrefix(t)
+		if err != nil {
+			ip, err := netip.ParseAddr(t)
+			if err != nil {
+				return nil, fmt.Errorf("trusted_proxies: %q is neither an address nor a network", t)
+			}
+			p = netip.PrefixFrom(ip, ip.BitLen())
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}

@@ -1,0 +1,310 @@
+package connect
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/hone-ml/hone/access"
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/labelstudio"
+)
+
+// record is what hone knows of one project's registration.
+type record struct {
+	// carries is true once Label Studio is known to send the secret with everything
+	// that it sends of the project.
+	carries bool
+	// problem is why it is not, once that was tried.
+	problem string
+	// url is hone's address, as it is registered.
+	url string
+	// proof is what the last /setup was worth since the last look began, called
+	// whether there was one.
+	proof  access.Proof
+	called bool
+	// unsigned is how many webhooks had been refused at the last look.
+	unsigned uint64
+}
+
+// Expect names projects whose registration may not carry the secret: hone knew
+// them before it had this one.
+func (l *Link) Expect(projects ...event.ProjectID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, p := range projects {
+		l.recordOf(p)
+	}
+}
+
+// recordOf makes a record where there is none. The lock is held.
+func (l *Link) recordOf(p event.ProjectID) *record {
+	r := l.records[p]
+	if r == nil {
+		r = &record{}
+		l.records[p] = r
+	}
+	return r
+}
+
+// heard takes note of what a /setup call was worth. The lock is held.
+func (l *Link) heard(s Setup) {
+	if l.records[s.Project] == nil && len(l.records) >= maxHosts {
+		return
+	}
+	r := l.recordOf(s.Project)
+	r.proof, r.called = s.Proof, true
+}
+
+// Unregistered reports whether a project's registration is not known to carry the
+// secret yet; with 0, whether any project's is.
+func (l *Link) Unregistered(p event.ProjectID) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if p != 0 {
+		r := l.records[p]
+		return r != nil && !r.carries
+	}
+	for _, r := range l.records {
+		if !r.carries {
+			return true
+		}
+	}
+	return false
+}
+
+// Registration is how far one project's registration carries the secret.
+type Registration struct {
+	Project event.ProjectID
+	// Carries is true once Label Studio sends the secret; Problem is why it does
+	// not, once hone has tried.
+	Carries bool
+	Problem string
+}
+
+// Registrations lists all projects by id.
+func (l *Link) Registrations() []Registration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	out := make([]Registration, 0, len(l.records))
+	for p, r := range l.records {
+		out = append(out, Registration{p, r.carries, l.problem(r)})
+	}
+	slices.SortFunc(out, func(a, b Registration) int { return int(a.Project - b.Project) })
+	return out
+}
+
+// Problem says why a project's registration does not carry the secret; "" where it
+// does, or was not tried yet.
+func (l *Link) Problem(p event.ProjectID) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r := l.records[p]
+	if r == nil {
+		return ""
+	}
+	return l.problem(r)
+}
+
+const pasteAgain = "paste the address that `hone secret` prints in Label Studio under Settings > Model in place of the old one, or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY and restart hone"
+
+// problem is a sentence. The lock is held.
+func (l *Link) problem(r *record) string {
+	switch {
+	case r.carries, r.proof == access.Proven && l.inUse.Load() == nil:
+		return ""
+	case l.inUse.Load() == nil:
+		return "its registration in Label Studio may lack hone's secret, and hone has no token to look: " + pasteAgain
+	case r.problem != "":
+		return "hone's secret could not be put into its registration in Label Studio, so what it sends is taken as a reason to look there, and nothing more: " + r.problem
+	}
+	return ""
+}
+
+// Renew starts over after the secret was replaced: every registration must be
+// given the new one.
+func (l *Link) Renew() {
+	l.mu.Lock()
+	l.generation++
+	for _, r := range l.records {
+		r.carries, r.problem, r.called, r.proof = false, "", false, access.Unproven
+	}
+	l.mu.Unlock()
+	l.Check(true)
+}
+
+// begin is the start of a look: what is heard from now on is its news.
+func (l *Link) begin(p event.ProjectID) (generation int, suspicious bool) {
+	refused := l.o.Refused()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if r := l.records[p]; r != nil {
+		r.called, r.proof = false, access.Unproven
+		suspicious = refused.Webhooks > r.unsigned
+		r.unsigned = refused.Webhooks
+	}
+	return l.generation, suspicious
+}
+
+// proven reports whether Label Studio has called /setup with the current secret
+// since the look began, and whether it has called at all.
+func (l *Link) proven(p event.ProjectID) (proven, called bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r := l.records[p]
+	if r == nil {
+		return false, false
+	}
+	return r.proof == access.Proven, r.called
+}
+
+// settleRecord notes how a look ended. The old secret goes once nobody needs it.
+func (l *Link) settleRecord(p event.ProjectID, generation int, at string, err error) {
+	l.mu.Lock()
+	r := l.recordOf(p)
+	if at != "" {
+		r.url = at
+	}
+	switch {
+	case generation != l.generation:
+	case err != nil:
+		r.problem = err.Error()
+	default:
+		r.carries, r.problem = true, ""
+	}
+	done := len(l.records) > 0
+	for _, r := range l.records {
+		done = done && r.carries
+	}
+	l.mu.Unlock()
+	if done && l.o.Keys.Rotating() {
+		if err := l.o.Keys.Retire(); err != nil {
+			l.o.Logger.WithError(err).Warn("the old secret could not be forgotten yet")
+			return
+		}
+		l.o.Logger.Info("every registration carries the new secret; the old one no longer counts")
+	}
+}
+
+// drop forgets a project that Label Studio does not have.
+func (l *Link) drop(p event.ProjectID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.records, p)
+}
+
+// Check asks for a look at all registrations: cheap by itself, at those that lack
+// something, or, when full, at each. It never blocks.
+func (l *Link) Check(full bool) {
+	for {
+		select {
+		case l.checks <- full:
+			return
+		default:
+		}
+		if !full {
+			return // one is asked for already
+		}
+		select {
+		case <-l.checks: // the full one takes its place
+		default:
+		}
+	}
+}
+
+// survey plans looks by one question for the webhooks of all projects. It also
+// finds registrations of projects that hone does not know, because it lost its
+// directory: their webhooks carry a secret of its own.
+func (k *keeper) survey(ctx context.Context, full bool) {
+	ctx, cancel := context.WithTimeout(ctx, visitTimeout)
+	defer cancel()
+	c, err := k.Client()
+	if err != nil {
+		return
+	}
+	hooks, err := c.AllWebhooks(ctx)
+	if err != nil {
+		k.o.Logger.WithError(err).Debug("could not look at the webhooks yet")
+	}
+	of := map[event.ProjectID][]labelstudio.Webhook{}
+	for _, h := range hooks {
+		if h.Project != 0 {
+			of[h.Project] = append(of[h.Project], h)
+		}
+	}
+	k.mu.Lock()
+	known := map[event.ProjectID]record{}
+	for p, r := range k.records {
+		known[p] = *r
+	}
+	k.mu.Unlock()
+	for p, r := range known {
+		if full || !r.carries || k.faulty(of[p], r.url) {
+			k.plan(p)
+		}
+	}
+	answers := map[string]bool{} // by address
+	for p, hs := range of {
+		if _, ok := known[p]; ok {
+			continue
+		}
+		for _, h := range hs {
+			at := strings.TrimSuffix(strings.TrimRight(labelstudio.WithoutUserInfo(h.URL), "/"), "/webhook")
+			if !k.looksOurs(h) || k.carries(h) {
+				continue
+			}
+			ours, asked := answers[at]
+			if !asked && len(answers) < 20 {
+				ours = k.challenge(ctx, at, false) == nil
+				answers[at] = ours
+			}
+			if ours {
+				k.o.Logger.WithField("project", p).Info("Label Studio sends webhooks of a project that hone does not know, with another secret: hone was connected to it before it lost its data directory")
+				k.Expect(p)
+				k.plan(p)
+				break
+			}
+		}
+	}
+}
+
+// faulty reports whether the webhooks of a project that hone is registered with are
+// not one that carries the secret.
+func (l *Link) faulty(hooks []labelstudio.Webhook, at string) bool {
+	n := 0
+	for _, h := range hooks {
+		if at != "" && labelstudio.SameHook(h.URL, hookAt(at)) || l.looksOurs(h) {
+			n++
+			if !l.carries(h) {
+				return true
+			}
+		}
+	}
+	return n > 1
+}
+
+// looksOurs reports whether hone, or the address that it prints, has made a
+// webhook.
+func (l *Link) looksOurs(h labelstudio.Webhook) bool {
+	header, _ := l.o.Keys.Hook()
+	for name := range h.Headers {
+		if strings.EqualFold(name, header) {
+			return true
+		}
+	}
+	user, _, ok := labelstudio.UserInfo(h.URL)
+	return ok && (user == access.User || user == l.o.Keys.Backend().User)
+}
+
+// carries reports whether a webhook sends a secret that counts, and goes on
+// counting.
+func (l *Link) carries(h labelstudio.Webhook) bool {
+	header, _ := l.o.Keys.Hook()
+	for name, v := range h.Headers {
+		if strings.EqualFold(name, header) && l.o.Keys.CurrentHook(v.Reveal()) {
+			return true
+		}
+	}
+	user, password, ok := labelstudio.UserInfo(h.URL)
+	return ok && l.o.Keys.Current(access.Pair{User: user, Password: password.Reveal()})
+}

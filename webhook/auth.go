@@ -1,0 +1,105 @@
+package webhook
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/sirupsen/logrus"
+
+	"github.com/hone-ml/hone/access"
+	"github.com/hone-ml/hone/labelstudio"
+)
+
+// strangerTime bounds how long hone reads from a caller that proved nothing.
+const strangerTime = 3 * time.Second
+
+// refuseUnproven answers what the gate does not let in: a call of Label Studio's
+// routes without the secret.
+func (s *Server) refuseUnproven(c *gin.Context) {
+	_ = http.NewResponseController(c.Writer).SetReadDeadline(time.Now().Add(strangerTime))
+	if strings.TrimSuffix(c.FullPath(), "/") == "/webhook" && !fromLabelStudio(c.Request) {
+		s.refuseUnsigned(c)
+		return
+	}
+	s.refuseCall(c)
+}
+
+const needSecret = "hone asks for its secret: `hone secret` prints the address with it, to paste in Label Studio under Settings > Model (with BASIC_AUTH_USER and BASIC_AUTH_PASS set, give that pair there)"
+
+// refuseCall answers a call of the ML-backend protocol without the secret.
+func (s *Server) refuseCall(c *gin.Context) {
+	s.refusedCalls.Add(1)
+	s.metrics.refused.WithLabelValues(refusedAuth).Inc()
+	s.warnRefused(c.Request)
+	c.Header("WWW-Authenticate", `Basic realm="hone"`)
+	drain(c.Request, unsignedBytes)
+	surface(c, http.StatusUnauthorized, needSecret)
+}
+
+// refuseUnsigned answers a webhook without the secret. It may be Label Studio's
+// own, of a project whose registration does not carry the secret yet, because hone
+// was upgraded or has lost it: that one is a reason to ask Label Studio what
+// happened. What it says is not believed, and of all other projects hone does not
+// even read it: it looks at the registrations by its own clock.
+func (s *Server) refuseUnsigned(c *gin.Context) {
+	s.unsigned.Add(1)
+	if s.Unregistered(0) {
+		body, f := readJSON(c, unsignedBytes)
+		if f == nil {
+			hook, err := labelstudio.DecodeHook(body.Bytes(), time.Now().UTC())
+			release(body)
+			if err == nil && slices.Contains(s.Projects.Projects(), hook.Project) && s.Unregistered(hook.Project) {
+				s.reconcile.owe(hook.Project, "webhooks come without the secret")
+				s.metrics.received.WithLabelValues(actionLabel(hook)).Inc()
+				c.Data(http.StatusOK, jsonType, okBody)
+				return
+			}
+		}
+	}
+	s.metrics.refused.WithLabelValues(refusedAuth).Inc()
+	s.OnUnsigned()
+	c.Header("WWW-Authenticate", `Basic realm="hone"`)
+	fail(c, http.StatusUnauthorized, "the secret is missing or wrong; `hone connect` puts it into Label Studio's webhooks")
+}
+
+// warnRefused tells the operator of a refused caller, at most once a minute.
+func (s *Server) warnRefused(r *http.Request) {
+	now := time.Now().UnixNano()
+	last := s.warned.Load()
+	if last != 0 && now-last < int64(time.Minute) || !s.warned.CompareAndSwap(last, now) {
+		return
+	}
+	_, _, tried := r.BasicAuth()
+	what := "without the secret"
+	if tried {
+		what = "with a wrong user or password"
+	}
+	s.log.WithFields(logrus.Fields{"from": r.RemoteAddr, "path": clip(r.URL.Path, 200)}).
+		Warn("a caller came " + what + " and was refused: if it is Label Studio, paste the address that `hone secret` prints under Settings > Model, or run `hone connect`")
+}
+
+// fromLabelStudio reports whether r says that it comes from Label Studio's
+// ML-backend client. Anybody can say so.
+func fromLabelStudio(r *http.Request) bool {
+	return strings.HasPrefix(r.UserAgent(), "heartex/")
+}
+
+// Stats are figures of a running server.
+type Stats struct {
+	// Duplicates counts webhooks that said word for word what another had said.
+	Duplicates uint64
+	// Unsigned counts webhooks without the secret, RefusedCalls the calls of the
+	// ML-backend protocol that were refused for that.
+	Unsigned, RefusedCalls uint64
+}
+
+// Stats returns the figures since the start.
+func (s *Server) Stats() Stats {
+	return Stats{s.duplicates.Load(), s.unsigned.Load(), s.refusedCalls.Load()}
+}
+
+// believed reports whether what a request says is taken for what happened.
+func believed(c *gin.Context) bool { return access.VerdictOf(c).Trusted }
