@@ -52,7 +52,7 @@ func (c *Conns) Context(ctx context.Context, nc net.Conn) context.Context {
 }
 
 // State is for http.Server.ConnState. It learns from it which connections are
-// idle.
+// idle: proven ones whose next request has not come in with its whole header.
 func (c *Conns) State(nc net.Conn, s http.ConnState) {
 	t := c.tracked(nc)
 	if t == nil {

@@ -19,7 +19,8 @@ import (
 const patience = 20 * time.Second // for what takes milliseconds, on a busy machine
 
 // rig is a server whose connections are bounded. Requests with a credential are
-// kept and, to /hold, answered when release is received from.
+// kept and, to /hold, answered when release is sent to; /late waits for that
+// before it is kept.
 type rig struct {
 	t       *testing.T
 	conns   *Conns
@@ -69,11 +70,15 @@ func (r *rig) answer(w http.ResponseWriter, req *http.Request) {
 		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}
-	Keep(req.Context())
-	if req.URL.Path == "/hold" {
-		r.running <- struct{}{}
-		<-r.release
+	hold := func(path string) {
+		if req.URL.Path == path {
+			r.running <- struct{}{}
+			<-r.release
+		}
 	}
+	hold("/late")
+	Keep(req.Context())
+	hold("/hold")
 }
 
 func (r *rig) eventually(what string, cond func() bool) {
@@ -195,10 +200,10 @@ func (c *client) closed() bool {
 }
 
 // hold starts a request and returns when it runs; the channel has its error.
-func (c *client) hold() <-chan error {
+func (c *client) hold(path string) <-chan error {
 	c.r.t.Helper()
 	done := make(chan error, 1)
-	go func() { done <- c.get("/hold") }()
+	go func() { done <- c.get(path) }()
 	select {
 	case <-c.r.running:
 	case err := <-done:

@@ -32,7 +32,7 @@ func TestStrangersTakeOnlyEachOthersPlaces(t *testing.T) {
 			r.settled(8, 93)
 			require.True(t, closed(strangers[92]), "the oldest made room")
 
-			running := c.hold()
+			running := c.hold("/hold")
 			for i := range 100 {
 				r.stranger(r.half(i))
 			}
@@ -75,7 +75,7 @@ func TestWhenAllAreProvenTheLongestIdleGoes(t *testing.T) {
 			clients, held := make([]*client, 4), make([]<-chan error, 4)
 			for i := range clients {
 				clients[i] = r.client()
-				held[i] = clients[i].hold()
+				held[i] = clients[i].hold("/hold")
 			}
 			r.settled(4, 0) // all run, so twice the limit
 			require.True(t, closed(r.stranger("")), "one more is not let in")
@@ -104,6 +104,25 @@ func TestWhenAllAreProvenTheLongestIdleGoes(t *testing.T) {
 			require.NoError(t, r.client().get("/"))
 			require.True(t, closed(first), "a stranger goes before the idle")
 			require.NoError(t, clients[1].get("/"))
+		})
+	}
+}
+
+// A request that has begun is not idle, though its handler has not said Keep yet.
+func TestProvenConnectionIsBusyBeforeKeep(t *testing.T) {
+	for _, protocol := range []string{"http", "https", "h2"} {
+		t.Run(protocol, func(t *testing.T) {
+			r := newRig(t, protocol, 2)
+			a, b := r.client(), r.client()
+			require.NoError(t, a.get("/"))
+			r.idle(1)
+			require.NoError(t, b.get("/"))
+			r.idle(2)
+			running := a.hold("/late")
+			r.stranger("")
+			require.True(t, b.closed(), "a was idle longer, but no more")
+			r.release <- struct{}{}
+			require.NoError(t, <-running)
 		})
 	}
 }
