@@ -46,7 +46,7 @@ func VerdictOf(c *gin.Context) Verdict {
 	return verdict
 }
 
-const (
+const ( //nolint:gosec // sentences about tokens, not tokens
 	needToken = "hone's /api and /metrics want a token (Authorization: Bearer TOKEN): commands on hone's machine find it in the data directory, so give the right --data-dir and run them as its owner; from elsewhere set HONE_ADMIN_TOKEN"
 	onlyReads = "this token only reads; HONE_ADMIN_TOKEN may do this"
 )

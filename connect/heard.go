@@ -132,7 +132,7 @@ func (l *Link) adopt(ctx context.Context, s Setup) error {
 	if _, err := c.WhoAmI(ctx); err != nil {
 		c.Close()
 		if netguard.IsBlocked(err) {
-			return fmt.Errorf("Label Studio calls itself %s, and hone does not follow that where a call from elsewhere says so: %s (%w)", s.Hostname, remedy, err)
+			return fmt.Errorf("the Label Studio that called calls itself %s, and hone does not follow that where a call from elsewhere says so: %s (%w)", s.Hostname, remedy, err)
 		}
 		if labelstudio.IsUnauthorized(err) || labelstudio.IsForbidden(err) {
 			return fmt.Errorf("the token that Label Studio at %s sends by itself does not work there; hone learns from webhooks but cannot set the queue: %s (%w)", s.Hostname, remedy, err)

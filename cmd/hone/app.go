@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/sirupsen/logrus"
@@ -49,7 +50,8 @@ type app struct {
 	// upgrading is true while registrations are given the secret for the first time.
 	upgrading atomic.Bool
 
-	ports []*port
+	ports   []*port
+	engines []*gin.Engine // what the ports serve
 	// ready is closed once the models are loaded and the log is followed.
 	ready chan struct{}
 }

@@ -108,11 +108,13 @@ func (a *app) wireHTTP() (err error) {
 		Secrets: secrets{a}, Metrics: promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{}), Ready: a.readiness,
 	}
 	first := a.hook.Engine()
+	a.engines = append(a.engines, first)
 	own.RegisterProbes(first)
 	if len(a.ports) == 1 {
 		own.Register(first)
 	} else {
 		second := a.hook.Bare(a.gate(a.ports[1]))
+		a.engines = append(a.engines, second)
 		own.RegisterProbes(second)
 		own.Register(second)
 		a.ports[1].prepare(second, secure)

@@ -172,6 +172,9 @@ func start(t testing.TB, cfg config.Config) *instance {
 	ctx, cancel := context.WithCancel(context.Background())
 	i := &instance{app: a, t: t, log: log, dataDir: cfg.DataDir, cancel: cancel, done: make(chan struct{})}
 	cfg.Listen = a.addr()
+	if cfg.AdminListen != "" {
+		cfg.AdminListen = a.ports[1].Addr().String()
+	}
 	i.Client, err = clientFor(cfg)
 	require.NoError(t, err)
 	go func() {

@@ -106,7 +106,7 @@ func ownAddresses(cfg config.Config) ([]string, error) {
 	}
 	addrs, err := net.InterfaceAddrs()
 	if err != nil {
-		return out, nil //nolint:nilerr // the first one is there
+		return nil, fmt.Errorf("this machine's addresses: %w; give hone's with --url", err)
 	}
 	for _, a := range addrs {
 		p, err := netip.ParsePrefix(a.String())
