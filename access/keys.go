@@ -52,6 +52,7 @@ type Keys struct {
 	secret   string
 	previous string
 	accepted []accepted
+	headers  []accepted // without a user
 }
 
 // accepted is one credential of Label Studio, as hashes of one length, so that
@@ -108,7 +109,15 @@ func Open(o Options) (*Keys, error) {
 // accept lists what opens Label Studio's routes. The lock is held, or nobody else
 // has k yet.
 func (k *Keys) accept() {
-	k.accepted = nil
+	k.accepted, k.headers = nil, nil
+	header := func(value string, stale bool) {
+		if value != "" {
+			k.headers = append(k.headers, accepted{password: hashOf(value), stale: stale})
+		}
+	}
+	header(k.secret, false)
+	header(k.o.HookSecret, false)
+	header(k.previous, true)
 	add := func(p Pair, stale bool) {
 		if p.User != "" && p.Password != "" {
 			k.accepted = append(k.accepted, accepted{hashOf(p.User), hashOf(p.Password), stale})
@@ -194,12 +203,9 @@ func (k *Keys) hook(value string) (best Proof) {
 	}
 	k.mu.RLock()
 	defer k.mu.RUnlock()
-	for _, s := range []struct {
-		value string
-		stale bool
-	}{{k.secret, false}, {k.o.HookSecret, false}, {k.previous, true}} {
-		if s.value != "" && hashOf(s.value).is(value) == 1 {
-			best = max(best, proof(s.stale))
+	for _, a := range k.headers {
+		if a.password.is(value) == 1 {
+			best = max(best, proof(a.stale))
 		}
 	}
 	return best

@@ -9,23 +9,23 @@
 //
 // # Who may call what
 //
-// Label Studio signs nothing. It can send a fixed header with a webhook, which
-// serves as a shared secret, and Basic auth with the calls of the ML-backend
-// protocol. Neither covers everything:
+// Label Studio signs nothing. It sends a secret: Basic auth with the calls of the
+// ML-backend protocol and with a webhook whose URL holds a user and a password, or
+// a fixed header with a webhook. Package access checks it before a handler runs;
+// every Label Studio route asks for it. What is particular here:
 //
 //   - The webhook that Label Studio makes by itself when a backend is added has
-//     no headers. With a secret configured its events are refused with 401, and
-//     [Options.OnUnsigned] is told, so that the header can be put into it.
+//     no headers, but the user info of the backend's URL. Where there is none its
+//     events are refused, and package connect puts the secret into it.
 //   - START_TRAINING arrives at /webhook, but comes from the ML-backend client:
 //     never with the webhook's headers, with Basic auth if the backend has it.
-//     It is therefore guarded like /train: by Basic auth when that is
-//     configured, open otherwise. All it can do then is ask for a retrain.
-//   - Valid Basic auth is taken in place of the secret, because a webhook whose
-//     URL holds a user and a password sends them.
-//   - / and /health stay open for container health checks. Only Label Studio
-//     itself, known by its User-Agent, gets 401 there for wrong credentials:
-//     it then tells the user that the password is wrong, rather than that hone
-//     is broken. That is a courtesy, not a protection.
+//   - An event without the secret, of a project whose registration is not known to
+//     carry it yet ([Options.Unregistered]), is a reason to reconcile, and nothing
+//     more. All others lead to nothing.
+//   - / and /health are open for container health checks. Only Label Studio itself,
+//     known by its User-Agent, gets 401 there without the secret: it then tells the
+//     user that the password is wrong, rather than that hone is broken. That is a
+//     courtesy, not a protection.
 //
 // # What a user sees of an error
 //
