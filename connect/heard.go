@@ -154,11 +154,7 @@ func (l *Link) adopt(ctx context.Context, s Setup) error {
 	if l.o.OnClient != nil {
 		l.o.OnClient(c)
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for p := range l.hosts {
-		l.LookAfter(p)
-	}
+	l.Check(true)
 	return nil
 }
 

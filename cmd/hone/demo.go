@@ -102,12 +102,12 @@ func (c *cli) demo(ctx context.Context, f demoFlags) (err error) {
 	}
 	c.printf(`
 Label Studio  %s/projects/%d/data  (login %s, password %s)
-Hone          %s   (hone status, hone doctor; log in %s)
+Hone          %s   (hone status --data-dir %s; log in %s)
 
 Press "Label All Tasks" and label: after each answer hone learns, and the next
 task is the one it is least sure of.
 
-`, ls.url, project, ls.user, ls.password, cl.Base, filepath.Join(f.dir, "hone.log"))
+`, ls.url, project, ls.user, ls.password, cl.Base, cfg.DataDir, filepath.Join(f.dir, "hone.log"))
 	if f.annotate > 0 {
 		if err := c.annotate(ctx, f.annotate, &demo.Annotator{Studio: studio, Hone: cl, Project: project, Data: data}); err != nil {
 			return err
