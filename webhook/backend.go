@@ -138,6 +138,10 @@ func (s *Server) backendURL(r *http.Request) string {
 
 // train asks for a retrain and does not wait for it.
 func (s *Server) train(c *gin.Context) {
+	if !believed(c) { // while registrations are being given the secret
+		s.refuseCall(c)
+		return
+	}
 	var p event.ProjectID
 	if c.Request.ContentLength != 0 {
 		body, f := readJSON(c, s.MaxPredictBytes) // old Label Studios send every annotation along

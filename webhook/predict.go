@@ -57,7 +57,7 @@ func (s *Server) predict(c *gin.Context) {
 	case interactive && nothingDrawn(req.Context):
 		// Label Studio asks once more after a submit, and expects no answer.
 	case len(req.Tasks) > 0:
-		if s.OnPredict != nil && !interactive {
+		if s.OnPredict != nil && !interactive && believed(c) {
 			s.OnPredict(p, req.Tasks)
 		}
 		if interactive {
