@@ -19,9 +19,12 @@ import (
 )
 
 const (
-	// maxConns bounds the connections at one address. Label Studio makes a new one
-	// for each call, a few at a time.
+	// maxConns bounds the connections at one address, where hone may open enough
+	// files. Label Studio makes a new one for each call, a few at a time.
 	maxConns = 1024
+	// minConns is kept however few they are: the bound must be above the clients
+	// between connecting and proving themselves.
+	minConns = 16
 	// maxHeader bounds the head of a request; Label Studio's has some hundred bytes.
 	maxHeader = 64 << 10
 )
@@ -52,9 +55,22 @@ func (p *port) number() int {
 	return int(ap.Port())
 }
 
-// prepare makes the server that serve runs.
-func (p *port) prepare(h http.Handler, secure *tls.Config) {
-	conns := netguard.NewConns(maxConns)
+// connLimit is the bound for each of some addresses when the process may hold so many
+// files open, 0 meaning that nobody knows. Strangers must not take them all: out of
+// files, hone could not even accept the connection of one who has the secret.
+func connLimit(files uint64, addresses int) int {
+	if files == 0 {
+		return maxConns
+	}
+	// A quarter is for the database and for what hone itself calls; and the bound may
+	// be exceeded up to twice.
+	share := int(min(files, 1<<20)) * 3 / 4 / (2 * addresses)
+	return max(minConns, min(maxConns, share))
+}
+
+// prepare makes the server that serve runs, for at most so many connections.
+func (p *port) prepare(h http.Handler, secure *tls.Config, limit int) {
+	conns := netguard.NewConns(limit)
 	p.Listener = conns.Listen(p.Listener)
 	p.server = &http.Server{
 		Handler:           h,
@@ -107,6 +123,7 @@ func (a *app) wireHTTP() (err error) {
 		Projects: apiProjects{a}, Publisher: publisher{a.pipe}, DeadLetters: letters{a.pipe}, Connector: connector{a}, Backup: a.store,
 		Secrets: secrets{a}, Metrics: promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{}), Ready: a.readiness,
 	}
+	limit := connLimit(openFiles(), len(a.ports))
 	first := a.hook.Engine()
 	a.engines = append(a.engines, first)
 	own.RegisterProbes(first)
@@ -117,9 +134,9 @@ func (a *app) wireHTTP() (err error) {
 		a.engines = append(a.engines, second)
 		own.RegisterProbes(second)
 		own.Register(second)
-		a.ports[1].prepare(second, secure)
+		a.ports[1].prepare(second, secure, limit)
 	}
-	a.ports[0].prepare(first, secure)
+	a.ports[0].prepare(first, secure, limit)
 	return nil
 }
 
