@@ -25,7 +25,13 @@ import (
 var honeBinary string
 
 func TestMain(m *testing.M) {
+	if os.Getenv(attackerRole) != "" { // this process is the attacker of another one's test
+		os.Exit(fireForParent())
+	}
 	os.Exit(func() int {
+		if honeBinary = os.Getenv("HONE_E2E_BINARY"); honeBinary != "" { // say, an old one, to see what it lets through
+			return m.Run()
+		}
 		dir, err := os.MkdirTemp("", "hone-e2e-")
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -47,11 +53,16 @@ func TestMain(m *testing.M) {
 type hone struct {
 	t    *testing.T
 	addr string
-	dir  string
-	env  []string
-	cmd  *exec.Cmd
-	log  string
-	api  *api.Client
+	// listen is what --listen says: addr, unless others are to reach it too.
+	listen string
+	// flags are further ones of serve; files, unless 0, is how many it may hold open.
+	flags []string
+	files int
+	dir   string
+	env   []string
+	cmd   *exec.Cmd
+	log   string
+	api   *api.Client
 }
 
 // newHone prepares a hone on a free port with an empty data directory.
@@ -64,19 +75,46 @@ func newHone(t *testing.T, env ...string) *hone {
 	addr := l.Addr().String()
 	_ = l.Close()
 	dir := t.TempDir()
-	return &hone{t: t, addr: addr, dir: dir, env: env, log: filepath.Join(dir, "hone.log"), api: &api.Client{Base: "http://" + addr}}
+	return &hone{t: t, addr: addr, listen: addr, dir: dir, env: env, log: filepath.Join(dir, "hone.log"), api: &api.Client{Base: "http://" + addr}}
 }
 
 func (h *hone) url() string { return "http://" + h.addr }
 
+// file is the line in a file of the data directory; "" when there is none.
+func (h *hone) file(name string) string {
+	b, _ := os.ReadFile(filepath.Join(h.dir, "data", name))
+	return strings.TrimSpace(string(b))
+}
+
+func (h *hone) secret() string { return h.file("secret") }
+func (h *hone) admin() string  { return h.file("admin-token") }
+
 // start runs the binary and waits until it is ready.
 func (h *hone) start() {
+	h.t.Helper()
+	h.launch()
+	until(h.t, 30*time.Second, "hone is ready", func() bool {
+		resp, err := http.Get(h.url() + "/readyz") //nolint:noctx // polled
+		if err != nil {
+			return false
+		}
+		_ = resp.Body.Close()
+		return resp.StatusCode == http.StatusOK
+	})
+}
+
+// launch runs the binary.
+func (h *hone) launch() {
 	h.t.Helper()
 	f, err := os.OpenFile(h.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	h.cmd = exec.Command(honeBinary, "serve", "--listen", h.addr, "--data-dir", filepath.Join(h.dir, "data")) //nolint:noctx // stopped by the test
+	args := append([]string{honeBinary, "serve", "--listen", h.listen, "--data-dir", filepath.Join(h.dir, "data")}, h.flags...)
+	if h.files > 0 {
+		args = append([]string{"sh", "-c", `ulimit -n "$0" && exec "$@"`, fmt.Sprint(h.files)}, args...)
+	}
+	h.cmd = exec.Command(args[0], args[1:]...) //nolint:noctx // stopped by the test
 	h.cmd.Env = append(cleanEnv(), h.env...)
 	h.cmd.Stdout, h.cmd.Stderr = f, f
 	if err := h.cmd.Start(); err != nil {
@@ -88,14 +126,6 @@ func (h *hone) start() {
 		if h.t.Failed() {
 			h.t.Logf("end of hone's log:\n%s", tail(h.log, 60))
 		}
-	})
-	until(h.t, 30*time.Second, "hone is ready", func() bool {
-		resp, err := http.Get(h.url() + "/readyz") //nolint:noctx // polled
-		if err != nil {
-			return false
-		}
-		_ = resp.Body.Close()
-		return resp.StatusCode == http.StatusOK
 	})
 }
 
@@ -110,7 +140,7 @@ func (h *hone) stop(sig syscall.Signal) {
 
 // run runs another command of the same hone and returns what it printed.
 func (h *hone) run(args ...string) (string, error) {
-	cmd := exec.CommandContext(h.t.Context(), honeBinary, append(args, "--listen", h.addr, "--data-dir", filepath.Join(h.dir, "data"))...)
+	cmd := exec.CommandContext(h.t.Context(), honeBinary, append(args, "--listen", h.listen, "--data-dir", filepath.Join(h.dir, "data"))...)
 	cmd.Env = append(cleanEnv(), h.env...)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
@@ -119,7 +149,12 @@ func (h *hone) run(args ...string) (string, error) {
 func (h *hone) status(project int) api.Project {
 	h.t.Helper()
 	var p api.Project
-	resp, err := http.Get(fmt.Sprintf("%s/api/projects/%d", h.url(), project)) //nolint:noctx // polled
+	req, err := http.NewRequestWithContext(h.t.Context(), http.MethodGet, fmt.Sprintf("%s/api/projects/%d", h.url(), project), nil)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+h.admin())
+	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return p
 	}
