@@ -37,7 +37,7 @@ func TestAttackFlood(t *testing.T) {
 }
 
 func flood(t *testing.T, files int) {
-	h := everywhere(t, newHone(t, "HONE_LEARNER_ENCODER=static", "HONE_SECRET=e2e-flood"))
+	h := everywhere(t, newHone(t, "HONE_LEARNER_ENCODER=static", "BASIC_AUTH_USER=ls", "BASIC_AUTH_PASS=e2e-flood"))
 	h.files = files
 	h.start()
 	var limit syscall.Rlimit
@@ -89,7 +89,7 @@ func flood(t *testing.T, files int) {
 			*c = open(i)
 		}
 	}()
-	hook := shot{To: h.addr, Method: "POST", Target: "/webhook", Body: ping}.with([2]string{"X-Hone-Secret", "e2e-flood"})
+	hook := shot{To: h.addr, Method: "POST", Target: "/webhook", Body: ping}.with(basic("ls", "e2e-flood"))
 	failed := 0
 	for range 100 {
 		if r := fire(hook, labelStudioWaits); r.Status != http.StatusOK {

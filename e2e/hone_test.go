@@ -99,7 +99,8 @@ func (h *hone) start() {
 			return false
 		}
 		_ = resp.Body.Close()
-		return resp.StatusCode == http.StatusOK
+		// Else another hone, of another run, is at that port.
+		return resp.StatusCode == http.StatusOK && strings.Contains(tail(h.log, 1000), "hone serves")
 	})
 }
 
