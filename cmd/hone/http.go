@@ -5,12 +5,15 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log"
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/sirupsen/logrus"
 
 	"github.com/hone-ml/hone/access"
 	"github.com/hone-ml/hone/api"
@@ -69,7 +72,7 @@ func connLimit(files uint64, addresses int) int {
 }
 
 // prepare makes the server that serve runs, for at most so many connections.
-func (p *port) prepare(h http.Handler, secure *tls.Config, limit int) {
+func (p *port) prepare(h http.Handler, secure *tls.Config, limit int, logger *logrus.Entry) {
 	conns := netguard.NewConns(limit)
 	p.Listener = conns.Listen(p.Listener)
 	p.server = &http.Server{
@@ -82,9 +85,20 @@ func (p *port) prepare(h http.Handler, secure *tls.Config, limit int) {
 		ReadTimeout:  2 * time.Minute,
 		WriteTimeout: 10 * time.Minute,
 		IdleTimeout:  2 * time.Minute,
-		ConnContext:  conns.Context,
-		ConnState:    conns.State,
+		// What strangers' connections go wrong with is theirs to know; the log must
+		// neither fill up with it nor get it past the redaction.
+		ErrorLog:    log.New(&connErrors{logger}, "", 0),
+		ConnContext: conns.Context,
+		ConnState:   conns.State,
 	}
+}
+
+// connErrors writes net/http's complaints to the log, at debug level.
+type connErrors struct{ *logrus.Entry }
+
+func (c *connErrors) Write(line []byte) (int, error) {
+	c.Debug(strings.TrimSpace(string(line[:min(len(line), 300)])))
+	return len(line), nil
 }
 
 func (p *port) serve() error {
@@ -134,9 +148,9 @@ func (a *app) wireHTTP() (err error) {
 		a.engines = append(a.engines, second)
 		own.RegisterProbes(second)
 		own.Register(second)
-		a.ports[1].prepare(second, secure, limit)
+		a.ports[1].prepare(second, secure, limit, a.part("http"))
 	}
-	a.ports[0].prepare(first, secure, limit)
+	a.ports[0].prepare(first, secure, limit, a.part("http"))
 	return nil
 }
 

@@ -1,9 +1,19 @@
 package main
 
 import (
+	"bytes"
+	"io"
+	"net"
+	"net/http"
+	"strings"
 	"testing"
+	"time"
 
+	"github.com/sirupsen/logrus"
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hone-ml/hone/internal/logging"
 )
 
 // TestConnLimitLeavesFiles: whatever the system allows, connections never take all
@@ -28,5 +38,36 @@ func TestConnLimitLeavesFiles(t *testing.T) {
 		if tc.files >= 128 {
 			assert.LessOrEqual(t, uint64(2*got*tc.addresses), tc.files*3/4, "%d files", tc.files)
 		}
+	}
+}
+
+// What net/http has to say of strangers goes through hone's log, and is not worth
+// more than a line of debugging.
+func TestConnectionErrorsGoToTheLog(t *testing.T) {
+	for level, want := range map[string]bool{"debug": true, "info": false} {
+		t.Run(level, func(t *testing.T) {
+			var out logBuffer
+			logger, err := logging.New(&out, level, "text", "the-secret")
+			require.NoError(t, err)
+			l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // closed below
+			require.NoError(t, err)
+			p := &port{Listener: l}
+			p.prepare(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("the-secret is in " + strings.Repeat("x", 1000)) }),
+				nil, 10, logrus.NewEntry(logger))
+			done := make(chan error, 1)
+			go func() { done <- p.serve() }()
+			conn, err := net.Dial("tcp", l.Addr().String()) //nolint:noctx // closed below
+			require.NoError(t, err)
+			_, err = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+			require.NoError(t, err)
+			require.NoError(t, conn.SetReadDeadline(time.Now().Add(patience)))
+			_, _ = io.Copy(io.Discard, conn)
+			_ = conn.Close()
+			require.NoError(t, p.server.Close())
+			require.NoError(t, <-done)
+			assert.Equal(t, want, strings.Contains(out.String(), "panic serving"), out.String())
+			assert.NotContains(t, out.String(), "the-secret")
+			assert.Less(t, len(bytes.TrimSpace([]byte(out.String()))), 600)
+		})
 	}
 }
