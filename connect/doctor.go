@@ -230,8 +230,8 @@ func (r *registration) checkCounters() {
 		return
 	}
 	n := r.link.o.Counters(r.project)
-	if n.Unsigned > 0 {
-		r.say("warn", "webhooks", fmt.Sprintf("run `hone connect --project %d`, which signs the hook", r.project), "%d came without the secret since hone started and were not believed; reconcile finds what they said", n.Unsigned)
+	if before := r.link.expected(r.project); n.Unsigned > before {
+		r.say("warn", "webhooks", fmt.Sprintf("run `hone connect --project %d`, which signs the hook", r.project), "%d came without the secret and were not believed; reconcile finds what they said", n.Unsigned-before)
 	}
 	if n.Duplicates > 0 {
 		r.say("warn", "webhooks", "look for a second webhook to hone under another address in Settings > Webhooks", "%d came twice since hone started; they had one effect", n.Duplicates)

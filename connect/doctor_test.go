@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/labelstudio/lstest"
@@ -179,6 +180,34 @@ func TestDoctorFindsEachFaultAndItsFix(t *testing.T) {
 			}
 		})
 	}
+}
+
+// After an upgrade, what came before the registration was mended is no news; what
+// comes after it is.
+func TestDoctorForgivesWebhooksFromBeforeTheSecret(t *testing.T) {
+	came := uint64(3)
+	r := healthy(t, func(o *Options) {
+		o.Counters = func(event.ProjectID) Counters { return Counters{Unsigned: came} }
+		o.Refused = func() Refused { return Refused{Webhooks: came} }
+	})
+	warned := func() (api.Step, bool) {
+		rep, err := r.Doctor(t.Context(), r.project)
+		require.NoError(t, err)
+		return step(rep, "webhooks")
+	}
+	s, found := warned()
+	assert.False(t, found, "%+v", s)
+	came = 5 // from another project, which is mended after this one
+	r.Expect(2)
+	r.settleRecord(2, r.generation, "", nil)
+	s, found = warned()
+	assert.False(t, found, "%+v", s)
+	r.look(r.keeper())
+	came++ // to another address, or from somebody else
+	r.look(r.keeper())
+	s, found = warned()
+	assert.True(t, found)
+	assert.Contains(t, s.What, "1 came without")
 }
 
 func TestDoctorIsContentWhenEverythingIsLabelled(t *testing.T) {

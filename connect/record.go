@@ -23,8 +23,9 @@ type record struct {
 	// whether there was one.
 	proof  access.Proof
 	called bool
-	// unsigned is how many webhooks had been refused at the last look.
-	unsigned uint64
+	// unsigned is how many webhooks had come without the secret at the last look,
+	// until how many when the registration began to carry it.
+	unsigned, until uint64
 }
 
 // Expect names projects whose registration may not carry the secret: hone knew
@@ -133,6 +134,23 @@ func (l *Link) Renew() {
 	l.Check(true)
 }
 
+// expected is how many webhooks had come without the secret before the registrations
+// carried it: nobody need do anything about those. They are counted over all
+// projects, so that the last registration decides.
+func (l *Link) expected(p event.ProjectID) (n uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if r := l.records[p]; r == nil || !r.carries {
+		return 0
+	}
+	for _, r := range l.records {
+		if r.carries {
+			n = max(n, r.until)
+		}
+	}
+	return n
+}
+
 // begin is the start of a look: what is heard from now on is its news.
 func (l *Link) begin(p event.ProjectID) (generation int, suspicious bool) {
 	refused := l.o.Refused()
@@ -160,6 +178,7 @@ func (l *Link) proven(p event.ProjectID) (proven, called bool) {
 
 // settleRecord notes how a look ended. The old secret goes once nobody needs it.
 func (l *Link) settleRecord(p event.ProjectID, generation int, at string, err error) {
+	refused := l.o.Refused()
 	l.mu.Lock()
 	r := l.recordOf(p)
 	if at != "" {
@@ -170,6 +189,9 @@ func (l *Link) settleRecord(p event.ProjectID, generation int, at string, err er
 	case err != nil:
 		r.problem = err.Error()
 	default:
+		if !r.carries {
+			r.until = refused.Webhooks
+		}
 		r.carries, r.problem = true, ""
 	}
 	done := len(l.records) > 0
