@@ -6,6 +6,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -53,16 +54,18 @@ func TestMain(m *testing.M) {
 type hone struct {
 	t    *testing.T
 	addr string
-	// listen is what --listen says: addr, unless others are to reach it too.
+	dir  string
+	env  []string
+	cmd  *exec.Cmd
+	log  string
+	api  *api.Client
+	// listen is the address it listens on; empty: addr, where no secret is needed.
 	listen string
-	// flags are further ones of serve; files, unless 0, is how many it may hold open.
-	flags []string
-	files int
-	dir   string
-	env   []string
-	cmd   *exec.Cmd
-	log   string
-	api   *api.Client
+	// binary is what is run, the one that was just built unless it is set; flags are
+	// further ones of serve; files, unless 0, is how many it may hold open.
+	binary string
+	flags  []string
+	files  int
 }
 
 // newHone prepares a hone on a free port with an empty data directory.
@@ -80,14 +83,12 @@ func newHone(t *testing.T, env ...string) *hone {
 
 func (h *hone) url() string { return "http://" + h.addr }
 
-// file is the line in a file of the data directory; "" when there is none.
-func (h *hone) file(name string) string {
-	b, _ := os.ReadFile(filepath.Join(h.dir, "data", name))
-	return strings.TrimSpace(string(b))
-}
+// program and where are the binary and the flags that lead to its data.
+func (h *hone) program() string { return cmp.Or(h.binary, honeBinary) }
 
-func (h *hone) secret() string { return h.file("secret") }
-func (h *hone) admin() string  { return h.file("admin-token") }
+func (h *hone) where() []string {
+	return []string{"--listen", cmp.Or(h.listen, h.addr), "--data-dir", h.data()}
+}
 
 // start runs the binary and waits until it is ready.
 func (h *hone) start() {
@@ -111,7 +112,7 @@ func (h *hone) launch() {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	args := append([]string{honeBinary, "serve", "--listen", h.listen, "--data-dir", filepath.Join(h.dir, "data")}, h.flags...)
+	args := append(append([]string{h.program(), "serve"}, h.flags...), h.where()...)
 	if h.files > 0 {
 		args = append([]string{"sh", "-c", `ulimit -n "$0" && exec "$@"`, fmt.Sprint(h.files)}, args...)
 	}
@@ -141,7 +142,7 @@ func (h *hone) stop(sig syscall.Signal) {
 
 // run runs another command of the same hone and returns what it printed.
 func (h *hone) run(args ...string) (string, error) {
-	cmd := exec.CommandContext(h.t.Context(), honeBinary, append(args, "--listen", h.listen, "--data-dir", filepath.Join(h.dir, "data"))...)
+	cmd := exec.CommandContext(h.t.Context(), h.program(), append(args, h.where()...)...)
 	cmd.Env = append(cleanEnv(), h.env...)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
@@ -150,12 +151,7 @@ func (h *hone) run(args ...string) (string, error) {
 func (h *hone) status(project int) api.Project {
 	h.t.Helper()
 	var p api.Project
-	req, err := http.NewRequestWithContext(h.t.Context(), http.MethodGet, fmt.Sprintf("%s/api/projects/%d", h.url(), project), nil)
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	req.Header.Set("Authorization", "Bearer "+h.admin())
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := h.get(fmt.Sprintf("/api/projects/%d", project))
 	if err != nil {
 		return p
 	}

@@ -117,7 +117,7 @@ type lsBackend struct {
 func (s *studio) newProject(labelConfig string, tasks []example) int {
 	s.t.Helper()
 	var p lsProject
-	s.do("POST", "/api/projects/", map[string]any{"title": "e2e " + s.t.Name(), "label_config": labelConfig}, &p)
+	s.do("POST", "/api/projects/", map[string]any{"title": fmt.Sprintf("%.50s", "e2e "+s.t.Name()), "label_config": labelConfig}, &p)
 	s.t.Cleanup(func() { _, _, _ = s.tryDetached("DELETE", fmt.Sprintf("/api/projects/%d/", p.ID), nil) })
 	s.importTasks(p.ID, tasks)
 	return p.ID
