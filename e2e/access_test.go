@@ -137,7 +137,8 @@ func (s *studio) backends(project int) []lsBackend {
 }
 
 // dropDoubles leaves one backend. Label Studio repeats a whole request when its
-// SQLite was locked, and adds a second one then. Annotations come double too.
+// SQLite was locked, and adds a second one then. Tasks and annotations may come
+// double too.
 func (s *studio) dropDoubles(project int) {
 	s.t.Helper()
 	if bs := s.backends(project); len(bs) > 1 {

@@ -101,7 +101,7 @@ func (u *upgraded) makeOld() {
 			u.t.Fatalf("backend state %q: %s", b.State, b.ErrorMessage)
 		}
 		u.s.dropDoubles(p)
-		if hooks := u.s.hooks(p); len(hooks) != 1 || len(hooks[0].Headers) != 0 || strings.Contains(hooks[0].URL, "@") {
+		if hooks := u.s.hooks(p); len(hooks) == 0 || len(hooks[0].Headers) != 0 || strings.Contains(hooks[0].URL, "@") {
 			u.t.Fatalf("project %d: webhooks made by hand: %+v", p, hooks)
 		}
 	}

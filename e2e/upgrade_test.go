@@ -71,7 +71,7 @@ func newUpgraded(t *testing.T, binary string, env ...string) *upgraded {
 	}
 	u.connectUI(at)
 	for _, p := range u.projects() {
-		u.h.await(p, "the pool is read", func(p api.Project) bool { return p.Pool == len(tasks) })
+		u.h.await(p, "the pool is read", func(p api.Project) bool { return p.Pool >= len(tasks) })
 	}
 	u.at = u.s.label(u.projects()...)
 	u.at.await(t, 10)
