@@ -62,7 +62,7 @@ func TestAttackSetup(t *testing.T) {
 			t.Fatal("hone has made no secret")
 		}
 		// Who has the secret may name any host, but that one must list hone.
-		want(t, http.StatusOK, setup.with(basic("hone", h.secret())))
+		want(t, http.StatusOK, setup.with(basicHeader("hone", h.secret())))
 		until(t, time.Minute, "hone looks whether the named host lists it", func() bool {
 			return strings.Contains(strings.Join(tr.since(0), "\n"), "/api/ml")
 		})
@@ -201,9 +201,9 @@ func TestAttackTokens(t *testing.T) {
 	t.Run("tokens elsewhere", func(t *testing.T) {
 		for _, c := range append(reads, changes...) {
 			want(t, http.StatusUnauthorized, c)
-			want(t, http.StatusUnauthorized, c.with(basic("hone", admin)))
-			want(t, http.StatusUnauthorized, c.with(basic("", admin)))
-			want(t, http.StatusUnauthorized, c.with(basic(admin, "")))
+			want(t, http.StatusUnauthorized, c.with(basicHeader("hone", admin)))
+			want(t, http.StatusUnauthorized, c.with(basicHeader("", admin)))
+			want(t, http.StatusUnauthorized, c.with(basicHeader(admin, "")))
 			want(t, http.StatusUnauthorized, c.with([2]string{"X-Hone-Secret", admin}))
 		}
 		// The file's token is none where one is configured.

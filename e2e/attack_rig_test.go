@@ -115,7 +115,7 @@ func fireForParent() int {
 	return 0
 }
 
-func basic(user, password string) [2]string {
+func basicHeader(user, password string) [2]string {
 	return [2]string{"Authorization", "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))}
 }
 

@@ -66,7 +66,7 @@ func TestAttack(t *testing.T) {
 	t.Run("health", func(t *testing.T) {
 		ls := [2]string{"User-Agent", "heartex/1.23.2"}
 		refused(t, us("GET", "/health", "").with(ls))
-		for _, s := range []shot{us("GET", "/health", ""), us("GET", "/health", "").with(ls, basic("hone", v.secret()))} {
+		for _, s := range []shot{us("GET", "/health", ""), us("GET", "/health", "").with(ls, basicHeader("hone", v.secret()))} {
 			if r := fire(s, patience); r.Status != http.StatusOK {
 				t.Errorf("%s: status %d, want 200", s, r.Status)
 			}

@@ -38,14 +38,14 @@ func (v *victim) bad(r route, s shot) []shot {
 	ls := !strings.HasPrefix(r.path, "/api") && r.path != "/metrics"
 	out := []shot{
 		s,
-		s.with(basic("hone", "wrong")),
-		s.with(basic("hone", "")),
-		s.with(basic("", secret)),
-		s.with(basic("", "")),
-		s.with(basic("admin", secret)),
-		s.with(basic("hone", secret+" ")),
-		s.with(basic("hone", strings.Repeat("x", 32<<10))),
-		s.with(basic("hone", admin)),
+		s.with(basicHeader("hone", "wrong")),
+		s.with(basicHeader("hone", "")),
+		s.with(basicHeader("", secret)),
+		s.with(basicHeader("", "")),
+		s.with(basicHeader("admin", secret)),
+		s.with(basicHeader("hone", secret+" ")),
+		s.with(basicHeader("hone", strings.Repeat("x", 32<<10))),
+		s.with(basicHeader("hone", admin)),
 		s.with([2]string{"Authorization", "Basic hone:" + secret}), // not encoded
 		s.with([2]string{"Authorization", secret}),
 		s.with(bearer("wrong")),
@@ -80,7 +80,7 @@ func (v *victim) bad(r route, s shot) []shot {
 	}
 	if !ls && secret != "" {
 		// What Label Studio shows to each of its users opens nothing of these.
-		out = append(out, s.with(basic("hone", secret)), s.with([2]string{"X-Hone-Secret", secret}))
+		out = append(out, s.with(basicHeader("hone", secret)), s.with([2]string{"X-Hone-Secret", secret}))
 	}
 	if ls && secret != "" && strings.TrimSuffix(r.path, "/") != "/webhook" {
 		out = append(out, s.with([2]string{"X-Hone-Secret", secret}))

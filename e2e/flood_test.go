@@ -89,7 +89,7 @@ func flood(t *testing.T, files int) {
 			*c = open(i)
 		}
 	}()
-	hook := shot{To: h.addr, Method: "POST", Target: "/webhook", Body: ping}.with(basic("ls", "e2e-flood"))
+	hook := shot{To: h.addr, Method: "POST", Target: "/webhook", Body: ping}.with(basicHeader("ls", "e2e-flood"))
 	failed := 0
 	for range 100 {
 		if r := fire(hook, labelStudioWaits); r.Status != http.StatusOK {
