@@ -102,10 +102,12 @@ type ReconcileDue struct {
 	// Contents compares everything; Anew states everything again without comparing.
 	Contents bool `json:"contents,omitempty"`
 	Anew     bool `json:"anew,omitempty"`
-	// Tasks asks to read just these tasks. It counts only without Full, Contents and
-	// Anew.
-	Tasks  []TaskID `json:"tasks,omitempty"`
-	Reason string   `json:"reason"`
+	// Tasks asks to read these tasks, and nothing else unless Changed, Full, Contents
+	// or Anew says so; Changed asks for what changed since the last time, which is also
+	// what a request without any of these does.
+	Tasks   []TaskID `json:"tasks,omitempty"`
+	Changed bool     `json:"changed,omitempty"`
+	Reason  string   `json:"reason"`
 }
 
 // RetrainDue asks the learner to rebuild beside the live model, compare, and
