@@ -105,12 +105,11 @@ func (w *project) once(ctx context.Context, d due) {
 		st.Missed, st.ModelVersion, st.Sampling = c.meta.Missed, c.project.ModelVersion, c.project.Sampling
 	}
 	if err == nil {
-		st.Error, st.LastRun = "", began
-		if c.full {
-			st.LastFull = began
-		}
-		if c.contents {
-			st.LastContents = began
+		st.Error = ""
+		for last, is := range map[*time.Time]bool{&st.LastRun: c.changed, &st.LastFull: c.full, &st.LastContents: c.contents, &st.LastAnew: c.anew} {
+			if is {
+				*last = began
+			}
 		}
 	} else if ctx.Err() == nil {
 		st.Error = err.Error()

@@ -98,11 +98,13 @@ type Options struct {
 type Status struct {
 	Project event.ProjectID `json:"project"`
 	Running bool            `json:"running"`
-	// LastRun is when a run last ended well, LastFull when all ids were compared,
-	// LastContents when everything was.
+	// LastRun is when the last run began that ended well and read more than single
+	// tasks, LastFull when all ids were compared, LastContents when everything was,
+	// LastAnew when everything was read anew.
 	LastRun      time.Time `json:"last_run,omitzero"`
 	LastFull     time.Time `json:"last_full,omitzero"`
 	LastContents time.Time `json:"last_contents,omitzero"`
+	LastAnew     time.Time `json:"last_anew,omitzero"`
 	// Took is how long the last run took, in nanoseconds.
 	Took time.Duration `json:"took"`
 	// Read counts the tasks the last run read, or the one that runs has so far, of

@@ -120,6 +120,7 @@ func (a *app) wireLabelStudio(ctx context.Context) (err error) {
 		Live:           a.learner.Version,
 		Known:          a.known,
 		Counters:       a.counters,
+		Holds:          a.store.Known,
 		OnClient:       a.onClient,
 		Logger:         a.part("connect"),
 	})
