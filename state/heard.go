@@ -85,14 +85,15 @@ func (w *heardWrite) write(b *buckets) error {
 func (s *Store) Confirm(ctx context.Context, p event.ProjectID, from uint64) error {
 	var tasks, annotations [][]byte
 	var last uint64
+	first := true
 	err := s.view(ctx, "tombstones", p, func(b *buckets) error {
 		if b == nil {
 			return nil
 		}
 		if v := b.project.Get(keyConfirmed); len(v) == 9 && v[0] == recordVersion {
-			last = binary.BigEndian.Uint64(v[1:])
+			last, first = binary.BigEndian.Uint64(v[1:]), false
 		} else {
-			return nil // the first one
+			return nil
 		}
 		err := b.tombstones.ForEach(func(k, v []byte) error {
 			if at, err := decodeTombstone(0, v); err == nil && at <= last {
@@ -110,7 +111,7 @@ func (s *Store) Confirm(ctx context.Context, p event.ProjectID, from uint64) err
 			return nil
 		})
 	})
-	if err != nil {
+	if err != nil || !first && from <= last && len(tasks)+len(annotations) == 0 {
 		return err
 	}
 	err = s.db.Update(func(tx *bbolt.Tx) error {

@@ -196,17 +196,24 @@ func encodeRegister(r register) []byte {
 	return binary.BigEndian.AppendUint64(b, r.at)
 }
 
-func decodeRegister(id event.AnnotationID, b []byte) (r register, err error) {
-	damaged := fmt.Errorf("annotation %d: %w", id, errRecord)
+func decodeRegister(id event.AnnotationID, b []byte) (register, error) {
+	r, ok := readRegister(b)
+	if !ok {
+		return register{}, fmt.Errorf("annotation %d: %w", id, errRecord)
+	}
+	return r, nil
+}
+
+func readRegister(b []byte) (r register, ok bool) {
 	if len(b) < 2 {
-		return r, damaged
+		return r, false
 	}
 	rest := b
 	switch {
 	case b[0] == heardVersion && len(b) >= 2+8:
 		rest, r.at = b[:len(b)-8], binary.BigEndian.Uint64(b[len(b)-8:])
 	case b[0] != recordVersion:
-		return r, damaged
+		return r, false
 	}
 	switch {
 	case len(rest) == 2 && b[1] == registerDeleted:
@@ -214,9 +221,9 @@ func decodeRegister(id event.AnnotationID, b []byte) (r register, err error) {
 	case len(rest) == statedLen && b[1] == registerStated:
 		r.task, r.stamp = idOf[event.TaskID](b[2:]), stampOf(b[10:])
 	default:
-		return register{}, damaged
+		return r, false
 	}
-	return r, nil
+	return r, true
 }
 
 // Rare records are JSON behind the version byte.
