@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"sync"
 	"time"
 
@@ -137,40 +136,6 @@ type Reconciler struct {
 	allWake  chan struct{}
 	projects map[event.ProjectID]*project
 	start    func(*project) // set while Run runs
-}
-
-// mostTasks is how many single tasks may be asked for; beyond, all ids are compared.
-const mostTasks = 1000
-
-// due is what has been asked for; requests add up.
-type due struct {
-	// changed asks for what has changed since the last time; full for all ids and
-	// times too; contents for everything; anew states it again without comparing.
-	changed, full, contents, anew bool
-	tasks                         map[event.TaskID]struct{}
-}
-
-func dueOf(e *event.ReconcileDue) due {
-	d := due{full: e.Full, contents: e.Contents || e.Anew, anew: e.Anew}
-	d.changed = e.Changed || d.full || d.contents || len(e.Tasks) == 0
-	d.tasks = make(map[event.TaskID]struct{}, len(e.Tasks))
-	for _, id := range e.Tasks {
-		d.tasks[id] = struct{}{}
-	}
-	return d
-}
-
-func (d *due) add(o due) {
-	d.changed, d.full = d.changed || o.changed, d.full || o.full
-	d.contents, d.anew = d.contents || o.contents, d.anew || o.anew
-	if len(d.tasks)+len(o.tasks) > mostTasks { // one list of all costs less
-		d.changed, d.full, d.tasks = true, true, nil
-		return
-	}
-	if d.tasks == nil {
-		d.tasks = make(map[event.TaskID]struct{}, len(o.tasks))
-	}
-	maps.Copy(d.tasks, o.tasks)
 }
 
 // New checks the options.

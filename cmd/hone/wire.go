@@ -21,7 +21,6 @@ import (
 	"github.com/hone-ml/hone/learner/feature/encoders"
 	"github.com/hone-ml/hone/pipeline"
 	"github.com/hone-ml/hone/pipeline/boltlog"
-	"github.com/hone-ml/hone/reconcile"
 	"github.com/hone-ml/hone/sampler"
 	"github.com/hone-ml/hone/state"
 	"github.com/hone-ml/hone/webhook"
@@ -41,9 +40,9 @@ type ledger struct {
 var _ learner.Store = ledger{}
 
 func (l ledger) Commit(ctx context.Context, c event.Commit) error {
-	events := make([]event.Event, len(c.Learned))
-	for i, e := range c.Learned {
-		events[i] = e
+	events := make([]event.Event, 0, len(c.Learned)+len(c.Projects))
+	for _, e := range c.Learned {
+		events = append(events, e)
 	}
 	for _, p := range c.Projects {
 		if e := asked(p); e != nil {
@@ -60,31 +59,6 @@ func (l ledger) Commit(ctx context.Context, c event.Commit) error {
 	}
 	return l.Store.Commit(ctx, c, also...)
 }
-
-// asked is what Label Studio has to be asked because of a batch, nil for nothing.
-func asked(p event.ProjectCommit) *event.ReconcileDue {
-	if p.Delta == nil || !p.Delta.Doubts.Project && len(p.Delta.Doubts.Tasks) == 0 {
-		return nil
-	}
-	e := &event.ReconcileDue{Project: p.Project, At: time.Now(), Tasks: p.Delta.Doubts.Tasks, Reason: "only Label Studio can tell"}
-	if p.Delta.Doubts.Project {
-		e.Changed = true
-	}
-	return e
-}
-
-// position is where hone stands in the log of changes.
-type position struct{ log *boltlog.Log }
-
-var _ reconcile.Log = position{}
-
-func (p position) Heard() (uint64, error) { return p.log.Last(string(event.Changes)) }
-func (p position) Applied() (uint64, error) {
-	return p.log.Cursor(string(event.Changes), learnerGroup)
-}
-
-// learnerGroup is the consumer group that applies changes.
-const learnerGroup = "learner"
 
 // encoderOf makes the encoder of a name, with what the configuration says of it.
 func encoderOf(c config.Learner, name string) (encoders.Encoder, error) {
