@@ -187,3 +187,28 @@ func TestARestoredLabelStudio(t *testing.T) {
 	require.Empty(t, g.runDue(due{changed: true, contents: true}).Error)
 	g.same()
 }
+
+func TestRequestsAddUp(t *testing.T) {
+	var d due
+	d.add(dueOf(&event.ReconcileDue{Tasks: []event.TaskID{1, 2}}))
+	d.add(dueOf(&event.ReconcileDue{Tasks: []event.TaskID{2, 3}}))
+	assert.Len(t, d.tasks, 3)
+	assert.False(t, d.changed)
+	assert.Equal(t, time.Second, d.pause(time.Second, time.Millisecond))
+	assert.Equal(t, 5*time.Second, d.pause(time.Second, 5*time.Second), "who doubts all the time gets half of it")
+	assert.Equal(t, time.Minute, d.pause(time.Second, time.Hour))
+	d.add(dueOf(&event.ReconcileDue{}))
+	assert.True(t, d.changed)
+	assert.False(t, d.full)
+	many := &event.ReconcileDue{}
+	for i := range mostTasks {
+		many.Tasks = append(many.Tasks, event.TaskID(100+i))
+	}
+	d.add(dueOf(many))
+	assert.Empty(t, d.tasks)
+	assert.True(t, d.full && d.doubted && !d.contents)
+	d.add(dueOf(&event.ReconcileDue{Anew: true}))
+	assert.True(t, d.contents && d.anew)
+	plain := dueOf(&event.ReconcileDue{Full: true})
+	assert.Equal(t, time.Second, plain.pause(time.Second, time.Hour))
+}

@@ -61,12 +61,13 @@ func (w *project) run(ctx context.Context) {
 			return
 		case <-w.wake:
 		}
-		if d := w.take(); d != nil {
-			w.once(ctx, *d)
-		} else {
+		d := w.take()
+		if d == nil {
 			continue
 		}
-		t := time.NewTimer(w.r.o.Spacing)
+		began := time.Now()
+		w.once(ctx, *d)
+		t := time.NewTimer(d.pause(w.r.o.Spacing, time.Since(began)))
 		select {
 		case <-ctx.Done():
 			t.Stop()
