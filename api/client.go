@@ -88,7 +88,12 @@ func (c *Client) Retrain(ctx context.Context, id event.ProjectID) (time.Time, er
 	return c.ask(ctx, projectPath(id, "/retrain"))
 }
 
-// Reconcile asks for a comparison with Label Studio.
+// Rebuild asks to read everything of a project anew from Label Studio.
+func (c *Client) Rebuild(ctx context.Context, id event.ProjectID) (time.Time, error) {
+	return c.ask(ctx, projectPath(id, "/rebuild"))
+}
+
+// Reconcile asks for a comparison of everything with Label Studio.
 func (c *Client) Reconcile(ctx context.Context, id event.ProjectID) (time.Time, error) {
 	return c.ask(ctx, projectPath(id, "/reconcile"))
 }

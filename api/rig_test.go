@@ -29,6 +29,7 @@ func full() api.Project {
 	return api.Project{
 		ID: 3, Title: "Topics", Labels: 60, Pool: 940, Tasks: 1000, Skipped: 2, ModelVersion: "hone-1", Snapshot: 17,
 		OptimalityGap: new(0.001), LastEvent: new(at), LastReconcile: new(at.Add(time.Second)), MissedFound: 4, ReconcileFailures: 1,
+		Reconcile: &api.Reconcile{Running: true, Read: 500, Total: 1000, LastFull: new(at), LastContents: new(at)},
 		Heads: []api.Head{{
 			Control: "topic", Type: "Choices", Labels: []string{"A", "B"}, Examples: 58, Ridge: 0.5, Accuracy: new(0.75), MacroF1: new(0.7),
 			LogLoss: new(0.9), RecentAccuracy: new(0.8), RecentMacroF1: new(0.78),

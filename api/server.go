@@ -96,7 +96,11 @@ func (s *Server) Register(r gin.IRouter) {
 		return &event.RetrainDue{Project: p, At: at, Reason: "command"}
 	}))
 	g.POST("/projects/:id/reconcile", s.ask(func(p event.ProjectID, at time.Time, c *gin.Context) event.Event {
-		return &event.ReconcileDue{Project: p, At: at, Reason: "command", Full: c.Query("full") != "false"}
+		full := c.Query("full") != "false"
+		return &event.ReconcileDue{Project: p, At: at, Reason: "command", Full: full, Contents: full && c.Query("contents") != "false"}
+	}))
+	g.POST("/projects/:id/rebuild", s.ask(func(p event.ProjectID, at time.Time, c *gin.Context) event.Event {
+		return &event.ReconcileDue{Project: p, At: at, Reason: "command", Full: true, Contents: true, Anew: true}
 	}))
 	g.POST("/projects/:id/rollback", s.ask(func(p event.ProjectID, at time.Time, c *gin.Context) event.Event {
 		return &event.RollbackDue{Project: p, At: at, To: c.Query("to")}

@@ -83,11 +83,13 @@ func TestNotReadyWhileLoading(t *testing.T) {
 
 func TestCommandsBecomeEvents(t *testing.T) {
 	for path, want := range map[string]event.Event{
-		"retrain":              &event.RetrainDue{Project: 3, At: at, Reason: "command"},
-		"reconcile":            &event.ReconcileDue{Project: 3, At: at, Reason: "command", Full: true},
-		"reconcile?full=false": &event.ReconcileDue{Project: 3, At: at, Reason: "command"},
-		"rollback":             &event.RollbackDue{Project: 3, At: at},
-		"rollback?to=hone-1":   &event.RollbackDue{Project: 3, At: at, To: "hone-1"},
+		"retrain":                  &event.RetrainDue{Project: 3, At: at, Reason: "command"},
+		"reconcile":                &event.ReconcileDue{Project: 3, At: at, Reason: "command", Full: true, Contents: true},
+		"reconcile?full=false":     &event.ReconcileDue{Project: 3, At: at, Reason: "command"},
+		"reconcile?contents=false": &event.ReconcileDue{Project: 3, At: at, Reason: "command", Full: true},
+		"rebuild":                  &event.ReconcileDue{Project: 3, At: at, Reason: "command", Full: true, Contents: true, Anew: true},
+		"rollback":                 &event.RollbackDue{Project: 3, At: at},
+		"rollback?to=hone-1":       &event.RollbackDue{Project: 3, At: at, To: "hone-1"},
 	} {
 		r := newRig(t)
 		status, body := r.call(http.MethodPost, "/api/projects/3/"+path, "")

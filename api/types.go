@@ -37,6 +37,8 @@ type Project struct {
 	LastReconcile *time.Time `json:"last_reconcile"`
 	// MissedFound counts changes that no webhook told and a reconcile found.
 	MissedFound uint64 `json:"missed_found"`
+	// Reconcile is how far the comparison with Label Studio is; absent before the first.
+	Reconcile *Reconcile `json:"reconcile,omitempty"`
 	// ReconcileFailures counts comparisons that failed since hone started; why the
 	// last one did is among the Problems.
 	ReconcileFailures int    `json:"reconcile_failures,omitempty"`
@@ -57,6 +59,20 @@ type Project struct {
 	DeadLetters int `json:"dead_letters"`
 	// Problems are things to mend, each a sentence.
 	Problems []string `json:"problems,omitempty"`
+}
+
+// Reconcile is the state of the comparison with Label Studio.
+type Reconcile struct {
+	Running bool `json:"running"`
+	// Read counts the tasks read by the run that runs, or by the last one, of Total.
+	Read  int `json:"read"`
+	Total int `json:"total"`
+	// LastFull is when the last run began that compared all ids and times, LastContents
+	// one that compared everything, LastRebuild one that read everything anew. Null: not
+	// since hone started.
+	LastFull     *time.Time `json:"last_full"`
+	LastContents *time.Time `json:"last_contents"`
+	LastRebuild  *time.Time `json:"last_rebuild"`
 }
 
 // Listing is GET /api/projects.

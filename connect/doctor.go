@@ -78,6 +78,7 @@ func (r *registration) check(ctx context.Context) {
 		return
 	}
 	r.checkConfig()
+	r.checkIDs(ctx)
 	b, i := r.backend()
 	if r.url == "" || i < 0 {
 		r.say("fail", "ML backend", fmt.Sprintf("run `hone connect --project %d --url http://HONE:9090` with an address Label Studio can reach; to reach a private one it needs ML_BLOCK_LOCAL_IP=false and SSRF_PROTECTION_ENABLED=false in its environment", r.project),

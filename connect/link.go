@@ -50,6 +50,8 @@ type Options struct {
 	Live func(event.ProjectID) string
 	// Known lists the projects hone has heard of.
 	Known func(context.Context) ([]event.ProjectID, error)
+	// Holds are the ids hone holds of a project, for the doctor to compare; may be nil.
+	Holds func(context.Context, event.ProjectID) ([]event.KnownTask, error)
 	// Counters reads what the doctor wants to know of hone itself; may be nil.
 	Counters func(event.ProjectID) Counters
 	// OnClient is called when a Label Studio becomes reachable after the start.
@@ -78,7 +80,9 @@ type Link struct {
 	o      Options
 	inUse  atomic.Pointer[tokened]
 	settle time.Duration
-	retry  time.Duration
+	// idsAgain is how long the doctor waits before it believes that ids differ.
+	idsAgain time.Duration
+	retry    time.Duration
 	// mending is held by whoever changes a registration: two at once would each
 	// make the webhook the other is about to make.
 	mending chan struct{}
@@ -118,7 +122,7 @@ type tokened struct {
 // taught.
 func New(ctx context.Context, o Options) (*Link, error) {
 	l := &Link{
-		o: o, settle: settleAfter, retry: retryAfter, mending: make(chan struct{}, 1),
+		o: o, settle: settleAfter, retry: retryAfter, idsAgain: idsAgain, mending: make(chan struct{}, 1),
 		hosts: map[event.ProjectID]string{}, sampled: map[event.ProjectID]bool{}, strangers: map[string]bool{},
 		records: map[event.ProjectID]*record{}, checks: make(chan bool, 1),
 		due: make(chan request, 64), offers: make(chan Setup, 1),

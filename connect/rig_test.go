@@ -137,6 +137,7 @@ func newRig(t *testing.T, change func(*Options)) *rig {
 	}
 	r.Link, err = New(t.Context(), opts)
 	require.NoError(t, err)
+	r.idsAgain = time.Millisecond
 	t.Cleanup(r.Close)
 	return r
 }

@@ -57,8 +57,8 @@ type Annotation struct {
 
 // Changed says what Label Studio holds now about some tasks and annotations.
 // It is a statement, not a command: hearing it twice, late or out of order must
-// end in the same state. A later (UpdatedAt, content) wins; a deletion wins for
-// ever, because Label Studio never reuses an id.
+// end in the same state. Among webhooks a later (UpdatedAt, content) wins, and a
+// deletion wins over both. A reading wins over everything heard before it began.
 type Changed struct {
 	Project ProjectID `json:"project"`
 	// CreatedAt is the project's creation time in unix seconds, 0 if unknown;
@@ -77,6 +77,19 @@ type Changed struct {
 	DeletedAnnotations []AnnotationID `json:"deleted_annotations,omitempty"`
 	// Gone is true when Label Studio no longer has the project.
 	Gone bool `json:"gone,omitempty"`
+	// Reading is nil unless all of this was read from Label Studio. Then every task
+	// in Tasks is whole: Annotations has all there are of it.
+	Reading *Reading `json:"reading,omitempty"`
+	// Position is the statement's own in the log of changes, set when it is taken
+	// from there.
+	Position uint64 `json:"-"`
+}
+
+// Reading says when Label Studio was read, by the order of the log and not by a
+// clock.
+type Reading struct {
+	// From is the position of the last change heard before Label Studio was asked.
+	From uint64 `json:"from"`
 }
 
 // ReconcileDue asks to compare a project with what Label Studio holds.
@@ -84,9 +97,17 @@ type Changed struct {
 type ReconcileDue struct {
 	Project ProjectID `json:"project"`
 	At      time.Time `json:"at"`
-	// Full compares all ids, not only tasks changed since the last time.
-	Full   bool   `json:"full,omitempty"`
-	Reason string `json:"reason"`
+	// Full compares all ids and times, not only tasks changed since the last time.
+	Full bool `json:"full,omitempty"`
+	// Contents compares everything; Anew states everything again without comparing.
+	Contents bool `json:"contents,omitempty"`
+	Anew     bool `json:"anew,omitempty"`
+	// Tasks asks to read these tasks, and nothing else unless Changed, Full, Contents
+	// or Anew says so; Changed asks for what changed since the last time, which is also
+	// what a request without any of these does.
+	Tasks   []TaskID `json:"tasks,omitempty"`
+	Changed bool     `json:"changed,omitempty"`
+	Reason  string   `json:"reason"`
 }
 
 // RetrainDue asks the learner to rebuild beside the live model, compare, and

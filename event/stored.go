@@ -49,6 +49,11 @@ type Meta struct {
 	LabelConfigAt time.Time `json:"label_config_at,omitzero"`
 	// LastEvent is when hone last heard of the project.
 	LastEvent time.Time `json:"last_event,omitzero"`
+	// The positions in the log of changes at which each of these was heard, for a
+	// reading to compare itself with.
+	TitleHeard       uint64 `json:"title_heard,omitempty"`
+	LabelConfigHeard uint64 `json:"label_config_heard,omitempty"`
+	GoneHeard        uint64 `json:"gone_heard,omitempty"`
 	// Missed counts the changes only a reconcile found.
 	Missed uint64 `json:"missed,omitempty"`
 }
@@ -74,6 +79,24 @@ type Delta struct {
 	Duplicates int
 	// Rest must be stored too, but holds nothing to learn from.
 	Rest Rest
+	// Heard must be stored too.
+	Heard Heard
+	// Doubts should be asked of Label Studio once the delta is stored.
+	Doubts Doubts
+}
+
+// Heard is at which position of the log of changes things were last heard of.
+type Heard struct {
+	Tasks       map[TaskID]uint64
+	Annotations map[AnnotationID]uint64
+}
+
+// Doubts are what only a reading can settle: deletions that a webhook told, and
+// what was heard while Label Studio was being read and differs from it.
+type Doubts struct {
+	// Project is the project itself: whether it is there, and its settings.
+	Project bool
+	Tasks   []TaskID
 }
 
 // Rest is the part of a Delta that only the state needs: without it a later
@@ -85,9 +108,9 @@ type Rest struct {
 	// Annotations were heard of again with the same content and a later time, or
 	// are on a task that is deleted.
 	Annotations []Annotation
-	// DeletedTasks were deleted before hone ever heard of them.
+	// DeletedTasks had no data when they were deleted, or were deleted already.
 	DeletedTasks []TaskID
-	// DeletedAnnotations are all annotations deleted by their own id, known or not.
+	// DeletedAnnotations are all annotations that are deleted now and were not before.
 	DeletedAnnotations []AnnotationID
 }
 

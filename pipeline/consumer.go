@@ -51,7 +51,7 @@ func deliveryOf(msg *message.Message) *delivery {
 // after it, has it handled, and passes the cursor over it.
 func (c *consumer) handle(msg *message.Message) error {
 	d, at := deliveryOf(msg), boltlog.Offset(msg)
-	first, err := decode(msg.Payload, msg.Metadata)
+	first, err := decode(at, msg.Payload, msg.Metadata)
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func (c *consumer) readAhead(first event.Event, at uint64) ([]event.Event, uint6
 		return nil, 0, err
 	}
 	for _, e := range entries {
-		ev, err := decode(e.Payload, e.Metadata)
+		ev, err := decode(e.Offset, e.Payload, e.Metadata)
 		if err != nil {
 			break
 		}
@@ -122,9 +122,13 @@ func (c *consumer) readAhead(first event.Event, at uint64) ([]event.Event, uint6
 	return batch, at, nil //nolint:nilerr // What cannot be read is delivered alone, later.
 }
 
-func decode(payload []byte, metadata map[string]string) (event.Event, error) {
+func decode(at uint64, payload []byte, metadata map[string]string) (event.Event, error) {
 	if why := metadata[boltlog.UnreadableKey]; why != "" {
 		return nil, fmt.Errorf("%w: %s", event.ErrUnreadable, why)
 	}
-	return event.Decode(payload)
+	e, err := event.Decode(payload)
+	if c, ok := e.(*event.Changed); ok {
+		c.Position = at
+	}
+	return e, err
 }

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -24,11 +25,16 @@ const (
 // comparison is one run.
 type comparison struct {
 	r      *Reconciler
+	w      *project
 	id     event.ProjectID
 	log    *logrus.Entry
 	source Source
-	full   bool
-	began  time.Time
+	due
+	began time.Time
+
+	// from is the position of the last change heard before Label Studio was asked:
+	// what is read stands over all up to it.
+	from uint64
 
 	meta  event.Meta
 	heard bool // hone has heard of the project before
@@ -38,16 +44,29 @@ type comparison struct {
 	// told: Label Studio tells hone of changes by webhook, as far as hone knows.
 	told    bool
 	project labelstudio.Project
-	// known are the annotations hone knew of each task before it asked: one made
-	// meanwhile is in neither list, or in Label Studio's only, and so is never
-	// taken for deleted.
-	known map[event.TaskID][]event.AnnotationID
+	// known is what hone knew before it asked; nil when only single tasks are read. An
+	// annotation made meanwhile is in neither list, or in Label Studio's only, and so
+	// is never taken for deleted.
+	known map[event.TaskID]event.KnownTask
 
-	read, stated int
-	said         time.Time // of the last progress
+	read, total, stated int
+	said                time.Time // of the last progress
 }
 
 func (c *comparison) run(ctx context.Context) error {
+	if err := c.begin(ctx); err != nil {
+		return err
+	}
+	if err := c.readMeta(ctx); err != nil {
+		return err
+	}
+	mark, err := c.r.o.Marks.Watermark(ctx, c.id)
+	if err != nil {
+		return fmt.Errorf("read how far the project was compared: %w", err)
+	}
+	if c.told = !mark.IsZero(); c.told && !c.changed {
+		return c.fetch(ctx, slices.Sorted(maps.Keys(c.tasks)))
+	}
 	if err := c.readKnown(ctx); err != nil {
 		return err
 	}
@@ -55,22 +74,19 @@ func (c *comparison) run(ctx context.Context) error {
 	if err != nil || gone {
 		return err
 	}
-	mark, err := c.r.o.Marks.Watermark(ctx, c.id)
-	if err != nil {
-		return fmt.Errorf("read how far the project was compared: %w", err)
-	}
 	if c.meta.CreatedAt != 0 && c.meta.CreatedAt != c.project.CreatedAt.Unix() {
 		// The database behind Label Studio was replaced: the same id, another
 		// project. Nothing known is of it.
 		c.replaced, c.known, mark = true, nil, time.Time{}
 	}
-	c.full = c.full || mark.IsZero()
+	c.contents = c.contents || mark.IsZero()
+	c.full = c.full || c.contents
 	c.told = !mark.IsZero()
 
 	c.said = time.Now()
 	seen := map[event.TaskID]struct{}{}
 	q := labelstudio.TaskQuery{PageSize: c.r.o.PageSize}
-	if !mark.IsZero() {
+	if !c.contents {
 		q.UpdatedSince = mark.Add(-c.r.o.Overlap)
 	}
 	next, err := c.readChanged(ctx, q, seen)
@@ -78,13 +94,21 @@ func (c *comparison) run(ctx context.Context) error {
 		return err
 	}
 	switch {
-	case mark.IsZero(): // all of it has been read
+	case c.contents: // all of it has been read
 		err = c.deleteTasks(ctx, c.began, seen)
 	case c.full:
 		err = c.compareIDs(ctx, seen)
+	default:
+		maps.DeleteFunc(c.tasks, func(id event.TaskID, _ struct{}) bool { _, read := seen[id]; return read })
+		err = c.fetch(ctx, slices.Sorted(maps.Keys(c.tasks)))
 	}
 	if err != nil {
 		return err
+	}
+	if c.full {
+		if err := c.r.o.Marks.Confirm(ctx, c.id, c.from); err != nil {
+			return err
+		}
 	}
 	// Everything found is durable by now: only then may the mark move.
 	if next.IsZero() || next.Equal(mark) {
@@ -96,7 +120,36 @@ func (c *comparison) run(ctx context.Context) error {
 	return nil
 }
 
-func (c *comparison) readKnown(ctx context.Context) error {
+// begin notes what has been heard so far, and waits until it is learned: what is
+// compared with Label Studio must not lack what was heard before.
+func (c *comparison) begin(ctx context.Context) error {
+	var err error
+	if c.from, err = c.r.o.Log.Heard(); err != nil {
+		return fmt.Errorf("read how much has been heard: %w", err)
+	}
+	late := time.NewTimer(c.r.o.Patience)
+	defer late.Stop()
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
+	for {
+		applied, err := c.r.o.Log.Applied()
+		if err != nil {
+			return fmt.Errorf("read how much has been learned: %w", err)
+		}
+		if applied >= c.from {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-late.C:
+			return fmt.Errorf("%d changes heard before the comparison are not learned yet; hone's log says what holds it up", c.from-applied)
+		case <-look.C:
+		}
+	}
+}
+
+func (c *comparison) readMeta(ctx context.Context) error {
 	metas, err := c.r.o.Index.Projects(ctx)
 	if err != nil {
 		return fmt.Errorf("read the known projects: %w", err)
@@ -105,13 +158,17 @@ func (c *comparison) readKnown(ctx context.Context) error {
 	if i := slices.IndexFunc(metas, func(m event.Meta) bool { return m.Project == c.id }); i >= 0 {
 		c.meta, c.heard = metas[i], true
 	}
+	return nil
+}
+
+func (c *comparison) readKnown(ctx context.Context) error {
 	known, err := c.r.o.Index.Known(ctx, c.id)
 	if err != nil {
 		return fmt.Errorf("read the known ids: %w", err)
 	}
-	c.known = make(map[event.TaskID][]event.AnnotationID, len(known))
+	c.known = make(map[event.TaskID]event.KnownTask, len(known))
 	for _, k := range known {
-		c.known[k.Task] = k.Annotations
+		c.known[k.Task] = k
 	}
 	return nil
 }
@@ -127,10 +184,10 @@ func (c *comparison) readProject(ctx context.Context) (gone bool, err error) {
 		return false, err
 	}
 	c.project, c.met = p, true
-	if p.Title == c.meta.Title && p.LabelConfig == c.meta.LabelConfig && p.CreatedAt.Unix() == c.meta.CreatedAt && !c.meta.Gone {
+	if p.Title == c.meta.Title && p.LabelConfig == c.meta.LabelConfig && p.CreatedAt.Unix() == c.meta.CreatedAt && !c.meta.Gone && !c.anew {
 		return false, nil
 	}
-	return false, c.publish(ctx, &event.Changed{Title: p.Title, LabelConfig: p.LabelConfig, At: at})
+	return false, c.publish(ctx, &event.Changed{Title: p.Title, LabelConfig: p.LabelConfig, At: at}, 0)
 }
 
 // gone states that Label Studio no longer has the project. A 404 alone may come
@@ -151,7 +208,7 @@ func (c *comparison) gone(ctx context.Context, notFound error) error {
 		return nil
 	}
 	c.log.Info("reconcile: Label Studio no longer has the project")
-	return c.publish(ctx, &event.Changed{Gone: true, At: at})
+	return c.publish(ctx, &event.Changed{Gone: true, At: at}, 0)
 }
 
 // readChanged reads the tasks a query selects, page by page, and states what
@@ -166,6 +223,7 @@ func (c *comparison) readChanged(ctx context.Context, q labelstudio.TaskQuery, s
 		}
 		if first {
 			first, next = false, page.ServerTime
+			c.total = page.Total
 			if page.Next != 0 {
 				c.log.Infof("reconcile: reading %d tasks", page.Total)
 			}
@@ -190,21 +248,22 @@ func (c *comparison) readChanged(ctx context.Context, q labelstudio.TaskQuery, s
 	}
 }
 
-// publish makes a statement durable unless it says nothing.
-func (c *comparison) publish(ctx context.Context, e *event.Changed) error {
-	n := len(e.Tasks) + len(e.Annotations) + len(e.DeletedTasks) + len(e.DeletedAnnotations)
+// publish makes what was read durable, unless that is nothing. differs is how much
+// of it hone did not know.
+func (c *comparison) publish(ctx context.Context, e *event.Changed, differs int) error {
+	n := len(e.Tasks) + len(e.DeletedTasks)
 	if n == 0 && e.Title == "" && e.LabelConfig == "" && !e.Gone {
 		return nil
 	}
-	e.Project, e.Source = c.id, event.FromReconcile
+	e.Project, e.Source, e.Reading = c.id, event.FromReconcile, &event.Reading{From: c.from}
 	e.CreatedAt = c.meta.CreatedAt
 	if c.met {
 		e.CreatedAt = c.project.CreatedAt.Unix()
 	}
 	if err := c.r.o.Publisher.Publish(ctx, e); err != nil {
-		return fmt.Errorf("publish %d statements: %w", n, err)
+		return fmt.Errorf("publish what was read of %d tasks: %w", n, err)
 	}
-	c.stated += n
-	c.r.metrics.stated.Add(float64(n))
+	c.stated += differs
+	c.r.metrics.stated.Add(float64(differs))
 	return nil
 }

@@ -207,6 +207,36 @@ type log struct {
 	fail   error
 	// lazy keeps events back, as a learner does that has fallen behind.
 	lazy bool
+	last uint64 // position
+	// behind is how many entries the learner has still to learn.
+	behind uint64
+	doubts []event.Doubts
+}
+
+func (l *log) Heard() (uint64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.last, nil
+}
+
+func (l *log) Applied() (uint64, error) {
+	last, err := l.Heard()
+	return last - l.behind, err
+}
+
+// place gives a statement its position.
+func (l *log) place(c *event.Changed) *event.Changed {
+	placed := *c
+	l.last++
+	placed.Position = l.last
+	return &placed
+}
+
+// hear is a webhook.
+func (l *log) hear(ctx context.Context, c *event.Changed) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.apply(ctx, l.place(c))
 }
 
 func (l *log) Publish(ctx context.Context, events ...event.Event) error {
@@ -224,7 +254,7 @@ func (l *log) Publish(ctx context.Context, events ...event.Event) error {
 		if err != nil {
 			return err
 		}
-		c := back.(*event.Changed)
+		c := l.place(back.(*event.Changed))
 		l.events = append(l.events, c)
 		if !l.lazy {
 			if err := l.apply(ctx, c); err != nil {
@@ -242,6 +272,7 @@ func (l *log) apply(ctx context.Context, changes ...*event.Changed) error {
 	}
 	var c event.Commit
 	for i := range deltas {
+		l.doubts = append(l.doubts, deltas[i].Doubts)
 		c.Projects = append(c.Projects, event.ProjectCommit{Project: deltas[i].Meta.Project, Delta: &deltas[i]})
 	}
 	return l.store.Commit(ctx, c)
@@ -267,7 +298,7 @@ func newRig(t testingT, dir string, change func(*Options)) (*rig, func()) {
 	store, err := state.Open(dir, state.Options{})
 	require.NoError(t, err)
 	g := &rig{t: t, ls: newFakeLS(), log: &log{store: store}}
-	o := Options{Index: store, Marks: store, Publisher: g.log, Source: g.ls, PageSize: 4, Delivery: time.Nanosecond}
+	o := Options{Index: store, Marks: store, Log: g.log, Publisher: g.log, Source: g.ls, PageSize: 4, Delivery: time.Nanosecond}
 	if change != nil {
 		change(&o)
 	}
@@ -285,9 +316,55 @@ func rigFor(t *testing.T, change func(*Options)) *rig {
 // run makes one run at once, without the worker.
 func (g *rig) run(full bool) Status {
 	g.t.Helper()
+	return g.runDue(due{changed: true, full: full})
+}
+
+func (g *rig) runDue(d due) Status {
+	g.t.Helper()
 	w := g.r.project(pid)
-	w.once(context.Background(), full)
+	w.once(context.Background(), d)
 	return w.snapshot()
+}
+
+// settle asks Label Studio what hone doubts, as the learner's store has it done.
+func (g *rig) settle() {
+	g.t.Helper()
+	for range 10 {
+		var d due
+		for _, x := range g.doubts {
+			if x.Project {
+				d.add(due{changed: true})
+			}
+			if len(x.Tasks) > 0 {
+				d.add(dueOf(&event.ReconcileDue{Tasks: x.Tasks}))
+			}
+		}
+		g.doubts = nil
+		if !d.changed && len(d.tasks) == 0 {
+			return
+		}
+		require.Empty(g.t, g.runDue(d).Error)
+	}
+	g.t.Errorf("it is doubted again and again")
+}
+
+// restore puts Label Studio back to a copy made before.
+func (f *fakeLS) restore(c *fakeLS) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.tasks, f.lastAnn, f.lastTask = c.tasks, c.lastAnn, c.lastTask
+}
+
+func (f *fakeLS) backup() *fakeLS {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c := &fakeLS{tasks: map[event.TaskID]*labelstudio.Task{}, lastAnn: f.lastAnn, lastTask: f.lastTask}
+	for id, t := range f.tasks {
+		copied := *t
+		copied.Annotations = slices.Clone(t.Annotations)
+		c.tasks[id] = &copied
+	}
+	return c
 }
 
 // same requires the state to hold exactly what Label Studio does.

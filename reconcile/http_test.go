@@ -53,12 +53,12 @@ func TestLabelStudio(t *testing.T) {
 	require.NoError(t, err)
 	defer func() { assert.NoError(t, store.Close()) }()
 	l := &log{store: store}
-	r, err := New(Options{Index: store, Marks: store, Publisher: l, Source: c, PageSize: 10})
+	r, err := New(Options{Index: store, Marks: store, Log: l, Publisher: l, Source: c, PageSize: 10})
 	require.NoError(t, err)
 	run := func(full bool) Status {
 		t.Helper()
 		w := r.project(p.ID)
-		w.once(ctx, full)
+		w.once(ctx, due{changed: true, full: full})
 		st := w.snapshot()
 		require.Empty(t, st.Error)
 		return st

@@ -1,52 +1,57 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
 	"slices"
+	"sort"
 	"time"
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
 )
 
-// compareIDs compares all ids, since a deleted task leaves no other trace, and
-// reads the tasks that hone lacks, or lacks annotations of.
+// goesBack is by how much hone's time of a task may be later than Label Studio's
+// before that is looked into. A webhook may come while the list is made.
+const goesBack = time.Minute
+
+// compareIDs compares all ids and times, since a deleted task leaves no other trace,
+// and reads the tasks that differ.
 func (c *comparison) compareIDs(ctx context.Context, seen map[event.TaskID]struct{}) error {
 	at := time.Now()
 	theirs, err := c.source.KnownTasks(ctx, c.id)
 	if err != nil {
 		return err
 	}
-	var lacking []event.TaskID
-	var annotations []event.AnnotationID
 	there := make(map[event.TaskID]struct{}, len(theirs))
+	lacking := slices.Collect(maps.Keys(c.tasks))
 	for _, t := range theirs {
 		there[t.Task] = struct{}{}
-		known, ok := c.known[t.Task]
-		lacks := !ok
-		for _, a := range t.Annotations {
-			lacks = lacks || !slices.Contains(known, a)
-		}
-		if _, done := seen[t.Task]; lacks && !done {
+		if _, done := seen[t.Task]; !done && c.differs(t) {
 			lacking = append(lacking, t.Task)
 		}
-		for _, a := range known {
-			if !slices.Contains(t.Annotations, a) {
-				annotations = append(annotations, a)
-			}
-		}
 	}
+	maps.DeleteFunc(c.w.compared, func(id event.TaskID, _ times) bool { _, is := there[id]; return !is })
 	if err := c.deleteTasks(ctx, at, there); err != nil {
 		return err
 	}
-	for part := range slices.Chunk(annotations, deletionsPerEvent) {
-		if err := c.publish(ctx, &event.Changed{DeletedAnnotations: part, At: at}); err != nil {
-			return err
+	slices.Sort(lacking)
+	return c.fetch(ctx, slices.Compact(lacking))
+}
+
+func (c *comparison) differs(t event.KnownTask) bool {
+	ours, known := c.known[t.Task]
+	if !known || ours.UpdatedAt.IsZero() || len(ours.Annotations) != len(t.Annotations) {
+		return true
+	}
+	for _, a := range t.Annotations {
+		if !slices.Contains(ours.Annotations, a) {
+			return true
 		}
 	}
-	return c.fetch(ctx, lacking)
+	return !ours.UpdatedAt.Equal(t.UpdatedAt) && c.w.compared[t.Task] != timesOf(t.UpdatedAt, ours.UpdatedAt)
 }
 
 // deleteTasks states which known tasks are not there any more.
@@ -63,8 +68,12 @@ func (c *comparison) deleteTasks(ctx context.Context, at time.Time, there map[ev
 	if err := c.believe(ctx, len(there)); err != nil {
 		return err
 	}
+	return c.stateDeleted(ctx, at, tasks)
+}
+
+func (c *comparison) stateDeleted(ctx context.Context, at time.Time, tasks []event.TaskID) error {
 	for part := range slices.Chunk(tasks, deletionsPerEvent) {
-		if err := c.publish(ctx, &event.Changed{DeletedTasks: part, At: at}); err != nil {
+		if err := c.publish(ctx, &event.Changed{DeletedTasks: part, At: at}, len(part)); err != nil {
 			return err
 		}
 	}
@@ -72,7 +81,7 @@ func (c *comparison) deleteTasks(ctx context.Context, at time.Time, there map[ev
 }
 
 // believe refuses a list of tasks that is shorter than Label Studio's own count
-// both before and after it: deletions are for ever, a bad answer is not.
+// both before and after it: it would drop labels until the next reading.
 func (c *comparison) believe(ctx context.Context, listed int) error {
 	now, err := c.source.Project(ctx, c.id)
 	if err != nil {
@@ -84,23 +93,51 @@ func (c *comparison) believe(ctx context.Context, listed int) error {
 	return nil
 }
 
-// fetch reads single tasks, rising ids, as pages that begin at the next one
-// wanted.
+// fetch reads single tasks, rising ids, as pages that begin at the next one wanted.
+// Those that are not there are stated as deleted, if hone has them.
 func (c *comparison) fetch(ctx context.Context, ids []event.TaskID) error {
+	c.total += len(ids)
 	for len(ids) > 0 {
 		at := time.Now()
 		page, err := c.source.TasksPage(ctx, c.id, labelstudio.TaskQuery{After: ids[0] - 1, PageSize: min(len(ids), c.r.o.PageSize)})
 		if err != nil {
 			return err
 		}
-		if len(page.Tasks) == 0 {
-			return nil // they have been deleted since
+		n := len(ids)
+		if page.Next != 0 { // there are more behind the page
+			n = sort.Search(n, func(i int) bool { return ids[i] > page.Next })
 		}
+		wanted := ids[:n]
+		ids = ids[n:]
+		page.Tasks = slices.DeleteFunc(page.Tasks, func(t labelstudio.Task) bool { _, is := slices.BinarySearch(wanted, t.ID); return !is })
 		if err := c.statePage(ctx, at, page); err != nil {
 			return err
 		}
-		last := page.Tasks[len(page.Tasks)-1].ID
-		ids = slices.DeleteFunc(ids, func(id event.TaskID) bool { return id <= last })
+		if err := c.stateAbsent(ctx, at, wanted, page.Tasks); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// stateAbsent states which of the wanted tasks hone has and Label Studio does not.
+func (c *comparison) stateAbsent(ctx context.Context, at time.Time, wanted []event.TaskID, there []labelstudio.Task) error {
+	absent := slices.DeleteFunc(slices.Clone(wanted), func(id event.TaskID) bool {
+		_, is := slices.BinarySearchFunc(there, id, func(t labelstudio.Task, id event.TaskID) int { return cmp.Compare(t.ID, id) })
+		return is
+	})
+	if len(absent) == 0 || c.replaced {
+		return nil
+	}
+	have, err := c.r.o.Index.Tasks(ctx, c.id, absent)
+	if err != nil {
+		return fmt.Errorf("read %d known tasks: %w", len(absent), err)
+	}
+	var gone []event.TaskID
+	for _, t := range have {
+		if !t.Deleted {
+			gone = append(gone, t.Task.ID)
+		}
+	}
+	return c.stateDeleted(ctx, at, gone)
 }

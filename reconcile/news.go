@@ -13,48 +13,44 @@ import (
 // lookEvery is how often hone looks whether a webhook has told of a change.
 const lookEvery = 50 * time.Millisecond
 
-// news is what hone does not know yet of one task of Label Studio.
+// news is a task of Label Studio that hone does not hold like this.
 type news struct {
-	task        labelstudio.Task
-	data        bool // the task itself is unknown, or its data differ
-	annotations []event.Annotation
-	deleted     []event.AnnotationID
+	task labelstudio.Task
+	// differs counts the annotations that differ, and the data.
+	differs int
 }
 
-func (n news) none() bool { return !n.data && len(n.annotations) == 0 && len(n.deleted) == 0 }
-
-// statePage publishes what of some tasks hone does not know yet. A task that
-// surfaced only because hone wrote a prediction to it says nothing.
+// statePage publishes those of some tasks that hone does not hold as they are, each
+// whole. A task that surfaced only because hone wrote a prediction to it says nothing.
 func (c *comparison) statePage(ctx context.Context, at time.Time, page labelstudio.TaskPage) error {
 	c.read += len(page.Tasks)
+	c.w.progress(c.read, c.total)
 	found, err := c.newsOf(ctx, page.Tasks)
 	if err != nil {
 		return err
 	}
-	if c.told {
+	if c.told && !c.anew {
 		if found, err = c.awaitWebhooks(ctx, found, page.ServerTime); err != nil {
 			return err
 		}
 	}
-	e, size := &event.Changed{At: at}, 0
+	e, size, differs := &event.Changed{At: at}, 0, 0
 	for _, n := range found {
 		if size > eventBytes {
-			if err := c.publish(ctx, e); err != nil {
+			if err := c.publish(ctx, e, differs); err != nil {
 				return err
 			}
-			e, size = &event.Changed{At: at}, 0
+			e, size, differs = &event.Changed{At: at}, 0, 0
 		}
-		if n.data {
-			e.Tasks = append(e.Tasks, n.task.Task)
-			size += len(n.task.Data)
-		}
-		for _, a := range n.annotations {
+		e.Tasks = append(e.Tasks, n.task.Task)
+		size += len(n.task.Data)
+		for _, a := range n.task.Annotations {
 			e.Annotations = append(e.Annotations, a)
 			size += len(a.Result)
 		}
-		e.DeletedAnnotations = append(e.DeletedAnnotations, n.deleted...)
+		differs += n.differs
 	}
-	return c.publish(ctx, e)
+	return c.publish(ctx, e, differs)
 }
 
 // newsOf compares tasks with what hone holds of them.
@@ -79,24 +75,50 @@ func (c *comparison) newsOf(ctx context.Context, tasks []labelstudio.Task) ([]ne
 		if i < len(have) && have[i].Task.ID == t.ID {
 			was = have[i]
 		}
-		n := news{task: t, data: was.Deleted || !sameJSON(was.Task.Data, t.Data)}
-		for _, a := range t.Annotations {
-			j := slices.IndexFunc(was.Annotations, func(b event.Annotation) bool { return a.ID == b.ID })
-			if j < 0 || !sameAnnotation(a, was.Annotations[j]) {
-				n.annotations = append(n.annotations, a)
-			}
+		n := news{task: t, differs: c.differences(t, was)}
+		if n.differs == 0 {
+			c.note(t, was)
 		}
-		for _, id := range c.known[t.ID] {
-			of := func(a event.Annotation) bool { return a.ID == id }
-			if slices.ContainsFunc(was.Annotations, of) && !slices.ContainsFunc(t.Annotations, of) {
-				n.deleted = append(n.deleted, id)
-			}
-		}
-		if !n.none() {
+		if n.differs > 0 || c.anew {
 			found = append(found, n)
 		}
 	}
 	return found, nil
+}
+
+// differences counts in what hone holds another task than Label Studio.
+func (c *comparison) differences(t labelstudio.Task, was event.TaskState) (n int) {
+	// Label Studio moves a task's time also when nothing of it changes, but not back.
+	limit := t.UpdatedAt.Add(goesBack)
+	if c.contents {
+		limit = t.UpdatedAt
+	}
+	if was.Deleted || was.Task.UpdatedAt.After(limit) || !sameJSON(was.Task.Data, t.Data) {
+		n++
+	}
+	for _, a := range t.Annotations {
+		j := slices.IndexFunc(was.Annotations, func(b event.Annotation) bool { return a.ID == b.ID })
+		if j < 0 || !sameAnnotation(a, was.Annotations[j]) {
+			n++
+		}
+	}
+	for _, b := range was.Annotations {
+		since := c.known != nil && !slices.Contains(c.known[t.ID].Annotations, b.ID)
+		if !since && !slices.ContainsFunc(t.Annotations, func(a event.Annotation) bool { return a.ID == b.ID }) {
+			n++
+		}
+	}
+	return n
+}
+
+// note remembers that a task is the same although its times differ, so that the next
+// comparison of times does not read it again.
+func (c *comparison) note(t labelstudio.Task, was event.TaskState) {
+	if t.UpdatedAt.Equal(was.Task.UpdatedAt) {
+		delete(c.w.compared, t.ID)
+	} else {
+		c.w.compared[t.ID] = timesOf(t.UpdatedAt, was.Task.UpdatedAt)
+	}
 }
 
 // awaitWebhooks gives changes of the last moments, on Label Studio's clock, the

@@ -21,16 +21,29 @@ type project struct {
 	mu     sync.Mutex
 	asked  *due
 	status Status
+
+	// compared are tasks whose times differ although their contents are the same: hone's
+	// own predictions move them. Only once uses it.
+	compared map[event.TaskID]times
 }
 
-func (w *project) ask(full bool) {
+// times are Label Studio's time of a task and hone's, in nanoseconds.
+type times struct{ theirs, ours int64 }
+
+func timesOf(theirs, ours time.Time) times { return times{theirs.UnixNano(), ours.UnixNano()} }
+
+func (w *project) ask(d due) {
+	w.add(d)
+	notify(w.wake)
+}
+
+func (w *project) add(d due) {
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.asked == nil {
 		w.asked = &due{}
 	}
-	w.asked.full = w.asked.full || full
-	w.mu.Unlock()
-	notify(w.wake)
+	w.asked.add(d)
 }
 
 func (w *project) take() *due {
@@ -48,12 +61,13 @@ func (w *project) run(ctx context.Context) {
 			return
 		case <-w.wake:
 		}
-		if d := w.take(); d != nil {
-			w.once(ctx, d.full)
-		} else {
+		d := w.take()
+		if d == nil {
 			continue
 		}
-		t := time.NewTimer(w.r.o.Spacing)
+		began := time.Now()
+		w.once(ctx, *d)
+		t := time.NewTimer(d.pause(w.r.o.Spacing, time.Since(began)))
 		select {
 		case <-ctx.Done():
 			t.Stop()
@@ -66,15 +80,16 @@ func (w *project) run(ctx context.Context) {
 var errNotConnected = errors.New("not connected to Label Studio: set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY")
 
 // once makes one run. A failure is counted and shown, nothing more: whatever was
-// not read is read by the next run, since the mark has not moved.
-func (w *project) once(ctx context.Context, full bool) {
+// not read is read by the next run, since the mark has not moved, and single tasks
+// that were asked for are kept.
+func (w *project) once(ctx context.Context, d due) {
 	w.mu.Lock()
-	w.status.Running = true
-	full = full || time.Since(w.status.LastFull) >= w.r.o.FullEvery
+	w.status.Running, w.status.Read, w.status.Total = true, 0, 0
+	d.full = d.full || d.changed && time.Since(w.status.LastFull) >= w.r.o.FullEvery
 	w.mu.Unlock()
 
 	began := time.Now()
-	c := comparison{r: w.r, id: w.id, log: w.log, source: w.r.from(), full: full, began: began}
+	c := comparison{r: w.r, w: w, id: w.id, log: w.log, source: w.r.from(), due: d, began: began}
 	err := errNotConnected
 	if c.source != nil {
 		err = c.run(ctx)
@@ -91,9 +106,11 @@ func (w *project) once(ctx context.Context, full bool) {
 		st.Missed, st.ModelVersion, st.Sampling = c.meta.Missed, c.project.ModelVersion, c.project.Sampling
 	}
 	if err == nil {
-		st.Error, st.LastRun = "", began
-		if c.full {
-			st.LastFull = began
+		st.Error = ""
+		for last, is := range map[*time.Time]bool{&st.LastRun: c.changed, &st.LastFull: c.full, &st.LastContents: c.contents, &st.LastAnew: c.anew} {
+			if is {
+				*last = began
+			}
 		}
 	} else if ctx.Err() == nil {
 		st.Error = err.Error()
@@ -101,6 +118,9 @@ func (w *project) once(ctx context.Context, full bool) {
 	}
 	now := *st
 	w.mu.Unlock()
+	if err != nil && (len(d.tasks) > 0 || d.contents) {
+		w.add(due{changed: d.contents, contents: d.contents, anew: d.anew, tasks: d.tasks}) // with whatever comes next
+	}
 
 	switch {
 	case err == nil:
@@ -125,6 +145,13 @@ func (w *project) once(ctx context.Context, full bool) {
 	if w.r.o.Observer != nil {
 		w.r.o.Observer(w.id, now)
 	}
+}
+
+// progress shows how far a run is.
+func (w *project) progress(read, total int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.status.Read, w.status.Total = read, max(read, total)
 }
 
 func (w *project) snapshot() Status {

@@ -34,6 +34,17 @@ type Index interface {
 type Marks interface {
 	Watermark(ctx context.Context, p event.ProjectID) (time.Time, error)
 	SetWatermark(ctx context.Context, p event.ProjectID, at time.Time) error
+	// Confirm says that a reading that began after the change at a position has
+	// compared all ids.
+	Confirm(ctx context.Context, p event.ProjectID, from uint64) error
+}
+
+// Log is where hone stands in the log of changes.
+type Log interface {
+	// Heard is the position of the last change heard, Applied that of the last one
+	// that Index reflects. They are 0 before the first.
+	Heard() (uint64, error)
+	Applied() (uint64, error)
 }
 
 // Source is what Label Studio holds; *labelstudio.Client is one.
@@ -54,6 +65,7 @@ type Publisher interface {
 type Options struct {
 	Index     Index
 	Marks     Marks
+	Log       Log
 	Publisher Publisher
 	// Source may be nil: nothing is compared then until SetSource is called.
 	Source Source
@@ -61,13 +73,17 @@ type Options struct {
 	// Overlap is read again each time, on Label Studio's clock: a change is
 	// stamped before it is committed. Default 5 s.
 	Overlap time.Duration
-	// FullEvery is the longest time between two comparisons of all ids. Default 1 h.
+	// FullEvery is the longest time between two comparisons of all ids and times.
+	// Default 1 h.
 	FullEvery time.Duration
 	// Spacing is the least time from one run of a project to its next. Default 1 s.
 	Spacing time.Duration
 	// Delivery is how long a webhook may take to arrive after its change. Default
 	// 1.5 s: Label Studio gives up after one second.
 	Delivery time.Duration
+	// Patience is how long a run waits for what was heard before it to be learned.
+	// Default 10 min.
+	Patience time.Duration
 	// PageSize is how many tasks are read, and stated in one event. Default 500.
 	PageSize int
 
@@ -81,15 +97,21 @@ type Options struct {
 type Status struct {
 	Project event.ProjectID `json:"project"`
 	Running bool            `json:"running"`
-	// LastRun is when a run last ended well, LastFull when all ids were compared.
-	LastRun  time.Time `json:"last_run,omitzero"`
-	LastFull time.Time `json:"last_full,omitzero"`
+	// LastRun is when the last run began that ended well and read more than single
+	// tasks, LastFull when all ids were compared, LastContents when everything was,
+	// LastAnew when everything was read anew.
+	LastRun      time.Time `json:"last_run,omitzero"`
+	LastFull     time.Time `json:"last_full,omitzero"`
+	LastContents time.Time `json:"last_contents,omitzero"`
+	LastAnew     time.Time `json:"last_anew,omitzero"`
 	// Took is how long the last run took, in nanoseconds.
 	Took time.Duration `json:"took"`
-	// Read counts the tasks the last run read, Stated the tasks, annotations and
-	// deletions it found hone did not know. Some of these may have been on their
-	// way already; Missed counts what no webhook ever told, over all runs.
+	// Read counts the tasks the last run read, or the one that runs has so far, of
+	// Total. Stated are the tasks, annotations and deletions it found hone did not
+	// know. Some of these may have been on their way already; Missed counts what no
+	// webhook ever told, over all runs.
 	Read   int    `json:"read"`
+	Total  int    `json:"total"`
 	Stated int    `json:"stated"`
 	Missed uint64 `json:"missed"`
 	// ModelVersion and Sampling are the project's settings as last read.
@@ -116,13 +138,10 @@ type Reconciler struct {
 	start    func(*project) // set while Run runs
 }
 
-// due is what has been asked for.
-type due struct{ full bool }
-
 // New checks the options.
 func New(o Options) (*Reconciler, error) {
-	if o.Index == nil || o.Marks == nil || o.Publisher == nil {
-		return nil, errors.New("reconcile: Index, Marks and Publisher are needed")
+	if o.Index == nil || o.Marks == nil || o.Log == nil || o.Publisher == nil {
+		return nil, errors.New("reconcile: Index, Marks, Log and Publisher are needed")
 	}
 	if o.Overlap == 0 {
 		o.Overlap = 5 * time.Second
@@ -135,6 +154,9 @@ func New(o Options) (*Reconciler, error) {
 	}
 	if o.Delivery == 0 {
 		o.Delivery = 1500 * time.Millisecond
+	}
+	if o.Patience == 0 {
+		o.Patience = 10 * time.Minute
 	}
 	if o.PageSize == 0 {
 		o.PageSize = 500
@@ -164,7 +186,7 @@ func New(o Options) (*Reconciler, error) {
 func (r *Reconciler) Handle(_ context.Context, batch []event.Event, _ event.Cursor) error {
 	for _, e := range batch {
 		if d, ok := e.(*event.ReconcileDue); ok {
-			r.Ask(d.Project, d.Full)
+			r.ask(d.Project, dueOf(d))
 		}
 	}
 	return nil
@@ -172,16 +194,18 @@ func (r *Reconciler) Handle(_ context.Context, batch []event.Event, _ event.Curs
 
 // Ask asks for a run of a project, 0 for all, without going through the log.
 // full compares all ids.
-func (r *Reconciler) Ask(p event.ProjectID, full bool) {
+func (r *Reconciler) Ask(p event.ProjectID, full bool) { r.ask(p, due{changed: true, full: full}) }
+
+func (r *Reconciler) ask(p event.ProjectID, d due) {
 	if p != 0 {
-		r.project(p).ask(full)
+		r.project(p).ask(d)
 		return
 	}
 	r.mu.Lock()
 	if r.all == nil {
 		r.all = &due{}
 	}
-	r.all.full = r.all.full || full
+	r.all.add(d)
 	r.mu.Unlock()
 	notify(r.allWake)
 }
@@ -271,7 +295,7 @@ func (r *Reconciler) spread(ctx context.Context) {
 	}
 	for _, m := range metas {
 		if !m.Gone {
-			r.project(m.Project).ask(d.full)
+			r.project(m.Project).ask(*d)
 		}
 	}
 }
@@ -281,7 +305,7 @@ func (r *Reconciler) project(p event.ProjectID) *project {
 	defer r.mu.Unlock()
 	w := r.projects[p]
 	if w == nil {
-		w = &project{r: r, id: p, log: r.log.WithField("project", int64(p)), wake: make(chan struct{}, 1), status: Status{Project: p}}
+		w = &project{r: r, id: p, log: r.log.WithField("project", int64(p)), wake: make(chan struct{}, 1), status: Status{Project: p}, compared: map[event.TaskID]times{}}
 		r.projects[p] = w
 		if r.start != nil {
 			r.start(w)

@@ -197,7 +197,7 @@ func TestWhatHappensMeanwhileIsNotTakenForDeleted(t *testing.T) {
 			g.run(false)
 			late := func(id event.TaskID) {
 				task := g.ls.tasks[id]
-				require.NoError(t, g.apply(context.Background(), &event.Changed{
+				require.NoError(t, g.hear(context.Background(), &event.Changed{
 					Project: pid, Source: event.FromWebhook, At: time.Now(), Tasks: []event.Task{task.Task}, Annotations: task.Annotations,
 				}))
 			}
@@ -305,7 +305,7 @@ func TestAGoneProjectIsSaidOnceAndOnlyWhenItIsSure(t *testing.T) {
 
 	// One that hone never heard of is a mistake of whoever asked.
 	w := g.r.project(99)
-	w.once(context.Background(), false)
+	w.once(context.Background(), due{changed: true})
 	assert.NotEmpty(t, w.snapshot().Error)
 	assert.Empty(t, g.take())
 }
@@ -341,7 +341,7 @@ func TestTheFirstRunAfterAStartComparesAllIDs(t *testing.T) {
 	g.run(false)
 	g.ls.removeTask(2)
 	var err error
-	g.r, err = New(Options{Index: g.store, Marks: g.store, Publisher: g.log, Source: g.ls})
+	g.r, err = New(Options{Index: g.store, Marks: g.store, Log: g.log, Publisher: g.log, Source: g.ls})
 	require.NoError(t, err)
 	require.Empty(t, g.run(false).Error)
 	g.same()
@@ -392,8 +392,8 @@ func TestWithoutServerTimeNothingIsLost(t *testing.T) {
 	g.same()
 }
 
-// Any history of changes, told or lost, in any order with runs: after one more
-// full run the state is what Label Studio holds, and then there is nothing to say.
+// Any history of changes, told, lost, made up or taken back, in any order with runs:
+// after one more run that compares contents the state is what Label Studio holds, and then there is nothing to say.
 func TestAfterAFullRunTheStateIsLabelStudios(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		dir, err := os.MkdirTemp("", "reconcile")
@@ -402,6 +402,7 @@ func TestAfterAFullRunTheStateIsLabelStudios(t *testing.T) {
 		g, done := newRig(t, dir, nil)
 		defer done()
 		var told []*event.Changed
+		saved := g.ls.backup()
 		for range rapid.IntRange(1, 40).Draw(t, "steps") {
 			ids := g.ls.ids()
 			var id event.TaskID
@@ -409,15 +410,24 @@ func TestAfterAFullRunTheStateIsLabelStudios(t *testing.T) {
 				id = rapid.SampledFrom(ids).Draw(t, "task")
 			}
 			heard := &event.Changed{Project: pid, Source: event.FromWebhook, At: time.Now()}
-			switch op := rapid.SampledFrom([]string{"task", "annotate", "edit", "unannotate", "remove", "touch", "run", "full", "hear"}).Draw(t, "op"); {
+			switch op := rapid.SampledFrom([]string{"task", "annotate", "edit", "unannotate", "remove", "touch", "run", "full", "hear", "forge", "settle", "backup", "restore"}).Draw(t, "op"); {
 			case op == "task":
 				id = g.ls.addTask()
 				heard.Tasks = []event.Task{g.ls.tasks[id].Task}
 			case op == "run" || op == "full":
 				require.Empty(t, g.run(op == "full").Error)
+			case op == "settle":
+				g.settle()
+			case op == "forge":
+				c := forged(t, id)
+				require.NoError(t, g.hear(context.Background(), c))
+			case op == "backup":
+				saved = g.ls.backup()
+			case op == "restore":
+				g.ls.restore(saved.backup())
 			case op == "hear" && len(told) > 0: // late
 				i := rapid.IntRange(0, len(told)-1).Draw(t, "which")
-				require.NoError(t, g.apply(context.Background(), told[i]))
+				require.NoError(t, g.hear(context.Background(), told[i]))
 			case id == 0:
 			case op == "annotate":
 				a := g.ls.annotate(id, rapid.StringMatching(`[a-c]`).Draw(t, "label"))
@@ -437,21 +447,42 @@ func TestAfterAFullRunTheStateIsLabelStudios(t *testing.T) {
 			}
 			switch rapid.SampledFrom([]string{"lost", "now", "late"}).Draw(t, "webhook") {
 			case "now":
-				require.NoError(t, g.apply(context.Background(), heard))
+				require.NoError(t, g.hear(context.Background(), heard))
 			case "late":
 				told = append(told, heard)
 			}
 		}
-		require.Empty(t, g.run(true).Error)
+		require.Empty(t, g.runDue(due{changed: true, contents: true}).Error)
 		g.same()
-		require.Zero(t, g.run(true).Stated)
-		// What comes in late after that changes nothing.
+		require.Zero(t, g.runDue(due{changed: true, contents: true}).Stated)
+		// What comes in late after that lives until the next time.
 		for _, c := range told {
-			require.NoError(t, g.apply(context.Background(), c))
+			require.NoError(t, g.hear(context.Background(), c))
 		}
-		require.Empty(t, g.run(true).Error)
+		require.Empty(t, g.runDue(due{changed: true, contents: true}).Error)
 		g.same()
 	})
+}
+
+// forged makes up a webhook about a task.
+func forged(t *rapid.T, id event.TaskID) *event.Changed {
+	c := &event.Changed{Project: pid, Source: event.FromWebhook, At: time.Now()}
+	when := rapid.SampledFrom([]time.Time{{}, time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)}).Draw(t, "date")
+	switch rapid.SampledFrom([]string{"annotation", "data", "deletions", "tasks", "project"}).Draw(t, "forged") {
+	case "annotation":
+		c.Annotations = []event.Annotation{{ID: event.AnnotationID(rapid.IntRange(1, 5).Draw(t, "id")), Task: id, Result: json.RawMessage(`[{"v":"forged"}]`), UpdatedAt: when}}
+	case "data":
+		c.Tasks = []event.Task{{ID: id, Data: json.RawMessage(`{"text":"forged"}`), UpdatedAt: when}}
+	case "deletions":
+		for i := range 12 {
+			c.DeletedAnnotations = append(c.DeletedAnnotations, event.AnnotationID(i+1))
+		}
+	case "tasks":
+		c.DeletedTasks = []event.TaskID{id}
+	case "project":
+		c.Gone, c.CreatedAt = rapid.Bool().Draw(t, "gone"), 77
+	}
+	return c
 }
 
 func TestManyRequestsAreOneRunAndNoneIsForgotten(t *testing.T) {

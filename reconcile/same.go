@@ -10,10 +10,11 @@ import (
 )
 
 // sameAnnotation reports whether b, which hone holds, is a of Label Studio. Who
-// made it and how is left out: webhooks and the API do not say that alike.
+// made it is left out: webhooks and the API do not say that alike, and nothing is
+// learned from it.
 func sameAnnotation(a, b event.Annotation) bool {
 	return a.Task == b.Task && a.UpdatedAt.Equal(b.UpdatedAt) && a.Cancelled == b.Cancelled &&
-		a.GroundTruth == b.GroundTruth && sameJSON(a.Result, b.Result)
+		a.GroundTruth == b.GroundTruth && a.FromModel == b.FromModel && sameJSON(a.Result, b.Result)
 }
 
 // sameJSON compares values, not spelling: webhooks and the API order keys and

@@ -60,16 +60,20 @@ func FuzzCanonical(f *testing.F) {
 // Records come from a file that may be damaged: an error, never a panic.
 func FuzzRecords(f *testing.F) {
 	f.Add(make([]byte, 16), encodeAnnotation(annotation(1, 2, 3, "x"), stamp{at: sec(3), hash: 4}))
-	f.Add([]byte{}, encodeTask(task(1, 2, `{}`), stamp{at: sec(2), hash: 4}))
-	f.Add([]byte{}, encodeRegister(register{task: 3, stamp: stamp{at: sec(2)}}))
+	f.Add([]byte{}, encodeTask(task(1, 2, `{}`), stamp{at: sec(2), hash: 4}, 9))
+	f.Add([]byte{}, encodeRegister(register{task: 3, stamp: stamp{at: sec(2)}, at: 9}))
+	f.Add([]byte{}, encodeRegister(register{deleted: true, at: 9}))
+	f.Add([]byte{}, encodeTombstone(9))
 	f.Fuzz(func(t *testing.T, key, b []byte) {
-		if task, st, err := decodeTask(1, b); err == nil && !bytes.Equal(encodeTask(task, st), b) {
-			// Nanoseconds beyond a second are the one thing that has two spellings.
-			if _, again, err := decodeTask(1, encodeTask(task, st)); err != nil || !again.at.Equal(st.at) {
+		if task, st, at, err := decodeTask(1, b); err == nil && !bytes.Equal(encodeTask(task, st, at), b) {
+			// Nanoseconds beyond a second, and a record without a position, are what has
+			// two spellings.
+			if _, again, pos, err := decodeTask(1, encodeTask(task, st, at)); err != nil || !again.at.Equal(st.at) || pos != at {
 				t.Fatalf("task: %x is read as %+v", b, task)
 			}
 		}
 		_, _ = decodeAnnotation(key, b)
 		_, _ = decodeRegister(1, b)
+		_, _ = decodeTombstone(1, b)
 	})
 }

@@ -60,14 +60,18 @@ type projectWrite struct {
 	tasks              []taskWrite
 	restTasks          []taskWrite
 	restAnnotations    []annotationWrite
-	deletedTasks       [][]byte
-	deletedAnnotations [][]byte
+	deletedTasks       []tombstoneWrite
+	deletedAnnotations []tombstoneWrite
+
+	heard heardWrite
 }
+
+type tombstoneWrite struct{ key, record []byte }
 
 type taskWrite struct {
 	key         []byte
 	record      []byte // nil when its data is not known
-	deleted     bool
+	deleted     []byte // its tombstone; nil while it is there
 	annotations []annotationWrite
 }
 
@@ -93,46 +97,51 @@ func encodeProject(p event.ProjectCommit) (w projectWrite, err error) {
 		return w, fmt.Errorf("its delta is about project %d", d.Meta.Project)
 	}
 	w.fresh = d.New
+	w.heard = newHeardWrite(d.Heard)
 	if w.meta, err = encodeJSON(d.Meta); err != nil {
 		return w, err
 	}
 	w.tasks = make([]taskWrite, 0, len(d.Tasks))
 	for _, ts := range d.Tasks {
-		t := encodeTaskWrite(ts.Task)
-		t.deleted = ts.Deleted
+		t := w.encodeTask(ts.Task)
+		if ts.Deleted {
+			t.deleted = encodeTombstone(d.Heard.Tasks[ts.Task.ID])
+		}
 		for _, a := range ts.Annotations {
-			t.annotations = append(t.annotations, encodeAnnotationWrite(a))
+			t.annotations = append(t.annotations, w.encodeAnnotation(a))
 		}
 		w.tasks = append(w.tasks, t)
 	}
 	for _, t := range d.Rest.Tasks {
-		w.restTasks = append(w.restTasks, encodeTaskWrite(t))
+		w.restTasks = append(w.restTasks, w.encodeTask(t))
 	}
 	for _, a := range d.Rest.Annotations {
-		w.restAnnotations = append(w.restAnnotations, encodeAnnotationWrite(a))
+		w.restAnnotations = append(w.restAnnotations, w.encodeAnnotation(a))
 	}
 	for _, id := range d.Rest.DeletedTasks {
-		w.deletedTasks = append(w.deletedTasks, idKey(id))
+		w.deletedTasks = append(w.deletedTasks, tombstoneWrite{idKey(id), encodeTombstone(w.heard.ofTask(id))})
 	}
 	for _, id := range d.Rest.DeletedAnnotations {
-		w.deletedAnnotations = append(w.deletedAnnotations, idKey(id))
+		r := register{deleted: true, at: w.heard.ofAnnotation(id)}
+		w.deletedAnnotations = append(w.deletedAnnotations, tombstoneWrite{idKey(id), encodeRegister(r)})
 	}
 	return w, nil
 }
 
-func encodeTaskWrite(t event.Task) taskWrite {
-	w := taskWrite{key: idKey(t.ID)}
+func (w *projectWrite) encodeTask(t event.Task) taskWrite {
+	out := taskWrite{key: idKey(t.ID)}
+	at := w.heard.ofTask(t.ID)
 	if t.Data != nil {
-		w.record = encodeTask(t, taskStamp(t))
+		out.record = encodeTask(t, taskStamp(t), at)
 	}
-	return w
+	return out
 }
 
-func encodeAnnotationWrite(a event.Annotation) annotationWrite {
+func (w *projectWrite) encodeAnnotation(a event.Annotation) annotationWrite {
 	st := annotationStamp(a)
 	return annotationWrite{
 		key: idKey(a.ID), resultKey: resultKey(a.Task, a.ID),
-		register: encodeRegister(register{task: a.Task, stamp: st}),
+		register: encodeRegister(register{task: a.Task, stamp: st, at: w.heard.ofAnnotation(a.ID)}),
 		record:   encodeAnnotation(a, st),
 	}
 }
@@ -162,7 +171,10 @@ func (w *projectWrite) write(tx *bbolt.Tx) error {
 			return err
 		}
 	}
-	return w.writeRest(b)
+	if err := w.writeRest(b); err != nil {
+		return err
+	}
+	return w.heard.write(b)
 }
 
 // dropReplaced deletes what is stored when the delta says that it belonged to
@@ -193,14 +205,13 @@ func (w *projectWrite) writeRest(b *buckets) error {
 			}
 		}
 	}
-	for _, k := range w.deletedTasks {
-		if err := b.tombstones.Put(k, []byte{recordVersion}); err != nil {
+	for _, t := range w.deletedTasks {
+		if err := b.tombstones.Put(t.key, t.record); err != nil {
 			return err
 		}
 	}
-	deleted := encodeRegister(register{deleted: true})
-	for _, k := range w.deletedAnnotations {
-		if err := b.annotations.Put(k, deleted); err != nil {
+	for _, a := range w.deletedAnnotations {
+		if err := b.annotations.Put(a.key, a.record); err != nil {
 			return err
 		}
 	}
@@ -228,13 +239,16 @@ func (b *buckets) putTask(w *taskWrite) error {
 			return err
 		}
 	}
-	switch {
-	case w.deleted:
+	if w.deleted != nil {
 		if err := b.tasks.Delete(w.key); err != nil {
 			return err
 		}
-		return b.tombstones.Put(w.key, []byte{recordVersion})
-	case w.record != nil:
+		return b.tombstones.Put(w.key, w.deleted)
+	}
+	if err := b.tombstones.Delete(w.key); err != nil { // a reading found it there
+		return err
+	}
+	if w.record != nil {
 		if err := b.tasks.Put(w.key, w.record); err != nil {
 			return err
 		}

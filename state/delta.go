@@ -17,14 +17,18 @@ func (m *merge) task(id event.TaskID) (*taskSlot, error) {
 	slot := &taskSlot{id: id}
 	if m.b != nil {
 		key := idKey(id)
-		if m.b.tombstones.Get(key) != nil {
-			slot.before.deleted = true
-		} else if v := m.b.tasks.Get(key); v != nil {
-			t, st, err := decodeTask(id, v)
+		if v := m.b.tombstones.Get(key); v != nil {
+			at, err := decodeTombstone(id, v)
 			if err != nil {
 				return nil, err
 			}
-			slot.before = taskFact{heard: true, stamp: st}
+			slot.before = taskFact{deleted: true, at: at}
+		} else if v := m.b.tasks.Get(key); v != nil {
+			t, st, at, err := decodeTask(id, v)
+			if err != nil {
+				return nil, err
+			}
+			slot.before = taskFact{heard: true, stamp: st, at: at}
 			slot.data = t.Data
 		}
 	}
@@ -47,6 +51,7 @@ func (m *merge) annotation(id event.AnnotationID) (*annSlot, error) {
 			}
 			slot.before = annFact{register: r, heard: true}
 			if !r.deleted {
+				slot.before.bare = m.b.results.Get(resultKey(r.task, id)) == nil
 				m.on[r.task] = append(m.on[r.task], slot)
 			}
 		}
@@ -67,24 +72,6 @@ func (m *merge) loadOn(id event.TaskID) error {
 	})
 }
 
-// counts reports whether an annotation is there for the learner: stated, and
-// neither it nor its task deleted.
-func (m *merge) counts(f annFact) (bool, error) {
-	if !f.heard || f.deleted {
-		return false, nil
-	}
-	t, err := m.task(f.task)
-	return err == nil && !t.now.deleted, err
-}
-
-func (m *merge) countedBefore(f annFact) (bool, error) {
-	if !f.heard || f.deleted {
-		return false, nil
-	}
-	t, err := m.task(f.task)
-	return err == nil && !t.before.deleted, err
-}
-
 // result returns the bytes of an annotation's result as it stands now.
 func (m *merge) result(a *annSlot) []byte {
 	if a.said != nil {
@@ -101,20 +88,14 @@ func (m *merge) delta() (event.Delta, error) {
 	d := event.Delta{
 		Meta: m.meta, New: m.fresh, Duplicates: m.duplicates,
 		ConfigChanged: m.meta.LabelConfig != m.before.LabelConfig,
+		Doubts:        event.Doubts{Project: m.doubtProject, Tasks: slices.Sorted(maps.Keys(m.doubts))},
 	}
 	touched := make(map[event.TaskID]bool)
 	// The order of ids makes a delta a function of its batch, byte for byte.
 	annIDs := slices.Sorted(maps.Keys(m.anns))
 	for _, id := range annIDs {
 		a := m.anns[id]
-		was, err := m.countedBefore(a.before)
-		if err != nil {
-			return d, err
-		}
-		is, err := m.counts(a.now)
-		if err != nil {
-			return d, err
-		}
+		was, is := a.before.counts(), a.now.counts()
 		if was != is || is && (a.before.task != a.now.task || a.before.stamp.hash != a.now.stamp.hash) {
 			d.Annotations++
 			if was {
@@ -136,20 +117,14 @@ func (m *merge) delta() (event.Delta, error) {
 			} else if !t.before.deleted && !touched[id] {
 				d.Rest.DeletedTasks = append(d.Rest.DeletedTasks, id)
 			}
-		case t.now.heard && (!t.before.heard || t.before.stamp.hash != t.now.stamp.hash):
+		case t.before.deleted, t.now.heard && (!t.before.heard || t.before.stamp.hash != t.now.stamp.hash):
 			touched[id] = true
 		case t.said && !touched[id]:
 			d.Rest.Tasks = append(d.Rest.Tasks, m.taskOf(t))
 		}
 	}
 	for _, id := range annIDs {
-		a := m.anns[id]
-		if a.said == nil {
-			continue
-		}
-		if is, err := m.counts(a.now); err != nil {
-			return d, err
-		} else if !is || !touched[a.now.task] {
+		if a := m.anns[id]; a.said != nil && (!a.now.counts() || !touched[a.now.task]) {
 			d.Rest.Annotations = append(d.Rest.Annotations, *a.said)
 		}
 	}
@@ -160,7 +135,30 @@ func (m *merge) delta() (event.Delta, error) {
 		}
 		d.Tasks = append(d.Tasks, ts)
 	}
+	d.Heard = m.heard()
 	return d, nil
+}
+
+// heard is where everything was last heard of that the delta writes, or that was
+// heard of again without effect.
+func (m *merge) heard() (h event.Heard) {
+	for id, t := range m.tasks {
+		if t.now.at > 0 {
+			if h.Tasks == nil {
+				h.Tasks = make(map[event.TaskID]uint64, len(m.tasks))
+			}
+			h.Tasks[id] = t.now.at
+		}
+	}
+	for id, a := range m.anns {
+		if a.now.at > 0 {
+			if h.Annotations == nil {
+				h.Annotations = make(map[event.AnnotationID]uint64, len(m.anns))
+			}
+			h.Annotations[id] = a.now.at
+		}
+	}
+	return h
 }
 
 func (m *merge) taskOf(t *taskSlot) event.Task {
@@ -182,23 +180,26 @@ func (m *merge) taskState(id event.TaskID) (event.TaskState, error) {
 		return event.TaskState{Task: event.Task{ID: id}, Deleted: true}, nil
 	}
 	ts := event.TaskState{Task: m.taskOf(slot)}
-	for _, a := range m.on[id] {
-		if a.said != nil && a.now.task == id {
-			ts.Annotations = append(ts.Annotations, *a.said)
-		}
+	if err := m.loadOn(id); err != nil {
+		return event.TaskState{}, err
 	}
-	if m.b != nil {
-		err = forRange(m.b.results, idKey(id), func(k, v []byte) error {
-			if a := m.anns[idOf[event.AnnotationID](k[8:])]; a != nil && (a.said != nil || a.now.deleted) {
-				return nil
-			}
-			a, err := decodeAnnotation(k, v)
-			ts.Annotations = append(ts.Annotations, a)
-			return err
-		})
+	for _, a := range m.on[id] {
+		if a.now.task != id || !a.now.counts() {
+			continue
+		}
+		if a.said != nil {
+			ts.Annotations = append(ts.Annotations, *a.said)
+			continue
+		}
+		key := resultKey(id, a.id)
+		stored, err := decodeAnnotation(key, m.b.results.Get(key))
+		if err != nil {
+			return event.TaskState{}, err
+		}
+		ts.Annotations = append(ts.Annotations, stored)
 	}
 	slices.SortFunc(ts.Annotations, func(a, b event.Annotation) int { return cmp.Compare(a.ID, b.ID) })
 	// An annotation that left and came back is listed twice.
 	ts.Annotations = slices.CompactFunc(ts.Annotations, func(a, b event.Annotation) bool { return a.ID == b.ID })
-	return ts, err
+	return ts, nil
 }

@@ -17,6 +17,19 @@ func webhook(at int, c event.Changed) *event.Changed {
 	return &c
 }
 
+func setup(at int, c event.Changed) *event.Changed {
+	out := webhook(at, c)
+	out.Source = event.FromSetup
+	return out
+}
+
+// reading is what was read after everything up to a position was heard.
+func reading(at int, from uint64, c event.Changed) *event.Changed {
+	out := webhook(at, c)
+	out.Source, out.Reading = event.FromReconcile, &event.Reading{From: from}
+	return out
+}
+
 func tasksOf(t *testing.T, s *Store) []event.TaskState {
 	t.Helper()
 	got, err := s.Tasks(ctx, 1, nil)
@@ -182,7 +195,7 @@ func TestMissedCountsWhatOnlyReconcileFound(t *testing.T) {
 
 func TestAReplacedDatabaseStartsAnew(t *testing.T) {
 	s := open(t, t.TempDir(), Options{})
-	apply(t, s, webhook(1, event.Changed{
+	apply(t, s, setup(1, event.Changed{
 		CreatedAt: 100, Title: "old", LabelConfig: "<Old/>", Tasks: []event.Task{task(1, 50, `{"text":"old"}`), task(2, 50, `{"text":"old"}`)},
 		Annotations: []event.Annotation{annotation(5, 1, 50, "x")}, DeletedTasks: []event.TaskID{3},
 	}))
@@ -190,7 +203,7 @@ func TestAReplacedDatabaseStartsAnew(t *testing.T) {
 	must(t, s.Commit(ctx, event.Commit{Projects: []event.ProjectCommit{{Project: 1, Checkpoint: []byte("model"), Versions: []event.Version{{Name: "hone-1"}}}}}))
 
 	fresh := event.Changed{CreatedAt: 90, Title: "new", Tasks: []event.Task{task(1, 3, `{"text":"new"}`), task(3, 3, `{"text":"3"}`)}}
-	deltas, err := s.Plan(ctx, []*event.Changed{webhook(2, fresh)})
+	deltas, err := s.Plan(ctx, []*event.Changed{setup(2, fresh)})
 	must(t, err)
 	want := []event.TaskState{{Task: task(1, 3, `{"text":"new"}`)}, {Task: task(3, 3, `{"text":"3"}`)}}
 	if d := deltas[0]; !d.New || d.Meta.Title != "new" || d.Meta.LabelConfig != "" {
@@ -209,28 +222,28 @@ func TestAReplacedDatabaseStartsAnew(t *testing.T) {
 		}
 	}
 	// A late word about the old one changes nothing.
-	d := apply(t, s, webhook(1, event.Changed{CreatedAt: 100, Tasks: []event.Task{task(2, 99, `{"text":"old"}`)}}))[0]
+	d := apply(t, s, setup(1, event.Changed{CreatedAt: 100, Tasks: []event.Task{task(2, 99, `{"text":"old"}`)}}))[0]
 	if d.New || !d.Empty() || d.Duplicates != 1 {
 		t.Errorf("a late word: %+v", d)
 	}
 	// Back and forth within one batch ends at the last.
-	back := webhook(8, event.Changed{CreatedAt: 90, Tasks: []event.Task{task(4, 1, `{"text":"4"}`)}})
-	apply(t, s, webhook(7, event.Changed{CreatedAt: 100, Tasks: []event.Task{task(2, 99, `{"text":"old"}`)}}), back)
+	back := setup(8, event.Changed{CreatedAt: 90, Tasks: []event.Task{task(4, 1, `{"text":"4"}`)}})
+	apply(t, s, setup(7, event.Changed{CreatedAt: 100, Tasks: []event.Task{task(2, 99, `{"text":"old"}`)}}), back)
 	wantTasks(t, "back and forth", tasksOf(t, s), event.TaskState{Task: task(4, 1, `{"text":"4"}`)})
 }
 
 func TestAGoneProjectKeepsItsTasksAndMayReturn(t *testing.T) {
 	s := open(t, t.TempDir(), Options{})
 	one := task(1, 1, `{"text":"1"}`)
-	apply(t, s, webhook(1, event.Changed{Title: "p", Tasks: []event.Task{one}}))
-	if d := apply(t, s, webhook(2, event.Changed{Gone: true}))[0]; !d.Meta.Gone || d.Duplicates != 0 {
+	apply(t, s, setup(1, event.Changed{Title: "p", Tasks: []event.Task{one}}))
+	if d := apply(t, s, setup(2, event.Changed{Gone: true}))[0]; !d.Meta.Gone || d.Duplicates != 0 {
 		t.Errorf("gone: %+v", d)
 	}
 	wantTasks(t, "while gone", tasksOf(t, s), event.TaskState{Task: one})
-	if d := apply(t, s, webhook(1, event.Changed{}))[0]; !d.Meta.Gone {
+	if d := apply(t, s, setup(1, event.Changed{}))[0]; !d.Meta.Gone {
 		t.Error("an older statement brought it back")
 	}
-	if d := apply(t, s, webhook(3, event.Changed{}))[0]; d.Meta.Gone || d.New {
+	if d := apply(t, s, setup(3, event.Changed{}))[0]; d.Meta.Gone || d.New {
 		t.Errorf("returned: %+v", d)
 	}
 	must(t, s.Forget(ctx, 1))

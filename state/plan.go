@@ -1,7 +1,6 @@
 package state
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -17,7 +16,7 @@ import (
 // deltas. Planning the same changes again before or after the Commit is
 // harmless. The deltas share memory with the changes: treat both as read-only.
 //
-// A task statement without data says nothing. An error wraps
+// A task statement without data says nothing, unless it was read. An error wraps
 // event.ErrUnreadable when no retry can help.
 func (s *Store) Plan(ctx context.Context, changes []*event.Changed) ([]event.Delta, error) {
 	byProject := make(map[event.ProjectID][]*event.Changed)
@@ -70,26 +69,34 @@ type merge struct {
 	// on lists, per task, the annotations that were on it before or are now.
 	on map[event.TaskID][]*annSlot
 
-	duplicates int
+	duplicates   int
+	doubts       map[event.TaskID]bool
+	doubtProject bool
 }
 
 type taskFact struct {
 	deleted bool
 	heard   bool // its data is known
 	stamp   stamp
+	at      uint64 // the position at which it was last heard of
 }
 
 type taskSlot struct {
 	id          event.TaskID
 	before, now taskFact
 	data        []byte // of now; may belong to the transaction
-	said        bool   // the batch has a later statement than the stored one
+	said        bool   // the batch has another statement than the stored one
 }
 
 type annFact struct {
 	register
 	heard bool
+	// bare: only its time is known, since the task it was stated on was deleted.
+	bare bool
 }
+
+// counts reports whether an annotation is there for the learner.
+func (f *annFact) counts() bool { return f.heard && !f.deleted && !f.bare }
 
 type annSlot struct {
 	id          event.AnnotationID
@@ -121,46 +128,22 @@ func newMerge(tx *bbolt.Tx, p event.ProjectID) (*merge, error) {
 // apply merges one statement.
 func (m *merge) apply(c *event.Changed) error {
 	if c.CreatedAt != 0 && m.meta.CreatedAt != 0 && c.CreatedAt != m.meta.CreatedAt {
-		if !c.At.After(m.meta.LastEvent) {
-			m.duplicates++ // a late word about a database that is no more
+		if !m.replaces(c) {
+			m.duplicates++
 			return nil
 		}
 		m.drop()
 	}
 	news := m.describe(c)
-	found := 0
-	for _, t := range c.Tasks {
-		if len(t.Data) == 0 || bytes.Equal(t.Data, []byte("null")) {
-			continue
-		}
-		t.UpdatedAt = t.UpdatedAt.Round(0).UTC()
-		changed, err := m.stateTask(t)
-		if err != nil {
-			return err
-		}
-		found += count(changed)
+	var found int
+	var err error
+	if c.Reading != nil {
+		found, err = m.read(c)
+	} else {
+		found, err = m.hear(c)
 	}
-	for _, a := range c.Annotations {
-		a.UpdatedAt = a.UpdatedAt.Round(0).UTC()
-		changed, err := m.stateAnnotation(a)
-		if err != nil {
-			return err
-		}
-		found += count(changed)
-	}
-	for _, id := range c.DeletedTasks {
-		changed, err := m.deleteTask(id)
-		if err != nil {
-			return err
-		}
-		found += count(changed)
-	}
-	for _, id := range c.DeletedAnnotations {
-		changed, err := m.deleteAnnotation(id)
-		if err != nil {
-			return err
-		}
-		found += count(changed)
+	if err != nil {
+		return err
 	}
 	// What the first reconcile of a project brings was not missed: nobody was to
 	// tell us. Missed begins once its watermark is set.
@@ -171,6 +154,20 @@ func (m *merge) apply(c *event.Changed) error {
 		m.duplicates++
 	}
 	return nil
+}
+
+// replaces reports whether a statement about another Label Studio database under
+// the same project id is to be believed: everything stored is dropped then. A
+// webhook is not; it is a reason to ask.
+func (m *merge) replaces(c *event.Changed) bool {
+	switch {
+	case c.Reading != nil:
+		return true
+	case c.Source == event.FromWebhook:
+		m.doubtProject = true
+		return false
+	}
+	return c.At.After(m.meta.LastEvent) // else a late word about a database that is no more
 }
 
 func count(changed bool) int {
@@ -186,28 +183,54 @@ func (m *merge) drop() {
 		tasks: make(map[event.TaskID]*taskSlot), anns: make(map[event.AnnotationID]*annSlot),
 		on: make(map[event.TaskID][]*annSlot), fresh: true, duplicates: m.duplicates,
 		before: event.Meta{Project: m.meta.Project}, meta: event.Meta{Project: m.meta.Project},
+		doubtProject: m.doubtProject,
 	}
 }
 
-// describe merges what is said of the project itself; the later heard wins, so
-// that here too the order of arrival does not matter.
+// doubt notes that only a reading can tell what is true of a task.
+func (m *merge) doubt(id event.TaskID) {
+	if m.doubts == nil {
+		m.doubts = make(map[event.TaskID]bool)
+	}
+	m.doubts[id] = true
+}
+
+// describe merges what is said of the project itself. Among statements the later
+// heard wins, so that here too the order of arrival does not matter; a reading wins
+// over what was heard before it. Of a webhook, a label config and that the project
+// is gone are reasons to ask; the label config counts until the answer is there.
 func (m *merge) describe(c *event.Changed) (news bool) {
 	at := c.At.Round(0).UTC()
 	was := m.meta
+	heard, stands := c.Position, func(uint64) bool { return false }
+	if c.Reading != nil {
+		heard = c.Reading.From
+		stands = func(stored uint64) bool { return stored <= c.Reading.From }
+	}
 	if m.meta.CreatedAt == 0 {
 		m.meta.CreatedAt = c.CreatedAt
 	}
-	if supersedes(c.Title, was.Title, at.Compare(was.TitleAt)) {
-		m.meta.Title, m.meta.TitleAt = c.Title, at
+	if c.Title != "" && stands(was.TitleHeard) || supersedes(c.Title, was.Title, at.Compare(was.TitleAt)) {
+		m.meta.Title, m.meta.TitleAt, m.meta.TitleHeard = c.Title, at, max(was.TitleHeard, heard)
 	}
-	if supersedes(c.LabelConfig, was.LabelConfig, at.Compare(was.LabelConfigAt)) {
-		m.meta.LabelConfig, m.meta.LabelConfigAt = c.LabelConfig, at
+	if c.LabelConfig != "" && stands(was.LabelConfigHeard) || supersedes(c.LabelConfig, was.LabelConfig, at.Compare(was.LabelConfigAt)) {
+		m.meta.LabelConfig, m.meta.LabelConfigAt, m.meta.LabelConfigHeard = c.LabelConfig, at, max(was.LabelConfigHeard, heard)
 	}
-	switch at.Compare(was.LastEvent) {
-	case 1:
+	webhook := c.Source == event.FromWebhook
+	switch order := at.Compare(was.LastEvent); {
+	case webhook && c.Gone:
+		m.doubtProject = true
+	case order > 0 || stands(was.GoneHeard):
 		m.meta.LastEvent, m.meta.Gone = at, c.Gone
-	case 0:
+		m.meta.GoneHeard = max(was.GoneHeard, heard)
+	case order == 0:
 		m.meta.Gone = was.Gone || c.Gone
+	}
+	if webhook && (m.meta.LabelConfig != was.LabelConfig && was.LabelConfig != "" || m.meta.Gone != was.Gone) {
+		m.doubtProject = true
+	}
+	if c.Reading != nil && (c.Title != "" && c.Title != m.meta.Title || c.LabelConfig != "" && c.LabelConfig != m.meta.LabelConfig || c.Gone && !m.meta.Gone) {
+		m.doubtProject = true // something else was heard while it was read
 	}
 	return m.meta.Title != was.Title || m.meta.LabelConfig != was.LabelConfig ||
 		m.meta.Gone != was.Gone || m.meta.CreatedAt != was.CreatedAt
@@ -215,80 +238,4 @@ func (m *merge) describe(c *event.Changed) (news bool) {
 
 func supersedes(text, stored string, order int) bool {
 	return text != "" && (order > 0 || order == 0 && text > stored)
-}
-
-// stateTask merges a task's data and reports whether it is news.
-func (m *merge) stateTask(t event.Task) (bool, error) {
-	slot, err := m.task(t.ID)
-	if err != nil || slot.now.deleted {
-		return false, err
-	}
-	st := taskStamp(t)
-	if slot.now.heard {
-		order := st.compare(slot.now.stamp)
-		if order < 0 || order == 0 && bytes.Compare(t.Data, slot.data) <= 0 {
-			return false, nil
-		}
-	}
-	news := !slot.now.heard || st.hash != slot.now.stamp.hash
-	slot.now = taskFact{heard: true, stamp: st}
-	slot.data, slot.said = t.Data, true
-	return news, nil
-}
-
-// stateAnnotation merges an annotation and reports whether it is news. One that
-// is on a deleted task is news to nobody, but its time is kept: it may be older
-// than a statement that puts it on another task, or newer.
-func (m *merge) stateAnnotation(a event.Annotation) (bool, error) {
-	slot, err := m.annotation(a.ID)
-	if err != nil || slot.now.deleted {
-		return false, err
-	}
-	wasThere, err := m.counts(slot.now)
-	if err != nil {
-		return false, err
-	}
-	st := annotationStamp(a)
-	if slot.now.heard {
-		order := st.compare(slot.now.stamp)
-		if order < 0 || order == 0 && (!wasThere || bytes.Compare(a.Result, m.result(slot)) <= 0) {
-			return false, nil
-		}
-	}
-	was := slot.now
-	slot.now = annFact{register: register{task: a.Task, stamp: st}, heard: true}
-	slot.said = &a
-	if was.task != a.Task || !was.heard {
-		m.on[a.Task] = append(m.on[a.Task], slot)
-	}
-	isThere, err := m.counts(slot.now)
-	return wasThere != isThere || isThere && (was.task != a.Task || was.stamp.hash != st.hash), err
-}
-
-func (m *merge) deleteTask(id event.TaskID) (bool, error) {
-	slot, err := m.task(id)
-	if err != nil || slot.now.deleted {
-		return false, err
-	}
-	known := slot.now.heard
-	if err := m.loadOn(id); err != nil {
-		return false, err
-	}
-	for _, a := range m.on[id] {
-		known = known || a.now.heard && !a.now.deleted && a.now.task == id
-	}
-	slot.now = taskFact{deleted: true}
-	slot.data, slot.said = nil, false
-	return known, nil
-}
-
-func (m *merge) deleteAnnotation(id event.AnnotationID) (bool, error) {
-	slot, err := m.annotation(id)
-	if err != nil || slot.now.deleted {
-		return false, err
-	}
-	wasThere, err := m.counts(slot.now)
-	slot.now = annFact{register: register{deleted: true}}
-	slot.said = nil
-	return wasThere, err
 }

@@ -11,8 +11,12 @@ import (
 	"github.com/hone-ml/hone/event"
 )
 
-// recordVersion is the first byte of every record.
-const recordVersion = 1
+// The first byte of every record is its version. Version 1 of what statements are
+// about lacks the position at which it was heard: it was heard before anything.
+const (
+	recordVersion = 1
+	heardVersion  = 2
+)
 
 var errRecord = errors.New("damaged record (restore a backup, or move the file away: hone then learns again from what Label Studio holds)")
 
@@ -75,19 +79,46 @@ func stampOf(b []byte) stamp {
 
 const stampLen = timeLen + 8
 
-// task record: version, stamp, data.
-func encodeTask(t event.Task, s stamp) []byte {
-	b := make([]byte, 0, 1+stampLen+len(t.Data))
-	return append(appendStamp(append(b, recordVersion), s), t.Data...)
+// task record: version, stamp, position, data.
+const (
+	taskHead1 = 1 + stampLen
+	taskHead2 = taskHead1 + 8
+)
+
+func encodeTask(t event.Task, s stamp, at uint64) []byte {
+	b := make([]byte, 0, taskHead2+len(t.Data))
+	b = binary.BigEndian.AppendUint64(appendStamp(append(b, heardVersion), s), at)
+	return append(b, t.Data...)
 }
 
 // decodeTask returns a task whose Data is part of b.
-func decodeTask(id event.TaskID, b []byte) (event.Task, stamp, error) {
-	if len(b) < 1+stampLen || b[0] != recordVersion {
-		return event.Task{}, stamp{}, fmt.Errorf("task %d: %w", id, errRecord)
+func decodeTask(id event.TaskID, b []byte) (t event.Task, s stamp, at uint64, err error) {
+	var data []byte
+	switch {
+	case len(b) >= taskHead2 && b[0] == heardVersion:
+		at, data = binary.BigEndian.Uint64(b[taskHead1:]), b[taskHead2:]
+	case len(b) >= taskHead1 && b[0] == recordVersion:
+		data = b[taskHead1:]
+	default:
+		return event.Task{}, stamp{}, 0, fmt.Errorf("task %d: %w", id, errRecord)
 	}
-	s := stampOf(b[1:])
-	return event.Task{ID: id, Data: b[1+stampLen:], UpdatedAt: s.at}, s, nil
+	s = stampOf(b[1:])
+	return event.Task{ID: id, Data: data, UpdatedAt: s.at}, s, at, nil
+}
+
+// The tombstone of a task: version, position.
+func encodeTombstone(at uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte{heardVersion}, at)
+}
+
+func decodeTombstone(id event.TaskID, b []byte) (at uint64, err error) {
+	switch {
+	case len(b) == 9 && b[0] == heardVersion:
+		return binary.BigEndian.Uint64(b[1:]), nil
+	case len(b) == 1 && b[0] == recordVersion:
+		return 0, nil
+	}
+	return 0, fmt.Errorf("deleted task %d: %w", id, errRecord)
 }
 
 const (
@@ -140,34 +171,59 @@ func decodeAnnotation(key, b []byte) (event.Annotation, error) {
 }
 
 // An annotation's register says where it was last stated, and when; or that it
-// is deleted.
+// is deleted; and at which position that was heard.
 type register struct {
 	deleted bool
 	task    event.TaskID
 	stamp   stamp
+	at      uint64
 }
 
 const (
 	registerStated  = 1
 	registerDeleted = 2
+
+	statedLen = 2 + 8 + stampLen
 )
 
 func encodeRegister(r register) []byte {
+	b := make([]byte, 0, statedLen+8)
 	if r.deleted {
-		return []byte{recordVersion, registerDeleted}
+		b = append(b, heardVersion, registerDeleted)
+	} else {
+		b = appendStamp(appendID(append(b, heardVersion, registerStated), r.task), r.stamp)
 	}
-	b := appendID(append(make([]byte, 0, 2+8+stampLen), recordVersion, registerStated), r.task)
-	return appendStamp(b, r.stamp)
+	return binary.BigEndian.AppendUint64(b, r.at)
 }
 
 func decodeRegister(id event.AnnotationID, b []byte) (register, error) {
-	switch {
-	case len(b) == 2 && b[0] == recordVersion && b[1] == registerDeleted:
-		return register{deleted: true}, nil
-	case len(b) == 2+8+stampLen && b[0] == recordVersion && b[1] == registerStated:
-		return register{task: idOf[event.TaskID](b[2:]), stamp: stampOf(b[10:])}, nil
+	r, ok := readRegister(b)
+	if !ok {
+		return register{}, fmt.Errorf("annotation %d: %w", id, errRecord)
 	}
-	return register{}, fmt.Errorf("annotation %d: %w", id, errRecord)
+	return r, nil
+}
+
+func readRegister(b []byte) (r register, ok bool) {
+	if len(b) < 2 {
+		return r, false
+	}
+	rest := b
+	switch {
+	case b[0] == heardVersion && len(b) >= 2+8:
+		rest, r.at = b[:len(b)-8], binary.BigEndian.Uint64(b[len(b)-8:])
+	case b[0] != recordVersion:
+		return r, false
+	}
+	switch {
+	case len(rest) == 2 && b[1] == registerDeleted:
+		r.deleted = true
+	case len(rest) == statedLen && b[1] == registerStated:
+		r.task, r.stamp = idOf[event.TaskID](b[2:]), stampOf(b[10:])
+	default:
+		return r, false
+	}
+	return r, true
 }
 
 // Rare records are JSON behind the version byte.

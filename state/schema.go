@@ -18,12 +18,13 @@ import (
 //	  vectors/<encoder>/       hash of a text -> its vector; only where encoding is slow
 //	  projects/
 //	    <project>/
-//	      meta, checkpoint, versions, watermark
-//	      tasks/               task -> time, hash, data
+//	      meta, checkpoint, versions, watermark, confirmed
+//	      tasks/               task -> time, hash, position, data
 //	      results/             task, annotation -> the annotation; only those that count
-//	      annotations/         annotation -> task, time, hash; or a tombstone
-//	      tombstones/          task -> nothing
+//	      annotations/         annotation -> task, time, hash; or a tombstone; position
+//	      tombstones/          task -> position
 //
+// A position is where in the log of changes something was last heard of.
 // "annotations" answers what a deletion asks, which names the annotation only,
 // and keeps the time of the last statement also for annotations that no longer
 // count; "results" is one range per task.
@@ -43,6 +44,7 @@ var (
 	keyCheckpoint = []byte("checkpoint")
 	keyVersions   = []byte("versions")
 	keyWatermark  = []byte("watermark")
+	keyConfirmed  = []byte("confirmed")
 
 	keyTasks       = []byte("tasks")
 	keyResults     = []byte("results")
@@ -55,6 +57,9 @@ var (
 // migrated or untouched.
 var migrations = []func(tx *bbolt.Tx) error{
 	createRoot,
+	// Records may now say where in the log they were heard. Those of before are read
+	// as they are; a hone of before could not read the new ones.
+	func(*bbolt.Tx) error { return nil },
 }
 
 func createRoot(tx *bbolt.Tx) error {

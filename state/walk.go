@@ -19,14 +19,13 @@ type stored struct{ key, record []byte }
 
 func (g *group) empty() bool { return g.record == nil && len(g.annotations) == 0 }
 
-// task returns the task without its data.
+// task returns the task; its data are part of the record.
 func (g *group) task() (event.Task, error) {
 	id := idOf[event.TaskID](g.key)
 	if g.record == nil {
 		return event.Task{ID: id}, nil
 	}
-	t, _, err := decodeTask(id, g.record)
-	t.Data = nil
+	t, _, _, err := decodeTask(id, g.record)
 	return t, err
 }
 
@@ -35,9 +34,7 @@ func (g *group) state() (ts event.TaskState, err error) {
 	if ts.Task, err = g.task(); err != nil {
 		return ts, err
 	}
-	if g.record != nil {
-		ts.Task.Data = bytes.Clone(g.record[1+stampLen:])
-	}
+	ts.Task.Data = bytes.Clone(ts.Task.Data)
 	if len(g.annotations) > 0 {
 		ts.Annotations = make([]event.Annotation, len(g.annotations))
 	}

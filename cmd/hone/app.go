@@ -82,7 +82,7 @@ func newApp(ctx context.Context, cfg config.Config, logger *logrus.Logger) (_ *a
 	if err = a.wireHTTP(); err != nil {
 		return nil, err
 	}
-	a.pipe.Handle("learner", event.Changes, learnBatch, a.learner.Apply)
+	a.pipe.Handle(learnerGroup, event.Changes, learnBatch, a.learner.Apply)
 	a.pipe.Handle("sampler", event.Snapshots, learnBatch, a.sampler.Learned)
 	a.pipe.Handle("reconcile", event.Reconciles, learnBatch, a.recon.Handle)
 	return a, nil
@@ -120,6 +120,7 @@ func (a *app) wireLabelStudio(ctx context.Context) (err error) {
 		Live:           a.learner.Version,
 		Known:          a.known,
 		Counters:       a.counters,
+		Holds:          a.store.Known,
 		OnClient:       a.onClient,
 		Logger:         a.part("connect"),
 	})
@@ -127,7 +128,7 @@ func (a *app) wireLabelStudio(ctx context.Context) (err error) {
 		return err
 	}
 	a.recon, err = reconcile.New(reconcile.Options{
-		Index: a.store, Marks: a.store, Publisher: a.pipe, Logger: a.part("reconcile"), Registerer: a.registry,
+		Index: a.store, Marks: a.store, Log: position{a.blog}, Publisher: a.pipe, Logger: a.part("reconcile"), Registerer: a.registry,
 	})
 	if c, none := a.link.Client(); none == nil && err == nil {
 		a.recon.SetSource(c)

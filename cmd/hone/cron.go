@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/robfig/cron/v3"
@@ -9,6 +10,10 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/learner"
 )
+
+// contentsEvery is how often contents are compared at most, however often the
+// schedule trains: all tasks are read for that.
+const contentsEvery = 20 * time.Hour
 
 // startCron puts an event into the log at each tick; what it leads to is decided
 // by the event's place among the others.
@@ -38,6 +43,17 @@ func (a *app) startCron() (stop func(), err error) {
 		if on {
 			c.Schedule(s, cron.FuncJob(func() { a.tick(j.due(time.Now())) }))
 		}
+	}
+	// What is trained anew should be what Label Studio holds, contents and all.
+	if s, on, err := a.cfg.Cron.Schedule(a.cfg.Cron.Retrain); err == nil && on { // read above
+		var last atomic.Pointer[time.Time]
+		c.Schedule(s, cron.FuncJob(func() {
+			now := time.Now()
+			if was := last.Load(); was == nil || now.Sub(*was) >= contentsEvery {
+				last.Store(&now)
+				a.tick(&event.ReconcileDue{At: now, Full: true, Contents: true, Reason: "nightly"})
+			}
+		}))
 	}
 	for _, j := range []struct {
 		spec string

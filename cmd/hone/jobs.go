@@ -72,39 +72,6 @@ func newRetrain(c *cli) *cobra.Command {
 	return cmd
 }
 
-func newReconcile(c *cli) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:     "reconcile",
-		Short:   "Compare a project with what Label Studio holds, and learn the difference",
-		Example: "  hone reconcile --project 3",
-		Args:    cobra.NoArgs,
-	}
-	noWait := cmd.Flags().Bool("no-wait", false, "return as soon as hone accepted it")
-	c.onProject(cmd, func(ctx context.Context, cl *api.Client, id event.ProjectID) error {
-		before, err := cl.Project(ctx, id)
-		if err != nil {
-			return err
-		}
-		at, err := cl.Reconcile(ctx, id)
-		if err != nil || *noWait {
-			return err
-		}
-		failed := func(p api.Project) bool { return p.ReconcileFailures > before.ReconcileFailures }
-		p, err := c.await(cl, id, func(p api.Project) bool {
-			return failed(p) || p.LastReconcile != nil && !p.LastReconcile.Before(at) && p.Backlog == 0
-		}, nil)
-		if err != nil {
-			return err
-		}
-		if failed(p) {
-			return fmt.Errorf("project %d was not compared: %s", id, strings.Join(p.Problems, "; "))
-		}
-		c.printf("project %d: %d missed changes found, %d labels\n", id, p.MissedFound-before.MissedFound, p.Labels)
-		return nil
-	})
-	return cmd
-}
-
 // newBar is a progress bar on a terminal, and silent elsewhere.
 func newBar(limit int, what string) *progressbar.ProgressBar {
 	return progressbar.NewOptions(limit,

@@ -181,6 +181,10 @@ func (a *app) addReconcile(out *api.Project) {
 		return
 	}
 	out.LastReconcile, out.ReconcileFailures = when(st.LastRun), st.Failures
+	out.Reconcile = &api.Reconcile{
+		Running: st.Running, Read: st.Read, Total: st.Total,
+		LastFull: when(st.LastFull), LastContents: when(st.LastContents), LastRebuild: when(st.LastAnew),
+	}
 	if st.Error != "" && none == nil {
 		out.Problems = append(out.Problems, "the last comparison with Label Studio failed: "+st.Error)
 	}

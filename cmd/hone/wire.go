@@ -40,9 +40,14 @@ type ledger struct {
 var _ learner.Store = ledger{}
 
 func (l ledger) Commit(ctx context.Context, c event.Commit) error {
-	events := make([]event.Event, len(c.Learned))
-	for i, e := range c.Learned {
-		events[i] = e
+	events := make([]event.Event, 0, len(c.Learned)+len(c.Projects))
+	for _, e := range c.Learned {
+		events = append(events, e)
+	}
+	for _, p := range c.Projects {
+		if e := asked(p); e != nil {
+			events = append(events, e)
+		}
 	}
 	also := []func(*bbolt.Tx) error{}
 	if c.Cursor != nil || len(events) > 0 {

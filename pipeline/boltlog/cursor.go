@@ -100,6 +100,18 @@ func (l *Log) Cursor(topic, group string) (at uint64, err error) {
 	return at, err
 }
 
+// Last returns the offset of the last entry a topic was ever given, 0 before the
+// first.
+func (l *Log) Last(topic string) (at uint64, err error) {
+	err = l.view(func(tx *bbolt.Tx) error {
+		if b := tx.Bucket(entriesBucket).Bucket([]byte(topic)); b != nil {
+			at = b.Sequence()
+		}
+		return nil
+	})
+	return at, err
+}
+
 // Read returns the entries after an offset in order, at most most of them, and
 // fewer when they add up to more than 8 MiB, but at least one if there is one.
 func (l *Log) Read(topic string, after uint64, most int) (entries []Entry, err error) {

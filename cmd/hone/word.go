@@ -1,0 +1,33 @@
+package main
+
+import (
+	"time"
+
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/pipeline/boltlog"
+	"github.com/hone-ml/hone/reconcile"
+)
+
+// asked is what Label Studio has to be asked because of a batch, nil for nothing.
+func asked(p event.ProjectCommit) *event.ReconcileDue {
+	if p.Delta == nil || !p.Delta.Doubts.Project && len(p.Delta.Doubts.Tasks) == 0 {
+		return nil
+	}
+	return &event.ReconcileDue{
+		Project: p.Project, At: time.Now(), Reason: "only Label Studio can tell",
+		Tasks: p.Delta.Doubts.Tasks, Changed: p.Delta.Doubts.Project,
+	}
+}
+
+// position is where hone stands in the log of changes.
+type position struct{ log *boltlog.Log }
+
+var _ reconcile.Log = position{}
+
+func (p position) Heard() (uint64, error) { return p.log.Last(string(event.Changes)) }
+func (p position) Applied() (uint64, error) {
+	return p.log.Cursor(string(event.Changes), learnerGroup)
+}
+
+// learnerGroup is the consumer group that applies changes.
+const learnerGroup = "learner"

@@ -1,0 +1,215 @@
+package state
+
+import (
+	"bytes"
+
+	"github.com/hone-ml/hone/event"
+)
+
+// fewStrangers is how many ids that nobody knows one statement may delete and have
+// remembered: a deletion may be told just before what it deletes. Label Studio
+// deletes many at once only of what it has told long ago, so whoever names more of
+// them made them up, and each would cost space.
+const fewStrangers = 5
+
+// hear merges a statement that was told, not read: the later one wins, and a
+// deletion wins over both. found counts what is news.
+func (m *merge) hear(c *event.Changed) (found int, err error) {
+	for _, t := range c.Tasks {
+		if noData(t) {
+			continue
+		}
+		t.UpdatedAt = t.UpdatedAt.Round(0).UTC()
+		changed, err := m.stateTask(t, c.Position)
+		if err != nil {
+			return 0, err
+		}
+		found += count(changed)
+	}
+	for _, a := range c.Annotations {
+		a.UpdatedAt = a.UpdatedAt.Round(0).UTC()
+		changed, err := m.stateAnnotation(a, c.Position)
+		if err != nil {
+			return 0, err
+		}
+		found += count(changed)
+	}
+	webhook := c.Source == event.FromWebhook
+	deleted, err := m.deleteAll(c, c.Position, webhook)
+	return found + deleted, err
+}
+
+func noData(t event.Task) bool {
+	return len(t.Data) == 0 || bytes.Equal(t.Data, []byte("null"))
+}
+
+// deleteAll merges the deletions of a statement. With ask, those of things that
+// were there are doubted.
+func (m *merge) deleteAll(c *event.Changed, at uint64, ask bool) (found int, err error) {
+	var strangers []*taskSlot
+	for _, id := range c.DeletedTasks {
+		slot, known, err := m.taskWithAnnotations(id)
+		if err != nil {
+			return 0, err
+		}
+		if !known && !slot.now.deleted {
+			strangers = append(strangers, slot)
+			continue
+		}
+		if known && ask {
+			m.doubt(id)
+		}
+		found += count(known)
+		m.deleteTask(slot, at)
+	}
+	var others []*annSlot
+	for _, id := range c.DeletedAnnotations {
+		slot, err := m.annotation(id)
+		if err != nil {
+			return 0, err
+		}
+		if !slot.now.heard && !slot.now.deleted {
+			others = append(others, slot)
+			continue
+		}
+		if slot.now.counts() && ask {
+			m.doubt(slot.now.task)
+		}
+		found += count(slot.now.counts())
+		m.deleteAnnotation(slot, at)
+	}
+	if len(strangers)+len(others) > fewStrangers {
+		m.doubtProject = m.doubtProject || ask
+		return found, nil
+	}
+	for _, slot := range strangers {
+		m.deleteTask(slot, at)
+	}
+	for _, slot := range others {
+		m.deleteAnnotation(slot, at)
+	}
+	return found, nil
+}
+
+// stateTask merges a task's data and reports whether it is news. What loses is
+// remembered as heard of: a reading that began before is not the last word.
+func (m *merge) stateTask(t event.Task, at uint64) (bool, error) {
+	slot, err := m.task(t.ID)
+	if err != nil {
+		return false, err
+	}
+	if slot.now.deleted {
+		slot.now.at = max(slot.now.at, at)
+		return false, nil
+	}
+	st := taskStamp(t)
+	if slot.now.heard {
+		switch order := st.compare(slot.now.stamp); {
+		case order < 0:
+			slot.now.at = max(slot.now.at, at)
+			return false, nil
+		case order == 0:
+			if bytes.Compare(t.Data, slot.data) <= 0 {
+				return false, nil // it says nothing new
+			}
+			at = 0
+		}
+	}
+	return m.setTask(slot, t, st, max(slot.now.at, at)), nil
+}
+
+func (m *merge) setTask(slot *taskSlot, t event.Task, st stamp, at uint64) (news bool) {
+	news = !slot.now.heard || st.hash != slot.now.stamp.hash
+	slot.now = taskFact{heard: true, stamp: st, at: at}
+	slot.data, slot.said = t.Data, true
+	return news
+}
+
+// stateAnnotation merges an annotation and reports whether it is news. One that
+// is on a deleted task is news to nobody, but its time is kept: it may be older
+// than a statement that puts it on another task, or newer.
+func (m *merge) stateAnnotation(a event.Annotation, at uint64) (bool, error) {
+	slot, err := m.annotation(a.ID)
+	if err != nil {
+		return false, err
+	}
+	if slot.now.deleted {
+		slot.now.at = max(slot.now.at, at)
+		return false, nil
+	}
+	lost, err := m.lost(slot)
+	if err != nil {
+		return false, err
+	}
+	if slot.now.heard && !lost {
+		st := annotationStamp(a)
+		switch order := st.compare(slot.now.stamp); {
+		case order < 0:
+			slot.now.at = max(slot.now.at, at)
+			return false, nil
+		case order == 0:
+			if slot.now.bare || bytes.Compare(a.Result, m.result(slot)) <= 0 {
+				return false, nil
+			}
+			at = 0
+		}
+	}
+	return m.setAnnotation(slot, a, max(slot.now.at, at))
+}
+
+// lost reports whether an annotation's content is not known although its task is
+// there: the task was taken for deleted when it was heard. Only its id is left.
+func (m *merge) lost(slot *annSlot) (bool, error) {
+	if !slot.now.bare {
+		return false, nil
+	}
+	t, err := m.task(slot.now.task)
+	return err == nil && !t.now.deleted, err
+}
+
+func (m *merge) setAnnotation(slot *annSlot, a event.Annotation, at uint64) (news bool, err error) {
+	t, err := m.task(a.Task)
+	if err != nil {
+		return false, err
+	}
+	was := slot.now
+	slot.now = annFact{register: register{task: a.Task, stamp: annotationStamp(a), at: at}, heard: true, bare: t.now.deleted}
+	slot.said = &a
+	if was.task != a.Task || !was.heard {
+		m.on[a.Task] = append(m.on[a.Task], slot)
+	}
+	wasThere, isThere := was.counts(), slot.now.counts()
+	return wasThere != isThere || isThere && (was.task != a.Task || was.stamp.hash != slot.now.stamp.hash), nil
+}
+
+// taskWithAnnotations returns a task with everything on it loaded, and whether
+// there is anything.
+func (m *merge) taskWithAnnotations(id event.TaskID) (slot *taskSlot, known bool, err error) {
+	if slot, err = m.task(id); err != nil {
+		return nil, false, err
+	}
+	if err := m.loadOn(id); err != nil {
+		return nil, false, err
+	}
+	known = slot.now.heard
+	for _, a := range m.on[id] {
+		known = known || a.now.counts() && a.now.task == id
+	}
+	return slot, known, nil
+}
+
+// deleteTask takes the annotations with it, of which only the times are kept.
+func (m *merge) deleteTask(slot *taskSlot, at uint64) {
+	for _, a := range m.on[slot.id] {
+		if a.now.task == slot.id && a.now.heard && !a.now.deleted {
+			a.now.bare = true
+		}
+	}
+	slot.now = taskFact{deleted: true, at: max(slot.now.at, at)}
+	slot.data, slot.said = nil, false
+}
+
+func (m *merge) deleteAnnotation(slot *annSlot, at uint64) {
+	slot.now = annFact{register: register{deleted: true, at: max(slot.now.at, at)}, heard: true}
+	slot.said = nil
+}

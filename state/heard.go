@@ -1,0 +1,154 @@
+package state
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"maps"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/hone-ml/hone/event"
+)
+
+// heardWrite stores at which positions things were heard. Most are part of a record
+// that the commit writes anyway; for those that were heard of without effect only
+// the position changes.
+type heardWrite struct {
+	event.Heard
+	tasks       map[event.TaskID]uint64
+	annotations map[event.AnnotationID]uint64
+}
+
+func newHeardWrite(h event.Heard) heardWrite {
+	return heardWrite{Heard: h, tasks: maps.Clone(h.Tasks), annotations: maps.Clone(h.Annotations)}
+}
+
+// ofTask is the position for a record that is written.
+func (w *heardWrite) ofTask(id event.TaskID) uint64 {
+	delete(w.tasks, id)
+	return w.Tasks[id]
+}
+
+func (w *heardWrite) ofAnnotation(id event.AnnotationID) uint64 {
+	delete(w.annotations, id)
+	return w.Annotations[id]
+}
+
+// write moves the positions of records that are not written otherwise.
+func (w *heardWrite) write(b *buckets) error {
+	for id, at := range w.tasks {
+		key := idKey(id)
+		if v := b.tombstones.Get(key); v != nil {
+			was, err := decodeTombstone(id, v)
+			if err == nil && was != at {
+				err = b.tombstones.Put(key, encodeTombstone(at))
+			}
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		v := b.tasks.Get(key)
+		if v == nil {
+			continue
+		}
+		t, st, was, err := decodeTask(id, v)
+		if err == nil && was != at {
+			err = b.tasks.Put(key, encodeTask(t, st, at))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for id, at := range w.annotations {
+		v := b.annotations.Get(idKey(id))
+		if v == nil {
+			continue
+		}
+		r, err := decodeRegister(id, v)
+		if err == nil && r.at != at {
+			r.at = at
+			err = b.annotations.Put(idKey(id), encodeRegister(r))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Confirm says that a reading that began at a position has compared all ids of a
+// project. Tombstones that the reading before it had confirmed are forgotten, since
+// no webhook from before either of them can still be on its way, and so are the
+// times of annotations that went with their task.
+func (s *Store) Confirm(ctx context.Context, p event.ProjectID, from uint64) error {
+	var tasks, annotations [][]byte
+	var last uint64
+	first := true
+	err := s.view(ctx, "tombstones", p, func(b *buckets) error {
+		if b == nil {
+			return nil
+		}
+		if v := b.project.Get(keyConfirmed); len(v) == 9 && v[0] == recordVersion {
+			last, first = binary.BigEndian.Uint64(v[1:]), false
+		} else {
+			return nil
+		}
+		err := b.tombstones.ForEach(func(k, v []byte) error {
+			if at, err := decodeTombstone(0, v); err == nil && at <= last {
+				tasks = append(tasks, append([]byte(nil), k...))
+			}
+			return ctx.Err()
+		})
+		if err != nil {
+			return err
+		}
+		return b.annotations.ForEach(func(k, v []byte) error {
+			if b.forgettable(k, v, last) {
+				annotations = append(annotations, append([]byte(nil), k...))
+			}
+			return nil
+		})
+	})
+	if err != nil || !first && from <= last && len(tasks)+len(annotations) == 0 {
+		return err
+	}
+	err = s.db.Update(func(tx *bbolt.Tx) error {
+		b := openProject(tx, p)
+		if b == nil {
+			return nil
+		}
+		// What was found may have been heard of again meanwhile.
+		for _, k := range tasks {
+			if at, err := decodeTombstone(0, b.tombstones.Get(k)); err == nil && at <= last {
+				if err := b.tombstones.Delete(k); err != nil {
+					return err
+				}
+			}
+		}
+		for _, k := range annotations {
+			if b.forgettable(k, b.annotations.Get(k), last) {
+				if err := b.annotations.Delete(k); err != nil {
+					return err
+				}
+			}
+		}
+		return b.project.Put(keyConfirmed, binary.BigEndian.AppendUint64([]byte{recordVersion}, max(from, last)))
+	})
+	if err != nil {
+		return fmt.Errorf("forget the tombstones of project %d: %w", p, err)
+	}
+	return nil
+}
+
+// forgettable reports whether all that is known of an annotation is that it is
+// deleted, or was on a task that was, and was heard no later than at a position.
+func (b *buckets) forgettable(key, record []byte, last uint64) bool {
+	id := idOf[event.AnnotationID](key)
+	r, err := decodeRegister(id, record)
+	if err != nil || r.at > last {
+		return false
+	}
+	return r.deleted || b.results.Get(resultKey(r.task, id)) == nil
+}
