@@ -209,7 +209,10 @@ func (l *Link) keep(ctx context.Context, p event.ProjectID, suspicious bool) ([]
 		}
 		return nil, "", errUnregistered
 	}
-	if b, i := r.backend(); i >= 0 && r.lacksSecret(b) {
+	for _, b := range r.backendsOfHone() {
+		if !r.lacksSecret(b) {
+			continue
+		}
 		if err := r.giveSecret(ctx, b); err != nil {
 			return nil, r.url, err
 		}

@@ -37,7 +37,12 @@ func (r *rig) connected() bool {
 	bs, err := r.studio.Backends(r.t.Context(), r.project)
 	require.NoError(r.t, err)
 	hs := r.hooks()
-	return len(bs) == 1 && bs[0].State == "CO" && len(hs) == 1 && r.carries(hs[0])
+	for _, b := range bs {
+		if b.State != "CO" {
+			return false
+		}
+	}
+	return len(bs) > 0 && len(hs) == 1 && r.carries(hs[0])
 }
 
 func TestPastedAddressWithTheSecretIsLeftAsItIs(t *testing.T) {
@@ -60,8 +65,9 @@ func TestPastedAddressWithTheSecretIsLeftAsItIs(t *testing.T) {
 // Registrations as the version before this one made them: without any secret.
 func TestRegistrationWithoutTheSecretIsMended(t *testing.T) {
 	for name, old := range map[string]func(*rig){
-		"pasted":    func(r *rig) { r.paste() },
-		"connected": func(r *rig) { r.addHook(func(h *labelstudio.Webhook) { h.Headers = nil }); r.paste() },
+		"pasted":       func(r *rig) { r.paste() },
+		"connected":    func(r *rig) { r.addHook(func(h *labelstudio.Webhook) { h.Headers = nil }); r.paste() },
+		"two backends": func(r *rig) { r.paste(); r.paste() },
 		"two webhooks": func(r *rig) {
 			r.paste()
 			r.addHook(func(h *labelstudio.Webhook) { h.Headers = map[string]labelstudio.Secret{header: "another"} })

@@ -120,6 +120,17 @@ func (r *registration) backend() (labelstudio.Backend, int) {
 	return labelstudio.Backend{}, -1
 }
 
+// backendsOfHone are all that are at hone's address: Label Studio makes two of one
+// request when its database was busy.
+func (r *registration) backendsOfHone() (all []labelstudio.Backend) {
+	for _, b := range r.backends {
+		if r.url != "" && labelstudio.SameHook(b.URL, r.url) {
+			all = append(all, b)
+		}
+	}
+	return all
+}
+
 // lacksSecret reports whether Label Studio calls hone's backend without the
 // current secret. It does not tell the password that it has; what came of the call
 // that it has just made does.
@@ -132,7 +143,8 @@ func (r *registration) lacksSecret(b labelstudio.Backend) bool {
 		return true
 	}
 	proven, called := r.link.proven(r.project)
-	return !proven && (called || r.link.o.Refused().Calls > r.refused)
+	refused := r.link.o.Refused().Calls > r.refused
+	return !proven && (called || refused) || refused && b.State != "CO"
 }
 
 // ours are the hooks that lead to hone, told by host, port and path: those first

@@ -60,7 +60,6 @@ func (s *Server) refuseUnsigned(c *gin.Context) {
 		}
 	}
 	s.metrics.refused.WithLabelValues(refusedAuth).Inc()
-	s.OnUnsigned()
 	c.Header("WWW-Authenticate", `Basic realm="hone"`)
 	fail(c, http.StatusUnauthorized, "the secret is missing or wrong; `hone connect` puts it into Label Studio's webhooks")
 }

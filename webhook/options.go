@@ -95,9 +95,6 @@ type Options struct {
 	// known to carry the secret; with 0, whether any is. It answers at once. Nil:
 	// all carry it.
 	Unregistered func(p event.ProjectID) bool
-	// OnUnsigned is called when a webhook was refused. It must return at once, and
-	// do nothing that costs much: anybody may send one. May be nil.
-	OnUnsigned func()
 
 	// MaxWebhookBytes bounds a webhook's body, 32 MiB by default.
 	MaxWebhookBytes int64
@@ -154,9 +151,6 @@ func (o Options) withDefaults() (Options, error) {
 	required(o.Gate == nil, "Gate")
 	if o.Unregistered == nil {
 		o.Unregistered = func(event.ProjectID) bool { return false }
-	}
-	if o.OnUnsigned == nil {
-		o.OnUnsigned = func() {}
 	}
 	if o.MaxWebhookBytes <= 0 {
 		o.MaxWebhookBytes = defaultWebhookBytes
