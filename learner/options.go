@@ -102,6 +102,7 @@ var ErrWhichProject = errors.New(`several projects are connected: say which one 
 var ErrClosed = errors.New("the learner is closed")
 
 // ReasonSchedule is the RetrainDue.Reason of the nightly retrain. It makes a new
-// version only when the settings changed or labels were added; every other
-// reason is a person's wish and always makes one that is not worse.
+// version only when the settings changed or labels were added, and none while a
+// rollback holds the settings; every other reason is a person's wish and always
+// makes one.
 const ReasonSchedule = "schedule"
