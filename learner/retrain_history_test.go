@@ -238,10 +238,7 @@ func TestAnyOrderOfRetrainsEndsWhereNoneDoes(t *testing.T) {
 			case "people":
 				var batch []event.Event
 				for range 1 + w.rng.IntN(8) {
-					if c := w.act(); c.LabelConfig == "" {
-						batch = append(batch, c)
-					}
-					w.config = single
+					batch = append(batch, w.act())
 				}
 				apply(t, l, batch...)
 			case "vectors":
@@ -315,9 +312,12 @@ func TestARollbackHoldsUntilSomebodyAsks(t *testing.T) {
 	more.Tasks, more.Annotations = more.Tasks[100:], more.Annotations[100:]
 	apply(t, l, more, due(5, learner.ReasonSchedule)) // a higher rung
 	rest(t, l)
-	must(t, l.Close())
-	l = start(t, d, learner.Options{Tolerance: 1e-3})
-	rest(t, l)
+	restart := func() {
+		must(t, l.Close())
+		l = start(t, d, learner.Options{Tolerance: 1e-3})
+		rest(t, l)
+	}
+	restart()
 	held(true, "hone-1")
 	if got := status(t, l).Heads[0].Ridge; got != before {
 		t.Errorf("held, and the ridge is %g, not %g", got, before)
@@ -327,6 +327,8 @@ func TestARollbackHoldsUntilSomebodyAsks(t *testing.T) {
 	}
 	apply(t, l, due(6, "asked"))
 	rest(t, l)
+	held(false, "hone-4")
+	restart()
 	held(false, "hone-4")
 	other := openDisk(t)
 	fresh := start(t, other, learner.Options{Tolerance: 1e-3})
@@ -340,6 +342,8 @@ func TestARollbackHoldsUntilSomebodyAsks(t *testing.T) {
 	// To go forward again is to hold that.
 	apply(t, l, &event.RollbackDue{Project: 1, At: at(7), To: "hone-2"}, &event.RollbackDue{Project: 1, At: at(8), To: "hone-4"})
 	rest(t, l)
+	held(true, "hone-4")
+	restart()
 	held(true, "hone-4")
 	if all, _ := names(l); !slices.Equal(all, []string{"hone-1", "hone-2", "hone-3", "hone-4"}) {
 		t.Errorf("versions %v", all)

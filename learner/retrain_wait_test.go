@@ -134,9 +134,16 @@ func TestARetrainDoesNotWaitForWhatIsRefused(t *testing.T) {
 		if st := status(t, l); st.Version != "hone-2" || st.Retrain != nil || strings.Contains(st.LastRetrain.Outcome, "no vector") {
 			t.Errorf("%s is live, %+v, %+v", st.Version, st.Retrain, st.LastRetrain)
 		}
+		// A choice that waits goes on too, where the same examples come out.
+		edits := &event.Changed{Project: 1, At: at(3)}
+		for i := range event.TaskID(20) {
+			edits.Tasks = append(edits.Tasks, event.Task{ID: i + 1, Data: data(topics["app"][i%5] + " of the card"), UpdatedAt: at(3)})
+		}
+		apply(t, l, edits)
+		encoded(t, l)
 		other := openDisk(t)
 		never := start(t, other, with(other, s))
-		apply(t, never, unsure(60))
+		apply(t, never, unsure(60), edits)
 		encoded(t, never)
 		same(t, never, l, alike)
 		if a, b := chosen(t, other), chosen(t, d); a != b {
