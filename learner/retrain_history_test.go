@@ -60,7 +60,7 @@ func TestARetrainAtABadMomentLeavesWhatNoneDoes(t *testing.T) {
 	}
 	more := func(l *learner.Learner, upTo int) {
 		c := unsure(upTo)
-		c.Tasks, c.Annotations = c.Tasks[40:], c.Annotations[40:]
+		c.Tasks, c.Annotations = c.Tasks[26:], c.Annotations[26:]
 		apply(t, l, c)
 	}
 	again := func(t *testing.T, l *learner.Learner, d *disk, s *slow) *learner.Learner {
@@ -76,9 +76,9 @@ func TestARetrainAtABadMomentLeavesWhatNoneDoes(t *testing.T) {
 		},
 		"with the labels": func(t *testing.T, l *learner.Learner, _ *disk, _ *slow, retrain bool) *learner.Learner {
 			if retrain {
-				apply(t, l, due(2, "asked"), unsure(45))
+				apply(t, l, due(2, "asked"), unsure(30))
 			} else {
-				apply(t, l, unsure(45))
+				apply(t, l, unsure(30))
 			}
 			return l
 		},
@@ -106,7 +106,7 @@ func TestARetrainAtABadMomentLeavesWhatNoneDoes(t *testing.T) {
 				apply(t, l, due(2, "asked"))
 				encoded(t, l)
 			}
-			more(l, 47) // the same rung
+			more(l, 31) // the same rung
 			edit(l)
 			return l
 		},
@@ -147,7 +147,7 @@ func TestARetrainAtABadMomentLeavesWhatNoneDoes(t *testing.T) {
 				encoded(t, l)
 				apply(t, l, &event.RollbackDue{Project: 1, At: at(3), To: "hone-1"})
 			}
-			more(l, 70)
+			more(l, 34)
 			if retrain {
 				encoded(t, l)
 				apply(t, l, due(4, "asked"))
@@ -165,7 +165,7 @@ func TestARetrainAtABadMomentLeavesWhatNoneDoes(t *testing.T) {
 						s.set(func(context.Context, []string) ([][]float32, error) { time.Sleep(time.Second); return nil, nil })
 					}
 					l := start(t, d, with(d, s))
-					apply(t, l, unsure(40))
+					apply(t, l, unsure(26))
 					l = do(t, l, d, s, i > 0)
 					encoded(t, l)
 					disks[i], learners[i] = d, l
