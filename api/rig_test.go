@@ -39,8 +39,9 @@ func full() api.Project {
 			Labels: 60, Strategy: "margin", Tasks: []event.TaskID{9, 4}, Pushed: 1, Random: []event.TaskID{4}, LastPush: new(at),
 			ReadySeconds: 0.01, LagSeconds: 0.4, Error: "slow",
 		},
-		Retrain: api.Retrain{Running: true, Progress: 0.5, Last: new(at), Outcome: "hone-1 stays"},
-		Backlog: 5, DeadLetters: 6, Problems: []string{"none really"},
+		SettingsHeld: true,
+		Retrain:      api.Retrain{Running: true, Progress: 0.5, Waiting: "for vectors", Last: new(at), Outcome: "hone-1 stays"},
+		Backlog:      5, DeadLetters: 6, Problems: []string{"none really"},
 	}
 }
 

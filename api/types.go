@@ -31,6 +31,9 @@ type Project struct {
 	// Settled is true when nothing is left to learn from these labels: the model is
 	// at its optimum, with the settings they ask for.
 	Settled bool `json:"settled"`
+	// SettingsHeld is true after a rollback: the settings are those of the version that
+	// was rolled back to, whatever the labels ask for, until somebody asks for a retrain.
+	SettingsHeld bool `json:"settings_held,omitempty"`
 	// LastEvent is when hone last heard of the project; LastReconcile when it
 	// last compared itself with Label Studio. Null: never.
 	LastEvent     *time.Time `json:"last_event"`
@@ -178,6 +181,9 @@ type Retrain struct {
 	Running bool `json:"running"`
 	// Progress is 0 to 1 while running.
 	Progress float64 `json:"progress"`
+	// Waiting is what it waits for, a sentence; empty when it waits for nothing. When
+	// Running is false it has been done without that, and is to be done again.
+	Waiting string `json:"waiting,omitempty"`
 	// Last is when the last one ended, Outcome what came of it.
 	Last    *time.Time `json:"last"`
 	Outcome string     `json:"outcome,omitempty"`

@@ -110,8 +110,8 @@ type ReconcileDue struct {
 	Reason  string   `json:"reason"`
 }
 
-// RetrainDue asks the learner to rebuild beside the live model, compare, and
-// swap if the result is not worse. Project 0 means every project.
+// RetrainDue asks the learner to choose settings and to rebuild from the labels
+// alone, and to compare with the live model. Project 0 means every project.
 type RetrainDue struct {
 	Project ProjectID `json:"project"`
 	At      time.Time `json:"at"`

@@ -49,6 +49,8 @@ type filler struct {
 	busy     bool
 	changed  chan struct{} // closed and replaced when it comes to rest
 	rate     float64       // texts a second, lately
+	tried    time.Time     // when the first attempt began since the last that succeeded; zero if none did
+	arrived  time.Time     // when an attempt last succeeded
 
 	// The rest belongs to the goroutine.
 	unswept          bool
@@ -247,6 +249,11 @@ func (f *filler) rest() bool {
 // encode meets needs, on several cores at once.
 func (f *filler) encode(ctx context.Context, needs []feature.Need) error {
 	began := time.Now()
+	f.mu.Lock()
+	if f.tried.IsZero() {
+		f.tried = began
+	}
+	f.mu.Unlock()
 	g, ctx := errgroup.WithContext(ctx)
 	cores := f.l.o.SlowCores
 	for part := range slices.Chunk(needs, (len(needs)+cores-1)/cores) {
@@ -259,6 +266,7 @@ func (f *filler) encode(ctx context.Context, needs []feature.Need) error {
 	rate := float64(len(needs)) / max(time.Since(began).Seconds(), 1e-6)
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.tried, f.arrived = time.Time{}, time.Now()
 	if f.rate == 0 {
 		f.rate = rate
 	}

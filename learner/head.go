@@ -75,14 +75,14 @@ func (q *question) encode(data []byte, e feature.Encoder, c *cache) feature.Vect
 }
 
 // example is encode for what is learned and so kept: compact, and the same memory
-// for all heads that read the same.
-func (q *question) example(data []byte, e feature.Encoder, c *cache) feature.Vector {
+// for all heads that read the same. complete is false while vectors of it are to come.
+func (q *question) example(data []byte, e feature.Encoder, c *cache) (x feature.Vector, complete bool) {
 	v := q.entry(data, e, c)
 	if compact := v.vector.Compact(); v.vector.Packed == nil && compact.Packed != nil {
 		v.vector = compact
 		c.put(q.id(data), v)
 	}
-	return v.vector
+	return v.vector, len(v.missing) == 0
 }
 
 // id is the cache's key.
@@ -155,6 +155,8 @@ type head struct {
 	taught map[event.TaskID][]event.AnnotationID
 	sums   map[event.TaskID]uint64
 	tally  tally
+	// incomplete are the examples of which vectors are still to come.
+	incomplete map[event.TaskID]struct{}
 
 	// choice is where the settings come from; horizon is the highest first annotation
 	// id among the examples it was made of, and stale is true when one of those may
@@ -180,6 +182,7 @@ func newHead(q *question, t tally) *head {
 	return &head{
 		question: q, tally: t, model: q.kind.fresh(q, q.defaults()), progress: new(progress),
 		choice: choice{Settings: q.defaults()}, stale: true, taught: map[event.TaskID][]event.AnnotationID{}, sums: map[event.TaskID]uint64{},
+		incomplete: map[event.TaskID]struct{}{},
 	}
 }
 
@@ -221,11 +224,25 @@ func (h *head) learn(t event.TaskState, x feature.Vector, duals []float32, test 
 	return ch, h.model.Put(e)
 }
 
+// markComplete notes whether vectors of an example are still to come.
+func (h *head) markComplete(id event.TaskID, complete bool) {
+	_, was := h.incomplete[id]
+	_, learned := h.sums[id]
+	switch {
+	case learned && !complete:
+		h.incomplete[id] = struct{}{}
+	case was:
+		delete(h.incomplete, id)
+		h.touch(id) // a choice may have waited for it
+	}
+}
+
 func (h *head) forget(id event.TaskID) bool {
 	h.touch(id)
 	h.tally.add(h.taught[id], -1)
 	delete(h.taught, id)
 	delete(h.sums, id)
+	delete(h.incomplete, id)
 	return h.model.Remove(int64(id))
 }
 

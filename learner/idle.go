@@ -103,7 +103,8 @@ func (l *Learner) step(ctx context.Context) (more bool, err error) {
 }
 
 // Rest returns when everything that was applied is at its optimum, told and
-// saved, and no retrain is under way, or with the context's error. It helps with
+// saved, and no retrain is under way, or with the context's error. One that waits
+// for vectors is not under way yet: wait with Encoded first. It helps with
 // the work; nobody needs to call it.
 func (l *Learner) Rest(ctx context.Context) error {
 	for {

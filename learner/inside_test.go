@@ -74,39 +74,69 @@ func TestWhichOfSeveralLabelsAreSaid(t *testing.T) {
 	}
 }
 
-func TestTuneFollowsTheDataNotTheirOrder(t *testing.T) {
+func TestAChoiceFollowsTheDataNotTheirOrder(t *testing.T) {
 	q := asked(t, "single")
-	choose := func(examples []model.Example) tuned {
+	choose := func(ctx context.Context, examples []model.Example) (model.Settings, error) {
 		steps := 0
-		got, err := tune(t.Context(), q, examples, model.Defaults(), func() { steps++ })
+		got, err := selection{of: choice{Rung: len(examples)}, examples: examples}.choose(ctx, q, func() { steps++ })
+		if err == nil && (steps == 0 || steps > q.steps()) {
+			t.Errorf("%d steps, said at most %d", steps, q.steps())
+		}
+		return got.Settings, err
+	}
+	chosen := func(examples []model.Example) model.Settings {
+		s, err := choose(t.Context(), examples)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if steps == 0 || steps > tuneSteps(q) {
-			t.Errorf("%d steps, said at most %d", steps, tuneSteps(q))
-		}
-		return got
+		return s
 	}
-	clean, noise := choose(noisy(400, 0)), choose(noisy(400, 0.6))
-	if clean.settings.Ridge >= noise.settings.Ridge {
-		t.Errorf("ridge %g for clean labels, %g for noise", clean.settings.Ridge, noise.settings.Ridge)
-	}
-	if !(clean.accuracy > 0.9) || !(noise.accuracy < 0.9) {
-		t.Errorf("held-out accuracy %g and %g", clean.accuracy, noise.accuracy)
+	clean, noise := chosen(noisy(400, 0)), chosen(noisy(400, 0.6))
+	if clean.Ridge >= noise.Ridge {
+		t.Errorf("ridge %g for clean labels, %g for noise", clean.Ridge, noise.Ridge)
 	}
 	shuffled := noisy(400, 0.6)
 	rand.New(rand.NewPCG(1, 1)).Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
-	if again := choose(shuffled); !cmp.Equal(again.settings, noise.settings) || again.accuracy != noise.accuracy {
+	if again := chosen(shuffled); !cmp.Equal(again, noise) {
 		t.Errorf("in another order it chooses %+v, not %+v", again, noise)
-	}
-	few, err := tune(t.Context(), q, noisy(leastTuned-1, 0), model.Defaults(), func() {})
-	if err != nil || !cmp.Equal(few.settings, model.Defaults()) || !math.IsNaN(few.accuracy) {
-		t.Errorf("of few examples it chooses %+v, %v", few, err)
 	}
 	stopped, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := tune(stopped, q, shuffled, model.Defaults(), func() {}); !errors.Is(err, context.Canceled) {
+	if _, err := choose(stopped, shuffled); !errors.Is(err, context.Canceled) {
 		t.Errorf("when stopped: %v", err)
+	}
+}
+
+func TestTwoSettingsAreComparedOnTheSameFolds(t *testing.T) {
+	q := asked(t, "single")
+	strong := model.Defaults()
+	strong.Ridge = 3
+	of := func(examples []model.Example, candidate, live model.Settings) comparison {
+		steps := 0
+		c, err := compare(t.Context(), q, examples, candidate, live, func() { steps++ })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if steps > compareSteps {
+			t.Errorf("%d steps, said at most %d", steps, compareSteps)
+		}
+		return c
+	}
+	clean, noise := of(noisy(400, 0), model.Defaults(), model.Defaults()), of(noisy(400, 0.6), model.Defaults(), strong)
+	if !(clean.candidate > 0.9) || clean.live != clean.candidate || !(noise.candidate < 0.9) || noise.live == noise.candidate {
+		t.Errorf("accuracies %+v, and %+v of noise", clean, noise)
+	}
+	if back := of(noisy(400, 0.6), strong, model.Defaults()); math.Abs(back.candidate-noise.live)+math.Abs(back.live-noise.candidate) > 0.02 {
+		t.Errorf("the other way round %+v, was %+v", back, noise)
+	}
+	shuffled := noisy(maxCompared+200, 0.6)
+	want := of(shuffled, model.Defaults(), strong)
+	rand.New(rand.NewPCG(1, 1)).Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
+	if again := of(shuffled, model.Defaults(), strong); again != want {
+		t.Errorf("in another order %+v, not %+v", again, want)
+	}
+	if few := of(noisy(minCompared-1, 0), model.Defaults(), strong); !math.IsNaN(few.candidate) || !math.IsNaN(few.live) {
+		t.Errorf("few examples are compared: %+v", few)
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 // rungs are the numbers of first labels that settings are chosen from while labels
 // come in. So the settings are a function of the labels: whatever the order in
 // which hone heard of them, the first are those with the lowest annotation ids.
-// Beyond the last one settings change only with a full retrain.
+// Beyond the last one they stay. A full retrain makes the same choice from scratch.
 var rungs = []int{16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024}
 
 // rung is the highest that n examples reach, 0 below the first.
@@ -36,9 +36,9 @@ type choice struct {
 	// those examples.
 	Rung int    `json:"rung"`
 	Sum  uint64 `json:"sum,omitempty"`
-	// Held is true for settings that came with a version: they stay until a higher
-	// rung is reached.
-	Held bool `json:"held,omitempty"`
+	// Pinned is true for settings that a rollback holds: no label changes them. It is
+	// stored with the project.
+	Pinned bool `json:"-"`
 }
 
 // choices are the heads' choices by control name.
@@ -68,19 +68,30 @@ func (h *head) touch(id event.TaskID) {
 	}
 }
 
-// lacking is the share of examples without the slow part's vector above which a
-// choice waits for them.
-const lacking = 0.1
+// maxMissingShare is the share of examples whose vectors are still to come above
+// which a choice waits for them.
+const maxMissingShare = 0.1
 
-// due are the examples to choose settings from, and what the choice will be of. It
-// is false when the settings are those of today's examples.
-func (h *head) due(encoder string) (examples []model.Example, of choice, ok bool) {
+// selection is what settings are chosen from: the first examples, as many as the
+// highest rung that is reached.
+type selection struct {
+	// of is the choice without its settings; with them when the rung is 0, where
+	// there is nothing to choose.
+	of       choice
+	tasks    map[int64]bool
+	examples []model.Example
+	// newest is the highest first annotation id among the examples.
+	newest event.AnnotationID
+}
+
+// selection finds the first examples; collect fills them in.
+func (h *head) selection(encoder string) selection {
 	n := rung(h.model.Len())
-	if !h.tuned() || n == h.choice.Rung && !h.stale || h.choice.Held && n <= h.choice.Rung {
-		return nil, choice{}, false
+	if n == 0 || !h.tuned() {
+		// The defaults, which are others with a prior.
+		return selection{of: choice{Settings: h.defaults()}}
 	}
-	h.stale = false
-	ids := make([]event.TaskID, 0, len(h.taught))
+	ids := make([]event.TaskID, 0, len(h.sums))
 	for id := range h.sums {
 		ids = append(ids, id)
 	}
@@ -88,15 +99,7 @@ func (h *head) due(encoder string) (examples []model.Example, of choice, ok bool
 		return cmp.Or(cmp.Compare(h.first(a), h.first(b)), cmp.Compare(a, b))
 	})
 	ids = ids[:min(n, len(ids))]
-	of = choice{Rung: n}
-	if n == 0 {
-		// Too few for a choice: the defaults, which are others with a prior.
-		h.horizon = 0
-		of.Settings = h.defaults()
-		return nil, of, h.choice.Rung != 0 || !same(of.Settings, h.choice.Settings)
-	}
-	h.horizon = h.first(ids[n-1])
-	among := make(map[int64]bool, n)
+	s := selection{of: choice{Rung: n}, tasks: make(map[int64]bool, n), newest: h.first(ids[len(ids)-1])}
 	var d xxhash.Digest
 	d.Reset()
 	_, _ = d.WriteString(h.key + "\x00" + encoder)
@@ -104,30 +107,54 @@ func (h *head) due(encoder string) (examples []model.Example, of choice, ok bool
 		_, _ = d.Write([]byte{byte(min(1, len(g.Weights)))})
 	}
 	for _, id := range ids {
-		among[int64(id)] = true
+		s.tasks[int64(id)] = true
 		var b [16]byte
 		for i := range 8 {
 			b[i], b[8+i] = byte(uint64(id)>>(8*i)), byte(h.sums[id]>>(8*i))
 		}
 		_, _ = d.Write(b[:])
 	}
-	if of.Sum = d.Sum64(); of.Rung == h.choice.Rung && of.Sum == h.choice.Sum {
-		return nil, of, false
-	}
-	bare := 0
+	s.of.Sum = d.Sum64()
+	return s
+}
+
+// collect fills in the examples of a selection.
+func (h *head) collect(s *selection) {
 	h.model.Examples(func(e model.Example) bool {
-		if among[e.ID] {
-			examples = append(examples, e)
-			if parts := e.X.Parts(); parts > 0 && !e.X.HasPart(parts-1) {
-				bare++
-			}
+		if s.tasks[e.ID] {
+			s.examples = append(s.examples, e)
 		}
-		return len(examples) < n
+		return len(s.examples) < len(s.tasks)
 	})
-	if float64(bare) > lacking*float64(n) {
-		return nil, of, false // taking the vectors in touches the examples
+}
+
+// due is what to choose settings from. It is false when the settings are those of
+// today's examples, or held.
+func (h *head) due(encoder string) (selection, bool) {
+	n := rung(h.model.Len())
+	if !h.tuned() || h.choice.Pinned || n == h.choice.Rung && !h.stale {
+		return selection{}, false
 	}
-	return examples, of, true
+	h.stale = false
+	s := h.selection(encoder)
+	h.horizon = s.newest
+	if n == 0 {
+		return s, h.choice.Rung != 0 || !same(s.of.Settings, h.choice.Settings)
+	}
+	if s.of.Rung == h.choice.Rung && s.of.Sum == h.choice.Sum {
+		return s, false
+	}
+	missing := 0
+	for id := range h.incomplete {
+		if s.tasks[int64(id)] {
+			missing++
+		}
+	}
+	if float64(missing) > maxMissingShare*float64(n) {
+		return s, false // taking the vectors in touches the examples
+	}
+	h.collect(&s)
+	return s, true
 }
 
 // choosing is a choice of settings under way.
@@ -146,11 +173,14 @@ func (l *Learner) beginChoice(p *project) {
 	if _, running := l.choosing.Load(id); running {
 		return // it looks again when it ends
 	}
-	if _, running := l.retrains.Load(id); running || p.pending != nil {
+	if _, running := l.retrains.Load(id); running {
 		return // that chooses too
 	}
+	if _, waits := l.waiting.Load(id); p.pending != nil && !waits {
+		return // it is about to begin
+	}
 	for _, h := range p.heads {
-		examples, of, ok := h.due(l.o.Encoder.Name())
+		s, ok := h.due(l.o.Encoder.Name())
 		if !ok {
 			continue
 		}
@@ -160,7 +190,7 @@ func (l *Learner) beginChoice(p *project) {
 		epoch, q := p.epoch, h.question
 		l.work.Go(func() {
 			defer close(c.done)
-			err := choose(l.ctx, q, examples, &of)
+			of, err := s.choose(l.ctx, q, func() {})
 			l.mu.Lock()
 			defer l.mu.Unlock()
 			l.choosing.Delete(id)
@@ -187,14 +217,16 @@ func (l *Learner) beginChoice(p *project) {
 	}
 }
 
-// choose fills in the settings of a choice.
-func choose(ctx context.Context, q *question, examples []model.Example, of *choice) error {
+// choose is the choice that a selection leads to. It depends on nothing but its
+// arguments.
+func (s selection) choose(ctx context.Context, q *question, tick func()) (choice, error) {
+	of := s.of
 	if of.Rung == 0 {
-		return ctx.Err()
+		return of, ctx.Err()
 	}
 	var err error
-	of.Settings, _, err = newSearch(q, byFold(examples), func() {}).best(ctx)
-	return err
+	of.Settings, _, err = newSearch(q, byFold(s.examples), tick).best(ctx)
+	return of, err
 }
 
 // take makes the settings of a choice the model's.

@@ -28,8 +28,9 @@ type Learner struct {
 	closed   bool
 
 	snapshots sync.Map     // event.ProjectID to *snapshot
-	retrains  sync.Map     // event.ProjectID to *retrain, waiting or running
+	retrains  sync.Map     // event.ProjectID to *retrain, running
 	retrained sync.Map     // event.ProjectID to LastRetrain
+	waiting   sync.Map     // event.ProjectID to *vectorWait, of the retrain a project waits with
 	choosing  sync.Map     // event.ProjectID to *choosing, under way
 	troubles  sync.Map     // event.ProjectID to the sentence why it is not loaded
 	begun     atomic.Int64 // retrains and choices ever
@@ -192,7 +193,7 @@ func (l *Learner) Apply(ctx context.Context, batch []event.Event, cur event.Curs
 		case *event.RetrainDue:
 			orders = true
 			err = l.order(ctx, e.Project, all, func(p *project) bool {
-				p.pending = &pending{At: e.At, Reason: e.Reason}
+				p.orderRetrain(e)
 				return false
 			})
 		case *event.RollbackDue:

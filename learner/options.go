@@ -109,6 +109,7 @@ func (closedError) Error() string { return "the learner is closed" }
 func (closedError) Passing() bool { return true }
 
 // ReasonSchedule is the RetrainDue.Reason of the nightly retrain. It makes a new
-// version only when the settings changed or labels were added; every other
-// reason is a person's wish and always makes one that is not worse.
+// version only when the settings changed or labels were added, and none while a
+// rollback holds the settings; every other reason is a person's wish and always
+// makes one.
 const ReasonSchedule = "schedule"

@@ -24,6 +24,7 @@ type project struct {
 	heads    []*head
 	versions []event.Version
 	settings map[string]model.Settings // of the live version, where it has some
+	pinned   bool                      // settings stay, whatever the labels say: a rollback holds them
 	chosen   map[string]choice         // as stored, for heads to come
 	pending  *pending
 	number   uint64 // of the last snapshot
@@ -61,6 +62,9 @@ func (l *Learner) load(ctx context.Context, id event.ProjectID) (*project, error
 		}
 	}
 	p.settings, p.chosen, p.pending, p.number = b.Heads, b.Chosen, b.Pending, b.Snapshot
+	// Only a rollback makes live what is not the last: that is all an older hone wrote
+	// down of one.
+	p.pinned = b.Pinned || live(st.Versions) < len(st.Versions)-1
 	ck, err := readCheckpoint(st.Checkpoint)
 	if err != nil {
 		l.o.Logger.WithError(err).WithField("project", id).Warn("learning afresh from the examples")
@@ -124,16 +128,11 @@ func (p *project) configure(e feature.Encoder) []*head {
 
 // choiceOf is where the settings of a question come from that is not a head yet.
 func (p *project) choiceOf(q *question) choice {
-	if c, ok := p.chosen[q.control.Name]; ok {
-		return c
+	if s, ok := p.settings[q.control.Name]; ok && p.pinned {
+		return choice{Settings: s, Pinned: true}
 	}
-	return p.versionOf(q)
-}
-
-// versionOf is the choice that the live version brought, or the defaults.
-func (p *project) versionOf(q *question) choice {
-	if s, ok := p.settings[q.control.Name]; ok {
-		return choice{Settings: s, Held: true, Rung: rungs[len(rungs)-1]}
+	if c, ok := p.chosen[q.control.Name]; ok && q.tuned() {
+		return c
 	}
 	return choice{Settings: q.defaults()}
 }
@@ -166,7 +165,7 @@ func (l *Learner) teach(p *project, h *head, t event.TaskState, duals []float32,
 		p.refused.note(t.Task.ID, h.control.Name, "")
 		return change{forgotten: h.forget(t.Task.ID)}
 	}
-	x := h.example(t.Task.Data, l.o.Encoder, l.cache)
+	x, complete := h.example(t.Task.Data, l.o.Encoder, l.cache)
 	ch, err := h.learn(t, x, duals, test)
 	reason := ""
 	switch {
@@ -179,6 +178,7 @@ func (l *Learner) teach(p *project, h *head, t event.TaskState, duals []float32,
 		ch.refused = true
 	}
 	p.refused.note(t.Task.ID, h.control.Name, reason)
+	h.markComplete(t.Task.ID, complete)
 	return ch
 }
 

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -14,58 +15,93 @@ import (
 	"github.com/hone-ml/hone/learner/model"
 )
 
-// swapTolerance is how near to its optimum a rebuilt model must be to go live; the
+// promoteTolerance is how near to its optimum a rebuilt model must be to go live; the
 // rest of the way is the live model's, as after any label.
-const swapTolerance = 0.05
+const promoteTolerance = 0.05
 
-// retrain is a full retrain: a copy of the examples, on which settings are
-// chosen and a model is built from scratch beside the live one.
+// retrain is a full retrain: a copy of the examples, from which settings are chosen
+// and a model is built from scratch beside the live one. Nothing of the live model
+// goes into it.
 type retrain struct {
-	project event.ProjectID
-	pending pending
-	epoch   uint64
-	heads   []*rebuilt
-	steps   int
-	at      atomic.Int64
-	done    chan struct{}
+	project    event.ProjectID
+	pending    pending
+	epoch      uint64
+	candidates []*candidate
+	// incomplete is how many examples lacked vectors that did not come within patience,
+	// 0 if none.
+	incomplete int
+	examples   int
+	steps      int
+	at         atomic.Int64
+	done       chan struct{}
 }
 
-// rebuilt is one head of it.
-type rebuilt struct {
+// candidate is what a retrain makes of one head.
+type candidate struct {
 	question *question
-	live     model.Settings
+	live     model.Settings // compared with, and nothing else
 	examples []model.Example
 	sums     map[event.TaskID]uint64
+	from     selection
 
-	tuned tuned
-	model trainer
+	chosen choice
+	scores comparison
+	model  trainer
 }
 
 func (r *retrain) report() *Retrain {
 	return &Retrain{Reason: r.pending.Reason, Progress: min(1, ratio(float64(r.at.Load()), float64(r.steps)))}
 }
 
-// beginRetrain starts the retrain a project waits for, unless one is running.
+// orderRetrain has a retrain wanted. The schedule's does not take the place of one
+// that a person asked for, which always makes a version.
+func (p *project) orderRetrain(e *event.RetrainDue) {
+	if p.pending == nil || e.Reason != ReasonSchedule || p.pending.Reason == ReasonSchedule {
+		p.pending = &pending{At: e.At, Reason: e.Reason}
+	}
+}
+
+// beginRetrain starts the retrain a project waits for, unless one is running or
+// vectors are to be waited for.
 func (l *Learner) beginRetrain(p *project) {
+	id := p.meta.Project
+	if p.pending == nil {
+		l.endWait(id)
+	}
 	if p.pending == nil || l.closed || len(p.versions) == 0 {
 		return
 	}
-	if _, running := l.retrains.Load(p.meta.Project); running {
+	if p.pending.Reason == ReasonSchedule && p.held() {
+		l.finishRetrain(p, "unchanged", "unchanged: a rollback holds "+p.version()+" and its settings until you run `hone retrain`")
+		p.pending, p.settled = nil, false // the idle work stores it
+		l.endWait(id)
+		l.nudge()
+		return
+	}
+	if l.waitsForVectors(p) {
+		return // it begins when they are there
+	}
+	if _, running := l.retrains.Load(id); running {
 		return // it begins when that one ends
 	}
-	if _, running := l.choosing.Load(p.meta.Project); running {
-		return // or when that has ended: the settings it compares with must stand
+	if _, running := l.choosing.Load(id); running {
+		return // or when that has ended
 	}
-	r := &retrain{project: p.meta.Project, pending: *p.pending, epoch: p.epoch, done: make(chan struct{})}
+	l.endWait(id) // also where it goes on without
+	r := &retrain{project: id, pending: *p.pending, epoch: p.epoch, done: make(chan struct{})}
 	for _, h := range p.heads {
-		b := &rebuilt{question: h.question, live: h.model.Settings(), sums: maps.Clone(h.sums)}
+		c := &candidate{question: h.question, live: h.model.Settings(), sums: maps.Clone(h.sums), from: h.selection(l.o.Encoder.Name())}
+		h.collect(&c.from)
 		h.model.Examples(func(e model.Example) bool {
-			b.examples = append(b.examples, e)
+			c.examples = append(c.examples, e)
 			return true
 		})
-		slices.SortFunc(b.examples, func(a, b model.Example) int { return cmp.Compare(a.ID, b.ID) })
-		r.heads = append(r.heads, b)
-		r.steps += tuneSteps(h.question) + buildSteps(len(b.examples))
+		slices.SortFunc(c.examples, func(a, b model.Example) int { return cmp.Compare(a.ID, b.ID) })
+		r.candidates = append(r.candidates, c)
+		r.steps += h.steps() + compareSteps + buildSteps(len(c.examples))
+		if n := len(h.incomplete); n > r.incomplete {
+			r.incomplete, r.examples = n, h.model.Len()
+		}
 	}
 	l.retrains.Store(r.project, r)
 	l.begun.Add(1)
@@ -91,13 +127,17 @@ func (l *Learner) beginRetrain(p *project) {
 }
 
 func (l *Learner) rebuild(ctx context.Context, r *retrain) error {
-	for _, b := range r.heads {
+	for _, c := range r.candidates {
+		tick := func() { r.at.Add(1) }
 		var err error
-		if b.tuned, err = tune(ctx, b.question, b.examples, b.live, func() { r.at.Add(1) }); err != nil {
+		if c.chosen, err = c.from.choose(ctx, c.question, tick); err != nil {
 			return err
 		}
-		began, steps := r.at.Load(), float64(buildSteps(len(b.examples)))
-		b.model, err = build(ctx, b.question, b.examples, b.tuned.settings, max(l.o.Tolerance, swapTolerance), func(share float64) {
+		if c.scores, err = compare(ctx, c.question, c.examples, c.chosen.Settings, c.live, tick); err != nil {
+			return err
+		}
+		began, steps := r.at.Load(), float64(buildSteps(len(c.examples)))
+		c.model, err = build(ctx, c.question, c.examples, c.chosen.Settings, max(l.o.Tolerance, promoteTolerance), func(share float64) {
 			r.at.Store(began + int64(share*steps))
 		})
 		if err != nil {
@@ -105,16 +145,16 @@ func (l *Learner) rebuild(ctx context.Context, r *retrain) error {
 		}
 		r.at.Store(began + int64(steps))
 	}
-	return l.swap(ctx, r)
+	return l.promote(ctx, r)
 }
 
 // buildSteps is what building a model of so many examples counts beside the losses
-// that tune computes.
-func buildSteps(examples int) int { return 1 + examples/mostTuned }
+// of choosing and comparing.
+func buildSteps(examples int) int { return 1 + examples/maxCompared }
 
-// swap puts the rebuilt heads in the live ones' place, after they have caught up
+// promote puts the candidates in the live heads' place, after they have caught up
 // with what was learned meanwhile.
-func (l *Learner) swap(ctx context.Context, r *retrain) error {
+func (l *Learner) promote(ctx context.Context, r *retrain) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	p := l.projects[r.project]
@@ -124,40 +164,44 @@ func (l *Learner) swap(ctx context.Context, r *retrain) error {
 	was := *p
 	wasModels := make([]trainer, len(p.heads))
 	wasChoices := make([]choice, len(p.heads))
+	p.keepSettings()
 	settings := maps.Clone(p.settings)
-	if settings == nil {
-		settings = map[string]model.Settings{}
-	}
 	accuracy := map[string]float64{}
 	changed := false
-	for i, b := range r.heads {
+	for i, c := range r.candidates {
 		h := p.heads[i]
 		wasModels[i], wasChoices[i] = h.model, h.choice
-		if err := b.catchUp(h); err != nil {
+		if err := c.catchUp(h); err != nil {
 			return err
 		}
 		name := h.control.Name
-		changed = changed || !same(b.tuned.settings, b.live)
-		settings[name] = b.tuned.settings
-		if !math.IsNaN(b.tuned.accuracy) {
-			accuracy[name] = b.tuned.accuracy
+		changed = changed || !same(c.chosen.Settings, c.live)
+		settings[name] = c.chosen.Settings
+		if !math.IsNaN(c.scores.candidate) {
+			accuracy[name] = c.scores.candidate
 		}
 	}
-	for i, b := range r.heads {
-		p.heads[i].model = b.model
-		p.heads[i].choice = choice{Settings: b.tuned.settings, Rung: rung(len(b.examples)), Held: true}
+	for i, c := range r.candidates {
+		// From here on the settings follow the labels: those that came meanwhile may ask
+		// for others.
+		p.heads[i].model, p.heads[i].choice, p.heads[i].stale = c.model, c.chosen, true
 	}
 	if p.pending != nil && *p.pending == r.pending {
 		p.pending = nil
+		if r.incomplete > 0 {
+			p.pending = &pending{At: r.pending.At, Reason: r.pending.Reason, Again: true}
+		}
 	}
 	labels := p.labels()
-	outcome := "unchanged"
+	outcome, said := "unchanged", "unchanged: no label was added and the settings stay"
 	if r.pending.Reason != ReasonSchedule || changed || p.versions[live(p.versions)].Labels != labels {
 		outcome = "new_version"
 		p.addVersion(event.Version{
 			CreatedAt: l.o.Now().UTC(), Reason: r.pending.Reason, Labels: labels, Accuracy: accuracy,
 		}, settings)
+		said = fmt.Sprintf("new version %s on %d labels%s", p.version(), labels, r.compared())
 	}
+	said += r.lacked()
 	p.unsaved = true
 	l.budgeted(ctx, p)
 	l.publish(p)
@@ -177,29 +221,60 @@ func (l *Learner) swap(ctx context.Context, r *retrain) error {
 		return fmt.Errorf("save the retrained project %d: %w", r.project, err)
 	}
 	l.saved(p, checkpoint)
-	l.metrics.retrains.WithLabelValues(outcome).Inc()
-	said := "unchanged: no label was added and the settings stay"
-	if outcome == "new_version" {
-		said = fmt.Sprintf("new version %s on %d labels", p.version(), labels)
-	}
-	l.retrained.Store(r.project, LastRetrain{At: l.o.Now(), Outcome: said})
-	l.o.Logger.WithField("project", r.project).Info("full retrain: " + said)
+	l.finishRetrain(p, outcome, said)
 	l.nudge()
 	return nil
 }
 
-// catchUp makes the rebuilt model know what the live head knows.
-func (b *rebuilt) catchUp(h *head) error {
-	for id := range b.sums {
+// finishRetrain tells how a retrain ended.
+func (l *Learner) finishRetrain(p *project, outcome, said string) {
+	l.metrics.retrains.WithLabelValues(outcome).Inc()
+	l.retrained.Store(p.meta.Project, LastRetrain{At: l.o.Now(), Outcome: said})
+	l.o.Logger.WithField("project", p.meta.Project).Info("full retrain: " + said)
+}
+
+// compared says how the candidates did beside the live settings.
+func (r *retrain) compared() string {
+	var all []string
+	for _, c := range r.candidates {
+		if math.IsNaN(c.scores.candidate) {
+			continue
+		}
+		s := fmt.Sprintf("%s %.3f", c.question.control.Name, c.scores.candidate)
+		if same(c.chosen.Settings, c.live) {
+			s += " (settings as before)"
+		} else {
+			s += fmt.Sprintf(" (with the settings before %.3f)", c.scores.live)
+		}
+		all = append(all, s)
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	return ", cross-validated accuracy " + strings.Join(all, ", ")
+}
+
+// lacked says that it was done without vectors.
+func (r *retrain) lacked() string {
+	if r.incomplete == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %d of %d labelled texts have no vector, since none came for %v: it is done again when they have",
+		r.incomplete, r.examples, vectorPatience)
+}
+
+// catchUp makes the candidate know what the live head knows.
+func (c *candidate) catchUp(h *head) error {
+	for id := range c.sums {
 		if _, still := h.sums[id]; !still {
-			b.model.Remove(int64(id))
+			c.model.Remove(int64(id))
 		}
 	}
 	var err error
 	h.model.Examples(func(e model.Example) bool {
 		id := event.TaskID(e.ID)
-		if sum, had := b.sums[id]; !had || sum != h.sums[id] {
-			err = b.model.Put(e)
+		if sum, had := c.sums[id]; !had || sum != h.sums[id] {
+			err = c.model.Put(e)
 		}
 		return err == nil
 	})

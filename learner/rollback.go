@@ -1,6 +1,7 @@
 package learner
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/hone-ml/hone/event"
@@ -8,8 +9,9 @@ import (
 )
 
 // rollback makes an earlier version live: its name, and its settings over the
-// labels there are now. A retrain under way is called off. It reports whether it did; what cannot be done is
-// logged, since no retry would help.
+// labels there are now, which it holds until somebody asks for a retrain. A retrain
+// under way is called off. It reports whether it did; what cannot be done is logged,
+// since no retry would help.
 func (l *Learner) rollback(p *project, to string) bool {
 	log := l.o.Logger.WithField("project", p.meta.Project)
 	at := live(p.versions) - 1
@@ -23,20 +25,32 @@ func (l *Learner) rollback(p *project, to string) bool {
 	if p.versions[at].Live {
 		return false
 	}
+	p.keepSettings()
 	settings, err := p.setLive(at)
 	if err != nil {
 		log.WithError(err).Error("cannot roll back")
 		return false
 	}
-	p.settings = settings
+	p.settings, p.pinned = maps.Clone(settings), true
+	if p.settings == nil {
+		p.settings = map[string]model.Settings{}
+	}
 	for _, h := range p.heads {
-		h.take(p.versionOf(h.question))
+		if _, ok := p.settings[h.control.Name]; !ok {
+			p.settings[h.control.Name] = h.defaults()
+		}
+		h.take(p.choiceOf(h.question))
 	}
 	// The last word counts: a retrain that was asked for before is called off.
 	p.pending = nil
 	p.epoch = epochs.Add(1)
 	p.settled, p.unsaved = false, true
 	return true
+}
+
+// held reports whether a rollback holds the settings of some head.
+func (p *project) held() bool {
+	return slices.ContainsFunc(p.heads, func(h *head) bool { return h.choice.Pinned })
 }
 
 // reset makes the model anew with other settings, from where the old one is.

@@ -21,7 +21,7 @@ type Status struct {
 	// training from scratch on the same labels; null while it is not known.
 	OptimalityGap *float64 `json:"optimality_gap"`
 	// Settled is true when nothing is left to do about it, and the settings are those
-	// that the labels ask for.
+	// that the labels ask for, or a rollback holds.
 	Settled bool   `json:"settled"`
 	Heads   []Head `json:"heads"`
 	// Unlearnable are the controls hone leaves alone, each with the reason.
@@ -31,6 +31,9 @@ type Status struct {
 	RefusedCount int       `json:"refused_count,omitempty"`
 	// Fault is why the label config cannot be read, "" when it can.
 	Fault string `json:"fault,omitempty"`
+	// SettingsHeld is true when a rollback holds the settings: no label changes them
+	// until somebody asks for a retrain.
+	SettingsHeld bool `json:"settings_held,omitempty"`
 	// Retrain is the full retrain that is waiting or running, nil if none.
 	Retrain *Retrain `json:"retrain,omitempty"`
 	// LastRetrain is the last one since the start, nil if none ended.
@@ -93,13 +96,17 @@ type Retrain struct {
 	Reason string `json:"reason"`
 	// Progress is 0 to 1.
 	Progress float64 `json:"progress"`
+	// Waiting is what it waits for, a sentence, "" when it is running. Again is true
+	// when it has been done without that, and is to be done again.
+	Waiting string `json:"waiting,omitempty"`
+	Again   bool   `json:"again,omitempty"`
 }
 
 func (l *Learner) status(p *project) Status {
 	_, choosing := l.choosing.Load(p.meta.Project)
 	s := Status{
 		Project: p.meta.Project, Labels: p.labels(), Version: p.version(), Snapshot: p.number,
-		Settled: p.settled && !choosing, Fault: p.fault, Heads: []Head{},
+		Settled: p.settled && !choosing, Fault: p.fault, Heads: []Head{}, SettingsHeld: p.held(),
 	}
 	s.Refused, s.RefusedCount = p.refused.list()
 	gap := 0.0
@@ -139,6 +146,8 @@ func (l *Learner) Status(p event.ProjectID) (Status, bool) {
 	st := s.status
 	if r, ok := l.retrains.Load(p); ok {
 		st.Retrain = r.(*retrain).report()
+	} else if w, ok := l.waiting.Load(p); ok {
+		st.Retrain = w.(*vectorWait).report()
 	}
 	st.Encoding = l.filler.encoding(p)
 	if r, ok := l.retrained.Load(p); ok {

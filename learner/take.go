@@ -15,12 +15,19 @@ import (
 func (s *snapshot) names(e *late) map[event.TextKey]feature.Need {
 	needs := map[event.TextKey]feature.Need{}
 	for _, h := range s.heads {
-		for _, l := range h.control.Labels {
-			for _, t := range nameTexts(l) {
-				if !e.Encoder.Encode(t).Empty() {
-					n := feature.Need{Text: t}
-					needs[keyOf(n)] = n
-				}
+		for _, n := range h.nameNeeds(e) {
+			needs[keyOf(n)] = n
+		}
+	}
+	return needs
+}
+
+// nameNeeds are the texts of a question's labels.
+func (q *question) nameNeeds(e *late) (needs []feature.Need) {
+	for _, l := range q.control.Labels {
+		for _, t := range nameTexts(l) {
+			if !e.Encoder.Encode(t).Empty() {
+				needs = append(needs, feature.Need{Text: t})
 			}
 		}
 	}
@@ -82,7 +89,8 @@ func (l *Learner) retake(ctx context.Context, id event.ProjectID, ids []event.Ta
 		stale := map[event.TaskID]event.TaskState{}
 		for _, t := range states {
 			if sum, ok := h.sums[t.Task.ID]; ok {
-				x := h.example(t.Task.Data, l.o.Encoder, l.cache)
+				x, complete := h.example(t.Task.Data, l.o.Encoder, l.cache)
+				h.markComplete(t.Task.ID, complete)
 				if sum != fingerprint(h.kind.lesson(h.question, t).target, x, t.Task.Data) {
 					stale[t.Task.ID] = t
 				}
@@ -108,6 +116,7 @@ func (l *Learner) retake(ctx context.Context, id event.ProjectID, ids []event.Ta
 			}
 		}
 	}
+	l.beginRetrain(p) // it may have waited for these
 	l.nudge()
 	return nil
 }

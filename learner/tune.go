@@ -14,19 +14,16 @@ import (
 )
 
 const (
-	// folds by a hash of the task id, so that neither order nor time matters. In a
-	// full retrain the first is held out from the choice and judges it.
+	// folds by a hash of the task id, so that neither order nor time matters.
 	folds = 5
-	// leastTuned is the number of examples below which a full retrain chooses
-	// nothing: there would be too few to judge by.
-	leastTuned = 50
-	// mostTuned bounds the work; a choice needs no more.
-	mostTuned = 3000
+	// minCompared is the number of examples below which nothing is compared: the
+	// folds would be noise. maxCompared bounds the work.
+	minCompared = 50
+	maxCompared = 3000
+	// compareSteps is at most how many times compare calls tick.
+	compareSteps = 2
 	// tuneTolerance is enough to compare settings by.
 	tuneTolerance = 0.2
-	// clearly is how much better than the live settings others must be on the
-	// folds to be considered.
-	clearly = 0.998
 )
 
 // ridges are tried in falling order.
@@ -77,6 +74,27 @@ func (q *question) steps() int {
 // folds.
 func (s *search) losses(ctx context.Context, settings model.Settings) ([]float64, error) {
 	losses := make([][]float64, len(s.train))
+	err := s.eachFold(ctx, settings, func(f int, m trainer) {
+		for i := range s.test[f] {
+			l, _ := s.q.kind.judge(s.q, m, s.test[f][i:i+1])
+			losses[f] = append(losses[f], l)
+		}
+	})
+	return slices.Concat(losses...), err
+}
+
+// accuracy is the mean over the examples, each judged by a model of the other folds.
+func (s *search) accuracy(ctx context.Context, settings model.Settings) (float64, error) {
+	right := make([]float64, len(s.train))
+	err := s.eachFold(ctx, settings, func(f int, m trainer) {
+		_, accuracy := s.q.kind.judge(s.q, m, s.test[f])
+		right[f] = accuracy * float64(len(s.test[f]))
+	})
+	return total(right) / float64(s.n), err
+}
+
+// eachFold calls judge with a model of the other folds, for several folds at once.
+func (s *search) eachFold(ctx context.Context, settings model.Settings, judge func(fold int, m trainer)) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for f := range s.train {
@@ -86,18 +104,15 @@ func (s *search) losses(ctx context.Context, settings model.Settings) ([]float64
 				return err
 			}
 			s.last[f] = m
-			for i := range s.test[f] {
-				l, _ := s.q.kind.judge(s.q, m, s.test[f][i:i+1])
-				losses[f] = append(losses[f], l)
-			}
+			judge(f, m)
 			return nil
 		})
 	}
 	if err := g.Wait(); err != nil {
-		return nil, err
+		return err
 	}
 	s.tick()
-	return slices.Concat(losses...), nil
+	return nil
 }
 
 func total(losses []float64) float64 {
@@ -174,62 +189,31 @@ func byFold(examples []model.Example) [][]model.Example {
 	return parts
 }
 
-// tuned is a choice of settings.
-type tuned struct {
-	settings model.Settings
-	// accuracy on the held-out fold, NaN with too few examples.
-	accuracy float64
-}
+// comparison is the cross-validated accuracy of a retrain's settings and of the live
+// ones, NaN with too few examples.
+type comparison struct{ candidate, live float64 }
 
-// tuneSteps is at most how many times tune calls tick.
-func tuneSteps(q *question) int { return q.steps() + 3 }
-
-// tune is the choice of a full retrain: it keeps current unless others are better
-// on the folds and not worse on the held-out one. It depends on nothing but its
-// arguments.
-func tune(ctx context.Context, q *question, examples []model.Example, current model.Settings, tick func()) (tuned, error) {
-	out := tuned{settings: current, accuracy: math.NaN()}
-	if len(examples) < leastTuned {
-		return out, ctx.Err()
+// compare measures two settings on the same folds. A choice never hears of it.
+func compare(ctx context.Context, q *question, examples []model.Example, candidate, live model.Settings, tick func()) (comparison, error) {
+	c := comparison{math.NaN(), math.NaN()}
+	if len(examples) < minCompared {
+		return c, ctx.Err()
 	}
-	if len(examples) > mostTuned {
+	if len(examples) > maxCompared {
 		examples = slices.Clone(examples)
 		slices.SortFunc(examples, func(a, b model.Example) int { return cmp.Compare(hashID(a.ID), hashID(b.ID)) })
-		examples = examples[:mostTuned]
+		examples = examples[:maxCompared]
 	}
-	parts := byFold(examples)
-	s := newSearch(q, parts[1:], tick)
-	found, loss, err := s.best(ctx)
-	if err != nil {
-		return out, err
+	s := newSearch(q, byFold(examples), tick)
+	var err error
+	if c.candidate, err = s.accuracy(ctx, candidate); err != nil {
+		return c, err
 	}
-	held, err := s.losses(ctx, current)
-	if err != nil {
-		return out, err
+	c.live = c.candidate
+	if !same(candidate, live) {
+		c.live, err = s.accuracy(ctx, live)
 	}
-	live := total(held)
-	train := slices.Concat(parts[1:]...)
-	champion, err := fit(ctx, q, train, current, nil, tuneTolerance)
-	if err != nil {
-		return out, err
-	}
-	was, accuracy := q.kind.judge(q, champion, parts[0])
-	tick()
-	out.accuracy = accuracy
-	if loss < live*clearly {
-		challenger, err := fit(ctx, q, train, found, champion, tuneTolerance)
-		if err != nil {
-			return out, err
-		}
-		if is, accuracy := q.kind.judge(q, challenger, parts[0]); is <= was {
-			out = tuned{settings: found, accuracy: accuracy}
-		}
-	}
-	tick()
-	if len(parts[0]) == 0 {
-		out.accuracy = math.NaN()
-	}
-	return out, nil
+	return c, err
 }
 
 // fit trains a model, starting from another's duals if from is not nil.

@@ -17,13 +17,15 @@ import (
 const keptVersions = 20
 
 // blob is what the learner keeps in event.Version.Settings. Heads are the
-// version's own for ever; the rest belongs to the project and is kept with
-// whichever version is live, because it must be stored with every commit, which
-// a checkpoint is too large for.
+// version's own; the rest belongs to the project and is kept with whichever
+// version is live, because it must be stored with every commit, which a
+// checkpoint is too large for.
 type blob struct {
-	// Heads are the settings by control name. A control without has the defaults.
+	// Heads are the settings by control name: those the version was made with, and
+	// when it is live no more those it had last. A control without has the defaults.
 	Heads map[string]model.Settings `json:"heads,omitempty"`
 
+	Pinned   bool                 `json:"pinned,omitempty"`
 	Chosen   map[string]choice    `json:"chosen,omitempty"`
 	Snapshot uint64               `json:"snapshot,omitempty"`
 	Pending  *pending             `json:"pending,omitempty"`
@@ -34,6 +36,9 @@ type blob struct {
 type pending struct {
 	At     time.Time `json:"at"`
 	Reason string    `json:"reason"`
+	// Again is true when it was done without the vectors of some examples: it is to be
+	// done once more when they are there.
+	Again bool `json:"again,omitempty"`
 }
 
 func readBlob(v event.Version) (blob, error) {
@@ -90,7 +95,7 @@ func (p *project) stored() []event.Version {
 	if at < 0 {
 		return out
 	}
-	b := blob{Heads: p.settings, Chosen: p.choices(), Snapshot: p.number, Pending: p.pending, Progress: map[string]*progress{}}
+	b := blob{Heads: p.settings, Pinned: p.pinned, Chosen: p.choices(), Snapshot: p.number, Pending: p.pending, Progress: map[string]*progress{}}
 	for _, h := range p.heads {
 		b.Progress[h.control.Name] = h.progress
 	}
@@ -116,6 +121,19 @@ func (p *project) setLive(at int) (map[string]model.Settings, error) {
 	return b.Heads, nil
 }
 
+// keepSettings has the live version remember the settings that its models have now,
+// for a rollback to it.
+func (p *project) keepSettings() {
+	settings := maps.Clone(p.settings)
+	if settings == nil {
+		settings = map[string]model.Settings{}
+	}
+	for _, h := range p.heads {
+		settings[h.control.Name] = h.model.Settings()
+	}
+	p.settings = settings
+}
+
 // addVersion appends a live version with the settings.
 func (p *project) addVersion(v event.Version, settings map[string]model.Settings) {
 	v.Name = nextName(p.versions)
@@ -123,6 +141,7 @@ func (p *project) addVersion(v event.Version, settings map[string]model.Settings
 	p.versions = append(slices.Clone(p.versions), v)
 	// The blob was just written, so it reads.
 	p.settings, _ = p.setLive(len(p.versions) - 1)
+	p.pinned = false
 	if extra := len(p.versions) - keptVersions; extra > 0 {
 		p.versions = p.versions[extra:]
 	}

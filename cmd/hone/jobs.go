@@ -44,7 +44,11 @@ func (c *cli) await(cl *api.Client, id event.ProjectID, done func(api.Project) b
 func newRetrain(c *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "retrain",
-		Short: "Rebuild a project's model, compare it with the live one, swap if not worse",
+		Short: "Choose settings anew and rebuild a project's model, as a new version",
+		Long: `Choose settings anew and rebuild a project's model from its labels, as a new
+version. What comes of it depends on the labels and their texts alone: it waits for
+the vectors of a slow encoder, and the live model is compared with, and nothing
+else. Settings that a rollback holds follow the labels again.`,
 		Example: `  hone retrain --project 3
   hone retrain --project 3 --no-wait`,
 		Args: cobra.NoArgs,
@@ -55,10 +59,16 @@ func newRetrain(c *cli) *cobra.Command {
 		if err != nil || *noWait {
 			return err
 		}
-		bar := newBar(100, "retraining")
+		bar, waiting := newBar(100, "retraining"), false
 		p, err := c.await(cl, id,
 			func(p api.Project) bool { return p.Retrain.Last != nil && !p.Retrain.Last.Before(at) },
-			func(p api.Project) { _ = bar.Set(int(100 * p.Retrain.Progress)) })
+			func(p api.Project) {
+				if r := p.Retrain; r.Running && r.Waiting != "" && !waiting {
+					waiting = true
+					_, _ = fmt.Fprintf(os.Stderr, "it waits %s\n", r.Waiting)
+				}
+				_ = bar.Set(int(100 * p.Retrain.Progress))
+			})
 		if err != nil {
 			return err
 		}

@@ -110,7 +110,7 @@ func (a *app) addLearner(out *api.Project) {
 		return
 	}
 	out.Labels, out.ModelVersion, out.Snapshot = st.Labels, st.Version, st.Snapshot
-	out.OptimalityGap, out.Settled = st.OptimalityGap, st.Settled
+	out.OptimalityGap, out.Settled, out.SettingsHeld = st.OptimalityGap, st.Settled, st.SettingsHeld
 	for _, h := range st.Heads {
 		head := api.Head{Control: h.Control, Type: h.Type, Labels: h.Labels, Examples: h.Examples, Ridge: h.Ridge}
 		if h.Tested > 0 {
@@ -138,8 +138,8 @@ func (a *app) addLearner(out *api.Project) {
 	if st.Fault != "" {
 		out.Problems = append(out.Problems, "the label config cannot be learned from: "+st.Fault)
 	}
-	if st.Retrain != nil {
-		out.Retrain.Running, out.Retrain.Progress = true, st.Retrain.Progress
+	if r := st.Retrain; r != nil {
+		out.Retrain.Running, out.Retrain.Progress, out.Retrain.Waiting = !r.Again, r.Progress, r.Waiting
 	}
 	if e := st.Encoding; e != nil {
 		out.Encoding = &api.Encoding{Encoder: e.Encoder, Tasks: e.Tasks, Encoded: e.Encoded, Done: e.Done, PerSecond: e.PerSecond, Fault: e.Fault}

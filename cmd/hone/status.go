@@ -76,6 +76,9 @@ func (c *cli) printProject(p api.Project, now time.Time) {
 		gap += ", not settled yet"
 	}
 	row("model", "%s, snapshot %d, optimality gap %s", p.ModelVersion, p.Snapshot, gap)
+	if p.SettingsHeld {
+		row("settings", "held since the rollback to %s; `hone retrain` lets them follow the labels again", p.ModelVersion)
+	}
 	for _, h := range p.Heads {
 		over := ""
 		if len(h.Labels) > 0 {
@@ -97,9 +100,13 @@ func (c *cli) printProject(p api.Project, now time.Time) {
 	if e := p.Encoding; e != nil {
 		row("encoding", "%d of %d tasks encoded, %.0f texts/s, %s", e.Encoded, e.Tasks, e.PerSecond, e.Encoder)
 	}
-	if p.Retrain.Running {
-		row("retrain", "running, %.0f %%", 100*p.Retrain.Progress)
-	} else if p.Retrain.Last != nil {
+	switch r := p.Retrain; {
+	case r.Waiting != "":
+		row("retrain", "waits %s", r.Waiting)
+	case r.Running:
+		row("retrain", "running, %.0f %%", 100*r.Progress)
+	}
+	if !p.Retrain.Running && p.Retrain.Last != nil {
 		row("retrain", "%s, %s", ago(p.Retrain.Last, now), p.Retrain.Outcome)
 	}
 	row("last event", "%s", ago(p.LastEvent, now))

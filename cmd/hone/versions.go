@@ -60,8 +60,9 @@ func newRollback(c *cli) *cobra.Command {
 		Use:   "rollback",
 		Short: "Make an earlier model version live again",
 		Long: `Make an earlier model version live again. A version is a name and the settings
-the model is trained with; the labels stay. To undo wrong labels, delete or
-correct them in Label Studio: hone forgets them at once.`,
+the model is trained with; the labels stay. The settings are held, whatever labels
+come, until you ask for a retrain. To undo wrong labels, delete or correct them in
+Label Studio: hone forgets them at once.`,
 		Example: `  hone rollback --project 3
   hone rollback --project 3 --to hone-2`,
 		Args: cobra.NoArgs,

@@ -1,0 +1,131 @@
+package learner
+
+import (
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/hone-ml/hone/event"
+)
+
+// vectorPatience is how long a retrain waits for an encoder from which nothing
+// comes. Then it goes on without, and is done again when the vectors are there.
+const vectorPatience = 10 * time.Minute
+
+// vectorWait is a retrain that waits for the vectors of labelled texts, or of the
+// label names.
+type vectorWait struct {
+	since   time.Time
+	pending pending
+	// missing is how many labelled texts of examples lack vectors; 0 means that label
+	// names do.
+	missing, examples atomic.Int64
+	over              chan struct{}
+}
+
+func (w *vectorWait) report() *Retrain {
+	r := &Retrain{Reason: w.pending.Reason, Again: w.pending.Again, Waiting: "for the vectors of the label names"}
+	if n := w.missing.Load(); n > 0 {
+		r.Waiting = fmt.Sprintf("for the vectors of %d of %d labelled texts", n, w.examples.Load())
+	}
+	if w.pending.Again {
+		r.Waiting += ", to be done again with them"
+	} else {
+		r.Waiting += fmt.Sprintf("; if none comes for %v it goes on without", vectorPatience)
+	}
+	return r
+}
+
+// waitsForVectors reports whether the project's retrain is to wait, and sees to it
+// that it begins when there is nothing to wait for any more.
+func (l *Learner) waitsForVectors(p *project) bool {
+	missing, examples, names := l.missingVectors(p)
+	id := p.meta.Project
+	if missing == 0 && !names {
+		l.endWait(id)
+		return false
+	}
+	was, _ := l.waiting.Load(id)
+	w, _ := was.(*vectorWait)
+	if w == nil || w.pending != *p.pending {
+		l.endWait(id)
+		w = &vectorWait{since: time.Now(), pending: *p.pending, over: make(chan struct{})}
+		l.waiting.Store(id, w)
+		if !w.pending.Again {
+			l.work.Go(func() { l.watch(id, w) })
+		}
+	}
+	w.missing.Store(int64(missing))
+	w.examples.Store(int64(examples))
+	return w.pending.Again || l.filler.quietFor(w.since) < vectorPatience
+}
+
+// missingVectors counts the examples of the head that lacks the most, and says
+// whether label names do. What will never have a vector lacks none.
+func (l *Learner) missingVectors(p *project) (missing, examples int, names bool) {
+	if l.filler == nil {
+		return 0, 0, false
+	}
+	for _, h := range p.heads {
+		if n := len(h.incomplete); n > missing {
+			missing, examples = n, h.model.Len()
+		}
+	}
+	if missing > 0 {
+		return missing, examples, false
+	}
+	for _, h := range p.heads {
+		for _, need := range h.nameNeeds(l.o.Encoder.(*late)) {
+			if !l.filler.vectors.has(keyOf(need)) {
+				return 0, 0, true
+			}
+		}
+	}
+	return 0, 0, false
+}
+
+// watch begins the retrain when the encoder has been quiet for too long.
+func (l *Learner) watch(id event.ProjectID, w *vectorWait) {
+	for {
+		timer := time.NewTimer(max(time.Second, vectorPatience-l.filler.quietFor(w.since)))
+		select {
+		case <-w.over:
+		case <-l.ctx.Done():
+		case <-timer.C:
+		}
+		timer.Stop()
+		select {
+		case <-w.over:
+			return
+		case <-l.ctx.Done():
+			return
+		default:
+		}
+		l.mu.Lock()
+		if p := l.projects[id]; p != nil && l.lost[id] == nil {
+			l.beginRetrain(p)
+		}
+		l.mu.Unlock()
+	}
+}
+
+// endWait forgets that the project's retrain waits, if it does.
+func (l *Learner) endWait(id event.ProjectID) {
+	if w, ok := l.waiting.LoadAndDelete(id); ok {
+		close(w.(*vectorWait).over)
+	}
+}
+
+// quietFor is how long nothing has come of the encoder for somebody who has waited
+// since then: while attempts fail, or one takes for ever, it counts from the first.
+func (f *filler) quietFor(since time.Time) time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.tried.IsZero() && f.tried.Before(since) {
+		since = f.tried
+	}
+	if f.arrived.After(since) {
+		since = f.arrived
+	}
+	return time.Since(since)
+}
