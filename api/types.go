@@ -43,8 +43,12 @@ type Project struct {
 	Heads             []Head `json:"heads"`
 	// Unlearnable are the controls hone leaves alone, each with the reason.
 	Unlearnable []Unlearnable `json:"unlearnable,omitempty"`
-	Queue       Queue         `json:"queue"`
-	Retrain     Retrain       `json:"retrain"`
+	// Refused are answers that no model can take and that were passed over, the first
+	// of RefusedCount.
+	Refused      []Refused `json:"refused,omitempty"`
+	RefusedCount int       `json:"refused_count,omitempty"`
+	Queue        Queue     `json:"queue"`
+	Retrain      Retrain   `json:"retrain"`
 	// Encoding is how far a slow encoder is; absent with one that is not.
 	Encoding *Encoding `json:"encoding,omitempty"`
 	// Backlog counts received events not yet learned.
@@ -110,6 +114,13 @@ type Unlearnable struct {
 	Control string `json:"control"`
 	Type    string `json:"type"`
 	Reason  string `json:"reason"`
+}
+
+// Refused is what annotators said of a task that a control's model cannot take.
+type Refused struct {
+	Task    event.TaskID `json:"task"`
+	Control string       `json:"control"`
+	Reason  string       `json:"reason"`
 }
 
 // Queue is what should be labelled next, best first.

@@ -75,6 +75,9 @@ func newFiller(l *Learner, v *vectors) *filler {
 		projects: map[event.ProjectID]*fill{}, changed: make(chan struct{}),
 	}
 	v.spoilt = f.again
+	v.complain = func(err error) {
+		l.o.Logger.WithError(err).Warn("stored vectors cannot be read; models do without them until they can")
+	}
 	return f
 }
 

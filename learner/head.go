@@ -3,6 +3,7 @@ package learner
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -110,7 +111,9 @@ type lesson struct {
 	// nothing.
 	target      []model.Share
 	annotations []event.AnnotationID // those that said something
-	unreadable  int
+	// unreadable counts those that could not be read, reason is why the last one.
+	unreadable int
+	reason     string
 }
 
 // mean is what the annotators of a task said on average, as shares by class,
@@ -125,6 +128,7 @@ func (q *question) mean(t event.TaskState, read func(result json.RawMessage) (sa
 		said, ok, err := read(a.Result)
 		if err != nil {
 			l.unreadable++
+			l.reason = fmt.Sprintf("annotation %d: %v", a.ID, err)
 		}
 		if err != nil || !ok {
 			continue
@@ -181,8 +185,9 @@ func newHead(q *question, t tally) *head {
 
 // change is what learning a task did.
 type change struct {
-	learned, forgotten bool
-	unreadable         int
+	learned, forgotten, refused bool
+	unreadable                  int
+	reason                      string // of what was unreadable
 }
 
 // learn makes the head know of the task what its state says: an example, or
@@ -190,7 +195,7 @@ type change struct {
 // that is new to the head first tests it.
 func (h *head) learn(t event.TaskState, x feature.Vector, duals []float32, test bool) (change, error) {
 	said := h.kind.lesson(h.question, t)
-	ch := change{unreadable: said.unreadable}
+	ch := change{unreadable: said.unreadable, reason: said.reason}
 	if t.Deleted || len(said.annotations) == 0 || x.Empty() {
 		ch.forgotten = h.forget(t.Task.ID)
 		return ch, nil

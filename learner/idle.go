@@ -37,6 +37,11 @@ func (l *Learner) idle() {
 				l.o.Logger.WithError(err).Error("learning in the background; trying again")
 				retry.Reset(retryAfter)
 			}
+			if err == nil && !more {
+				if at := l.nextReload(); !at.IsZero() {
+					retry.Reset(max(0, at.Sub(l.o.Now())))
+				}
+			}
 			if err != nil || !more {
 				break
 			}
@@ -61,20 +66,11 @@ func (l *Learner) step(ctx context.Context) (more bool, err error) {
 	if l.closed || ctx.Err() != nil {
 		return false, ctx.Err()
 	}
-	for id := range l.lost {
-		p, err := l.project(ctx, id)
-		if err != nil {
-			return false, err
-		}
-		if p != nil {
-			l.publish(p)
-			l.beginRetrain(p)
-			l.beginChoice(p)
-		}
+	if l.reload(l.o.Now()) {
 		return true, nil
 	}
 	for id, p := range l.projects {
-		if p.settled && p.since.IsZero() {
+		if p.settled && p.since.IsZero() || l.lost[id] != nil {
 			continue
 		}
 		began := p.since

@@ -167,7 +167,7 @@ func (l *Learner) beginChoice(p *project) {
 			if err != nil || l.closed {
 				return // hone ends
 			}
-			if p := l.projects[id]; p != nil && !l.lost[id] {
+			if p := l.projects[id]; p != nil && l.lost[id] == nil {
 				if p.epoch == epoch {
 					l.o.Logger.WithFields(logrus.Fields{
 						"project": id, "control": q.control.Name, "labels": of.Rung, "settings": of.Settings,

@@ -24,13 +24,14 @@ type Learner struct {
 
 	mu       sync.Mutex // guards all below until the blank line
 	projects map[event.ProjectID]*project
-	lost     map[event.ProjectID]bool // to be loaded again: memory may differ from what is stored
+	lost     map[event.ProjectID]*loss // to be loaded again: memory may differ from what is stored
 	closed   bool
 
 	snapshots sync.Map     // event.ProjectID to *snapshot
 	retrains  sync.Map     // event.ProjectID to *retrain, waiting or running
 	retrained sync.Map     // event.ProjectID to LastRetrain
 	choosing  sync.Map     // event.ProjectID to *choosing, under way
+	troubles  sync.Map     // event.ProjectID to the sentence why it is not loaded
 	begun     atomic.Int64 // retrains and choices ever
 	parsed    atomic.Pointer[parsedConfig]
 
@@ -60,7 +61,7 @@ func New(store Store, o Options) (*Learner, error) {
 	}
 	l := &Learner{
 		o: o, store: store, metrics: m, cache: newCache(o.CacheBytes),
-		projects: map[event.ProjectID]*project{}, lost: map[event.ProjectID]bool{},
+		projects: map[event.ProjectID]*project{}, lost: map[event.ProjectID]*loss{},
 		wake: make(chan struct{}, 1),
 	}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
@@ -86,7 +87,11 @@ func (l *Learner) Start(ctx context.Context, projects []event.ProjectID) error {
 	for _, id := range projects {
 		p, err := l.project(ctx, id)
 		if err != nil {
-			return fmt.Errorf("learner: %w", err)
+			if ctx.Err() != nil || l.closed {
+				return fmt.Errorf("learner: %w", err)
+			}
+			l.lose(id, err) // the others go on
+			continue
 		}
 		if p == nil {
 			continue
@@ -119,7 +124,7 @@ func (l *Learner) Close() error {
 	defer l.mu.Unlock()
 	var c event.Commit
 	for id, p := range l.projects {
-		if p.unsaved && !l.lost[id] && len(p.versions) > 0 {
+		if p.unsaved && l.lost[id] == nil && len(p.versions) > 0 {
 			c.Projects = append(c.Projects, event.ProjectCommit{
 				Project: id, Checkpoint: p.checkpoint(l.o.Encoder.Name()), Versions: p.stored(),
 			})
@@ -142,14 +147,14 @@ func (l *Learner) project(ctx context.Context, id event.ProjectID) (*project, er
 	if l.closed {
 		return nil, ErrClosed
 	}
-	if p := l.projects[id]; p != nil && !l.lost[id] {
+	if p := l.projects[id]; p != nil && l.lost[id] == nil {
 		return p, nil
 	}
 	p, err := l.load(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	delete(l.lost, id)
+	l.found(id)
 	if len(p.versions) == 0 && p.meta.LabelConfig == "" && len(p.heads) == 0 {
 		delete(l.projects, id)
 		return nil, nil
@@ -202,7 +207,7 @@ func (l *Learner) Apply(ctx context.Context, batch []event.Event, cur event.Curs
 		// Changes may be applied again to what is in memory; orders may not.
 		for id, t := range all {
 			if orders || t.told == nil && t.delta != nil {
-				l.lost[id] = true
+				l.lose(id, nil)
 			}
 		}
 		return fmt.Errorf("learner: %w", err)

@@ -12,6 +12,7 @@ type metrics struct {
 	settle                         prometheus.Histogram
 	gap, number, labels            *prometheus.GaugeVec
 	retrains                       *prometheus.CounterVec
+	refused                        *prometheus.CounterVec
 	encoded, encodeFailures        prometheus.Counter
 	unencoded                      *prometheus.GaugeVec
 	scores                         map[string]*prometheus.GaugeVec // by name, of heads
@@ -43,6 +44,10 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 			Namespace: "hone", Subsystem: "learner", Name: "retrains_total", Help: "Full retrains by outcome.",
 		}, []string{"outcome"}),
 	}
+	m.refused = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "hone", Subsystem: "learner", Name: "refused_total",
+		Help: "Answers that no model can take and that were passed over; `hone status` names the tasks.",
+	}, []string{"project", "control"})
 	m.scores = map[string]*prometheus.GaugeVec{}
 	for name, what := range map[string]string{
 		"accuracy": "Share of answers that were right", "macro_f1": "Mean F1 over the labels", "log_loss": "Mean log-loss",
@@ -56,7 +61,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	if r == nil {
 		return m, nil
 	}
-	all := []prometheus.Collector{m.learned, m.forgotten, m.unreadable, m.settle, m.gap, m.number, m.labels, m.retrains, m.encoded, m.encodeFailures, m.unencoded}
+	all := []prometheus.Collector{m.learned, m.forgotten, m.unreadable, m.refused, m.settle, m.gap, m.number, m.labels, m.retrains, m.encoded, m.encodeFailures, m.unencoded}
 	for _, v := range m.scores {
 		all = append(all, v)
 	}

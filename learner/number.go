@@ -2,6 +2,7 @@ package learner
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 
 	"github.com/hone-ml/hone/event"
@@ -26,9 +27,16 @@ func (number) ridges() []float64 { return []float64{3, 1, 0.3, 0.1, 0.03} }
 func (number) lesson(q *question, t event.TaskState) lesson {
 	return q.mean(t, func(result json.RawMessage) ([]model.Share, bool, error) {
 		v, ok, err := q.control.DecodeNumber(result)
+		if err == nil && ok && math.Abs(v) > maxNumber {
+			err = fmt.Errorf("the number %g is too large to learn from: at most %g", v, maxNumber)
+		}
 		return []model.Share{{P: float32(v)}}, ok, err
 	})
 }
+
+// maxNumber is the largest answer that is learned. Squares of it, and sums over a
+// million of them, stay finite in 64 bits, and itself in 32.
+const maxNumber = 1e30
 
 func (number) fresh(_ *question, s model.Settings) trainer { return model.NewRegression(s) }
 

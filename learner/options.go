@@ -99,7 +99,14 @@ func (o *Options) fill() {
 var ErrWhichProject = errors.New(`several projects are connected: say which one with "project"`)
 
 // ErrClosed is the error of a Learner that was closed.
-var ErrClosed = errors.New("the learner is closed")
+var ErrClosed error = closedError{}
+
+type closedError struct{}
+
+func (closedError) Error() string { return "the learner is closed" }
+
+// Passing tells the pipeline that the next start handles the same events again.
+func (closedError) Passing() bool { return true }
 
 // ReasonSchedule is the RetrainDue.Reason of the nightly retrain. It makes a new
 // version only when the settings changed or labels were added; every other

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -27,6 +29,7 @@ type project struct {
 	number   uint64 // of the last snapshot
 
 	taught  tally
+	refused refused   // answers that no model can take
 	since   time.Time // oldest change not yet settled and told
 	settled bool
 	unsaved bool // duals changed since the last checkpoint
@@ -38,7 +41,7 @@ type project struct {
 var epochs atomic.Uint64
 
 func newProject(id event.ProjectID) *project {
-	return &project{meta: event.Meta{Project: id}, taught: tally{}}
+	return &project{meta: event.Meta{Project: id}, taught: tally{}, refused: refused{}}
 }
 
 // load makes a project from what is stored.
@@ -111,6 +114,7 @@ func (p *project) configure(e feature.Encoder) []*head {
 			for _, ids := range old.taught {
 				p.taught.add(ids, -1)
 			}
+			maps.DeleteFunc(p.refused, func(k refusedKey, _ string) bool { return k.control == old.control.Name })
 		}
 	}
 	p.heads = heads
@@ -145,9 +149,7 @@ func (l *Learner) fill(p *project, heads []*head, tasks iter.Seq2[event.TaskStat
 			return err
 		}
 		for i, h := range heads {
-			if _, err := l.teach(h, t, duals[i][t.Task.ID], false); err != nil {
-				return fmt.Errorf("project %d: %w", p.meta.Project, err)
-			}
+			l.teach(p, h, t, duals[i][t.Task.ID], false)
 			delete(duals[i], t.Task.ID)
 		}
 	}
@@ -156,17 +158,28 @@ func (l *Learner) fill(p *project, heads []*head, tasks iter.Seq2[event.TaskStat
 	return nil
 }
 
-// teach encodes the task and makes the head learn what its state says.
-func (l *Learner) teach(h *head, t event.TaskState, duals []float32, test bool) (change, error) {
+// teach encodes the task and makes the head learn what its state says. What the
+// head's model refuses is forgotten and passed over: trying again would not help,
+// and others wait.
+func (l *Learner) teach(p *project, h *head, t event.TaskState, duals []float32, test bool) change {
 	if t.Deleted || len(t.Annotations) == 0 {
-		return change{forgotten: h.forget(t.Task.ID)}, nil
+		p.refused.note(t.Task.ID, h.control.Name, "")
+		return change{forgotten: h.forget(t.Task.ID)}
 	}
 	x := h.example(t.Task.Data, l.o.Encoder, l.cache)
 	ch, err := h.learn(t, x, duals, test)
-	if err != nil {
-		return ch, fmt.Errorf("task %d, control %q: %w", t.Task.ID, h.control.Name, err)
+	reason := ""
+	switch {
+	case err != nil:
+		reason = err.Error()
+		h.forget(t.Task.ID)
+		ch = change{forgotten: true, refused: true}
+	case ch.unreadable > 0:
+		reason = ch.reason
+		ch.refused = true
 	}
-	return ch, nil
+	p.refused.note(t.Task.ID, h.control.Name, reason)
+	return ch
 }
 
 // apply makes the project know a delta.
@@ -188,9 +201,9 @@ func (l *Learner) apply(ctx context.Context, p *project, d *event.Delta) error {
 	}
 	for _, t := range d.Tasks {
 		for _, h := range p.heads {
-			ch, err := l.teach(h, t, nil, true)
-			if err != nil {
-				return err
+			ch := l.teach(p, h, t, nil, true)
+			if ch.refused {
+				l.metrics.refused.WithLabelValues(strconv.FormatInt(int64(p.meta.Project), 10), h.control.Name).Inc()
 			}
 			if ch.learned || ch.forgotten {
 				p.settled, p.unsaved = false, true

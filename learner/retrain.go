@@ -83,7 +83,7 @@ func (l *Learner) beginRetrain(p *project) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.retrains.Delete(r.project)
-		if p := l.projects[r.project]; p != nil && !l.lost[r.project] {
+		if p := l.projects[r.project]; p != nil && l.lost[r.project] == nil {
 			l.beginRetrain(p) // asked for again meanwhile, or to be tried again
 			l.beginChoice(p)
 		}
@@ -118,7 +118,7 @@ func (l *Learner) swap(ctx context.Context, r *retrain) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	p := l.projects[r.project]
-	if p == nil || l.lost[r.project] || p.epoch != r.epoch {
+	if p == nil || l.lost[r.project] != nil || p.epoch != r.epoch {
 		return nil // the heads are others now; pending is still set
 	}
 	was := *p

@@ -365,3 +365,63 @@ func anyOrder(t *testing.T, seed uint64) {
 		same(t, fresh, l, 1e-2)
 	})
 }
+
+// unreadable is a store whose vectors cannot be read from when a project is loaded.
+type unreadable struct {
+	*disk
+	mu     sync.Mutex
+	bad    bool
+	inVain int
+}
+
+func (u *unreadable) Load(ctx context.Context, p event.ProjectID) (event.Stored, error) {
+	u.mu.Lock()
+	u.bad = true
+	u.mu.Unlock()
+	return u.disk.Load(ctx, p)
+}
+
+func (u *unreadable) Vector(encoder string, key event.TextKey) ([]byte, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.bad {
+		u.inVain++
+		return nil, errDisk
+	}
+	return u.disk.Vector(encoder, key)
+}
+
+// A vector that cannot be read now is not damaged: it is not paid for again.
+func TestAReadErrorIsNotDamage(t *testing.T) {
+	s := &slow{}
+	d := openDisk(t)
+	l := start(t, d, with(d, s))
+	apply(t, l, labels(12))
+	encoded(t, l)
+	rest(t, l)
+	must(t, l.Close())
+	before := len(s.texts())
+
+	u := &unreadable{disk: d}
+	o := with(d, s)
+	o.Vectors = u
+	again := start(t, u, o)
+	encoded(t, again)
+	rest(t, again)
+	_, err := again.Predict(bg, 1, "", labels(5).Tasks)
+	must(t, err)
+	if n := len(s.texts()); n > before {
+		t.Errorf("%d texts were encoded again", n-before)
+	}
+	must(t, again.Close())
+	if u.inVain == 0 {
+		t.Error("nothing was read in vain")
+	}
+	third := start(t, d, with(d, s))
+	encoded(t, third)
+	rest(t, third)
+	same(t, complete(t, labels(12)), third, 0.05)
+	if n := len(s.texts()); n > before {
+		t.Errorf("%d texts were encoded again once they could be read", n-before)
+	}
+}

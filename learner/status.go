@@ -26,6 +26,9 @@ type Status struct {
 	Heads   []Head `json:"heads"`
 	// Unlearnable are the controls hone leaves alone, each with the reason.
 	Unlearnable []Unlearnable `json:"unlearnable,omitempty"`
+	// Refused are answers that could not be learned, the first few of RefusedCount.
+	Refused      []Refused `json:"refused,omitempty"`
+	RefusedCount int       `json:"refused_count,omitempty"`
 	// Fault is why the label config cannot be read, "" when it can.
 	Fault string `json:"fault,omitempty"`
 	// Retrain is the full retrain that is waiting or running, nil if none.
@@ -98,6 +101,7 @@ func (l *Learner) status(p *project) Status {
 		Project: p.meta.Project, Labels: p.labels(), Version: p.version(), Snapshot: p.number,
 		Settled: p.settled && !choosing, Fault: p.fault, Heads: []Head{},
 	}
+	s.Refused, s.RefusedCount = p.refused.list()
 	gap := 0.0
 	for _, h := range p.heads {
 		gap = max(gap, h.model.Bound())

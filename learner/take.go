@@ -102,11 +102,7 @@ func (l *Learner) retake(ctx context.Context, id event.ProjectID, ids []event.Ta
 			if _, ok := stale[t.Task.ID]; !ok {
 				continue
 			}
-			ch, err := l.teach(h, t, duals[t.Task.ID], false)
-			if err != nil {
-				l.lost[id] = true
-				return err
-			}
+			ch := l.teach(p, h, t, duals[t.Task.ID], false)
 			if ch.learned || ch.forgotten {
 				p.settled, p.unsaved = false, true
 			}

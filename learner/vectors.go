@@ -48,7 +48,8 @@ type vectors struct {
 	tokenwise bool // slow has vectors of tokens too
 	store     VectorStore
 	now       func() time.Time
-	spoilt    func() // is told of a vector that was there and is no use; nil for nobody
+	spoilt    func()      // is told of a vector that was there and is no use; nil for nobody
+	complain  func(error) // is told that a stored vector cannot be read; nil for nobody
 
 	mu         sync.RWMutex
 	known      map[event.TextKey]struct{} // durable or pending
@@ -56,6 +57,8 @@ type vectors struct {
 	young, old map[event.TextKey][]byte
 	youngBytes int
 	dims       [2]int // of texts' vectors and of tokens', 0 until the first is seen
+
+	unreadAt time.Time // when that was last told
 
 	fails   int
 	retryAt time.Time // the encoder is left alone until then
@@ -149,7 +152,13 @@ func (v *vectors) read(n feature.Need, take func([]byte) bool) {
 	_, stored := v.known[k]
 	v.mu.RUnlock()
 	if !ok && stored {
-		b, _ = v.store.Vector(v.slow.Name(), k)
+		var err error
+		if b, err = v.store.Vector(v.slow.Name(), k); err != nil {
+			// It is there, and was paid for: what cannot be read now may be later.
+			v.unread(err)
+			take(nil)
+			return
+		}
 	}
 	if !take(b) && (ok || stored) {
 		// Unreadable, gone behind our back, or of other tokens than today's.
@@ -162,6 +171,21 @@ func (v *vectors) read(n feature.Need, take func([]byte) bool) {
 		if v.spoilt != nil {
 			v.spoilt()
 		}
+	}
+}
+
+// unread says, once a minute at most, that a stored vector cannot be read: the
+// models do without it until it can.
+func (v *vectors) unread(err error) {
+	v.mu.Lock()
+	now := v.now()
+	said := now.Sub(v.unreadAt) < longPause
+	if !said {
+		v.unreadAt = now
+	}
+	v.mu.Unlock()
+	if !said && v.complain != nil {
+		v.complain(err)
 	}
 }
 

@@ -20,10 +20,13 @@ type consumer struct {
 	handler Handler
 	logger  *logrus.Entry
 
-	// Entries up to soloUntil were in a batch that failed for good: they come one
+	// Entries up to soloUntil were in a batch that could not be handled: they come one
 	// by one, or each of those before the bad one would fail in a batch again.
 	soloUntil uint64
 	failures  int
+	// tries counts how often the entry tried was handled in vain.
+	tried uint64
+	tries int
 }
 
 // delivery is what the middleware around a handler learns from inside.
@@ -58,14 +61,14 @@ func (c *consumer) handle(msg *message.Message) error {
 		return err
 	}
 	err = c.call(msg.Context(), batch, last)
-	if len(batch) > 1 && Permanent(err) {
+	if len(batch) > 1 && err != nil && !Passing(err) {
 		c.soloUntil = last
-		c.report(c.logger.WithField("events", len(batch)), err).Warn("a batch failed for good, handling its events one by one")
+		c.report(c.logger.WithField("events", len(batch)), err).Warn("a batch cannot be handled, handling its events one by one")
 		batch, last = batch[:1:1], at
 		err = c.call(msg.Context(), batch, last)
 	}
 	if err != nil {
-		return err
+		return c.judged(at, err)
 	}
 	// Most handlers have committed it themselves; then this writes nothing.
 	if err := c.p.log.Advance(c.cursor(last)); err != nil {
@@ -73,6 +76,21 @@ func (c *consumer) handle(msg *message.Message) error {
 	}
 	d.handled = batch
 	return nil
+}
+
+// judged counts the tries of an entry whose error may or may not pass, and calls it
+// permanent after the last.
+func (c *consumer) judged(at uint64, err error) error {
+	if Passing(err) || Permanent(err) {
+		return err
+	}
+	if c.tried != at {
+		c.tried, c.tries = at, 0
+	}
+	if c.tries++; c.tries < maxTries {
+		return err
+	}
+	return MarkPermanent(fmt.Errorf("tried %d times: %w", c.tries, err))
 }
 
 func (c *consumer) call(ctx context.Context, batch []event.Event, last uint64) error {

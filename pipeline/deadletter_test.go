@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -13,6 +17,7 @@ import (
 	"github.com/hone-ml/hone/pipeline"
 	"github.com/sirupsen/logrus"
 	logtest "github.com/sirupsen/logrus/hooks/test"
+	bbolterrors "go.etcd.io/bbolt/errors"
 )
 
 func TestPermanent(t *testing.T) {
@@ -36,6 +41,37 @@ func TestPermanent(t *testing.T) {
 		t.Error("marking nil makes an error")
 	}
 	if err := pipeline.MarkPermanent(again); !errors.Is(err, again) || err.Error() != "again" {
+		t.Errorf("marking hides the error: %v", err)
+	}
+}
+
+func TestPassing(t *testing.T) {
+	other := errors.New("other")
+	_, noFile := os.Open(filepath.Join(t.TempDir(), "none"))
+	for _, c := range []struct {
+		err  error
+		want bool
+	}{
+		{nil, false},
+		{other, false},
+		{event.ErrUnreadable, false},
+		{fmt.Errorf("x: %w", pipeline.ErrStorage), true},
+		{fmt.Errorf("x: %w", context.DeadlineExceeded), true},
+		{context.Canceled, true},
+		{fmt.Errorf("x: %w", noFile), true},
+		{fmt.Errorf("x: %w", syscall.ENOSPC), true},
+		{fmt.Errorf("x: %w", &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}), true},
+		{fmt.Errorf("x: %w", bbolterrors.ErrDatabaseNotOpen), true},
+		{fmt.Errorf("x: %w", pipeline.MarkPassing(other)), true},
+	} {
+		if got := pipeline.Passing(c.err); got != c.want {
+			t.Errorf("Passing(%v) = %v", c.err, got)
+		}
+	}
+	if pipeline.MarkPassing(nil) != nil {
+		t.Error("marking nil makes an error")
+	}
+	if err := pipeline.MarkPassing(other); !errors.Is(err, other) || err.Error() != "other" {
 		t.Errorf("marking hides the error: %v", err)
 	}
 }

@@ -1,21 +1,72 @@
 package pipeline
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"net"
+	"os"
 	"runtime/debug"
+	"syscall"
+
+	bbolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/hone-ml/hone/event"
 )
 
-// Permanent decides, for the whole of hone, between retry and dead letter: it
-// reports whether trying again cannot cure the error. That holds for bytes that
-// are not an event, for panics, and for what MarkPermanent marked.
+// Permanent and Passing decide, for the whole of hone, between retry and dead
+// letter. Permanent reports whether trying again cannot cure the error. That holds
+// for bytes that are not an event, for panics, and for what MarkPermanent marked.
+// What is neither permanent nor passing is tried a few times.
 func Permanent(err error) bool {
 	var marked permanentError
 	var panicked *panicError
 	return errors.Is(err, event.ErrUnreadable) || errors.As(err, &marked) || errors.As(err, &panicked)
 }
+
+// maxTries is how often an event is handled whose error is neither permanent nor
+// known to pass.
+const maxTries = 5
+
+// Passing reports whether an error is of the kind that goes away by itself, so that
+// an event is handled again for as long as it takes: the disk, the network, running
+// out of time, being stopped. The list is closed: an error that nobody has thought
+// of must not hold up every project for ever.
+func Passing(err error) bool {
+	var (
+		path    *fs.PathError
+		call    *os.SyscallError
+		errno   syscall.Errno
+		network net.Error
+		passing interface{ Passing() bool }
+	)
+	switch {
+	case err == nil:
+		return false
+	case errors.As(err, &passing):
+		return passing.Passing()
+	case errors.Is(err, ErrStorage), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded),
+		errors.Is(err, bbolterrors.ErrDatabaseNotOpen), errors.Is(err, bbolterrors.ErrTimeout), errors.Is(err, bbolterrors.ErrTxClosed),
+		errors.As(err, &path), errors.As(err, &call), errors.As(err, &errno), errors.As(err, &network):
+		return true
+	}
+	return false
+}
+
+// MarkPassing wraps an error so that Passing reports true; nil stays nil.
+func MarkPassing(err error) error {
+	if err == nil {
+		return nil
+	}
+	return passingError{err}
+}
+
+type passingError struct{ error }
+
+func (passingError) Passing() bool { return true }
+
+func (e passingError) Unwrap() error { return e.error }
 
 // MarkPermanent wraps an error so that Permanent reports true; nil stays nil.
 func MarkPermanent(err error) error {

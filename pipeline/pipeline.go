@@ -4,11 +4,12 @@
 // What holds for a handler:
 //   - It sees every event of its topic at least once and in order, and never two
 //     batches at a time. Handling an event twice must be harmless.
-//   - An error that trying again can cure (Permanent reports false) brings the
-//     same events again after a growing pause, for ever.
-//   - An error that trying again cannot cure, a panic, or bytes that are not an
-//     event, move the one event they are about to the dead letters, in the same
-//     transaction in which the group's cursor passes it.
+//   - An error of the disk, the network or of stopping (Passing) brings the same
+//     events again after a growing pause, for as long as it takes.
+//   - An error that trying again cannot cure (Permanent), a panic, or bytes that are
+//     not an event, move the one event they are about to the dead letters, in the
+//     same transaction in which the group's cursor passes it. Any other error does
+//     so after a few tries.
 package pipeline
 
 import (
@@ -152,7 +153,7 @@ func (p *Pipeline) InTx(cur *event.Cursor, events ...event.Event) (func(tx *bbol
 
 // Handle lets h handle a topic as consumer group group. With maxBatch above 1
 // the handler gets up to so many events at once, as many as wait in the log.
-// Should such a batch fail for good, its events come one by one, so that only
+// Should such a batch fail with an error that does not pass, its events come one by one, so that only
 // the one at fault becomes a dead letter. Call it before Run, once for each
 // (group, topic).
 func (p *Pipeline) Handle(group string, topic event.Topic, maxBatch int, h Handler) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -112,7 +113,7 @@ func TestTransientIsRetried(t *testing.T) {
 			if batch[0].Of() != 1 {
 				t.Errorf("event %d overtook a failing one", batch[0].Of())
 			}
-			return errAgain
+			return pipeline.MarkPassing(errAgain)
 		}
 		got <- numbers(batch)
 		return nil
@@ -135,6 +136,39 @@ func TestTransientIsRetried(t *testing.T) {
 	}
 	if n := len(r.letters()); n != 0 {
 		t.Errorf("%d dead letters", n)
+	}
+}
+
+// An error that nobody has thought of holds up the log for a few tries only, and
+// only the event that it is about goes to the dead letters.
+func TestUnknownErrorIsTriedAFewTimes(t *testing.T) {
+	r := newRig(t, pipeline.Options{})
+	r.publish(changes(1, 4)...)
+	tries := map[int]int{}
+	got := make(chan []int, 20)
+	r.Handle("g", event.Changes, 10, func(_ context.Context, batch []event.Event, _ event.Cursor) error {
+		for _, n := range numbers(batch) {
+			tries[n]++
+			if n == 2 {
+				return errAgain
+			}
+		}
+		got <- numbers(batch)
+		return nil
+	})
+	r.start()
+	if d := cmp.Diff([][]int{{1}, {3}, {4}}, [][]int{wait(t, got), wait(t, got), wait(t, got)}); d != "" {
+		t.Error(d)
+	}
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+	letters := r.letters()
+	if len(letters) != 1 || letters[0].Project != 2 || !strings.Contains(letters[0].Reason, "tried 5 times") {
+		t.Errorf("dead letters: %+v", letters)
+	}
+	if tries[2] != 6 { // once in the batch
+		t.Errorf("tried %d times", tries[2])
 	}
 }
 

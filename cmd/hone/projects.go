@@ -98,9 +98,15 @@ func (a *app) Get(ctx context.Context, id event.ProjectID) (api.Project, error) 
 }
 
 func (a *app) addLearner(out *api.Project) {
+	trouble := a.learner.Trouble(out.ID)
+	if trouble != "" {
+		out.Problems = append(out.Problems, trouble)
+	}
 	st, ok := a.learner.Status(out.ID)
 	if !ok {
-		out.Problems = append(out.Problems, "its model is being loaded")
+		if trouble == "" {
+			out.Problems = append(out.Problems, "its model is being loaded")
+		}
 		return
 	}
 	out.Labels, out.ModelVersion, out.Snapshot = st.Labels, st.Version, st.Snapshot
@@ -120,6 +126,14 @@ func (a *app) addLearner(out *api.Project) {
 	}
 	for _, u := range st.Unlearnable {
 		out.Unlearnable = append(out.Unlearnable, api.Unlearnable{Control: u.Control, Type: u.Type, Reason: u.Reason})
+	}
+	for _, r := range st.Refused {
+		out.Refused = append(out.Refused, api.Refused{Task: r.Task, Control: r.Control, Reason: r.Reason})
+	}
+	if out.RefusedCount = st.RefusedCount; st.RefusedCount > 0 {
+		first := st.Refused[0]
+		out.Problems = append(out.Problems, fmt.Sprintf("%d answers could not be learned and were passed over, the first of task %d, control %q: %s",
+			st.RefusedCount, first.Task, first.Control, first.Reason))
 	}
 	if st.Fault != "" {
 		out.Problems = append(out.Problems, "the label config cannot be learned from: "+st.Fault)
