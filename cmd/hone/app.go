@@ -262,7 +262,12 @@ func (a *app) work(ctx context.Context) error {
 		close(a.ready)
 		a.sampler.Refresh(known...)
 		a.log.WithField("projects", len(known)).Info("ready")
-		return a.pipe.Publish(ctx, &event.ReconcileDue{At: time.Now(), Full: true, Reason: "start"})
+		if err := a.pipe.Publish(ctx, &event.ReconcileDue{At: time.Now(), Full: true, Reason: "start"}); err != nil && ctx.Err() == nil {
+			// A disk that is full for a moment must not end a hone that runs.
+			a.log.WithError(err).Warn("the comparison at the start could not be put into the log; it is made all the same")
+			a.recon.Ask(0, true)
+		}
+		return nil
 	})
 	return g.Wait()
 }
