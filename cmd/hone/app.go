@@ -71,6 +71,8 @@ type seams struct {
 	append func(topic string) error
 	// steps bound the learner's work in place of time.
 	steps int
+	// jitter is the chance in pauses.
+	jitter func() float64
 }
 
 func newApp(ctx context.Context, cfg config.Config, logger *logrus.Logger) (*app, error) {
@@ -140,7 +142,7 @@ func (a *app) wireLabelStudio(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	client.Transport = a.seams.transport
+	client.Transport, client.Jitter = a.seams.transport, a.seams.jitter
 	a.link, err = connect.New(ctx, connect.Options{
 		URL: a.cfg.LabelStudio.URL, Token: labelstudio.Secret(a.cfg.LabelStudio.APIKey.Reveal()),
 		Client: client,
@@ -178,7 +180,7 @@ func (a *app) wireSampler() (err error) {
 	o.Strategy, o.QueueSize, o.Head, o.Settle = s.Strategy, s.Queue, s.Head, s.Settle
 	o.RandomShare, o.PushRate, o.BulkAbove, o.CheckEvery = s.RandomShare, s.PushRate, s.BulkAbove, s.CheckEvery
 	o.ManageModelVersion = s.ManageModelVersion
-	o.Logger, o.Registerer = a.part("sampler"), a.registry
+	o.Logger, o.Registerer, o.Jitter = a.part("sampler"), a.registry, a.seams.jitter
 	if c, none := a.link.Client(); none == nil {
 		o.LabelStudio = sampler.Over(c)
 	}
