@@ -126,7 +126,7 @@ func (a *app) wireLog() (err error) {
 	if err != nil {
 		return err
 	}
-	var store learner.Store = ledger{a.store, a.pipe}
+	var store learner.Store = ledger{a.store, a.pipe, a.blog}
 	if a.seams.store != nil {
 		store = a.seams.store(store)
 	}

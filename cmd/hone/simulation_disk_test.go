@@ -87,7 +87,7 @@ func (d *disk) batches(r *life, h pipeline.Handler) pipeline.Handler {
 		d.batch = len(batch)
 		d.mu.Unlock()
 		// The more so where others write at the same time.
-		takes := rand.New(rand.NewPCG(d.w.seed, cur.Offset)).Int64N(int64(2 * time.Millisecond))
+		takes := rand.New(rand.NewPCG(d.w.seed, cur.Offset)).Int64N(int64(20 * time.Millisecond))
 		t := time.NewTimer(time.Duration(takes))
 		defer t.Stop()
 		select {
