@@ -19,6 +19,8 @@ PYTHON ?= python3
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 PACKAGES ?= ./...
 FUZZTIME ?= 3s
+SIMTIME  ?= 5m
+SEED     ?= 1
 E2E_DIR  ?= $(CURDIR)/.label-studio/e2e
 E2E_RUN  ?= .
 # Packages with tests that take a real Label Studio if there is one. One at a
@@ -28,7 +30,7 @@ ANNOTATE ?= 0
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: demo
 demo: build ## Label Studio and hone with a ready project; ANNOTATE=150 labels it by itself
@@ -39,7 +41,7 @@ build: ## bin/hone, one static binary; TAGS=nominilm leaves the transformer out
 	CGO_ENABLED=0 go build $(if $(TAGS),-tags $(TAGS)) -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/hone ./cmd/hone
 
 .PHONY: test
-test: lint test-unit fuzz test-e2e ## everything: lint, unit tests, fuzzing, end to end; quick things first
+test: lint test-unit fuzz simulate-faults simulate test-e2e ## everything: lint, unit tests, fuzzing, simulation, end to end; quick things first
 
 .PHONY: test-unit
 test-unit: ## unit tests with the race detector; PACKAGES=./state/...
@@ -51,6 +53,19 @@ endif
 .PHONY: fuzz
 fuzz: ## each fuzz target for FUZZTIME (3s)
 	@tools/fuzz $(FUZZTIME)
+
+# Nothing is simulated twice by chance: the seeds are those from SEED on.
+.PHONY: simulate
+simulate: ## a whole hone and all that may happen to it, for SIMTIME (5m) from SEED (1) on; KINDS=all
+	CGO_ENABLED=0 go test -count 1 -timeout 0 -run 'TestSimulation$$' ./cmd/hone -simtime $(SIMTIME) -first $(SEED) -kinds '$(KINDS)' -v
+
+.PHONY: soak
+soak: ## simulate for SIMTIME=8h from SEED on; by default for an hour, from today's date on
+	@$(MAKE) simulate SIMTIME=$(if $(filter-out file,$(origin SIMTIME)),$(SIMTIME),1h) SEED=$(if $(filter-out file,$(origin SEED)),$(SEED),$$(date +%y%m%d0000))
+
+.PHONY: simulate-faults
+simulate-faults: ## whether the simulation finds the faults that are there on purpose (build tag faults)
+	CGO_ENABLED=0 go test -count 1 -timeout 20m -tags faults -run TestSimulationFinds ./cmd/hone -v
 
 .PHONY: test-e2e
 test-e2e: ## against a real Label Studio, started and stopped here; E2E_RUN=TestLoop
@@ -86,7 +101,7 @@ lint: $(LINT) $(GOFUMPT) ## formatting, go vet, golangci-lint, no sleeps in test
 	@bad="$$($(GOFUMPT) -l .)"; \
 		[ -z "$$bad" ] || { echo "not formatted; run make format:"; echo "$$bad"; exit 1; }
 	go vet ./...
-	go vet -tags e2e ./...
+	go vet -tags e2e,faults ./...
 	@tools/check-sleeps
 	$(LINT) run ./...
 

@@ -36,11 +36,14 @@ func (l *Link) challenge(ctx context.Context, address string, asked bool) error 
 	nonce := access.NewChallenge()
 	req.Header.Set(access.ChallengeHeader, nonce)
 	req.Header.Set("User-Agent", "hone")
-	policy := netguard.Policy{AllowLoopback: true}
-	if !asked {
-		policy.LoopbackPort = l.o.Port
+	t := l.o.Client.Transport
+	if t == nil {
+		policy := netguard.Policy{AllowLoopback: true}
+		if !asked {
+			policy.LoopbackPort = l.o.Port
+		}
+		t = policy.Transport(&http.Transport{TLSClientConfig: l.o.Client.TLS.Clone(), DisableKeepAlives: true})
 	}
-	t := policy.Transport(&http.Transport{TLSClientConfig: l.o.Client.TLS.Clone(), DisableKeepAlives: true})
 	client := &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	res, err := client.Do(req)
 	if err != nil {

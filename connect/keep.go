@@ -3,6 +3,8 @@ package connect
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -80,7 +82,8 @@ func (l *Link) Run(ctx context.Context) error {
 		case r := <-l.due:
 			k.plan(r.project)
 		case now := <-timer.C:
-			for p, v := range k.visits {
+			for _, p := range slices.Sorted(maps.Keys(k.visits)) {
+				v := k.visits[p]
 				if !v.at.IsZero() && !v.at.After(now) && ctx.Err() == nil {
 					k.look(ctx, p, v)
 				}

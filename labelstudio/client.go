@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strings"
@@ -44,6 +45,8 @@ type Options struct {
 	// MaxRetryWait, with jitter. 0 means 200 ms and 10 s. A Retry-After from the
 	// server is honoured up to a minute.
 	RetryWait, MaxRetryWait time.Duration
+	// Jitter is the chance in the pauses, from 0 to below 1; nil is math/rand.
+	Jitter func() float64
 	// TLS says which certificates are trusted and shown, such as those of a
 	// private authority; nil trusts the system's. It is copied, and not looked at
 	// when there is a Transport.
@@ -114,6 +117,9 @@ func NewClient(o Options) (*Client, error) {
 		quiet.SetOutput(io.Discard)
 		o.Logger = logrus.NewEntry(quiet)
 	}
+	if o.Jitter == nil {
+		o.Jitter = rand.Float64
+	}
 	c := &Client{base: base, log: o.Logger, opts: o}
 
 	transport := o.Transport
@@ -137,7 +143,7 @@ func NewClient(o Options) (*Client, error) {
 		RetryWaitMax: o.MaxRetryWait,
 		RetryMax:     o.Retries,
 		CheckRetry:   c.checkRetry,
-		Backoff:      backoff,
+		Backoff:      jittered(o.Jitter),
 		ErrorHandler: retryablehttp.PassthroughErrorHandler,
 	}
 	c.auth = newAuthenticator(c, token)

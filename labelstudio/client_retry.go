@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/semaphore"
+
+	"github.com/hashicorp/go-retryablehttp"
 )
 
 type planKey struct{}
@@ -88,16 +90,22 @@ func retryableTransport(err error, repeatable bool) bool {
 // backoff doubles from least to most with full jitter on the upper half, and
 // lets the server's Retry-After win, up to a minute.
 func backoff(least, most time.Duration, attempt int, res *http.Response) time.Duration {
-	if res != nil {
-		if d, ok := retryAfter(res.Header.Get("Retry-After"), time.Now()); ok {
-			return min(d, maxRetryAfter)
+	return jittered(rand.Float64)(least, most, attempt, res) //nolint:gosec // jitter needs no secrecy
+}
+
+func jittered(chance func() float64) retryablehttp.Backoff {
+	return func(least, most time.Duration, attempt int, res *http.Response) time.Duration {
+		if res != nil {
+			if d, ok := retryAfter(res.Header.Get("Retry-After"), time.Now()); ok {
+				return min(d, maxRetryAfter)
+			}
 		}
+		d := most
+		if attempt < 30 && least<<attempt < most && least<<attempt > 0 {
+			d = least << attempt
+		}
+		return d/2 + time.Duration(chance()*float64(d/2))
 	}
-	d := most
-	if attempt < 30 && least<<attempt < most && least<<attempt > 0 {
-		d = least << attempt
-	}
-	return d/2 + rand.N(d/2+1) //nolint:gosec // jitter needs no secrecy
 }
 
 func retryAfter(v string, now time.Time) (time.Duration, bool) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/hone-ml/hone/event"
@@ -69,12 +71,13 @@ func (l *Learner) step(ctx context.Context) (more bool, err error) {
 	if l.reload(l.o.Now()) {
 		return true, nil
 	}
-	for id, p := range l.projects {
+	for _, id := range slices.Sorted(maps.Keys(l.projects)) {
+		p := l.projects[id]
 		if p.settled && p.since.IsZero() || l.lost[id] != nil {
 			continue
 		}
 		began := p.since
-		work, cancel := context.WithTimeout(ctx, slice)
+		work, cancel := l.bounded(ctx, slice)
 		done := p.settle(work, l.o.Tolerance)
 		cancel()
 		if !done || len(p.versions) == 0 {

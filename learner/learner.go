@@ -213,7 +213,8 @@ func (l *Learner) Apply(ctx context.Context, batch []event.Event, cur event.Curs
 		}
 		return fmt.Errorf("learner: %w", err)
 	}
-	for id, t := range all {
+	for _, id := range sorted(all) {
+		t := all[id]
 		l.beginRetrain(t.p)
 		l.beginChoice(t.p)
 		if l.filler != nil && t.delta != nil {
@@ -355,9 +356,31 @@ func sorted(all map[event.ProjectID]*touched) []event.ProjectID {
 
 // budgeted walks towards the optimum for at most the budget.
 func (l *Learner) budgeted(ctx context.Context, p *project) {
-	ctx, cancel := context.WithTimeout(ctx, l.o.Budget)
+	ctx, cancel := l.bounded(ctx, l.o.Budget)
 	defer cancel()
 	p.settle(ctx, l.o.Tolerance)
+}
+
+// bounded is a context that ends after d, or where steps are counted after those.
+func (l *Learner) bounded(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	if l.o.Steps > 0 {
+		ctx = &counted{ctx, l.o.Steps}
+	}
+	return ctx, cancel
+}
+
+// counted ends when it has been asked so many times whether it has.
+type counted struct {
+	context.Context
+	left int
+}
+
+func (c *counted) Err() error {
+	if c.left--; c.left < 0 {
+		return context.DeadlineExceeded
+	}
+	return c.Context.Err()
 }
 
 // smallCheckpoint is what every commit may carry; a larger one waits until the

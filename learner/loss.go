@@ -2,6 +2,8 @@ package learner
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/hone-ml/hone/event"
@@ -44,8 +46,8 @@ func (l *Learner) found(id event.ProjectID) {
 // reload loads the lost projects whose time has come, and reports whether there was
 // one. The lock is held.
 func (l *Learner) reload(now time.Time) (did bool) {
-	for id, at := range l.lost {
-		if at.at.After(now) {
+	for _, id := range slices.Sorted(maps.Keys(l.lost)) {
+		if l.lost[id].at.After(now) {
 			continue
 		}
 		did = true

@@ -45,6 +45,9 @@ type Options struct {
 	// Budget is the time one Apply may spend on walking to the optimum, 3 ms if
 	// zero. What is left is done when idle, so it decides when, not what.
 	Budget time.Duration
+	// Steps, if not zero, bound in place of time what one Apply and one slice of idle
+	// work may do, so that a run can be repeated exactly; a step is a few examples.
+	Steps int
 	// Tolerance is how far a probability may be from the exact optimum's when the
 	// learner rests, 0.005 if zero. It is a worst case over all texts; on real ones
 	// the distance is some ten times smaller.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/hone-ml/hone/internal/fault"
 	"github.com/hone-ml/hone/pipeline/boltlog"
 	"github.com/sirupsen/logrus"
 	"go.etcd.io/bbolt"
@@ -49,6 +50,9 @@ func (c *consumer) refuse(next message.HandlerFunc) message.HandlerFunc {
 			if c.failures&(c.failures-1) == 0 { // the 1st, 2nd, 4th, 8th …
 				c.report(c.logger.WithField("failures", c.failures), err).Warn("handling failed, trying again")
 			}
+		}
+		if fault.On(fault.LostRetry) {
+			return nil, nil
 		}
 		msg.Nack()
 		return nil, nil

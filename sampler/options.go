@@ -69,6 +69,9 @@ type Options struct {
 	// cheaper for Label Studio than single writes.
 	BulkAbove int
 
+	// Jitter is the chance in pauses, from 0 to below 1; nil is math/rand.
+	Jitter func() float64
+
 	// Observer, when not nil, is called from the worker after each step. It must
 	// return at once.
 	Observer   func(Observation)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/fault"
 )
 
 // update brings the pool up to date with the news and ranks it. On an error it
@@ -25,6 +26,9 @@ func (w *worker) update(ctx context.Context, n news) error {
 	if n.relist || w.gone {
 		// Somebody knows better now than when the pause began.
 		w.retryAt, w.gone = time.Time{}, false
+	}
+	if fault.On(fault.OldSnapshot) && w.rank > 0 && !n.all && len(n.tasks) == 0 {
+		return nil
 	}
 	ranked, err := w.s.ranker.Rank(ctx, w.id, w.pool.candidates(), len(w.pool.labelled), Queue{w.queue, w.version})
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -40,6 +41,9 @@ func New(o Options) (*Sampler, error) {
 	ranker, err := NewRanker(o)
 	if err != nil {
 		return nil, err
+	}
+	if o.Jitter == nil {
+		o.Jitter = rand.Float64
 	}
 	log := o.Logger
 	if log == nil {

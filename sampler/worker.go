@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -262,7 +261,7 @@ func (w *worker) settled(ctx context.Context, d time.Duration) error {
 func (w *worker) backoff() time.Duration {
 	d := time.Second << min(w.failures, 6)
 	w.failures++
-	return time.Duration(float64(min(d, time.Minute)) * (0.5 + rand.Float64()))
+	return time.Duration(float64(min(d, time.Minute)) * (0.5 + w.s.o.Jitter()))
 }
 
 func (w *worker) pushFailed(err error) {

@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -105,7 +106,8 @@ func (d *debts) payAll(ctx context.Context) (paid int, all bool) {
 	clear(d.owed)
 	d.mu.Unlock()
 	all = true
-	for p, why := range owed {
+	for _, p := range slices.Sorted(maps.Keys(owed)) {
+		why := owed[p]
 		if d.pay(ctx, p, why) == nil {
 			paid++
 			continue

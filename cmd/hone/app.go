@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/http"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -50,14 +51,36 @@ type app struct {
 	// upgrading is true while registrations are given the secret for the first time.
 	upgrading atomic.Bool
 
+	seams   seams
 	ports   []*port
 	engines []*gin.Engine // what the ports serve
 	// ready is closed once the models are loaded and the log is followed.
 	ready chan struct{}
 }
 
-func newApp(ctx context.Context, cfg config.Config, logger *logrus.Logger) (_ *app, err error) {
-	a := &app{cfg: cfg, log: logrus.NewEntry(logger), registry: prometheus.NewRegistry(), ready: make(chan struct{})}
+// seams are where a simulation takes the place of the network and the disk; the
+// zero value is the real ones.
+type seams struct {
+	// transport calls Label Studio, and hone itself for the challenge.
+	transport http.RoundTripper
+	listen    func(address string) (net.Listener, error)
+	// store and changes are around the learner's store and handler.
+	store   func(learner.Store) learner.Store
+	changes func(pipeline.Handler) pipeline.Handler
+	// append comes before entries are added to the log.
+	append func(topic string) error
+	// steps bound the learner's work in place of time.
+	steps int
+	// jitter is the chance in pauses.
+	jitter func() float64
+}
+
+func newApp(ctx context.Context, cfg config.Config, logger *logrus.Logger) (*app, error) {
+	return newAppWith(ctx, cfg, logger, seams{})
+}
+
+func newAppWith(ctx context.Context, cfg config.Config, logger *logrus.Logger, s seams) (_ *app, err error) {
+	a := &app{cfg: cfg, log: logrus.NewEntry(logger), registry: prometheus.NewRegistry(), ready: make(chan struct{}), seams: s}
 	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	defer func() {
 		if err != nil {
@@ -82,14 +105,18 @@ func newApp(ctx context.Context, cfg config.Config, logger *logrus.Logger) (_ *a
 	if err = a.wireHTTP(); err != nil {
 		return nil, err
 	}
-	a.pipe.Handle(learnerGroup, event.Changes, learnBatch, a.learner.Apply)
+	changes := pipeline.Handler(a.learner.Apply)
+	if s.changes != nil {
+		changes = s.changes(changes)
+	}
+	a.pipe.Handle(learnerGroup, event.Changes, learnBatch, changes)
 	a.pipe.Handle("sampler", event.Snapshots, learnBatch, a.sampler.Learned)
 	a.pipe.Handle("reconcile", event.Reconciles, learnBatch, a.recon.Handle)
 	return a, nil
 }
 
 func (a *app) wireLog() (err error) {
-	if a.blog, err = boltlog.New(a.store.DB(), boltlog.Options{Logger: pipeline.NewLogger(a.part("boltlog"))}); err != nil {
+	if a.blog, err = boltlog.New(a.store.DB(), boltlog.Options{Logger: pipeline.NewLogger(a.part("boltlog")), BeforeAppend: a.seams.append}); err != nil {
 		return err
 	}
 	if a.pipe, err = pipeline.New(a.blog, pipeline.Options{Logger: a.part("pipeline"), Registerer: a.registry, CloseTimeout: a.cfg.ShutdownTimeout}); err != nil {
@@ -99,9 +126,13 @@ func (a *app) wireLog() (err error) {
 	if err != nil {
 		return err
 	}
-	a.learner, err = learner.New(ledger{a.store, a.pipe}, learner.Options{
+	var store learner.Store = ledger{a.store, a.pipe, a.blog}
+	if a.seams.store != nil {
+		store = a.seams.store(store)
+	}
+	a.learner, err = learner.New(store, learner.Options{
 		Encoder: enc.Fast, Slow: enc.Slow, Vectors: a.store, Tasks: a.store, Next: a.next, SlowCores: a.cfg.Learner.EncodeWorkers,
-		Budget: a.cfg.Learner.Budget, Logger: a.part("learner"), Registerer: a.registry,
+		Budget: a.cfg.Learner.Budget, Steps: a.seams.steps, Logger: a.part("learner"), Registerer: a.registry,
 	})
 	return err
 }
@@ -111,6 +142,7 @@ func (a *app) wireLabelStudio(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	client.Transport, client.Jitter = a.seams.transport, a.seams.jitter
 	a.link, err = connect.New(ctx, connect.Options{
 		URL: a.cfg.LabelStudio.URL, Token: labelstudio.Secret(a.cfg.LabelStudio.APIKey.Reveal()),
 		Client: client,
@@ -149,7 +181,7 @@ func (a *app) wireSampler() (err error) {
 	o.Strategy, o.QueueSize, o.Head, o.Settle = s.Strategy, s.Queue, s.Head, s.Settle
 	o.RandomShare, o.PushRate, o.BulkAbove, o.CheckEvery = s.RandomShare, s.PushRate, s.BulkAbove, s.CheckEvery
 	o.ManageModelVersion = s.ManageModelVersion
-	o.Logger, o.Registerer = a.part("sampler"), a.registry
+	o.Logger, o.Registerer, o.Jitter = a.part("sampler"), a.registry, a.seams.jitter
 	if c, none := a.link.Client(); none == nil {
 		o.LabelStudio = sampler.Over(c)
 	}
@@ -233,7 +265,12 @@ func (a *app) work(ctx context.Context) error {
 		close(a.ready)
 		a.sampler.Refresh(known...)
 		a.log.WithField("projects", len(known)).Info("ready")
-		return a.pipe.Publish(ctx, &event.ReconcileDue{At: time.Now(), Full: true, Reason: "start"})
+		if err := a.pipe.Publish(ctx, &event.ReconcileDue{At: time.Now(), Full: true, Reason: "start"}); err != nil && ctx.Err() == nil {
+			// A disk that is full for a moment must not end a hone that runs.
+			a.log.WithError(err).Warn("the comparison at the start could not be put into the log; it is made all the same")
+			a.recon.Ask(0, true)
+		}
+		return nil
 	})
 	return g.Wait()
 }

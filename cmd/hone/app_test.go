@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -258,4 +259,25 @@ func TestReconcileThatFailsIsCounted(t *testing.T) {
 	require.NoError(t, err)
 	got := h.await(p, "the failure shows", func(p api.Project) bool { return p.ReconcileFailures > 0 })
 	assert.Contains(t, fmt.Sprint(got.Problems), "comparison with Label Studio failed")
+}
+
+// A disk that is full at the wrong moment does not end a hone that has just
+// started, nor does it cost the comparison that each start begins with.
+func TestStartOnAFullDisk(t *testing.T) {
+	s := newStudio(t)
+	p := s.newProject(3)
+	dir := t.TempDir()
+	h := start(t, settings(dir, s))
+	h.connect(p)
+	h.await(p, "it knows the tasks", func(got api.Project) bool { return got.Tasks == 3 })
+	h.stop()
+	s.add(p, 2)
+	h = startWith(t, settings(dir, s), seams{append: func(topic string) error {
+		if topic == string(event.Reconciles) {
+			return syscall.ENOSPC
+		}
+		return nil
+	}})
+	h.await(p, "it has compared", func(got api.Project) bool { return got.Tasks == 5 })
+	h.stop()
 }

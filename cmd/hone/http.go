@@ -40,8 +40,13 @@ type port struct {
 
 // listen opens an address; key names its setting.
 func (a *app) listen(key, address string) error {
-	var lc net.ListenConfig
-	l, err := lc.Listen(context.Background(), "tcp", address)
+	open := a.seams.listen
+	if open == nil {
+		open = func(address string) (net.Listener, error) {
+			return new(net.ListenConfig).Listen(context.Background(), "tcp", address)
+		}
+	}
+	l, err := open(address)
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w; choose another address with %s", address, err, key)
 	}

@@ -163,11 +163,16 @@ func settings(dir string, s *studio) config.Config {
 
 func start(t testing.TB, cfg config.Config) *instance {
 	t.Helper()
+	return startWith(t, cfg, seams{})
+}
+
+func startWith(t testing.TB, cfg config.Config, edges seams) *instance {
+	t.Helper()
 	log := &logBuffer{}
 	logger := logrus.New()
 	logger.SetOutput(log)
 	logger.SetLevel(logrus.DebugLevel)
-	a, err := newApp(context.Background(), cfg, logger)
+	a, err := newAppWith(context.Background(), cfg, logger, edges)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	i := &instance{app: a, t: t, log: log, dataDir: cfg.DataDir, cancel: cancel, done: make(chan struct{})}

@@ -15,6 +15,7 @@ import (
 	"github.com/hone-ml/hone/config"
 	"github.com/hone-ml/hone/connect"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/fault"
 	"github.com/hone-ml/hone/internal/logging"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/learner"
@@ -35,11 +36,18 @@ const firstVersion = "hone-1"
 type ledger struct {
 	*state.Store
 	pipe *pipeline.Pipeline
+	log  *boltlog.Log
 }
 
 var _ learner.Store = ledger{}
 
 func (l ledger) Commit(ctx context.Context, c event.Commit) error {
+	if fault.On(fault.CursorAlone) && c.Cursor != nil {
+		cur := *c.Cursor
+		if err := l.DB().Update(func(tx *bbolt.Tx) error { return l.log.AdvanceTx(tx, cur) }); err != nil {
+			return err
+		}
+	}
 	events := make([]event.Event, 0, len(c.Learned)+len(c.Projects))
 	for _, e := range c.Learned {
 		events = append(events, e)

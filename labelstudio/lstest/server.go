@@ -47,18 +47,16 @@ type Server struct {
 	http *httptest.Server
 	out  *http.Client // calls webhooks and ML backends
 
-	mu       sync.Mutex
-	last     time.Time
-	nextID   map[string]int64
-	users    []*user
-	tokens   TokenSettings
-	access   map[string]access // access token -> whose, until when
-	projects map[int64]*project
-	tasks    map[int64]*task
-	notes    map[int64]*annotation
-	preds    map[int64]*prediction
-	backends map[int64]*backend
-	hooks    map[int64]*hook
+	handler http.Handler
+
+	mu     sync.Mutex
+	last   time.Time
+	ahead  time.Duration // of the clock
+	nextID map[string]int64
+	users  []*user
+	tokens TokenSettings
+	access map[string]access // access token -> whose, until when
+	tables
 
 	fault       func(*http.Request) Fault
 	accessLife  time.Duration
@@ -78,30 +76,40 @@ type TokenSettings struct {
 // New starts a server with one user, Email, whose legacy token is Token. Close
 // it.
 func New() *Server {
+	s := prepare()
+	// Every call is a new connection, as Label Studio makes them.
+	s.out = &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: s.dial}}
+	s.http = httptest.NewServer(s.handler)
+	s.URL = s.http.URL
+	return s
+}
+
+func prepare() *Server {
 	s := &Server{
 		nextID: map[string]int64{}, access: map[string]access{},
-		projects: map[int64]*project{}, tasks: map[int64]*task{}, notes: map[int64]*annotation{},
-		preds: map[int64]*prediction{}, backends: map[int64]*backend{}, hooks: map[int64]*hook{},
+		tables: tables{
+			projects: map[int64]*project{}, tasks: map[int64]*task{}, notes: map[int64]*annotation{},
+			preds: map[int64]*prediction{}, backends: map[int64]*backend{}, hooks: map[int64]*hook{},
+		},
 		tokens:     TokenSettings{PersonalAccessTokens: true, LegacyTokens: true},
 		accessLife: 300 * time.Second, hookTimeout: time.Second,
 	}
-	// Every call is a new connection, as Label Studio makes them.
-	s.out = &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: s.dial}}
 	s.addUser(Email, Token)
 	mux := http.NewServeMux()
 	s.routes(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		failure(http.StatusNotImplemented, fmt.Sprintf("the stand-in does not know %s %s", r.Method, r.URL.Path)).write(w)
 	})
-	s.http = httptest.NewServer(s.outer(mux))
-	s.URL = s.http.URL
+	s.handler = s.outer(mux)
 	return s
 }
 
 // Close stops the server and waits for requests under way.
 func (s *Server) Close() {
-	s.http.CloseClientConnections()
-	s.http.Close()
+	if s.http != nil {
+		s.http.CloseClientConnections()
+		s.http.Close()
+	}
 	s.out.CloseIdleConnections()
 }
 
@@ -143,6 +151,7 @@ func (s *Server) outer(next http.Handler) http.Handler {
 		s.locked(func() {
 			s.requests = append(s.requests, Request{r.Method, r.URL.Path})
 			f = s.fault
+			w.Header().Set("Date", time.Now().Add(s.ahead).UTC().Format(http.TimeFormat))
 		})
 		var fault Fault
 		if f != nil {
@@ -175,7 +184,7 @@ type obj = map[string]any
 
 // now is strictly increasing, in microseconds as Label Studio stores them.
 func (s *Server) now() time.Time {
-	t := time.Now().UTC().Truncate(time.Microsecond)
+	t := time.Now().Add(s.ahead).UTC().Truncate(time.Microsecond)
 	if !t.After(s.last) {
 		t = s.last.Add(time.Microsecond)
 	}

@@ -46,6 +46,9 @@ type Options struct {
 	// MinBackoff is the pause before the first redelivery of an entry, doubling
 	// up to MaxBackoff. Defaults: 10 ms and 30 s.
 	MinBackoff, MaxBackoff time.Duration
+	// BeforeAppend, when not nil, is called inside the transaction before entries are
+	// added to a topic; its error is one of the disk. For tests.
+	BeforeAppend func(topic string) error
 }
 
 func (o Options) withDefaults() Options {
@@ -174,6 +177,11 @@ func (l *Log) append(topic string, values [][]byte) (last uint64, err error) {
 func (l *Log) appendTx(tx *bbolt.Tx, topic string, values [][]byte) (uint64, error) {
 	if err := checkName("topic", topic); err != nil {
 		return 0, err
+	}
+	if before := l.opts.BeforeAppend; before != nil {
+		if err := before(topic); err != nil {
+			return 0, fmt.Errorf("%w: %w", ErrStorage, err)
+		}
 	}
 	b, err := tx.Bucket(entriesBucket).CreateBucketIfNotExists([]byte(topic))
 	if err != nil {

@@ -1,0 +1,92 @@
+package lstest
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// Backup is what a server held at one moment.
+type Backup struct {
+	nextID map[string]int64
+	tables tables
+}
+
+// tables are what Label Studio keeps in its database.
+type tables struct {
+	projects map[int64]*project
+	tasks    map[int64]*task
+	notes    map[int64]*annotation
+	preds    map[int64]*prediction
+	backends map[int64]*backend
+	hooks    map[int64]*hook
+}
+
+// Backup copies what the server holds.
+func (s *Server) Backup() (b *Backup) {
+	s.locked(func() { b = &Backup{maps.Clone(s.nextID), s.tables.clone()} })
+	return b
+}
+
+// Restore makes the server hold what it held then, as restoring Label Studio's
+// database does: ids that were given since are given again, to other things, and
+// nobody is told. A backup may be restored more than once.
+func (s *Server) Restore(b *Backup) {
+	s.locked(func() {
+		s.nextID, s.tables, s.last = maps.Clone(b.nextID), b.tables.clone(), time.Time{}
+	})
+}
+
+// clone copies the rows, which point to each other.
+func (t tables) clone() tables {
+	out := tables{
+		projects: map[int64]*project{}, tasks: map[int64]*task{}, notes: map[int64]*annotation{},
+		preds: map[int64]*prediction{}, backends: map[int64]*backend{}, hooks: map[int64]*hook{},
+	}
+	for id, p := range t.projects {
+		out.projects[id] = new(*p)
+	}
+	for id, x := range t.tasks {
+		c := new(*x)
+		c.project, c.locks = out.projects[x.project.id], maps.Clone(x.locks)
+		c.data = slices.Clone(x.data)
+		out.tasks[id] = c
+	}
+	for id, a := range t.notes {
+		c := new(*a)
+		c.task = out.tasks[a.task.id]
+		out.notes[id] = c
+	}
+	for id, p := range t.preds {
+		c := new(*p)
+		c.task = out.tasks[p.task.id]
+		out.preds[id] = c
+	}
+	for _, p := range out.projects {
+		p.tasks = same(p.tasks, func(x *task) *task { return out.tasks[x.id] })
+	}
+	for _, x := range out.tasks {
+		x.notes = same(x.notes, func(a *annotation) *annotation { return out.notes[a.id] })
+		x.preds = same(x.preds, func(p *prediction) *prediction { return out.preds[p.id] })
+	}
+	for id, b := range t.backends {
+		c := new(*b)
+		c.project = out.projects[b.project.id]
+		out.backends[id] = c
+	}
+	for id, h := range t.hooks {
+		c := new(*h)
+		c.project, c.headers = out.projects[h.project.id], maps.Clone(h.headers)
+		out.hooks[id] = c
+	}
+	return out
+}
+
+// same is a list of the copies of its rows.
+func same[T any](list []T, of func(T) T) []T {
+	out := make([]T, len(list))
+	for i, x := range list {
+		out[i] = of(x)
+	}
+	return out
+}
