@@ -46,8 +46,8 @@ func VerdictOf(c *gin.Context) Verdict {
 	return verdict
 }
 
-const ( //nolint:gosec // sentences about tokens, not tokens
-	needToken = "hone's /api and /metrics want a token (Authorization: Bearer TOKEN): commands on hone's machine find it in the data directory, so give the right --data-dir and run them as its owner; from elsewhere set HONE_ADMIN_TOKEN"
+const (
+	unknownCaller = "hone's /api and /metrics want a token (Authorization: Bearer TOKEN): commands on hone's machine find it in the data directory, so give the right --data-dir and run them as its owner; from elsewhere set HONE_ADMIN_TOKEN"
 	onlyReads = "this token only reads; HONE_ADMIN_TOKEN may do this"
 )
 
@@ -57,5 +57,5 @@ func (g *Gate) refuse(c *gin.Context) {
 		return
 	}
 	c.Header("WWW-Authenticate", `Bearer realm="hone"`)
-	c.JSON(http.StatusUnauthorized, gin.H{"error": needToken})
+	c.JSON(http.StatusUnauthorized, gin.H{"error": unknownCaller})
 }

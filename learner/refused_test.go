@@ -143,8 +143,14 @@ func TestHostileAnswersStopNobody(t *testing.T) {
 		defer func() { must(rt, l.Close()) }()
 		must(rt, l.Start(bg, nil))
 		kinds := []struct{ control, kind, key string }{
-			{"n", "number", "number"}, {"stars", "rating", "rating"}, {"c", "choices", "choices"}, {"m", "choices", "choices"},
-			{"tax", "taxonomy", "taxonomy"}, {"s", "labels", "labels"}, {"pw", "pairwise", "selected"}, {"nobody", "choices", "choices"},
+			{"n", "number", "number"},
+			{"stars", "rating", "rating"},
+			{"c", "choices", "choices"},
+			{"m", "choices", "choices"},
+			{"tax", "taxonomy", "taxonomy"},
+			{"s", "labels", "labels"},
+			{"pw", "pairwise", "selected"},
+			{"nobody", "choices", "choices"},
 		}
 		texts := []string{"", "why is my card not here", "\x00\ufffd\U0001F600", strings.Repeat("long ", 3000), "NaN", "<p>&amp;</p>"}
 		steps := rapid.IntRange(1, 12).Draw(rt, "steps")

@@ -5,7 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"log"
+	"log" //nolint:depguard // net/http takes no other
 	"net"
 	"net/http"
 	"net/netip"

@@ -101,7 +101,7 @@ func ownAddresses(cfg config.Config) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if ip, err := netip.ParseAddr(host); host != "" && (err != nil || !ip.IsUnspecified()) {
+	if !everyInterface(host) {
 		return out, nil
 	}
 	addrs, err := net.InterfaceAddrs()
@@ -121,6 +121,12 @@ func ownAddresses(cfg config.Config) ([]string, error) {
 		}
 	}
 	return out, nil
+}
+
+// everyInterface reports whether a host to listen at stands for all of the machine's.
+func everyInterface(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "" || err == nil && ip.IsUnspecified()
 }
 
 // rotate replaces the secret, of the running hone or, when none runs, in the data
