@@ -48,7 +48,7 @@ func VerdictOf(c *gin.Context) Verdict {
 
 const (
 	unknownCaller = "hone's /api and /metrics want a token (Authorization: Bearer TOKEN): commands on hone's machine find it in the data directory, so give the right --data-dir and run them as its owner; from elsewhere set HONE_ADMIN_TOKEN"
-	onlyReads = "this token only reads; HONE_ADMIN_TOKEN may do this"
+	onlyReads     = "this token only reads; HONE_ADMIN_TOKEN may do this"
 )
 
 func (g *Gate) refuse(c *gin.Context) {
