@@ -66,13 +66,6 @@ func (n *network) heal() {
 	n.fates, n.slow, n.failing, n.stuck = nil, span{}, span{}, span{}
 }
 
-// quiet reports whether all goes well at the moment.
-func (n *network) quiet() bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return len(n.fates) == 0 && !n.slow.on() && !n.failing.on() && !n.stuck.on() && n.hone != nil && !n.hone.dead.Load()
-}
-
 // excuse counts changes that hone need not have heard of.
 func (n *network) excuse(p event.ProjectID, changes int) {
 	n.mu.Lock()
@@ -187,7 +180,7 @@ func (n toHone) fateful(r *http.Request, body []byte, f fate) (*http.Response, e
 // post sends a webhook later, as it was or forged.
 func (n *network) post(body []byte, after time.Duration) {
 	n.late.Go(func() {
-		time.Sleep(after)
+		_ = pass(context.Background(), after)
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		req, err := http.NewRequestWithContext(ctx, http.MethodPost, honeAt+"/webhook", bytes.NewReader(body))

@@ -42,7 +42,7 @@ func TestSimulation(t *testing.T) {
 		}
 		done++
 	}
-	fmt.Printf("simulated seeds %d to %d in %v\n", *firstFlag, *firstFlag+done-1, time.Since(began).Round(time.Second)) //nolint:forbidigo // which seeds is worth knowing of a run that passes too
+	fmt.Printf("simulated seeds %d to %d in %v; %s\n", *firstFlag, *firstFlag+done-1, time.Since(began).Round(time.Second), replay(*firstFlag)) //nolint:forbidigo // which seeds is worth knowing of a run that passes too
 }
 
 func replay(seed uint64) string {
@@ -58,8 +58,7 @@ func silent(string, ...any) {}
 // symptomsOf plays one seed and returns what was not as it must be.
 func symptomsOf(t *testing.T, seed uint64, kinds []kind, say func(string, ...any)) (symptoms []string) {
 	t.Helper()
-	w := play(t, seed, kinds, say)
-	return w.symptoms
+	return play(t, seed, kinds, say).symptoms
 }
 
 func play(t *testing.T, seed uint64, kinds []kind, say func(string, ...any)) (w *world) {
