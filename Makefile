@@ -73,7 +73,7 @@ test-e2e: ## against a real Label Studio, started and stopped here; E2E_RUN=Test
 	@rm -rf "$(E2E_DIR)" && mkdir -p "$(E2E_DIR)" # a fresh database each time
 	scripts/label-studio run --dir "$(E2E_DIR)" --port 0 -- bash -c " \
 		go test -tags e2e -count 1 -p 1 -timeout 15m -run '$(E2E_RUN)' $(E2E_PACKAGES) && \
-		go test -tags e2e -count 1 -timeout 20m -run '$(E2E_RUN)' -v ./e2e"
+		go test -tags e2e -count 1 -timeout 40m -run '$(E2E_RUN)' -v ./e2e"
 
 .PHONY: bench
 bench: ## benchmarks, BENCH=. BENCHTIME=1s
