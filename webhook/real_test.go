@@ -55,7 +55,9 @@ func TestRealLabelStudioAsBackend(t *testing.T) {
 	ctx := t.Context()
 	r := newRig(t, withBasic)
 	r.hone.versionsOf = map[event.ProjectID][]string{p: {"hone-1"}}
-	backend := labelstudio.BackendWrite{Project: p, URL: r.serve(t), Title: "Hone", User: "ls", Password: "pw"}
+	at := r.serve(t)
+	// As it is pasted: the webhook that Label Studio makes has the password too.
+	backend := labelstudio.BackendWrite{Project: p, URL: labelstudio.WithUserInfo(at, "ls", "pw"), Title: "Hone"}
 
 	r.hone.setup = func(context.Context, SetupInfo) (string, error) {
 		return "", fmt.Errorf("%w: no <Choices> here that hone can learn", ErrUnusable)
@@ -65,7 +67,7 @@ func TestRealLabelStudioAsBackend(t *testing.T) {
 	}
 	r.hone.setup = nil
 	wrong := backend
-	wrong.Password = "wrong"
+	wrong.URL = labelstudio.WithUserInfo(at, "ls", "wrong")
 	if _, err := ls.AddBackend(ctx, wrong); err == nil || !strings.Contains(err.Error(), "authentication parameters") {
 		t.Errorf("the user is not told that the password is wrong: %v", err)
 	}
@@ -77,7 +79,7 @@ func TestRealLabelStudioAsBackend(t *testing.T) {
 	if b.State != "CO" || b.ModelVersion != "hone-1" {
 		t.Errorf("backend: %+v", b)
 	}
-	if info := r.hone.setups[len(r.hone.setups)-1]; info.Project != p || info.LabelConfig != realConfig || info.BackendURL != backend.URL {
+	if info := r.hone.setups[len(r.hone.setups)-1]; info.Project != p || info.LabelConfig != realConfig || info.BackendURL != at {
 		t.Errorf("setup: %+v", info)
 	}
 
