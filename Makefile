@@ -66,7 +66,7 @@ fuzz: ## each fuzz target for FUZZTIME (3s)
 # Nothing is simulated twice by chance: the seeds are those from SEED on.
 .PHONY: simulate
 simulate: ## a whole hone and all that may happen to it, for SIMTIME (5m) from SEED (1) on; KINDS=all
-	CGO_ENABLED=0 go test -count 1 -timeout 0 -run 'TestSimulation$$' ./cmd/hone -simtime $(SIMTIME) -first $(SEED) -kinds '$(KINDS)' -v
+	CGO_ENABLED=0 go test -count 1 -timeout 0 -run '^TestSimulation' ./cmd/hone -simtime $(SIMTIME) -first $(SEED) -kinds '$(KINDS)' -v
 
 .PHONY: soak
 soak: ## simulate for SIMTIME=8h from SEED on; by default for an hour, from today's date on

@@ -4,7 +4,6 @@ import (
 	"flag"
 	"fmt"
 	"runtime"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -81,24 +80,4 @@ func play(t *testing.T, seed uint64, kinds []kind, say func(string, ...any)) (w 
 		}
 	})
 	return w
-}
-
-// A seed that is played twice does the same twice.
-func TestSimulationReplays(t *testing.T) {
-	kinds, err := kindsOf(*kindsFlag)
-	if err != nil {
-		t.Fatal(err)
-	}
-	seed := max(*seedFlag, 1)
-	first := play(t, seed, kinds, silent)
-	second := play(t, seed, kinds, silent)
-	a, b := first.history(), second.history()
-	for i := range min(len(a), len(b)) {
-		if a[i] != b[i] {
-			t.Fatalf("seed %d differs after %d of %d steps:\n%s\n%s", seed, i, len(a), a[i], b[i])
-		}
-	}
-	if len(a) != len(b) {
-		t.Fatalf("seed %d: %d steps, then %d:\n%s", seed, len(a), len(b), strings.Join(a, "\n"))
-	}
 }
