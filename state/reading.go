@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/fault"
 )
 
 // read merges what was read from Label Studio. It stands, whatever the dates, over
@@ -121,6 +122,9 @@ func (m *merge) readAnnotation(a event.Annotation, from uint64) (bool, error) {
 	slot, err := m.annotation(a.ID)
 	if err != nil {
 		return false, err
+	}
+	if fault.On(fault.Tombstone) && slot.now.deleted {
+		return false, nil
 	}
 	lost, err := m.lost(slot)
 	if err != nil {

@@ -21,7 +21,7 @@ func TestSimulationFinds(t *testing.T) {
 		kinds string
 	}{
 		{fault.CursorAlone, ""},
-		{fault.Tombstone, "+forgery"}, // in the code until a reading beats what was heard
+		{fault.Tombstone, "+forgery"},
 		{fault.LostRetry, ""},
 		{fault.WrongProject, ""},
 		{fault.OldSnapshot, ""},

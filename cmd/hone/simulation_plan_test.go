@@ -73,10 +73,10 @@ var allKinds = []kind{
 	{name: "kill", weight: 4, fault: true, do: (*world).powerCut},
 
 	{name: "backup", weight: 2, do: func(w *world, _ *rand.Rand) { w.backup = w.studio.Backup() }},
-	{name: "restore", weight: 2, fault: true, off: "a reading does not beat a tombstone yet", do: (*world).restore},
-	{name: "clock", weight: 2, fault: true, off: "a reading does not beat a later date yet", do: (*world).wrongClock},
-	{name: "forgery", weight: 2, fault: true, off: "a reading does not beat a tombstone yet", do: (*world).forge},
-	{name: "retrain", weight: 2, off: "a retrain is not a function of the labels yet", do: (*world).retrain},
+	{name: "restore", weight: 2, fault: true, off: "the sampler does not see yet that Label Studio holds other predictions after it", do: (*world).restore},
+	{name: "clock", weight: 2, fault: true, do: (*world).wrongClock},
+	{name: "forgery", weight: 2, fault: true, do: (*world).forge},
+	{name: "retrain", weight: 2, do: (*world).retrain},
 	{name: "disk-stuck", weight: 2, fault: true, off: "projects have no lanes of their own yet", do: (*world).holdUpDisk},
 }
 

@@ -62,6 +62,9 @@ func (s *Server) backendRow(b *backend) obj {
 
 // call asks a backend; the lock is not held.
 func (s *Server) call(b *backend, method, path string, body any, limit time.Duration) (obj, error) {
+	var as backend // it may be changed meanwhile
+	s.locked(func() { as = *b })
+	b = &as
 	raw, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
