@@ -54,7 +54,7 @@ test: ## everything: lint, unit tests, fuzzing, simulation, end to end; quick th
 
 .PHONY: test-unit
 test-unit: ## unit tests with the race detector; PACKAGES=./state/...
-	CGO_ENABLED=1 go test -race -timeout 20m $(PACKAGES)
+	CGO_ENABLED=1 go test -race -timeout 40m $(PACKAGES)
 ifeq ($(PACKAGES),./...)
 	CGO_ENABLED=0 go test -timeout 20m -run TestRealTexts ./learner # too slow under the race detector
 endif
