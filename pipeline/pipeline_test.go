@@ -176,7 +176,11 @@ func TestStopLetsAHandlerFinish(t *testing.T) {
 	r := newRig(t, pipeline.Options{})
 	r.publish(changes(1, 3)...)
 	started, finish := make(chan struct{}), make(chan struct{})
+	calls := 0
 	r.Handle("g", event.Changes, 2, func(ctx context.Context, _ []event.Event, _ event.Cursor) error {
+		if calls++; calls > 1 {
+			return pipeline.MarkPassing(errAgain) // the stop may begin only after that
+		}
 		close(started)
 		<-finish
 		return ctx.Err()
