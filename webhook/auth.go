@@ -61,6 +61,7 @@ func (s *Server) refuseUnsigned(c *gin.Context) {
 	}
 	s.metrics.refused.WithLabelValues(refusedAuth).Inc()
 	c.Header("WWW-Authenticate", `Basic realm="hone"`)
+	drain(c.Request, unsignedBytes*8) // else Label Studio may see its connection break in place of the answer
 	fail(c, http.StatusUnauthorized, "the secret is missing or wrong; `hone connect` puts it into Label Studio's webhooks")
 }
 

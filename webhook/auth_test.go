@@ -159,8 +159,8 @@ func TestUnsignedEventsOfAnUnregisteredProjectAreAReasonToAsk(t *testing.T) {
 			if w := r.direct(http.MethodPost, "/webhook", body); w.Code != http.StatusOK {
 				t.Fatalf("answer: %d %s", w.Code, w.Body)
 			}
+			synctest.Wait() // the first one is paid for at once
 		}
-		synctest.Wait() // the first one is paid for at once
 		if got := r.memory.lines(t); !slices.Equal(got, []string{"reconcile 3 full"}) {
 			t.Fatalf("at once: %q", got)
 		}
