@@ -149,7 +149,9 @@ func TestCommandsAboutARunningHone(t *testing.T) {
 		s.DropWebhooks(1)
 		task, topic := s.next(p)
 		s.annotate(task, topic)
-		assert.Equal(t, "project 1: 1 missed changes found, 2 labels\n", h.ok("reconcile"))
+		// One that was under way may find it before.
+		assert.Regexp(t, `^project 1: [01] missed changes found, 2 labels\n$`, h.ok("reconcile"))
+		assert.EqualValues(t, 1, h.status(p).MissedFound)
 		var rejected *silentError
 		_, err := h.cmd("doctor")
 		if err != nil {

@@ -89,7 +89,7 @@ func TestLabelStudiosWordIsFinal(t *testing.T) {
 	}
 	h.forge(fmt.Sprintf(`{"action":"ANNOTATION_UPDATED","annotation":{"id":%d,"task":%d,"result":[],"updated_at":"9999-01-01T00:00:00Z"},%s}`, annotation, task, project))
 	assert.NotEqual(t, truth, h.contents(p), "it counts until Label Studio is read")
-	assert.Equal(t, "project 1: 1 missed changes found, 8 labels\n", h.ok("reconcile"))
+	assert.Regexp(t, `^project 1: [01] missed changes found, 8 labels\n$`, h.ok("reconcile")) // one under way may find it before
 	assert.Equal(t, truth, h.contents(p))
 
 	h.forge(fmt.Sprintf(`{"action":"ANNOTATION_UPDATED","annotation":{"id":%d,"task":%d,"result":[],"updated_at":"9998-01-01T00:00:00Z"},%s}`, annotation, task, project))
