@@ -146,11 +146,14 @@ func forwarded(r *http.Request) bool {
 // ownHost reports whether a Host header names this machine.
 func (g *Gate) ownHost(host string) bool {
 	name := hostName(host)
-	if name == "localhost" || slices.Contains(g.hosts, name) {
-		return true
-	}
-	ip, err := netip.ParseAddr(name)
-	return err == nil && ip.Unmap().IsLoopback()
+	return IsLoopbackName(name) || slices.Contains(g.hosts, name)
+}
+
+// IsLoopbackName reports whether a host, a name in lower case or an address, is this
+// machine, whoever reads it.
+func IsLoopbackName(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
 }
 
 // hostName is the name or address of a Host header, in lower case, without port,

@@ -1,6 +1,10 @@
 package config
 
-import "strings"
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+)
 
 // List is several values in one text, separated by commas.
 type List string
@@ -19,4 +23,21 @@ func (l List) Values() []string {
 		}
 	}
 	return out
+}
+
+// Prefixes reads the values as addresses and networks.
+func (l List) Prefixes() ([]netip.Prefix, error) {
+	var out []netip.Prefix
+	for _, v := range l.Values() {
+		p, err := netip.ParsePrefix(v)
+		if err != nil {
+			ip, err := netip.ParseAddr(v)
+			if err != nil {
+				return nil, fmt.Errorf("%q is neither an address nor a network", v)
+			}
+			p = netip.PrefixFrom(ip, ip.BitLen())
+		}
+		out = append(out, p)
+	}
+	return out, nil
 }

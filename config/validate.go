@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"net"
-	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
@@ -101,12 +100,9 @@ func (k *checker) server() {
 		k.bad(strings.ContainsAny(h, "/@ ") || strings.Contains(h, "://"), "allowed_hosts", "holds something that is not a host name",
 			`write names without scheme and path, such as "hone.example"`)
 	}
-	for _, p := range c.TrustedProxies.Values() {
-		_, asNet := netip.ParsePrefix(p)
-		_, asAddr := netip.ParseAddr(p)
-		k.bad(asNet != nil && asAddr != nil, "trusted_proxies", "holds something that is neither an address nor a network",
-			`write addresses and networks, such as "127.0.0.1, 10.0.0.0/8"`)
-	}
+	_, err := c.TrustedProxies.Prefixes()
+	k.bad(err != nil, "trusted_proxies", "holds something that is neither an address nor a network",
+		`write addresses and networks, such as "127.0.0.1, 10.0.0.0/8"`)
 
 	k.bad(c.BasicAuth.User != "" && !c.BasicAuth.Password.IsSet(), "basic_auth.password",
 		"is empty while basic_auth.user is set", "set both, or neither")

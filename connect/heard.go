@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -176,11 +175,7 @@ func (l *Link) listed(ctx context.Context, c *labelstudio.Client, s Setup) error
 // isLoopbackHost reports whether an address names this machine, whoever reads it.
 func isLoopbackHost(address string) bool {
 	u, err := url.Parse(address)
-	if err != nil {
-		return false
-	}
-	ip, err := netip.ParseAddr(u.Hostname())
-	return strings.EqualFold(u.Hostname(), "localhost") || (err == nil && ip.Unmap().IsLoopback())
+	return err == nil && access.IsLoopbackName(strings.ToLower(u.Hostname()))
 }
 
 // cause is an error without the request around it: the address is named already.

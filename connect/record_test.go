@@ -18,6 +18,15 @@ import (
 // strict asks Label Studio's calls for the secret, as everywhere but on loopback.
 func (r *rig) strict() { r.locked(func() { r.open = false }) }
 
+// restarted forgets what hone has heard since its start.
+func (r *rig) restarted() {
+	r.Link.mu.Lock()
+	clear(r.Link.hosts)
+	clear(r.Link.records)
+	r.Link.mu.Unlock()
+	r.drain()
+}
+
 // withSecret is an address of hone with the current secret, as `hone secret` prints it.
 func (r *rig) withSecret() string {
 	p := r.keys.Backend()
@@ -87,11 +96,7 @@ func TestRegistrationWithoutTheSecretIsMended(t *testing.T) {
 			r := newRig(t, nil)
 			old(r)
 			r.strict()
-			r.Link.mu.Lock()
-			clear(r.Link.hosts) // hone was restarted
-			clear(r.Link.records)
-			r.Link.mu.Unlock()
-			r.drain()
+			r.restarted()
 			r.Expect(r.project)
 			assert.True(t, r.Unregistered(r.project))
 			assert.True(t, r.Unregistered(0))
@@ -228,11 +233,7 @@ func TestRegistrationsOfALostDirectoryAreFound(t *testing.T) {
 			r := newRig(t, nil)
 			add(r)
 			r.strict()
-			r.Link.mu.Lock()
-			clear(r.Link.hosts)
-			clear(r.Link.records)
-			r.Link.mu.Unlock()
-			r.drain()
+			r.restarted()
 			r.running()
 			r.Check(true)
 			r.eventually("the registration is mended", r.connected)

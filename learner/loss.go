@@ -56,7 +56,6 @@ func (l *Learner) reload(now time.Time) (did bool) {
 			l.lose(id, err)
 			continue
 		}
-		l.found(id)
 		if p != nil {
 			l.publish(p)
 			l.beginRetrain(p)

@@ -162,11 +162,11 @@ func (a *app) wireLabelStudio(ctx context.Context) (err error) {
 	a.recon, err = reconcile.New(reconcile.Options{
 		Index: a.store, Marks: a.store, Log: position{a.blog}, Publisher: a.pipe, Logger: a.part("reconcile"), Registerer: a.registry,
 	})
-	if c, none := a.link.Client(); none == nil && err == nil {
-		a.recon.SetSource(c)
-	}
 	if err != nil {
 		return err
+	}
+	if c, none := a.link.Client(); none == nil {
+		a.recon.SetSource(c)
 	}
 	known, err := a.known(ctx)
 	a.link.Expect(known...)

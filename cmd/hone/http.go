@@ -124,9 +124,9 @@ func (a *app) wireHTTP() (err error) {
 	if err != nil {
 		return err
 	}
-	proxies, err := prefixes(a.cfg.TrustedProxies.Values())
+	proxies, err := a.cfg.TrustedProxies.Prefixes()
 	if err != nil {
-		return err
+		return fmt.Errorf("trusted_proxies: %w", err)
 	}
 	a.hook, err = webhook.New(webhook.Options{
 		Publisher: a.pipe, Predictor: a.learner, Projects: projects{a}, Adopter: adopter{a},
@@ -142,20 +142,16 @@ func (a *app) wireHTTP() (err error) {
 		Projects: apiProjects{a}, Publisher: publisher{a.pipe}, DeadLetters: letters{a.pipe}, Connector: connector{a}, Backup: a.store,
 		Secrets: secrets{a}, Metrics: promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{}), Ready: a.readiness,
 	}
-	limit := connLimit(openFiles(), len(a.ports))
-	first := a.hook.Engine()
-	a.engines = append(a.engines, first)
-	own.RegisterProbes(first)
-	if len(a.ports) == 1 {
-		own.Register(first)
-	} else {
-		second := a.hook.Bare(a.gate(a.ports[1]))
-		a.engines = append(a.engines, second)
-		own.RegisterProbes(second)
-		own.Register(second)
-		a.ports[1].prepare(second, secure, limit, a.part("http"))
+	a.engines = append(a.engines, a.hook.Engine())
+	if len(a.ports) > 1 {
+		a.engines = append(a.engines, a.hook.Bare(a.gate(a.ports[1])))
 	}
-	a.ports[0].prepare(first, secure, limit, a.part("http"))
+	own.Register(a.engines[len(a.engines)-1])
+	limit := connLimit(openFiles(), len(a.ports))
+	for i, e := range a.engines {
+		own.RegisterProbes(e)
+		a.ports[i].prepare(e, secure, limit, a.part("http"))
+	}
 	return nil
 }
 
@@ -172,21 +168,4 @@ func (a *app) serverTLS() (*tls.Config, error) {
 	return netguard.LoadServer(a.cfg.TLS.Cert, a.cfg.TLS.Key, func(err error) {
 		a.log.WithError(err).Warn("the certificate (tls.cert, tls.key) cannot be read again; hone goes on with the one it has")
 	})
-}
-
-// prefixes reads addresses and networks.
-func prefixes(texts []string) ([]netip.Prefix, error) {
-	out := make([]netip.Prefix, 0, len(texts))
-	for _, t := range texts {
-		p, err := netip.ParsePrefix(t)
-		if err != nil {
-			ip, err := netip.ParseAddr(t)
-			if err != nil {
-				return nil, fmt.Errorf("trusted_proxies: %q is neither an address nor a network", t)
-			}
-			p = netip.PrefixFrom(ip, ip.BitLen())
-		}
-		out = append(out, p)
-	}
-	return out, nil
 }

@@ -98,7 +98,7 @@ var _ api.Secrets = secrets{}
 func (s secrets) Rotate() error {
 	if err := s.keys.Rotate(); err != nil {
 		if errors.Is(err, access.ErrConfigured) {
-			return conflict{err}
+			return withStatus{err, http.StatusConflict}
 		}
 		return err
 	}
@@ -115,8 +115,3 @@ func (s secrets) Rotation() api.Rotation {
 	}
 	return out
 }
-
-type conflict struct{ error }
-
-func (conflict) HTTPStatus() int { return http.StatusConflict }
-func (c conflict) Unwrap() error { return c.error }

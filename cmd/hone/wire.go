@@ -223,15 +223,19 @@ var _ api.Publisher = publisher{}
 func (p publisher) Publish(ctx context.Context, events ...event.Event) error {
 	err := p.Pipeline.Publish(ctx, events...)
 	if errors.Is(err, boltlog.ErrStorage) {
-		return unavailable{err}
+		return withStatus{err, http.StatusServiceUnavailable}
 	}
 	return err
 }
 
-type unavailable struct{ error }
+// withStatus is an error with the status that hone's API answers.
+type withStatus struct {
+	error
+	status int
+}
 
-func (unavailable) HTTPStatus() int { return http.StatusServiceUnavailable }
-func (u unavailable) Unwrap() error { return u.error }
+func (e withStatus) HTTPStatus() int { return e.status }
+func (e withStatus) Unwrap() error   { return e.error }
 
 func (c connector) Doctor(ctx context.Context, id event.ProjectID) (api.Report, error) {
 	return c.link.Doctor(ctx, id)
