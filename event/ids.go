@@ -37,4 +37,8 @@ type Cursor struct {
 	Topic  Topic
 	Group  string
 	Offset uint64
+	// Lane is not 0 where the group follows the topic project by project: then only
+	// this project's entries up to Offset are handled, and all projects' up to Base.
+	Lane ProjectID
+	Base uint64
 }

@@ -40,7 +40,7 @@ type consumer struct {
 
 func (c *consumer) run(ctx context.Context) {
 	for ctx.Err() == nil {
-		news := c.log.wait(c.topic)
+		news := c.log.News(c.topic)
 		if !c.lease.acquire(ctx) {
 			return
 		}
@@ -87,7 +87,7 @@ func (c *consumer) deliver(ctx context.Context, e Entry) {
 	case <-msg.Acked():
 	case <-msg.Nacked():
 		cancel()
-		pause := c.log.opts.backoff(c.lease.failures)
+		pause := c.log.Backoff(c.lease.failures)
 		c.lease.failures++
 		sleep(ctx, pause)
 		return
@@ -117,12 +117,13 @@ func (c *consumer) insist(ctx context.Context, what string, fn func() error) {
 			c.log.opts.Logger.Error(fmt.Sprintf("cannot %s, trying again", what), err,
 				watermill.LogFields{"topic": c.topic, "group": c.group, "failures": failures + 1})
 		}
-		sleep(ctx, c.log.opts.backoff(failures))
+		sleep(ctx, c.log.Backoff(failures))
 	}
 }
 
-// backoff is the pause after the given number of earlier failures.
-func (o Options) backoff(failures int) time.Duration {
+// Backoff is the pause after the given number of earlier failures.
+func (l *Log) Backoff(failures int) time.Duration {
+	o := l.opts
 	d := o.MinBackoff
 	for range failures {
 		if d >= o.MaxBackoff/2 {

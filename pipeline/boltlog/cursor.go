@@ -56,25 +56,42 @@ func (l *Log) Register(topic, group string) error {
 	return nil
 }
 
-// AdvanceTx moves a group's cursor forward inside the caller's transaction, and
-// deletes entries that every group has handled. A cursor that is already there
-// or further stays. Moving past the end of the log is an error.
+// AdvanceTx moves a group's cursor, or the position of one of its lanes, forward
+// inside the caller's transaction, and deletes entries that every group has handled.
+// One that is already there or further stays. Moving past the end of the log is an
+// error.
 func (l *Log) AdvanceTx(tx *bbolt.Tx, c event.Cursor) error {
-	topic := string(c.Topic)
 	if err := checkName("group", c.Group); err != nil {
 		return err
 	}
-	b := tx.Bucket(entriesBucket).Bucket([]byte(topic))
-	if b == nil || c.Offset > b.Sequence() {
-		return fmt.Errorf("advance group %s of topic %s to %d: the log does not reach that far", c.Group, topic, c.Offset)
+	if err := l.reaches(tx, c, c.Offset); err != nil {
+		return err
 	}
-	if at, ok := cursor(tx, topic, c.Group); ok && at >= c.Offset {
+	if c.Lane != 0 {
+		return l.advanceLane(tx, c)
+	}
+	if at, ok := cursor(tx, string(c.Topic), c.Group); ok && at >= c.Offset {
 		return nil
 	}
+	return l.moveCursor(tx, c)
+}
+
+func (l *Log) reaches(tx *bbolt.Tx, c event.Cursor, offset uint64) error {
+	if b := tx.Bucket(entriesBucket).Bucket([]byte(c.Topic)); b == nil || offset > b.Sequence() {
+		return fmt.Errorf("advance group %s of topic %s to %d: the log does not reach that far", c.Group, c.Topic, offset)
+	}
+	return nil
+}
+
+func (l *Log) moveCursor(tx *bbolt.Tx, c event.Cursor) error {
+	topic := string(c.Topic)
 	if err := putCursor(tx, topic, c.Group, c.Offset); err != nil {
 		return err
 	}
-	if err := truncate(b, lowest(tx, topic)); err != nil {
+	if err := passLanes(tx, c); err != nil {
+		return err
+	}
+	if err := truncate(tx.Bucket(entriesBucket).Bucket([]byte(topic)), lowest(tx, topic)); err != nil {
 		return fmt.Errorf("%w: truncate topic %s: %w", ErrStorage, topic, err)
 	}
 	return nil
@@ -83,8 +100,8 @@ func (l *Log) AdvanceTx(tx *bbolt.Tx, c event.Cursor) error {
 // Advance is AdvanceTx in a transaction of its own; it writes nothing when the
 // cursor is already there.
 func (l *Log) Advance(c event.Cursor) error {
-	at, err := l.Cursor(string(c.Topic), c.Group)
-	if err != nil || at >= c.Offset {
+	done, err := l.passed(c)
+	if err != nil || done {
 		return err
 	}
 	return l.Update(func(tx *bbolt.Tx) error { return l.AdvanceTx(tx, c) })

@@ -89,7 +89,7 @@ type groupKey struct{ topic, group string }
 func New(db *bbolt.DB, opts Options) (*Log, error) {
 	opts = opts.withDefaults()
 	err := db.Update(func(tx *bbolt.Tx) error {
-		for _, name := range [][]byte{entriesBucket, cursorsBucket} {
+		for _, name := range [][]byte{entriesBucket, cursorsBucket, lanesBucket} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 				return err
 			}
@@ -201,6 +201,9 @@ func (l *Log) appendTx(tx *bbolt.Tx, topic string, values [][]byte) (uint64, err
 	return last, nil
 }
 
+// Closed returns a channel that is closed when the log is.
+func (l *Log) Closed() <-chan struct{} { return l.ctx.Done() }
+
 // RemoveTx deletes one entry and reports whether it was there. It is meant for
 // topics that no group follows, since it leaves a hole in the numbering.
 func (l *Log) RemoveTx(tx *bbolt.Tx, topic string, offset uint64) (bool, error) {
@@ -214,9 +217,9 @@ func (l *Log) RemoveTx(tx *bbolt.Tx, topic string, offset uint64) (bool, error) 
 	return true, nil
 }
 
-// wait returns a channel that is closed at the next commit that adds to the
+// News returns a channel that is closed at the next commit that adds to the
 // topic. Take it before looking, so that nothing is missed in between.
-func (l *Log) wait(topic string) <-chan struct{} {
+func (l *Log) News(topic string) <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	ch, ok := l.news[topic]
