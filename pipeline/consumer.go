@@ -24,9 +24,28 @@ type consumer struct {
 	// by one, or each of those before the bad one would fail in a batch again.
 	soloUntil uint64
 	failures  int
-	// tries counts how often the entry tried was handled in vain.
-	tried uint64
-	tries int
+	tries     tries
+}
+
+// tries counts how often an entry was handled in vain.
+type tries struct {
+	offset uint64
+	n      int
+}
+
+// judge counts the tries of an entry whose error may or may not pass, and calls it
+// permanent after the last.
+func (t *tries) judge(at uint64, err error) error {
+	if err == nil || Passing(err) || Permanent(err) {
+		return err
+	}
+	if t.offset != at {
+		t.offset, t.n = at, 0
+	}
+	if t.n++; t.n < maxTries {
+		return err
+	}
+	return MarkPermanent(fmt.Errorf("tried %d times: %w", t.n, err))
 }
 
 // delivery is what the middleware around a handler learns from inside.
@@ -63,12 +82,12 @@ func (c *consumer) handle(msg *message.Message) error {
 	err = c.call(msg.Context(), batch, last)
 	if len(batch) > 1 && err != nil && !Passing(err) {
 		c.soloUntil = last
-		c.report(c.logger.WithField("events", len(batch)), err).Warn("a batch cannot be handled, handling its events one by one")
+		report(c.logger.WithField("events", len(batch)), err).Warn("a batch cannot be handled, handling its events one by one")
 		batch, last = batch[:1:1], at
 		err = c.call(msg.Context(), batch, last)
 	}
 	if err != nil {
-		return c.judged(at, err)
+		return c.tries.judge(at, err)
 	}
 	// Most handlers have committed it themselves; then this writes nothing.
 	if err := c.p.log.Advance(c.cursor(last)); err != nil {
@@ -76,21 +95,6 @@ func (c *consumer) handle(msg *message.Message) error {
 	}
 	d.handled = batch
 	return nil
-}
-
-// judged counts the tries of an entry whose error may or may not pass, and calls it
-// permanent after the last.
-func (c *consumer) judged(at uint64, err error) error {
-	if Passing(err) || Permanent(err) {
-		return err
-	}
-	if c.tried != at {
-		c.tried, c.tries = at, 0
-	}
-	if c.tries++; c.tries < maxTries {
-		return err
-	}
-	return MarkPermanent(fmt.Errorf("tried %d times: %w", c.tries, err))
 }
 
 func (c *consumer) call(ctx context.Context, batch []event.Event, last uint64) error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -32,6 +33,17 @@ type rig struct {
 	// ended is closed when Run has returned, with err.
 	ended chan struct{}
 	err   error
+	mu    sync.Mutex // a test's own
+}
+
+// eventually waits for a condition.
+func eventually(tb testing.TB, ok func() bool) {
+	tb.Helper()
+	for begin := time.Now(); !ok(); runtime.Gosched() {
+		if time.Since(begin) > patience {
+			tb.Fatal("waited in vain")
+		}
+	}
 }
 
 // caughtUp is closed when group g has handled every change, or when the log is

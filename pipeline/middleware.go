@@ -48,7 +48,7 @@ func (c *consumer) refuse(next message.HandlerFunc) message.HandlerFunc {
 		if c.p.work.Err() == nil {
 			c.failures++
 			if c.failures&(c.failures-1) == 0 { // the 1st, 2nd, 4th, 8th …
-				c.report(c.logger.WithField("failures", c.failures), err).Warn("handling failed, trying again")
+				report(c.logger.WithField("failures", c.failures), err).Warn("handling failed, trying again")
 			}
 		}
 		if fault.On(fault.LostRetry) {
@@ -103,7 +103,7 @@ func (c *consumer) bury(next message.HandlerFunc) message.HandlerFunc {
 			return nil, putErr
 		}
 		deliveryOf(msg).buried = true
-		c.report(c.logger.WithField("offset", at), err).Error("an event cannot be handled and went to the dead letters")
+		report(c.logger.WithField("offset", at), err).Error("an event cannot be handled and went to the dead letters")
 		return nil, nil
 	}
 }
@@ -132,7 +132,7 @@ func (c *consumer) timeout(next message.HandlerFunc) message.HandlerFunc {
 }
 
 // report adds an error to a log line, and the stack of a panic.
-func (c *consumer) report(l *logrus.Entry, err error) *logrus.Entry {
+func report(l *logrus.Entry, err error) *logrus.Entry {
 	var p *panicError
 	if errors.As(err, &p) {
 		l = l.WithField("stack", p.stack)

@@ -1,7 +1,8 @@
 // Package pipeline moves events: it publishes them durably to the log and runs
 // their handlers, with retries, dead letters and metrics in one place.
 //
-// What holds for a handler:
+// A topic is followed by Handle, all of it in order, or by HandleLanes, project by
+// project. What holds for a handler, in the latter case within each project:
 //   - It sees every event of its topic at least once and in order, and never two
 //     batches at a time. Handling an event twice must be harmless.
 //   - An error of the disk, the network or of stopping (Passing) brings the same
@@ -27,6 +28,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
 	"go.etcd.io/bbolt"
+	"golang.org/x/sync/errgroup"
 )
 
 // ErrStorage is wrapped by errors of the disk, a full one for example. Nothing
@@ -65,8 +67,10 @@ type Pipeline struct {
 
 	mu        sync.Mutex
 	consumers []*consumer
+	laned     []*lanes
 	stopping  bool
 	inFlight  sync.WaitGroup
+	running   chan struct{} // closed once every handler is subscribed
 
 	// work ends when handlers have to give up.
 	work     context.Context //nolint:containedctx // the pipeline's lifetime, not a call's
@@ -81,7 +85,7 @@ func New(log *boltlog.Log, o Options) (*Pipeline, error) {
 	if o.CloseTimeout <= 0 {
 		o.CloseTimeout = 10 * time.Second
 	}
-	p := &Pipeline{log: log, opts: o, logger: o.Logger}
+	p := &Pipeline{log: log, opts: o, logger: o.Logger, running: make(chan struct{})}
 	if p.logger == nil {
 		silent := logrus.New()
 		silent.SetOutput(io.Discard)
@@ -169,6 +173,12 @@ func (p *Pipeline) Handle(group string, topic event.Topic, maxBatch int, h Handl
 		AddMiddleware(c.detach, c.refuse, c.measure, c.bury, recovered, c.timeout)
 }
 
+func (p *Pipeline) allLaned() []*lanes {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.laned)
+}
+
 func (p *Pipeline) all() []*consumer {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -181,19 +191,19 @@ func (p *Pipeline) all() []*consumer {
 func (p *Pipeline) Run(ctx context.Context) error {
 	defer p.stopWork()
 	// All groups first: from here on nothing is deleted that one of them needs.
-	for _, c := range p.all() {
-		if err := p.log.Register(string(c.topic), c.group); err != nil {
-			return err
-		}
+	if err := p.register(); err != nil {
+		return err
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- p.router.Run(context.WithoutCancel(ctx)) }()
+	follow, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	ended := p.follow(follow)
 	// The router must have started before it can be closed.
 	select {
 	case <-p.router.Running():
 	case err := <-ended:
 		return fmt.Errorf("start the pipeline: %w", err)
 	}
+	close(p.running)
 	var early error
 	select {
 	case <-ctx.Done():
@@ -207,6 +217,7 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	p.mu.Lock()
 	p.stopping = true
 	p.mu.Unlock()
+	stop()
 	err := p.router.Close()
 	// The router does not wait for an event that was handed over while it closed.
 	idle := make(chan struct{})
@@ -222,6 +233,44 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	}
 }
 
+// register has nothing be deleted from now on that some group needs, and reads how far
+// lanes are.
+func (p *Pipeline) register() error {
+	for _, c := range p.all() {
+		if err := p.log.Register(string(c.topic), c.group); err != nil {
+			return err
+		}
+	}
+	for _, s := range p.allLaned() {
+		if err := p.log.Register(string(s.topic), s.group); err != nil {
+			return err
+		}
+		if err := s.load(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// follow has all handlers follow their topics. What is returned has their error, or nil,
+// when all have ended.
+func (p *Pipeline) follow(ctx context.Context) chan error {
+	var g errgroup.Group
+	g.Go(func() error { return p.router.Run(context.WithoutCancel(ctx)) })
+	for _, s := range p.allLaned() {
+		g.Go(func() error {
+			err := s.run(ctx)
+			if err != nil {
+				_ = p.router.Close() // they end together
+			}
+			return err
+		})
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- g.Wait() }()
+	return ended
+}
+
 // begin reports whether a handler may still start; if so, call p.inFlight.Done
 // when it has ended.
 func (p *Pipeline) begin() bool {
@@ -235,7 +284,7 @@ func (p *Pipeline) begin() bool {
 }
 
 // Running returns a channel that is closed once every handler is subscribed.
-func (p *Pipeline) Running() <-chan struct{} { return p.router.Running() }
+func (p *Pipeline) Running() <-chan struct{} { return p.running }
 
 // Lag is how far a handler's group is behind.
 type Lag struct {
@@ -247,16 +296,25 @@ type Lag struct {
 	Since   time.Time `json:"since,omitzero"`
 }
 
-// Lag returns the lag of every handler, in the order of Handle.
+// Lag returns the lag of every handler, in the order of HandleLanes and Handle.
 func (p *Pipeline) Lag() ([]Lag, error) {
-	all := p.all()
-	lags := make([]Lag, len(all))
-	for i, c := range all {
+	var lags []Lag
+	for _, s := range p.allLaned() {
+		entries, since, running, err := s.lag()
+		if err == nil && !running {
+			entries, since, err = p.log.Lag(string(s.topic), s.group)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("lag of group %s, topic %s: %w", s.group, s.topic, err)
+		}
+		lags = append(lags, Lag{Topic: s.topic, Group: s.group, Entries: entries, Since: since})
+	}
+	for _, c := range p.all() {
 		entries, since, err := p.log.Lag(string(c.topic), c.group)
 		if err != nil {
 			return nil, fmt.Errorf("lag of group %s, topic %s: %w", c.group, c.topic, err)
 		}
-		lags[i] = Lag{Topic: c.topic, Group: c.group, Entries: entries, Since: since}
+		lags = append(lags, Lag{Topic: c.topic, Group: c.group, Entries: entries, Since: since})
 	}
 	return lags, nil
 }
