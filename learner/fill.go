@@ -2,7 +2,6 @@ package learner
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -55,15 +54,19 @@ type filler struct {
 	// The rest belongs to the goroutine.
 	unswept          bool
 	sweepAt, flushed time.Time
+	turn             event.ProjectID // whose texts were encoded last
 }
 
 // fill is what is to do in a project. It is guarded by filler.mu.
 type fill struct {
-	relist  bool                    // look at all tasks and at the label names
-	fresh   []event.TaskID          // look at these
-	tasks   map[event.TaskID]uint64 // hashes of their data
-	missing map[event.TaskID]bool   // tasks with texts to encode; true for labelled ones
-	names   []feature.Need          // label names to encode
+	arrivals
+	failures int                     // of reading its tasks, in a row
+	retryAt  time.Time               // it is left alone until then
+	relist   bool                    // look at all tasks and at the label names
+	fresh    []event.TaskID          // look at these
+	tasks    map[event.TaskID]uint64 // hashes of their data
+	missing  map[event.TaskID]bool   // tasks with texts to encode; true for labelled ones
+	names    []feature.Need          // label names to encode
 	// labelled and rest are the missing ones in order; those that are not missing
 	// any more are skipped.
 	labelled, rest []event.TaskID
@@ -91,7 +94,7 @@ func (f *filler) begin(projects []event.ProjectID) {
 	for _, id := range projects {
 		f.of(id).relist = true
 	}
-	f.l.work.Go(f.run)
+	f.l.spawn(f.run)
 }
 
 func (f *filler) of(id event.ProjectID) *fill {
@@ -171,37 +174,31 @@ func (f *filler) run() {
 const forever = 24 * time.Hour
 
 // round does one piece of work and says how long to wait before the next, 0 for
-// not at all.
+// not at all. An error is the encoder's or the disk's; the trouble of one project is
+// noted with it and keeps no other waiting.
 func (f *filler) round(ctx context.Context) (time.Duration, error) {
-	if err := f.look(ctx); err != nil {
-		return 0, err
-	}
+	f.look(ctx)
 	if pause := f.vectors.pause(); pause > 0 && f.work() {
 		return pause, nil
 	}
-	id, ids, needs, err := f.next(ctx)
-	if err != nil {
-		return 0, err
-	}
-	if len(needs) > 0 {
-		if err := f.encode(ctx, needs); err != nil {
+	batch := f.next(ctx)
+	if len(batch.needs) > 0 {
+		if err := f.encode(ctx, batch.needs); err != nil {
 			return 0, err
 		}
 	}
-	if id != 0 {
-		if err := f.take(ctx, id, ids); err != nil {
-			return 0, err
-		}
+	if batch.project != 0 {
+		f.arrive(batch)
 	}
 	now := time.Now()
-	if f.vectors.waiting() >= flushVectors || now.Sub(f.flushed) > flushEvery || id == 0 {
+	if f.vectors.waiting() >= flushVectors || now.Sub(f.flushed) > flushEvery || batch.project == 0 {
 		if err := f.vectors.flush(ctx); err != nil {
 			return 0, err
 		}
 		f.flushed = now
 	}
-	f.tell(now, id == 0)
-	if id != 0 {
+	f.tell(now, batch.project == 0)
+	if batch.project != 0 {
 		return 0, nil
 	}
 	if f.unswept && now.After(f.sweepAt) {
@@ -210,13 +207,16 @@ func (f *filler) round(ctx context.Context) (time.Duration, error) {
 		}
 		f.sweepAt = time.Now().Add(sweepShare * time.Since(now))
 	}
+	wait := forever
 	if !f.rest() {
-		return 0, nil
+		if wait = f.retryIn(now); wait == 0 {
+			return 0, nil
+		}
 	}
 	if f.unswept {
-		return max(time.Millisecond, time.Until(f.sweepAt)), nil
+		wait = min(wait, max(time.Millisecond, time.Until(f.sweepAt)))
 	}
-	return forever, nil
+	return wait, nil
 }
 
 // work reports whether something is to be encoded.
@@ -236,7 +236,7 @@ func (f *filler) rest() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, p := range f.projects {
-		if p.relist || len(p.fresh) > 0 || len(p.missing) > 0 || len(p.names) > 0 {
+		if p.pending() || p.absorbing {
 			return false
 		}
 	}
@@ -245,6 +245,48 @@ func (f *filler) rest() bool {
 	f.changed = make(chan struct{})
 	return true
 }
+
+// pending reports whether the worker has something to do for the project.
+func (p *fill) pending() bool {
+	return p.relist || len(p.fresh) > 0 || len(p.missing) > 0 || len(p.names) > 0 || p.untold
+}
+
+// retryIn is how long to wait when there is work that cannot be done now: what is being
+// taken in wakes the worker, and projects in trouble have their time. It is 0 when there
+// is other work.
+func (f *filler) retryIn(now time.Time) time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	wait := forever
+	for _, p := range f.projects {
+		if !p.pending() {
+			continue
+		}
+		if !p.retryAt.After(now) {
+			return 0
+		}
+		wait = min(wait, p.retryAt.Sub(now))
+	}
+	return wait
+}
+
+// trouble notes that a project's tasks cannot be read: it is left alone for a while.
+func (f *filler) trouble(id event.ProjectID, err error) {
+	f.l.metrics.encodeFailures.Inc()
+	f.mu.Lock()
+	p := f.of(id)
+	pause := min(retryAfter<<min(p.failures, 10), maxReloadPause)
+	p.failures++
+	p.retryAt = time.Now().Add(pause)
+	n := p.failures
+	f.mu.Unlock()
+	if n&(n-1) == 0 { // the 1st, 2nd, 4th … time
+		f.l.o.Logger.WithError(err).WithField("project", id).Warnf("the texts of a project cannot be read; others go on, and it is tried again in %v", pause)
+	}
+}
+
+// well ends a project's trouble. f.mu is held.
+func (p *fill) well() { p.failures, p.retryAt = 0, time.Time{} }
 
 // encode meets needs, on several cores at once.
 func (f *filler) encode(ctx context.Context, needs []feature.Need) error {
@@ -272,74 +314,4 @@ func (f *filler) encode(ctx context.Context, needs []feature.Need) error {
 	}
 	f.rate += 0.2 * (rate - f.rate)
 	return nil
-}
-
-// next is what to encode next: the project, its tasks and those of their needs that
-// have no vector. No project means that nothing is left; needs may be none, when
-// others brought them. Tasks of none mean the label names.
-func (f *filler) next(ctx context.Context) (event.ProjectID, []event.TaskID, []feature.Need, error) {
-	f.mu.Lock()
-	id, ids, names := f.pick()
-	f.mu.Unlock()
-	if id == 0 || names != nil {
-		return id, nil, names, nil
-	}
-	needs := map[event.TextKey]feature.Need{}
-	s := f.l.snapshot(id)
-	if s == nil {
-		return id, ids, nil, nil
-	}
-	states, err := f.l.o.Tasks.Tasks(ctx, id, ids)
-	if err != nil {
-		return 0, nil, nil, err
-	}
-	for _, t := range states {
-		f.needs(s, t, needs)
-	}
-	return id, ids, f.lacking(needs), nil
-}
-
-func (f *filler) pick() (event.ProjectID, []event.TaskID, []feature.Need) {
-	all := slices.Sorted(maps.Keys(f.projects))
-	for _, id := range all {
-		if p := f.projects[id]; len(p.names) > 0 {
-			return id, nil, p.names[:min(len(p.names), batchTasks*f.l.o.SlowCores)]
-		}
-	}
-	most := batchTasks * f.l.o.SlowCores
-	// What comes before the batch is done; the batch itself may fail, and stays.
-	from := func(p *fill, ids []event.TaskID) (batch, left []event.TaskID) {
-		first := len(ids)
-		for i, t := range ids {
-			if len(batch) == most {
-				break
-			}
-			if _, ok := p.missing[t]; ok && !slices.Contains(batch, t) {
-				batch = append(batch, t)
-				first = min(first, i)
-			}
-		}
-		return batch, ids[first:]
-	}
-	var batch []event.TaskID
-	for _, id := range all {
-		p := f.projects[id]
-		if batch, p.labelled = from(p, p.labelled); len(batch) > 0 {
-			return id, batch, nil
-		}
-	}
-	for _, id := range all {
-		if p := f.projects[id]; f.l.o.Next != nil && len(p.missing) > 0 {
-			if batch, _ = from(p, f.l.o.Next(id)); len(batch) > 0 {
-				return id, batch, nil
-			}
-		}
-	}
-	for _, id := range all {
-		p := f.projects[id]
-		if batch, p.rest = from(p, p.rest); len(batch) > 0 {
-			return id, batch, nil
-		}
-	}
-	return 0, nil, nil
 }

@@ -4,105 +4,142 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/hone-ml/hone/event"
 )
 
 const (
-	// slice is how long the idle work keeps Apply waiting at most.
+	// slice is how long the idle work keeps a project's lane at most.
 	slice = time.Millisecond
 	// breather is between two slices.
 	breather = 50 * time.Microsecond
-	// retryAfter is the pause after a failure in the background.
+	// retryAfter is the first pause after a failure in the background.
 	retryAfter = time.Second
 )
 
-// idle walks to the optimum what Apply had no time for.
+// idle walks to the optimum what Apply had no time for, a slice of each project in
+// turn. A project whose lane is busy is passed over: who holds the lane wakes this
+// when something is left to do.
 func (l *Learner) idle() {
-	retry := time.NewTimer(0)
-	defer retry.Stop()
+	timer := time.NewTimer(forever)
+	defer timer.Stop()
 	breath := time.NewTimer(0)
 	defer breath.Stop()
 	for {
+		more, next := l.turn(breath)
+		if l.ctx.Err() != nil {
+			return
+		}
+		if more {
+			continue
+		}
+		if !next.IsZero() {
+			timer.Reset(max(0, next.Sub(l.o.Now())))
+		}
 		select {
 		case <-l.ctx.Done():
 			return
 		case <-l.wake:
-		case <-retry.C:
-		}
-		for {
-			more, err := l.step(l.ctx)
-			if err != nil && l.ctx.Err() == nil {
-				l.o.Logger.WithError(err).Error("learning in the background; trying again")
-				retry.Reset(retryAfter)
-			}
-			if err == nil && !more {
-				if at := l.nextReload(); !at.IsZero() {
-					retry.Reset(max(0, at.Sub(l.o.Now())))
-				}
-			}
-			if err != nil || !more {
-				break
-			}
-			// On one core all others wait for their turn: Apply for the lock, and requests
-			// for somebody to look at the network, which nobody does for ten milliseconds
-			// while there is work.
-			breath.Reset(breather)
-			select {
-			case <-l.ctx.Done():
-				return
-			case <-breath.C:
-			}
+		case <-timer.C:
 		}
 	}
 }
 
-// step does one slice of what is left to do and reports whether there may be
-// more.
-func (l *Learner) step(ctx context.Context) (more bool, err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed || ctx.Err() != nil {
-		return false, ctx.Err()
-	}
-	if l.reload(l.o.Now()) {
-		return true, nil
-	}
-	for _, id := range slices.Sorted(maps.Keys(l.projects)) {
-		p := l.projects[id]
-		if p.settled && p.since.IsZero() || l.lost[id] != nil {
+// turn gives every project a slice. It reports whether one has more to do, and when the
+// first of those in trouble is to be tried again, zero when none is.
+func (l *Learner) turn(breath *time.Timer) (more bool, next time.Time) {
+	for _, ln := range l.allLanes() {
+		if l.ctx.Err() != nil {
+			return false, time.Time{}
+		}
+		if !ln.mu.TryLock() {
 			continue
 		}
-		began := p.since
-		work, cancel := l.bounded(ctx, slice)
-		done := p.settle(work, l.o.Tolerance)
-		cancel()
-		if !done || len(p.versions) == 0 {
-			return !done, nil
+		did, at := l.step(l.ctx, ln)
+		ln.mu.Unlock()
+		if !at.IsZero() && (next.IsZero() || at.Before(next)) {
+			next = at
 		}
-		// Before it is told: who reads that the project has settled must not find other
-		// settings chosen after that.
-		l.beginChoice(p)
-		l.publish(p)
-		checkpoint := l.save(p)
-		err := l.store.Commit(ctx, event.Commit{
-			Projects: []event.ProjectCommit{{Project: id, Versions: p.stored(), Checkpoint: checkpoint}},
-			Learned:  []*event.Learned{{Project: id, Since: p.since, Version: p.version(), Labels: p.labels()}},
-		})
-		if err != nil {
-			p.settled = false // tell it again
-			return false, fmt.Errorf("save project %d: %w", id, err)
+		if !did {
+			continue
 		}
-		l.saved(p, checkpoint)
-		if !began.IsZero() {
-			l.metrics.settle.Observe(max(0, l.o.Now().Sub(began).Seconds()))
+		more = true
+		// On one core all others wait for their turn: Apply for the lane, and requests
+		// for somebody to look at the network, which nobody does for ten milliseconds
+		// while there is work.
+		breath.Reset(breather)
+		select {
+		case <-l.ctx.Done():
+		case <-breath.C:
 		}
-		return true, nil
 	}
-	return false, nil
+	return more, next
+}
+
+// step does one slice of what is left to do in a lane. It reports whether there may be
+// more, or when to try again what failed, else zero. The lane's lock is held.
+func (l *Learner) step(ctx context.Context, ln *lane) (more bool, retry time.Time) {
+	now := l.o.Now()
+	switch {
+	case l.isClosed() || ctx.Err() != nil:
+		return false, time.Time{}
+	case ln.lost != nil:
+		if ln.lost.loading {
+			return false, time.Time{}
+		}
+		if ln.lost.at.After(now) {
+			return false, ln.lost.at
+		}
+		ln.lost.loading = l.spawn(func() { l.reload(ln) }) // others do not wait for it
+		return false, time.Time{}
+	case ln.retryAt.After(now):
+		return false, ln.retryAt
+	}
+	more, err := l.settleOn(ctx, ln)
+	if err == nil {
+		ln.failures, ln.retryAt = 0, time.Time{}
+		return more, time.Time{}
+	}
+	ln.retryAt = now.Add(min(retryAfter<<min(ln.failures, 10), maxReloadPause))
+	if ln.failures++; ln.failures&(ln.failures-1) == 0 { // the 1st, 2nd, 4th … time
+		l.o.Logger.WithError(err).WithField("project", ln.id).Error("learning in the background; other projects go on, and it is tried again")
+	}
+	return false, ln.retryAt
+}
+
+// settleOn walks on for a slice, and tells and stores when the optimum is reached. The
+// lane's lock is held.
+func (l *Learner) settleOn(ctx context.Context, ln *lane) (more bool, err error) {
+	p := ln.p
+	if p == nil || p.settled && p.since.IsZero() {
+		return false, nil
+	}
+	began := p.since
+	work, cancel := l.bounded(ctx, slice)
+	done := p.settle(work, l.o.Tolerance)
+	cancel()
+	if !done || len(p.versions) == 0 {
+		return !done, nil
+	}
+	// Before it is told: who reads that the project has settled must not find other
+	// settings chosen after that.
+	l.beginChoice(ln)
+	l.publish(p)
+	checkpoint := l.save(p)
+	err = l.store.Commit(ctx, event.Commit{
+		Projects: []event.ProjectCommit{{Project: ln.id, Versions: p.stored(), Checkpoint: checkpoint}},
+		Learned:  []*event.Learned{{Project: ln.id, Since: p.since, Version: p.version(), Labels: p.labels()}},
+	})
+	if err != nil {
+		p.settled = false // tell it again
+		return false, fmt.Errorf("save project %d: %w", ln.id, err)
+	}
+	l.saved(p, checkpoint)
+	if !began.IsZero() {
+		l.metrics.settle.Observe(max(0, l.o.Now().Sub(began).Seconds()))
+	}
+	return true, nil
 }
 
 // Rest returns when everything that was applied is at its optimum, told and
@@ -111,21 +148,22 @@ func (l *Learner) step(ctx context.Context) (more bool, err error) {
 // the work; nobody needs to call it.
 func (l *Learner) Rest(ctx context.Context) error {
 	for {
-		// Looked at first: what ends after the step has left something to do, and so
+		// Looked at first: what ends after the steps has left something to do, and so
 		// has what others begin meanwhile.
 		begun := l.begun.Load()
 		what, id, done := l.running()
-		more, err := l.step(ctx)
-		if err != nil {
-			return err
+		more := false
+		for _, ln := range l.allLanes() {
+			m, err := l.restStep(ctx, ln)
+			if err != nil {
+				return err
+			}
+			more = more || m
 		}
 		if more || l.begun.Load() != begun {
 			continue
 		}
-		l.mu.Lock()
-		closed := l.closed
-		l.mu.Unlock()
-		if closed {
+		if l.isClosed() {
 			return ErrClosed
 		}
 		if done == nil {
@@ -137,6 +175,23 @@ func (l *Learner) Rest(ctx context.Context) error {
 			return errors.Join(ctx.Err(), fmt.Errorf("%s of project %d is under way", what, id))
 		}
 	}
+}
+
+// restStep is a step of Rest: it waits for the lane, and for nothing else.
+func (l *Learner) restStep(ctx context.Context, ln *lane) (more bool, err error) {
+	ln.mu.Lock()
+	lost := ln.lost != nil && !ln.lost.at.After(l.o.Now())
+	if lost {
+		ln.lost.loading = true
+		ln.mu.Unlock()
+		l.reload(ln)
+		return true, ctx.Err()
+	}
+	defer ln.mu.Unlock()
+	if l.isClosed() || ctx.Err() != nil || ln.lost != nil {
+		return false, ctx.Err()
+	}
+	return l.settleOn(ctx, ln)
 }
 
 // running is some work beside the models that is under way; done is nil when

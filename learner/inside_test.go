@@ -78,7 +78,7 @@ func TestAChoiceFollowsTheDataNotTheirOrder(t *testing.T) {
 	q := asked(t, "single")
 	choose := func(ctx context.Context, examples []model.Example) (model.Settings, error) {
 		steps := 0
-		got, err := selection{of: choice{Rung: len(examples)}, examples: examples}.choose(ctx, q, func() { steps++ })
+		got, err := selection{of: choice{Rung: len(examples)}, examples: examples}.choose(ctx, q, make(chan struct{}, 2), func() { steps++ })
 		if err == nil && (steps == 0 || steps > q.steps()) {
 			t.Errorf("%d steps, said at most %d", steps, q.steps())
 		}
@@ -113,7 +113,7 @@ func TestTwoSettingsAreComparedOnTheSameFolds(t *testing.T) {
 	strong.Ridge = 3
 	of := func(examples []model.Example, candidate, live model.Settings) comparison {
 		steps := 0
-		c, err := compare(t.Context(), q, examples, candidate, live, func() { steps++ })
+		c, err := compare(t.Context(), q, examples, candidate, live, make(chan struct{}, 2), func() { steps++ })
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -164,10 +164,11 @@ type choosing struct {
 }
 
 // beginChoice has settings chosen beside the live models where the first labels
-// are others than those they were chosen from.
-func (l *Learner) beginChoice(p *project) {
-	id := p.meta.Project
-	if l.closed || len(p.versions) == 0 {
+// are others than those they were chosen from. The lane's lock is held, and its
+// project loaded.
+func (l *Learner) beginChoice(ln *lane) {
+	id, p := ln.id, ln.p
+	if l.isClosed() || len(p.versions) == 0 {
 		return
 	}
 	if _, running := l.choosing.Load(id); running {
@@ -188,16 +189,15 @@ func (l *Learner) beginChoice(p *project) {
 		l.choosing.Store(id, c)
 		l.begun.Add(1)
 		epoch, q := p.epoch, h.question
-		l.work.Go(func() {
+		began := l.spawn(func() {
 			defer close(c.done)
-			of, err := s.choose(l.ctx, q, func() {})
-			l.mu.Lock()
-			defer l.mu.Unlock()
+			of, err := s.choose(l.ctx, q, l.cores, func() {})
+			defer l.hold(ln)()
 			l.choosing.Delete(id)
-			if err != nil || l.closed {
+			if err != nil || l.isClosed() {
 				return // hone ends
 			}
-			if p := l.projects[id]; p != nil && l.lost[id] == nil {
+			if p := ln.live(); p != nil {
 				if p.epoch == epoch {
 					l.o.Logger.WithFields(logrus.Fields{
 						"project": id, "control": q.control.Name, "labels": of.Rung, "settings": of.Settings,
@@ -208,24 +208,26 @@ func (l *Learner) beginChoice(p *project) {
 					h.stale = true
 				}
 				p.settled = false // also where nothing changed: to tell that it is settled now
-				l.nudge()
-				l.beginRetrain(p)
-				l.beginChoice(p)
+				l.beginRetrain(ln)
+				l.beginChoice(ln)
 			}
 		})
+		if !began {
+			l.choosing.Delete(id)
+		}
 		return
 	}
 }
 
 // choose is the choice that a selection leads to. It depends on nothing but its
 // arguments.
-func (s selection) choose(ctx context.Context, q *question, tick func()) (choice, error) {
+func (s selection) choose(ctx context.Context, q *question, cores chan struct{}, tick func()) (choice, error) {
 	of := s.of
 	if of.Rung == 0 {
 		return of, ctx.Err()
 	}
 	var err error
-	of.Settings, _, err = newSearch(q, byFold(s.examples), tick).best(ctx)
+	of.Settings, _, err = newSearch(q, byFold(s.examples), cores, tick).best(ctx)
 	return of, err
 }
 

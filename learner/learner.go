@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,9 +12,9 @@ import (
 	"github.com/hone-ml/hone/event"
 )
 
-// Learner applies events and owns the heads of all projects. Apply is for one
-// caller at a time (a second one waits); everything that reads is safe for any
-// number and never waits for learning.
+// Learner applies events and owns the heads of all projects. Apply is for one caller
+// at a time for each project (a second one waits), and no project waits for another;
+// everything that reads is safe for any number and never waits for learning.
 type Learner struct {
 	o       Options
 	store   Store
@@ -22,10 +22,10 @@ type Learner struct {
 	cache   *cache
 	filler  *filler // nil without a slow encoder
 
-	mu       sync.Mutex // guards all below until the blank line
-	projects map[event.ProjectID]*project
-	lost     map[event.ProjectID]*loss // to be loaded again: memory may differ from what is stored
-	closed   bool
+	mu     sync.Mutex // guards all below until the blank line; see lane
+	byID   map[event.ProjectID]*lane
+	lanes  []*lane // by id; replaced when there is another
+	closed bool
 
 	snapshots sync.Map     // event.ProjectID to *snapshot
 	retrains  sync.Map     // event.ProjectID to *retrain, running
@@ -40,6 +40,9 @@ type Learner struct {
 	cancel context.CancelFunc
 	wake   chan struct{}
 	work   sync.WaitGroup
+	// cores has a place for each model that is being fitted to compare settings by: as
+	// many as there are cores, so that a hundred retrains at once leave time for labels.
+	cores chan struct{}
 }
 
 // New makes a Learner that knows nothing yet; Start it, and Close it in the end.
@@ -62,8 +65,8 @@ func New(store Store, o Options) (*Learner, error) {
 	}
 	l := &Learner{
 		o: o, store: store, metrics: m, cache: newCache(o.CacheBytes),
-		projects: map[event.ProjectID]*project{}, lost: map[event.ProjectID]*loss{},
-		wake: make(chan struct{}, 1),
+		byID: map[event.ProjectID]*lane{},
+		wake: make(chan struct{}, 1), cores: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	if v != nil {
@@ -83,29 +86,34 @@ func (l *Learner) Start(ctx context.Context, projects []event.ProjectID) error {
 			return fmt.Errorf("learner: %w", err)
 		}
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	for _, id := range projects {
-		p, err := l.project(ctx, id)
-		if err != nil {
-			if ctx.Err() != nil || l.closed {
-				return fmt.Errorf("learner: %w", err)
-			}
-			l.lose(id, err) // the others go on
-			continue
+		if err := l.startProject(ctx, l.lane(id)); err != nil {
+			return fmt.Errorf("learner: %w", err)
 		}
-		if p == nil {
-			continue
-		}
-		l.budgeted(ctx, p)
-		l.publish(p)
-		l.beginRetrain(p)
-		l.beginChoice(p)
 	}
-	l.nudge()
-	if l.filler != nil && !l.closed {
+	if l.filler != nil {
 		l.filler.begin(projects)
 	}
+	return nil
+}
+
+func (l *Learner) startProject(ctx context.Context, ln *lane) error {
+	defer l.hold(ln)()
+	p, err := l.project(ctx, ln)
+	if err != nil {
+		if ctx.Err() != nil || l.isClosed() {
+			return err
+		}
+		l.lose(ln, err) // the others go on
+		return nil
+	}
+	if p == nil {
+		return nil
+	}
+	l.budgeted(ctx, p)
+	l.publish(p)
+	l.beginRetrain(ln)
+	l.beginChoice(ln)
 	return nil
 }
 
@@ -121,70 +129,60 @@ func (l *Learner) Close() error {
 	if was {
 		return nil
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var c event.Commit
-	for id, p := range l.projects {
-		if p.unsaved && l.lost[id] == nil && len(p.versions) > 0 {
-			c.Projects = append(c.Projects, event.ProjectCommit{
-				Project: id, Checkpoint: p.checkpoint(l.o.Encoder.Name()), Versions: p.stored(),
-			})
-		}
+	var errs []error
+	for _, ln := range l.allLanes() {
+		errs = append(errs, l.saveLast(ln))
 	}
-	if len(c.Projects) == 0 {
+	return errors.Join(errs...)
+}
+
+// saveLast saves where a project ended. It waits for what is being done to it.
+func (l *Learner) saveLast(ln *lane) error {
+	ln.mu.Lock()
+	defer ln.mu.Unlock()
+	p := ln.live()
+	if p == nil || !p.unsaved || len(p.versions) == 0 {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	if err := l.store.Commit(ctx, c); err != nil {
-		return fmt.Errorf("learner: save on closing: %w", err)
+	err := l.store.Commit(ctx, event.Commit{Projects: []event.ProjectCommit{{
+		Project: ln.id, Checkpoint: p.checkpoint(l.o.Encoder.Name()), Versions: p.stored(),
+	}}})
+	if err != nil {
+		return fmt.Errorf("learner: save project %d on closing: %w", ln.id, err)
 	}
 	return nil
 }
 
-// project returns a project, loading it if need be; nil when nothing is known
-// of it.
-func (l *Learner) project(ctx context.Context, id event.ProjectID) (*project, error) {
-	if l.closed {
-		return nil, ErrClosed
-	}
-	if p := l.projects[id]; p != nil && l.lost[id] == nil {
-		return p, nil
-	}
-	p, err := l.load(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	l.found(id)
-	if len(p.versions) == 0 && p.meta.LabelConfig == "" && len(p.heads) == 0 {
-		delete(l.projects, id)
-		return nil, nil
-	}
-	l.projects[id] = p
-	return p, nil
-}
-
-// touched is what a batch does to one project.
+// touched is what a batch does to its project.
 type touched struct {
-	p     *project
-	delta *event.Delta
-	told  *event.Learned // nil when there is nothing to tell
+	p       *project // nil when the batch does nothing
+	delta   *event.Delta
+	went    bool           // the project is gone, or is there again
+	applied bool           // memory has all of the delta
+	told    *event.Learned // nil when there is nothing to tell
 }
 
-// Apply applies a batch of the Changes log, in order, and commits it together
-// with its cursor; cur is the position after the last event. An error means that
+// Apply applies a batch of one project's entries in the Changes log, in order, and
+// commits it together with its position; cur is the position after the last event, and
+// its Lane the project: an order for all projects is applied to that one. Without a
+// Lane it is the project that the events are about. An error means that
 // nothing was committed: deliver the same events again, applying them twice has
 // the effect of once. Errors that no retry can help wrap event.ErrUnreadable.
 func (l *Learner) Apply(ctx context.Context, batch []event.Event, cur event.Cursor) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed {
+	ln, err := l.laneOf(batch, cur)
+	if err != nil {
+		return fmt.Errorf("learner: %w", err)
+	}
+	defer l.hold(ln)()
+	if l.isClosed() {
 		return ErrClosed
 	}
 	began := time.Now()
-	all := map[event.ProjectID]*touched{}
+	var t touched
 	orders := false
-	err := l.applyChanges(ctx, batch, all)
+	err = l.applyChanges(ctx, ln, batch, &t)
 	for _, e := range batch {
 		if err != nil {
 			break
@@ -192,51 +190,80 @@ func (l *Learner) Apply(ctx context.Context, batch []event.Event, cur event.Curs
 		switch e := e.(type) {
 		case *event.RetrainDue:
 			orders = true
-			err = l.order(ctx, e.Project, all, func(p *project) bool {
+			err = l.order(ctx, ln, &t, func(p *project) bool {
 				p.orderRetrain(e)
 				return false
 			})
 		case *event.RollbackDue:
 			orders = true
-			err = l.order(ctx, e.Project, all, func(p *project) bool { return l.rollback(p, e.To) })
+			err = l.order(ctx, ln, &t, func(p *project) bool { return l.rollback(p, e.To) })
 		}
 	}
 	if err == nil {
-		err = l.finish(ctx, all, cur)
+		err = l.finish(ctx, ln, &t, cur)
 	}
 	if err != nil {
 		// Changes may be applied again to what is in memory; orders may not.
-		for id, t := range all {
-			if orders || t.told == nil && t.delta != nil {
-				l.lose(id, nil)
+		switch {
+		case t.p == nil:
+		case orders, t.delta != nil && !t.applied:
+			l.lose(ln, nil)
+		case t.delta != nil:
+			if ln.unstored == nil {
+				ln.unstored = &unstored{tasks: map[event.TaskID]bool{}}
 			}
+			ln.unstored.add(t.delta, t.went)
 		}
 		return fmt.Errorf("learner: %w", err)
 	}
-	for _, id := range sorted(all) {
-		t := all[id]
-		l.beginRetrain(t.p)
-		l.beginChoice(t.p)
-		if l.filler != nil && t.delta != nil {
-			l.filler.heard(id, t.delta)
-		}
-		if t.p.settled && t.delta != nil && !t.delta.Empty() {
-			l.metrics.settle.Observe(time.Since(began).Seconds())
-		}
+	if t.p == nil {
+		return nil
 	}
-	l.nudge()
+	if t.delta != nil {
+		ln.unstored = nil
+	}
+	l.beginRetrain(ln)
+	l.beginChoice(ln)
+	if l.filler != nil && t.delta != nil {
+		l.filler.heard(ln.id, t.delta)
+	}
+	if t.p.settled && t.delta != nil && !t.delta.Empty() {
+		l.metrics.settle.Observe(time.Since(began).Seconds())
+	}
 	return nil
 }
 
-func (l *Learner) applyChanges(ctx context.Context, batch []event.Event, all map[event.ProjectID]*touched) error {
+// laneOf is the lane of a batch.
+func (l *Learner) laneOf(batch []event.Event, cur event.Cursor) (*lane, error) {
+	id := cur.Lane
+	for _, e := range batch {
+		of := e.Of()
+		if _, change := e.(*event.Changed); !change && of == 0 {
+			continue // an order for all
+		}
+		if id == 0 {
+			id = of
+		}
+		if of != id {
+			return nil, fmt.Errorf("an event of project %d among those of project %d", of, id)
+		}
+	}
+	if id <= 0 {
+		return nil, fmt.Errorf("%w: it is about project %d, and there is no such project", event.ErrUnreadable, id)
+	}
+	return l.lane(id), nil
+}
+
+// applyChanges applies the changes of a batch. The lane's lock is held.
+func (l *Learner) applyChanges(ctx context.Context, ln *lane, batch []event.Event, t *touched) error {
 	var changes []*event.Changed
-	since := map[event.ProjectID]time.Time{}
+	var since time.Time
 	for _, e := range batch {
 		if c, ok := e.(*event.Changed); ok {
-			changes = append(changes, c)
-			if s, ok := since[c.Project]; !ok || c.At.Before(s) {
-				since[c.Project] = c.At
+			if len(changes) == 0 || c.At.Before(since) {
+				since = c.At
 			}
+			changes = append(changes, c)
 		}
 	}
 	if len(changes) == 0 {
@@ -246,35 +273,41 @@ func (l *Learner) applyChanges(ctx context.Context, batch []event.Event, all map
 	if err != nil {
 		return err
 	}
-	for i := range deltas {
-		d := &deltas[i]
-		id := d.Meta.Project
-		p, err := l.project(ctx, id)
-		if err != nil {
+	if len(deltas) != 1 || deltas[0].Meta.Project != ln.id {
+		return fmt.Errorf("the changes of project %d make %d deltas", ln.id, len(deltas))
+	}
+	d := &deltas[0]
+	p, err := l.project(ctx, ln)
+	if err != nil {
+		return err
+	}
+	if ln.unstored != nil && !ln.unstored.coveredBy(d) {
+		l.lose(ln, nil)
+		if p, err = l.project(ctx, ln); err != nil {
 			return err
 		}
-		if p == nil || d.New {
-			number := numberOf(p)
-			p = newProject(id)
-			p.number = number
-			l.projects[id] = p
-		}
-		t := &touched{p: p, delta: d}
-		all[id] = t
-		went := d.Meta.Gone != p.meta.Gone
-		if err := l.apply(ctx, p, d); err != nil {
-			return err
-		}
-		if d.Empty() && !went {
-			continue
-		}
-		if p.since.IsZero() || since[id].Before(p.since) {
-			p.since = since[id]
-		}
-		t.told = &event.Learned{Project: id, All: d.New || d.ConfigChanged || went}
-		for _, ts := range d.Tasks {
-			t.told.Tasks = append(t.told.Tasks, ts.Task.ID)
-		}
+	}
+	if p == nil || d.New {
+		number := numberOf(p)
+		p = newProject(ln.id)
+		p.number = number
+		ln.p = p
+	}
+	t.p, t.delta = p, d
+	t.went = d.Meta.Gone != p.meta.Gone
+	if err := l.apply(ctx, p, d); err != nil {
+		return err
+	}
+	t.applied = true
+	if d.Empty() && !t.went {
+		return nil
+	}
+	if p.since.IsZero() || since.Before(p.since) {
+		p.since = since
+	}
+	t.told = &event.Learned{Project: ln.id, All: d.New || d.ConfigChanged || t.went}
+	for _, ts := range d.Tasks {
+		t.told.Tasks = append(t.told.Tasks, ts.Task.ID)
 	}
 	return nil
 }
@@ -286,72 +319,48 @@ func numberOf(p *project) uint64 {
 	return p.number
 }
 
-// order does something to a project, or to every one for project 0. do reports
-// whether the model is another one now.
-func (l *Learner) order(ctx context.Context, id event.ProjectID, all map[event.ProjectID]*touched, do func(*project) bool) error {
-	ids := []event.ProjectID{id}
-	if id == 0 {
-		ids = ids[:0]
-		for id := range l.projects {
-			ids = append(ids, id)
-		}
-		slices.Sort(ids)
+// order does something to a project. do reports whether the model is another one now.
+// The lane's lock is held.
+func (l *Learner) order(ctx context.Context, ln *lane, t *touched, do func(*project) bool) error {
+	p, err := l.project(ctx, ln)
+	if err != nil {
+		return err
 	}
-	for _, id := range ids {
-		p, err := l.project(ctx, id)
-		if err != nil {
-			return err
-		}
-		if p == nil || len(p.versions) == 0 {
-			l.o.Logger.WithField("project", id).Warn("asked to retrain or roll back a project hone has never heard of")
-			continue
-		}
-		t := all[id]
-		if t == nil {
-			t = &touched{p: p}
-			all[id] = t
-		}
-		if do(p) && t.told == nil {
-			t.told = &event.Learned{Project: id}
-		}
+	if p == nil || len(p.versions) == 0 {
+		l.o.Logger.WithField("project", ln.id).Warn("asked to retrain or roll back a project hone has never heard of")
+		return nil
+	}
+	t.p = p
+	if do(p) && t.told == nil {
+		t.told = &event.Learned{Project: ln.id}
 	}
 	return nil
 }
 
-// finish spends the budget, publishes and commits.
-func (l *Learner) finish(ctx context.Context, all map[event.ProjectID]*touched, cur event.Cursor) error {
+// finish spends the budget, publishes and commits. The lane's lock is held.
+func (l *Learner) finish(ctx context.Context, ln *lane, t *touched, cur event.Cursor) error {
 	c := event.Commit{Cursor: &cur}
-	for _, id := range sorted(all) {
-		t := all[id]
-		p := t.p
-		if t.told != nil {
-			l.budgeted(ctx, p)
-			l.beginChoice(p) // first, since what is published says whether one is under way
-			l.publish(p)
-			t.told.Version, t.told.Labels = p.version(), p.labels()
-			t.told.Since = p.since
-			c.Learned = append(c.Learned, t.told)
-		}
-		c.Projects = append(c.Projects, event.ProjectCommit{
-			Project: id, Delta: t.delta, Versions: p.stored(), Checkpoint: l.save(p),
-		})
+	p := t.p
+	if t.told != nil {
+		l.budgeted(ctx, p)
+		l.beginChoice(ln) // first, since what is published says whether one is under way
+		l.publish(p)
+		t.told.Version, t.told.Labels = p.version(), p.labels()
+		t.told.Since = p.since
+		c.Learned = append(c.Learned, t.told)
+	}
+	var checkpoint []byte
+	if p != nil {
+		checkpoint = l.save(p)
+		c.Projects = []event.ProjectCommit{{Project: ln.id, Delta: t.delta, Versions: p.stored(), Checkpoint: checkpoint}}
 	}
 	if err := l.store.Commit(ctx, c); err != nil {
 		return err
 	}
-	for i, pc := range c.Projects {
-		l.saved(all[pc.Project].p, c.Projects[i].Checkpoint)
+	if p != nil {
+		l.saved(p, checkpoint)
 	}
 	return nil
-}
-
-func sorted(all map[event.ProjectID]*touched) []event.ProjectID {
-	ids := make([]event.ProjectID, 0, len(all))
-	for id := range all {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	return ids
 }
 
 // budgeted walks towards the optimum for at most the budget.

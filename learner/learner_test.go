@@ -313,3 +313,44 @@ func TestSettledIsTheLastWord(t *testing.T) {
 		}
 	}
 }
+
+// A batch that could not be stored comes again with others behind it. Then nothing may
+// stay of it that the whole does not say any more.
+func TestNothingStaysOfABatchThatWasNotStored(t *testing.T) {
+	one := func(id int, gone bool) *event.Changed {
+		text, label := sentence(uint64(id))
+		c := &event.Changed{Project: 1, At: at(id), Tasks: []event.Task{{ID: event.TaskID(id), Data: data(text), UpdatedAt: at(id)}}}
+		if gone {
+			c.DeletedAnnotations = []event.AnnotationID{event.AnnotationID(id)}
+			return c
+		}
+		c.Annotations = []event.Annotation{{ID: event.AnnotationID(id), Task: event.TaskID(id), UpdatedAt: at(id), Result: result(region("c", label))}}
+		return c
+	}
+	d := openDisk(t)
+	l := start(t, d, learner.Options{})
+	apply(t, l, labels(5))
+	apply(t, l, &event.Changed{Project: 1, At: at(2), Tasks: one(8, false).Tasks})
+	for _, what := range []string{"a task", "the config", "the project"} {
+		t.Run(what, func(t *testing.T) {
+			first, then := []event.Event{one(8, false)}, []event.Event{one(8, true)}
+			switch what {
+			case "the config":
+				first = []event.Event{&event.Changed{Project: 1, At: at(20), LabelConfig: fewer}}
+				then = []event.Event{&event.Changed{Project: 1, At: at(21), LabelConfig: single}}
+			case "the project":
+				first = []event.Event{&event.Changed{Project: 1, At: at(30), Gone: true, Position: 30}}
+				then = []event.Event{&event.Changed{Project: 1, At: at(31), LabelConfig: single, Position: 31}}
+			}
+			d.failNext(1)
+			if err := l.Apply(bg, first, event.Cursor{}); !errors.Is(err, errDisk) {
+				t.Fatalf("got %v", err)
+			}
+			apply(t, l, append(first, then...)...)
+			rest(t, l)
+			if s := status(t, l); s.Labels != 5 || len(s.Heads) != 1 || len(s.Heads[0].Labels) != 3 || s.Heads[0].Examples != 5 {
+				t.Errorf("%+v", s)
+			}
+		})
+	}
+}

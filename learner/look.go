@@ -2,10 +2,10 @@ package learner
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -41,16 +41,16 @@ func (f *filler) needs(s *snapshot, t event.TaskState, needs map[event.TextKey]f
 }
 
 // look finds out which tasks that were heard of have texts to encode.
-func (f *filler) look(ctx context.Context) error {
+func (f *filler) look(ctx context.Context) {
+	now := time.Now()
 	f.mu.Lock()
-	ids := slices.Sorted(maps.Keys(f.projects))
+	ids := f.turns(now)
 	f.mu.Unlock()
 	for _, id := range ids {
-		if err := f.lookAt(ctx, id); err != nil {
-			return err
+		if err := f.lookAt(ctx, id); err != nil && ctx.Err() == nil {
+			f.trouble(id, err)
 		}
 	}
-	return nil
 }
 
 func (f *filler) lookAt(ctx context.Context, id event.ProjectID) error {
@@ -63,12 +63,14 @@ func (f *filler) lookAt(ctx context.Context, id event.ProjectID) error {
 		return nil
 	}
 	err := f.lookAtTasks(ctx, id, relist, fresh)
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if err != nil {
-		f.mu.Lock()
-		defer f.mu.Unlock()
 		p.relist, p.fresh = p.relist || relist, append(fresh, p.fresh...)
+		return err
 	}
-	return err
+	p.well()
+	return nil
 }
 
 func (f *filler) lookAtTasks(ctx context.Context, id event.ProjectID, all bool, ids []event.TaskID) error {
@@ -112,9 +114,7 @@ func (f *filler) lookAtTasks(ctx context.Context, id event.ProjectID, all bool, 
 			f.mu.Unlock()
 		}
 		// An example may have been learned just before its vector came another way.
-		if err := f.l.retake(ctx, id, taught); err != nil {
-			return err
-		}
+		f.check(id, taught)
 	}
 	f.count(id)
 	return nil

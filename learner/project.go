@@ -16,7 +16,7 @@ import (
 	"github.com/hone-ml/hone/learner/model"
 )
 
-// project is what is learned of one project. It is guarded by Learner.mu.
+// project is what is learned of one project. It is guarded by its lane's lock.
 type project struct {
 	meta     event.Meta
 	config   *labelstudio.Config // nil when there is none that can be read

@@ -173,7 +173,8 @@ func TestHostileAnswersStopNobody(t *testing.T) {
 
 			text, label := sentence(uint64(i))
 			other := answered(2, single, i, data(text), result2(label))
-			apply(rt, l, c, other)
+			apply(rt, l, c)
+			apply(rt, l, other)
 			s, ok := l.Status(2)
 			if !ok || s.Labels != i {
 				rt.Fatalf("the other project has %d labels of %d", s.Labels, i)
@@ -220,7 +221,8 @@ func TestAProjectThatCannotBeLoadedStopsNobody(t *testing.T) {
 	first := start(t, d, learner.Options{})
 	one, two := labels(5), labels(6)
 	two.Project = 2
-	apply(t, first, one, two)
+	apply(t, first, one)
+	apply(t, first, two)
 	rest(t, first)
 	must(t, first.Close())
 

@@ -62,13 +62,13 @@ func (p *project) orderRetrain(e *event.RetrainDue) {
 }
 
 // beginRetrain starts the retrain a project waits for, unless one is running or
-// vectors are to be waited for.
-func (l *Learner) beginRetrain(p *project) {
-	id := p.meta.Project
+// vectors are to be waited for. The lane's lock is held, and its project loaded.
+func (l *Learner) beginRetrain(ln *lane) {
+	id, p := ln.id, ln.p
 	if p.pending == nil {
 		l.endWait(id)
 	}
-	if p.pending == nil || l.closed || len(p.versions) == 0 {
+	if p.pending == nil || l.isClosed() || len(p.versions) == 0 {
 		return
 	}
 	if p.pending.Reason == ReasonSchedule && p.held() {
@@ -105,7 +105,7 @@ func (l *Learner) beginRetrain(p *project) {
 	}
 	l.retrains.Store(r.project, r)
 	l.begun.Add(1)
-	l.work.Go(func() {
+	began := l.spawn(func() {
 		defer close(r.done)
 		if err := l.rebuild(l.ctx, r); err != nil && l.ctx.Err() == nil {
 			l.o.Logger.WithError(err).WithField("project", r.project).Error("full retrain failed; trying again")
@@ -116,24 +116,26 @@ func (l *Learner) beginRetrain(p *project) {
 			case <-time.After(retryAfter):
 			}
 		}
-		l.mu.Lock()
-		defer l.mu.Unlock()
+		defer l.hold(ln)()
 		l.retrains.Delete(r.project)
-		if p := l.projects[r.project]; p != nil && l.lost[r.project] == nil {
-			l.beginRetrain(p) // asked for again meanwhile, or to be tried again
-			l.beginChoice(p)
+		if ln.live() != nil {
+			l.beginRetrain(ln) // asked for again meanwhile, or to be tried again
+			l.beginChoice(ln)
 		}
 	})
+	if !began {
+		l.retrains.Delete(r.project)
+	}
 }
 
 func (l *Learner) rebuild(ctx context.Context, r *retrain) error {
 	for _, c := range r.candidates {
 		tick := func() { r.at.Add(1) }
 		var err error
-		if c.chosen, err = c.from.choose(ctx, c.question, tick); err != nil {
+		if c.chosen, err = c.from.choose(ctx, c.question, l.cores, tick); err != nil {
 			return err
 		}
-		if c.scores, err = compare(ctx, c.question, c.examples, c.chosen.Settings, c.live, tick); err != nil {
+		if c.scores, err = compare(ctx, c.question, c.examples, c.chosen.Settings, c.live, l.cores, tick); err != nil {
 			return err
 		}
 		began, steps := r.at.Load(), float64(buildSteps(len(c.examples)))
@@ -155,10 +157,10 @@ func buildSteps(examples int) int { return 1 + examples/maxCompared }
 // promote puts the candidates in the live heads' place, after they have caught up
 // with what was learned meanwhile.
 func (l *Learner) promote(ctx context.Context, r *retrain) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	p := l.projects[r.project]
-	if p == nil || l.lost[r.project] != nil || p.epoch != r.epoch {
+	ln := l.lane(r.project)
+	defer l.hold(ln)()
+	p := ln.live()
+	if p == nil || p.epoch != r.epoch {
 		return nil // the heads are others now; pending is still set
 	}
 	was := *p
@@ -222,7 +224,6 @@ func (l *Learner) promote(ctx context.Context, r *retrain) error {
 	}
 	l.saved(p, checkpoint)
 	l.finishRetrain(p, outcome, said)
-	l.nudge()
 	return nil
 }
 

@@ -52,7 +52,7 @@ func (l *Learner) waitsForVectors(p *project) bool {
 		w = &vectorWait{since: time.Now(), pending: *p.pending, over: make(chan struct{})}
 		l.waiting.Store(id, w)
 		if !w.pending.Again {
-			l.work.Go(func() { l.watch(id, w) })
+			l.spawn(func() { l.watch(id, w) })
 		}
 	}
 	w.missing.Store(int64(missing))
@@ -101,11 +101,12 @@ func (l *Learner) watch(id event.ProjectID, w *vectorWait) {
 			return
 		default:
 		}
-		l.mu.Lock()
-		if p := l.projects[id]; p != nil && l.lost[id] == nil {
-			l.beginRetrain(p)
+		ln := l.lane(id)
+		release := l.hold(ln)
+		if ln.live() != nil {
+			l.beginRetrain(ln)
 		}
-		l.mu.Unlock()
+		release()
 	}
 }
 

@@ -34,50 +34,15 @@ func (q *question) nameNeeds(e *late) (needs []feature.Need) {
 	return needs
 }
 
-// take has the models take in the vectors of tasks that have arrived, or those of
-// label names when there are no tasks.
-func (f *filler) take(ctx context.Context, id event.ProjectID, ids []event.TaskID) error {
-	f.mu.Lock()
-	p := f.projects[id]
-	f.mu.Unlock()
-	if p == nil {
-		return nil
-	}
-	names := p.names[min(len(p.names), batchTasks*f.l.o.SlowCores):]
-	var err error
-	switch {
-	case ids != nil:
-		// Whether they have labels is read with the models held still: some may have
-		// got theirs just now.
-		err = f.l.retake(ctx, id, ids)
-	case len(names) == 0:
-		err = f.l.renamed(ctx, id)
-	}
-	if err != nil {
-		return err
-	}
-	f.mu.Lock()
-	if ids == nil {
-		p.names = names
-	}
-	for _, t := range ids {
-		delete(p.missing, t)
-	}
-	p.untold = true
-	f.mu.Unlock()
-	f.count(id)
-	return nil
-}
-
 // retake learns tasks again whose features have become more. The examples go on
 // from where they are, so the way to the new optimum is short.
 func (l *Learner) retake(ctx context.Context, id event.ProjectID, ids []event.TaskID) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	p, err := l.project(ctx, id)
+	ln := l.lane(id)
+	defer l.hold(ln)()
+	p, err := l.project(ctx, ln)
 	if err != nil || p == nil {
 		return ignoreClosed(err)
 	}
@@ -116,17 +81,16 @@ func (l *Learner) retake(ctx context.Context, id event.ProjectID, ids []event.Ta
 			}
 		}
 	}
-	l.beginRetrain(p) // it may have waited for these
-	l.nudge()
+	l.beginRetrain(ln) // it may have waited for these
 	return nil
 }
 
 // renamed makes the models anew, from where they are, since a prior may come from
 // the label names.
 func (l *Learner) renamed(ctx context.Context, id event.ProjectID) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	p, err := l.project(ctx, id)
+	ln := l.lane(id)
+	defer l.hold(ln)()
+	p, err := l.project(ctx, ln)
 	if err != nil || p == nil {
 		return ignoreClosed(err)
 	}
@@ -137,8 +101,7 @@ func (l *Learner) renamed(ctx context.Context, id event.ProjectID) error {
 	}
 	p.settled, p.unsaved = false, true
 	p.epoch = epochs.Add(1)
-	l.beginRetrain(p)
-	l.nudge()
+	l.beginRetrain(ln)
 	return nil
 }
 
@@ -147,31 +110,6 @@ func ignoreClosed(err error) error {
 		return nil
 	}
 	return err
-}
-
-// tell has a project published, and so ranked, whose tasks have got vectors;
-// not at every batch unless it was the last.
-func (f *filler) tell(now time.Time, last bool) {
-	var tell []event.ProjectID
-	f.mu.Lock()
-	for id, p := range f.projects {
-		if p.untold && (last || now.Sub(p.told) > tellEvery) {
-			p.untold, p.told = false, now
-			tell = append(tell, id)
-		}
-	}
-	f.mu.Unlock()
-	if len(tell) == 0 {
-		return
-	}
-	f.l.mu.Lock()
-	for _, id := range tell {
-		if p := f.l.projects[id]; p != nil && len(p.versions) > 0 {
-			p.settled = false // the idle work finds it done, publishes and tells
-		}
-	}
-	f.l.mu.Unlock()
-	f.l.nudge()
 }
 
 // sweep drops vectors that no task needs: those of tasks that are deleted or have

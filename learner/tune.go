@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"math"
-	"runtime"
 	"slices"
 
 	"github.com/cespare/xxhash/v2"
@@ -37,13 +36,15 @@ type search struct {
 	test  [][]model.Example
 	last  []trainer // where the next fit of a fold starts
 	n     int
+	// cores has a place for each model that is being fitted.
+	cores chan struct{}
 	// tick is called after each of at most steps losses.
 	tick func()
 }
 
 // newSearch is over examples in the order of their ids; a fold is one of parts.
-func newSearch(q *question, parts [][]model.Example, tick func()) *search {
-	s := &search{q: q, tick: tick}
+func newSearch(q *question, parts [][]model.Example, cores chan struct{}, tick func()) *search {
+	s := &search{q: q, cores: cores, tick: tick}
 	for f := range parts {
 		var train []model.Example
 		for g := range parts {
@@ -96,9 +97,14 @@ func (s *search) accuracy(ctx context.Context, settings model.Settings) (float64
 // eachFold calls judge with a model of the other folds, for several folds at once.
 func (s *search) eachFold(ctx context.Context, settings model.Settings, judge func(fold int, m trainer)) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(runtime.GOMAXPROCS(0))
 	for f := range s.train {
 		g.Go(func() error {
+			select {
+			case s.cores <- struct{}{}:
+				defer func() { <-s.cores }()
+			case <-ctx.Done():
+				return ctx.Err()
+			}
 			m, err := fit(ctx, s.q, s.train[f], settings, s.last[f], tuneTolerance)
 			if err != nil {
 				return err
@@ -194,7 +200,7 @@ func byFold(examples []model.Example) [][]model.Example {
 type comparison struct{ candidate, live float64 }
 
 // compare measures two settings on the same folds. A choice never hears of it.
-func compare(ctx context.Context, q *question, examples []model.Example, candidate, live model.Settings, tick func()) (comparison, error) {
+func compare(ctx context.Context, q *question, examples []model.Example, candidate, live model.Settings, cores chan struct{}, tick func()) (comparison, error) {
 	c := comparison{math.NaN(), math.NaN()}
 	if len(examples) < minCompared {
 		return c, ctx.Err()
@@ -204,7 +210,7 @@ func compare(ctx context.Context, q *question, examples []model.Example, candida
 		slices.SortFunc(examples, func(a, b model.Example) int { return cmp.Compare(hashID(a.ID), hashID(b.ID)) })
 		examples = examples[:maxCompared]
 	}
-	s := newSearch(q, byFold(examples), tick)
+	s := newSearch(q, byFold(examples), cores, tick)
 	var err error
 	if c.candidate, err = s.accuracy(ctx, candidate); err != nil {
 		return c, err

@@ -132,7 +132,7 @@ func (c *comparison) begin(ctx context.Context) error {
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
 	for {
-		applied, err := c.r.o.Log.Applied()
+		applied, err := c.r.o.Log.Applied(c.id)
 		if err != nil {
 			return fmt.Errorf("read how much has been learned: %w", err)
 		}

@@ -219,7 +219,7 @@ func (l *log) Heard() (uint64, error) {
 	return l.last, nil
 }
 
-func (l *log) Applied() (uint64, error) {
+func (l *log) Applied(event.ProjectID) (uint64, error) {
 	last, err := l.Heard()
 	return last - l.behind, err
 }

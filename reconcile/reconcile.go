@@ -41,10 +41,10 @@ type Marks interface {
 
 // Log is where hone stands in the log of changes.
 type Log interface {
-	// Heard is the position of the last change heard, Applied that of the last one
-	// that Index reflects. They are 0 before the first.
+	// Heard is the position of the last change heard, Applied that up to which Index
+	// reflects all that concerns a project. They are 0 before the first.
 	Heard() (uint64, error)
-	Applied() (uint64, error)
+	Applied(p event.ProjectID) (uint64, error)
 }
 
 // Source is what Label Studio holds; *labelstudio.Client is one.

@@ -11,43 +11,43 @@ import (
 
 // Commit stores deltas, checkpoints and versions in one durable transaction:
 // when it returns nil all of it is on disk, otherwise none is and the same
-// Commit may be tried again. The functions of also run inside the transaction,
-// after the state is written, in order; an error of theirs undoes everything and
-// is returned. They move the log's cursor and append what was learned:
-// c.Cursor and c.Learned are theirs to handle, Commit itself does not.
-//
-// Committing the same delta twice is harmless. ctx is looked at before the
-// transaction begins, not later.
-func (s *Store) Commit(ctx context.Context, c event.Commit, also ...func(*bbolt.Tx) error) error {
-	// All encoding is done before the transaction opens: it keeps webhooks waiting.
-	writes := make([]projectWrite, 0, len(c.Projects))
-	for _, p := range c.Projects {
-		w, err := encodeProject(p)
-		if err != nil {
-			return fmt.Errorf("commit project %d: %w", p.Project, err)
-		}
-		writes = append(writes, w)
+// Commit may be tried again. It does what Prepare says in a transaction of its own.
+func (s *Store) Commit(ctx context.Context, c event.Commit) error {
+	write, err := s.Prepare(c)
+	if err != nil {
+		return err
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	err := s.db.Update(func(tx *bbolt.Tx) error {
+	if err := s.db.Update(write); err != nil {
+		return fmt.Errorf("commit (nothing was stored): %w", err)
+	}
+	return nil
+}
+
+// Prepare encodes deltas, checkpoints and versions, and returns a function that stores
+// them inside somebody else's transaction, which others may share: all of it that takes
+// time is done before, since a transaction keeps webhooks waiting. The function may be
+// called more than once; committing the same delta twice is harmless. c.Cursor and
+// c.Learned are left to the caller.
+func (s *Store) Prepare(c event.Commit) (write func(*bbolt.Tx) error, err error) {
+	writes := make([]projectWrite, 0, len(c.Projects))
+	for _, p := range c.Projects {
+		w, err := encodeProject(p)
+		if err != nil {
+			return nil, fmt.Errorf("commit project %d: %w", p.Project, err)
+		}
+		writes = append(writes, w)
+	}
+	return func(tx *bbolt.Tx) error {
 		for i := range writes {
 			if err := writes[i].write(tx); err != nil {
 				return fmt.Errorf("project %d: %w", writes[i].project, err)
 			}
 		}
-		for _, f := range also {
-			if err := f(tx); err != nil {
-				return err
-			}
-		}
 		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("commit (nothing was stored): %w", err)
-	}
-	return nil
+	}, nil
 }
 
 // projectWrite is one project's part, encoded.

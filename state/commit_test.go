@@ -32,11 +32,18 @@ func TestCommitStoresAllOrNothing(t *testing.T) {
 
 	boom := errors.New("boom")
 	sawState := false
-	err = s.Commit(ctx, c, func(tx *bbolt.Tx) error {
+	write, err := s.Prepare(c)
+	must(t, err)
+	err = s.db.Update(func(tx *bbolt.Tx) error {
+		if err := write(tx); err != nil {
+			return err
+		}
 		sawState = openProject(tx, 1).project.Get(keyCheckpoint) != nil
-		_, err := tx.CreateBucket([]byte("log"))
-		return err
-	}, func(*bbolt.Tx) error { return boom })
+		if _, err := tx.CreateBucket([]byte("log")); err != nil {
+			return err
+		}
+		return boom
+	})
 	if !errors.Is(err, boom) || !sawState {
 		t.Fatalf("got %v, state seen inside: %v", err, sawState)
 	}

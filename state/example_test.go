@@ -40,9 +40,14 @@ func Example() {
 	for _, d := range deltas {
 		fmt.Println("project", d.Meta.Project, "new:", d.New, "touched:", len(d.Tasks), "duplicates:", d.Duplicates)
 	}
-	check(store.Commit(ctx, event.Commit{Projects: []event.ProjectCommit{
+	write, err := store.Prepare(event.Commit{Projects: []event.ProjectCommit{
 		{Project: 1, Delta: &deltas[0], Checkpoint: []byte("the model")},
-	}}, func(tx *bbolt.Tx) error {
+	}})
+	check(err)
+	check(store.DB().Update(func(tx *bbolt.Tx) error {
+		if err := write(tx); err != nil {
+			return err
+		}
 		_, err := tx.CreateBucketIfNotExists([]byte("log")) // move the log's cursor here
 		return err
 	}))

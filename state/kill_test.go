@@ -66,7 +66,12 @@ func writeForever(dir string) {
 		for i := range c.Projects {
 			c.Projects[i].Checkpoint = []byte(strings.Repeat(strconv.FormatUint(at, 10)+" ", 2000))
 		}
-		fail(s.Commit(ctx, c, func(tx *bbolt.Tx) error {
+		write, err := s.Prepare(c)
+		fail(err)
+		fail(s.db.Update(func(tx *bbolt.Tx) error {
+			if err := write(tx); err != nil {
+				return err
+			}
 			b, err := tx.CreateBucketIfNotExists(keyTestCursor)
 			if err != nil {
 				return err

@@ -9,7 +9,6 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/internal/fault"
 )
 
 // Plan merges changes with what is stored and returns what they really change,
@@ -21,15 +20,11 @@ import (
 // event.ErrUnreadable when no retry can help.
 func (s *Store) Plan(ctx context.Context, changes []*event.Changed) ([]event.Delta, error) {
 	byProject := make(map[event.ProjectID][]*event.Changed)
-	for i, c := range changes {
+	for _, c := range changes {
 		if c == nil || c.Project <= 0 {
 			return nil, fmt.Errorf("plan: %w: a change names no project", event.ErrUnreadable)
 		}
-		p := c.Project
-		if fault.On(fault.WrongProject) && i > 0 {
-			p = changes[i-1].Project
-		}
-		byProject[p] = append(byProject[p], c)
+		byProject[c.Project] = append(byProject[c.Project], c)
 	}
 	deltas := make([]event.Delta, 0, len(byProject))
 	err := s.db.View(func(tx *bbolt.Tx) error {

@@ -109,7 +109,7 @@ func newAppWith(ctx context.Context, cfg config.Config, logger *logrus.Logger, s
 	if s.changes != nil {
 		changes = s.changes(changes)
 	}
-	a.pipe.Handle(learnerGroup, event.Changes, learnBatch, changes)
+	a.pipe.HandleLanes(learnerGroup, event.Changes, learnBatch, a.lanes(), changes)
 	a.pipe.Handle("sampler", event.Snapshots, learnBatch, a.sampler.Learned)
 	a.pipe.Handle("reconcile", event.Reconciles, learnBatch, a.recon.Handle)
 	return a, nil
@@ -160,7 +160,7 @@ func (a *app) wireLabelStudio(ctx context.Context) (err error) {
 		return err
 	}
 	a.recon, err = reconcile.New(reconcile.Options{
-		Index: a.store, Marks: a.store, Log: position{a.blog}, Publisher: a.pipe, Logger: a.part("reconcile"), Registerer: a.registry,
+		Index: a.store, Marks: a.store, Log: position{a.blog, a.pipe}, Publisher: a.pipe, Logger: a.part("reconcile"), Registerer: a.registry,
 	})
 	if err != nil {
 		return err

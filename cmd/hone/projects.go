@@ -61,14 +61,14 @@ func (a *app) problems() []string {
 func (a *app) Get(ctx context.Context, id event.ProjectID) (api.Project, error) {
 	out := api.Project{ID: id, Heads: []api.Head{}, Problems: a.problems()}
 	a.addReconcile(&out)
-	lags, err := a.pipe.Lag()
+	lane, err := a.pipe.Lane(learnerGroup, event.Changes, id)
 	if err != nil {
 		return out, err
 	}
-	for _, l := range lags {
-		if l.Topic == event.Changes {
-			out.Backlog = l.Entries
-		}
+	out.Backlog = lane.Entries
+	if !lane.Failing.IsZero() {
+		out.Problems = append(out.Problems, fmt.Sprintf("since %s its changes cannot be learned, and hone tries again: %s",
+			lane.Failing.UTC().Format(time.RFC3339), lane.Reason))
 	}
 	meta, err := a.store.Meta(ctx, id)
 	if errors.Is(err, state.ErrUnknownProject) {

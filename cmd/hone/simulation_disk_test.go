@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -23,10 +25,26 @@ type disk struct {
 	held    event.ProjectID
 	stuck   span
 	deathIn int // so many writes until a kill, from 1; 0 for none
-	batch   int // entries in the learner's hands
-	applied uint64
-	failed  int    // writes
-	unsure  uint64 // applied before a commit that was under way when hone was killed
+	failed  int // writes
+	lanes   map[event.ProjectID]*progress
+}
+
+// progress is how far a project's entries in the log are learned.
+type progress struct {
+	applied, tried uint64
+	// sure is what was applied before a commit that was under way when hone was killed;
+	// otherwise the same as applied.
+	sure uint64
+}
+
+func (d *disk) lane(id event.ProjectID) *progress {
+	if d.lanes == nil {
+		d.lanes = map[event.ProjectID]*progress{}
+	}
+	if d.lanes[id] == nil {
+		d.lanes[id] = &progress{}
+	}
+	return d.lanes[id]
 }
 
 var errDisk error = &fs.PathError{Op: "write", Path: "hone.db", Err: syscall.ENOSPC}
@@ -84,8 +102,16 @@ func (d *disk) beforeAppend(r *life, _ string) error {
 func (d *disk) batches(r *life, h pipeline.Handler) pipeline.Handler {
 	return func(ctx context.Context, batch []event.Event, cur event.Cursor) error {
 		d.mu.Lock()
-		d.batch = len(batch)
+		applied := d.lane(cur.Lane).applied
 		d.mu.Unlock()
+		if n := ownEntries(r.app, cur.Lane, applied, cur.Offset); n != len(batch) && !r.dead.Load() {
+			d.w.wrong("project %d is given %d entries up to %d of the log, but %d are its own after entry %d", cur.Lane, len(batch), cur.Offset, n, applied)
+		}
+		if !r.dead.Load() {
+			d.mu.Lock()
+			d.lane(cur.Lane).tried = cur.Offset
+			d.mu.Unlock()
+		}
 		// The more so where others write at the same time.
 		takes := rand.New(rand.NewPCG(d.w.seed, cur.Offset)).Int64N(int64(20 * time.Millisecond))
 		t := time.NewTimer(time.Duration(takes))
@@ -96,6 +122,29 @@ func (d *disk) batches(r *life, h pipeline.Handler) pipeline.Handler {
 		}
 		return h(ctx, batch, cur)
 	}
+}
+
+// ownEntries counts the entries of the log that concern a project.
+func ownEntries(a *app, id event.ProjectID, after, to uint64) (n int) {
+	for after < to {
+		entries, err := a.blog.Read(string(event.Changes), after, 256)
+		if err != nil || len(entries) == 0 {
+			return n
+		}
+		for _, e := range entries {
+			if after = e.Offset; after > to {
+				break
+			}
+			ev, err := event.Decode(e.Payload)
+			if err != nil {
+				continue
+			}
+			if _, change := ev.(*event.Changed); ev.Of() == id || !change && ev.Of() == 0 {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 type learnerStore = learner.Store
@@ -115,35 +164,31 @@ func (s *ledgerSpy) Commit(ctx context.Context, c event.Commit) error {
 	if d.dies(s.life) || d.isHeld(c) {
 		return errDisk
 	}
-	before := d.at()
 	err := s.learnerStore.Commit(ctx, c)
 	if err == nil {
-		d.committed(c)
-		if s.life.dead.Load() {
-			d.mu.Lock()
-			d.unsure = before
-			d.mu.Unlock()
-		} else {
+		d.committed(c, s.life.dead.Load())
+		if !s.life.dead.Load() {
 			d.dies(s.life)
 		}
 	}
 	return err
 }
 
-func (d *disk) at() uint64 {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.applied
-}
-
 // begins compares where a hone begins to read the log with what was applied.
-func (d *disk) begins(at uint64) {
+func (d *disk) begins(base uint64, beyond map[event.ProjectID]uint64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if at != d.applied && (d.unsure == 0 || at != d.unsure) {
-		d.w.wrong("hone starts after entry %d of the log, but has applied those to %d", at, d.applied)
+	for _, id := range slices.Sorted(maps.Keys(d.lanes)) {
+		p, at := d.lanes[id], max(base, beyond[id])
+		if at < p.sure {
+			d.w.wrong("project %d starts after entry %d of the log, but has applied those to %d", id, at, p.sure)
+		}
+		if p.tried > p.applied && at >= p.tried {
+			d.w.wrong("project %d starts after entry %d of the log, but has applied those to %d and tried %d in vain", id, at, p.applied, p.tried)
+		}
+		p.applied = min(p.applied, at)
+		p.sure, p.tried = p.applied, p.applied
 	}
-	d.applied, d.unsure = at, 0
 }
 
 func (d *disk) isHeld(c event.Commit) bool {
@@ -159,14 +204,18 @@ func (d *disk) isHeld(c event.Commit) bool {
 }
 
 // committed sees to it that every entry of the log is applied once.
-func (d *disk) committed(c event.Commit) {
+func (d *disk) committed(c event.Commit, dead bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if c.Cursor == nil {
 		return
 	}
-	if from := c.Cursor.Offset - uint64(d.batch); from != d.applied {
-		d.w.wrong("entries %d to %d of the log are applied after entry %d", from+1, c.Cursor.Offset, d.applied)
+	p := d.lane(c.Cursor.Lane)
+	if c.Cursor.Offset <= p.applied {
+		d.w.wrong("entry %d of the log is applied to project %d once more", c.Cursor.Offset, c.Cursor.Lane)
 	}
-	d.applied = c.Cursor.Offset
+	if !dead {
+		p.sure = c.Cursor.Offset
+	}
+	p.applied = c.Cursor.Offset
 }

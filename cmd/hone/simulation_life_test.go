@@ -51,9 +51,9 @@ func (w *world) begin(dir string) {
 	w.must(err)
 	a.store.DB().NoSync, a.store.DB().NoGrowSync = true, true // a kill is simulated, by a copy
 	r.app = a
-	at, err := a.blog.Cursor(string(event.Changes), "learner")
+	base, beyond, err := a.blog.Lanes(string(event.Changes), learnerGroup)
 	w.must(err)
-	w.disk.begins(at)
+	w.disk.begins(base, beyond)
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
 	go func() {
@@ -129,7 +129,7 @@ func (w *world) restart() {
 	dir := r.dir
 	if r.dead.Load() {
 		<-w.killed
-		w.note("killed after entry %d", w.disk.at())
+		w.note("killed")
 		w.must(os.RemoveAll(r.dir))
 		w.disk.repair()
 		dir = r.next

@@ -77,7 +77,7 @@ var allKinds = []kind{
 	{name: "clock", weight: 2, fault: true, do: (*world).wrongClock},
 	{name: "forgery", weight: 2, fault: true, off: "the sampler may give a task its place twice when it was thought to be deleted", do: (*world).forge},
 	{name: "retrain", weight: 2, do: (*world).retrain},
-	{name: "disk-stuck", weight: 2, fault: true, off: "projects have no lanes of their own yet", do: (*world).holdUpDisk},
+	{name: "disk-stuck", weight: 2, fault: true, do: (*world).holdUpDisk},
 }
 
 // kindsOf reads what the flag says.

@@ -57,15 +57,29 @@ func (l ledger) Commit(ctx context.Context, c event.Commit) error {
 			events = append(events, e)
 		}
 	}
-	also := []func(*bbolt.Tx) error{}
-	if c.Cursor != nil || len(events) > 0 {
-		write, err := l.pipe.InTx(c.Cursor, events...)
-		if err != nil {
+	write, err := l.Prepare(c)
+	if err != nil {
+		return err
+	}
+	also, err := l.pipe.InTx(c.Cursor, events...)
+	if err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	// Lanes, and webhooks, share a transaction where they come at the same time; what is
+	// refused is taken out of it.
+	err = l.log.Update(func(tx *bbolt.Tx) error {
+		if err := write(tx); err != nil {
 			return err
 		}
-		also = append(also, write)
+		return also(tx)
+	})
+	if err != nil {
+		return fmt.Errorf("commit (nothing was stored): %w", err)
 	}
-	return l.Store.Commit(ctx, c, also...)
+	return nil
 }
 
 // encoderOf makes the encoder of a name, with what the configuration says of it.

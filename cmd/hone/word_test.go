@@ -38,10 +38,10 @@ func (i *instance) forge(body string) {
 	status, answer := i.post("/webhook", body)
 	require.Equal(i.t, 200, status, answer)
 	until(i.t, "it is learned", func() bool {
-		at := position{i.blog}
+		at := position{i.blog, i.pipe}
 		heard, err := at.Heard()
 		require.NoError(i.t, err)
-		applied, err := at.Applied()
+		applied, err := at.Applied(1)
 		require.NoError(i.t, err)
 		return heard == applied
 	})
