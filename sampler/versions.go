@@ -24,16 +24,8 @@ const cleanPause = time.Second
 func (w *worker) maintain(ctx context.Context, ls LabelStudio, headDone bool) error {
 	t := &w.theirs
 	if !time.Now().Before(w.checkAt) {
-		live, counts, err := ls.ModelVersion(ctx, w.id)
-		if err != nil {
-			return goneOr(err, "read the project's model versions")
-		}
-		w.checkAt = time.Now().Add(w.s.o.CheckEvery)
-		t.live, t.counts, t.refused = live, counts, nil
-		if counts[t.version] < len(t.rows) {
-			// Somebody deleted predictions.
-			t.known = false
-			return errReplan
+		if err := w.check(ctx, ls); err != nil {
+			return err
 		}
 	}
 	t.noted = ""
@@ -69,15 +61,16 @@ func (w *worker) maintain(ctx context.Context, ls LabelStudio, headDone bool) er
 }
 
 // removeExtra deletes rows that would come before the queue whatever it says.
+// Those of labelled tasks can wait: nobody is asked for them unless the last
+// annotation is deleted.
 func (w *worker) removeExtra(ctx context.Context, ls LabelStudio) error {
-	for len(w.theirs.extra) > 0 {
-		r := w.theirs.extra[0]
-		if !w.pool.isLabelled(r.task) {
-			if err := w.do(ctx, ls, write{op: remove, task: r.task, id: r.id}); err != nil {
-				return err
-			}
+	for _, r := range slices.Clone(w.theirs.extra) {
+		if w.isHidden(r.task) {
+			continue
 		}
-		w.theirs.extra = w.theirs.extra[1:]
+		if err := w.do(ctx, ls, write{op: remove, task: r.task, id: r.id}); err != nil {
+			return err
+		}
 	}
 	return nil
 }
