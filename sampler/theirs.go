@@ -30,7 +30,8 @@ type theirs struct {
 	// them, unless that was a lie; the next count tells.
 	departed map[event.TaskID]struct{}
 	surplus  surplus
-	old      []row // rows of superseded versions, to delete one by one
+	old      []row // rows of the superseded version oldOf, to delete one by one
+	oldOf    string
 	// refused are tasks that Label Studio takes no prediction for.
 	refused  map[event.TaskID]struct{}
 	imported bool // a bulk import was tried for this version

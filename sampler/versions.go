@@ -143,7 +143,8 @@ func (w *worker) clean(ctx context.Context, ls LabelStudio) error {
 // stopped when news came in between.
 func (w *worker) cleanSlowly(ctx context.Context, ls LabelStudio, version string) error {
 	t := &w.theirs
-	if len(t.old) == 0 {
+	if len(t.old) == 0 || t.oldOf != version {
+		t.old, t.oldOf = nil, version
 		err := ls.Predictions(ctx, w.id, func(r Row) error {
 			if r.ModelVersion == version {
 				t.old = append(t.old, row{id: r.ID, task: r.Task})
@@ -160,6 +161,10 @@ func (w *worker) cleanSlowly(ctx context.Context, ls LabelStudio, version string
 		}
 		if err := w.maintain(ctx, ls, true); err != nil { // it may go on for hours
 			return err
+		}
+		if t.live == version { // somebody went back to it meanwhile
+			t.old = nil
+			return errReplan
 		}
 		if err := w.do(ctx, ls, write{op: remove, task: t.old[0].task, id: t.old[0].id}); err != nil {
 			return err
