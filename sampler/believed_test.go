@@ -223,6 +223,27 @@ func TestADoubleOfALabelledTaskGoesWhenItIsAskedAboutAgain(t *testing.T) {
 	})
 }
 
+// A double that was left to a labelled task goes with the task, and is not deleted
+// once more.
+func TestADoubleGoesWithItsTask(t *testing.T) {
+	run(t, 50, nil, func(b *bench) {
+		b.ls.put(7, Prediction{ModelVersion: "hone-1", Score: 0.0001})
+		b.ls.put(7, Prediction{ModelVersion: "hone-1", Score: 0.0002})
+		b.brain.labelled[7] = true
+		b.s.Refresh(project)
+		b.after(time.Minute)
+		lists, deleted := b.ls.count("list"), b.ls.count("delete")
+		b.ls.change(func() {
+			maps.DeleteFunc(b.ls.rows, func(_ PredictionID, r fakeRow) bool { return r.task == 7 })
+		})
+		b.said(true, 7)
+		b.after(10 * time.Minute)
+		b.inStep()
+		assert.Equal(t, lists, b.ls.count("list"))
+		assert.Equal(t, deleted, b.ls.count("delete"))
+	})
+}
+
 // While Label Studio stores answers of /predict, which it counts as well, it is not
 // asked each minute for all of them.
 func TestAnswersThatLabelStudioKeepsAreNotListedEachMinute(t *testing.T) {

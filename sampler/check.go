@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hone-ml/hone/event"
@@ -66,6 +67,7 @@ func (t *theirs) count(n int) {
 		delete(t.rows, id)
 		delete(t.held, id)
 	}
+	t.extra = slices.DeleteFunc(t.extra, func(r row) bool { _, is := t.departed[r.task]; return is })
 	t.total, t.departed = n, nil
 }
 
