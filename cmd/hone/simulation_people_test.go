@@ -203,6 +203,16 @@ func (w *world) hostileAnswer(r *rand.Rand) {
 	}
 }
 
+// retrieve has Label Studio ask for the predictions of all tasks that have none, and
+// keep them beside those of the queue.
+func (w *world) retrieve(r *rand.Rand) {
+	p := w.any(r)
+	w.must(w.user.RetrievePredictions(context.Background(), p))
+	counts, err := w.user.ModelVersions(context.Background(), p)
+	w.must(err)
+	w.note("project %d has predictions of %v now", p, counts)
+}
+
 // What follows is done by others than people.
 
 // powerCut kills hone at one of its next writes.

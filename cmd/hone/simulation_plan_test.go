@@ -78,6 +78,7 @@ var allKinds = []kind{
 	{name: "forgery", weight: 2, fault: true, do: (*world).forge},
 	{name: "retrain", weight: 2, do: (*world).retrain},
 	{name: "disk-stuck", weight: 2, fault: true, off: "projects have no lanes of their own yet", do: (*world).holdUpDisk},
+	{name: "retrieve", weight: 2, do: (*world).retrieve},
 }
 
 // kindsOf reads what the flag says.
