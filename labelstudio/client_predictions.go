@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 
 	"github.com/hone-ml/hone/event"
 )
@@ -23,6 +24,8 @@ type PredictionRow struct {
 	// Score is nil when Label Studio has none; on SQLite such a row sorts first.
 	Score        *float64 `json:"score"`
 	ModelVersion string   `json:"model_version"`
+	// UpdatedAt is Label Studio's time of the last write of this row.
+	UpdatedAt time.Time `json:"updated_at"`
 }
 
 // PredictionWrite is a prediction to store.
@@ -56,6 +59,13 @@ func (c *Client) CreatePrediction(ctx context.Context, p PredictionWrite) (Predi
 		op: fmt.Sprintf("create prediction of task %d", p.Task), method: http.MethodPost, path: "/api/predictions/",
 		body: p.filled(), into: decodeInto(&row),
 	})
+	return row, err
+}
+
+// Prediction reads one stored prediction.
+func (c *Client) Prediction(ctx context.Context, id PredictionID) (PredictionRow, error) {
+	var row PredictionRow
+	err := c.do(ctx, call{op: fmt.Sprintf("read prediction %d", id), method: http.MethodGet, path: predictionPath(id), into: decodeInto(&row)})
 	return row, err
 }
 
@@ -121,7 +131,7 @@ func (c *Client) Predictions(ctx context.Context, project event.ProjectID) iter.
 		stopped := false
 		err := c.do(ctx, call{
 			op: fmt.Sprintf("list predictions of project %d", project), method: http.MethodGet, path: "/api/predictions/",
-			query: url.Values{"project": {strconv.FormatInt(int64(project), 10)}, "include": {"id,task,score,model_version"}},
+			query: url.Values{"project": {strconv.FormatInt(int64(project), 10)}, "include": {"id,task,score,model_version,updated_at"}},
 			slow:  true,
 			into: func(r io.Reader, _ http.Header) error {
 				return decodeList(r, "", nil, func(d *json.Decoder) error {

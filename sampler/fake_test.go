@@ -41,9 +41,14 @@ type fakeLS struct {
 }
 
 type fakeRow struct {
-	task  event.TaskID
-	score *float64
-	pred  Prediction
+	task    event.TaskID
+	score   *float64
+	pred    Prediction
+	updated time.Time
+}
+
+func (r fakeRow) row(id PredictionID) Row {
+	return Row{ID: id, Task: r.task, ModelVersion: r.pred.ModelVersion, Score: r.score, UpdatedAt: r.updated}
 }
 
 func newFakeLS() *fakeLS {
@@ -72,32 +77,47 @@ func (f *fakeLS) call(ctx context.Context, name string, latency time.Duration, e
 	return effect()
 }
 
-func (f *fakeLS) CreatePrediction(ctx context.Context, _ event.ProjectID, t event.TaskID, p Prediction) (id PredictionID, err error) {
+func (f *fakeLS) CreatePrediction(ctx context.Context, _ event.ProjectID, t event.TaskID, p Prediction) (r Row, err error) {
 	err = f.call(ctx, "create", f.latency, func() error {
 		if f.gone[t] {
 			return apiError(400)
 		}
-		id = f.put(t, p)
+		id := f.put(t, p)
+		r = f.rows[id].row(id)
 		return nil
 	})
-	return id, err
+	return r, err
 }
 
 func (f *fakeLS) put(t event.TaskID, p Prediction) PredictionID {
 	f.next++
-	f.rows[f.next] = fakeRow{task: t, score: &p.Score, pred: p}
+	f.rows[f.next] = fakeRow{task: t, score: &p.Score, pred: p, updated: time.Now()}
 	return f.next
 }
 
-func (f *fakeLS) UpdatePrediction(ctx context.Context, _ event.ProjectID, id PredictionID, p Prediction) error {
-	return f.call(ctx, "update", f.latency, func() error {
-		r, ok := f.rows[id]
+func (f *fakeLS) UpdatePrediction(ctx context.Context, _ event.ProjectID, id PredictionID, p Prediction) (r Row, err error) {
+	err = f.call(ctx, "update", f.latency, func() error {
+		x, ok := f.rows[id]
 		if !ok {
 			return apiError(404)
 		}
-		f.rows[id] = fakeRow{task: r.task, score: &p.Score, pred: p}
+		f.rows[id] = fakeRow{task: x.task, score: &p.Score, pred: p, updated: time.Now()}
+		r = f.rows[id].row(id)
 		return nil
 	})
+	return r, err
+}
+
+func (f *fakeLS) Prediction(ctx context.Context, _ event.ProjectID, id PredictionID) (r Row, err error) {
+	err = f.call(ctx, "read", 0, func() error {
+		x, ok := f.rows[id]
+		if !ok {
+			return apiError(404)
+		}
+		r = x.row(id)
+		return nil
+	})
+	return r, err
 }
 
 func (f *fakeLS) DeletePrediction(ctx context.Context, _ event.ProjectID, id PredictionID) error {
@@ -114,7 +134,7 @@ func (f *fakeLS) Predictions(ctx context.Context, _ event.ProjectID, yield func(
 	var rows []Row
 	err := f.call(ctx, "list", 0, func() error {
 		for id, r := range f.rows {
-			rows = append(rows, Row{ID: id, Task: r.task, ModelVersion: r.pred.ModelVersion, Score: r.score})
+			rows = append(rows, r.row(id))
 		}
 		return nil
 	})

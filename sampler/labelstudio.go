@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"regexp"
+	"time"
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
@@ -26,13 +27,16 @@ type Row struct {
 	ModelVersion string
 	// Score is nil when Label Studio has none.
 	Score *float64
+	// UpdatedAt is Label Studio's time of the row's last write.
+	UpdatedAt time.Time
 }
 
-// Pusher writes single predictions. What Label Studio refuses is a
-// *labelstudio.APIError.
+// Pusher writes single predictions and returns the rows as Label Studio has them
+// then. What Label Studio refuses is a *labelstudio.APIError.
 type Pusher interface {
-	CreatePrediction(ctx context.Context, p event.ProjectID, t event.TaskID, pred Prediction) (PredictionID, error)
-	UpdatePrediction(ctx context.Context, p event.ProjectID, id PredictionID, pred Prediction) error
+	CreatePrediction(ctx context.Context, p event.ProjectID, t event.TaskID, pred Prediction) (Row, error)
+	// UpdatePrediction changes the row of that id, whichever task's it is.
+	UpdatePrediction(ctx context.Context, p event.ProjectID, id PredictionID, pred Prediction) (Row, error)
 	DeletePrediction(ctx context.Context, p event.ProjectID, id PredictionID) error
 }
 
@@ -40,6 +44,9 @@ type Pusher interface {
 type Lister interface {
 	// Predictions calls yield for every prediction of the project.
 	Predictions(ctx context.Context, p event.ProjectID, yield func(Row) error) error
+	// Prediction reads one. One that is not there is a *labelstudio.APIError with
+	// status 404.
+	Prediction(ctx context.Context, p event.ProjectID, id PredictionID) (Row, error)
 	// ImportPredictions creates many and returns how many Label Studio took.
 	ImportPredictions(ctx context.Context, p event.ProjectID, tasks []event.TaskID, preds []Prediction) (created int, err error)
 }
@@ -98,16 +105,25 @@ func (p Prediction) write(t event.TaskID) labelstudio.PredictionWrite {
 	return w
 }
 
-func (a client) CreatePrediction(ctx context.Context, project event.ProjectID, t event.TaskID, p Prediction) (PredictionID, error) {
+func rowOf(r labelstudio.PredictionRow) Row {
+	return Row{ID: PredictionID(r.ID), Task: r.Task, ModelVersion: r.ModelVersion, Score: r.Score, UpdatedAt: r.UpdatedAt}
+}
+
+func (a client) CreatePrediction(ctx context.Context, project event.ProjectID, t event.TaskID, p Prediction) (Row, error) {
 	w := p.write(t)
 	w.Project = project
 	row, err := a.c.CreatePrediction(ctx, w)
-	return PredictionID(row.ID), err
+	return rowOf(row), err
 }
 
-func (a client) UpdatePrediction(ctx context.Context, _ event.ProjectID, id PredictionID, p Prediction) error {
-	_, err := a.c.UpdatePrediction(ctx, labelstudio.PredictionID(id), p.write(0))
-	return err
+func (a client) UpdatePrediction(ctx context.Context, _ event.ProjectID, id PredictionID, p Prediction) (Row, error) {
+	row, err := a.c.UpdatePrediction(ctx, labelstudio.PredictionID(id), p.write(0))
+	return rowOf(row), err
+}
+
+func (a client) Prediction(ctx context.Context, _ event.ProjectID, id PredictionID) (Row, error) {
+	row, err := a.c.Prediction(ctx, labelstudio.PredictionID(id))
+	return rowOf(row), err
 }
 
 func (a client) DeletePrediction(ctx context.Context, _ event.ProjectID, id PredictionID) error {
@@ -119,7 +135,7 @@ func (a client) Predictions(ctx context.Context, p event.ProjectID, yield func(R
 		if err != nil {
 			return err
 		}
-		if err := yield(Row{ID: PredictionID(r.ID), Task: r.Task, ModelVersion: r.ModelVersion, Score: r.Score}); err != nil {
+		if err := yield(rowOf(r)); err != nil {
 			return err
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/hone-ml/hone/event"
 )
@@ -33,6 +34,11 @@ type row struct {
 	score float64
 	// said is what the row suggests, as suggestion gives it; "" when not known.
 	said string
+	// updated is Label Studio's time of the row's last write, and written its place
+	// among the writes of this worker, 0 when it was another's.
+	updated time.Time
+	written uint64
+	seen    time.Time // when Label Studio last said so
 }
 
 type op string

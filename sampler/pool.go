@@ -67,6 +67,11 @@ func (p *pool) task(id event.TaskID) (event.Task, bool) {
 	return p.skipped.get(id)
 }
 
+func (p *pool) has(id event.TaskID) bool {
+	_, unlabelled := p.task(id)
+	return unlabelled || p.isLabelled(id)
+}
+
 func (p *pool) isLabelled(id event.TaskID) bool {
 	_, ok := p.labelled[id]
 	return ok

@@ -159,37 +159,50 @@ func (w *worker) do(ctx context.Context, ls LabelStudio, x write) error {
 }
 
 func (w *worker) send(ctx context.Context, ls LabelStudio, x write) error {
+	t := &w.theirs
 	switch x.op {
 	case create:
 		p := w.prediction(ctx, x)
-		id, err := ls.CreatePrediction(ctx, w.id, x.task, p)
+		r, err := ls.CreatePrediction(ctx, w.id, x.task, p)
 		if refused(err) {
 			return w.refuse(ctx, ls, x.task, err)
 		}
 		if err != nil {
 			return fmt.Errorf("create the prediction of task %d: %w", x.task, err)
 		}
-		w.theirs.rows[x.task] = row{id: id, task: x.task, score: x.score, said: suggestion(p.Result)}
+		if r.ID <= t.highest {
+			return t.unknown("it gave the id %d to a new prediction, which it has given before", r.ID)
+		}
+		t.highest = r.ID
+		t.held[x.task]++
+		t.total++
+		w.wrote(x, r, p)
 	case update:
 		p := w.prediction(ctx, x)
-		err := ls.UpdatePrediction(ctx, w.id, x.id, p)
+		r, err := ls.UpdatePrediction(ctx, w.id, x.id, p)
 		if labelstudio.IsNotFound(err) {
-			w.theirs.known = false
-			return fmt.Errorf("%w: prediction %d of task %d is gone", errReplan, x.id, x.task)
+			return t.unknown("prediction %d of task %d is gone", x.id, x.task)
 		}
 		if err != nil {
 			return fmt.Errorf("update prediction %d of task %d: %w", x.id, x.task, err)
 		}
-		w.theirs.rows[x.task] = row{id: x.id, task: x.task, score: x.score, said: suggestion(p.Result)}
+		if r.Task != x.task {
+			return t.unknown("prediction %d is of task %d, not %d", x.id, r.Task, x.task)
+		}
+		w.wrote(x, r, p)
 	case remove:
 		if err := ls.DeletePrediction(ctx, w.id, x.id); err != nil && !labelstudio.IsNotFound(err) {
 			return fmt.Errorf("delete prediction %d of task %d: %w", x.id, x.task, err)
 		}
-		if w.theirs.rows[x.task].id == x.id {
-			delete(w.theirs.rows, x.task)
-		}
+		t.removed(x.task, x.id)
 	}
 	return nil
+}
+
+// wrote takes notice of a row as Label Studio has it now.
+func (w *worker) wrote(x write, r Row, p Prediction) {
+	w.writes++
+	w.theirs.rows[x.task] = row{id: r.ID, task: x.task, score: x.score, said: suggestion(p.Result), updated: r.UpdatedAt, written: w.writes, seen: time.Now()}
 }
 
 // refuse leaves a task out that Label Studio takes no prediction for, most often

@@ -76,7 +76,12 @@ func (w *worker) readPool(ctx context.Context, n news) error {
 			fresh.put(t)
 		}
 		w.pool = fresh
-		w.theirs.refused = nil
+		w.theirs.refused, w.theirs.departed = nil, nil
+		for t := range w.theirs.held {
+			if !w.pool.has(t) {
+				w.theirs.depart(t)
+			}
+		}
 		return nil
 	}
 	if len(n.tasks) == 0 {
@@ -101,8 +106,9 @@ func (w *worker) readPool(ctx context.Context, n news) error {
 			}
 		}
 		if t.Deleted {
-			// Label Studio deletes a task's predictions with it.
-			delete(w.theirs.rows, t.Task.ID)
+			w.theirs.depart(t.Task.ID)
+		} else {
+			delete(w.theirs.departed, t.Task.ID)
 		}
 	}
 	return nil

@@ -441,10 +441,11 @@ func (b *bench) firstRanked() event.TaskID {
 // Whatever happens in whatever order, once it is quiet Label Studio has the queue.
 func TestItAlwaysEndsInStep(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		steps := rapid.SliceOfN(rapid.IntRange(0, 9), 1, 25).Draw(rt, "steps")
+		steps := rapid.SliceOfN(rapid.IntRange(0, 13), 1, 25).Draw(rt, "steps")
 		waits := rapid.SliceOfN(rapid.IntRange(0, 3000), len(steps), len(steps)).Draw(rt, "waits")
 		run(t, 60, func(o *Options, _ *bench) { o.QueueSize = 10; o.PushRate = 20 }, func(b *bench) {
 			b.s.Refresh(project)
+			backup := b.ls.backup()
 			for i, step := range steps {
 				b.after(time.Duration(waits[i]) * time.Millisecond)
 				queue := b.next()
@@ -477,11 +478,23 @@ func TestItAlwaysEndsInStep(t *testing.T) {
 					b.tell(&event.Learned{Project: project, Version: "hone-1", All: true})
 				case 9:
 					b.s.Refresh(project)
+				case 10:
+					backup = b.ls.backup()
+				case 11:
+					b.ls.restore(backup)
+				case 12: // a deletion that is not so, and then the news that it is not
+					if len(queue) > 0 {
+						b.said(i%2 == 0, queue[:1]...)
+					}
+				case 13: // Label Studio keeps an answer of /predict
+					b.ls.change(func() { b.ls.put(event.TaskID(i+1), Prediction{ModelVersion: b.brain.version, Score: 0.5}) })
 				}
 			}
 			b.ls.setFault(nil)
-			b.after(5 * time.Minute)
+			b.said(false, seq(60)...)
+			b.after(30 * time.Minute)
 			b.inStep()
+			b.once()
 			for v := range b.ls.versions() {
 				require.Equal(b, b.brain.version, v)
 			}

@@ -24,16 +24,8 @@ const cleanPause = time.Second
 func (w *worker) maintain(ctx context.Context, ls LabelStudio, headDone bool) error {
 	t := &w.theirs
 	if !time.Now().Before(w.checkAt) {
-		live, counts, err := ls.ModelVersion(ctx, w.id)
-		if err != nil {
-			return goneOr(err, "read the project's model versions")
-		}
-		w.checkAt = time.Now().Add(w.s.o.CheckEvery)
-		t.live, t.counts, t.refused = live, counts, nil
-		if counts[t.version] < len(t.rows) {
-			// Somebody deleted predictions.
-			t.known = false
-			return errReplan
+		if err := w.check(ctx, ls); err != nil {
+			return err
 		}
 	}
 	t.noted = ""
@@ -69,15 +61,16 @@ func (w *worker) maintain(ctx context.Context, ls LabelStudio, headDone bool) er
 }
 
 // removeExtra deletes rows that would come before the queue whatever it says.
+// Those of labelled tasks can wait: nobody is asked for them unless the last
+// annotation is deleted.
 func (w *worker) removeExtra(ctx context.Context, ls LabelStudio) error {
-	for len(w.theirs.extra) > 0 {
-		r := w.theirs.extra[0]
-		if !w.pool.isLabelled(r.task) {
-			if err := w.do(ctx, ls, write{op: remove, task: r.task, id: r.id}); err != nil {
-				return err
-			}
+	for _, r := range slices.Clone(w.theirs.extra) {
+		if w.isHidden(r.task) {
+			continue
 		}
-		w.theirs.extra = w.theirs.extra[1:]
+		if err := w.do(ctx, ls, write{op: remove, task: r.task, id: r.id}); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -150,7 +143,8 @@ func (w *worker) clean(ctx context.Context, ls LabelStudio) error {
 // stopped when news came in between.
 func (w *worker) cleanSlowly(ctx context.Context, ls LabelStudio, version string) error {
 	t := &w.theirs
-	if len(t.old) == 0 {
+	if len(t.old) == 0 || t.oldOf != version {
+		t.old, t.oldOf = nil, version
 		err := ls.Predictions(ctx, w.id, func(r Row) error {
 			if r.ModelVersion == version {
 				t.old = append(t.old, row{id: r.ID, task: r.Task})
@@ -167,6 +161,10 @@ func (w *worker) cleanSlowly(ctx context.Context, ls LabelStudio, version string
 		}
 		if err := w.maintain(ctx, ls, true); err != nil { // it may go on for hours
 			return err
+		}
+		if t.live == version { // somebody went back to it meanwhile
+			t.old = nil
+			return errReplan
 		}
 		if err := w.do(ctx, ls, write{op: remove, task: t.old[0].task, id: t.old[0].id}); err != nil {
 			return err

@@ -37,6 +37,8 @@ type worker struct {
 	seen      time.Time // when the newest change seen in Label Studio was heard
 	rank      uint64
 	theirs    theirs
+	writes    uint64    // predictions written so far
+	checked   uint64    // those of them before the last check
 	retryAt   time.Time // no pushing before that
 	checkAt   time.Time
 	failures  int

@@ -20,6 +20,9 @@ import (
 	"github.com/hone-ml/hone/state"
 )
 
+// threeFull is the time of three full comparisons.
+const threeFull = 65 * time.Minute
+
 // calm ends every disturbance.
 func (w *world) calm() {
 	w.network.heal()
@@ -35,7 +38,12 @@ func (w *world) calmDown() {
 	w.note("all is calm")
 	w.calm()
 	w.network.late.Wait()
-	w.rest(65 * time.Minute)
+	w.rest(threeFull)
+	if w.nightly {
+		w.note("the night is over")
+		w.must(w.hone.app.pipe.Publish(context.Background(), &event.ReconcileDue{At: time.Now(), Full: true, Contents: true, Reason: "nightly"}))
+		w.rest(time.Minute)
+	}
 	for range 600 {
 		if len(w.symptoms) > 0 || w.settled() == "" {
 			return

@@ -21,7 +21,7 @@ func TestSimulationFinds(t *testing.T) {
 		kinds string
 	}{
 		{fault.CursorAlone, ""},
-		{fault.Tombstone, "+forgery"},
+		{fault.Tombstone, ""},
 		{fault.LostRetry, ""},
 		{fault.WrongProject, ""},
 		{fault.OldSnapshot, ""},

@@ -34,6 +34,11 @@ func (w *world) holdUpDisk(r *rand.Rand) {
 func (w *world) heldUp(r *rand.Rand, held event.ProjectID, begin func()) {
 	w.calm()
 	w.rest(3 * time.Minute) // until what went before is over
+	if !w.restored.IsZero() {
+		// Label Studio gives ids again. Those of what was lost count for deleted until
+		// two full comparisons after the one that found it have not seen them.
+		w.rest(max(0, time.Until(w.restored.Add(threeFull))))
+	}
 	other := w.projects[0]
 	if other == held {
 		other = w.projects[1]

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -148,13 +149,24 @@ func (n toHone) RoundTrip(r *http.Request) (*http.Response, error) {
 	n.mu.Unlock()
 	res, err := n.fateful(r, body, f)
 	if err != nil || res.StatusCode != http.StatusOK {
-		h, decodeErr := labelstudio.DecodeHook(body, time.Now())
-		if decodeErr == nil && h.Changed != nil {
-			c := h.Changed
-			n.excuse(h.Project, len(c.Tasks)+len(c.Annotations)+len(c.DeletedTasks)+len(c.DeletedAnnotations))
-		}
+		n.excuse(told(body))
 	}
 	return res, err
+}
+
+// told is how many changes a webhook tells of.
+func told(body []byte) (event.ProjectID, int) {
+	h, err := labelstudio.DecodeHook(body, time.Now())
+	if err != nil { // a hostile answer and its task
+		var of struct{ Project struct{ ID event.ProjectID } }
+		_ = json.Unmarshal(body, &of)
+		return of.Project.ID, 2
+	}
+	if h.Changed == nil {
+		return h.Project, 0
+	}
+	c := h.Changed
+	return h.Project, len(c.Tasks) + len(c.Annotations) + len(c.DeletedTasks) + len(c.DeletedAnnotations)
 }
 
 func (n toHone) fateful(r *http.Request, body []byte, f fate) (*http.Response, error) {

@@ -203,6 +203,16 @@ func (w *world) hostileAnswer(r *rand.Rand) {
 	}
 }
 
+// retrieve has Label Studio ask for the predictions of all tasks that have none, and
+// keep them beside those of the queue.
+func (w *world) retrieve(r *rand.Rand) {
+	p := w.any(r)
+	w.must(w.user.RetrievePredictions(context.Background(), p))
+	counts, err := w.user.ModelVersions(context.Background(), p)
+	w.must(err)
+	w.note("project %d has predictions of %v now", p, counts)
+}
+
 // What follows is done by others than people.
 
 // powerCut kills hone at one of its next writes.
@@ -244,7 +254,8 @@ func (w *world) forge(r *rand.Rand) {
 	}
 	p := w.projectOf(t.ID)
 	row := `{"id":` + fmt.Sprint(p) + `}`
-	at := time.Now().UTC().Format("2006-01-02T15:04:05.000000Z")
+	now := time.Now().UTC()
+	at := now.Format("2006-01-02T15:04:05.000000Z")
 	bodies := []string{
 		fmt.Sprintf(`{"action":"ANNOTATIONS_DELETED","project":%s,"annotations":[{"id":%d}]}`, row, a.ID),
 		fmt.Sprintf(`{"action":"TASKS_DELETED","project":%s,"tasks":[{"id":%d}]}`, row, t.ID),
@@ -252,7 +263,11 @@ func (w *world) forge(r *rand.Rand) {
 		fmt.Sprintf(`{"action":"ANNOTATION_CREATED","project":%s,"task":{"id":%d,"data":%s,"updated_at":"%s"},"annotation":{"id":987654,"task":%[2]d,"result":[],"was_cancelled":false,"updated_at":"%[4]s"}}`, row, t.ID, t.Data, at),
 	}
 	w.network.excuse(p, 1000)
-	w.network.post([]byte(bodies[r.IntN(len(bodies))]), time.Millisecond)
+	i := r.IntN(len(bodies))
+	if i == 2 && !now.After(t.UpdatedAt) {
+		w.nightly = true // the task keeps its time, and a full comparison sees no other
+	}
+	w.network.post([]byte(bodies[i]), time.Millisecond)
 }
 
 // restore brings Label Studio back to an earlier day.
@@ -261,6 +276,7 @@ func (w *world) restore(*rand.Rand) {
 		w.network.excuse(p, 1000)
 	}
 	w.studio.Restore(w.backup)
+	w.restored = time.Now()
 }
 
 func (w *world) setClock(ahead time.Duration) {

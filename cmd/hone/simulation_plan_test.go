@@ -73,11 +73,12 @@ var allKinds = []kind{
 	{name: "kill", weight: 4, fault: true, do: (*world).powerCut},
 
 	{name: "backup", weight: 2, do: func(w *world, _ *rand.Rand) { w.backup = w.studio.Backup() }},
-	{name: "restore", weight: 2, fault: true, off: "the sampler does not see yet that Label Studio holds other predictions after it", do: (*world).restore},
+	{name: "restore", weight: 2, fault: true, do: (*world).restore},
 	{name: "clock", weight: 2, fault: true, do: (*world).wrongClock},
-	{name: "forgery", weight: 2, fault: true, off: "the sampler may give a task its place twice when it was thought to be deleted", do: (*world).forge},
+	{name: "forgery", weight: 2, fault: true, do: (*world).forge},
 	{name: "retrain", weight: 2, do: (*world).retrain},
 	{name: "disk-stuck", weight: 2, fault: true, do: (*world).holdUpDisk},
+	{name: "retrieve", weight: 2, do: (*world).retrieve},
 }
 
 // kindsOf reads what the flag says.

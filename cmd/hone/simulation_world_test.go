@@ -39,7 +39,11 @@ type world struct {
 	disk     *disk
 	backup   *lstest.Backup
 	clockOK  time.Time // when Label Studio's clock is put right; zero if it is right
-	configs  map[event.ProjectID]int
+	restored time.Time // when Label Studio was last restored; zero if never
+	// nightly says that something was made up which only a comparison of contents
+	// finds.
+	nightly bool
+	configs map[event.ProjectID]int
 
 	hone   *life
 	runs   int

@@ -10,6 +10,7 @@ import (
 func (s *Server) predictionRoutes(m *http.ServeMux) {
 	m.HandleFunc("GET /api/predictions/{$}", s.act(s.listPreds))
 	m.HandleFunc("POST /api/predictions/{$}", s.act(s.createPred))
+	m.HandleFunc("GET /api/predictions/{id}/{$}", s.act(s.inPred(func(_ *request, p *prediction) result { return ok(predAPI(p)) })))
 	m.HandleFunc("PATCH /api/predictions/{id}/{$}", s.act(s.inPred(s.patchPred)))
 	m.HandleFunc("DELETE /api/predictions/{id}/{$}", s.act(s.inPred(func(_ *request, p *prediction) result {
 		s.removePred(p)
