@@ -117,16 +117,16 @@ func DecodeSetup(body []byte) (SetupRequest, error) {
 		case "project":
 			err = p.read(s)
 		case "schema":
-			out.LabelConfig, err = s.str()
+			out.LabelConfig, err = s.Text()
 		case "hostname":
-			out.Hostname, err = s.str()
+			out.Hostname, err = s.Text()
 		case "access_token":
-			token, err = s.str()
+			token, err = s.Text()
 			out.AccessToken = Secret(token)
 		case "extra_params":
 			out.ExtraParams, err = readExtraParams(s)
 		default:
-			err = s.skip()
+			err = s.Skip()
 		}
 		return err
 	})
@@ -145,11 +145,11 @@ func DecodeSetup(body []byte) (SetupRequest, error) {
 
 // readExtraParams takes JSON, JSON inside a text, null and the empty text.
 func readExtraParams(s *scanner) (json.RawMessage, error) {
-	switch s.kind() {
+	switch s.Kind() {
 	case kindNull:
-		return nil, s.skip()
+		return nil, s.Skip()
 	case kindString:
-		text, err := s.str()
+		text, err := s.Text()
 		if err != nil || strings.TrimSpace(text) == "" {
 			return nil, err
 		}
@@ -158,7 +158,7 @@ func readExtraParams(s *scanner) (json.RawMessage, error) {
 		}
 		return json.RawMessage(text), nil
 	}
-	return s.raw()
+	return s.Raw()
 }
 
 // DecodePredict reads the body of POST /predict. Errors are of type *BodyError.
@@ -172,11 +172,11 @@ func DecodePredict(body []byte) (PredictRequest, error) {
 		case "project":
 			err = p.read(s)
 		case "label_config":
-			out.LabelConfig, err = s.str()
+			out.LabelConfig, err = s.Text()
 		case "params":
 			out.Context, err = readContext(s)
 		default:
-			err = s.skip()
+			err = s.Skip()
 		}
 		return err
 	})
@@ -191,11 +191,11 @@ func DecodePredict(body []byte) (PredictRequest, error) {
 }
 
 func readTasks(s *scanner) ([]event.Task, error) {
-	if s.kind() == kindNull {
-		return nil, s.skip()
+	if s.Kind() == kindNull {
+		return nil, s.Skip()
 	}
 	tasks := []event.Task{}
-	err := s.array(func(int) error {
+	err := s.Array(func(int) error {
 		var t wireTask
 		if err := t.read(s); err != nil {
 			return err
@@ -212,16 +212,16 @@ func readTasks(s *scanner) ([]event.Task, error) {
 // readContext finds the context of an interactive request in its params.
 func readContext(s *scanner) (*PredictContext, error) {
 	var c *PredictContext
-	err := s.object(func(key []byte) error {
-		if string(key) != "context" || s.kind() == kindNull {
-			return s.skip()
+	err := s.Object(func(key []byte) error {
+		if string(key) != "context" || s.Kind() == kindNull {
+			return s.Skip()
 		}
 		c = new(PredictContext)
-		return s.object(func(key []byte) (err error) {
-			if string(key) != "result" || s.kind() != kindArray {
-				return s.skip()
+		return s.Object(func(key []byte) (err error) {
+			if string(key) != "result" || s.Kind() != kindArray {
+				return s.Skip()
 			}
-			c.Result, err = s.raw()
+			c.Result, err = s.Raw()
 			return err
 		})
 	})
@@ -234,7 +234,7 @@ func DecodeTrain(body []byte) (event.ProjectID, error) {
 	var p projectRef
 	err := scanBody(body, func(s *scanner, key []byte) error {
 		if string(key) != "project" {
-			return s.skip()
+			return s.Skip()
 		}
 		return p.read(s)
 	})

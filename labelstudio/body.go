@@ -45,7 +45,7 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 // *BodyError.
 func scanBody(body []byte, field func(s *scanner, key []byte) error) error {
 	s := &scanner{b: body}
-	switch s.kind() {
+	switch s.Kind() {
 	case kindObject:
 	case kindNone:
 		if s.i == len(body) {
@@ -55,10 +55,10 @@ func scanBody(body []byte, field func(s *scanner, key []byte) error) error {
 	default:
 		return &BodyError{Fault: "is not a JSON object"}
 	}
-	if err := s.object(func(key []byte) error { return field(s, key) }); err != nil {
+	if err := s.Object(func(key []byte) error { return field(s, key) }); err != nil {
 		return err
 	}
-	return s.end()
+	return s.End()
 }
 
 // unmarshal runs a reader over one JSON value, for json.Unmarshaler.
@@ -67,7 +67,7 @@ func unmarshal(b []byte, read func(s *scanner) error) error {
 	if err := read(s); err != nil {
 		return err
 	}
-	return s.end()
+	return s.End()
 }
 
 // inField puts a fault under the field it was found in.

@@ -26,12 +26,12 @@ type apiTask struct {
 func (w *apiTask) UnmarshalJSON(b []byte) error {
 	*w = apiTask{}
 	return unmarshal(b, func(s *scanner) error {
-		return s.object(func(key []byte) (err error) {
+		return s.Object(func(key []byte) (err error) {
 			switch string(key) {
 			case "is_labeled":
-				w.labeled, err = s.flag()
+				w.labeled, err = s.Bool()
 			case "total_predictions":
-				w.predictions, err = s.integer()
+				w.predictions, err = s.Int()
 			case "annotations":
 				w.annotated = true
 				w.annotations, err = readMany(s, w.annotations)

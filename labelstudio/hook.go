@@ -66,7 +66,7 @@ type hookBody struct {
 func (b *hookBody) read(s *scanner, key []byte) (err error) {
 	switch string(key) {
 	case "action":
-		b.action, err = s.str()
+		b.action, err = s.Text()
 	case "project":
 		err = b.project.read(s)
 	case "annotation", "annotations":
@@ -74,7 +74,7 @@ func (b *hookBody) read(s *scanner, key []byte) (err error) {
 	case "task", "tasks":
 		b.tasks, err = readMany(s, b.tasks)
 	default:
-		err = s.skip()
+		err = s.Skip()
 	}
 	return err
 }
@@ -87,9 +87,9 @@ func readMany[T any, P interface {
 }](s *scanner, to []T) ([]T, error) {
 	one := func(int) (err error) {
 		var item T
-		if s.kind() == kindNumber {
+		if s.Kind() == kindNumber {
 			var id int64
-			id, err = s.integer()
+			id, err = s.Int()
 			P(&item).setID(id)
 		} else {
 			err = P(&item).read(s)
@@ -97,11 +97,11 @@ func readMany[T any, P interface {
 		to = append(to, item)
 		return err
 	}
-	switch s.kind() {
+	switch s.Kind() {
 	case kindNull:
-		return to, s.skip()
+		return to, s.Skip()
 	case kindArray:
-		err := s.array(one)
+		err := s.Array(one)
 		return to, err
 	}
 	err := one(0)
@@ -268,9 +268,9 @@ func projectOf(p event.ProjectID, b *hookBody) (event.ProjectID, error) {
 func actionOf(body []byte) (action string, ok bool) {
 	err := scanBody(body, func(s *scanner, key []byte) (err error) {
 		if string(key) != "action" {
-			return s.skip()
+			return s.Skip()
 		}
-		action, err = s.str()
+		action, err = s.Text()
 		return err
 	})
 	return action, err == nil && action != ""

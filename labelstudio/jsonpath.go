@@ -85,14 +85,14 @@ func lookup(data json.RawMessage, path string) (json.RawMessage, bool) {
 // member is the value under a key of a JSON object; the last one counts.
 func member(data []byte, name string) (value json.RawMessage, found bool) {
 	s := &scanner{b: data}
-	if s.kind() != kindObject {
+	if s.Kind() != kindObject {
 		return nil, false
 	}
-	err := s.object(func(key []byte) error {
+	err := s.Object(func(key []byte) error {
 		hit := string(key) == name
-		s.space()
+		s.skipSpace()
 		from := s.i
-		if err := s.skip(); err != nil {
+		if err := s.Skip(); err != nil {
 			return err
 		}
 		if hit {
@@ -109,10 +109,10 @@ func member(data []byte, name string) (value json.RawMessage, found bool) {
 // element is the n-th value of a JSON list, from 0.
 func element(data []byte, n int) (value json.RawMessage, found bool) {
 	s := &scanner{b: data}
-	err := s.array(func(i int) error {
-		s.space()
+	err := s.Array(func(i int) error {
+		s.skipSpace()
 		from := s.i
-		if err := s.skip(); err != nil {
+		if err := s.Skip(); err != nil {
 			return err
 		}
 		if i == n {

@@ -24,7 +24,7 @@ type scanner struct {
 // maxJSONDepth bounds nesting, and so the stack.
 const maxJSONDepth = 500
 
-func (s *scanner) space() {
+func (s *scanner) skipSpace() {
 	for s.i < len(s.b) {
 		switch s.b[s.i] {
 		case ' ', '\t', '\r', '\n':
@@ -35,27 +35,27 @@ func (s *scanner) space() {
 	}
 }
 
-// kind is the kind of the value that comes next.
-func (s *scanner) kind() jsonKind {
-	s.space()
+// Kind is the kind of the value that comes next.
+func (s *scanner) Kind() jsonKind {
+	s.skipSpace()
 	if s.i >= len(s.b) {
 		return kindNone
 	}
 	return kindOf(s.b[s.i : s.i+1])
 }
 
-func (s *scanner) bad() error {
+func (s *scanner) syntaxError() error {
 	if s.i >= len(s.b) {
 		return &BodyError{Fault: "is not JSON: it ends too early", whole: true}
 	}
 	return &BodyError{Fault: fmt.Sprintf("is not JSON, at byte %d", s.i), whole: true}
 }
 
-// want is the error for a value of another kind than needed.
-func (s *scanner) want(what string) error {
-	k := s.kind()
+// TypeError is the error for a value of another kind than needed.
+func (s *scanner) TypeError(what string) error {
+	k := s.Kind()
 	if k == kindNone {
-		return s.bad()
+		return s.syntaxError()
 	}
 	return &BodyError{Fault: fmt.Sprintf("is %s where %s is expected", kindNames[k], what)}
 }
@@ -64,40 +64,40 @@ var kindNames = [...]string{
 	kindNull: "null", kindBool: "true or false", kindNumber: "a number", kindString: "a text", kindArray: "a list", kindObject: "an object",
 }
 
-// object calls field for each key; field must consume the value and not keep the
+// Object calls field for each key; field must consume the value and not keep the
 // key. It returns at once when the value is null.
-func (s *scanner) object(field func(key []byte) error) error {
-	switch s.kind() {
+func (s *scanner) Object(field func(key []byte) error) error {
+	switch s.Kind() {
 	case kindNull:
-		return s.skip()
+		return s.Skip()
 	case kindObject:
 	default:
-		return s.want("an object")
+		return s.TypeError("an object")
 	}
 	if err := s.enter(); err != nil {
 		return err
 	}
 	for first := true; ; first = false {
-		s.space()
+		s.skipSpace()
 		if first && s.i < len(s.b) && s.b[s.i] == '}' {
 			break
 		}
 		if s.i >= len(s.b) || s.b[s.i] != '"' {
-			return s.bad()
+			return s.syntaxError()
 		}
 		key, err := s.key()
 		if err != nil {
 			return err
 		}
-		s.space()
+		s.skipSpace()
 		if s.i >= len(s.b) || s.b[s.i] != ':' {
-			return s.bad()
+			return s.syntaxError()
 		}
 		s.i++
 		if err := field(key); err != nil {
 			return inField(string(key), err)
 		}
-		more, err := s.more('}')
+		more, err := s.next('}')
 		if err != nil {
 			return err
 		}
@@ -110,28 +110,28 @@ func (s *scanner) object(field func(key []byte) error) error {
 	return nil
 }
 
-// array calls item for each element; item must consume it. It returns at once
+// Array calls item for each element; item must consume it. It returns at once
 // when the value is null.
-func (s *scanner) array(item func(n int) error) error {
-	switch s.kind() {
+func (s *scanner) Array(item func(n int) error) error {
+	switch s.Kind() {
 	case kindNull:
-		return s.skip()
+		return s.Skip()
 	case kindArray:
 	default:
-		return s.want("a list")
+		return s.TypeError("a list")
 	}
 	if err := s.enter(); err != nil {
 		return err
 	}
 	for n := 0; ; n++ {
-		s.space()
+		s.skipSpace()
 		if n == 0 && s.i < len(s.b) && s.b[s.i] == ']' {
 			break
 		}
 		if err := item(n); err != nil {
 			return inField("["+strconv.Itoa(n)+"]", err)
 		}
-		more, err := s.more(']')
+		more, err := s.next(']')
 		if err != nil {
 			return err
 		}
@@ -152,9 +152,9 @@ func (s *scanner) enter() error {
 	return nil
 }
 
-// more stands after an element: at a comma it steps over it, at the end it stays.
-func (s *scanner) more(end byte) (bool, error) {
-	s.space()
+// next stands after an element: at a comma it steps over it, at the end it stays.
+func (s *scanner) next(end byte) (bool, error) {
+	s.skipSpace()
 	if s.i < len(s.b) {
 		switch s.b[s.i] {
 		case ',':
@@ -164,12 +164,12 @@ func (s *scanner) more(end byte) (bool, error) {
 			return false, nil
 		}
 	}
-	return false, s.bad()
+	return false, s.syntaxError()
 }
 
 func (s *scanner) key() ([]byte, error) {
 	from := s.i
-	plain, err := s.text()
+	plain, err := s.skipText()
 	if err != nil {
 		return nil, err
 	}
@@ -180,57 +180,57 @@ func (s *scanner) key() ([]byte, error) {
 	return []byte(key), err
 }
 
-// skip steps over the next value, whatever it is.
-func (s *scanner) skip() error {
-	switch s.kind() {
+// Skip steps over the next value, whatever it is.
+func (s *scanner) Skip() error {
+	switch s.Kind() {
 	case kindObject:
-		return s.object(func([]byte) error { return s.skip() })
+		return s.Object(func([]byte) error { return s.Skip() })
 	case kindArray:
-		return s.array(func(int) error { return s.skip() })
+		return s.Array(func(int) error { return s.Skip() })
 	case kindString:
-		_, err := s.text()
+		_, err := s.skipText()
 		return err
 	case kindNumber:
-		return s.digits()
+		return s.skipNumber()
 	case kindNull:
-		return s.literal("null")
+		return s.skipLiteral("null")
 	case kindBool:
 		if s.b[s.i] == 't' {
-			return s.literal("true")
+			return s.skipLiteral("true")
 		}
-		return s.literal("false")
+		return s.skipLiteral("false")
 	}
-	return s.bad()
+	return s.syntaxError()
 }
 
-// raw is a copy of the next value as it is written.
-func (s *scanner) raw() (json.RawMessage, error) {
-	s.space()
+// Raw is a copy of the next value as it is written.
+func (s *scanner) Raw() (json.RawMessage, error) {
+	s.skipSpace()
 	from := s.i
-	if err := s.skip(); err != nil {
+	if err := s.Skip(); err != nil {
 		return nil, err
 	}
 	return bytes.Clone(s.b[from:s.i]), nil
 }
 
-// end fails when anything but white space is left.
-func (s *scanner) end() error {
-	if s.space(); s.i < len(s.b) {
-		return s.bad()
+// End fails when anything but white space is left.
+func (s *scanner) End() error {
+	if s.skipSpace(); s.i < len(s.b) {
+		return s.syntaxError()
 	}
 	return nil
 }
 
-func (s *scanner) literal(word string) error {
+func (s *scanner) skipLiteral(word string) error {
 	if !bytes.HasPrefix(s.b[s.i:], []byte(word)) {
-		return s.bad()
+		return s.syntaxError()
 	}
 	s.i += len(word)
 	return nil
 }
 
-// text steps over a string. It is plain when it is ASCII without escapes.
-func (s *scanner) text() (plain bool, err error) {
+// skipText steps over a string. It is plain when it is ASCII without escapes.
+func (s *scanner) skipText() (plain bool, err error) {
 	plain = true
 	s.i++
 	for s.i < len(s.b) {
@@ -239,11 +239,11 @@ func (s *scanner) text() (plain bool, err error) {
 			s.i++
 			return plain, nil
 		case c < ' ':
-			return false, s.bad()
+			return false, s.syntaxError()
 		case c == '\\':
 			plain = false
 			s.i++
-			if err := s.escape(); err != nil {
+			if err := s.skipEscape(); err != nil {
 				return false, err
 			}
 		case c >= 0x80:
@@ -253,12 +253,12 @@ func (s *scanner) text() (plain bool, err error) {
 			s.i++
 		}
 	}
-	return false, s.bad()
+	return false, s.syntaxError()
 }
 
-func (s *scanner) escape() error {
+func (s *scanner) skipEscape() error {
 	if s.i >= len(s.b) {
-		return s.bad()
+		return s.syntaxError()
 	}
 	switch s.b[s.i] {
 	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
@@ -268,32 +268,32 @@ func (s *scanner) escape() error {
 		s.i++
 		for range 4 {
 			if s.i >= len(s.b) || !isHex(s.b[s.i]) {
-				return s.bad()
+				return s.syntaxError()
 			}
 			s.i++
 		}
 		return nil
 	}
-	return s.bad()
+	return s.syntaxError()
 }
 
 func isHex(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
 }
 
-// digits steps over a number.
-func (s *scanner) digits() error {
+// skipNumber steps over a number.
+func (s *scanner) skipNumber() error {
 	if s.b[s.i] == '-' {
 		s.i++
 	}
 	if s.i < len(s.b) && s.b[s.i] == '0' {
 		s.i++
-	} else if err := s.run(); err != nil {
+	} else if err := s.skipDigits(); err != nil {
 		return err
 	}
 	if s.i < len(s.b) && s.b[s.i] == '.' {
 		s.i++
-		if err := s.run(); err != nil {
+		if err := s.skipDigits(); err != nil {
 			return err
 		}
 	}
@@ -302,19 +302,19 @@ func (s *scanner) digits() error {
 		if s.i < len(s.b) && (s.b[s.i] == '+' || s.b[s.i] == '-') {
 			s.i++
 		}
-		return s.run()
+		return s.skipDigits()
 	}
 	return nil
 }
 
-// run steps over one or more digits.
-func (s *scanner) run() error {
+// skipDigits steps over one or more digits.
+func (s *scanner) skipDigits() error {
 	from := s.i
 	for s.i < len(s.b) && s.b[s.i] >= '0' && s.b[s.i] <= '9' {
 		s.i++
 	}
 	if s.i == from {
-		return s.bad()
+		return s.syntaxError()
 	}
 	return nil
 }

@@ -27,9 +27,9 @@ func FuzzScannerAgreesWithEncodingJSON(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s := &scanner{b: b}
-		raw, err := s.raw()
+		raw, err := s.Raw()
 		if err == nil {
-			err = s.end()
+			err = s.End()
 		}
 		valid := json.Valid(b)
 		if valid != (err == nil) && (err == nil || !strings.Contains(err.Error(), "deep")) {
@@ -43,13 +43,13 @@ func FuzzScannerAgreesWithEncodingJSON(f *testing.F) {
 		}
 		var want string
 		if json.Unmarshal(b, &want) == nil {
-			if got, err := (&scanner{b: b}).str(); err != nil || got != want {
+			if got, err := (&scanner{b: b}).Text(); err != nil || got != want {
 				t.Fatalf("text %q, %v; want %q", got, err, want)
 			}
 		}
 		var n int64
 		if json.Unmarshal(b, &n) == nil {
-			if got, err := (&scanner{b: b}).integer(); err != nil || got != n {
+			if got, err := (&scanner{b: b}).Int(); err != nil || got != n {
 				t.Fatalf("integer %d, %v; want %d", got, err, n)
 			}
 		}
@@ -59,7 +59,7 @@ func FuzzScannerAgreesWithEncodingJSON(f *testing.F) {
 func TestScannerBoundsDepth(t *testing.T) {
 	for _, open := range []string{"[", `{"a":`} {
 		s := &scanner{b: []byte(strings.Repeat(open, 1_000_000))}
-		if err := s.skip(); err == nil || !strings.Contains(err.Error(), "deep") {
+		if err := s.Skip(); err == nil || !strings.Contains(err.Error(), "deep") {
 			t.Errorf("error %v", err)
 		}
 	}

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// str is the next value, which must be a text; "" when it is null.
-func (s *scanner) str() (string, error) {
-	switch s.kind() {
+// Text is the next value, which must be a text; "" when it is null.
+func (s *scanner) Text() (string, error) {
+	switch s.Kind() {
 	case kindNull:
-		return "", s.skip()
+		return "", s.Skip()
 	case kindString:
 		from := s.i
-		plain, err := s.text()
+		plain, err := s.skipText()
 		if err != nil {
 			return "", err
 		}
@@ -22,29 +22,29 @@ func (s *scanner) str() (string, error) {
 		}
 		return unquote(s.b[from:s.i])
 	}
-	return "", s.want("a text")
+	return "", s.TypeError("a text")
 }
 
-// flag is the next value, which must be true or false; false when it is null.
-func (s *scanner) flag() (bool, error) {
-	switch s.kind() {
+// Bool is the next value, which must be true or false; false when it is null.
+func (s *scanner) Bool() (bool, error) {
+	switch s.Kind() {
 	case kindNull:
-		return false, s.skip()
+		return false, s.Skip()
 	case kindBool:
 		yes := s.b[s.i] == 't'
-		return yes, s.skip()
+		return yes, s.Skip()
 	}
-	return false, s.want("true or false")
+	return false, s.TypeError("true or false")
 }
 
-// integer is the next value, which must be a whole number; 0 when it is null.
-func (s *scanner) integer() (int64, error) {
-	switch s.kind() {
+// Int is the next value, which must be a whole number; 0 when it is null.
+func (s *scanner) Int() (int64, error) {
+	switch s.Kind() {
 	case kindNull:
-		return 0, s.skip()
+		return 0, s.Skip()
 	case kindNumber:
 		from := s.i
-		if err := s.digits(); err != nil {
+		if err := s.skipNumber(); err != nil {
 			return 0, err
 		}
 		n, err := strconv.ParseInt(string(s.b[from:s.i]), 10, 64)
@@ -53,32 +53,32 @@ func (s *scanner) integer() (int64, error) {
 		}
 		return n, nil
 	}
-	return 0, s.want("a whole number")
+	return 0, s.TypeError("a whole number")
 }
 
-// given steps over the next value and reports whether it is not null.
-func (s *scanner) given() (bool, error) {
-	k := s.kind()
-	return k != kindNull, s.skip()
+// NotNull steps over the next value and reports whether it is not null.
+func (s *scanner) NotNull() (bool, error) {
+	k := s.Kind()
+	return k != kindNull, s.Skip()
 }
 
-// optional is a text, or nil for null.
-func (s *scanner) optional() (*string, error) {
-	if s.kind() == kindNull {
-		return nil, s.skip()
+// OptionalText is a text, or nil for null.
+func (s *scanner) OptionalText() (*string, error) {
+	if s.Kind() == kindNull {
+		return nil, s.Skip()
 	}
-	v, err := s.str()
+	v, err := s.Text()
 	return &v, err
 }
 
-// time reads a time as Label Studio or a database near it writes it: with or
+// Time reads a time as Label Studio or a database near it writes it: with or
 // without fractions, zone, or the T. Without a zone it is UTC. Anything that is
 // no time is zero: what it orders has other means to be ordered.
-func (s *scanner) time() (time.Time, error) {
-	if s.kind() != kindString {
-		return time.Time{}, s.skip()
+func (s *scanner) Time() (time.Time, error) {
+	if s.Kind() != kindString {
+		return time.Time{}, s.Skip()
 	}
-	v, err := s.str()
+	v, err := s.Text()
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -94,23 +94,23 @@ func (s *scanner) time() (time.Time, error) {
 	return time.Time{}, nil
 }
 
-// ref is an id, the id of an object, or 0 for null.
-func (s *scanner) ref() (int64, error) {
-	switch s.kind() {
+// IDOrObject is an id, the id of an object, or 0 for null.
+func (s *scanner) IDOrObject() (int64, error) {
+	switch s.Kind() {
 	case kindNull, kindNumber:
-		return s.integer()
+		return s.Int()
 	case kindObject:
 		var id int64
-		err := s.object(func(key []byte) (err error) {
+		err := s.Object(func(key []byte) (err error) {
 			if string(key) != "id" {
-				return s.skip()
+				return s.Skip()
 			}
-			id, err = s.integer()
+			id, err = s.Int()
 			return err
 		})
 		return id, err
 	}
-	return 0, s.want("an id or an object")
+	return 0, s.TypeError("an id or an object")
 }
 
 // unquote is the text of a valid JSON string.

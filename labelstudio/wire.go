@@ -23,16 +23,16 @@ type projectRef struct {
 
 func (p *projectRef) read(s *scanner) error {
 	*p = projectRef{}
-	switch s.kind() {
+	switch s.Kind() {
 	case kindNull:
-		return s.skip()
+		return s.Skip()
 	case kindObject:
 		if err := p.readRow(s); err != nil {
 			return err
 		}
 	case kindNumber, kindString:
 		from := s.i
-		if err := s.skip(); err != nil {
+		if err := s.Skip(); err != nil {
 			return err
 		}
 		var ok bool
@@ -40,7 +40,7 @@ func (p *projectRef) read(s *scanner) error {
 			return &BodyError{Fault: `is neither an id nor "<id>.<unix seconds>"`}
 		}
 	default:
-		return s.want("an id or an object")
+		return s.TypeError("an id or an object")
 	}
 	if p.ID <= 0 {
 		return &BodyError{Field: "id", Fault: "is missing or not a positive number"}
@@ -50,27 +50,27 @@ func (p *projectRef) read(s *scanner) error {
 }
 
 func (p *projectRef) readRow(s *scanner) error {
-	return s.object(func(key []byte) (err error) {
+	return s.Object(func(key []byte) (err error) {
 		switch string(key) {
 		case "id":
 			var id int64
-			id, err = s.integer()
+			id, err = s.Int()
 			p.ID = event.ProjectID(id)
 		case "title":
-			p.Title, err = s.str()
+			p.Title, err = s.Text()
 		case "label_config":
-			p.LabelConfig, err = s.str()
+			p.LabelConfig, err = s.Text()
 		case "created_at":
 			var t time.Time
-			if t, err = s.time(); !t.IsZero() {
+			if t, err = s.Time(); !t.IsZero() {
 				p.CreatedAt = t.Unix()
 			}
 		case "model_version":
-			p.ModelVersion, err = s.optional()
+			p.ModelVersion, err = s.OptionalText()
 		case "sampling":
-			p.Sampling, err = s.optional()
+			p.Sampling, err = s.OptionalText()
 		default:
-			err = s.skip()
+			err = s.Skip()
 		}
 		return err
 	})
@@ -104,28 +104,28 @@ type wireTask struct {
 }
 
 func (t *wireTask) read(s *scanner) error {
-	if s.kind() != kindObject {
-		return s.want("an object")
+	if s.Kind() != kindObject {
+		return s.TypeError("an object")
 	}
-	return s.object(func(key []byte) error { return t.field(s, key) })
+	return s.Object(func(key []byte) error { return t.field(s, key) })
 }
 
 func (t *wireTask) field(s *scanner, key []byte) (err error) {
 	var n int64
 	switch string(key) {
 	case "id":
-		t.ID, err = s.integer()
+		t.ID, err = s.Int()
 	case "data":
-		t.Data, err = s.raw()
+		t.Data, err = s.Raw()
 	case "updated_at":
-		t.UpdatedAt, err = s.time()
+		t.UpdatedAt, err = s.Time()
 	case "project":
-		t.Project, err = s.ref()
+		t.Project, err = s.IDOrObject()
 	case "total_annotations", "cancelled_annotations":
-		n, err = s.integer()
+		n, err = s.Int()
 		t.Annotations += n
 	default:
-		err = s.skip()
+		err = s.Skip()
 	}
 	return err
 }
@@ -150,40 +150,40 @@ func (a *wireAnnotation) UnmarshalJSON(b []byte) error {
 }
 
 func (a *wireAnnotation) read(s *scanner) error {
-	if s.kind() != kindObject {
-		return s.want("an object")
+	if s.Kind() != kindObject {
+		return s.TypeError("an object")
 	}
-	err := s.object(func(key []byte) (err error) {
+	err := s.Object(func(key []byte) (err error) {
 		var id int64
 		switch string(key) {
 		case "id":
-			id, err = s.integer()
+			id, err = s.Int()
 			a.ID = event.AnnotationID(id)
 		case "task":
-			id, err = s.ref()
+			id, err = s.IDOrObject()
 			a.Task = event.TaskID(id)
 		case "project":
-			a.project, err = s.ref()
+			a.project, err = s.IDOrObject()
 		case "result":
-			a.Result, err = s.raw()
+			a.Result, err = s.Raw()
 		case "was_cancelled":
-			a.Cancelled, err = s.flag()
+			a.Cancelled, err = s.Bool()
 		case "ground_truth":
-			a.GroundTruth, err = s.flag()
+			a.GroundTruth, err = s.Bool()
 		case "completed_by":
-			if s.kind() == kindString { // an e-mail address in some exports
-				return s.skip()
+			if s.Kind() == kindString { // an e-mail address in some exports
+				return s.Skip()
 			}
-			id, err = s.ref()
+			id, err = s.IDOrObject()
 			a.CompletedBy = event.UserID(id)
 		case "updated_at":
-			a.UpdatedAt, err = s.time()
+			a.UpdatedAt, err = s.Time()
 		case "lead_time":
-			a.timed, err = s.given()
+			a.timed, err = s.NotNull()
 		case "parent_prediction":
-			a.fromSomePrediction, err = s.given()
+			a.fromSomePrediction, err = s.NotNull()
 		default:
-			err = s.skip()
+			err = s.Skip()
 		}
 		return err
 	})
