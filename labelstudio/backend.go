@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/jsonscan"
 )
 
 // Health answers GET / and GET /health of the ML-backend protocol.
@@ -111,7 +112,7 @@ func (p PredictResponse) MarshalJSON() ([]byte, error) {
 func DecodeSetup(body []byte) (SetupRequest, error) {
 	var out SetupRequest
 	var p projectRef
-	err := scanBody(body, func(s *scanner, key []byte) (err error) {
+	err := jsonscan.Document(body, func(s *jsonscan.Scanner, key []byte) (err error) {
 		var token string
 		switch string(key) {
 		case "project":
@@ -144,11 +145,11 @@ func DecodeSetup(body []byte) (SetupRequest, error) {
 }
 
 // readExtraParams takes JSON, JSON inside a text, null and the empty text.
-func readExtraParams(s *scanner) (json.RawMessage, error) {
+func readExtraParams(s *jsonscan.Scanner) (json.RawMessage, error) {
 	switch s.Kind() {
-	case kindNull:
+	case jsonscan.Null:
 		return nil, s.Skip()
-	case kindString:
+	case jsonscan.String:
 		text, err := s.Text()
 		if err != nil || strings.TrimSpace(text) == "" {
 			return nil, err
@@ -165,7 +166,7 @@ func readExtraParams(s *scanner) (json.RawMessage, error) {
 func DecodePredict(body []byte) (PredictRequest, error) {
 	var out PredictRequest
 	var p projectRef
-	err := scanBody(body, func(s *scanner, key []byte) (err error) {
+	err := jsonscan.Document(body, func(s *jsonscan.Scanner, key []byte) (err error) {
 		switch string(key) {
 		case "tasks":
 			out.Tasks, err = readTasks(s)
@@ -190,8 +191,8 @@ func DecodePredict(body []byte) (PredictRequest, error) {
 	return out, nil
 }
 
-func readTasks(s *scanner) ([]event.Task, error) {
-	if s.Kind() == kindNull {
+func readTasks(s *jsonscan.Scanner) ([]event.Task, error) {
+	if s.Kind() == jsonscan.Null {
 		return nil, s.Skip()
 	}
 	tasks := []event.Task{}
@@ -200,7 +201,7 @@ func readTasks(s *scanner) ([]event.Task, error) {
 		if err := t.read(s); err != nil {
 			return err
 		}
-		if kindOf(t.Data) != kindObject {
+		if jsonscan.KindOf(t.Data) != jsonscan.Object {
 			return &BodyError{Field: "data", Fault: `is not an object such as {"text":"some text"}`}
 		}
 		tasks = append(tasks, t.task())
@@ -210,15 +211,15 @@ func readTasks(s *scanner) ([]event.Task, error) {
 }
 
 // readContext finds the context of an interactive request in its params.
-func readContext(s *scanner) (*PredictContext, error) {
+func readContext(s *jsonscan.Scanner) (*PredictContext, error) {
 	var c *PredictContext
 	err := s.Object(func(key []byte) error {
-		if string(key) != "context" || s.Kind() == kindNull {
+		if string(key) != "context" || s.Kind() == jsonscan.Null {
 			return s.Skip()
 		}
 		c = new(PredictContext)
 		return s.Object(func(key []byte) (err error) {
-			if string(key) != "result" || s.Kind() != kindArray {
+			if string(key) != "result" || s.Kind() != jsonscan.Array {
 				return s.Skip()
 			}
 			c.Result, err = s.Raw()
@@ -232,7 +233,7 @@ func readContext(s *scanner) (*PredictContext, error) {
 // webhooks send: the project, 0 when it is not said. Errors are of type *BodyError.
 func DecodeTrain(body []byte) (event.ProjectID, error) {
 	var p projectRef
-	err := scanBody(body, func(s *scanner, key []byte) error {
+	err := jsonscan.Document(body, func(s *jsonscan.Scanner, key []byte) error {
 		if string(key) != "project" {
 			return s.Skip()
 		}

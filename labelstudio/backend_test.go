@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/jsonscan"
 )
 
 func TestDecodeSetup(t *testing.T) {
@@ -169,7 +170,7 @@ func FuzzDecodePredict(f *testing.F) {
 			t.Fatalf("error %T: %v", err, err)
 		}
 		for _, task := range req.Tasks {
-			if kindOf(task.Data) != kindObject {
+			if jsonscan.KindOf(task.Data) != jsonscan.Object {
 				t.Fatalf("task %+v", task)
 			}
 		}

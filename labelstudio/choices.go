@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+
+	"github.com/hone-ml/hone/internal/jsonscan"
 )
 
 // choicePaths reads the choices of a region into path ids. Each is a text, or
@@ -11,10 +13,10 @@ import (
 // Studio's interface also takes.
 func choicePaths(raw json.RawMessage) ([]string, bool) {
 	var items []json.RawMessage
-	switch kindOf(raw) {
-	case kindString:
+	switch jsonscan.KindOf(raw) {
+	case jsonscan.String:
 		items = []json.RawMessage{raw}
-	case kindArray:
+	case jsonscan.Array:
 		if json.Unmarshal(raw, &items) != nil {
 			return nil, false
 		}
@@ -23,13 +25,13 @@ func choicePaths(raw json.RawMessage) ([]string, bool) {
 	}
 	out := make([]string, 0, len(items))
 	for _, item := range items {
-		var path []looseString
-		if kindOf(item) == kindArray {
+		var path []jsonscan.LooseString
+		if jsonscan.KindOf(item) == jsonscan.Array {
 			if json.Unmarshal(item, &path) != nil {
 				continue
 			}
 		} else {
-			path = make([]looseString, 1)
+			path = make([]jsonscan.LooseString, 1)
 			if json.Unmarshal(item, &path[0]) != nil {
 				continue
 			}

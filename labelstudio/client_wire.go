@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/jsonscan"
 )
 
 // apiTask is a task as the API writes it: the fields a webhook's task has too,
@@ -25,7 +26,7 @@ type apiTask struct {
 // UnmarshalJSON reads the fields hone needs.
 func (w *apiTask) UnmarshalJSON(b []byte) error {
 	*w = apiTask{}
-	return unmarshal(b, func(s *scanner) error {
+	return jsonscan.Unmarshal(b, func(s *jsonscan.Scanner) error {
 		return s.Object(func(key []byte) (err error) {
 			switch string(key) {
 			case "is_labeled":

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/jsonscan"
 )
 
 // Hook is what a webhook body says, in hone's nouns. Any of Changed, Train and
@@ -63,7 +64,7 @@ type hookBody struct {
 	tasks       []wireTask
 }
 
-func (b *hookBody) read(s *scanner, key []byte) (err error) {
+func (b *hookBody) read(s *jsonscan.Scanner, key []byte) (err error) {
 	switch string(key) {
 	case "action":
 		b.action, err = s.Text()
@@ -82,12 +83,12 @@ func (b *hookBody) read(s *scanner, key []byte) (err error) {
 // readMany appends null, an object, an id, or a list of those.
 func readMany[T any, P interface {
 	*T
-	read(s *scanner) error
+	read(s *jsonscan.Scanner) error
 	setID(id int64)
-}](s *scanner, to []T) ([]T, error) {
+}](s *jsonscan.Scanner, to []T) ([]T, error) {
 	one := func(int) (err error) {
 		var item T
-		if s.Kind() == kindNumber {
+		if s.Kind() == jsonscan.Number {
 			var id int64
 			id, err = s.Int()
 			P(&item).setID(id)
@@ -98,9 +99,9 @@ func readMany[T any, P interface {
 		return err
 	}
 	switch s.Kind() {
-	case kindNull:
+	case jsonscan.Null:
 		return to, s.Skip()
-	case kindArray:
+	case jsonscan.Array:
 		err := s.Array(one)
 		return to, err
 	}
@@ -112,7 +113,7 @@ func readMany[T any, P interface {
 // type *BodyError. An action it does not know is no error.
 func DecodeHook(body []byte, at time.Time) (Hook, error) {
 	var b hookBody
-	if err := scanBody(body, b.read); err != nil {
+	if err := jsonscan.Document(body, b.read); err != nil {
 		// The fields of an action hone does not know may hold anything.
 		if action, ok := actionOf(body); ok && hookKinds[action] == hookUnknown {
 			return Hook{Action: action, Ignored: true}, nil
@@ -181,7 +182,7 @@ func addAnnotations(c *event.Changed, annotations []wireAnnotation, tasks []wire
 		if a.Task <= 0 {
 			return &BodyError{Field: field + ".task", Fault: "is missing, so it is unknown what was labelled"}
 		}
-		if k := kindOf(a.Result); k != kindArray && k != kindNull && k != kindNone {
+		if k := jsonscan.KindOf(a.Result); k != jsonscan.Array && k != jsonscan.Null && k != jsonscan.None {
 			return &BodyError{Field: field + ".result", Fault: "is not a list of regions"}
 		}
 		c.Annotations = append(c.Annotations, a.Annotation)
@@ -219,7 +220,7 @@ func addTask(c *event.Changed, t wireTask, field string) error {
 	if t.ID <= 0 {
 		return &BodyError{Field: field + ".id", Fault: "is missing or not a positive number"}
 	}
-	if kindOf(t.Data) != kindObject {
+	if jsonscan.KindOf(t.Data) != jsonscan.Object {
 		return &BodyError{Field: field + ".data", Fault: "is not an object"}
 	}
 	c.Tasks = append(c.Tasks, t.task())
@@ -266,7 +267,7 @@ func projectOf(p event.ProjectID, b *hookBody) (event.ProjectID, error) {
 
 // actionOf is the action of a body whose other fields may hold anything.
 func actionOf(body []byte) (action string, ok bool) {
-	err := scanBody(body, func(s *scanner, key []byte) (err error) {
+	err := jsonscan.Document(body, func(s *jsonscan.Scanner, key []byte) (err error) {
 		if string(key) != "action" {
 			return s.Skip()
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/jsonscan"
 )
 
 var heard = time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC)
@@ -293,7 +294,7 @@ func FuzzDecodeHook(f *testing.F) {
 			}
 		}
 		for _, task := range c.Tasks {
-			if task.ID <= 0 || kindOf(task.Data) != kindObject {
+			if task.ID <= 0 || jsonscan.KindOf(task.Data) != jsonscan.Object {
 				t.Fatalf("task %+v", task)
 			}
 		}

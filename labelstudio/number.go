@@ -6,6 +6,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/hone-ml/hone/internal/jsonscan"
 )
 
 // Range is which numbers a Number control takes. A nil bound or step is none.
@@ -124,9 +126,9 @@ func (c Control) Number(regions []Region) (v float64, ok bool) {
 			continue
 		}
 		var said struct {
-			Number *looseString `json:"number"`
+			Number *jsonscan.LooseString `json:"number"`
 		}
-		if kindOf(r.Value) != kindObject || json.Unmarshal(r.Value, &said) != nil || said.Number == nil {
+		if jsonscan.KindOf(r.Value) != jsonscan.Object || json.Unmarshal(r.Value, &said) != nil || said.Number == nil {
 			continue
 		}
 		if n := number(string(*said.Number)); n != nil {

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/hone-ml/hone/internal/jsonscan"
 )
 
 const (
@@ -97,7 +99,7 @@ func (o Object) source(data json.RawMessage) (string, error) {
 		return "", fmt.Errorf("<%s name=%q> %s", o.Type, o.Name, o.Unreadable)
 	}
 	if isField(o.Value) {
-		raw, ok := lookup(data, o.Value[1:])
+		raw, ok := jsonscan.Lookup(data, o.Value[1:])
 		if !ok {
 			return "", fmt.Errorf("%w: <%s name=%q> shows %s, which its data does not have", ErrNoText, o.Type, o.Name, o.Value)
 		}
@@ -108,7 +110,7 @@ func (o Object) source(data json.RawMessage) (string, error) {
 	s := fieldPattern.ReplaceAllStringFunc(o.Value, func(m string) string {
 		// The pattern takes a full stop after a field for a part of its path.
 		path := strings.TrimRight(m[1:], ".")
-		raw, ok := lookup(data, path)
+		raw, ok := jsonscan.Lookup(data, path)
 		if !ok {
 			return ""
 		}
@@ -168,10 +170,10 @@ func plain(raw json.RawMessage) (string, bool) {
 
 // scalar is a JSON value as Label Studio shows it where text belongs.
 func scalar(raw json.RawMessage) (string, error) {
-	switch kindOf(raw) {
-	case kindNull:
+	switch jsonscan.KindOf(raw) {
+	case jsonscan.Null:
 		return "", nil
-	case kindString:
+	case jsonscan.String:
 		if s, ok := plain(raw); ok {
 			return s, nil
 		}
@@ -180,16 +182,16 @@ func scalar(raw json.RawMessage) (string, error) {
 			return "", fmt.Errorf("%w: %w", ErrNoText, err)
 		}
 		return s, nil
-	case kindNumber, kindBool:
+	case jsonscan.Number, jsonscan.Bool:
 		return string(raw), nil
-	case kindArray:
+	case jsonscan.Array:
 		var items []json.RawMessage
 		if err := json.Unmarshal(raw, &items); err != nil {
 			return "", fmt.Errorf("%w: %w", ErrNoText, err)
 		}
 		lines := make([]string, 0, len(items))
 		for _, item := range items {
-			if k := kindOf(item); k == kindArray || k == kindObject {
+			if k := jsonscan.KindOf(item); k == jsonscan.Array || k == jsonscan.Object {
 				return "", fmt.Errorf("%w: it is a list that holds more than texts", ErrNoText)
 			}
 			s, err := scalar(item)
@@ -205,7 +207,7 @@ func scalar(raw json.RawMessage) (string, error) {
 
 // paragraphs joins the turns of a dialogue, one a line.
 func (o Object) paragraphs(raw json.RawMessage) (string, error) {
-	if kindOf(raw) != kindArray {
+	if jsonscan.KindOf(raw) != jsonscan.Array {
 		return scalar(raw)
 	}
 	var turns []json.RawMessage
@@ -232,7 +234,7 @@ func (o Object) paragraphs(raw json.RawMessage) (string, error) {
 
 // turn is one paragraph: its author, "" when it names none, and its text.
 func (o Object) turn(raw json.RawMessage) (who, said string, err error) {
-	if kindOf(raw) != kindObject {
+	if jsonscan.KindOf(raw) != jsonscan.Object {
 		said, err = scalar(raw)
 		return "", said, err
 	}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/hone-ml/hone/internal/jsonscan"
 )
 
 // Passage is an object's text as spans are marked in it. It is immutable.
@@ -36,8 +38,8 @@ type node struct {
 func (o Object) Passage(data json.RawMessage) (Passage, error) {
 	p := Passage{Object: o.Name, kind: o.Type}
 	if o.Type == typeParagraphs && isField(o.Value) && o.Unreadable == "" {
-		raw, ok := lookup(data, o.Value[1:])
-		if ok && kindOf(raw) == kindArray {
+		raw, ok := jsonscan.Lookup(data, o.Value[1:])
+		if ok && jsonscan.KindOf(raw) == jsonscan.Array {
 			err := p.paragraphs(o, raw)
 			if err != nil {
 				err = fmt.Errorf("<%s name=%q>: field %s: %w", o.Type, o.Name, o.Value, err)

@@ -6,6 +6,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/hone-ml/hone/internal/jsonscan"
 )
 
 const (
@@ -49,7 +51,7 @@ func (c *Control) ratingFault() string {
 
 // readRating takes a number of stars. 0 is none: nobody answered.
 func readRating(raw json.RawMessage) ([]string, bool) {
-	var s looseString
+	var s jsonscan.LooseString
 	if json.Unmarshal(raw, &s) != nil {
 		return nil, false
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/hone-ml/hone/internal/jsonscan"
 )
 
 // Region is one item of a result: what one control says of a task or of a part
@@ -29,12 +31,12 @@ type Region struct {
 // DecodeRegions reads a result: a list of regions, or null for none. Fields of a
 // region that hone does not read may hold anything.
 func DecodeRegions(result json.RawMessage) ([]Region, error) {
-	switch kindOf(result) {
-	case kindNull, kindNone:
-		if len(result) == 0 || kindOf(result) == kindNull {
+	switch jsonscan.KindOf(result) {
+	case jsonscan.Null, jsonscan.None:
+		if len(result) == 0 || jsonscan.KindOf(result) == jsonscan.Null {
 			return nil, nil
 		}
-	case kindArray:
+	case jsonscan.Array:
 		// Label Studio stores what it is sent. One broken region must not hide the
 		// good ones beside it, so each is read loosely.
 		var items []looseRegion
@@ -54,18 +56,18 @@ func DecodeRegions(result json.RawMessage) ([]Region, error) {
 type looseRegion Region
 
 func (r *looseRegion) UnmarshalJSON(b []byte) error {
-	if kindOf(b) != kindObject {
+	if jsonscan.KindOf(b) != jsonscan.Object {
 		return nil
 	}
 	var raw struct {
-		ID       looseString     `json:"id"`
-		FromName looseString     `json:"from_name"`
-		ToName   looseString     `json:"to_name"`
-		Type     looseString     `json:"type"`
-		Value    json.RawMessage `json:"value"`
-		Origin   looseString     `json:"origin"`
-		Score    json.RawMessage `json:"score"`
-		Positive json.RawMessage `json:"is_positive"`
+		ID       jsonscan.LooseString `json:"id"`
+		FromName jsonscan.LooseString `json:"from_name"`
+		ToName   jsonscan.LooseString `json:"to_name"`
+		Type     jsonscan.LooseString `json:"type"`
+		Value    json.RawMessage      `json:"value"`
+		Origin   jsonscan.LooseString `json:"origin"`
+		Score    json.RawMessage      `json:"score"`
+		Positive json.RawMessage      `json:"is_positive"`
 	}
 	if err := json.Unmarshal(b, &raw); err != nil {
 		return err
@@ -75,25 +77,11 @@ func (r *looseRegion) UnmarshalJSON(b []byte) error {
 		Value: raw.Value, Origin: string(raw.Origin),
 		Hint: raw.Positive != nil,
 	}
-	if kindOf(raw.Score) == kindNumber {
+	if jsonscan.KindOf(raw.Score) == jsonscan.Number {
 		var f float64
 		if json.Unmarshal(raw.Score, &f) == nil {
 			r.Score = &f
 		}
-	}
-	return nil
-}
-
-// looseString is a JSON string, and empty for anything else but a number, which
-// is kept as it is written.
-type looseString string
-
-func (s *looseString) UnmarshalJSON(b []byte) error {
-	switch kindOf(b) {
-	case kindString:
-		return json.Unmarshal(b, (*string)(s))
-	case kindNumber:
-		*s = looseString(b)
 	}
 	return nil
 }
@@ -139,7 +127,7 @@ func (c Control) Choices(regions []Region) Answer {
 			continue
 		}
 		var v map[string]json.RawMessage
-		if kindOf(r.Value) != kindObject || json.Unmarshal(r.Value, &v) != nil {
+		if jsonscan.KindOf(r.Value) != jsonscan.Object || json.Unmarshal(r.Value, &v) != nil {
 			continue
 		}
 		if paths, ok := c.spelling().read(v[c.spelling().key]); ok {

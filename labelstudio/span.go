@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/hone-ml/hone/internal/jsonscan"
 )
 
 // spanKeys are the control tags that label spans, as their results spell them.
@@ -75,7 +77,7 @@ func compareSpans(a, b Span) int {
 // false when the value has none of any kind.
 func (c Control) spanLabels(value json.RawMessage) (names []string, found bool) {
 	var fields map[string]json.RawMessage
-	if kindOf(value) != kindObject || json.Unmarshal(value, &fields) != nil {
+	if jsonscan.KindOf(value) != jsonscan.Object || json.Unmarshal(value, &fields) != nil {
 		return nil, false
 	}
 	raw, ok := fields[strings.ToLower(c.Type)]
@@ -105,20 +107,20 @@ func (c Control) spanLabels(value json.RawMessage) (names []string, found bool) 
 // place finds a region's bytes in the passage.
 func (p *Passage) place(value json.RawMessage, at *counter) (start, end int, err error) {
 	var v struct {
-		Start         looseString `json:"start"`
-		End           looseString `json:"end"`
-		StartOffset   looseString `json:"startOffset"`
-		EndOffset     looseString `json:"endOffset"`
+		Start         jsonscan.LooseString `json:"start"`
+		End           jsonscan.LooseString `json:"end"`
+		StartOffset   jsonscan.LooseString `json:"startOffset"`
+		EndOffset     jsonscan.LooseString `json:"endOffset"`
 		GlobalOffsets *struct {
-			Start looseString `json:"start"`
-			End   looseString `json:"end"`
+			Start jsonscan.LooseString `json:"start"`
+			End   jsonscan.LooseString `json:"end"`
 		} `json:"globalOffsets"`
 	}
 	// Fields of a wrong type stay empty, and an empty number is refused.
 	if json.Unmarshal(value, &v) != nil {
 		return 0, 0, errPlace
 	}
-	points := func(a, b looseString) error {
+	points := func(a, b jsonscan.LooseString) error {
 		from, err := whole(a)
 		if err != nil {
 			return err
@@ -172,7 +174,7 @@ func fullPathOf(kind, path string) string {
 }
 
 // whole reads a number of characters.
-func whole(s looseString) (int, error) {
+func whole(s jsonscan.LooseString) (int, error) {
 	n, err := strconv.Atoi(string(s))
 	if err != nil || n < 0 {
 		return 0, errPlace

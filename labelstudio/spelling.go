@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
+
+	"github.com/hone-ml/hone/internal/jsonscan"
 )
 
 // spelling is how the results of a type of control say which labels were chosen.
@@ -44,7 +46,7 @@ func writePaths(c Control, chosen []Label) any {
 
 // readSide takes "left" and "right"; "none" is how a choice is taken back.
 func readSide(raw json.RawMessage) ([]string, bool) {
-	var s looseString
+	var s jsonscan.LooseString
 	if json.Unmarshal(raw, &s) != nil || s == "" || s == "none" {
 		return nil, false
 	}

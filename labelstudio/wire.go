@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/jsonscan"
 )
 
 // projectRef is a project as Label Studio names it: an id, "<id>.<unix seconds>",
@@ -21,22 +22,22 @@ type projectRef struct {
 	ModelVersion, Sampling *string
 }
 
-func (p *projectRef) read(s *scanner) error {
+func (p *projectRef) read(s *jsonscan.Scanner) error {
 	*p = projectRef{}
 	switch s.Kind() {
-	case kindNull:
+	case jsonscan.Null:
 		return s.Skip()
-	case kindObject:
+	case jsonscan.Object:
 		if err := p.readRow(s); err != nil {
 			return err
 		}
-	case kindNumber, kindString:
-		from := s.i
-		if err := s.Skip(); err != nil {
+	case jsonscan.Number, jsonscan.String:
+		value, err := s.Bytes()
+		if err != nil {
 			return err
 		}
 		var ok bool
-		if p.ID, p.CreatedAt, ok = parseProjectUID(strings.Trim(string(s.b[from:s.i]), `"`)); !ok {
+		if p.ID, p.CreatedAt, ok = parseProjectUID(strings.Trim(string(value), `"`)); !ok {
 			return &BodyError{Fault: `is neither an id nor "<id>.<unix seconds>"`}
 		}
 	default:
@@ -49,7 +50,7 @@ func (p *projectRef) read(s *scanner) error {
 	return nil
 }
 
-func (p *projectRef) readRow(s *scanner) error {
+func (p *projectRef) readRow(s *jsonscan.Scanner) error {
 	return s.Object(func(key []byte) (err error) {
 		switch string(key) {
 		case "id":
@@ -103,14 +104,14 @@ type wireTask struct {
 	Annotations int64 // skipped ones among them
 }
 
-func (t *wireTask) read(s *scanner) error {
-	if s.Kind() != kindObject {
+func (t *wireTask) read(s *jsonscan.Scanner) error {
+	if s.Kind() != jsonscan.Object {
 		return s.TypeError("an object")
 	}
 	return s.Object(func(key []byte) error { return t.field(s, key) })
 }
 
-func (t *wireTask) field(s *scanner, key []byte) (err error) {
+func (t *wireTask) field(s *jsonscan.Scanner, key []byte) (err error) {
 	var n int64
 	switch string(key) {
 	case "id":
@@ -146,11 +147,11 @@ type wireAnnotation struct {
 // UnmarshalJSON reads the fields hone needs.
 func (a *wireAnnotation) UnmarshalJSON(b []byte) error {
 	*a = wireAnnotation{}
-	return unmarshal(b, a.read)
+	return jsonscan.Unmarshal(b, a.read)
 }
 
-func (a *wireAnnotation) read(s *scanner) error {
-	if s.Kind() != kindObject {
+func (a *wireAnnotation) read(s *jsonscan.Scanner) error {
+	if s.Kind() != jsonscan.Object {
 		return s.TypeError("an object")
 	}
 	err := s.Object(func(key []byte) (err error) {
@@ -171,7 +172,7 @@ func (a *wireAnnotation) read(s *scanner) error {
 		case "ground_truth":
 			a.GroundTruth, err = s.Bool()
 		case "completed_by":
-			if s.Kind() == kindString { // an e-mail address in some exports
+			if s.Kind() == jsonscan.String { // an e-mail address in some exports
 				return s.Skip()
 			}
 			id, err = s.IDOrObject()

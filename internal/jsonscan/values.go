@@ -1,4 +1,4 @@
-package labelstudio
+package jsonscan
 
 import (
 	"encoding/json"
@@ -7,11 +7,11 @@ import (
 )
 
 // Text is the next value, which must be a text; "" when it is null.
-func (s *scanner) Text() (string, error) {
+func (s *Scanner) Text() (string, error) {
 	switch s.Kind() {
-	case kindNull:
+	case Null:
 		return "", s.Skip()
-	case kindString:
+	case String:
 		from := s.i
 		plain, err := s.skipText()
 		if err != nil {
@@ -26,11 +26,11 @@ func (s *scanner) Text() (string, error) {
 }
 
 // Bool is the next value, which must be true or false; false when it is null.
-func (s *scanner) Bool() (bool, error) {
+func (s *Scanner) Bool() (bool, error) {
 	switch s.Kind() {
-	case kindNull:
+	case Null:
 		return false, s.Skip()
-	case kindBool:
+	case Bool:
 		yes := s.b[s.i] == 't'
 		return yes, s.Skip()
 	}
@@ -38,18 +38,18 @@ func (s *scanner) Bool() (bool, error) {
 }
 
 // Int is the next value, which must be a whole number; 0 when it is null.
-func (s *scanner) Int() (int64, error) {
+func (s *Scanner) Int() (int64, error) {
 	switch s.Kind() {
-	case kindNull:
+	case Null:
 		return 0, s.Skip()
-	case kindNumber:
+	case Number:
 		from := s.i
 		if err := s.skipNumber(); err != nil {
 			return 0, err
 		}
 		n, err := strconv.ParseInt(string(s.b[from:s.i]), 10, 64)
 		if err != nil {
-			return 0, &BodyError{Fault: "is not a whole number of 64 bits"}
+			return 0, &Error{Fault: "is not a whole number of 64 bits"}
 		}
 		return n, nil
 	}
@@ -57,14 +57,14 @@ func (s *scanner) Int() (int64, error) {
 }
 
 // NotNull steps over the next value and reports whether it is not null.
-func (s *scanner) NotNull() (bool, error) {
+func (s *Scanner) NotNull() (bool, error) {
 	k := s.Kind()
-	return k != kindNull, s.Skip()
+	return k != Null, s.Skip()
 }
 
 // OptionalText is a text, or nil for null.
-func (s *scanner) OptionalText() (*string, error) {
-	if s.Kind() == kindNull {
+func (s *Scanner) OptionalText() (*string, error) {
+	if s.Kind() == Null {
 		return nil, s.Skip()
 	}
 	v, err := s.Text()
@@ -74,8 +74,8 @@ func (s *scanner) OptionalText() (*string, error) {
 // Time reads a time as Label Studio or a database near it writes it: with or
 // without fractions, zone, or the T. Without a zone it is UTC. Anything that is
 // no time is zero: what it orders has other means to be ordered.
-func (s *scanner) Time() (time.Time, error) {
-	if s.Kind() != kindString {
+func (s *Scanner) Time() (time.Time, error) {
+	if s.Kind() != String {
 		return time.Time{}, s.Skip()
 	}
 	v, err := s.Text()
@@ -95,11 +95,11 @@ func (s *scanner) Time() (time.Time, error) {
 }
 
 // IDOrObject is an id, the id of an object, or 0 for null.
-func (s *scanner) IDOrObject() (int64, error) {
+func (s *Scanner) IDOrObject() (int64, error) {
 	switch s.Kind() {
-	case kindNull, kindNumber:
+	case Null, Number:
 		return s.Int()
-	case kindObject:
+	case Object:
 		var id int64
 		err := s.Object(func(key []byte) (err error) {
 			if string(key) != "id" {
@@ -117,7 +117,7 @@ func (s *scanner) IDOrObject() (int64, error) {
 func unquote(quoted []byte) (string, error) {
 	var v string
 	if err := json.Unmarshal(quoted, &v); err != nil {
-		return "", &BodyError{Fault: "is a text that cannot be read"}
+		return "", &Error{Fault: "is a text that cannot be read"}
 	}
 	return v, nil
 }

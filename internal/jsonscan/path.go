@@ -1,4 +1,4 @@
-package labelstudio
+package jsonscan
 
 import (
 	"encoding/json"
@@ -6,47 +6,52 @@ import (
 	"strings"
 )
 
-type jsonKind byte
+// Kind is the kind of a JSON value.
+type Kind byte
 
+// The kinds of JSON values; None is none of them.
 const (
-	kindNone jsonKind = iota
-	kindNull
-	kindBool
-	kindNumber
-	kindString
-	kindArray
-	kindObject
+	None Kind = iota
+	Null
+	Bool
+	Number
+	String
+	Array
+	Object
 )
 
-// kindOf looks at the first byte only; the rest may still be wrong.
-func kindOf(raw []byte) jsonKind {
+// maxPathSteps bounds a path; real ones have a handful of steps.
+const maxPathSteps = 200
+
+// KindOf looks at the first byte only; the rest may still be wrong.
+func KindOf(raw []byte) Kind {
 	for _, c := range raw {
 		switch c {
 		case ' ', '\t', '\r', '\n':
 			continue
 		case 'n':
-			return kindNull
+			return Null
 		case 't', 'f':
-			return kindBool
+			return Bool
 		case '"':
-			return kindString
+			return String
 		case '[':
-			return kindArray
+			return Array
 		case '{':
-			return kindObject
+			return Object
 		case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
-			return kindNumber
+			return Number
 		}
-		return kindNone
+		return None
 	}
-	return kindNone
+	return None
 }
 
-// lookup follows a path such as a.b[0].c through a JSON object. A key that is
+// Lookup follows a path such as a.b[0].c through a JSON object. A key that is
 // spelt like the whole remaining path comes first: data made from table columns
 // may have dots in its keys. What it returns is a part of data.
-func lookup(data json.RawMessage, path string) (json.RawMessage, bool) {
-	for steps := 0; path != "" && steps <= maxConfigDepth; steps++ {
+func Lookup(data json.RawMessage, path string) (json.RawMessage, bool) {
+	for steps := 0; path != "" && steps <= maxPathSteps; steps++ {
 		var step string
 		var ok bool
 		if path[0] == '[' {
@@ -55,7 +60,7 @@ func lookup(data json.RawMessage, path string) (json.RawMessage, bool) {
 				return nil, false
 			}
 			step, path = path[1:end], strings.TrimPrefix(path[end+1:], ".")
-			if kindOf(data) == kindArray {
+			if KindOf(data) == Array {
 				n, err := strconv.Atoi(step)
 				if err != nil {
 					return nil, false
@@ -79,26 +84,22 @@ func lookup(data json.RawMessage, path string) (json.RawMessage, bool) {
 			return nil, false
 		}
 	}
-	return data, path == "" && kindOf(data) != kindNone
+	return data, path == "" && KindOf(data) != None
 }
 
 // member is the value under a key of a JSON object; the last one counts.
 func member(data []byte, name string) (value json.RawMessage, found bool) {
-	s := &scanner{b: data}
-	if s.Kind() != kindObject {
+	s := New(data)
+	if s.Kind() != Object {
 		return nil, false
 	}
 	err := s.Object(func(key []byte) error {
 		hit := string(key) == name
-		s.skipSpace()
-		from := s.i
-		if err := s.Skip(); err != nil {
-			return err
+		v, err := s.Bytes()
+		if err == nil && hit {
+			value, found = v, true
 		}
-		if hit {
-			value, found = data[from:s.i:s.i], true
-		}
-		return nil
+		return err
 	})
 	if err != nil {
 		return nil, false
@@ -108,17 +109,13 @@ func member(data []byte, name string) (value json.RawMessage, found bool) {
 
 // element is the n-th value of a JSON list, from 0.
 func element(data []byte, n int) (value json.RawMessage, found bool) {
-	s := &scanner{b: data}
+	s := New(data)
 	err := s.Array(func(i int) error {
-		s.skipSpace()
-		from := s.i
-		if err := s.Skip(); err != nil {
-			return err
+		v, err := s.Bytes()
+		if err == nil && i == n {
+			value, found = v, true
 		}
-		if i == n {
-			value, found = data[from:s.i:s.i], true
-		}
-		return nil
+		return err
 	})
 	if err != nil {
 		return nil, false

@@ -1,4 +1,6 @@
-package labelstudio
+// Package jsonscan reads JSON in one pass without building what nobody asks for, and
+// finds single values in it by a path.
+package jsonscan
 
 import (
 	"bytes"
@@ -7,24 +9,27 @@ import (
 	"strconv"
 )
 
-// scanner reads JSON in one pass, keeping only what it is asked for. Webhook
+// Scanner reads JSON in one pass, keeping only what it is asked for. Webhook
 // bodies are mostly fields hone does not need, and arrive by the thousand; going
 // over them once, without building the rest, is several times faster than
 // decoding into structs. It accepts exactly what encoding/json calls valid, up
 // to maxJSONDepth.
 //
 // A reader of a value consumes the value, or returns an error after which the
-// scanner must not be used further.
-type scanner struct {
+// scanner must not be used further. It is not safe for concurrent use.
+type Scanner struct {
 	b     []byte
 	i     int
 	depth int
 }
 
+// New scans b, which it does not change.
+func New(b []byte) *Scanner { return &Scanner{b: b} }
+
 // maxJSONDepth bounds nesting, and so the stack.
 const maxJSONDepth = 500
 
-func (s *scanner) skipSpace() {
+func (s *Scanner) skipSpace() {
 	for s.i < len(s.b) {
 		switch s.b[s.i] {
 		case ' ', '\t', '\r', '\n':
@@ -36,41 +41,41 @@ func (s *scanner) skipSpace() {
 }
 
 // Kind is the kind of the value that comes next.
-func (s *scanner) Kind() jsonKind {
+func (s *Scanner) Kind() Kind {
 	s.skipSpace()
 	if s.i >= len(s.b) {
-		return kindNone
+		return None
 	}
-	return kindOf(s.b[s.i : s.i+1])
+	return KindOf(s.b[s.i : s.i+1])
 }
 
-func (s *scanner) syntaxError() error {
+func (s *Scanner) syntaxError() error {
 	if s.i >= len(s.b) {
-		return &BodyError{Fault: "is not JSON: it ends too early", whole: true}
+		return &Error{Fault: "is not JSON: it ends too early", whole: true}
 	}
-	return &BodyError{Fault: fmt.Sprintf("is not JSON, at byte %d", s.i), whole: true}
+	return &Error{Fault: fmt.Sprintf("is not JSON, at byte %d", s.i), whole: true}
 }
 
 // TypeError is the error for a value of another kind than needed.
-func (s *scanner) TypeError(what string) error {
+func (s *Scanner) TypeError(what string) error {
 	k := s.Kind()
-	if k == kindNone {
+	if k == None {
 		return s.syntaxError()
 	}
-	return &BodyError{Fault: fmt.Sprintf("is %s where %s is expected", kindNames[k], what)}
+	return &Error{Fault: fmt.Sprintf("is %s where %s is expected", kindNames[k], what)}
 }
 
 var kindNames = [...]string{
-	kindNull: "null", kindBool: "true or false", kindNumber: "a number", kindString: "a text", kindArray: "a list", kindObject: "an object",
+	Null: "null", Bool: "true or false", Number: "a number", String: "a text", Array: "a list", Object: "an object",
 }
 
 // Object calls field for each key; field must consume the value and not keep the
 // key. It returns at once when the value is null.
-func (s *scanner) Object(field func(key []byte) error) error {
+func (s *Scanner) Object(field func(key []byte) error) error {
 	switch s.Kind() {
-	case kindNull:
+	case Null:
 		return s.Skip()
-	case kindObject:
+	case Object:
 	default:
 		return s.TypeError("an object")
 	}
@@ -112,11 +117,11 @@ func (s *scanner) Object(field func(key []byte) error) error {
 
 // Array calls item for each element; item must consume it. It returns at once
 // when the value is null.
-func (s *scanner) Array(item func(n int) error) error {
+func (s *Scanner) Array(item func(n int) error) error {
 	switch s.Kind() {
-	case kindNull:
+	case Null:
 		return s.Skip()
-	case kindArray:
+	case Array:
 	default:
 		return s.TypeError("a list")
 	}
@@ -144,16 +149,16 @@ func (s *scanner) Array(item func(n int) error) error {
 	return nil
 }
 
-func (s *scanner) enter() error {
+func (s *Scanner) enter() error {
 	if s.depth++; s.depth > maxJSONDepth {
-		return &BodyError{Fault: fmt.Sprintf("nests more than %d deep", maxJSONDepth), whole: true}
+		return &Error{Fault: fmt.Sprintf("nests more than %d deep", maxJSONDepth), whole: true}
 	}
 	s.i++
 	return nil
 }
 
 // next stands after an element: at a comma it steps over it, at the end it stays.
-func (s *scanner) next(end byte) (bool, error) {
+func (s *Scanner) next(end byte) (bool, error) {
 	s.skipSpace()
 	if s.i < len(s.b) {
 		switch s.b[s.i] {
@@ -167,7 +172,7 @@ func (s *scanner) next(end byte) (bool, error) {
 	return false, s.syntaxError()
 }
 
-func (s *scanner) key() ([]byte, error) {
+func (s *Scanner) key() ([]byte, error) {
 	from := s.i
 	plain, err := s.skipText()
 	if err != nil {
@@ -181,20 +186,20 @@ func (s *scanner) key() ([]byte, error) {
 }
 
 // Skip steps over the next value, whatever it is.
-func (s *scanner) Skip() error {
+func (s *Scanner) Skip() error {
 	switch s.Kind() {
-	case kindObject:
+	case Object:
 		return s.Object(func([]byte) error { return s.Skip() })
-	case kindArray:
+	case Array:
 		return s.Array(func(int) error { return s.Skip() })
-	case kindString:
+	case String:
 		_, err := s.skipText()
 		return err
-	case kindNumber:
+	case Number:
 		return s.skipNumber()
-	case kindNull:
+	case Null:
 		return s.skipLiteral("null")
-	case kindBool:
+	case Bool:
 		if s.b[s.i] == 't' {
 			return s.skipLiteral("true")
 		}
@@ -204,24 +209,30 @@ func (s *scanner) Skip() error {
 }
 
 // Raw is a copy of the next value as it is written.
-func (s *scanner) Raw() (json.RawMessage, error) {
+func (s *Scanner) Raw() (json.RawMessage, error) {
+	b, err := s.Bytes()
+	return bytes.Clone(b), err
+}
+
+// Bytes is the next value as it is written, a part of what is scanned.
+func (s *Scanner) Bytes() ([]byte, error) {
 	s.skipSpace()
 	from := s.i
 	if err := s.Skip(); err != nil {
 		return nil, err
 	}
-	return bytes.Clone(s.b[from:s.i]), nil
+	return s.b[from:s.i:s.i], nil
 }
 
 // End fails when anything but white space is left.
-func (s *scanner) End() error {
+func (s *Scanner) End() error {
 	if s.skipSpace(); s.i < len(s.b) {
 		return s.syntaxError()
 	}
 	return nil
 }
 
-func (s *scanner) skipLiteral(word string) error {
+func (s *Scanner) skipLiteral(word string) error {
 	if !bytes.HasPrefix(s.b[s.i:], []byte(word)) {
 		return s.syntaxError()
 	}
@@ -230,7 +241,7 @@ func (s *scanner) skipLiteral(word string) error {
 }
 
 // skipText steps over a string. It is plain when it is ASCII without escapes.
-func (s *scanner) skipText() (plain bool, err error) {
+func (s *Scanner) skipText() (plain bool, err error) {
 	plain = true
 	s.i++
 	for s.i < len(s.b) {
@@ -256,7 +267,7 @@ func (s *scanner) skipText() (plain bool, err error) {
 	return false, s.syntaxError()
 }
 
-func (s *scanner) skipEscape() error {
+func (s *Scanner) skipEscape() error {
 	if s.i >= len(s.b) {
 		return s.syntaxError()
 	}
@@ -282,7 +293,7 @@ func isHex(c byte) bool {
 }
 
 // skipNumber steps over a number.
-func (s *scanner) skipNumber() error {
+func (s *Scanner) skipNumber() error {
 	if s.b[s.i] == '-' {
 		s.i++
 	}
@@ -308,7 +319,7 @@ func (s *scanner) skipNumber() error {
 }
 
 // skipDigits steps over one or more digits.
-func (s *scanner) skipDigits() error {
+func (s *Scanner) skipDigits() error {
 	from := s.i
 	for s.i < len(s.b) && s.b[s.i] >= '0' && s.b[s.i] <= '9' {
 		s.i++

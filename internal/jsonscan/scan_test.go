@@ -1,4 +1,4 @@
-package labelstudio
+package jsonscan
 
 import (
 	"encoding/json"
@@ -11,7 +11,7 @@ import (
 // The scanner must take exactly what encoding/json takes: less would lose
 // events, more would put bytes into the log that cannot be read back.
 func FuzzScannerAgreesWithEncodingJSON(f *testing.F) {
-	files, _ := filepath.Glob(filepath.Join("testdata", "fixtures", "*.json"))
+	files, _ := filepath.Glob(filepath.Join("..", "..", "labelstudio", "testdata", "fixtures", "*.json"))
 	for _, name := range files {
 		b, err := os.ReadFile(name)
 		if err != nil {
@@ -26,7 +26,7 @@ func FuzzScannerAgreesWithEncodingJSON(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		s := &scanner{b: b}
+		s := New(b)
 		raw, err := s.Raw()
 		if err == nil {
 			err = s.End()
@@ -43,13 +43,13 @@ func FuzzScannerAgreesWithEncodingJSON(f *testing.F) {
 		}
 		var want string
 		if json.Unmarshal(b, &want) == nil {
-			if got, err := (&scanner{b: b}).Text(); err != nil || got != want {
+			if got, err := New(b).Text(); err != nil || got != want {
 				t.Fatalf("text %q, %v; want %q", got, err, want)
 			}
 		}
 		var n int64
 		if json.Unmarshal(b, &n) == nil {
-			if got, err := (&scanner{b: b}).Int(); err != nil || got != n {
+			if got, err := New(b).Int(); err != nil || got != n {
 				t.Fatalf("integer %d, %v; want %d", got, err, n)
 			}
 		}
@@ -58,7 +58,7 @@ func FuzzScannerAgreesWithEncodingJSON(f *testing.F) {
 
 func TestScannerBoundsDepth(t *testing.T) {
 	for _, open := range []string{"[", `{"a":`} {
-		s := &scanner{b: []byte(strings.Repeat(open, 1_000_000))}
+		s := New([]byte(strings.Repeat(open, 1_000_000)))
 		if err := s.Skip(); err == nil || !strings.Contains(err.Error(), "deep") {
 			t.Errorf("error %v", err)
 		}
