@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/hone-ml/hone/internal/jsonscan"
+	"github.com/hone-ml/hone/labelstudio/passage"
 )
 
 const (
@@ -88,7 +89,7 @@ func (o Object) Key() string {
 func (o Object) Text(data json.RawMessage) (string, error) {
 	s, err := o.source(data)
 	if err == nil && o.Type == typeHyperText {
-		s = stripHTML(s)
+		s = passage.StripHTML(s)
 	}
 	return s, err
 }
@@ -154,6 +155,36 @@ func (o Object) textOf(raw json.RawMessage) (string, error) {
 	return s, nil
 }
 
+// Passage is what can be marked in this object, from a task's data object. Errors
+// are those of Text.
+func (o Object) Passage(data json.RawMessage) (Passage, error) {
+	if o.Type == typeParagraphs && isField(o.Value) && o.Unreadable == "" {
+		raw, ok := jsonscan.Lookup(data, o.Value[1:])
+		if ok && jsonscan.KindOf(raw) == jsonscan.Array {
+			turns, err := o.turns(raw)
+			if err != nil {
+				return Passage{Object: o.Name}, fmt.Errorf("<%s name=%q>: field %s: %w", o.Type, o.Name, o.Value, err)
+			}
+			said := make([]string, len(turns))
+			for i, t := range turns {
+				said[i] = t.said
+			}
+			return passage.FromParagraphs(o.Name, said), nil
+		}
+	}
+	s, err := o.source(data)
+	if err != nil {
+		return Passage{Object: o.Name}, err
+	}
+	switch o.Type {
+	case typeHyperText:
+		return passage.FromHTML(o.Name, s), nil
+	case typeParagraphs: // a text in place of a list is one paragraph
+		return passage.FromParagraphs(o.Name, []string{s}), nil
+	}
+	return passage.FromText(o.Name, s), nil
+}
+
 // plain is the text of a JSON string that says it as it is.
 func plain(raw json.RawMessage) (string, bool) {
 	if len(raw) < 2 || raw[0] != '"' || raw[len(raw)-1] != '"' {
@@ -210,29 +241,44 @@ func (o Object) paragraphs(raw json.RawMessage) (string, error) {
 	if jsonscan.KindOf(raw) != jsonscan.Array {
 		return scalar(raw)
 	}
-	var turns []json.RawMessage
-	if err := json.Unmarshal(raw, &turns); err != nil {
-		return "", fmt.Errorf("%w: %w", ErrNoText, err)
+	turns, err := o.turns(raw)
+	if err != nil {
+		return "", err
 	}
 	var b strings.Builder
-	for i, raw := range turns {
+	for i, t := range turns {
 		if i > 0 {
 			b.WriteByte('\n')
 		}
-		who, said, err := o.turn(raw)
-		if err != nil {
-			return "", fmt.Errorf("turn %d: %w", i, err)
-		}
-		if who != "" {
-			b.WriteString(who)
+		if t.who != "" {
+			b.WriteString(t.who)
 			b.WriteString(": ")
 		}
-		b.WriteString(said)
+		b.WriteString(t.said)
 	}
 	return b.String(), nil
 }
 
 // turn is one paragraph: its author, "" when it names none, and its text.
+type turn struct{ who, said string }
+
+// turns are the paragraphs of a list.
+func (o Object) turns(raw json.RawMessage) ([]turn, error) {
+	var items []json.RawMessage
+	if err := json.Unmarshal(raw, &items); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNoText, err)
+	}
+	turns := make([]turn, len(items))
+	for i, item := range items {
+		var err error
+		if turns[i].who, turns[i].said, err = o.turn(item); err != nil {
+			return nil, fmt.Errorf("turn %d: %w", i, err)
+		}
+	}
+	return turns, nil
+}
+
+// turn reads one of them.
 func (o Object) turn(raw json.RawMessage) (who, said string, err error) {
 	if jsonscan.KindOf(raw) != jsonscan.Object {
 		said, err = scalar(raw)

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/hone-ml/hone/internal/jsonscan"
@@ -48,7 +47,7 @@ type SpanAnswer struct {
 // the answer "none", unless the control is only shown at times or must be answered.
 func (c Control) Spans(regions []Region, p Passage) SpanAnswer {
 	a := SpanAnswer{OK: regions != nil && !c.Conditional && !c.Required}
-	at := counter{text: p.Text}
+	at := p.Locator()
 	for _, r := range regions {
 		if r.FromName != c.Name || r.ToName != p.Object && r.ToName != "" || r.Hint {
 			continue
@@ -57,7 +56,7 @@ func (c Control) Spans(regions []Region, p Passage) SpanAnswer {
 		if !found {
 			continue
 		}
-		start, end, err := p.place(r.Value, &at)
+		start, end, err := at.Find(r.Value)
 		if len(labels) == 0 || err != nil {
 			a.Lost++
 			continue
@@ -104,84 +103,6 @@ func (c Control) spanLabels(value json.RawMessage) (names []string, found bool) 
 	return names, true
 }
 
-// place finds a region's bytes in the passage.
-func (p *Passage) place(value json.RawMessage, at *counter) (start, end int, err error) {
-	var v struct {
-		Start         jsonscan.LooseString `json:"start"`
-		End           jsonscan.LooseString `json:"end"`
-		StartOffset   jsonscan.LooseString `json:"startOffset"`
-		EndOffset     jsonscan.LooseString `json:"endOffset"`
-		GlobalOffsets *struct {
-			Start jsonscan.LooseString `json:"start"`
-			End   jsonscan.LooseString `json:"end"`
-		} `json:"globalOffsets"`
-	}
-	// Fields of a wrong type stay empty, and an empty number is refused.
-	if json.Unmarshal(value, &v) != nil {
-		return 0, 0, errPlace
-	}
-	points := func(a, b jsonscan.LooseString) error {
-		from, err := whole(a)
-		if err != nil {
-			return err
-		}
-		to, err := whole(b)
-		if err != nil {
-			return err
-		}
-		var ok1, ok2 bool
-		start, ok1 = at.find(from)
-		end, ok2 = at.find(to)
-		if !ok1 || !ok2 {
-			return errPlace
-		}
-		return nil
-	}
-	units := func() error {
-		from, err := whole(v.StartOffset)
-		if err != nil {
-			return err
-		}
-		to, err := whole(v.EndOffset)
-		if err != nil {
-			return err
-		}
-		if start, err = p.locate(fullPathOf(p.kind, string(v.Start)), from); err != nil {
-			return err
-		}
-		end, err = p.locate(fullPathOf(p.kind, string(v.End)), to)
-		return err
-	}
-	switch {
-	case p.kind == typeHyperText && v.GlobalOffsets != nil && v.GlobalOffsets.Start != "" && v.GlobalOffsets.End != "":
-		err = points(v.GlobalOffsets.Start, v.GlobalOffsets.End)
-	case p.kind == typeHyperText || p.kind == typeParagraphs:
-		err = units()
-	default:
-		err = points(v.Start, v.End)
-	}
-	if err == nil && start >= end {
-		err = errPlace
-	}
-	return start, end, err
-}
-
-func fullPathOf(kind, path string) string {
-	if kind == typeHyperText {
-		return fullPath(path)
-	}
-	return path
-}
-
-// whole reads a number of characters.
-func whole(s jsonscan.LooseString) (int, error) {
-	n, err := strconv.Atoi(string(s))
-	if err != nil || n < 0 {
-		return 0, errPlace
-	}
-	return n, nil
-}
-
 // EncodeSpans are the regions that make Label Studio show the spans in a passage.
 // What it could not show is left out: spans beyond the text, within a character or
 // of line breaks alone, and labels that the control does not have. id is the front of the
@@ -189,35 +110,19 @@ func whole(s jsonscan.LooseString) (int, error) {
 func (c Control) EncodeSpans(id string, p Passage, spans []Span) []Region {
 	spans = slices.Clone(spans)
 	slices.SortStableFunc(spans, compareSpans)
-	at := counter{text: p.Text}
+	at := p.Locator()
 	key := strings.ToLower(c.Type)
 	var out []Region
 	for _, s := range spans {
 		labels := c.paths(s.Labels)
-		if len(labels) == 0 || !p.holds(s.Start) || !p.holds(s.End) || s.Start >= s.End {
+		if len(labels) == 0 {
 			continue
 		}
-		from := at.at(s.Start)
-		to := at.at(s.End)
-		value := map[string]any{key: labels, "text": p.Text[s.Start:s.End]}
-		if p.kind == typeHyperText || p.kind == typeParagraphs {
-			if len(p.nodes) == 0 {
-				continue
-			}
-			a, b := p.first(s.Start), p.last(s.End)
-			if a.start >= s.End || b.end <= s.Start {
-				continue // between two nodes
-			}
-			value["start"], value["end"] = a.path, b.path
-			value["startOffset"], value["endOffset"] = units(p.Text[a.start:max(a.start, s.Start)]), units(p.Text[b.start:min(b.end, s.End)])
+		value, from, to, ok := at.Place(s.Start, s.End)
+		if !ok {
+			continue
 		}
-		switch p.kind {
-		case typeHyperText:
-			value["globalOffsets"] = map[string]int{"start": from, "end": to}
-		case typeParagraphs:
-		default:
-			value["start"], value["end"] = from, to
-		}
+		value[key], value["text"] = labels, p.Text[s.Start:s.End]
 		r := Region{ID: fmt.Sprintf("%s/%d-%d", id, from, to), FromName: c.Name, ToName: p.Object, Type: key}
 		if score, ok := finite(s.Score); ok {
 			r.Score = &score
@@ -237,10 +142,4 @@ func (c Control) paths(names []string) []string {
 		}
 	}
 	return out
-}
-
-// holds reports whether b is a place in the text: not beyond it, nor within a
-// character.
-func (p *Passage) holds(b int) bool {
-	return b >= 0 && b <= len(p.Text) && (b == len(p.Text) || p.Text[b]&0xC0 != 0x80)
 }

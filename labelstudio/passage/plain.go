@@ -1,15 +1,15 @@
-package labelstudio
+package passage
 
 import (
 	"html"
 	"strings"
 )
 
-// stripHTML is the text of an HTML fragment: no tags, comments, scripts or
+// StripHTML is the text of an HTML fragment: no tags, comments, scripts or
 // styles; entities decoded; one newline where a block begins or ends, runs of
 // white space as one space. Anything can be fed to it; broken markup loses the
 // broken part at most.
-func stripHTML(s string) string {
+func StripHTML(s string) string {
 	var b strings.Builder
 	b.Grow(len(s))
 	for len(s) > 0 {

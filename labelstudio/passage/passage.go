@@ -1,14 +1,13 @@
-package labelstudio
+// Package passage holds a text as annotators mark it: what of it is one piece, and how
+// Label Studio counts the places in it. It knows neither label configs nor results.
+package passage
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/hone-ml/hone/internal/jsonscan"
 )
 
 // Passage is an object's text as spans are marked in it. It is immutable.
@@ -16,16 +15,25 @@ type Passage struct {
 	// Object is the object tag's name.
 	Object string
 	// Text is all there is to mark: the text itself; the text nodes of a
-	// HyperText one after the other, white space included, and a line break for each
+	// page one after the other, white space included, and a line break for each
 	// <br>; the paragraphs, one a line.
 	Text string
 	// Parts are the stretches of Text, from and to in bytes, that people read as
 	// one: no word goes over from one to the next. They rise.
 	Parts [][2]int
 
-	kind  string
+	kind  kind
 	nodes []node
 }
+
+// kind is how the places in a passage are counted.
+type kind byte
+
+const (
+	plainText kind = iota // in code points
+	hyperText             // in UTF-16 code units within a text node, and in code points over all
+	dialogue              // in UTF-16 code units within a paragraph
+)
 
 // node is what positions are counted in: a text node or a paragraph.
 type node struct {
@@ -33,40 +41,38 @@ type node struct {
 	start, end int    // in bytes of Passage.Text
 }
 
-// Passage is what can be marked in this object, from a task's data object. Errors
-// are those of Text.
-func (o Object) Passage(data json.RawMessage) (Passage, error) {
-	p := Passage{Object: o.Name, kind: o.Type}
-	if o.Type == typeParagraphs && isField(o.Value) && o.Unreadable == "" {
-		raw, ok := jsonscan.Lookup(data, o.Value[1:])
-		if ok && jsonscan.KindOf(raw) == jsonscan.Array {
-			err := p.paragraphs(o, raw)
-			if err != nil {
-				err = fmt.Errorf("<%s name=%q>: field %s: %w", o.Type, o.Name, o.Value, err)
-			}
-			return p, err
-		}
-	}
-	s, err := o.source(data)
-	if err != nil {
-		return p, err
-	}
-	switch o.Type {
-	case typeHyperText:
-		p.html(s)
-	case typeParagraphs: // a text in place of a list is one paragraph
-		p.add("0", s, true)
-	default:
-		p.add("", s, true)
-	}
-	return p, nil
+// FromText is a text that is marked as it is.
+func FromText(object, text string) Passage {
+	p := Passage{Object: object}
+	p.extend("", 0, len(text), true)
+	p.Text = text
+	return p
 }
 
-// add appends a node; apart says that it is not read on from the one before.
-func (p *Passage) add(path, text string, apart bool) {
-	from := len(p.Text)
-	p.Text += text
-	p.extend(path, from, len(p.Text), apart)
+// FromHTML is a page as Label Studio shows it.
+func FromHTML(object, page string) Passage {
+	p := Passage{Object: object, kind: hyperText}
+	p.html(page)
+	return p
+}
+
+// FromParagraphs are paragraphs, each of which is marked by itself.
+func FromParagraphs(object string, paragraphs []string) Passage {
+	p := Passage{Object: object, kind: dialogue}
+	var b strings.Builder
+	for i, said := range paragraphs {
+		if !utf8.ValidString(said) {
+			said = strings.ToValidUTF8(said, "\uFFFD")
+		}
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		from := b.Len()
+		b.WriteString(said)
+		p.extend(strconv.Itoa(i), from, b.Len(), true)
+	}
+	p.Text = b.String()
+	return p
 }
 
 // extend makes from to to of the text a node.
@@ -77,31 +83,6 @@ func (p *Passage) extend(path string, from, to int, apart bool) {
 		return
 	}
 	p.Parts = append(p.Parts, [2]int{from, to})
-}
-
-func (p *Passage) paragraphs(o Object, raw json.RawMessage) error {
-	var turns []json.RawMessage
-	if err := json.Unmarshal(raw, &turns); err != nil {
-		return fmt.Errorf("%w: %w", ErrNoText, err)
-	}
-	var b strings.Builder
-	for i, raw := range turns {
-		_, said, err := o.turn(raw)
-		if err != nil {
-			return fmt.Errorf("turn %d: %w", i, err)
-		}
-		if !utf8.ValidString(said) {
-			said = strings.ToValidUTF8(said, "\uFFFD")
-		}
-		if i > 0 {
-			b.WriteByte('\n')
-		}
-		from := b.Len()
-		b.WriteString(said)
-		p.extend(fmt.Sprint(i), from, b.Len(), true)
-	}
-	p.Text = b.String()
-	return nil
 }
 
 // counter turns places in a text from bytes into code points and back. Asked in

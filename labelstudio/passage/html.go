@@ -1,4 +1,4 @@
-package labelstudio
+package passage
 
 import (
 	"strconv"
@@ -16,7 +16,7 @@ const maxHTMLDepth = 400
 // positions are xpaths from its body. Scripts are taken out before it is shown;
 // the text of style sheets counts for positions, but nobody reads it. A <br> counts
 // one character and is part of no text node: seen in Label Studio 1.23's interface
-// (testdata/hypertext-marked.json).
+// (../testdata/hypertext-marked.json).
 func (p *Passage) html(s string) {
 	root, err := html.Parse(strings.NewReader("<!DOCTYPE html>" + s))
 	if err != nil { // only a reader's error, and a string has none
