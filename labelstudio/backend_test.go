@@ -208,3 +208,17 @@ func BenchmarkDecodePredict(b *testing.B) {
 		}
 	}
 }
+
+func TestEveryRecordedSetupNamesItsProject(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("testdata", "fixtures", "backend-setup*.json"))
+	if err != nil || len(files) < 20 {
+		t.Fatalf("%d setup fixtures, %v", len(files), err)
+	}
+	for _, f := range files {
+		name := strings.TrimSuffix(filepath.Base(f), ".json")
+		req, err := DecodeSetup(fixture(t, name))
+		if err != nil || req.Project <= 0 || req.CreatedAt < 1_700_000_000 || req.Hostname == "" || req.LabelConfig == "" {
+			t.Errorf("%s: %+v, %v", name, req, err)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/hone-ml/hone/internal/jsonscan"
+	"github.com/hone-ml/hone/labelstudio/labelconfig"
 )
 
 // choicePaths reads the choices of a region into path ids. Each is a text, or
@@ -40,7 +41,7 @@ func choicePaths(raw json.RawMessage) ([]string, bool) {
 		for i, p := range path {
 			parts[i] = string(p)
 		}
-		out = append(out, pathID(parts))
+		out = append(out, labelconfig.PathID(parts))
 	}
 	return out, true
 }
@@ -54,7 +55,7 @@ func (c Control) labelAt(id string) int {
 	values, leaves := 0, 0
 	leaf := id[strings.LastIndexByte(id, 0)+1:]
 	for i, l := range c.Labels {
-		if pathID(l.Path) == id {
+		if labelconfig.PathID(l.Path) == id {
 			return i
 		}
 		if l.Value == id {
@@ -78,7 +79,7 @@ func (c Control) labelAt(id string) int {
 // hasDescendant reports whether some label lies below the path.
 func (c Control) hasDescendant(id string) bool {
 	return slices.ContainsFunc(c.Labels, func(l Label) bool {
-		return strings.HasPrefix(pathID(l.Path), id+"\x00")
+		return strings.HasPrefix(labelconfig.PathID(l.Path), id+"\x00")
 	})
 }
 

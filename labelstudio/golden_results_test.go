@@ -3,11 +3,26 @@ package labelstudio_test
 import (
 	"encoding/json"
 	"math"
+	"os"
 	"testing"
 
 	"github.com/hone-ml/hone/internal/golden"
 	"github.com/hone-ml/hone/labelstudio"
 )
+
+// goldenConfig is a label config with every kind of control and of object.
+func goldenConfig(t *testing.T) *labelstudio.Config {
+	t.Helper()
+	b, err := os.ReadFile("testdata/golden/config.xml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := labelstudio.ParseLabelConfig(string(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
 
 // What Label Studio is sent as the answer of a control of each kind, and what is read
 // of it again.

@@ -18,6 +18,15 @@ import (
 
 var heard = time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC)
 
+func fixture(t testing.TB, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("testdata", "fixtures", name+".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
 func decodeHook(t testing.TB, body string) Hook {
 	t.Helper()
 	h, err := DecodeHook([]byte(body), heard)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/hone-ml/hone/internal/jsonscan"
+	"github.com/hone-ml/hone/labelstudio/labelconfig"
 )
 
 // Region is one item of a result: what one control says of a task or of a part
@@ -135,7 +136,7 @@ func (c Control) Choices(regions []Region) Answer {
 		}
 	}
 	if !found {
-		return Answer{OK: c.mayBeEmpty()}
+		return Answer{OK: c.MayBeEmpty()}
 	}
 	chosen := make([]bool, len(c.Labels))
 	var a Answer
@@ -151,7 +152,7 @@ func (c Control) Choices(regions []Region) Answer {
 			n++
 		}
 	}
-	if n > 1 && !c.Multiple || n == 0 && (!c.Multiple || len(a.Unknown) > 0 || c.Type != typeChoices) {
+	if n > 1 && !c.Multiple || n == 0 && (!c.Multiple || len(a.Unknown) > 0 || c.Type != labelconfig.TypeChoices) {
 		return Answer{Unknown: a.Unknown}
 	}
 	a.OK = true

@@ -2,6 +2,8 @@ package labelstudio
 
 import (
 	"encoding/json"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -107,25 +109,23 @@ func TestEncodeChoicesWritesWhatTheInterfaceReads(t *testing.T) {
 func TestEncodedChoicesDecodeToTheSameLabels(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		word := rapid.SampledFrom([]string{"", "a", "b", "a / b", "ü", "a b", "x"})
-		c := Control{Name: "c", Type: "Choices", ToName: []string{"t"}, Multiple: rapid.Bool().Draw(t, "multiple"), Nested: rapid.Bool().Draw(t, "nested")}
+		attrs := fmt.Sprintf(`choice=%q allowNested="%t"`, rapid.SampledFrom([]string{"single", "multiple"}).Draw(t, "choice"), rapid.Bool().Draw(t, "nested"))
+		var inner strings.Builder
 		for range rapid.IntRange(1, 8).Draw(t, "labels") {
-			l := Label{Value: word.Draw(t, "value"), Alias: word.Draw(t, "alias")}
-			leaf := l.Alias
-			if leaf == "" {
-				leaf = l.Value
+			above := rapid.SliceOfN(rapid.SampledFrom([]string{"a", "b"}), 0, 2).Draw(t, "above")
+			for _, a := range above {
+				fmt.Fprintf(&inner, `<Choice value=%q>`, a)
 			}
-			if leaf == "" {
-				continue
-			}
-			if c.Nested {
-				l.Path = rapid.SliceOfN(rapid.SampledFrom([]string{"a", "b"}), 0, 2).Draw(t, "above")
-			}
-			l.Path = append(l.Path, leaf)
-			c.Labels = append(c.Labels, l)
+			fmt.Fprintf(&inner, `<Choice value=%q alias=%q/>`, word.Draw(t, "value"), word.Draw(t, "alias"))
+			inner.WriteString(strings.Repeat("</Choice>", len(above)))
 		}
-		c.nameLabels()
+		cfg, err := ParseLabelConfig(`<View><Text name="t" value="$t"/><Choices name="c" toName="t" ` + attrs + `>` + inner.String() + `</Choices></View>`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := cfg.Controls[0]
 		if len(c.Labels) == 0 {
-			t.Skip("no label")
+			return
 		}
 		var pick []string
 		for _, n := range c.LabelNames() {
@@ -166,6 +166,27 @@ func FuzzDecodeChoices(f *testing.F) {
 				again, _, err := c.DecodeChoices(raw)
 				if err != nil || !cmp.Equal(again, labels) {
 					t.Fatalf("%q came back as %q, %v", labels, again, err)
+				}
+			}
+		}
+	})
+}
+
+// Every single label survives the way to Label Studio and back.
+func FuzzLabelsSurvive(f *testing.F) {
+	f.Add(`<View><Text name="t" value="$t"/><Choices name="c" toName="t" allowNested="true"><Choice value="A"><Choice value="B"/><Choice value="C" alias="x"/></Choice><Choice value="A / B"/></Choices></View>`)
+	f.Add(`<View><Text name="t" value="$t"/><Taxonomy name="c" toName="t" maxUsages="2"><Choice value="A"><Choice value="B" alias="b"/></Choice><Choice value="B"/></Taxonomy></View>`)
+	f.Add(`<View><Text name="t" value="$t"/><Text name="u" value="$u"/><Rating name="r" toName="t" maxRating="3"/><Pairwise name="p" toName="t,u"/></View>`)
+	f.Fuzz(func(t *testing.T, config string) {
+		cfg, err := ParseLabelConfig(config)
+		if err != nil {
+			return
+		}
+		for _, c := range cfg.Learnable() {
+			for _, l := range c.Labels {
+				got := c.Choices([]Region{c.EncodeChoices("id", []string{l.Name}, 0.5)})
+				if !got.OK || len(got.Labels) != 1 || got.Labels[0] != l.Name {
+					t.Fatalf("label %q of %q came back as %+v", l.Name, c.Name, got)
 				}
 			}
 		}

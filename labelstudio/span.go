@@ -13,12 +13,6 @@ import (
 // spanKeys are the control tags that label spans, as their results spell them.
 var spanKeys = []string{"labels", "hypertextlabels", "paragraphlabels"}
 
-// spanTypes are their tags.
-var spanTypes = []string{"Labels", "HyperTextLabels", "ParagraphLabels"}
-
-// LabelsSpans reports whether the control labels stretches of text.
-func (c Control) LabelsSpans() bool { return slices.Contains(spanTypes, c.Type) }
-
 // Span is a stretch of a passage that has labels.
 type Span struct {
 	// Start and End are bytes of Passage.Text, Start before End.

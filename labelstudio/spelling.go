@@ -2,10 +2,9 @@ package labelstudio
 
 import (
 	"encoding/json"
-	"strconv"
-	"strings"
 
 	"github.com/hone-ml/hone/internal/jsonscan"
+	"github.com/hone-ml/hone/labelstudio/labelconfig"
 )
 
 // spelling is how the results of a type of control say which labels were chosen.
@@ -19,17 +18,17 @@ type spelling struct {
 }
 
 var spellings = map[string]spelling{
-	typeChoices:  {"choices", choicePaths, writePaths},
-	typeTaxonomy: {"taxonomy", choicePaths, writePaths},
-	typeRating:   {"rating", readRating, writeRating},
-	typePairwise: {"selected", readSide, writeSide},
+	labelconfig.TypeChoices:  {"choices", choicePaths, writePaths},
+	labelconfig.TypeTaxonomy: {"taxonomy", choicePaths, writePaths},
+	labelconfig.TypeRating:   {"rating", readRating, writeRating},
+	labelconfig.TypePairwise: {"selected", readSide, writeSide},
 }
 
 func (c *Control) spelling() spelling {
 	if s, ok := spellings[c.Type]; ok {
 		return s
 	}
-	return spellings[typeChoices]
+	return spellings[labelconfig.TypeChoices]
 }
 
 func writePaths(c Control, chosen []Label) any {
@@ -58,13 +57,4 @@ func writeSide(_ Control, chosen []Label) any {
 		return "none"
 	}
 	return chosen[0].Path[0]
-}
-
-// usages reads maxUsages: a number above 0, else no limit.
-func usages(s string) int {
-	n, err := strconv.Atoi(strings.TrimSpace(s))
-	if err != nil || n < 0 {
-		return 0
-	}
-	return n
 }

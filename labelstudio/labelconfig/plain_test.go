@@ -1,4 +1,4 @@
-package labelstudio
+package labelconfig
 
 import (
 	"encoding/json"

@@ -1,21 +1,21 @@
-package labelstudio_test
+package labelconfig_test
 
 import (
 	"os"
 	"testing"
 
 	"github.com/hone-ml/hone/internal/golden"
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/labelconfig"
 )
 
 // goldenConfig is a label config with every kind of control and of object.
-func goldenConfig(t *testing.T) *labelstudio.Config {
+func goldenConfig(t *testing.T) *labelconfig.Config {
 	t.Helper()
-	b, err := os.ReadFile("testdata/golden/config.xml")
+	b, err := os.ReadFile("../testdata/golden/config.xml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := labelstudio.ParseLabelConfig(string(b))
+	cfg, err := labelconfig.Parse(string(b))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func TestGoldenCheck(t *testing.T) {
 		`<View><Text name="t" value="$t"/><Rating name="r" toName="t" maxRating="1"/></View>`,
 		`<View><Repeater on="$x"><Text name="t" value="$t"/><Choices name="c" toName="t"><Choice value="a"/><Choice value="b"/></Choices></Repeater></View>`,
 	} {
-		cfg, err := labelstudio.ParseLabelConfig(config)
+		cfg, err := labelconfig.Parse(config)
 		if err != nil {
 			t.Fatal(err)
 		}

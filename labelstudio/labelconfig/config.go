@@ -1,4 +1,7 @@
-package labelstudio
+// Package labelconfig reads label configs: which questions annotators are asked, and
+// about which part of a task's data. Configs are written by people, so every fault is a
+// sentence that they can act on, and nothing panics.
+package labelconfig
 
 import (
 	"encoding/xml"
@@ -23,11 +26,11 @@ type Config struct {
 	Objects []Object
 }
 
-// ParseLabelConfig reads the XML of a labeling interface. The errors are
+// Parse reads the XML of a labeling interface. The errors are
 // sentences a user can act on. Tags and attributes hone does not know are kept
 // or skipped, never refused: a config is refused only when Label Studio could
 // not use it either, or when it is absurdly large or deep.
-func ParseLabelConfig(config string) (*Config, error) {
+func Parse(config string) (*Config, error) {
 	if strings.TrimSpace(config) == "" {
 		return nil, errors.New("the label config is empty: set one under Settings > Labeling Interface")
 	}

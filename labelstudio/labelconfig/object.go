@@ -1,4 +1,4 @@
-package labelstudio
+package labelconfig
 
 import (
 	"encoding/base64"
@@ -13,10 +13,11 @@ import (
 	"github.com/hone-ml/hone/labelstudio/passage"
 )
 
+// The object tags whose text hone reads.
 const (
-	typeText       = "Text"
-	typeHyperText  = "HyperText"
-	typeParagraphs = "Paragraphs"
+	TypeText       = "Text"
+	TypeHyperText  = "HyperText"
+	TypeParagraphs = "Paragraphs"
 )
 
 // Object is an object tag: a piece of the task's data that annotators look at.
@@ -63,7 +64,7 @@ func isField(value string) bool {
 
 func (o Object) judge(attrs map[string]string) string {
 	switch {
-	case o.Type != typeText && o.Type != typeHyperText && o.Type != typeParagraphs:
+	case o.Type != TypeText && o.Type != TypeHyperText && o.Type != TypeParagraphs:
 		return "is not text"
 	case strings.EqualFold(attrs["valuetype"], "url"):
 		return "has valueType=\"url\", and hone does not fetch URLs: put the text itself into the task data"
@@ -88,7 +89,7 @@ func (o Object) Key() string {
 // gives an error that wraps ErrNoText.
 func (o Object) Text(data json.RawMessage) (string, error) {
 	s, err := o.source(data)
-	if err == nil && o.Type == typeHyperText {
+	if err == nil && o.Type == TypeHyperText {
 		s = passage.StripHTML(s)
 	}
 	return s, err
@@ -134,7 +135,7 @@ func (o Object) source(data json.RawMessage) (string, error) {
 func (o Object) textOf(raw json.RawMessage) (string, error) {
 	var s string
 	var err error
-	if o.Type == typeParagraphs {
+	if o.Type == TypeParagraphs {
 		s, err = o.paragraphs(raw)
 	} else {
 		s, err = scalar(raw)
@@ -157,13 +158,13 @@ func (o Object) textOf(raw json.RawMessage) (string, error) {
 
 // Passage is what can be marked in this object, from a task's data object. Errors
 // are those of Text.
-func (o Object) Passage(data json.RawMessage) (Passage, error) {
-	if o.Type == typeParagraphs && isField(o.Value) && o.Unreadable == "" {
+func (o Object) Passage(data json.RawMessage) (passage.Passage, error) {
+	if o.Type == TypeParagraphs && isField(o.Value) && o.Unreadable == "" {
 		raw, ok := jsonscan.Lookup(data, o.Value[1:])
 		if ok && jsonscan.KindOf(raw) == jsonscan.Array {
 			turns, err := o.turns(raw)
 			if err != nil {
-				return Passage{Object: o.Name}, fmt.Errorf("<%s name=%q>: field %s: %w", o.Type, o.Name, o.Value, err)
+				return passage.Passage{Object: o.Name}, fmt.Errorf("<%s name=%q>: field %s: %w", o.Type, o.Name, o.Value, err)
 			}
 			said := make([]string, len(turns))
 			for i, t := range turns {
@@ -174,12 +175,12 @@ func (o Object) Passage(data json.RawMessage) (Passage, error) {
 	}
 	s, err := o.source(data)
 	if err != nil {
-		return Passage{Object: o.Name}, err
+		return passage.Passage{Object: o.Name}, err
 	}
 	switch o.Type {
-	case typeHyperText:
+	case TypeHyperText:
 		return passage.FromHTML(o.Name, s), nil
-	case typeParagraphs: // a text in place of a list is one paragraph
+	case TypeParagraphs: // a text in place of a list is one paragraph
 		return passage.FromParagraphs(o.Name, []string{s}), nil
 	}
 	return passage.FromText(o.Name, s), nil

@@ -1,4 +1,4 @@
-package labelstudio
+package labelconfig
 
 import (
 	"encoding/json"
@@ -10,7 +10,7 @@ import (
 
 func object(t testing.TB, tag string) Object {
 	t.Helper()
-	c, err := ParseLabelConfig("<View>" + tag + "</View>")
+	c, err := Parse("<View>" + tag + "</View>")
 	if err != nil || len(c.Objects) != 1 {
 		t.Fatalf("%s: %v, %+v", tag, err, c)
 	}
@@ -90,7 +90,7 @@ func FuzzObjectText(f *testing.F) {
 	f.Fuzz(func(t *testing.T, kind, value, data string) {
 		o := Object{Name: "o", Type: kind, Value: value, nameKey: "author", textKey: "text"}
 		if o.Unreadable = o.judge(nil); o.Unreadable != "" {
-			o.Type, o.Unreadable = typeHyperText, ""
+			o.Type, o.Unreadable = TypeHyperText, ""
 		}
 		s, err := o.Text(json.RawMessage(data))
 		if err != nil && s != "" {

@@ -1,9 +1,10 @@
-package labelstudio
+package labelconfig
 
 import (
 	"encoding/xml"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -93,7 +94,7 @@ func (p *configParser) label(attrs map[string]string, tag *openTag) {
 		return
 	}
 	c := &p.cfg.Controls[at]
-	if c.Type == typeRating || c.Type == typeNumber || c.Type == typePairwise {
+	if c.Type == TypeRating || c.Type == TypeNumber || c.Type == TypePairwise {
 		return // its labels are no tags
 	}
 	value, alias := attrs["value"], attrs["alias"]
@@ -111,7 +112,7 @@ func (p *configParser) label(attrs map[string]string, tag *openTag) {
 		tag.choice = append(slices.Clone(parent.choice), result)
 		// A choice with children is ticked by ticking all of them: not a label. In a
 		// taxonomy it can be chosen by itself, unless only leaves can.
-		if parent.label >= 0 && (c.Type != typeTaxonomy || c.leavesOnly) {
+		if parent.label >= 0 && (c.Type != TypeTaxonomy || c.leavesOnly) {
 			c.Labels[parent.label].Path = nil
 		}
 	}
@@ -141,7 +142,7 @@ func (c *Control) nameLabels() {
 	paths, values := map[string]bool{}, map[string]int{}
 	kept := c.Labels[:0]
 	for _, l := range c.Labels {
-		id := pathID(l.Path)
+		id := PathID(l.Path)
 		if l.Path == nil || paths[id] {
 			continue
 		}
@@ -175,22 +176,22 @@ func newControl(kind string, t xml.StartElement, attrs map[string]string) Contro
 	c.Multiple = strings.EqualFold(attrs["choice"], "multiple")
 	c.Required = isTrue(attrs["required"])
 	c.Nested = isTrue(attrs["allownested"])
-	if c.Type == typeTaxonomy {
+	if c.Type == TypeTaxonomy {
 		c.Nested, c.leavesOnly = true, isTrue(attrs["leafsonly"])
 		c.MaxUsages = usages(attrs["maxusages"])
 		c.Multiple = c.MaxUsages != 1
 	}
-	if c.Type == typeNumber {
-		c.Numbers = Range{Min: number(attrs["min"]), Max: number(attrs["max"]), Step: number(attrs["step"])}
+	if c.Type == TypeNumber {
+		c.Numbers = Range{Min: ParseNumber(attrs["min"]), Max: ParseNumber(attrs["max"]), Step: ParseNumber(attrs["step"])}
 	}
 	// A taxonomy may also be what regions of a text are labelled with.
-	c.PerRegion = isTrue(attrs["perregion"]) || isTrue(attrs["peritem"]) || c.Type == typeTaxonomy && isTrue(attrs["labeling"])
+	c.PerRegion = isTrue(attrs["perregion"]) || isTrue(attrs["peritem"]) || c.Type == TypeTaxonomy && isTrue(attrs["labeling"])
 	c.Conditional = attrs["visiblewhen"] != "" || attrs["whentagname"] != "" || attrs["whenchoicevalue"] != "" || attrs["whenlabelvalue"] != ""
 	c.dynamic = strings.Contains(attrs["value"], "$") || attrs["apiurl"] != ""
 	switch c.Type {
-	case typeRating:
+	case TypeRating:
 		c.Labels = ratings(attrs["maxrating"])
-	case typePairwise:
+	case TypePairwise:
 		c.Labels = []Label{{Value: "left", Path: []string{"left"}}, {Value: "right", Path: []string{"right"}}}
 	}
 	return c
@@ -216,7 +217,7 @@ func newObject(kind string, t xml.StartElement, attrs map[string]string) Object 
 
 // canonicalType spells the tags hone knows as Label Studio's documentation does.
 func canonicalType(kind string) string {
-	for _, known := range slices.Concat(learnedTypes, []string{typeText, typeHyperText, typeParagraphs}) {
+	for _, known := range slices.Concat(learnedTypes, []string{TypeText, TypeHyperText, TypeParagraphs}) {
 		if strings.EqualFold(kind, known) {
 			return known
 		}
@@ -242,5 +243,15 @@ func rawAttrs(t xml.StartElement) map[string]string {
 
 func isTrue(s string) bool { return strings.EqualFold(s, "true") }
 
-// pathID is a map key of a path; choices cannot contain a NUL, XML forbids it.
-func pathID(path []string) string { return strings.Join(path, "\x00") }
+// PathID makes a map key of a path; equal keys are equal paths, since XML allows no NUL
+// in a choice.
+func PathID(path []string) string { return strings.Join(path, "\x00") }
+
+// usages reads maxUsages: a number above 0, else no limit.
+func usages(s string) int {
+	n, err := strconv.Atoi(strings.TrimSpace(s))
+	if err != nil || n < 0 {
+		return 0
+	}
+	return n
+}
