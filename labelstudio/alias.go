@@ -1,10 +1,13 @@
 package labelstudio
 
 import (
+	"encoding/json"
+
 	"github.com/hone-ml/hone/internal/jsonscan"
 	"github.com/hone-ml/hone/internal/secret"
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
 	"github.com/hone-ml/hone/labelstudio/passage"
+	"github.com/hone-ml/hone/labelstudio/regions"
 )
 
 // Secret is a token that formatting and encoding do not give away.
@@ -21,3 +24,12 @@ type Object = labelconfig.Object
 
 // Label is one of a control's labels.
 type Label = labelconfig.Label
+
+// Region is one item of a result.
+type Region = regions.Region
+
+// Span is a stretch of a passage that has labels.
+type Span = regions.Span
+
+// DecodeRegions is regions.Decode.
+func DecodeRegions(result json.RawMessage) ([]Region, error) { return regions.Decode(result) }

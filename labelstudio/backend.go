@@ -6,6 +6,7 @@ import (
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/jsonscan"
+	"github.com/hone-ml/hone/labelstudio/regions"
 )
 
 // Health answers GET / and GET /health of the ML-backend protocol.
@@ -95,7 +96,7 @@ type PredictResponse struct {
 func (p PredictResponse) MarshalJSON() ([]byte, error) {
 	items := make([]any, len(p.Results))
 	for i, r := range p.Results {
-		s, ok := finite(r.Score)
+		s, ok := regions.ClampScore(r.Score)
 		if !ok || r.Abstains() {
 			items[i] = struct{}{}
 			continue

@@ -1,6 +1,11 @@
 package labelstudio
 
-import "github.com/hone-ml/hone/labelstudio/labelconfig"
+import (
+	"encoding/json"
+
+	"github.com/hone-ml/hone/labelstudio/labelconfig"
+	"github.com/hone-ml/hone/labelstudio/regions"
+)
 
 // Config is a labelconfig.Config whose controls read and write results themselves.
 type Config struct {
@@ -14,6 +19,42 @@ type Config struct {
 
 // Control is a labelconfig.Control that reads and writes results itself.
 type Control struct{ labelconfig.Control }
+
+// DecodeChoices is regions.DecodeChoices.
+func (c Control) DecodeChoices(result json.RawMessage) (labels []string, ok bool, err error) {
+	return regions.DecodeChoices(c.Control, result)
+}
+
+// Choices is regions.Choices.
+func (c Control) Choices(rs []Region) regions.Answer { return regions.Choices(c.Control, rs) }
+
+// EncodeChoices is regions.EncodeChoices.
+func (c Control) EncodeChoices(id string, labels []string, score float64) Region {
+	return regions.EncodeChoices(c.Control, id, labels, score)
+}
+
+// DecodeNumber is regions.DecodeNumber.
+func (c Control) DecodeNumber(result json.RawMessage) (v float64, ok bool, err error) {
+	return regions.DecodeNumber(c.Control, result)
+}
+
+// Number is regions.Number.
+func (c Control) Number(rs []Region) (v float64, ok bool) { return regions.Number(c.Control, rs) }
+
+// EncodeNumber is regions.EncodeNumber.
+func (c Control) EncodeNumber(id string, v, score float64) Region {
+	return regions.EncodeNumber(c.Control, id, v, score)
+}
+
+// Spans is regions.Spans.
+func (c Control) Spans(rs []Region, p Passage) regions.SpanAnswer {
+	return regions.Spans(c.Control, rs, p)
+}
+
+// EncodeSpans is regions.EncodeSpans.
+func (c Control) EncodeSpans(id string, p Passage, spans []Span) []Region {
+	return regions.EncodeSpans(c.Control, id, p, spans)
+}
 
 // ParseLabelConfig is labelconfig.Parse.
 func ParseLabelConfig(config string) (*Config, error) {

@@ -1,15 +1,17 @@
-package labelstudio
+package regions
 
 import (
 	"encoding/json"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/hone-ml/hone/labelstudio/labelconfig"
 )
 
-func control(t testing.TB, tag string) Control {
+func control(t testing.TB, tag string) labelconfig.Control {
 	t.Helper()
-	c, err := ParseLabelConfig(`<View><Text name="t" value="$t"/>` + tag + `</View>`)
+	c, err := labelconfig.Parse(`<View><Text name="t" value="$t"/>` + tag + `</View>`)
 	if err != nil || len(c.Learnable()) != 1 {
 		t.Fatalf("%v, %+v", err, c)
 	}
@@ -22,7 +24,7 @@ func TestRatingResults(t *testing.T) {
 		t.Error(d)
 	}
 	for name, tc := range map[string]struct {
-		c     Control
+		c     labelconfig.Control
 		value string
 		want  Answer
 	}{
@@ -36,11 +38,11 @@ func TestRatingResults(t *testing.T) {
 		"negative":       {three, `{"rating":-1}`, Answer{Unknown: []string{"-1"}}},
 		"no number":      {three, `{"rating":["a"]}`, Answer{}},
 	} {
-		if d := cmp.Diff(tc.want, tc.c.Choices([]Region{{FromName: "c", Value: json.RawMessage(tc.value)}})); d != "" {
+		if d := cmp.Diff(tc.want, Choices(tc.c, []Region{{FromName: "c", Value: json.RawMessage(tc.value)}})); d != "" {
 			t.Errorf("%s: %s", name, d)
 		}
 	}
-	got, err := json.Marshal(five.EncodeChoices("i", []string{"4"}, 0.5))
+	got, err := json.Marshal(EncodeChoices(five, "i", []string{"4"}, 0.5))
 	want := `{"id":"i","from_name":"c","to_name":"t","type":"rating","value":{"rating":4},"score":0.5}`
 	if err != nil || string(got) != want {
 		t.Errorf("got  %s, %v\nwant %s", got, err, want)
@@ -63,14 +65,14 @@ func TestNumberResults(t *testing.T) {
 		`[{"from_name":"d","value":{"number":1}}]`:                                           {0, false},
 		`[]`: {0, false},
 	} {
-		if v, ok, err := c.DecodeNumber(json.RawMessage(result)); v != want.v || ok != want.ok || err != nil {
+		if v, ok, err := DecodeNumber(c, json.RawMessage(result)); v != want.v || ok != want.ok || err != nil {
 			t.Errorf("%s: %g, %v, %v", result, v, ok, err)
 		}
 	}
-	if _, _, err := c.DecodeNumber(json.RawMessage(`{}`)); err == nil {
+	if _, _, err := DecodeNumber(c, json.RawMessage(`{}`)); err == nil {
 		t.Error("no error for a result that is no list")
 	}
-	got, err := json.Marshal(c.EncodeNumber("i", 41.8, 0.5))
+	got, err := json.Marshal(EncodeNumber(c, "i", 41.8, 0.5))
 	want := `{"id":"i","from_name":"c","to_name":"t","type":"number","value":{"number":42},"score":0.5}`
 	if err != nil || string(got) != want {
 		t.Errorf("got  %s, %v\nwant %s", got, err, want)

@@ -1,4 +1,4 @@
-package labelstudio
+package regions
 
 import (
 	"encoding/json"
@@ -25,7 +25,7 @@ func readRating(raw json.RawMessage) ([]string, bool) {
 	return []string{string(s)}, true
 }
 
-func writeRating(_ Control, chosen []Label) any {
+func writeRating(_ labelconfig.Control, chosen []labelconfig.Label) any {
 	if len(chosen) == 0 {
 		return 0
 	}

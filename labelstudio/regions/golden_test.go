@@ -1,4 +1,4 @@
-package labelstudio_test
+package regions_test
 
 import (
 	"encoding/json"
@@ -7,17 +7,18 @@ import (
 	"testing"
 
 	"github.com/hone-ml/hone/internal/golden"
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/labelconfig"
+	"github.com/hone-ml/hone/labelstudio/regions"
 )
 
 // goldenConfig is a label config with every kind of control and of object.
-func goldenConfig(t *testing.T) *labelstudio.Config {
+func goldenConfig(t *testing.T) *labelconfig.Config {
 	t.Helper()
-	b, err := os.ReadFile("testdata/golden/config.xml")
+	b, err := os.ReadFile("../testdata/golden/config.xml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := labelstudio.ParseLabelConfig(string(b))
+	cfg, err := labelconfig.Parse(string(b))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +30,7 @@ func goldenConfig(t *testing.T) *labelstudio.Config {
 func TestGoldenResults(t *testing.T) {
 	type answer struct {
 		Control string
-		Regions []labelstudio.Region
+		Regions []regions.Region
 		Read    any
 	}
 	cfg := goldenConfig(t)
@@ -40,24 +41,24 @@ func TestGoldenResults(t *testing.T) {
 		a := answer{Control: c.Name}
 		switch {
 		case c.Type == "Number":
-			a.Regions = append(a.Regions, c.EncodeNumber("id", 7.3, 0.25), c.EncodeNumber("id", -math.Pi, 2))
-			v, ok := c.Number(a.Regions)
+			a.Regions = append(a.Regions, regions.EncodeNumber(c, "id", 7.3, 0.25), regions.EncodeNumber(c, "id", -math.Pi, 2))
+			v, ok := regions.Number(c, a.Regions)
 			a.Read = []any{v, ok}
 		case c.LabelsSpans():
 			p, err := cfg.Targets(c)[0].Passage(data)
 			if err != nil {
 				t.Fatal(err)
 			}
-			a.Regions = c.EncodeSpans("id", p, []labelstudio.Span{
+			a.Regions = regions.EncodeSpans(c, "id", p, []regions.Span{
 				{Start: 4, End: 9, Labels: c.LabelNames()[:1], Score: 0.5}, {Start: 10, End: len(p.Text), Labels: c.LabelNames(), Score: math.NaN()},
 			})
-			a.Read = c.Spans(a.Regions, p)
+			a.Read = regions.Spans(c, a.Regions, p)
 		default:
 			labels := c.LabelNames()
-			a.Regions = append(a.Regions, c.EncodeChoices("id", labels[:1], 0.75))
-			a.Read = c.Choices(a.Regions)
+			a.Regions = append(a.Regions, regions.EncodeChoices(c, "id", labels[:1], 0.75))
+			a.Read = regions.Choices(c, a.Regions)
 			if c.Multiple {
-				a.Regions = append(a.Regions, c.EncodeChoices("id", labels, -1), c.EncodeChoices("id", nil, math.NaN()))
+				a.Regions = append(a.Regions, regions.EncodeChoices(c, "id", labels, -1), regions.EncodeChoices(c, "id", nil, math.NaN()))
 			}
 		}
 		out = append(out, a)
@@ -66,12 +67,12 @@ func TestGoldenResults(t *testing.T) {
 }
 
 func TestGoldenRegion(t *testing.T) {
-	r := golden.Fill(&labelstudio.Region{})
-	again, err := json.Marshal([]*labelstudio.Region{r, {}})
+	r := golden.Fill(&regions.Region{})
+	again, err := json.Marshal([]*regions.Region{r, {}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	read, err := labelstudio.DecodeRegions([]byte(`[{"id":1,"from_name":"a","to_name":"b","type":"choices","value":{"x":1},"origin":"manual","score":0.5,"is_positive":true},{"id":null}]`))
+	read, err := regions.Decode([]byte(`[{"id":1,"from_name":"a","to_name":"b","type":"choices","value":{"x":1},"origin":"manual","score":0.5,"is_positive":true},{"id":null}]`))
 	if err != nil {
 		t.Fatal(err)
 	}

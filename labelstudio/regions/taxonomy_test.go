@@ -1,46 +1,23 @@
-package labelstudio
+package regions
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/hone-ml/hone/labelstudio/labelconfig"
 )
 
-func taxonomy(t testing.TB, attrs string) Control {
+func taxonomy(t testing.TB, attrs string) labelconfig.Control {
 	t.Helper()
-	c, err := ParseLabelConfig(`<View><Text name="t" value="$t"/><taxonomy name="c" toName="t" ` + attrs + `>` + nested + `</taxonomy></View>`)
+	c, err := labelconfig.Parse(`<View><Text name="t" value="$t"/><taxonomy name="c" toName="t" ` + attrs + `>` + nested + `</taxonomy></View>`)
 	if err != nil || len(c.Learnable()) != 1 {
 		t.Fatalf("%v, %+v", err, c)
 	}
 	return c.Learnable()[0]
-}
-
-func TestTaxonomyLabelsAreTheNodesThatCanBeChosen(t *testing.T) {
-	all := taxonomy(t, ``)
-	if d := cmp.Diff([]string{"Animal", "Animal / Cat", "Dog", "Plant", "Plant / Cat", "Stone"}, all.LabelNames()); d != "" {
-		t.Error(d)
-	}
-	if !all.Multiple || !all.Nested || all.MaxUsages != 0 {
-		t.Errorf("control = %+v", all)
-	}
-	leaves := taxonomy(t, `leafsOnly="true" maxUsages="2"`)
-	if d := cmp.Diff([]string{"Animal / Cat", "Dog", "Plant / Cat", "Stone"}, leaves.LabelNames()); d != "" {
-		t.Error(d)
-	}
-	if !leaves.Multiple || leaves.MaxUsages != 2 {
-		t.Errorf("control = %+v", leaves)
-	}
-	if one := taxonomy(t, `maxUsages="1"`); one.Multiple {
-		t.Error("at most one path is taken for several")
-	}
-	keys := map[string]bool{}
-	for _, attrs := range []string{``, `leafsOnly="true"`, `maxUsages="1"`, `maxUsages="2"`} {
-		keys[taxonomy(t, attrs).Key()] = true
-	}
-	if len(keys) != 4 {
-		t.Errorf("%d keys for 4 questions", len(keys))
-	}
 }
 
 func TestTaxonomyResults(t *testing.T) {
@@ -49,7 +26,7 @@ func TestTaxonomyResults(t *testing.T) {
 	}
 	all, leaves, one := taxonomy(t, ``), taxonomy(t, `leafsOnly="true"`), taxonomy(t, `maxUsages="1"`)
 	for name, tc := range map[string]struct {
-		c      Control
+		c      labelconfig.Control
 		result string
 		want   Answer
 	}{
@@ -64,30 +41,39 @@ func TestTaxonomyResults(t *testing.T) {
 		"too many":       {one, value(`[["Stone"],["Plant"]]`), Answer{}},
 		"one":            {one, value(`[["Plant","Cat"]]`), Answer{Labels: []string{"Plant / Cat"}, OK: true}},
 	} {
-		regions, err := DecodeRegions(json.RawMessage(tc.result))
+		regions, err := Decode(json.RawMessage(tc.result))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if d := cmp.Diff(tc.want, tc.c.Choices(regions)); d != "" {
+		if d := cmp.Diff(tc.want, Choices(tc.c, regions)); d != "" {
 			t.Errorf("%s: %s", name, d)
 		}
 	}
-	got, err := json.Marshal(all.EncodeChoices("i", []string{"Stone", "Dog", "Plant"}, 0.5))
+	got, err := json.Marshal(EncodeChoices(all, "i", []string{"Stone", "Dog", "Plant"}, 0.5))
 	want := `{"id":"i","from_name":"c","to_name":"t","type":"taxonomy","value":{"taxonomy":[["Animal","dog"],["Plant"],["Stone"]]},"score":0.5}`
 	if err != nil || string(got) != want {
 		t.Errorf("got  %s, %v\nwant %s", got, err, want)
 	}
 }
 
-// recorded is the control of a recorded project and what its recorded annotation
-// says.
-func recorded(t testing.TB, kind string) (Control, json.RawMessage) {
+func fixture(t testing.TB, name string) []byte {
 	t.Helper()
-	req, err := DecodeSetup(fixture(t, "backend-setup-"+kind))
+	b, err := os.ReadFile(filepath.Join("..", "testdata", "fixtures", name+".json"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := ParseLabelConfig(req.LabelConfig)
+	return b
+}
+
+// recorded is the control of a recorded project and what its recorded annotation
+// says.
+func recorded(t testing.TB, kind string) (labelconfig.Control, json.RawMessage) {
+	t.Helper()
+	var setup struct{ Schema string }
+	if err := json.Unmarshal(fixture(t, "backend-setup-"+kind), &setup); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := labelconfig.Parse(setup.Schema)
 	if err != nil || len(cfg.Learnable()) != 1 {
 		t.Fatalf("%v, %+v", err, cfg)
 	}
@@ -103,7 +89,7 @@ func recorded(t testing.TB, kind string) (Control, json.RawMessage) {
 func TestRecordedAnswersAreRead(t *testing.T) {
 	for kind, want := range map[string][]string{"taxonomy": {"Cat", "Plant"}, "rating": {"4"}, "pairwise": {"left"}} {
 		c, result := recorded(t, kind)
-		labels, ok, err := c.DecodeChoices(result)
+		labels, ok, err := DecodeChoices(c, result)
 		if d := cmp.Diff(want, labels); d != "" || !ok || err != nil {
 			t.Errorf("%s: %v, %v: %s", kind, ok, err, d)
 		}
@@ -112,7 +98,7 @@ func TestRecordedAnswersAreRead(t *testing.T) {
 		if err := json.Unmarshal(result, &theirs); err != nil {
 			t.Fatal(err)
 		}
-		raw, err := json.Marshal([]Region{c.EncodeChoices("i", labels, 1)})
+		raw, err := json.Marshal([]Region{EncodeChoices(c, "i", labels, 1)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -126,7 +112,7 @@ func TestRecordedAnswersAreRead(t *testing.T) {
 		}
 	}
 	c, result := recorded(t, "number")
-	if v, ok, err := c.DecodeNumber(result); v != 42 || !ok || err != nil {
+	if v, ok, err := DecodeNumber(c, result); v != 42 || !ok || err != nil {
 		t.Errorf("number: %g, %v, %v", v, ok, err)
 	}
 }

@@ -1,4 +1,4 @@
-package labelstudio
+package regions
 
 import (
 	"cmp"
@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/hone-ml/hone/internal/jsonscan"
+	"github.com/hone-ml/hone/labelstudio/labelconfig"
+	"github.com/hone-ml/hone/labelstudio/passage"
 )
 
 // spanKeys are the control tags that label spans, as their results spell them.
@@ -39,14 +41,14 @@ type SpanAnswer struct {
 // in a passage; nil regions say nothing. A region to_name another object, or one
 // that was only drawn as a hint for a model, is passed over. No region at all is
 // the answer "none", unless the control is only shown at times or must be answered.
-func (c Control) Spans(regions []Region, p Passage) SpanAnswer {
+func Spans(c labelconfig.Control, regions []Region, p passage.Passage) SpanAnswer {
 	a := SpanAnswer{OK: regions != nil && !c.Conditional && !c.Required}
 	at := p.Locator()
 	for _, r := range regions {
 		if r.FromName != c.Name || r.ToName != p.Object && r.ToName != "" || r.Hint {
 			continue
 		}
-		labels, found := c.spanLabels(r.Value)
+		labels, found := spanLabels(c, r.Value)
 		if !found {
 			continue
 		}
@@ -68,7 +70,7 @@ func compareSpans(a, b Span) int {
 
 // spanLabels are the labels in a region's value that the control has; found is
 // false when the value has none of any kind.
-func (c Control) spanLabels(value json.RawMessage) (names []string, found bool) {
+func spanLabels(c labelconfig.Control, value json.RawMessage) (names []string, found bool) {
 	var fields map[string]json.RawMessage
 	if jsonscan.KindOf(value) != jsonscan.Object || json.Unmarshal(value, &fields) != nil {
 		return nil, false
@@ -85,7 +87,7 @@ func (c Control) spanLabels(value json.RawMessage) (names []string, found bool) 
 	}
 	chosen := make([]bool, len(c.Labels))
 	for _, id := range ids {
-		if i := c.labelAt(id); i >= 0 {
+		if i := labelAt(c, id); i >= 0 {
 			chosen[i] = true
 		}
 	}
@@ -101,14 +103,14 @@ func (c Control) spanLabels(value json.RawMessage) (names []string, found bool) 
 // What it could not show is left out: spans beyond the text, within a character or
 // of line breaks alone, and labels that the control does not have. id is the front of the
 // regions' ids, which are the same for the same spans.
-func (c Control) EncodeSpans(id string, p Passage, spans []Span) []Region {
+func EncodeSpans(c labelconfig.Control, id string, p passage.Passage, spans []Span) []Region {
 	spans = slices.Clone(spans)
 	slices.SortStableFunc(spans, compareSpans)
 	at := p.Locator()
 	key := strings.ToLower(c.Type)
 	var out []Region
 	for _, s := range spans {
-		labels := c.paths(s.Labels)
+		labels := labelPaths(c, s.Labels)
 		if len(labels) == 0 {
 			continue
 		}
@@ -118,7 +120,7 @@ func (c Control) EncodeSpans(id string, p Passage, spans []Span) []Region {
 		}
 		value[key], value["text"] = labels, p.Text[s.Start:s.End]
 		r := Region{ID: fmt.Sprintf("%s/%d-%d", id, from, to), FromName: c.Name, ToName: p.Object, Type: key}
-		if score, ok := finite(s.Score); ok {
+		if score, ok := ClampScore(s.Score); ok {
 			r.Score = &score
 		}
 		r.Value, _ = json.Marshal(value) // texts and numbers always marshal
@@ -127,8 +129,8 @@ func (c Control) EncodeSpans(id string, p Passage, spans []Span) []Region {
 	return out
 }
 
-// paths are what results carry for the named labels.
-func (c Control) paths(names []string) []string {
+// labelPaths are what results carry for the named labels.
+func labelPaths(c labelconfig.Control, names []string) []string {
 	var out []string
 	for _, l := range c.Labels {
 		if slices.Contains(names, l.Name) {

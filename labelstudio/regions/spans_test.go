@@ -1,4 +1,4 @@
-package labelstudio
+package regions
 
 import (
 	"encoding/json"
@@ -10,12 +10,14 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/hone-ml/hone/labelstudio/labelconfig"
 )
 
 // spanConfig has one control over one object, which shows $d.
-func spanConfig(t testing.TB, control, object string) (Control, Object) {
+func spanConfig(t testing.TB, control, object string) (labelconfig.Control, labelconfig.Object) {
 	t.Helper()
-	c, err := ParseLabelConfig(`<View><` + control + ` name="ner" toName="o">
+	c, err := labelconfig.Parse(`<View><` + control + ` name="ner" toName="o">
 		<Label value="PER"/><Label value="LOC" alias="place"/></` + control + `><` + object + ` name="o" value="$d"/></View>`)
 	require.NoError(t, err)
 	require.Len(t, c.Controls, 1)
@@ -89,7 +91,7 @@ func TestSpansGolden(t *testing.T) {
 				require.True(t, strings.HasPrefix(p.Text, s[0]+s[1]), "%q begins with %q", p.Text, s[0]+s[1])
 				spans = append(spans, Span{Start: len(s[0]), End: len(s[0]) + len(s[1]), Labels: []string{"PER"}, Score: 0.5})
 			}
-			regions := c.EncodeSpans("r", p, spans)
+			regions := EncodeSpans(c, "r", p, spans)
 			require.Len(t, regions, len(g.want))
 			for i, r := range regions {
 				assert.JSONEq(t, g.want[i], string(r.Value))
@@ -98,7 +100,7 @@ func TestSpansGolden(t *testing.T) {
 				assert.Equal(t, strings.ToLower(g.control), r.Type)
 				assert.InDelta(t, 0.5, *r.Score, 0)
 			}
-			again := c.Spans(append([]Region{}, regions...), p)
+			again := Spans(c, append([]Region{}, regions...), p)
 			assert.True(t, again.OK)
 			assert.Zero(t, again.Lost)
 			require.Len(t, again.Spans, len(spans))
@@ -143,23 +145,23 @@ func TestSpansOfStrangeRegions(t *testing.T) {
 		"no object":          {`7`, 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			rs, err := DecodeRegions(json.RawMessage(`[{"from_name":"ner","to_name":"o","value":` + tt.region + `}]`))
+			rs, err := Decode(json.RawMessage(`[{"from_name":"ner","to_name":"o","value":` + tt.region + `}]`))
 			require.NoError(t, err)
-			a := c.Spans(rs, p)
+			a := Spans(c, rs, p)
 			assert.Len(t, a.Spans, tt.spans)
 			assert.Equal(t, tt.lost, a.Lost)
 			assert.True(t, a.OK)
 		})
 	}
-	rs, err := DecodeRegions(json.RawMessage(`[
+	rs, err := Decode(json.RawMessage(`[
 		{"from_name":"ner","to_name":"o","is_positive":true,"value":{"start":0,"end":3,"labels":["PER"]}},
 		{"from_name":"ner","to_name":"other","value":{"start":0,"end":3,"labels":["PER"]}},
 		{"from_name":"x","to_name":"o","value":{"start":0,"end":3,"labels":["PER"]}}]`))
 	require.NoError(t, err)
-	assert.Equal(t, SpanAnswer{OK: true}, c.Spans(rs, p), "hints, other objects and other controls are no answer")
-	assert.False(t, c.Spans(nil, p).OK)
+	assert.Equal(t, SpanAnswer{OK: true}, Spans(c, rs, p), "hints, other objects and other controls are no answer")
+	assert.False(t, Spans(c, nil, p).OK)
 	c.Conditional = true
-	assert.False(t, c.Spans([]Region{}, p).OK)
+	assert.False(t, Spans(c, []Region{}, p).OK)
 }
 
 func TestOldXPathsAndHyperTextWithoutGlobalOffsets(t *testing.T) {
@@ -168,7 +170,7 @@ func TestOldXPathsAndHyperTextWithoutGlobalOffsets(t *testing.T) {
 	require.NoError(t, err)
 	for _, path := range []string{"/div[1]/p[1]/text()[1]", "/div/p/text()", "./div/p/text()"} {
 		rs := []Region{{FromName: "ner", ToName: "o", Value: json.RawMessage(`{"start":"` + path + `","end":"` + path + `","startOffset":5,"endOffset":9,"hypertextlabels":["PER"]}`)}}
-		a := c.Spans(rs, p)
+		a := Spans(c, rs, p)
 		require.Len(t, a.Spans, 1)
 		assert.Equal(t, "word", p.Text[a.Spans[0].Start:a.Spans[0].End])
 	}
@@ -178,7 +180,7 @@ func TestEncodeSpansLeavesOutWhatCannotBeShown(t *testing.T) {
 	c, o := spanConfig(t, "Labels", "Text")
 	p, err := o.Passage(taskData(t, "Zoë"))
 	require.NoError(t, err)
-	assert.Empty(t, c.EncodeSpans("r", p, []Span{
+	assert.Empty(t, EncodeSpans(c, "r", p, []Span{
 		{Start: 0, End: 3, Labels: []string{"PER"}}, // ends within the ë
 		{Start: 0, End: 9, Labels: []string{"PER"}},
 		{Start: -1, End: 1, Labels: []string{"PER"}},
@@ -189,7 +191,7 @@ func TestEncodeSpansLeavesOutWhatCannotBeShown(t *testing.T) {
 
 // Real requests: every span of every NER fixture is read, and written as it was.
 func TestSpanFixtures(t *testing.T) {
-	files, err := filepath.Glob("testdata/fixtures/backend-predict-interactive-*ner.json")
+	files, err := filepath.Glob("../testdata/fixtures/backend-predict-interactive-*ner.json")
 	require.NoError(t, err)
 	require.Len(t, files, 2)
 	for _, f := range files {
@@ -197,21 +199,27 @@ func TestSpanFixtures(t *testing.T) {
 			b, err := os.ReadFile(f)
 			require.NoError(t, err)
 			var file struct {
-				Request struct{ Body json.RawMessage }
+				Request struct {
+					Body struct {
+						LabelConfig string `json:"label_config"`
+						Tasks       []struct{ Data json.RawMessage }
+						Params      struct {
+							Context struct{ Result json.RawMessage }
+						}
+					}
+				}
 			}
 			require.NoError(t, json.Unmarshal(b, &file))
-			req, err := DecodePredict(file.Request.Body)
-			require.NoError(t, err)
-			cfg, err := ParseLabelConfig(req.LabelConfig)
+			cfg, err := labelconfig.Parse(file.Request.Body.LabelConfig)
 			require.NoError(t, err)
 			c := cfg.Controls[0]
-			p, err := cfg.Objects[0].Passage(req.Tasks[0].Data)
+			p, err := cfg.Objects[0].Passage(file.Request.Body.Tasks[0].Data)
 			require.NoError(t, err)
-			rs, err := DecodeRegions(req.Context.Result)
+			rs, err := Decode(file.Request.Body.Params.Context.Result)
 			require.NoError(t, err)
-			a := c.Spans(rs, p)
+			a := Spans(c, rs, p)
 			require.Len(t, a.Spans, len(rs))
-			for i, r := range c.EncodeSpans("x", p, a.Spans) {
+			for i, r := range EncodeSpans(c, "x", p, a.Spans) {
 				assert.JSONEq(t, string(rs[i].Value), string(r.Value))
 				assert.Equal(t, rs[i].Type, r.Type)
 			}
@@ -246,13 +254,13 @@ func FuzzSpans(f *testing.F) {
 				}
 				last = x[1]
 			}
-			a := c.Spans([]Region{{FromName: "ner", ToName: "o", Value: json.RawMessage(value)}}, p)
+			a := Spans(c, []Region{{FromName: "ner", ToName: "o", Value: json.RawMessage(value)}}, p)
 			for _, s := range a.Spans {
 				if s.Start < 0 || s.Start >= s.End || s.End > len(p.Text) || !utf8.ValidString(p.Text[s.Start:s.End]) {
 					t.Fatalf("span %v of %q", s, p.Text)
 				}
 			}
-			b := c.Spans(append([]Region{}, c.EncodeSpans("r", p, a.Spans)...), p)
+			b := Spans(c, append([]Region{}, EncodeSpans(c, "r", p, a.Spans)...), p)
 			if len(a.Spans) != len(b.Spans) || b.Lost > 0 {
 				t.Fatalf("%v became %v", a, b)
 			}
@@ -268,7 +276,7 @@ func FuzzSpans(f *testing.F) {
 // What a person marked in the interface is read as what was marked, and what hone
 // suggests of it is what the interface itself writes.
 func TestHyperTextAsMarkedInTheInterface(t *testing.T) {
-	b, err := os.ReadFile("testdata/hypertext-marked.json")
+	b, err := os.ReadFile("../testdata/hypertext-marked.json")
 	require.NoError(t, err)
 	var marked struct {
 		Pages []struct {
@@ -277,7 +285,7 @@ func TestHyperTextAsMarkedInTheInterface(t *testing.T) {
 		}
 	}
 	require.NoError(t, json.Unmarshal(b, &marked))
-	cfg, err := ParseLabelConfig(`<View><HyperTextLabels name="l" toName="h"><Label value="X"/></HyperTextLabels><HyperText name="h" value="$d"/></View>`)
+	cfg, err := labelconfig.Parse(`<View><HyperTextLabels name="l" toName="h"><Label value="X"/></HyperTextLabels><HyperText name="h" value="$d"/></View>`)
 	require.NoError(t, err)
 	c := cfg.Controls[0]
 	regions := 0
@@ -289,9 +297,9 @@ func TestHyperTextAsMarkedInTheInterface(t *testing.T) {
 			var want map[string]any
 			require.NoError(t, json.Unmarshal(r.Value, &want))
 			text := want["text"].(string)
-			got := c.Spans([]Region{r}, p)
+			got := Spans(c, []Region{r}, p)
 			require.Len(t, got.Spans, 1, text)
-			said := c.EncodeSpans("hone", p, got.Spans)
+			said := EncodeSpans(c, "hone", p, got.Spans)
 			require.Len(t, said, 1, text)
 			var have map[string]any
 			require.NoError(t, json.Unmarshal(said[0].Value, &have))
@@ -303,7 +311,7 @@ func TestHyperTextAsMarkedInTheInterface(t *testing.T) {
 			delete(want, "globalOffsets")
 			r.Value, err = json.Marshal(want)
 			require.NoError(t, err)
-			assert.Equal(t, got, c.Spans([]Region{r}, p), text)
+			assert.Equal(t, got, Spans(c, []Region{r}, p), text)
 		}
 	}
 	assert.Equal(t, 19, regions)
@@ -315,6 +323,6 @@ func TestSpansOfLineBreaksAloneAreLeftOut(t *testing.T) {
 		p, err := o.Passage(taskData(t, page))
 		require.NoError(t, err)
 		at := strings.IndexByte(p.Text, '\n')
-		assert.Empty(t, c.EncodeSpans("hone", p, []Span{{Start: at, End: at + 1, Labels: []string{"PER"}}}), page)
+		assert.Empty(t, EncodeSpans(c, "hone", p, []Span{{Start: at, End: at + 1, Labels: []string{"PER"}}}), page)
 	}
 }

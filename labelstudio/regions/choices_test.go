@@ -1,4 +1,4 @@
-package labelstudio
+package regions
 
 import (
 	"encoding/json"
@@ -8,11 +8,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"github.com/hone-ml/hone/labelstudio/labelconfig"
 )
 
-func choices(t testing.TB, attrs, inner string) Control {
+func choices(t testing.TB, attrs, inner string) labelconfig.Control {
 	t.Helper()
-	c, err := ParseLabelConfig(`<View><Text name="t" value="$t"/><Choices name="c" toName="t" ` + attrs + `>` + inner + `</Choices></View>`)
+	c, err := labelconfig.Parse(`<View><Text name="t" value="$t"/><Choices name="c" toName="t" ` + attrs + `>` + inner + `</Choices></View>`)
 	if err != nil || len(c.Learnable()) != 1 {
 		t.Fatalf("%v, %+v", err, c)
 	}
@@ -35,7 +37,7 @@ func TestDecodeChoices(t *testing.T) {
 	tree := choices(t, `choice="multiple" allowNested="true"`, nested)
 	other := `{"from_name":"stars","to_name":"t","type":"rating","value":{"rating":4}}`
 	for name, tc := range map[string]struct {
-		c      Control
+		c      labelconfig.Control
 		result string
 		want   Answer
 	}{
@@ -67,31 +69,31 @@ func TestDecodeChoices(t *testing.T) {
 		"flat config, path":      {single, `[` + region("c", `{"choices":[["pos"]]}`) + `]`, Answer{Labels: []string{"Positive"}, OK: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			regions, err := DecodeRegions(json.RawMessage(tc.result))
+			regions, err := Decode(json.RawMessage(tc.result))
 			if err != nil {
 				t.Fatal(err)
 			}
-			labels, ok, err := tc.c.DecodeChoices(json.RawMessage(tc.result))
+			labels, ok, err := DecodeChoices(tc.c, json.RawMessage(tc.result))
 			if err != nil || ok != tc.want.OK || !cmp.Equal(labels, tc.want.Labels) {
 				t.Errorf("DecodeChoices = %q, %v, %v; want %+v", labels, ok, err, tc.want)
 			}
 			if regions == nil {
 				return
 			}
-			if d := cmp.Diff(tc.want, tc.c.Choices(regions)); d != "" {
+			if d := cmp.Diff(tc.want, Choices(tc.c, regions)); d != "" {
 				t.Error(d)
 			}
 		})
 	}
 	for _, broken := range []string{`{}`, `"x"`, `3`, `[`, `x`, `[{]`} {
-		if _, _, err := single.DecodeChoices(json.RawMessage(broken)); err == nil {
+		if _, _, err := DecodeChoices(single, json.RawMessage(broken)); err == nil {
 			t.Errorf("result %s: no error", broken)
 		}
 	}
 }
 
 func TestEncodeChoicesWritesWhatTheInterfaceReads(t *testing.T) {
-	got, err := json.Marshal(choices(t, `choice="multiple"`, sentiments).EncodeChoices("id1", []string{"Neutral", "Positive", "Nonsense"}, 0.25))
+	got, err := json.Marshal(EncodeChoices(choices(t, `choice="multiple"`, sentiments), "id1", []string{"Neutral", "Positive", "Nonsense"}, 0.25))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +101,7 @@ func TestEncodeChoicesWritesWhatTheInterfaceReads(t *testing.T) {
 	if string(got) != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	got, err = json.Marshal(choices(t, `allowNested="true"`, nested).EncodeChoices("", []string{"Dog"}, 2))
+	got, err = json.Marshal(EncodeChoices(choices(t, `allowNested="true"`, nested), "", []string{"Dog"}, 2))
 	want = `{"from_name":"c","to_name":"t","type":"choices","value":{"choices":[["Animal","dog"]]},"score":1}`
 	if err != nil || string(got) != want {
 		t.Errorf("got  %s, %v\nwant %s", got, err, want)
@@ -119,7 +121,7 @@ func TestEncodedChoicesDecodeToTheSameLabels(t *testing.T) {
 			fmt.Fprintf(&inner, `<Choice value=%q alias=%q/>`, word.Draw(t, "value"), word.Draw(t, "alias"))
 			inner.WriteString(strings.Repeat("</Choice>", len(above)))
 		}
-		cfg, err := ParseLabelConfig(`<View><Text name="t" value="$t"/><Choices name="c" toName="t" ` + attrs + `>` + inner.String() + `</Choices></View>`)
+		cfg, err := labelconfig.Parse(`<View><Text name="t" value="$t"/><Choices name="c" toName="t" ` + attrs + `>` + inner.String() + `</Choices></View>`)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -133,11 +135,11 @@ func TestEncodedChoicesDecodeToTheSameLabels(t *testing.T) {
 				pick = append(pick, n)
 			}
 		}
-		raw, err := json.Marshal([]Region{c.EncodeChoices("i", pick, 0.5)})
+		raw, err := json.Marshal([]Region{EncodeChoices(c, "i", pick, 0.5)})
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, ok, err := c.DecodeChoices(raw)
+		got, ok, err := DecodeChoices(c, raw)
 		if err != nil || !ok || !cmp.Equal(got, pick) {
 			t.Fatalf("%q came back as %q, %v, %v by %s", pick, got, ok, err, raw)
 		}
@@ -150,8 +152,8 @@ func FuzzDecodeChoices(f *testing.F) {
 	f.Add([]byte(`null`))
 	flat, tree := choices(f, `choice="multiple"`, sentiments), choices(f, `allowNested="true"`, nested)
 	f.Fuzz(func(t *testing.T, result []byte) {
-		for _, c := range []Control{flat, tree} {
-			labels, ok, err := c.DecodeChoices(result)
+		for _, c := range []labelconfig.Control{flat, tree} {
+			labels, ok, err := DecodeChoices(c, result)
 			if (err != nil || !ok) && labels != nil {
 				t.Fatalf("labels %q with ok %v, error %v", labels, ok, err)
 			}
@@ -159,11 +161,11 @@ func FuzzDecodeChoices(f *testing.F) {
 				t.Fatalf("single choice with labels %q", labels)
 			}
 			if ok {
-				raw, err := json.Marshal([]Region{c.EncodeChoices("i", labels, 0.5)})
+				raw, err := json.Marshal([]Region{EncodeChoices(c, "i", labels, 0.5)})
 				if err != nil {
 					t.Fatal(err)
 				}
-				again, _, err := c.DecodeChoices(raw)
+				again, _, err := DecodeChoices(c, raw)
 				if err != nil || !cmp.Equal(again, labels) {
 					t.Fatalf("%q came back as %q, %v", labels, again, err)
 				}
@@ -178,13 +180,13 @@ func FuzzLabelsSurvive(f *testing.F) {
 	f.Add(`<View><Text name="t" value="$t"/><Taxonomy name="c" toName="t" maxUsages="2"><Choice value="A"><Choice value="B" alias="b"/></Choice><Choice value="B"/></Taxonomy></View>`)
 	f.Add(`<View><Text name="t" value="$t"/><Text name="u" value="$u"/><Rating name="r" toName="t" maxRating="3"/><Pairwise name="p" toName="t,u"/></View>`)
 	f.Fuzz(func(t *testing.T, config string) {
-		cfg, err := ParseLabelConfig(config)
+		cfg, err := labelconfig.Parse(config)
 		if err != nil {
 			return
 		}
 		for _, c := range cfg.Learnable() {
 			for _, l := range c.Labels {
-				got := c.Choices([]Region{c.EncodeChoices("id", []string{l.Name}, 0.5)})
+				got := Choices(c, []Region{EncodeChoices(c, "id", []string{l.Name}, 0.5)})
 				if !got.OK || len(got.Labels) != 1 || got.Labels[0] != l.Name {
 					t.Fatalf("label %q of %q came back as %+v", l.Name, c.Name, got)
 				}
