@@ -3,18 +3,18 @@ package labelstudio
 import (
 	"encoding/json"
 
-	"github.com/hone-ml/hone/internal/jsonscan"
 	"github.com/hone-ml/hone/internal/secret"
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
 	"github.com/hone-ml/hone/labelstudio/passage"
 	"github.com/hone-ml/hone/labelstudio/regions"
+	"github.com/hone-ml/hone/labelstudio/wire"
 )
+
+// The names in this file and in control.go are those of other packages, for callers
+// that do not import these yet.
 
 // Secret is a token that formatting and encoding do not give away.
 type Secret = secret.Secret
-
-// BodyError says what is wrong with a request body, without quoting it.
-type BodyError = jsonscan.Error
 
 // Passage is an object's text as spans are marked in it. It is immutable.
 type Passage = passage.Passage
@@ -33,3 +33,9 @@ type Span = regions.Span
 
 // DecodeRegions is regions.Decode.
 func DecodeRegions(result json.RawMessage) ([]Region, error) { return regions.Decode(result) }
+
+// Prediction is one answer to one task.
+type Prediction = wire.Prediction
+
+// PredictResponse answers POST /predict.
+type PredictResponse = wire.PredictResponse

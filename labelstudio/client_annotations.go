@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/labelstudio/wire"
 )
 
 // AnnotationWrite is an annotation to submit or to change. In UpdateAnnotation
@@ -35,7 +36,7 @@ func (c *Client) Annotations(ctx context.Context, task event.TaskID) ([]event.An
 		op: fmt.Sprintf("list annotations of task %d", task), method: http.MethodGet, path: taskPath(task, "/annotations/"),
 		into: func(r io.Reader, _ http.Header) error {
 			return decodeList(r, "", nil, func(d *json.Decoder) error {
-				var w wireAnnotation
+				var w wire.Annotation
 				if err := d.Decode(&w); err != nil {
 					return err
 				}
@@ -74,7 +75,7 @@ func (c *Client) ConvertToDraft(ctx context.Context, id event.AnnotationID) erro
 }
 
 func (c *Client) annotation(ctx context.Context, k call) (event.Annotation, error) {
-	var w wireAnnotation
+	var w wire.Annotation
 	k.into = decodeInto(&w)
 	if err := c.do(ctx, k); err != nil {
 		return event.Annotation{}, err

@@ -10,15 +10,16 @@ import (
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/jsonscan"
+	"github.com/hone-ml/hone/labelstudio/wire"
 )
 
 // apiTask is a task as the API writes it: the fields a webhook's task has too,
 // and more.
 type apiTask struct {
-	wireTask    wireTask
+	wireTask    wire.Task
 	labeled     bool
 	predictions int64
-	annotations []wireAnnotation
+	annotations []wire.Annotation
 	// annotated is true when the answer says which annotations there are.
 	annotated bool
 }
@@ -35,9 +36,9 @@ func (w *apiTask) UnmarshalJSON(b []byte) error {
 				w.predictions, err = s.Int()
 			case "annotations":
 				w.annotated = true
-				w.annotations, err = readMany(s, w.annotations)
+				w.annotations, err = wire.ReadAnnotations(s, w.annotations)
 			default:
-				err = w.wireTask.field(s, key)
+				err = w.wireTask.Field(s, key)
 			}
 			return err
 		})
@@ -48,7 +49,7 @@ func (w apiTask) full() (Task, error) {
 	if w.wireTask.ID <= 0 {
 		return Task{}, errors.New("a task without an id")
 	}
-	t := Task{Task: w.wireTask.task(), Predictions: int(w.predictions), Labeled: w.labeled}
+	t := Task{Task: w.wireTask.Event(), Predictions: int(w.predictions), Labeled: w.labeled}
 	for _, a := range w.annotations {
 		a.Task = t.ID
 		annotation, err := checked(a)
@@ -61,7 +62,7 @@ func (w apiTask) full() (Task, error) {
 	return t, nil
 }
 
-func checked(a wireAnnotation) (event.Annotation, error) {
+func checked(a wire.Annotation) (event.Annotation, error) {
 	if a.ID <= 0 {
 		return event.Annotation{}, errors.New("an annotation without an id")
 	}

@@ -15,6 +15,8 @@ import (
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/regions"
+	"github.com/hone-ml/hone/labelstudio/wire"
 )
 
 // receiver records what Label Studio sends and answers as told.
@@ -51,15 +53,15 @@ func newReceiver(t *testing.T) *receiver {
 		case "/setup":
 			_ = json.NewEncoder(w).Encode(map[string]string{"model_version": version})
 		case "/predict":
-			predict, err := labelstudio.DecodePredict(body)
+			predict, err := wire.DecodePredict(body)
 			if err != nil {
 				w.WriteHeader(http.StatusBadRequest)
 				return
 			}
-			answer := labelstudio.PredictResponse{Results: make([]labelstudio.Prediction, len(predict.Tasks))}
+			answer := wire.PredictResponse{Results: make([]wire.Prediction, len(predict.Tasks))}
 			for i := range predict.Tasks {
 				if i > 0 { // abstain from the first
-					answer.Results[i] = labelstudio.Prediction{Result: []labelstudio.Region{}, Score: 0.5, ModelVersion: version}
+					answer.Results[i] = wire.Prediction{Result: []regions.Region{}, Score: 0.5, ModelVersion: version}
 				}
 			}
 			_ = json.NewEncoder(w).Encode(answer)
@@ -86,12 +88,12 @@ func (r *receiver) take() []call {
 	return got
 }
 
-func (r *receiver) hooks(t *testing.T) []labelstudio.Hook {
+func (r *receiver) hooks(t *testing.T) []wire.Hook {
 	t.Helper()
-	var out []labelstudio.Hook
+	var out []wire.Hook
 	for _, c := range r.take() {
 		require.Equal(t, "sesame", c.head.Get("X-Hone"))
-		h, err := labelstudio.DecodeHook(c.body, time.Now())
+		h, err := wire.DecodeHook(c.body, time.Now())
 		require.NoError(t, err)
 		out = append(out, h)
 	}
@@ -106,7 +108,7 @@ func (s suite) webhooks(t *testing.T) {
 		Actions: []string{"ANNOTATION_CREATED", "ANNOTATIONS_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_DELETED", "TASKS_CREATED", "TASKS_DELETED", "PROJECT_UPDATED"},
 	})
 	require.NoError(t, err)
-	one := func(action string) labelstudio.Hook {
+	one := func(action string) wire.Hook {
 		t.Helper()
 		hooks := r.hooks(t)
 		require.Len(t, hooks, 1)
@@ -116,7 +118,7 @@ func (s suite) webhooks(t *testing.T) {
 	}
 	// A webhook and a later read must say the same of the same thing, or every
 	// comparison would find a difference.
-	same := func(a event.Annotation, h labelstudio.Hook) {
+	same := func(a event.Annotation, h wire.Hook) {
 		t.Helper()
 		require.Len(t, h.Changed.Annotations, 1)
 		got := h.Changed.Annotations[0]
@@ -208,7 +210,7 @@ func (s suite) backend(t *testing.T) {
 		paths = append(paths, c.path)
 		require.Equal(t, "Basic dTpwdw==", c.head.Get("Authorization"))
 		if c.path == "/setup" {
-			setup, err := labelstudio.DecodeSetup(c.body)
+			setup, err := wire.DecodeSetup(c.body)
 			require.NoError(t, err)
 			require.Equal(t, p, setup.Project)
 			require.Equal(t, project.CreatedAt.Unix(), setup.CreatedAt)
@@ -249,7 +251,7 @@ func (s suite) backend(t *testing.T) {
 	var asked int
 	for _, c := range r.take() {
 		if c.path == "/predict" {
-			predict, err := labelstudio.DecodePredict(c.body)
+			predict, err := wire.DecodePredict(c.body)
 			require.NoError(t, err)
 			require.Equal(t, p, predict.Project)
 			asked += len(predict.Tasks)
@@ -265,7 +267,7 @@ func (s suite) backend(t *testing.T) {
 	train := r.take()
 	last := train[len(train)-1]
 	require.Equal(t, "/webhook", last.path)
-	h, err := labelstudio.DecodeHook(last.body, time.Now())
+	h, err := wire.DecodeHook(last.body, time.Now())
 	require.NoError(t, err)
 	require.True(t, h.Train)
 	require.Equal(t, p, h.Project)

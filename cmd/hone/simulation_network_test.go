@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/labelstudio/lstest"
+	"github.com/hone-ml/hone/labelstudio/wire"
 )
 
 var errNoAnswer = errors.New("connection refused")
@@ -148,7 +148,7 @@ func (n toHone) RoundTrip(r *http.Request) (*http.Response, error) {
 	n.mu.Unlock()
 	res, err := n.fateful(r, body, f)
 	if err != nil || res.StatusCode != http.StatusOK {
-		h, decodeErr := labelstudio.DecodeHook(body, time.Now())
+		h, decodeErr := wire.DecodeHook(body, time.Now())
 		if decodeErr == nil && h.Changed != nil {
 			c := h.Changed
 			n.excuse(h.Project, len(c.Tasks)+len(c.Annotations)+len(c.DeletedTasks)+len(c.DeletedAnnotations))

@@ -1,4 +1,4 @@
-package labelstudio
+package wire
 
 import (
 	"encoding/json"
@@ -20,7 +20,7 @@ var heard = time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC)
 
 func fixture(t testing.TB, name string) []byte {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join("testdata", "fixtures", name+".json"))
+	b, err := os.ReadFile(filepath.Join("..", "testdata", "fixtures", name+".json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ var secretsOfProject = regexp.MustCompile(`"(token|task_data_login|task_data_pas
 // Every body Label Studio was seen to send is understood, and none of the
 // project's secrets goes any further.
 func TestDecodeHookReadsAllFixturesWithoutTheirSecrets(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join("testdata", "fixtures", "*.json"))
+	files, err := filepath.Glob(filepath.Join("..", "testdata", "fixtures", "*.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -269,7 +269,7 @@ func TestBodyErrorsDoNotQuoteTheBody(t *testing.T) {
 }
 
 func FuzzDecodeHook(f *testing.F) {
-	files, _ := filepath.Glob(filepath.Join("testdata", "fixtures", "webhook-*.json"))
+	files, _ := filepath.Glob(filepath.Join("..", "testdata", "fixtures", "webhook-*.json"))
 	for _, name := range files {
 		b, err := os.ReadFile(name)
 		if err != nil {

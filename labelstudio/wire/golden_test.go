@@ -1,4 +1,4 @@
-package labelstudio_test
+package wire_test
 
 import (
 	"encoding/json"
@@ -10,12 +10,13 @@ import (
 	"time"
 
 	"github.com/hone-ml/hone/internal/golden"
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/regions"
+	"github.com/hone-ml/hone/labelstudio/wire"
 )
 
 // Every recorded body, as it is understood.
 func TestGoldenBodies(t *testing.T) {
-	files, err := filepath.Glob("testdata/fixtures/*.json")
+	files, err := filepath.Glob("../testdata/fixtures/*.json")
 	if err != nil || len(files) < 50 {
 		t.Fatalf("%d fixtures, %v", len(files), err)
 	}
@@ -35,11 +36,11 @@ func TestGoldenBodies(t *testing.T) {
 		var read any
 		switch {
 		case strings.HasPrefix(name, "backend-setup"):
-			read, err = labelstudio.DecodeSetup(b)
+			read, err = wire.DecodeSetup(b)
 		case strings.HasPrefix(name, "backend-predict"):
-			read, err = labelstudio.DecodePredict(b)
+			read, err = wire.DecodePredict(b)
 		default:
-			read, err = labelstudio.DecodeHook(b, time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC))
+			read, err = wire.DecodeHook(b, time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC))
 		}
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -51,21 +52,21 @@ func TestGoldenBodies(t *testing.T) {
 
 // What is answered over the ML-backend protocol.
 func TestGoldenAnswers(t *testing.T) {
-	region := labelstudio.Region{ID: "r", FromName: "c", ToName: "t", Type: "choices", Value: json.RawMessage(`{"choices":["<a>"]}`)}
+	region := regions.Region{ID: "r", FromName: "c", ToName: "t", Type: "choices", Value: json.RawMessage(`{"choices":["<a>"]}`)}
 	golden.JSON(t, "golden/answers.json", []any{
-		golden.Fill(&labelstudio.Health{}),
-		labelstudio.Health{Status: "UP"},
-		golden.Fill(&labelstudio.SetupResponse{}),
-		golden.Fill(&labelstudio.Versions{}),
-		labelstudio.Versions{},
-		labelstudio.PredictResponse{Results: []labelstudio.Prediction{
-			{Result: []labelstudio.Region{region}, Score: 1.5, ModelVersion: "hone-1"},
-			{Result: []labelstudio.Region{}, Score: 0.5},
+		golden.Fill(&wire.Health{}),
+		wire.Health{Status: "UP"},
+		golden.Fill(&wire.SetupResponse{}),
+		golden.Fill(&wire.Versions{}),
+		wire.Versions{},
+		wire.PredictResponse{Results: []wire.Prediction{
+			{Result: []regions.Region{region}, Score: 1.5, ModelVersion: "hone-1"},
+			{Result: []regions.Region{}, Score: 0.5},
 			{Score: 0.5, ModelVersion: "hone-1"},
-			{Result: []labelstudio.Region{region}, Score: math.NaN()},
+			{Result: []regions.Region{region}, Score: math.NaN()},
 		}},
-		labelstudio.PredictResponse{},
-		golden.Fill(&labelstudio.Prediction{}),
-		labelstudio.Prediction{},
+		wire.PredictResponse{},
+		golden.Fill(&wire.Prediction{}),
+		wire.Prediction{},
 	})
 }

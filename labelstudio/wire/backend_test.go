@@ -1,4 +1,4 @@
-package labelstudio
+package wire
 
 import (
 	"encoding/json"
@@ -14,6 +14,7 @@ import (
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/jsonscan"
+	"github.com/hone-ml/hone/labelstudio/regions"
 )
 
 func TestDecodeSetup(t *testing.T) {
@@ -86,7 +87,7 @@ func TestDecodePredict(t *testing.T) {
 	if err != nil || got.Context == nil || len(got.Tasks) != 1 || got.Tasks[0].ID != 7 {
 		t.Fatalf("%+v, %v", got, err)
 	}
-	if r, err := DecodeRegions(got.Context.Result); err != nil || len(r) != 1 || r[0].FromName != "sentiment" {
+	if r, err := regions.Decode(got.Context.Result); err != nil || len(r) != 1 || r[0].FromName != "sentiment" {
 		t.Errorf("context: %+v, %v", r, err)
 	}
 	for body, want := range map[string]PredictRequest{
@@ -131,10 +132,10 @@ func TestDecodeTrain(t *testing.T) {
 
 func TestPredictResponseAbstainsPerTask(t *testing.T) {
 	b, err := json.Marshal(PredictResponse{Results: []Prediction{
-		{Result: []Region{{FromName: "c", ToName: "t", Type: "choices", Value: json.RawMessage(`{"choices":["a"]}`)}}, Score: 0.5, ModelVersion: "hone-1"},
+		{Result: []regions.Region{{FromName: "c", ToName: "t", Type: "choices", Value: json.RawMessage(`{"choices":["a"]}`)}}, Score: 0.5, ModelVersion: "hone-1"},
 		{},
-		{Result: []Region{}, Score: 1.5},
-		{Result: []Region{}, Score: math.NaN()},
+		{Result: []regions.Region{}, Score: 1.5},
+		{Result: []regions.Region{}, Score: math.NaN()},
 	}})
 	want := `{"results":[{"result":[{"from_name":"c","to_name":"t","type":"choices","value":{"choices":["a"]}}],"score":0.5,"model_version":"hone-1"},{},{"result":[],"score":1},{}]}`
 	if err != nil || string(b) != want {
@@ -154,7 +155,7 @@ func TestVersionsIsAlwaysAList(t *testing.T) {
 }
 
 func FuzzDecodePredict(f *testing.F) {
-	files, _ := filepath.Glob(filepath.Join("testdata", "fixtures", "backend-*.json"))
+	files, _ := filepath.Glob(filepath.Join("..", "testdata", "fixtures", "backend-*.json"))
 	for _, name := range files {
 		b, err := os.ReadFile(name)
 		if err != nil {
@@ -210,7 +211,7 @@ func BenchmarkDecodePredict(b *testing.B) {
 }
 
 func TestEveryRecordedSetupNamesItsProject(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join("testdata", "fixtures", "backend-setup*.json"))
+	files, err := filepath.Glob(filepath.Join("..", "testdata", "fixtures", "backend-setup*.json"))
 	if err != nil || len(files) < 20 {
 		t.Fatalf("%d setup fixtures, %v", len(files), err)
 	}

@@ -1,4 +1,4 @@
-package labelstudio
+package wire
 
 import (
 	"encoding/json"
@@ -95,8 +95,8 @@ func parseProjectUID(s string) (event.ProjectID, int64, bool) {
 	return event.ProjectID(id), created, true
 }
 
-// wireTask are the fields hone reads of a task.
-type wireTask struct {
+// Task are the fields hone reads of a task.
+type Task struct {
 	ID          int64
 	Data        json.RawMessage
 	UpdatedAt   time.Time
@@ -104,14 +104,15 @@ type wireTask struct {
 	Annotations int64 // skipped ones among them
 }
 
-func (t *wireTask) read(s *jsonscan.Scanner) error {
+func (t *Task) read(s *jsonscan.Scanner) error {
 	if s.Kind() != jsonscan.Object {
 		return s.TypeError("an object")
 	}
-	return s.Object(func(key []byte) error { return t.field(s, key) })
+	return s.Object(func(key []byte) error { return t.Field(s, key) })
 }
 
-func (t *wireTask) field(s *jsonscan.Scanner, key []byte) (err error) {
+// Field reads the value of one of its keys, whichever it is.
+func (t *Task) Field(s *jsonscan.Scanner, key []byte) (err error) {
 	var n int64
 	switch string(key) {
 	case "id":
@@ -131,26 +132,27 @@ func (t *wireTask) field(s *jsonscan.Scanner, key []byte) (err error) {
 	return err
 }
 
-func (t *wireTask) setID(id int64) { t.ID = id }
+func (t *Task) setID(id int64) { t.ID = id }
 
-func (t *wireTask) task() event.Task {
+// Event is the task as the log has it.
+func (t *Task) Event() event.Task {
 	return event.Task{ID: event.TaskID(t.ID), Data: t.Data, UpdatedAt: t.UpdatedAt}
 }
 
-// wireAnnotation are the fields hone reads of an annotation.
-type wireAnnotation struct {
+// Annotation are the fields hone reads of an annotation.
+type Annotation struct {
 	event.Annotation
 	project                   int64
 	timed, fromSomePrediction bool
 }
 
 // UnmarshalJSON reads the fields hone needs.
-func (a *wireAnnotation) UnmarshalJSON(b []byte) error {
-	*a = wireAnnotation{}
+func (a *Annotation) UnmarshalJSON(b []byte) error {
+	*a = Annotation{}
 	return jsonscan.Unmarshal(b, a.read)
 }
 
-func (a *wireAnnotation) read(s *jsonscan.Scanner) error {
+func (a *Annotation) read(s *jsonscan.Scanner) error {
 	if s.Kind() != jsonscan.Object {
 		return s.TypeError("an object")
 	}
@@ -194,4 +196,4 @@ func (a *wireAnnotation) read(s *jsonscan.Scanner) error {
 	return err
 }
 
-func (a *wireAnnotation) setID(id int64) { a.ID = event.AnnotationID(id) }
+func (a *Annotation) setID(id int64) { a.ID = event.AnnotationID(id) }

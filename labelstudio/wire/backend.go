@@ -1,4 +1,4 @@
-package labelstudio
+package wire
 
 import (
 	"encoding/json"
@@ -6,6 +6,7 @@ import (
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/jsonscan"
+	"github.com/hone-ml/hone/internal/secret"
 	"github.com/hone-ml/hone/labelstudio/regions"
 )
 
@@ -28,7 +29,7 @@ type SetupRequest struct {
 	Hostname string
 	// AccessToken is the legacy token of the project's creator, which may be
 	// switched off in Label Studio and then opens nothing.
-	AccessToken Secret
+	AccessToken secret.Secret
 	// ExtraParams is what the user typed beside the backend's URL: JSON, or nil.
 	ExtraParams json.RawMessage
 }
@@ -75,7 +76,7 @@ type PredictContext struct {
 
 // Prediction is one answer to one task. The zero value abstains.
 type Prediction struct {
-	Result []Region `json:"result"`
+	Result []regions.Region `json:"result"`
 	// Score is 0 to 1; Label Studio's uncertainty sampling asks the lowest first.
 	Score        float64 `json:"score"`
 	ModelVersion string  `json:"model_version,omitempty"`
@@ -124,7 +125,7 @@ func DecodeSetup(body []byte) (SetupRequest, error) {
 			out.Hostname, err = s.Text()
 		case "access_token":
 			token, err = s.Text()
-			out.AccessToken = Secret(token)
+			out.AccessToken = secret.Secret(token)
 		case "extra_params":
 			out.ExtraParams, err = readExtraParams(s)
 		default:
@@ -198,14 +199,14 @@ func readTasks(s *jsonscan.Scanner) ([]event.Task, error) {
 	}
 	tasks := []event.Task{}
 	err := s.Array(func(int) error {
-		var t wireTask
+		var t Task
 		if err := t.read(s); err != nil {
 			return err
 		}
 		if jsonscan.KindOf(t.Data) != jsonscan.Object {
 			return &BodyError{Field: "data", Fault: `is not an object such as {"text":"some text"}`}
 		}
-		tasks = append(tasks, t.task())
+		tasks = append(tasks, t.Event())
 		return nil
 	})
 	return tasks, err

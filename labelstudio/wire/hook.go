@@ -1,4 +1,4 @@
-package labelstudio
+package wire
 
 import (
 	"fmt"
@@ -60,8 +60,8 @@ var hookKinds = map[string]hookKind{
 type hookBody struct {
 	action      string
 	project     projectRef
-	annotations []wireAnnotation
-	tasks       []wireTask
+	annotations []Annotation
+	tasks       []Task
 }
 
 func (b *hookBody) read(s *jsonscan.Scanner, key []byte) (err error) {
@@ -109,6 +109,11 @@ func readMany[T any, P interface {
 	return to, err
 }
 
+// ReadAnnotations appends null, an annotation, an id, or a list of those.
+func ReadAnnotations(s *jsonscan.Scanner, to []Annotation) ([]Annotation, error) {
+	return readMany(s, to)
+}
+
 // DecodeHook reads a webhook body, received at the time given. Errors are of
 // type *BodyError. An action it does not know is no error.
 func DecodeHook(body []byte, at time.Time) (Hook, error) {
@@ -148,11 +153,11 @@ func DecodeHook(body []byte, at time.Time) (Hook, error) {
 	case hookAnnotations:
 		err = addAnnotations(c, b.annotations, b.tasks)
 	case hookAnnotationsGone:
-		c.DeletedAnnotations, err = ids("annotations", b.annotations, func(a *wireAnnotation) event.AnnotationID { return a.ID })
+		c.DeletedAnnotations, err = ids("annotations", b.annotations, func(a *Annotation) event.AnnotationID { return a.ID })
 	case hookTasks:
 		err = h.addTasks(c, b.tasks)
 	case hookTasksGone:
-		c.DeletedTasks, err = ids("tasks", b.tasks, func(t *wireTask) event.TaskID { return event.TaskID(t.ID) })
+		c.DeletedTasks, err = ids("tasks", b.tasks, func(t *Task) event.TaskID { return event.TaskID(t.ID) })
 	case hookProjectGone:
 		c.Gone = true
 	}
@@ -166,7 +171,7 @@ func DecodeHook(body []byte, at time.Time) (Hook, error) {
 	return h, nil
 }
 
-func addAnnotations(c *event.Changed, annotations []wireAnnotation, tasks []wireTask) error {
+func addAnnotations(c *event.Changed, annotations []Annotation, tasks []Task) error {
 	if len(annotations) == 0 {
 		return &BodyError{Field: "annotation", Fault: "is missing"}
 	}
@@ -201,7 +206,7 @@ func addAnnotations(c *event.Changed, annotations []wireAnnotation, tasks []wire
 	return nil
 }
 
-func (h *Hook) addTasks(c *event.Changed, tasks []wireTask) error {
+func (h *Hook) addTasks(c *event.Changed, tasks []Task) error {
 	if len(tasks) == 0 {
 		return &BodyError{Field: "tasks", Fault: "is missing or empty"}
 	}
@@ -216,14 +221,14 @@ func (h *Hook) addTasks(c *event.Changed, tasks []wireTask) error {
 	return nil
 }
 
-func addTask(c *event.Changed, t wireTask, field string) error {
+func addTask(c *event.Changed, t Task, field string) error {
 	if t.ID <= 0 {
 		return &BodyError{Field: field + ".id", Fault: "is missing or not a positive number"}
 	}
 	if jsonscan.KindOf(t.Data) != jsonscan.Object {
 		return &BodyError{Field: field + ".data", Fault: "is not an object"}
 	}
-	c.Tasks = append(c.Tasks, t.task())
+	c.Tasks = append(c.Tasks, t.Event())
 	return nil
 }
 
