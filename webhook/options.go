@@ -12,7 +12,7 @@ import (
 
 	"github.com/hone-ml/hone/access"
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/internal/secret"
 	"github.com/hone-ml/hone/labelstudio/regions"
 	"github.com/hone-ml/hone/labelstudio/wire"
 )
@@ -67,7 +67,7 @@ type SetupInfo struct {
 	Hostname string
 	// AccessToken is the legacy token of the project's creator. Label Studio
 	// sends it even when legacy tokens are switched off and it is useless.
-	AccessToken labelstudio.Secret
+	AccessToken secret.Secret
 	// BackendURL is hone's address as Label Studio sees it, without a path.
 	BackendURL string
 	// Proof is what the call's credential is worth; on a loopback address a call

@@ -134,7 +134,7 @@ func TestRealLabelStudioHookWithoutSecret(t *testing.T) {
 	ctx := t.Context()
 	r := newRig(t, withSecret)
 	r.hone.versionsOf = map[event.ProjectID][]string{p: {"hone-1"}}
-	if _, err := ls.AddBackend(ctx, labelstudio.BackendWrite{Project: p, URL: r.serve(t), Title: "Hone", User: access.User, Password: secret}); err != nil {
+	if _, err := ls.AddBackend(ctx, labelstudio.BackendWrite{Project: p, URL: r.serve(t), Title: "Hone", User: access.User, Password: password}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := ls.CreateAnnotation(ctx, tasks[0], positive); err != nil {
@@ -148,7 +148,7 @@ func TestRealLabelStudioHookWithoutSecret(t *testing.T) {
 		t.Fatalf("webhooks: %+v, %v", hooks, err)
 	}
 	hook := hooks[0]
-	hook.Headers = map[string]labelstudio.Secret{"X-Hone-Secret": secret}
+	hook.Headers = map[string]labelstudio.Secret{"X-Hone-Secret": password}
 	if _, err := ls.UpdateWebhook(ctx, hook); err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/regions"
 )
 
 // labelConfigs are those that each project goes through.
@@ -36,7 +37,7 @@ func (w *world) add(p event.ProjectID, n int, r *rand.Rand) {
 }
 
 // answers are what a person says of a text, right nine times of ten.
-func answers(data json.RawMessage, r *rand.Rand) []labelstudio.Region {
+func answers(data json.RawMessage, r *rand.Rand) []regions.Region {
 	var d struct{ Text any }
 	_ = json.Unmarshal(data, &d)
 	said := topicOf(fmt.Sprint(d.Text))
@@ -48,7 +49,7 @@ func answers(data json.RawMessage, r *rand.Rand) []labelstudio.Region {
 		out[0].Value = json.RawMessage(`{"choices":["` + said + `","` + names[r.IntN(len(names))] + `"]}`)
 	}
 	if r.IntN(2) == 0 {
-		out = append(out, labelstudio.Region{
+		out = append(out, regions.Region{
 			ID: "s", FromName: "stars", ToName: "t", Type: "rating",
 			Value: json.RawMessage(fmt.Sprintf(`{"rating":%d}`, 1+slices.Index(names, said))),
 		})
