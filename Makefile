@@ -106,12 +106,13 @@ $(PEERS)/.installed: bench/peers/requirements.txt
 	touch $@
 
 .PHONY: lint
-lint: $(LINT) $(GOFUMPT) ## formatting, go vet, golangci-lint, no sleeps in tests
+lint: $(LINT) $(GOFUMPT) ## formatting, go vet, golangci-lint, no sleeps in tests, a tidy go.mod
 	@bad="$$($(GOFUMPT) -l .)"; \
 		[ -z "$$bad" ] || { echo "not formatted; run make format:"; echo "$$bad"; exit 1; }
 	go vet ./...
 	go vet -tags e2e,faults ./...
 	@tools/check-sleeps
+	go mod tidy -diff
 	$(LINT) run ./...
 
 .PHONY: format

@@ -5,11 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -18,9 +15,8 @@ import (
 
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/golden"
 )
-
-var update = flag.Bool("update", false, "write testdata anew; look at the difference before committing it")
 
 // What people script against. Fields may be added to the files, never renamed.
 func TestFieldNamesAreAContract(t *testing.T) {
@@ -34,12 +30,7 @@ func TestFieldNamesAreAContract(t *testing.T) {
 		require.Equal(t, 200, status)
 		var got bytes.Buffer
 		require.NoError(t, json.Indent(&got, []byte(body), "", "  "))
-		if *update {
-			require.NoError(t, os.WriteFile(filepath.Join("testdata", file), append(got.Bytes(), '\n'), 0o600))
-		}
-		want, err := os.ReadFile(filepath.Join("testdata", file))
-		require.NoError(t, err)
-		assert.Equal(t, strings.TrimSpace(string(want)), got.String(), file)
+		golden.Check(t, file, append(got.Bytes(), '\n'))
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/labelconfig"
 )
 
 // Doctor checks the connection both ways for one project, or with 0 for every
@@ -108,7 +109,7 @@ func (r *registration) complaints() string {
 }
 
 func (r *registration) checkConfig() {
-	cfg, err := labelstudio.ParseLabelConfig(r.of.LabelConfig)
+	cfg, err := labelconfig.Parse(r.of.LabelConfig)
 	if err == nil {
 		err = cfg.Check()
 	}

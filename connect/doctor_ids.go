@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/backoff"
 )
 
 // idsAgain is how long the doctor waits before it believes that ids differ: a webhook
@@ -67,12 +68,7 @@ func (r *registration) checkIDs(ctx context.Context) {
 	}
 	theirs, ours, err := r.bothIDs(ctx)
 	if err == nil && theirs.digest() != ours.digest() {
-		t := time.NewTimer(r.link.idsAgain)
-		defer t.Stop()
-		select {
-		case <-ctx.Done():
-		case <-t.C:
-		}
+		backoff.Sleep(ctx, r.link.idsAgain)
 		theirs, ours, err = r.bothIDs(ctx)
 	}
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/labelstudio/lstest"
+	"github.com/hone-ml/hone/labelstudio/lstest/admin"
 )
 
 // healthy is a project that is connected and has its queue.
@@ -96,7 +97,7 @@ func TestDoctorFindsEachFaultAndItsFix(t *testing.T) {
 			breakIt: func(r *rig) {
 				bs, err := r.studio.Backends(r.t.Context(), r.project)
 				require.NoError(r.t, err)
-				require.NoError(r.t, r.studio.DeleteBackend(r.t.Context(), bs[0].ID))
+				require.NoError(r.t, admin.DeleteBackend(r.t.Context(), r.studio, bs[0].ID))
 			}, step: "ML backend", level: "fail", what: "not registered", fix: "hone connect --project 1 --url",
 		},
 		"Label Studio does not reach hone": {
@@ -111,7 +112,7 @@ func TestDoctorFindsEachFaultAndItsFix(t *testing.T) {
 				r.t.Cleanup(other.Close)
 				bs, err := r.studio.Backends(r.t.Context(), r.project)
 				require.NoError(r.t, err)
-				require.NoError(r.t, r.studio.DeleteBackend(r.t.Context(), bs[0].ID))
+				require.NoError(r.t, admin.DeleteBackend(r.t.Context(), r.studio, bs[0].ID))
 				_, err = r.studio.AddBackend(r.t.Context(), labelstudio.BackendWrite{Project: r.project, URL: other.URL, Title: "other"})
 				require.NoError(r.t, err)
 				r.connect()

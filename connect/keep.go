@@ -10,6 +10,7 @@ import (
 
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/backoff"
 	"github.com/hone-ml/hone/labelstudio"
 )
 
@@ -146,7 +147,7 @@ func (k *keeper) look(ctx context.Context, p event.ProjectID, v *visit) {
 	default:
 		log.WithError(err).Debug("could not look after the project's registration yet")
 		k.settleRecord(p, generation, at, err)
-		v.at = time.Now().Add(min(k.retry<<min(v.fails, 10), maxRetry))
+		v.at = time.Now().Add(backoff.Exponential{Min: k.retry, Max: maxRetry}.Delay(v.fails))
 		v.fails++
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/labelstudio/lstest"
+	"github.com/hone-ml/hone/labelstudio/lstest/admin"
 )
 
 // strict asks Label Studio's calls for the secret, as everywhere but on loopback.
@@ -274,7 +275,7 @@ func TestSecretGoesToHoneOnly(t *testing.T) {
 func TestStrayWebhookWithoutTheSecretIsRemoved(t *testing.T) {
 	r := newRig(t, nil)
 	b := r.paste()
-	require.NoError(t, r.studio.DeleteBackend(t.Context(), b.ID))
+	require.NoError(t, admin.DeleteBackend(t.Context(), r.studio, b.ID))
 	require.Len(t, r.hooks(), 1)
 	r.strict()
 	r.look(r.keeper())

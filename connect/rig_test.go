@@ -24,6 +24,7 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/labelstudio/lstest"
+	"github.com/hone-ml/hone/labelstudio/wire"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -171,7 +172,7 @@ func (r *rig) serve(w http.ResponseWriter, q *http.Request) {
 		_, _ = io.WriteString(w, `{"error":"refused by the test"}`)
 		return
 	}
-	s, err := labelstudio.DecodeSetup(body)
+	s, err := wire.DecodeSetup(body)
 	if err != nil {
 		w.WriteHeader(http.StatusBadRequest)
 		return
@@ -180,7 +181,7 @@ func (r *rig) serve(w http.ResponseWriter, q *http.Request) {
 		Project: s.Project, Hostname: s.Hostname, Token: s.AccessToken, BackendURL: "http://" + q.Host,
 		Proof: proof, Local: access.FromLoopback(q),
 	})
-	_ = json.NewEncoder(w).Encode(labelstudio.SetupResponse{ModelVersion: live})
+	_ = json.NewEncoder(w).Encode(wire.SetupResponse{ModelVersion: live})
 }
 
 func portOf(t *testing.T, address string) int {

@@ -43,23 +43,3 @@ func (c *Client) TokenSettings(ctx context.Context) (TokenSettings, error) {
 	err := c.do(ctx, call{op: "read the token settings", method: http.MethodGet, path: "/api/jwt/settings", into: decodeInto(&s)})
 	return s, err
 }
-
-// SetTokenSettings chooses which kinds of token the organisation accepts.
-func (c *Client) SetTokenSettings(ctx context.Context, s TokenSettings) error {
-	return c.do(ctx, call{op: "change the token settings", method: http.MethodPost, path: "/api/jwt/settings", body: s, repeatable: true})
-}
-
-// CreatePersonalAccessToken makes one for the token's user. A user has one at
-// most; Label Studio answers 409 to a second.
-func (c *Client) CreatePersonalAccessToken(ctx context.Context) (Secret, error) {
-	var answer struct {
-		Token string `json:"token"`
-	}
-	err := c.do(ctx, call{op: "create a personal access token", method: http.MethodPost, path: "/api/token/", body: struct{}{}, into: decodeInto(&answer)})
-	return Secret(answer.Token), err
-}
-
-// RevokePersonalAccessToken makes one useless.
-func (c *Client) RevokePersonalAccessToken(ctx context.Context, token Secret) error {
-	return c.do(ctx, call{op: "revoke a personal access token", method: http.MethodPost, path: "/api/token/blacklist/", body: map[string]string{"refresh": token.Reveal()}})
-}

@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/labelstudio/wire"
 )
 
-// AnnotationWrite is an annotation to submit or to change. In UpdateAnnotation
-// nil fields are left alone.
+// AnnotationWrite is an annotation to submit or to change. In a change nil
+// fields are left alone.
 type AnnotationWrite struct {
 	// Result is encoded as JSON: a list of regions, or raw JSON. A skip has an
 	// empty list.
@@ -35,7 +35,7 @@ func (c *Client) Annotations(ctx context.Context, task event.TaskID) ([]event.An
 		op: fmt.Sprintf("list annotations of task %d", task), method: http.MethodGet, path: taskPath(task, "/annotations/"),
 		into: func(r io.Reader, _ http.Header) error {
 			return decodeList(r, "", nil, func(d *json.Decoder) error {
-				var w wireAnnotation
+				var w wire.Annotation
 				if err := d.Decode(&w); err != nil {
 					return err
 				}
@@ -57,24 +57,8 @@ func (c *Client) CreateAnnotation(ctx context.Context, task event.TaskID, a Anno
 	return c.annotation(ctx, call{op: fmt.Sprintf("annotate task %d", task), method: http.MethodPost, path: taskPath(task, "/annotations/"), body: a})
 }
 
-// UpdateAnnotation changes an annotation.
-func (c *Client) UpdateAnnotation(ctx context.Context, id event.AnnotationID, a AnnotationWrite) (event.Annotation, error) {
-	return c.annotation(ctx, call{op: fmt.Sprintf("change annotation %d", id), method: http.MethodPatch, path: annotationPath(id, "/"), body: a})
-}
-
-// DeleteAnnotation deletes an annotation; one that is gone already is no error.
-func (c *Client) DeleteAnnotation(ctx context.Context, id event.AnnotationID) error {
-	return gone(c.do(ctx, call{op: fmt.Sprintf("delete annotation %d", id), method: http.MethodDelete, path: annotationPath(id, "/")}))
-}
-
-// ConvertToDraft turns an annotation back into a draft. It vanishes without any
-// webhook.
-func (c *Client) ConvertToDraft(ctx context.Context, id event.AnnotationID) error {
-	return c.do(ctx, call{op: fmt.Sprintf("turn annotation %d into a draft", id), method: http.MethodPost, path: annotationPath(id, "/convert-to-draft"), body: struct{}{}})
-}
-
 func (c *Client) annotation(ctx context.Context, k call) (event.Annotation, error) {
-	var w wireAnnotation
+	var w wire.Annotation
 	k.into = decodeInto(&w)
 	if err := c.do(ctx, k); err != nil {
 		return event.Annotation{}, err
@@ -84,8 +68,4 @@ func (c *Client) annotation(ctx context.Context, k call) (event.Annotation, erro
 		return a, fmt.Errorf("%s: %w", k.op, err)
 	}
 	return a, nil
-}
-
-func annotationPath(id event.AnnotationID, rest string) string {
-	return "/api/annotations/" + strconv.FormatInt(int64(id), 10) + rest
 }

@@ -6,22 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/singleflight"
+
+	"github.com/hone-ml/hone/internal/secret"
 )
-
-const hidden = "[redacted]"
-
-// Format hides the secret for every verb, also those String is not asked for.
-func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
-
-// LogValue hides the secret.
-func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
 // TokenKind is the kind of credential a token is.
 type TokenKind string
@@ -70,7 +63,7 @@ func newAuthenticator(c *Client, token Secret) *authenticator {
 }
 
 // Format keeps the tokens out of a printed Client.
-func (a *authenticator) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, hidden) }
+func (a *authenticator) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, secret.Hidden) }
 
 // TokenKind says which kind of credential the client uses.
 func (c *Client) TokenKind() TokenKind { return c.auth.kind }
@@ -146,9 +139,9 @@ func (a *authenticator) redact(s string) string {
 	a.mu.Lock()
 	access := a.access
 	a.mu.Unlock()
-	for _, secret := range []string{a.token.Reveal(), access} {
-		if secret != "" {
-			s = strings.ReplaceAll(s, secret, hidden)
+	for _, known := range []string{a.token.Reveal(), access} {
+		if known != "" {
+			s = strings.ReplaceAll(s, known, secret.Hidden)
 		}
 	}
 	return s

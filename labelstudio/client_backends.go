@@ -109,25 +109,12 @@ func (c *Client) PatchBackend(ctx context.Context, id int64, b BackendWrite) (Ba
 	return answer, err
 }
 
-// DeleteBackend removes a backend; one that is gone already is no error. The
-// webhook Label Studio made for it stays.
-func (c *Client) DeleteBackend(ctx context.Context, id int64) error {
-	return gone(c.do(ctx, call{op: fmt.Sprintf("delete ML backend %d", id), method: http.MethodDelete, path: backendPath(id, "")}))
-}
-
 // ValidateBackend makes Label Studio call the backend's /health and /setup now
 // and returns what it found: State and Error say whether it can reach it.
 func (c *Client) ValidateBackend(ctx context.Context, id int64) (Backend, error) {
 	var answer Backend
 	err := c.do(ctx, call{op: fmt.Sprintf("validate ML backend %d", id), method: http.MethodGet, path: backendPath(id, ""), into: decodeBackend(&answer)})
 	return answer, err
-}
-
-// TrainBackend presses "Start training": Label Studio sends START_TRAINING to
-// the backend's /webhook. It answers 200 whatever the backend did; the backend's
-// state tells.
-func (c *Client) TrainBackend(ctx context.Context, id int64) error {
-	return c.do(ctx, call{op: fmt.Sprintf("train ML backend %d", id), method: http.MethodPost, path: backendPath(id, "/train"), body: struct{}{}, slow: true})
 }
 
 // decodeBackend reads a backend; Label Studio's error in it quotes the URL.

@@ -175,25 +175,10 @@ func (c *Client) DeleteModelVersion(ctx context.Context, project event.ProjectID
 	return answer.Deleted, err
 }
 
-// RetrievePredictions makes Label Studio ask the ML backend about tasks, all of
-// the project's when none is named, as "Retrieve predictions" in its Data
-// Manager does. Label Studio answers 200 whatever the backend did.
-func (c *Client) RetrievePredictions(ctx context.Context, project event.ProjectID, tasks ...event.TaskID) error {
-	return c.action(ctx, project, "retrieve_tasks_predictions", tasks)
-}
-
 // DeleteTaskPredictions deletes all predictions of tasks, all of the project's
 // when none is named, as the Data Manager does.
 func (c *Client) DeleteTaskPredictions(ctx context.Context, project event.ProjectID, tasks ...event.TaskID) error {
 	return c.action(ctx, project, "delete_tasks_predictions", tasks)
-}
-
-// DeleteTasks deletes tasks as the Data Manager does, which webhooks hear of.
-func (c *Client) DeleteTasks(ctx context.Context, project event.ProjectID, tasks ...event.TaskID) error {
-	if len(tasks) == 0 {
-		return nil
-	}
-	return c.action(ctx, project, "delete_tasks", tasks)
 }
 
 func (c *Client) action(ctx context.Context, project event.ProjectID, name string, tasks []event.TaskID) error {

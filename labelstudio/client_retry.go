@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"strconv"
@@ -16,6 +15,8 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/hashicorp/go-retryablehttp"
+
+	"github.com/hone-ml/hone/internal/backoff"
 )
 
 type planKey struct{}
@@ -87,12 +88,8 @@ func retryableTransport(err error, repeatable bool) bool {
 	}
 }
 
-// backoff doubles from least to most with full jitter on the upper half, and
+// jittered doubles from least to most with full jitter on the upper half, and
 // lets the server's Retry-After win, up to a minute.
-func backoff(least, most time.Duration, attempt int, res *http.Response) time.Duration {
-	return jittered(rand.Float64)(least, most, attempt, res) //nolint:gosec // jitter needs no secrecy
-}
-
 func jittered(chance func() float64) retryablehttp.Backoff {
 	return func(least, most time.Duration, attempt int, res *http.Response) time.Duration {
 		if res != nil {
@@ -100,10 +97,7 @@ func jittered(chance func() float64) retryablehttp.Backoff {
 				return min(d, maxRetryAfter)
 			}
 		}
-		d := most
-		if attempt < 30 && least<<attempt < most && least<<attempt > 0 {
-			d = least << attempt
-		}
+		d := backoff.Exponential{Min: least, Max: most}.Delay(attempt)
 		return d/2 + time.Duration(chance()*float64(d/2))
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/hone-ml/hone/internal/secret"
 )
 
 // shortSecret is how long a secret must be to be looked for in a text by
@@ -23,7 +25,7 @@ func scrub(text string, secrets ...Secret) string {
 	slices.SortFunc(secrets, func(a, b Secret) int { return cmp.Compare(len(b), len(a)) }) // one may be part of another
 	for _, s := range secrets {
 		if len(s) >= shortSecret {
-			text = strings.ReplaceAll(text, s.Reveal(), hidden)
+			text = strings.ReplaceAll(text, s.Reveal(), secret.Hidden)
 		}
 	}
 	return userInfos.ReplaceAllString(text, "://")

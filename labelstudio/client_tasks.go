@@ -307,17 +307,6 @@ func (c *Client) oneTask(ctx context.Context, k call) (Task, error) {
 	return task, nil
 }
 
-// PatchTask replaces a task's data.
-func (c *Client) PatchTask(ctx context.Context, id event.TaskID, data any) error {
-	return c.do(ctx, call{op: fmt.Sprintf("change task %d", id), method: http.MethodPatch, path: taskPath(id, "/"), body: map[string]any{"data": data}})
-}
-
-// DeleteTask deletes a task with its annotations; one that is gone already is no
-// error. Webhooks hear of the task only.
-func (c *Client) DeleteTask(ctx context.Context, id event.TaskID) error {
-	return gone(c.do(ctx, call{op: fmt.Sprintf("delete task %d", id), method: http.MethodDelete, path: taskPath(id, "/")}))
-}
-
 // Import adds tasks; each is encoded as JSON: a data object, or an object with
 // "data" and optionally "annotations" and "predictions". It returns the new
 // tasks' ids in order.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -137,9 +138,9 @@ func TestWaitsAsLongAsTheServerSays(t *testing.T) {
 		require.False(t, ok, in)
 	}
 	res := &http.Response{Header: http.Header{"Retry-After": {"86400"}}}
-	require.Equal(t, maxRetryAfter, backoff(time.Millisecond, time.Second, 0, res))
+	require.Equal(t, maxRetryAfter, jittered(rand.Float64)(time.Millisecond, time.Second, 0, res))
 	for attempt := range 70 {
-		d := backoff(time.Millisecond, time.Second, attempt, nil)
+		d := jittered(rand.Float64)(time.Millisecond, time.Second, attempt, nil)
 		full := min(time.Second, time.Millisecond<<min(attempt, 20))
 		require.GreaterOrEqual(t, d, full/2)
 		require.LessOrEqual(t, d, full)

@@ -9,15 +9,17 @@ import (
 	"slices"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/jsonscan"
+	"github.com/hone-ml/hone/labelstudio/wire"
 )
 
 // apiTask is a task as the API writes it: the fields a webhook's task has too,
 // and more.
 type apiTask struct {
-	wireTask    wireTask
+	wireTask    wire.Task
 	labeled     bool
 	predictions int64
-	annotations []wireAnnotation
+	annotations []wire.Annotation
 	// annotated is true when the answer says which annotations there are.
 	annotated bool
 }
@@ -25,18 +27,18 @@ type apiTask struct {
 // UnmarshalJSON reads the fields hone needs.
 func (w *apiTask) UnmarshalJSON(b []byte) error {
 	*w = apiTask{}
-	return unmarshal(b, func(s *scanner) error {
-		return s.object(func(key []byte) (err error) {
+	return jsonscan.Unmarshal(b, func(s *jsonscan.Scanner) error {
+		return s.Object(func(key []byte) (err error) {
 			switch string(key) {
 			case "is_labeled":
-				w.labeled, err = s.flag()
+				w.labeled, err = s.Bool()
 			case "total_predictions":
-				w.predictions, err = s.integer()
+				w.predictions, err = s.Int()
 			case "annotations":
 				w.annotated = true
-				w.annotations, err = readMany(s, w.annotations)
+				w.annotations, err = wire.ReadAnnotations(s, w.annotations)
 			default:
-				err = w.wireTask.field(s, key)
+				err = w.wireTask.Field(s, key)
 			}
 			return err
 		})
@@ -47,7 +49,7 @@ func (w apiTask) full() (Task, error) {
 	if w.wireTask.ID <= 0 {
 		return Task{}, errors.New("a task without an id")
 	}
-	t := Task{Task: w.wireTask.task(), Predictions: int(w.predictions), Labeled: w.labeled}
+	t := Task{Task: w.wireTask.Event(), Predictions: int(w.predictions), Labeled: w.labeled}
 	for _, a := range w.annotations {
 		a.Task = t.ID
 		annotation, err := checked(a)
@@ -60,7 +62,7 @@ func (w apiTask) full() (Task, error) {
 	return t, nil
 }
 
-func checked(a wireAnnotation) (event.Annotation, error) {
+func checked(a wire.Annotation) (event.Annotation, error) {
 	if a.ID <= 0 {
 		return event.Annotation{}, errors.New("an annotation without an id")
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/labelstudio/lstest"
+	"github.com/hone-ml/hone/labelstudio/lstest/admin"
 )
 
 // The client knows beforehand what Label Studio will say of a host.
@@ -169,7 +170,7 @@ func (s suite) movedBackend(t *testing.T) {
 	require.Equal(t, []string{from.URL + "/webhook"}, s.hookURLs(t, p))
 	from.take() // it looks at the old one first
 	to.take()
-	require.NoError(t, s.c.TrainBackend(t.Context(), b.ID))
+	require.NoError(t, admin.TrainBackend(t.Context(), s.c, b.ID))
 	require.Empty(t, from.take())
 	require.NotEmpty(t, to.take())
 }

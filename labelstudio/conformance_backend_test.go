@@ -15,6 +15,9 @@ import (
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/lstest/admin"
+	"github.com/hone-ml/hone/labelstudio/regions"
+	"github.com/hone-ml/hone/labelstudio/wire"
 )
 
 // receiver records what Label Studio sends and answers as told.
@@ -51,15 +54,15 @@ func newReceiver(t *testing.T) *receiver {
 		case "/setup":
 			_ = json.NewEncoder(w).Encode(map[string]string{"model_version": version})
 		case "/predict":
-			predict, err := labelstudio.DecodePredict(body)
+			predict, err := wire.DecodePredict(body)
 			if err != nil {
 				w.WriteHeader(http.StatusBadRequest)
 				return
 			}
-			answer := labelstudio.PredictResponse{Results: make([]labelstudio.Prediction, len(predict.Tasks))}
+			answer := wire.PredictResponse{Results: make([]wire.Prediction, len(predict.Tasks))}
 			for i := range predict.Tasks {
 				if i > 0 { // abstain from the first
-					answer.Results[i] = labelstudio.Prediction{Result: []labelstudio.Region{}, Score: 0.5, ModelVersion: version}
+					answer.Results[i] = wire.Prediction{Result: []regions.Region{}, Score: 0.5, ModelVersion: version}
 				}
 			}
 			_ = json.NewEncoder(w).Encode(answer)
@@ -86,12 +89,12 @@ func (r *receiver) take() []call {
 	return got
 }
 
-func (r *receiver) hooks(t *testing.T) []labelstudio.Hook {
+func (r *receiver) hooks(t *testing.T) []wire.Hook {
 	t.Helper()
-	var out []labelstudio.Hook
+	var out []wire.Hook
 	for _, c := range r.take() {
 		require.Equal(t, "sesame", c.head.Get("X-Hone"))
-		h, err := labelstudio.DecodeHook(c.body, time.Now())
+		h, err := wire.DecodeHook(c.body, time.Now())
 		require.NoError(t, err)
 		out = append(out, h)
 	}
@@ -106,7 +109,7 @@ func (s suite) webhooks(t *testing.T) {
 		Actions: []string{"ANNOTATION_CREATED", "ANNOTATIONS_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_DELETED", "TASKS_CREATED", "TASKS_DELETED", "PROJECT_UPDATED"},
 	})
 	require.NoError(t, err)
-	one := func(action string) labelstudio.Hook {
+	one := func(action string) wire.Hook {
 		t.Helper()
 		hooks := r.hooks(t)
 		require.Len(t, hooks, 1)
@@ -116,7 +119,7 @@ func (s suite) webhooks(t *testing.T) {
 	}
 	// A webhook and a later read must say the same of the same thing, or every
 	// comparison would find a difference.
-	same := func(a event.Annotation, h labelstudio.Hook) {
+	same := func(a event.Annotation, h wire.Hook) {
 		t.Helper()
 		require.Len(t, h.Changed.Annotations, 1)
 		got := h.Changed.Annotations[0]
@@ -131,10 +134,10 @@ func (s suite) webhooks(t *testing.T) {
 
 	a := s.annotate(t, ids[0], "a")
 	same(a, one("ANNOTATION_CREATED"))
-	b, err := s.c.UpdateAnnotation(t.Context(), a.ID, labelstudio.AnnotationWrite{Result: region("b")})
+	b, err := admin.UpdateAnnotation(t.Context(), s.c, a.ID, labelstudio.AnnotationWrite{Result: region("b")})
 	require.NoError(t, err)
 	same(b, one("ANNOTATION_UPDATED"))
-	require.NoError(t, s.c.DeleteAnnotation(t.Context(), a.ID))
+	require.NoError(t, admin.DeleteAnnotation(t.Context(), s.c, a.ID))
 	require.Equal(t, []event.AnnotationID{a.ID}, one("ANNOTATIONS_DELETED").Changed.DeletedAnnotations)
 
 	more, err := s.c.Import(t.Context(), p, []map[string]string{{"text": "c"}, {"text": "d"}})
@@ -142,9 +145,9 @@ func (s suite) webhooks(t *testing.T) {
 	created := one("TASKS_CREATED").Changed.Tasks
 	require.Len(t, created, 2)
 	require.Equal(t, more[0], created[0].ID)
-	require.NoError(t, s.c.DeleteTask(t.Context(), more[0]))
+	require.NoError(t, admin.DeleteTask(t.Context(), s.c, more[0]))
 	require.Equal(t, more[:1], one("TASKS_DELETED").Changed.DeletedTasks)
-	require.NoError(t, s.c.DeleteTasks(t.Context(), p, more[1]))
+	require.NoError(t, admin.DeleteTasks(t.Context(), s.c, p, more[1]))
 	require.Equal(t, more[1:], one("TASKS_DELETED").Changed.DeletedTasks)
 	_, err = s.c.PatchProject(t.Context(), p, labelstudio.ProjectPatch{Title: new("renamed")})
 	require.NoError(t, err)
@@ -154,11 +157,11 @@ func (s suite) webhooks(t *testing.T) {
 	row, err := s.c.CreatePrediction(t.Context(), labelstudio.PredictionWrite{Task: ids[1], Score: 0.5, ModelVersion: "v"})
 	require.NoError(t, err)
 	require.NoError(t, s.c.DeletePrediction(t.Context(), row.ID))
-	require.NoError(t, s.c.PatchTask(t.Context(), ids[1], map[string]string{"text": "b2"}))
+	require.NoError(t, admin.PatchTask(t.Context(), s.c, ids[1], map[string]string{"text": "b2"}))
 	require.Empty(t, r.hooks(t))
 	c := s.annotate(t, ids[1], "a")
 	r.take()
-	require.NoError(t, s.c.ConvertToDraft(t.Context(), c.ID))
+	require.NoError(t, admin.ConvertToDraft(t.Context(), s.c, c.ID))
 	require.Empty(t, r.hooks(t), "it vanishes in silence")
 	task, err := s.c.Task(t.Context(), ids[1])
 	require.NoError(t, err)
@@ -208,7 +211,7 @@ func (s suite) backend(t *testing.T) {
 		paths = append(paths, c.path)
 		require.Equal(t, "Basic dTpwdw==", c.head.Get("Authorization"))
 		if c.path == "/setup" {
-			setup, err := labelstudio.DecodeSetup(c.body)
+			setup, err := wire.DecodeSetup(c.body)
 			require.NoError(t, err)
 			require.Equal(t, p, setup.Project)
 			require.Equal(t, project.CreatedAt.Unix(), setup.CreatedAt)
@@ -242,36 +245,36 @@ func (s suite) backend(t *testing.T) {
 	require.Equal(t, "hone-2", b.ModelVersion)
 	r.take()
 
-	require.NoError(t, s.c.RetrievePredictions(t.Context(), p))
+	require.NoError(t, admin.RetrievePredictions(t.Context(), s.c, p))
 	versions, err := s.c.ModelVersions(t.Context(), p)
 	require.NoError(t, err)
 	require.Equal(t, map[string]int{"hone-2": 2, "hone": 0}, versions, "one task was abstained from; a backend's title counts as a version")
 	var asked int
 	for _, c := range r.take() {
 		if c.path == "/predict" {
-			predict, err := labelstudio.DecodePredict(c.body)
+			predict, err := wire.DecodePredict(c.body)
 			require.NoError(t, err)
 			require.Equal(t, p, predict.Project)
 			asked += len(predict.Tasks)
 		}
 	}
 	require.Equal(t, 3, asked)
-	require.NoError(t, s.c.RetrievePredictions(t.Context(), p, ids[1:]...))
+	require.NoError(t, admin.RetrievePredictions(t.Context(), s.c, p, ids[1:]...))
 	for _, c := range r.take() {
 		require.NotEqual(t, "/predict", c.path, "it has this version's predictions already")
 	}
 
-	require.NoError(t, s.c.TrainBackend(t.Context(), b.ID))
+	require.NoError(t, admin.TrainBackend(t.Context(), s.c, b.ID))
 	train := r.take()
 	last := train[len(train)-1]
 	require.Equal(t, "/webhook", last.path)
-	h, err := labelstudio.DecodeHook(last.body, time.Now())
+	h, err := wire.DecodeHook(last.body, time.Now())
 	require.NoError(t, err)
 	require.True(t, h.Train)
 	require.Equal(t, p, h.Project)
 
-	require.NoError(t, s.c.DeleteBackend(t.Context(), b.ID))
-	require.NoError(t, s.c.DeleteBackend(t.Context(), b.ID))
+	require.NoError(t, admin.DeleteBackend(t.Context(), s.c, b.ID))
+	require.NoError(t, admin.DeleteBackend(t.Context(), s.c, b.ID))
 	hooks, err = s.c.Webhooks(t.Context(), p)
 	require.NoError(t, err)
 	require.Len(t, hooks, 1, "the webhook stays")

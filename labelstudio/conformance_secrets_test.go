@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/lstest/admin"
 )
 
 // User and password of an address are sent as Basic authentication; those given
@@ -38,8 +39,8 @@ func (s suite) userInfo(t *testing.T) {
 	b, err := s.c.AddBackend(t.Context(), labelstudio.BackendWrite{Project: p, URL: secret})
 	require.NoError(t, err)
 	require.Equal(t, secret, b.URL)
-	require.NoError(t, s.c.RetrievePredictions(t.Context(), p))
-	require.NoError(t, s.c.TrainBackend(t.Context(), b.ID))
+	require.NoError(t, admin.RetrievePredictions(t.Context(), s.c, p))
+	require.NoError(t, admin.TrainBackend(t.Context(), s.c, b.ID))
 	all(basic("hone", pass), "/health", "/setup", "/predict", "/webhook")
 	s.annotate(t, ids[0], "a")
 	all(basic("hone", pass), "/webhook")
@@ -47,7 +48,7 @@ func (s suite) userInfo(t *testing.T) {
 	_, err = s.c.PatchBackend(t.Context(), b.ID, labelstudio.BackendWrite{Project: p, URL: secret, User: "u", Password: "pw"})
 	require.NoError(t, err)
 	r.take()
-	require.NoError(t, s.c.TrainBackend(t.Context(), b.ID))
+	require.NoError(t, admin.TrainBackend(t.Context(), s.c, b.ID))
 	all(basic("u", "pw"), "/webhook")
 	s.annotate(t, ids[0], "a")
 	all(basic("hone", pass), "/webhook") // the webhook knows its address only

@@ -11,6 +11,7 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/labelstudio/lstest"
+	"github.com/hone-ml/hone/labelstudio/lstest/admin"
 )
 
 const choices = `<View><Text name="text" value="$text"/><Choices name="c" toName="text"><Choice value="a"/><Choice value="b"/></Choices></View>`
@@ -94,10 +95,10 @@ func (s suite) account(t *testing.T) {
 	_, err = s.c.TokenSettings(t.Context())
 	require.NoError(t, err)
 
-	pat, err := s.c.CreatePersonalAccessToken(t.Context())
+	pat, err := admin.CreatePersonalAccessToken(t.Context(), s.c)
 	require.NoError(t, err)
 	require.Equal(t, labelstudio.PersonalAccessToken, labelstudio.KindOf(pat))
-	_, err = s.c.CreatePersonalAccessToken(t.Context())
+	_, err = admin.CreatePersonalAccessToken(t.Context(), s.c)
 	require.ErrorContains(t, err, "409")
 	jwt, err := labelstudio.NewClient(labelstudio.Options{URL: s.url, Token: pat})
 	require.NoError(t, err)
@@ -105,7 +106,7 @@ func (s suite) account(t *testing.T) {
 	again, err := jwt.WhoAmI(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, me, again)
-	require.NoError(t, s.c.RevokePersonalAccessToken(t.Context(), pat))
+	require.NoError(t, admin.RevokePersonalAccessToken(t.Context(), s.c, pat))
 	late, err := labelstudio.NewClient(labelstudio.Options{URL: s.url, Token: pat})
 	require.NoError(t, err)
 	defer late.Close()
@@ -172,10 +173,10 @@ func (s suite) pages(t *testing.T) {
 			require.JSONEq(t, `{"text":"a"}`, string(page.Tasks[0].Data))
 			require.Equal(t, []event.Annotation{a}, page.Tasks[1].Annotations)
 			require.True(t, page.Tasks[1].Labeled)
-			require.NoError(t, s.c.DeleteTask(t.Context(), ids[0]))
-			require.NoError(t, s.c.PatchTask(t.Context(), ids[1], map[string]string{"text": "b2"}))
+			require.NoError(t, admin.DeleteTask(t.Context(), s.c, ids[0]))
+			require.NoError(t, admin.PatchTask(t.Context(), s.c, ids[1], map[string]string{"text": "b2"}))
 		case 1:
-			require.NoError(t, s.c.DeleteTasks(t.Context(), p, ids[5]))
+			require.NoError(t, admin.DeleteTasks(t.Context(), s.c, p, ids[5]))
 		}
 		if q.After = page.Next; q.After == 0 {
 			break
@@ -196,7 +197,7 @@ func (s suite) pages(t *testing.T) {
 	require.Equal(t, []event.Annotation{a}, x.Annotations)
 	_, err = s.c.Task(t.Context(), ids[0])
 	require.True(t, labelstudio.IsNotFound(err), err)
-	require.NoError(t, s.c.DeleteTask(t.Context(), ids[0]), "gone already")
+	require.NoError(t, admin.DeleteTask(t.Context(), s.c, ids[0]), "gone already")
 	for _, err := range s.c.Tasks(t.Context(), 1<<40, labelstudio.TaskQuery{}) {
 		require.True(t, labelstudio.IsNotFound(err), err)
 	}
@@ -223,13 +224,13 @@ func (s suite) updatedSince(t *testing.T) {
 	require.Empty(t, changed())
 	a := s.annotate(t, ids[0], "a")
 	require.Equal(t, ids[:1], changed())
-	b, err := s.c.UpdateAnnotation(t.Context(), a.ID, labelstudio.AnnotationWrite{Result: region("b")})
+	b, err := admin.UpdateAnnotation(t.Context(), s.c, a.ID, labelstudio.AnnotationWrite{Result: region("b")})
 	require.NoError(t, err)
 	require.True(t, b.UpdatedAt.After(a.UpdatedAt))
 	require.Equal(t, ids[:1], changed())
-	require.NoError(t, s.c.DeleteAnnotation(t.Context(), a.ID))
+	require.NoError(t, admin.DeleteAnnotation(t.Context(), s.c, a.ID))
 	require.Equal(t, ids[:1], changed())
-	require.NoError(t, s.c.PatchTask(t.Context(), ids[1], map[string]string{"text": "b2"}))
+	require.NoError(t, admin.PatchTask(t.Context(), s.c, ids[1], map[string]string{"text": "b2"}))
 	require.Equal(t, ids[1:2], changed())
 	row, err := s.c.CreatePrediction(t.Context(), labelstudio.PredictionWrite{Task: ids[2], Score: 0.5, ModelVersion: "v"})
 	require.NoError(t, err)
@@ -249,7 +250,7 @@ func (s suite) updatedSince(t *testing.T) {
 	require.Empty(t, changed(), "nor does deleting predictions in the grid")
 	c := s.annotate(t, ids[2], "a")
 	changed()
-	require.NoError(t, s.c.ConvertToDraft(t.Context(), c.ID))
+	require.NoError(t, admin.ConvertToDraft(t.Context(), s.c, c.ID))
 	require.Equal(t, ids[2:], changed())
 }
 

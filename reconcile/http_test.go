@@ -13,6 +13,7 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/labelstudio/lstest"
+	"github.com/hone-ml/hone/labelstudio/lstest/admin"
 	"github.com/hone-ml/hone/state"
 )
 
@@ -89,13 +90,13 @@ func TestLabelStudio(t *testing.T) {
 	same()
 	assert.Equal(t, 30, st.Stated)
 
-	_, err = c.UpdateAnnotation(ctx, annotations[0].ID, says("travel"))
+	_, err = admin.UpdateAnnotation(ctx, c, annotations[0].ID, says("travel"))
 	require.NoError(t, err)
-	require.NoError(t, c.DeleteAnnotation(ctx, annotations[1].ID))
-	require.NoError(t, c.ConvertToDraft(ctx, annotations[2].ID)) // sends no webhook
+	require.NoError(t, admin.DeleteAnnotation(ctx, c, annotations[1].ID))
+	require.NoError(t, admin.ConvertToDraft(ctx, c, annotations[2].ID)) // sends no webhook
 	_, err = c.CreateAnnotation(ctx, ids[9], says("bank"))
 	require.NoError(t, err)
-	require.NoError(t, c.PatchTask(ctx, ids[10], map[string]string{"text": "another text"}))
+	require.NoError(t, admin.PatchTask(ctx, c, ids[10], map[string]string{"text": "another text"}))
 	st = run(false)
 	same()
 	assert.Equal(t, 5, st.Stated)
@@ -106,8 +107,8 @@ func TestLabelStudio(t *testing.T) {
 	assert.Zero(t, st.Stated, "hone's own prediction is no news")
 	assert.NotZero(t, st.Read)
 
-	require.NoError(t, c.DeleteTask(ctx, ids[3])) // with an annotation
-	require.NoError(t, c.DeleteTask(ctx, ids[20]))
+	require.NoError(t, admin.DeleteTask(ctx, c, ids[3])) // with an annotation
+	require.NoError(t, admin.DeleteTask(ctx, c, ids[20]))
 	st = run(true)
 	same()
 	assert.Equal(t, 2, st.Stated)

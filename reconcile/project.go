@@ -9,6 +9,8 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/backoff"
+	"github.com/hone-ml/hone/internal/wake"
 )
 
 // project runs the comparisons of one project, one after the other.
@@ -16,7 +18,7 @@ type project struct {
 	r    *Reconciler
 	id   event.ProjectID
 	log  *logrus.Entry
-	wake chan struct{}
+	wake wake.Signal
 
 	mu     sync.Mutex
 	asked  *due
@@ -34,7 +36,7 @@ func timesOf(theirs, ours time.Time) times { return times{theirs.UnixNano(), our
 
 func (w *project) ask(d due) {
 	w.add(d)
-	notify(w.wake)
+	w.wake.Set()
 }
 
 func (w *project) add(d due) {
@@ -67,12 +69,8 @@ func (w *project) run(ctx context.Context) {
 		}
 		began := time.Now()
 		w.once(ctx, *d)
-		t := time.NewTimer(d.pause(w.r.o.Spacing, time.Since(began)))
-		select {
-		case <-ctx.Done():
-			t.Stop()
+		if !backoff.Sleep(ctx, d.pause(w.r.o.Spacing, time.Since(began))) {
 			return
-		case <-t.C:
 		}
 	}
 }

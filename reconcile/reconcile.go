@@ -16,6 +16,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/wake"
 	"github.com/hone-ml/hone/labelstudio"
 )
 
@@ -133,7 +134,7 @@ type Reconciler struct {
 	mu       sync.Mutex
 	source   Source
 	all      *due // asked for every project, and not yet handed out
-	allWake  chan struct{}
+	allWake  wake.Signal
 	projects map[event.ProjectID]*project
 	start    func(*project) // set while Run runs
 }
@@ -172,7 +173,7 @@ func New(o Options) (*Reconciler, error) {
 	}
 	r := &Reconciler{
 		o: o, log: log, source: o.Source,
-		allWake: make(chan struct{}, 1), projects: map[event.ProjectID]*project{},
+		allWake: wake.New(), projects: map[event.ProjectID]*project{},
 	}
 	var err error
 	r.metrics, err = newMetrics(o.Registerer, r.Statuses)
@@ -207,7 +208,7 @@ func (r *Reconciler) ask(p event.ProjectID, d due) {
 	}
 	r.all.add(d)
 	r.mu.Unlock()
-	notify(r.allWake)
+	r.allWake.Set()
 }
 
 // SetSource replaces the connection, for example when the credentials have
@@ -305,7 +306,7 @@ func (r *Reconciler) project(p event.ProjectID) *project {
 	defer r.mu.Unlock()
 	w := r.projects[p]
 	if w == nil {
-		w = &project{r: r, id: p, log: r.log.WithField("project", int64(p)), wake: make(chan struct{}, 1), status: Status{Project: p}, compared: map[event.TaskID]times{}}
+		w = &project{r: r, id: p, log: r.log.WithField("project", int64(p)), wake: wake.New(), status: Status{Project: p}, compared: map[event.TaskID]times{}}
 		r.projects[p] = w
 		if r.start != nil {
 			r.start(w)
@@ -318,11 +319,4 @@ func (r *Reconciler) from() Source {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.source
-}
-
-func notify(c chan<- struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
 }

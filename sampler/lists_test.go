@@ -15,6 +15,7 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/labelstudio/lstest"
+	"github.com/hone-ml/hone/labelstudio/lstest/admin"
 )
 
 // All of a project's predictions are listed once, and then again only when
@@ -69,7 +70,7 @@ func TestNothingIsListedAgainWhileNothingIsWrong(t *testing.T) {
 			task := s.Next(p.ID)[0].Task
 			if i%4 == 3 {
 				// The news of it is late, or early for the next count.
-				require.NoError(t, c.DeleteTasks(ctx, p.ID, task))
+				require.NoError(t, admin.DeleteTasks(ctx, c, p.ID, task))
 				learned(true, task)
 			} else {
 				_, err := c.CreateAnnotation(ctx, task, labelstudio.AnnotationWrite{Result: json.RawMessage(`[]`)})

@@ -10,7 +10,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/hone-ml/hone/access"
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/wire"
 )
 
 // strangerTime bounds how long hone reads from a caller that proved nothing.
@@ -49,7 +49,7 @@ func (s *Server) refuseUnsigned(c *gin.Context) {
 	if s.Unregistered(0) {
 		body, f := readJSON(c, unsignedBytes)
 		if f == nil {
-			hook, err := labelstudio.DecodeHook(body.Bytes(), time.Now().UTC())
+			hook, err := wire.DecodeHook(body.Bytes(), time.Now().UTC())
 			release(body)
 			if err == nil && slices.Contains(s.Projects.Projects(), hook.Project) && s.Unregistered(hook.Project) {
 				s.reconcile.owe(hook.Project, "webhooks come without the secret")

@@ -20,7 +20,7 @@ const (
 	rightBasic = "Basic bHM6cHc="         // ls:pw
 	wrongBasic = "Basic bHM6d3Jvbmc="     // ls:wrong
 	honeBasic  = "Basic aG9uZTpzM2NyZXQ=" // hone:s3cret
-	secret     = "s3cret"
+	password   = "s3cret"
 )
 
 // everywhere is the default address, which others reach.
@@ -46,7 +46,7 @@ func guarded(o access.Options) func(testing.TB, *Options) {
 }
 
 var (
-	withSecret = guarded(access.Options{Secret: secret})
+	withSecret = guarded(access.Options{Secret: password})
 	withBasic  = guarded(access.Options{Basic: access.Pair{User: "ls", Password: "pw"}})
 )
 
@@ -69,14 +69,14 @@ func TestWhoMayCallWebhook(t *testing.T) {
 		status int
 	}{
 		{"open", set(func(*Options) {}), event, nil, 200},
-		{"right secret", withSecret, event, []string{"X-Hone-Secret", secret}, 200},
+		{"right secret", withSecret, event, []string{"X-Hone-Secret", password}, 200},
 		{"no secret", withSecret, event, nil, 401},
 		{"wrong secret", withSecret, event, []string{"X-Hone-Secret", "s3cre"}, 401},
 		{"empty secret", withSecret, event, []string{"X-Hone-Secret", ""}, 401},
 		{"secret in another case", withSecret, event, []string{"X-Hone-Secret", "S3cret"}, 401},
-		{"other header", header(access.Options{Secret: secret}, "X-Mine"), event, []string{"X-Hone-Secret", secret}, 401},
-		{"named header", header(access.Options{Secret: secret}, "X-Mine"), event, []string{"X-Mine", secret}, 200},
-		{"webhook.secret", guarded(access.Options{HookSecret: secret}), event, []string{"X-Hone-Secret", secret}, 200},
+		{"other header", header(access.Options{Secret: password}, "X-Mine"), event, []string{"X-Hone-Secret", password}, 401},
+		{"named header", header(access.Options{Secret: password}, "X-Mine"), event, []string{"X-Mine", password}, 200},
+		{"webhook.secret", guarded(access.Options{HookSecret: password}), event, []string{"X-Hone-Secret", password}, 200},
 		{"Basic auth instead", withSecret, event, []string{"Authorization", honeBasic}, 200},
 		{"wrong Basic auth instead", withSecret, event, []string{"Authorization", wrongBasic}, 401},
 		{"Basic auth of nothing", withSecret, event, []string{"Authorization", "Basic Og=="}, 401},
@@ -85,7 +85,7 @@ func TestWhoMayCallWebhook(t *testing.T) {
 		{"training without a secret", withSecret, train, nil, 401},
 		{"training with Basic auth", withBasic, train, []string{"Authorization", rightBasic}, 200},
 		{"training with wrong Basic auth", withBasic, train, []string{"Authorization", wrongBasic}, 401},
-		{"training with the secret", withSecret, train, []string{"X-Hone-Secret", secret}, 200},
+		{"training with the secret", withSecret, train, []string{"X-Hone-Secret", password}, 200},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			r := newRig(t, tc.gate)

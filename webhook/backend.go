@@ -14,7 +14,7 @@ import (
 
 	"github.com/hone-ml/hone/access"
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/wire"
 )
 
 // health answers at once, whatever the rest of hone is doing, and signs a
@@ -26,10 +26,10 @@ func (s *Server) health(c *gin.Context) {
 		return
 	}
 	c.JSON(http.StatusOK, struct {
-		labelstudio.Health
+		wire.Health
 		Challenge string `json:"challenge,omitempty"`
 	}{
-		labelstudio.Health{Status: "UP", ModelClass: "Hone"},
+		wire.Health{Status: "UP", ModelClass: "Hone"},
 		s.Identity.Sign(c.GetHeader(access.ChallengeHeader)),
 	})
 }
@@ -43,7 +43,7 @@ func (s *Server) setup(c *gin.Context) {
 		return
 	}
 	defer release(body)
-	req, err := labelstudio.DecodeSetup(body.Bytes())
+	req, err := wire.DecodeSetup(body.Bytes())
 	if err != nil {
 		s.refuse(c, malformed(err))
 		return
@@ -52,7 +52,7 @@ func (s *Server) setup(c *gin.Context) {
 		// Registrations are being given the secret: it is told the version, so that
 		// Label Studio does not take hone for broken, and nothing is made of it.
 		if names := s.Projects.Versions(req.Project); len(names) > 0 {
-			c.JSON(http.StatusOK, labelstudio.SetupResponse{ModelVersion: names[len(names)-1]})
+			c.JSON(http.StatusOK, wire.SetupResponse{ModelVersion: names[len(names)-1]})
 			return
 		}
 		s.refuseCall(c)
@@ -78,7 +78,7 @@ func (s *Server) setup(c *gin.Context) {
 		log.WithError(err).Error("a project could not be set up")
 		s.refuse(c, &fault{http.StatusServiceUnavailable, refusedStorage, "hone could not take the project in; its log says why"})
 	default:
-		c.JSON(http.StatusOK, labelstudio.SetupResponse{ModelVersion: version})
+		c.JSON(http.StatusOK, wire.SetupResponse{ModelVersion: version})
 	}
 }
 
@@ -151,7 +151,7 @@ func (s *Server) train(c *gin.Context) {
 		}
 		defer release(body)
 		var err error
-		if p, err = labelstudio.DecodeTrain(body.Bytes()); err != nil {
+		if p, err = wire.DecodeTrain(body.Bytes()); err != nil {
 			s.refuse(c, malformed(err))
 			return
 		}
@@ -196,7 +196,7 @@ func (s *Server) versions(c *gin.Context) {
 			}
 		}
 	}
-	c.JSON(http.StatusOK, labelstudio.Versions{Versions: names})
+	c.JSON(http.StatusOK, wire.Versions{Versions: names})
 }
 
 // project finds the project that a call is about; asked is 0 when the call did

@@ -22,7 +22,8 @@ import (
 
 	"github.com/hone-ml/hone/access"
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/regions"
+	"github.com/hone-ml/hone/labelstudio/wire"
 	"github.com/hone-ml/hone/pipeline"
 	"github.com/hone-ml/hone/pipeline/boltlog"
 )
@@ -218,12 +219,12 @@ type nobody struct{}
 func (nobody) Projects() []event.ProjectID                      { return nil }
 func (nobody) Versions(event.ProjectID) []string                { return nil }
 func (nobody) Setup(context.Context, SetupInfo) (string, error) { return "", nil }
-func (nobody) Predict(_ context.Context, _ event.ProjectID, _ string, tasks []event.Task) ([]labelstudio.Prediction, error) {
-	return make([]labelstudio.Prediction, len(tasks)), nil
+func (nobody) Predict(_ context.Context, _ event.ProjectID, _ string, tasks []event.Task) ([]wire.Prediction, error) {
+	return make([]wire.Prediction, len(tasks)), nil
 }
 
-func (nobody) Extend(context.Context, event.ProjectID, string, event.Task, []labelstudio.Region) (labelstudio.Prediction, error) {
-	return labelstudio.Prediction{}, nil
+func (nobody) Extend(context.Context, event.ProjectID, string, event.Task, []regions.Region) (wire.Prediction, error) {
+	return wire.Prediction{}, nil
 }
 
 func openBench(b *testing.B, name string) *bbolt.DB {

@@ -8,15 +8,16 @@ import (
 	"time"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/backoff"
+	"github.com/hone-ml/hone/internal/wake"
 )
 
-const (
-	minBackoff = 100 * time.Millisecond
-	maxBackoff = 30 * time.Second
-	// maxDebtors bounds what is remembered; more than that many projects are
-	// all projects.
-	maxDebtors = 64
-)
+// pauses are those between attempts to pay.
+var pauses = backoff.Exponential{Min: 100 * time.Millisecond, Max: 30 * time.Second}
+
+// maxDebtors bounds what is remembered; more than that many projects are all
+// projects.
+const maxDebtors = 64
 
 // debts remembers which projects are owed something, and a loop pays: soon
 // after a debt is made, again and again until it succeeds, and never more often
@@ -26,8 +27,8 @@ type debts struct {
 	spacing time.Duration
 	mu      sync.Mutex
 	owed    map[event.ProjectID]string // why
-	wake    chan struct{}
-	hurry   chan struct{}
+	wake    wake.Signal
+	hurry   wake.Signal // ends a pause after a failure
 	done    chan struct{}
 }
 
@@ -36,8 +37,8 @@ func newDebts(ctx context.Context, spacing time.Duration, pay func(context.Conte
 		pay:     pay,
 		spacing: spacing,
 		owed:    make(map[event.ProjectID]string),
-		wake:    make(chan struct{}, 1),
-		hurry:   make(chan struct{}, 1),
+		wake:    wake.New(),
+		hurry:   wake.New(),
 		done:    make(chan struct{}),
 	}
 	go d.run(ctx)
@@ -49,7 +50,7 @@ func (d *debts) owe(p event.ProjectID, why string) {
 	d.mu.Lock()
 	d.add(p, why)
 	d.mu.Unlock()
-	signal(d.wake)
+	d.wake.Set()
 }
 
 // outstanding is how many projects are owed something.
@@ -60,7 +61,7 @@ func (d *debts) outstanding() int {
 }
 
 // retry ends a wait after a failure: what made it fail may be over.
-func (d *debts) retry() { signal(d.hurry) }
+func (d *debts) retry() { d.hurry.Set() }
 
 func (d *debts) add(p event.ProjectID, why string) {
 	if _, all := d.owed[0]; all {
@@ -82,17 +83,17 @@ func (d *debts) run(ctx context.Context) {
 			return
 		}
 		paid := 0
-		for backoff := minBackoff; ; backoff = min(2*backoff, maxBackoff) {
+		for attempt := 0; ; attempt++ {
 			n, all := d.payAll(ctx)
 			paid += n
 			if all {
 				break
 			}
-			if !pause(ctx, backoff, d.hurry) {
+			if !backoff.SleepOrWake(ctx, pauses.Delay(attempt), d.hurry) {
 				return
 			}
 		}
-		if paid > 0 && !pause(ctx, d.spacing, nil) {
+		if paid > 0 && !backoff.Sleep(ctx, d.spacing) {
 			return
 		}
 	}
@@ -118,24 +119,4 @@ func (d *debts) payAll(ctx context.Context) (paid int, all bool) {
 		d.mu.Unlock()
 	}
 	return paid, all
-}
-
-// pause waits for d, or for early. It returns false when ctx ends.
-func pause(ctx context.Context, d time.Duration, early <-chan struct{}) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-early:
-	case <-ctx.Done():
-		return false
-	}
-	return true
-}
-
-func signal(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
 }

@@ -12,7 +12,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/regions"
+	"github.com/hone-ml/hone/labelstudio/wire"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -121,9 +122,9 @@ type hone struct {
 	mu         sync.Mutex
 	versionsOf map[event.ProjectID][]string
 	setups     []SetupInfo
-	drawn      []labelstudio.Region // in interactive requests
+	drawn      []regions.Region // in interactive requests
 	setup      func(context.Context, SetupInfo) (string, error)
-	predict    func(context.Context, event.ProjectID, string, []event.Task) ([]labelstudio.Prediction, error)
+	predict    func(context.Context, event.ProjectID, string, []event.Task) ([]wire.Prediction, error)
 }
 
 func (h *hone) Projects() []event.ProjectID {
@@ -153,22 +154,22 @@ func (h *hone) Setup(ctx context.Context, info SetupInfo) (string, error) {
 	return "hone-1", nil
 }
 
-func (h *hone) Extend(ctx context.Context, p event.ProjectID, config string, task event.Task, drawn []labelstudio.Region) (labelstudio.Prediction, error) {
+func (h *hone) Extend(ctx context.Context, p event.ProjectID, config string, task event.Task, drawn []regions.Region) (wire.Prediction, error) {
 	h.mu.Lock()
 	h.drawn = append(h.drawn, drawn...)
 	h.mu.Unlock()
 	out, err := h.Predict(ctx, p, config, []event.Task{task})
 	if err != nil {
-		return labelstudio.Prediction{}, err
+		return wire.Prediction{}, err
 	}
 	return out[0], nil
 }
 
-func (h *hone) Predict(ctx context.Context, p event.ProjectID, config string, tasks []event.Task) ([]labelstudio.Prediction, error) {
+func (h *hone) Predict(ctx context.Context, p event.ProjectID, config string, tasks []event.Task) ([]wire.Prediction, error) {
 	if h.predict != nil {
 		return h.predict(ctx, p, config, tasks)
 	}
-	out := make([]labelstudio.Prediction, len(tasks))
+	out := make([]wire.Prediction, len(tasks))
 	for i, t := range tasks {
 		var data struct {
 			Text string `json:"text"`
@@ -183,8 +184,8 @@ func (h *hone) Predict(ctx context.Context, p event.ProjectID, config string, ta
 		if err != nil {
 			return nil, err
 		}
-		out[i] = labelstudio.Prediction{
-			Result: []labelstudio.Region{{FromName: "sentiment", ToName: "text", Type: "choices", Value: value}},
+		out[i] = wire.Prediction{
+			Result: []regions.Region{{FromName: "sentiment", ToName: "text", Type: "choices", Value: value}},
 			Score:  0.5, ModelVersion: "hone-1",
 		}
 	}

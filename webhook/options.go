@@ -12,7 +12,9 @@ import (
 
 	"github.com/hone-ml/hone/access"
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/internal/secret"
+	"github.com/hone-ml/hone/labelstudio/regions"
+	"github.com/hone-ml/hone/labelstudio/wire"
 )
 
 // Publisher stores events. Publish returns nil only once all of them are
@@ -27,9 +29,9 @@ type Publisher interface {
 // abstains. labelConfig is what Label Studio sent along, empty if it did not.
 // It is called from many goroutines.
 type Predictor interface {
-	Predict(ctx context.Context, p event.ProjectID, labelConfig string, tasks []event.Task) ([]labelstudio.Prediction, error)
+	Predict(ctx context.Context, p event.ProjectID, labelConfig string, tasks []event.Task) ([]wire.Prediction, error)
 	// Extend answers an annotator who is at work on a task and has drawn regions.
-	Extend(ctx context.Context, p event.ProjectID, labelConfig string, task event.Task, drawn []labelstudio.Region) (labelstudio.Prediction, error)
+	Extend(ctx context.Context, p event.ProjectID, labelConfig string, task event.Task, drawn []regions.Region) (wire.Prediction, error)
 }
 
 // Projects says what hone knows, from memory: both methods answer at once and
@@ -65,7 +67,7 @@ type SetupInfo struct {
 	Hostname string
 	// AccessToken is the legacy token of the project's creator. Label Studio
 	// sends it even when legacy tokens are switched off and it is useless.
-	AccessToken labelstudio.Secret
+	AccessToken secret.Secret
 	// BackendURL is hone's address as Label Studio sees it, without a path.
 	BackendURL string
 	// Proof is what the call's credential is worth; on a loopback address a call

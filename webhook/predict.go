@@ -11,7 +11,8 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/regions"
+	"github.com/hone-ml/hone/labelstudio/wire"
 )
 
 // Outcomes of /predict, for the metric.
@@ -36,14 +37,14 @@ func (s *Server) predict(c *gin.Context) {
 		return
 	}
 	defer release(body)
-	req, err := labelstudio.DecodePredict(body.Bytes())
+	req, err := wire.DecodePredict(body.Bytes())
 	if err != nil {
 		s.refuse(c, malformed(err))
 		return
 	}
 	interactive := req.Context != nil
 	p, f := s.project(req.Project)
-	preds := make([]labelstudio.Prediction, len(req.Tasks))
+	preds := make([]wire.Prediction, len(req.Tasks))
 	outcome = predictOK
 	switch {
 	case f != nil && req.Project != 0 && req.LabelConfig != "":
@@ -84,12 +85,12 @@ func (s *Server) predict(c *gin.Context) {
 
 // extend answers an annotator at work. What they drew is read loosely: what is no
 // region is passed over.
-func (s *Server) extend(ctx context.Context, p event.ProjectID, req labelstudio.PredictRequest) ([]labelstudio.Prediction, error) {
-	drawn, err := labelstudio.DecodeRegions(req.Context.Result)
+func (s *Server) extend(ctx context.Context, p event.ProjectID, req wire.PredictRequest) ([]wire.Prediction, error) {
+	drawn, err := regions.Decode(req.Context.Result)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]labelstudio.Prediction, len(req.Tasks))
+	out := make([]wire.Prediction, len(req.Tasks))
 	for i, t := range req.Tasks {
 		if out[i], err = s.Predictor.Extend(ctx, p, req.LabelConfig, t, drawn); err != nil {
 			return nil, err
@@ -98,22 +99,22 @@ func (s *Server) extend(ctx context.Context, p event.ProjectID, req labelstudio.
 	return out, nil
 }
 
-func nothingDrawn(c *labelstudio.PredictContext) bool {
+func nothingDrawn(c *wire.PredictContext) bool {
 	drawn := bytes.TrimSpace(c.Result)
 	return len(drawn) == 0 || bytes.Equal(drawn, []byte("[]"))
 }
 
-func (s *Server) answer(c *gin.Context, preds []labelstudio.Prediction, interactive bool) {
+func (s *Server) answer(c *gin.Context, preds []wire.Prediction, interactive bool) {
 	if interactive {
 		// The annotation editor reads the result without looking whether there is one.
 		preds = slices.Clone(preds)
 		for i := range preds {
 			if preds[i].Abstains() {
-				preds[i].Result = []labelstudio.Region{}
+				preds[i].Result = []regions.Region{}
 			}
 		}
 	}
-	b, err := json.Marshal(labelstudio.PredictResponse{Results: preds})
+	b, err := json.Marshal(wire.PredictResponse{Results: preds})
 	if err != nil {
 		s.log.WithError(err).Error("a prediction cannot be written as JSON")
 		surface(c, http.StatusInternalServerError, "hone made a prediction that cannot be sent; its log says more")

@@ -11,14 +11,15 @@ import (
 	"testing"
 
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/regions"
+	"github.com/hone-ml/hone/labelstudio/wire"
 )
 
 type predictAnswer struct {
 	Results []struct {
-		Result       []labelstudio.Region `json:"result"`
-		Score        *float64             `json:"score"`
-		ModelVersion string               `json:"model_version"`
+		Result       []regions.Region `json:"result"`
+		Score        *float64         `json:"score"`
+		ModelVersion string           `json:"model_version"`
 	} `json:"results"`
 }
 
@@ -150,15 +151,15 @@ func TestPredictBodyLimit(t *testing.T) {
 }
 
 func TestPredictorFaultsAreErrors(t *testing.T) {
-	for name, f := range map[string]func([]event.Task) ([]labelstudio.Prediction, error){
-		"error":   func([]event.Task) ([]labelstudio.Prediction, error) { return nil, errors.New("no head") },
-		"too few": func([]event.Task) ([]labelstudio.Prediction, error) { return nil, nil },
-		"not JSON": func(ts []event.Task) ([]labelstudio.Prediction, error) {
-			return []labelstudio.Prediction{{Result: []labelstudio.Region{{Value: json.RawMessage("{")}}}, {}}, nil
+	for name, f := range map[string]func([]event.Task) ([]wire.Prediction, error){
+		"error":   func([]event.Task) ([]wire.Prediction, error) { return nil, errors.New("no head") },
+		"too few": func([]event.Task) ([]wire.Prediction, error) { return nil, nil },
+		"not JSON": func(ts []event.Task) ([]wire.Prediction, error) {
+			return []wire.Prediction{{Result: []regions.Region{{Value: json.RawMessage("{")}}}, {}}, nil
 		},
 	} {
 		r := newRig(t)
-		r.hone.predict = func(_ context.Context, _ event.ProjectID, _ string, ts []event.Task) ([]labelstudio.Prediction, error) {
+		r.hone.predict = func(_ context.Context, _ event.ProjectID, _ string, ts []event.Task) ([]wire.Prediction, error) {
 			return f(ts)
 		}
 		got := call(t, http.MethodPost, r.serve(t)+"/predict", recorded(t, "backend-predict-choices"))
@@ -170,8 +171,8 @@ func TestPredictorFaultsAreErrors(t *testing.T) {
 
 func TestPredictNeverSendsAScoreThatCostsTheBatch(t *testing.T) {
 	r := newRig(t)
-	r.hone.predict = func(_ context.Context, _ event.ProjectID, _ string, ts []event.Task) ([]labelstudio.Prediction, error) {
-		return []labelstudio.Prediction{{Result: []labelstudio.Region{}, Score: math.NaN()}, {Result: []labelstudio.Region{}, Score: math.Inf(1)}}, nil
+	r.hone.predict = func(_ context.Context, _ event.ProjectID, _ string, ts []event.Task) ([]wire.Prediction, error) {
+		return []wire.Prediction{{Result: []regions.Region{}, Score: math.NaN()}, {Result: []regions.Region{}, Score: math.Inf(1)}}, nil
 	}
 	got := call(t, http.MethodPost, r.serve(t)+"/predict", recorded(t, "backend-predict-choices"))
 	if got.status != http.StatusOK || !strings.Contains(got.body, `{"results":[{},{"result":[],"score":1`) {

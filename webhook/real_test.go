@@ -15,6 +15,7 @@ import (
 	"github.com/hone-ml/hone/access"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/lstest/admin"
 )
 
 const realConfig = `<View><Text name="text" value="$text"/><Choices name="sentiment" toName="text"><Choice value="Positive"/><Choice value="Negative"/></Choices></View>`
@@ -92,21 +93,21 @@ func TestRealLabelStudioAsBackend(t *testing.T) {
 	if got := r.memory.lines(t); !slices.Contains(got, want) {
 		t.Errorf("stored %q, want %q", got, want)
 	}
-	if err := ls.DeleteAnnotation(ctx, a.ID); err != nil {
+	if err := admin.DeleteAnnotation(ctx, ls, a.ID); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := r.memory.lines(t), fmt.Sprintf("changed %d -annotation %d", p, a.ID); !slices.Contains(got, want) {
 		t.Errorf("stored %q, want %q", got, want)
 	}
 
-	if err := ls.TrainBackend(ctx, b.ID); err != nil {
+	if err := admin.TrainBackend(ctx, ls, b.ID); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := r.memory.lines(t), fmt.Sprintf("retrain %d", p); !slices.Contains(got, want) {
 		t.Errorf("stored %q, want %q", got, want)
 	}
 
-	if err := ls.RetrievePredictions(ctx, p); err != nil {
+	if err := admin.RetrievePredictions(ctx, ls, p); err != nil {
 		t.Fatal(err)
 	}
 	seen := map[event.TaskID]int{}
@@ -134,7 +135,7 @@ func TestRealLabelStudioHookWithoutSecret(t *testing.T) {
 	ctx := t.Context()
 	r := newRig(t, withSecret)
 	r.hone.versionsOf = map[event.ProjectID][]string{p: {"hone-1"}}
-	if _, err := ls.AddBackend(ctx, labelstudio.BackendWrite{Project: p, URL: r.serve(t), Title: "Hone", User: access.User, Password: secret}); err != nil {
+	if _, err := ls.AddBackend(ctx, labelstudio.BackendWrite{Project: p, URL: r.serve(t), Title: "Hone", User: access.User, Password: password}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := ls.CreateAnnotation(ctx, tasks[0], positive); err != nil {
@@ -148,7 +149,7 @@ func TestRealLabelStudioHookWithoutSecret(t *testing.T) {
 		t.Fatalf("webhooks: %+v, %v", hooks, err)
 	}
 	hook := hooks[0]
-	hook.Headers = map[string]labelstudio.Secret{"X-Hone-Secret": secret}
+	hook.Headers = map[string]labelstudio.Secret{"X-Hone-Secret": password}
 	if _, err := ls.UpdateWebhook(ctx, hook); err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/wire"
 )
 
 var okBody = []byte(`{"status":"ok"}`)
@@ -45,7 +45,7 @@ func (s *Server) webhook(c *gin.Context) {
 		c.Data(http.StatusOK, jsonType, okBody)
 		return
 	}
-	hook, err := labelstudio.DecodeHook(body.Bytes(), start.UTC())
+	hook, err := wire.DecodeHook(body.Bytes(), start.UTC())
 	if err != nil {
 		s.refuseHook(c, &fault{http.StatusBadRequest, refusedMalformed, clip(err.Error(), 300)})
 		return
@@ -75,7 +75,7 @@ func (s *Server) refuseHook(c *gin.Context, f *fault) {
 	fail(c, f.status, f.sentence)
 }
 
-func (s *Server) refuseUnstored(c *gin.Context, hook labelstudio.Hook, err error) {
+func (s *Server) refuseUnstored(c *gin.Context, hook wire.Hook, err error) {
 	s.metrics.refused.WithLabelValues(refusedStorage).Inc()
 	sentence := "hone could not store this event; it will compare the project with Label Studio once storage works"
 	if errors.Is(err, errSlow) {
@@ -111,7 +111,7 @@ func (s *Server) askReconcile(ctx context.Context, p event.ProjectID, why string
 }
 
 // actionLabel is an action as a metric's label: foreign words never are.
-func actionLabel(h labelstudio.Hook) string {
+func actionLabel(h wire.Hook) string {
 	if h.Ignored {
 		return "unknown"
 	}
@@ -119,7 +119,7 @@ func actionLabel(h labelstudio.Hook) string {
 }
 
 // eventsOf are what a hook means to hone; none for actions that mean nothing.
-func eventsOf(h labelstudio.Hook, at time.Time) []event.Event {
+func eventsOf(h wire.Hook, at time.Time) []event.Event {
 	var events []event.Event
 	if h.Changed != nil {
 		events = append(events, h.Changed)
@@ -140,7 +140,7 @@ func eventsOf(h labelstudio.Hook, at time.Time) []event.Event {
 // echoes reports whether the same body within a short while can only be the
 // same event: it names tasks or annotations, with the time of their last change
 // or as deleted.
-func echoes(h labelstudio.Hook) bool {
+func echoes(h wire.Hook) bool {
 	c := h.Changed
 	return c != nil && !h.Train && len(c.Tasks)+len(c.Annotations)+len(c.DeletedTasks)+len(c.DeletedAnnotations) > 0
 }

@@ -33,7 +33,7 @@ func TestFullDiskIs503AndAReconcileWhenItIsBack(t *testing.T) {
 			t.Errorf("%v reconciles owed, want 1", n)
 		}
 		r.memory.failWith(nil)
-		time.Sleep(maxBackoff + time.Second)
+		time.Sleep(pauses.Max + time.Second)
 		synctest.Wait()
 		if n := r.count(t, "hone_webhook_owed_reconciles"); n != 0 {
 			t.Errorf("%v reconciles owed, want none", n)

@@ -14,6 +14,7 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/labelstudio/lstest"
+	"github.com/hone-ml/hone/labelstudio/lstest/admin"
 )
 
 // unseen are texts that no task has.
@@ -73,11 +74,11 @@ func TestWholeHone(t *testing.T) {
 
 	t.Run("an edit replaces, a delete forgets", func(t *testing.T) {
 		snapshot := h.status(p).Snapshot
-		_, err := s.UpdateAnnotation(t.Context(), notes["Food"].ID, labelstudio.AnnotationWrite{Result: answer("Money")})
+		_, err := admin.UpdateAnnotation(t.Context(), s.Client, notes["Food"].ID, labelstudio.AnnotationWrite{Result: answer("Money")})
 		require.NoError(t, err)
 		got := h.await(p, "the edit is learned", func(p api.Project) bool { return p.Snapshot > snapshot })
 		assert.Equal(t, labels, got.Labels)
-		require.NoError(t, s.DeleteAnnotation(t.Context(), notes["Food"].ID))
+		require.NoError(t, admin.DeleteAnnotation(t.Context(), s.Client, notes["Food"].ID))
 		h.await(p, "the delete is learned and the task back in the pool", func(p api.Project) bool {
 			return p.Labels == labels-1 && p.Pool == tasks-labels+1
 		})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/regions"
 )
 
 // manyControls asks in every way at once, and in some that hone leaves alone.
@@ -43,8 +44,8 @@ func TestManyControlsAtOnce(t *testing.T) {
 	require.NoError(t, err)
 	h.connect(created.ID)
 	h.await(created.ID, "the pool is read", func(p api.Project) bool { return p.Pool == len(data) })
-	region := func(name, kind, value string) labelstudio.Region {
-		return labelstudio.Region{ID: name, FromName: name, ToName: "t", Type: kind, Value: json.RawMessage(value)}
+	region := func(name, kind, value string) regions.Region {
+		return regions.Region{ID: name, FromName: name, ToName: "t", Type: kind, Value: json.RawMessage(value)}
 	}
 	for range labelled {
 		task, err := s.NextTask(t.Context(), created.ID)
@@ -55,7 +56,7 @@ func TestManyControlsAtOnce(t *testing.T) {
 		if d.Text[0] == 'b' {
 			topic, stars, side = "Food", 1, "right"
 		}
-		_, err = s.CreateAnnotation(t.Context(), task.ID, labelstudio.AnnotationWrite{Result: []labelstudio.Region{
+		_, err = s.CreateAnnotation(t.Context(), task.ID, labelstudio.AnnotationWrite{Result: []regions.Region{
 			region("topic", "choices", `{"choices":["`+topic+`"]}`),
 			region("tree", "taxonomy", `{"taxonomy":[["Things","`+topic+`"]]}`),
 			region("stars", "rating", fmt.Sprintf(`{"rating":%d}`, stars)),
@@ -95,7 +96,7 @@ func TestManyControlsAtOnce(t *testing.T) {
 		code, raw := h.post("/predict", string(body))
 		require.Equal(t, 200, code, raw)
 		var out struct {
-			Results []struct{ Result []labelstudio.Region }
+			Results []struct{ Result []regions.Region }
 		}
 		require.NoError(t, json.Unmarshal([]byte(raw), &out))
 		said := map[string]string{}

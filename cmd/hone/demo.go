@@ -19,6 +19,7 @@ import (
 	"github.com/hone-ml/hone/config"
 	"github.com/hone-ml/hone/internal/demo"
 	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/labelconfig"
 )
 
 type demoFlags struct {
@@ -124,7 +125,7 @@ task is the one it is least sure of.
 // annotate plays the annotator and prints what came of it.
 func (c *cli) annotate(ctx context.Context, n int, a *demo.Annotator) error {
 	n = min(n, len(a.Data.Tasks))
-	parsed, err := labelstudio.ParseLabelConfig(a.Data.LabelConfig)
+	parsed, err := labelconfig.Parse(a.Data.LabelConfig)
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/labelstudio/lstest"
+	"github.com/hone-ml/hone/labelstudio/regions"
 )
 
 const (
@@ -98,8 +99,8 @@ func (s *studio) annotate(task event.TaskID, topic string) event.Annotation {
 	return a
 }
 
-func answer(topic string) []labelstudio.Region {
-	return []labelstudio.Region{{
+func answer(topic string) []regions.Region {
+	return []regions.Region{{
 		ID: "r", FromName: "topic", ToName: "t", Type: "choices", Value: json.RawMessage(`{"choices":["` + topic + `"]}`),
 	}}
 }

@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/labelstudio/lstest"
+	"github.com/hone-ml/hone/labelstudio/wire"
 )
 
 var errNoAnswer = errors.New("connection refused")
@@ -156,7 +156,7 @@ func (n toHone) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // told is how many changes a webhook tells of.
 func told(body []byte) (event.ProjectID, int) {
-	h, err := labelstudio.DecodeHook(body, time.Now())
+	h, err := wire.DecodeHook(body, time.Now())
 	if err != nil { // a hostile answer and its task
 		var of struct{ Project struct{ ID event.ProjectID } }
 		_ = json.Unmarshal(body, &of)

@@ -11,6 +11,8 @@ import (
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/lstest/admin"
+	"github.com/hone-ml/hone/labelstudio/regions"
 )
 
 // labelConfigs are those that each project goes through.
@@ -36,7 +38,7 @@ func (w *world) add(p event.ProjectID, n int, r *rand.Rand) {
 }
 
 // answers are what a person says of a text, right nine times of ten.
-func answers(data json.RawMessage, r *rand.Rand) []labelstudio.Region {
+func answers(data json.RawMessage, r *rand.Rand) []regions.Region {
 	var d struct{ Text any }
 	_ = json.Unmarshal(data, &d)
 	said := topicOf(fmt.Sprint(d.Text))
@@ -48,7 +50,7 @@ func answers(data json.RawMessage, r *rand.Rand) []labelstudio.Region {
 		out[0].Value = json.RawMessage(`{"choices":["` + said + `","` + names[r.IntN(len(names))] + `"]}`)
 	}
 	if r.IntN(2) == 0 {
-		out = append(out, labelstudio.Region{
+		out = append(out, regions.Region{
 			ID: "s", FromName: "stars", ToName: "t", Type: "rating",
 			Value: json.RawMessage(fmt.Sprintf(`{"rating":%d}`, 1+slices.Index(names, said))),
 		})
@@ -110,14 +112,14 @@ func (w *world) edit(r *rand.Rand) {
 	if r.IntN(5) == 0 {
 		write = labelstudio.AnnotationWrite{Result: []any{}, Cancelled: new(true)}
 	}
-	_, err := w.user.UpdateAnnotation(context.Background(), a.ID, write)
+	_, err := admin.UpdateAnnotation(context.Background(), w.user, a.ID, write)
 	w.must(err)
 	w.note("annotation %d is edited", a.ID)
 }
 
 func (w *world) unmake(r *rand.Rand) {
 	if a, _, ok := w.annotation(r); ok {
-		w.must(w.user.DeleteAnnotation(context.Background(), a.ID))
+		w.must(admin.DeleteAnnotation(context.Background(), w.user, a.ID))
 		w.note("annotation %d is deleted", a.ID)
 	}
 }
@@ -126,7 +128,7 @@ func (w *world) unmake(r *rand.Rand) {
 func (w *world) draft(r *rand.Rand) {
 	if a, t, ok := w.annotation(r); ok {
 		w.network.excuse(w.projectOf(t.ID), 1)
-		w.must(w.user.ConvertToDraft(context.Background(), a.ID))
+		w.must(admin.ConvertToDraft(context.Background(), w.user, a.ID))
 		w.note("annotation %d becomes a draft", a.ID)
 	}
 }
@@ -142,7 +144,7 @@ func (w *world) projectOf(id event.TaskID) event.ProjectID {
 
 func (w *world) dropTask(r *rand.Rand) {
 	if t, ok := w.task(r, false); ok {
-		w.must(w.user.DeleteTasks(context.Background(), w.projectOf(t.ID), t.ID))
+		w.must(admin.DeleteTasks(context.Background(), w.user, w.projectOf(t.ID), t.ID))
 	}
 }
 
@@ -150,7 +152,7 @@ func (w *world) editTask(r *rand.Rand) {
 	if t, ok := w.task(r, false); ok {
 		s, _ := text(r.IntN(1000))
 		w.network.excuse(w.projectOf(t.ID), 1)
-		w.must(w.user.PatchTask(context.Background(), t.ID, map[string]string{"text": s}))
+		w.must(admin.PatchTask(context.Background(), w.user, t.ID, map[string]string{"text": s}))
 	}
 }
 

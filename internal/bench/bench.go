@@ -14,7 +14,8 @@ import (
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/simulate"
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/labelconfig"
+	"github.com/hone-ml/hone/labelstudio/regions"
 	"github.com/hone-ml/hone/learner/feature"
 	"github.com/hone-ml/hone/learner/model"
 )
@@ -87,7 +88,7 @@ type Result struct {
 type work struct {
 	Options
 	config  string
-	control labelstudio.Control
+	control labelconfig.Control
 	link    model.Link
 	items   []simulate.Labelled
 	texts   []string
@@ -116,7 +117,7 @@ func Run(ctx context.Context, d *simulate.Data, o Options) (Result, error) {
 
 // prepare reads texts and targets out of the tasks.
 func (w *work) prepare() error {
-	cfg, err := labelstudio.ParseLabelConfig(w.config)
+	cfg, err := labelconfig.Parse(w.config)
 	if err != nil {
 		return err
 	}
@@ -141,7 +142,7 @@ func (w *work) prepare() error {
 			}
 		}
 		text := strings.Join(texts, "\n")
-		labels, _, err := w.control.DecodeChoices(it.Results[0])
+		labels, _, err := regions.DecodeChoices(w.control, it.Results[0])
 		if err != nil {
 			return fmt.Errorf("task %d: %w", it.Task.ID, err)
 		}

@@ -9,6 +9,8 @@ import (
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/labelconfig"
+	"github.com/hone-ml/hone/labelstudio/regions"
 )
 
 // Annotator labels a project as a person would: it takes the task Label Studio
@@ -19,7 +21,7 @@ type Annotator struct {
 	Project event.ProjectID
 	Data    Data
 	// Control is the Choices control that Answers go to.
-	Control labelstudio.Control
+	Control labelconfig.Control
 	// Progress is called after each label; may be nil.
 	Progress func(Step)
 }
@@ -83,8 +85,8 @@ func (a *Annotator) Run(ctx context.Context, n int) error {
 			return fmt.Errorf("task %d is not one of the demo's: %q", task.ID, data.Text)
 		}
 		lead := 2.0
-		region := a.Control.EncodeChoices("", []string{label}, 0)
-		if _, err := a.Studio.CreateAnnotation(ctx, task.ID, labelstudio.AnnotationWrite{Result: []labelstudio.Region{region}, LeadTime: &lead}); err != nil {
+		region := regions.EncodeChoices(a.Control, "", []string{label}, 0)
+		if _, err := a.Studio.CreateAnnotation(ctx, task.ID, labelstudio.AnnotationWrite{Result: []regions.Region{region}, LeadTime: &lead}); err != nil {
 			return err
 		}
 		step.Labels++

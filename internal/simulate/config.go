@@ -13,7 +13,7 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/labelconfig"
 )
 
 // inferConfig makes the label config of data that came without one: a Choices
@@ -201,7 +201,7 @@ func writeTag(b *strings.Builder, name, end string, attrs ...string) {
 // anonymous is a config that asks the same of the same objects with labels that
 // say nothing, A1, A2 and so on, and the new name of each label by control. Their
 // order is that of a hash of the old names.
-func anonymous(cfg *labelstudio.Config) (config string, names map[string]map[string]string) {
+func anonymous(cfg *labelconfig.Config) (config string, names map[string]map[string]string) {
 	var b strings.Builder
 	b.WriteString("<View>\n")
 	for _, o := range cfg.Objects {

@@ -10,7 +10,8 @@ import (
 	"strings"
 
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/labelconfig"
+	"github.com/hone-ml/hone/labelstudio/regions"
 	"github.com/hone-ml/hone/learner/feature"
 )
 
@@ -94,8 +95,8 @@ func (d *Data) Needs() []feature.Need {
 
 // question is one control that is learned.
 type question struct {
-	labelstudio.Control
-	objects []labelstudio.Object
+	labelconfig.Control
+	objects []labelconfig.Object
 	labels  []string
 }
 
@@ -133,7 +134,7 @@ func Load(s Source) (*Data, error) {
 	} else if d.Config, err = inferConfig(slices.Concat(train, test)); err != nil {
 		return nil, err
 	}
-	cfg, err := labelstudio.ParseLabelConfig(d.Config)
+	cfg, err := labelconfig.Parse(d.Config)
 	if err == nil {
 		err = cfg.Check()
 	}
@@ -147,7 +148,7 @@ func Load(s Source) (*Data, error) {
 	b.to = b.from
 	if s.Anonymous {
 		d.Config, b.names = anonymous(cfg)
-		if cfg, err = labelstudio.ParseLabelConfig(d.Config); err != nil {
+		if cfg, err = labelconfig.Parse(d.Config); err != nil {
 			return nil, err
 		}
 		b.to = questionsOf(cfg)
@@ -170,7 +171,7 @@ func Load(s Source) (*Data, error) {
 	return d, nil
 }
 
-func questionsOf(cfg *labelstudio.Config) []question {
+func questionsOf(cfg *labelconfig.Config) []question {
 	var out []question
 	for _, c := range cfg.Learnable() {
 		out = append(out, question{c, cfg.Targets(c), c.LabelNames()})
@@ -231,14 +232,14 @@ func (b *binder) answers(e entry) ([][]*truth, error) {
 		return [][]*truth{{t}}, err
 	}
 	var out [][]*truth
-	for _, regions := range e.results {
+	for _, rs := range e.results {
 		row := make([]*truth, len(b.from))
 		for i, q := range b.from {
 			if q.LabelsSpans() {
-				row[i] = q.marked(regions, e.data)
+				row[i] = q.marked(rs, e.data)
 				continue
 			}
-			row[i] = q.said(regions)
+			row[i] = q.said(rs)
 		}
 		out = append(out, row)
 	}
@@ -280,7 +281,7 @@ func (q *question) find(l string) (string, bool) {
 		if slices.Contains(q.labels, l) {
 			return l, true
 		}
-		if at := slices.IndexFunc(q.Labels, func(x labelstudio.Label) bool { return strings.Join(x.Path, " / ") == l }); at >= 0 {
+		if at := slices.IndexFunc(q.Labels, func(x labelconfig.Label) bool { return strings.Join(x.Path, " / ") == l }); at >= 0 {
 			return q.labels[at], true
 		}
 		if q.Type != "Choices" {
@@ -290,7 +291,7 @@ func (q *question) find(l string) (string, bool) {
 		if err != nil {
 			continue
 		}
-		a := q.Choices([]labelstudio.Region{{FromName: q.Name, Value: v}})
+		a := regions.Choices(q.Control, []regions.Region{{FromName: q.Name, Value: v}})
 		if a.OK && len(a.Labels) == 1 {
 			return a.Labels[0], true
 		}
@@ -302,7 +303,7 @@ func (q *question) find(l string) (string, bool) {
 func (b *binder) settle(it *item, said [][]*truth) {
 	it.truth = make([]*truth, len(b.to))
 	for _, row := range said {
-		regions := []labelstudio.Region{}
+		rs := []regions.Region{}
 		none := false // no span, which is an answer without a region
 		for i, t := range row {
 			if t == nil {
@@ -312,7 +313,7 @@ func (b *binder) settle(it *item, said [][]*truth) {
 			if q.LabelsSpans() {
 				none = true
 				t.labels = renamed(t.labels, b.names[q.Name])
-				regions = append(regions, q.regions(t.labels, it.task.Data)...)
+				rs = append(rs, q.regions(t.labels, it.task.Data)...)
 				continue
 			}
 			if b.names[q.Name] != nil {
@@ -322,12 +323,12 @@ func (b *binder) settle(it *item, said [][]*truth) {
 				}
 				t.labels = renamed
 			}
-			regions = append(regions, q.region(fmt.Sprintf("r%d", i+1), t.labels))
+			rs = append(rs, q.region(fmt.Sprintf("r%d", i+1), t.labels))
 		}
-		if len(regions) == 0 && !none {
+		if len(rs) == 0 && !none {
 			continue
 		}
-		result, err := json.Marshal(regions)
+		result, err := json.Marshal(rs)
 		if err != nil {
 			continue // strings and their lists always marshal
 		}

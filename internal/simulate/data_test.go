@@ -13,7 +13,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/labelconfig"
+	"github.com/hone-ml/hone/labelstudio/regions"
 )
 
 func file(t testing.TB, name, content string) string {
@@ -57,7 +58,7 @@ func TestLinesMakeAConfigOfTheirLabels(t *testing.T) {
 	assert.Equal(t, 4, d.Classes())
 	for i, want := range []string{"lost_card", `fee & <costs> "＄5"`, "7"} {
 		assert.Equal(t, []string{want}, d.pool[i].truth[0].labels)
-		labels, ok, err := q.DecodeChoices(d.pool[i].results[0])
+		labels, ok, err := regions.DecodeChoices(q.Control, d.pool[i].results[0])
 		require.NoError(t, err)
 		assert.True(t, ok)
 		assert.Equal(t, []string{want}, labels, "what the annotator sends")
@@ -72,7 +73,7 @@ func TestLinesWithSeveralLabels(t *testing.T) {
 	assert.Equal(t, []string{"x", "y", "z"}, q.labels)
 	assert.Equal(t, []string{"x", "y"}, d.pool[0].truth[0].labels)
 	assert.Empty(t, d.pool[1].truth[0].labels)
-	labels, ok, err := q.DecodeChoices(d.pool[1].results[0])
+	labels, ok, err := regions.DecodeChoices(q.Control, d.pool[1].results[0])
 	require.NoError(t, err)
 	assert.True(t, ok, "none of them is an answer")
 	assert.Empty(t, labels)
@@ -122,7 +123,7 @@ func TestExportWithItsConfig(t *testing.T) {
 	assert.NotContains(t, d.Config, "good")
 	assert.NotContains(t, d.Config, "bad")
 	assert.ElementsMatch(t, []string{"A1", "A2"}, d.questions[0].labels)
-	cfg, err := labelstudio.ParseLabelConfig(d.Config)
+	cfg, err := labelconfig.Parse(d.Config)
 	require.NoError(t, err)
 	o, ok := cfg.Object("body")
 	require.True(t, ok)
@@ -131,7 +132,7 @@ func TestExportWithItsConfig(t *testing.T) {
 	assert.Equal(t, "ok", text)
 	assert.NotEqual(t, d.test[0].truth[0].labels, d.test[1].truth[0].labels)
 	for _, it := range d.test {
-		labels, _, err := d.questions[0].DecodeChoices(it.results[len(it.results)-1])
+		labels, _, err := regions.DecodeChoices(d.questions[0].Control, it.results[len(it.results)-1])
 		require.NoError(t, err)
 		assert.Equal(t, it.truth[0].labels, labels)
 	}

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/regions"
 )
 
 // exported is a task of Label Studio's JSON export.
@@ -59,12 +59,12 @@ func (t *exported) entry() (entry, error) {
 		if a.Cancelled {
 			continue
 		}
-		regions, err := labelstudio.DecodeRegions(a.Result)
+		rs, err := regions.Decode(a.Result)
 		if err != nil {
 			return e, fmt.Errorf("annotation %d: %w", i+1, err)
 		}
-		if regions != nil {
-			e.results = append(e.results, regions)
+		if rs != nil {
+			e.results = append(e.results, rs)
 		}
 	}
 	return e, nil

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/labelstudio/regions"
 )
 
 // bins of the calibration error.
@@ -46,7 +47,7 @@ func (r *run) measure(ctx context.Context) (Point, error) {
 					said, answered = m.labels, true
 				}
 			} else if !answers[j].Abstains() {
-				a := q.Choices(answers[j].Result)
+				a := regions.Choices(q.Control, answers[j].Result)
 				said, answered = a.Labels, a.OK || q.Multiple
 			}
 			t.answer(it.truth[i].labels, said, answered)

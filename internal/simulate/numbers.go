@@ -6,7 +6,8 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/regions"
+	"github.com/hone-ml/hone/labelstudio/wire"
 )
 
 // The answer to a Number is kept as the only label of a truth, as it is written.
@@ -17,25 +18,25 @@ func (q *question) isNumber() bool { return q.Type == "Number" }
 func (q *question) numeric() bool { return q.isNumber() || q.Type == "Rating" }
 
 // said is what an annotation's regions say; nil when nothing.
-func (q *question) said(regions []labelstudio.Region) *truth {
+func (q *question) said(rs []regions.Region) *truth {
 	if q.isNumber() {
-		if v, ok := q.Number(regions); ok {
+		if v, ok := regions.Number(q.Control, rs); ok {
 			return &truth{[]string{written(v)}}
 		}
 		return nil
 	}
-	if a := q.Choices(regions); a.OK {
+	if a := regions.Choices(q.Control, rs); a.OK {
 		return &truth{a.Labels}
 	}
 	return nil
 }
 
 // region is how annotators send labels, and a number as they typed it.
-func (q *question) region(id string, labels []string) labelstudio.Region {
+func (q *question) region(id string, labels []string) regions.Region {
 	if !q.isNumber() {
-		return q.EncodeChoices(id, labels, 1)
+		return regions.EncodeChoices(q.Control, id, labels, 1)
 	}
-	r := q.EncodeNumber(id, value(labels[0]), 1)
+	r := regions.EncodeNumber(q.Control, id, value(labels[0]), 1)
 	r.Value = json.RawMessage(`{"number":` + labels[0] + `}`)
 	return r
 }
@@ -93,7 +94,7 @@ func (d *distances) add(far float64) {
 
 // judgeNumbers counts a numeric question's answers. What is not answered is taken
 // for the mean of the test data's answers.
-func (r *run) judgeNumbers(i int, answers []labelstudio.Prediction, t *tally) distances {
+func (r *run) judgeNumbers(i int, answers []wire.Prediction, t *tally) distances {
 	q := &r.questions[i]
 	var all []float64
 	for _, it := range r.Data.test {
@@ -161,7 +162,7 @@ func spreadOf(all []float64) (mean, sd float64) {
 
 // inferNumber makes the question that a rating or a number answers, and reports
 // whether the region is one.
-func inferNumber(found map[string]*asked, r labelstudio.Region) bool {
+func inferNumber(found map[string]*asked, r regions.Region) bool {
 	tag := map[string]string{"rating": "Rating", "number": "Number"}[r.Type]
 	if tag == "" {
 		return false

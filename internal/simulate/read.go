@@ -12,7 +12,7 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/regions"
 )
 
 // entry is one labelled thing of a file, as it was written.
@@ -23,9 +23,9 @@ type entry struct {
 	// answered, are of a Label Studio export.
 	labels   []string
 	multiple bool
-	results  [][]labelstudio.Region
+	results  [][]regions.Region
 	// tagged are the spans of a line with tokens and tags, in bytes of its text.
-	tagged []labelstudio.Span
+	tagged []regions.Span
 	spans  bool
 }
 
@@ -182,7 +182,7 @@ func readTagged(rawTokens, rawTags json.RawMessage) (entry, error) {
 		case position == "I" && label == last:
 			e.tagged[len(e.tagged)-1].End = text.Len()
 		case text.Len() > from:
-			e.tagged = append(e.tagged, labelstudio.Span{Start: from, End: text.Len(), Labels: []string{label}})
+			e.tagged = append(e.tagged, regions.Span{Start: from, End: text.Len(), Labels: []string{label}})
 			last = label
 		}
 	}

@@ -7,13 +7,13 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/regions"
 )
 
 // A mark is a span as a text: label, object, start and end. Two annotators, or an
 // annotator and the model, agree on a span when their marks are equal.
 
-func markOf(label, object string, s labelstudio.Span) string {
+func markOf(label, object string, s regions.Span) string {
 	return strings.Join([]string{label, object, strconv.Itoa(s.Start), strconv.Itoa(s.End)}, "\x00")
 }
 
@@ -24,14 +24,14 @@ func labelOf(mark string) string {
 }
 
 // marked are the marks that regions make in a task; nil when they say nothing.
-func (q *question) marked(regions []labelstudio.Region, data json.RawMessage) *truth {
+func (q *question) marked(rs []regions.Region, data json.RawMessage) *truth {
 	var t *truth
 	for _, o := range q.objects {
 		p, err := o.Passage(data)
 		if err != nil {
 			continue
 		}
-		a := q.Spans(regions, p)
+		a := regions.Spans(q.Control, rs, p)
 		if !a.OK {
 			continue
 		}
@@ -50,14 +50,14 @@ func (q *question) marked(regions []labelstudio.Region, data json.RawMessage) *t
 }
 
 // regions are marks as a result.
-func (q *question) regions(marks []string, data json.RawMessage) []labelstudio.Region {
-	var out []labelstudio.Region
+func (q *question) regions(marks []string, data json.RawMessage) []regions.Region {
+	var out []regions.Region
 	for _, o := range q.objects {
 		p, err := o.Passage(data)
 		if err != nil {
 			continue
 		}
-		var spans []labelstudio.Span
+		var spans []regions.Span
 		for _, m := range marks {
 			f := strings.Split(m, "\x00")
 			if len(f) != 4 || f[1] != o.Name {
@@ -66,10 +66,10 @@ func (q *question) regions(marks []string, data json.RawMessage) []labelstudio.R
 			start, err1 := strconv.Atoi(f[2])
 			end, err2 := strconv.Atoi(f[3])
 			if err1 == nil && err2 == nil {
-				spans = append(spans, labelstudio.Span{Start: start, End: end, Labels: []string{f[0]}, Score: 1})
+				spans = append(spans, regions.Span{Start: start, End: end, Labels: []string{f[0]}, Score: 1})
 			}
 		}
-		out = append(out, q.EncodeSpans("r/"+q.Name+"/"+o.Name, p, spans)...)
+		out = append(out, regions.EncodeSpans(q.Control, "r/"+q.Name+"/"+o.Name, p, spans)...)
 	}
 	return out
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/labelstudio/lstest"
+	"github.com/hone-ml/hone/labelstudio/lstest/admin"
 )
 
 func inMemory(t *testing.T, out http.Handler) (*lstest.Server, *labelstudio.Client) {
@@ -29,7 +30,7 @@ func TestRestore(t *testing.T) {
 	b := s.Backup()
 	lost, err := c.CreateAnnotation(t.Context(), tasks[0], labelstudio.AnnotationWrite{Result: []any{}})
 	require.NoError(t, err)
-	require.NoError(t, c.DeleteTask(t.Context(), tasks[1]))
+	require.NoError(t, admin.DeleteTask(t.Context(), c, tasks[1]))
 
 	s.Restore(b)
 	page, err := c.TasksPage(t.Context(), p, labelstudio.TaskQuery{})

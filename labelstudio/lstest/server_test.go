@@ -17,6 +17,7 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/labelstudio/lstest"
+	"github.com/hone-ml/hone/labelstudio/lstest/admin"
 )
 
 func start(t *testing.T) (*lstest.Server, *labelstudio.Client) {
@@ -72,10 +73,10 @@ func TestWebhookShapes(t *testing.T) {
 	require.NoError(t, err)
 	a, err := c.CreateAnnotation(t.Context(), ids[0], labelstudio.AnnotationWrite{LeadTime: new(1.0)})
 	require.NoError(t, err)
-	_, err = c.UpdateAnnotation(t.Context(), a.ID, labelstudio.AnnotationWrite{GroundTruth: new(true)})
+	_, err = admin.UpdateAnnotation(t.Context(), c, a.ID, labelstudio.AnnotationWrite{GroundTruth: new(true)})
 	require.NoError(t, err)
-	require.NoError(t, c.DeleteAnnotation(t.Context(), a.ID))
-	require.NoError(t, c.DeleteTask(t.Context(), ids[0]))
+	require.NoError(t, admin.DeleteAnnotation(t.Context(), c, a.ID))
+	require.NoError(t, admin.DeleteTask(t.Context(), c, ids[0]))
 	_, err = c.PatchProject(t.Context(), p, labelstudio.ProjectPatch{Title: new("other")})
 	require.NoError(t, err)
 	for action, file := range map[string]string{
@@ -191,7 +192,7 @@ func TestDroppedWebhooks(t *testing.T) {
 
 func TestTokens(t *testing.T) {
 	s, c := start(t)
-	pat, err := c.CreatePersonalAccessToken(t.Context())
+	pat, err := admin.CreatePersonalAccessToken(t.Context(), c)
 	require.NoError(t, err)
 	jwt := client(t, s, pat)
 	exchanges := func() int {

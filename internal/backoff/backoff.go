@@ -1,0 +1,36 @@
+// Package backoff says how long to wait before something is tried again, and waits.
+package backoff
+
+import (
+	"context"
+	"time"
+)
+
+// Exponential is a delay that doubles with each attempt, from Min up to Max.
+type Exponential struct{ Min, Max time.Duration }
+
+// Delay is how long to wait after an attempt that failed; attempts count from 0.
+func (e Exponential) Delay(attempt int) time.Duration {
+	attempt = max(attempt, 0)
+	if d := e.Min << attempt; attempt < 62 && d>>attempt == e.Min && d < e.Max {
+		return d
+	}
+	return e.Max
+}
+
+// Sleep waits for d. It returns false, at once, when ctx ends.
+func Sleep(ctx context.Context, d time.Duration) bool { return SleepOrWake(ctx, d, nil) }
+
+// SleepOrWake is Sleep that also ends, with true, when it receives from wake. A nil
+// wake never does.
+func SleepOrWake(ctx context.Context, d time.Duration, wake <-chan struct{}) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-wake:
+	case <-ctx.Done():
+		return false
+	}
+	return true
+}

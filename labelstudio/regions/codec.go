@@ -1,0 +1,43 @@
+package regions
+
+import (
+	"encoding/json"
+
+	"github.com/hone-ml/hone/labelstudio/labelconfig"
+)
+
+// codec is how the results of a type of control say which labels were chosen.
+type codec struct {
+	// key is the field of a region's value.
+	key string
+	// read makes path ids of what is under the key; ok is false when it is no answer.
+	read func(raw json.RawMessage) (paths []string, ok bool)
+	// write makes what is under the key.
+	write func(c labelconfig.Control, chosen []labelconfig.Label) any
+}
+
+var codecs = map[string]codec{
+	labelconfig.TypeChoices:  {"choices", choicePaths, writePaths},
+	labelconfig.TypeTaxonomy: {"taxonomy", choicePaths, writePaths},
+	labelconfig.TypeRating:   {"rating", readRating, writeRating},
+	labelconfig.TypePairwise: {"selected", readSide, writeSide},
+}
+
+func codecOf(c labelconfig.Control) codec {
+	if s, ok := codecs[c.Type]; ok {
+		return s
+	}
+	return codecs[labelconfig.TypeChoices]
+}
+
+func writePaths(c labelconfig.Control, chosen []labelconfig.Label) any {
+	out := []any{}
+	for _, l := range chosen {
+		if c.Nested {
+			out = append(out, l.Path)
+		} else {
+			out = append(out, l.Path[0])
+		}
+	}
+	return out
+}
