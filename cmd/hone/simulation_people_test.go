@@ -209,7 +209,7 @@ func (w *world) hostileAnswer(r *rand.Rand) {
 // keep them beside those of the queue.
 func (w *world) retrieve(r *rand.Rand) {
 	p := w.any(r)
-	w.must(w.user.RetrievePredictions(context.Background(), p))
+	w.must(admin.RetrievePredictions(context.Background(), w.user, p))
 	counts, err := w.user.ModelVersions(context.Background(), p)
 	w.must(err)
 	w.note("project %d has predictions of %v now", p, counts)
