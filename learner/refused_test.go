@@ -130,6 +130,71 @@ var hostile = []string{
 	`["` + strings.Repeat("x", 1<<16) + `"]`, `[` + strings.Repeat(`"card",`, 5000) + `"card"]`,
 }
 
+// Each hostile value, as the answer to each control: it is learned, or it says nothing,
+// or the task and the control are named. Nothing is learned of what cannot be read.
+func TestEveryHostileAnswerIsLearnedOrNamed(t *testing.T) {
+	says := map[string]string{ // what is learned of a control; what says nothing: its answers as JSON
+		"n": `1e-320 -0 0 3 -1 99999999999999999999 0.5`, "stars": `3`,
+		"c": `["card"] ["card","card"] "card"`, "m": ``, "tax": `[["Animal","Cat"]] [["Animal","Cat"],["Animal","Cat"]]`, "s": ``, "pw": `"left"`,
+	}
+	none := map[string]string{
+		"n": `"" null`, "stars": `-0 0 "" null`, "c": `null []`, "m": `null []`, "tax": `null []`, "s": ``, "pw": `"" null "none"`,
+	}
+	keys := map[string][2]string{
+		"n": {"number", "number"}, "stars": {"rating", "rating"}, "c": {"choices", "choices"}, "m": {"choices", "choices"},
+		"tax": {"taxonomy", "taxonomy"}, "s": {"labels", "labels"}, "pw": {"pairwise", "selected"},
+	}
+	has := func(list, v string) bool { return slices.Contains(strings.Fields(list), v) }
+	d := openDisk(t)
+	l := start(t, d, learner.Options{})
+	count := func(control string) int {
+		for _, h := range status(t, l).Heads {
+			if h.Control == control {
+				return h.Examples
+			}
+		}
+		return 0
+	}
+	apply(t, l, &event.Changed{Project: 1, At: at(1), LabelConfig: everything})
+	id := 0
+	for control, key := range keys {
+		for _, v := range hostile {
+			id++
+			before := count(control)
+			value := fmt.Sprintf(`{%q:%s,"start":0,"end":4}`, key[1], v)
+			result := fmt.Sprintf(`[{"id":"same","from_name":%q,"to_name":"t","type":%q,"value":%s}]`, control, key[0], value)
+			apply(t, l, answered(1, everything, id, data("why is my card not here"), json.RawMessage(result)))
+			s := status(t, l)
+			examples := count(control) - before
+			named := slices.ContainsFunc(s.Refused, func(r learner.Refused) bool {
+				return r.Task == event.TaskID(id) && r.Control == control && r.Reason != ""
+			})
+			short := v[:min(len(v), 40)]
+			switch {
+			case has(says[control], v), control == "c" && strings.HasPrefix(v, `["card","card"`):
+				if examples != 1 || named {
+					t.Errorf("%s %s: %d examples, refused %v", control, short, examples, s.Refused)
+				}
+			case has(none[control], v):
+				if examples > 0 && control != "m" || named {
+					t.Errorf("%s %s says nothing: %d examples, refused %v", control, short, examples, s.Refused)
+				}
+			case examples > 0 || !named:
+				t.Errorf("%s %s is not named: %d examples, refused %v", control, short, examples, s.Refused)
+			}
+			// The next answer of another project is learned.
+			text, label := sentence(uint64(id))
+			apply(t, l, answered(2, single, id, data(text), result2(label)))
+			if s, ok := l.Status(2); !ok || s.Labels != id {
+				t.Fatalf("the other project: %+v", s)
+			}
+			// It is mended, or there would soon be more than are named.
+			apply(t, l, &event.Changed{Project: 1, At: at(2000 + id), DeletedAnnotations: []event.AnnotationID{event.AnnotationID(id)}})
+		}
+	}
+	finite(t, l, 1)
+}
+
 // Whatever is said of a task, in whatever form: the log's head moves, the other
 // project's next label is learned, and the models stay numbers.
 func TestHostileAnswersStopNobody(t *testing.T) {

@@ -3,6 +3,7 @@ package learner
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"slices"
 
 	"github.com/hone-ml/hone/event"
@@ -76,13 +77,18 @@ func (spans) lesson(q *question, t event.TaskState) lesson {
 			return nil, false, err
 		}
 		var shares []model.Share
-		ok := false
+		ok, lost := false, 0
 		base := 0
 		for i, p := range d.passages {
 			a := q.control.Spans(regions, p)
 			ok = ok || a.OK
+			lost += a.Lost
 			shares = append(shares, q.tag(a.Spans, d.tokens[i], base)...)
 			base += len(d.tokens[i])
+		}
+		if lost > 0 && len(shares) == 0 {
+			// To learn that there is nothing would be wrong.
+			return nil, false, fmt.Errorf("%d regions are outside of the text, or have no label of the control", lost)
 		}
 		return shares, ok, nil
 	})

@@ -2,6 +2,8 @@ package regions
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -20,16 +22,23 @@ type Answer struct {
 	// Unknown are choices that the control does not have, as the result spells
 	// them: left over from an older config, or written through the API.
 	Unknown []string
+	// Fault is why an answer that was given cannot be taken, a phrase; "" when it can,
+	// or when none was given.
+	Fault string
 }
 
 // DecodeChoices reads what a result says about a control with labels; see Answer
-// for the labels and ok. The error is only about a result that is no list of regions.
+// for the labels and ok. The error is about a result that is no list of regions, or
+// about an answer that cannot be taken.
 func DecodeChoices(c labelconfig.Control, result json.RawMessage) (labels []string, ok bool, err error) {
 	regions, err := Decode(result)
 	if err != nil || regions == nil {
 		return nil, false, err
 	}
 	a := Choices(c, regions)
+	if a.Fault != "" {
+		return nil, false, errors.New(a.Fault)
+	}
 	return a.Labels, a.OK, nil
 }
 
@@ -44,21 +53,20 @@ func DecodeChoices(c labelconfig.Control, result json.RawMessage) (labels []stri
 // "none". Unknown labels alone are no answer either, nor is an empty Taxonomy.
 func Choices(c labelconfig.Control, regions []Region) Answer {
 	var picked []string
-	found := false
+	found, fault := false, ""
 	for _, r := range regions {
 		if r.FromName != c.Name || r.Hint {
 			continue
 		}
-		var v map[string]json.RawMessage
-		if jsonscan.KindOf(r.Value) != jsonscan.Object || json.Unmarshal(r.Value, &v) != nil {
-			continue
-		}
-		if paths, ok := codecOf(c).read(v[codecOf(c).key]); ok {
+		raw, said := field(r.Value, codecOf(c).key)
+		if paths, ok := codecOf(c).read(raw); ok {
 			found, picked = true, paths
+		} else if said && !codecOf(c).none(raw) {
+			fault = fmt.Sprintf("%s is no answer to a %s", abridged(raw), c.Type)
 		}
 	}
 	if !found {
-		return Answer{OK: c.MayBeEmpty()}
+		return Answer{OK: fault == "" && c.MayBeEmpty(), Fault: fault}
 	}
 	chosen := make([]bool, len(c.Labels))
 	var a Answer
@@ -74,8 +82,13 @@ func Choices(c labelconfig.Control, regions []Region) Answer {
 			n++
 		}
 	}
-	if n > 1 && !c.Multiple || n == 0 && (!c.Multiple || len(a.Unknown) > 0 || c.Type != labelconfig.TypeChoices) {
-		return Answer{Unknown: a.Unknown}
+	switch {
+	case n > 1 && !c.Multiple:
+		return Answer{Unknown: a.Unknown, Fault: fmt.Sprintf("%d labels are chosen where one may be", n)}
+	case n == 0 && len(a.Unknown) > 0:
+		return Answer{Unknown: a.Unknown, Fault: fmt.Sprintf("%q is not among its labels", abridged([]byte(a.Unknown[0])))}
+	case n == 0 && (!c.Multiple || c.Type != labelconfig.TypeChoices):
+		return Answer{}
 	}
 	a.OK = true
 	for i, l := range c.Labels {
@@ -84,6 +97,33 @@ func Choices(c labelconfig.Control, regions []Region) Answer {
 		}
 	}
 	return a
+}
+
+// field is a field of a region's value; said is false when it has none, or null.
+func field(value json.RawMessage, key string) (raw json.RawMessage, said bool) {
+	switch jsonscan.KindOf(value) {
+	case jsonscan.None, jsonscan.Null:
+		return nil, false
+	case jsonscan.Object:
+		var v map[string]json.RawMessage
+		if json.Unmarshal(value, &v) != nil {
+			return value, true
+		}
+		raw = v[key]
+		kind := jsonscan.KindOf(raw)
+		return raw, kind != jsonscan.None && kind != jsonscan.Null
+	}
+	return value, true
+}
+
+// mostSaid is how many bytes of an answer a fault tells.
+const mostSaid = 60
+
+func abridged(b []byte) string {
+	if len(b) <= mostSaid {
+		return strings.ToValidUTF8(string(b), "\uFFFD")
+	}
+	return strings.ToValidUTF8(string(b[:mostSaid]), "") + " …"
 }
 
 // EncodeChoices is the region that makes Label Studio show these labels as

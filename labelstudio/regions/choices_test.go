@@ -46,9 +46,9 @@ func TestDecodeChoices(t *testing.T) {
 		"no alias":               {single, `[` + other + `,` + region("c", `{"choices":["Neutral"]}`) + `]`, Answer{Labels: []string{"Neutral"}, OK: true}},
 		"lone text":              {single, `[` + region("c", `{"choices":"pos"}`) + `]`, Answer{Labels: []string{"Positive"}, OK: true}},
 		"last region counts":     {single, `[` + region("c", `{"choices":["pos"]}`) + `,` + region("c", `{"choices":["neg"]}`) + `]`, Answer{Labels: []string{"Negative"}, OK: true}},
-		"two of a single":        {single, `[` + region("c", `{"choices":["pos","neg"]}`) + `]`, Answer{}},
+		"two of a single":        {single, `[` + region("c", `{"choices":["pos","neg"]}`) + `]`, Answer{Fault: "2 labels are chosen where one may be"}},
 		"doubled":                {single, `[` + region("c", `{"choices":["pos","pos"]}`) + `]`, Answer{Labels: []string{"Positive"}, OK: true}},
-		"unknown":                {single, `[` + region("c", `{"choices":["gone"]}`) + `]`, Answer{Unknown: []string{"gone"}}},
+		"unknown":                {single, `[` + region("c", `{"choices":["gone"]}`) + `]`, Answer{Unknown: []string{"gone"}, Fault: `"gone" is not among its labels`}},
 		"empty single":           {single, `[` + region("c", `{"choices":[]}`) + `]`, Answer{}},
 		"nothing":                {single, `[]`, Answer{}},
 		"null":                   {multi, `null`, Answer{}},
@@ -60,7 +60,7 @@ func TestDecodeChoices(t *testing.T) {
 		"not shown":              {conditional, `[` + other + `]`, Answer{}},
 		"several":                {multi, `[` + region("c", `{"choices":["Neutral","pos"]}`) + `]`, Answer{Labels: []string{"Positive", "Neutral"}, OK: true}},
 		"some unknown":           {multi, `[` + region("c", `{"choices":["gone","pos"]}`) + `]`, Answer{Labels: []string{"Positive"}, OK: true, Unknown: []string{"gone"}}},
-		"all unknown":            {multi, `[` + region("c", `{"choices":["gone"]}`) + `]`, Answer{Unknown: []string{"gone"}}},
+		"all unknown":            {multi, `[` + region("c", `{"choices":["gone"]}`) + `]`, Answer{Unknown: []string{"gone"}, Fault: `"gone" is not among its labels`}},
 		"broken regions":         {single, `[null,3,{"from_name":7},{"from_name":"c","value":"x"},` + region("c", `{"choices":{"a":1}}`) + `,` + region("c", `{"choices":["pos"]}`) + `]`, Answer{Labels: []string{"Positive"}, OK: true}},
 		"nested":                 {tree, `[` + region("c", `{"choices":[["Animal","Cat"],["Stone"]]}`) + `]`, Answer{Labels: []string{"Animal / Cat", "Stone"}, OK: true}},
 		"nested alias":           {tree, `[` + region("c", `{"choices":[["Animal","dog"]]}`) + `]`, Answer{Labels: []string{"Dog"}, OK: true}},
@@ -74,7 +74,7 @@ func TestDecodeChoices(t *testing.T) {
 				t.Fatal(err)
 			}
 			labels, ok, err := DecodeChoices(tc.c, json.RawMessage(tc.result))
-			if err != nil || ok != tc.want.OK || !cmp.Equal(labels, tc.want.Labels) {
+			if (err != nil) != (tc.want.Fault != "") || ok != tc.want.OK || !cmp.Equal(labels, tc.want.Labels) {
 				t.Errorf("DecodeChoices = %q, %v, %v; want %+v", labels, ok, err, tc.want)
 			}
 			if regions == nil {

@@ -12,15 +12,17 @@ type codec struct {
 	key string
 	// read makes path ids of what is under the key; ok is false when it is no answer.
 	read func(raw json.RawMessage) (paths []string, ok bool)
+	// none reports whether what is under the key says that nothing is chosen.
+	none func(raw json.RawMessage) bool
 	// write makes what is under the key.
 	write func(c labelconfig.Control, chosen []labelconfig.Label) any
 }
 
 var codecs = map[string]codec{
-	labelconfig.TypeChoices:  {"choices", choicePaths, writePaths},
-	labelconfig.TypeTaxonomy: {"taxonomy", choicePaths, writePaths},
-	labelconfig.TypeRating:   {"rating", readRating, writeRating},
-	labelconfig.TypePairwise: {"selected", readSide, writeSide},
+	labelconfig.TypeChoices:  {"choices", choicePaths, never, writePaths},
+	labelconfig.TypeTaxonomy: {"taxonomy", choicePaths, never, writePaths},
+	labelconfig.TypeRating:   {"rating", readRating, noStars, writeRating},
+	labelconfig.TypePairwise: {"selected", readSide, noSide, writeSide},
 }
 
 func codecOf(c labelconfig.Control) codec {
@@ -29,6 +31,8 @@ func codecOf(c labelconfig.Control) codec {
 	}
 	return codecs[labelconfig.TypeChoices]
 }
+
+func never(json.RawMessage) bool { return false }
 
 func writePaths(c labelconfig.Control, chosen []labelconfig.Label) any {
 	out := []any{}

@@ -33,10 +33,10 @@ func TestRatingResults(t *testing.T) {
 		"as text":        {five, `{"rating":"4"}`, Answer{Labels: []string{"4"}, OK: true}},
 		"none":           {five, `{"rating":0}`, Answer{}},
 		"null":           {five, `{"rating":null}`, Answer{}},
-		"between":        {five, `{"rating":3.5}`, Answer{Unknown: []string{"3.5"}}},
-		"more than most": {three, `{"rating":4}`, Answer{Unknown: []string{"4"}}},
-		"negative":       {three, `{"rating":-1}`, Answer{Unknown: []string{"-1"}}},
-		"no number":      {three, `{"rating":["a"]}`, Answer{}},
+		"between":        {five, `{"rating":3.5}`, Answer{Unknown: []string{"3.5"}, Fault: `"3.5" is not among its labels`}},
+		"more than most": {three, `{"rating":4}`, Answer{Unknown: []string{"4"}, Fault: `"4" is not among its labels`}},
+		"negative":       {three, `{"rating":-1}`, Answer{Unknown: []string{"-1"}, Fault: `"-1" is not among its labels`}},
+		"no number":      {three, `{"rating":["a"]}`, Answer{Fault: `["a"] is no answer to a Rating`}},
 	} {
 		if d := cmp.Diff(tc.want, Choices(tc.c, []Region{{FromName: "c", Value: json.RawMessage(tc.value)}})); d != "" {
 			t.Errorf("%s: %s", name, d)
@@ -52,20 +52,21 @@ func TestRatingResults(t *testing.T) {
 func TestNumberResults(t *testing.T) {
 	c := control(t, `<number name="c" toName="t" min="0" max="100" step="0.5"/>`)
 	for result, want := range map[string]struct {
-		v  float64
-		ok bool
+		v     float64
+		ok    bool
+		fault string
 	}{
-		`[{"from_name":"c","value":{"number":42}}]`:                                          {42, true},
-		`[{"from_name":"c","value":{"number":0}}]`:                                           {0, true},
-		`[{"from_name":"c","value":{"number":"7.5"}}]`:                                       {7.5, true},
-		`[{"from_name":"c","value":{"number":3}},{"from_name":"c","value":{"number":4.25}}]`: {4.25, true},
-		`[{"from_name":"c","value":{"number":101}}]`:                                         {0, false},
-		`[{"from_name":"c","value":{"number":null}}]`:                                        {0, false},
-		`[{"from_name":"c","value":{"number":"NaN"}}]`:                                       {0, false},
-		`[{"from_name":"d","value":{"number":1}}]`:                                           {0, false},
-		`[]`: {0, false},
+		`[{"from_name":"c","value":{"number":42}}]`:                                          {42, true, ""},
+		`[{"from_name":"c","value":{"number":0}}]`:                                           {0, true, ""},
+		`[{"from_name":"c","value":{"number":"7.5"}}]`:                                       {7.5, true, ""},
+		`[{"from_name":"c","value":{"number":3}},{"from_name":"c","value":{"number":4.25}}]`: {4.25, true, ""},
+		`[{"from_name":"c","value":{"number":101}}]`:                                         {0, false, "the control does not take the number 101"},
+		`[{"from_name":"c","value":{"number":null}}]`:                                        {0, false, ""},
+		`[{"from_name":"c","value":{"number":"NaN"}}]`:                                       {0, false, `"NaN" is no number`},
+		`[{"from_name":"d","value":{"number":1}}]`:                                           {0, false, ""},
+		`[]`: {0, false, ""},
 	} {
-		if v, ok, err := DecodeNumber(c, json.RawMessage(result)); v != want.v || ok != want.ok || err != nil {
+		if v, ok, err := DecodeNumber(c, json.RawMessage(result)); v != want.v || ok != want.ok || (err != nil) != (want.fault != "") || err != nil && err.Error() != want.fault {
 			t.Errorf("%s: %g, %v, %v", result, v, ok, err)
 		}
 	}

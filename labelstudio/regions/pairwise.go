@@ -16,6 +16,11 @@ func readSide(raw json.RawMessage) ([]string, bool) {
 	return []string{string(s)}, true
 }
 
+func noSide(raw json.RawMessage) bool {
+	var s jsonscan.LooseString
+	return jsonscan.KindOf(raw) == jsonscan.String && json.Unmarshal(raw, &s) == nil && (s == "" || s == "none")
+}
+
 func writeSide(_ labelconfig.Control, chosen []labelconfig.Label) any {
 	if len(chosen) == 0 {
 		return "none"

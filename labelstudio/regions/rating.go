@@ -25,6 +25,15 @@ func readRating(raw json.RawMessage) ([]string, bool) {
 	return []string{string(s)}, true
 }
 
+func noStars(raw json.RawMessage) bool {
+	var s jsonscan.LooseString
+	if k := jsonscan.KindOf(raw); k != jsonscan.String && k != jsonscan.Number || json.Unmarshal(raw, &s) != nil {
+		return false
+	}
+	v := labelconfig.ParseNumber(string(s))
+	return s == "" || v != nil && *v == 0
+}
+
 func writeRating(_ labelconfig.Control, chosen []labelconfig.Label) any {
 	if len(chosen) == 0 {
 		return 0

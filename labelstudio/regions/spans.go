@@ -48,10 +48,7 @@ func Spans(c labelconfig.Control, regions []Region, p passage.Passage) SpanAnswe
 		if r.FromName != c.Name || r.ToName != p.Object && r.ToName != "" || r.Hint {
 			continue
 		}
-		labels, found := spanLabels(c, r.Value)
-		if !found {
-			continue
-		}
+		labels := spanLabels(c, r.Value)
 		start, end, err := at.Find(r.Value)
 		if len(labels) == 0 || err != nil {
 			a.Lost++
@@ -68,12 +65,11 @@ func compareSpans(a, b Span) int {
 	return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(a.End, b.End))
 }
 
-// spanLabels are the labels in a region's value that the control has; found is
-// false when the value has none of any kind.
-func spanLabels(c labelconfig.Control, value json.RawMessage) (names []string, found bool) {
+// spanLabels are the labels in a region's value that the control has.
+func spanLabels(c labelconfig.Control, value json.RawMessage) (names []string) {
 	var fields map[string]json.RawMessage
 	if jsonscan.KindOf(value) != jsonscan.Object || json.Unmarshal(value, &fields) != nil {
-		return nil, false
+		return nil
 	}
 	raw, ok := fields[strings.ToLower(c.Type)]
 	for _, k := range spanKeys {
@@ -81,10 +77,7 @@ func spanLabels(c labelconfig.Control, value json.RawMessage) (names []string, f
 			raw, ok = fields[k]
 		}
 	}
-	ids, ok := choicePaths(raw)
-	if !ok {
-		return nil, false
-	}
+	ids, _ := choicePaths(raw)
 	chosen := make([]bool, len(c.Labels))
 	for _, id := range ids {
 		if i := labelAt(c, id); i >= 0 {
@@ -96,7 +89,7 @@ func spanLabels(c labelconfig.Control, value json.RawMessage) (names []string, f
 			names = append(names, l.Name)
 		}
 	}
-	return names, true
+	return names
 }
 
 // EncodeSpans are the regions that make Label Studio show the spans in a passage.

@@ -141,8 +141,8 @@ func TestSpansOfStrangeRegions(t *testing.T) {
 		"no number":          {`{"start":{},"end":1,"labels":["PER"]}`, 0, 1},
 		"no length":          {`{"start":2,"end":2,"labels":["PER"]}`, 0, 1},
 		"label that is gone": {`{"start":0,"end":3,"labels":["ORG"]}`, 0, 1},
-		"no labels":          {`{"start":0,"end":3}`, 0, 0},
-		"no object":          {`7`, 0, 0},
+		"no labels":          {`{"start":0,"end":3}`, 0, 1},
+		"no object":          {`7`, 0, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			rs, err := Decode(json.RawMessage(`[{"from_name":"ner","to_name":"o","value":` + tt.region + `}]`))

@@ -38,7 +38,7 @@ func TestTaxonomyResults(t *testing.T) {
 		"emptied":        {all, value(`[]`), Answer{}},
 		"of another key": {all, `[{"from_name":"c","value":{"choices":[["Stone"]]}}]`, Answer{}},
 		"node no more":   {leaves, value(`[["Animal"]]`), Answer{}},
-		"too many":       {one, value(`[["Stone"],["Plant"]]`), Answer{}},
+		"too many":       {one, value(`[["Stone"],["Plant"]]`), Answer{Fault: "2 labels are chosen where one may be"}},
 		"one":            {one, value(`[["Plant","Cat"]]`), Answer{Labels: []string{"Plant / Cat"}, OK: true}},
 	} {
 		regions, err := Decode(json.RawMessage(tc.result))
