@@ -1,0 +1,242 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/hone-ml/hone/api"
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/learner"
+)
+
+// house is a hone with one small project, whose labels must not wait, and others.
+type house struct {
+	*instance
+	*gate
+	s     *studio
+	small event.ProjectID
+}
+
+func newHouse(t *testing.T) *house {
+	s := newStudio(t)
+	g := &gate{}
+	h := &house{startWith(t, settings(t.TempDir(), s), seams{store: g.around}), g, s, s.newProject(60)}
+	t.Cleanup(g.open)
+	h.connect(h.small)
+	return h
+}
+
+// gate keeps what is to be stored of some projects, so that what they have begun is not
+// done before a test wants it to be.
+type gate struct {
+	learner.Store
+	mu     sync.Mutex
+	keep   func(event.ProjectID) bool
+	kept   int
+	opened chan struct{}
+}
+
+func (g *gate) around(s learner.Store) learner.Store {
+	g.Store = s
+	return g
+}
+
+func (g *gate) Commit(ctx context.Context, c event.Commit) error {
+	g.mu.Lock()
+	opened := g.opened
+	if g.keep == nil || !slices.ContainsFunc(c.Projects, func(p event.ProjectCommit) bool { return g.keep(p.Project) }) {
+		opened = nil
+	} else {
+		g.kept++
+	}
+	g.mu.Unlock()
+	if opened != nil {
+		<-opened
+	}
+	return g.Store.Commit(ctx, c)
+}
+
+// close keeps projects from now on.
+func (g *gate) close(keep func(event.ProjectID) bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.keep, g.kept, g.opened = keep, 0, make(chan struct{})
+}
+
+func (g *gate) open() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.keep != nil {
+		g.keep = nil
+		close(g.opened)
+	}
+}
+
+func (g *gate) waiting() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.kept
+}
+
+// lane is how many changes of a project are not learned.
+func (h *house) lane(p event.ProjectID) uint64 {
+	lane, err := h.pipe.Lane(learnerGroup, event.Changes, p)
+	require.NoError(h.t, err)
+	return lane.Entries
+}
+
+// label has the small project learn one more label.
+func (h *house) label() {
+	h.t.Helper()
+	task, topic := h.s.next(h.small)
+	before := h.status(h.small).Labels
+	h.s.annotate(task, topic)
+	h.await(h.small, "the small project's label is learned", func(p api.Project) bool { return p.Labels > before })
+}
+
+// during has others do something, and the small project learn labels while what they
+// have done is being stored.
+func (h *house) during(others func(event.ProjectID) bool, do func()) {
+	h.t.Helper()
+	h.close(others)
+	defer h.open()
+	do()
+	until(h.t, "others have something to store", func() bool { return h.waiting() > 0 })
+	h.label()
+	h.label()
+}
+
+func (h *house) publish(events ...event.Event) {
+	h.t.Helper()
+	require.NoError(h.t, h.pipe.Publish(context.Background(), events...))
+}
+
+// newConfig tells of a new label config.
+func newConfig(p event.ProjectID, config string) *event.Changed {
+	return &event.Changed{Project: p, Source: event.FromWebhook, At: time.Now(), LabelConfig: config}
+}
+
+// labelled are many tasks of a project, labelled.
+func labelled(p event.ProjectID, n int) *event.Changed {
+	c := newConfig(p, topics)
+	for i := range n {
+		body, topic := text(i)
+		id := 1_000_000*int(p) + i
+		c.Tasks = append(c.Tasks, event.Task{ID: event.TaskID(id), Data: []byte(fmt.Sprintf(`{"text":"%s, number %d"}`, body, i))})
+		c.Annotations = append(c.Annotations, event.Annotation{
+			ID: event.AnnotationID(id), Task: event.TaskID(id), UpdatedAt: time.Now(),
+			Result: []byte(`[{"id":"r","from_name":"topic","to_name":"t","type":"choices","value":{"choices":["` + topic + `"]}}]`),
+		})
+	}
+	return c
+}
+
+func manyPaths(n int) string {
+	var b strings.Builder
+	b.WriteString(`<View><Text name="t" value="$text"/><Taxonomy name="paths" toName="t">`)
+	for i := range n / 100 {
+		fmt.Fprintf(&b, `<Choice value="group %d">`, i)
+		for j := range 99 {
+			fmt.Fprintf(&b, `<Choice value="leaf %d of %d"/>`, j, i)
+		}
+		b.WriteString(`</Choice>`)
+	}
+	return b.String() + `</Taxonomy></View>`
+}
+
+func thousandControls(n int) string {
+	var b strings.Builder
+	b.WriteString(`<View><Text name="t" value="$text"/>`)
+	for i := range n {
+		fmt.Fprintf(&b, `<Choices name="c%d" toName="t"><Choice value="a"/><Choice value="b"/></Choices>`, i)
+	}
+	return b.String() + `</View>`
+}
+
+// Work that grows with a config, or that anybody can ask for as often as they like,
+// keeps the labels of other projects waiting for nothing.
+func TestHeavyProjectsKeepNobodyWaiting(t *testing.T) {
+	h := newHouse(t)
+	const heavy = event.ProjectID(900) // Label Studio would say that it has another config
+	others := func(p event.ProjectID) bool { return p != h.small }
+	rest := func(t *testing.T) {
+		until(t, "the heavy project is done", func() bool { return h.lane(heavy) == 0 && !h.status(heavy).Retrain.Running })
+	}
+	for range 5 {
+		h.label()
+	}
+
+	t.Run("50,000 paths", func(t *testing.T) {
+		h.during(others, func() { h.publish(newConfig(heavy, manyPaths(50_000))) })
+		h.during(others, func() {
+			h.publish(&event.Changed{
+				Project: heavy, Source: event.FromWebhook, At: time.Now(), Tasks: []event.Task{{ID: 9001, Data: []byte(`{"text":"hello"}`)}},
+				Annotations: []event.Annotation{{ID: 9001, Task: 9001, UpdatedAt: time.Now(), Result: []byte(
+					`[{"id":"r","from_name":"paths","to_name":"t","type":"taxonomy","value":{"taxonomy":[["group 7","leaf 9 of 7"]]}}]`)}},
+			})
+		})
+		h.await(heavy, "its label is learned", func(p api.Project) bool { return p.Labels == 1 && len(p.Heads) == 1 })
+	})
+	t.Run("3,000 controls", func(t *testing.T) {
+		h.during(others, func() { h.publish(newConfig(heavy, thousandControls(3000))) })
+		rest(t)
+		require.Len(t, h.status(heavy).Heads, 3000)
+	})
+	t.Run("20 configs", func(t *testing.T) {
+		h.publish(labelled(heavy, 500))
+		rest(t)
+		for i := range 4 {
+			h.during(others, func() {
+				for j := range 5 {
+					h.publish(newConfig(heavy, strings.ReplaceAll(manyPaths(5000), "leaf", fmt.Sprintf("leaf %d:", 5*i+j))))
+				}
+			})
+		}
+		rest(t)
+	})
+	t.Run("a storm of retrains", func(t *testing.T) {
+		h.publish(labelled(heavy, 500))
+		rest(t)
+		before := len(h.learner.Versions(heavy))
+		h.during(others, func() {
+			var storm []event.Event
+			for range 2000 {
+				storm = append(storm, &event.RetrainDue{Project: heavy, At: time.Now(), Reason: "START_TRAINING"})
+			}
+			h.publish(storm...)
+		})
+		rest(t)
+		require.LessOrEqual(t, len(h.learner.Versions(heavy))-before, 12, "2,000 wishes at once make few versions")
+	})
+}
+
+// Ten projects retrain at once.
+func TestTenRetrainsAtOnce(t *testing.T) {
+	h := newHouse(t)
+	for range 5 {
+		h.label()
+	}
+	var all []event.ProjectID
+	for i := range 10 {
+		p := event.ProjectID(100 + i)
+		all = append(all, p)
+		h.publish(labelled(p, 200))
+	}
+	for _, p := range all {
+		h.await(p, "it is learned", func(p api.Project) bool { return p.Labels == 200 && p.Settled })
+	}
+	h.during(func(p event.ProjectID) bool { return p >= 100 }, func() {
+		h.publish(&event.RetrainDue{At: time.Now(), Reason: "asked"})
+		until(t, "all ten have something to store", func() bool { return h.waiting() >= len(all) })
+	})
+	for _, p := range all {
+		until(t, "it has retrained", func() bool { return len(h.learner.Versions(p)) == 2 })
+	}
+}
