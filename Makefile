@@ -52,6 +52,10 @@ test: ## everything: lint, unit tests, fuzzing, simulation, end to end; quick th
 		echo "make test: $$part took $$((SECONDS - began)) s, $$SECONDS s of 3300 so far"; \
 	done
 
+.PHONY: test-long
+test-long: ## longer fuzzing, properties, simulation and measurements, into docs/LONG.md; PARTS="simulate lanes"
+	@tools/test-long $(if $(filter command line environment,$(origin PARTS)),$(PARTS))
+
 .PHONY: test-unit
 test-unit: ## unit tests with the race detector; PACKAGES=./state/...
 	CGO_ENABLED=1 go test -race -timeout 40m $(PACKAGES)
