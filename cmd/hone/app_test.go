@@ -61,9 +61,13 @@ func TestWholeHone(t *testing.T) {
 			return p.Labels == i+1 && p.Pool == tasks-i-1 && p.Queue.Labels == i+1 && p.Queue.Pushed >= 5
 		})
 	}
+	// A busy machine may still be choosing settings, and then ranks once more.
+	h.await(p, "the model is at its optimum, with the settings it chose", func(p api.Project) bool { return p.Settled })
+	until(t, "Label Studio serves what hone ranks first", func() bool {
+		next, _ := s.next(p)
+		return h.status(p).Queue.Tasks[0] == next
+	})
 	got := h.status(p)
-	next, _ := s.next(p)
-	assert.Equal(t, got.Queue.Tasks[0], next, "Label Studio serves what hone ranks first")
 	assert.Zero(t, got.MissedFound, "every change came by webhook")
 	assert.Zero(t, got.DeadLetters)
 	require.Len(t, got.Heads, 1)
