@@ -3,9 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -16,20 +19,23 @@ import (
 	"github.com/hone-ml/hone/learner"
 )
 
-// house is a hone with one small project, whose labels must not wait, and others.
+// house is a hone without Label Studio, which would say that it has none of this, with
+// one small project, whose labels must not wait, and others.
 type house struct {
 	*instance
 	*gate
-	s     *studio
-	small event.ProjectID
+	labels int
 }
 
+const small = event.ProjectID(1)
+
 func newHouse(t *testing.T) *house {
-	s := newStudio(t)
 	g := &gate{}
-	h := &house{startWith(t, settings(t.TempDir(), s), seams{store: g.around}), g, s, s.newProject(60)}
+	h := &house{instance: startWith(t, settings(t.TempDir(), nil), seams{store: g.around}), gate: g}
 	t.Cleanup(g.open)
-	h.connect(h.small)
+	for range 5 {
+		h.label()
+	}
 	return h
 }
 
@@ -95,10 +101,11 @@ func (h *house) lane(p event.ProjectID) uint64 {
 // label has the small project learn one more label.
 func (h *house) label() {
 	h.t.Helper()
-	task, topic := h.s.next(h.small)
-	before := h.status(h.small).Labels
-	h.s.annotate(task, topic)
-	h.await(h.small, "the small project's label is learned", func(p api.Project) bool { return p.Labels > before })
+	c := labelled(small, h.labels+1)
+	c.Tasks, c.Annotations = c.Tasks[h.labels:], c.Annotations[h.labels:]
+	h.labels++
+	h.publish(c)
+	h.await(small, "the small project's label is learned", func(p api.Project) bool { return p.Labels == h.labels })
 }
 
 // during has others do something, and the small project learn labels while what they
@@ -164,15 +171,11 @@ func thousandControls(n int) string {
 // keeps the labels of other projects waiting for nothing.
 func TestHeavyProjectsKeepNobodyWaiting(t *testing.T) {
 	h := newHouse(t)
-	const heavy = event.ProjectID(900) // Label Studio would say that it has another config
-	others := func(p event.ProjectID) bool { return p != h.small }
+	const heavy = event.ProjectID(900)
+	others := func(p event.ProjectID) bool { return p != small }
 	rest := func(t *testing.T) {
 		until(t, "the heavy project is done", func() bool { return h.lane(heavy) == 0 && !h.status(heavy).Retrain.Running })
 	}
-	for range 5 {
-		h.label()
-	}
-
 	t.Run("50,000 paths", func(t *testing.T) {
 		h.during(others, func() { h.publish(newConfig(heavy, manyPaths(50_000))) })
 		h.during(others, func() {
@@ -220,9 +223,6 @@ func TestHeavyProjectsKeepNobodyWaiting(t *testing.T) {
 // Ten projects retrain at once.
 func TestTenRetrainsAtOnce(t *testing.T) {
 	h := newHouse(t)
-	for range 5 {
-		h.label()
-	}
 	var all []event.ProjectID
 	for i := range 10 {
 		p := event.ProjectID(100 + i)
@@ -239,4 +239,47 @@ func TestTenRetrainsAtOnce(t *testing.T) {
 	for _, p := range all {
 		until(t, "it has retrained", func() bool { return len(h.learner.Versions(p)) == 2 })
 	}
+}
+
+// What keeps a project's changes from being learned is in its status, and in no other's.
+func TestStatusSaysWhyAProjectWaits(t *testing.T) {
+	full := &fullDisk{}
+	h := &house{instance: startWith(t, settings(t.TempDir(), nil), seams{store: full.around})}
+	const other = event.ProjectID(900)
+	h.label()
+	h.publish(labelled(other, 1))
+	h.await(other, "it is known", func(p api.Project) bool { return p.Labels == 1 })
+	full.of.Store(int64(other))
+	h.publish(labelled(other, 2))
+	says := func(p api.Project) bool {
+		return slices.ContainsFunc(p.Problems, func(s string) bool {
+			return strings.Contains(s, "its changes cannot be learned") && strings.Contains(s, "no space left")
+		})
+	}
+	got := h.await(other, "status says why", says)
+	require.Positive(t, got.Backlog)
+	h.label()
+	require.False(t, says(h.await(small, "nothing is left", func(p api.Project) bool { return p.Backlog == 0 })))
+	full.of.Store(0)
+	h.await(other, "it is learned", func(p api.Project) bool { return p.Labels == 2 && p.Backlog == 0 && !says(p) })
+}
+
+// fullDisk has no room for one project.
+type fullDisk struct {
+	learner.Store
+	of atomic.Int64
+}
+
+func (d *fullDisk) around(s learner.Store) learner.Store {
+	d.Store = s
+	return d
+}
+
+func (d *fullDisk) Commit(ctx context.Context, c event.Commit) error {
+	for _, p := range c.Projects {
+		if int64(p.Project) == d.of.Load() {
+			return &fs.PathError{Op: "write", Path: "hone.db", Err: syscall.ENOSPC}
+		}
+	}
+	return d.Store.Commit(ctx, c)
 }

@@ -27,9 +27,8 @@ const everyHead = `<View><Text name="t" value="$text"/><Text name="u" value="$ot
 // project's next label is learned, and what was refused is named.
 func TestHostileWebhooksMoveTheLog(t *testing.T) {
 	h := newHouse(t)
-	bad, err := h.s.CreateProject(t.Context(), "every head", everyHead)
-	require.NoError(t, err)
-	h.connect(bad.ID)
+	const bad = event.ProjectID(2)
+	h.publish(newConfig(bad, everyHead))
 	long := strings.Repeat("long ", 2<<20) // 10 MB
 	controls := map[string]string{"n": "number", "stars": "rating", "c": "choices", "m": "choices", "tax": "taxonomy", "s": "labels", "pw": "selected", "nobody": "choices"}
 	names := []string{"n", "stars", "c", "m", "tax", "s", "pw", "nobody"}
@@ -58,7 +57,7 @@ func TestHostileWebhooksMoveTheLog(t *testing.T) {
 		require.NoError(t, err)
 		status, answer := h.post("/webhook", fmt.Sprintf(
 			`{"action":"ANNOTATION_CREATED","project":{"id":%d},"task":{"id":%d,"data":%s,"updated_at":"2026-01-01T00:00:00.000000Z"},"annotation":{"id":%[2]d,"task":%[2]d,"result":%s,"updated_at":"2026-01-01T00:00:00.000000Z"}}`,
-			bad.ID, 1_000_000+id, data, result))
+			bad, 1_000_000+id, data, result))
 		require.Contains(t, []int{http.StatusOK, http.StatusBadRequest, http.StatusRequestEntityTooLarge}, status, answer)
 		if id%4 == 0 {
 			h.label()
@@ -67,9 +66,9 @@ func TestHostileWebhooksMoveTheLog(t *testing.T) {
 		if status != http.StatusOK {
 			return
 		}
-		until(t, "the log's head moves", func() bool { return h.lane(bad.ID) == 0 })
+		until(t, "the log's head moves", func() bool { return h.lane(bad) == 0 })
 		if refused["n"] && !strings.Contains(string(data), `"text":""`) {
-			got := h.await(bad.ID, "it is in status", func(p api.Project) bool { return p.RefusedCount > 0 })
+			got := h.await(bad, "it is in status", func(p api.Project) bool { return p.RefusedCount > 0 })
 			if got.RefusedCount <= 20 && !slices.ContainsFunc(got.Refused, func(r api.Refused) bool {
 				return r.Task == event.TaskID(1_000_000+id) && r.Control == "n" && strings.Contains(r.Reason, "too large")
 			}) {
@@ -84,5 +83,8 @@ func TestHostileWebhooksMoveTheLog(t *testing.T) {
 	require.Positive(t, others)
 	heard, err := h.blog.Last(string(event.Changes))
 	require.NoError(t, err)
-	until(t, "the whole log is handled", func() bool { at, err := h.blog.Cursor(string(event.Changes), learnerGroup); return err == nil && at >= heard })
+	until(t, "the whole log is handled", func() bool {
+		at, err := h.blog.Cursor(string(event.Changes), learnerGroup)
+		return err == nil && at >= heard
+	})
 }
