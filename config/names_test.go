@@ -5,12 +5,13 @@ import (
 
 	"github.com/hone-ml/hone/config"
 	"github.com/hone-ml/hone/sampler"
+	"github.com/hone-ml/hone/sampler/strategy"
 )
 
 // The names and defaults that are written here and in the sampler are the same.
 func TestSamplerAgrees(t *testing.T) {
 	for _, name := range config.Strategies {
-		if _, err := sampler.Strategy(name); err != nil {
+		if _, err := strategy.Named(name); err != nil {
 			t.Error(err)
 		}
 	}

@@ -311,6 +311,10 @@ func (b *brain) Regions(_ context.Context, _ event.ProjectID, tasks []event.Task
 	return []json.RawMessage{[]byte(fmt.Sprintf(`[{"id":"t%d"}]`, tasks[0].ID))}, nil
 }
 
+func dist(exclusive bool, p ...float64) event.Distribution {
+	return event.Distribution{Control: "c", Labels: make([]string, len(p)), P: p, Exclusive: exclusive}
+}
+
 func (b *brain) is(f func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -11,6 +11,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/sampler/strategy"
 )
 
 // Pool reads tasks from the state. ids nil means all of the project; tasks that
@@ -45,7 +46,7 @@ type Options struct {
 	// SetLabelStudio is called.
 	LabelStudio LabelStudio
 
-	// Strategy is a name that Strategy knows.
+	// Strategy is a name that strategy.Named knows.
 	Strategy string
 	// QueueSize is K, the tasks kept in the queue; at least 1.
 	QueueSize int
@@ -82,7 +83,7 @@ type Options struct {
 // Defaults returns the options of a fresh hone, without the parts.
 func Defaults() Options {
 	return Options{
-		Strategy:           Margin,
+		Strategy:           strategy.NameMargin,
 		QueueSize:          30,
 		Head:               5,
 		Settle:             time.Second,
@@ -120,7 +121,7 @@ func (o *Options) validateRanking() faults {
 	f.when(o.QueueSize < 1, "queue size %d; it must be at least 1", o.QueueSize)
 	f.when(o.Head < 1, "head %d; it must be at least 1", o.Head)
 	f.when(!(o.RandomShare >= 0 && o.RandomShare <= 1), "random share %v; it must lie between 0 and 1", o.RandomShare)
-	if _, err := Strategy(o.Strategy); err != nil {
+	if _, err := strategy.Named(o.Strategy); err != nil {
 		f = append(f, fmt.Errorf("sampler: %w", err))
 	}
 	return f

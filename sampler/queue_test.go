@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/sampler/strategy"
 )
 
 func scores(seed uint64, s ...float64) []scored {
@@ -238,7 +239,7 @@ func TestRankerRanksWithoutASampler(t *testing.T) {
 		assert.Equal(t, event.TaskID(len(tasks)-i), it.Task)
 		assert.False(t, it.Random)
 	}
-	s.asked, o.Strategy, o.Seed = 0, Random, 1
+	s.asked, o.Strategy, o.Seed = 0, strategy.NameRandom, 1
 	q = rank()
 	assert.Zero(t, s.asked, "random order needs no scores")
 	assert.True(t, q.Items[0].Random)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/sampler/strategy"
 )
 
 // rankChunk bounds the memory that distributions take at a time.
@@ -23,8 +24,8 @@ type Queue struct {
 // between two calls: safe for concurrent use.
 type Ranker struct {
 	scorer     Scorer
-	score      ScoreFunc
-	random     bool
+	strategy   strategy.Strategy
+	random     bool // the strategy does not look at the model
 	size, head int
 	share      float64
 	seed       uint64
@@ -36,9 +37,10 @@ func NewRanker(o Options) (*Ranker, error) {
 	if err := errors.Join(o.validateRanking()...); err != nil {
 		return nil, err
 	}
-	score, _ := Strategy(o.Strategy)
+	s, _ := strategy.Named(o.Strategy)
+	_, random := s.(strategy.Random)
 	return &Ranker{
-		scorer: o.Scorer, score: score, random: o.Strategy == Random,
+		scorer: o.Scorer, strategy: s, random: random,
 		size: o.QueueSize, head: o.Head, share: o.RandomShare, seed: o.Seed,
 	}, nil
 }
@@ -70,10 +72,10 @@ func (r *Ranker) Rank(ctx context.Context, p event.ProjectID, tasks []event.Task
 			mixed = mixed || from > 0 && v != version
 			version = v
 			for i, t := range chunk {
-				s := scored{task: t.ID, score: randomScore, hash: order(r.seed, t.ID)}
+				s := scored{task: t.ID, score: strategy.RandomScore, hash: order(r.seed, t.ID)}
 				if !r.random {
 					var ok bool
-					s.score, ok = combine(r.score, dists[i])
+					s.score, ok = strategy.Combine(r.strategy, dists[i])
 					knows = knows || ok
 				}
 				all = append(all, s)

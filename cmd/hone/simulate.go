@@ -16,7 +16,7 @@ import (
 	"github.com/hone-ml/hone/internal/simulate"
 	"github.com/hone-ml/hone/learner/feature"
 	"github.com/hone-ml/hone/learner/feature/encoders"
-	"github.com/hone-ml/hone/sampler"
+	"github.com/hone-ml/hone/sampler/strategy"
 )
 
 // simulation is what the flags of simulate say.
@@ -61,7 +61,7 @@ Each is the mean over the seeds, with the standard deviation.`,
 	f.StringVar(&s.source.Test, "test", "", "labelled data to measure on (required)")
 	f.StringVar(&s.source.LabelConfig, "label-config", "", "file with Label Studio's XML (default: one Choices, or Labels, with the labels in the data)")
 	f.BoolVar(&s.source.Anonymous, "anonymous-labels", false, "rename the labels A1, A2 and so on, to see what their names contribute")
-	f.StringSliceVar(&s.options.Strategies, "strategy", nil, "strategies to compare: "+strings.Join(sampler.Strategies(), ", ")+" (default: the configured one and random)")
+	f.StringSliceVar(&s.options.Strategies, "strategy", nil, "strategies to compare: "+strings.Join(strategy.Names(), ", ")+" (default: the configured one and random)")
 	f.IntSliceVar(&s.options.Labels, "labels", []int{0, 10, 25, 50, 100, 200, 500}, "numbers of labels at which to measure")
 	f.IntVar(&s.options.Batch, "batch", 1, "tasks labelled between two rankings")
 	f.IntVar(&s.options.Seeds, "seeds", 5, "repetitions, each with another random order")
@@ -95,8 +95,8 @@ func (c *cli) simulate(s simulation) error {
 	}
 	if len(o.Strategies) == 0 {
 		o.Strategies = []string{cfg.Sampler.Strategy}
-		if cfg.Sampler.Strategy != sampler.Random {
-			o.Strategies = append(o.Strategies, sampler.Random)
+		if cfg.Sampler.Strategy != strategy.NameRandom {
+			o.Strategies = append(o.Strategies, strategy.NameRandom)
 		}
 	}
 	if err := o.Validate(); err != nil { // before anything is encoded

@@ -10,6 +10,7 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/learner"
 	"github.com/hone-ml/hone/sampler"
+	"github.com/hone-ml/hone/sampler/strategy"
 	"github.com/hone-ml/hone/state"
 )
 
@@ -95,7 +96,7 @@ func (d *Data) start(ctx context.Context, l *learner.Learner, o Options, c *Curv
 	r := &run{Data: d, learner: l, step: o.Batch, at: map[event.TaskID]int{}, clock: time.Unix(1_700_000_000, 0).UTC()}
 	so := sampler.Defaults()
 	so.Scorer, so.Strategy, so.RandomShare, so.Seed = l, c.Strategy, o.RandomShare, uint64(c.Seed)
-	if c.Strategy == sampler.Random {
+	if c.Strategy == strategy.NameRandom {
 		// What is asked does not depend on what is learned, so the learner may
 		// take the labels as it takes a backlog.
 		r.step = readAhead

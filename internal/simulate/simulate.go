@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hone-ml/hone/learner/feature"
-	"github.com/hone-ml/hone/sampler"
+	"github.com/hone-ml/hone/sampler/strategy"
 )
 
 // Options say what is simulated.
@@ -51,9 +51,9 @@ func (o *Options) Validate() error {
 			errs = append(errs, fmt.Errorf(format, args...))
 		}
 	}
-	bad(len(o.Strategies) == 0, "no strategy; name some of %q", sampler.Strategies())
+	bad(len(o.Strategies) == 0, "no strategy; name some of %q", strategy.Names())
 	for i, s := range o.Strategies {
-		if _, err := sampler.Strategy(s); err != nil {
+		if _, err := strategy.Named(s); err != nil {
 			errs = append(errs, err)
 		}
 		bad(slices.Contains(o.Strategies[:i], s), "strategy %q is named twice", s)

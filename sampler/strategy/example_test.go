@@ -1,23 +1,23 @@
-package sampler_test
+package strategy_test
 
 import (
 	"fmt"
 
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/sampler"
+	"github.com/hone-ml/hone/sampler/strategy"
 )
 
-func ExampleStrategy() {
-	margin, err := sampler.Strategy("margin")
+func ExampleNamed() {
+	margin, err := strategy.Named("margin")
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	for _, p := range [][]float64{{0.9, 0.1, 0}, {0.45, 0.4, 0.15}} {
-		score, _ := margin(event.Distribution{Labels: []string{"bank", "travel", "work"}, P: p, Exclusive: true})
+		score, _ := margin.Score(event.Distribution{Labels: []string{"bank", "travel", "work"}, P: p, Exclusive: true})
 		fmt.Printf("%v scores %.2f\n", p, score)
 	}
-	_, err = sampler.Strategy("best")
+	_, err = strategy.Named("best")
 	fmt.Println(err)
 	// Output:
 	// [0.9 0.1 0] scores 0.80
