@@ -178,12 +178,12 @@ func (a *app) wireSampler() (err error) {
 	o := sampler.Defaults()
 	s := a.cfg.Sampler
 	o.Pool, o.Scorer, o.Predictor = a.store, a.learner, a.learner
-	o.Strategy, o.QueueSize, o.Head, o.Settle = s.Strategy, s.Queue, s.Head, s.Settle
+	o.Strategy, o.QueueSize, o.Front, o.Settle = s.Strategy, s.Queue, s.Head, s.Settle
 	o.RandomShare, o.PushRate, o.BulkAbove, o.CheckEvery = s.RandomShare, s.PushRate, s.BulkAbove, s.CheckEvery
 	o.ManageModelVersion = s.ManageModelVersion
 	o.Logger, o.Registerer, o.Jitter = a.part("sampler"), a.registry, a.seams.jitter
 	if c, none := a.link.Client(); none == nil {
-		o.LabelStudio = sampler.Over(c)
+		o.LabelStudio = c
 	}
 	a.sampler, err = sampler.New(o)
 	return err

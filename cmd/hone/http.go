@@ -132,7 +132,7 @@ func (a *app) wireHTTP() (err error) {
 		Publisher: a.pipe, Predictor: a.learner, Projects: projects{a}, Adopter: adopter{a},
 		Gate: a.gate(a.ports[0]), Identity: a.keys.Identity(), TrustedProxies: proxies, Unregistered: a.link.Unregistered,
 		MaxWebhookBytes: int64(a.cfg.Webhook.MaxBody), MaxPredictBytes: int64(a.cfg.Webhook.MaxPredictBody), StoreTimeout: a.cfg.Webhook.StoreTimeout,
-		OnPredict: a.sampler.Asked,
+		OnPredict: a.sampler.OnPredictRequest,
 		Logger:    a.log, Registerer: a.registry,
 	})
 	if err != nil {

@@ -165,7 +165,7 @@ func (a *app) addSampler(out *api.Project) {
 		out.Queue.Error = st.Note
 	}
 	out.Queue.Labels, out.Queue.Pushed, out.Queue.LastPush = st.Labels, st.Pushed, when(st.LastPush)
-	out.Queue.ReadySeconds, out.Queue.LagSeconds = st.ReadyLag.Seconds(), st.HeadLag.Seconds()
+	out.Queue.ReadySeconds, out.Queue.LagSeconds = st.ReadyLag.Seconds(), st.FrontLag.Seconds()
 	for _, it := range st.Queue {
 		out.Queue.Tasks = append(out.Queue.Tasks, it.Task)
 		if it.Random {

@@ -85,7 +85,7 @@ func (c *cli) simulate(s simulation) error {
 		return err
 	}
 	o := &s.options
-	o.QueueSize, o.Head, o.RandomShare = cfg.Sampler.Queue, cfg.Sampler.Head, cfg.Sampler.RandomShare
+	o.QueueSize, o.Front, o.RandomShare = cfg.Sampler.Queue, cfg.Sampler.Head, cfg.Sampler.RandomShare
 	if s.encoder == "" {
 		s.encoder = cfg.Learner.Encoder
 	}

@@ -188,7 +188,7 @@ func (w *world) checkQueue(p event.ProjectID) {
 	if len(open) == 0 {
 		open = skipped
 	}
-	ranker, err := sampler.NewRanker(sampler.Options{Scorer: a.learner, Strategy: cfg.Strategy, QueueSize: cfg.Queue, Head: cfg.Head, RandomShare: cfg.RandomShare})
+	ranker, err := sampler.NewRanker(sampler.Options{Scorer: a.learner, Strategy: cfg.Strategy, QueueSize: cfg.Queue, Front: cfg.Head, RandomShare: cfg.RandomShare})
 	w.must(err)
 	want, err := ranker.Rank(context.Background(), p, open, labelled, sampler.Queue{Items: st.Queue, Version: st.Version})
 	w.must(err)

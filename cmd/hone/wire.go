@@ -22,7 +22,6 @@ import (
 	"github.com/hone-ml/hone/learner/feature/encoders"
 	"github.com/hone-ml/hone/pipeline"
 	"github.com/hone-ml/hone/pipeline/boltlog"
-	"github.com/hone-ml/hone/sampler"
 	"github.com/hone-ml/hone/state"
 	"github.com/hone-ml/hone/webhook"
 )
@@ -187,7 +186,7 @@ func (a *app) known(ctx context.Context) ([]event.ProjectID, error) {
 
 // onClient is called when /setup has taught a Label Studio that works.
 func (a *app) onClient(c *labelstudio.Client) {
-	a.sampler.SetLabelStudio(sampler.Over(c))
+	a.sampler.SetLabelStudio(c)
 	a.recon.SetSource(c)
 	a.tick(&event.ReconcileDue{At: time.Now(), Reason: "found Label Studio"})
 }

@@ -101,7 +101,7 @@ func (d *Data) start(ctx context.Context, l *learner.Learner, o Options, c *Curv
 		// take the labels as it takes a backlog.
 		r.step = readAhead
 	}
-	so.QueueSize, so.Head = max(o.QueueSize, r.step), max(o.Head, r.step)
+	so.QueueSize, so.Front = max(o.QueueSize, r.step), max(o.Front, r.step)
 	var err error
 	if r.ranker, err = sampler.NewRanker(so); err != nil {
 		return nil, err

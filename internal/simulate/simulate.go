@@ -31,10 +31,10 @@ type Options struct {
 	Jobs int
 	// Encoder is the learner's; its default if nil. It is shared by all curves.
 	Encoder feature.Encoder
-	// QueueSize, Head and RandomShare are the sampler's; queue and head are at
+	// QueueSize, Front and RandomShare are the sampler's; queue and front are at
 	// least a batch.
-	QueueSize, Head int
-	RandomShare     float64
+	QueueSize, Front int
+	RandomShare      float64
 	// Dir is where the curves' databases are for as long as they run; the
 	// system's directory for temporary files if empty.
 	Dir string

@@ -1,4 +1,4 @@
-package sampler
+package push
 
 import (
 	"math"
@@ -8,16 +8,17 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/labelstudio"
 )
 
 // world is what Label Studio holds; apply does what it would do with a write.
 type world map[event.TaskID]row
 
-func (w world) apply(t interface{ Fatalf(string, ...any) }, x write) {
+func (w world) apply(t interface{ Fatalf(string, ...any) }, x edit) {
 	r, has := w[x.task]
 	switch {
 	case x.op == create && !has:
-		w[x.task] = row{id: PredictionID(1000 + len(w)), task: x.task, score: x.score}
+		w[x.task] = row{id: labelstudio.PredictionID(1000 + len(w)), task: x.task, score: x.score}
 	case x.op == update && has && r.id == x.id:
 		r.score = x.score
 		w[x.task] = r
@@ -37,7 +38,7 @@ func (w world) rows() []row {
 	for _, r := range w {
 		rows = append(rows, r)
 	}
-	slices.SortFunc(rows, byPlace)
+	slices.SortFunc(rows, compareRows)
 	return rows
 }
 
@@ -58,7 +59,7 @@ func (w world) served(t interface{ Fatalf(string, ...any) }) []event.TaskID {
 func genWorld(t *rapid.T, tasks int) world {
 	w := world{}
 	for i, id := range rapid.Permutation(seq(tasks)).Draw(t, "rows")[:rapid.IntRange(0, tasks).Draw(t, "n")] {
-		w[id] = row{id: PredictionID(i + 1), task: id, score: base + float64(i)*step*rapid.Float64Range(0.9, 1).Draw(t, "jitter")}
+		w[id] = row{id: labelstudio.PredictionID(i + 1), task: id, score: base + float64(i)*step*rapid.Float64Range(0.9, 1).Draw(t, "jitter")}
 	}
 	return w
 }
@@ -133,10 +134,10 @@ func TestPlanIsMinimalAndRightFromTheFrontAfterEveryWrite(t *testing.T) {
 		}
 		front(ready, "nothing")
 		for i, x := range writes {
-			if x.ready < ready || i == 0 && len(queue) > 0 && x.ready == 0 {
+			if x.correctPrefix < ready || i == 0 && len(queue) > 0 && x.correctPrefix == 0 {
 				t.Fatalf("write %d of %+v leaves the head wrong", i, writes)
 			}
-			ready = x.ready
+			ready = x.correctPrefix
 			w.apply(t, x)
 			front(ready, x)
 		}
@@ -149,7 +150,7 @@ func TestPlanIsMinimalAndRightFromTheFrontAfterEveryWrite(t *testing.T) {
 func TestPlanCountsKMinusLIS(t *testing.T) {
 	w := world{}
 	for i, id := range []event.TaskID{1, 2, 3, 4, 5} {
-		w[id] = row{id: PredictionID(id), task: id, score: base + float64(i)*step}
+		w[id] = row{id: labelstudio.PredictionID(id), task: id, score: base + float64(i)*step}
 	}
 	for _, c := range []struct {
 		queue []event.TaskID
@@ -184,7 +185,7 @@ func TestPlanKeepsItsRoomOverALongLife(t *testing.T) {
 			}
 			writes, _, ok := plan(queue, w.rows())
 			if !ok {
-				for _, x := range compact(w.rows(), math.Inf(1)) {
+				for _, x := range rescale(w.rows(), math.Inf(1)) {
 					before := w.served(t)
 					w.apply(t, x)
 					if !slices.Equal(before, w.served(t)) {
@@ -207,7 +208,7 @@ func TestPlanKeepsItsRoomOverALongLife(t *testing.T) {
 				delete(w, served[len(served)-1])
 			}
 			if compacts {
-				for _, x := range compact(w.rows(), lowEnough) {
+				for _, x := range rescale(w.rows(), rescaleBelow) {
 					w.apply(t, x)
 				}
 			}
@@ -223,10 +224,10 @@ func TestCompactNeverChangesTheOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := world{}
 		for i, s := range rapid.SliceOfNDistinct(rapid.Float64Range(1e-190, 0.0099), 1, 40, rapid.ID).Draw(t, "scores") {
-			w[event.TaskID(i+1)] = row{id: PredictionID(i + 1), task: event.TaskID(i + 1), score: s}
+			w[event.TaskID(i+1)] = row{id: labelstudio.PredictionID(i + 1), task: event.TaskID(i + 1), score: s}
 		}
 		before := w.served(t)
-		for _, x := range compact(w.rows(), lowEnough) {
+		for _, x := range rescale(w.rows(), rescaleBelow) {
 			w.apply(t, x)
 			if got := w.served(t); !slices.Equal(before, got) {
 				t.Fatalf("%v became %v by %+v", before, got, x)
@@ -241,7 +242,7 @@ func FuzzPlan(f *testing.F) {
 		w := world{}
 		have = have[:min(len(have), 1000)]
 		for i, b := range have {
-			w[event.TaskID(b)] = row{id: PredictionID(i + 1), task: event.TaskID(b), score: base + float64(i)*step/2}
+			w[event.TaskID(b)] = row{id: labelstudio.PredictionID(i + 1), task: event.TaskID(b), score: base + float64(i)*step/2}
 		}
 		var queue []event.TaskID
 		for _, b := range want {
@@ -260,4 +261,15 @@ func FuzzPlan(f *testing.F) {
 			t.Fatalf("served %v, want %v first", got, queue)
 		}
 	})
+}
+
+func BenchmarkPlan(b *testing.B) {
+	w := world{}
+	for i, id := range seq(30) {
+		w[id] = row{id: labelstudio.PredictionID(i + 1), task: id, score: base + float64(i)*step}
+	}
+	queue, rows := seq(45)[15:], w.rows()
+	for b.Loop() {
+		plan(queue, rows)
+	}
 }

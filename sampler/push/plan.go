@@ -1,4 +1,4 @@
-package sampler
+package push
 
 import (
 	"cmp"
@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/labelstudio"
 )
 
 // The scores of a queue. New rows go in front of old ones far more often than
@@ -18,24 +19,22 @@ const (
 	// minGap is the least distance between neighbours. It is a thousand times
 	// what a double resolves at this size.
 	minGap = 1e-15
-	// lowEnough asks for compaction when there is time; floor is where the front
+	// rescaleBelow asks for rescaling when there is time; floor is where the front
 	// has no room at all. Between the two, each new front halves the lowest score.
-	lowEnough = 1e-4
-	floor     = 1e-200
+	rescaleBelow = 1e-4
+	floor        = 1e-200
 )
-
-// PredictionID is Label Studio's id of a prediction.
-type PredictionID int64
 
 // row is a prediction of the queue as Label Studio holds it.
 type row struct {
-	id    PredictionID
+	id    labelstudio.PredictionID
 	task  event.TaskID
 	score float64
-	// said is what the row suggests, as suggestion gives it; "" when not known.
-	said string
-	// updated is Label Studio's time of the row's last write, and written its place
-	// among the writes of this worker, 0 when it was another's.
+	// suggestion is what the row suggests to annotators, as suggestionOf gives it; ""
+	// when not known.
+	suggestion string
+	// updated is Label Studio's time of the row's last write. written is the place of
+	// that write among those of this Project, 0 when somebody else wrote the row.
 	updated time.Time
 	written uint64
 	seen    time.Time // when Label Studio last said so
@@ -49,33 +48,34 @@ const (
 	remove op = "delete"
 )
 
-type write struct {
+// edit is one write to Label Studio.
+type edit struct {
 	op    op
 	task  event.TaskID
-	id    PredictionID // of the row to update or delete
+	id    labelstudio.PredictionID // of the row to update or delete
 	score float64
-	// ready is how many places of the queue, from the front, are right once this
-	// write and those before it are done.
-	ready int
+	// correctPrefix is how many places of the queue, from the front, are right once
+	// this edit and those before it are done.
+	correctPrefix int
 }
 
-// plan finds the fewest writes after which the tasks of queue come first, in
-// that order, among rows, and an order of those writes in which the queue
-// becomes right from the front: after each write Label Studio's first tasks are
-// write.ready tasks of the queue, and after the first write at least one.
+// plan finds the fewest edits after which the tasks of queue come first, in
+// that order, among rows, and an order of those edits in which the queue
+// becomes right from the front: after each edit Label Studio's first tasks are
+// edit.correctPrefix tasks of the queue, and after the first edit at least one.
 //
 // rows are those Label Studio would serve: at most one a task, 0 < score <
-// ceiling, no labelled tasks. ready is how many places are right already. ok is
-// false when there is no room in front; then compact comes first.
+// ceiling, no labelled tasks. correctPrefix is how many places are right already.
+// ok is false when there is no room in front; then rescale comes first.
 //
 // Rows whose scores already rise along the queue stay (the longest such chain);
 // the other queued tasks get scores between those. A row that is not queued is
 // deleted when it lies before the end of the queue, and left alone behind it,
 // where it is a fair next guess.
-func plan(queue []event.TaskID, rows []row) (writes []write, ready int, ok bool) {
-	p := planner{queue: queue, have: make(map[event.TaskID]row, len(rows))}
+func plan(queue []event.TaskID, rows []row) (edits []edit, correctPrefix int, ok bool) {
+	p := planner{queue: queue, held: make(map[event.TaskID]row, len(rows))}
 	for _, r := range rows {
-		p.have[r.task] = r
+		p.held[r.task] = r
 	}
 	place := make(map[event.TaskID]int, len(queue))
 	for i, t := range queue {
@@ -86,43 +86,43 @@ func plan(queue []event.TaskID, rows []row) (writes []write, ready int, ok bool)
 			p.stale = append(p.stale, r)
 		}
 	}
-	slices.SortFunc(p.stale, byPlace)
-	p.chain(rows)
-	if !p.assign() {
+	slices.SortFunc(p.stale, compareRows)
+	p.keptChain(rows)
+	if !p.assignScores() {
 		return nil, 0, false
 	}
-	writes, ready = p.sequence()
-	return writes, ready, true
+	edits, correctPrefix = p.sequence()
+	return edits, correctPrefix, true
 }
 
-func byPlace(a, b row) int {
+func compareRows(a, b row) int {
 	return cmp.Or(cmp.Compare(a.score, b.score), cmp.Compare(a.task, b.task))
 }
 
 type planner struct {
 	queue []event.TaskID
-	have  map[event.TaskID]row
-	stale []row // rows outside the queue, by score
+	held  map[event.TaskID]row // the rows of queued and other tasks
+	stale []row                // rows outside the queue, by score
 	keep  []bool
 	score []float64 // the final score of each place
 }
 
-// chain marks the places whose rows stay. Of all rising chains it takes the one
-// that costs least: a place left out is one write, and so is every stale row
+// keptChain marks the places whose rows stay. Of all rising chains it takes the one
+// that costs least: a place left out is one edit, and so is every stale row
 // below the chain's end.
-func (p *planner) chain(rows []row) {
+func (p *planner) keptChain(rows []row) {
 	n := len(p.queue)
 	p.keep = make([]bool, n)
 	best, end := n, -1
 	length, before := make([]int, n), make([]int, n)
 	var tails []int // tails[l]: the place with the lowest score that ends a chain of l+1
 	for i, t := range p.queue {
-		r, has := p.have[t]
+		r, has := p.held[t]
 		if !has || i == 0 && p.crowdedFront(rows, r.score) {
 			continue
 		}
 		l, _ := slices.BinarySearchFunc(tails, r.score, func(j int, s float64) int {
-			return cmp.Compare(p.have[p.queue[j]].score, s)
+			return cmp.Compare(p.held[p.queue[j]].score, s)
 		})
 		length[i], before[i] = l+1, -1
 		if l > 0 {
@@ -144,7 +144,7 @@ func (p *planner) chain(rows []row) {
 }
 
 // crowdedFront reports whether more than one row lies in front of the first
-// task's: then moving that one task is what sets the front right in one write.
+// task's row. Then only moving that row sets the front right in one edit.
 func (p *planner) crowdedFront(rows []row, score float64) bool {
 	n := 0
 	for _, r := range rows {
@@ -155,16 +155,16 @@ func (p *planner) crowdedFront(rows []row, score float64) bool {
 	return n > 1
 }
 
-// assign gives every place its score. Where a run of new scores does not fit
+// assignScores gives every place its score and reports whether there is room. Where a run of new scores does not fit
 // behind a kept row, that row is moved too, down towards the front, where there
 // is room.
-func (p *planner) assign() bool {
+func (p *planner) assignScores() bool {
 	p.score = make([]float64, len(p.queue))
 again:
 	lo := 0.0
 	for a := 0; a < len(p.queue); {
 		if p.keep[a] {
-			lo = p.have[p.queue[a]].score
+			lo = p.held[p.queue[a]].score
 			p.score[a] = lo
 			a++
 			continue
@@ -175,12 +175,12 @@ again:
 		}
 		hi, open := ceiling, true
 		if b < len(p.queue) {
-			hi, open = p.have[p.queue[b]].score, false
+			hi, open = p.held[p.queue[b]].score, false
 		}
-		if o, found := p.obstacle(lo, a); found && o < hi {
+		if o, found := p.nextFixedScore(lo, a); found && o < hi {
 			hi, open = o, false
 		}
-		if !fill(p.score[a:b], lo, hi, a == 0, open) {
+		if !spreadScores(p.score[a:b], lo, hi, a == 0, open) {
 			if a == 0 {
 				return false
 			}
@@ -192,10 +192,10 @@ again:
 	return true
 }
 
-// obstacle is the lowest row above lo that will leave its place only later: a
-// stale one, or one of a task that is queued at a or behind and moves. A score
-// below it is right at once, whatever has been written by then.
-func (p *planner) obstacle(lo float64, a int) (lowest float64, found bool) {
+// nextFixedScore finds the lowest score above lo of a row that leaves its place
+// only later: a stale row, or the row of a task that is queued at a or behind and
+// moves. A new score below it is right at once, whatever has been written by then.
+func (p *planner) nextFixedScore(lo float64, a int) (lowest float64, found bool) {
 	lowest = math.Inf(1)
 	i, _ := slices.BinarySearchFunc(p.stale, lo, func(s row, x float64) int { return cmp.Compare(s.score, x) })
 	for ; i < len(p.stale); i++ {
@@ -205,16 +205,17 @@ func (p *planner) obstacle(lo float64, a int) (lowest float64, found bool) {
 		}
 	}
 	for i := a; i < len(p.queue); i++ {
-		if r, has := p.have[p.queue[i]]; has && !p.keep[i] && r.score > lo {
+		if r, has := p.held[p.queue[i]]; has && !p.keep[i] && r.score > lo {
 			lowest = min(lowest, r.score)
 		}
 	}
 	return lowest, !math.IsInf(lowest, 1)
 }
 
-// fill spreads scores, rising, strictly between lo and hi. front: nothing comes
-// before them; open: nothing comes behind. It reports whether there is room.
-func fill(scores []float64, lo, hi float64, front, open bool) bool {
+// spreadScores sets scores to rising numbers strictly between lo and hi. front means
+// that nothing comes before them, open that nothing comes behind. It reports whether
+// there is room.
+func spreadScores(scores []float64, lo, hi float64, front, open bool) bool {
 	m := float64(len(scores))
 	switch {
 	case front && open:

@@ -1,12 +1,14 @@
 package sampler
 
 import (
+	"encoding/json"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/labelstudio"
 )
 
 // What annotators see of the next tasks is what the model believes now, even
@@ -38,7 +40,7 @@ func TestTheHeadSuggestsWhatTheModelBelievesNow(t *testing.T) {
 		}
 		for _, r := range b.ls.rows {
 			if head[r.task] {
-				assert.JSONEq(t, knowing, string(r.pred.Result))
+				assert.JSONEq(t, knowing, r.result())
 			}
 		}
 
@@ -49,22 +51,13 @@ func TestTheHeadSuggestsWhatTheModelBelievesNow(t *testing.T) {
 	})
 }
 
-func TestSuggestionIgnoresHowSureItIs(t *testing.T) {
-	one := suggestion([]byte(`[{"id":"a","value":{"choices":["x"]},"score":0.2}]`))
-	assert.Equal(t, one, suggestion([]byte(`[{"score":0.3,"value":{"choices":["x"]},"id":"b"}]`)))
-	assert.NotEqual(t, one, suggestion([]byte(`[{"id":"a","value":{"choices":["y"]},"score":0.2}]`)))
-	assert.Equal(t, suggestion(nil), suggestion([]byte(` [] `)))
-	assert.Equal(t, suggestion(nil), suggestion([]byte(`null`)))
-	assert.NotEmpty(t, suggestion([]byte(`{`)))
-}
-
 // What an earlier run wrote is not known, and may be from before any label.
 func TestAfterAStartTheHeadIsWrittenAnew(t *testing.T) {
 	const knowing = `[{"id":"a","from_name":"c","value":{"choices":["x"]},"score":0.9}]`
 	run(t, 20, nil, func(b *bench) {
 		b.ls.live = "hone-1"
 		for id := event.TaskID(1); id <= 20; id++ {
-			b.ls.put(id, Prediction{ModelVersion: "hone-1", Score: 0.008 + float64(id)*1e-6, Result: []byte(`[]`)})
+			b.ls.put(id, labelstudio.PredictionWrite{ModelVersion: "hone-1", Score: 0.008 + float64(id)*1e-6, Result: json.RawMessage(`[]`)})
 		}
 		b.brain.is(func() { b.brain.opinion = knowing })
 		b.s.Refresh(project)
@@ -72,7 +65,7 @@ func TestAfterAStartTheHeadIsWrittenAnew(t *testing.T) {
 		b.inStep()
 		said := map[event.TaskID]string{}
 		for _, r := range b.ls.rows {
-			said[r.task] = string(r.pred.Result)
+			said[r.task] = r.result()
 		}
 		for _, id := range b.served()[:5] {
 			assert.JSONEq(t, knowing, said[id], "task %d", id)
