@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hone-ml/hone/internal/app"
 	"github.com/hone-ml/hone/internal/bench"
 	"github.com/hone-ml/hone/internal/simulate"
 	"github.com/hone-ml/hone/learner/feature/encoders"
@@ -80,7 +81,7 @@ func (c *cli) bench(b benching) error {
 	if b.encoder == "" {
 		b.encoder = cfg.Learner.Encoder
 	}
-	enc, err := encoderOf(cfg.Learner, b.encoder)
+	enc, err := app.OpenEncoder(cfg.Learner, b.encoder)
 	if err != nil {
 		return err
 	}

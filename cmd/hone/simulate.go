@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hone-ml/hone/internal/app"
 	"github.com/hone-ml/hone/internal/simulate"
 	"github.com/hone-ml/hone/learner/feature"
 	"github.com/hone-ml/hone/learner/feature/encoders"
@@ -89,7 +90,7 @@ func (c *cli) simulate(s simulation) error {
 	if s.encoder == "" {
 		s.encoder = cfg.Learner.Encoder
 	}
-	enc, err := encoderOf(cfg.Learner, s.encoder)
+	enc, err := app.OpenEncoder(cfg.Learner, s.encoder)
 	if err != nil {
 		return err
 	}
