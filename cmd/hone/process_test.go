@@ -19,6 +19,7 @@ import (
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/app/apptest"
+	"github.com/hone-ml/hone/internal/app/core"
 	"github.com/hone-ml/hone/internal/newslike"
 	"github.com/hone-ml/hone/labelstudio/lstest"
 	"github.com/hone-ml/hone/learner"
@@ -100,17 +101,12 @@ func (p *process) retrain(b *testing.B) time.Duration {
 	return time.Since(began)
 }
 
-// noLog is the state without what follows for the sampler.
-type noLog struct{ *state.Store }
-
-func (s noLog) Commit(ctx context.Context, c event.Commit) error { return s.Store.Commit(ctx, c) }
-
 // fillState makes a database of a project with n annotated tasks.
 func fillState(b *testing.B, dir string, n int) {
 	b.Helper()
 	store, err := state.Open(dir, state.Options{})
 	require.NoError(b, err)
-	l, err := learner.New(noLog{store}, learner.Options{Encoder: feature.NewHashedWords(), Budget: time.Microsecond})
+	l, err := learner.New(core.WithoutLog(store), learner.Options{Encoder: feature.NewHashedWords(), Budget: time.Microsecond})
 	require.NoError(b, err)
 	config := "<View><Text name='t' value='$text'/><Choices name='topic' toName='t'>"
 	for _, topic := range []string{"A", "B", "C", "D"} {
@@ -127,7 +123,7 @@ func fillState(b *testing.B, dir string, n int) {
 		id := event.TaskID(i + 1)
 		c.Tasks = append(c.Tasks, event.Task{ID: id, Data: data, UpdatedAt: now})
 		c.Annotations = append(c.Annotations, event.Annotation{ID: event.AnnotationID(id), Task: id, UpdatedAt: now, Result: result})
-		if len(c.Tasks) == 256 || i == n-1 {
+		if len(c.Tasks) == core.LearnBatch || i == n-1 {
 			require.NoError(b, l.Apply(context.Background(), []event.Event{c}, event.Cursor{Topic: event.Changes, Group: "learner"}))
 			c = &event.Changed{Project: 1, LabelConfig: config, At: now}
 		}

@@ -12,8 +12,8 @@ import (
 
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/internal/app"
 	"github.com/hone-ml/hone/internal/app/apptest"
+	"github.com/hone-ml/hone/internal/app/core"
 )
 
 // contents are the annotations of a project by id, as one text each.
@@ -42,7 +42,7 @@ func (i *instance) forge(body string) {
 	apptest.Until(i.t, "it is learned", func() bool {
 		heard, err := i.EventLog.Last(string(event.Changes))
 		require.NoError(i.t, err)
-		applied, err := i.Pipeline.Handled(app.LearnerGroup, event.Changes, 1)
+		applied, err := i.Pipeline.Handled(core.LearnerGroup, event.Changes, 1)
 		require.NoError(i.t, err)
 		return heard == applied
 	})

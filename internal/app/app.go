@@ -19,6 +19,7 @@ import (
 	"github.com/hone-ml/hone/config"
 	"github.com/hone-ml/hone/connect"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/app/core"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/learner"
 	"github.com/hone-ml/hone/pipeline"
@@ -28,9 +29,6 @@ import (
 	"github.com/hone-ml/hone/state"
 	"github.com/hone-ml/hone/webhook"
 )
-
-// learnBatch is how many changes the learner takes in one transaction.
-const learnBatch = 256
 
 // App is a whole hone. New builds it from its parts, Run runs it once. The exported
 // parts are written by New alone, and each says itself how it may be used at once.
@@ -42,9 +40,7 @@ type App struct {
 
 	Registry   *prometheus.Registry
 	Store      *state.Store
-	EventLog   *boltlog.Log
-	Pipeline   *pipeline.Pipeline
-	Learner    *learner.Learner
+	*core.Core // event log, pipeline and learner
 	Sampler    *sampler.Sampler
 	Reconciler *reconcile.Reconciler
 	Connection *connect.Link
@@ -103,7 +99,7 @@ func New(ctx context.Context, cfg config.Config, o Options) (_ *App, err error) 
 	if err = a.wireKeys(); err != nil {
 		return nil, err
 	}
-	if err = a.wireLearner(); err != nil {
+	if err = a.wireCore(); err != nil {
 		return nil, err
 	}
 	if err = a.wireLabelStudio(ctx); err != nil {
@@ -119,30 +115,25 @@ func New(ctx context.Context, cfg config.Config, o Options) (_ *App, err error) 
 	if o.Seams.Changes != nil {
 		changes = o.Seams.Changes(changes)
 	}
-	a.Pipeline.HandleLanes(LearnerGroup, event.Changes, learnBatch, a.lanes(), changes)
-	a.Pipeline.Handle("sampler", event.Snapshots, learnBatch, a.Sampler.Learned)
-	a.Pipeline.Handle("reconcile", event.Reconciles, learnBatch, a.Reconciler.Handle)
+	a.Pipeline.HandleLanes(core.LearnerGroup, event.Changes, core.LearnBatch, a.lanes(), changes)
+	a.Pipeline.Handle("sampler", event.Snapshots, core.LearnBatch, a.Sampler.Learned)
+	a.Pipeline.Handle("reconcile", event.Reconciles, core.LearnBatch, a.Reconciler.Handle)
 	return a, nil
 }
 
-func (a *App) wireLearner() (err error) {
-	if a.EventLog, err = boltlog.New(a.Store.DB(), boltlog.Options{Logger: pipeline.NewLogger(a.part("boltlog")), BeforeAppend: a.seams.Append}); err != nil {
-		return err
-	}
-	if a.Pipeline, err = pipeline.New(a.EventLog, pipeline.Options{Logger: a.part("pipeline"), Registerer: a.Registry, CloseTimeout: a.cfg.ShutdownTimeout}); err != nil {
-		return err
-	}
+func (a *App) wireCore() (err error) {
 	enc, err := OpenEncoder(a.cfg.Learner, a.cfg.Learner.Encoder)
 	if err != nil {
 		return err
 	}
-	var store learner.Store = txStore{a.Store, a.Pipeline, a.EventLog}
-	if a.seams.Store != nil {
-		store = a.seams.Store(store)
-	}
-	a.Learner, err = learner.New(store, learner.Options{
-		Encoder: enc.Fast, Slow: enc.Slow, Vectors: a.Store, Tasks: a.Store, Next: a.queued, SlowCores: a.cfg.Learner.EncodeWorkers,
-		Budget: a.cfg.Learner.Budget, Steps: a.seams.Steps, Logger: a.part("learner"), Registerer: a.Registry,
+	a.Core, err = core.New(a.Store, core.Options{
+		Log:      boltlog.Options{Logger: pipeline.NewLogger(a.part("boltlog")), BeforeAppend: a.seams.Append},
+		Pipeline: pipeline.Options{Logger: a.part("pipeline"), Registerer: a.Registry, CloseTimeout: a.cfg.ShutdownTimeout},
+		Learner: learner.Options{
+			Encoder: enc.Fast, Slow: enc.Slow, Next: a.queued, SlowCores: a.cfg.Learner.EncodeWorkers,
+			Budget: a.cfg.Learner.Budget, Steps: a.seams.Steps, Logger: a.part("learner"), Registerer: a.Registry,
+		},
+		Store: a.seams.Store,
 	})
 	return err
 }

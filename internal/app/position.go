@@ -4,21 +4,11 @@ import (
 	"time"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/app/core"
 	"github.com/hone-ml/hone/pipeline"
 	"github.com/hone-ml/hone/pipeline/boltlog"
 	"github.com/hone-ml/hone/reconcile"
 )
-
-// reconcileFor is what Label Studio has to be asked because of a batch, nil for nothing.
-func reconcileFor(p event.ProjectCommit) *event.ReconcileDue {
-	if p.Delta == nil || !p.Delta.Doubts.Project && len(p.Delta.Doubts.Tasks) == 0 {
-		return nil
-	}
-	return &event.ReconcileDue{
-		Project: p.Project, At: time.Now(), Reason: "only Label Studio can tell",
-		Tasks: p.Delta.Doubts.Tasks, Changed: p.Delta.Doubts.Project,
-	}
-}
 
 // position is where hone stands in the log of changes.
 type position struct {
@@ -30,7 +20,7 @@ var _ reconcile.Log = position{}
 
 func (p position) Heard() (uint64, error) { return p.log.Last(string(event.Changes)) }
 func (p position) Applied(id event.ProjectID) (uint64, error) {
-	return p.pipe.Handled(LearnerGroup, event.Changes, id)
+	return p.pipe.Handled(core.LearnerGroup, event.Changes, id)
 }
 
 // lanes says how the learner follows the changes, project by project.
@@ -42,6 +32,3 @@ func (a *App) lanes() pipeline.Lanes {
 		},
 	}
 }
-
-// LearnerGroup is the consumer group that applies changes.
-const LearnerGroup = "learner"

@@ -8,6 +8,7 @@ import (
 
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/app/core"
 	"github.com/hone-ml/hone/state"
 	"github.com/hone-ml/hone/webhook"
 )
@@ -61,7 +62,7 @@ func (a *App) problems() []string {
 func (a apiProjects) Get(ctx context.Context, id event.ProjectID) (api.Project, error) {
 	out := api.Project{ID: id, Heads: []api.Head{}, Problems: a.problems()}
 	a.addReconcile(&out)
-	lane, err := a.Pipeline.Lane(LearnerGroup, event.Changes, id)
+	lane, err := a.Pipeline.Lane(core.LearnerGroup, event.Changes, id)
 	if err != nil {
 		return out, err
 	}

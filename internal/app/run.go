@@ -131,14 +131,11 @@ func (a *App) Close() error {
 		defer cancel()
 		_ = a.Webhook.Close(limit) // run has said what went wrong, or nothing was received
 	}
-	if a.Learner != nil {
-		errs = append(errs, a.Learner.Close())
+	if a.Core != nil {
+		errs = append(errs, a.Core.Close())
 	}
 	if a.Connection != nil {
 		a.Connection.Close()
-	}
-	if a.EventLog != nil {
-		errs = append(errs, a.EventLog.Close())
 	}
 	if a.Store != nil {
 		errs = append(errs, a.Store.Close())

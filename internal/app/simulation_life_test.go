@@ -17,6 +17,7 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/app"
 	"github.com/hone-ml/hone/internal/app/apptest"
+	"github.com/hone-ml/hone/internal/app/core"
 	"github.com/hone-ml/hone/pipeline"
 )
 
@@ -53,7 +54,7 @@ func (w *world) begin(dir string) {
 	w.must(err)
 	a.Store.DB().NoSync, a.Store.DB().NoGrowSync = true, true // a kill is simulated, by a copy
 	r.app = a
-	base, beyond, err := a.EventLog.Lanes(string(event.Changes), app.LearnerGroup)
+	base, beyond, err := a.EventLog.Lanes(string(event.Changes), core.LearnerGroup)
 	w.must(err)
 	w.disk.begins(base, beyond)
 	ctx, cancel := context.WithCancel(context.Background())

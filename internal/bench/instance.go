@@ -17,25 +17,22 @@ import (
 
 	"github.com/hone-ml/hone/access"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/app/core"
 	"github.com/hone-ml/hone/learner"
-	"github.com/hone-ml/hone/pipeline"
-	"github.com/hone-ml/hone/pipeline/boltlog"
 	"github.com/hone-ml/hone/state"
 	"github.com/hone-ml/hone/webhook"
 )
 
-const (
-	project = event.ProjectID(1)
-	// readAhead is how many changes serve lets the learner take at a time.
-	readAhead = 256
-)
+const project = event.ProjectID(1)
 
-// house is a hone without Label Studio: database, log, learner and receiver.
-type house struct {
-	*work
+// instance is a hone without Label Studio: core, database and receiver. It is no whole
+// internal/app: a sampler that ranks after each batch, a reconciler and a clock's events
+// would be measured with what is to be measured alone.
+type instance struct {
+	*dataset
 	store   *state.Store
 	disk    atomic.Int64
-	log     *boltlog.Log
+	core    *core.Core
 	learner *learner.Learner
 	hook    *webhook.Server
 	server  *http.Server
@@ -46,22 +43,19 @@ type house struct {
 	round  int // of the annotations made last
 }
 
-// store is the real state. The log's cursor and what follows for the sampler are
-// left out: webhooks are measured apart from learning.
-type store struct {
-	*state.Store
-	disk *atomic.Int64 // nanoseconds that commits took
+// timedStore adds up the time that commits take.
+type timedStore struct {
+	learner.Store
+	disk *atomic.Int64 // nanoseconds
 }
 
-var _ learner.Store = store{}
-
-func (s store) Commit(ctx context.Context, c event.Commit) error {
+func (s timedStore) Commit(ctx context.Context, c event.Commit) error {
 	defer func(began time.Time) { s.disk.Add(int64(time.Since(began))) }(time.Now())
 	return s.Store.Commit(ctx, c)
 }
 
-func (w *work) open(ctx context.Context, dir string) (_ *house, err error) {
-	h := &house{work: w}
+func (w *dataset) open(ctx context.Context, dir string) (_ *instance, err error) {
+	h := &instance{dataset: w}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, h.close())
@@ -70,16 +64,16 @@ func (w *work) open(ctx context.Context, dir string) (_ *house, err error) {
 	if h.store, err = state.Open(dir, state.Options{}); err != nil {
 		return nil, err
 	}
-	if h.log, err = boltlog.New(h.store.DB(), boltlog.Options{}); err != nil {
-		return nil, err
-	}
-	pipe, err := pipeline.New(h.log, pipeline.Options{})
+	h.core, err = core.New(h.store, core.Options{
+		Learner: learner.Options{Encoder: w.Encoder, Budget: w.Budget},
+		// The log's cursor and what follows for the sampler are left out of commits:
+		// webhooks are measured apart from learning.
+		Store: func(learner.Store) learner.Store { return timedStore{core.WithoutLog(h.store), &h.disk} },
+	})
 	if err != nil {
 		return nil, err
 	}
-	if h.learner, err = learner.New(store{h.store, &h.disk}, learner.Options{Encoder: w.Encoder, Budget: w.Budget}); err != nil {
-		return nil, err
-	}
+	h.learner = h.core.Learner
 	quiet := logrus.New()
 	quiet.SetOutput(io.Discard)
 	var lc net.ListenConfig
@@ -94,7 +88,7 @@ func (w *work) open(ctx context.Context, dir string) (_ *house, err error) {
 		return nil, errors.Join(err, listener.Close())
 	}
 	h.hook, err = webhook.New(webhook.Options{
-		Publisher: pipe, Predictor: h.learner, Projects: h, Adopter: h, Logger: logrus.NewEntry(quiet),
+		Publisher: h.core.Pipeline, Predictor: h.learner, Projects: h, Adopter: h, Logger: logrus.NewEntry(quiet),
 		Gate: access.NewGate(keys, access.GateOptions{Addr: listener.Addr()}),
 	})
 	if err != nil {
@@ -109,7 +103,7 @@ func (w *work) open(ctx context.Context, dir string) (_ *house, err error) {
 	return h, nil
 }
 
-func (h *house) close() error {
+func (h *instance) close() error {
 	var errs []error
 	if h.server != nil {
 		errs = append(errs, h.server.Close())
@@ -122,11 +116,8 @@ func (h *house) close() error {
 		defer cancel()
 		errs = append(errs, h.hook.Close(ctx))
 	}
-	if h.learner != nil {
-		errs = append(errs, h.learner.Close())
-	}
-	if h.log != nil {
-		errs = append(errs, h.log.Close())
+	if h.core != nil {
+		errs = append(errs, h.core.Close())
 	}
 	if h.store != nil {
 		errs = append(errs, h.store.Close())
@@ -135,23 +126,23 @@ func (h *house) close() error {
 }
 
 // Projects implements webhook.Projects.
-func (h *house) Projects() []event.ProjectID { return h.learner.Projects() }
+func (h *instance) Projects() []event.ProjectID { return h.learner.Projects() }
 
 // Versions implements webhook.Projects.
-func (h *house) Versions(p event.ProjectID) []string { return []string{h.learner.Version(p)} }
+func (h *instance) Versions(p event.ProjectID) []string { return []string{h.learner.Version(p)} }
 
 // Setup implements webhook.Adopter.
-func (h *house) Setup(context.Context, webhook.SetupInfo) (string, error) { return "", nil }
+func (h *instance) Setup(context.Context, webhook.SetupInfo) (string, error) { return "", nil }
 
 // tell brings changes to the learner as the log does.
-func (h *house) tell(ctx context.Context, changes ...event.Event) error {
+func (h *instance) tell(ctx context.Context, changes ...event.Event) error {
 	h.offset += uint64(len(changes))
-	return h.learner.Apply(ctx, changes, event.Cursor{Topic: event.Changes, Group: "learner", Offset: h.offset})
+	return h.learner.Apply(ctx, changes, event.Cursor{Topic: event.Changes, Group: core.LearnerGroup, Offset: h.offset})
 }
 
 // data are a task's data; the round is in it, so that no encoding is known from an
 // earlier one.
-func (w *work) data(i, round int) []byte {
+func (w *dataset) data(i, round int) []byte {
 	d := w.items[i].Task.Data
 	if round == 0 {
 		return d
@@ -161,11 +152,11 @@ func (w *work) data(i, round int) []byte {
 }
 
 // apply has all of the data learned and waits until the model rests.
-func (h *house) apply(ctx context.Context) error {
+func (h *instance) apply(ctx context.Context) error {
 	began := time.Now()
-	for from := 0; from < len(h.items); from += readAhead {
+	for from := 0; from < len(h.items); from += core.LearnBatch {
 		var batch []event.Event
-		for i := from; i < min(from+readAhead, len(h.items)); i++ {
+		for i := from; i < min(from+core.LearnBatch, len(h.items)); i++ {
 			batch = append(batch, h.annotation(i, 0, began))
 		}
 		if err := h.tell(ctx, batch...); err != nil {
@@ -187,10 +178,10 @@ const pause = 20 * time.Millisecond
 
 // learnOne has one more annotation learned at a time. The walk to the optimum goes
 // on in the background between them, as it does between a person's.
-func (h *house) learnOne(ctx context.Context) error {
+func (h *instance) learnOne(ctx context.Context) error {
 	h.round++
 	var learned, durable []time.Duration
-	for i := range h.Ones {
+	for i := range h.Singles {
 		c := h.annotation(i%len(h.items), h.round+i/len(h.items), time.Now())
 		select {
 		case <-ctx.Done():
@@ -205,7 +196,7 @@ func (h *house) learnOne(ctx context.Context) error {
 		durable = append(durable, took)
 		learned = append(learned, max(0, took-time.Duration(h.disk.Load()-disk)))
 	}
-	h.round += h.Ones / len(h.items)
+	h.round += h.Singles / len(h.items)
 	slices.Sort(learned)
 	slices.Sort(durable)
 	h.result.LearnOneP50Ms, h.result.LearnOneP99Ms = ms(learned[len(learned)/2]), ms(learned[len(learned)*99/100])
@@ -216,8 +207,8 @@ func (h *house) learnOne(ctx context.Context) error {
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // predict asks for the probabilities of tasks as the sampler does.
-func (h *house) predict(ctx context.Context) (err error) {
-	tasks := make([]event.Task, together)
+func (h *instance) predict(ctx context.Context) (err error) {
+	tasks := make([]event.Task, unitsPerClockRead)
 	i := 0
 	h.result.PredictPerS, h.result.PredictPerCPUS, err = h.rate(ctx, func() {
 		for t := range tasks {

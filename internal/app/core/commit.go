@@ -1,8 +1,9 @@
-package app
+package core
 
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -24,10 +25,10 @@ type txStore struct {
 
 var _ learner.Store = txStore{}
 
-func (l txStore) Commit(ctx context.Context, c event.Commit) error {
+func (s txStore) Commit(ctx context.Context, c event.Commit) error {
 	if fault.On(fault.CursorAlone) && c.Cursor != nil {
 		cur := *c.Cursor
-		if err := l.DB().Update(func(tx *bbolt.Tx) error { return l.log.AdvanceTx(tx, cur) }); err != nil {
+		if err := s.DB().Update(func(tx *bbolt.Tx) error { return s.log.AdvanceTx(tx, cur) }); err != nil {
 			return err
 		}
 	}
@@ -40,11 +41,11 @@ func (l txStore) Commit(ctx context.Context, c event.Commit) error {
 			events = append(events, e)
 		}
 	}
-	write, err := l.Prepare(c)
+	write, err := s.Prepare(c)
 	if err != nil {
 		return err
 	}
-	alongside, err := l.pipe.InTx(c.Cursor, events...)
+	alongside, err := s.pipe.InTx(c.Cursor, events...)
 	if err != nil {
 		return err
 	}
@@ -53,7 +54,7 @@ func (l txStore) Commit(ctx context.Context, c event.Commit) error {
 	}
 	// Lanes, and webhooks, share a transaction where they come at the same time; what is
 	// refused is taken out of it.
-	err = l.log.Update(func(tx *bbolt.Tx) error {
+	err = s.log.Update(func(tx *bbolt.Tx) error {
 		if err := write(tx); err != nil {
 			return err
 		}
@@ -64,3 +65,28 @@ func (l txStore) Commit(ctx context.Context, c event.Commit) error {
 	}
 	return nil
 }
+
+// reconcileFor is what Label Studio has to be asked because of a batch, nil for nothing.
+func reconcileFor(p event.ProjectCommit) *event.ReconcileDue {
+	if p.Delta == nil || !p.Delta.Doubts.Project && len(p.Delta.Doubts.Tasks) == 0 {
+		return nil
+	}
+	return &event.ReconcileDue{
+		Project: p.Project, At: time.Now(), Reason: "only Label Studio can tell",
+		Tasks: p.Delta.Doubts.Tasks, Changed: p.Delta.Doubts.Project,
+	}
+}
+
+// stateStore is the learner's store without a log: a commit leaves out the log's
+// cursor and what follows from a batch.
+type stateStore struct{ *state.Store }
+
+var _ learner.Store = stateStore{}
+
+func (s stateStore) Commit(ctx context.Context, c event.Commit) error {
+	return s.Store.Commit(ctx, c)
+}
+
+// WithoutLog makes a database the store of a learner that is told its changes by a
+// caller and not by the log. The cursors it is told are not kept.
+func WithoutLog(s *state.Store) learner.Store { return stateStore{s} }
