@@ -102,7 +102,7 @@ func (c *cli) onProject(cmd *cobra.Command, run func(ctx context.Context, cl *ap
 		if err != nil {
 			return err
 		}
-		id, err := c.theProject(cl, *project)
+		id, err := c.resolveProject(cl, *project)
 		if err != nil {
 			return err
 		}
@@ -110,8 +110,8 @@ func (c *cli) onProject(cmd *cobra.Command, run func(ctx context.Context, cl *ap
 	}
 }
 
-// theProject resolves --project: 0 means the only one there is.
-func (c *cli) theProject(cl *api.Client, id int64) (event.ProjectID, error) {
+// resolveProject resolves --project: 0 means the only one there is.
+func (c *cli) resolveProject(cl *api.Client, id int64) (event.ProjectID, error) {
 	if id > 0 {
 		return event.ProjectID(id), nil
 	}

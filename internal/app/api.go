@@ -8,27 +8,39 @@ import (
 	"time"
 
 	"github.com/hone-ml/hone/api"
+	"github.com/hone-ml/hone/connect"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/learner"
 	"github.com/hone-ml/hone/pipeline"
 	"github.com/hone-ml/hone/pipeline/boltlog"
+	"github.com/hone-ml/hone/sampler"
 )
 
 // connector lets the API register hone and look for faults.
-type connector struct{ *App }
+type connector struct {
+	pipeline   *pipeline.Pipeline
+	learner    *learner.Learner
+	sampler    *sampler.Sampler
+	connection *connect.Link
+}
 
 var _ api.Connector = connector{}
 
 func (c connector) Connect(ctx context.Context, id event.ProjectID, url string) (api.Report, error) {
-	rep, err := c.Connection.Connect(ctx, id, url)
+	rep, err := c.connection.Connect(ctx, id, url)
 	if err != nil {
 		return rep, err
 	}
-	c.Sampler.Refresh(id)
-	if err := c.Pipeline.Publish(ctx, &event.ReconcileDue{Project: id, At: time.Now(), Reason: "connect"}); err != nil {
+	c.sampler.Refresh(id)
+	if err := c.pipeline.Publish(ctx, &event.ReconcileDue{Project: id, At: time.Now(), Reason: "connect"}); err != nil {
 		return rep, err
 	}
 	c.awaitProject(ctx, id)
 	return rep, nil
+}
+
+func (c connector) Doctor(ctx context.Context, id event.ProjectID) (api.Report, error) {
+	return c.connection.Doctor(ctx, id)
 }
 
 // awaitProjectTime bounds the wait for a newly connected project to be known.
@@ -36,22 +48,18 @@ const awaitProjectTime = 5 * time.Second
 
 // awaitProject waits until what /setup said of a project has gone through the log, so
 // that the command after `hone connect` finds it.
-func (a *App) awaitProject(ctx context.Context, id event.ProjectID) {
+func (c connector) awaitProject(ctx context.Context, id event.ProjectID) {
 	ctx, cancel := context.WithTimeout(ctx, awaitProjectTime)
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for !slices.Contains(a.Learner.Projects(), id) {
+	for !slices.Contains(c.learner.Projects(), id) {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
 	}
-}
-
-func (c connector) Doctor(ctx context.Context, id event.ProjectID) (api.Report, error) {
-	return c.Connection.Doctor(ctx, id)
 }
 
 // publisher says of a full disk that it is not the caller's fault, nor a bug.

@@ -129,7 +129,7 @@ func (a *App) wireHTTP() (err error) {
 		return fmt.Errorf("trusted_proxies: %w", err)
 	}
 	a.Webhook, err = webhook.New(webhook.Options{
-		Publisher: a.Pipeline, Predictor: a.Learner, Projects: projects{a}, Adopter: registrar{a},
+		Publisher: a.Pipeline, Predictor: a.Learner, Projects: projects{a.Learner}, Adopter: registrar{a.Store, a.Pipeline, a.Learner, a.Connection, a.log},
 		Gate: a.gate(a.ports[0]), Identity: a.Keys.Identity(), TrustedProxies: proxies, Unregistered: a.Connection.Unregistered,
 		MaxWebhookBytes: int64(a.cfg.Webhook.MaxBody), MaxPredictBytes: int64(a.cfg.Webhook.MaxPredictBody), StoreTimeout: a.cfg.Webhook.StoreTimeout,
 		OnPredict: a.Sampler.OnPredictRequest,
@@ -139,8 +139,8 @@ func (a *App) wireHTTP() (err error) {
 		return err
 	}
 	own := &api.Server{
-		Projects: apiProjects{a}, Publisher: publisher{a.Pipeline}, DeadLetters: deadLetters{a.Pipeline}, Connector: connector{a}, Backup: a.Store,
-		Secrets: secrets{a}, Metrics: promhttp.HandlerFor(a.Registry, promhttp.HandlerOpts{}), Ready: a.readiness,
+		Projects: apiProjects{a}, Publisher: publisher{a.Pipeline}, DeadLetters: deadLetters{a.Pipeline}, Connector: connector{a.Pipeline, a.Learner, a.Sampler, a.Connection}, Backup: a.Store,
+		Secrets: secrets{a.Keys, a.Connection, a.log}, Metrics: promhttp.HandlerFor(a.Registry, promhttp.HandlerOpts{}), Ready: a.readiness,
 	}
 	a.Engines = append(a.Engines, a.Webhook.Engine())
 	if len(a.ports) > 1 {

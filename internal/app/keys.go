@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sirupsen/logrus"
+
 	"github.com/hone-ml/hone/access"
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/config"
@@ -104,26 +106,30 @@ func (a *App) upgrade(ctx context.Context) error {
 }
 
 // secrets lets the API replace the secret.
-type secrets struct{ *App }
+type secrets struct {
+	keys       *access.Keys
+	connection *connect.Link
+	log        *logrus.Entry
+}
 
 var _ api.Secrets = secrets{}
 
 func (s secrets) Rotate() error {
-	if err := s.Keys.Rotate(); err != nil {
+	if err := s.keys.Rotate(); err != nil {
 		if errors.Is(err, access.ErrConfigured) {
 			return withStatus{err, http.StatusConflict}
 		}
 		return err
 	}
-	logging.Redact(s.log.Logger, s.Keys.All()...)
+	logging.Redact(s.log.Logger, s.keys.All()...)
 	s.log.Info("the secret was replaced; the old one counts until every registration carries the new one")
-	s.Connection.Renew()
+	s.connection.Renew()
 	return nil
 }
 
 func (s secrets) Rotation() api.Rotation {
-	out := api.Rotation{Rotating: s.Keys.Rotating(), Projects: []api.Registration{}}
-	for _, r := range s.Connection.Registrations() {
+	out := api.Rotation{Rotating: s.keys.Rotating(), Projects: []api.Registration{}}
+	for _, r := range s.connection.Registrations() {
 		out.Projects = append(out.Projects, api.Registration{Project: r.Project, Carries: r.Carries, Problem: r.Problem})
 	}
 	return out

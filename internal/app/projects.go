@@ -9,12 +9,16 @@ import (
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/app/core"
+	"github.com/hone-ml/hone/learner"
 	"github.com/hone-ml/hone/state"
 	"github.com/hone-ml/hone/webhook"
 )
 
-// projects gathers what the rooms know of a project into one answer.
-type projects struct{ *App }
+// projects are what the ML-backend protocol asks of them, from memory.
+type projects struct{ learner *learner.Learner }
+
+// apiProjects gathers what all parts know of a project into one answer.
+type apiProjects struct{ *App }
 
 var (
 	_ api.Projects     = apiProjects{}
@@ -22,12 +26,12 @@ var (
 )
 
 // Projects are the ids of the connected projects, from memory.
-func (p projects) Projects() []event.ProjectID { return p.Learner.Projects() }
+func (p projects) Projects() []event.ProjectID { return p.learner.Projects() }
 
 // Versions are the names of a project's versions, oldest first, from memory.
 func (p projects) Versions(id event.ProjectID) []string {
 	var names []string
-	for _, v := range p.Learner.Versions(id) {
+	for _, v := range p.learner.Versions(id) {
 		names = append(names, v.Name)
 	}
 	return names
@@ -203,13 +207,25 @@ func (a apiProjects) Versions(ctx context.Context, id event.ProjectID) ([]api.Ve
 	return out, nil
 }
 
-// apiProjects is the app as the API sees it.
-type apiProjects struct{ *App }
-
 // timePtr is nil for the zero time, which JSON has no word for.
 func timePtr(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
 	}
 	return &t
+}
+
+// known are the projects hone has heard of and Label Studio still has.
+func (a *App) known(ctx context.Context) ([]event.ProjectID, error) {
+	metas, err := a.Store.Projects(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var ids []event.ProjectID
+	for _, m := range metas {
+		if !m.Gone {
+			ids = append(ids, m.Project)
+		}
+	}
+	return ids, nil
 }

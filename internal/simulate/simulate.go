@@ -131,7 +131,7 @@ func Run(ctx context.Context, d *Data, o Options) (Result, error) {
 	}
 	var mu sync.Mutex
 	done, all := 0, len(res.Curves)*points[len(points)-1]
-	gave := func(n int) {
+	onLabels := func(n int) {
 		mu.Lock()
 		defer mu.Unlock()
 		if done += n; o.Progress != nil {
@@ -146,7 +146,7 @@ func Run(ctx context.Context, d *Data, o Options) (Result, error) {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if err := d.curve(ctx, o, points, c, gave); err != nil {
+			if err := d.curve(ctx, o, points, c, onLabels); err != nil {
 				return fmt.Errorf("strategy %s, seed %d: %w", c.Strategy, c.Seed, err)
 			}
 			return nil

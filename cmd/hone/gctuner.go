@@ -22,20 +22,21 @@ const (
 // saveMemory is for commands that hold examples for long. Who sets GOGC knows better.
 func saveMemory() {
 	if os.Getenv("GOGC") == "" {
-		tuning.Do(func() { (&tuner{percent: mostGrowth}).await() })
+		tuning.Do(func() { (&tuner{percent: mostGrowth}).onGC() })
 	}
 }
 
 var tuning sync.Once
 
-// tuner hears of every collection's end by the finalizer of something that nobody
-// holds.
+// tuner adjusts the collector after every collection. It learns of the end of one by
+// the finalizer of an object that nobody holds.
 type tuner struct{ percent int }
 
-func (t *tuner) await() {
+// onGC has tune called after the next collection, and after each one that follows.
+func (t *tuner) onGC() {
 	runtime.SetFinalizer(&struct{ t *tuner }{t}, func(*struct{ t *tuner }) {
 		t.tune()
-		t.await()
+		t.onGC()
 	})
 }
 
