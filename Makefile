@@ -70,7 +70,7 @@ fuzz: ## each fuzz target for FUZZTIME (3s)
 # Nothing is simulated twice by chance: the seeds are those from SEED on.
 .PHONY: simulate
 simulate: ## a whole hone and all that may happen to it, for SIMTIME (5m) from SEED (1) on; KINDS=all
-	CGO_ENABLED=0 go test -count 1 -timeout 0 -run '^TestSimulation' ./cmd/hone -simtime $(SIMTIME) -first $(SEED) -kinds '$(KINDS)' -v
+	CGO_ENABLED=0 go test -count 1 -timeout 0 -run '^TestSimulation' ./internal/app -simtime $(SIMTIME) -first $(SEED) -kinds '$(KINDS)' -v
 
 .PHONY: soak
 soak: ## simulate for SIMTIME=8h from SEED on; by default for an hour, from today's date on
@@ -78,7 +78,7 @@ soak: ## simulate for SIMTIME=8h from SEED on; by default for an hour, from toda
 
 .PHONY: simulate-faults
 simulate-faults: ## whether the simulation finds the faults that are there on purpose (build tag faults)
-	CGO_ENABLED=0 go test -count 1 -timeout 20m -tags faults -run TestSimulationFinds ./cmd/hone -v
+	CGO_ENABLED=0 go test -count 1 -timeout 20m -tags faults -run TestSimulationFinds ./internal/app -v
 
 .PHONY: test-e2e
 test-e2e: ## against a real Label Studio, started and stopped here; E2E_RUN=TestLoop

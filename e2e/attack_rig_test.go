@@ -127,7 +127,7 @@ type route struct {
 	public       bool
 }
 
-// routes are all of hone's; a test in cmd/hone keeps the list complete.
+// routes are all of hone's; a test in internal/app keeps the list complete.
 func routes(t testing.TB) (all []route) {
 	t.Helper()
 	b, err := os.ReadFile("testdata/routes.txt")

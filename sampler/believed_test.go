@@ -10,12 +10,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/labelstudio"
 )
 
 // believed is what a fake Label Studio held at one moment.
 type believed struct {
-	rows map[PredictionID]fakeRow
-	next PredictionID
+	rows map[labelstudio.PredictionID]fakeRow
+	next labelstudio.PredictionID
 	live string
 }
 
@@ -38,7 +39,7 @@ func (f *fakeLS) change(do func()) {
 }
 
 // rowOf is the id of a task's row.
-func (f *fakeLS) rowOf(t event.TaskID) (id PredictionID) {
+func (f *fakeLS) rowOf(t event.TaskID) (id labelstudio.PredictionID) {
 	f.change(func() {
 		for i, r := range f.rows {
 			if r.task == t {
@@ -48,6 +49,9 @@ func (f *fakeLS) rowOf(t event.TaskID) (id PredictionID) {
 	})
 	return id
 }
+
+// ceiling is above the scores of queued predictions.
+const ceiling = 0.01
 
 // once requires that no task that may be asked about has two places.
 func (b *bench) once() {
@@ -109,7 +113,7 @@ func TestATaskThatIsRestoredAfterItsDeletionKeepsItsOnePlace(t *testing.T) {
 		before := b.ls.backup()
 		lost := b.next()[:3]
 		b.ls.change(func() {
-			maps.DeleteFunc(b.ls.rows, func(_ PredictionID, r fakeRow) bool { return slices.Contains(lost, r.task) })
+			maps.DeleteFunc(b.ls.rows, func(_ labelstudio.PredictionID, r fakeRow) bool { return slices.Contains(lost, r.task) })
 		})
 		b.said(true, lost...)
 		b.after(5 * time.Minute)
@@ -162,7 +166,7 @@ func TestOtherRowsOfTheSameNumberAreFound(t *testing.T) {
 		b.ls.change(func() {
 			r := b.ls.rows[victim]
 			delete(b.ls.rows, victim)
-			b.ls.put(100, Prediction{ModelVersion: "hone-1", Score: *r.score / 2})
+			b.ls.put(100, labelstudio.PredictionWrite{ModelVersion: "hone-1", Score: *r.score / 2})
 		})
 		b.after(15 * time.Minute)
 		b.inStep()
@@ -200,7 +204,7 @@ func TestARestoredSuggestionIsWrittenAnew(t *testing.T) {
 		b.after(3 * time.Minute)
 		b.inStep()
 		for _, task := range b.next()[:5] {
-			assert.JSONEq(t, b.brain.opinion, string(b.ls.rows[b.ls.rowOf(task)].pred.Result))
+			assert.JSONEq(t, b.brain.opinion, b.ls.rows[b.ls.rowOf(task)].result())
 		}
 	})
 }
@@ -209,8 +213,8 @@ func TestARestoredSuggestionIsWrittenAnew(t *testing.T) {
 // When its annotation is deleted it may not.
 func TestADoubleOfALabelledTaskGoesWhenItIsAskedAboutAgain(t *testing.T) {
 	run(t, 50, nil, func(b *bench) {
-		b.ls.put(7, Prediction{ModelVersion: "hone-1", Score: 0.0001})
-		b.ls.put(7, Prediction{ModelVersion: "hone-1", Score: 0.0002})
+		b.ls.put(7, labelstudio.PredictionWrite{ModelVersion: "hone-1", Score: 0.0001})
+		b.ls.put(7, labelstudio.PredictionWrite{ModelVersion: "hone-1", Score: 0.0002})
 		b.brain.labelled[7] = true
 		b.s.Refresh(project)
 		b.after(time.Minute)
@@ -227,14 +231,14 @@ func TestADoubleOfALabelledTaskGoesWhenItIsAskedAboutAgain(t *testing.T) {
 // once more.
 func TestADoubleGoesWithItsTask(t *testing.T) {
 	run(t, 50, nil, func(b *bench) {
-		b.ls.put(7, Prediction{ModelVersion: "hone-1", Score: 0.0001})
-		b.ls.put(7, Prediction{ModelVersion: "hone-1", Score: 0.0002})
+		b.ls.put(7, labelstudio.PredictionWrite{ModelVersion: "hone-1", Score: 0.0001})
+		b.ls.put(7, labelstudio.PredictionWrite{ModelVersion: "hone-1", Score: 0.0002})
 		b.brain.labelled[7] = true
 		b.s.Refresh(project)
 		b.after(time.Minute)
 		lists, deleted := b.ls.count("list"), b.ls.count("delete")
 		b.ls.change(func() {
-			maps.DeleteFunc(b.ls.rows, func(_ PredictionID, r fakeRow) bool { return r.task == 7 })
+			maps.DeleteFunc(b.ls.rows, func(_ labelstudio.PredictionID, r fakeRow) bool { return r.task == 7 })
 		})
 		b.said(true, 7)
 		b.after(10 * time.Minute)
@@ -250,7 +254,9 @@ func TestAnswersThatLabelStudioKeepsAreNotListedEachMinute(t *testing.T) {
 	quiet(t, func(b *bench) {
 		lists := b.ls.count("list")
 		for i := range 120 {
-			b.ls.change(func() { b.ls.put(event.TaskID(i%100+1), Prediction{ModelVersion: "hone-1", Score: 0.5}) })
+			b.ls.change(func() {
+				b.ls.put(event.TaskID(i%100+1), labelstudio.PredictionWrite{ModelVersion: "hone-1", Score: 0.5})
+			})
 			b.after(time.Minute)
 		}
 		assert.LessOrEqual(t, b.ls.count("list")-lists, 8)
@@ -259,7 +265,7 @@ func TestAnswersThatLabelStudioKeepsAreNotListedEachMinute(t *testing.T) {
 		lists = b.ls.count("list")
 
 		// And a row that is in the way is found soon again.
-		b.ls.change(func() { b.ls.put(100, Prediction{ModelVersion: "hone-1", Score: 1e-5}) })
+		b.ls.change(func() { b.ls.put(100, labelstudio.PredictionWrite{ModelVersion: "hone-1", Score: 1e-5}) })
 		b.after(2 * time.Minute)
 		b.inStep()
 		assert.Equal(t, lists+1, b.ls.count("list"))

@@ -24,12 +24,12 @@ func BenchmarkRank(b *testing.B) {
 				b.Fatal(err)
 			}
 			w := newWorker(s, project)
-			if err := w.update(context.Background(), news{all: true}); err != nil {
+			if err := w.update(context.Background(), pending{wholePool: true}); err != nil {
 				b.Fatal(err)
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				if err := w.update(context.Background(), news{tasks: map[event.TaskID]struct{}{1: {}}}); err != nil {
+				if err := w.update(context.Background(), pending{tasks: map[event.TaskID]struct{}{1: {}}}); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -44,15 +44,4 @@ type readyMade struct {
 
 func (r readyMade) Distributions(_ context.Context, _ event.ProjectID, tasks []event.Task) ([][]event.Distribution, string, error) {
 	return r.dists[:len(tasks)], "hone-1", nil
-}
-
-func BenchmarkPlan(b *testing.B) {
-	w := world{}
-	for i, id := range seq(30) {
-		w[id] = row{id: PredictionID(i + 1), task: id, score: base + float64(i)*step}
-	}
-	queue, rows := seq(45)[15:], w.rows()
-	for b.Loop() {
-		plan(queue, rows)
-	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/labelstudio"
 )
 
 // Somebody who chooses a superseded version by hand while its rows are deleted one
@@ -15,7 +16,7 @@ import (
 func TestDeletingAVersionEndsWhenTheProjectGoesBackToIt(t *testing.T) {
 	run(t, 50, func(o *Options, _ *bench) { o.ManageModelVersion = false; o.QueueSize = 10 }, func(b *bench) {
 		for i := range 500 {
-			b.ls.put(event.TaskID(i%50+1), Prediction{ModelVersion: "hone-1", Score: 0.5})
+			b.ls.put(event.TaskID(i%50+1), labelstudio.PredictionWrite{ModelVersion: "hone-1", Score: 0.5})
 		}
 		b.ls.live, b.brain.version = "hone-2", "hone-2"
 		b.s.Refresh(project)
@@ -35,7 +36,7 @@ func TestOneVersionsRowsAreNotDeletedForAnothers(t *testing.T) {
 	run(t, 50, func(o *Options, _ *bench) { o.ManageModelVersion = false; o.QueueSize = 10 }, func(b *bench) {
 		put := func(version string) {
 			for i := range 500 {
-				b.ls.put(event.TaskID(i%50+1), Prediction{ModelVersion: version, Score: 0.5})
+				b.ls.put(event.TaskID(i%50+1), labelstudio.PredictionWrite{ModelVersion: version, Score: 0.5})
 			}
 		}
 		put("hone-9")

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"slices"
 	"sync"
 	"testing"
@@ -30,8 +31,8 @@ func apiError(status int) error { return &labelstudio.APIError{Op: "test", Statu
 type fakeLS struct {
 	mu      sync.Mutex
 	latency time.Duration // of a write
-	next    PredictionID
-	rows    map[PredictionID]fakeRow
+	next    labelstudio.PredictionID
+	rows    map[labelstudio.PredictionID]fakeRow
 	live    string
 	gone    map[event.TaskID]bool // tasks that are no more
 	// fault, when not nil, may fail a call before (applied false) or after it took effect.
@@ -43,16 +44,16 @@ type fakeLS struct {
 type fakeRow struct {
 	task    event.TaskID
 	score   *float64
-	pred    Prediction
+	pred    labelstudio.PredictionWrite
 	updated time.Time
 }
 
-func (r fakeRow) row(id PredictionID) Row {
-	return Row{ID: id, Task: r.task, ModelVersion: r.pred.ModelVersion, Score: r.score, UpdatedAt: r.updated}
+func (r fakeRow) row(id labelstudio.PredictionID) labelstudio.PredictionRow {
+	return labelstudio.PredictionRow{ID: id, Task: r.task, ModelVersion: r.pred.ModelVersion, Score: r.score, UpdatedAt: r.updated}
 }
 
 func newFakeLS() *fakeLS {
-	return &fakeLS{rows: map[PredictionID]fakeRow{}, gone: map[event.TaskID]bool{}, latency: 200 * time.Millisecond}
+	return &fakeLS{rows: map[labelstudio.PredictionID]fakeRow{}, gone: map[event.TaskID]bool{}, latency: 200 * time.Millisecond}
 }
 
 func (f *fakeLS) call(ctx context.Context, name string, latency time.Duration, effect func() error) error {
@@ -77,25 +78,25 @@ func (f *fakeLS) call(ctx context.Context, name string, latency time.Duration, e
 	return effect()
 }
 
-func (f *fakeLS) CreatePrediction(ctx context.Context, _ event.ProjectID, t event.TaskID, p Prediction) (r Row, err error) {
+func (f *fakeLS) CreatePrediction(ctx context.Context, p labelstudio.PredictionWrite) (r labelstudio.PredictionRow, err error) {
 	err = f.call(ctx, "create", f.latency, func() error {
-		if f.gone[t] {
+		if f.gone[p.Task] {
 			return apiError(400)
 		}
-		id := f.put(t, p)
+		id := f.put(p.Task, p)
 		r = f.rows[id].row(id)
 		return nil
 	})
 	return r, err
 }
 
-func (f *fakeLS) put(t event.TaskID, p Prediction) PredictionID {
+func (f *fakeLS) put(t event.TaskID, p labelstudio.PredictionWrite) labelstudio.PredictionID {
 	f.next++
 	f.rows[f.next] = fakeRow{task: t, score: &p.Score, pred: p, updated: time.Now()}
 	return f.next
 }
 
-func (f *fakeLS) UpdatePrediction(ctx context.Context, _ event.ProjectID, id PredictionID, p Prediction) (r Row, err error) {
+func (f *fakeLS) UpdatePrediction(ctx context.Context, id labelstudio.PredictionID, p labelstudio.PredictionWrite) (r labelstudio.PredictionRow, err error) {
 	err = f.call(ctx, "update", f.latency, func() error {
 		x, ok := f.rows[id]
 		if !ok {
@@ -108,7 +109,7 @@ func (f *fakeLS) UpdatePrediction(ctx context.Context, _ event.ProjectID, id Pre
 	return r, err
 }
 
-func (f *fakeLS) Prediction(ctx context.Context, _ event.ProjectID, id PredictionID) (r Row, err error) {
+func (f *fakeLS) Prediction(ctx context.Context, id labelstudio.PredictionID) (r labelstudio.PredictionRow, err error) {
 	err = f.call(ctx, "read", 0, func() error {
 		x, ok := f.rows[id]
 		if !ok {
@@ -120,7 +121,7 @@ func (f *fakeLS) Prediction(ctx context.Context, _ event.ProjectID, id Predictio
 	return r, err
 }
 
-func (f *fakeLS) DeletePrediction(ctx context.Context, _ event.ProjectID, id PredictionID) error {
+func (f *fakeLS) DeletePrediction(ctx context.Context, id labelstudio.PredictionID) error {
 	return f.call(ctx, "delete", f.latency, func() error {
 		if _, ok := f.rows[id]; !ok {
 			return apiError(404)
@@ -130,48 +131,63 @@ func (f *fakeLS) DeletePrediction(ctx context.Context, _ event.ProjectID, id Pre
 	})
 }
 
-func (f *fakeLS) Predictions(ctx context.Context, _ event.ProjectID, yield func(Row) error) error {
-	var rows []Row
-	err := f.call(ctx, "list", 0, func() error {
-		for id, r := range f.rows {
-			rows = append(rows, r.row(id))
+func (f *fakeLS) Predictions(ctx context.Context, _ event.ProjectID) iter.Seq2[labelstudio.PredictionRow, error] {
+	return func(yield func(labelstudio.PredictionRow, error) bool) {
+		var rows []labelstudio.PredictionRow
+		err := f.call(ctx, "list", 0, func() error {
+			for id, r := range f.rows {
+				rows = append(rows, r.row(id))
+			}
+			return nil
+		})
+		for _, r := range rows {
+			if !yield(r, nil) {
+				return
+			}
 		}
-		return nil
-	})
-	for _, r := range rows {
-		if err := yield(r); err != nil {
-			return err
+		if err != nil {
+			yield(labelstudio.PredictionRow{}, err)
 		}
 	}
-	return err
 }
 
-func (f *fakeLS) ImportPredictions(ctx context.Context, _ event.ProjectID, tasks []event.TaskID, preds []Prediction) (created int, err error) {
-	err = f.call(ctx, "import", 13*time.Second, func() error {
-		for i, t := range tasks {
-			if !f.gone[t] {
-				f.put(t, preds[i])
+func (f *fakeLS) ImportPredictions(ctx context.Context, p event.ProjectID, list []labelstudio.PredictionWrite) error {
+	return f.call(ctx, "import", 13*time.Second, func() error {
+		created := 0
+		for _, x := range list {
+			if !f.gone[x.Task] {
+				f.put(x.Task, x)
 				created++
 			}
 		}
+		if created < len(list) {
+			return &labelstudio.PartialImportError{Project: p, Sent: len(list), Created: created}
+		}
 		return nil
 	})
-	return created, err
 }
 
-func (f *fakeLS) ModelVersion(ctx context.Context, _ event.ProjectID) (live string, rows map[string]int, err error) {
+// Project is no call of its own: the sampler reads it together with ModelVersions.
+func (f *fakeLS) Project(_ context.Context, id event.ProjectID) (labelstudio.Project, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return labelstudio.Project{ID: id, ModelVersion: f.live}, nil
+}
+
+func (f *fakeLS) ModelVersions(ctx context.Context, _ event.ProjectID) (rows map[string]int, err error) {
 	err = f.call(ctx, "version", 0, func() error {
-		live, rows = f.live, map[string]int{}
+		rows = map[string]int{}
 		for _, r := range f.rows {
 			rows[r.pred.ModelVersion]++
 		}
 		return nil
 	})
-	return live, rows, err
+	return rows, err
 }
 
-func (f *fakeLS) SetModelVersion(ctx context.Context, _ event.ProjectID, v string) error {
-	return f.call(ctx, "set", f.latency, func() error {
+func (f *fakeLS) PatchProject(ctx context.Context, p event.ProjectID, patch labelstudio.ProjectPatch) (labelstudio.Project, error) {
+	v := *patch.ModelVersion
+	err := f.call(ctx, "set", f.latency, func() error {
 		for _, r := range f.rows {
 			if r.pred.ModelVersion == v {
 				f.live = v
@@ -181,13 +197,15 @@ func (f *fakeLS) SetModelVersion(ctx context.Context, _ event.ProjectID, v strin
 		}
 		return apiError(400)
 	})
+	return labelstudio.Project{ID: p, ModelVersion: v}, err
 }
 
-func (f *fakeLS) DeleteModelVersion(ctx context.Context, _ event.ProjectID, v string) error {
-	return f.call(ctx, "delete version", time.Second, func() error {
+func (f *fakeLS) DeleteModelVersion(ctx context.Context, _ event.ProjectID, v string) (deleted int, err error) {
+	err = f.call(ctx, "delete version", time.Second, func() error {
 		for id, r := range f.rows {
 			if r.pred.ModelVersion == v {
 				delete(f.rows, id)
+				deleted++
 			}
 		}
 		if f.live == v {
@@ -195,6 +213,18 @@ func (f *fakeLS) DeleteModelVersion(ctx context.Context, _ event.ProjectID, v st
 		}
 		return nil
 	})
+	return deleted, err
+}
+
+// result is what the row's regions are.
+func (r fakeRow) result() string { return string(r.pred.Result.(json.RawMessage)) }
+
+func seq(n int) []event.TaskID {
+	ids := make([]event.TaskID, n)
+	for i := range ids {
+		ids[i] = event.TaskID(i + 1)
+	}
+	return ids
 }
 
 // served is the order in which Label Studio's uncertainty sampling hands out the
@@ -295,7 +325,7 @@ func (b *brain) Distributions(_ context.Context, _ event.ProjectID, tasks []even
 	out := make([][]event.Distribution, len(tasks))
 	for i, t := range tasks {
 		if !b.ignorant {
-			p := 0.5 + float64(order(b.salt, t.ID)>>12)/float64(1<<53)
+			p := 0.5 + float64(randomKey(b.salt, t.ID)>>12)/float64(1<<53)
 			out[i] = []event.Distribution{dist(true, p, 1-p)}
 		}
 	}
@@ -309,6 +339,10 @@ func (b *brain) Regions(_ context.Context, _ event.ProjectID, tasks []event.Task
 		return []json.RawMessage{[]byte(b.opinion)}, nil
 	}
 	return []json.RawMessage{[]byte(fmt.Sprintf(`[{"id":"t%d"}]`, tasks[0].ID))}, nil
+}
+
+func dist(exclusive bool, p ...float64) event.Distribution {
+	return event.Distribution{Control: "c", Labels: make([]string, len(p)), P: p, Exclusive: exclusive}
 }
 
 func (b *brain) is(f func()) {

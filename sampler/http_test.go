@@ -19,6 +19,7 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/labelstudio/lstest"
+	"github.com/hone-ml/hone/sampler/push"
 )
 
 // realBrain is a brain whose tasks have Label Studio's ids.
@@ -73,7 +74,7 @@ func TestLabelStudioFollowsTheQueue(t *testing.T) {
 	}
 	seen := make(chan Observation, 1000)
 	o := Defaults()
-	o.Pool, o.Scorer, o.Predictor, o.LabelStudio = b, b, b, Over(c)
+	o.Pool, o.Scorer, o.Predictor, o.LabelStudio = b, b, b, c
 	o.QueueSize, o.Settle, o.PushRate = 10, 50*time.Millisecond, 1000
 	o.Observer = func(x Observation) { seen <- x }
 	s, err := New(o)
@@ -99,7 +100,7 @@ func TestLabelStudioFollowsTheQueue(t *testing.T) {
 		}
 	}
 	s.Refresh(p.ID)
-	wait(Cleaned, 1)
+	wait(push.Cleaned, 1)
 
 	var lags []time.Duration
 	for n := range 8 {
@@ -113,15 +114,17 @@ func TestLabelStudioFollowsTheQueue(t *testing.T) {
 		b.is(func() { b.labelled[next.ID] = true; b.salt++; b.version = version })
 		before, _ := s.Status(p.ID)
 		require.NoError(t, s.Learned(ctx, []event.Event{&event.Learned{Project: p.ID, Since: time.Now(), Version: version, Tasks: []event.TaskID{next.ID}}}, event.Cursor{}))
-		wait(HeadPushed, before.Rank+1)
+		wait(push.FrontPushed, before.Rank+1)
 		st, _ := s.Status(p.ID)
-		lags = append(lags, st.HeadLag)
-		wait(Cleaned, before.Rank+1)
+		lags = append(lags, st.FrontLag)
+		wait(push.Cleaned, before.Rank+1)
 	}
 	t.Logf("from hearing of a label to the new head being in Label Studio: %v", lags)
-	live, counts, err := Over(c).ModelVersion(ctx, p.ID)
+	project, err := c.Project(ctx, p.ID)
 	require.NoError(t, err)
-	assert.Equal(t, "hone-2", live)
+	counts, err := c.ModelVersions(ctx, p.ID)
+	require.NoError(t, err)
+	assert.Equal(t, "hone-2", project.ModelVersion)
 	assert.Len(t, counts, 1, "superseded predictions are gone: %v", counts)
 
 	// Somebody deletes all predictions; then one row turns out to be gone.
@@ -129,8 +132,8 @@ func TestLabelStudioFollowsTheQueue(t *testing.T) {
 	st, _ := s.Status(p.ID)
 	b.is(func() { b.salt++ })
 	require.NoError(t, s.Learned(ctx, []event.Event{&event.Learned{Project: p.ID, Since: time.Now(), Version: "hone-2"}}, event.Cursor{}))
-	wait(Cleaned, st.Rank+1)
-	_, counts, err = Over(c).ModelVersion(ctx, p.ID)
+	wait(push.Cleaned, st.Rank+1)
+	counts, err = c.ModelVersions(ctx, p.ID)
 	require.NoError(t, err)
 	t.Logf("after deleting all: %v", counts)
 
@@ -139,7 +142,7 @@ func TestLabelStudioFollowsTheQueue(t *testing.T) {
 	s.Refresh(p.ID)
 	for x := range seen {
 		if x.Stage == Failed {
-			assert.ErrorIs(t, x.Err, errGone)
+			assert.ErrorIs(t, x.Err, push.ErrGone)
 			break
 		}
 	}
@@ -170,7 +173,7 @@ func TestLostAnswersLeaveNoDoubles(t *testing.T) {
 	})
 	seen := make(chan Observation, 100)
 	o := Defaults()
-	o.Pool, o.Scorer, o.LabelStudio = b, b, Over(c)
+	o.Pool, o.Scorer, o.LabelStudio = b, b, c
 	o.Settle, o.PushRate, o.Observer = time.Millisecond, 1000, func(x Observation) { seen <- x }
 	s, err := New(o)
 	require.NoError(t, err)
@@ -183,7 +186,7 @@ func TestLostAnswersLeaveNoDoubles(t *testing.T) {
 		if x.Stage == Failed {
 			failed++
 		}
-		if x.Stage == Cleaned {
+		if x.Stage == push.Cleaned {
 			break
 		}
 	}

@@ -47,7 +47,7 @@ func TestNothingIsListedAgainWhileNothingIsWrong(t *testing.T) {
 			b.ids[id] = true
 		}
 		o := Defaults()
-		o.Pool, o.Scorer, o.Predictor, o.LabelStudio = b, b, b, Over(c)
+		o.Pool, o.Scorer, o.Predictor, o.LabelStudio = b, b, b, c
 		s, err := New(o)
 		require.NoError(t, err)
 		runCtx, stop := context.WithCancel(ctx)

@@ -4,6 +4,8 @@ import (
 	"errors"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/hone-ml/hone/sampler/push"
 )
 
 type metrics struct {
@@ -13,6 +15,10 @@ type metrics struct {
 	asked      *prometheus.CounterVec
 	superseded prometheus.Counter
 	versionSet prometheus.Counter
+}
+
+func (m *metrics) push() push.Metrics {
+	return push.Metrics{Writes: m.writes, Failures: m.failures, VersionSet: m.versionSet}
 }
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {

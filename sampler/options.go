@@ -2,7 +2,6 @@ package sampler
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -11,6 +10,8 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/sampler/push"
+	"github.com/hone-ml/hone/sampler/strategy"
 )
 
 // Pool reads tasks from the state. ids nil means all of the project; tasks that
@@ -29,29 +30,23 @@ type Scorer interface {
 	Distributions(ctx context.Context, p event.ProjectID, tasks []event.Task) (dists [][]event.Distribution, version string, err error)
 }
 
-// Predictor gives the regions annotators see as a suggestion, one JSON array a
-// task in order, nil where the model abstains.
-type Predictor interface {
-	Regions(ctx context.Context, p event.ProjectID, tasks []event.Task) ([]json.RawMessage, error)
-}
-
 // Options are what a Sampler is made of. Start from Defaults.
 type Options struct {
 	Pool   Pool
 	Scorer Scorer
 	// Predictor may be nil: predictions are then written without regions.
-	Predictor Predictor
+	Predictor push.Predictor
 	// LabelStudio may be nil: the sampler then ranks and writes nothing until
 	// SetLabelStudio is called.
-	LabelStudio LabelStudio
+	LabelStudio push.LabelStudio
 
-	// Strategy is a name that Strategy knows.
+	// Strategy is a name that strategy.Named knows.
 	Strategy string
 	// QueueSize is K, the tasks kept in the queue; at least 1.
 	QueueSize int
-	// Head is how many places are written at once; those behind wait until
+	// Front is how many places are written at once; those behind wait until
 	// nothing has been learned for Settle. At least 1.
-	Head   int
+	Front  int
 	Settle time.Duration
 	// RandomShare is the share of random tasks among those asked, 0 to 1.
 	RandomShare float64
@@ -82,9 +77,9 @@ type Options struct {
 // Defaults returns the options of a fresh hone, without the parts.
 func Defaults() Options {
 	return Options{
-		Strategy:           Margin,
+		Strategy:           strategy.NameMargin,
 		QueueSize:          30,
-		Head:               5,
+		Front:              5,
 		Settle:             time.Second,
 		RandomShare:        0.1,
 		PushRate:           5,
@@ -118,28 +113,20 @@ func (o *Options) validateRanking() faults {
 	var f faults
 	f.when(o.Scorer == nil, "Scorer is missing")
 	f.when(o.QueueSize < 1, "queue size %d; it must be at least 1", o.QueueSize)
-	f.when(o.Head < 1, "head %d; it must be at least 1", o.Head)
+	f.when(o.Front < 1, "head %d; it must be at least 1", o.Front)
 	f.when(!(o.RandomShare >= 0 && o.RandomShare <= 1), "random share %v; it must lie between 0 and 1", o.RandomShare)
-	if _, err := Strategy(o.Strategy); err != nil {
+	if _, err := strategy.Named(o.Strategy); err != nil {
 		f = append(f, fmt.Errorf("sampler: %w", err))
 	}
 	return f
 }
 
-// Stage is a step of the worker.
-type Stage string
+// Stage is a step of the worker: one of a push, or one of these.
+type Stage = push.Stage
 
 const (
 	// Ranked: the queue is ranked; Sampler.Next returns it.
 	Ranked Stage = "ranked"
-	// HeadPushed: Label Studio holds the first places of the queue in order.
-	HeadPushed Stage = "head_pushed"
-	// VersionSet: the project goes by the live version.
-	VersionSet Stage = "version_set"
-	// Pushed: Label Studio holds the whole queue.
-	Pushed Stage = "pushed"
-	// Cleaned: no predictions of superseded versions are left.
-	Cleaned Stage = "cleaned"
 	// Failed: a step failed; it is tried again later.
 	Failed Stage = "failed"
 )

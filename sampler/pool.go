@@ -2,6 +2,7 @@ package sampler
 
 import (
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/sampler/push"
 )
 
 // pool is what may still be asked about in one project. Tasks are kept with
@@ -18,7 +19,7 @@ func newPool() *pool {
 }
 
 // put states what a task is now; saying it twice changes nothing. labelled
-// reports whether this is news that the task was labelled.
+// reports whether the task was not labelled before and is now.
 func (p *pool) put(t event.TaskState) (labelled bool) {
 	id := t.Task.ID
 	_, was := p.labelled[id]
@@ -59,23 +60,27 @@ func (p *pool) candidates() []event.Task {
 	return p.skipped.tasks
 }
 
-// task finds an unlabelled task.
-func (p *pool) task(id event.TaskID) (event.Task, bool) {
+// Task implements push.Pool.
+func (p *pool) Task(id event.TaskID) (event.Task, bool) {
 	if t, ok := p.open.get(id); ok {
 		return t, true
 	}
 	return p.skipped.get(id)
 }
 
-func (p *pool) has(id event.TaskID) bool {
-	_, unlabelled := p.task(id)
-	return unlabelled || p.isLabelled(id)
+// Has implements push.Pool.
+func (p *pool) Has(id event.TaskID) bool {
+	_, unlabelled := p.Task(id)
+	return unlabelled || p.IsLabelled(id)
 }
 
-func (p *pool) isLabelled(id event.TaskID) bool {
+// IsLabelled implements push.Pool.
+func (p *pool) IsLabelled(id event.TaskID) bool {
 	_, ok := p.labelled[id]
 	return ok
 }
+
+var _ push.Pool = (*pool)(nil)
 
 // set is tasks by id in one slice, so that they can be ranked without copying.
 type set struct {

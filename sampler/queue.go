@@ -28,10 +28,10 @@ type scored struct {
 	hash  uint64
 }
 
-// order gives a task its place in a random order that never changes: the same
+// randomKey gives a task its place in a random order that never changes: the same
 // seed and id, the same place. Random picks therefore stay put from one ranking
 // to the next and cost no writes.
-func order(seed uint64, t event.TaskID) uint64 {
+func randomKey(seed uint64, t event.TaskID) uint64 {
 	var b [16]byte
 	binary.LittleEndian.PutUint64(b[:8], seed)
 	binary.LittleEndian.PutUint64(b[8:], uint64(t))
@@ -53,28 +53,28 @@ func randomSlot(n int, share float64) bool {
 }
 
 // How far down the ranking a task may slip and still keep its place behind the
-// head: some queue lengths, or a part of a large pool, whichever is more.
+// front: some queue lengths, or a part of a large pool, whichever is more.
 const (
 	keepQueues = 3
 	keepPart   = 20
 )
 
-// shape is what a queue looks like.
-type shape struct {
-	size, head int
-	share      float64 // of random tasks
-	labels     int     // tasks labelled so far
+// queueSpec is what buildQueue is asked for.
+type queueSpec struct {
+	size, front int
+	share       float64 // of random tasks
+	labels      int     // tasks labelled so far
 }
 
-// arrange makes the queue. It reorders all.
+// buildQueue makes the queue of the scored tasks. It reorders all.
 //
-// The head is the ranking's, exactly. Behind it tasks of the queue before keep
+// The front is the ranking's, exactly. Behind it tasks of the queue before keep
 // their order as long as they are still among the better ones: after each label
 // nearly every place of a strict ranking changes, and rewriting 30 predictions a
 // label would keep Label Studio busy for seconds, for places that people reach
 // only after they have come to the front and been ranked again. Over the first 200
 // labels of 1,000 tasks in 10 classes, 22 writes a label became 12.
-func arrange(all []scored, before []Item, q shape) []Item {
+func buildQueue(all []scored, before []Item, q queueSpec) []Item {
 	size := min(q.size, len(all))
 	slots := 0
 	for i := range size {
@@ -85,18 +85,18 @@ func arrange(all []scored, before []Item, q shape) []Item {
 	// Random tasks are drawn before the ranking gets to choose: drawn from what
 	// it leaves over, they would be no fair sample.
 	drawn := make(map[event.TaskID]bool, slots)
-	random := lowest(all, slots, byHash)
+	random := topK(all, slots, byHash)
 	for _, s := range random {
 		drawn[s.task] = true
 	}
 	rest := slices.DeleteFunc(all, func(s scored) bool { return drawn[s.task] })
-	head := 0
-	for i := range min(size, q.head) {
+	front := 0
+	for i := range min(size, q.front) {
 		if !randomSlot(q.labels+i, q.share) {
-			head++
+			front++
 		}
 	}
-	best := keep(lowest(rest, max(keepQueues*q.size, len(rest)/keepPart), byScore), before, head, size-slots)
+	best := stabilizeTail(topK(rest, max(keepQueues*q.size, len(rest)/keepPart), byScore), before, front, size-slots)
 
 	queue := make([]Item, 0, size)
 	for i := range size {
@@ -112,13 +112,13 @@ func arrange(all []scored, before []Item, q shape) []Item {
 	return queue
 }
 
-// keep picks n of the ranked tasks: the first head as they are, then those of
-// the queue before in its order, then the next best.
-func keep(ranked []scored, before []Item, head, n int) []scored {
-	out := slices.Clone(ranked[:head])
+// stabilizeTail picks n of the ranked tasks: the first front as they are, then those
+// of the queue before in its order, then the next best.
+func stabilizeTail(ranked []scored, before []Item, front, n int) []scored {
+	out := slices.Clone(ranked[:front])
 	at := make(map[event.TaskID]int, len(ranked))
-	for i, s := range ranked[head:] {
-		at[s.task] = head + i
+	for i, s := range ranked[front:] {
+		at[s.task] = front + i
 	}
 	for _, b := range before {
 		if i, ok := at[b.Task]; ok && len(out) < n {
@@ -126,7 +126,7 @@ func keep(ranked []scored, before []Item, head, n int) []scored {
 			delete(at, b.Task)
 		}
 	}
-	for _, s := range ranked[head:] {
+	for _, s := range ranked[front:] {
 		if _, left := at[s.task]; left && len(out) < n {
 			out = append(out, s)
 		}
@@ -134,9 +134,9 @@ func keep(ranked []scored, before []Item, head, n int) []scored {
 	return out
 }
 
-// lowest returns the n first of all in the order of compare, sorted, in a slice
+// topK returns the n first of all in the order of compare, sorted, in a slice
 // of its own. It keeps a bounded heap: a pool of 100,000 needs no full sort.
-func lowest(all []scored, n int, compare func(a, b scored) int) []scored {
+func topK(all []scored, n int, compare func(a, b scored) int) []scored {
 	if n <= 0 {
 		return nil
 	}
@@ -155,14 +155,15 @@ func lowest(all []scored, n int, compare func(a, b scored) int) []scored {
 			}
 		case compare(s, heap[0]) < 0:
 			heap[0] = s
-			sink(heap, compare)
+			siftDown(heap, compare)
 		}
 	}
 	slices.SortFunc(heap, compare)
 	return heap
 }
 
-func sink(heap []scored, compare func(a, b scored) int) {
+// siftDown restores the heap after its root has been replaced.
+func siftDown(heap []scored, compare func(a, b scored) int) {
 	for i := 0; ; {
 		big := i
 		for _, c := range [2]int{2*i + 1, 2*i + 2} {

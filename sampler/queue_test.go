@@ -11,13 +11,14 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/sampler/strategy"
 )
 
 func scores(seed uint64, s ...float64) []scored {
 	var all []scored
 	for i, x := range s {
 		id := event.TaskID(i + 1)
-		all = append(all, scored{task: id, score: x, hash: order(seed, id)})
+		all = append(all, scored{task: id, score: x, hash: randomKey(seed, id)})
 	}
 	return all
 }
@@ -27,7 +28,7 @@ func TestQueueIsTheLowestScoresWithoutRandomTasks(t *testing.T) {
 		all := scores(1, rapid.SliceOf(rapid.Float64Range(0, 1)).Draw(t, "scores")...)
 		size := rapid.IntRange(1, 12).Draw(t, "size")
 		sorted := slices.SortedFunc(slices.Values(all), byScore)
-		queue := arrange(slices.Clone(all), nil, shape{size: size, head: 5, labels: 3})
+		queue := buildQueue(slices.Clone(all), nil, queueSpec{size: size, front: 5, labels: 3})
 		if len(queue) != min(size, len(all)) {
 			t.Fatalf("%d of %d", len(queue), len(all))
 		}
@@ -54,9 +55,9 @@ func TestRandomShareOfWhatIsAskedIsExact(t *testing.T) {
 			var all []scored
 			for id := range pool {
 				// Every round another ranking.
-				all = append(all, scored{task: id, score: float64(order(uint64(label), id)) / math.MaxUint64, hash: order(9, id)})
+				all = append(all, scored{task: id, score: float64(randomKey(uint64(label), id)) / math.MaxUint64, hash: randomKey(9, id)})
 			}
-			queue := arrange(all, before, shape{size: 10, head: 5, share: share, labels: label})
+			queue := buildQueue(all, before, queueSpec{size: 10, front: 5, share: share, labels: label})
 			if queue[0].Random {
 				asked++
 			}
@@ -76,7 +77,7 @@ func TestRandomPicksDoNotDependOnTheScores(t *testing.T) {
 		labels := rapid.IntRange(0, 30).Draw(t, "labels")
 		draw := func(name string) []Item {
 			s := rapid.SliceOfN(rapid.Float64Range(0, 1), n, n).Draw(t, name)
-			return arrange(scores(5, s...), nil, shape{size: 30, head: 5, share: .1, labels: labels})
+			return buildQueue(scores(5, s...), nil, queueSpec{size: 30, front: 5, share: .1, labels: labels})
 		}
 		a, b := draw("a"), draw("b")
 		seen := map[event.TaskID]bool{}
@@ -99,7 +100,7 @@ func TestTheTailOfTheQueueStaysPutWhereItCan(t *testing.T) {
 		draw := func(name string, before []Item) ([]Item, []scored) {
 			all := scores(5, rapid.SliceOfN(rapid.Float64Range(0, 1), n, n).Draw(t, name)...)
 			ranked := slices.SortedFunc(slices.Values(all), byScore)
-			return arrange(all, before, shape{size: 10, head: 3}), ranked
+			return buildQueue(all, before, queueSpec{size: 10, front: 3}), ranked
 		}
 		before, _ := draw("before", nil)
 		after, ranked := draw("after", before)
@@ -143,9 +144,9 @@ func TestTheTailOfTheQueueStaysPutWhereItCan(t *testing.T) {
 }
 
 func TestOrderChangesWithTheSeedOnly(t *testing.T) {
-	assert.Equal(t, order(1, 7), order(1, 7))
-	assert.NotEqual(t, order(1, 7), order(2, 7))
-	assert.NotEqual(t, order(1, 7), order(1, 8))
+	assert.Equal(t, randomKey(1, 7), randomKey(1, 7))
+	assert.NotEqual(t, randomKey(1, 7), randomKey(2, 7))
+	assert.NotEqual(t, randomKey(1, 7), randomKey(1, 8))
 }
 
 func TestPoolHoldsWhatIsUnlabelled(t *testing.T) {
@@ -175,7 +176,7 @@ func TestPoolHoldsWhatIsUnlabelled(t *testing.T) {
 		}
 		open, skipped := map[event.TaskID]bool{}, map[event.TaskID]bool{}
 		for id, k := range model {
-			if p.isLabelled(id) != (k == "labelled") {
+			if p.IsLabelled(id) != (k == "labelled") {
 				t.Fatalf("task %d is %s", id, k)
 			}
 			if k == "open" {
@@ -183,7 +184,7 @@ func TestPoolHoldsWhatIsUnlabelled(t *testing.T) {
 			} else if k == "skipped" {
 				skipped[id] = true
 			}
-			if _, ok := p.task(id); ok != (k == "open" || k == "skipped") {
+			if _, ok := p.Task(id); ok != (k == "open" || k == "skipped") {
 				t.Fatalf("task %d is %s, found: %v", id, k, ok)
 			}
 		}
@@ -238,7 +239,7 @@ func TestRankerRanksWithoutASampler(t *testing.T) {
 		assert.Equal(t, event.TaskID(len(tasks)-i), it.Task)
 		assert.False(t, it.Random)
 	}
-	s.asked, o.Strategy, o.Seed = 0, Random, 1
+	s.asked, o.Strategy, o.Seed = 0, strategy.NameRandom, 1
 	q = rank()
 	assert.Zero(t, s.asked, "random order needs no scores")
 	assert.True(t, q.Items[0].Random)

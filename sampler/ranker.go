@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/sampler/strategy"
 )
 
 // rankChunk bounds the memory that distributions take at a time.
@@ -22,12 +23,12 @@ type Queue struct {
 // Ranker makes queues. It is what a Sampler ranks with, and keeps nothing
 // between two calls: safe for concurrent use.
 type Ranker struct {
-	scorer     Scorer
-	score      ScoreFunc
-	random     bool
-	size, head int
-	share      float64
-	seed       uint64
+	scorer      Scorer
+	strategy    strategy.Strategy
+	random      bool // the strategy does not look at the model
+	size, front int
+	share       float64
+	seed        uint64
 }
 
 // NewRanker reads Scorer, Strategy, QueueSize, Head, RandomShare and Seed of the
@@ -36,10 +37,11 @@ func NewRanker(o Options) (*Ranker, error) {
 	if err := errors.Join(o.validateRanking()...); err != nil {
 		return nil, err
 	}
-	score, _ := Strategy(o.Strategy)
+	s, _ := strategy.Named(o.Strategy)
+	_, random := s.(strategy.Random)
 	return &Ranker{
-		scorer: o.Scorer, score: score, random: o.Strategy == Random,
-		size: o.QueueSize, head: o.Head, share: o.RandomShare, seed: o.Seed,
+		scorer: o.Scorer, strategy: s, random: random,
+		size: o.QueueSize, front: o.Front, share: o.RandomShare, seed: o.Seed,
 	}, nil
 }
 
@@ -70,10 +72,10 @@ func (r *Ranker) Rank(ctx context.Context, p event.ProjectID, tasks []event.Task
 			mixed = mixed || from > 0 && v != version
 			version = v
 			for i, t := range chunk {
-				s := scored{task: t.ID, score: randomScore, hash: order(r.seed, t.ID)}
+				s := scored{task: t.ID, score: strategy.RandomScore, hash: randomKey(r.seed, t.ID)}
 				if !r.random {
 					var ok bool
-					s.score, ok = combine(r.score, dists[i])
+					s.score, ok = strategy.Combine(r.strategy, dists[i])
 					knows = knows || ok
 				}
 				all = append(all, s)
@@ -85,7 +87,7 @@ func (r *Ranker) Rank(ctx context.Context, p event.ProjectID, tasks []event.Task
 		if version != before.Version {
 			before.Items = nil
 		}
-		q := Queue{Version: version, Items: arrange(all, before.Items, shape{size: r.size, head: r.head, share: r.share, labels: labelled})}
+		q := Queue{Version: version, Items: buildQueue(all, before.Items, queueSpec{size: r.size, front: r.front, share: r.share, labels: labelled})}
 		if !knows || r.random {
 			for i := range q.Items {
 				q.Items[i].Random = true

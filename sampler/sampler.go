@@ -6,12 +6,11 @@ import (
 	"io"
 	"math/rand/v2"
 	"sync"
-	"time"
 
 	"github.com/sirupsen/logrus"
-	"golang.org/x/time/rate"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/sampler/push"
 )
 
 // Sampler ranks the pool of every project it hears of and keeps Label Studio's
@@ -21,12 +20,11 @@ type Sampler struct {
 	ranker  *Ranker
 	log     *logrus.Entry
 	metrics *metrics
-	limit   *rate.Limiter
+	pusher  *push.Pusher
 
 	mu       sync.Mutex
-	ls       LabelStudio
-	projects map[event.ProjectID]*worker
-	start    func(*worker) // set while Run runs
+	projects map[event.ProjectID]*worker // guarded by mu
+	start    func(*worker)               // guarded by mu; set while Run runs
 }
 
 // New checks the options; the error names every fault.
@@ -52,8 +50,13 @@ func New(o Options) (*Sampler, error) {
 		log = logrus.NewEntry(quiet)
 	}
 	return &Sampler{
-		o: o, ranker: ranker, log: log, metrics: m, ls: o.LabelStudio,
-		limit:    rate.NewLimiter(rate.Limit(o.PushRate), o.Head),
+		o: o, ranker: ranker, log: log, metrics: m,
+		pusher: push.New(push.Options{
+			LabelStudio: o.LabelStudio, Predictor: o.Predictor,
+			QueueSize: o.QueueSize, Front: o.Front, Settle: o.Settle, PushRate: o.PushRate,
+			ManageModelVersion: o.ManageModelVersion, CheckEvery: o.CheckEvery, BulkAbove: o.BulkAbove,
+			Logger: log, Metrics: m.push(),
+		}),
 		projects: map[event.ProjectID]*worker{},
 	}, nil
 }
@@ -88,7 +91,7 @@ func (s *Sampler) Run(ctx context.Context) error {
 func (s *Sampler) Learned(_ context.Context, batch []event.Event, _ event.Cursor) error {
 	for _, e := range batch {
 		if l, ok := e.(*event.Learned); ok && l.Project > 0 {
-			s.tell(l.Project, func(n *news) { n.learned(l) })
+			s.enqueue(l.Project, learned(l))
 		}
 	}
 	return nil
@@ -99,28 +102,28 @@ func (s *Sampler) Learned(_ context.Context, batch []event.Event, _ event.Cursor
 // something may have gone wrong on the way.
 func (s *Sampler) Refresh(projects ...event.ProjectID) {
 	for _, p := range projects {
-		s.tell(p, func(n *news) { n.all, n.relist = true, true })
+		s.enqueue(p, pending{wholePool: true, relist: true})
 	}
 }
 
-// Asked says that Label Studio asked /predict about tasks. It asks only where it
+// OnPredictRequest says that Label Studio asked /predict about tasks. It asks only where it
 // holds no prediction of the live version. If the queue was written for one of
 // them, somebody has deleted that prediction, of which Label Studio sends no
 // event: what it holds is listed anew. It returns at once.
-func (s *Sampler) Asked(p event.ProjectID, tasks []event.Task) {
+func (s *Sampler) OnPredictRequest(p event.ProjectID, tasks []event.Task) {
 	s.mu.Lock()
 	w := s.projects[p]
 	s.mu.Unlock()
-	if w != nil && w.believes(tasks) {
-		w.hear(func(n *news) { n.relist = true })
+	if w != nil && w.status.holdsQueued(tasks) {
+		w.inbox.enqueue(pending{relist: true})
 	}
 }
 
 // SetLabelStudio replaces the connection, for example when the credentials have
 // changed; nil stops the pushing. Every project is pushed anew.
-func (s *Sampler) SetLabelStudio(ls LabelStudio) {
+func (s *Sampler) SetLabelStudio(ls push.LabelStudio) {
+	s.pusher.SetLabelStudio(ls)
 	s.mu.Lock()
-	s.ls = ls
 	var known []event.ProjectID
 	for p := range s.projects {
 		known = append(known, p)
@@ -130,7 +133,7 @@ func (s *Sampler) SetLabelStudio(ls LabelStudio) {
 }
 
 // Next is the queue of a project, best first, in a slice of the caller's own. Its
-// first Options.Head places are the ranking's; those behind are kept where they
+// first Options.Front places are the ranking's; those behind are kept where they
 // were while they rank well. It is empty before the first ranking.
 func (s *Sampler) Next(p event.ProjectID) []Item {
 	st, _ := s.Status(p)
@@ -145,12 +148,12 @@ func (s *Sampler) Status(p event.ProjectID) (st Status, ok bool) {
 	if w == nil {
 		return Status{}, false
 	}
-	return w.snapshot(), true
+	return w.status.get(), true
 }
 
-// tell gives a project's worker news. A new worker has its first news before it
+// enqueue gives a project's worker something to do. A new worker has it before it
 // starts; otherwise it might do everything for nothing, and then again.
-func (s *Sampler) tell(p event.ProjectID, add func(*news)) {
+func (s *Sampler) enqueue(p event.ProjectID, what pending) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	w, known := s.projects[p]
@@ -158,41 +161,8 @@ func (s *Sampler) tell(p event.ProjectID, add func(*news)) {
 		w = newWorker(s, p)
 		s.projects[p] = w
 	}
-	w.hear(add)
+	w.inbox.enqueue(what)
 	if !known && s.start != nil {
 		s.start(w)
 	}
-}
-
-func (s *Sampler) labelStudio() LabelStudio {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.ls
-}
-
-// Status is how the sampler stands in one project.
-type Status struct {
-	Strategy string `json:"strategy"`
-	// Version is the model version the queue was ranked with.
-	Version string `json:"version"`
-	// Labels is how many labels the model knew, at the least, that ranked it.
-	Labels int `json:"labels"`
-	// Pool counts the tasks nobody has labelled or skipped.
-	Pool    int `json:"pool"`
-	Skipped int `json:"skipped"`
-	// Queue is what to ask next, best first.
-	Queue []Item `json:"queue"`
-	// Pushed is how many places of the queue, from the front, Label Studio has.
-	Pushed int `json:"pushed"`
-	// Rank counts the rankings so far.
-	Rank     uint64    `json:"rank"`
-	LastRank time.Time `json:"last_rank,omitzero"`
-	LastPush time.Time `json:"last_push,omitzero"`
-	// ReadyLag and HeadLag, in nanoseconds, are those of the last queue that an
-	// annotation caused: until it was ranked, and until Label Studio had its first task.
-	ReadyLag time.Duration `json:"ready_lag"`
-	HeadLag  time.Duration `json:"head_lag"`
-	// Note says in a sentence why Label Studio does not have the queue; it is
-	// empty when all is well.
-	Note string `json:"note,omitempty"`
 }

@@ -13,12 +13,13 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/labelstudio"
 )
 
 func TestFirstQueueIsWrittenAndTheVersionSet(t *testing.T) {
 	run(t, 100, nil, func(b *bench) {
 		b.ls.live = "Backend title"
-		b.ls.put(3, Prediction{ModelVersion: "somebody else's", Score: 0.001})
+		b.ls.put(3, labelstudio.PredictionWrite{ModelVersion: "somebody else's", Score: 0.001})
 		b.s.Refresh(project)
 		b.after(30 * time.Second)
 		b.inStep()
@@ -27,7 +28,7 @@ func TestFirstQueueIsWrittenAndTheVersionSet(t *testing.T) {
 		assert.Equal(t, 30, b.ls.writes())
 		for _, r := range b.ls.rows {
 			if r.pred.ModelVersion == "hone-1" {
-				assert.JSONEq(t, fmt.Sprintf(`[{"id":"t%d"}]`, r.task), string(r.pred.Result))
+				assert.JSONEq(t, fmt.Sprintf(`[{"id":"t%d"}]`, r.task), r.result())
 			}
 		}
 		// The version was set as soon as the head was there.
@@ -67,8 +68,8 @@ func TestALabelCostsFewWritesAndTheHeadComesFirst(t *testing.T) {
 		b.after(450 * time.Millisecond) // one write of 200 ms, with the limiter's burst
 		assert.Equal(t, b.next()[0], b.served()[0])
 		st, _ := b.s.Status(project)
-		assert.LessOrEqual(t, st.HeadLag, 250*time.Millisecond)
-		assert.Positive(t, st.HeadLag)
+		assert.LessOrEqual(t, st.FrontLag, 250*time.Millisecond)
+		assert.Positive(t, st.FrontLag)
 		b.after(30 * time.Second)
 		b.inStep()
 	})
@@ -115,8 +116,8 @@ func TestNewsInterruptsTheTail(t *testing.T) {
 // Deleting the version a project goes by would reset the project's setting.
 func TestAVersionChosenByHandIsNotDeleted(t *testing.T) {
 	run(t, 50, func(o *Options, _ *bench) { o.ManageModelVersion = false }, func(b *bench) {
-		b.ls.put(1, Prediction{ModelVersion: "hone-1", Score: 0.5})
-		b.ls.put(1, Prediction{ModelVersion: "hone-2", Score: 0.5})
+		b.ls.put(1, labelstudio.PredictionWrite{ModelVersion: "hone-1", Score: 0.5})
+		b.ls.put(1, labelstudio.PredictionWrite{ModelVersion: "hone-2", Score: 0.5})
 		b.ls.live = "hone-1"
 		b.brain.version = "hone-3"
 		b.s.Refresh(project)
@@ -164,7 +165,7 @@ func TestANewVersionTakesOverFromTheFrontAndTheOldOneGoes(t *testing.T) {
 		b.s.Refresh(project)
 		b.after(30 * time.Second)
 		b.ls.mu.Lock()
-		b.ls.put(9, Prediction{ModelVersion: "hone-v2-by-hand", Score: 0.3})
+		b.ls.put(9, labelstudio.PredictionWrite{ModelVersion: "hone-v2-by-hand", Score: 0.3})
 		b.ls.mu.Unlock()
 		b.brain.is(func() { b.brain.version, b.brain.salt = "hone-2", 5 })
 		b.tell(&event.Learned{Project: project, Since: time.Now(), Version: "hone-2", All: true})
@@ -182,7 +183,7 @@ func TestANewVersionTakesOverFromTheFrontAndTheOldOneGoes(t *testing.T) {
 func TestALargeOldVersionIsDeletedInSmallStepsAndGivesWay(t *testing.T) {
 	run(t, 200, nil, func(b *bench) {
 		for i := range 500 {
-			b.ls.put(event.TaskID(i%200+1), Prediction{ModelVersion: "hone-1", Score: 0.5})
+			b.ls.put(event.TaskID(i%200+1), labelstudio.PredictionWrite{ModelVersion: "hone-1", Score: 0.5})
 		}
 		b.brain.version = "hone-2"
 		b.s.Refresh(project)
@@ -287,14 +288,18 @@ func TestAWorkerHasItsFirstNewsWhenItStarts(t *testing.T) {
 	o.Pool, o.Scorer = b, b
 	s, err := New(o)
 	require.NoError(t, err)
-	var first []news
-	s.start = func(w *worker) { first = append(first, w.take()) }
+	var first []pending
+	s.start = func(w *worker) {
+		p, ok := w.inbox.drain()
+		assert.True(t, ok)
+		first = append(first, p)
+	}
 	s.Refresh(1)
 	require.NoError(t, s.Learned(t.Context(), []event.Event{&event.Learned{Project: 2, Version: "hone-1", Tasks: []event.TaskID{3}}}, event.Cursor{}))
 	require.Len(t, first, 2)
-	assert.True(t, first[0].any && first[0].all && first[0].relist)
-	assert.True(t, first[1].any && first[1].all)
-	assert.Equal(t, "hone-1", first[1].version)
+	assert.True(t, first[0].wholePool && first[0].relist)
+	assert.True(t, first[1].wholePool)
+	assert.Equal(t, "hone-1", first[1].model.version)
 	assert.Contains(t, first[1].tasks, event.TaskID(3))
 }
 
@@ -380,7 +385,7 @@ func TestBeingAskedForWhatWasWrittenShowsThatItIsGone(t *testing.T) {
 		for slices.Contains(b.next(), outside) {
 			outside++
 		}
-		b.s.Asked(project, []event.Task{{ID: outside}})
+		b.s.OnPredictRequest(project, []event.Task{{ID: outside}})
 		b.after(30 * time.Second)
 		again, _ := b.s.Status(project)
 		require.Equal(b, st.Rank, again.Rank, "asked for a task outside the queue, it ranked again")
@@ -388,7 +393,7 @@ func TestBeingAskedForWhatWasWrittenShowsThatItIsGone(t *testing.T) {
 		b.ls.mu.Lock()
 		clear(b.ls.rows)
 		b.ls.mu.Unlock()
-		b.s.Asked(project, []event.Task{{ID: b.next()[0]}})
+		b.s.OnPredictRequest(project, []event.Task{{ID: b.next()[0]}})
 		b.after(30 * time.Second)
 		b.inStep()
 	})
@@ -396,19 +401,19 @@ func TestBeingAskedForWhatWasWrittenShowsThatItIsGone(t *testing.T) {
 
 func TestRowsThatWouldComeFirstAreRemoved(t *testing.T) {
 	run(t, 100, nil, func(b *bench) {
-		b.ls.put(90, Prediction{ModelVersion: "hone-1", Score: 0.0001})
-		b.ls.put(91, Prediction{ModelVersion: "hone-1", Score: 0.0002})
-		b.ls.put(91, Prediction{ModelVersion: "hone-1", Score: 0.0003})
-		b.ls.put(92, Prediction{ModelVersion: "hone-1", Score: 0})
-		b.ls.rows[99] = fakeRow{task: 93, pred: Prediction{ModelVersion: "hone-1"}} // no score: first on SQLite
-		b.ls.put(94, Prediction{ModelVersion: "hone-1", Score: 0.4})                // retrieved by a user
+		b.ls.put(90, labelstudio.PredictionWrite{ModelVersion: "hone-1", Score: 0.0001})
+		b.ls.put(91, labelstudio.PredictionWrite{ModelVersion: "hone-1", Score: 0.0002})
+		b.ls.put(91, labelstudio.PredictionWrite{ModelVersion: "hone-1", Score: 0.0003})
+		b.ls.put(92, labelstudio.PredictionWrite{ModelVersion: "hone-1", Score: 0})
+		b.ls.rows[99] = fakeRow{task: 93, pred: labelstudio.PredictionWrite{ModelVersion: "hone-1"}} // no score: first on SQLite
+		b.ls.put(94, labelstudio.PredictionWrite{ModelVersion: "hone-1", Score: 0.4})                // retrieved by a user
 		b.s.Refresh(project)
 		b.after(time.Minute)
 		b.inStep()
 		assert.Contains(t, b.served(), event.TaskID(94))
 		b.ls.mu.Lock()
 		defer b.ls.mu.Unlock()
-		assert.NotContains(t, b.ls.rows, PredictionID(99))
+		assert.NotContains(t, b.ls.rows, labelstudio.PredictionID(99))
 	})
 }
 
@@ -434,8 +439,8 @@ func (b *bench) firstRanked() event.TaskID {
 	s, err := New(o)
 	require.NoError(b, err)
 	w := newWorker(s, project)
-	require.NoError(b, w.update(b.Context(), news{all: true}))
-	return w.queue[0].Task
+	require.NoError(b, w.update(b.Context(), pending{wholePool: true}))
+	return w.queue.Items[0].Task
 }
 
 // Whatever happens in whatever order, once it is quiet Label Studio has the queue.
@@ -487,7 +492,9 @@ func TestItAlwaysEndsInStep(t *testing.T) {
 						b.said(i%2 == 0, queue[:1]...)
 					}
 				case 13: // Label Studio keeps an answer of /predict
-					b.ls.change(func() { b.ls.put(event.TaskID(i+1), Prediction{ModelVersion: b.brain.version, Score: 0.5}) })
+					b.ls.change(func() {
+						b.ls.put(event.TaskID(i+1), labelstudio.PredictionWrite{ModelVersion: b.brain.version, Score: 0.5})
+					})
 				}
 			}
 			b.ls.setFault(nil)
@@ -517,7 +524,7 @@ func TestLagIsThatOfTheFirstQueueWithTheChange(t *testing.T) {
 			b.tell(&event.Learned{Project: project, Since: heard, Version: "hone-1"})
 			b.after(20 * time.Second)
 			st, _ := b.s.Status(project)
-			assert.LessOrEqual(t, st.HeadLag, 250*time.Millisecond)
+			assert.LessOrEqual(t, st.FrontLag, 250*time.Millisecond)
 		}
 		families, err := reg.Gather()
 		require.NoError(t, err)

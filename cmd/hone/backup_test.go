@@ -18,6 +18,7 @@ import (
 
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/app/apptest"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/labelstudio/lstest"
 	"github.com/hone-ml/hone/state"
@@ -32,10 +33,10 @@ func contentOf(t *testing.T, path string) string {
 
 // Whatever hone was given or heard, a backup goes to places where secrets must not.
 func TestABackupHoldsNoSecret(t *testing.T) {
-	s := newStudio(t)
-	p := s.newProject(6)
+	s := apptest.NewStudio(t)
+	p := s.NewProject(6)
 	dir := t.TempDir()
-	cfg := settings(dir, nil)
+	cfg := apptest.Settings(dir, nil)
 	cfg.BasicAuth.User, cfg.BasicAuth.Password = "hone", secretOf("sesame-the-password")
 	cfg.Learner.OpenAIKey = secretOf("an-openai-key")
 	t.Setenv("BASIC_AUTH_USER", "hone")
@@ -45,20 +46,20 @@ func TestABackupHoldsNoSecret(t *testing.T) {
 		Project: p, URL: h.Base, Title: "mine", User: "hone", Password: "sesame-the-password",
 	})
 	require.NoError(t, err)
-	h.await(p, "the queue stands in Label Studio", func(p api.Project) bool { return p.Pool == 6 && p.Queue.Pushed > 0 })
-	until(t, "the webhook is signed", func() bool {
+	h.Await(p, "the queue stands in Label Studio", func(p api.Project) bool { return p.Pool == 6 && p.Queue.Pushed > 0 })
+	apptest.Until(t, "the webhook is signed", func() bool {
 		hs, err := s.Webhooks(t.Context(), p)
 		require.NoError(t, err)
 		return len(hs) == 1 && hs[0].Headers["X-Hone-Secret"] != ""
 	})
-	task, topic := s.next(p)
-	s.annotate(task, topic)
-	h.await(p, "learned", func(p api.Project) bool { return p.Labels == 1 })
-	h.connect(p)
+	task, topic := s.Next(p)
+	s.Annotate(task, topic)
+	h.Await(p, "learned", func(p api.Project) bool { return p.Labels == 1 })
+	h.Register(p)
 
 	file := filepath.Join(t.TempDir(), "hone.db")
 	h.ok("backup", file)
-	h.stop()
+	h.Stop()
 	const ofProject = "project-token-secret" // in the row that comes with every webhook
 	require.True(t, slices.ContainsFunc(s.Deliveries(), func(d lstest.Delivery) bool {
 		return d.Status == http.StatusOK && strings.Contains(string(d.Body), ofProject)
@@ -84,7 +85,7 @@ func oldDatabase(t *testing.T, host, token string, at time.Time) (dir string) {
 	store, err := state.Open(dir, state.Options{})
 	require.NoError(t, err)
 	deltas, err := store.Plan(t.Context(), []*event.Changed{{
-		Project: 1, At: at, LabelConfig: topics, Tasks: []event.Task{{ID: 7, Data: []byte(`{"text":"a question"}`)}},
+		Project: 1, At: at, LabelConfig: apptest.LabelConfig, Tasks: []event.Task{{ID: 7, Data: []byte(`{"text":"a question"}`)}},
 	}})
 	require.NoError(t, err)
 	require.NoError(t, store.Commit(t.Context(), event.Commit{Projects: []event.ProjectCommit{{Project: 1, Delta: &deltas[0]}}}))
@@ -107,7 +108,7 @@ func run(args ...string) error {
 
 // The token in a backup that an older hone made is used, and is in no database after.
 func TestRestoreOfAnOldBackup(t *testing.T) {
-	s := newStudio(t)
+	s := apptest.NewStudio(t)
 	now := time.Now().UTC()
 	backup := filepath.Join(oldDatabase(t, s.Server.URL, lstest.Token, now), database)
 	before := contentOf(t, backup)
@@ -116,11 +117,11 @@ func TestRestoreOfAnOldBackup(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "new")
 		require.NoError(t, run("restore", backup, "--data-dir", dir))
 		assert.NotContains(t, contentOf(t, filepath.Join(dir, database)), lstest.Token)
-		h := start(t, settings(dir, nil))
-		c, none := h.link.Client()
+		h := start(t, apptest.Settings(dir, nil))
+		c, none := h.Connection.Client()
 		require.NoError(t, none)
 		assert.Equal(t, s.Server.URL, c.URL())
-		h.await(1, "the project is there", func(api.Project) bool { return true })
+		h.Await(1, "the project is there", func(api.Project) bool { return true })
 	})
 	t.Run("over a database with a token of its own", func(t *testing.T) {
 		for name, own := range map[string]string{

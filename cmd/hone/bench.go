@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hone-ml/hone/internal/app"
 	"github.com/hone-ml/hone/internal/bench"
 	"github.com/hone-ml/hone/internal/simulate"
 	"github.com/hone-ml/hone/learner/feature/encoders"
@@ -55,7 +56,7 @@ In the file of --json:
 	f.StringVar(&b.source.Train, "data", "", "labelled data to learn and predict (required)")
 	f.StringVar(&b.encoder, "encoder", "", "features of texts: "+strings.Join(encoders.Names(), ", ")+" (default: the configured one)")
 	f.DurationVar(&b.options.For, "for", 2*time.Second, "about how long to measure each rate")
-	f.IntVar(&b.options.Ones, "ones", 200, "single annotations to learn for the percentiles")
+	f.IntVar(&b.options.Singles, "ones", 200, "single annotations to learn for the percentiles")
 	f.StringVar(&b.json, "json", "", "file for the figures as JSON (- for standard output, in place of the table)")
 	if err := cmd.MarkFlagRequired("data"); err != nil {
 		panic(err) // the flag is right above
@@ -73,14 +74,14 @@ func (c *cli) bench(b benching) error {
 	if b.options.For <= 0 {
 		return fmt.Errorf("--for %v; it must be above 0, such as 2s", b.options.For)
 	}
-	if b.options.Ones < 1 {
-		return fmt.Errorf("--ones %d; it must be at least 1, and 200 for a 99th percentile", b.options.Ones)
+	if b.options.Singles < 1 {
+		return fmt.Errorf("--ones %d; it must be at least 1, and 200 for a 99th percentile", b.options.Singles)
 	}
 	b.options.Budget = cfg.Learner.Budget
 	if b.encoder == "" {
 		b.encoder = cfg.Learner.Encoder
 	}
-	enc, err := encoderOf(cfg.Learner, b.encoder)
+	enc, err := app.OpenEncoder(cfg.Learner, b.encoder)
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"os"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"github.com/hone-ml/hone/access"
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/app/apptest"
 )
 
 func TestScripts(t *testing.T) {
@@ -73,27 +73,9 @@ func TestContractCommands(t *testing.T) {
 	}
 }
 
-// cmd runs a command against the instance, as its own process would.
-func (i *instance) cmd(args ...string) (stdout string, err error) {
-	i.t.Helper()
-	root := newRoot()
-	var out bytes.Buffer
-	root.SetOut(&out)
-	root.SetArgs(append(args, "--listen", i.addr(), "--data-dir", i.dataDir))
-	err = root.ExecuteContext(context.Background())
-	return out.String(), err
-}
-
-func (i *instance) ok(args ...string) string {
-	i.t.Helper()
-	out, err := i.cmd(args...)
-	require.NoError(i.t, err, out)
-	return out
-}
-
 func TestCommandsAboutARunningHone(t *testing.T) {
-	s := newStudio(t)
-	h := start(t, settings(t.TempDir(), s))
+	s := apptest.NewStudio(t)
+	h := start(t, apptest.Settings(t.TempDir(), s))
 	assert.Equal(t, "No project yet. Connect one: hone connect --project ID\n", h.ok("status"))
 	for _, cmd := range []string{"versions", "retrain", "rollback", "reconcile"} {
 		_, err := h.cmd(cmd)
@@ -102,16 +84,16 @@ func TestCommandsAboutARunningHone(t *testing.T) {
 	_, err := h.cmd("connect", "--project", "99")
 	require.ErrorContains(t, err, "no such project")
 
-	p := s.newProject(9)
+	p := s.NewProject(9)
 	out := h.ok("connect", "--project", "1")
 	assert.Contains(t, out, "ok    webhook: created")
 	var rep api.Report
 	require.NoError(t, json.Unmarshal([]byte(h.ok("connect", "--project", "1", "--json")), &rep))
 	assert.Equal(t, p, rep.Project)
-	h.await(p, "the queue stands", func(p api.Project) bool { return p.Pool == 9 && p.Queue.Pushed > 0 })
-	task, topic := s.next(p)
-	s.annotate(task, topic)
-	h.await(p, "learned", func(p api.Project) bool { return p.Labels == 1 && p.Pool == 8 && p.Backlog == 0 })
+	h.Await(p, "the queue stands", func(p api.Project) bool { return p.Pool == 9 && p.Queue.Pushed > 0 })
+	task, topic := s.Next(p)
+	s.Annotate(task, topic)
+	h.Await(p, "learned", func(p api.Project) bool { return p.Labels == 1 && p.Pool == 8 && p.Backlog == 0 })
 
 	t.Run("status", func(t *testing.T) {
 		out := h.ok("status")
@@ -147,11 +129,11 @@ func TestCommandsAboutARunningHone(t *testing.T) {
 	})
 	t.Run("reconcile", func(t *testing.T) {
 		s.DropWebhooks(1)
-		task, topic := s.next(p)
-		s.annotate(task, topic)
+		task, topic := s.Next(p)
+		s.Annotate(task, topic)
 		// One that was under way may find it before.
 		assert.Regexp(t, `^project 1: [01] missed changes found, 2 labels\n$`, h.ok("reconcile"))
-		assert.EqualValues(t, 1, h.status(p).MissedFound)
+		assert.EqualValues(t, 1, h.Status(p).MissedFound)
 		var rejected *silentError
 		_, err := h.cmd("doctor")
 		if err != nil {
@@ -162,10 +144,10 @@ func TestCommandsAboutARunningHone(t *testing.T) {
 		assert.Equal(t, "no dead letters\n", h.ok("deadletter", "list"))
 		assert.JSONEq(t, `{"dead_letters":[]}`, h.ok("deadletter", "list", "--json"))
 		for range 2 {
-			_, err := h.blog.Append(string(event.Changes), []byte("not an event"))
+			_, err := h.EventLog.Append(string(event.Changes), []byte("not an event"))
 			require.NoError(t, err)
 		}
-		h.await(p, "they are dead letters", func(p api.Project) bool { return p.DeadLetters == 2 })
+		h.Await(p, "they are dead letters", func(p api.Project) bool { return p.DeadLetters == 2 })
 		var ls struct {
 			DeadLetters []api.DeadLetter `json:"dead_letters"`
 		}
@@ -179,11 +161,11 @@ func TestCommandsAboutARunningHone(t *testing.T) {
 		_, err := h.cmd("deadletter", "replay", decimal(id))
 		require.ErrorContains(t, err, "1 of the 1 dead letters named are not there")
 		assert.Equal(t, "1 replayed\n", h.ok("deadletter", "replay"))
-		h.await(p, "it failed again", func(p api.Project) bool { return p.DeadLetters == 1 && p.Backlog == 0 })
+		h.Await(p, "it failed again", func(p api.Project) bool { return p.DeadLetters == 1 && p.Backlog == 0 })
 		assert.Equal(t, "1 dropped\n", h.ok("deadletter", "drop"))
 	})
 	t.Run("which project", func(t *testing.T) {
-		q := s.newProject(1)
+		q := s.NewProject(1)
 		h.ok("connect", "--project", decimal(uint64(q)))
 		_, err := h.cmd("versions")
 		assert.ErrorContains(t, err, "hone knows 2 projects: say which with --project ID")
@@ -193,11 +175,11 @@ func TestCommandsAboutARunningHone(t *testing.T) {
 
 // A command that waits for Label Studio must say that it does not come.
 func TestReconcileSaysWhyItCannot(t *testing.T) {
-	s := newStudio(t)
-	h := start(t, settings(t.TempDir(), s))
-	p := s.newProject(1)
-	h.connect(p)
-	h.await(p, "read", func(p api.Project) bool { return p.LastReconcile != nil && p.Tasks == 1 })
+	s := apptest.NewStudio(t)
+	h := start(t, apptest.Settings(t.TempDir(), s))
+	p := s.NewProject(1)
+	h.Register(p)
+	h.Await(p, "read", func(p api.Project) bool { return p.LastReconcile != nil && p.Tasks == 1 })
 	s.Server.Close()
 	_, err := h.cmd("reconcile")
 	assert.ErrorContains(t, err, "project 1 was not compared")
@@ -206,13 +188,13 @@ func TestReconcileSaysWhyItCannot(t *testing.T) {
 
 // The commands of the same machine find the token in the data directory.
 func TestTokenIsFoundInTheDataDirectory(t *testing.T) {
-	cfg := settings(t.TempDir(), newStudio(t))
+	cfg := apptest.Settings(t.TempDir(), apptest.NewStudio(t))
 	cfg.BasicAuth.User, cfg.BasicAuth.Password = "hone", secretOf("sesame")
 	h := start(t, cfg)
 	h.ok("status")
 	h.ok("healthcheck")
-	right := h.dataDir
-	h.dataDir = t.TempDir()
+	right := h.DataDir
+	h.DataDir = t.TempDir()
 	_, err := h.cmd("status")
 	assert.ErrorContains(t, err, "--data-dir")
 	assert.ErrorContains(t, err, "HONE_ADMIN_TOKEN")

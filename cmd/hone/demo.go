@@ -17,6 +17,7 @@ import (
 
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/config"
+	"github.com/hone-ml/hone/internal/app"
 	"github.com/hone-ml/hone/internal/demo"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
@@ -87,7 +88,7 @@ func (c *cli) demo(ctx context.Context, f demoFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	cl, err := clientFor(cfg)
+	cl, err := app.Client(cfg)
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,8 @@ import (
 
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/app/apptest"
+	"github.com/hone-ml/hone/internal/app/core"
 	"github.com/hone-ml/hone/internal/newslike"
 	"github.com/hone-ml/hone/labelstudio/lstest"
 	"github.com/hone-ml/hone/learner"
@@ -65,7 +67,7 @@ func BenchmarkExamples(b *testing.B) {
 				require.NoError(b, os.CopyFS(own, os.DirFS(dir)))
 				p := startProcess(b, encoder, own, true)
 				var ready time.Time
-				until(b, "all is learned", func() bool {
+				apptest.Until(b, "all is learned", func() bool {
 					got, err := p.client.Project(context.Background(), 1)
 					if err == nil && got.Labels == n && ready.IsZero() {
 						ready = time.Now()
@@ -99,17 +101,12 @@ func (p *process) retrain(b *testing.B) time.Duration {
 	return time.Since(began)
 }
 
-// noLog is the state without what follows for the sampler.
-type noLog struct{ *state.Store }
-
-func (s noLog) Commit(ctx context.Context, c event.Commit) error { return s.Store.Commit(ctx, c) }
-
 // fillState makes a database of a project with n annotated tasks.
 func fillState(b *testing.B, dir string, n int) {
 	b.Helper()
 	store, err := state.Open(dir, state.Options{})
 	require.NoError(b, err)
-	l, err := learner.New(noLog{store}, learner.Options{Encoder: feature.NewHashedWords(), Budget: time.Microsecond})
+	l, err := learner.New(core.WithoutLog(store), learner.Options{Encoder: feature.NewHashedWords(), Budget: time.Microsecond})
 	require.NoError(b, err)
 	config := "<View><Text name='t' value='$text'/><Choices name='topic' toName='t'>"
 	for _, topic := range []string{"A", "B", "C", "D"} {
@@ -121,12 +118,12 @@ func fillState(b *testing.B, dir string, n int) {
 	for i, text := range newslike.Make(n, 4, 1) {
 		data, err := json.Marshal(map[string]string{"text": text.Text})
 		require.NoError(b, err)
-		result, err := json.Marshal(answer(text.Label))
+		result, err := json.Marshal(apptest.Answer(text.Label))
 		require.NoError(b, err)
 		id := event.TaskID(i + 1)
 		c.Tasks = append(c.Tasks, event.Task{ID: id, Data: data, UpdatedAt: now})
 		c.Annotations = append(c.Annotations, event.Annotation{ID: event.AnnotationID(id), Task: id, UpdatedAt: now, Result: result})
-		if len(c.Tasks) == learnBatch || i == n-1 {
+		if len(c.Tasks) == core.LearnBatch || i == n-1 {
 			require.NoError(b, l.Apply(context.Background(), []event.Event{c}, event.Cursor{Topic: event.Changes, Group: "learner"}))
 			c = &event.Changed{Project: 1, LabelConfig: config, At: now}
 		}
@@ -139,7 +136,7 @@ func fillState(b *testing.B, dir string, n int) {
 type process struct {
 	cmd      *exec.Cmd
 	client   api.Client
-	studio   *studio
+	studio   *apptest.Studio
 	toHealth time.Duration
 }
 
@@ -151,7 +148,7 @@ func startProcess(b *testing.B, encoder, dir string, full bool) *process {
 	require.NoError(b, err)
 	addr := l.Addr().String()
 	require.NoError(b, l.Close())
-	p := &process{studio: newStudio(b), client: api.Client{Base: "http://" + addr}}
+	p := &process{studio: apptest.NewStudio(b), client: api.Client{Base: "http://" + addr}}
 	if full {
 		p.studio.Server.Close() // it knows nothing of what is there
 	}
@@ -160,7 +157,7 @@ func startProcess(b *testing.B, encoder, dir string, full bool) *process {
 	began := time.Now()
 	require.NoError(b, p.cmd.Start())
 	b.Cleanup(func() { p.stop(b) })
-	until(b, "/health answers", func() bool {
+	apptest.Until(b, "/health answers", func() bool {
 		res, err := http.Get(p.client.Base + "/health") //nolint:noctx // polled
 		if err != nil {
 			return false
@@ -174,11 +171,11 @@ func startProcess(b *testing.B, encoder, dir string, full bool) *process {
 // encode has hone connected with a project and waits until its texts are encoded.
 func (p *process) encode(b *testing.B, tasks int) {
 	b.Helper()
-	id := p.studio.newProject(tasks)
+	id := p.studio.NewProject(tasks)
 	rep, err := p.client.Connect(context.Background(), id, p.client.Base)
 	require.NoError(b, err)
 	require.False(b, rep.Failed(), "%+v", rep)
-	until(b, "the texts are encoded", func() bool {
+	apptest.Until(b, "the texts are encoded", func() bool {
 		got, err := p.client.Project(context.Background(), id)
 		return err == nil && got.Pool == tasks && got.Queue.Pushed > 0 && (got.Encoding == nil || got.Encoding.Done && got.Encoding.Encoded == tasks)
 	})

@@ -94,7 +94,7 @@ versions stay, and while it is read hone goes on as always.`,
 // projects resolves --project and --all.
 func (c *cli) projects(cl *api.Client, project int64, all bool) ([]event.ProjectID, error) {
 	if !all {
-		id, err := c.theProject(cl, project)
+		id, err := c.resolveProject(cl, project)
 		return []event.ProjectID{id}, err
 	}
 	ps, err := cl.Projects(c.cmd.Context())

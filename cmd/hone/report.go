@@ -7,6 +7,7 @@ import (
 
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/app"
 )
 
 // printReport prints one line a step, the fix below it.
@@ -85,7 +86,7 @@ comes with its fix. The exit status is 1 when a check fails.`,
 		if err != nil {
 			return c.printReport(api.Report{Steps: []api.Step{{Level: "fail", Name: "configuration", What: err.Error(), Fix: "correct the keys named above; config.example.yaml explains each"}}})
 		}
-		cl, err := clientFor(cfg)
+		cl, err := app.Client(cfg)
 		if err != nil {
 			return err
 		}

@@ -9,11 +9,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/hone-ml/hone/access"
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/config"
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/internal/netguard"
+	"github.com/hone-ml/hone/internal/app"
 )
 
 // cli is what every command shares.
@@ -68,35 +67,7 @@ func (c *cli) client() (*api.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return clientFor(cfg)
-}
-
-// clientFor finds the token where the running hone keeps it. Where there is none,
-// none may be needed.
-func clientFor(cfg config.Config) (*api.Client, error) {
-	listen := cfg.Listen
-	if cfg.AdminListen != "" {
-		listen = cfg.AdminListen
-	}
-	base, err := api.BaseFromListen(listen, cfg.TLS.On())
-	if err != nil {
-		return nil, err
-	}
-	token := cfg.AdminToken.Reveal()
-	if token == "" {
-		if token, err = access.AdminToken(cfg.DataDir); err != nil {
-			return nil, err
-		}
-	}
-	cl := &api.Client{Base: base, Token: token}
-	if cfg.TLS.On() {
-		pinned, err := netguard.Pinned(cfg.TLS.Cert)
-		if err != nil {
-			return nil, fmt.Errorf("tls.cert: %w", err)
-		}
-		cl.HTTP = api.Direct(pinned)
-	}
-	return cl, nil
+	return app.Client(cfg)
 }
 
 func (c *cli) out() io.Writer { return c.cmd.OutOrStdout() }
@@ -131,7 +102,7 @@ func (c *cli) onProject(cmd *cobra.Command, run func(ctx context.Context, cl *ap
 		if err != nil {
 			return err
 		}
-		id, err := c.theProject(cl, *project)
+		id, err := c.resolveProject(cl, *project)
 		if err != nil {
 			return err
 		}
@@ -139,8 +110,8 @@ func (c *cli) onProject(cmd *cobra.Command, run func(ctx context.Context, cl *ap
 	}
 }
 
-// theProject resolves --project: 0 means the only one there is.
-func (c *cli) theProject(cl *api.Client, id int64) (event.ProjectID, error) {
+// resolveProject resolves --project: 0 means the only one there is.
+func (c *cli) resolveProject(cl *api.Client, id int64) (event.ProjectID, error) {
 	if id > 0 {
 		return event.ProjectID(id), nil
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/hone-ml/hone/access"
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/config"
+	"github.com/hone-ml/hone/internal/app"
 	"github.com/hone-ml/hone/labelstudio"
 )
 
@@ -62,7 +63,7 @@ Label Studio carries the new one, which hone sees to.`,
 }
 
 func (c *cli) printSecret(cfg config.Config, at string) error {
-	pair, err := access.Read(keyOptions(cfg))
+	pair, err := access.Read(app.KeyOptions(cfg))
 	if err != nil {
 		return err
 	}
@@ -132,13 +133,13 @@ func everyInterface(host string) bool {
 // rotate replaces the secret, of the running hone or, when none runs, in the data
 // directory: hone then mends the registrations when it starts.
 func (c *cli) rotate(ctx context.Context, cfg config.Config) error {
-	cl, err := clientFor(cfg)
+	cl, err := app.Client(cfg)
 	if err != nil {
 		return err
 	}
 	now, err := cl.Rotate(ctx)
 	if errors.Is(err, api.ErrNotRunning) {
-		keys, err := access.Open(keyOptions(cfg))
+		keys, err := access.Open(app.KeyOptions(cfg))
 		if err != nil {
 			return err
 		}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"os"
@@ -13,8 +12,8 @@ import (
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/config"
 	"github.com/hone-ml/hone/connect"
+	"github.com/hone-ml/hone/internal/app"
 	"github.com/hone-ml/hone/internal/logging"
-	"github.com/hone-ml/hone/internal/netguard"
 	"github.com/hone-ml/hone/labelstudio"
 )
 
@@ -38,32 +37,19 @@ loopback address only (--listen 127.0.0.1:9090).`,
 			if err != nil {
 				return err
 			}
-			log, err := logging.New(os.Stderr, cfg.Log.Level, cfg.Log.Format, secretsOf(cfg)...)
+			log, err := logging.New(os.Stderr, cfg.Log.Level, cfg.Log.Format, app.SecretsOf(cfg)...)
 			if err != nil {
 				return err
 			}
-			a, err := newApp(cmd.Context(), cfg, log)
+			a, err := app.New(cmd.Context(), cfg, app.Options{Logger: log, Version: version})
 			if err != nil {
 				return err
 			}
-			return a.run(cmd.Context())
+			return a.Run(cmd.Context())
 		},
 	}
 	cmd.Flags().Bool("insecure", false, "let everybody who reaches the port call everything, without secret or token")
 	return cmd
-}
-
-// secretsOf are what must never appear in a log.
-func secretsOf(cfg config.Config) []string {
-	var out []string
-	for _, s := range []config.Secret{
-		cfg.Secret, cfg.AdminToken, cfg.ViewToken, cfg.LabelStudio.APIKey, cfg.BasicAuth.Password, cfg.Webhook.Secret, cfg.Learner.OpenAIKey,
-	} {
-		if s.IsSet() {
-			out = append(out, s.Reveal())
-		}
-	}
-	return out
 }
 
 // startHone runs hone inside this process until stop is called; its log goes to
@@ -73,24 +59,24 @@ func startHone(ctx context.Context, cfg config.Config, logFile string) (stop fun
 	if err != nil {
 		return nil, err
 	}
-	log, err := logging.New(f, cfg.Log.Level, "text", secretsOf(cfg)...)
+	log, err := logging.New(f, cfg.Log.Level, "text", app.SecretsOf(cfg)...)
 	if err != nil {
 		return nil, err
 	}
-	a, err := newApp(ctx, cfg, log)
+	a, err := app.New(ctx, cfg, app.Options{Logger: log, Version: version})
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	wanted := ctx
 	ctx, cancel := context.WithCancel(context.WithoutCancel(wanted))
 	done := make(chan error, 1)
-	go func() { done <- a.run(ctx) }()
+	go func() { done <- a.Run(ctx) }()
 	stop = func() error {
 		cancel()
 		return errors.Join(<-done, f.Close())
 	}
 	select {
-	case <-a.ready:
+	case <-a.Ready():
 		return stop, nil
 	case <-wanted.Done():
 		return nil, errors.Join(wanted.Err(), stop())
@@ -109,7 +95,7 @@ func doctorAlone(ctx context.Context, cfg config.Config, notRunning error) api.R
 	}
 	quiet := logrus.NewEntry(logrus.New())
 	quiet.Logger.SetLevel(logrus.PanicLevel)
-	o, err := clientOptions(cfg, quiet)
+	o, err := app.ClientOptions(cfg, quiet)
 	if err != nil {
 		rep.Steps = append(rep.Steps, api.Step{Level: "fail", Name: "tls.ca", What: err.Error()})
 		return rep
@@ -123,23 +109,4 @@ func doctorAlone(ctx context.Context, cfg config.Config, notRunning error) api.R
 	steps, _ := connect.CheckClient(ctx, c)
 	rep.Steps = append(rep.Steps, steps...)
 	return rep
-}
-
-func clientOptions(cfg config.Config, log *logrus.Entry) (labelstudio.Options, error) {
-	retries := cfg.LabelStudio.Retries
-	if retries == 0 {
-		retries = -1 // the client's 0 is its default
-	}
-	o := labelstudio.Options{
-		URL: cfg.LabelStudio.URL, Token: labelstudio.Secret(cfg.LabelStudio.APIKey.Reveal()), Logger: log,
-		MaxInFlight: cfg.LabelStudio.MaxInFlight, Timeout: cfg.LabelStudio.Timeout, SlowTimeout: cfg.LabelStudio.SlowTimeout, Retries: retries,
-	}
-	if cfg.TLS.CA != "" {
-		pool, err := netguard.LoadCA(cfg.TLS.CA)
-		if err != nil {
-			return o, fmt.Errorf("tls.ca: %w", err)
-		}
-		o.TLS = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
-	}
-	return o, nil
 }

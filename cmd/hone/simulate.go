@@ -13,10 +13,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hone-ml/hone/internal/app"
 	"github.com/hone-ml/hone/internal/simulate"
 	"github.com/hone-ml/hone/learner/feature"
 	"github.com/hone-ml/hone/learner/feature/encoders"
-	"github.com/hone-ml/hone/sampler"
+	"github.com/hone-ml/hone/sampler/strategy"
 )
 
 // simulation is what the flags of simulate say.
@@ -61,7 +62,7 @@ Each is the mean over the seeds, with the standard deviation.`,
 	f.StringVar(&s.source.Test, "test", "", "labelled data to measure on (required)")
 	f.StringVar(&s.source.LabelConfig, "label-config", "", "file with Label Studio's XML (default: one Choices, or Labels, with the labels in the data)")
 	f.BoolVar(&s.source.Anonymous, "anonymous-labels", false, "rename the labels A1, A2 and so on, to see what their names contribute")
-	f.StringSliceVar(&s.options.Strategies, "strategy", nil, "strategies to compare: "+strings.Join(sampler.Strategies(), ", ")+" (default: the configured one and random)")
+	f.StringSliceVar(&s.options.Strategies, "strategy", nil, "strategies to compare: "+strings.Join(strategy.Names(), ", ")+" (default: the configured one and random)")
 	f.IntSliceVar(&s.options.Labels, "labels", []int{0, 10, 25, 50, 100, 200, 500}, "numbers of labels at which to measure")
 	f.IntVar(&s.options.Batch, "batch", 1, "tasks labelled between two rankings")
 	f.IntVar(&s.options.Seeds, "seeds", 5, "repetitions, each with another random order")
@@ -85,18 +86,18 @@ func (c *cli) simulate(s simulation) error {
 		return err
 	}
 	o := &s.options
-	o.QueueSize, o.Head, o.RandomShare = cfg.Sampler.Queue, cfg.Sampler.Head, cfg.Sampler.RandomShare
+	o.QueueSize, o.Front, o.RandomShare = cfg.Sampler.Queue, cfg.Sampler.Head, cfg.Sampler.RandomShare
 	if s.encoder == "" {
 		s.encoder = cfg.Learner.Encoder
 	}
-	enc, err := encoderOf(cfg.Learner, s.encoder)
+	enc, err := app.OpenEncoder(cfg.Learner, s.encoder)
 	if err != nil {
 		return err
 	}
 	if len(o.Strategies) == 0 {
 		o.Strategies = []string{cfg.Sampler.Strategy}
-		if cfg.Sampler.Strategy != sampler.Random {
-			o.Strategies = append(o.Strategies, sampler.Random)
+		if cfg.Sampler.Strategy != strategy.NameRandom {
+			o.Strategies = append(o.Strategies, strategy.NameRandom)
 		}
 	}
 	if err := o.Validate(); err != nil { // before anything is encoded

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hone-ml/hone/config"
+	"github.com/hone-ml/hone/internal/app"
 	"github.com/hone-ml/hone/learner/feature/encoders"
 	"github.com/hone-ml/hone/learner/feature/minilm"
 )
@@ -90,7 +91,7 @@ func TestSimulateRefusesWithTheFix(t *testing.T) {
 func TestEveryConfiguredEncoderOpens(t *testing.T) {
 	assert.Equal(t, slices.Concat(config.Encoders, config.EncoderKinds), encoders.Names())
 	cfg := config.Default()
-	opened, err := encoderOf(cfg.Learner, cfg.Learner.Encoder)
+	opened, err := app.OpenEncoder(cfg.Learner, cfg.Learner.Encoder)
 	require.NoError(t, err)
 	assert.Equal(t, encoders.Default().Name(), opened.Fast.Name())
 }

@@ -12,6 +12,8 @@ import (
 
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/app/apptest"
+	"github.com/hone-ml/hone/internal/app/core"
 )
 
 // contents are the annotations of a project by id, as one text each.
@@ -27,7 +29,7 @@ func contents(tasks []event.TaskState) map[event.AnnotationID]string {
 
 func (i *instance) contents(p event.ProjectID) map[event.AnnotationID]string {
 	i.t.Helper()
-	tasks, err := i.store.Tasks(context.Background(), p, nil)
+	tasks, err := i.Store.Tasks(context.Background(), p, nil)
 	require.NoError(i.t, err)
 	return contents(tasks)
 }
@@ -35,13 +37,12 @@ func (i *instance) contents(p event.ProjectID) map[event.AnnotationID]string {
 // forge posts a webhook with the right secret and waits until it is learned.
 func (i *instance) forge(body string) {
 	i.t.Helper()
-	status, answer := i.post("/webhook", body)
+	status, answer := i.Post("/webhook", body)
 	require.Equal(i.t, 200, status, answer)
-	until(i.t, "it is learned", func() bool {
-		at := position{i.blog, i.pipe}
-		heard, err := at.Heard()
+	apptest.Until(i.t, "it is learned", func() bool {
+		heard, err := i.EventLog.Last(string(event.Changes))
 		require.NoError(i.t, err)
-		applied, err := at.Applied(1)
+		applied, err := i.Pipeline.Handled(core.LearnerGroup, event.Changes, 1)
 		require.NoError(i.t, err)
 		return heard == applied
 	})
@@ -50,37 +51,37 @@ func (i *instance) forge(body string) {
 // Whoever knows the secret can say anything: what Label Studio holds counts as soon
 // as it is read, and what a webhook deleted is asked at once.
 func TestLabelStudiosWordIsFinal(t *testing.T) {
-	s := newStudio(t)
-	p := s.newProject(12)
-	h := start(t, settings(t.TempDir(), s))
-	h.connect(p)
+	s := apptest.NewStudio(t)
+	p := s.NewProject(12)
+	h := start(t, apptest.Settings(t.TempDir(), s))
+	h.Register(p)
 	var ids []string
 	for range 8 {
-		task, topic := s.next(p)
-		ids = append(ids, fmt.Sprintf(`{"id":%d}`, s.annotate(task, topic).ID))
+		task, topic := s.Next(p)
+		ids = append(ids, fmt.Sprintf(`{"id":%d}`, s.Annotate(task, topic).ID))
 	}
-	h.await(p, "learned", func(p api.Project) bool { return p.Labels == 8 && p.Backlog == 0 && p.LastReconcile != nil })
+	h.Await(p, "learned", func(p api.Project) bool { return p.Labels == 8 && p.Backlog == 0 && p.LastReconcile != nil })
 	truth := h.contents(p)
 	require.Len(t, truth, 8)
 	project := fmt.Sprintf(`"project":{"id":%d}`, p)
 	back := func() bool { return assert.ObjectsAreEqual(truth, h.contents(p)) }
 
 	h.forge(`{"action":"ANNOTATIONS_DELETED","annotations":[` + strings.Join(ids, ",") + `],` + project + `}`)
-	until(t, "the labels are back", back)
+	apptest.Until(t, "the labels are back", back)
 	h.forge(`{"action":"TASKS_DELETED","tasks":[1,2,3,4,5,6,7,8,9,10,11,12],` + project + `}`)
-	until(t, "the tasks are back", back)
+	apptest.Until(t, "the tasks are back", back)
 
 	h.forge(fmt.Sprintf(`{"action":"PROJECT_DELETED",%s}`, project))
 	h.forge(fmt.Sprintf(`{"action":"PROJECT_UPDATED","project":{"id":%d,"created_at":"2001-01-01T00:00:00Z","title":"forged"}}`, p))
 	assert.Equal(t, truth, h.contents(p), "such news are only reasons to ask")
 	h.forge(fmt.Sprintf(`{"action":"PROJECT_UPDATED","project":{"id":%d,"label_config":"<View/>","title":"forged"}}`, p))
-	h.await(p, "the label config is Label Studio's again", func(p api.Project) bool {
+	h.Await(p, "the label config is Label Studio's again", func(p api.Project) bool {
 		return p.Title == "topics" && len(p.Heads) == 1 && p.Labels == 8
 	})
 
 	var annotation event.AnnotationID
 	var task event.TaskID
-	tasks, err := h.store.Tasks(t.Context(), p, nil)
+	tasks, err := h.Store.Tasks(t.Context(), p, nil)
 	require.NoError(t, err)
 	for _, ts := range tasks {
 		for _, a := range ts.Annotations {

@@ -25,8 +25,8 @@ type Options struct {
 	Encoder feature.Encoder
 	// For is about how long each rate is measured.
 	For time.Duration
-	// Ones is how many single annotations are learned for the percentiles.
-	Ones int
+	// Singles is how many single annotations are learned for the percentiles.
+	Singles int
 	// Budget is the learner's.
 	Budget time.Duration
 	// Dir is where the database is for as long as it takes; the system's directory
@@ -84,8 +84,8 @@ type Result struct {
 	RSSMB float64 `json:"rss_mb"`
 }
 
-// work is the data as the measurements take it.
-type work struct {
+// dataset is the data as the measurements take it.
+type dataset struct {
 	Options
 	config  string
 	control labelconfig.Control
@@ -99,11 +99,11 @@ type work struct {
 // Run measures, one thing after the other, on one core: it sets GOMAXPROCS to 1
 // until it returns, so nothing else should run beside it.
 func Run(ctx context.Context, d *simulate.Data, o Options) (Result, error) {
-	if o.Encoder == nil || o.For <= 0 || o.Ones < 1 {
-		return Result{}, errors.New("bench: Options.Encoder, For and Ones are required")
+	if o.Encoder == nil || o.For <= 0 || o.Singles < 1 {
+		return Result{}, errors.New("bench: Options.Encoder, For and Singles are required")
 	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	w := &work{Options: o, config: d.Config, items: d.Labelled()}
+	w := &dataset{Options: o, config: d.Config, items: d.Labelled()}
 	if err := w.prepare(); err != nil {
 		return Result{}, err
 	}
@@ -116,7 +116,7 @@ func Run(ctx context.Context, d *simulate.Data, o Options) (Result, error) {
 }
 
 // prepare reads texts and targets out of the tasks.
-func (w *work) prepare() error {
+func (w *dataset) prepare() error {
 	cfg, err := labelconfig.Parse(w.config)
 	if err != nil {
 		return err
@@ -172,8 +172,8 @@ func shares(labels []string, class map[string]int32) []model.Share {
 
 // run goes through the steps. The order matters: what is slow to fill comes before
 // what needs it.
-func (w *work) run(ctx context.Context, dir string) (err error) {
-	var h *house
+func (w *dataset) run(ctx context.Context, dir string) (err error) {
+	var h *instance
 	defer func() {
 		if h != nil {
 			err = errors.Join(err, h.close())
@@ -215,13 +215,13 @@ func (w *work) run(ctx context.Context, dir string) (err error) {
 	return nil
 }
 
-// together is how many units of work are measured between two looks at the clock.
-const together = 100
+// unitsPerClockRead is how many units of work are measured between two looks at the clock.
+const unitsPerClockRead = 100
 
 // rate calls f, which does some units of work, until that took the time there is,
 // and gives the units a second by both clocks. prepare, if not nil, comes before
 // every call and is not measured.
-func (w *work) rate(ctx context.Context, prepare func(), f func() (units int, err error)) (perS, perCPUS float64, err error) {
+func (w *dataset) rate(ctx context.Context, prepare func(), f func() (units int, err error)) (perS, perCPUS float64, err error) {
 	var wall, cpu time.Duration
 	units := 0
 	for wall < w.For {
@@ -242,23 +242,23 @@ func (w *work) rate(ctx context.Context, prepare func(), f func() (units int, er
 	return float64(units) / wall.Seconds(), perCPUS, nil
 }
 
-func (w *work) encode(ctx context.Context) (err error) {
+func (w *dataset) encode(ctx context.Context) (err error) {
 	i, e := 0, w.Encoder
 	w.result.EncodePerS, w.result.EncodePerCPUS, err = w.rate(ctx, nil, func() (int, error) {
-		for range together {
+		for range unitsPerClockRead {
 			if p, keeps := w.Encoder.(*feature.Patient); keeps && i%len(w.texts) == 0 {
 				e = p.Fresh()
 			}
 			e.Encode(w.texts[i%len(w.texts)])
 			i++
 		}
-		return together, nil
+		return unitsPerClockRead, nil
 	})
 	return err
 }
 
 // warm has a slow encoder read all texts, which is not measured.
-func (w *work) warm(ctx context.Context) error {
+func (w *dataset) warm(ctx context.Context) error {
 	p, keeps := w.Encoder.(*feature.Patient)
 	if !keeps {
 		return nil
@@ -271,11 +271,11 @@ func (w *work) warm(ctx context.Context) error {
 }
 
 // learn learns the data again and again, each time with a new model.
-func (w *work) learn(ctx context.Context) (err error) {
+func (w *dataset) learn(ctx context.Context) (err error) {
 	var m *model.Model
 	i := 0
 	w.result.LearnPerS, w.result.LearnPerCPUS, err = w.rate(ctx, nil, func() (int, error) {
-		for range together {
+		for range unitsPerClockRead {
 			at := i % len(w.texts)
 			i++
 			if at == 0 {
@@ -286,14 +286,14 @@ func (w *work) learn(ctx context.Context) (err error) {
 				return 0, err
 			}
 		}
-		return together, nil
+		return unitsPerClockRead, nil
 	})
 	return err
 }
 
 // annotation is what hone hears of item i when it is labelled; round 0 is the data,
 // later ones are other tasks with the same texts.
-func (w *work) annotation(i, round int, at time.Time) *event.Changed {
+func (w *dataset) annotation(i, round int, at time.Time) *event.Changed {
 	it := w.items[i]
 	id := it.Task.ID + event.TaskID(round*len(w.items))
 	c := &event.Changed{

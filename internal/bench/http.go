@@ -31,7 +31,7 @@ type sender struct {
 	out  []byte
 }
 
-func (h *house) dial(ctx context.Context) (*sender, error) {
+func (h *instance) dial(ctx context.Context) (*sender, error) {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "tcp", h.addr)
 	if err != nil {
@@ -76,7 +76,7 @@ func (s *sender) post(path string, body []byte) error {
 }
 
 // senders dials so many, and gives what hangs up.
-func (h *house) senders(ctx context.Context, n int) (out []*sender, hangUp func(), err error) {
+func (h *instance) senders(ctx context.Context, n int) (out []*sender, hangUp func(), err error) {
 	hangUp = func() {
 		for _, s := range out {
 			_ = s.conn.Close()
@@ -94,13 +94,13 @@ func (h *house) senders(ctx context.Context, n int) (out []*sender, hangUp func(
 }
 
 // requests asks /predict for one task at a time.
-func (h *house) requests(ctx context.Context) error {
+func (h *instance) requests(ctx context.Context) error {
 	one, hangUp, err := h.senders(ctx, 1)
 	if err != nil {
 		return err
 	}
 	defer hangUp()
-	bodies := make([][]byte, together)
+	bodies := make([][]byte, unitsPerClockRead)
 	i := 0
 	h.result.PredictRequestsPerS, h.result.PredictRequestsPerCPUS, err = h.rate(ctx, func() {
 		for b := range bodies {
@@ -123,14 +123,14 @@ func (h *house) requests(ctx context.Context) error {
 
 // webhooks has annotations sent by so many at once. Each is a new one, as hone
 // drops what it has just heard.
-func (h *house) webhooks(ctx context.Context, n int) error {
+func (h *instance) webhooks(ctx context.Context, n int) error {
 	all, hangUp, err := h.senders(ctx, n)
 	if err != nil {
 		return err
 	}
 	defer hangUp()
 	h.round++
-	bodies := make([][]byte, n*together)
+	bodies := make([][]byte, n*unitsPerClockRead)
 	acks := make([]time.Duration, 0, 1<<14)
 	took := make([]time.Duration, len(bodies))
 	i := 0
@@ -179,7 +179,7 @@ type object map[string]any
 
 // webhookBody is what Label Studio sends of a new annotation. What hone doesn't
 // read is there too, as it must be read over.
-func (h *house) webhookBody(i, round int) []byte {
+func (h *instance) webhookBody(i, round int) []byte {
 	a := h.annotation(i, round, time.Now())
 	at := a.At.UTC().Format(time.RFC3339Nano)
 	none := json.RawMessage("null")
@@ -211,7 +211,7 @@ func (h *house) webhookBody(i, round int) []byte {
 }
 
 // predictBody is what Label Studio asks when it shows a task.
-func (h *house) predictBody(i, round int) []byte {
+func (h *instance) predictBody(i, round int) []byte {
 	none := json.RawMessage("null")
 	at := "2026-11-23T20:50:32.838423Z"
 	return marshal(object{

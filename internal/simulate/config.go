@@ -37,7 +37,7 @@ func inferConfig(entries []entry) (string, error) {
 	case exports > 0:
 		return inferExport(entries)
 	}
-	q := asked{tag: "Choices", name: "label", objects: []string{"text"}, labels: map[string]bool{}}
+	q := inferredControl{tag: "Choices", name: "label", objects: []string{"text"}, labels: map[string]bool{}}
 	if tagged > 0 {
 		q.tag = "Labels"
 	}
@@ -50,11 +50,11 @@ func inferConfig(entries []entry) (string, error) {
 			q.labels[l] = true
 		}
 	}
-	return writeConfig(map[string]string{"text": "text"}, []asked{q}), nil
+	return writeConfig(map[string]string{"text": "text"}, []inferredControl{q}), nil
 }
 
-// asked is one question while a config is made of the answers.
-type asked struct {
+// inferredControl is one question while a config is made of the answers.
+type inferredControl struct {
 	tag      string // of the control
 	name     string
 	objects  []string // names
@@ -66,7 +66,7 @@ type asked struct {
 }
 
 func inferExport(entries []entry) (string, error) {
-	found := map[string]*asked{}
+	found := map[string]*inferredControl{}
 	for _, e := range entries {
 		for _, regions := range e.results {
 			for _, r := range regions {
@@ -86,7 +86,7 @@ func inferExport(entries []entry) (string, error) {
 				}
 				q := found[r.FromName]
 				if q == nil {
-					q = &asked{tag: tag, name: r.FromName, objects: []string{r.ToName}, labels: map[string]bool{}}
+					q = &inferredControl{tag: tag, name: r.FromName, objects: []string{r.ToName}, labels: map[string]bool{}}
 					found[r.FromName] = q
 				}
 				q.multiple = q.multiple || len(v.Choices) > 1
@@ -104,7 +104,7 @@ func inferExport(entries []entry) (string, error) {
 		return "", err
 	}
 	objects := map[string]string{}
-	var questions []asked
+	var questions []inferredControl
 	for _, name := range slices.Sorted(maps.Keys(found)) {
 		questions = append(questions, *found[name])
 		objects[found[name].objects[0]] = field
@@ -143,7 +143,7 @@ func textField(entries []entry) (string, error) {
 
 // writeConfig writes a label config: objects are Text tags by name, each with
 // the field of the task data it shows.
-func writeConfig(objects map[string]string, questions []asked) string {
+func writeConfig(objects map[string]string, questions []inferredControl) string {
 	var b strings.Builder
 	b.WriteString("<View>\n")
 	for _, name := range slices.Sorted(maps.Keys(objects)) {
@@ -154,7 +154,7 @@ func writeConfig(objects map[string]string, questions []asked) string {
 	return b.String()
 }
 
-func writeQuestions(b *strings.Builder, questions []asked) {
+func writeQuestions(b *strings.Builder, questions []inferredControl) {
 	for _, q := range questions {
 		attrs := append([]string{"name", q.name, "toName", strings.Join(q.objects, ",")}, q.attrs...)
 		if q.labels == nil && q.order == nil { // it has none
@@ -212,7 +212,7 @@ func anonymous(cfg *labelconfig.Config) (config string, names map[string]map[str
 		writeTag(&b, o.Type, "/", attrs...)
 	}
 	names = map[string]map[string]string{}
-	var questions []asked
+	var questions []inferredControl
 	for _, c := range cfg.Learnable() {
 		// An unanswered one must go on to say nothing, which needs required here
 		// if it was conditional there.
@@ -220,7 +220,7 @@ func anonymous(cfg *labelconfig.Config) (config string, names map[string]map[str
 		if c.LabelsSpans() {
 			tag = c.Type
 		}
-		q := asked{tag: tag, name: c.Name, objects: c.ToName, multiple: c.Multiple, required: c.Required || c.Conditional}
+		q := inferredControl{tag: tag, name: c.Name, objects: c.ToName, multiple: c.Multiple, required: c.Required || c.Conditional}
 		switch c.Type {
 		case "Rating", "Number", "Pairwise": // no names to hide
 			q.tag = c.Type

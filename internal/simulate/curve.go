@@ -8,27 +8,19 @@ import (
 	"time"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/app/core"
 	"github.com/hone-ml/hone/learner"
 	"github.com/hone-ml/hone/sampler"
+	"github.com/hone-ml/hone/sampler/strategy"
 	"github.com/hone-ml/hone/state"
 )
 
 const (
 	project = 1
-	// readAhead is how many events the learner takes at a time where serve has a
-	// backlog.
-	readAhead = 256
-	// patience is more time than any walk to the optimum takes: a walk that a
+	// noLimit is more time than any walk to the optimum takes: a walk that a
 	// clock ends would end elsewhere in every run.
-	patience = 24 * time.Hour
+	noLimit = 24 * time.Hour
 )
-
-// store is the real state; what belongs to the log is left out.
-type store struct{ *state.Store }
-
-var _ learner.Store = store{}
-
-func (s store) Commit(ctx context.Context, c event.Commit) error { return s.Store.Commit(ctx, c) }
 
 // run is one curve on its way.
 type run struct {
@@ -47,7 +39,7 @@ type run struct {
 }
 
 // curve makes c's points.
-func (d *Data) curve(ctx context.Context, o Options, points []int, c *Curve, gave func(int)) (err error) {
+func (d *Data) curve(ctx context.Context, o Options, points []int, c *Curve, onLabels func(int)) (err error) {
 	began := time.Now()
 	dir, err := os.MkdirTemp(o.Dir, "hone-simulate-")
 	if err != nil {
@@ -60,11 +52,15 @@ func (d *Data) curve(ctx context.Context, o Options, points []int, c *Curve, gav
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
 	st.DB().NoSync, st.DB().NoGrowSync = true, true // it goes with the run
-	l, err := learner.New(store{st}, learner.Options{Encoder: o.Encoder, Budget: patience, CheckpointEvery: patience})
+	hone, err := core.New(st, core.Options{
+		WithoutLog: true, // what comes when is not to depend on the log's goroutines
+		Learner:    learner.Options{Encoder: o.Encoder, Budget: noLimit, CheckpointEvery: noLimit},
+	})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, l.Close()) }()
+	defer func() { err = errors.Join(err, hone.Close()) }()
+	l := hone.Learner
 	r, err := d.start(ctx, l, o, c)
 	if err != nil {
 		return err
@@ -75,7 +71,7 @@ func (d *Data) curve(ctx context.Context, o Options, points []int, c *Curve, gav
 			if err := r.label(ctx, gives); err != nil {
 				return err
 			}
-			gave(gives)
+			onLabels(gives)
 		}
 		if err := l.Rest(ctx); err != nil {
 			return err
@@ -95,12 +91,12 @@ func (d *Data) start(ctx context.Context, l *learner.Learner, o Options, c *Curv
 	r := &run{Data: d, learner: l, step: o.Batch, at: map[event.TaskID]int{}, clock: time.Unix(1_700_000_000, 0).UTC()}
 	so := sampler.Defaults()
 	so.Scorer, so.Strategy, so.RandomShare, so.Seed = l, c.Strategy, o.RandomShare, uint64(c.Seed)
-	if c.Strategy == sampler.Random {
+	if c.Strategy == strategy.NameRandom {
 		// What is asked does not depend on what is learned, so the learner may
 		// take the labels as it takes a backlog.
-		r.step = readAhead
+		r.step = core.LearnBatch
 	}
-	so.QueueSize, so.Head = max(o.QueueSize, r.step), max(o.Head, r.step)
+	so.QueueSize, so.Front = max(o.QueueSize, r.step), max(o.Front, r.step)
 	var err error
 	if r.ranker, err = sampler.NewRanker(so); err != nil {
 		return nil, err
@@ -113,8 +109,8 @@ func (d *Data) start(ctx context.Context, l *learner.Learner, o Options, c *Curv
 		r.test = append(r.test, it.task)
 	}
 	// In chunks, as webhooks and reconcile bring them.
-	for from := 0; from < len(r.open); from += readAhead {
-		c := event.Changed{LabelConfig: d.Config, Tasks: r.open[from:min(from+readAhead, len(r.open))]}
+	for from := 0; from < len(r.open); from += core.LearnBatch {
+		c := event.Changed{LabelConfig: d.Config, Tasks: r.open[from:min(from+core.LearnBatch, len(r.open))]}
 		if err := r.tell(ctx, &c); err != nil {
 			return nil, err
 		}
@@ -134,7 +130,7 @@ func (r *run) tell(ctx context.Context, changes ...*event.Changed) error {
 		batch[i] = c
 	}
 	r.offset += uint64(len(batch))
-	return r.learner.Apply(ctx, batch, event.Cursor{Topic: event.Changes, Group: "learner", Offset: r.offset})
+	return r.learner.Apply(ctx, batch, event.Cursor{Topic: event.Changes, Group: core.LearnerGroup, Offset: r.offset})
 }
 
 // label ranks the pool, and has the first n of the queue labelled and learned.

@@ -144,7 +144,7 @@ func Load(s Source) (*Data, error) {
 		}
 		return nil, fmt.Errorf("the label config made from the labels in the data does not work; give one with --label-config: %w", err)
 	}
-	b := binder{from: questionsOf(cfg), given: s.LabelConfig}
+	b := relabeler{from: questionsOf(cfg), given: s.LabelConfig}
 	b.to = b.from
 	if s.Anonymous {
 		d.Config, b.names = anonymous(cfg)
@@ -179,15 +179,15 @@ func questionsOf(cfg *labelconfig.Config) []question {
 	return out
 }
 
-// binder turns entries, answered under the config they were made with, into
+// relabeler turns entries, answered under the config they were made with, into
 // items answered under the config that is simulated.
-type binder struct {
+type relabeler struct {
 	from, to []question
 	names    map[string]map[string]string // new label by control and old label; nil: the same
 	given    string                       // file of the label config
 }
 
-func (b *binder) bind(entries []entry, firstID int) ([]item, error) {
+func (b *relabeler) bind(entries []entry, firstID int) ([]item, error) {
 	var out []item
 	for i, e := range entries {
 		it := item{task: event.Task{ID: event.TaskID(firstID + i), Data: e.data}}
@@ -208,7 +208,7 @@ func (b *binder) bind(entries []entry, firstID int) ([]item, error) {
 
 // readable fails when a task has no text for any question: it could never be
 // learned, nor predicted.
-func (b *binder) readable(data json.RawMessage) error {
+func (b *relabeler) readable(data json.RawMessage) error {
 	var errs []error
 	for _, q := range b.to {
 		for _, o := range q.objects {
@@ -223,7 +223,7 @@ func (b *binder) readable(data json.RawMessage) error {
 }
 
 // answers are what each annotator says, by question; nil when nothing.
-func (b *binder) answers(e entry) ([][]*truth, error) {
+func (b *relabeler) answers(e entry) ([][]*truth, error) {
 	if e.spans {
 		return b.tagged(e)
 	}
@@ -247,7 +247,7 @@ func (b *binder) answers(e entry) ([][]*truth, error) {
 }
 
 // answer is that of a line of JSONL.
-func (b *binder) answer(e entry) (*truth, error) {
+func (b *relabeler) answer(e entry) (*truth, error) {
 	if len(b.from) != 1 {
 		return nil, fmt.Errorf("a line has the labels of one control, but %s has %d that hone learns: use a config with one, or a Label Studio export", b.given, len(b.from))
 	}
@@ -300,7 +300,7 @@ func (q *question) find(l string) (string, bool) {
 }
 
 // settle writes the answers under the simulated config and finds the truth.
-func (b *binder) settle(it *item, said [][]*truth) {
+func (b *relabeler) settle(it *item, said [][]*truth) {
 	it.truth = make([]*truth, len(b.to))
 	for _, row := range said {
 		rs := []regions.Region{}

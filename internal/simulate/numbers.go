@@ -162,14 +162,14 @@ func spreadOf(all []float64) (mean, sd float64) {
 
 // inferNumber makes the question that a rating or a number answers, and reports
 // whether the region is one.
-func inferNumber(found map[string]*asked, r regions.Region) bool {
+func inferNumber(found map[string]*inferredControl, r regions.Region) bool {
 	tag := map[string]string{"rating": "Rating", "number": "Number"}[r.Type]
 	if tag == "" {
 		return false
 	}
 	q := found[r.FromName]
 	if q == nil {
-		q = &asked{name: r.FromName, objects: []string{r.ToName}, tag: tag}
+		q = &inferredControl{name: r.FromName, objects: []string{r.ToName}, tag: tag}
 		if tag == "Rating" {
 			q.attrs = []string{"maxRating", "5"}
 		}

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/hone-ml/hone/sampler"
+	"github.com/hone-ml/hone/sampler/strategy"
 )
 
 // worth are n texts whose words add up to a number from 0 to 20, written as a line
@@ -54,7 +54,7 @@ func TestNumbersAndRatingsAreSimulated(t *testing.T) {
 				d, err := Load(s)
 				require.NoError(t, err)
 				o := options()
-				o.Strategies, o.Labels, o.Seeds = []string{sampler.Margin, sampler.Random}, []int{0, 100}, 1
+				o.Strategies, o.Labels, o.Seeds = []string{strategy.NameMargin, strategy.NameRandom}, []int{0, 100}, 1
 				res := simulated(t, d, o)
 				for _, c := range res.Curves {
 					assert.Greater(t, c.Points[0].MAE, 1.5, "nothing is known: the mean of the answers")
@@ -114,7 +114,7 @@ func TestTaxonomiesAndPairsAreSimulated(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, d.questions, 2)
 		o := options()
-		o.Strategies, o.Labels, o.Seeds = []string{sampler.Margin}, []int{100}, 1
+		o.Strategies, o.Labels, o.Seeds = []string{strategy.NameMargin}, []int{100}, 1
 		p := simulated(t, d, o).Curves[0].Points[0]
 		assert.Greater(t, p.Accuracy, 0.65, "of both controls")
 		assert.Zero(t, p.MAE)

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hone-ml/hone/learner/feature"
-	"github.com/hone-ml/hone/sampler"
+	"github.com/hone-ml/hone/sampler/strategy"
 )
 
 // Options say what is simulated.
@@ -31,10 +31,10 @@ type Options struct {
 	Jobs int
 	// Encoder is the learner's; its default if nil. It is shared by all curves.
 	Encoder feature.Encoder
-	// QueueSize, Head and RandomShare are the sampler's; queue and head are at
+	// QueueSize, Front and RandomShare are the sampler's; queue and front are at
 	// least a batch.
-	QueueSize, Head int
-	RandomShare     float64
+	QueueSize, Front int
+	RandomShare      float64
 	// Dir is where the curves' databases are for as long as they run; the
 	// system's directory for temporary files if empty.
 	Dir string
@@ -51,9 +51,9 @@ func (o *Options) Validate() error {
 			errs = append(errs, fmt.Errorf(format, args...))
 		}
 	}
-	bad(len(o.Strategies) == 0, "no strategy; name some of %q", sampler.Strategies())
+	bad(len(o.Strategies) == 0, "no strategy; name some of %q", strategy.Names())
 	for i, s := range o.Strategies {
-		if _, err := sampler.Strategy(s); err != nil {
+		if _, err := strategy.Named(s); err != nil {
 			errs = append(errs, err)
 		}
 		bad(slices.Contains(o.Strategies[:i], s), "strategy %q is named twice", s)
@@ -131,7 +131,7 @@ func Run(ctx context.Context, d *Data, o Options) (Result, error) {
 	}
 	var mu sync.Mutex
 	done, all := 0, len(res.Curves)*points[len(points)-1]
-	gave := func(n int) {
+	onLabels := func(n int) {
 		mu.Lock()
 		defer mu.Unlock()
 		if done += n; o.Progress != nil {
@@ -146,7 +146,7 @@ func Run(ctx context.Context, d *Data, o Options) (Result, error) {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if err := d.curve(ctx, o, points, c, gave); err != nil {
+			if err := d.curve(ctx, o, points, c, onLabels); err != nil {
 				return fmt.Errorf("strategy %s, seed %d: %w", c.Strategy, c.Seed, err)
 			}
 			return nil

@@ -22,7 +22,7 @@ import (
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/learner/feature"
-	"github.com/hone-ml/hone/sampler"
+	"github.com/hone-ml/hone/sampler/strategy"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -47,8 +47,8 @@ func generated(n int, seed uint64) string {
 
 func options() Options {
 	return Options{
-		Strategies: []string{sampler.Margin, sampler.Random}, Labels: []int{0, 5, 20, 60}, Batch: 3, Seeds: 2,
-		QueueSize: 30, Head: 5, RandomShare: 0.1, Encoder: feature.NewHashed(),
+		Strategies: []string{strategy.NameMargin, strategy.NameRandom}, Labels: []int{0, 5, 20, 60}, Batch: 3, Seeds: 2,
+		QueueSize: 30, Front: 5, RandomShare: 0.1, Encoder: feature.NewHashed(),
 	}
 }
 
@@ -94,7 +94,7 @@ func TestSameResultWhateverRunsAtOnce(t *testing.T) {
 	}
 	assert.NotEqual(t, one.Curves[2].Points, one.Curves[3].Points, "another seed, another order")
 	// Seed 1 alone is the same curve.
-	o.Strategies = []string{sampler.Random}
+	o.Strategies = []string{strategy.NameRandom}
 	assert.Equal(t, one.Curves[2:], simulated(t, d, o).Curves)
 }
 

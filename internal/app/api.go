@@ -1,0 +1,136 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/hone-ml/hone/api"
+	"github.com/hone-ml/hone/connect"
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/learner"
+	"github.com/hone-ml/hone/pipeline"
+	"github.com/hone-ml/hone/pipeline/boltlog"
+	"github.com/hone-ml/hone/sampler"
+)
+
+// connector lets the API register hone and look for faults.
+type connector struct {
+	pipeline   *pipeline.Pipeline
+	learner    *learner.Learner
+	sampler    *sampler.Sampler
+	connection *connect.Link
+}
+
+var _ api.Connector = connector{}
+
+func (c connector) Connect(ctx context.Context, id event.ProjectID, url string) (api.Report, error) {
+	rep, err := c.connection.Connect(ctx, id, url)
+	if err != nil {
+		return rep, err
+	}
+	c.sampler.Refresh(id)
+	if err := c.pipeline.Publish(ctx, &event.ReconcileDue{Project: id, At: time.Now(), Reason: "connect"}); err != nil {
+		return rep, err
+	}
+	c.awaitProject(ctx, id)
+	return rep, nil
+}
+
+func (c connector) Doctor(ctx context.Context, id event.ProjectID) (api.Report, error) {
+	return c.connection.Doctor(ctx, id)
+}
+
+// awaitProjectTime bounds the wait for a newly connected project to be known.
+const awaitProjectTime = 5 * time.Second
+
+// awaitProject waits until what /setup said of a project has gone through the log, so
+// that the command after `hone connect` finds it.
+func (c connector) awaitProject(ctx context.Context, id event.ProjectID) {
+	ctx, cancel := context.WithTimeout(ctx, awaitProjectTime)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !slices.Contains(c.learner.Projects(), id) {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// publisher says of a full disk that it is not the caller's fault, nor a bug.
+type publisher struct{ *pipeline.Pipeline }
+
+var _ api.Publisher = publisher{}
+
+func (p publisher) Publish(ctx context.Context, events ...event.Event) error {
+	err := p.Pipeline.Publish(ctx, events...)
+	if errors.Is(err, boltlog.ErrStorage) {
+		return withStatus{err, http.StatusServiceUnavailable}
+	}
+	return err
+}
+
+// withStatus is an error with the status that hone's API answers.
+type withStatus struct {
+	error
+	status int
+}
+
+func (e withStatus) HTTPStatus() int { return e.status }
+func (e withStatus) Unwrap() error   { return e.error }
+
+// deadLetters shows the pipeline's dead letters.
+type deadLetters struct{ *pipeline.Pipeline }
+
+var _ api.DeadLetters = deadLetters{}
+
+func (l deadLetters) List(ctx context.Context, limit int) ([]api.DeadLetter, error) {
+	ls, err := l.DeadLetters(ctx, limit)
+	out := make([]api.DeadLetter, len(ls))
+	for i, d := range ls {
+		out[i] = api.DeadLetter{ID: d.Offset, Topic: string(d.Topic), At: d.At, Reason: d.Reason, Event: string(d.Payload)}
+	}
+	return out, err
+}
+
+func (l deadLetters) Replay(ctx context.Context, ids ...uint64) (int, error) {
+	if len(ids) == 0 {
+		all, err := l.all(ctx)
+		if err != nil {
+			return 0, err
+		}
+		for _, d := range all {
+			if d.Topic != "" { // those without one can only be dropped
+				ids = append(ids, d.Offset)
+			}
+		}
+	}
+	return l.Pipeline.Replay(ctx, ids...)
+}
+
+func (l deadLetters) Drop(ctx context.Context, ids ...uint64) (int, error) {
+	if len(ids) == 0 {
+		all, err := l.all(ctx)
+		if err != nil {
+			return 0, err
+		}
+		for _, d := range all {
+			ids = append(ids, d.Offset)
+		}
+	}
+	return l.Pipeline.Drop(ctx, ids...)
+}
+
+// all are the letters there are now: one that fails again is a new one.
+func (l deadLetters) all(ctx context.Context) ([]pipeline.DeadLetter, error) {
+	n, err := l.CountDeadLetters(ctx)
+	if err != nil || n == 0 {
+		return nil, err
+	}
+	return l.DeadLetters(ctx, n)
+}

@@ -1,0 +1,193 @@
+// Package app builds one hone from its parts: database, log, learner, sampler,
+// reconciler, connection and HTTP server. It decides who is wired to whom, and holds
+// the adapters between them; flags and commands are cmd/hone.
+package app
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"sync/atomic"
+
+	"github.com/gin-gonic/gin"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/sirupsen/logrus"
+
+	"github.com/hone-ml/hone/access"
+	"github.com/hone-ml/hone/config"
+	"github.com/hone-ml/hone/connect"
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/app/core"
+	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/learner"
+	"github.com/hone-ml/hone/pipeline"
+	"github.com/hone-ml/hone/pipeline/boltlog"
+	"github.com/hone-ml/hone/reconcile"
+	"github.com/hone-ml/hone/sampler"
+	"github.com/hone-ml/hone/state"
+	"github.com/hone-ml/hone/webhook"
+)
+
+// App is a whole hone. New builds it from its parts, Run runs it once. The exported
+// parts are written by New alone, and each says itself how it may be used at once.
+type App struct {
+	cfg     config.Config
+	log     *logrus.Entry
+	version string
+	seams   Seams
+
+	Registry   *prometheus.Registry
+	Store      *state.Store
+	*core.Core // event log, pipeline and learner
+	Sampler    *sampler.Sampler
+	Reconciler *reconcile.Reconciler
+	Connection *connect.Link
+	Webhook    *webhook.Server
+	Keys       *access.Keys
+	// Engines are what the addresses serve, in the order of Addrs.
+	Engines []*gin.Engine
+
+	ports []*port
+	// upgrading is true while registrations are given the secret for the first time.
+	upgrading atomic.Bool
+	ready     chan struct{} // closed by Run
+}
+
+// Options are what New needs beside the configuration.
+type Options struct {
+	Logger *logrus.Logger
+	// Version is hone's own, for the log.
+	Version string
+	Seams   Seams
+}
+
+// Seams are where a simulation takes the place of the network and the disk; the
+// zero value is the real ones.
+type Seams struct {
+	// Transport calls Label Studio, and hone itself for the challenge.
+	Transport http.RoundTripper
+	Listen    func(address string) (net.Listener, error)
+	// Store and Changes are around the learner's store and handler.
+	Store   func(learner.Store) learner.Store
+	Changes func(pipeline.Handler) pipeline.Handler
+	// Append comes before entries are added to the log.
+	Append func(topic string) error
+	// Steps bound the learner's work in place of time.
+	Steps int
+	// Jitter is the chance in pauses, from 0 to below 1.
+	Jitter func() float64
+}
+
+// New opens the data directory and the addresses and wires the parts; nothing is
+// served before Run. Whoever does not call Run has to call Close.
+func New(ctx context.Context, cfg config.Config, o Options) (_ *App, err error) {
+	a := &App{
+		cfg: cfg, log: logrus.NewEntry(o.Logger), version: o.Version, seams: o.Seams,
+		Registry: prometheus.NewRegistry(), ready: make(chan struct{}),
+	}
+	a.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.Close())
+		}
+	}()
+	if a.Store, err = state.Open(cfg.DataDir, state.Options{}); err != nil {
+		return nil, err
+	}
+	if err = a.wireKeys(); err != nil {
+		return nil, err
+	}
+	if err = a.wireCore(); err != nil {
+		return nil, err
+	}
+	if err = a.wireLabelStudio(ctx); err != nil {
+		return nil, err
+	}
+	if err = a.wireSampler(); err != nil {
+		return nil, err
+	}
+	if err = a.wireHTTP(); err != nil {
+		return nil, err
+	}
+	changes := pipeline.Handler(a.Learner.Apply)
+	if o.Seams.Changes != nil {
+		changes = o.Seams.Changes(changes)
+	}
+	a.Pipeline.HandleLanes(core.LearnerGroup, event.Changes, core.LearnBatch, a.lanes(), changes)
+	a.Pipeline.Handle("sampler", event.Snapshots, core.LearnBatch, a.Sampler.Learned)
+	a.Pipeline.Handle("reconcile", event.Reconciles, core.LearnBatch, a.Reconciler.Handle)
+	return a, nil
+}
+
+func (a *App) wireCore() (err error) {
+	enc, err := OpenEncoder(a.cfg.Learner, a.cfg.Learner.Encoder)
+	if err != nil {
+		return err
+	}
+	a.Core, err = core.New(a.Store, core.Options{
+		Log:      boltlog.Options{Logger: pipeline.NewLogger(a.part("boltlog")), BeforeAppend: a.seams.Append},
+		Pipeline: pipeline.Options{Logger: a.part("pipeline"), Registerer: a.Registry, CloseTimeout: a.cfg.ShutdownTimeout},
+		Learner: learner.Options{
+			Encoder: enc.Fast, Slow: enc.Slow, Next: a.queued, SlowCores: a.cfg.Learner.EncodeWorkers,
+			Budget: a.cfg.Learner.Budget, Steps: a.seams.Steps, Logger: a.part("learner"), Registerer: a.Registry,
+		},
+		Store: a.seams.Store,
+	})
+	return err
+}
+
+func (a *App) wireLabelStudio(ctx context.Context) (err error) {
+	client, err := ClientOptions(a.cfg, a.part("labelstudio"))
+	if err != nil {
+		return err
+	}
+	client.Transport, client.Jitter = a.seams.Transport, a.seams.Jitter
+	a.Connection, err = connect.New(ctx, connect.Options{
+		URL: a.cfg.LabelStudio.URL, Token: labelstudio.Secret(a.cfg.LabelStudio.APIKey.Reveal()),
+		Client: client,
+		Keys:   a.Keys, Port: a.ports[0].number(), Refused: a.refused,
+		ManageSampling: a.cfg.Sampler.ManageSampling,
+		Vault:          credentialStore{a.Store, a.log.Logger},
+		Live:           a.Learner.Version,
+		Known:          a.known,
+		Counters:       a.counters,
+		Holds:          a.Store.Known,
+		OnClient:       a.onClient,
+		Logger:         a.part("connect"),
+	})
+	if err != nil {
+		return err
+	}
+	a.Reconciler, err = reconcile.New(reconcile.Options{
+		Index: a.Store, Marks: a.Store, Log: position{a.EventLog, a.Pipeline}, Publisher: a.Pipeline, Logger: a.part("reconcile"), Registerer: a.Registry,
+	})
+	if err != nil {
+		return err
+	}
+	if c, none := a.Connection.Client(); none == nil {
+		a.Reconciler.SetSource(c)
+	}
+	known, err := a.known(ctx)
+	a.Connection.Expect(known...)
+	a.upgrading.Store(a.Keys.First() && len(known) > 0)
+	return err
+}
+
+func (a *App) wireSampler() (err error) {
+	o := sampler.Defaults()
+	s := a.cfg.Sampler
+	o.Pool, o.Scorer, o.Predictor = a.Store, a.Learner, a.Learner
+	o.Strategy, o.QueueSize, o.Front, o.Settle = s.Strategy, s.Queue, s.Head, s.Settle
+	o.RandomShare, o.PushRate, o.BulkAbove, o.CheckEvery = s.RandomShare, s.PushRate, s.BulkAbove, s.CheckEvery
+	o.ManageModelVersion = s.ManageModelVersion
+	o.Logger, o.Registerer, o.Jitter = a.part("sampler"), a.Registry, a.seams.Jitter
+	if c, none := a.Connection.Client(); none == nil {
+		o.LabelStudio = c
+	}
+	a.Sampler, err = sampler.New(o)
+	return err
+}
+
+func (a *App) part(name string) *logrus.Entry { return a.log.WithField("component", name) }

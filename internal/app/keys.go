@@ -1,0 +1,136 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/hone-ml/hone/access"
+	"github.com/hone-ml/hone/api"
+	"github.com/hone-ml/hone/config"
+	"github.com/hone-ml/hone/connect"
+	"github.com/hone-ml/hone/internal/logging"
+)
+
+const wideOpen = "hone is open: whoever reaches its port may read and change everything (insecure is on); start it without --insecure"
+
+// KeyOptions are the credentials that the configuration names.
+func KeyOptions(cfg config.Config) access.Options {
+	return access.Options{
+		Dir: cfg.DataDir, Secret: cfg.Secret.Reveal(),
+		Basic:      access.Pair{User: cfg.BasicAuth.User, Password: cfg.BasicAuth.Password.Reveal()},
+		HookHeader: cfg.Webhook.Header, HookSecret: cfg.Webhook.Secret.Reveal(),
+		AdminToken: cfg.AdminToken.Reveal(), ViewToken: cfg.ViewToken.Reveal(),
+	}
+}
+
+// SecretsOf lists what must never appear in a log.
+func SecretsOf(cfg config.Config) []string {
+	var out []string
+	for _, s := range []config.Secret{
+		cfg.Secret, cfg.AdminToken, cfg.ViewToken, cfg.LabelStudio.APIKey, cfg.BasicAuth.Password, cfg.Webhook.Secret, cfg.Learner.OpenAIKey,
+	} {
+		if s.IsSet() {
+			out = append(out, s.Reveal())
+		}
+	}
+	return out
+}
+
+// wireKeys reads or makes hone's credentials and opens its addresses: whether a
+// credential is asked for depends on them.
+func (a *App) wireKeys() (err error) {
+	if a.Keys, err = access.Open(KeyOptions(a.cfg)); err != nil {
+		return err
+	}
+	logging.Redact(a.log.Logger, a.Keys.All()...)
+	if err := a.listen("--listen", a.cfg.Listen); err != nil {
+		return err
+	}
+	if a.cfg.AdminListen != "" {
+		return a.listen("admin_listen", a.cfg.AdminListen)
+	}
+	return nil
+}
+
+// tellAccess says in the log who may call, never with what.
+func (a *App) tellAccess() {
+	switch {
+	case a.cfg.Insecure:
+		a.log.Warn(wideOpen)
+	case a.gate(a.ports[0]).Open():
+		a.log.Infof("only this machine reaches %s, so no secret is asked for", a.ports[0].Addr())
+	default:
+		a.log.Info("Label Studio's calls need the secret: `hone secret` prints the address to paste under Settings > Model, and `hone connect` registers it by itself")
+	}
+}
+
+// refused is what the receiver counts.
+func (a *App) refused() connect.Refused {
+	if a.Webhook == nil { // not wired yet
+		return connect.Refused{}
+	}
+	s := a.Webhook.Stats()
+	return connect.Refused{Webhooks: s.Unsigned, Calls: s.RefusedCalls}
+}
+
+// upgradeTime bounds how long Label Studio's calls are let in without the secret
+// while it is being put into its registrations.
+const upgradeTime = 30 * time.Second
+
+// upgrade has every registration looked at. At the first start of a hone that asks
+// for a secret, nothing is refused before that was tried.
+func (a *App) upgrade(ctx context.Context) error {
+	a.Connection.Check(true)
+	if !a.upgrading.Load() {
+		return nil
+	}
+	defer a.upgrading.Store(false)
+	ctx, cancel := context.WithTimeout(ctx, upgradeTime)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	untried := func(r connect.Registration) bool { return !r.Carries && r.Problem == "" }
+	for slices.ContainsFunc(a.Connection.Registrations(), untried) {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+// secrets lets the API replace the secret.
+type secrets struct {
+	keys       *access.Keys
+	connection *connect.Link
+	log        *logrus.Entry
+}
+
+var _ api.Secrets = secrets{}
+
+func (s secrets) Rotate() error {
+	if err := s.keys.Rotate(); err != nil {
+		if errors.Is(err, access.ErrConfigured) {
+			return withStatus{err, http.StatusConflict}
+		}
+		return err
+	}
+	logging.Redact(s.log.Logger, s.keys.All()...)
+	s.log.Info("the secret was replaced; the old one counts until every registration carries the new one")
+	s.connection.Renew()
+	return nil
+}
+
+func (s secrets) Rotation() api.Rotation {
+	out := api.Rotation{Rotating: s.keys.Rotating(), Projects: []api.Registration{}}
+	for _, r := range s.connection.Registrations() {
+		out.Projects = append(out.Projects, api.Registration{Project: r.Project, Carries: r.Carries, Problem: r.Problem})
+	}
+	return out
+}

@@ -1,0 +1,81 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/hone-ml/hone/config"
+	"github.com/hone-ml/hone/connect"
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/logging"
+	"github.com/hone-ml/hone/internal/netguard"
+	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/state"
+)
+
+// ClientOptions are those of the client that the configuration asks for. The error says
+// what is wrong with tls.ca.
+func ClientOptions(cfg config.Config, log *logrus.Entry) (labelstudio.Options, error) {
+	retries := cfg.LabelStudio.Retries
+	if retries == 0 {
+		retries = -1 // the client's 0 is its default
+	}
+	o := labelstudio.Options{
+		URL: cfg.LabelStudio.URL, Token: labelstudio.Secret(cfg.LabelStudio.APIKey.Reveal()), Logger: log,
+		MaxInFlight: cfg.LabelStudio.MaxInFlight, Timeout: cfg.LabelStudio.Timeout, SlowTimeout: cfg.LabelStudio.SlowTimeout, Retries: retries,
+	}
+	if cfg.TLS.CA != "" {
+		pool, err := netguard.LoadCA(cfg.TLS.CA)
+		if err != nil {
+			return o, fmt.Errorf("tls.ca: %w", err)
+		}
+		o.TLS = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	}
+	return o, nil
+}
+
+// credentialStore keeps what /setup taught in the state.
+type credentialStore struct {
+	store *state.Store
+	log   *logrus.Logger
+}
+
+var _ connect.Vault = credentialStore{}
+
+func (v credentialStore) Credential(ctx context.Context) (string, labelstudio.Secret, error) {
+	c, err := v.store.Credential(ctx)
+	logging.Redact(v.log, c.Token)
+	return c.Host, labelstudio.Secret(c.Token), err
+}
+
+func (v credentialStore) SetCredential(ctx context.Context, url string, token labelstudio.Secret) error {
+	return v.store.SetCredential(ctx, state.Credential{Host: url, Token: token.Reveal(), At: time.Now()})
+}
+
+// onClient is called when /setup has taught a Label Studio that works.
+func (a *App) onClient(c *labelstudio.Client) {
+	a.Sampler.SetLabelStudio(c)
+	a.Reconciler.SetSource(c)
+	a.publishDue(&event.ReconcileDue{At: time.Now(), Reason: "found Label Studio"})
+}
+
+// counters is what the doctor wants to know of the running hone.
+func (a *App) counters(p event.ProjectID) connect.Counters {
+	hook := a.Webhook.Stats()
+	n := connect.Counters{Duplicates: hook.Duplicates, Unsigned: hook.Unsigned}
+	var err error
+	if n.DeadLetters, err = a.Pipeline.CountDeadLetters(context.Background()); err != nil {
+		a.log.WithError(err).Warn("the dead letters could not be counted")
+	}
+	if m, err := a.Store.Meta(context.Background(), p); err == nil {
+		n.Missed = m.Missed
+	}
+	if k, err := a.Store.Count(context.Background(), p); err == nil {
+		n.Pool = k.Tasks - k.Labelled
+	}
+	return n
+}

@@ -1,0 +1,231 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hone-ml/hone/api"
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/app/core"
+	"github.com/hone-ml/hone/learner"
+	"github.com/hone-ml/hone/state"
+	"github.com/hone-ml/hone/webhook"
+)
+
+// projects are what the ML-backend protocol asks of them, from memory.
+type projects struct{ learner *learner.Learner }
+
+// apiProjects gathers what all parts know of a project into one answer.
+type apiProjects struct{ *App }
+
+var (
+	_ api.Projects     = apiProjects{}
+	_ webhook.Projects = projects{}
+)
+
+// Projects are the ids of the connected projects, from memory.
+func (p projects) Projects() []event.ProjectID { return p.learner.Projects() }
+
+// Versions are the names of a project's versions, oldest first, from memory.
+func (p projects) Versions(id event.ProjectID) []string {
+	var names []string
+	for _, v := range p.learner.Versions(id) {
+		names = append(names, v.Name)
+	}
+	return names
+}
+
+func (a apiProjects) List(ctx context.Context) (api.Listing, error) {
+	out := api.Listing{Projects: []api.Project{}, Problems: a.problems()}
+	ids, err := a.known(ctx)
+	if err != nil {
+		return out, err
+	}
+	for _, id := range ids {
+		p, err := a.Get(ctx, id)
+		if err != nil {
+			return out, err
+		}
+		out.Projects = append(out.Projects, p)
+	}
+	return out, nil
+}
+
+// problems are those of hone as a whole.
+func (a *App) problems() []string {
+	if a.cfg.Insecure {
+		return []string{wideOpen}
+	}
+	return nil
+}
+
+// Get reads what is said to be done before what it was done to: when nothing is
+// left to learn, the counts are those of all that was.
+func (a apiProjects) Get(ctx context.Context, id event.ProjectID) (api.Project, error) {
+	out := api.Project{ID: id, Heads: []api.Head{}, Problems: a.problems()}
+	a.addReconcile(&out)
+	lane, err := a.Pipeline.Lane(core.LearnerGroup, event.Changes, id)
+	if err != nil {
+		return out, err
+	}
+	out.Backlog = lane.Entries
+	if !lane.Failing.IsZero() {
+		out.Problems = append(out.Problems, fmt.Sprintf("since %s its changes cannot be learned, and hone tries again: %s",
+			lane.Failing.UTC().Format(time.RFC3339), lane.Reason))
+	}
+	meta, err := a.Store.Meta(ctx, id)
+	if errors.Is(err, state.ErrUnknownProject) {
+		return api.Project{}, fmt.Errorf("%w %d: run `hone connect --project %d`", api.ErrUnknownProject, id, id)
+	}
+	if err != nil {
+		return api.Project{}, err
+	}
+	out.Title, out.LastEvent, out.MissedFound = meta.Title, timePtr(meta.LastEvent), meta.Missed
+	if meta.Gone {
+		out.Problems = append(out.Problems, "Label Studio no longer has this project, or the token may not see it")
+	}
+	if lacks := a.Connection.Problem(id); lacks != "" && !meta.Gone {
+		out.Problems = append(out.Problems, lacks)
+	}
+	n, err := a.Store.Count(ctx, id)
+	if err != nil {
+		return out, err
+	}
+	out.Tasks, out.Skipped, out.Pool = n.Tasks, n.Skipped, n.Tasks-n.Labelled
+	if !meta.Gone {
+		a.addLearner(&out)
+	}
+	a.addSampler(&out)
+	out.DeadLetters, err = a.Pipeline.CountDeadLetters(ctx)
+	return out, err
+}
+
+func (a *App) addLearner(out *api.Project) {
+	trouble := a.Learner.Trouble(out.ID)
+	if trouble != "" {
+		out.Problems = append(out.Problems, trouble)
+	}
+	st, ok := a.Learner.Status(out.ID)
+	if !ok {
+		if trouble == "" {
+			out.Problems = append(out.Problems, "its model is being loaded")
+		}
+		return
+	}
+	out.Labels, out.ModelVersion, out.Snapshot = st.Labels, st.Version, st.Snapshot
+	out.OptimalityGap, out.Settled, out.SettingsHeld = st.OptimalityGap, st.Settled, st.SettingsHeld
+	for _, h := range st.Heads {
+		head := api.Head{Control: h.Control, Type: h.Type, Labels: h.Labels, Examples: h.Examples, Ridge: h.Ridge}
+		if h.Tested > 0 {
+			head.Accuracy, head.RecentAccuracy, head.ECE, head.RecentECE = &h.AccuracyOverall, &h.Accuracy, &h.ECEOverall, &h.ECE
+			if h.Labelled {
+				head.MacroF1, head.RecentMacroF1, head.LogLoss, head.RecentLogLoss = &h.MacroF1Overall, &h.MacroF1, &h.LogLossOverall, &h.LogLoss
+			}
+			if h.Numeric {
+				head.MAE, head.RecentMAE, head.RMSE, head.RecentRMSE = &h.MAEOverall, &h.MAE, &h.RMSEOverall, &h.RMSE
+			}
+		}
+		out.Heads = append(out.Heads, head)
+	}
+	for _, u := range st.Unlearnable {
+		out.Unlearnable = append(out.Unlearnable, api.Unlearnable{Control: u.Control, Type: u.Type, Reason: u.Reason})
+	}
+	for _, r := range st.Refused {
+		out.Refused = append(out.Refused, api.Refused{Task: r.Task, Control: r.Control, Reason: r.Reason})
+	}
+	if out.RefusedCount = st.RefusedCount; st.RefusedCount > 0 {
+		first := st.Refused[0]
+		out.Problems = append(out.Problems, fmt.Sprintf("%d answers could not be learned and were passed over, the first of task %d, control %q: %s",
+			st.RefusedCount, first.Task, first.Control, first.Reason))
+	}
+	if st.Fault != "" {
+		out.Problems = append(out.Problems, "the label config cannot be learned from: "+st.Fault)
+	}
+	if r := st.Retrain; r != nil {
+		out.Retrain.Running, out.Retrain.Progress, out.Retrain.Waiting = !r.Again, r.Progress, r.Waiting
+	}
+	if e := st.Encoding; e != nil {
+		out.Encoding = &api.Encoding{Encoder: e.Encoder, Tasks: e.Tasks, Encoded: e.Encoded, Done: e.Done, PerSecond: e.PerSecond, Fault: e.Fault}
+		if e.Fault != "" {
+			out.Problems = append(out.Problems, "texts are not encoded, and models do without: "+e.Fault)
+		}
+	}
+	if l := st.LastRetrain; l != nil {
+		out.Retrain.Last, out.Retrain.Outcome = timePtr(l.At), l.Outcome
+	}
+}
+
+func (a *App) addSampler(out *api.Project) {
+	out.Queue = api.Queue{Strategy: a.cfg.Sampler.Strategy, Tasks: []event.TaskID{}}
+	if _, err := a.Connection.Client(); err != nil {
+		out.Queue.Error = err.Error()
+	}
+	st, ok := a.Sampler.Status(out.ID)
+	if !ok {
+		return
+	}
+	if out.Queue.Error == "" {
+		out.Queue.Error = st.Note
+	}
+	out.Queue.Labels, out.Queue.Pushed, out.Queue.LastPush = st.Labels, st.Pushed, timePtr(st.LastPush)
+	out.Queue.ReadySeconds, out.Queue.LagSeconds = st.ReadyLag.Seconds(), st.FrontLag.Seconds()
+	for _, it := range st.Queue {
+		out.Queue.Tasks = append(out.Queue.Tasks, it.Task)
+		if it.Random {
+			out.Queue.Random = append(out.Queue.Random, it.Task)
+		}
+	}
+}
+
+func (a *App) addReconcile(out *api.Project) {
+	_, none := a.Connection.Client() // the queue says so already
+	st, ok := a.Reconciler.Status(out.ID)
+	if !ok {
+		return
+	}
+	out.LastReconcile, out.ReconcileFailures = timePtr(st.LastRun), st.Failures
+	out.Reconcile = &api.Reconcile{
+		Running: st.Running, Read: st.Read, Total: st.Total,
+		LastFull: timePtr(st.LastFull), LastContents: timePtr(st.LastContents), LastRebuild: timePtr(st.LastAnew),
+	}
+	if st.Error != "" && none == nil {
+		out.Problems = append(out.Problems, "the last comparison with Label Studio failed: "+st.Error)
+	}
+}
+
+// api.Projects asks for what is stored of each version too.
+func (a apiProjects) Versions(ctx context.Context, id event.ProjectID) ([]api.Version, error) {
+	if _, err := a.Get(ctx, id); err != nil {
+		return nil, err
+	}
+	out := []api.Version{}
+	for _, v := range a.Learner.Versions(id) {
+		out = append(out, api.Version{Name: v.Name, Live: v.Live, CreatedAt: v.CreatedAt, Reason: v.Reason, Labels: v.Labels, Accuracy: v.Accuracy})
+	}
+	return out, nil
+}
+
+// timePtr is nil for the zero time, which JSON has no word for.
+func timePtr(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// known are the projects hone has heard of and Label Studio still has.
+func (a *App) known(ctx context.Context) ([]event.ProjectID, error) {
+	metas, err := a.Store.Projects(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var ids []event.ProjectID
+	for _, m := range metas {
+		if !m.Gone {
+			ids = append(ids, m.Project)
+		}
+	}
+	return ids, nil
+}

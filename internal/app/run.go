@@ -1,0 +1,144 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"net"
+	"runtime/debug"
+	"time"
+
+	"github.com/sirupsen/logrus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hone-ml/hone/event"
+)
+
+// Addrs are where hone listens, with the real ports where the configured ones are 0:
+// the address of Label Studio's calls, and then that of the administrator if it is
+// another one.
+func (a *App) Addrs() []net.Addr {
+	addrs := make([]net.Addr, len(a.ports))
+	for i, p := range a.ports {
+		addrs[i] = p.Addr()
+	}
+	return addrs
+}
+
+// Ready is closed once the models are loaded and the log is followed.
+func (a *App) Ready() <-chan struct{} { return a.ready }
+
+// Run serves until the context ends, then stops in order: no more requests, the
+// log's handlers finish, the learner saves, the database closes.
+func (a *App) Run(ctx context.Context) (err error) {
+	defer func() { err = errors.Join(err, a.Close()) }()
+	g, ctx := errgroup.WithContext(ctx)
+	// Webhooks are durable from the first moment on, before any model is loaded.
+	for _, p := range a.ports {
+		g.Go(p.serve)
+	}
+	a.log.WithFields(logrus.Fields{"listen": a.ports[0].Addr().String(), "data_dir": a.cfg.DataDir, "version": a.version}).Info("hone serves")
+	a.tellAccess()
+	if _, err := a.Connection.Client(); err != nil {
+		a.log.Warn(err)
+	}
+	// What follows the log outlives the listener: a webhook that was accepted
+	// while stopping is in the log, and stays there.
+	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWork()
+	g.Go(func() error { return a.Connection.Run(work) })
+	g.Go(func() error { return a.upgrade(work) })
+	g.Go(func() error { return a.followLog(work) })
+	g.Go(func() error {
+		<-ctx.Done()
+		a.log.Info("stopping")
+		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.cfg.ShutdownTimeout)
+		defer cancel()
+		for _, p := range a.ports {
+			if err := p.server.Shutdown(limit); err != nil {
+				// Nothing is lost: what was acknowledged is in the log, and what was not
+				// is found by the reconcile at the next start.
+				a.log.WithError(err).Warnf("requests still under way after %v (shutdown_timeout) are cut off", a.cfg.ShutdownTimeout)
+				_ = p.server.Close()
+			}
+		}
+		if err := a.Webhook.Close(limit); err != nil {
+			a.log.WithError(err).Warn("the disk is too slow for what is being stored; it goes on without waiting")
+		}
+		stopWork()
+		return nil
+	})
+	return g.Wait()
+}
+
+// followLog loads the models and then follows the log until the context ends.
+func (a *App) followLog(ctx context.Context) error {
+	known, err := a.known(ctx)
+	if err != nil {
+		return err
+	}
+	if err := a.Learner.Start(ctx, known); err != nil {
+		return err
+	}
+	debug.FreeOSMemory() // what was read to be learned is as much as the models
+	stopCron, err := a.startSchedule()
+	if err != nil {
+		return err
+	}
+	defer stopCron()
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return a.Pipeline.Run(ctx) })
+	g.Go(func() error { return a.Sampler.Run(ctx) })
+	g.Go(func() error { return a.Reconciler.Run(ctx) })
+	g.Go(func() error {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-a.Pipeline.Running():
+		}
+		close(a.ready)
+		a.Sampler.Refresh(known...)
+		a.log.WithField("projects", len(known)).Info("ready")
+		if err := a.Pipeline.Publish(ctx, &event.ReconcileDue{At: time.Now(), Full: true, Reason: "start"}); err != nil && ctx.Err() == nil {
+			// A disk that is full for a moment must not end a hone that runs.
+			a.log.WithError(err).Warn("the comparison at the start could not be put into the log; it is made all the same")
+			a.Reconciler.Ask(0, true)
+		}
+		return nil
+	})
+	return g.Wait()
+}
+
+func (a *App) readiness() error {
+	select {
+	case <-a.ready:
+		return nil
+	default:
+		return errors.New("loading the models")
+	}
+}
+
+// Close releases what New opened, when only part of it was opened too. Run calls it;
+// calling it again is harmless.
+func (a *App) Close() error {
+	var errs []error
+	for _, p := range a.ports {
+		if err := p.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	if a.Webhook != nil {
+		limit, cancel := context.WithTimeout(context.Background(), a.cfg.ShutdownTimeout)
+		defer cancel()
+		_ = a.Webhook.Close(limit) // run has said what went wrong, or nothing was received
+	}
+	if a.Core != nil {
+		errs = append(errs, a.Core.Close())
+	}
+	if a.Connection != nil {
+		a.Connection.Close()
+	}
+	if a.Store != nil {
+		errs = append(errs, a.Store.Close())
+	}
+	return errors.Join(errs...)
+}

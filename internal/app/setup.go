@@ -1,0 +1,81 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/hone-ml/hone/connect"
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/logging"
+	"github.com/hone-ml/hone/labelstudio/labelconfig"
+	"github.com/hone-ml/hone/learner"
+	"github.com/hone-ml/hone/pipeline"
+	"github.com/hone-ml/hone/state"
+	"github.com/hone-ml/hone/webhook"
+)
+
+// firstVersion is what a project's first version is called; /setup may have to
+// answer before the learner has heard of the project.
+const firstVersion = "hone-1"
+
+// registrar takes in the projects that /setup tells of.
+type registrar struct {
+	store      *state.Store
+	pipeline   *pipeline.Pipeline
+	learner    *learner.Learner
+	connection *connect.Link
+	log        *logrus.Entry
+}
+
+var _ webhook.Adopter = registrar{}
+
+func (r registrar) Setup(ctx context.Context, info webhook.SetupInfo) (string, error) {
+	cfg, err := labelconfig.Parse(info.LabelConfig)
+	if err == nil {
+		err = cfg.Check()
+	}
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", webhook.ErrUnusable, err)
+	}
+	if err := r.publishSetup(ctx, &event.Changed{
+		Project: info.Project, CreatedAt: info.CreatedAt, Source: event.FromSetup, At: time.Now(), LabelConfig: info.LabelConfig,
+	}); err != nil {
+		return "", err
+	}
+	logging.Redact(r.log.Logger, info.AccessToken.Reveal())
+	r.connection.Heard(connect.Setup{Project: info.Project, Hostname: info.Hostname, Token: info.AccessToken, BackendURL: info.BackendURL, Proof: info.Proof, Local: info.Local})
+	if v := r.learner.Version(info.Project); v != "" {
+		return v, nil
+	}
+	return firstVersion, nil
+}
+
+// publishSetup puts what /setup said into the log, if it is news: Label Studio repeats
+// itself with every task it serves.
+func (r registrar) publishSetup(ctx context.Context, c *event.Changed) error {
+	meta, err := r.store.Meta(ctx, c.Project)
+	switch {
+	case errors.Is(err, state.ErrUnknownProject):
+		return r.pipeline.Publish(ctx, c, &event.ReconcileDue{Project: c.Project, At: c.At, Reason: "first setup"})
+	case err != nil:
+		return err
+	case meta.CreatedAt != c.CreatedAt && meta.CreatedAt != 0 && c.CreatedAt != 0 && r.hasClient():
+		// The same id, but another project: Label Studio's database was replaced, or
+		// another Label Studio has been given hone's address. To believe the latter
+		// would forget every label, so the one hone works with is asked.
+		r.log.WithField("project", c.Project).Warn("/setup tells of another project under a known id; asking Label Studio which one it is")
+		return r.pipeline.Publish(ctx, &event.ReconcileDue{Project: c.Project, At: c.At, Full: true, Reason: "setup of another project"})
+	case meta.LabelConfig == c.LabelConfig && (meta.CreatedAt == c.CreatedAt || c.CreatedAt == 0) && !meta.Gone:
+		return nil
+	}
+	return r.pipeline.Publish(ctx, c, &event.ReconcileDue{Project: c.Project, At: c.At, Reason: "setup changed"})
+}
+
+func (r registrar) hasClient() bool {
+	_, none := r.connection.Client()
+	return none == nil
+}

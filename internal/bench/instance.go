@@ -1,0 +1,229 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/hone-ml/hone/access"
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/app/core"
+	"github.com/hone-ml/hone/learner"
+	"github.com/hone-ml/hone/state"
+	"github.com/hone-ml/hone/webhook"
+)
+
+const project = event.ProjectID(1)
+
+// instance is a hone without Label Studio: core, database and receiver. It is no whole
+// internal/app: a sampler that ranks after each batch, a reconciler and a clock's events
+// would be measured with what is to be measured alone.
+type instance struct {
+	*dataset
+	store   *state.Store
+	disk    atomic.Int64
+	core    *core.Core
+	learner *learner.Learner
+	hook    *webhook.Server
+	server  *http.Server
+	addr    string
+	served  chan error
+
+	offset uint64
+	round  int // of the annotations made last
+}
+
+// timedStore adds up the time that commits take.
+type timedStore struct {
+	learner.Store
+	disk *atomic.Int64 // nanoseconds
+}
+
+func (s timedStore) Commit(ctx context.Context, c event.Commit) error {
+	defer func(began time.Time) { s.disk.Add(int64(time.Since(began))) }(time.Now())
+	return s.Store.Commit(ctx, c)
+}
+
+func (w *dataset) open(ctx context.Context, dir string) (_ *instance, err error) {
+	h := &instance{dataset: w}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, h.close())
+		}
+	}()
+	if h.store, err = state.Open(dir, state.Options{}); err != nil {
+		return nil, err
+	}
+	h.core, err = core.New(h.store, core.Options{
+		Learner: learner.Options{Encoder: w.Encoder, Budget: w.Budget},
+		// The log's cursor and what follows for the sampler are left out of commits:
+		// webhooks are measured apart from learning.
+		Store: func(learner.Store) learner.Store { return timedStore{core.WithoutLog(h.store), &h.disk} },
+	})
+	if err != nil {
+		return nil, err
+	}
+	h.learner = h.core.Learner
+	quiet := logrus.New()
+	quiet.SetOutput(io.Discard)
+	var lc net.ListenConfig
+	listener, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	// A secret that is set is asked for at a loopback address too: checking it is
+	// part of what a webhook takes.
+	keys, err := access.Open(access.Options{Dir: dir, Secret: benchSecret})
+	if err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	h.hook, err = webhook.New(webhook.Options{
+		Publisher: h.core.Pipeline, Predictor: h.learner, Projects: h, Adopter: h, Logger: logrus.NewEntry(quiet),
+		Gate: access.NewGate(keys, access.GateOptions{Addr: listener.Addr()}),
+	})
+	if err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	h.addr = listener.Addr().String()
+	// A sender dials before its bodies are made, which takes a busy machine longer
+	// than a server that strangers reach would wait for a first request.
+	h.server = &http.Server{Handler: h.hook.Engine(), ReadHeaderTimeout: time.Hour}
+	h.served = make(chan error, 1)
+	go func() { h.served <- h.server.Serve(listener) }()
+	return h, nil
+}
+
+func (h *instance) close() error {
+	var errs []error
+	if h.server != nil {
+		errs = append(errs, h.server.Close())
+		if err := <-h.served; !errors.Is(err, http.ErrServerClosed) {
+			errs = append(errs, err)
+		}
+	}
+	if h.hook != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		errs = append(errs, h.hook.Close(ctx))
+	}
+	if h.core != nil {
+		errs = append(errs, h.core.Close())
+	}
+	if h.store != nil {
+		errs = append(errs, h.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Projects implements webhook.Projects.
+func (h *instance) Projects() []event.ProjectID { return h.learner.Projects() }
+
+// Versions implements webhook.Projects.
+func (h *instance) Versions(p event.ProjectID) []string { return []string{h.learner.Version(p)} }
+
+// Setup implements webhook.Adopter.
+func (h *instance) Setup(context.Context, webhook.SetupInfo) (string, error) { return "", nil }
+
+// tell brings changes to the learner as the log does.
+func (h *instance) tell(ctx context.Context, changes ...event.Event) error {
+	h.offset += uint64(len(changes))
+	return h.learner.Apply(ctx, changes, event.Cursor{Topic: event.Changes, Group: core.LearnerGroup, Offset: h.offset})
+}
+
+// data are a task's data; the round is in it, so that no encoding is known from an
+// earlier one.
+func (w *dataset) data(i, round int) []byte {
+	d := w.items[i].Task.Data
+	if round == 0 {
+		return d
+	}
+	d = bytes.TrimRight(d, " \t\r\n}")
+	return append(strconv.AppendInt(append(slices.Clone(d), `,"hone bench":`...), int64(round), 10), '}')
+}
+
+// apply has all of the data learned and waits until the model rests.
+func (h *instance) apply(ctx context.Context) error {
+	began := time.Now()
+	for from := 0; from < len(h.items); from += core.LearnBatch {
+		var batch []event.Event
+		for i := from; i < min(from+core.LearnBatch, len(h.items)); i++ {
+			batch = append(batch, h.annotation(i, 0, began))
+		}
+		if err := h.tell(ctx, batch...); err != nil {
+			return err
+		}
+	}
+	if err := h.learner.Rest(ctx); err != nil {
+		return err
+	}
+	h.result.ApplyPerS = float64(len(h.items)) / time.Since(began).Seconds()
+	if st, ok := h.learner.Status(project); !ok || len(st.Heads) != 1 || st.Heads[0].Examples == 0 {
+		return fmt.Errorf("the learner learned nothing of %d tasks", len(h.items))
+	}
+	return nil
+}
+
+// pause is the least time between two annotations of a person.
+const pause = 20 * time.Millisecond
+
+// learnOne has one more annotation learned at a time. The walk to the optimum goes
+// on in the background between them, as it does between a person's.
+func (h *instance) learnOne(ctx context.Context) error {
+	h.round++
+	var learned, durable []time.Duration
+	for i := range h.Singles {
+		c := h.annotation(i%len(h.items), h.round+i/len(h.items), time.Now())
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+		disk, began := h.disk.Load(), time.Now()
+		if err := h.tell(ctx, c); err != nil {
+			return err
+		}
+		took := time.Since(began)
+		durable = append(durable, took)
+		learned = append(learned, max(0, took-time.Duration(h.disk.Load()-disk)))
+	}
+	h.round += h.Singles / len(h.items)
+	slices.Sort(learned)
+	slices.Sort(durable)
+	h.result.LearnOneP50Ms, h.result.LearnOneP99Ms = ms(learned[len(learned)/2]), ms(learned[len(learned)*99/100])
+	h.result.LearnOneDurableP99Ms = ms(durable[len(durable)*99/100])
+	return nil
+}
+
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// predict asks for the probabilities of tasks as the sampler does.
+func (h *instance) predict(ctx context.Context) (err error) {
+	tasks := make([]event.Task, unitsPerClockRead)
+	i := 0
+	h.result.PredictPerS, h.result.PredictPerCPUS, err = h.rate(ctx, func() {
+		for t := range tasks {
+			if i%len(h.items) == 0 {
+				h.round++
+			}
+			tasks[t] = event.Task{ID: event.TaskID(t + 1), Data: h.data(i%len(h.items), h.round)}
+			i++
+		}
+	}, func() (int, error) {
+		dists, _, err := h.learner.Distributions(ctx, project, tasks)
+		if err == nil && len(dists[0]) == 0 {
+			err = fmt.Errorf("no probabilities for %s", tasks[0].Data)
+		}
+		return len(tasks), err
+	})
+	return err
+}

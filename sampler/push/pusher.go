@@ -1,0 +1,102 @@
+package push
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/sirupsen/logrus"
+	"golang.org/x/time/rate"
+
+	"github.com/hone-ml/hone/event"
+)
+
+// Predictor gives the regions that annotators see as a suggestion, one JSON array a
+// task in order, nil where the model abstains.
+type Predictor interface {
+	Regions(ctx context.Context, p event.ProjectID, tasks []event.Task) ([]json.RawMessage, error)
+}
+
+// Options are what a Pusher is made of. All but LabelStudio and Predictor are needed.
+type Options struct {
+	// LabelStudio may be nil: nothing is written until SetLabelStudio is called.
+	LabelStudio LabelStudio
+	// Predictor may be nil: predictions are then written without regions.
+	Predictor Predictor
+
+	// QueueSize is how many rows may lie behind the queue.
+	QueueSize int
+	// Front is how many places are written at once; those behind wait until nothing
+	// has been heard for Settle.
+	Front  int
+	Settle time.Duration
+	// PushRate limits writes to Label Studio a second, over all projects.
+	PushRate float64
+	// ManageModelVersion keeps project.model_version at the live version.
+	ManageModelVersion bool
+	// CheckEvery is how often the project's model version and the number of its
+	// predictions are compared with what they should be.
+	CheckEvery time.Duration
+	// BulkAbove is the number of new predictions from which one bulk import is
+	// cheaper for Label Studio than single writes.
+	BulkAbove int
+
+	Logger  *logrus.Entry
+	Metrics Metrics
+}
+
+// Metrics are counted by a Pusher; whoever makes them registers them.
+type Metrics struct {
+	// Writes counts requests that write, by the label op.
+	Writes *prometheus.CounterVec
+	// Failures counts steps that failed, by the label cause.
+	Failures *prometheus.CounterVec
+	// VersionSet counts how often a project's model_version was set.
+	VersionSet prometheus.Counter
+}
+
+// Pusher writes the queues of all projects to one Label Studio. Its methods may be
+// called concurrently.
+type Pusher struct {
+	o     Options
+	limit *rate.Limiter // of writes, over all projects
+
+	mu sync.Mutex
+	ls LabelStudio // guarded by mu; nil while there is no connection
+}
+
+// New makes a Pusher.
+func New(o Options) *Pusher {
+	return &Pusher{o: o, limit: rate.NewLimiter(rate.Limit(o.PushRate), o.Front), ls: o.LabelStudio}
+}
+
+// SetLabelStudio replaces the connection; nil ends the writing. What a project held
+// in the Label Studio before is kept until Project.Relist is called.
+func (p *Pusher) SetLabelStudio(ls LabelStudio) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ls = ls
+}
+
+// Connected reports whether there is a connection.
+func (p *Pusher) Connected() bool { return p.labelStudio() != nil }
+
+func (p *Pusher) labelStudio() LabelStudio {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ls
+}
+
+// Project makes the part that keeps one project. Make one a project: two would undo
+// each other's writes.
+func (p *Pusher) Project(id event.ProjectID, interrupt Interrupt, listener Listener) *Project {
+	return &Project{
+		pusher: p, id: id, interrupt: interrupt, listener: listener,
+		log: p.o.Logger.WithField("project", int64(id)),
+		// Three times a minute: somebody else may want another version, and
+		// fighting over it would have Label Studio send events in a circle.
+		sets: rate.NewLimiter(rate.Every(20*time.Second), 3),
+	}
+}

@@ -1,0 +1,52 @@
+package push
+
+import (
+	"context"
+	"encoding/json"
+)
+
+// refreshSuggestions rewrites what the rows at the front of the queue suggest where
+// the model has changed its mind. Label Studio shows an annotator the regions that
+// were written with the row, and a row that keeps its place would show for ever what
+// the model believed when it was written; nothing, where that was before the first
+// label. What rows of an earlier run suggest is not known, so they are rewritten
+// once. Only the front is worth it, as only the front is served before the next
+// label.
+func (p *Project) refreshSuggestions(ctx context.Context, ls LabelStudio) error {
+	if p.pusher.o.Predictor == nil {
+		return nil
+	}
+	target := p.target()
+	var edits []edit
+	for _, t := range target[:min(p.pusher.o.Front, len(target))] {
+		r, has := p.remote.rows[t]
+		if has && suggestionOf(p.regions(ctx, t)) != r.suggestion {
+			edits = append(edits, edit{op: update, task: t, id: r.id, score: r.score})
+		}
+	}
+	return p.applyAll(ctx, ls, edits)
+}
+
+// suggestionOf is what regions say without their ids and certainties, in a form that
+// can be compared and is never "".
+func suggestionOf(regions json.RawMessage) string {
+	if len(regions) == 0 {
+		return "[]"
+	}
+	var list []map[string]any
+	if json.Unmarshal(regions, &list) != nil {
+		return "unreadable"
+	}
+	for _, r := range list {
+		delete(r, "id")
+		delete(r, "score")
+	}
+	if list == nil {
+		return "[]"
+	}
+	b, err := json.Marshal(list)
+	if err != nil {
+		return "unreadable"
+	}
+	return string(b)
+}

@@ -1,0 +1,166 @@
+package push
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/labelstudio"
+)
+
+// maxBulkDelete is the number of predictions up to which a version is deleted in
+// one request. Label Studio takes 5 ms and more a row for it and answers nobody
+// else meanwhile, so more than a second's worth goes row by row.
+const maxBulkDelete = 200
+
+// deletePause is the rest Label Studio gets between two such rows.
+const deletePause = time.Second
+
+// ownVersion matches the versions hone makes; no other is ever deleted.
+var ownVersion = regexp.MustCompile(`^hone-[0-9]+$`)
+
+// ensureModelVersion has the project go by the live version, once Label Studio holds
+// rows of it. When the last check was long ago it checks again first: adding a
+// backend, for one, sets the version to the backend's title. frontDone says that the
+// front of the queue is in order; otherwise as many rows as the front has suffice.
+func (p *Project) ensureModelVersion(ctx context.Context, ls LabelStudio, frontDone bool) error {
+	r := &p.remote
+	if !time.Now().Before(p.checkAt) {
+		if err := p.check(ctx, ls); err != nil {
+			return err
+		}
+	}
+	r.note = ""
+	if r.live == r.version || len(r.rows) == 0 {
+		return nil
+	}
+	if !frontDone && len(r.rows) < p.pusher.o.Front {
+		return nil
+	}
+	if !p.pusher.o.ManageModelVersion {
+		r.note = fmt.Sprintf("the project goes by model version %q, not %q, so Label Studio does not follow the queue (manage_model_version is off)", r.live, r.version)
+		return nil
+	}
+	if !p.sets.Allow() {
+		r.note = fmt.Sprintf("something keeps setting the project's model version to %q; hone stops setting %q for a while (to choose the version by hand turn manage_model_version off)", r.live, r.version)
+		p.log.Warn("queue: " + r.note)
+		return nil
+	}
+	if _, err := ls.PatchProject(ctx, p.id, labelstudio.ProjectPatch{ModelVersion: &r.version}); err != nil {
+		if isRefusal(err) && !labelstudio.IsNotFound(err) {
+			// Label Studio knows no prediction of the version: ours are gone.
+			r.known = false
+			return fmt.Errorf("set model version %s: %w", r.version, err)
+		}
+		return wrapProjectError(err, "set the project's model version")
+	}
+	p.log.WithField("version", r.version).WithField("before", r.live).Info("queue: the project goes by the live version now")
+	p.pusher.o.Metrics.VersionSet.Inc()
+	r.live = r.version
+	p.listener.Reached(VersionSet)
+	return nil
+}
+
+// deleteDuplicates deletes rows that would come before the queue whatever it says.
+// Those of labelled tasks can wait: nobody is asked for them unless the last
+// annotation is deleted.
+func (p *Project) deleteDuplicates(ctx context.Context, ls LabelStudio) error {
+	for _, r := range slices.Clone(p.remote.duplicates) {
+		if p.isHidden(r.task) {
+			continue
+		}
+		if err := p.apply(ctx, ls, edit{op: remove, task: r.task, id: r.id}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// trimTail deletes rows far behind the queue and gives the front room again.
+func (p *Project) trimTail(ctx context.Context, ls LabelStudio) error {
+	queued := map[event.TaskID]bool{}
+	for _, t := range p.queue.Tasks {
+		queued[t] = true
+	}
+	rows := p.servedRows()
+	behind := slices.DeleteFunc(slices.Clone(rows), func(r row) bool { return queued[r.task] })
+	slices.SortFunc(behind, compareRows)
+	var edits []edit
+	for i := len(behind) - 1; i >= p.pusher.o.QueueSize; i-- {
+		edits = append(edits, edit{op: remove, task: behind[i].task, id: behind[i].id})
+	}
+	if len(edits) == 0 {
+		edits = rescale(rows, rescaleBelow)
+	}
+	return p.applyAll(ctx, ls, edits)
+}
+
+// deleteOldVersions deletes the predictions of superseded versions of hone's own. The
+// version the project goes by is never touched: deleting it would reset the
+// project's setting.
+func (p *Project) deleteOldVersions(ctx context.Context, ls LabelStudio) error {
+	r := &p.remote
+	for _, v := range slices.Sorted(maps.Keys(r.counts)) {
+		if !ownVersion.MatchString(v) || v == r.version || v == r.live {
+			continue
+		}
+		if p.interrupt.Pending() {
+			return ErrSuperseded
+		}
+		if r.counts[v] > maxBulkDelete {
+			if err := p.deleteVersionGradually(ctx, ls, v); err != nil {
+				return err
+			}
+		} else {
+			if err := p.pusher.limit.Wait(ctx); err != nil {
+				return err
+			}
+			if _, err := ls.DeleteModelVersion(ctx, p.id, v); err != nil && !labelstudio.IsNotFound(err) {
+				return fmt.Errorf("delete the predictions of %s: %w", v, err)
+			}
+			p.pusher.o.Metrics.Writes.WithLabelValues("delete_version").Inc()
+		}
+		p.log.WithField("version", v).Infof("queue: deleted %d predictions of a superseded version", r.counts[v])
+		delete(r.counts, v)
+	}
+	p.listener.Reached(Cleaned)
+	return nil
+}
+
+// deleteVersionGradually deletes row by row, with a pause before each, and goes on
+// where it stopped when a newer queue came in between.
+func (p *Project) deleteVersionGradually(ctx context.Context, ls LabelStudio, version string) error {
+	r := &p.remote
+	if len(r.old) == 0 || r.oldVersion != version {
+		r.old, r.oldVersion = nil, version
+		for stored, err := range ls.Predictions(ctx, p.id) {
+			if err != nil {
+				return wrapProjectError(err, "list predictions")
+			}
+			if stored.ModelVersion == version {
+				r.old = append(r.old, row{id: stored.ID, task: stored.Task})
+			}
+		}
+	}
+	for len(r.old) > 0 {
+		if err := p.interrupt.WaitQuiet(ctx, deletePause); err != nil {
+			return err
+		}
+		if err := p.ensureModelVersion(ctx, ls, true); err != nil { // it may go on for hours
+			return err
+		}
+		if r.live == version { // somebody went back to it meanwhile
+			r.old = nil
+			return errReplan
+		}
+		if err := p.apply(ctx, ls, edit{op: remove, task: r.old[0].task, id: r.old[0].id}); err != nil {
+			return err
+		}
+		r.old = r.old[1:]
+	}
+	return nil
+}

@@ -1,0 +1,162 @@
+package push
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/labelstudio"
+)
+
+// apply makes one edit in Label Studio and in the remote state.
+func (p *Project) apply(ctx context.Context, ls LabelStudio, e edit) error {
+	if err := p.pusher.limit.Wait(ctx); err != nil {
+		return err
+	}
+	if err := p.write(ctx, ls, e); err != nil {
+		return err
+	}
+	p.pusher.o.Metrics.Writes.WithLabelValues(string(e.op)).Inc()
+	p.listener.Wrote()
+	return nil
+}
+
+// applyAll makes edits that can wait, and gives way to a newer queue.
+func (p *Project) applyAll(ctx context.Context, ls LabelStudio, edits []edit) error {
+	for _, e := range edits {
+		if p.interrupt.Pending() {
+			return ErrSuperseded
+		}
+		if err := p.apply(ctx, ls, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Project) write(ctx context.Context, ls LabelStudio, e edit) error {
+	r := &p.remote
+	switch e.op {
+	case create:
+		regions := p.regions(ctx, e.task)
+		prediction := p.prediction(e, regions)
+		prediction.Project = p.id
+		created, err := ls.CreatePrediction(ctx, prediction)
+		if isRefusal(err) {
+			return p.exclude(ctx, ls, e.task, err)
+		}
+		if err != nil {
+			return fmt.Errorf("create the prediction of task %d: %w", e.task, err)
+		}
+		if created.ID <= r.highest {
+			return r.disproved("it gave the id %d to a new prediction, which it has given before", created.ID)
+		}
+		r.highest = created.ID
+		r.held[e.task]++
+		r.total++
+		p.recordWrite(e, created, regions)
+	case update:
+		regions := p.regions(ctx, e.task)
+		updated, err := ls.UpdatePrediction(ctx, e.id, p.prediction(e, regions))
+		if labelstudio.IsNotFound(err) {
+			return r.disproved("prediction %d of task %d is gone", e.id, e.task)
+		}
+		if err != nil {
+			return fmt.Errorf("update prediction %d of task %d: %w", e.id, e.task, err)
+		}
+		if updated.Task != e.task {
+			return r.disproved("prediction %d is of task %d, not %d", e.id, updated.Task, e.task)
+		}
+		p.recordWrite(e, updated, regions)
+	case remove:
+		if err := ls.DeletePrediction(ctx, e.id); err != nil && !labelstudio.IsNotFound(err) {
+			return fmt.Errorf("delete prediction %d of task %d: %w", e.id, e.task, err)
+		}
+		r.remove(e.task, e.id)
+	}
+	return nil
+}
+
+// recordWrite stores a row as Label Studio has it after a write.
+func (p *Project) recordWrite(e edit, stored labelstudio.PredictionRow, regions json.RawMessage) {
+	p.writes++
+	p.remote.rows[e.task] = row{
+		id: stored.ID, task: e.task, score: e.score, suggestion: suggestionOf(regions),
+		updated: stored.UpdatedAt, written: p.writes, seen: time.Now(),
+	}
+}
+
+// exclude leaves a task out that Label Studio takes no prediction for. Most often the
+// task has been deleted and the webhook that says so is still on its way.
+func (p *Project) exclude(ctx context.Context, ls LabelStudio, t event.TaskID, err error) error {
+	if _, _, err := p.readModelVersion(ctx, ls); err != nil {
+		return err
+	}
+	p.log.WithError(err).WithField("task", int64(t)).Warn("queue: Label Studio takes no prediction for the task, leaving it out")
+	p.pusher.o.Metrics.Failures.WithLabelValues("refused").Inc()
+	if p.remote.excluded == nil {
+		p.remote.excluded = map[event.TaskID]struct{}{}
+	}
+	p.remote.excluded[t] = struct{}{}
+	if len(p.target()) == 0 {
+		return fmt.Errorf("label studio takes no prediction of any queued task: %w", err)
+	}
+	return errReplan
+}
+
+// regions are what annotators see of a queued task as a suggestion, a JSON array.
+// They are a help, the order is the point: what cannot be predicted is [].
+func (p *Project) regions(ctx context.Context, id event.TaskID) json.RawMessage {
+	none := json.RawMessage("[]")
+	task, ok := p.pool.Task(id)
+	if p.pusher.o.Predictor == nil || !ok {
+		return none
+	}
+	regions, err := p.pusher.o.Predictor.Regions(ctx, p.id, []event.Task{task})
+	if err != nil || len(regions) != 1 {
+		p.log.WithError(err).WithField("task", int64(id)).Warn("queue: no regions for the prediction")
+		p.pusher.o.Metrics.Failures.WithLabelValues("predict").Inc()
+		return none
+	}
+	if len(regions[0]) == 0 {
+		return none
+	}
+	return regions[0]
+}
+
+func (p *Project) prediction(e edit, regions json.RawMessage) labelstudio.PredictionWrite {
+	return labelstudio.PredictionWrite{Task: e.task, Result: regions, Score: e.score, ModelVersion: p.queue.Version}
+}
+
+// importMany creates the new rows among edits in one request when they are so
+// many that single ones cost Label Studio more. Their ids come from the listing
+// that follows.
+func (p *Project) importMany(ctx context.Context, ls LabelStudio, edits []edit) error {
+	creates := slices.DeleteFunc(slices.Clone(edits), func(e edit) bool { return e.op != create })
+	if len(creates) < p.pusher.o.BulkAbove || p.remote.imported {
+		return nil
+	}
+	list := make([]labelstudio.PredictionWrite, len(creates))
+	for i, e := range creates {
+		list[i] = p.prediction(e, p.regions(ctx, e.task))
+	}
+	if err := p.pusher.limit.Wait(ctx); err != nil {
+		return err
+	}
+	p.remote.imported = true
+	err := ls.ImportPredictions(ctx, p.id, list)
+	var partial *labelstudio.PartialImportError
+	if err != nil && !errors.As(err, &partial) {
+		return fmt.Errorf("import %d predictions: %w", len(list), err)
+	}
+	p.pusher.o.Metrics.Writes.WithLabelValues("import").Inc()
+	if partial != nil {
+		p.log.Warnf("queue: Label Studio took %d of %d imported predictions; the others follow one by one", partial.Created, len(list))
+	}
+	p.remote.known = false
+	return errReplan
+}

@@ -1,0 +1,70 @@
+package sampler
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hone-ml/hone/event"
+)
+
+// Status is how the sampler stands in one project.
+type Status struct {
+	Strategy string `json:"strategy"`
+	// Version is the model version the queue was ranked with.
+	Version string `json:"version"`
+	// Labels is how many labels the model knew, at the least, that ranked it.
+	Labels int `json:"labels"`
+	// Pool counts the tasks nobody has labelled or skipped.
+	Pool    int `json:"pool"`
+	Skipped int `json:"skipped"`
+	// Queue is what to ask next, best first.
+	Queue []Item `json:"queue"`
+	// Pushed is how many places of the queue, from the front, Label Studio has.
+	Pushed int `json:"pushed"`
+	// Rank counts the rankings so far.
+	Rank     uint64    `json:"rank"`
+	LastRank time.Time `json:"last_rank,omitzero"`
+	LastPush time.Time `json:"last_push,omitzero"`
+	// ReadyLag and FrontLag, in nanoseconds, are those of the last queue that an
+	// annotation caused: until it was ranked, and until Label Studio had its first task.
+	ReadyLag time.Duration `json:"ready_lag"`
+	FrontLag time.Duration `json:"head_lag"`
+	// Note says in a sentence why Label Studio does not have the queue; it is
+	// empty when all is well.
+	Note string `json:"note,omitempty"`
+}
+
+// board holds a project's status. Its methods may be called concurrently.
+type board struct {
+	mu sync.Mutex
+	st Status // guarded by mu
+}
+
+func (b *board) set(f func(*Status)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f(&b.st)
+}
+
+// get returns the status with a queue of the caller's own.
+func (b *board) get() Status {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	st := b.st
+	st.Queue = slices.Clone(st.Queue)
+	return st
+}
+
+// holdsQueued reports whether Label Studio is thought to hold a place of the queue
+// for any of the tasks.
+func (b *board) holdsQueued(tasks []event.Task) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, i := range b.st.Queue[:min(b.st.Pushed, len(b.st.Queue))] {
+		if slices.ContainsFunc(tasks, func(t event.Task) bool { return t.ID == i.Task }) {
+			return true
+		}
+	}
+	return false
+}

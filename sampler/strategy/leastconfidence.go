@@ -1,0 +1,38 @@
+package strategy
+
+import (
+	"math"
+
+	"github.com/hone-ml/hone/event"
+)
+
+// LeastConfidence is the probability of the likeliest label. With several labels at
+// once it is the probability of the likeliest set of labels, per label (a geometric
+// mean).
+type LeastConfidence struct{}
+
+// Score implements Strategy.
+func (LeastConfidence) Score(d event.Distribution) (float64, bool) {
+	n := float64(len(d.P))
+	if d.Exclusive {
+		sum, ok := exclusiveSum(d)
+		if !ok {
+			return 0, false
+		}
+		top := 0.0
+		for _, p := range d.P {
+			top = max(top, p/sum)
+		}
+		return clamp((top - 1/n) / (1 - 1/n)), true
+	}
+	if !validProbabilities(d) {
+		return 0, false
+	}
+	logs := 0.0
+	for _, p := range d.P {
+		logs += math.Log(max(p, 1-p))
+	}
+	return clamp(2*math.Exp(logs/n) - 1), true
+}
+
+var _ Strategy = LeastConfidence{}

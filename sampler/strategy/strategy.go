@@ -1,0 +1,64 @@
+// Package strategy holds the score functions of active learning: how sure a model
+// is of a task, from what it believes of the task's labels. Each strategy is a type
+// in a file of its own.
+package strategy
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/hone-ml/hone/event"
+)
+
+// Strategy scores what one head believes of one task. An implementation keeps no
+// state: it may be called concurrently, and equal distributions have equal scores.
+type Strategy interface {
+	// Score is 0 for a head that is as unsure as can be and 1 for a certain one. ok
+	// is false when the distribution says nothing: no labels, a single exclusive one,
+	// or numbers that are no probabilities. Score does not change d.
+	Score(d event.Distribution) (score float64, ok bool)
+}
+
+// Names of the strategies, as settings and results have them.
+const (
+	NameMargin          = "margin"
+	NameLeastConfidence = "least_confidence"
+	NameEntropy         = "entropy"
+	NameRandom          = "random"
+)
+
+// Named returns the strategy of that name; the error lists the names.
+//
+// The three measures are those of Settles, "Active Learning Literature Survey"
+// (2009), section 3.1. Each is scaled so that 0 is the uniform distribution and 1 a
+// certain one, which makes heads with different numbers of labels comparable. A head
+// with several labels at once is one yes-or-no question a label.
+func Named(name string) (Strategy, error) {
+	switch name {
+	case NameMargin:
+		return Margin{}, nil
+	case NameLeastConfidence:
+		return LeastConfidence{}, nil
+	case NameEntropy:
+		return Entropy{}, nil
+	case NameRandom:
+		return Random{}, nil
+	}
+	return nil, fmt.Errorf("unknown sampling strategy %q; use one of %s", name, strings.Join(Names(), ", "))
+}
+
+// Names lists the names that Named knows, in the order they are listed to people.
+func Names() []string { return []string{NameMargin, NameLeastConfidence, NameEntropy, NameRandom} }
+
+// Combine is the score of a task with several heads: that of the head that is
+// least sure, since one answer of a person teaches all heads at once. ok is false,
+// and the score 1, when no distribution says anything.
+func Combine(s Strategy, dists []event.Distribution) (score float64, ok bool) {
+	score = 1
+	for _, d := range dists {
+		if x, scored := s.Score(d); scored {
+			score, ok = min(score, x), true
+		}
+	}
+	return score, ok
+}

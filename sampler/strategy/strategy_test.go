@@ -1,0 +1,146 @@
+package strategy
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/hone-ml/hone/event"
+)
+
+func dist(exclusive bool, p ...float64) event.Distribution {
+	return event.Distribution{Control: "c", Labels: make([]string, len(p)), P: p, Exclusive: exclusive}
+}
+
+func TestStrategyKnownAnswers(t *testing.T) {
+	h := func(p float64) float64 { return -p*math.Log2(p) - (1-p)*math.Log2(1-p) }
+	for _, c := range []struct {
+		strategy string
+		d        event.Distribution
+		want     float64
+	}{
+		{NameMargin, dist(true, .5, .3, .2), .2},
+		{NameMargin, dist(true, .25, .25, .5), .25},
+		{NameMargin, dist(true, 1, 0), 1},
+		{NameMargin, dist(true, 2, 1, 1), .25}, // numbers that do not sum to 1 are scaled
+		{NameMargin, dist(false, .9, .4, .99), .2},
+		{NameLeastConfidence, dist(true, .6, .4), .2},
+		{NameLeastConfidence, dist(true, .4, .3, .3), .1},
+		{NameLeastConfidence, dist(false, .9), .8},
+		{NameLeastConfidence, dist(false, .9, .4), 2*math.Sqrt(.9*.6) - 1},
+		{NameEntropy, dist(true, .9, .1), 1 - h(.9)},
+		{NameEntropy, dist(true, .25, .25, .25, .25), 0},
+		{NameEntropy, dist(true, 1, 0, 0), 1},
+		{NameEntropy, dist(false, .9, .4), 1 - (h(.9)+h(.4))/2},
+		{NameRandom, dist(true, .9, .1), .5},
+	} {
+		f, err := Named(c.strategy)
+		require.NoError(t, err)
+		got, ok := f.Score(c.d)
+		assert.True(t, ok, "%s of %v", c.strategy, c.d.P)
+		assert.InDelta(t, c.want, got, 1e-12, "%s of %v", c.strategy, c.d.P)
+	}
+}
+
+func TestStrategyErrorListsTheNames(t *testing.T) {
+	_, err := Named("uncertain")
+	require.Error(t, err)
+	for _, name := range Names() {
+		assert.Contains(t, err.Error(), name)
+		_, err := Named(name)
+		assert.NoError(t, err)
+	}
+	assert.True(t, strings.Contains(err.Error(), `"uncertain"`))
+}
+
+// What a head may say at worst: any floats at all.
+func TestStrategyScoresStayInRangeWhateverTheNumbers(t *testing.T) {
+	for _, name := range []string{NameMargin, NameLeastConfidence, NameEntropy} {
+		f, _ := Named(name)
+		t.Run(name, rapid.MakeCheck(func(t *rapid.T) {
+			d := event.Distribution{
+				P:         rapid.SliceOf(rapid.OneOf(rapid.Float64(), rapid.Float64Range(0, 1), rapid.Just(math.NaN()), rapid.Just(math.Inf(1)))).Draw(t, "p"),
+				Exclusive: rapid.Bool().Draw(t, "exclusive"),
+			}
+			in := slices.Clone(d.P)
+			s, ok := f.Score(d)
+			if ok && !(s >= 0 && s <= 1) {
+				t.Fatalf("score %v", s)
+			}
+			for i := range in {
+				if math.Float64bits(in[i]) != math.Float64bits(d.P[i]) {
+					t.Fatalf("input was changed")
+				}
+				if math.IsNaN(in[i]) && ok {
+					t.Fatalf("a NaN was scored")
+				}
+			}
+		}))
+	}
+}
+
+func TestStrategyDoesNotDependOnTheOrderOfLabels(t *testing.T) {
+	for _, name := range []string{NameMargin, NameLeastConfidence, NameEntropy} {
+		f, _ := Named(name)
+		t.Run(name, rapid.MakeCheck(func(t *rapid.T) {
+			p := rapid.SliceOfN(rapid.Float64Range(0, 1), 2, 20).Draw(t, "p")
+			p[0] = max(p[0], .01)
+			d := dist(rapid.Bool().Draw(t, "exclusive"), p...)
+			before, ok := f.Score(d)
+			shuffled := dist(d.Exclusive, slices.Clone(p)...)
+			rand.Shuffle(len(p), func(i, j int) { shuffled.P[i], shuffled.P[j] = shuffled.P[j], shuffled.P[i] })
+			after, ok2 := f.Score(shuffled)
+			if ok != ok2 || math.Abs(before-after) > 1e-12 {
+				t.Fatalf("%v gives %v, %v gives %v", p, before, shuffled.P, after)
+			}
+		}))
+	}
+}
+
+// With two labels all measures must agree on which of two tasks is asked first.
+func TestStrategiesAgreeOnTwoLabels(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		a := rapid.Float64Range(0.5, 1).Draw(t, "a")
+		b := rapid.Float64Range(0.5, 1).Draw(t, "b")
+		if b-a < 1e-6 {
+			return
+		}
+		for _, name := range []string{NameMargin, NameLeastConfidence, NameEntropy} {
+			for _, exclusive := range []bool{true, false} {
+				f, _ := Named(name)
+				sa, _ := f.Score(dist(exclusive, a, 1-a))
+				sb, _ := f.Score(dist(exclusive, b, 1-b))
+				if sa >= sb {
+					t.Fatalf("%s: %v scores %v, %v scores %v", name, a, sa, b, sb)
+				}
+			}
+		}
+	})
+}
+
+func TestCombineTakesTheLeastSureHeadAndAbstainsWithoutAny(t *testing.T) {
+	s, ok := Combine(Margin{}, []event.Distribution{dist(true, .9, .1), dist(true, .55, .45), dist(true, 1)})
+	assert.True(t, ok)
+	assert.InDelta(t, .1, s, 1e-12)
+	s, ok = Combine(Margin{}, []event.Distribution{dist(true, math.NaN(), .1), dist(true), dist(false)})
+	assert.False(t, ok)
+	assert.Equal(t, 1.0, s)
+}
+
+func FuzzStrategy(f *testing.F) {
+	f.Add(0.1, 0.2, 0.7, true)
+	f.Fuzz(func(t *testing.T, a, b, c float64, exclusive bool) {
+		for _, name := range Names() {
+			fn, _ := Named(name)
+			if s, ok := fn.Score(dist(exclusive, a, b, c)); ok && !(s >= 0 && s <= 1) {
+				t.Fatalf("%s of %v, %v, %v: %v", name, a, b, c, s)
+			}
+		}
+	})
+}

@@ -1,0 +1,97 @@
+package sampler
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/fault"
+)
+
+// update brings the pool up to date with what was heard and ranks it. On an error it
+// has changed nothing that matters, and the same can be given to it again.
+func (w *worker) update(ctx context.Context, p pending) error {
+	if err := w.readPool(ctx, p); err != nil {
+		return err
+	}
+	if p.model.version != "" {
+		w.announced = p.model.version
+	}
+	if p.relist {
+		w.remote.Relist()
+	}
+	if p.relist || w.retry.gone {
+		w.retry.clear()
+	}
+	if fault.On(fault.OldSnapshot) && w.rank > 0 && !p.wholePool && len(p.tasks) == 0 {
+		return nil
+	}
+	queue, err := w.s.ranker.Rank(ctx, w.id, w.pool.candidates(), len(w.pool.labelled), w.queue)
+	if err != nil {
+		return err
+	}
+	if queue.Version == "" {
+		queue.Version = w.announced
+	}
+	w.queue = queue
+	w.rank++
+	now := time.Now()
+	since := w.lag.rank(p.changes)
+	w.status.set(func(st *Status) {
+		st.Queue, st.Version, st.Rank, st.LastRank = slices.Clone(queue.Items), queue.Version, w.rank, now
+		if p.model.version != "" {
+			st.Labels = p.model.labels
+		}
+		st.Pool, st.Skipped, st.Pushed = len(w.pool.open.tasks), len(w.pool.skipped.tasks), 0
+		if !since.IsZero() {
+			st.ReadyLag = now.Sub(since)
+		}
+	})
+	if !since.IsZero() {
+		w.s.metrics.ready.Observe(now.Sub(since).Seconds())
+	}
+	w.observe(Ranked, nil)
+	return nil
+}
+
+// readPool reads all tasks, or those that have changed.
+func (w *worker) readPool(ctx context.Context, p pending) error {
+	if w.pool == nil || p.wholePool {
+		tasks, err := w.s.o.Pool.Tasks(ctx, w.id, nil)
+		if err != nil {
+			return fmt.Errorf("read the tasks: %w", err)
+		}
+		w.pool = newPool()
+		for _, t := range tasks {
+			w.pool.put(t)
+		}
+		w.remote.PoolReplaced(w.pool)
+		return nil
+	}
+	if len(p.tasks) == 0 {
+		return nil
+	}
+	tasks, err := w.s.o.Pool.Tasks(ctx, w.id, slices.Sorted(maps.Keys(p.tasks)))
+	if err != nil {
+		return fmt.Errorf("read %d changed tasks: %w", len(p.tasks), err)
+	}
+	picks := make(map[event.TaskID]string, len(w.queue.Items))
+	for _, i := range w.queue.Items {
+		picks[i.Task] = "strategy"
+		if i.Random {
+			picks[i.Task] = "random"
+		}
+	}
+	for _, t := range tasks {
+		if w.pool.put(t) {
+			if pick, queued := picks[t.Task.ID]; queued {
+				w.s.metrics.asked.WithLabelValues(pick).Inc()
+			}
+		}
+		w.remote.TaskChanged(t.Task.ID, t.Deleted)
+	}
+	return nil
+}
