@@ -9,16 +9,17 @@ import (
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/learner/feature"
 	"github.com/hone-ml/hone/learner/model"
+	"github.com/hone-ml/hone/vector"
 )
 
 // choices learns controls that ask for one of their labels, or for several:
 // multinomial or one-against-the-rest logistic regression.
 type choices struct{}
 
-func (choices) encode(q *question, data []byte, e feature.Encoder) feature.Vector {
+func (choices) encode(q *question, data []byte, e feature.Encoder) vector.Vector {
 	text, err := q.text(data)
 	if err != nil {
-		return feature.Vector{}
+		return vector.Vector{}
 	}
 	return e.Encode(text)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/learner/feature"
 	"github.com/hone-ml/hone/learner/model"
+	"github.com/hone-ml/hone/vector"
 )
 
 // question is a control that is learned, with what it is about. It is immutable
@@ -70,13 +71,13 @@ func (q *question) text(data []byte) (string, error) {
 }
 
 // encode returns the features of a task, empty when it has no text.
-func (q *question) encode(data []byte, e feature.Encoder, c *cache) feature.Vector {
+func (q *question) encode(data []byte, e feature.Encoder, c *cache) vector.Vector {
 	return q.entry(data, e, c).vector
 }
 
 // example is encode for what is learned and so kept: compact, and the same memory
 // for all heads that read the same. complete is false while vectors of it are to come.
-func (q *question) example(data []byte, e feature.Encoder, c *cache) (x feature.Vector, complete bool) {
+func (q *question) example(data []byte, e feature.Encoder, c *cache) (x vector.Vector, complete bool) {
 	v := q.entry(data, e, c)
 	if compact := v.vector.Compact(); v.vector.Packed == nil && compact.Packed != nil {
 		v.vector = compact
@@ -196,7 +197,7 @@ type change struct {
 // learn makes the head know of the task what its state says: an example, or
 // nothing. duals, when not nil, are where a former run ended. With test, a task
 // that is new to the head first tests it.
-func (h *head) learn(t event.TaskState, x feature.Vector, duals []float32, test bool) (change, error) {
+func (h *head) learn(t event.TaskState, x vector.Vector, duals []float32, test bool) (change, error) {
 	said := h.kind.lesson(h.question, t)
 	ch := change{unreadable: said.unreadable, reason: said.reason}
 	if t.Deleted || len(said.annotations) == 0 || x.Empty() {
@@ -248,7 +249,7 @@ func (h *head) forget(id event.TaskID) bool {
 
 // fingerprint is of everything an example is made of. The features are a function
 // of the data, but for the parts that may not be there yet.
-func fingerprint(shares []model.Share, x feature.Vector, data []byte) uint64 {
+func fingerprint(shares []model.Share, x vector.Vector, data []byte) uint64 {
 	var d xxhash.Digest
 	d.Reset()
 	var b [8]byte
@@ -257,7 +258,7 @@ func fingerprint(shares []model.Share, x feature.Vector, data []byte) uint64 {
 			b[i%len(b)] ^= 1
 		}
 	}
-	if x.InContext() {
+	if x.HasTokenPart(feature.ContextPart) {
 		b[len(b)-1] ^= 1
 	}
 	_, _ = d.Write(b[:])

@@ -16,6 +16,7 @@ import (
 	"github.com/hone-ml/hone/learner/feature"
 	"github.com/hone-ml/hone/learner/feature/encoders"
 	"github.com/hone-ml/hone/learner/model"
+	"github.com/hone-ml/hone/vector"
 )
 
 func asked(t testing.TB, choice string) *question {
@@ -224,10 +225,10 @@ func FuzzCheckpoint(f *testing.F) {
 func TestCacheKeepsToItsBudget(t *testing.T) {
 	c := newCache(1 << 20)
 	encoded := 0
-	get := func(key uint64) feature.Vector {
+	get := func(key uint64) vector.Vector {
 		return c.get(key*0x9e3779b97f4a7c15, func() encoding {
 			encoded++
-			return encoding{vector: feature.Vector{Terms: make([]feature.Term, 100), Scale: float32(key)}}
+			return encoding{vector: vector.Vector{Terms: make([]vector.Term, 100), Scale: float32(key)}}
 		}).vector
 	}
 	for i := range uint64(20000) {

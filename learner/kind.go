@@ -8,6 +8,7 @@ import (
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/learner/feature"
 	"github.com/hone-ml/hone/learner/model"
+	"github.com/hone-ml/hone/vector"
 )
 
 // kind is how the controls of one type are learned: what is read of them, the
@@ -17,7 +18,7 @@ type kind interface {
 	// encode is the features of a task's data, empty when there is nothing to go
 	// by. It must be a pure function of the data and of what question.seed stands
 	// for: encodings are cached.
-	encode(q *question, data []byte, e feature.Encoder) feature.Vector
+	encode(q *question, data []byte, e feature.Encoder) vector.Vector
 	// lesson is what the annotators of a task said of the question.
 	lesson(q *question, t event.TaskState) lesson
 	// fresh is the model, knowing nothing yet.
@@ -74,13 +75,13 @@ type mind interface {
 
 // predictor is a model or a view of one.
 type predictor interface {
-	Predict(x feature.Vector, p []float64, s *model.Scratch)
+	Predict(x vector.Vector, p []float64, s *model.Scratch)
 }
 
 // input is a task as a mind sees it.
 type input struct {
 	data json.RawMessage
-	x    feature.Vector
+	x    vector.Vector
 }
 
 // scratch is working memory of one goroutine.

@@ -3,6 +3,7 @@ package learner
 import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/learner/feature"
+	"github.com/hone-ml/hone/vector"
 )
 
 // late is a fast encoder's vectors with a slow one's as the last dense part, nil
@@ -15,14 +16,14 @@ type late struct {
 
 func (e *late) Name() string { return e.Encoder.Name() + "+" + e.vectors.slow.Name() }
 
-func (e *late) Encode(text string) feature.Vector {
+func (e *late) Encode(text string) vector.Vector {
 	v, _ := e.encode(text)
 	return v
 }
 
 // encode also says whether the slow part is all there. Texts in which the fast
 // encoder sees nothing are never asked about: there is nothing to go by.
-func (e *late) encode(text string) (feature.Vector, bool) {
+func (e *late) encode(text string) (vector.Vector, bool) {
 	v := e.Encoder.Encode(text)
 	if v.Empty() {
 		return v, true
@@ -48,7 +49,7 @@ type attempt struct {
 	missing []event.TextKey
 }
 
-func (a *attempt) Encode(text string) feature.Vector {
+func (a *attempt) Encode(text string) vector.Vector {
 	v, ok := a.encode(text)
 	if !ok {
 		a.missing = append(a.missing, keyOf(feature.Need{Text: text}))
@@ -70,7 +71,7 @@ type gather struct {
 	needs []feature.Need
 }
 
-func (g *gather) Encode(text string) feature.Vector {
+func (g *gather) Encode(text string) vector.Vector {
 	v := g.Encoder.Encode(text)
 	if !v.Empty() {
 		g.needs = append(g.needs, feature.Need{Text: text})

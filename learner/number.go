@@ -7,8 +7,8 @@ import (
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
-	"github.com/hone-ml/hone/learner/feature"
 	"github.com/hone-ml/hone/learner/model"
+	"github.com/hone-ml/hone/vector"
 )
 
 // number learns controls that ask for a number, by ridge regression.
@@ -95,7 +95,7 @@ func newEstimator(q *question, m trainer) estimator {
 }
 
 // estimate is the number said of a text and how probably it is right.
-func (n estimator) estimate(x feature.Vector, s *scratch) (said, sure float64) {
+func (n estimator) estimate(x vector.Vector, s *scratch) (said, sure float64) {
 	mean, sd := n.Predict(x, &s.Scratch)
 	switch {
 	case n.whole:

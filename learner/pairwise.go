@@ -7,6 +7,7 @@ import (
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/learner/feature"
 	"github.com/hone-ml/hone/learner/model"
+	"github.com/hone-ml/hone/vector"
 )
 
 // pairwise learns which of two texts is better: logistic regression on the
@@ -18,16 +19,16 @@ type pairwise struct{ choices }
 // reads sets the encodings of pairs apart from those of the same texts joined.
 func (pairwise) reads() string { return "difference of" }
 
-func (pairwise) encode(q *question, data []byte, e feature.Encoder) feature.Vector {
-	var sides [2]feature.Vector
+func (pairwise) encode(q *question, data []byte, e feature.Encoder) vector.Vector {
+	var sides [2]vector.Vector
 	for i, o := range q.objects {
 		text, err := o.Text(data)
 		if err != nil {
-			return feature.Vector{}
+			return vector.Vector{}
 		}
 		sides[i] = e.Encode(text)
 	}
-	return feature.Difference(sides[0], sides[1])
+	return vector.Difference(sides[0], sides[1])
 }
 
 func (pairwise) defaults() model.Settings {
@@ -54,7 +55,7 @@ func (pairwise) fresh(_ *question, s model.Settings) trainer {
 }
 
 // sides fills p with the probabilities of left and right.
-func sides(m predictor, x feature.Vector, p []float64, s *model.Scratch) {
+func sides(m predictor, x vector.Vector, p []float64, s *model.Scratch) {
 	m.Predict(x, p[:1], s)
 	p[1] = 1 - p[0]
 }

@@ -7,7 +7,7 @@ import (
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
-	"github.com/hone-ml/hone/learner/feature"
+	"github.com/hone-ml/hone/vector"
 )
 
 // Predict answers each task from the project's last snapshot, in order, without
@@ -74,7 +74,7 @@ func (l *Learner) answer(s *snapshot, heads []frozen, data json.RawMessage, scra
 }
 
 // features are those of head i; ok is false when the task has no text.
-func (l *Learner) features(heads []frozen, i int, data json.RawMessage) (feature.Vector, bool) {
+func (l *Learner) features(heads []frozen, i int, data json.RawMessage) (vector.Vector, bool) {
 	x := heads[i].encode(data, l.o.Encoder, l.cache)
 	return x, !x.Empty()
 }

@@ -6,8 +6,8 @@ import (
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
-	"github.com/hone-ml/hone/learner/feature"
 	"github.com/hone-ml/hone/learner/model"
+	"github.com/hone-ml/hone/vector"
 )
 
 // rating learns controls whose labels are in an order, the lowest first: one
@@ -63,7 +63,7 @@ func levels(above, p []float64) {
 }
 
 // steps fills p with the probabilities of the levels.
-func steps(m predictor, x feature.Vector, p []float64, s *scratch) {
+func steps(m predictor, x vector.Vector, p []float64, s *scratch) {
 	above := s.floats(len(p) - 1)
 	m.Predict(x, above, &s.Scratch)
 	levels(above, p)

@@ -11,6 +11,7 @@ import (
 	"github.com/hone-ml/hone/learner"
 	"github.com/hone-ml/hone/learner/feature"
 	"github.com/hone-ml/hone/learner/feature/static"
+	"github.com/hone-ml/hone/vector"
 )
 
 const onlySpans = `<View><Text name="t" value="$text"/>
@@ -148,7 +149,7 @@ func TestStrangeVectorsOfTokensAreMadeAnew(t *testing.T) {
 		must(t, l.Close())
 		keys := map[event.TextKey]bool{}
 		must(t, d.VectorKeys(bg, "slow/1", func(k event.TextKey) { keys[k] = true }))
-		few, err := feature.PackTokens([][]float32{static.Default().Encode(nil, "one token")})
+		few, err := vector.PackTokens([][]float32{static.Default().Encode(nil, "one token")})
 		must(t, err)
 		odd := 0
 		strange := map[event.TextKey][]byte{}

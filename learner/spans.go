@@ -9,6 +9,7 @@ import (
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/learner/feature"
 	"github.com/hone-ml/hone/learner/model"
+	"github.com/hone-ml/hone/vector"
 )
 
 // spans learns controls that label stretches of text. A text is a sequence of
@@ -52,8 +53,8 @@ func (q *question) document(data []byte) document {
 // reads tells its features from those of whole texts.
 func (spans) reads() string { return "tokens of" }
 
-func (spans) encode(q *question, data []byte, e feature.Encoder) feature.Vector {
-	var v feature.Vector
+func (spans) encode(q *question, data []byte, e feature.Encoder) vector.Vector {
+	var v vector.Vector
 	d := q.document(data)
 	for i, p := range d.passages {
 		v.Tokens = append(v.Tokens, feature.EncodeTokens(e, p.Text, d.tokens[i])...)

@@ -4,8 +4,8 @@ import (
 	"math"
 	"slices"
 
-	"github.com/hone-ml/hone/learner/feature"
 	"github.com/hone-ml/hone/learner/model"
+	"github.com/hone-ml/hone/vector"
 )
 
 // tagView is a tagger as it was at one moment: immutable, for any number of
@@ -44,7 +44,7 @@ type belief struct {
 }
 
 // believe fills the scratch with the probabilities of the tokens' tags and labels.
-func (t *tagView) believe(tokens []feature.Vector, starts []int, s *scratch) {
+func (t *tagView) believe(tokens []vector.Vector, starts []int, s *scratch) {
 	b := &s.belief
 	b.n = len(tokens)
 	b.p = grown(b.p, tags*b.n)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/learner/feature"
+	"github.com/hone-ml/hone/vector"
 )
 
 // VectorStore keeps the vectors of a slow encoder, by its name and the text. What
@@ -56,7 +57,7 @@ type vectors struct {
 	pending    map[event.TextKey][]byte
 	young, old map[event.TextKey][]byte
 	youngBytes int
-	dims       [2]int // of texts' vectors and of tokens', 0 until the first is seen
+	dims       [vector.PackedKinds]int // of texts' vectors and of tokens', 0 until the first is seen
 
 	unreadAt time.Time // when that was last told
 
@@ -79,17 +80,17 @@ func (v *vectors) load(ctx context.Context) error {
 	if err := v.store.VectorKeys(ctx, v.slow.Name(), func(k event.TextKey) { known[k] = struct{}{} }); err != nil {
 		return err
 	}
-	var dims [2]int
+	var dims [vector.PackedKinds]int
 	looks := 0
 	for k := range known {
 		b, err := v.store.Vector(v.slow.Name(), k)
 		if err != nil {
 			return err
 		}
-		if kind, dim, ok := feature.PackedAs(b); ok && dims[kind] == 0 {
+		if kind, dim, ok := vector.PackedAs(b); ok && dims[kind] == 0 {
 			dims[kind] = dim
 		}
-		if looks++; looks == mostLooks || dims[0] > 0 && (dims[1] > 0 || !v.tokenwise) {
+		if looks++; looks == mostLooks || dims[vector.PackedText] > 0 && (dims[vector.PackedTokens] > 0 || !v.tokenwise) {
 			break
 		}
 	}
@@ -122,7 +123,7 @@ func (v *vectors) recent(k event.TextKey) ([]byte, bool) {
 // will never have one has nil.
 func (v *vectors) get(text string) (x []float32, ok bool) {
 	v.read(feature.Need{Text: text}, func(b []byte) bool {
-		x, ok = feature.Unpack(b)
+		x, ok = vector.Unpack(b)
 		return ok
 	})
 	return x, ok
@@ -134,7 +135,7 @@ func (v *vectors) ofTokens(text string, n int) (xs [][]float32, ok bool) {
 		return nil, false
 	}
 	v.read(feature.Need{Text: text, Tokens: true}, func(b []byte) bool {
-		xs, ok = feature.UnpackTokens(b, n)
+		xs, ok = vector.UnpackTokens(b, n)
 		return ok
 	})
 	return xs, ok
@@ -227,7 +228,7 @@ func (v *vectors) encode(ctx context.Context, needs []feature.Need, durable bool
 	defer v.mu.Unlock()
 	dims := v.dims
 	for _, b := range packed {
-		kind, n, _ := feature.PackedAs(b)
+		kind, n, _ := vector.PackedAs(b)
 		if n > 0 && dims[kind] > 0 && n != dims[kind] {
 			err = fmt.Errorf("a vector of %d numbers, others have %d: is another model behind the same name?", n, dims[kind])
 			break

@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/hone-ml/hone/learner/feature"
+	"github.com/hone-ml/hone/vector"
 )
 
 // letters embeds as counted does, and a token as how often it has each of four letters.
@@ -177,11 +178,11 @@ func TestPackedTokens(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		dim := rapid.IntRange(1, 20).Draw(t, "dim")
 		xs := rapid.SliceOf(rapid.OneOf(rapid.Just([]float32(nil)), rapid.SliceOfN(number, dim, dim))).Draw(t, "vectors")
-		b, err := feature.PackTokens(xs)
+		b, err := vector.PackTokens(xs)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, ok := feature.UnpackTokens(b, len(xs))
+		got, ok := vector.UnpackTokens(b, len(xs))
 		if !ok || len(got) != len(xs) {
 			t.Fatalf("%d vectors, %v", len(got), ok)
 		}
@@ -190,24 +191,24 @@ func TestPackedTokens(t *testing.T) {
 				t.Fatalf("vector %d is %v, want %v", i, got[i], x)
 			}
 		}
-		if again, err := feature.PackTokens(got); err != nil || !bytes.Equal(again, b) && len(got) > 0 && dim == len(got[0]) {
+		if again, err := vector.PackTokens(got); err != nil || !bytes.Equal(again, b) && len(got) > 0 && dim == len(got[0]) {
 			t.Fatalf("packed again: %v, %v, not %v", err, again, b)
 		}
-		_, few := feature.UnpackTokens(b, len(xs)+1)
-		if kind, d, ok := feature.PackedAs(b); !ok || kind != 1 || few != (d == 0) {
+		_, few := vector.UnpackTokens(b, len(xs)+1)
+		if kind, d, ok := vector.PackedAs(b); !ok || kind != vector.PackedTokens || few != (d == 0) {
 			t.Fatalf("kind %d, dimension %d, for one token more %v", kind, d, few)
 		}
 	})
 	nan := float32(math.NaN())
 	for _, bad := range [][][]float32{{{1, nan}}, {{1, 2}, {1}}, {nil, {1}, {float32(math.Inf(1))}}} {
-		if b, err := feature.PackTokens(bad); err == nil {
+		if b, err := vector.PackTokens(bad); err == nil {
 			t.Errorf("%v becomes %v", bad, b)
 		}
 	}
 }
 
 func FuzzUnpackTokens(f *testing.F) {
-	b, err := feature.PackTokens([][]float32{{1, -2}, nil, {0, 3}})
+	b, err := vector.PackTokens([][]float32{{1, -2}, nil, {0, 3}})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -217,7 +218,7 @@ func FuzzUnpackTokens(f *testing.F) {
 	f.Add([]byte{2, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1}, 1)
 	f.Fuzz(func(t *testing.T, foreign []byte, n int) {
 		n = min(max(n, 0), 1000)
-		xs, ok := feature.UnpackTokens(foreign, n)
+		xs, ok := vector.UnpackTokens(foreign, n)
 		if !ok {
 			return
 		}

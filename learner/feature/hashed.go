@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/clipperhouse/uax29/v2/words"
+
+	"github.com/hone-ml/hone/vector"
 )
 
 // MaxText is how much of a text is read, in bytes. What follows is ignored: it
@@ -58,7 +60,7 @@ func (h *Hashed) Name() string {
 }
 
 // Encode implements Encoder. Invalid UTF-8 counts as the replacement character.
-func (h *Hashed) Encode(text string) Vector {
+func (h *Hashed) Encode(text string) vector.Vector {
 	s := h.pool.Get().(*scratch)
 	defer h.pool.Put(s)
 	s.reset()
@@ -270,7 +272,7 @@ func (s *scratch) count(chars int) {
 	mask := uint32(len(table) - 1)
 next:
 	for n, h := range s.hashes {
-		bucket := uint32(h >> (64 - Bits))
+		bucket := uint32(h >> (64 - vector.Bits))
 		word, char := sign(h), int32(0)
 		if n >= chars {
 			word, char = 0, word
@@ -333,7 +335,7 @@ func dampedMany(n int32) float32 {
 // vector is quantize for counted grams. Nearly all grams of a text are said once,
 // as a word or as characters, and what those come to is computed once. s.many lists
 // the others.
-func (s *scratch) vector() Vector {
+func (s *scratch) vector() vector.Vector {
 	var words, chars int64 // said once
 	var word2, char2 float64
 	s.many = s.many[:0]
@@ -367,14 +369,14 @@ func (s *scratch) vector() Vector {
 		biggest = max(biggest, v, -v)
 	}
 	if biggest == 0 {
-		return Vector{}
+		return vector.Vector{}
 	}
-	toUnits := valueMax / float64(biggest)
-	word, char := round(float64(w.word)*toUnits), round(float64(w.char)*toUnits)
+	toUnits := vector.MaxUnits / float64(biggest)
+	word, char := vector.Round(float64(w.word)*toUnits), vector.Round(float64(w.char)*toUnits)
 	units2 := words*int64(word)*int64(word) + chars*int64(char)*int64(char)
-	terms, n, done := make([]Term, len(s.entries)), 0, 0
+	terms, n, done := make([]vector.Term, len(s.entries)), 0, 0
 	add := func(e *entry, u int32) {
-		terms[n] = pack(e.bucket, u)
+		terms[n] = vector.NewTerm(e.bucket, u)
 		if u != 0 {
 			n++
 		}
@@ -390,13 +392,13 @@ func (s *scratch) vector() Vector {
 		}
 		if end < len(s.entries) {
 			e := &s.entries[end]
-			u := round(float64(w.of(e)) * toUnits)
+			u := vector.Round(float64(w.of(e)) * toUnits)
 			units2 += int64(u) * int64(u)
 			add(e, u)
 		}
 		done = end + 1
 	}
-	return scaled(terms[:n], units2)
+	return vector.FromTerms(terms[:n], units2)
 }
 
 // once reports whether the entry is of one gram that was said once.

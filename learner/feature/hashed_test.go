@@ -14,9 +14,10 @@ import (
 
 	"github.com/hone-ml/hone/internal/newslike"
 	"github.com/hone-ml/hone/learner/feature"
+	"github.com/hone-ml/hone/vector"
 )
 
-func values(v feature.Vector) map[uint32]float64 {
+func values(v vector.Vector) map[uint32]float64 {
 	m := make(map[uint32]float64)
 	for _, t := range v.Terms {
 		m[t.Bucket()] += float64(t.Units()) * float64(v.Scale)
@@ -24,7 +25,7 @@ func values(v feature.Vector) map[uint32]float64 {
 	return m
 }
 
-func cosine(a, b feature.Vector) float64 {
+func cosine(a, b vector.Vector) float64 {
 	other, dot := values(b), 0.0
 	for i, v := range values(a) {
 		dot += v * other[i]
@@ -140,7 +141,7 @@ func FuzzHashed(f *testing.F) {
 	h := feature.NewHashed()
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, term := range h.Encode(text).Terms {
-			if term.Bucket() >= feature.Buckets || term.Units() == 0 {
+			if term.Bucket() >= vector.Buckets || term.Units() == 0 {
 				t.Fatalf("term %d: bucket %d, units %g", term, term.Bucket(), term.Units())
 			}
 		}

@@ -1,6 +1,10 @@
 package feature
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/hone-ml/hone/vector"
+)
 
 // Embedder turns texts into dense vectors. Like an Encoder it must be a pure
 // function of the text and safe for concurrent use.
@@ -30,7 +34,7 @@ type joined struct {
 
 func (j *joined) Name() string { return j.name }
 
-func (j *joined) Encode(text string) Vector {
+func (j *joined) Encode(text string) vector.Vector {
 	v := j.hashed.Encode(text)
 	v.Dense = make([][]float32, len(j.dense))
 	for i, d := range j.dense {

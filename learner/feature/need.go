@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+
+	"github.com/hone-ml/hone/vector"
 )
 
 // Need is what a model reads of a slow encoder: a text's own vector, or those of its
@@ -40,7 +42,7 @@ func EncodeNeeds(ctx context.Context, slow Slow, needs []Need) ([][]byte, error)
 	out := make([][]byte, len(needs))
 	if len(texts[0]) > 0 {
 		xs, err := slow.EncodeBatch(ctx, texts[0])
-		if err = packAll(out, places[0], xs, Pack, err); err != nil {
+		if err = packAll(out, places[0], xs, vector.Pack, err); err != nil {
 			return nil, err
 		}
 	}
@@ -50,7 +52,7 @@ func EncodeNeeds(ctx context.Context, slow Slow, needs []Need) ([][]byte, error)
 			return nil, fmt.Errorf("%s has no vectors of tokens", slow.Name())
 		}
 		xs, err := tokens.EncodeTokens(ctx, texts[1])
-		if err = packAll(out, places[1], xs, PackTokens, err); err != nil {
+		if err = packAll(out, places[1], xs, vector.PackTokens, err); err != nil {
 			return nil, err
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/hone-ml/hone/vector"
 )
 
 // Patient is an encoder that waits for a slow part, where time does not matter. It
@@ -37,7 +39,7 @@ func (p *Patient) InContext(text string, tokens []Token) ([][]float32, bool) {
 	if _, ok := p.slow.(SlowTokens); !ok {
 		return nil, false
 	}
-	xs, _ := UnpackTokens(p.met(Need{text, true}), len(tokens))
+	xs, _ := vector.UnpackTokens(p.met(Need{text, true}), len(tokens))
 	return xs, true
 }
 
@@ -111,12 +113,12 @@ func (p *Patient) met(n Need) []byte {
 
 // Encode implements Encoder. A text that was not warmed is encoded now; should
 // that fail it goes without the slow part.
-func (p *Patient) Encode(text string) Vector {
+func (p *Patient) Encode(text string) vector.Vector {
 	v := p.fast.Encode(text)
 	if v.Empty() {
 		return v
 	}
-	x, _ := Unpack(p.met(Need{Text: text}))
+	x, _ := vector.Unpack(p.met(Need{Text: text}))
 	v.Dense = append(v.Dense[:len(v.Dense):len(v.Dense)], x)
 	return v
 }

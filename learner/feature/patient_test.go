@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/hone-ml/hone/learner/feature"
+	"github.com/hone-ml/hone/vector"
 )
 
 func TestPackKeepsTheDirection(t *testing.T) {
@@ -21,11 +22,11 @@ func TestPackKeepsTheDirection(t *testing.T) {
 		for i := range x {
 			x[i] = float32(rng.NormFloat64() * size)
 		}
-		b, err := feature.Pack(x)
+		b, err := vector.Pack(x)
 		if err != nil {
 			t.Fatal(err)
 		}
-		y, ok := feature.Unpack(b)
+		y, ok := vector.Unpack(b)
 		if !ok || len(b) != len(x)+1 {
 			t.Fatalf("%d bytes, %v", len(b), ok)
 		}
@@ -40,18 +41,18 @@ func TestPackKeepsTheDirection(t *testing.T) {
 		}
 	})
 	for _, none := range [][]float32{nil, {0, 0}} {
-		b, err := feature.Pack(none)
-		if x, ok := feature.Unpack(b); err != nil || x != nil || !ok {
+		b, err := vector.Pack(none)
+		if x, ok := vector.Unpack(b); err != nil || x != nil || !ok {
 			t.Errorf("%v becomes %v, %v, %v", none, x, ok, err)
 		}
 	}
 	for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
-		if _, err := feature.Pack([]float32{1, float32(bad)}); err == nil {
+		if _, err := vector.Pack([]float32{1, float32(bad)}); err == nil {
 			t.Errorf("%v is packed", bad)
 		}
 	}
 	for _, foreign := range [][]byte{nil, {}, {0}, {2, 3}} {
-		if _, ok := feature.Unpack(foreign); ok {
+		if _, ok := vector.Unpack(foreign); ok {
 			t.Errorf("%v is unpacked", foreign)
 		}
 	}

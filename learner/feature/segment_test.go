@@ -6,6 +6,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/hone-ml/hone/vector"
 )
 
 func pieces(text string) []string {
@@ -72,8 +74,8 @@ func FuzzEncodeTokens(f *testing.F) {
 // A neighbour's case, ending or word is seen; what is further than two tokens away
 // is not.
 func TestTokensSeeTheirNeighbours(t *testing.T) {
-	of := func(text string, i int) map[Term]bool {
-		out := map[Term]bool{}
+	of := func(text string, i int) map[vector.Term]bool {
+		out := map[vector.Term]bool{}
 		for _, x := range EncodeTokens(NewHashed(), text, Segment(nil, text))[i].Terms {
 			out[x] = true
 		}

@@ -9,6 +9,8 @@ import (
 	"io"
 	"maps"
 	"slices"
+
+	"github.com/hone-ml/hone/vector"
 )
 
 const (
@@ -77,7 +79,7 @@ func (p *Patient) Restore(r io.Reader) error {
 		if err != nil {
 			return fmt.Errorf("read vector %d: %w", len(got), err)
 		}
-		if _, _, ok := PackedAs(x); !ok {
+		if _, _, ok := vector.PackedAs(x); !ok {
 			return fmt.Errorf("vector %d is not one", len(got))
 		}
 		got[k] = x

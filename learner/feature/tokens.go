@@ -4,6 +4,8 @@ import (
 	"math"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/hone-ml/hone/vector"
 )
 
 const (
@@ -26,7 +28,7 @@ type wordEmbedder interface {
 // before and the one after, nil where there is none, when the encoder has any, and
 // behind them the token's vector in its context when the encoder has those. It is
 // safe for concurrent use.
-func EncodeTokens(e Encoder, text string, tokens []Token) []Vector {
+func EncodeTokens(e Encoder, text string, tokens []Token) []vector.Vector {
 	if len(tokens) == 0 {
 		return nil
 	}
@@ -40,9 +42,9 @@ func EncodeTokens(e Encoder, text string, tokens []Token) []Vector {
 		embedAll(vectors, text, tokens, ws)
 	}
 	inContext, has := contextOf(e, text, tokens)
-	b := termBuilder{all: make([]Term, 0, 48*len(ws))}
-	out := make([]Vector, len(ws))
-	parts := make([][]float32, 0, (contextPart+1)*len(ws))
+	b := termBuilder{all: make([]vector.Term, 0, 48*len(ws))}
+	out := make([]vector.Vector, len(ws))
+	parts := make([][]float32, 0, (ContextPart+1)*len(ws))
 	for i := range ws {
 		out[i] = b.token(ws, i)
 		if vectors == nil && !has {
@@ -58,8 +60,8 @@ func EncodeTokens(e Encoder, text string, tokens []Token) []Vector {
 	return out
 }
 
-// contextPart is which dense part of a token is its vector in context.
-const contextPart = 3
+// ContextPart is which dense part of a token is its vector in context.
+const ContextPart = 3
 
 // TokenParts are weights of the parts of EncodeTokens' vectors, good on tweets and
 // news from 100 to 1,000 texts; accuracy is flat around them.
@@ -208,7 +210,7 @@ func (w *word) ending(n int) uint64 {
 
 // termBuilder makes terms. Those of all tokens of a text lie in one piece of memory.
 type termBuilder struct {
-	all   []Term
+	all   []vector.Term
 	slots [256]tokenSlot // by bucket, open addressing
 	now   uint32         // number of the token under way
 	used  [tokenSize]uint8
@@ -223,7 +225,7 @@ type tokenSlot struct {
 // add counts a feature: what it says, and in which place it says it.
 func (b *termBuilder) add(place, what uint64) {
 	h := mix((what + place*seedPair) * prime)
-	bucket := uint32(h >> (64 - Bits))
+	bucket := uint32(h >> (64 - vector.Bits))
 	at := uint8(bucket)
 	for b.slots[at].token == b.now && b.slots[at].bucket != bucket {
 		at++
@@ -252,7 +254,7 @@ const (
 	perNeighbour   = 8
 )
 
-func (b *termBuilder) token(ws []word, i int) Vector {
+func (b *termBuilder) token(ws []word, i int) vector.Vector {
 	b.now++
 	b.n = 0
 	w, before, after := &ws[i], neighbour(ws, i-1), neighbour(ws, i+1)
@@ -290,18 +292,18 @@ func (b *termBuilder) token(ws []word, i int) Vector {
 	return b.vector()
 }
 
-func (b *termBuilder) vector() Vector {
+func (b *termBuilder) vector() vector.Vector {
 	from := len(b.all)
 	squares := int32(0)
 	for _, at := range b.used[:b.n] {
 		s := b.slots[at]
 		if s.value != 0 {
-			b.all = append(b.all, pack(s.bucket, s.value))
+			b.all = append(b.all, vector.NewTerm(s.bucket, s.value))
 			squares += s.value * s.value
 		}
 	}
 	scale := float32(1 / math.Sqrt(float64(max(squares, 1))))
-	return Vector{
+	return vector.Vector{
 		Terms: b.all[from:len(b.all):len(b.all)], Scale: scale,
 		Norm2: float32(float64(squares) * float64(scale) * float64(scale)),
 	}

@@ -17,10 +17,11 @@ import (
 
 	"github.com/hone-ml/hone/learner/feature"
 	"github.com/hone-ml/hone/learner/model"
+	"github.com/hone-ml/hone/vector"
 )
 
 type labelled struct {
-	x      feature.Vector
+	x      vector.Vector
 	labels []int32
 }
 

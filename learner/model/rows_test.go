@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/hone-ml/hone/learner/feature"
+	"github.com/hone-ml/hone/vector"
 )
 
 // What adds many rows must add what axpy adds, to the bit, for every number of
@@ -37,7 +38,7 @@ func TestManyRowsAreThoseOneByOne(t *testing.T) {
 		for _, term := range x.Terms {
 			clear(row)
 			axpyGo(scale*term.Units(), delta, row)
-			l.terms([]feature.Term{term}, at)
+			l.terms([]vector.Term{term}, at)
 			axpyGo(term.Units(), row, sum)
 		}
 		same(t, "terms one by one", at, sum)

@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/hone-ml/hone/learner/feature"
 	"github.com/hone-ml/hone/learner/feature/encoders"
 	"github.com/hone-ml/hone/learner/feature/minilm"
+	"github.com/hone-ml/hone/vector"
 )
 
 func TestNamesOpen(t *testing.T) {
@@ -55,7 +55,7 @@ func TestTransformerReadsLongTexts(t *testing.T) {
 	}
 }
 
-func cosine(a, b feature.Vector) (sum float64) {
+func cosine(a, b vector.Vector) (sum float64) {
 	for i, v := range a.Dense[0] {
 		sum += float64(v) * float64(b.Dense[0][i])
 	}

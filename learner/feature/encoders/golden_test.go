@@ -12,6 +12,7 @@ import (
 	"github.com/hone-ml/hone/learner/feature"
 	"github.com/hone-ml/hone/learner/feature/encoders"
 	"github.com/hone-ml/hone/learner/feature/minilm"
+	"github.com/hone-ml/hone/vector"
 )
 
 // The names of encoders are part of what is stored: under another name every text is
@@ -47,7 +48,7 @@ func TestGoldenVectors(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, b := range packed {
-		kind, dim, ok := feature.PackedAs(b)
+		kind, dim, ok := vector.PackedAs(b)
 		fmt.Fprintf(&out, "%x %v %v %v\n", b, kind, dim, ok)
 	}
 	// The terms of n-grams, whose buckets models have weights for; those of two dozen

@@ -1,4 +1,4 @@
-package feature
+package vector
 
 import (
 	"math"
@@ -11,8 +11,10 @@ const (
 	// Buckets is the number of hashed features.
 	Buckets = 1 << Bits
 
+	// MaxUnits is the largest value of a term, in multiples of Vector.Scale.
+	MaxUnits = 1<<(valueBits-1) - 1
+
 	valueBits = 32 - Bits
-	valueMax  = 1<<(valueBits-1) - 1
 )
 
 // Term is one hashed feature and its value in 4 bytes: the bucket in the upper
@@ -26,7 +28,8 @@ func (t Term) Bucket() uint32 { return uint32(t) >> valueBits }
 // Units is the value in multiples of Vector.Scale.
 func (t Term) Units() float32 { return float32(int32(t) << Bits >> Bits) }
 
-func pack(bucket uint32, units int32) Term {
+// NewTerm is the term of a bucket, below Buckets, with a value of at most MaxUnits.
+func NewTerm(bucket uint32, units int32) Term {
 	return Term(bucket<<valueBits | uint32(units)&(1<<valueBits-1))
 }
 
@@ -51,25 +54,48 @@ type Vector struct {
 	Packed []uint16
 }
 
-// Bytes is the memory the vector holds, for caches with a budget.
+// Bytes is the memory the vector holds, for caches with a budget. Tokens share parts
+// with their neighbours, and what is shared counts once.
 func (v Vector) Bytes() int {
 	n := 4*cap(v.Terms) + 2*cap(v.Packed) + 64
 	for _, d := range v.Dense {
 		n += 4*cap(d) + 24
 	}
+	var before [][]float32
 	for _, t := range v.Tokens {
-		// Tokens share the vectors of words with their neighbours.
-		n += 4*len(t.Terms) + 24*len(t.Dense) + 4*wordDim*min(len(t.Dense), 1) + 104
-		if len(t.Dense) > contextPart {
-			n += 4 * len(t.Dense[contextPart])
+		n += 4*len(t.Terms) + 24*len(t.Dense) + 104
+		for _, d := range t.Dense {
+			if len(d) > 0 && !holds(before, d) {
+				n += 4 * len(d)
+			}
 		}
+		before = t.Dense
 	}
 	return n
 }
 
-// InContext reports whether some token has its vector in context.
-func (v Vector) InContext() bool {
-	return slices.ContainsFunc(v.Tokens, func(t Vector) bool { return len(t.Dense) > contextPart && t.Dense[contextPart] != nil })
+// holds reports whether one of parts is the same memory as d, which is not empty.
+func holds(parts [][]float32, d []float32) bool {
+	for _, p := range parts {
+		if len(p) > 0 && &p[0] == &d[0] {
+			return true
+		}
+	}
+	return false
+}
+
+// TokenParts is how many dense parts the vectors of the tokens have.
+func (v Vector) TokenParts() int {
+	parts := 0
+	for _, t := range v.Tokens {
+		parts = max(parts, len(t.Dense))
+	}
+	return parts
+}
+
+// HasTokenPart reports whether a dense part says anything of some token.
+func (v Vector) HasTokenPart(part int) bool {
+	return slices.ContainsFunc(v.Tokens, func(t Vector) bool { return part < len(t.Dense) && len(t.Dense[part]) > 0 })
 }
 
 // Empty reports whether no part says anything of the text.
@@ -85,15 +111,6 @@ func (v Vector) Empty() bool {
 	return len(v.Tokens) == 0
 }
 
-// Encoder turns texts into vectors. It must be a pure function of the text and
-// safe for concurrent use.
-type Encoder interface {
-	// Name identifies the encoding: equal names mean equal vectors for equal
-	// texts, also after a restart or an upgrade.
-	Name() string
-	Encode(text string) Vector
-}
-
 // quantize packs buckets and their values into a vector of length
 // 1. Both slices run in parallel.
 func quantize(buckets []uint32, values []float32) Vector {
@@ -105,27 +122,27 @@ func quantize(buckets []uint32, values []float32) Vector {
 		return Vector{}
 	}
 	terms := make([]Term, 0, len(values))
-	toUnits := valueMax / float64(biggest)
+	toUnits := MaxUnits / float64(biggest)
 	var units2 int64
 	for i, v := range values {
-		u := round(float64(v) * toUnits)
+		u := Round(float64(v) * toUnits)
 		if u == 0 {
 			continue
 		}
 		units2 += int64(u) * int64(u)
-		terms = append(terms, pack(buckets[i], u))
+		terms = append(terms, NewTerm(buckets[i], u))
 	}
-	return scaled(terms, units2)
+	return FromTerms(terms, units2)
 }
 
-// scaled is the vector of length 1 of terms whose units' squares sum to units2.
-func scaled(terms []Term, units2 int64) Vector {
+// FromTerms is the vector of length 1 of terms whose units' squares sum to units2.
+func FromTerms(terms []Term, units2 int64) Vector {
 	scale := float32(1 / math.Sqrt(float64(units2)))
 	return Vector{Terms: terms, Scale: scale, Norm2: float32(float64(units2) * float64(scale) * float64(scale))}
 }
 
-// round is math.Round of a number well within 32 bits.
-func round(x float64) int32 {
+// Round is math.Round of a number well within 32 bits.
+func Round(x float64) int32 {
 	n := int32(x)
 	switch rest := x - float64(n); {
 	case rest >= 0.5:

@@ -1,4 +1,4 @@
-package feature_test
+package vector_test
 
 import (
 	"math"
@@ -11,12 +11,13 @@ import (
 
 	"github.com/hone-ml/hone/internal/newslike"
 	"github.com/hone-ml/hone/learner/feature"
+	"github.com/hone-ml/hone/vector"
 )
 
 func sameCompact(t interface {
 	Helper()
 	Fatalf(string, ...any)
-}, v feature.Vector, room *feature.Room,
+}, v vector.Vector, room *vector.Room,
 ) {
 	t.Helper()
 	compact := v.Compact()
@@ -55,16 +56,16 @@ func sameCompact(t interface {
 
 func TestCompactVectorsAreTheSame(t *testing.T) {
 	h := feature.NewHashed()
-	var room feature.Room
+	var room vector.Room
 	rapid.Check(t, func(t *rapid.T) {
 		v := h.Encode(rapid.String().Draw(t, "text"))
 		v.Dense = [][]float32{nil, {1}}
 		sameCompact(t, v, &room)
 		// Any terms at all: gaps from nothing to all buckets.
 		terms := rapid.SliceOfNDistinct(rapid.Uint32(), 0, 50, func(x uint32) uint32 { return x >> 14 }).Draw(t, "terms")
-		v = feature.Vector{Scale: 2, Norm2: 3}
+		v = vector.Vector{Scale: 2, Norm2: 3}
 		for _, x := range terms {
-			v.Terms = append(v.Terms, feature.Term(x))
+			v.Terms = append(v.Terms, vector.Term(x))
 		}
 		v.Dense = rapid.SliceOfN(rapid.SliceOfN(rapid.Float32Range(-1, 1), 0, 20), 1, 3).Draw(t, "dense")
 		for _, d := range v.Dense {
@@ -77,9 +78,9 @@ func TestCompactVectorsAreTheSame(t *testing.T) {
 		sameCompact(t, v, &room)
 	})
 	// So many of one value that they need several lists.
-	var all feature.Vector
-	for b := range uint32(feature.Buckets) {
-		all.Terms = append(all.Terms, feature.Term(b<<14|1))
+	var all vector.Vector
+	for b := range uint32(vector.Buckets) {
+		all.Terms = append(all.Terms, vector.Term(b<<14|1))
 	}
 	sameCompact(t, all, &room)
 	sameCompact(t, h.Encode(strings.Repeat("wörd ", 3000)), &room)
@@ -103,8 +104,21 @@ func BenchmarkExpand(b *testing.B) {
 	v := feature.NewHashed().Encode(newslike.Make(1, 4, 1)[0].Text)
 	v.Dense = [][]float32{make([]float32, 256)}
 	v = v.Compact()
-	var room feature.Room
+	var room vector.Room
 	for b.Loop() {
 		v.Expand(&room)
+	}
+}
+
+// What tokens share with their neighbours is one piece of memory.
+func TestSharedPartsOfTokensCountOnce(t *testing.T) {
+	a, b, c := make([]float32, 10), make([]float32, 10), make([]float32, 10)
+	shared := vector.Vector{Tokens: []vector.Vector{{Dense: [][]float32{a, nil, b}}, {Dense: [][]float32{b, a, c}}}}
+	alone := vector.Vector{Tokens: []vector.Vector{{Dense: [][]float32{a, nil, b}}, {Dense: [][]float32{nil, nil, c}}}}
+	if shared.Bytes() != alone.Bytes() {
+		t.Errorf("%d bytes, and %d where nothing is shared", shared.Bytes(), alone.Bytes())
+	}
+	if alone.TokenParts() != 3 || !alone.HasTokenPart(0) || alone.HasTokenPart(1) || !alone.HasTokenPart(2) || alone.HasTokenPart(3) {
+		t.Error("other parts than the tokens have")
 	}
 }

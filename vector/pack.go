@@ -1,4 +1,4 @@
-package feature
+package vector
 
 import (
 	"encoding/binary"
@@ -108,14 +108,24 @@ func rowsOf(b []byte) (dim int, rows []byte, ok bool) {
 	return dim, rows, len(rows)%dim == 0
 }
 
-// PackedAs says whether b is of Pack, kind 0, or of PackTokens, kind 1, and the
-// dimension of its vectors, 0 when it has no numbers; ok is false for anything else.
-func PackedAs(b []byte) (kind, dim int, ok bool) {
+// PackedKind is what a packed vector is of.
+type PackedKind int
+
+// What Pack and what PackTokens made, and how many kinds there are.
+const (
+	PackedText PackedKind = iota
+	PackedTokens
+	PackedKinds
+)
+
+// PackedAs says what b was made of, and the dimension of its vectors, 0 when it has no
+// numbers; ok is false for what neither Pack nor PackTokens made.
+func PackedAs(b []byte) (kind PackedKind, dim int, ok bool) {
 	if len(b) > 0 && b[0] == packVersion {
-		return 0, len(b) - 1, true
+		return PackedText, len(b) - 1, true
 	}
 	dim, _, ok = rowsOf(b)
-	return 1, dim, ok
+	return PackedTokens, dim, ok
 }
 
 // Unpack gives a vector of length 1, or nil when it has no numbers; ok is false

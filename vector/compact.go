@@ -1,4 +1,4 @@
-package feature
+package vector
 
 import (
 	"math"
@@ -44,7 +44,7 @@ func (v Vector) Compact() Vector {
 			per = math.MaxInt16 / float64(most)
 		}
 		for _, x := range d {
-			p = append(p, uint16(int16(round(float64(x)*per))))
+			p = append(p, uint16(int16(Round(float64(x)*per))))
 		}
 	}
 	v.Terms, v.Dense, v.Packed = nil, nil, append(make([]uint16, 0, len(p)), p...)

@@ -1,19 +1,22 @@
-package feature
+package vector_test
 
 import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/hone-ml/hone/learner/feature"
+	"github.com/hone-ml/hone/vector"
 )
 
 func TestDifferenceIsTheNegativeOfItsSwap(t *testing.T) {
-	h := NewHashed()
+	h := feature.NewHashed()
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.SampledFrom([]string{"", "one", "one two", "three four five", "四 五"})
 		dense := rapid.SliceOfN(rapid.Float32Range(-0.5, 0.5), 0, 2)
 		a, b := h.Encode(text.Draw(t, "a")), h.Encode(text.Draw(t, "b"))
 		a.Dense, b.Dense = [][]float32{dense.Draw(t, "da")}, [][]float32{dense.Draw(t, "db")}
-		x, y := Difference(a, b), Difference(b, a)
+		x, y := vector.Difference(a, b), vector.Difference(b, a)
 		if len(x.Terms) != len(y.Terms) || x.Scale != y.Scale || x.Norm2 != y.Norm2 || len(x.Dense) != len(y.Dense) {
 			t.Fatalf("%+v and %+v", x, y)
 		}
@@ -37,12 +40,12 @@ func TestDifferenceIsTheNegativeOfItsSwap(t *testing.T) {
 				}
 			}
 		}
-		if same := Difference(a, a); !same.Empty() {
+		if same := vector.Difference(a, a); !same.Empty() {
 			t.Fatalf("of equal texts %+v", same)
 		}
 	})
 	a, b := h.Encode("alpha beta"), h.Encode("alpha gamma")
-	d := Difference(a, b)
+	d := vector.Difference(a, b)
 	shared := map[uint32]bool{}
 	for _, t := range h.Encode("alpha").Terms {
 		shared[t.Bucket()] = true
