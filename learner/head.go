@@ -1,6 +1,7 @@
 package learner
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -253,15 +254,7 @@ func fingerprint(shares []model.Share, x vector.Vector, data []byte) uint64 {
 	var d xxhash.Digest
 	d.Reset()
 	var b [8]byte
-	for i := range x.Parts() {
-		if x.HasPart(i) {
-			b[i%len(b)] ^= 1
-		}
-	}
-	if x.HasTokenPart(feature.ContextPart) {
-		b[len(b)-1] ^= 1
-	}
-	_, _ = d.Write(b[:])
+	_, _ = d.Write(presence(b[:0], x))
 	for _, s := range shares {
 		bits := math.Float32bits(s.P)
 		for i := range 4 {
@@ -271,4 +264,36 @@ func fingerprint(shares []model.Share, x vector.Vector, data []byte) uint64 {
 	}
 	_, _ = d.Write(data)
 	return d.Sum64()
+}
+
+// presence appends which parts of a vector are there, for no two vectors alike that
+// differ in it. Sums of choices that are stored were made with the short form: it stays
+// what it is.
+func presence(b []byte, x vector.Vector) []byte {
+	parts, tokens := x.Parts(), x.TokenParts()
+	is := func(has bool) {
+		if has {
+			b = append(b, 1)
+		} else {
+			b = append(b, 0)
+		}
+	}
+	if parts < 8 && tokens <= feature.ContextPart+1 {
+		for i := range 7 {
+			is(i < parts && x.HasPart(i))
+		}
+		is(x.HasTokenPart(feature.ContextPart))
+		return b
+	}
+	const long = 2 // begins no short form
+	b = append(b, long)
+	b = binary.AppendUvarint(b, uint64(parts))
+	for i := range parts {
+		is(x.HasPart(i))
+	}
+	b = binary.AppendUvarint(b, uint64(tokens))
+	for i := range tokens {
+		is(x.HasTokenPart(i))
+	}
+	return b
 }
