@@ -156,7 +156,7 @@ func (f *filler) sweep(ctx context.Context) error {
 	if err := f.vectors.sweep(ctx, needed); err != nil {
 		return err
 	}
-	if err := f.vectors.store.KeepVectorsOf(ctx, f.vectors.slow.Name()); err != nil {
+	if err := f.vectors.store.RetainEncoders(ctx, []string{f.vectors.slow.Name()}); err != nil {
 		return err
 	}
 	f.unswept = false

@@ -22,8 +22,8 @@ type VectorStore interface {
 	Vector(encoder string, key event.TextKey) ([]byte, error)
 	// ChangeVectors makes all of it durable, or nothing.
 	ChangeVectors(ctx context.Context, encoder string, put map[event.TextKey][]byte, drop []event.TextKey) error
-	// KeepVectorsOf drops the vectors of all other encoders.
-	KeepVectorsOf(ctx context.Context, encoder string) error
+	// RetainEncoders drops the vectors of all encoders but those.
+	RetainEncoders(ctx context.Context, encoders []string) error
 }
 
 func keyOf(n feature.Need) event.TextKey { return n.Key() }
