@@ -73,7 +73,7 @@ func TestRealTextsWhileVectorsArrive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, static := q.kind.judge(q, m, bare(tests))
+	_, static := q.kind.evaluate(q, m, bare(tests))
 	t.Logf("static alone: %.3f", static)
 	last := static
 	for _, share := range []float64{0, 0.25, 0.5, 1} {
@@ -82,8 +82,8 @@ func TestRealTextsWhileVectorsArrive(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, with := q.kind.judge(q, m, tests)
-		_, without := q.kind.judge(q, m, bare(tests))
+		_, with := q.kind.evaluate(q, m, tests)
+		_, without := q.kind.evaluate(q, m, bare(tests))
 		t.Logf("%3.0f %% of the examples have their vector: %.3f on texts that have it, %.3f on those that have not", 100*share, with, without)
 		if with < last-0.02 {
 			t.Errorf("accuracy falls from %.3f to %.3f", last, with)

@@ -16,12 +16,13 @@ import (
 // multinomial or one-against-the-rest logistic regression.
 type choices struct{}
 
-func (choices) encode(q *question, data []byte, e feature.Encoder) vector.Vector {
-	text, err := q.text(data)
-	if err != nil {
-		return vector.Vector{}
-	}
-	return e.Encode(text)
+var (
+	_ kind       = choices{}
+	_ labelPrior = choices{}
+)
+
+func (choices) features(q *question, data []byte, e feature.Encoder) vector.Vector {
+	return textFeatures(q, data, e)
 }
 
 func (choices) lesson(q *question, t event.TaskState) lesson {
@@ -42,7 +43,7 @@ func (q *question) shares(labels []string) []model.Share {
 	return out
 }
 
-func (choices) fresh(q *question, s model.Settings) trainer {
+func (choices) newModel(q *question, s model.Settings) trainer {
 	return model.NewFrom(q.prior, len(q.labels), q.link(), s)
 }
 
@@ -53,11 +54,11 @@ func (q *question) link() model.Link {
 	return model.Exclusive
 }
 
-func (choices) defaults() model.Settings { return model.Defaults() }
+func (choices) space() space {
+	return space{defaults: model.Defaults(), ridges: ridges, tunable: true}
+}
 
-func (choices) ridges() []float64 { return ridges }
-
-func (choices) test(q *question, m trainer, e model.Example, p *progress) {
+func (choices) score(q *question, m trainer, e model.Example, p *progress) {
 	probabilities := make([]float64, len(q.labels))
 	c := m.(*model.Model)
 	c.Predict(e.X, probabilities, new(model.Scratch))
@@ -66,7 +67,7 @@ func (choices) test(q *question, m trainer, e model.Example, p *progress) {
 
 // outcome is of probabilities and of how often no label holds.
 func (q *question) outcome(target []model.Share, p []float64, none float64) outcome {
-	truth, loss := q.judge(target, p)
+	truth, loss := q.majorityAndLoss(target, p)
 	said := q.choose(p, none)
 	return outcome{truth: truth, said: said, right: slices.Equal(truth, said), loss: &loss, bets: q.bets(truth, p)}
 }
@@ -85,16 +86,16 @@ func (q *question) bets(truth []string, p []float64) []bet {
 	return out
 }
 
-// judge is the log-loss. The squared error trusts label names too little where
+// evaluate takes the log-loss. The squared error trusts label names too little where
 // there are many classes.
-func (choices) judge(q *question, m trainer, examples []model.Example) (loss, accuracy float64) {
+func (choices) evaluate(q *question, m trainer, examples []model.Example) (loss, accuracy float64) {
 	p := make([]float64, len(q.labels))
 	var s model.Scratch
 	c := m.(*model.Model)
 	right := 0
 	for _, e := range examples {
 		c.Predict(e.X, p, &s)
-		truth, l := q.judge(e.Target, p)
+		truth, l := q.majorityAndLoss(e.Target, p)
 		loss += l
 		if slices.Equal(truth, q.choose(p, c.None())) {
 			right++
@@ -137,8 +138,8 @@ func (q *question) choose(p []float64, none float64) []string {
 	return said
 }
 
-// judge is the truth as labels, by majority, and the log-loss of p.
-func (q *question) judge(target []model.Share, p []float64) (truth []string, loss float64) {
+// majorityAndLoss is the truth as labels, by majority, and the log-loss of p.
+func (q *question) majorityAndLoss(target []model.Share, p []float64) (truth []string, loss float64) {
 	if !q.control.Multiple {
 		best := target[0]
 		for _, s := range target {
@@ -189,7 +190,7 @@ func top(p []float64) int {
 	return best
 }
 
-func (choices) freeze(q *question, m trainer) mind {
+func (choices) snapshot(q *question, m trainer) mind {
 	return chooser{q, m.(*model.Model).View()}
 }
 

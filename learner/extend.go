@@ -14,13 +14,6 @@ import (
 // annotator who is at work: a wrong one costs them more than a missing one.
 const sureEnough = 0.5
 
-// extender is a mind that can go on from what an annotator has drawn.
-type extender interface {
-	// extend is answer without what is drawn already or would overlap it; no regions
-	// when nothing is drawn of the control. It works before anything was learned.
-	extend(id string, in input, drawn []labelstudio.Region, s *scratch) (regions []labelstudio.Region, confidence float64)
-}
-
 // Extend answers an annotator who is at work on a task, from the project's last
 // snapshot: drawn is what they drew so far. Controls that label spans answer with
 // the same words elsewhere in the task, labelled alike, and with spans the model is
@@ -55,7 +48,7 @@ func (l *Learner) Extend(ctx context.Context, p event.ProjectID, labelConfig str
 	var sum float64
 	answered := 0
 	for i, h := range s.heads {
-		e, extends := h.mind.(extender)
+		e, extends := h.mind.(interactive)
 		x, ok := l.features(s.heads, i, task.Data)
 		if !ok || !extends && h.mind.Examples() == 0 {
 			continue

@@ -26,8 +26,8 @@ func extended(t testing.TB, q *question, m *tagger, drawn string) string {
 	regions, err := labelstudio.DecodeRegions(result)
 	require.NoError(t, err)
 	var s scratch
-	in := input{data: data, x: q.kind.encode(q, data, feature.NewHashed())}
-	got, _ := q.kind.freeze(q, m).(extender).extend("hone/ner", in, regions, &s)
+	in := input{data: data, x: q.kind.features(q, data, feature.NewHashed())}
+	got, _ := q.kind.snapshot(q, m).(interactive).extend("hone/ner", in, regions, &s)
 	var out []string
 	for _, r := range got {
 		var v struct {
@@ -42,7 +42,7 @@ func extended(t testing.TB, q *question, m *tagger, drawn string) string {
 
 func TestExtendWithoutAnythingLearned(t *testing.T) {
 	q := nerQuestion(t, nerConfig)
-	m := newTagger(2, spans{}.defaults())
+	m := newTagger(2, spans{}.space().defaults)
 	for drawn, want := range map[string]string{
 		"[PER Ada] met Ada and ada and Adam":         "PER 8-11",
 		"Ada met [PER Ada Lovelace], Ada Lovelace":   "PER 22-34",
@@ -88,7 +88,7 @@ func TestExtensionsNeverOverlap(t *testing.T) {
 		}
 		regions := q.control.EncodeSpans("d", p, drawn)
 		var s scratch
-		got, confidence := q.kind.freeze(q, m).(extender).extend("hone/ner", input{data: data, x: q.kind.encode(q, data, feature.NewHashed())}, regions, &s)
+		got, confidence := q.kind.snapshot(q, m).(interactive).extend("hone/ner", input{data: data, x: q.kind.features(q, data, feature.NewHashed())}, regions, &s)
 		if confidence < 0 || confidence > 1 {
 			rt.Fatalf("confidence %v", confidence)
 		}

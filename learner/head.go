@@ -46,7 +46,7 @@ func newQuestion(cfg *labelstudio.Config, c labelstudio.Control) *question {
 	}
 	read := strings.Join(objects, " ")
 	q.key = c.Key() + " " + read
-	if k, ok := q.kind.(interface{ reads() string }); ok {
+	if k, ok := q.kind.(featureSpace); ok {
 		read = k.reads() + " " + read // otherwise than other kinds
 	}
 	q.seed = xxhash.Sum64String(read)
@@ -99,10 +99,10 @@ func (q *question) entry(data []byte, e feature.Encoder, c *cache) encoding {
 	return c.get(q.id(data), func() encoding {
 		slow, ok := e.(*late)
 		if !ok {
-			return encoding{vector: q.kind.encode(q, data, e)}
+			return encoding{vector: q.kind.features(q, data, e)}
 		}
 		a := attempt{late: slow}
-		v := q.kind.encode(q, data, &a)
+		v := q.kind.features(q, data, &a)
 		return encoding{v, a.missing}
 	})
 }
@@ -182,7 +182,7 @@ func (t tally) add(ids []event.AnnotationID, by int) {
 // newHead is a head that knows nothing, with the default settings.
 func newHead(q *question, t tally) *head {
 	return &head{
-		question: q, tally: t, model: q.kind.fresh(q, q.defaults()), progress: new(progress),
+		question: q, tally: t, model: q.kind.newModel(q, q.defaults()), progress: new(progress),
 		choice: choice{Settings: q.defaults()}, stale: true, taught: map[event.TaskID][]event.AnnotationID{}, sums: map[event.TaskID]uint64{},
 		incomplete: map[event.TaskID]struct{}{},
 	}
@@ -216,7 +216,7 @@ func (h *head) learn(t event.TaskState, x vector.Vector, duals []float32, test b
 	}
 	e := model.Example{ID: int64(t.Task.ID), X: x, Target: said.target, Weight: 1}
 	if test && !h.model.Has(e.ID) && h.model.Len() > 0 {
-		h.kind.test(h.question, h.model, e, h.progress)
+		h.kind.score(h.question, h.model, e, h.progress)
 	}
 	ch.learned = true
 	h.sums[t.Task.ID] = sum

@@ -13,27 +13,65 @@ import (
 
 // kind is how the controls of one type are learned: what is read of them, the
 // model under the head, what it answers and how it is judged. A kind has no
-// state of its own; it may be used by any number of goroutines.
+// state of its own; it may be used by any number of goroutines. None embeds another:
+// each says all of itself, and what only some can do has an interface of its own.
 type kind interface {
-	// encode is the features of a task's data, empty when there is nothing to go
-	// by. It must be a pure function of the data and of what question.seed stands
-	// for: encodings are cached.
-	encode(q *question, data []byte, e feature.Encoder) vector.Vector
+	// features are those of a task's data, empty when there is nothing to go by. It must
+	// be a pure function of the data and of what question.seed stands for: encodings are
+	// cached.
+	features(q *question, data []byte, e feature.Encoder) vector.Vector
 	// lesson is what the annotators of a task said of the question.
 	lesson(q *question, t event.TaskState) lesson
-	// fresh is the model, knowing nothing yet.
-	fresh(q *question, s model.Settings) trainer
-	// freeze is a model that fresh made as it is now, for readers.
-	freeze(q *question, m trainer) mind
-	// test counts in p how well the model predicts an example it has not learned.
-	test(q *question, m trainer, e model.Example, p *progress)
-	// judge is the loss that settings are compared by, summed over examples, and
+	// newModel is the model, knowing nothing yet.
+	newModel(q *question, s model.Settings) trainer
+	// snapshot is a model that newModel made as it is now, for readers.
+	snapshot(q *question, m trainer) mind
+	// score counts in p how well the model predicts an example it has not learned.
+	score(q *question, m trainer, e model.Example, p *progress)
+	// evaluate gives the loss that settings are compared by, summed over examples, and
 	// the accuracy.
-	judge(q *question, m trainer, examples []model.Example) (loss, accuracy float64)
-	// defaults are the settings before any were chosen.
-	defaults() model.Settings
-	// ridges are those worth trying, in falling order.
-	ridges() []float64
+	evaluate(q *question, m trainer, examples []model.Example) (loss, accuracy float64)
+	// space is what settings the kind has.
+	space() space
+}
+
+// space is what settings a kind starts with and which are worth trying.
+type space struct {
+	defaults model.Settings // before any were chosen, where there are no dense parts
+	ridges   []float64      // in falling order
+	// tunable is true where the weights of the feature parts are chosen, and settings
+	// while labels come in: of models of texts' vectors.
+	tunable bool
+}
+
+// labelPrior is a kind whose label names say something of the answer before anybody
+// has labelled.
+type labelPrior interface {
+	// prior is the first guess of the weights; nil when the names say nothing.
+	prior(q *question, e feature.Encoder) model.Prior
+}
+
+// featureSpace is a kind that reads texts otherwise than others do.
+type featureSpace interface {
+	// reads names how: its features are told from those of other kinds by it.
+	reads() string
+}
+
+// interactive is a mind that can go on from what an annotator has drawn.
+type interactive interface {
+	// extend is answer without what is drawn already or would overlap it; no regions
+	// when nothing is drawn of the control. It works before anything was learned.
+	extend(id string, in input, drawn []labelstudio.Region, s *scratch) (regions []labelstudio.Region, confidence float64)
+}
+
+// textFeatures are those of the text that the annotator read, for kinds that read no
+// more than that.
+func textFeatures(q *question, data []byte, e feature.Encoder) vector.Vector {
+	text, err := q.text(data)
+	if err != nil {
+		return vector.Vector{}
+	}
+	return e.Encode(text)
 }
 
 // trainer is the model under a head. It holds examples and walks to the optimum

@@ -90,7 +90,7 @@ func (g *gather) InContext(text string, _ []feature.Token) ([][]float32, bool) {
 // repetition.
 func (q *question) needs(e *late, data []byte, needs map[event.TextKey]feature.Need) {
 	g := gather{late: e}
-	q.kind.encode(q, data, &g)
+	q.kind.features(q, data, &g)
 	for _, n := range g.needs {
 		needs[keyOf(n)] = n
 	}

@@ -10,19 +10,12 @@ import (
 	"github.com/hone-ml/hone/learner/model"
 )
 
-// namer is a kind whose label names say something of the answer before anybody
-// has labelled.
-type namer interface {
-	// prior is the first guess of the weights; nil when the names say nothing.
-	prior(q *question, e feature.Encoder) model.Prior
-}
-
 // under is the question with what the encoder makes of its label names.
 func (q *question) under(e feature.Encoder) *question {
 	out := *q
 	out.dense = len(e.Encode("label").Dense)
 	out.prior = nil
-	if n, ok := q.kind.(namer); ok {
+	if n, ok := q.kind.(labelPrior); ok {
 		out.prior = n.prior(q, e)
 	}
 	return &out
@@ -103,11 +96,6 @@ func (choices) prior(q *question, e feature.Encoder) model.Prior {
 	}
 	return prior
 }
-
-// The steps of a rating and the sides of a comparison have no names that texts
-// could be near to.
-func (rating) prior(*question, feature.Encoder) model.Prior   { return nil }
-func (pairwise) prior(*question, feature.Encoder) model.Prior { return nil }
 
 // nameTexts are the words that say what a label means: what annotators read, its
 // tooltip, and what results carry, unless that is the same.

@@ -7,22 +7,27 @@ import (
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/learner/feature"
 	"github.com/hone-ml/hone/learner/model"
 	"github.com/hone-ml/hone/vector"
 )
 
 // number learns controls that ask for a number, by ridge regression.
-type number struct{ choices }
+type number struct{}
 
-// defaults are a start: on rated texts the error was flat from a ridge of 0.1 to 1
-// (docs/adr/0012). A retrain chooses among ridges.
-func (number) defaults() model.Settings {
-	s := model.Defaults()
-	s.Ridge, s.Bias = 0.5, 0
-	return s
+var _ kind = number{}
+
+func (number) features(q *question, data []byte, e feature.Encoder) vector.Vector {
+	return textFeatures(q, data, e)
 }
 
-func (number) ridges() []float64 { return []float64{3, 1, 0.3, 0.1, 0.03} }
+// space has defaults to start from: on rated texts the error was flat from a ridge of 0.1 to 1
+// (docs/adr/0012). A retrain chooses among ridges.
+func (number) space() space {
+	s := model.Defaults()
+	s.Ridge, s.Bias = 0.5, 0
+	return space{defaults: s, ridges: []float64{3, 1, 0.3, 0.1, 0.03}, tunable: true}
+}
 
 func (number) lesson(q *question, t event.TaskState) lesson {
 	return q.mean(t, func(result json.RawMessage) ([]model.Share, bool, error) {
@@ -38,13 +43,13 @@ func (number) lesson(q *question, t event.TaskState) lesson {
 // million of them, stay finite in 64 bits, and itself in 32.
 const maxNumber = 1e30
 
-func (number) fresh(_ *question, s model.Settings) trainer { return model.NewRegression(s) }
+func (number) newModel(_ *question, s model.Settings) trainer { return model.NewRegression(s) }
 
-func (number) freeze(q *question, m trainer) mind {
+func (number) snapshot(q *question, m trainer) mind {
 	return newEstimator(q, m)
 }
 
-func (number) test(q *question, m trainer, e model.Example, pr *progress) {
+func (number) score(q *question, m trainer, e model.Example, pr *progress) {
 	n := newEstimator(q, m)
 	said, sure := n.estimate(e.X, new(scratch))
 	far := math.Abs(said - float64(e.Target[0].P))
@@ -52,8 +57,8 @@ func (number) test(q *question, m trainer, e model.Example, pr *progress) {
 	pr.add(outcome{right: right, far: &far, bets: []bet{{sure, right}}})
 }
 
-// judge is the squared error.
-func (number) judge(q *question, m trainer, examples []model.Example) (loss, accuracy float64) {
+// evaluate takes the squared error.
+func (number) evaluate(q *question, m trainer, examples []model.Example) (loss, accuracy float64) {
 	n := newEstimator(q, m)
 	var s scratch
 	right := 0

@@ -61,7 +61,7 @@ func TestRatingFollowsTheText(t *testing.T) {
 	m := learned(t, q, 300, func(worth float64) labelstudio.Region {
 		return q.control.EncodeChoices("r", []string{fmt.Sprint(level(worth))}, 1)
 	})
-	mind, e := q.kind.freeze(q, m), feature.NewHashed()
+	mind, e := q.kind.snapshot(q, m), feature.NewHashed()
 	texts, worth := graded(200, 2)
 	var off, blind, sure float64
 	right := 0
@@ -94,7 +94,7 @@ func TestRatingFollowsTheText(t *testing.T) {
 	if off > 0.7*blind || math.Abs(sure-float64(right)/200) > 0.15 {
 		t.Errorf("mean error %.3f (always 3: %.3f), %d of 200 right where it was sure of %.3f", off, blind, right, sure)
 	}
-	if _, accuracy := q.kind.judge(q, m, examples(200, func(w float64) []model.Share { return above(level(w)) })); math.Abs(accuracy-float64(right)/200) > 0.01 {
+	if _, accuracy := q.kind.evaluate(q, m, examples(200, func(w float64) []model.Share { return above(level(w)) })); math.Abs(accuracy-float64(right)/200) > 0.01 {
 		t.Errorf("judged accuracy %g, counted %d of 200", accuracy, right)
 	}
 }
@@ -159,7 +159,7 @@ func TestNumberFollowsTheTextAndTheConfig(t *testing.T) {
 	for attrs, unit := range map[string]float64{``: 0, ` min="0" max="10"`: 0, ` min="0.5" max="9.25" step="0.5"`: 0.5} {
 		q := parsed(t, `<Number name="c" toName="t"`+attrs+`/>`)
 		m := learned(t, q, 300, func(worth float64) labelstudio.Region { return q.control.EncodeNumber("r", worth, 1) })
-		mind, e := q.kind.freeze(q, m), feature.NewHashed()
+		mind, e := q.kind.snapshot(q, m), feature.NewHashed()
 		texts, worth := graded(200, 2)
 		var off, blind, sure float64
 		right := 0
@@ -189,14 +189,14 @@ func TestNumberFollowsTheTextAndTheConfig(t *testing.T) {
 
 func TestOneNumberIsNotCertain(t *testing.T) {
 	q := parsed(t, `<Number name="c" toName="t"/>`)
-	m := q.kind.fresh(q, q.kind.defaults())
+	m := q.kind.newModel(q, q.kind.space().defaults)
 	e := feature.NewHashed()
 	for i := range 3 {
 		if err := m.Put(model.Example{ID: int64(i), Weight: 1, X: e.Encode("a text"), Target: []model.Share{{P: 7}}}); err != nil {
 			t.Fatal(err)
 		}
 		m.Settle(t.Context(), 1e-3)
-		regions, sure := q.kind.freeze(q, m).answer("i", input{x: e.Encode("another text")}, new(scratch))
+		regions, sure := q.kind.snapshot(q, m).answer("i", input{x: e.Encode("another text")}, new(scratch))
 		if v, ok := q.control.Number(regions); v != 7 || !ok || sure > float64(i+1)/float64(i+2) {
 			t.Errorf("after %d answers of 7: %g, sure %g", i+1, v, sure)
 		}

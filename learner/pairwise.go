@@ -14,12 +14,17 @@ import (
 // difference of their features, without a bias (Bradley & Terry 1952 with a
 // linear strength). Swapping the texts swaps the answer, whatever was learned, and
 // each answer teaches both orders.
-type pairwise struct{ choices }
+type pairwise struct{}
+
+var (
+	_ kind         = pairwise{}
+	_ featureSpace = pairwise{}
+)
 
 // reads sets the encodings of pairs apart from those of the same texts joined.
 func (pairwise) reads() string { return "difference of" }
 
-func (pairwise) encode(q *question, data []byte, e feature.Encoder) vector.Vector {
+func (pairwise) features(q *question, data []byte, e feature.Encoder) vector.Vector {
 	var sides [2]vector.Vector
 	for i, o := range q.objects {
 		text, err := o.Text(data)
@@ -31,10 +36,10 @@ func (pairwise) encode(q *question, data []byte, e feature.Encoder) vector.Vecto
 	return vector.Difference(sides[0], sides[1])
 }
 
-func (pairwise) defaults() model.Settings {
+func (pairwise) space() space {
 	s := model.Defaults()
 	s.Bias = 0
-	return s
+	return space{defaults: s, ridges: ridges, tunable: true}
 }
 
 func (pairwise) lesson(q *question, t event.TaskState) lesson {
@@ -50,7 +55,7 @@ func (pairwise) lesson(q *question, t event.TaskState) lesson {
 	})
 }
 
-func (pairwise) fresh(_ *question, s model.Settings) trainer {
+func (pairwise) newModel(_ *question, s model.Settings) trainer {
 	return model.New(1, model.Independent, s)
 }
 
@@ -69,14 +74,14 @@ func (pairwise) shares(target []model.Share) []model.Share {
 	return []model.Share{{Class: 0, P: left}, {Class: 1, P: 1 - left}}
 }
 
-func (pairwise) test(q *question, m trainer, e model.Example, pr *progress) {
+func (pairwise) score(q *question, m trainer, e model.Example, pr *progress) {
 	p := make([]float64, 2)
 	sides(m.(*model.Model), e.X, p, new(model.Scratch))
 	pr.add(q.outcome(pairwise{}.shares(e.Target), p, 0))
 }
 
-// judge is the squared error of the probabilities.
-func (pairwise) judge(q *question, m trainer, examples []model.Example) (brier, accuracy float64) {
+// evaluate takes the squared error of the probabilities.
+func (pairwise) evaluate(q *question, m trainer, examples []model.Example) (brier, accuracy float64) {
 	p := make([]float64, 2)
 	var s model.Scratch
 	right := 0
@@ -92,7 +97,7 @@ func (pairwise) judge(q *question, m trainer, examples []model.Example) (brier, 
 	return brier, ratio(float64(right), float64(len(examples)))
 }
 
-func (pairwise) freeze(q *question, m trainer) mind {
+func (pairwise) snapshot(q *question, m trainer) mind {
 	return comparer{q, m.(*model.Model).View()}
 }
 

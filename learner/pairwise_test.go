@@ -31,7 +31,7 @@ func TestPairwiseIsAntisymmetric(t *testing.T) {
 	h := feature.NewHashed()
 	texts, _ := graded(12, 4)
 	rapid.Check(t, func(t *rapid.T) {
-		m, mirrored := q.kind.fresh(q, q.kind.defaults()), q.kind.fresh(q, q.kind.defaults())
+		m, mirrored := q.kind.newModel(q, q.kind.space().defaults), q.kind.newModel(q, q.kind.space().defaults)
 		for id := range rapid.IntRange(1, 15).Draw(t, "examples") {
 			left, right := rapid.SampledFrom(texts).Draw(t, "left"), rapid.SampledFrom(texts).Draw(t, "right")
 			said, other := "left", "right"
@@ -51,7 +51,7 @@ func TestPairwiseIsAntisymmetric(t *testing.T) {
 					Task:        event.Task{ID: event.TaskID(id + 1), Data: to.data},
 					Annotations: []event.Annotation{{ID: 1, Result: []byte(`[{"from_name":"c","value":{"selected":"` + to.said + `"}}]`)}},
 				}
-				if _, err := to.h.learn(state, q.kind.encode(q, to.data, h), nil, false); err != nil {
+				if _, err := to.h.learn(state, q.kind.features(q, to.data, h), nil, false); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -63,13 +63,13 @@ func TestPairwiseIsAntisymmetric(t *testing.T) {
 		mirrored.Settle(t.Context(), 1e-3)
 		var s scratch
 		left, right := rapid.SampledFrom(texts).Draw(t, "left"), rapid.SampledFrom(texts).Draw(t, "right")
-		there, back := q.kind.encode(q, pairData(left, right), h), q.kind.encode(q, pairData(right, left), h)
-		p := q.kind.freeze(q, m).distribution(input{x: there}, make([]float64, 2), &s).P
-		swapped := q.kind.freeze(q, m).distribution(input{x: back}, make([]float64, 2), &s).P
+		there, back := q.kind.features(q, pairData(left, right), h), q.kind.features(q, pairData(right, left), h)
+		p := q.kind.snapshot(q, m).distribution(input{x: there}, make([]float64, 2), &s).P
+		swapped := q.kind.snapshot(q, m).distribution(input{x: back}, make([]float64, 2), &s).P
 		if math.Abs(p[0]-swapped[1]) > 1e-12 || math.Abs(p[0]+p[1]-1) > 1e-12 {
 			t.Fatalf("%v, swapped %v", p, swapped)
 		}
-		other := q.kind.freeze(q, mirrored).distribution(input{x: there}, make([]float64, 2), &s).P
+		other := q.kind.snapshot(q, mirrored).distribution(input{x: there}, make([]float64, 2), &s).P
 		if math.Abs(p[0]-other[0]) > 2.1e-3 {
 			t.Fatalf("%v, learned from swapped examples %v", p, other)
 		}
@@ -88,9 +88,9 @@ func TestPairwiseLearnsWhatIsBetter(t *testing.T) {
 		if worth[i+1] > worth[i] {
 			said = "right"
 		}
-		x := q.kind.encode(q, data, e)
+		x := q.kind.features(q, data, e)
 		if i >= 600 {
-			regions, sure := q.kind.freeze(q, h.model).answer("i", input{x: x}, new(scratch))
+			regions, sure := q.kind.snapshot(q, h.model).answer("i", input{x: x}, new(scratch))
 			if a := q.control.Choices(regions); !a.OK || sure < 0.5 || sure > 1 {
 				t.Fatalf("%+v, %g", regions, sure)
 			} else if a.Labels[0] == said {

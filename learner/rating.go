@@ -6,6 +6,7 @@ import (
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/learner/feature"
 	"github.com/hone-ml/hone/learner/model"
 	"github.com/hone-ml/hone/vector"
 )
@@ -14,18 +15,24 @@ import (
 // logistic regression for each step of the scale, of whether the answer is above
 // it (Frank & Hall 2001, "A simple approach to ordinal classification"). It
 // answers with the median, which has the least expected absolute error.
-type rating struct{ choices }
+type rating struct{}
 
-// defaults were near the best on two sets of rated texts from 25 to 400 labels
-// (docs/adr/0012). Most answers are above the lowest step and below the
-// highest, which a large bias tells from few labels.
-func (rating) defaults() model.Settings {
-	s := model.Defaults()
-	s.Ridge, s.Bias = 0.1, 0.5
-	return s
+var _ kind = rating{}
+
+func (rating) features(q *question, data []byte, e feature.Encoder) vector.Vector {
+	return textFeatures(q, data, e)
 }
 
-func (rating) fresh(q *question, s model.Settings) trainer {
+// space has defaults that were near the best on two sets of rated texts from 25 to 400 labels
+// (docs/adr/0012). Most answers are above the lowest step and below the
+// highest, which a large bias tells from few labels.
+func (rating) space() space {
+	s := model.Defaults()
+	s.Ridge, s.Bias = 0.1, 0.5
+	return space{defaults: s, ridges: ridges, tunable: true}
+}
+
+func (rating) newModel(q *question, s model.Settings) trainer {
 	return model.New(len(q.labels)-1, model.Independent, s)
 }
 
@@ -90,7 +97,7 @@ func (rating) shares(q *question, target []model.Share) []float64 {
 	return p
 }
 
-func (rating) test(q *question, m trainer, e model.Example, pr *progress) {
+func (rating) score(q *question, m trainer, e model.Example, pr *progress) {
 	p := make([]float64, len(q.labels))
 	steps(m.(*model.Model), e.X, p, new(scratch))
 	shares := rating{}.shares(q, e.Target)
@@ -108,9 +115,9 @@ func (rating) test(q *question, m trainer, e model.Example, pr *progress) {
 	})
 }
 
-// judge is the ranked probability score, the squared errors of the steps'
+// evaluate takes the ranked probability score, the squared errors of the steps'
 // probabilities (Epstein 1969).
-func (rating) judge(q *question, m trainer, examples []model.Example) (loss, accuracy float64) {
+func (rating) evaluate(q *question, m trainer, examples []model.Example) (loss, accuracy float64) {
 	p := make([]float64, len(q.labels))
 	var s scratch
 	right := 0
@@ -129,7 +136,7 @@ func (rating) judge(q *question, m trainer, examples []model.Example) (loss, acc
 	return loss, ratio(float64(right), float64(len(examples)))
 }
 
-func (rating) freeze(q *question, m trainer) mind {
+func (rating) snapshot(q *question, m trainer) mind {
 	return rater{q, m.(*model.Model).View()}
 }
 

@@ -56,7 +56,7 @@ func (p *project) held() bool {
 // reset makes the model anew with other settings, from where the old one is.
 func (h *head) reset(s model.Settings) {
 	old := h.model
-	h.model = h.kind.fresh(h.question, s)
+	h.model = h.kind.newModel(h.question, s)
 	old.Duals(func(e model.Example, p []float32) bool {
 		if err := h.model.Resume(e, p); err != nil {
 			panic("learner: an example that was held is refused: " + err.Error())

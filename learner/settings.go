@@ -25,7 +25,7 @@ const (
 
 // defaults are the settings before any were chosen.
 func (q *question) defaults() model.Settings {
-	s := q.kind.defaults()
+	s := q.kind.space().defaults
 	if q.dense == 1 && q.tuned() {
 		s.Parts = []float64{0.3, 1}
 	}
@@ -64,8 +64,8 @@ type axis struct {
 }
 
 // tuned reports whether the weights of the feature parts are chosen, and settings
-// while labels come in: by kinds whose model is one of texts' vectors.
-func (q *question) tuned() bool { _, ok := q.kind.(namer); return ok }
+// while labels come in.
+func (q *question) tuned() bool { return q.kind.space().tunable }
 
 // axes are what is chosen for a question, in the order in which it is: what matters
 // most comes first.
@@ -109,7 +109,7 @@ func (q *question) axes() []axis {
 			copy(s.Parts[1:], mixes[int(v)][:])
 		}})
 	}
-	ridges := slices.Clone(q.kind.ridges())
+	ridges := slices.Clone(q.kind.space().ridges)
 	if !slices.Contains(ridges, d.Ridge) {
 		ridges = append(ridges, d.Ridge)
 		slices.Sort(ridges)

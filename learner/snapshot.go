@@ -34,7 +34,7 @@ func (l *Learner) publish(p *project) {
 		s.key = p.config.Key()
 	}
 	for _, h := range p.heads {
-		s.heads = append(s.heads, frozen{h.question, h.kind.freeze(h.question, h.model)})
+		s.heads = append(s.heads, frozen{h.question, h.kind.snapshot(h.question, h.model)})
 	}
 	if p.meta.Gone {
 		l.snapshots.Delete(p.meta.Project)

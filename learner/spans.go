@@ -19,6 +19,12 @@ import (
 // labels, what spans have in common is learned from all of them.
 type spans struct{}
 
+var (
+	_ kind         = spans{}
+	_ featureSpace = spans{}
+	_ interactive  = spotter{}
+)
+
 // document is what can be marked in a task, cut into tokens.
 type document struct {
 	passages []labelstudio.Passage
@@ -53,7 +59,7 @@ func (q *question) document(data []byte) document {
 // reads tells its features from those of whole texts.
 func (spans) reads() string { return "tokens of" }
 
-func (spans) encode(q *question, data []byte, e feature.Encoder) vector.Vector {
+func (spans) features(q *question, data []byte, e feature.Encoder) vector.Vector {
 	var v vector.Vector
 	d := q.document(data)
 	for i, p := range d.passages {
@@ -152,20 +158,21 @@ func covered(tokens []feature.Token, start, end int) (from, to int) {
 	return first, first
 }
 
-func (spans) fresh(q *question, s model.Settings) trainer { return newTagger(len(q.labels), s) }
+func (spans) newModel(q *question, s model.Settings) trainer { return newTagger(len(q.labels), s) }
 
-func (spans) freeze(q *question, m trainer) mind { return spotter{q, m.(*tagger).view()} }
+func (spans) snapshot(q *question, m trainer) mind { return spotter{q, m.(*tagger).view()} }
 
-// defaults were the best on parts of two training sets, tweets and Danish news, from
+// space has defaults that were the best on parts of two training sets, tweets and Danish news, from
 // 100 to 500 texts, and are flat around there.
-func (spans) defaults() model.Settings {
-	return model.Settings{Ridge: 0.1, Bias: 0.1, Parts: feature.TokenParts()}
+func (spans) space() space {
+	return space{
+		defaults: model.Settings{Ridge: 0.1, Bias: 0.1, Parts: feature.TokenParts()},
+		ridges:   []float64{1, 0.3, 0.1, 0.03},
+	}
 }
 
-func (spans) ridges() []float64 { return []float64{1, 0.3, 0.1, 0.03} }
-
 // test counts the spans by label; the log-loss is a token's mean.
-func (spans) test(q *question, m trainer, e model.Example, p *progress) {
+func (spans) score(q *question, m trainer, e model.Example, p *progress) {
 	t := m.(*tagger).view()
 	var s scratch
 	t.believe(e.X.Tokens, nil, &s)
@@ -198,9 +205,9 @@ func (spans) test(q *question, m trainer, e model.Example, p *progress) {
 	p.add(outcome{counts: counts, right: right, loss: &loss, bets: bets})
 }
 
-// judge is the squared error of the tags' probabilities, summed over tokens, and
+// evaluate takes the squared error of the tags' probabilities, summed over tokens, and
 // the share of texts of which every span is right.
-func (spans) judge(_ *question, m trainer, examples []model.Example) (brier, accuracy float64) {
+func (spans) evaluate(_ *question, m trainer, examples []model.Example) (brier, accuracy float64) {
 	t := m.(*tagger).view()
 	var s scratch
 	right := 0

@@ -42,7 +42,7 @@ func newsy(b *testing.B, q *question, e feature.Encoder, n int) ([]json.RawMessa
 		}
 		x := example(b, q, int64(i+1), strings.Join(words, " "))
 		data, _ := marking(b, q, strings.Join(words, " "))
-		x.X = q.kind.encode(q, data, e)
+		x.X = q.kind.features(q, data, e)
 		texts = append(texts, data)
 		examples = append(examples, x)
 	}
@@ -79,13 +79,13 @@ func BenchmarkTag(b *testing.B) {
 func benchmarkTag(b *testing.B, e feature.Encoder) {
 	q := sixLabels(b)
 	texts, examples := newsy(b, q, e, 500)
-	m := newTagger(len(q.labels), spans{}.defaults())
+	m := newTagger(len(q.labels), spans{}.space().defaults)
 	for _, x := range examples {
 		if err := m.Put(x); err != nil {
 			b.Fatal(err)
 		}
 	}
-	v := q.kind.freeze(q, m)
+	v := q.kind.snapshot(q, m)
 	var s scratch
 	tokens := 0
 	b.ReportAllocs()
@@ -93,7 +93,7 @@ func benchmarkTag(b *testing.B, e feature.Encoder) {
 	began := busy(b)
 	for i := range b.N {
 		data := texts[i%len(texts)]
-		x := q.kind.encode(q, data, e)
+		x := q.kind.features(q, data, e)
 		v.answer("hone/ner", input{data, x}, &s)
 		tokens += len(x.Tokens)
 	}
@@ -106,7 +106,7 @@ func benchmarkTag(b *testing.B, e feature.Encoder) {
 func BenchmarkLearnOneOf3000(b *testing.B) {
 	q := sixLabels(b)
 	_, examples := newsy(b, q, encoders.Default(), 3000)
-	m := newTagger(len(q.labels), spans{}.defaults())
+	m := newTagger(len(q.labels), spans{}.space().defaults)
 	for _, x := range examples[1:] {
 		if err := m.Put(x); err != nil {
 			b.Fatal(err)

@@ -71,7 +71,7 @@ func example(t testing.TB, q *question, id int64, marked ...string) model.Exampl
 	}
 	said := q.kind.lesson(q, ts)
 	require.Len(t, said.annotations, len(marked))
-	return model.Example{ID: id, X: q.kind.encode(q, ts.Task.Data, feature.NewHashed()), Target: said.target, Weight: 1}
+	return model.Example{ID: id, X: q.kind.features(q, ts.Task.Data, feature.NewHashed()), Target: said.target, Weight: 1}
 }
 
 // What annotators marked becomes tokens, and tokens the spans again.
@@ -134,7 +134,7 @@ func TestTaggerIsAFunctionOfItsExamples(t *testing.T) {
 	q := nerQuestion(t, nerConfig)
 	rapid.Check(t, func(rt *rapid.T) {
 		rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "seed"), 7))
-		s := spans{}.defaults()
+		s := spans{}.space().defaults
 		a := newTagger(2, s)
 		held := map[int64]model.Example{}
 		for range rapid.IntRange(1, 40).Draw(rt, "acts") {
@@ -186,7 +186,7 @@ func TestTaggerIsAFunctionOfItsExamples(t *testing.T) {
 
 func TestTaggerRefusesForeignTargets(t *testing.T) {
 	q := nerQuestion(t, nerConfig)
-	m := newTagger(2, spans{}.defaults())
+	m := newTagger(2, spans{}.space().defaults)
 	e := example(t, q, 1, "[PER Ada] met")
 	e.Target = append(e.Target, model.Share{Class: 8, P: 1})
 	assert.Error(t, m.Put(e))
@@ -196,7 +196,7 @@ func TestTaggerRefusesForeignTargets(t *testing.T) {
 // Nothing is found while nobody has marked anything.
 func TestNoSpansBeforeTheFirst(t *testing.T) {
 	q := nerQuestion(t, nerConfig)
-	m := newTagger(2, spans{}.defaults())
+	m := newTagger(2, spans{}.space().defaults)
 	require.NoError(t, m.Put(example(t, q, 1, "nothing here")))
 	var s scratch
 	v := m.view()
@@ -213,7 +213,7 @@ func TestNoSpansBeforeTheFirst(t *testing.T) {
 func trained(t testing.TB, q *question, n int) *tagger {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(1, 2))
-	m := newTagger(len(q.labels), spans{}.defaults())
+	m := newTagger(len(q.labels), spans{}.space().defaults)
 	for i := range n {
 		require.NoError(t, m.Put(example(t, q, int64(i+1), sentenceOf(rng))))
 	}
@@ -226,10 +226,10 @@ func trained(t testing.TB, q *question, n int) *tagger {
 func TestSpotterAnswers(t *testing.T) {
 	two := `<View><Labels name="ner" toName="t,u"><Label value="PER"/><Label value="LOC"/></Labels><Text name="t" value="$text"/><HyperText name="u" value="$html"/></View>`
 	one, q := nerQuestion(t, nerConfig), nerQuestion(t, two)
-	m := q.kind.freeze(q, trained(t, one, 60))
+	m := q.kind.snapshot(q, trained(t, one, 60))
 	data := json.RawMessage(`{"text":"yesterday Bob Marley","html":"<p>went to <b>Rome</b> again</p>"}`)
 	var s scratch
-	regions, confidence := m.answer("hone/ner", input{data: data, x: q.kind.encode(q, data, feature.NewHashed())}, &s)
+	regions, confidence := m.answer("hone/ner", input{data: data, x: q.kind.features(q, data, feature.NewHashed())}, &s)
 	require.Len(t, regions, 2)
 	assert.JSONEq(t, `{"start":10,"end":20,"text":"Bob Marley","labels":["PER"]}`, string(regions[0].Value))
 	assert.Equal(t, "t", regions[0].ToName)
@@ -240,7 +240,7 @@ func TestSpotterAnswers(t *testing.T) {
 	}
 	assert.Greater(t, confidence, 0.1)
 	assert.LessOrEqual(t, confidence, 1.0)
-	d := m.distribution(input{data: data, x: q.kind.encode(q, data, feature.NewHashed())}, make([]float64, 2), &s)
+	d := m.distribution(input{data: data, x: q.kind.features(q, data, feature.NewHashed())}, make([]float64, 2), &s)
 	assert.InDelta(t, 1, d.P[0]+d.P[1], 1e-9)
 	assert.True(t, d.Exclusive)
 }
@@ -251,7 +251,7 @@ func TestSurenessOrders(t *testing.T) {
 	v := trained(t, q, 60).view()
 	sure := func(text string) float64 {
 		var s scratch
-		v.believe(q.kind.encode(q, textData(text), feature.NewHashed()).Tokens, nil, &s)
+		v.believe(q.kind.features(q, textData(text), feature.NewHashed()).Tokens, nil, &s)
 		return v.sureness(&s)
 	}
 	assert.Greater(t, sure("nothing happened at all"), sure("Carl visits Berlin"))
@@ -265,7 +265,7 @@ func TestProgressOfSpans(t *testing.T) {
 	var p progress
 	rng := rand.New(rand.NewPCG(5, 5))
 	for i := range 20 {
-		q.kind.test(q, m, example(t, q, int64(1000+i), sentenceOf(rng)), &p)
+		q.kind.score(q, m, example(t, q, int64(1000+i), sentenceOf(rng)), &p)
 	}
 	assert.InDelta(t, 20, p.All.Tasks, 0)
 	assert.Greater(t, p.All.accuracy(), 0.8)
@@ -274,7 +274,7 @@ func TestProgressOfSpans(t *testing.T) {
 	for l := range p.All.Labels {
 		assert.Contains(t, q.labels, l)
 	}
-	loss, accuracy := q.kind.judge(q, m, []model.Example{example(t, q, 1, "in [LOC Rome] it rains"), example(t, q, 2, "in Rome it rains")})
+	loss, accuracy := q.kind.evaluate(q, m, []model.Example{example(t, q, 1, "in [LOC Rome] it rains"), example(t, q, 2, "in Rome it rains")})
 	assert.Positive(t, loss)
 	assert.InDelta(t, 0.5, accuracy, 0)
 }

@@ -5,14 +5,32 @@ import (
 	"math"
 	"slices"
 
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/learner/feature"
 	"github.com/hone-ml/hone/learner/model"
+	"github.com/hone-ml/hone/vector"
 )
 
 // taxonomy learns trees of choices, each path that may be chosen a class: as
 // choices of which one is right while every task has one path, and as any number
 // of independent ones as soon as some task has several. Label Studio lets
 // annotators choose several unless the config says otherwise, and few do.
-type taxonomy struct{ choices }
+type taxonomy struct{}
+
+var (
+	_ kind       = taxonomy{}
+	_ labelPrior = taxonomy{}
+)
+
+func (taxonomy) features(q *question, data []byte, e feature.Encoder) vector.Vector {
+	return textFeatures(q, data, e)
+}
+
+func (taxonomy) lesson(q *question, t event.TaskState) lesson { return choices{}.lesson(q, t) }
+
+func (taxonomy) space() space { return choices{}.space() }
+
+func (taxonomy) prior(q *question, e feature.Encoder) model.Prior { return choices{}.prior(q, e) }
 
 // as is the question as it is asked now. An answer always has a path: a tree that
 // nobody opened says nothing.
@@ -22,23 +40,23 @@ func (q *question) as(several bool) *question {
 	return &out
 }
 
-func (taxonomy) fresh(q *question, s model.Settings) trainer {
-	return &paths{question: q, trainer: choices{}.fresh(q.as(false), s), several: map[int64]bool{}}
+func (taxonomy) newModel(q *question, s model.Settings) trainer {
+	return &paths{question: q, trainer: choices{}.newModel(q.as(false), s), several: map[int64]bool{}}
 }
 
-func (taxonomy) freeze(q *question, m trainer) mind {
+func (taxonomy) snapshot(q *question, m trainer) mind {
 	p := m.(*paths)
-	return choices{}.freeze(q.as(p.split), p.trainer)
+	return choices{}.snapshot(q.as(p.split), p.trainer)
 }
 
-func (taxonomy) test(q *question, m trainer, e model.Example, p *progress) {
+func (taxonomy) score(q *question, m trainer, e model.Example, p *progress) {
 	t := m.(*paths)
-	choices{}.test(q.as(t.split), t.trainer, e, p)
+	choices{}.score(q.as(t.split), t.trainer, e, p)
 }
 
-func (taxonomy) judge(q *question, m trainer, examples []model.Example) (brier, accuracy float64) {
+func (taxonomy) evaluate(q *question, m trainer, examples []model.Example) (brier, accuracy float64) {
 	t := m.(*paths)
-	return choices{}.judge(q.as(t.split), t.trainer, examples)
+	return choices{}.evaluate(q.as(t.split), t.trainer, examples)
 }
 
 // paths is the trainer of a taxonomy. Which of the two models it is depends on
@@ -91,7 +109,7 @@ func (p *paths) adapt() error {
 	if split == p.split {
 		return nil
 	}
-	next := choices{}.fresh(p.question.as(split), p.Settings())
+	next := choices{}.newModel(p.question.as(split), p.Settings())
 	var examples []model.Example
 	p.trainer.Examples(func(e model.Example) bool {
 		examples = append(examples, e)

@@ -29,10 +29,10 @@ func TestTaxonomyIsAFunctionOfItsExamples(t *testing.T) {
 	q := parsed(t, tree)
 	words := []string{"whiskers", "barks", "leaf", "paw tail", "green leaf", "whiskers barks"}
 	h := feature.NewHashed()
-	settings := q.kind.defaults()
+	settings := q.kind.space().defaults
 	settings.Ridge = 0.1
 	rapid.Check(t, func(t *rapid.T) {
-		m := q.kind.fresh(q, settings)
+		m := q.kind.newModel(q, settings)
 		left := map[int64]model.Example{}
 		for range rapid.IntRange(0, 30).Draw(t, "steps") {
 			id := rapid.Int64Range(1, 8).Draw(t, "id")
@@ -55,7 +55,7 @@ func TestTaxonomyIsAFunctionOfItsExamples(t *testing.T) {
 			}
 			left[id] = e
 		}
-		fresh := q.kind.fresh(q, settings)
+		fresh := q.kind.newModel(q, settings)
 		several := false
 		for _, e := range left {
 			several = several || len(e.Target) > 1
@@ -68,7 +68,7 @@ func TestTaxonomyIsAFunctionOfItsExamples(t *testing.T) {
 		if m.Len() != len(left) || m.(*paths).split != several {
 			t.Fatalf("%d examples, want %d; several %v, want %v", m.Len(), len(left), m.(*paths).split, several)
 		}
-		got, want := q.kind.freeze(q, m), q.kind.freeze(q, fresh)
+		got, want := q.kind.snapshot(q, m), q.kind.snapshot(q, fresh)
 		var s scratch
 		for _, w := range words {
 			a := got.distribution(input{x: h.Encode(w)}, make([]float64, 4), &s)
@@ -92,7 +92,7 @@ func TestTaxonomyAnswersArePathsOfTheConfig(t *testing.T) {
 	}{{``, 4}, {` maxUsages="1"`, 1}, {` maxUsages="2"`, 2}} {
 		q := parsed(t, `<Taxonomy name="c" toName="t"`+tc.attrs+tree[len(`<Taxonomy name="c" toName="t"`):])
 		h := feature.NewHashed()
-		m := q.kind.fresh(q, q.kind.defaults())
+		m := q.kind.newModel(q, q.kind.space().defaults)
 		for id := range int64(20) {
 			e := model.Example{ID: id, Weight: 1, X: h.Encode("whiskers")}
 			for y := range min(tc.most, 3) {
@@ -105,7 +105,7 @@ func TestTaxonomyAnswersArePathsOfTheConfig(t *testing.T) {
 		m.Settle(t.Context(), 1e-3)
 		var s scratch
 		for text, fewest := range map[string]int{"whiskers": min(tc.most, 3), "an unheard text": 1} {
-			regions, sure := q.kind.freeze(q, m).answer("i", input{x: h.Encode(text)}, &s)
+			regions, sure := q.kind.snapshot(q, m).answer("i", input{x: h.Encode(text)}, &s)
 			said := q.control.Choices(regions)
 			if len(said.Labels) < fewest || len(said.Labels) > tc.most || len(said.Unknown) > 0 || !(sure > 0 && sure <= 1) {
 				t.Errorf("%s %q: %+v, %g", tc.attrs, text, said, sure)

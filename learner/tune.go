@@ -77,7 +77,7 @@ func (s *search) losses(ctx context.Context, settings model.Settings) ([]float64
 	losses := make([][]float64, len(s.train))
 	err := s.eachFold(ctx, settings, func(f int, m trainer) {
 		for i := range s.test[f] {
-			l, _ := s.q.kind.judge(s.q, m, s.test[f][i:i+1])
+			l, _ := s.q.kind.evaluate(s.q, m, s.test[f][i:i+1])
 			losses[f] = append(losses[f], l)
 		}
 	})
@@ -88,7 +88,7 @@ func (s *search) losses(ctx context.Context, settings model.Settings) ([]float64
 func (s *search) accuracy(ctx context.Context, settings model.Settings) (float64, error) {
 	right := make([]float64, len(s.train))
 	err := s.eachFold(ctx, settings, func(f int, m trainer) {
-		_, accuracy := s.q.kind.judge(s.q, m, s.test[f])
+		_, accuracy := s.q.kind.evaluate(s.q, m, s.test[f])
 		right[f] = accuracy * float64(len(s.test[f]))
 	})
 	return total(right) / float64(s.n), err
@@ -253,7 +253,7 @@ func build(ctx context.Context, q *question, examples []model.Example, s model.S
 
 // begin is a model that holds the examples.
 func begin(ctx context.Context, q *question, examples []model.Example, s model.Settings, from trainer) (trainer, error) {
-	m := q.kind.fresh(q, s)
+	m := q.kind.newModel(q, s)
 	if from != nil {
 		var err error
 		from.Duals(func(e model.Example, p []float32) bool {
