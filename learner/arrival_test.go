@@ -69,7 +69,7 @@ func TestRealTextsWhileVectorsArrive(t *testing.T) {
 	examples, tests := read("tasks.jsonl", 200), read("test.jsonl", 200)
 	fast := q.like(q)
 	fast.dense, fast.prior = 1, q.prior[:1]
-	m, err := fit(t.Context(), fast, bare(examples), fast.defaults(), nil, 0.05)
+	m, err := fit(t.Context(), fast, bare(examples), defaults(fast), nil, 0.05)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func TestRealTextsWhileVectorsArrive(t *testing.T) {
 	last := static
 	for _, share := range []float64{0, 0.25, 0.5, 1} {
 		have := int(share * float64(len(examples)))
-		m, err := fit(t.Context(), q, append(bare(examples[have:]), examples[:have]...), q.defaults(), nil, 0.05)
+		m, err := fit(t.Context(), q, append(bare(examples[have:]), examples[:have]...), defaults(q), nil, 0.05)
 		if err != nil {
 			t.Fatal(err)
 		}

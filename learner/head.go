@@ -182,8 +182,8 @@ func (t tally) add(ids []event.AnnotationID, by int) {
 // newHead is a head that knows nothing, with the default settings.
 func newHead(q *question, t tally) *head {
 	return &head{
-		question: q, tally: t, model: q.kind.newModel(q, q.defaults()), progress: new(progress),
-		choice: choice{Settings: q.defaults()}, stale: true, taught: map[event.TaskID][]event.AnnotationID{}, sums: map[event.TaskID]uint64{},
+		question: q, tally: t, model: q.kind.newModel(q, defaults(q)), progress: new(progress),
+		choice: choice{Settings: defaults(q)}, stale: true, taught: map[event.TaskID][]event.AnnotationID{}, sums: map[event.TaskID]uint64{},
 		incomplete: map[event.TaskID]struct{}{},
 	}
 }

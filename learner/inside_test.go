@@ -77,16 +77,17 @@ func TestWhichOfSeveralLabelsAreSaid(t *testing.T) {
 
 func TestAChoiceFollowsTheDataNotTheirOrder(t *testing.T) {
 	q := asked(t, "single")
-	choose := func(ctx context.Context, examples []model.Example) (model.Settings, error) {
+	of := func(rung int) choice { return choice{Rung: rung} }
+	settings := func(ctx context.Context, examples []model.Example) (model.Settings, error) {
 		steps := 0
-		got, err := selection{of: choice{Rung: len(examples)}, examples: examples}.choose(ctx, q, make(chan struct{}, 2), func() { steps++ })
-		if err == nil && (steps == 0 || steps > q.steps()) {
-			t.Errorf("%d steps, said at most %d", steps, q.steps())
+		got, err := choose(ctx, q, selection{of: of(len(examples)), examples: examples}, make(chan struct{}, 2), func() { steps++ })
+		if err == nil && (steps == 0 || steps > searchSteps(q)) {
+			t.Errorf("%d steps, said at most %d", steps, searchSteps(q))
 		}
 		return got.Settings, err
 	}
 	chosen := func(examples []model.Example) model.Settings {
-		s, err := choose(t.Context(), examples)
+		s, err := settings(t.Context(), examples)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -103,7 +104,7 @@ func TestAChoiceFollowsTheDataNotTheirOrder(t *testing.T) {
 	}
 	stopped, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := choose(stopped, shuffled); !errors.Is(err, context.Canceled) {
+	if _, err := settings(stopped, shuffled); !errors.Is(err, context.Canceled) {
 		t.Errorf("when stopped: %v", err)
 	}
 }
@@ -296,8 +297,8 @@ func TestTokensKeepTheirVectorsBesideASlowPart(t *testing.T) {
 // What counts among the parts of a text's vector says nothing of those of a token's.
 func TestSpansKeepTheirWeightsBesideASlowPart(t *testing.T) {
 	q := nerQuestion(t, nerConfig).under(&late{encoders.Default(), newVectors(&tokenless{}, nil, nil)})
-	if q.dense != 2 || !slices.Equal(q.defaults().Parts, feature.TokenParts()) {
-		t.Errorf("%d parts of a text; tokens' are weighted %v, want %v", q.dense, q.defaults().Parts, feature.TokenParts())
+	if q.dense != 2 || !slices.Equal(defaults(q).Parts, feature.TokenParts()) {
+		t.Errorf("%d parts of a text; tokens' are weighted %v, want %v", q.dense, defaults(q).Parts, feature.TokenParts())
 	}
 }
 

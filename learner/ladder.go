@@ -87,9 +87,9 @@ type selection struct {
 // selection finds the first examples; collect fills them in.
 func (h *head) selection(encoder string) selection {
 	n := rung(h.model.Len())
-	if n == 0 || !h.tuned() {
+	if n == 0 || !tunable(h.question) {
 		// The defaults, which are others with a prior.
-		return selection{of: choice{Settings: h.defaults()}}
+		return selection{of: choice{Settings: defaults(h.question)}}
 	}
 	ids := make([]event.TaskID, 0, len(h.sums))
 	for id := range h.sums {
@@ -132,7 +132,7 @@ func (h *head) collect(s *selection) {
 // today's examples, or held.
 func (h *head) due(encoder string) (selection, bool) {
 	n := rung(h.model.Len())
-	if !h.tuned() || h.choice.Pinned || n == h.choice.Rung && !h.stale {
+	if !tunable(h.question) || h.choice.Pinned || n == h.choice.Rung && !h.stale {
 		return selection{}, false
 	}
 	h.stale = false
@@ -191,7 +191,7 @@ func (l *Learner) beginChoice(ln *lane) {
 		epoch, q := p.epoch, h.question
 		began := l.spawn(func() {
 			defer close(c.done)
-			of, err := s.choose(l.ctx, q, l.cores, func() {})
+			of, err := choose(l.ctx, q, s, l.cores, func() {})
 			defer l.hold(ln)()
 			l.choosing.Delete(id)
 			if err != nil || l.isClosed() {
@@ -221,7 +221,7 @@ func (l *Learner) beginChoice(ln *lane) {
 
 // choose is the choice that a selection leads to. It depends on nothing but its
 // arguments.
-func (s selection) choose(ctx context.Context, q *question, cores chan struct{}, tick func()) (choice, error) {
+func choose(ctx context.Context, q *question, s selection, cores chan struct{}, tick func()) (choice, error) {
 	of := s.of
 	if of.Rung == 0 {
 		return of, ctx.Err()

@@ -131,10 +131,10 @@ func (p *project) choiceOf(q *question) choice {
 	if s, ok := p.settings[q.control.Name]; ok && p.pinned {
 		return choice{Settings: s, Pinned: true}
 	}
-	if c, ok := p.chosen[q.control.Name]; ok && q.tuned() {
+	if c, ok := p.chosen[q.control.Name]; ok && tunable(q) {
 		return c
 	}
-	return choice{Settings: q.defaults()}
+	return choice{Settings: defaults(q)}
 }
 
 // fill teaches heads, which know nothing yet, the tasks.

@@ -98,7 +98,7 @@ func (l *Learner) beginRetrain(ln *lane) {
 		})
 		slices.SortFunc(c.examples, func(a, b model.Example) int { return cmp.Compare(a.ID, b.ID) })
 		r.candidates = append(r.candidates, c)
-		r.steps += h.steps() + compareSteps + buildSteps(len(c.examples))
+		r.steps += searchSteps(h.question) + compareSteps + buildSteps(len(c.examples))
 		if n := len(h.incomplete); n > r.incomplete {
 			r.incomplete, r.examples = n, h.model.Len()
 		}
@@ -132,7 +132,7 @@ func (l *Learner) rebuild(ctx context.Context, r *retrain) error {
 	for _, c := range r.candidates {
 		tick := func() { r.at.Add(1) }
 		var err error
-		if c.chosen, err = c.from.choose(ctx, c.question, l.cores, tick); err != nil {
+		if c.chosen, err = choose(ctx, c.question, c.from, l.cores, tick); err != nil {
 			return err
 		}
 		if c.scores, err = compare(ctx, c.question, c.examples, c.chosen.Settings, c.live, l.cores, tick); err != nil {

@@ -37,7 +37,7 @@ func (l *Learner) rollback(p *project, to string) bool {
 	}
 	for _, h := range p.heads {
 		if _, ok := p.settings[h.control.Name]; !ok {
-			p.settings[h.control.Name] = h.defaults()
+			p.settings[h.control.Name] = defaults(h.question)
 		}
 		h.take(p.choiceOf(h.question))
 	}

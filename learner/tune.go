@@ -62,10 +62,10 @@ func newSearch(q *question, parts [][]model.Example, cores chan struct{}, tick f
 	return s
 }
 
-// steps is at most how many losses a search computes.
-func (q *question) steps() int {
+// searchSteps is at most how many losses a search computes.
+func searchSteps(q *question) int {
 	n := 1
-	for _, a := range q.axes() {
+	for _, a := range dimensions(q) {
 		n += len(a.values) - 1
 	}
 	return n
@@ -150,7 +150,7 @@ func gain(before, after []float64) float64 {
 // defaults is not taken: of a dozen settings some look better by chance, and where
 // most classes have no example yet the price is what the label names say of them.
 func (s *search) best(ctx context.Context) (model.Settings, float64, error) {
-	at := s.q.defaults()
+	at := defaults(s.q)
 	if s.n == 0 {
 		return at, math.Inf(1), ctx.Err()
 	}
@@ -158,7 +158,7 @@ func (s *search) best(ctx context.Context) (model.Settings, float64, error) {
 	if err != nil {
 		return at, 0, err
 	}
-	for _, a := range s.q.axes() {
+	for _, a := range dimensions(s.q) {
 		here, before := at, losses
 		most := 0.0
 		for _, way := range []int{-1, 1} {
