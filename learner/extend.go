@@ -49,7 +49,7 @@ func (l *Learner) Extend(ctx context.Context, p event.ProjectID, labelConfig str
 	answered := 0
 	for i, h := range s.heads {
 		e, extends := h.mind.(interactive)
-		x, ok := l.features(s.heads, i, task.Data)
+		x, ok := l.featuresOf(s.heads, i, task.Data)
 		if !ok || !extends && h.mind.Examples() == 0 {
 			continue
 		}

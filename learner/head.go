@@ -71,42 +71,6 @@ func (q *question) text(data []byte) (string, error) {
 	return strings.Join(texts, "\n"), nil
 }
 
-// encode returns the features of a task, empty when it has no text.
-func (q *question) encode(data []byte, e feature.Encoder, c *cache) vector.Vector {
-	return q.entry(data, e, c).vector
-}
-
-// example is encode for what is learned and so kept: compact, and the same memory
-// for all heads that read the same. complete is false while vectors of it are to come.
-func (q *question) example(data []byte, e feature.Encoder, c *cache) (x vector.Vector, complete bool) {
-	v := q.entry(data, e, c)
-	if compact := v.vector.Compact(); v.vector.Packed == nil && compact.Packed != nil {
-		v.vector = compact
-		c.put(q.id(data), v)
-	}
-	return v.vector, len(v.missing) == 0
-}
-
-// id is the cache's key.
-func (q *question) id(data []byte) uint64 {
-	var d xxhash.Digest
-	d.ResetWithSeed(q.seed)
-	_, _ = d.Write(data) // never fails
-	return d.Sum64()
-}
-
-func (q *question) entry(data []byte, e feature.Encoder, c *cache) encoding {
-	return c.get(q.id(data), func() encoding {
-		slow, ok := e.(*late)
-		if !ok {
-			return encoding{vector: q.kind.features(q, data, e)}
-		}
-		a := attempt{late: slow}
-		v := q.kind.features(q, data, &a)
-		return encoding{v, a.missing}
-	})
-}
-
 // lesson is what the annotators of a task said of a question.
 type lesson struct {
 	// target is empty when they said "none of them"; with no annotations it means

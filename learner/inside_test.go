@@ -286,8 +286,8 @@ func TestTokensKeepTheirVectorsBesideASlowPart(t *testing.T) {
 	if len(want) != 4 || len(want[0].Dense) == 0 {
 		t.Fatalf("vectors of tokens %v", want)
 	}
-	slow := &late{fast, newVectors(nil, nil, nil)}
-	for _, e := range []feature.Encoder{slow, &attempt{late: slow}, &gather{late: slow}, feature.NewPatient(fast, nil)} {
+	slow := &composite{fast, newVectors(nil, nil, nil)}
+	for _, e := range []feature.Encoder{slow, &missTracker{composite: slow}, &requestCollector{composite: slow}, feature.NewPatient(fast, nil)} {
 		if d := cmp.Diff(want, feature.EncodeTokens(e, text, tokens)); d != "" {
 			t.Errorf("%T: %s", e, d)
 		}
@@ -296,7 +296,7 @@ func TestTokensKeepTheirVectorsBesideASlowPart(t *testing.T) {
 
 // What counts among the parts of a text's vector says nothing of those of a token's.
 func TestSpansKeepTheirWeightsBesideASlowPart(t *testing.T) {
-	q := nerQuestion(t, nerConfig).under(&late{encoders.Default(), newVectors(&tokenless{}, nil, nil)})
+	q := nerQuestion(t, nerConfig).under(&composite{encoders.Default(), newVectors(&tokenless{}, nil, nil)})
 	if q.dense != 2 || !slices.Equal(defaults(q).Parts, feature.TokenParts()) {
 		t.Errorf("%d parts of a text; tokens' are weighted %v, want %v", q.dense, defaults(q).Parts, feature.TokenParts())
 	}

@@ -181,7 +181,7 @@ func (l *Learner) beginChoice(ln *lane) {
 		return // it is about to begin
 	}
 	for _, h := range p.heads {
-		s, ok := h.due(l.o.Encoder.Name())
+		s, ok := h.due(l.features.encoder.Name())
 		if !ok {
 			continue
 		}

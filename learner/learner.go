@@ -16,11 +16,11 @@ import (
 // at a time for each project (a second one waits), and no project waits for another;
 // everything that reads is safe for any number and never waits for learning.
 type Learner struct {
-	o       Options
-	store   Store
-	metrics *metrics
-	cache   *cache
-	filler  *filler // nil without a slow encoder
+	o        Options
+	store    Store
+	metrics  *metrics
+	features featurizer
+	filler   *filler // nil without a slow encoder
 
 	mu     sync.Mutex // guards all below until the blank line; see lane
 	byID   map[event.ProjectID]*lane
@@ -57,21 +57,22 @@ func New(store Store, o Options) (*Learner, error) {
 			return nil, errors.New("learner: a slow encoder needs Vectors and Tasks")
 		}
 		v = newVectors(o.Slow, o.Vectors, o.Now)
-		o.Encoder = &late{o.Encoder, v}
 	}
 	m, err := newMetrics(o.Registerer)
 	if err != nil {
 		return nil, fmt.Errorf("learner: %w", err)
 	}
 	l := &Learner{
-		o: o, store: store, metrics: m, cache: newCache(o.CacheBytes),
+		o: o, store: store, metrics: m, features: featurizer{encoder: o.Encoder, cache: newCache(o.CacheBytes)},
 		byID: map[event.ProjectID]*lane{},
 		wake: make(chan struct{}, 1), cores: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	if v != nil {
 		l.filler = newFiller(l, v)
-		l.cache.arrived = v.has
+		l.features.slow = &composite{o.Encoder, v}
+		l.features.encoder = l.features.slow
+		l.features.cache.arrived = v.has
 	}
 	l.work.Go(l.idle)
 	return l, nil
@@ -147,7 +148,7 @@ func (l *Learner) saveLast(ln *lane) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	err := l.store.Commit(ctx, event.Commit{Projects: []event.ProjectCommit{{
-		Project: ln.id, Checkpoint: p.checkpoint(l.o.Encoder.Name()), Versions: p.stored(),
+		Project: ln.id, Checkpoint: p.checkpoint(l.features.encoder.Name()), Versions: p.stored(),
 	}}})
 	if err != nil {
 		return fmt.Errorf("learner: save project %d on closing: %w", ln.id, err)
@@ -405,7 +406,7 @@ func (l *Learner) save(p *project) []byte {
 	if large && (!p.settled || l.o.Now().Sub(p.savedAt) < l.o.CheckpointEvery) {
 		return nil
 	}
-	return p.checkpoint(l.o.Encoder.Name())
+	return p.checkpoint(l.features.encoder.Name())
 }
 
 // saved notes that a commit with this checkpoint is durable.

@@ -36,7 +36,7 @@ func (f *filler) needs(s *snapshot, t event.TaskState, needs map[event.TextKey]f
 		return
 	}
 	for _, h := range s.heads {
-		h.needs(f.l.o.Encoder.(*late), t.Task.Data, needs)
+		f.l.features.requests(h.question, t.Task.Data, needs)
 	}
 }
 
@@ -90,7 +90,7 @@ func (f *filler) lookAtTasks(ctx context.Context, id event.ProjectID, all bool, 
 		for _, k := range known {
 			ids = append(ids, k.Task)
 		}
-		names := f.lacking(s.names(f.l.o.Encoder.(*late)))
+		names := f.lacking(f.l.labelRequests(s))
 		f.mu.Lock()
 		f.of(id).names = names
 		f.mu.Unlock()

@@ -123,18 +123,18 @@ func TestPairsAreEncodedByThemselves(t *testing.T) {
 	if err != nil || len(cfg.Learnable()) != 3 {
 		t.Fatal(err)
 	}
-	c, e := newCache(1<<20), feature.NewHashed()
+	f := featurizer{encoder: feature.NewHashed(), cache: newCache(1 << 20)}
 	var terms []int
 	for _, control := range cfg.Learnable() {
 		q := newQuestion(cfg, control)
-		terms = append(terms, len(q.encode(pairData("alpha beta", "alpha gamma"), e, c).Terms))
+		terms = append(terms, len(f.of(q, pairData("alpha beta", "alpha gamma")).Terms))
 	}
 	if terms[0] == terms[1] || terms[1] != terms[2] {
 		t.Errorf("numbers of terms %v", terms)
 	}
 	q := pair(t)
 	for _, data := range []string{`{"left":"alpha"}`, `{"left":"alpha","right":"alpha"}`, `{"left":"alpha","right":""}`} {
-		if x := q.encode([]byte(data), e, c); !x.Empty() {
+		if x := f.of(q, []byte(data)); !x.Empty() {
 			t.Errorf("%s: %+v", data, x)
 		}
 	}

@@ -56,7 +56,7 @@ func (l *Learner) answer(s *snapshot, heads []frozen, data json.RawMessage, scra
 	var sum float64
 	answered := 0
 	for i, h := range heads {
-		x, ok := l.features(heads, i, data)
+		x, ok := l.featuresOf(heads, i, data)
 		if !ok {
 			continue
 		}
@@ -73,9 +73,9 @@ func (l *Learner) answer(s *snapshot, heads []frozen, data json.RawMessage, scra
 	}
 }
 
-// features are those of head i; ok is false when the task has no text.
-func (l *Learner) features(heads []frozen, i int, data json.RawMessage) (vector.Vector, bool) {
-	x := heads[i].encode(data, l.o.Encoder, l.cache)
+// featuresOf are those of head i; ok is false when the task has no text.
+func (l *Learner) featuresOf(heads []frozen, i int, data json.RawMessage) (vector.Vector, bool) {
+	x := l.features.of(heads[i].question, data)
 	return x, !x.Empty()
 }
 
@@ -124,7 +124,7 @@ func (l *Learner) Distributions(ctx context.Context, p event.ProjectID, tasks []
 				at := i * classes
 				for j, h := range heads {
 					n := h.mind.width()
-					if x, ok := l.features(heads, j, tasks[i].Data); ok {
+					if x, ok := l.featuresOf(heads, j, tasks[i].Data); ok {
 						row = append(row, h.mind.distribution(input{tasks[i].Data, x}, ps[at:at+n:at+n], &scratch))
 					}
 					at += n

@@ -69,7 +69,7 @@ func (l *Learner) load(ctx context.Context, id event.ProjectID) (*project, error
 	if err != nil {
 		l.o.Logger.WithError(err).WithField("project", id).Warn("learning afresh from the examples")
 	}
-	p.configure(l.o.Encoder)
+	p.configure(l.features.encoder)
 	for _, h := range p.heads {
 		if pr := b.Progress[h.control.Name]; pr != nil {
 			h.progress = pr
@@ -141,7 +141,7 @@ func (p *project) choiceOf(q *question) choice {
 func (l *Learner) fill(p *project, heads []*head, tasks iter.Seq2[event.TaskState, error], ck checkpoint) error {
 	duals := make([]map[event.TaskID][]float32, len(heads))
 	for i, h := range heads {
-		duals[i] = ck.duals(h, l.o.Encoder.Name())
+		duals[i] = ck.duals(h, l.features.encoder.Name())
 	}
 	for t, err := range tasks {
 		if err != nil {
@@ -165,7 +165,7 @@ func (l *Learner) teach(p *project, h *head, t event.TaskState, duals []float32,
 		p.refused.note(t.Task.ID, h.control.Name, "")
 		return change{forgotten: h.forget(t.Task.ID)}
 	}
-	x, complete := h.example(t.Task.Data, l.o.Encoder, l.cache)
+	x, complete := l.features.example(h.question, t.Task.Data)
 	ch, err := h.learn(t, x, duals, test)
 	reason := ""
 	switch {
@@ -187,7 +187,7 @@ func (l *Learner) apply(ctx context.Context, p *project, d *event.Delta) error {
 	reconfigure := d.ConfigChanged || d.New || d.Meta.Gone != p.meta.Gone
 	p.meta = d.Meta
 	if reconfigure {
-		if fresh := p.configure(l.o.Encoder); len(fresh) > 0 && !d.New {
+		if fresh := p.configure(l.features.encoder); len(fresh) > 0 && !d.New {
 			// The raw results are kept, so new heads learn what old tasks say of them.
 			st, err := l.store.Load(ctx, p.meta.Project)
 			if err != nil {

@@ -90,7 +90,7 @@ func (l *Learner) beginRetrain(ln *lane) {
 	l.endWait(id) // also where it goes on without
 	r := &retrain{project: id, pending: *p.pending, epoch: p.epoch, done: make(chan struct{})}
 	for _, h := range p.heads {
-		c := &candidate{question: h.question, live: h.model.Settings(), sums: maps.Clone(h.sums), from: h.selection(l.o.Encoder.Name())}
+		c := &candidate{question: h.question, live: h.model.Settings(), sums: maps.Clone(h.sums), from: h.selection(l.features.encoder.Name())}
 		h.collect(&c.from)
 		h.model.Examples(func(e model.Example) bool {
 			c.examples = append(c.examples, e)

@@ -75,8 +75,8 @@ func (l *Learner) missingVectors(p *project) (missing, examples int, names bool)
 		return missing, examples, false
 	}
 	for _, h := range p.heads {
-		for _, need := range h.nameNeeds(l.o.Encoder.(*late)) {
-			if !l.filler.vectors.has(keyOf(need)) {
+		for _, need := range l.features.labelRequests(h.question) {
+			if !l.filler.vectors.has(need.Key()) {
 				return 0, 0, true
 			}
 		}

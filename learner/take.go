@@ -11,29 +11,6 @@ import (
 	"github.com/hone-ml/hone/learner/model"
 )
 
-// names are the texts of the heads' labels.
-func (s *snapshot) names(e *late) map[event.TextKey]feature.Need {
-	needs := map[event.TextKey]feature.Need{}
-	for _, h := range s.heads {
-		for _, n := range h.nameNeeds(e) {
-			needs[keyOf(n)] = n
-		}
-	}
-	return needs
-}
-
-// nameNeeds are the texts of a question's labels.
-func (q *question) nameNeeds(e *late) (needs []feature.Need) {
-	for _, l := range q.control.Labels {
-		for _, t := range nameTexts(l) {
-			if !e.Encoder.Encode(t).Empty() {
-				needs = append(needs, feature.Need{Text: t})
-			}
-		}
-	}
-	return needs
-}
-
 // retake learns tasks again whose features have become more. The examples go on
 // from where they are, so the way to the new optimum is short.
 func (l *Learner) retake(ctx context.Context, id event.ProjectID, ids []event.TaskID) error {
@@ -54,7 +31,7 @@ func (l *Learner) retake(ctx context.Context, id event.ProjectID, ids []event.Ta
 		stale := map[event.TaskID]event.TaskState{}
 		for _, t := range states {
 			if sum, ok := h.sums[t.Task.ID]; ok {
-				x, complete := h.example(t.Task.Data, l.o.Encoder, l.cache)
+				x, complete := l.features.example(h.question, t.Task.Data)
 				h.markComplete(t.Task.ID, complete)
 				if sum != fingerprint(h.kind.lesson(h.question, t).target, x, t.Task.Data) {
 					stale[t.Task.ID] = t
@@ -95,7 +72,7 @@ func (l *Learner) renamed(ctx context.Context, id event.ProjectID) error {
 		return ignoreClosed(err)
 	}
 	for _, h := range p.heads {
-		h.question = h.question.under(l.o.Encoder)
+		h.question = h.question.under(l.features.encoder)
 		h.reset(h.model.Settings())
 		h.stale = true
 	}
@@ -112,6 +89,17 @@ func ignoreClosed(err error) error {
 	return err
 }
 
+// labelRequests are what the heads read of the slow encoder, of their labels' names.
+func (l *Learner) labelRequests(s *snapshot) map[event.TextKey]feature.Need {
+	all := map[event.TextKey]feature.Need{}
+	for _, h := range s.heads {
+		for _, n := range l.features.labelRequests(h.question) {
+			all[n.Key()] = n
+		}
+	}
+	return all
+}
+
 // sweep drops vectors that no task needs: those of tasks that are deleted or have
 // another text now, and those of other encoders.
 func (f *filler) sweep(ctx context.Context) error {
@@ -122,13 +110,12 @@ func (f *filler) sweep(ctx context.Context) error {
 		ids = append(ids, id)
 	}
 	f.mu.Unlock()
-	e := f.l.o.Encoder.(*late)
 	for _, id := range ids {
 		s := f.l.snapshot(id)
 		if s == nil {
 			continue
 		}
-		for k := range s.names(e) {
+		for k := range f.l.labelRequests(s) {
 			needed[k] = struct{}{}
 		}
 		known, err := f.l.o.Tasks.Known(ctx, id)
@@ -169,16 +156,16 @@ func (l *Learner) onTheSpot(ctx context.Context, heads []frozen, tasks []event.T
 	if l.filler == nil {
 		return
 	}
-	v, e := l.filler.vectors, l.o.Encoder.(*late)
+	v := l.filler.vectors
 	var needs []feature.Need
 	seen := map[event.TextKey]bool{}
 	for _, t := range tasks {
 		for _, h := range heads {
-			if len(h.entry(t.Data, e, l.cache).missing) == 0 {
+			if len(l.features.entry(h.question, t.Data).missing) == 0 {
 				continue
 			}
 			of := map[event.TextKey]feature.Need{}
-			h.needs(e, t.Data, of)
+			l.features.requests(h.question, t.Data, of)
 			for k, n := range of {
 				if !seen[k] && !v.has(k) {
 					seen[k] = true

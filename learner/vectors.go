@@ -26,8 +26,6 @@ type VectorStore interface {
 	RetainEncoders(ctx context.Context, encoders []string) error
 }
 
-func keyOf(n feature.Need) event.TextKey { return n.Key() }
-
 const (
 	// recentBytes is how many bytes of vectors are kept of texts that belong to no task,
 	// in each of two generations.
@@ -100,6 +98,12 @@ func (v *vectors) load(ctx context.Context) error {
 	return nil
 }
 
+// Name is the encoder's.
+func (v *vectors) Name() string { return v.slow.Name() }
+
+// HasTokens reports whether the encoder has vectors of tokens too.
+func (v *vectors) HasTokens() bool { return v.tokenwise }
+
 // has reports whether the vector of a text is there.
 func (v *vectors) has(k event.TextKey) bool {
 	v.mu.RLock()
@@ -119,9 +123,9 @@ func (v *vectors) recent(k event.TextKey) ([]byte, bool) {
 	return b, ok
 }
 
-// get is the vector of a text; ok is false when it is not there yet. A text that
+// Text is the vector of a text; ok is false when it is not there yet. A text that
 // will never have one has nil.
-func (v *vectors) get(text string) (x []float32, ok bool) {
+func (v *vectors) Text(text string) (x []float32, ok bool) {
 	v.read(feature.Need{Text: text}, func(b []byte) bool {
 		x, ok = vector.Unpack(b)
 		return ok
@@ -129,8 +133,8 @@ func (v *vectors) get(text string) (x []float32, ok bool) {
 	return x, ok
 }
 
-// ofTokens is get for the n tokens of a text.
-func (v *vectors) ofTokens(text string, n int) (xs [][]float32, ok bool) {
+// Tokens is Text for the n tokens of a text.
+func (v *vectors) Tokens(text string, n int) (xs [][]float32, ok bool) {
 	if !v.tokenwise {
 		return nil, false
 	}
@@ -144,7 +148,7 @@ func (v *vectors) ofTokens(text string, n int) (xs [][]float32, ok bool) {
 // read hands over what was made of a need, nil when it is not there. What is not
 // taken is made anew.
 func (v *vectors) read(n feature.Need, take func([]byte) bool) {
-	k := keyOf(n)
+	k := n.Key()
 	v.mu.RLock()
 	b, ok := v.pending[k]
 	if !ok {
@@ -245,7 +249,7 @@ func (v *vectors) encode(ctx context.Context, needs []feature.Need, durable bool
 	}
 	v.fails, v.failed, v.dims = 0, nil, dims
 	for i, n := range needs {
-		k := keyOf(n)
+		k := n.Key()
 		switch {
 		case durable:
 			v.known[k], v.pending[k] = struct{}{}, packed[i]
