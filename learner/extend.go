@@ -42,7 +42,7 @@ func (l *Learner) Extend(ctx context.Context, p event.ProjectID, labelConfig str
 		return out, ctx.Err()
 	}
 	if known := s.known(); len(known) > 0 {
-		l.onTheSpot(ctx, known, []event.Task{task})
+		l.encodeNow(ctx, known, []event.Task{task})
 	}
 	var scratch scratch
 	var sum float64

@@ -12,14 +12,14 @@ import (
 // Vectors of several encoders come one after the other: each makes the example another.
 func TestEachPartThatComesMakesAnotherExample(t *testing.T) {
 	for n := range 12 {
-		for of, make := range map[string]func([][]float32) vector.Vector{
+		for of, build := range map[string]func([][]float32) vector.Vector{
 			"texts":  func(parts [][]float32) vector.Vector { return vector.Vector{Dense: parts} },
 			"packed": func(parts [][]float32) vector.Vector { return vector.Vector{Dense: parts}.Compact() },
 		} {
 			met := map[uint64]string{}
 			for has := range 1 << n {
 				parts := partsOf(has, n)
-				sum := fingerprint(nil, make(parts), []byte("data"))
+				sum := fingerprint(nil, build(parts), []byte("data"))
 				if other, was := met[sum]; was {
 					t.Fatalf("%d parts of %s: %b is taken for %s", n, of, has, other)
 				}

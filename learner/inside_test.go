@@ -286,7 +286,7 @@ func TestTokensKeepTheirVectorsBesideASlowPart(t *testing.T) {
 	if len(want) != 4 || len(want[0].Dense) == 0 {
 		t.Fatalf("vectors of tokens %v", want)
 	}
-	slow := &composite{fast, newVectors(nil, nil, nil)}
+	slow := &composite{fast, nothingYet{}}
 	for _, e := range []feature.Encoder{slow, &missTracker{composite: slow}, &requestCollector{composite: slow}, feature.NewPatient(fast, nil)} {
 		if d := cmp.Diff(want, feature.EncodeTokens(e, text, tokens)); d != "" {
 			t.Errorf("%T: %s", e, d)
@@ -296,12 +296,16 @@ func TestTokensKeepTheirVectorsBesideASlowPart(t *testing.T) {
 
 // What counts among the parts of a text's vector says nothing of those of a token's.
 func TestSpansKeepTheirWeightsBesideASlowPart(t *testing.T) {
-	q := nerQuestion(t, nerConfig).under(&composite{encoders.Default(), newVectors(&tokenless{}, nil, nil)})
+	q := nerQuestion(t, nerConfig).under(&composite{encoders.Default(), nothingYet{}})
 	if q.dense != 2 || !slices.Equal(defaults(q).Parts, feature.TokenParts()) {
 		t.Errorf("%d parts of a text; tokens' are weighted %v, want %v", q.dense, defaults(q).Parts, feature.TokenParts())
 	}
 }
 
-type tokenless struct{ feature.Slow }
+// nothingYet is an encoder of texts alone of which nothing has come.
+type nothingYet struct{}
 
-func (*tokenless) Name() string { return "none" }
+func (nothingYet) Name() string                           { return "slow" }
+func (nothingYet) HasTokens() bool                        { return false }
+func (nothingYet) Text(string) ([]float32, bool)          { return nil, false }
+func (nothingYet) Tokens(string, int) ([][]float32, bool) { return nil, false }

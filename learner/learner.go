@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/hone-ml/hone/encode/backfill"
 	"github.com/hone-ml/hone/event"
 )
 
@@ -20,7 +21,7 @@ type Learner struct {
 	store    Store
 	metrics  *metrics
 	features featurizer
-	filler   *filler // nil without a slow encoder
+	backfill *backfill.Service // nil without a slow encoder
 
 	mu     sync.Mutex // guards all below until the blank line; see lane
 	byID   map[event.ProjectID]*lane
@@ -51,12 +52,8 @@ func New(store Store, o Options) (*Learner, error) {
 		return nil, errors.New("learner: the store is missing")
 	}
 	o.fill()
-	var v *vectors
-	if o.Slow != nil {
-		if o.Vectors == nil || o.Tasks == nil {
-			return nil, errors.New("learner: a slow encoder needs Vectors and Tasks")
-		}
-		v = newVectors(o.Slow, o.Vectors, o.Now)
+	if o.Slow != nil && (o.Vectors == nil || o.Tasks == nil) {
+		return nil, errors.New("learner: a slow encoder needs Vectors and Tasks")
 	}
 	m, err := newMetrics(o.Registerer)
 	if err != nil {
@@ -68,11 +65,11 @@ func New(store Store, o Options) (*Learner, error) {
 		wake: make(chan struct{}, 1), cores: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
-	if v != nil {
-		l.filler = newFiller(l, v)
-		l.features.slow = &composite{o.Encoder, v}
+	if o.Slow != nil {
+		l.backfill = l.newBackfill()
+		l.features.slow = &composite{o.Encoder, l.backfill}
 		l.features.encoder = l.features.slow
-		l.features.cache.arrived = v.has
+		l.features.cache.arrived = l.backfill.Has
 	}
 	l.work.Go(l.idle)
 	return l, nil
@@ -82,8 +79,8 @@ func New(store Store, o Options) (*Learner, error) {
 // yet goes on in the background, and so does a retrain that was asked for before
 // a restart.
 func (l *Learner) Start(ctx context.Context, projects []event.ProjectID) error {
-	if l.filler != nil {
-		if err := l.filler.vectors.load(ctx); err != nil {
+	if l.backfill != nil {
+		if err := l.backfill.Load(ctx); err != nil {
 			return fmt.Errorf("learner: %w", err)
 		}
 	}
@@ -92,8 +89,8 @@ func (l *Learner) Start(ctx context.Context, projects []event.ProjectID) error {
 			return fmt.Errorf("learner: %w", err)
 		}
 	}
-	if l.filler != nil {
-		l.filler.begin(projects)
+	if l.backfill != nil {
+		l.backfill.Start(projects)
 	}
 	return nil
 }
@@ -126,6 +123,9 @@ func (l *Learner) Close() error {
 	l.closed = true
 	l.mu.Unlock()
 	l.cancel()
+	if l.backfill != nil {
+		l.backfill.Stop()
+	}
 	l.work.Wait()
 	if was {
 		return nil
@@ -225,8 +225,8 @@ func (l *Learner) Apply(ctx context.Context, batch []event.Event, cur event.Curs
 	}
 	l.beginRetrain(ln)
 	l.beginChoice(ln)
-	if l.filler != nil && t.delta != nil {
-		l.filler.heard(ln.id, t.delta)
+	if l.backfill != nil && t.delta != nil {
+		l.backfill.OnCommit(ln.id, t.delta)
 	}
 	if t.p.settled && t.delta != nil && !t.delta.Empty() {
 		l.metrics.settle.Observe(time.Since(began).Seconds())

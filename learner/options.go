@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
 
+	"github.com/hone-ml/hone/encode/backfill"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/learner/feature"
 	"github.com/hone-ml/hone/learner/feature/encoders"
@@ -31,8 +32,8 @@ type Options struct {
 	// Slow, if not nil, adds a dense part that takes time or may be down. Examples
 	// and pool get it in the background, and Vectors and Tasks are then needed.
 	Slow    feature.Slow
-	Vectors VectorStore
-	Tasks   TaskStore
+	Vectors backfill.VectorStore
+	Tasks   backfill.TaskStore
 	// Next is what will be asked next, best first; its texts are encoded before
 	// those nobody waits for. It may be nil.
 	Next func(event.ProjectID) []event.TaskID

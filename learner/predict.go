@@ -36,7 +36,7 @@ func (l *Learner) Predict(ctx context.Context, p event.ProjectID, labelConfig st
 	if len(heads) == 0 {
 		return out, ctx.Err()
 	}
-	l.onTheSpot(ctx, heads, tasks)
+	l.encodeNow(ctx, heads, tasks)
 	err := each(ctx, len(tasks), func(_, from, to int) {
 		var scratch scratch
 		for i := from; i < to; i++ {

@@ -149,7 +149,7 @@ func (l *Learner) Status(p event.ProjectID) (Status, bool) {
 	} else if w, ok := l.waiting.Load(p); ok {
 		st.Retrain = w.(*vectorWait).report()
 	}
-	st.Encoding = l.filler.encoding(p)
+	st.Encoding = l.encoding(p)
 	if r, ok := l.retrained.Load(p); ok {
 		last := r.(LastRetrain)
 		st.LastRetrain = &last

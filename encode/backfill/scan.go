@@ -1,4 +1,4 @@
-package learner
+package backfill
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 )
 
 // lacking are the needs without a vector, in a fixed order.
-func (f *filler) lacking(needs map[event.TextKey]feature.Need) []feature.Need {
+func (f *Service) lacking(needs map[event.TextKey]feature.Need) []feature.Need {
 	var out []feature.Need
 	for k, n := range needs {
 		if !f.vectors.keep(k) {
@@ -30,18 +30,25 @@ func (f *filler) lacking(needs map[event.TextKey]feature.Need) []feature.Need {
 	return out
 }
 
-// needs collects what the heads need for a task.
-func (f *filler) needs(s *snapshot, t event.TaskState, needs map[event.TextKey]feature.Need) {
+// byKey are requests without repetition.
+func byKey(all []feature.Need) map[event.TextKey]feature.Need {
+	out := make(map[event.TextKey]feature.Need, len(all))
+	for _, n := range all {
+		out[n.Key()] = n
+	}
+	return out
+}
+
+// addNeeds collects what the models need for a task.
+func addNeeds(s Needed, t event.TaskState, needs map[event.TextKey]feature.Need) {
 	if t.Deleted || len(t.Task.Data) == 0 {
 		return
 	}
-	for _, h := range s.heads {
-		f.l.features.requests(h.question, t.Task.Data, needs)
-	}
+	s.Requests(t.Task.Data, needs)
 }
 
 // look finds out which tasks that were heard of have texts to encode.
-func (f *filler) look(ctx context.Context) {
+func (f *Service) look(ctx context.Context) {
 	now := time.Now()
 	f.mu.Lock()
 	ids := f.turns(now)
@@ -53,7 +60,7 @@ func (f *filler) look(ctx context.Context) {
 	}
 }
 
-func (f *filler) lookAt(ctx context.Context, id event.ProjectID) error {
+func (f *Service) lookAt(ctx context.Context, id event.ProjectID) error {
 	f.mu.Lock()
 	p := f.projects[id]
 	relist, fresh := p.relist, p.fresh
@@ -73,8 +80,8 @@ func (f *filler) lookAt(ctx context.Context, id event.ProjectID) error {
 	return nil
 }
 
-func (f *filler) lookAtTasks(ctx context.Context, id event.ProjectID, all bool, ids []event.TaskID) error {
-	s := f.l.snapshot(id)
+func (f *Service) lookAtTasks(ctx context.Context, id event.ProjectID, all bool, ids []event.TaskID) error {
+	s := f.o.Needed(id)
 	if s == nil { // Label Studio has it no more, or the config cannot be read yet
 		f.mu.Lock()
 		defer f.mu.Unlock()
@@ -83,21 +90,21 @@ func (f *filler) lookAtTasks(ctx context.Context, id event.ProjectID, all bool, 
 		return nil
 	}
 	if all {
-		known, err := f.l.o.Tasks.Known(ctx, id)
+		known, err := f.o.Tasks.Known(ctx, id)
 		if err != nil {
 			return err
 		}
 		for _, k := range known {
 			ids = append(ids, k.Task)
 		}
-		names := f.lacking(f.l.labelRequests(s))
+		names := f.lacking(byKey(s.LabelNames()))
 		f.mu.Lock()
 		f.of(id).names = names
 		f.mu.Unlock()
 		f.unswept = true
 	}
 	for part := range slices.Chunk(ids, lookTasks) {
-		states, err := f.l.o.Tasks.Tasks(ctx, id, part)
+		states, err := f.o.Tasks.Tasks(ctx, id, part)
 		if err != nil {
 			return err
 		}
@@ -107,7 +114,7 @@ func (f *filler) lookAtTasks(ctx context.Context, id event.ProjectID, all bool, 
 				taught = append(taught, t.Task.ID)
 			}
 			needs := map[event.TextKey]feature.Need{}
-			f.needs(s, t, needs)
+			addNeeds(s, t, needs)
 			lacks := len(f.lacking(needs)) > 0
 			f.mu.Lock()
 			f.unswept = f.of(id).seen(t, lacks) || f.unswept
@@ -147,10 +154,10 @@ func (p *fill) seen(t event.TaskState, lacks bool) (stale bool) {
 	return known && old != sum
 }
 
-func (f *filler) count(id event.ProjectID) {
+func (f *Service) count(id event.ProjectID) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if p := f.projects[id]; p != nil {
-		f.l.metrics.unencoded.WithLabelValues(strconv.FormatInt(int64(id), 10)).Set(float64(len(p.missing)))
+		f.o.Metrics.Unencoded.WithLabelValues(strconv.FormatInt(int64(id), 10)).Set(float64(len(p.missing)))
 	}
 }

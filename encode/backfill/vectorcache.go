@@ -1,4 +1,4 @@
-package learner
+package backfill
 
 import (
 	"context"
@@ -14,18 +14,6 @@ import (
 	"github.com/hone-ml/hone/vector"
 )
 
-// VectorStore keeps the vectors of a slow encoder, by its name and the text. What
-// their bytes mean is the learner's business.
-type VectorStore interface {
-	VectorKeys(ctx context.Context, encoder string, f func(event.TextKey)) error
-	// Vector is nil when there is none.
-	Vector(encoder string, key event.TextKey) ([]byte, error)
-	// ChangeVectors makes all of it durable, or nothing.
-	ChangeVectors(ctx context.Context, encoder string, put map[event.TextKey][]byte, drop []event.TextKey) error
-	// RetainEncoders drops the vectors of all encoders but those.
-	RetainEncoders(ctx context.Context, encoders []string) error
-}
-
 const (
 	// recentBytes is how many bytes of vectors are kept of texts that belong to no task,
 	// in each of two generations.
@@ -34,8 +22,11 @@ const (
 	// mostLooks is how many stored vectors are looked at for their dimensions.
 	mostLooks = 1024
 
-	firstPause = time.Second
-	longPause  = time.Minute
+	// mapBytes is about what an entry of a map costs beside its vector.
+	mapBytes = 120
+
+	// complainEvery is the least time between two complaints.
+	complainEvery = time.Minute
 )
 
 // vectors are those of a slow encoder: durable ones by their keys, those that are
@@ -98,12 +89,6 @@ func (v *vectors) load(ctx context.Context) error {
 	return nil
 }
 
-// Name is the encoder's.
-func (v *vectors) Name() string { return v.slow.Name() }
-
-// HasTokens reports whether the encoder has vectors of tokens too.
-func (v *vectors) HasTokens() bool { return v.tokenwise }
-
 // has reports whether the vector of a text is there.
 func (v *vectors) has(k event.TextKey) bool {
 	v.mu.RLock()
@@ -123,9 +108,9 @@ func (v *vectors) recent(k event.TextKey) ([]byte, bool) {
 	return b, ok
 }
 
-// Text is the vector of a text; ok is false when it is not there yet. A text that
+// text is the vector of a text; ok is false when it is not there yet. A text that
 // will never have one has nil.
-func (v *vectors) Text(text string) (x []float32, ok bool) {
+func (v *vectors) text(text string) (x []float32, ok bool) {
 	v.read(feature.Need{Text: text}, func(b []byte) bool {
 		x, ok = vector.Unpack(b)
 		return ok
@@ -133,8 +118,8 @@ func (v *vectors) Text(text string) (x []float32, ok bool) {
 	return x, ok
 }
 
-// Tokens is Text for the n tokens of a text.
-func (v *vectors) Tokens(text string, n int) (xs [][]float32, ok bool) {
+// ofTokens is text for the n tokens of a text.
+func (v *vectors) ofTokens(text string, n int) (xs [][]float32, ok bool) {
 	if !v.tokenwise {
 		return nil, false
 	}
@@ -184,7 +169,7 @@ func (v *vectors) read(n feature.Need, take func([]byte) bool) {
 func (v *vectors) unread(err error) {
 	v.mu.Lock()
 	now := v.now()
-	said := now.Sub(v.unreadAt) < longPause
+	said := now.Sub(v.unreadAt) < complainEvery
 	if !said {
 		v.unreadAt = now
 	}
@@ -243,7 +228,7 @@ func (v *vectors) encode(ctx context.Context, needs []feature.Need, durable bool
 		if ctx.Err() == nil || errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			v.fails++
 			v.failed = err
-			v.retryAt = v.now().Add(min(firstPause<<min(v.fails-1, 6), longPause))
+			v.retryAt = v.now().Add(retry.Delay(v.fails - 1))
 		}
 		return fmt.Errorf("%s: %w", v.slow.Name(), err)
 	}

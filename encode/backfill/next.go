@@ -1,4 +1,4 @@
-package learner
+package backfill
 
 import (
 	"context"
@@ -20,7 +20,7 @@ type encodeBatch struct {
 }
 
 // next is what to encode next. A project whose tasks cannot be read is passed over.
-func (f *filler) next(ctx context.Context) encodeBatch {
+func (f *Service) next(ctx context.Context) encodeBatch {
 	for ctx.Err() == nil {
 		f.mu.Lock()
 		batch := f.pick(time.Now())
@@ -28,18 +28,18 @@ func (f *filler) next(ctx context.Context) encodeBatch {
 		if batch.project == 0 || batch.tasks == nil {
 			return batch
 		}
-		s := f.l.snapshot(batch.project)
+		s := f.o.Needed(batch.project)
 		if s == nil {
 			return batch
 		}
-		states, err := f.l.o.Tasks.Tasks(ctx, batch.project, batch.tasks)
+		states, err := f.o.Tasks.Tasks(ctx, batch.project, batch.tasks)
 		if err != nil {
 			f.trouble(batch.project, err)
 			continue
 		}
 		needs := map[event.TextKey]feature.Need{}
 		for _, t := range states {
-			f.needs(s, t, needs)
+			addNeeds(s, t, needs)
 		}
 		batch.needs = f.lacking(needs)
 		return batch
@@ -50,9 +50,9 @@ func (f *filler) next(ctx context.Context) encodeBatch {
 // pick chooses by what is most urgent: label names and labelled texts, then what is
 // asked next, then the rest. Projects with work of the same kind take turns. f.mu is
 // held.
-func (f *filler) pick(now time.Time) encodeBatch {
+func (f *Service) pick(now time.Time) encodeBatch {
 	all := f.turns(now)
-	most := batchTasks * f.l.o.SlowCores
+	most := batchTasks * f.o.Cores
 	for _, id := range all {
 		p := f.projects[id]
 		if n := min(len(p.names), most); n > 0 {
@@ -66,8 +66,8 @@ func (f *filler) pick(now time.Time) encodeBatch {
 		}
 	}
 	for _, id := range all {
-		if p := f.projects[id]; f.l.o.Next != nil && len(p.missing) > 0 {
-			if tasks, _ := p.front(f.l.o.Next(id), most); len(tasks) > 0 {
+		if p := f.projects[id]; f.o.Next != nil && len(p.missing) > 0 {
+			if tasks, _ := p.front(f.o.Next(id), most); len(tasks) > 0 {
 				f.turn = id
 				return encodeBatch{project: id, tasks: tasks}
 			}
@@ -86,7 +86,7 @@ func (f *filler) pick(now time.Time) encodeBatch {
 
 // turns are the projects that are not in trouble, the one after the last first. f.mu is
 // held.
-func (f *filler) turns(now time.Time) []event.ProjectID {
+func (f *Service) turns(now time.Time) []event.ProjectID {
 	all := slices.Sorted(maps.Keys(f.projects))
 	all = slices.DeleteFunc(all, func(id event.ProjectID) bool { return f.projects[id].retryAt.After(now) })
 	at, found := slices.BinarySearch(all, f.turn)

@@ -1,15 +1,17 @@
-package learner
+package backfill
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/backoff"
 )
 
 // arrivals are vectors that a project's model has not taken in. It does so in a
 // goroutine of its own, as long as there are any, so that a project whose lane is busy
-// keeps the encoder waiting for nobody. It is guarded by filler.mu.
+// keeps the encoder waiting for nobody. It is guarded by Service.mu.
 type arrivals struct {
 	arrived   []event.TaskID // tasks whose vectors have come
 	checked   []event.TaskID // tasks whose vectors may have come another way
@@ -23,7 +25,7 @@ func (a *arrivals) empty() bool {
 }
 
 // arrive has a project take in what was encoded.
-func (f *filler) arrive(b encodeBatch) {
+func (f *Service) arrive(b encodeBatch) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	p := f.projects[b.project]
@@ -43,7 +45,7 @@ func (f *filler) arrive(b encodeBatch) {
 }
 
 // check has a project look whether the vectors of tasks have come.
-func (f *filler) check(id event.ProjectID, tasks []event.TaskID) {
+func (f *Service) check(id event.ProjectID, tasks []event.TaskID) {
 	if len(tasks) == 0 {
 		return
 	}
@@ -56,7 +58,7 @@ func (f *filler) check(id event.ProjectID, tasks []event.TaskID) {
 
 // tell has a project published, and so ranked, whose tasks have got vectors;
 // not at every batch unless it was the last.
-func (f *filler) tell(now time.Time, last bool) {
+func (f *Service) tell(now time.Time, last bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for id, p := range f.projects {
@@ -68,13 +70,13 @@ func (f *filler) tell(now time.Time, last bool) {
 }
 
 // absorb starts the goroutine of a project unless it is at work. f.mu is held.
-func (f *filler) absorb(id event.ProjectID, p *fill) {
+func (f *Service) absorb(id event.ProjectID, p *fill) {
 	if !p.absorbing && !p.arrivals.empty() {
-		p.absorbing = f.l.spawn(func() { f.absorbAll(f.l.ctx, id, p) })
+		p.absorbing = f.spawn(func() { f.absorbAll(f.ctx, id, p) })
 	}
 }
 
-func (f *filler) absorbAll(ctx context.Context, id event.ProjectID, p *fill) {
+func (f *Service) absorbAll(ctx context.Context, id event.ProjectID, p *fill) {
 	for failures := 0; ; {
 		f.mu.Lock()
 		a := p.arrivals
@@ -86,7 +88,7 @@ func (f *filler) absorbAll(ctx context.Context, id event.ProjectID, p *fill) {
 			return
 		}
 		f.mu.Unlock()
-		err := f.l.takeIn(ctx, id, a)
+		err := f.o.Consume(ctx, id, Arrivals{Tasks: slices.Concat(a.arrived, a.checked), LabelNames: a.named, Publish: a.publish})
 		f.mu.Lock()
 		if err == nil {
 			failures = 0
@@ -100,35 +102,8 @@ func (f *filler) absorbAll(ctx context.Context, id event.ProjectID, p *fill) {
 		p.named, p.publish = p.named || a.named, p.publish || a.publish
 		f.mu.Unlock()
 		if failures++; failures&(failures-1) == 0 && ctx.Err() == nil {
-			f.l.o.Logger.WithError(err).WithField("project", id).Warn("new vectors cannot be taken in; others go on, and it is tried again")
+			f.o.Logger.WithError(err).WithField("project", id).Warn("new vectors cannot be taken in; others go on, and it is tried again")
 		}
-		pause := time.NewTimer(min(retryAfter<<min(failures-1, 10), maxReloadPause))
-		select {
-		case <-ctx.Done():
-		case <-pause.C:
-		}
-		pause.Stop()
+		backoff.Sleep(ctx, retry.Delay(failures-1))
 	}
-}
-
-// takeIn has a project's model take in vectors, and has readers hear of them.
-func (l *Learner) takeIn(ctx context.Context, id event.ProjectID, a arrivals) error {
-	// Whether tasks have labels is read with the model held still: some may have got
-	// theirs just now.
-	if err := l.retake(ctx, id, append(a.arrived, a.checked...)); err != nil {
-		return err
-	}
-	if a.named {
-		if err := l.renamed(ctx, id); err != nil {
-			return err
-		}
-	}
-	if a.publish {
-		ln := l.lane(id)
-		defer l.hold(ln)()
-		if p := ln.p; p != nil && len(p.versions) > 0 {
-			p.settled = false // the idle work finds it done, publishes and tells
-		}
-	}
-	return nil
 }

@@ -1,4 +1,4 @@
-package learner
+package backfill
 
 import (
 	"context"
@@ -9,16 +9,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/backoff"
+	"github.com/hone-ml/hone/internal/wake"
 	"github.com/hone-ml/hone/learner/feature"
 )
-
-// TaskStore reads tasks.
-type TaskStore interface {
-	// Known are all tasks of a project.
-	Known(ctx context.Context, p event.ProjectID) ([]event.KnownTask, error)
-	// Tasks are those asked for, in order; what is not there is Deleted.
-	Tasks(ctx context.Context, p event.ProjectID, ids []event.TaskID) ([]event.TaskState, error)
-}
 
 const (
 	// batchTasks is how many tasks are encoded at once by each core: enough for a
@@ -35,13 +29,21 @@ const (
 	sweepShare = 10
 )
 
-// filler has every text of every task encoded by the slow encoder, once: first
+// Service has every text of every task encoded by the slow encoder, once: first
 // the label names and the labelled texts, then what is asked next, then the rest.
 // It makes what is stored equal to what the tasks need, whatever happened before.
-type filler struct {
-	l       *Learner
+// It is safe for concurrent use.
+type Service struct {
+	o       Options
 	vectors *vectors
-	wake    chan struct{}
+	wake    wake.Signal
+
+	ctx    context.Context // ends with Stop
+	cancel context.CancelFunc
+	work   sync.WaitGroup
+	life   sync.Mutex // guards the two below; taken for moments, also while mu is held
+	begun  bool
+	ended  bool
 
 	mu       sync.Mutex
 	projects map[event.ProjectID]*fill
@@ -57,7 +59,7 @@ type filler struct {
 	turn             event.ProjectID // whose texts were encoded last
 }
 
-// fill is what is to do in a project. It is guarded by filler.mu.
+// fill is what is to do in a project. It is guarded by Service.mu.
 type fill struct {
 	arrivals
 	failures int                     // of reading its tasks, in a row
@@ -74,30 +76,67 @@ type fill struct {
 	untold         bool
 }
 
-func newFiller(l *Learner, v *vectors) *filler {
-	f := &filler{
-		l: l, vectors: v, wake: make(chan struct{}, 1), unswept: true,
+// New makes a service that does nothing yet: Load it, Start it, and Stop it in the end.
+func New(o Options) *Service {
+	f := &Service{
+		o: o, vectors: newVectors(o.Encoder, o.Vectors, o.Now), wake: wake.New(), unswept: true,
 		projects: map[event.ProjectID]*fill{}, changed: make(chan struct{}),
 	}
-	v.spoilt = f.again
-	v.complain = func(err error) {
-		l.o.Logger.WithError(err).Warn("stored vectors cannot be read; models do without them until they can")
+	f.ctx, f.cancel = context.WithCancel(context.Background())
+	f.vectors.spoilt = f.again
+	f.vectors.complain = func(err error) {
+		o.Logger.WithError(err).Warn("stored vectors cannot be read; models do without them until they can")
 	}
 	return f
 }
 
-// begin starts the work on the projects that are known.
-func (f *filler) begin(projects []event.ProjectID) {
+// Load reads which vectors are stored; before that none is found. The error is the
+// store's.
+func (f *Service) Load(ctx context.Context) error { return f.vectors.load(ctx) }
+
+// Start begins the work on the projects that are known. A second call has them looked at
+// again; after Stop it does nothing.
+func (f *Service) Start(projects []event.ProjectID) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	f.busy = true
 	for _, id := range projects {
 		f.of(id).relist = true
 	}
-	f.l.spawn(f.run)
+	f.mu.Unlock()
+	f.life.Lock()
+	begun := f.begun
+	f.begun = true
+	f.life.Unlock()
+	if begun {
+		f.wake.Set()
+		return
+	}
+	f.spawn(f.run)
 }
 
-func (f *filler) of(id event.ProjectID) *fill {
+// Stop ends the work and stores what was encoded. It returns when that is done, and may be
+// called more than once.
+func (f *Service) Stop() {
+	f.life.Lock()
+	f.ended = true
+	f.life.Unlock()
+	f.cancel()
+	f.work.Wait()
+}
+
+// spawn runs do in a goroutine that Stop waits for, and reports whether it did: not after
+// Stop has begun.
+func (f *Service) spawn(do func()) bool {
+	f.life.Lock()
+	defer f.life.Unlock()
+	if f.ended {
+		return false
+	}
+	f.work.Go(do)
+	return true
+}
+
+func (f *Service) of(id event.ProjectID) *fill {
 	p := f.projects[id]
 	if p == nil {
 		p = &fill{tasks: map[event.TaskID]uint64{}, missing: map[event.TaskID]bool{}}
@@ -106,8 +145,8 @@ func (f *filler) of(id event.ProjectID) *fill {
 	return p
 }
 
-// heard takes note of what a commit has changed.
-func (f *filler) heard(id event.ProjectID, d *event.Delta) {
+// OnCommit takes note of what a commit has changed. It never waits.
+func (f *Service) OnCommit(id event.ProjectID, d *event.Delta) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	p := f.of(id)
@@ -121,7 +160,7 @@ func (f *filler) heard(id event.ProjectID, d *event.Delta) {
 }
 
 // again has all tasks looked at again.
-func (f *filler) again() {
+func (f *Service) again() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, p := range f.projects {
@@ -133,24 +172,21 @@ func (f *filler) again() {
 }
 
 // stir notes that there is something to do. f.mu is held.
-func (f *filler) stir() {
+func (f *Service) stir() {
 	f.busy = true
-	select {
-	case f.wake <- struct{}{}:
-	default:
-	}
+	f.wake.Set()
 }
 
-func (f *filler) run() {
-	ctx := f.l.ctx
+func (f *Service) run() {
+	ctx := f.ctx
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for ctx.Err() == nil {
 		wait, err := f.round(ctx)
 		if err != nil && ctx.Err() == nil {
-			wait = max(retryAfter, f.vectors.pause())
-			f.l.metrics.encodeFailures.Inc()
-			f.l.o.Logger.WithError(err).Warnf("texts are not encoded; models do without, and it is tried again in %v", wait.Round(time.Second))
+			wait = max(retry.Min, f.vectors.pause())
+			f.o.Metrics.Failures.Inc()
+			f.o.Logger.WithError(err).Warnf("texts are not encoded; models do without, and it is tried again in %v", wait.Round(time.Second))
 		}
 		if wait == 0 {
 			continue
@@ -166,19 +202,22 @@ func (f *filler) run() {
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	if err := f.vectors.flush(end); err != nil {
-		f.l.o.Logger.WithError(err).Warn("the last vectors are not stored; they are made again")
+		f.o.Logger.WithError(err).Warn("the last vectors are not stored; they are made again")
 	}
 }
 
 // forever is until something is heard.
 const forever = 24 * time.Hour
 
+// retry is how long a project is left alone after a failure, and the encoder.
+var retry = backoff.Exponential{Min: time.Second, Max: time.Minute}
+
 // round does one piece of work and says how long to wait before the next, 0 for
 // not at all. An error is the encoder's or the disk's; the trouble of one project is
 // noted with it and keeps no other waiting.
-func (f *filler) round(ctx context.Context) (time.Duration, error) {
+func (f *Service) round(ctx context.Context) (time.Duration, error) {
 	f.look(ctx)
-	if pause := f.vectors.pause(); pause > 0 && f.work() {
+	if pause := f.vectors.pause(); pause > 0 && f.hasWork() {
 		return pause, nil
 	}
 	batch := f.next(ctx)
@@ -219,8 +258,8 @@ func (f *filler) round(ctx context.Context) (time.Duration, error) {
 	return wait, nil
 }
 
-// work reports whether something is to be encoded.
-func (f *filler) work() bool {
+// hasWork reports whether something is to be encoded.
+func (f *Service) hasWork() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, p := range f.projects {
@@ -232,7 +271,7 @@ func (f *filler) work() bool {
 }
 
 // rest notes that nothing is left to do, unless something has been heard since.
-func (f *filler) rest() bool {
+func (f *Service) rest() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, p := range f.projects {
@@ -254,7 +293,7 @@ func (p *fill) pending() bool {
 // retryIn is how long to wait when there is work that cannot be done now: what is being
 // taken in wakes the worker, and projects in trouble have their time. It is 0 when there
 // is other work.
-func (f *filler) retryIn(now time.Time) time.Duration {
+func (f *Service) retryIn(now time.Time) time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	wait := forever
@@ -271,17 +310,17 @@ func (f *filler) retryIn(now time.Time) time.Duration {
 }
 
 // trouble notes that a project's tasks cannot be read: it is left alone for a while.
-func (f *filler) trouble(id event.ProjectID, err error) {
-	f.l.metrics.encodeFailures.Inc()
+func (f *Service) trouble(id event.ProjectID, err error) {
+	f.o.Metrics.Failures.Inc()
 	f.mu.Lock()
 	p := f.of(id)
-	pause := min(retryAfter<<min(p.failures, 10), maxReloadPause)
+	pause := retry.Delay(p.failures)
 	p.failures++
 	p.retryAt = time.Now().Add(pause)
 	n := p.failures
 	f.mu.Unlock()
 	if n&(n-1) == 0 { // the 1st, 2nd, 4th … time
-		f.l.o.Logger.WithError(err).WithField("project", id).Warnf("the texts of a project cannot be read; others go on, and it is tried again in %v", pause)
+		f.o.Logger.WithError(err).WithField("project", id).Warnf("the texts of a project cannot be read; others go on, and it is tried again in %v", pause)
 	}
 }
 
@@ -289,7 +328,7 @@ func (f *filler) trouble(id event.ProjectID, err error) {
 func (p *fill) well() { p.failures, p.retryAt = 0, time.Time{} }
 
 // encode meets needs, on several cores at once.
-func (f *filler) encode(ctx context.Context, needs []feature.Need) error {
+func (f *Service) encode(ctx context.Context, needs []feature.Need) error {
 	began := time.Now()
 	f.mu.Lock()
 	if f.tried.IsZero() {
@@ -297,14 +336,14 @@ func (f *filler) encode(ctx context.Context, needs []feature.Need) error {
 	}
 	f.mu.Unlock()
 	g, ctx := errgroup.WithContext(ctx)
-	cores := f.l.o.SlowCores
+	cores := f.o.Cores
 	for part := range slices.Chunk(needs, (len(needs)+cores-1)/cores) {
 		g.Go(func() error { return f.vectors.encode(ctx, part, true) })
 	}
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	f.l.metrics.encoded.Add(float64(len(needs)))
+	f.o.Metrics.Encoded.Add(float64(len(needs)))
 	rate := float64(len(needs)) / max(time.Since(began).Seconds(), 1e-6)
 	f.mu.Lock()
 	defer f.mu.Unlock()
