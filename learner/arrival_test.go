@@ -9,9 +9,9 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/hone-ml/hone/encode/encoders"
+	"github.com/hone-ml/hone/encode/text/minilm"
 	"github.com/hone-ml/hone/labelstudio"
-	"github.com/hone-ml/hone/learner/feature/encoders"
-	"github.com/hone-ml/hone/learner/feature/minilm"
 	"github.com/hone-ml/hone/learner/model"
 )
 

@@ -5,9 +5,9 @@ import (
 	"math"
 	"slices"
 
+	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
-	"github.com/hone-ml/hone/learner/feature"
 	"github.com/hone-ml/hone/learner/model"
 	"github.com/hone-ml/hone/vector"
 )
@@ -21,7 +21,7 @@ var (
 	_ labelPrior = choices{}
 )
 
-func (choices) features(q *question, data []byte, e feature.Encoder) vector.Vector {
+func (choices) features(q *question, data []byte, e encode.Encoder) vector.Vector {
 	return textFeatures(q, data, e)
 }
 

@@ -1,8 +1,9 @@
 package learner
 
 import (
+	"github.com/hone-ml/hone/encode"
+	"github.com/hone-ml/hone/encode/text/token"
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/learner/feature"
 	"github.com/hone-ml/hone/vector"
 )
 
@@ -22,8 +23,8 @@ type lookup interface {
 // until it has been computed. So it is a function of the text and of what has arrived,
 // and in the end of the text alone. It is safe for concurrent use.
 type composite struct {
-	feature.Encoder // the fast one
-	slow            lookup
+	encode.Encoder // the fast one
+	slow           lookup
 }
 
 func (e *composite) Name() string { return e.Encoder.Name() + "+" + e.slow.Name() }
@@ -45,14 +46,14 @@ func (e *composite) encode(text string) (v vector.Vector, complete bool) {
 	return v, ok
 }
 
-// InContext is what feature.EncodeTokens asks for.
-func (e *composite) InContext(text string, tokens []feature.Token) ([][]float32, bool) {
+// InContext is what encode.EncodeTokens asks for.
+func (e *composite) InContext(text string, tokens []token.Token) ([][]float32, bool) {
 	xs, _ := e.slow.Tokens(text, len(tokens))
 	return xs, e.slow.HasTokens()
 }
 
 // Fast is the encoder without the slow part.
-func (e *composite) Fast() feature.Encoder { return e.Encoder }
+func (e *composite) Fast() encode.Encoder { return e.Encoder }
 
 // missTracker encodes and remembers which texts have no slow part yet. It is for one
 // goroutine.
@@ -64,15 +65,15 @@ type missTracker struct {
 func (t *missTracker) Encode(text string) vector.Vector {
 	v, ok := t.encode(text)
 	if !ok {
-		t.missing = append(t.missing, feature.Need{Text: text}.Key())
+		t.missing = append(t.missing, encode.Need{Text: text}.Key())
 	}
 	return v
 }
 
-func (t *missTracker) InContext(text string, tokens []feature.Token) ([][]float32, bool) {
+func (t *missTracker) InContext(text string, tokens []token.Token) ([][]float32, bool) {
 	xs, ok := t.slow.Tokens(text, len(tokens))
 	if !ok && t.slow.HasTokens() {
-		t.missing = append(t.missing, feature.Need{Text: text, Tokens: true}.Key())
+		t.missing = append(t.missing, encode.Need{Text: text, Tokens: true}.Key())
 	}
 	return xs, t.slow.HasTokens()
 }
@@ -81,20 +82,20 @@ func (t *missTracker) InContext(text string, tokens []feature.Token) ([][]float3
 // goroutine.
 type requestCollector struct {
 	*composite
-	requests []feature.Need
+	requests []encode.Need
 }
 
 func (c *requestCollector) Encode(text string) vector.Vector {
 	v := c.Encoder.Encode(text)
 	if !v.Empty() {
-		c.requests = append(c.requests, feature.Need{Text: text})
+		c.requests = append(c.requests, encode.Need{Text: text})
 	}
 	return v
 }
 
-func (c *requestCollector) InContext(text string, _ []feature.Token) ([][]float32, bool) {
+func (c *requestCollector) InContext(text string, _ []token.Token) ([][]float32, bool) {
 	if c.slow.HasTokens() {
-		c.requests = append(c.requests, feature.Need{Text: text, Tokens: true})
+		c.requests = append(c.requests, encode.Need{Text: text, Tokens: true})
 	}
 	return nil, c.slow.HasTokens()
 }

@@ -13,9 +13,10 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/hone-ml/hone/encode/text/ngram"
+	"github.com/hone-ml/hone/encode/text/token"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
-	"github.com/hone-ml/hone/learner/feature"
 )
 
 // extended is what comes back for a text in which spans are drawn, as LABEL start-end
@@ -26,7 +27,7 @@ func extended(t testing.TB, q *question, m *tagger, drawn string) string {
 	regions, err := labelstudio.DecodeRegions(result)
 	require.NoError(t, err)
 	var s scratch
-	in := input{data: data, x: q.kind.features(q, data, feature.NewHashed())}
+	in := input{data: data, x: q.kind.features(q, data, ngram.New())}
 	got, _ := q.kind.snapshot(q, m).(interactive).extend("hone/ner", in, regions, &s)
 	var out []string
 	for _, r := range got {
@@ -81,14 +82,14 @@ func TestExtensionsNeverOverlap(t *testing.T) {
 		require.NoError(rt, err)
 		var drawn []labelstudio.Span
 		for range 1 + rng.IntN(3) {
-			tokens := feature.Segment(nil, p.Text)
+			tokens := token.Segment(nil, p.Text)
 			a := rng.IntN(len(tokens))
 			b := min(len(tokens), a+1+rng.IntN(3))
 			drawn = append(drawn, labelstudio.Span{Start: tokens[a].Start, End: tokens[b-1].End, Labels: []string{q.labels[rng.IntN(2)]}})
 		}
 		regions := q.control.EncodeSpans("d", p, drawn)
 		var s scratch
-		got, confidence := q.kind.snapshot(q, m).(interactive).extend("hone/ner", input{data: data, x: q.kind.features(q, data, feature.NewHashed())}, regions, &s)
+		got, confidence := q.kind.snapshot(q, m).(interactive).extend("hone/ner", input{data: data, x: q.kind.features(q, data, ngram.New())}, regions, &s)
 		if confidence < 0 || confidence > 1 {
 			rt.Fatalf("confidence %v", confidence)
 		}
@@ -114,7 +115,7 @@ func TestExtendThroughTheLearner(t *testing.T) {
 	q := nerQuestion(t, nerConfig)
 	p := newProject(1)
 	p.meta.LabelConfig = nerConfig
-	p.configure(feature.NewHashed())
+	p.configure(ngram.New())
 	l, err := New(nothingStored{}, Options{})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, l.Close()) }()

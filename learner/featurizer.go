@@ -3,16 +3,16 @@ package learner
 import (
 	"github.com/cespare/xxhash/v2"
 
+	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/learner/feature"
 	"github.com/hone-ml/hone/vector"
 )
 
 // featurizer makes what heads read of tasks' data, and keeps what may be read again. It
 // is safe for concurrent use.
 type featurizer struct {
-	encoder feature.Encoder // with what the slow one has made so far, if there is one
-	slow    *composite      // the same as encoder, nil without a slow one
+	encoder encode.Encoder // with what the slow one has made so far, if there is one
+	slow    *composite     // the same as encoder, nil without a slow one
 	cache   *cache
 }
 
@@ -50,7 +50,7 @@ func (f *featurizer) entry(q *question, data []byte) encoding {
 }
 
 // requests adds what a question reads of the slow encoder, of a task's data.
-func (f *featurizer) requests(q *question, data []byte, all map[event.TextKey]feature.Need) {
+func (f *featurizer) requests(q *question, data []byte, all map[event.TextKey]encode.Need) {
 	if f.slow == nil {
 		return
 	}
@@ -62,14 +62,14 @@ func (f *featurizer) requests(q *question, data []byte, all map[event.TextKey]fe
 }
 
 // labelRequests are what a question reads of the slow encoder, of its labels' names.
-func (f *featurizer) labelRequests(q *question) (all []feature.Need) {
+func (f *featurizer) labelRequests(q *question) (all []encode.Need) {
 	if f.slow == nil {
 		return nil
 	}
 	for _, l := range q.control.Labels {
 		for _, t := range nameTexts(l) {
 			if !f.slow.Fast().Encode(t).Empty() {
-				all = append(all, feature.Need{Text: t})
+				all = append(all, encode.Need{Text: t})
 			}
 		}
 	}

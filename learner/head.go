@@ -11,9 +11,9 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
+	"github.com/hone-ml/hone/encode/text/token"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
-	"github.com/hone-ml/hone/learner/feature"
 	"github.com/hone-ml/hone/learner/model"
 	"github.com/hone-ml/hone/vector"
 )
@@ -242,11 +242,11 @@ func presence(b []byte, x vector.Vector) []byte {
 			b = append(b, 0)
 		}
 	}
-	if parts < 8 && tokens <= feature.ContextPart+1 {
+	if parts < 8 && tokens <= token.ContextPart+1 {
 		for i := range 7 {
 			is(i < parts && x.HasPart(i))
 		}
-		is(x.HasTokenPart(feature.ContextPart))
+		is(x.HasTokenPart(token.ContextPart))
 		return b
 	}
 	const long = 2 // begins no short form

@@ -11,10 +11,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/hone-ml/hone/encode"
+	"github.com/hone-ml/hone/encode/encoders"
+	"github.com/hone-ml/hone/encode/text/ngram"
+	"github.com/hone-ml/hone/encode/text/token"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
-	"github.com/hone-ml/hone/learner/feature"
-	"github.com/hone-ml/hone/learner/feature/encoders"
 	"github.com/hone-ml/hone/learner/model"
 	"github.com/hone-ml/hone/vector"
 )
@@ -31,7 +33,7 @@ func asked(t testing.TB, choice string) *question {
 // noisy examples: a word tells the class, and a share of the labels is wrong.
 func noisy(n int, wrong float64) []model.Example {
 	rng := rand.New(rand.NewPCG(11, 12))
-	h := feature.NewHashed()
+	h := ngram.New()
 	out := make([]model.Example, n)
 	for i := range out {
 		class := rng.IntN(3)
@@ -281,14 +283,14 @@ func TestScores(t *testing.T) {
 func TestTokensKeepTheirVectorsBesideASlowPart(t *testing.T) {
 	fast := encoders.Default()
 	text := "Anna lives in Berlin"
-	tokens := feature.Segment(nil, text)
-	want := feature.EncodeTokens(fast, text, tokens)
+	tokens := token.Segment(nil, text)
+	want := encode.EncodeTokens(fast, text, tokens)
 	if len(want) != 4 || len(want[0].Dense) == 0 {
 		t.Fatalf("vectors of tokens %v", want)
 	}
 	slow := &composite{fast, nothingYet{}}
-	for _, e := range []feature.Encoder{slow, &missTracker{composite: slow}, &requestCollector{composite: slow}, feature.NewPatient(fast, nil)} {
-		if d := cmp.Diff(want, feature.EncodeTokens(e, text, tokens)); d != "" {
+	for _, e := range []encode.Encoder{slow, &missTracker{composite: slow}, &requestCollector{composite: slow}, encode.NewPatient(fast, nil)} {
+		if d := cmp.Diff(want, encode.EncodeTokens(e, text, tokens)); d != "" {
 			t.Errorf("%T: %s", e, d)
 		}
 	}
@@ -297,8 +299,8 @@ func TestTokensKeepTheirVectorsBesideASlowPart(t *testing.T) {
 // What counts among the parts of a text's vector says nothing of those of a token's.
 func TestSpansKeepTheirWeightsBesideASlowPart(t *testing.T) {
 	q := nerQuestion(t, nerConfig).under(&composite{encoders.Default(), nothingYet{}})
-	if q.dense != 2 || !slices.Equal(defaults(q).Parts, feature.TokenParts()) {
-		t.Errorf("%d parts of a text; tokens' are weighted %v, want %v", q.dense, defaults(q).Parts, feature.TokenParts())
+	if q.dense != 2 || !slices.Equal(defaults(q).Parts, token.PartWeights()) {
+		t.Errorf("%d parts of a text; tokens' are weighted %v, want %v", q.dense, defaults(q).Parts, token.PartWeights())
 	}
 }
 

@@ -4,9 +4,9 @@ import (
 	"context"
 	"encoding/json"
 
+	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
-	"github.com/hone-ml/hone/learner/feature"
 	"github.com/hone-ml/hone/learner/model"
 	"github.com/hone-ml/hone/vector"
 )
@@ -19,7 +19,7 @@ type kind interface {
 	// features are those of a task's data, empty when there is nothing to go by. It must
 	// be a pure function of the data and of what question.seed stands for: encodings are
 	// cached.
-	features(q *question, data []byte, e feature.Encoder) vector.Vector
+	features(q *question, data []byte, e encode.Encoder) vector.Vector
 	// lesson is what the annotators of a task said of the question.
 	lesson(q *question, t event.TaskState) lesson
 	// newModel is the model, knowing nothing yet.
@@ -48,7 +48,7 @@ type space struct {
 // has labelled.
 type labelPrior interface {
 	// prior is the first guess of the weights; nil when the names say nothing.
-	prior(q *question, e feature.Encoder) model.Prior
+	prior(q *question, e encode.Encoder) model.Prior
 }
 
 // featureSpace is a kind that reads texts otherwise than others do.
@@ -66,7 +66,7 @@ type interactive interface {
 
 // textFeatures are those of the text that the annotator read, for kinds that read no
 // more than that.
-func textFeatures(q *question, data []byte, e feature.Encoder) vector.Vector {
+func textFeatures(q *question, data []byte, e encode.Encoder) vector.Vector {
 	text, err := q.text(data)
 	if err != nil {
 		return vector.Vector{}

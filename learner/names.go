@@ -5,13 +5,13 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/labelstudio"
-	"github.com/hone-ml/hone/learner/feature"
 	"github.com/hone-ml/hone/learner/model"
 )
 
 // under is the question with what the encoder makes of its label names.
-func (q *question) under(e feature.Encoder) *question {
+func (q *question) under(e encode.Encoder) *question {
 	out := *q
 	out.dense = len(e.Encode("label").Dense)
 	out.prior = nil
@@ -37,7 +37,7 @@ const apart = 0.3
 // label's weights (as in Xian, Schiele & Akata 2017, "Zero-shot learning - the
 // good, the bad and the ugly": class embeddings as the classifier), less what the
 // names of all labels have in common.
-func (choices) prior(q *question, e feature.Encoder) model.Prior {
+func (choices) prior(q *question, e encode.Encoder) model.Prior {
 	k := len(q.labels)
 	if k < 2 {
 		return nil

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
-	"github.com/hone-ml/hone/learner/feature"
 	"github.com/hone-ml/hone/learner/model"
 	"github.com/hone-ml/hone/vector"
 )
@@ -17,7 +17,7 @@ type number struct{}
 
 var _ kind = number{}
 
-func (number) features(q *question, data []byte, e feature.Encoder) vector.Vector {
+func (number) features(q *question, data []byte, e encode.Encoder) vector.Vector {
 	return textFeatures(q, data, e)
 }
 

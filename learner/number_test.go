@@ -8,9 +8,9 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/hone-ml/hone/encode/text/ngram"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
-	"github.com/hone-ml/hone/learner/feature"
 	"github.com/hone-ml/hone/learner/model"
 )
 
@@ -35,7 +35,7 @@ func graded(n int, seed uint64) (texts []string, worth []float64) {
 func learned(t testing.TB, q *question, n int, write func(worth float64) labelstudio.Region) trainer {
 	t.Helper()
 	h := newHead(q, tally{})
-	e := feature.NewHashed()
+	e := ngram.New()
 	texts, worth := graded(n, 1)
 	for i, text := range texts {
 		raw, err := (labelstudio.PredictResponse{Results: []labelstudio.Prediction{{Result: []labelstudio.Region{write(worth[i])}}}}).MarshalJSON()
@@ -61,7 +61,7 @@ func TestRatingFollowsTheText(t *testing.T) {
 	m := learned(t, q, 300, func(worth float64) labelstudio.Region {
 		return q.control.EncodeChoices("r", []string{fmt.Sprint(level(worth))}, 1)
 	})
-	mind, e := q.kind.snapshot(q, m), feature.NewHashed()
+	mind, e := q.kind.snapshot(q, m), ngram.New()
 	texts, worth := graded(200, 2)
 	var off, blind, sure float64
 	right := 0
@@ -107,7 +107,7 @@ func above(level int) (out []model.Share) {
 }
 
 func examples(n int, target func(float64) []model.Share) (out []model.Example) {
-	e := feature.NewHashed()
+	e := ngram.New()
 	texts, worth := graded(n, 2)
 	for i, text := range texts {
 		out = append(out, model.Example{ID: int64(i), X: e.Encode(text), Target: target(worth[i]), Weight: 1})
@@ -159,7 +159,7 @@ func TestNumberFollowsTheTextAndTheConfig(t *testing.T) {
 	for attrs, unit := range map[string]float64{``: 0, ` min="0" max="10"`: 0, ` min="0.5" max="9.25" step="0.5"`: 0.5} {
 		q := parsed(t, `<Number name="c" toName="t"`+attrs+`/>`)
 		m := learned(t, q, 300, func(worth float64) labelstudio.Region { return q.control.EncodeNumber("r", worth, 1) })
-		mind, e := q.kind.snapshot(q, m), feature.NewHashed()
+		mind, e := q.kind.snapshot(q, m), ngram.New()
 		texts, worth := graded(200, 2)
 		var off, blind, sure float64
 		right := 0
@@ -190,7 +190,7 @@ func TestNumberFollowsTheTextAndTheConfig(t *testing.T) {
 func TestOneNumberIsNotCertain(t *testing.T) {
 	q := parsed(t, `<Number name="c" toName="t"/>`)
 	m := q.kind.newModel(q, q.kind.space().defaults)
-	e := feature.NewHashed()
+	e := ngram.New()
 	for i := range 3 {
 		if err := m.Put(model.Example{ID: int64(i), Weight: 1, X: e.Encode("a text"), Target: []model.Share{{P: 7}}}); err != nil {
 			t.Fatal(err)

@@ -3,9 +3,9 @@ package learner
 import (
 	"encoding/json"
 
+	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
-	"github.com/hone-ml/hone/learner/feature"
 	"github.com/hone-ml/hone/learner/model"
 	"github.com/hone-ml/hone/vector"
 )
@@ -24,7 +24,7 @@ var (
 // reads sets the encodings of pairs apart from those of the same texts joined.
 func (pairwise) reads() string { return "difference of" }
 
-func (pairwise) features(q *question, data []byte, e feature.Encoder) vector.Vector {
+func (pairwise) features(q *question, data []byte, e encode.Encoder) vector.Vector {
 	var sides [2]vector.Vector
 	for i, o := range q.objects {
 		text, err := o.Text(data)

@@ -6,9 +6,9 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/hone-ml/hone/encode/text/ngram"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
-	"github.com/hone-ml/hone/learner/feature"
 )
 
 func pair(t testing.TB) *question {
@@ -28,7 +28,7 @@ func pairData(left, right string) []byte {
 // with its sides swapped is the same model.
 func TestPairwiseIsAntisymmetric(t *testing.T) {
 	q := pair(t)
-	h := feature.NewHashed()
+	h := ngram.New()
 	texts, _ := graded(12, 4)
 	rapid.Check(t, func(t *rapid.T) {
 		m, mirrored := q.kind.newModel(q, q.kind.space().defaults), q.kind.newModel(q, q.kind.space().defaults)
@@ -79,7 +79,7 @@ func TestPairwiseIsAntisymmetric(t *testing.T) {
 func TestPairwiseLearnsWhatIsBetter(t *testing.T) {
 	q := pair(t)
 	h := newHead(q, tally{})
-	e := feature.NewHashed()
+	e := ngram.New()
 	texts, worth := graded(800, 6)
 	right := 0
 	for i := 0; i < len(texts); i += 2 {
@@ -123,7 +123,7 @@ func TestPairsAreEncodedByThemselves(t *testing.T) {
 	if err != nil || len(cfg.Learnable()) != 3 {
 		t.Fatal(err)
 	}
-	f := featurizer{encoder: feature.NewHashed(), cache: newCache(1 << 20)}
+	f := featurizer{encoder: ngram.New(), cache: newCache(1 << 20)}
 	var terms []int
 	for _, control := range cfg.Learnable() {
 		q := newQuestion(cfg, control)

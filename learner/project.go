@@ -10,9 +10,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
-	"github.com/hone-ml/hone/learner/feature"
 	"github.com/hone-ml/hone/learner/model"
 )
 
@@ -84,7 +84,7 @@ func (l *Learner) load(ctx context.Context, id event.ProjectID) (*project, error
 
 // configure makes the heads that the label config asks for and keeps those that
 // are still the same. It returns the new ones, which know nothing.
-func (p *project) configure(e feature.Encoder) []*head {
+func (p *project) configure(e encode.Encoder) []*head {
 	p.config, p.fault = nil, ""
 	var fresh, heads []*head
 	switch cfg, err := labelstudio.ParseLabelConfig(p.meta.LabelConfig); {

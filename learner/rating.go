@@ -4,9 +4,9 @@ import (
 	"encoding/json"
 	"math"
 
+	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
-	"github.com/hone-ml/hone/learner/feature"
 	"github.com/hone-ml/hone/learner/model"
 	"github.com/hone-ml/hone/vector"
 )
@@ -19,7 +19,7 @@ type rating struct{}
 
 var _ kind = rating{}
 
-func (rating) features(q *question, data []byte, e feature.Encoder) vector.Vector {
+func (rating) features(q *question, data []byte, e encode.Encoder) vector.Vector {
 	return textFeatures(q, data, e)
 }
 

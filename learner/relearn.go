@@ -5,9 +5,9 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/encode/backfill"
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/learner/feature"
 	"github.com/hone-ml/hone/learner/model"
 )
 
@@ -175,14 +175,14 @@ type needed struct {
 	heads    []frozen
 }
 
-func (n needed) LabelNames() (all []feature.Need) {
+func (n needed) LabelNames() (all []encode.Need) {
 	for _, h := range n.heads {
 		all = append(all, n.features.labelRequests(h.question)...)
 	}
 	return all
 }
 
-func (n needed) Requests(data []byte, all map[event.TextKey]feature.Need) {
+func (n needed) Requests(data []byte, all map[event.TextKey]encode.Need) {
 	for _, h := range n.heads {
 		n.features.requests(h.question, data, all)
 	}
@@ -194,14 +194,14 @@ func (l *Learner) encodeNow(ctx context.Context, heads []frozen, tasks []event.T
 	if l.backfill == nil {
 		return
 	}
-	var needs []feature.Need
+	var needs []encode.Need
 	seen := map[event.TextKey]bool{}
 	for _, t := range tasks {
 		for _, h := range heads {
 			if len(l.features.entry(h.question, t.Data).missing) == 0 {
 				continue
 			}
-			of := map[event.TextKey]feature.Need{}
+			of := map[event.TextKey]encode.Need{}
 			l.features.requests(h.question, t.Data, of)
 			for k, n := range of {
 				if !seen[k] && !l.backfill.Has(k) {

@@ -4,9 +4,10 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/hone-ml/hone/encode"
+	"github.com/hone-ml/hone/encode/text/ngram"
+	"github.com/hone-ml/hone/encode/text/static"
 	"github.com/hone-ml/hone/labelstudio"
-	"github.com/hone-ml/hone/learner/feature"
-	"github.com/hone-ml/hone/learner/feature/static"
 )
 
 // A search that starts beside the defaults would take them for another choice.
@@ -16,9 +17,9 @@ func TestEveryAxisStartsAtTheDefaults(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		dense := slices.Repeat([]feature.Embedder{static.Default()}, 4)
+		dense := slices.Repeat([]encode.Embedder{static.Default()}, 4)
 		for n := range len(dense) + 1 {
-			q := newQuestion(parsed, parsed.Controls[0]).under(feature.Join(feature.NewHashed(), dense[:n]...))
+			q := newQuestion(parsed, parsed.Controls[0]).under(encode.Join(ngram.New(), dense[:n]...))
 			for i, a := range dimensions(q) {
 				s := defaults(q)
 				a.set(&s, a.values[a.start])
@@ -32,7 +33,7 @@ func TestEveryAxisStartsAtTheDefaults(t *testing.T) {
 
 // Three encoders have as many dense parts: the grid weighs each of them.
 func TestTheDenseGridWeighsEveryPart(t *testing.T) {
-	q := asked(t, "single").under(feature.Join(feature.NewHashed(), slices.Repeat([]feature.Embedder{static.Default()}, 3)...))
+	q := asked(t, "single").under(encode.Join(ngram.New(), slices.Repeat([]encode.Embedder{static.Default()}, 3)...))
 	if got := defaults(q).Parts; !slices.Equal(got, []float64{0.25, 0.5, 0.5, 1}) {
 		t.Fatalf("the parts weigh %v", got)
 	}

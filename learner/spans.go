@@ -5,9 +5,10 @@ import (
 	"encoding/json"
 	"slices"
 
+	"github.com/hone-ml/hone/encode"
+	"github.com/hone-ml/hone/encode/text/token"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
-	"github.com/hone-ml/hone/learner/feature"
 	"github.com/hone-ml/hone/learner/model"
 	"github.com/hone-ml/hone/vector"
 )
@@ -28,8 +29,8 @@ var (
 // document is what can be marked in a task, cut into tokens.
 type document struct {
 	passages []labelstudio.Passage
-	tokens   [][]feature.Token // of each passage
-	count    int               // of all tokens
+	tokens   [][]token.Token // of each passage
+	count    int             // of all tokens
 }
 
 // document of a task's data. Objects without a text are left out.
@@ -40,16 +41,16 @@ func (q *question) document(data []byte) document {
 		if err != nil {
 			continue
 		}
-		var tokens []feature.Token
+		var tokens []token.Token
 		for _, part := range p.Parts {
 			from := len(tokens)
-			tokens = feature.Segment(tokens, p.Text[part[0]:part[1]])
+			tokens = token.Segment(tokens, p.Text[part[0]:part[1]])
 			for i := from; i < len(tokens); i++ {
 				tokens[i].Start += part[0]
 				tokens[i].End += part[0]
 			}
 		}
-		tokens = tokens[:min(len(tokens), feature.MaxTokens-d.count)]
+		tokens = tokens[:min(len(tokens), token.MaxTokens-d.count)]
 		d.passages, d.tokens = append(d.passages, p), append(d.tokens, tokens)
 		d.count += len(tokens)
 	}
@@ -59,11 +60,11 @@ func (q *question) document(data []byte) document {
 // reads tells its features from those of whole texts.
 func (spans) reads() string { return "tokens of" }
 
-func (spans) features(q *question, data []byte, e feature.Encoder) vector.Vector {
+func (spans) features(q *question, data []byte, e encode.Encoder) vector.Vector {
 	var v vector.Vector
 	d := q.document(data)
 	for i, p := range d.passages {
-		v.Tokens = append(v.Tokens, feature.EncodeTokens(e, p.Text, d.tokens[i])...)
+		v.Tokens = append(v.Tokens, encode.EncodeTokens(e, p.Text, d.tokens[i])...)
 	}
 	return v
 }
@@ -97,7 +98,7 @@ func (spans) lesson(q *question, t event.TaskState) lesson {
 
 // tag is the target of tokens, of which base came before. Of spans that have a
 // token in common the one that starts first holds, and of those the longest.
-func (q *question) tag(marked []labelstudio.Span, tokens []feature.Token, base int) []model.Share {
+func (q *question) tag(marked []labelstudio.Span, tokens []token.Token, base int) []model.Share {
 	marked = slices.Clone(marked)
 	slices.SortStableFunc(marked, func(a, b labelstudio.Span) int {
 		return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(b.End, a.End))
@@ -127,8 +128,8 @@ func (q *question) tag(marked []labelstudio.Span, tokens []feature.Token, base i
 // covered are the tokens that a span holds: those of which more than half, in
 // bytes, is in it; and when there are none the one with the most, if any. People
 // mark parts of words, and then the word is what they meant.
-func covered(tokens []feature.Token, start, end int) (from, to int) {
-	first, _ := slices.BinarySearchFunc(tokens, start, func(t feature.Token, at int) int {
+func covered(tokens []token.Token, start, end int) (from, to int) {
+	first, _ := slices.BinarySearchFunc(tokens, start, func(t token.Token, at int) int {
 		if t.End <= at {
 			return -1
 		}
@@ -166,7 +167,7 @@ func (spans) snapshot(q *question, m trainer) mind { return spotter{q, m.(*tagge
 // 100 to 500 texts, and are flat around there.
 func (spans) space() space {
 	return space{
-		defaults: model.Settings{Ridge: 0.1, Bias: 0.1, Parts: feature.TokenParts()},
+		defaults: model.Settings{Ridge: 0.1, Bias: 0.1, Parts: token.PartWeights()},
 		ridges:   []float64{1, 0.3, 0.1, 0.03},
 	}
 }

@@ -11,14 +11,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hone-ml/hone/learner/feature"
-	"github.com/hone-ml/hone/learner/feature/encoders"
+	"github.com/hone-ml/hone/encode"
+	"github.com/hone-ml/hone/encode/encoders"
 	"github.com/hone-ml/hone/learner/model"
 )
 
 // newsy are n texts of about 20 words with spans of six labels, from a vocabulary
 // of some thousand words.
-func newsy(b *testing.B, q *question, e feature.Encoder, n int) ([]json.RawMessage, []model.Example) {
+func newsy(b *testing.B, q *question, e encode.Encoder, n int) ([]json.RawMessage, []model.Example) {
 	b.Helper()
 	rng := rand.New(rand.NewPCG(3, 4))
 	syllables := strings.Fields("ka lo mi ter san no vel ri do pan is ur bel thi go")
@@ -76,7 +76,7 @@ func BenchmarkTag(b *testing.B) {
 	})
 }
 
-func benchmarkTag(b *testing.B, e feature.Encoder) {
+func benchmarkTag(b *testing.B, e encode.Encoder) {
 	q := sixLabels(b)
 	texts, examples := newsy(b, q, e, 500)
 	m := newTagger(len(q.labels), spans{}.space().defaults)

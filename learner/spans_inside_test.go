@@ -13,9 +13,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/hone-ml/hone/encode/text/ngram"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
-	"github.com/hone-ml/hone/learner/feature"
 	"github.com/hone-ml/hone/learner/model"
 )
 
@@ -71,7 +71,7 @@ func example(t testing.TB, q *question, id int64, marked ...string) model.Exampl
 	}
 	said := q.kind.lesson(q, ts)
 	require.Len(t, said.annotations, len(marked))
-	return model.Example{ID: id, X: q.kind.features(q, ts.Task.Data, feature.NewHashed()), Target: said.target, Weight: 1}
+	return model.Example{ID: id, X: q.kind.features(q, ts.Task.Data, ngram.New()), Target: said.target, Weight: 1}
 }
 
 // What annotators marked becomes tokens, and tokens the spans again.
@@ -229,7 +229,7 @@ func TestSpotterAnswers(t *testing.T) {
 	m := q.kind.snapshot(q, trained(t, one, 60))
 	data := json.RawMessage(`{"text":"yesterday Bob Marley","html":"<p>went to <b>Rome</b> again</p>"}`)
 	var s scratch
-	regions, confidence := m.answer("hone/ner", input{data: data, x: q.kind.features(q, data, feature.NewHashed())}, &s)
+	regions, confidence := m.answer("hone/ner", input{data: data, x: q.kind.features(q, data, ngram.New())}, &s)
 	require.Len(t, regions, 2)
 	assert.JSONEq(t, `{"start":10,"end":20,"text":"Bob Marley","labels":["PER"]}`, string(regions[0].Value))
 	assert.Equal(t, "t", regions[0].ToName)
@@ -240,7 +240,7 @@ func TestSpotterAnswers(t *testing.T) {
 	}
 	assert.Greater(t, confidence, 0.1)
 	assert.LessOrEqual(t, confidence, 1.0)
-	d := m.distribution(input{data: data, x: q.kind.features(q, data, feature.NewHashed())}, make([]float64, 2), &s)
+	d := m.distribution(input{data: data, x: q.kind.features(q, data, ngram.New())}, make([]float64, 2), &s)
 	assert.InDelta(t, 1, d.P[0]+d.P[1], 1e-9)
 	assert.True(t, d.Exclusive)
 }
@@ -251,7 +251,7 @@ func TestSurenessOrders(t *testing.T) {
 	v := trained(t, q, 60).view()
 	sure := func(text string) float64 {
 		var s scratch
-		v.believe(q.kind.features(q, textData(text), feature.NewHashed()).Tokens, nil, &s)
+		v.believe(q.kind.features(q, textData(text), ngram.New()).Tokens, nil, &s)
 		return v.sureness(&s)
 	}
 	assert.Greater(t, sure("nothing happened at all"), sure("Carl visits Berlin"))

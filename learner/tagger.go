@@ -9,7 +9,7 @@ import (
 
 // tokenBits of a token's id in the models are its place in the text; the others
 // are the id of the text.
-const tokenBits = 15 // feature.MaxTokens fit
+const tokenBits = 15 // token.MaxTokens fit
 
 // tagger is the trainer of spans: two models whose examples are the tokens of the
 // texts it holds. Each is a convex problem over exactly those, so what holds of one

@@ -5,8 +5,8 @@ import (
 	"math"
 	"slices"
 
+	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/learner/feature"
 	"github.com/hone-ml/hone/learner/model"
 	"github.com/hone-ml/hone/vector"
 )
@@ -22,7 +22,7 @@ var (
 	_ labelPrior = taxonomy{}
 )
 
-func (taxonomy) features(q *question, data []byte, e feature.Encoder) vector.Vector {
+func (taxonomy) features(q *question, data []byte, e encode.Encoder) vector.Vector {
 	return textFeatures(q, data, e)
 }
 
@@ -30,7 +30,7 @@ func (taxonomy) lesson(q *question, t event.TaskState) lesson { return choices{}
 
 func (taxonomy) space() space { return choices{}.space() }
 
-func (taxonomy) prior(q *question, e feature.Encoder) model.Prior { return choices{}.prior(q, e) }
+func (taxonomy) prior(q *question, e encode.Encoder) model.Prior { return choices{}.prior(q, e) }
 
 // as is the question as it is asked now. An answer always has a path: a tree that
 // nobody opened says nothing.

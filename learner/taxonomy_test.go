@@ -6,9 +6,9 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/hone-ml/hone/encode/text/ngram"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
-	"github.com/hone-ml/hone/learner/feature"
 	"github.com/hone-ml/hone/learner/model"
 )
 
@@ -28,7 +28,7 @@ const tree = `<Taxonomy name="c" toName="t"><Choice value="Animal"><Choice value
 func TestTaxonomyIsAFunctionOfItsExamples(t *testing.T) {
 	q := parsed(t, tree)
 	words := []string{"whiskers", "barks", "leaf", "paw tail", "green leaf", "whiskers barks"}
-	h := feature.NewHashed()
+	h := ngram.New()
 	settings := q.kind.space().defaults
 	settings.Ridge = 0.1
 	rapid.Check(t, func(t *rapid.T) {
@@ -91,7 +91,7 @@ func TestTaxonomyAnswersArePathsOfTheConfig(t *testing.T) {
 		most  int
 	}{{``, 4}, {` maxUsages="1"`, 1}, {` maxUsages="2"`, 2}} {
 		q := parsed(t, `<Taxonomy name="c" toName="t"`+tc.attrs+tree[len(`<Taxonomy name="c" toName="t"`):])
-		h := feature.NewHashed()
+		h := ngram.New()
 		m := q.kind.newModel(q, q.kind.space().defaults)
 		for id := range int64(20) {
 			e := model.Example{ID: id, Weight: 1, X: h.Encode("whiskers")}

@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/hone-ml/hone/encode/text/ngram"
 	"github.com/hone-ml/hone/internal/newslike"
-	"github.com/hone-ml/hone/learner/feature"
 	"github.com/hone-ml/hone/vector"
 )
 
@@ -55,7 +55,7 @@ func sameCompact(t interface {
 }
 
 func TestCompactVectorsAreTheSame(t *testing.T) {
-	h := feature.NewHashed()
+	h := ngram.New()
 	var room vector.Room
 	rapid.Check(t, func(t *rapid.T) {
 		v := h.Encode(rapid.String().Draw(t, "text"))
@@ -87,7 +87,7 @@ func TestCompactVectorsAreTheSame(t *testing.T) {
 }
 
 func TestCompactVectorsAreSmall(t *testing.T) {
-	h := feature.NewHashed()
+	h := ngram.New()
 	plain, packed := 0, 0
 	for _, n := range newslike.Make(100, 4, 1) {
 		v := h.Encode(n.Text)
@@ -101,7 +101,7 @@ func TestCompactVectorsAreSmall(t *testing.T) {
 }
 
 func BenchmarkExpand(b *testing.B) {
-	v := feature.NewHashed().Encode(newslike.Make(1, 4, 1)[0].Text)
+	v := ngram.New().Encode(newslike.Make(1, 4, 1)[0].Text)
 	v.Dense = [][]float32{make([]float32, 256)}
 	v = v.Compact()
 	var room vector.Room

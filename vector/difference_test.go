@@ -5,12 +5,12 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/hone-ml/hone/learner/feature"
+	"github.com/hone-ml/hone/encode/text/ngram"
 	"github.com/hone-ml/hone/vector"
 )
 
 func TestDifferenceIsTheNegativeOfItsSwap(t *testing.T) {
-	h := feature.NewHashed()
+	h := ngram.New()
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.SampledFrom([]string{"", "one", "one two", "three four five", "四 五"})
 		dense := rapid.SliceOfN(rapid.Float32Range(-0.5, 0.5), 0, 2)

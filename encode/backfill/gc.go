@@ -4,8 +4,8 @@ import (
 	"context"
 	"slices"
 
+	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/learner/feature"
 )
 
 // sweep drops vectors that no task needs: those of tasks that are deleted or have
@@ -39,7 +39,7 @@ func (f *Service) sweep(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			needs := map[event.TextKey]feature.Need{}
+			needs := map[event.TextKey]encode.Need{}
 			for _, t := range states {
 				addNeeds(s, t, needs)
 			}

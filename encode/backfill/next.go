@@ -6,8 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/learner/feature"
 )
 
 // encodeBatch is what is encoded at once, all of one project; no project means that
@@ -16,7 +16,7 @@ import (
 type encodeBatch struct {
 	project event.ProjectID
 	tasks   []event.TaskID
-	needs   []feature.Need
+	needs   []encode.Need
 }
 
 // next is what to encode next. A project whose tasks cannot be read is passed over.
@@ -37,7 +37,7 @@ func (f *Service) next(ctx context.Context) encodeBatch {
 			f.trouble(batch.project, err)
 			continue
 		}
-		needs := map[event.TextKey]feature.Need{}
+		needs := map[event.TextKey]encode.Need{}
 		for _, t := range states {
 			addNeeds(s, t, needs)
 		}

@@ -7,8 +7,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
 
+	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/learner/feature"
 )
 
 // TaskStore reads tasks.
@@ -35,9 +35,9 @@ type VectorStore interface {
 // used by one goroutine at a time.
 type Needed interface {
 	// LabelNames are the requests of the names of labels.
-	LabelNames() []feature.Need
+	LabelNames() []encode.Need
 	// Requests adds those of a task's data to all, by their keys.
-	Requests(data []byte, all map[event.TextKey]feature.Need)
+	Requests(data []byte, all map[event.TextKey]encode.Need)
 }
 
 // Arrivals are what has come for a project since the last time.
@@ -52,7 +52,7 @@ type Arrivals struct {
 
 // Options are what a Service is made of. All of it is needed but for Next.
 type Options struct {
-	Encoder feature.Slow
+	Encoder encode.Slow
 	Vectors VectorStore
 	Tasks   TaskStore
 	// Needed is what a project's models read now, nil when it is gone or nothing is read

@@ -8,10 +8,10 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/backoff"
 	"github.com/hone-ml/hone/internal/wake"
-	"github.com/hone-ml/hone/learner/feature"
 )
 
 const (
@@ -68,7 +68,7 @@ type fill struct {
 	fresh    []event.TaskID          // look at these
 	tasks    map[event.TaskID]uint64 // hashes of their data
 	missing  map[event.TaskID]bool   // tasks with texts to encode; true for labelled ones
-	names    []feature.Need          // label names to encode
+	names    []encode.Need           // label names to encode
 	// labelled and rest are the missing ones in order; those that are not missing
 	// any more are skipped.
 	labelled, rest []event.TaskID
@@ -328,7 +328,7 @@ func (f *Service) trouble(id event.ProjectID, err error) {
 func (p *fill) well() { p.failures, p.retryAt = 0, time.Time{} }
 
 // encode meets needs, on several cores at once.
-func (f *Service) encode(ctx context.Context, needs []feature.Need) error {
+func (f *Service) encode(ctx context.Context, needs []encode.Need) error {
 	began := time.Now()
 	f.mu.Lock()
 	if f.tried.IsZero() {

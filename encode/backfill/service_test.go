@@ -14,9 +14,9 @@ import (
 	"github.com/sirupsen/logrus"
 	"go.uber.org/goleak"
 
+	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/encode/backfill"
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/learner/feature"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -96,10 +96,10 @@ func (w *world) Tasks(_ context.Context, p event.ProjectID, ids []event.TaskID) 
 	return out, w.fails[p]
 }
 
-func (*world) LabelNames() []feature.Need { return []feature.Need{{Text: "label"}} }
+func (*world) LabelNames() []encode.Need { return []encode.Need{{Text: "label"}} }
 
-func (*world) Requests(data []byte, all map[event.TextKey]feature.Need) {
-	n := feature.Need{Text: string(data)}
+func (*world) Requests(data []byte, all map[event.TextKey]encode.Need) {
+	n := encode.Need{Text: string(data)}
 	all[n.Key()] = n
 }
 

@@ -12,12 +12,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"github.com/hone-ml/hone/learner/feature"
+	"github.com/hone-ml/hone/encode/text/ngram"
 	"github.com/hone-ml/hone/learner/model"
 	"github.com/hone-ml/hone/vector"
 )
 
-var hashed = feature.NewHashed()
+var hashed = ngram.New()
 
 // text makes one of many short texts that share words.
 func text(rng *rand.Rand) string {

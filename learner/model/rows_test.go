@@ -7,14 +7,14 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/hone-ml/hone/learner/feature"
+	"github.com/hone-ml/hone/encode/text/ngram"
 	"github.com/hone-ml/hone/vector"
 )
 
 // What adds many rows must add what axpy adds, to the bit, for every number of
 // classes: models on disk and in tests are compared that way.
 func TestManyRowsAreThoseOneByOne(t *testing.T) {
-	h := feature.NewHashed()
+	h := ngram.New()
 	number := rapid.Float32Range(-1e10, 1e10)
 	same := func(t *rapid.T, what string, got, want []float32) {
 		for i := range want {

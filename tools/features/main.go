@@ -17,7 +17,7 @@ import (
 	"os"
 	"strconv"
 
-	"github.com/hone-ml/hone/learner/feature/encoders"
+	"github.com/hone-ml/hone/encode/encoders"
 	"github.com/hone-ml/hone/vector"
 )
 
