@@ -9,6 +9,7 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/learner/model"
+	"github.com/hone-ml/hone/learner/score"
 	"github.com/hone-ml/hone/vector"
 )
 
@@ -58,30 +59,30 @@ func (choices) space() space {
 	return space{defaults: model.Defaults(), ridges: ridges, tunable: true}
 }
 
-func (choices) score(q *question, m trainer, e model.Example, p *progress) {
+func (choices) score(q *question, m trainer, e model.Example, p *score.Prequential) {
 	probabilities := make([]float64, len(q.labels))
 	c := m.(*model.Model)
 	c.Predict(e.X, probabilities, new(model.Scratch))
-	p.add(q.outcome(e.Target, probabilities, c.None()))
+	p.Add(q.outcome(e.Target, probabilities, c.None()))
 }
 
 // outcome is of probabilities and of how often no label holds.
-func (q *question) outcome(target []model.Share, p []float64, none float64) outcome {
+func (q *question) outcome(target []model.Share, p []float64, none float64) score.Outcome {
 	truth, loss := q.majorityAndLoss(target, p)
 	said := q.choose(p, none)
-	return outcome{truth: truth, said: said, right: slices.Equal(truth, said), loss: &loss, bets: q.bets(truth, p)}
+	return score.Outcome{Truth: truth, Said: said, Correct: slices.Equal(truth, said), LogLoss: &loss, Answers: q.answers(truth, p)}
 }
 
-// bets are what the probabilities say is so, and whether it is: of the likeliest
+// answers are what the probabilities say is so, and whether it is: of the likeliest
 // label, or with multiple choice of each.
-func (q *question) bets(truth []string, p []float64) []bet {
+func (q *question) answers(truth []string, p []float64) []score.Answer {
 	if !q.control.Multiple {
 		best := top(p)
-		return []bet{{p[best], slices.Contains(truth, q.labels[best])}}
+		return []score.Answer{{Confidence: p[best], Correct: slices.Contains(truth, q.labels[best])}}
 	}
-	out := make([]bet, len(p))
+	out := make([]score.Answer, len(p))
 	for y, v := range p {
-		out[y] = bet{max(v, 1-v), slices.Contains(truth, q.labels[y]) == (v >= 0.5)}
+		out[y] = score.Answer{Confidence: max(v, 1-v), Correct: slices.Contains(truth, q.labels[y]) == (v >= 0.5)}
 	}
 	return out
 }
@@ -101,7 +102,7 @@ func (choices) evaluate(q *question, m trainer, examples []model.Example) (loss,
 			right++
 		}
 	}
-	return loss, ratio(float64(right), float64(len(examples)))
+	return loss, score.Ratio(float64(right), float64(len(examples)))
 }
 
 // offered is the probability from which on one of several labels is said: below a

@@ -15,6 +15,7 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/learner/model"
+	"github.com/hone-ml/hone/learner/score"
 	"github.com/hone-ml/hone/vector"
 )
 
@@ -115,7 +116,7 @@ func (q *question) mean(t event.TaskState, read func(result json.RawMessage) (sa
 type head struct {
 	*question
 	model    trainer
-	progress *progress
+	progress *score.Prequential
 	// taught are the annotations behind each example, and sums what it was, so
 	// that hearing the same again does nothing.
 	taught map[event.TaskID][]event.AnnotationID
@@ -146,7 +147,7 @@ func (t tally) add(ids []event.AnnotationID, by int) {
 // newHead is a head that knows nothing, with the default settings.
 func newHead(q *question, t tally) *head {
 	return &head{
-		question: q, tally: t, model: q.kind.newModel(q, defaults(q)), progress: new(progress),
+		question: q, tally: t, model: q.kind.newModel(q, defaults(q)), progress: new(score.Prequential),
 		choice: choice{Settings: defaults(q)}, stale: true, taught: map[event.TaskID][]event.AnnotationID{}, sums: map[event.TaskID]uint64{},
 		incomplete: map[event.TaskID]struct{}{},
 	}

@@ -256,29 +256,6 @@ func TestCacheKeepsToItsBudget(t *testing.T) {
 	}
 }
 
-func TestScores(t *testing.T) {
-	p := new(progress)
-	add := func(truth, said string, loss float64) {
-		p.add(outcome{truth: []string{truth}, said: []string{said}, right: truth == said, loss: &loss})
-	}
-	add("a", "a", 0.5)
-	add("a", "b", 1.5)
-	add("b", "b", 1)
-	if a, f, l := p.All.accuracy(), p.All.macroF1(), p.All.logLoss(); math.Abs(a-2.0/3) > 1e-12 || math.Abs(f-2.0/3) > 1e-12 || l != 1 {
-		t.Errorf("accuracy %g, macro-F1 %g, log-loss %g", a, f, l)
-	}
-	for range 400 {
-		add("b", "b", 0)
-	}
-	if p.Fading.accuracy() < 0.999 || p.All.accuracy() > 0.999 {
-		t.Errorf("fading %g, over-all %g", p.Fading.accuracy(), p.All.accuracy())
-	}
-	p.keep([]string{"b"})
-	if _, still := p.All.Labels["a"]; still || len(p.All.Labels) != 1 {
-		t.Error("a label that is gone is counted")
-	}
-}
-
 // A slow part must not take the words' vectors from a span head.
 func TestTokensKeepTheirVectorsBesideASlowPart(t *testing.T) {
 	fast := encoders.Default()

@@ -8,6 +8,7 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/learner/model"
+	"github.com/hone-ml/hone/learner/score"
 	"github.com/hone-ml/hone/vector"
 )
 
@@ -27,7 +28,7 @@ type kind interface {
 	// snapshot is a model that newModel made as it is now, for readers.
 	snapshot(q *question, m trainer) mind
 	// score counts in p how well the model predicts an example it has not learned.
-	score(q *question, m trainer, e model.Example, p *progress)
+	score(q *question, m trainer, e model.Example, p *score.Prequential)
 	// evaluate gives the loss that settings are compared by, summed over examples, and
 	// the accuracy.
 	evaluate(q *question, m trainer, examples []model.Example) (loss, accuracy float64)

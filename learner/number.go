@@ -9,6 +9,7 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/learner/model"
+	"github.com/hone-ml/hone/learner/score"
 	"github.com/hone-ml/hone/vector"
 )
 
@@ -49,12 +50,12 @@ func (number) snapshot(q *question, m trainer) mind {
 	return newEstimator(q, m)
 }
 
-func (number) score(q *question, m trainer, e model.Example, pr *progress) {
+func (number) score(q *question, m trainer, e model.Example, pr *score.Prequential) {
 	n := newEstimator(q, m)
 	said, sure := n.estimate(e.X, new(scratch))
 	far := math.Abs(said - float64(e.Target[0].P))
 	right := far <= n.tolerance
-	pr.add(outcome{right: right, far: &far, bets: []bet{{sure, right}}})
+	pr.Add(score.Outcome{Correct: right, AbsErr: &far, Answers: []score.Answer{{Confidence: sure, Correct: right}}})
 }
 
 // evaluate takes the squared error.
@@ -70,7 +71,7 @@ func (number) evaluate(q *question, m trainer, examples []model.Example) (loss, 
 			right++
 		}
 	}
-	return loss, ratio(float64(right), float64(len(examples)))
+	return loss, score.Ratio(float64(right), float64(len(examples)))
 }
 
 // estimator is the mind of a number.

@@ -202,27 +202,3 @@ func TestOneNumberIsNotCertain(t *testing.T) {
 		}
 	}
 }
-
-func TestCalibrationError(t *testing.T) {
-	p := new(progress)
-	for i := range 100 { // sure of 0.9, right in 8 of 10
-		p.add(outcome{right: i%10 < 8, bets: []bet{{0.9, i%10 < 8}}})
-	}
-	if e := p.All.ece(); math.Abs(e-0.1) > 1e-9 {
-		t.Errorf("ECE %g", e)
-	}
-	for range 100 { // sure of 0.3 and always right: off by 0.7
-		p.add(outcome{right: true, bets: []bet{{0.3, true}}})
-	}
-	if e := p.All.ece(); math.Abs(e-0.4) > 1e-9 {
-		t.Errorf("ECE %g", e)
-	}
-	far := 2.0
-	q := new(progress)
-	q.add(outcome{far: &far})
-	far = 4
-	q.add(outcome{far: &far})
-	if q.All.mae() != 3 || math.Abs(q.All.rmse()-math.Sqrt(10)) > 1e-12 {
-		t.Errorf("MAE %g, RMSE %g", q.All.mae(), q.All.rmse())
-	}
-}

@@ -7,6 +7,7 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/learner/model"
+	"github.com/hone-ml/hone/learner/score"
 	"github.com/hone-ml/hone/vector"
 )
 
@@ -74,10 +75,10 @@ func (pairwise) shares(target []model.Share) []model.Share {
 	return []model.Share{{Class: 0, P: left}, {Class: 1, P: 1 - left}}
 }
 
-func (pairwise) score(q *question, m trainer, e model.Example, pr *progress) {
+func (pairwise) score(q *question, m trainer, e model.Example, pr *score.Prequential) {
 	p := make([]float64, 2)
 	sides(m.(*model.Model), e.X, p, new(model.Scratch))
-	pr.add(q.outcome(pairwise{}.shares(e.Target), p, 0))
+	pr.Add(q.outcome(pairwise{}.shares(e.Target), p, 0))
 }
 
 // evaluate takes the squared error of the probabilities.
@@ -88,13 +89,13 @@ func (pairwise) evaluate(q *question, m trainer, examples []model.Example) (brie
 	for _, e := range examples {
 		sides(m.(*model.Model), e.X, p, &s)
 		target := pairwise{}.shares(e.Target)
-		if q.outcome(target, p, 0).right {
+		if q.outcome(target, p, 0).Correct {
 			right++
 		}
 		off := p[0] - float64(target[0].P)
 		brier += 2 * off * off
 	}
-	return brier, ratio(float64(right), float64(len(examples)))
+	return brier, score.Ratio(float64(right), float64(len(examples)))
 }
 
 func (pairwise) snapshot(q *question, m trainer) mind {

@@ -110,8 +110,8 @@ func TestPairwiseLearnsWhatIsBetter(t *testing.T) {
 	if right < 75 {
 		t.Errorf("%d of 100 right", right)
 	}
-	if h.progress.All.Tasks != 299 || h.progress.All.accuracy() < 0.6 || h.progress.All.macroF1() < 0.6 {
-		t.Errorf("progressive scores %+v", h.progress.All)
+	if h.progress.Cumulative.Tasks != 299 || h.progress.Cumulative.Accuracy() < 0.6 || h.progress.Cumulative.MacroF1() < 0.6 {
+		t.Errorf("progressive scores %+v", h.progress.Cumulative)
 	}
 }
 

@@ -73,7 +73,7 @@ func (l *Learner) load(ctx context.Context, id event.ProjectID) (*project, error
 	for _, h := range p.heads {
 		if pr := b.Progress[h.control.Name]; pr != nil {
 			h.progress = pr
-			h.progress.keep(h.labels)
+			h.progress.Retain(h.labels)
 		}
 	}
 	if err := l.fill(p, p.heads, st.Labelled, ck); err != nil {
@@ -106,7 +106,7 @@ func (p *project) configure(e encode.Encoder) []*head {
 			for _, old := range p.heads { // other labels, same question
 				if old.control.Name == c.Name && old.control.Type == c.Type && old.control.Multiple == c.Multiple {
 					h.progress = old.progress
-					h.progress.keep(h.labels)
+					h.progress.Retain(h.labels)
 				}
 			}
 			fresh = append(fresh, h)

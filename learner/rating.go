@@ -8,6 +8,7 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/learner/model"
+	"github.com/hone-ml/hone/learner/score"
 	"github.com/hone-ml/hone/vector"
 )
 
@@ -97,7 +98,7 @@ func (rating) shares(q *question, target []model.Share) []float64 {
 	return p
 }
 
-func (rating) score(q *question, m trainer, e model.Example, pr *progress) {
+func (rating) score(q *question, m trainer, e model.Example, pr *score.Prequential) {
 	p := make([]float64, len(q.labels))
 	steps(m.(*model.Model), e.X, p, new(scratch))
 	shares := rating{}.shares(q, e.Target)
@@ -109,9 +110,9 @@ func (rating) score(q *question, m trainer, e model.Example, pr *progress) {
 		}
 	}
 	far := math.Abs(float64(said - truth))
-	pr.add(outcome{
-		truth: q.labels[truth : truth+1], said: q.labels[said : said+1], right: said == truth,
-		loss: &loss, far: &far, bets: []bet{{p[said], said == truth}},
+	pr.Add(score.Outcome{
+		Truth: q.labels[truth : truth+1], Said: q.labels[said : said+1], Correct: said == truth,
+		LogLoss: &loss, AbsErr: &far, Answers: []score.Answer{{Confidence: p[said], Correct: said == truth}},
 	})
 }
 
@@ -133,7 +134,7 @@ func (rating) evaluate(q *question, m trainer, examples []model.Example) (loss, 
 			loss += off * off
 		}
 	}
-	return loss, ratio(float64(right), float64(len(examples)))
+	return loss, score.Ratio(float64(right), float64(len(examples)))
 }
 
 func (rating) snapshot(q *question, m trainer) mind {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/learner/model"
+	"github.com/hone-ml/hone/learner/score"
 )
 
 // promoteTolerance is how near to its optimum a rebuilt model must be to go live; the
@@ -50,7 +51,7 @@ type candidate struct {
 }
 
 func (r *retrain) report() *Retrain {
-	return &Retrain{Reason: r.pending.Reason, Progress: min(1, ratio(float64(r.at.Load()), float64(r.steps)))}
+	return &Retrain{Reason: r.pending.Reason, Progress: min(1, score.Ratio(float64(r.at.Load()), float64(r.steps)))}
 }
 
 // orderRetrain has a retrain wanted. The schedule's does not take the place of one

@@ -10,6 +10,7 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/learner/model"
+	"github.com/hone-ml/hone/learner/score"
 	"github.com/hone-ml/hone/vector"
 )
 
@@ -173,7 +174,7 @@ func (spans) space() space {
 }
 
 // test counts the spans by label; the log-loss is a token's mean.
-func (spans) score(q *question, m trainer, e model.Example, p *progress) {
+func (spans) score(q *question, m trainer, e model.Example, p *score.Prequential) {
 	t := m.(*tagger).view()
 	var s scratch
 	t.believe(e.X.Tokens, nil, &s)
@@ -185,10 +186,10 @@ func (spans) score(q *question, m trainer, e model.Example, p *progress) {
 		counts[q.labels[label]] = c
 	}
 	right := true
-	var bets []bet
+	var answers []score.Answer
 	for _, f := range said {
 		hit := slices.ContainsFunc(truth, f.same)
-		bets = append(bets, bet{f.score, hit})
+		answers = append(answers, score.Answer{Confidence: f.score, Correct: hit})
 		if hit {
 			count(f.label, 0)
 		} else {
@@ -203,7 +204,7 @@ func (spans) score(q *question, m trainer, e model.Example, p *progress) {
 		}
 	}
 	loss, _ := t.loss(e, &s)
-	p.add(outcome{counts: counts, right: right, loss: &loss, bets: bets})
+	p.Add(score.Outcome{Counts: counts, Correct: right, LogLoss: &loss, Answers: answers})
 }
 
 // evaluate takes the squared error of the tags' probabilities, summed over tokens, and
@@ -220,7 +221,7 @@ func (spans) evaluate(_ *question, m trainer, examples []model.Example) (brier, 
 			right++
 		}
 	}
-	return brier, ratio(float64(right), float64(len(examples)))
+	return brier, score.Ratio(float64(right), float64(len(examples)))
 }
 
 // spotter is the mind of spans.

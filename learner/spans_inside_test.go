@@ -17,6 +17,7 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/learner/model"
+	"github.com/hone-ml/hone/learner/score"
 )
 
 const nerConfig = `<View><Labels name="ner" toName="t"><Label value="PER"/><Label value="LOC"/></Labels><Text name="t" value="$text"/></View>`
@@ -262,16 +263,16 @@ func TestSurenessOrders(t *testing.T) {
 func TestProgressOfSpans(t *testing.T) {
 	q := nerQuestion(t, nerConfig)
 	m := trained(t, q, 80)
-	var p progress
+	var p score.Prequential
 	rng := rand.New(rand.NewPCG(5, 5))
 	for i := range 20 {
 		q.kind.score(q, m, example(t, q, int64(1000+i), sentenceOf(rng)), &p)
 	}
-	assert.InDelta(t, 20, p.All.Tasks, 0)
-	assert.Greater(t, p.All.accuracy(), 0.8)
-	assert.Greater(t, p.All.macroF1(), 0.8)
-	assert.Less(t, p.All.logLoss(), 0.5)
-	for l := range p.All.Labels {
+	assert.InDelta(t, 20, p.Cumulative.Tasks, 0)
+	assert.Greater(t, p.Cumulative.Accuracy(), 0.8)
+	assert.Greater(t, p.Cumulative.MacroF1(), 0.8)
+	assert.Less(t, p.Cumulative.MeanLogLoss(), 0.5)
+	for l := range p.Cumulative.Labels {
 		assert.Contains(t, q.labels, l)
 	}
 	loss, accuracy := q.kind.evaluate(q, m, []model.Example{example(t, q, 1, "in [LOC Rome] it rains"), example(t, q, 2, "in Rome it rains")})

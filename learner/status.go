@@ -116,10 +116,10 @@ func (l *Learner) status(p *project) Status {
 		s.Heads = append(s.Heads, Head{
 			Control: h.control.Name, Type: h.control.Type, Multiple: h.control.Multiple,
 			Labels: h.labels, Examples: h.model.Len(), Ridge: h.model.Settings().Ridge,
-			Tested: int(math.Round(pr.All.Tasks)), Accuracy: pr.Fading.accuracy(), MacroF1: pr.Fading.macroF1(), LogLoss: pr.Fading.logLoss(),
-			ECE: pr.Fading.ece(), MAE: pr.Fading.mae(), RMSE: pr.Fading.rmse(),
-			AccuracyOverall: pr.All.accuracy(), MacroF1Overall: pr.All.macroF1(), LogLossOverall: pr.All.logLoss(),
-			ECEOverall: pr.All.ece(), MAEOverall: pr.All.mae(), RMSEOverall: pr.All.rmse(),
+			Tested: int(math.Round(pr.Cumulative.Tasks)), Accuracy: pr.Recent.Accuracy(), MacroF1: pr.Recent.MacroF1(), LogLoss: pr.Recent.MeanLogLoss(),
+			ECE: pr.Recent.ECE(), MAE: pr.Recent.MAE(), RMSE: pr.Recent.RMSE(),
+			AccuracyOverall: pr.Cumulative.Accuracy(), MacroF1Overall: pr.Cumulative.MacroF1(), LogLossOverall: pr.Cumulative.MeanLogLoss(),
+			ECEOverall: pr.Cumulative.ECE(), MAEOverall: pr.Cumulative.MAE(), RMSEOverall: pr.Cumulative.RMSE(),
 			Numeric: h.control.Type == "Rating" || h.control.Type == "Number", Labelled: len(h.labels) > 0,
 		})
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/hone-ml/hone/learner/model"
+	"github.com/hone-ml/hone/learner/score"
 	"github.com/hone-ml/hone/vector"
 )
 
@@ -268,5 +269,5 @@ func (t *tagView) loss(e model.Example, s *scratch) (logs, squares float64) {
 			squares += (w - p[y]) * (w - p[y])
 		}
 	}
-	return ratio(logs, float64(b.n)), squares
+	return score.Ratio(logs, float64(b.n)), squares
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/learner/model"
+	"github.com/hone-ml/hone/learner/score"
 	"github.com/hone-ml/hone/vector"
 )
 
@@ -49,7 +50,7 @@ func (taxonomy) snapshot(q *question, m trainer) mind {
 	return choices{}.snapshot(q.as(p.split), p.trainer)
 }
 
-func (taxonomy) score(q *question, m trainer, e model.Example, p *progress) {
+func (taxonomy) score(q *question, m trainer, e model.Example, p *score.Prequential) {
 	t := m.(*paths)
 	choices{}.score(q.as(t.split), t.trainer, e, p)
 }
