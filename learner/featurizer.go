@@ -5,6 +5,7 @@ import (
 
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/vector"
 )
 
@@ -17,11 +18,11 @@ type featurizer struct {
 }
 
 // of are the features of a task, empty when it has no text.
-func (f *featurizer) of(q *question, data []byte) vector.Vector { return f.entry(q, data).vector }
+func (f *featurizer) of(q *head.Spec, data []byte) vector.Vector { return f.entry(q, data).vector }
 
 // example is of for what is learned and so kept: compact, and the same memory for all
 // heads that read the same. complete is false while vectors of it are to come.
-func (f *featurizer) example(q *question, data []byte) (x vector.Vector, complete bool) {
+func (f *featurizer) example(q *head.Spec, data []byte) (x vector.Vector, complete bool) {
 	v := f.entry(q, data)
 	if compact := v.vector.Compact(); v.vector.Packed == nil && compact.Packed != nil {
 		v.vector = compact
@@ -31,43 +32,43 @@ func (f *featurizer) example(q *question, data []byte) (x vector.Vector, complet
 }
 
 // cacheKey is of all that decides the features of a task.
-func cacheKey(q *question, data []byte) uint64 {
+func cacheKey(q *head.Spec, data []byte) uint64 {
 	var d xxhash.Digest
-	d.ResetWithSeed(q.seed)
+	d.ResetWithSeed(q.Seed)
 	_, _ = d.Write(data) // never fails
 	return d.Sum64()
 }
 
-func (f *featurizer) entry(q *question, data []byte) encoding {
+func (f *featurizer) entry(q *head.Spec, data []byte) encoding {
 	return f.cache.get(cacheKey(q, data), func() encoding {
 		if f.slow == nil {
-			return encoding{vector: q.kind.features(q, data, f.encoder)}
+			return encoding{vector: q.Kind.Features(q, data, f.encoder)}
 		}
 		t := missTracker{composite: f.slow}
-		v := q.kind.features(q, data, &t)
+		v := q.Kind.Features(q, data, &t)
 		return encoding{v, t.missing}
 	})
 }
 
 // requests adds what a question reads of the slow encoder, of a task's data.
-func (f *featurizer) requests(q *question, data []byte, all map[event.TextKey]encode.Need) {
+func (f *featurizer) requests(q *head.Spec, data []byte, all map[event.TextKey]encode.Need) {
 	if f.slow == nil {
 		return
 	}
 	c := requestCollector{composite: f.slow}
-	q.kind.features(q, data, &c)
+	q.Kind.Features(q, data, &c)
 	for _, n := range c.requests {
 		all[n.Key()] = n
 	}
 }
 
 // labelRequests are what a question reads of the slow encoder, of its labels' names.
-func (f *featurizer) labelRequests(q *question) (all []encode.Need) {
+func (f *featurizer) labelRequests(q *head.Spec) (all []encode.Need) {
 	if f.slow == nil {
 		return nil
 	}
-	for _, l := range q.control.Labels {
-		for _, t := range nameTexts(l) {
+	for _, l := range q.Control.Labels {
+		for _, t := range head.LabelTexts(l) {
 			if !f.slow.Fast().Encode(t).Empty() {
 				all = append(all, encode.Need{Text: t})
 			}

@@ -17,17 +17,24 @@ import (
 	"github.com/hone-ml/hone/encode/text/token"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/learner/model"
 	"github.com/hone-ml/hone/vector"
 )
 
-func asked(t testing.TB, choice string) *question {
-	cfg, err := labelstudio.ParseLabelConfig(`<View><Text name="t" value="$text"/><Choices name="c" toName="t" choice="` + choice + `">
+func asked(t testing.TB, choice string) *head.Spec {
+	return specOf(t, `<View><Text name="t" value="$text"/><Choices name="c" toName="t" choice="`+choice+`">
 		<Choice value="a"/><Choice value="b"/><Choice value="c"/></Choices></View>`)
+}
+
+// specOf is of the first control of a config.
+func specOf(t testing.TB, config string) *head.Spec {
+	t.Helper()
+	cfg, err := labelstudio.ParseLabelConfig(config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newQuestion(cfg, cfg.Learnable()[0])
+	return head.NewSpec(cfg, cfg.Learnable()[0])
 }
 
 // noisy examples: a word tells the class, and a share of the labels is wrong.
@@ -48,33 +55,6 @@ func noisy(n int, wrong float64) []model.Example {
 		out[i] = model.Example{ID: int64(i + 1), X: h.Encode(s), Weight: 1, Target: []model.Share{{Class: int32(class), P: 1}}}
 	}
 	return out
-}
-
-func TestWhichOfSeveralLabelsAreSaid(t *testing.T) {
-	q := asked(t, "multiple")
-	for _, c := range []struct {
-		p          []float64
-		none       float64
-		usages     int
-		required   bool
-		said       []string
-		confidence float64
-	}{
-		{p: []float64{0.41, 0.39, 0.9}, said: []string{"a", "c"}, confidence: (0.41 + 0.61 + 0.9) / 3},
-		{p: []float64{0.1, 0.2, 0.3}, none: 0.2, said: []string{"c"}, confidence: (0.9 + 0.8 + 0.3) / 3},
-		{p: []float64{0.1, 0.2, 0.3}, none: 0.5, confidence: (0.9 + 0.8 + 0.7) / 3},
-		{p: []float64{0.1, 0.2, 0.3}, none: 0.5, required: true, said: []string{"c"}, confidence: (0.9 + 0.8 + 0.3) / 3},
-		{p: []float64{0.4, 0.5, 0.6}, usages: 2, said: []string{"b", "c"}, confidence: (0.6 + 0.5 + 0.6) / 3},
-	} {
-		q.control.MaxUsages, q.control.Required = c.usages, c.required
-		said := q.choose(c.p, c.none)
-		if !slices.Equal(said, c.said) {
-			t.Errorf("%v: said %v, want %v", c.p, said, c.said)
-		}
-		if got := q.confidence(c.p, said); math.Abs(got-c.confidence) > 1e-9 {
-			t.Errorf("%v: confidence %g, want %g", c.p, got, c.confidence)
-		}
-	}
 }
 
 func TestAChoiceFollowsTheDataNotTheirOrder(t *testing.T) {
@@ -167,7 +147,7 @@ func TestCheckpointIsReadBack(t *testing.T) {
 	for _, choice := range []string{"single", "multiple"} {
 		p := newProject(1)
 		h := newHead(asked(t, choice), p.taught)
-		p.heads = []*head{h}
+		p.heads = []*onlineHead{h}
 		for _, e := range noisy(40, 0.1) {
 			e.ID *= 7919
 			if err := h.model.Put(e); err != nil {
@@ -206,7 +186,7 @@ func TestCheckpointIsReadBack(t *testing.T) {
 func FuzzCheckpoint(f *testing.F) {
 	p := newProject(1)
 	h := newHead(asked(f, "single"), p.taught)
-	p.heads = []*head{h}
+	p.heads = []*onlineHead{h}
 	for _, e := range noisy(3, 0) {
 		if err := h.model.Put(e); err != nil {
 			f.Fatal(err)
@@ -275,9 +255,9 @@ func TestTokensKeepTheirVectorsBesideASlowPart(t *testing.T) {
 
 // What counts among the parts of a text's vector says nothing of those of a token's.
 func TestSpansKeepTheirWeightsBesideASlowPart(t *testing.T) {
-	q := nerQuestion(t, nerConfig).under(&composite{encoders.Default(), nothingYet{}})
-	if q.dense != 2 || !slices.Equal(defaults(q).Parts, token.PartWeights()) {
-		t.Errorf("%d parts of a text; tokens' are weighted %v, want %v", q.dense, defaults(q).Parts, token.PartWeights())
+	q := specOf(t, nerConfig).WithEncoder(&composite{encoders.Default(), nothingYet{}})
+	if q.Dense != 2 || !slices.Equal(defaults(q).Parts, token.PartWeights()) {
+		t.Errorf("%d parts of a text; tokens' are weighted %v, want %v", q.Dense, defaults(q).Parts, token.PartWeights())
 	}
 }
 

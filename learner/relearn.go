@@ -53,9 +53,9 @@ func (l *Learner) retake(ctx context.Context, id event.ProjectID, ids []event.Ta
 		stale := map[event.TaskID]event.TaskState{}
 		for _, t := range states {
 			if sum, ok := h.sums[t.Task.ID]; ok {
-				x, complete := l.features.example(h.question, t.Task.Data)
+				x, complete := l.features.example(h.Spec, t.Task.Data)
 				h.markComplete(t.Task.ID, complete)
-				if sum != fingerprint(h.kind.lesson(h.question, t).target, x, t.Task.Data) {
+				if sum != fingerprint(h.Kind.Aggregate(h.Spec, t).Target, x, t.Task.Data) {
 					stale[t.Task.ID] = t
 				}
 			}
@@ -94,7 +94,7 @@ func (l *Learner) renamed(ctx context.Context, id event.ProjectID) error {
 		return ignoreClosed(err)
 	}
 	for _, h := range p.heads {
-		h.question = h.question.under(l.features.encoder)
+		h.Spec = h.Spec.WithEncoder(l.features.encoder)
 		h.reset(h.model.Settings())
 		h.stale = true
 	}
@@ -177,14 +177,14 @@ type needed struct {
 
 func (n needed) LabelNames() (all []encode.Need) {
 	for _, h := range n.heads {
-		all = append(all, n.features.labelRequests(h.question)...)
+		all = append(all, n.features.labelRequests(h.Spec)...)
 	}
 	return all
 }
 
 func (n needed) Requests(data []byte, all map[event.TextKey]encode.Need) {
 	for _, h := range n.heads {
-		n.features.requests(h.question, data, all)
+		n.features.requests(h.Spec, data, all)
 	}
 }
 
@@ -198,11 +198,11 @@ func (l *Learner) encodeNow(ctx context.Context, heads []frozen, tasks []event.T
 	seen := map[event.TextKey]bool{}
 	for _, t := range tasks {
 		for _, h := range heads {
-			if len(l.features.entry(h.question, t.Data).missing) == 0 {
+			if len(l.features.entry(h.Spec, t.Data).missing) == 0 {
 				continue
 			}
 			of := map[event.TextKey]encode.Need{}
-			l.features.requests(h.question, t.Data, of)
+			l.features.requests(h.Spec, t.Data, of)
 			for k, n := range of {
 				if !seen[k] && !l.backfill.Has(k) {
 					seen[k] = true

@@ -75,7 +75,7 @@ func (l *Learner) missingVectors(p *project) (missing, examples int, names bool)
 		return missing, examples, false
 	}
 	for _, h := range p.heads {
-		for _, need := range l.features.labelRequests(h.question) {
+		for _, need := range l.features.labelRequests(h.Spec) {
 			if !l.backfill.Has(need.Key()) {
 				return 0, 0, true
 			}

@@ -3,6 +3,7 @@ package learner
 import (
 	"slices"
 
+	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/learner/model"
 )
 
@@ -25,30 +26,30 @@ const (
 )
 
 // defaults are the settings before any were chosen.
-func defaults(q *question) model.Settings {
-	s := q.kind.space().defaults
-	if q.dense == 1 && tunable(q) {
+func defaults(q *head.Spec) model.Settings {
+	s := q.Kind.Space().Defaults
+	if q.Dense == 1 && tunable(q) {
 		s.Parts = []float64{0.3, 1}
 	}
-	if q.dense > 1 && s.Parts == nil { // those of tokens are others than of texts
+	if q.Dense > 1 && s.Parts == nil { // those of tokens are others than of texts
 		// Hashed n-grams, a static embedding, and a transformer that says most. With 0.5
 		// and 0.25 for the first two intents gain little and spam loses much.
 		s.Parts = []float64{0.25}
-		for range q.dense - 1 {
+		for range q.Dense - 1 {
 			s.Parts = append(s.Parts, 0.5)
 		}
 		s.Parts = append(s.Parts, 1)
 	}
-	if q.prior != nil {
+	if q.Prior != nil {
 		s.Ridge, s.Bias = denseRidge, denseBias
-		if q.dense > 1 {
+		if q.Dense > 1 {
 			s.Bias = severalBias
 		}
-		for range len(q.prior) - 1 {
+		for range len(q.Prior) - 1 {
 			s.Trust = append(s.Trust, priorTrustBeside)
 		}
 		s.Trust = append(s.Trust, priorTrust)
-		if q.link() == model.Independent {
+		if q.Link() == model.Independent {
 			for i := range s.Trust {
 				s.Trust[i] /= 3
 			}
@@ -71,14 +72,14 @@ type dimension struct {
 
 // tunable reports whether the weights of the feature parts are chosen, and settings
 // while labels come in.
-func tunable(q *question) bool { return q.kind.space().tunable }
+func tunable(q *head.Spec) bool { return q.Kind.Space().Tunable }
 
 // dimensions are what is chosen for a question, in the order in which it is: what matters
 // most comes first.
-func dimensions(q *question) []dimension {
+func dimensions(q *head.Spec) []dimension {
 	d := defaults(q)
 	var out []dimension
-	if q.prior != nil {
+	if q.Prior != nil {
 		out = append(out, dimension{[]float64{0, 0.25, 0.5, 1, 1.5, 2.5}, 3, func(s *model.Settings, v float64) {
 			s.Trust = slices.Clone(d.Trust)
 			for i := range s.Trust {
@@ -104,21 +105,21 @@ func dimensions(q *question) []dimension {
 	}
 	switch {
 	case !tunable(q):
-	case q.dense == 1:
+	case q.Dense == 1:
 		part(0, 0, 0.1, 0.3, 1)
-	case q.dense > 1:
+	case q.Dense > 1:
 		part(0, 0, 0.1, 0.25, 0.5, 1)
 		// From the best part alone to the lesser ones alone, which are ahead on some
 		// texts, such as spam.
 		out = append(out, dimension{[]float64{0, 1, 2, 3, 4, 5}, 2, func(s *model.Settings, v float64) {
 			s.Parts = slices.Clone(s.Parts)
-			for i := 1; i < q.dense; i++ {
+			for i := 1; i < q.Dense; i++ {
 				s.Parts[i] = denseGrid[int(v)][0]
 			}
-			s.Parts[q.dense] = denseGrid[int(v)][1]
+			s.Parts[q.Dense] = denseGrid[int(v)][1]
 		}})
 	}
-	ridges := slices.Clone(q.kind.space().ridges)
+	ridges := slices.Clone(q.Kind.Space().Ridges)
 	if !slices.Contains(ridges, d.Ridge) {
 		ridges = append(ridges, d.Ridge)
 		slices.Sort(ridges)

@@ -114,13 +114,13 @@ func (l *Learner) status(p *project) Status {
 		gap = max(gap, h.model.Bound())
 		pr := h.progress
 		s.Heads = append(s.Heads, Head{
-			Control: h.control.Name, Type: h.control.Type, Multiple: h.control.Multiple,
-			Labels: h.labels, Examples: h.model.Len(), Ridge: h.model.Settings().Ridge,
+			Control: h.Control.Name, Type: h.Control.Type, Multiple: h.Control.Multiple,
+			Labels: h.Labels, Examples: h.model.Len(), Ridge: h.model.Settings().Ridge,
 			Tested: int(math.Round(pr.Cumulative.Tasks)), Accuracy: pr.Recent.Accuracy(), MacroF1: pr.Recent.MacroF1(), LogLoss: pr.Recent.MeanLogLoss(),
 			ECE: pr.Recent.ECE(), MAE: pr.Recent.MAE(), RMSE: pr.Recent.RMSE(),
 			AccuracyOverall: pr.Cumulative.Accuracy(), MacroF1Overall: pr.Cumulative.MacroF1(), LogLossOverall: pr.Cumulative.MeanLogLoss(),
 			ECEOverall: pr.Cumulative.ECE(), MAEOverall: pr.Cumulative.MAE(), RMSEOverall: pr.Cumulative.RMSE(),
-			Numeric: h.control.Type == "Rating" || h.control.Type == "Number", Labelled: len(h.labels) > 0,
+			Numeric: h.Control.Type == "Rating" || h.Control.Type == "Number", Labelled: len(h.Labels) > 0,
 		})
 	}
 	if !math.IsInf(gap, 1) {

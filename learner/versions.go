@@ -98,7 +98,7 @@ func (p *project) stored() []event.Version {
 	}
 	b := blob{Heads: p.settings, Pinned: p.pinned, Chosen: p.choices(), Snapshot: p.number, Pending: p.pending, Progress: map[string]*score.Prequential{}}
 	for _, h := range p.heads {
-		b.Progress[h.control.Name] = h.progress
+		b.Progress[h.Control.Name] = h.progress
 	}
 	out[at].Settings = b.write()
 	return out
@@ -130,7 +130,7 @@ func (p *project) keepSettings() {
 		settings = map[string]model.Settings{}
 	}
 	for _, h := range p.heads {
-		settings[h.control.Name] = h.model.Settings()
+		settings[h.Control.Name] = h.model.Settings()
 	}
 	p.settings = settings
 }

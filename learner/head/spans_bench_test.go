@@ -1,6 +1,6 @@
 //go:build unix
 
-package learner
+package head
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 
 // newsy are n texts of about 20 words with spans of six labels, from a vocabulary
 // of some thousand words.
-func newsy(b *testing.B, q *question, e encode.Encoder, n int) ([]json.RawMessage, []model.Example) {
+func newsy(b *testing.B, q *Spec, e encode.Encoder, n int) ([]json.RawMessage, []model.Example) {
 	b.Helper()
 	rng := rand.New(rand.NewPCG(3, 4))
 	syllables := strings.Fields("ka lo mi ter san no vel ri do pan is ur bel thi go")
@@ -36,20 +36,20 @@ func newsy(b *testing.B, q *question, e encode.Encoder, n int) ([]json.RawMessag
 		for range 20 {
 			w := word()
 			if rng.IntN(20) == 0 {
-				w = "[" + q.labels[rng.IntN(len(q.labels))] + " " + strings.ToUpper(w[:1]) + w[1:] + "]"
+				w = "[" + q.Labels[rng.IntN(len(q.Labels))] + " " + strings.ToUpper(w[:1]) + w[1:] + "]"
 			}
 			words = append(words, w)
 		}
 		x := example(b, q, int64(i+1), strings.Join(words, " "))
 		data, _ := marking(b, q, strings.Join(words, " "))
-		x.X = q.kind.features(q, data, e)
+		x.X = q.Kind.Features(q, data, e)
 		texts = append(texts, data)
 		examples = append(examples, x)
 	}
 	return texts, examples
 }
 
-func sixLabels(b *testing.B) *question {
+func sixLabels(b *testing.B) *Spec {
 	return nerQuestion(b, `<View><Labels name="ner" toName="t"><Label value="A"/><Label value="B"/><Label value="C"/><Label value="D"/><Label value="E"/><Label value="F"/></Labels><Text name="t" value="$text"/></View>`)
 }
 
@@ -79,22 +79,22 @@ func BenchmarkTag(b *testing.B) {
 func benchmarkTag(b *testing.B, e encode.Encoder) {
 	q := sixLabels(b)
 	texts, examples := newsy(b, q, e, 500)
-	m := newTagger(len(q.labels), spans{}.space().defaults)
+	m := newTagger(len(q.Labels), spans{}.Space().Defaults)
 	for _, x := range examples {
 		if err := m.Put(x); err != nil {
 			b.Fatal(err)
 		}
 	}
-	v := q.kind.snapshot(q, m)
-	var s scratch
+	v := q.Kind.Snapshot(q, m)
+	var s Scratch
 	tokens := 0
 	b.ReportAllocs()
 	b.ResetTimer()
 	began := busy(b)
 	for i := range b.N {
 		data := texts[i%len(texts)]
-		x := q.kind.features(q, data, e)
-		v.answer("hone/ner", input{data, x}, &s)
+		x := q.Kind.Features(q, data, e)
+		v.Answer("hone/ner", Sample{Data: data, X: x}, &s)
 		tokens += len(x.Tokens)
 	}
 	b.ReportMetric(float64(tokens)/b.Elapsed().Seconds(), "tokens/s")
@@ -106,7 +106,7 @@ func benchmarkTag(b *testing.B, e encode.Encoder) {
 func BenchmarkLearnOneOf3000(b *testing.B) {
 	q := sixLabels(b)
 	_, examples := newsy(b, q, encoders.Default(), 3000)
-	m := newTagger(len(q.labels), spans{}.space().defaults)
+	m := newTagger(len(q.Labels), spans{}.Space().Defaults)
 	for _, x := range examples[1:] {
 		if err := m.Put(x); err != nil {
 			b.Fatal(err)

@@ -1,4 +1,4 @@
-package learner
+package head
 
 import (
 	"cmp"
@@ -19,52 +19,53 @@ import (
 type taxonomy struct{}
 
 var (
-	_ kind       = taxonomy{}
-	_ labelPrior = taxonomy{}
+	_ Kind        = taxonomy{}
+	_ LabelPrior  = taxonomy{}
+	_ Incremental = (*paths)(nil)
 )
 
-func (taxonomy) features(q *question, data []byte, e encode.Encoder) vector.Vector {
+func (taxonomy) Features(q *Spec, data []byte, e encode.Encoder) vector.Vector {
 	return textFeatures(q, data, e)
 }
 
-func (taxonomy) lesson(q *question, t event.TaskState) lesson { return choices{}.lesson(q, t) }
+func (taxonomy) Aggregate(q *Spec, t event.TaskState) Aggregate { return choices{}.Aggregate(q, t) }
 
-func (taxonomy) space() space { return choices{}.space() }
+func (taxonomy) Space() Space { return choices{}.Space() }
 
-func (taxonomy) prior(q *question, e encode.Encoder) model.Prior { return choices{}.prior(q, e) }
+func (taxonomy) Prior(q *Spec, e encode.Encoder) model.Prior { return choices{}.Prior(q, e) }
 
-// as is the question as it is asked now. An answer always has a path: a tree that
+// as is the spec as it is asked now. An answer always has a path: a tree that
 // nobody opened says nothing.
-func (q *question) as(several bool) *question {
+func (q *Spec) as(several bool) *Spec {
 	out := *q
-	out.control.Multiple, out.control.Required = several, true
+	out.Control.Multiple, out.Control.Required = several, true
 	return &out
 }
 
-func (taxonomy) newModel(q *question, s model.Settings) trainer {
-	return &paths{question: q, trainer: choices{}.newModel(q.as(false), s), several: map[int64]bool{}}
+func (taxonomy) NewModel(q *Spec, s model.Settings) Incremental {
+	return &paths{question: q, Incremental: choices{}.NewModel(q.as(false), s), several: map[int64]bool{}}
 }
 
-func (taxonomy) snapshot(q *question, m trainer) mind {
+func (taxonomy) Snapshot(q *Spec, m Incremental) Predictor {
 	p := m.(*paths)
-	return choices{}.snapshot(q.as(p.split), p.trainer)
+	return choices{}.Snapshot(q.as(p.split), p.Incremental)
 }
 
-func (taxonomy) score(q *question, m trainer, e model.Example, p *score.Prequential) {
+func (taxonomy) Score(q *Spec, m Incremental, e model.Example, p *score.Prequential) {
 	t := m.(*paths)
-	choices{}.score(q.as(t.split), t.trainer, e, p)
+	choices{}.Score(q.as(t.split), t.Incremental, e, p)
 }
 
-func (taxonomy) evaluate(q *question, m trainer, examples []model.Example) (brier, accuracy float64) {
+func (taxonomy) Evaluate(q *Spec, m Incremental, examples []model.Example) (brier, accuracy float64) {
 	t := m.(*paths)
-	return choices{}.evaluate(q.as(t.split), t.trainer, examples)
+	return choices{}.Evaluate(q.as(t.split), t.Incremental, examples)
 }
 
-// paths is the trainer of a taxonomy. Which of the two models it is depends on
+// paths is the model of a taxonomy. Which of the two models it is depends on
 // the examples it has now and on nothing else.
 type paths struct {
-	trainer
-	question *question
+	Incremental
+	question *Spec
 	several  map[int64]bool // examples with more or less than one path
 	split    bool           // any number of paths may be right
 }
@@ -88,17 +89,17 @@ func (p *paths) Resume(e model.Example, duals []float32) error {
 		p.several[e.ID] = true
 	}
 	if was && len(p.several) == 0 {
-		p.trainer.Remove(e.ID) // the other model could not hold it as it was
+		p.Incremental.Remove(e.ID) // the other model could not hold it as it was
 	}
 	if err := p.adapt(); err != nil {
 		return err
 	}
-	return p.trainer.Resume(e, duals)
+	return p.Incremental.Resume(e, duals)
 }
 
 func (p *paths) Remove(id int64) bool {
 	delete(p.several, id)
-	was := p.trainer.Remove(id)
+	was := p.Incremental.Remove(id)
 	_ = p.adapt() // cannot fail: each example was taken before, and has one path when it must
 	return was
 }
@@ -110,15 +111,15 @@ func (p *paths) adapt() error {
 	if split == p.split {
 		return nil
 	}
-	next := choices{}.newModel(p.question.as(split), p.Settings())
+	next := choices{}.NewModel(p.question.as(split), p.Settings())
 	var examples []model.Example
-	p.trainer.Examples(func(e model.Example) bool {
+	p.Incremental.Examples(func(e model.Example) bool {
 		examples = append(examples, e)
 		return true
 	})
 	slices.SortFunc(examples, func(a, b model.Example) int { return cmp.Compare(a.ID, b.ID) })
 	duals := map[int64][]float32{}
-	p.trainer.Duals(func(e model.Example, d []float32) bool {
+	p.Incremental.Duals(func(e model.Example, d []float32) bool {
 		duals[e.ID] = d
 		return true
 	})
@@ -127,6 +128,6 @@ func (p *paths) adapt() error {
 			return err
 		}
 	}
-	p.trainer, p.split = next, split
+	p.Incremental, p.split = next, split
 	return nil
 }

@@ -1,4 +1,4 @@
-package learner
+package head
 
 import (
 	"encoding/json"
@@ -18,14 +18,14 @@ import (
 type pairwise struct{}
 
 var (
-	_ kind         = pairwise{}
-	_ featureSpace = pairwise{}
+	_ Kind         = pairwise{}
+	_ FeatureSpace = pairwise{}
 )
 
 // reads sets the encodings of pairs apart from those of the same texts joined.
-func (pairwise) reads() string { return "difference of" }
+func (pairwise) Reads() string { return "difference of" }
 
-func (pairwise) features(q *question, data []byte, e encode.Encoder) vector.Vector {
+func (pairwise) Features(q *Spec, data []byte, e encode.Encoder) vector.Vector {
 	var sides [2]vector.Vector
 	for i, o := range q.objects {
 		text, err := o.Text(data)
@@ -37,15 +37,15 @@ func (pairwise) features(q *question, data []byte, e encode.Encoder) vector.Vect
 	return vector.Difference(sides[0], sides[1])
 }
 
-func (pairwise) space() space {
+func (pairwise) Space() Space {
 	s := model.Defaults()
 	s.Bias = 0
-	return space{defaults: s, ridges: ridges, tunable: true}
+	return Space{Defaults: s, Ridges: ridges, Tunable: true}
 }
 
-func (pairwise) lesson(q *question, t event.TaskState) lesson {
-	return q.mean(t, func(result json.RawMessage) ([]model.Share, bool, error) {
-		labels, ok, err := q.control.DecodeChoices(result)
+func (pairwise) Aggregate(q *Spec, t event.TaskState) Aggregate {
+	return q.aggregate(t, func(result json.RawMessage) ([]model.Share, bool, error) {
+		labels, ok, err := q.Control.DecodeChoices(result)
 		if err != nil || !ok {
 			return nil, false, err
 		}
@@ -56,12 +56,12 @@ func (pairwise) lesson(q *question, t event.TaskState) lesson {
 	})
 }
 
-func (pairwise) newModel(_ *question, s model.Settings) trainer {
+func (pairwise) NewModel(_ *Spec, s model.Settings) Incremental {
 	return model.New(1, model.Independent, s)
 }
 
 // sides fills p with the probabilities of left and right.
-func sides(m predictor, x vector.Vector, p []float64, s *model.Scratch) {
+func sides(m classifier, x vector.Vector, p []float64, s *model.Scratch) {
 	m.Predict(x, p[:1], s)
 	p[1] = 1 - p[0]
 }
@@ -75,14 +75,14 @@ func (pairwise) shares(target []model.Share) []model.Share {
 	return []model.Share{{Class: 0, P: left}, {Class: 1, P: 1 - left}}
 }
 
-func (pairwise) score(q *question, m trainer, e model.Example, pr *score.Prequential) {
+func (pairwise) Score(q *Spec, m Incremental, e model.Example, pr *score.Prequential) {
 	p := make([]float64, 2)
 	sides(m.(*model.Model), e.X, p, new(model.Scratch))
 	pr.Add(q.outcome(pairwise{}.shares(e.Target), p, 0))
 }
 
 // evaluate takes the squared error of the probabilities.
-func (pairwise) evaluate(q *question, m trainer, examples []model.Example) (brier, accuracy float64) {
+func (pairwise) Evaluate(q *Spec, m Incremental, examples []model.Example) (brier, accuracy float64) {
 	p := make([]float64, 2)
 	var s model.Scratch
 	right := 0
@@ -98,26 +98,26 @@ func (pairwise) evaluate(q *question, m trainer, examples []model.Example) (brie
 	return brier, score.Ratio(float64(right), float64(len(examples)))
 }
 
-func (pairwise) snapshot(q *question, m trainer) mind {
+func (pairwise) Snapshot(q *Spec, m Incremental) Predictor {
 	return comparer{q, m.(*model.Model).View()}
 }
 
-// comparer is the mind of a pairwise comparison.
+// comparer is the Predictor of a pairwise comparison.
 type comparer struct {
-	*question
+	*Spec
 	*model.View
 }
 
-func (c comparer) width() int { return 2 }
+func (c comparer) Width() int { return 2 }
 
-func (c comparer) answer(id string, in input, s *scratch) ([]labelstudio.Region, float64) {
+func (c comparer) Answer(id string, in Sample, s *Scratch) ([]labelstudio.Region, float64) {
 	p := s.floats(2)
-	sides(c.View, in.x, p, &s.Scratch)
+	sides(c.View, in.X, p, &s.Scratch)
 	said := c.choose(p, 0)
-	return []labelstudio.Region{c.control.EncodeChoices(id, said, p[top(p)])}, p[top(p)]
+	return []labelstudio.Region{c.Control.EncodeChoices(id, said, p[top(p)])}, p[top(p)]
 }
 
-func (c comparer) distribution(in input, p []float64, s *scratch) event.Distribution {
-	sides(c.View, in.x, p, &s.Scratch)
-	return event.Distribution{Control: c.control.Name, Labels: c.labels, P: p, Exclusive: true}
+func (c comparer) Distribution(in Sample, p []float64, s *Scratch) event.Distribution {
+	sides(c.View, in.X, p, &s.Scratch)
+	return event.Distribution{Control: c.Control.Name, Labels: c.Labels, P: p, Exclusive: true}
 }

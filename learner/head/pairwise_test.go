@@ -1,4 +1,4 @@
-package learner
+package head
 
 import (
 	"math"
@@ -9,15 +9,16 @@ import (
 	"github.com/hone-ml/hone/encode/text/ngram"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/learner/score"
 )
 
-func pair(t testing.TB) *question {
+func pair(t testing.TB) *Spec {
 	t.Helper()
 	cfg, err := labelstudio.ParseLabelConfig(`<View><Pairwise name="c" toName="a,b"/><Text name="a" value="$left"/><Text name="b" value="$right"/></View>`)
 	if err != nil || len(cfg.Learnable()) != 1 {
 		t.Fatal(err, cfg)
 	}
-	return newQuestion(cfg, cfg.Learnable()[0])
+	return NewSpec(cfg, cfg.Learnable()[0])
 }
 
 func pairData(left, right string) []byte {
@@ -31,7 +32,7 @@ func TestPairwiseIsAntisymmetric(t *testing.T) {
 	h := ngram.New()
 	texts, _ := graded(12, 4)
 	rapid.Check(t, func(t *rapid.T) {
-		m, mirrored := q.kind.newModel(q, q.kind.space().defaults), q.kind.newModel(q, q.kind.space().defaults)
+		m, mirrored := q.Kind.NewModel(q, q.Kind.Space().Defaults), q.Kind.NewModel(q, q.Kind.Space().Defaults)
 		for id := range rapid.IntRange(1, 15).Draw(t, "examples") {
 			left, right := rapid.SampledFrom(texts).Draw(t, "left"), rapid.SampledFrom(texts).Draw(t, "right")
 			said, other := "left", "right"
@@ -41,19 +42,16 @@ func TestPairwiseIsAntisymmetric(t *testing.T) {
 			for _, to := range []struct {
 				data []byte
 				said string
-				h    *head
+				m    Incremental
 			}{
-				{pairData(left, right), said, &head{question: q, model: m}},
-				{pairData(right, left), other, &head{question: q, model: mirrored}},
+				{pairData(left, right), said, m},
+				{pairData(right, left), other, mirrored},
 			} {
-				to.h.tally, to.h.taught, to.h.sums = tally{}, map[event.TaskID][]event.AnnotationID{}, map[event.TaskID]uint64{}
 				state := event.TaskState{
 					Task:        event.Task{ID: event.TaskID(id + 1), Data: to.data},
 					Annotations: []event.Annotation{{ID: 1, Result: []byte(`[{"from_name":"c","value":{"selected":"` + to.said + `"}}]`)}},
 				}
-				if _, err := to.h.learn(state, q.kind.features(q, to.data, h), nil, false); err != nil {
-					t.Fatal(err)
-				}
+				teach(t, q, to.m, state, q.Kind.Features(q, to.data, h), nil)
 			}
 		}
 		if m.Len() == 0 {
@@ -61,15 +59,15 @@ func TestPairwiseIsAntisymmetric(t *testing.T) {
 		}
 		m.Settle(t.Context(), 1e-3)
 		mirrored.Settle(t.Context(), 1e-3)
-		var s scratch
+		var s Scratch
 		left, right := rapid.SampledFrom(texts).Draw(t, "left"), rapid.SampledFrom(texts).Draw(t, "right")
-		there, back := q.kind.features(q, pairData(left, right), h), q.kind.features(q, pairData(right, left), h)
-		p := q.kind.snapshot(q, m).distribution(input{x: there}, make([]float64, 2), &s).P
-		swapped := q.kind.snapshot(q, m).distribution(input{x: back}, make([]float64, 2), &s).P
+		there, back := q.Kind.Features(q, pairData(left, right), h), q.Kind.Features(q, pairData(right, left), h)
+		p := q.Kind.Snapshot(q, m).Distribution(Sample{X: there}, make([]float64, 2), &s).P
+		swapped := q.Kind.Snapshot(q, m).Distribution(Sample{X: back}, make([]float64, 2), &s).P
 		if math.Abs(p[0]-swapped[1]) > 1e-12 || math.Abs(p[0]+p[1]-1) > 1e-12 {
 			t.Fatalf("%v, swapped %v", p, swapped)
 		}
-		other := q.kind.snapshot(q, mirrored).distribution(input{x: there}, make([]float64, 2), &s).P
+		other := q.Kind.Snapshot(q, mirrored).Distribution(Sample{X: there}, make([]float64, 2), &s).P
 		if math.Abs(p[0]-other[0]) > 2.1e-3 {
 			t.Fatalf("%v, learned from swapped examples %v", p, other)
 		}
@@ -78,8 +76,8 @@ func TestPairwiseIsAntisymmetric(t *testing.T) {
 
 func TestPairwiseLearnsWhatIsBetter(t *testing.T) {
 	q := pair(t)
-	h := newHead(q, tally{})
-	e := ngram.New()
+	m, e := q.Kind.NewModel(q, q.Kind.Space().Defaults), ngram.New()
+	var progress score.Prequential
 	texts, worth := graded(800, 6)
 	right := 0
 	for i := 0; i < len(texts); i += 2 {
@@ -88,10 +86,10 @@ func TestPairwiseLearnsWhatIsBetter(t *testing.T) {
 		if worth[i+1] > worth[i] {
 			said = "right"
 		}
-		x := q.kind.features(q, data, e)
+		x := q.Kind.Features(q, data, e)
 		if i >= 600 {
-			regions, sure := q.kind.snapshot(q, h.model).answer("i", input{x: x}, new(scratch))
-			if a := q.control.Choices(regions); !a.OK || sure < 0.5 || sure > 1 {
+			regions, sure := q.Kind.Snapshot(q, m).Answer("i", Sample{X: x}, new(Scratch))
+			if a := q.Control.Choices(regions); !a.OK || sure < 0.5 || sure > 1 {
 				t.Fatalf("%+v, %g", regions, sure)
 			} else if a.Labels[0] == said {
 				right++
@@ -102,16 +100,14 @@ func TestPairwiseLearnsWhatIsBetter(t *testing.T) {
 			Task:        event.Task{ID: event.TaskID(i + 1), Data: data},
 			Annotations: []event.Annotation{{ID: 1, Result: []byte(`[{"from_name":"c","to_name":"c","value":{"selected":"` + said + `"}}]`)}},
 		}
-		if _, err := h.learn(state, x, nil, true); err != nil {
-			t.Fatal(err)
-		}
-		h.model.Settle(t.Context(), 0.01)
+		teach(t, q, m, state, x, &progress)
+		m.Settle(t.Context(), 0.01)
 	}
 	if right < 75 {
 		t.Errorf("%d of 100 right", right)
 	}
-	if h.progress.Cumulative.Tasks != 299 || h.progress.Cumulative.Accuracy() < 0.6 || h.progress.Cumulative.MacroF1() < 0.6 {
-		t.Errorf("progressive scores %+v", h.progress.Cumulative)
+	if progress.Cumulative.Tasks != 299 || progress.Cumulative.Accuracy() < 0.6 || progress.Cumulative.MacroF1() < 0.6 {
+		t.Errorf("progressive scores %+v", progress.Cumulative)
 	}
 }
 
@@ -123,18 +119,20 @@ func TestPairsAreEncodedByThemselves(t *testing.T) {
 	if err != nil || len(cfg.Learnable()) != 3 {
 		t.Fatal(err)
 	}
-	f := featurizer{encoder: ngram.New(), cache: newCache(1 << 20)}
+	e := ngram.New()
+	seeds := map[uint64]bool{}
 	var terms []int
 	for _, control := range cfg.Learnable() {
-		q := newQuestion(cfg, control)
-		terms = append(terms, len(f.of(q, pairData("alpha beta", "alpha gamma")).Terms))
+		q := NewSpec(cfg, control)
+		seeds[q.Seed] = true
+		terms = append(terms, len(q.Kind.Features(q, pairData("alpha beta", "alpha gamma"), e).Terms))
 	}
-	if terms[0] == terms[1] || terms[1] != terms[2] {
-		t.Errorf("numbers of terms %v", terms)
+	if terms[0] == terms[1] || terms[1] != terms[2] || len(seeds) != 2 {
+		t.Errorf("numbers of terms %v, %d keys", terms, len(seeds))
 	}
 	q := pair(t)
 	for _, data := range []string{`{"left":"alpha"}`, `{"left":"alpha","right":"alpha"}`, `{"left":"alpha","right":""}`} {
-		if x := f.of(q, []byte(data)); !x.Empty() {
+		if x := q.Kind.Features(q, []byte(data), e); !x.Empty() {
 			t.Errorf("%s: %+v", data, x)
 		}
 	}

@@ -1,4 +1,4 @@
-package learner
+package head
 
 import (
 	"reflect"
@@ -8,7 +8,7 @@ import (
 // What a kind has, it says: nothing follows from what it is made of.
 func TestKindsSayAllOfThemselves(t *testing.T) {
 	for _, c := range []struct {
-		kind                kind
+		kind                Kind
 		tunable, names, own bool
 	}{
 		{kind: choices{}, tunable: true, names: true},
@@ -22,10 +22,10 @@ func TestKindsSayAllOfThemselves(t *testing.T) {
 		if typ.NumField() > 0 {
 			t.Errorf("%v embeds %v: to take that out would change what is learned", typ, typ.Field(0).Type)
 		}
-		_, names := c.kind.(labelPrior)
-		_, own := c.kind.(featureSpace)
-		if names != c.names || own != c.own || c.kind.space().tunable != c.tunable {
-			t.Errorf("%v: has a prior of label names: %v, reads in its own way: %v, tunable: %v", typ, names, own, c.kind.space().tunable)
+		_, names := c.kind.(LabelPrior)
+		_, own := c.kind.(FeatureSpace)
+		if names != c.names || own != c.own || c.kind.Space().Tunable != c.tunable {
+			t.Errorf("%v: has a prior of label names: %v, reads in its own way: %v, tunable: %v", typ, names, own, c.kind.Space().Tunable)
 		}
 	}
 }

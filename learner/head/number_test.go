@@ -1,4 +1,4 @@
-package learner
+package head
 
 import (
 	"fmt"
@@ -12,6 +12,8 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/learner/model"
+	"github.com/hone-ml/hone/learner/score"
+	"github.com/hone-ml/hone/vector"
 )
 
 // graded are texts of five words of which each is worth something, and their
@@ -31,10 +33,26 @@ func graded(n int, seed uint64) (texts []string, worth []float64) {
 	return texts, worth
 }
 
-// learned is a head that has learned what write makes of each text's worth.
-func learned(t testing.TB, q *question, n int, write func(worth float64) labelstudio.Region) trainer {
+// teach has a model learn what annotators said of a task, and counts in p, if not nil, how
+// well it predicts that before.
+func teach(t interface{ Fatal(...any) }, q *Spec, m Incremental, state event.TaskState, x vector.Vector, p *score.Prequential) {
+	said := q.Kind.Aggregate(q, state)
+	if said.Unreadable > 0 || len(said.Annotations) == 0 {
+		t.Fatal(said)
+	}
+	e := model.Example{ID: int64(state.Task.ID), X: x, Target: said.Target, Weight: 1}
+	if p != nil && m.Len() > 0 {
+		q.Kind.Score(q, m, e, p)
+	}
+	if err := m.Put(e); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// learned is a model that has learned what write makes of each text's worth.
+func learned(t testing.TB, q *Spec, n int, write func(worth float64) labelstudio.Region) Incremental {
 	t.Helper()
-	h := newHead(q, tally{})
+	m := q.Kind.NewModel(q, q.Kind.Space().Defaults)
 	e := ngram.New()
 	texts, worth := graded(n, 1)
 	for i, text := range texts {
@@ -45,30 +63,28 @@ func learned(t testing.TB, q *question, n int, write func(worth float64) labelst
 		raw = raw[len(`{"results":[{"result":`):]
 		raw = raw[:len(raw)-len(`,"score":0}]}`)]
 		state := event.TaskState{Task: event.Task{ID: event.TaskID(i + 1)}, Annotations: []event.Annotation{{ID: event.AnnotationID(i + 1), Result: raw}}}
-		if ch, err := h.learn(state, e.Encode(text), nil, false); err != nil || !ch.learned {
-			t.Fatalf("%s: %+v, %v", raw, ch, err)
-		}
+		teach(t, q, m, state, e.Encode(text), nil)
 	}
-	if !h.model.Settle(t.Context(), 1e-3).Done {
+	if !m.Settle(t.Context(), 1e-3).Done {
 		t.Fatal("it does not settle")
 	}
-	return h.model
+	return m
 }
 
 func TestRatingFollowsTheText(t *testing.T) {
 	q := parsed(t, `<Rating name="c" toName="t"/>`)
 	level := func(worth float64) int { return 1 + int(min(4, worth/2)) }
 	m := learned(t, q, 300, func(worth float64) labelstudio.Region {
-		return q.control.EncodeChoices("r", []string{fmt.Sprint(level(worth))}, 1)
+		return q.Control.EncodeChoices("r", []string{fmt.Sprint(level(worth))}, 1)
 	})
-	mind, e := q.kind.snapshot(q, m), ngram.New()
+	mind, e := q.Kind.Snapshot(q, m), ngram.New()
 	texts, worth := graded(200, 2)
 	var off, blind, sure float64
 	right := 0
 	for i, text := range texts {
-		var s scratch
-		regions, confidence := mind.answer("i", input{x: e.Encode(text)}, &s)
-		said := q.control.Choices(regions)
+		var s Scratch
+		regions, confidence := mind.Answer("i", Sample{X: e.Encode(text)}, &s)
+		said := q.Control.Choices(regions)
 		if !said.OK || len(said.Unknown) > 0 {
 			t.Fatalf("the answer is %+v", said)
 		}
@@ -79,7 +95,7 @@ func TestRatingFollowsTheText(t *testing.T) {
 		if far == 0 {
 			right++
 		}
-		d := mind.distribution(input{x: e.Encode(text)}, make([]float64, mind.width()), &s)
+		d := mind.Distribution(Sample{X: e.Encode(text)}, make([]float64, mind.Width()), &s)
 		var sum float64
 		for _, p := range d.P {
 			sum += p
@@ -94,7 +110,7 @@ func TestRatingFollowsTheText(t *testing.T) {
 	if off > 0.7*blind || math.Abs(sure-float64(right)/200) > 0.15 {
 		t.Errorf("mean error %.3f (always 3: %.3f), %d of 200 right where it was sure of %.3f", off, blind, right, sure)
 	}
-	if _, accuracy := q.kind.evaluate(q, m, examples(200, func(w float64) []model.Share { return above(level(w)) })); math.Abs(accuracy-float64(right)/200) > 0.01 {
+	if _, accuracy := q.Kind.Evaluate(q, m, examples(200, func(w float64) []model.Share { return above(level(w)) })); math.Abs(accuracy-float64(right)/200) > 0.01 {
 		t.Errorf("judged accuracy %g, counted %d of 200", accuracy, right)
 	}
 }
@@ -145,38 +161,38 @@ func TestLevelsAreADistributionInOrder(t *testing.T) {
 
 func TestAnnotatorsWhoDisagreeOnARating(t *testing.T) {
 	q := parsed(t, `<Rating name="c" toName="t"/>`)
-	said := q.kind.lesson(q, event.TaskState{Annotations: []event.Annotation{
+	said := q.Kind.Aggregate(q, event.TaskState{Annotations: []event.Annotation{
 		{ID: 1, Result: []byte(`[{"from_name":"c","value":{"rating":1}}]`)},
 		{ID: 2, Result: []byte(`[{"from_name":"c","value":{"rating":3}}]`)},
 		{ID: 3, Result: []byte(`[{"from_name":"c","value":{"rating":9}}]`)}, // of another scale
 	}})
-	if got := fmt.Sprint(said.target); got != "[{0 0.5} {1 0.5}]" || len(said.annotations) != 2 {
-		t.Errorf("target %s of %v", got, said.annotations)
+	if got := fmt.Sprint(said.Target); got != "[{0 0.5} {1 0.5}]" || len(said.Annotations) != 2 {
+		t.Errorf("target %s of %v", got, said.Annotations)
 	}
 }
 
 func TestNumberFollowsTheTextAndTheConfig(t *testing.T) {
 	for attrs, unit := range map[string]float64{``: 0, ` min="0" max="10"`: 0, ` min="0.5" max="9.25" step="0.5"`: 0.5} {
 		q := parsed(t, `<Number name="c" toName="t"`+attrs+`/>`)
-		m := learned(t, q, 300, func(worth float64) labelstudio.Region { return q.control.EncodeNumber("r", worth, 1) })
-		mind, e := q.kind.snapshot(q, m), ngram.New()
+		m := learned(t, q, 300, func(worth float64) labelstudio.Region { return q.Control.EncodeNumber("r", worth, 1) })
+		mind, e := q.Kind.Snapshot(q, m), ngram.New()
 		texts, worth := graded(200, 2)
 		var off, blind, sure float64
 		right := 0
-		var s scratch
+		var s Scratch
 		for i, text := range texts {
-			regions, confidence := mind.answer("i", input{x: e.Encode(text)}, &s)
-			v, ok := q.control.Number(regions)
+			regions, confidence := mind.Answer("i", Sample{X: e.Encode(text)}, &s)
+			v, ok := q.Control.Number(regions)
 			if !ok || unit > 0 && math.Abs(math.Remainder(v-0.5, unit)) > 1e-9 {
 				t.Fatalf("%s: the answer is %g, %v", attrs, v, ok)
 			}
 			off += math.Abs(v-worth[i]) / 200
 			blind += math.Abs(5-worth[i]) / 200
 			sure += confidence / 200
-			if math.Abs(v-q.control.Numbers.Nearest(worth[i])) <= newEstimator(q, m).tolerance {
+			if math.Abs(v-q.Control.Numbers.Nearest(worth[i])) <= newEstimator(q, m).tolerance {
 				right++
 			}
-			d := mind.distribution(input{x: e.Encode(text)}, make([]float64, 1), &s)
+			d := mind.Distribution(Sample{X: e.Encode(text)}, make([]float64, 1), &s)
 			if d.P[0] != (1+confidence)/2 || d.Exclusive || len(d.Labels) != 1 {
 				t.Fatalf("distribution %+v", d)
 			}
@@ -189,15 +205,15 @@ func TestNumberFollowsTheTextAndTheConfig(t *testing.T) {
 
 func TestOneNumberIsNotCertain(t *testing.T) {
 	q := parsed(t, `<Number name="c" toName="t"/>`)
-	m := q.kind.newModel(q, q.kind.space().defaults)
+	m := q.Kind.NewModel(q, q.Kind.Space().Defaults)
 	e := ngram.New()
 	for i := range 3 {
 		if err := m.Put(model.Example{ID: int64(i), Weight: 1, X: e.Encode("a text"), Target: []model.Share{{P: 7}}}); err != nil {
 			t.Fatal(err)
 		}
 		m.Settle(t.Context(), 1e-3)
-		regions, sure := q.kind.snapshot(q, m).answer("i", input{x: e.Encode("another text")}, new(scratch))
-		if v, ok := q.control.Number(regions); v != 7 || !ok || sure > float64(i+1)/float64(i+2) {
+		regions, sure := q.Kind.Snapshot(q, m).Answer("i", Sample{X: e.Encode("another text")}, new(Scratch))
+		if v, ok := q.Control.Number(regions); v != 7 || !ok || sure > float64(i+1)/float64(i+2) {
 			t.Errorf("after %d answers of 7: %g, sure %g", i+1, v, sure)
 		}
 	}

@@ -1,4 +1,4 @@
-package learner
+package head
 
 import (
 	"math"
@@ -12,13 +12,13 @@ import (
 	"github.com/hone-ml/hone/learner/model"
 )
 
-func parsed(t testing.TB, control string) *question {
+func parsed(t testing.TB, control string) *Spec {
 	t.Helper()
 	cfg, err := labelstudio.ParseLabelConfig(`<View><Text name="t" value="$text"/>` + control + `</View>`)
 	if err != nil || len(cfg.Learnable()) != 1 {
 		t.Fatal(err, cfg)
 	}
-	return newQuestion(cfg, cfg.Learnable()[0])
+	return NewSpec(cfg, cfg.Learnable()[0])
 }
 
 const tree = `<Taxonomy name="c" toName="t"><Choice value="Animal"><Choice value="Cat"/><Choice value="Dog"/></Choice><Choice value="Plant"/></Taxonomy>`
@@ -29,10 +29,10 @@ func TestTaxonomyIsAFunctionOfItsExamples(t *testing.T) {
 	q := parsed(t, tree)
 	words := []string{"whiskers", "barks", "leaf", "paw tail", "green leaf", "whiskers barks"}
 	h := ngram.New()
-	settings := q.kind.space().defaults
+	settings := q.Kind.Space().Defaults
 	settings.Ridge = 0.1
 	rapid.Check(t, func(t *rapid.T) {
-		m := q.kind.newModel(q, settings)
+		m := q.Kind.NewModel(q, settings)
 		left := map[int64]model.Example{}
 		for range rapid.IntRange(0, 30).Draw(t, "steps") {
 			id := rapid.Int64Range(1, 8).Draw(t, "id")
@@ -42,7 +42,7 @@ func TestTaxonomyIsAFunctionOfItsExamples(t *testing.T) {
 				continue
 			}
 			e := model.Example{ID: id, Weight: 1, X: h.Encode(rapid.SampledFrom(words).Draw(t, "text"))}
-			for y := range q.labels {
+			for y := range q.Labels {
 				if rapid.IntRange(0, 3).Draw(t, "chosen") == 0 {
 					e.Target = append(e.Target, model.Share{Class: int32(y), P: 1})
 				}
@@ -55,7 +55,7 @@ func TestTaxonomyIsAFunctionOfItsExamples(t *testing.T) {
 			}
 			left[id] = e
 		}
-		fresh := q.kind.newModel(q, settings)
+		fresh := q.Kind.NewModel(q, settings)
 		several := false
 		for _, e := range left {
 			several = several || len(e.Target) > 1
@@ -68,11 +68,11 @@ func TestTaxonomyIsAFunctionOfItsExamples(t *testing.T) {
 		if m.Len() != len(left) || m.(*paths).split != several {
 			t.Fatalf("%d examples, want %d; several %v, want %v", m.Len(), len(left), m.(*paths).split, several)
 		}
-		got, want := q.kind.snapshot(q, m), q.kind.snapshot(q, fresh)
-		var s scratch
+		got, want := q.Kind.Snapshot(q, m), q.Kind.Snapshot(q, fresh)
+		var s Scratch
 		for _, w := range words {
-			a := got.distribution(input{x: h.Encode(w)}, make([]float64, 4), &s)
-			b := want.distribution(input{x: h.Encode(w)}, make([]float64, 4), &s)
+			a := got.Distribution(Sample{X: h.Encode(w)}, make([]float64, 4), &s)
+			b := want.Distribution(Sample{X: h.Encode(w)}, make([]float64, 4), &s)
 			if a.Exclusive != !several || a.Exclusive != b.Exclusive {
 				t.Fatalf("exclusive %v and %v with several %v", a.Exclusive, b.Exclusive, several)
 			}
@@ -92,7 +92,7 @@ func TestTaxonomyAnswersArePathsOfTheConfig(t *testing.T) {
 	}{{``, 4}, {` maxUsages="1"`, 1}, {` maxUsages="2"`, 2}} {
 		q := parsed(t, `<Taxonomy name="c" toName="t"`+tc.attrs+tree[len(`<Taxonomy name="c" toName="t"`):])
 		h := ngram.New()
-		m := q.kind.newModel(q, q.kind.space().defaults)
+		m := q.Kind.NewModel(q, q.Kind.Space().Defaults)
 		for id := range int64(20) {
 			e := model.Example{ID: id, Weight: 1, X: h.Encode("whiskers")}
 			for y := range min(tc.most, 3) {
@@ -103,10 +103,10 @@ func TestTaxonomyAnswersArePathsOfTheConfig(t *testing.T) {
 			}
 		}
 		m.Settle(t.Context(), 1e-3)
-		var s scratch
+		var s Scratch
 		for text, fewest := range map[string]int{"whiskers": min(tc.most, 3), "an unheard text": 1} {
-			regions, sure := q.kind.snapshot(q, m).answer("i", input{x: h.Encode(text)}, &s)
-			said := q.control.Choices(regions)
+			regions, sure := q.Kind.Snapshot(q, m).Answer("i", Sample{X: h.Encode(text)}, &s)
+			said := q.Control.Choices(regions)
 			if len(said.Labels) < fewest || len(said.Labels) > tc.most || len(said.Unknown) > 0 || !(sure > 0 && sure <= 1) {
 				t.Errorf("%s %q: %+v, %g", tc.attrs, text, said, sure)
 			}
@@ -116,11 +116,11 @@ func TestTaxonomyAnswersArePathsOfTheConfig(t *testing.T) {
 
 func TestUnopenedTaxonomyTeachesNothing(t *testing.T) {
 	q := parsed(t, tree)
-	said := q.kind.lesson(q, event.TaskState{Annotations: []event.Annotation{
+	said := q.Kind.Aggregate(q, event.TaskState{Annotations: []event.Annotation{
 		{ID: 1, Result: []byte(`[]`)},
 		{ID: 2, Result: []byte(`[{"from_name":"c","value":{"taxonomy":[["Animal","Cat"],["Plant"]]}}]`)},
 	}})
-	if len(said.annotations) != 1 || said.annotations[0] != 2 || len(said.target) != 2 {
-		t.Errorf("lesson = %+v", said)
+	if len(said.Annotations) != 1 || said.Annotations[0] != 2 || len(said.Target) != 2 {
+		t.Errorf("aggregate = %+v", said)
 	}
 }

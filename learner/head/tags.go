@@ -1,4 +1,4 @@
-package learner
+package head
 
 import (
 	"math"
@@ -45,7 +45,7 @@ type belief struct {
 }
 
 // believe fills the scratch with the probabilities of the tokens' tags and labels.
-func (t *tagView) believe(tokens []vector.Vector, starts []int, s *scratch) {
+func (t *tagView) believe(tokens []vector.Vector, starts []int, s *Scratch) {
 	b := &s.belief
 	b.n = len(tokens)
 	b.p = grown(b.p, tags*b.n)
@@ -102,7 +102,7 @@ func (f found) same(g found) bool { return f.from == g.from && f.to == g.to && f
 
 // find is the likeliest way to mark the text (Viterbi), shyness taken off: spans in order
 // that do not overlap.
-func (t *tagView) find(s *scratch) []found {
+func (t *tagView) find(s *Scratch) []found {
 	b := &s.belief
 	if b.n == 0 || !t.knows {
 		return nil
@@ -182,7 +182,7 @@ func (t *tagView) named(b *belief, from, to int) found {
 // a span: the mean over tokens of the likeliest tag's lead over the second, each
 // counting with the probability that the token is in a span. Long texts are not
 // surer than short ones because most of their tokens are plainly outside.
-func (t *tagView) sureness(s *scratch) float64 {
+func (t *tagView) sureness(s *Scratch) float64 {
 	b := &s.belief
 	const floor = 0.002 // of a token's weight, so that a text with no hint of a span is sure
 	var sum, weights float64
@@ -247,7 +247,7 @@ func (t *tagView) truth(e model.Example) []found {
 
 // loss of what is believed of an example: the mean log-loss of a token, and the
 // squared error of the tags summed over tokens.
-func (t *tagView) loss(e model.Example, s *scratch) (logs, squares float64) {
+func (t *tagView) loss(e model.Example, s *Scratch) (logs, squares float64) {
 	b := &s.belief
 	k := 2 * t.classes
 	at := 0

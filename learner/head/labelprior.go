@@ -1,4 +1,4 @@
-package learner
+package head
 
 import (
 	"math"
@@ -10,22 +10,22 @@ import (
 	"github.com/hone-ml/hone/learner/model"
 )
 
-// under is the question with what the encoder makes of its label names.
-func (q *question) under(e encode.Encoder) *question {
+// WithEncoder is the spec with what the encoder makes of its label names.
+func (q *Spec) WithEncoder(e encode.Encoder) *Spec {
 	out := *q
-	out.dense = len(e.Encode("label").Dense)
-	out.prior = nil
-	if n, ok := q.kind.(labelPrior); ok {
-		out.prior = n.prior(q, e)
+	out.Dense = len(e.Encode("label").Dense)
+	out.Prior = nil
+	if n, ok := q.Kind.(LabelPrior); ok {
+		out.Prior = n.Prior(q, e)
 	}
 	return &out
 }
 
-// like is the question with what the encoder made of the names of old, which has
+// WithPriorOf is the spec with what the encoder made of the names of old, which has
 // the same labels.
-func (q *question) like(old *question) *question {
+func (q *Spec) WithPriorOf(old *Spec) *Spec {
 	out := *q
-	out.dense, out.prior = old.dense, old.prior
+	out.Dense, out.Prior = old.Dense, old.Prior
 	return &out
 }
 
@@ -37,15 +37,15 @@ const apart = 0.3
 // label's weights (as in Xian, Schiele & Akata 2017, "Zero-shot learning - the
 // good, the bad and the ugly": class embeddings as the classifier), less what the
 // names of all labels have in common.
-func (choices) prior(q *question, e encode.Encoder) model.Prior {
-	k := len(q.labels)
+func (choices) Prior(q *Spec, e encode.Encoder) model.Prior {
+	k := len(q.Labels)
 	if k < 2 {
 		return nil
 	}
 	sums := make([][][]float64, k) // by label, part and dimension
 	parts := 0
-	for y, l := range q.control.Labels {
-		for _, t := range nameTexts(l) {
+	for y, l := range q.Control.Labels {
+		for _, t := range LabelTexts(l) {
 			for part, x := range e.Encode(t).Dense {
 				parts = max(parts, part+1)
 				for len(sums[y]) <= part {
@@ -83,7 +83,7 @@ func (choices) prior(q *question, e encode.Encoder) model.Prior {
 				g.Weights[j*k+y] = float32(w)
 			}
 		}
-		if q.link() == model.Independent {
+		if q.Link() == model.Independent {
 			g.Bias = make([]float32, k)
 			for y := range g.Bias {
 				g.Bias[y] = -apart
@@ -97,9 +97,9 @@ func (choices) prior(q *question, e encode.Encoder) model.Prior {
 	return prior
 }
 
-// nameTexts are the words that say what a label means: what annotators read, its
+// LabelTexts are the words that say what a label means: what annotators read, its
 // tooltip, and what results carry, unless that is the same.
-func nameTexts(l labelstudio.Label) []string {
+func LabelTexts(l labelstudio.Label) []string {
 	value := l.Value
 	if len(l.Path) > 1 {
 		value = strings.Join(l.Path, " ")

@@ -1,4 +1,4 @@
-package learner
+package head
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 // are the id of the text.
 const tokenBits = 15 // token.MaxTokens fit
 
-// tagger is the trainer of spans: two models whose examples are the tokens of the
+// tagger is the model of spans: two models whose examples are the tokens of the
 // texts it holds. Each is a convex problem over exactly those, so what holds of one
 // model holds of the two.
 type tagger struct {

@@ -1,4 +1,4 @@
-package learner
+package head
 
 import (
 	"encoding/json"
@@ -18,23 +18,24 @@ import (
 type choices struct{}
 
 var (
-	_ kind       = choices{}
-	_ labelPrior = choices{}
+	_ Kind        = choices{}
+	_ LabelPrior  = choices{}
+	_ Incremental = (*model.Model)(nil)
 )
 
-func (choices) features(q *question, data []byte, e encode.Encoder) vector.Vector {
+func (choices) Features(q *Spec, data []byte, e encode.Encoder) vector.Vector {
 	return textFeatures(q, data, e)
 }
 
-func (choices) lesson(q *question, t event.TaskState) lesson {
-	return q.mean(t, func(result json.RawMessage) ([]model.Share, bool, error) {
-		labels, ok, err := q.control.DecodeChoices(result)
+func (choices) Aggregate(q *Spec, t event.TaskState) Aggregate {
+	return q.aggregate(t, func(result json.RawMessage) ([]model.Share, bool, error) {
+		labels, ok, err := q.Control.DecodeChoices(result)
 		return q.shares(labels), ok, err
 	})
 }
 
 // shares of 1 for each label.
-func (q *question) shares(labels []string) []model.Share {
+func (q *Spec) shares(labels []string) []model.Share {
 	out := make([]model.Share, 0, len(labels))
 	for _, l := range labels {
 		if c, known := q.class[l]; known {
@@ -44,30 +45,31 @@ func (q *question) shares(labels []string) []model.Share {
 	return out
 }
 
-func (choices) newModel(q *question, s model.Settings) trainer {
-	return model.NewFrom(q.prior, len(q.labels), q.link(), s)
+func (choices) NewModel(q *Spec, s model.Settings) Incremental {
+	return model.NewFrom(q.Prior, len(q.Labels), q.Link(), s)
 }
 
-func (q *question) link() model.Link {
-	if q.control.Multiple {
+// Link is how the probabilities of labels hang together.
+func (q *Spec) Link() model.Link {
+	if q.Control.Multiple {
 		return model.Independent
 	}
 	return model.Exclusive
 }
 
-func (choices) space() space {
-	return space{defaults: model.Defaults(), ridges: ridges, tunable: true}
+func (choices) Space() Space {
+	return Space{Defaults: model.Defaults(), Ridges: ridges, Tunable: true}
 }
 
-func (choices) score(q *question, m trainer, e model.Example, p *score.Prequential) {
-	probabilities := make([]float64, len(q.labels))
+func (choices) Score(q *Spec, m Incremental, e model.Example, p *score.Prequential) {
+	probabilities := make([]float64, len(q.Labels))
 	c := m.(*model.Model)
 	c.Predict(e.X, probabilities, new(model.Scratch))
 	p.Add(q.outcome(e.Target, probabilities, c.None()))
 }
 
 // outcome is of probabilities and of how often no label holds.
-func (q *question) outcome(target []model.Share, p []float64, none float64) score.Outcome {
+func (q *Spec) outcome(target []model.Share, p []float64, none float64) score.Outcome {
 	truth, loss := q.majorityAndLoss(target, p)
 	said := q.choose(p, none)
 	return score.Outcome{Truth: truth, Said: said, Correct: slices.Equal(truth, said), LogLoss: &loss, Answers: q.answers(truth, p)}
@@ -75,22 +77,22 @@ func (q *question) outcome(target []model.Share, p []float64, none float64) scor
 
 // answers are what the probabilities say is so, and whether it is: of the likeliest
 // label, or with multiple choice of each.
-func (q *question) answers(truth []string, p []float64) []score.Answer {
-	if !q.control.Multiple {
+func (q *Spec) answers(truth []string, p []float64) []score.Answer {
+	if !q.Control.Multiple {
 		best := top(p)
-		return []score.Answer{{Confidence: p[best], Correct: slices.Contains(truth, q.labels[best])}}
+		return []score.Answer{{Confidence: p[best], Correct: slices.Contains(truth, q.Labels[best])}}
 	}
 	out := make([]score.Answer, len(p))
 	for y, v := range p {
-		out[y] = score.Answer{Confidence: max(v, 1-v), Correct: slices.Contains(truth, q.labels[y]) == (v >= 0.5)}
+		out[y] = score.Answer{Confidence: max(v, 1-v), Correct: slices.Contains(truth, q.Labels[y]) == (v >= 0.5)}
 	}
 	return out
 }
 
 // evaluate takes the log-loss. The squared error trusts label names too little where
 // there are many classes.
-func (choices) evaluate(q *question, m trainer, examples []model.Example) (loss, accuracy float64) {
-	p := make([]float64, len(q.labels))
+func (choices) Evaluate(q *Spec, m Incremental, examples []model.Example) (loss, accuracy float64) {
+	p := make([]float64, len(q.Labels))
 	var s model.Scratch
 	c := m.(*model.Model)
 	right := 0
@@ -114,12 +116,12 @@ const offered = 0.4
 // with multiple choice all that are likely enough, but as few and as many as the
 // control takes. If none is, it is the likeliest nevertheless when that is likelier
 // than that a text has no label, which is none.
-func (q *question) choose(p []float64, none float64) []string {
-	if !q.control.Multiple {
-		return []string{q.labels[top(p)]}
+func (q *Spec) choose(p []float64, none float64) []string {
+	if !q.Control.Multiple {
+		return []string{q.Labels[top(p)]}
 	}
 	least := offered
-	if most := q.control.MaxUsages; most > 0 && most < len(p) {
+	if most := q.Control.MaxUsages; most > 0 && most < len(p) {
 		sorted := slices.Clone(p)
 		slices.Sort(sorted)
 		least = max(least, math.Nextafter(sorted[len(p)-most-1], 1))
@@ -127,21 +129,21 @@ func (q *question) choose(p []float64, none float64) []string {
 	var said []string
 	for y, v := range p {
 		if v >= least {
-			said = append(said, q.labels[y])
+			said = append(said, q.Labels[y])
 		}
 	}
 	if len(said) > 0 {
 		return said
 	}
-	if best := top(p); q.control.Required || p[best] > none {
-		said = append(said, q.labels[best])
+	if best := top(p); q.Control.Required || p[best] > none {
+		said = append(said, q.Labels[best])
 	}
 	return said
 }
 
 // majorityAndLoss is the truth as labels, by majority, and the log-loss of p.
-func (q *question) majorityAndLoss(target []model.Share, p []float64) (truth []string, loss float64) {
-	if !q.control.Multiple {
+func (q *Spec) majorityAndLoss(target []model.Share, p []float64) (truth []string, loss float64) {
+	if !q.Control.Multiple {
 		best := target[0]
 		for _, s := range target {
 			if s.P > best.P {
@@ -149,7 +151,7 @@ func (q *question) majorityAndLoss(target []model.Share, p []float64) (truth []s
 			}
 			loss -= float64(s.P) * math.Log(max(p[s.Class], 1e-12))
 		}
-		return []string{q.labels[best.Class]}, loss
+		return []string{q.Labels[best.Class]}, loss
 	}
 	shares := make([]float64, len(p))
 	for _, s := range target {
@@ -158,7 +160,7 @@ func (q *question) majorityAndLoss(target []model.Share, p []float64) (truth []s
 	for y, s := range shares {
 		loss -= s*math.Log(max(p[y], 1e-12)) + (1-s)*math.Log(max(1-p[y], 1e-12))
 		if s >= 0.5 {
-			truth = append(truth, q.labels[y])
+			truth = append(truth, q.Labels[y])
 		}
 	}
 	return truth, loss
@@ -166,13 +168,13 @@ func (q *question) majorityAndLoss(target []model.Share, p []float64) (truth []s
 
 // confidence is the probability of what choose said; for multiple choice the mean
 // over the labels, said or not.
-func (q *question) confidence(p []float64, said []string) float64 {
-	if !q.control.Multiple {
+func (q *Spec) confidence(p []float64, said []string) float64 {
+	if !q.Control.Multiple {
 		return p[top(p)]
 	}
 	var sum float64
 	for y, v := range p {
-		if slices.Contains(said, q.labels[y]) {
+		if slices.Contains(said, q.Labels[y]) {
 			sum += v
 		} else {
 			sum += 1 - v
@@ -191,30 +193,30 @@ func top(p []float64) int {
 	return best
 }
 
-func (choices) snapshot(q *question, m trainer) mind {
+func (choices) Snapshot(q *Spec, m Incremental) Predictor {
 	return chooser{q, m.(*model.Model).View()}
 }
 
-// chooser is the mind of choices.
+// chooser is the Predictor of choices.
 type chooser struct {
-	*question
+	*Spec
 	*model.View
 }
 
-func (c chooser) width() int { return len(c.labels) }
+func (c chooser) Width() int { return len(c.Labels) }
 
-func (c chooser) answer(id string, in input, s *scratch) ([]labelstudio.Region, float64) {
-	p := s.floats(len(c.labels))
-	c.Predict(in.x, p, &s.Scratch)
+func (c chooser) Answer(id string, in Sample, s *Scratch) ([]labelstudio.Region, float64) {
+	p := s.floats(len(c.Labels))
+	c.Predict(in.X, p, &s.Scratch)
 	said := c.choose(p, c.None())
 	confidence := c.confidence(p, said)
 	if len(said) == 0 {
 		return nil, confidence
 	}
-	return []labelstudio.Region{c.control.EncodeChoices(id, said, confidence)}, confidence
+	return []labelstudio.Region{c.Control.EncodeChoices(id, said, confidence)}, confidence
 }
 
-func (c chooser) distribution(in input, p []float64, s *scratch) event.Distribution {
-	c.Predict(in.x, p, &s.Scratch)
-	return event.Distribution{Control: c.control.Name, Labels: c.labels, P: p, Exclusive: !c.control.Multiple}
+func (c chooser) Distribution(in Sample, p []float64, s *Scratch) event.Distribution {
+	c.Predict(in.X, p, &s.Scratch)
+	return event.Distribution{Control: c.Control.Name, Labels: c.Labels, P: p, Exclusive: !c.Control.Multiple}
 }

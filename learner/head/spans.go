@@ -1,4 +1,4 @@
-package learner
+package head
 
 import (
 	"cmp"
@@ -22,9 +22,10 @@ import (
 type spans struct{}
 
 var (
-	_ kind         = spans{}
-	_ featureSpace = spans{}
-	_ interactive  = spotter{}
+	_ Kind         = spans{}
+	_ FeatureSpace = spans{}
+	_ Interactive  = spotter{}
+	_ Incremental  = (*tagger)(nil)
 )
 
 // document is what can be marked in a task, cut into tokens.
@@ -35,7 +36,7 @@ type document struct {
 }
 
 // document of a task's data. Objects without a text are left out.
-func (q *question) document(data []byte) document {
+func (q *Spec) document(data []byte) document {
 	var d document
 	for _, o := range q.objects {
 		p, err := o.Passage(data)
@@ -59,9 +60,9 @@ func (q *question) document(data []byte) document {
 }
 
 // reads tells its features from those of whole texts.
-func (spans) reads() string { return "tokens of" }
+func (spans) Reads() string { return "tokens of" }
 
-func (spans) features(q *question, data []byte, e encode.Encoder) vector.Vector {
+func (spans) Features(q *Spec, data []byte, e encode.Encoder) vector.Vector {
 	var v vector.Vector
 	d := q.document(data)
 	for i, p := range d.passages {
@@ -73,10 +74,10 @@ func (spans) features(q *question, data []byte, e encode.Encoder) vector.Vector 
 // A target's class is token * 2 labels + 2 label, and one more inside of a span
 // than at its beginning. Tokens outside are not mentioned.
 
-func (spans) lesson(q *question, t event.TaskState) lesson {
+func (spans) Aggregate(q *Spec, t event.TaskState) Aggregate {
 	var d document
 	read := false
-	return q.mean(t, func(result json.RawMessage) ([]model.Share, bool, error) {
+	return q.aggregate(t, func(result json.RawMessage) ([]model.Share, bool, error) {
 		if !read {
 			d, read = q.document(t.Task.Data), true
 		}
@@ -88,7 +89,7 @@ func (spans) lesson(q *question, t event.TaskState) lesson {
 		ok := false
 		base := 0
 		for i, p := range d.passages {
-			a := q.control.Spans(regions, p)
+			a := q.Control.Spans(regions, p)
 			ok = ok || a.OK
 			shares = append(shares, q.tag(a.Spans, d.tokens[i], base)...)
 			base += len(d.tokens[i])
@@ -99,7 +100,7 @@ func (spans) lesson(q *question, t event.TaskState) lesson {
 
 // tag is the target of tokens, of which base came before. Of spans that have a
 // token in common the one that starts first holds, and of those the longest.
-func (q *question) tag(marked []labelstudio.Span, tokens []token.Token, base int) []model.Share {
+func (q *Spec) tag(marked []labelstudio.Span, tokens []token.Token, base int) []model.Share {
 	marked = slices.Clone(marked)
 	slices.SortStableFunc(marked, func(a, b labelstudio.Span) int {
 		return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(b.End, a.End))
@@ -115,7 +116,7 @@ func (q *question) tag(marked []labelstudio.Span, tokens []token.Token, base int
 		p := 1 / float32(len(s.Labels))
 		for i := from; i < to; i++ {
 			for _, l := range s.Labels {
-				c := int32(2*len(q.labels)*(base+i)) + 2*q.class[l]
+				c := int32(2*len(q.Labels)*(base+i)) + 2*q.class[l]
 				if i > from {
 					c++
 				}
@@ -160,30 +161,30 @@ func covered(tokens []token.Token, start, end int) (from, to int) {
 	return first, first
 }
 
-func (spans) newModel(q *question, s model.Settings) trainer { return newTagger(len(q.labels), s) }
+func (spans) NewModel(q *Spec, s model.Settings) Incremental { return newTagger(len(q.Labels), s) }
 
-func (spans) snapshot(q *question, m trainer) mind { return spotter{q, m.(*tagger).view()} }
+func (spans) Snapshot(q *Spec, m Incremental) Predictor { return spotter{q, m.(*tagger).view()} }
 
 // space has defaults that were the best on parts of two training sets, tweets and Danish news, from
 // 100 to 500 texts, and are flat around there.
-func (spans) space() space {
-	return space{
-		defaults: model.Settings{Ridge: 0.1, Bias: 0.1, Parts: token.PartWeights()},
-		ridges:   []float64{1, 0.3, 0.1, 0.03},
+func (spans) Space() Space {
+	return Space{
+		Defaults: model.Settings{Ridge: 0.1, Bias: 0.1, Parts: token.PartWeights()},
+		Ridges:   []float64{1, 0.3, 0.1, 0.03},
 	}
 }
 
 // test counts the spans by label; the log-loss is a token's mean.
-func (spans) score(q *question, m trainer, e model.Example, p *score.Prequential) {
+func (spans) Score(q *Spec, m Incremental, e model.Example, p *score.Prequential) {
 	t := m.(*tagger).view()
-	var s scratch
+	var s Scratch
 	t.believe(e.X.Tokens, nil, &s)
 	truth, said := t.truth(e), t.find(&s)
 	counts := map[string][3]float64{}
 	count := func(label int, what int) {
-		c := counts[q.labels[label]]
+		c := counts[q.Labels[label]]
 		c[what]++
-		counts[q.labels[label]] = c
+		counts[q.Labels[label]] = c
 	}
 	right := true
 	var answers []score.Answer
@@ -209,9 +210,9 @@ func (spans) score(q *question, m trainer, e model.Example, p *score.Prequential
 
 // evaluate takes the squared error of the tags' probabilities, summed over tokens, and
 // the share of texts of which every span is right.
-func (spans) evaluate(_ *question, m trainer, examples []model.Example) (brier, accuracy float64) {
+func (spans) Evaluate(_ *Spec, m Incremental, examples []model.Example) (brier, accuracy float64) {
 	t := m.(*tagger).view()
-	var s scratch
+	var s Scratch
 	right := 0
 	for _, e := range examples {
 		t.believe(e.X.Tokens, nil, &s)
@@ -224,20 +225,20 @@ func (spans) evaluate(_ *question, m trainer, examples []model.Example) (brier, 
 	return brier, score.Ratio(float64(right), float64(len(examples)))
 }
 
-// spotter is the mind of spans.
+// spotter is the Predictor of spans.
 type spotter struct {
-	*question
+	*Spec
 	*tagView
 }
 
-func (p spotter) width() int { return 2 }
+func (p spotter) Width() int { return 2 }
 
-func (p spotter) answer(id string, in input, s *scratch) ([]labelstudio.Region, float64) {
-	d := p.document(in.data)
-	if d.count != len(in.x.Tokens) {
+func (p spotter) Answer(id string, in Sample, s *Scratch) ([]labelstudio.Region, float64) {
+	d := p.document(in.Data)
+	if d.count != len(in.X.Tokens) {
 		return nil, 0 // another text than was encoded: cannot be
 	}
-	p.believe(in.x.Tokens, d.starts(), s)
+	p.believe(in.X.Tokens, d.starts(), s)
 	return p.regions(id, d, p.find(s)), p.sureness(s)
 }
 
@@ -271,11 +272,11 @@ func (p spotter) regions(id string, d document, fs []found) []labelstudio.Region
 			if f.from >= base && f.from < base+len(tokens) {
 				marked = append(marked, labelstudio.Span{
 					Start: tokens[f.from-base].Start, End: tokens[f.to-1-base].End,
-					Labels: []string{p.labels[f.label]}, Score: f.score,
+					Labels: []string{p.Labels[f.label]}, Score: f.score,
 				})
 			}
 		}
-		out = append(out, p.control.EncodeSpans(d.name(id, i), passage, marked)...)
+		out = append(out, p.Control.EncodeSpans(d.name(id, i), passage, marked)...)
 		base += len(tokens)
 	}
 	return out
@@ -283,11 +284,11 @@ func (p spotter) regions(id string, d document, fs []found) []labelstudio.Region
 
 // distribution has two outcomes, the spans as found or others: there are too many
 // ways to mark a text to list them, and every strategy orders by this alike.
-func (p spotter) distribution(in input, out []float64, s *scratch) event.Distribution {
-	p.believe(in.x.Tokens, nil, s)
+func (p spotter) Distribution(in Sample, out []float64, s *Scratch) event.Distribution {
+	p.believe(in.X.Tokens, nil, s)
 	c := (1 + p.sureness(s)) / 2
 	out[0], out[1] = c, 1-c
-	return event.Distribution{Control: p.control.Name, Labels: asFound, P: out, Exclusive: true}
+	return event.Distribution{Control: p.Control.Name, Labels: asFound, P: out, Exclusive: true}
 }
 
 var asFound = []string{"as predicted", "otherwise"}

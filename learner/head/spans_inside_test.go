@@ -1,4 +1,4 @@
-package learner
+package head
 
 import (
 	"context"
@@ -22,12 +22,12 @@ import (
 
 const nerConfig = `<View><Labels name="ner" toName="t"><Label value="PER"/><Label value="LOC"/></Labels><Text name="t" value="$text"/></View>`
 
-func nerQuestion(t testing.TB, config string) *question {
+func nerQuestion(t testing.TB, config string) *Spec {
 	t.Helper()
 	cfg, err := labelstudio.ParseLabelConfig(config)
 	require.NoError(t, err)
 	require.NoError(t, cfg.Check())
-	return newQuestion(cfg, cfg.Learnable()[0])
+	return NewSpec(cfg, cfg.Learnable()[0])
 }
 
 func textData(text string) json.RawMessage {
@@ -36,7 +36,7 @@ func textData(text string) json.RawMessage {
 }
 
 // marking is a text with its spans written [LABEL so], and the result that says so.
-func marking(t testing.TB, q *question, marked string) (json.RawMessage, json.RawMessage) {
+func marking(t testing.TB, q *Spec, marked string) (json.RawMessage, json.RawMessage) {
 	t.Helper()
 	var text strings.Builder
 	var spans []labelstudio.Span
@@ -57,12 +57,12 @@ func marking(t testing.TB, q *question, marked string) (json.RawMessage, json.Ra
 	data := textData(text.String())
 	p, err := q.objects[0].Passage(data)
 	require.NoError(t, err)
-	result, err := json.Marshal(append([]labelstudio.Region{}, q.control.EncodeSpans("r", p, spans)...))
+	result, err := json.Marshal(append([]labelstudio.Region{}, q.Control.EncodeSpans("r", p, spans)...))
 	require.NoError(t, err)
 	return data, result
 }
 
-func example(t testing.TB, q *question, id int64, marked ...string) model.Example {
+func example(t testing.TB, q *Spec, id int64, marked ...string) model.Example {
 	t.Helper()
 	ts := event.TaskState{Task: event.Task{ID: event.TaskID(id)}}
 	for i, m := range marked {
@@ -70,9 +70,9 @@ func example(t testing.TB, q *question, id int64, marked ...string) model.Exampl
 		ts.Task.Data = data
 		ts.Annotations = append(ts.Annotations, event.Annotation{ID: event.AnnotationID(i + 1), Result: result})
 	}
-	said := q.kind.lesson(q, ts)
-	require.Len(t, said.annotations, len(marked))
-	return model.Example{ID: id, X: q.kind.features(q, ts.Task.Data, ngram.New()), Target: said.target, Weight: 1}
+	said := q.Kind.Aggregate(q, ts)
+	require.Len(t, said.Annotations, len(marked))
+	return model.Example{ID: id, X: q.Kind.Features(q, ts.Task.Data, ngram.New()), Target: said.Target, Weight: 1}
 }
 
 // What annotators marked becomes tokens, and tokens the spans again.
@@ -98,7 +98,7 @@ func TestLessonsOfSpans(t *testing.T) {
 			e := example(t, q, 1, tt.marked...)
 			var got []string
 			for _, f := range (&tagView{classes: 2}).truth(e) {
-				got = append(got, fmt.Sprintf("%d-%d %s", f.from, f.to, q.labels[f.label]))
+				got = append(got, fmt.Sprintf("%d-%d %s", f.from, f.to, q.Labels[f.label]))
 			}
 			assert.Equal(t, tt.want, strings.Join(got, ", "))
 		})
@@ -135,7 +135,7 @@ func TestTaggerIsAFunctionOfItsExamples(t *testing.T) {
 	q := nerQuestion(t, nerConfig)
 	rapid.Check(t, func(rt *rapid.T) {
 		rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "seed"), 7))
-		s := spans{}.space().defaults
+		s := spans{}.Space().Defaults
 		a := newTagger(2, s)
 		held := map[int64]model.Example{}
 		for range rapid.IntRange(1, 40).Draw(rt, "acts") {
@@ -170,7 +170,7 @@ func TestTaggerIsAFunctionOfItsExamples(t *testing.T) {
 		})
 		require.Equal(rt, a.DualNumbers(), numbers)
 		require.LessOrEqual(rt, c.Settle(context.Background(), 0.01).Passes, 4, "resumed where the other ended")
-		var sa, sb, sc scratch
+		var sa, sb, sc Scratch
 		for range 10 {
 			x := example(t, q, 99, sentenceOf(rng)).X.Tokens
 			a.view().believe(x, nil, &sa)
@@ -187,7 +187,7 @@ func TestTaggerIsAFunctionOfItsExamples(t *testing.T) {
 
 func TestTaggerRefusesForeignTargets(t *testing.T) {
 	q := nerQuestion(t, nerConfig)
-	m := newTagger(2, spans{}.space().defaults)
+	m := newTagger(2, spans{}.Space().Defaults)
 	e := example(t, q, 1, "[PER Ada] met")
 	e.Target = append(e.Target, model.Share{Class: 8, P: 1})
 	assert.Error(t, m.Put(e))
@@ -197,9 +197,9 @@ func TestTaggerRefusesForeignTargets(t *testing.T) {
 // Nothing is found while nobody has marked anything.
 func TestNoSpansBeforeTheFirst(t *testing.T) {
 	q := nerQuestion(t, nerConfig)
-	m := newTagger(2, spans{}.space().defaults)
+	m := newTagger(2, spans{}.Space().Defaults)
 	require.NoError(t, m.Put(example(t, q, 1, "nothing here")))
-	var s scratch
+	var s Scratch
 	v := m.view()
 	v.believe(example(t, q, 2, "Ada met Bob").X.Tokens, nil, &s)
 	assert.Empty(t, v.find(&s))
@@ -211,10 +211,10 @@ func TestNoSpansBeforeTheFirst(t *testing.T) {
 }
 
 // trained is a tagger that has learned n sentences.
-func trained(t testing.TB, q *question, n int) *tagger {
+func trained(t testing.TB, q *Spec, n int) *tagger {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(1, 2))
-	m := newTagger(len(q.labels), spans{}.space().defaults)
+	m := newTagger(len(q.Labels), spans{}.Space().Defaults)
 	for i := range n {
 		require.NoError(t, m.Put(example(t, q, int64(i+1), sentenceOf(rng))))
 	}
@@ -227,10 +227,10 @@ func trained(t testing.TB, q *question, n int) *tagger {
 func TestSpotterAnswers(t *testing.T) {
 	two := `<View><Labels name="ner" toName="t,u"><Label value="PER"/><Label value="LOC"/></Labels><Text name="t" value="$text"/><HyperText name="u" value="$html"/></View>`
 	one, q := nerQuestion(t, nerConfig), nerQuestion(t, two)
-	m := q.kind.snapshot(q, trained(t, one, 60))
+	m := q.Kind.Snapshot(q, trained(t, one, 60))
 	data := json.RawMessage(`{"text":"yesterday Bob Marley","html":"<p>went to <b>Rome</b> again</p>"}`)
-	var s scratch
-	regions, confidence := m.answer("hone/ner", input{data: data, x: q.kind.features(q, data, ngram.New())}, &s)
+	var s Scratch
+	regions, confidence := m.Answer("hone/ner", Sample{Data: data, X: q.Kind.Features(q, data, ngram.New())}, &s)
 	require.Len(t, regions, 2)
 	assert.JSONEq(t, `{"start":10,"end":20,"text":"Bob Marley","labels":["PER"]}`, string(regions[0].Value))
 	assert.Equal(t, "t", regions[0].ToName)
@@ -241,7 +241,7 @@ func TestSpotterAnswers(t *testing.T) {
 	}
 	assert.Greater(t, confidence, 0.1)
 	assert.LessOrEqual(t, confidence, 1.0)
-	d := m.distribution(input{data: data, x: q.kind.features(q, data, ngram.New())}, make([]float64, 2), &s)
+	d := m.Distribution(Sample{Data: data, X: q.Kind.Features(q, data, ngram.New())}, make([]float64, 2), &s)
 	assert.InDelta(t, 1, d.P[0]+d.P[1], 1e-9)
 	assert.True(t, d.Exclusive)
 }
@@ -251,8 +251,8 @@ func TestSurenessOrders(t *testing.T) {
 	q := nerQuestion(t, nerConfig)
 	v := trained(t, q, 60).view()
 	sure := func(text string) float64 {
-		var s scratch
-		v.believe(q.kind.features(q, textData(text), ngram.New()).Tokens, nil, &s)
+		var s Scratch
+		v.believe(q.Kind.Features(q, textData(text), ngram.New()).Tokens, nil, &s)
 		return v.sureness(&s)
 	}
 	assert.Greater(t, sure("nothing happened at all"), sure("Carl visits Berlin"))
@@ -266,16 +266,16 @@ func TestProgressOfSpans(t *testing.T) {
 	var p score.Prequential
 	rng := rand.New(rand.NewPCG(5, 5))
 	for i := range 20 {
-		q.kind.score(q, m, example(t, q, int64(1000+i), sentenceOf(rng)), &p)
+		q.Kind.Score(q, m, example(t, q, int64(1000+i), sentenceOf(rng)), &p)
 	}
 	assert.InDelta(t, 20, p.Cumulative.Tasks, 0)
 	assert.Greater(t, p.Cumulative.Accuracy(), 0.8)
 	assert.Greater(t, p.Cumulative.MacroF1(), 0.8)
 	assert.Less(t, p.Cumulative.MeanLogLoss(), 0.5)
 	for l := range p.Cumulative.Labels {
-		assert.Contains(t, q.labels, l)
+		assert.Contains(t, q.Labels, l)
 	}
-	loss, accuracy := q.kind.evaluate(q, m, []model.Example{example(t, q, 1, "in [LOC Rome] it rains"), example(t, q, 2, "in Rome it rains")})
+	loss, accuracy := q.Kind.Evaluate(q, m, []model.Example{example(t, q, 1, "in [LOC Rome] it rains"), example(t, q, 2, "in Rome it rains")})
 	assert.Positive(t, loss)
 	assert.InDelta(t, 0.5, accuracy, 0)
 }

@@ -1,4 +1,4 @@
-package learner
+package head
 
 import (
 	"encoding/json"
@@ -18,28 +18,28 @@ import (
 // answers with the median, which has the least expected absolute error.
 type rating struct{}
 
-var _ kind = rating{}
+var _ Kind = rating{}
 
-func (rating) features(q *question, data []byte, e encode.Encoder) vector.Vector {
+func (rating) Features(q *Spec, data []byte, e encode.Encoder) vector.Vector {
 	return textFeatures(q, data, e)
 }
 
 // space has defaults that were near the best on two sets of rated texts from 25 to 400 labels
 // (docs/adr/0012). Most answers are above the lowest step and below the
 // highest, which a large bias tells from few labels.
-func (rating) space() space {
+func (rating) Space() Space {
 	s := model.Defaults()
 	s.Ridge, s.Bias = 0.1, 0.5
-	return space{defaults: s, ridges: ridges, tunable: true}
+	return Space{Defaults: s, Ridges: ridges, Tunable: true}
 }
 
-func (rating) newModel(q *question, s model.Settings) trainer {
-	return model.New(len(q.labels)-1, model.Independent, s)
+func (rating) NewModel(q *Spec, s model.Settings) Incremental {
+	return model.New(len(q.Labels)-1, model.Independent, s)
 }
 
-func (rating) lesson(q *question, t event.TaskState) lesson {
-	return q.mean(t, func(result json.RawMessage) ([]model.Share, bool, error) {
-		labels, ok, err := q.control.DecodeChoices(result)
+func (rating) Aggregate(q *Spec, t event.TaskState) Aggregate {
+	return q.aggregate(t, func(result json.RawMessage) ([]model.Share, bool, error) {
+		labels, ok, err := q.Control.DecodeChoices(result)
 		if err != nil || !ok {
 			return nil, false, err
 		}
@@ -71,7 +71,7 @@ func levels(above, p []float64) {
 }
 
 // steps fills p with the probabilities of the levels.
-func steps(m predictor, x vector.Vector, p []float64, s *scratch) {
+func steps(m classifier, x vector.Vector, p []float64, s *Scratch) {
 	above := s.floats(len(p) - 1)
 	m.Predict(x, above, &s.Scratch)
 	levels(above, p)
@@ -89,8 +89,8 @@ func median(p []float64) int {
 }
 
 // shares are those of the levels, of a target in steps.
-func (rating) shares(q *question, target []model.Share) []float64 {
-	above, p := make([]float64, len(q.labels)-1), make([]float64, len(q.labels))
+func (rating) shares(q *Spec, target []model.Share) []float64 {
+	above, p := make([]float64, len(q.Labels)-1), make([]float64, len(q.Labels))
 	for _, s := range target {
 		above[s.Class] = float64(s.P)
 	}
@@ -98,9 +98,9 @@ func (rating) shares(q *question, target []model.Share) []float64 {
 	return p
 }
 
-func (rating) score(q *question, m trainer, e model.Example, pr *score.Prequential) {
-	p := make([]float64, len(q.labels))
-	steps(m.(*model.Model), e.X, p, new(scratch))
+func (rating) Score(q *Spec, m Incremental, e model.Example, pr *score.Prequential) {
+	p := make([]float64, len(q.Labels))
+	steps(m.(*model.Model), e.X, p, new(Scratch))
 	shares := rating{}.shares(q, e.Target)
 	truth, said := median(shares), median(p)
 	var loss float64
@@ -111,16 +111,16 @@ func (rating) score(q *question, m trainer, e model.Example, pr *score.Prequenti
 	}
 	far := math.Abs(float64(said - truth))
 	pr.Add(score.Outcome{
-		Truth: q.labels[truth : truth+1], Said: q.labels[said : said+1], Correct: said == truth,
+		Truth: q.Labels[truth : truth+1], Said: q.Labels[said : said+1], Correct: said == truth,
 		LogLoss: &loss, AbsErr: &far, Answers: []score.Answer{{Confidence: p[said], Correct: said == truth}},
 	})
 }
 
 // evaluate takes the ranked probability score, the squared errors of the steps'
 // probabilities (Epstein 1969).
-func (rating) evaluate(q *question, m trainer, examples []model.Example) (loss, accuracy float64) {
-	p := make([]float64, len(q.labels))
-	var s scratch
+func (rating) Evaluate(q *Spec, m Incremental, examples []model.Example) (loss, accuracy float64) {
+	p := make([]float64, len(q.Labels))
+	var s Scratch
 	right := 0
 	for _, e := range examples {
 		steps(m.(*model.Model), e.X, p, &s)
@@ -137,26 +137,26 @@ func (rating) evaluate(q *question, m trainer, examples []model.Example) (loss, 
 	return loss, score.Ratio(float64(right), float64(len(examples)))
 }
 
-func (rating) snapshot(q *question, m trainer) mind {
+func (rating) Snapshot(q *Spec, m Incremental) Predictor {
 	return rater{q, m.(*model.Model).View()}
 }
 
-// rater is the mind of a rating.
+// rater is the Predictor of a rating.
 type rater struct {
-	*question
+	*Spec
 	*model.View
 }
 
-func (r rater) width() int { return len(r.labels) }
+func (r rater) Width() int { return len(r.Labels) }
 
-func (r rater) answer(id string, in input, s *scratch) ([]labelstudio.Region, float64) {
-	p := make([]float64, len(r.labels))
-	steps(r.View, in.x, p, s)
+func (r rater) Answer(id string, in Sample, s *Scratch) ([]labelstudio.Region, float64) {
+	p := make([]float64, len(r.Labels))
+	steps(r.View, in.X, p, s)
 	said := median(p)
-	return []labelstudio.Region{r.control.EncodeChoices(id, r.labels[said:said+1], p[said])}, p[said]
+	return []labelstudio.Region{r.Control.EncodeChoices(id, r.Labels[said:said+1], p[said])}, p[said]
 }
 
-func (r rater) distribution(in input, p []float64, s *scratch) event.Distribution {
-	steps(r.View, in.x, p, s)
-	return event.Distribution{Control: r.control.Name, Labels: r.labels, P: p, Exclusive: true}
+func (r rater) Distribution(in Sample, p []float64, s *Scratch) event.Distribution {
+	steps(r.View, in.X, p, s)
+	return event.Distribution{Control: r.Control.Name, Labels: r.Labels, P: p, Exclusive: true}
 }

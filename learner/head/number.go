@@ -1,4 +1,4 @@
-package learner
+package head
 
 import (
 	"encoding/json"
@@ -16,23 +16,26 @@ import (
 // number learns controls that ask for a number, by ridge regression.
 type number struct{}
 
-var _ kind = number{}
+var (
+	_ Kind        = number{}
+	_ Incremental = (*model.Regression)(nil)
+)
 
-func (number) features(q *question, data []byte, e encode.Encoder) vector.Vector {
+func (number) Features(q *Spec, data []byte, e encode.Encoder) vector.Vector {
 	return textFeatures(q, data, e)
 }
 
 // space has defaults to start from: on rated texts the error was flat from a ridge of 0.1 to 1
 // (docs/adr/0012). A retrain chooses among ridges.
-func (number) space() space {
+func (number) Space() Space {
 	s := model.Defaults()
 	s.Ridge, s.Bias = 0.5, 0
-	return space{defaults: s, ridges: []float64{3, 1, 0.3, 0.1, 0.03}, tunable: true}
+	return Space{Defaults: s, Ridges: []float64{3, 1, 0.3, 0.1, 0.03}, Tunable: true}
 }
 
-func (number) lesson(q *question, t event.TaskState) lesson {
-	return q.mean(t, func(result json.RawMessage) ([]model.Share, bool, error) {
-		v, ok, err := q.control.DecodeNumber(result)
+func (number) Aggregate(q *Spec, t event.TaskState) Aggregate {
+	return q.aggregate(t, func(result json.RawMessage) ([]model.Share, bool, error) {
+		v, ok, err := q.Control.DecodeNumber(result)
 		if err == nil && ok && math.Abs(v) > maxNumber {
 			err = fmt.Errorf("the number %g is too large to learn from: at most %g", v, maxNumber)
 		}
@@ -44,24 +47,24 @@ func (number) lesson(q *question, t event.TaskState) lesson {
 // million of them, stay finite in 64 bits, and itself in 32.
 const maxNumber = 1e30
 
-func (number) newModel(_ *question, s model.Settings) trainer { return model.NewRegression(s) }
+func (number) NewModel(_ *Spec, s model.Settings) Incremental { return model.NewRegression(s) }
 
-func (number) snapshot(q *question, m trainer) mind {
+func (number) Snapshot(q *Spec, m Incremental) Predictor {
 	return newEstimator(q, m)
 }
 
-func (number) score(q *question, m trainer, e model.Example, pr *score.Prequential) {
+func (number) Score(q *Spec, m Incremental, e model.Example, pr *score.Prequential) {
 	n := newEstimator(q, m)
-	said, sure := n.estimate(e.X, new(scratch))
+	said, sure := n.estimate(e.X, new(Scratch))
 	far := math.Abs(said - float64(e.Target[0].P))
 	right := far <= n.tolerance
 	pr.Add(score.Outcome{Correct: right, AbsErr: &far, Answers: []score.Answer{{Confidence: sure, Correct: right}}})
 }
 
 // evaluate takes the squared error.
-func (number) evaluate(q *question, m trainer, examples []model.Example) (loss, accuracy float64) {
+func (number) Evaluate(q *Spec, m Incremental, examples []model.Example) (loss, accuracy float64) {
 	n := newEstimator(q, m)
-	var s scratch
+	var s Scratch
 	right := 0
 	for _, e := range examples {
 		mean, _ := n.Predict(e.X, &s.Scratch)
@@ -74,9 +77,9 @@ func (number) evaluate(q *question, m trainer, examples []model.Example) (loss, 
 	return loss, score.Ratio(float64(right), float64(len(examples)))
 }
 
-// estimator is the mind of a number.
+// estimator is the Predictor of a number.
 type estimator struct {
-	*question
+	*Spec
 	*model.RegressionView
 	spread    float64
 	whole     bool
@@ -85,14 +88,14 @@ type estimator struct {
 
 // newEstimator takes a number for right within a step, within a tenth of the range
 // where the config gives one, else within half a standard deviation of the answers.
-func newEstimator(q *question, m trainer) estimator {
-	n := estimator{question: q, RegressionView: m.(*model.Regression).View()}
+func newEstimator(q *Spec, m Incremental) estimator {
+	n := estimator{Spec: q, RegressionView: m.(*model.Regression).View()}
 	n.spread, n.whole = n.Spread()
-	width, bounded := q.control.Numbers.Width()
+	width, bounded := q.Control.Numbers.Width()
 	if bounded {
 		n.tolerance = width / 10
 	}
-	if s := q.control.Numbers.Step; s != nil {
+	if s := q.Control.Numbers.Step; s != nil {
 		n.tolerance = max(n.tolerance, *s)
 	} else if !bounded {
 		n.tolerance = n.spread / 2
@@ -101,7 +104,7 @@ func newEstimator(q *question, m trainer) estimator {
 }
 
 // estimate is the number said of a text and how probably it is right.
-func (n estimator) estimate(x vector.Vector, s *scratch) (said, sure float64) {
+func (n estimator) estimate(x vector.Vector, s *Scratch) (said, sure float64) {
 	mean, sd := n.Predict(x, &s.Scratch)
 	switch {
 	case n.whole:
@@ -116,14 +119,14 @@ func (n estimator) estimate(x vector.Vector, s *scratch) (said, sure float64) {
 	}
 	// What few answers have in common may be chance (Laplace's rule).
 	count := float64(n.Examples())
-	return n.control.Numbers.Nearest(mean), sure * count / (count + 1)
+	return n.Control.Numbers.Nearest(mean), sure * count / (count + 1)
 }
 
-func (n estimator) width() int { return 1 }
+func (n estimator) Width() int { return 1 }
 
-func (n estimator) answer(id string, in input, s *scratch) ([]labelstudio.Region, float64) {
-	said, sure := n.estimate(in.x, s)
-	return []labelstudio.Region{n.control.EncodeNumber(id, said, sure)}, sure
+func (n estimator) Answer(id string, in Sample, s *Scratch) ([]labelstudio.Region, float64) {
+	said, sure := n.estimate(in.X, s)
+	return []labelstudio.Region{n.Control.EncodeNumber(id, said, sure)}, sure
 }
 
 // right is the one label of a number's distribution.
@@ -131,8 +134,8 @@ var right = []string{"right"}
 
 // distribution has a single yes-or-no question: half and half when the number is
 // nothing but a guess, so that every strategy asks first where it is least sure.
-func (n estimator) distribution(in input, p []float64, s *scratch) event.Distribution {
-	_, sure := n.estimate(in.x, s)
+func (n estimator) Distribution(in Sample, p []float64, s *Scratch) event.Distribution {
+	_, sure := n.estimate(in.X, s)
 	p[0] = (1 + sure) / 2
-	return event.Distribution{Control: n.control.Name, Labels: right, P: p}
+	return event.Distribution{Control: n.Control.Name, Labels: right, P: p}
 }
