@@ -9,9 +9,10 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/hone-ml/hone/encode/encoders"
+	"github.com/hone-ml/hone/encode/text/minilm"
 	"github.com/hone-ml/hone/labelstudio"
-	"github.com/hone-ml/hone/learner/feature/encoders"
-	"github.com/hone-ml/hone/learner/feature/minilm"
+	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/learner/model"
 )
 
@@ -39,7 +40,7 @@ func TestRealTextsWhileVectorsArrive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	q := newQuestion(parsed, parsed.Learnable()[0]).under(whole)
+	q := head.NewSpec(parsed, parsed.Learnable()[0]).WithEncoder(whole)
 	read := func(name string, most int) (out []model.Example) {
 		f, err := os.Open(filepath.Join(dir, name))
 		if err != nil {
@@ -52,7 +53,7 @@ func TestRealTextsWhileVectorsArrive(t *testing.T) {
 				t.Fatal(err)
 			}
 			out = append(out, model.Example{
-				ID: int64(len(out) + 1), X: whole.Encode(l.Text), Target: []model.Share{{Class: q.class[l.Label], P: 1}}, Weight: 1,
+				ID: int64(len(out) + 1), X: whole.Encode(l.Text), Target: []model.Share{{Class: int32(slices.Index(q.Labels, l.Label)), P: 1}}, Weight: 1,
 			})
 		}
 		return out
@@ -67,23 +68,23 @@ func TestRealTextsWhileVectorsArrive(t *testing.T) {
 		return out
 	}
 	examples, tests := read("tasks.jsonl", 200), read("test.jsonl", 200)
-	fast := q.like(q)
-	fast.dense, fast.prior = 1, q.prior[:1]
-	m, err := fit(t.Context(), fast, bare(examples), fast.defaults(), nil, 0.05)
+	fast := q.WithPriorOf(q)
+	fast.Dense, fast.Prior = 1, q.Prior[:1]
+	m, err := fit(t.Context(), fast, bare(examples), defaults(fast), nil, 0.05)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, static := q.kind.judge(q, m, bare(tests))
+	_, static := q.Kind.Evaluate(q, m, bare(tests))
 	t.Logf("static alone: %.3f", static)
 	last := static
 	for _, share := range []float64{0, 0.25, 0.5, 1} {
 		have := int(share * float64(len(examples)))
-		m, err := fit(t.Context(), q, append(bare(examples[have:]), examples[:have]...), q.defaults(), nil, 0.05)
+		m, err := fit(t.Context(), q, append(bare(examples[have:]), examples[:have]...), defaults(q), nil, 0.05)
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, with := q.kind.judge(q, m, tests)
-		_, without := q.kind.judge(q, m, bare(tests))
+		_, with := q.Kind.Evaluate(q, m, tests)
+		_, without := q.Kind.Evaluate(q, m, bare(tests))
 		t.Logf("%3.0f %% of the examples have their vector: %.3f on texts that have it, %.3f on those that have not", 100*share, with, without)
 		if with < last-0.02 {
 			t.Errorf("accuracy falls from %.3f to %.3f", last, with)

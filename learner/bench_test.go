@@ -9,10 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hone-ml/hone/encode/encoders"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/newslike"
 	"github.com/hone-ml/hone/learner"
-	"github.com/hone-ml/hone/learner/feature/encoders"
 )
 
 // BenchmarkApply is one annotation, learned, settled within the budget, and

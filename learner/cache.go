@@ -5,13 +5,13 @@ import (
 	"sync"
 
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/learner/feature"
+	"github.com/hone-ml/hone/vector"
 )
 
 // encoding is what was made of a task's data, and the texts in it whose slow part
 // was not there yet.
 type encoding struct {
-	vector  feature.Vector
+	vector  vector.Vector
 	missing []event.TextKey
 }
 

@@ -25,15 +25,15 @@ type checkpoint struct {
 
 // duals are what the checkpoint has for the head, by task; nil when it was made
 // of another question or by another encoder.
-func (c checkpoint) duals(h *head, encoder string) map[event.TaskID][]float32 {
-	return c.heads[h.key+"\x00"+encoder]
+func (c checkpoint) duals(h *onlineHead, encoder string) map[event.TaskID][]float32 {
+	return c.heads[h.Key+"\x00"+encoder]
 }
 
 // checkpointBytes is the size a checkpoint of the project would have.
 func (p *project) checkpointBytes() int {
 	n := len(checkpointMagic)
 	for _, h := range p.heads {
-		n += 64 + len(h.key) + 6*h.model.Len() + 2*h.model.DualNumbers()
+		n += 64 + len(h.Key) + 6*h.model.Len() + 2*h.model.DualNumbers()
 	}
 	return n
 }
@@ -45,7 +45,7 @@ func (p *project) checkpoint(encoder string) []byte {
 		p  []float32
 	}
 	for _, h := range p.heads {
-		key := h.key + "\x00" + encoder
+		key := h.Key + "\x00" + encoder
 		out = binary.AppendUvarint(out, uint64(len(key)))
 		out = append(out, key...)
 		duals := make([]dual, 0, h.model.Len())

@@ -4,15 +4,15 @@ import (
 	"math"
 	"testing"
 
+	"github.com/hone-ml/hone/encode/text/ngram"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/learner"
-	"github.com/hone-ml/hone/learner/feature"
 )
 
 // Another encoder means other features: what was learned is learned anew from
 // the examples, and nothing of the old model is used.
 func TestAnotherEncoderRebuildsFromTheExamples(t *testing.T) {
-	hashed := learner.Options{Encoder: feature.NewHashed(), Tolerance: 1e-3}
+	hashed := learner.Options{Encoder: ngram.New(), Tolerance: 1e-3}
 	standard := learner.Options{Tolerance: 1e-3}
 	d := openDisk(t)
 	for _, o := range []learner.Options{hashed, standard, hashed} {

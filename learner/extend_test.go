@@ -3,123 +3,31 @@ package learner
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"math/rand/v2"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
 
+	"github.com/hone-ml/hone/encode/text/ngram"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
-	"github.com/hone-ml/hone/learner/feature"
 )
 
-// extended is what comes back for a text in which spans are drawn, as LABEL start-end
-// in code points.
-func extended(t testing.TB, q *question, m *tagger, drawn string) string {
-	t.Helper()
-	data, result := marking(t, q, drawn)
-	regions, err := labelstudio.DecodeRegions(result)
-	require.NoError(t, err)
-	var s scratch
-	in := input{data: data, x: q.kind.encode(q, data, feature.NewHashed())}
-	got, _ := q.kind.freeze(q, m).(extender).extend("hone/ner", in, regions, &s)
-	var out []string
-	for _, r := range got {
-		var v struct {
-			Start, End int
-			Labels     []string
-		}
-		require.NoError(t, json.Unmarshal(r.Value, &v))
-		out = append(out, fmt.Sprintf("%s %d-%d", v.Labels[0], v.Start, v.End))
-	}
-	return strings.Join(out, ", ")
-}
-
-func TestExtendWithoutAnythingLearned(t *testing.T) {
-	q := nerQuestion(t, nerConfig)
-	m := newTagger(2, spans{}.defaults())
-	for drawn, want := range map[string]string{
-		"[PER Ada] met Ada and ada and Adam":         "PER 8-11",
-		"Ada met [PER Ada Lovelace], Ada Lovelace":   "PER 22-34",
-		"[PER Zoë] 😀 Zoë's Zoë":                      "PER 6-9, PER 12-15",
-		"[LOC 東京] は 東京 の":                            "LOC 5-7",
-		"the [LOC Kopenhage]ns Kopenhagens":          "LOC 16-25",
-		"[PER Ada] [LOC Ada] [LOC Ada] Ada":          "LOC 12-15",
-		"[PER Ada] and [PER Ada Bo] and Ada Bo, Ada": "PER 19-25, PER 27-30",
-		"Ada met Ada":         "",
-		"[PER Ada] [PER Ada]": "",
-	} {
-		assert.Equal(t, want, extended(t, q, m, drawn), drawn)
-	}
-}
-
-// What the model is sure of comes too, but for what is drawn.
-func TestExtendAddsWhatTheModelIsSureOf(t *testing.T) {
-	q := nerQuestion(t, nerConfig)
-	m := trained(t, q, 80)
-	assert.Equal(t, "LOC 29-33", extended(t, q, m, "yesterday [LOC Bob Marley] went to Rome again"), "what is drawn is respected, and what is not is added")
-	assert.Empty(t, extended(t, q, m, "yesterday Bob Marley went to Rome again"), "nothing is drawn")
-}
-
-// Whatever is drawn, nothing that comes back overlaps it or anything else.
-func TestExtensionsNeverOverlap(t *testing.T) {
-	q := nerQuestion(t, nerConfig)
-	m := trained(t, q, 60)
-	rapid.Check(t, func(rt *rapid.T) {
-		rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "seed"), 3))
-		var words []string
-		for range 1 + rng.IntN(14) {
-			words = append(words, []string{"Ada", "Bob", "Rome", "Mr.", "in", "東京", "😀", "went", "to"}[rng.IntN(9)])
-		}
-		data := textData(strings.Join(words, " "))
-		p, err := q.objects[0].Passage(data)
-		require.NoError(rt, err)
-		var drawn []labelstudio.Span
-		for range 1 + rng.IntN(3) {
-			tokens := feature.Segment(nil, p.Text)
-			a := rng.IntN(len(tokens))
-			b := min(len(tokens), a+1+rng.IntN(3))
-			drawn = append(drawn, labelstudio.Span{Start: tokens[a].Start, End: tokens[b-1].End, Labels: []string{q.labels[rng.IntN(2)]}})
-		}
-		regions := q.control.EncodeSpans("d", p, drawn)
-		var s scratch
-		got, confidence := q.kind.freeze(q, m).(extender).extend("hone/ner", input{data: data, x: q.kind.encode(q, data, feature.NewHashed())}, regions, &s)
-		if confidence < 0 || confidence > 1 {
-			rt.Fatalf("confidence %v", confidence)
-		}
-		a := q.control.Spans(append([]labelstudio.Region{}, got...), p)
-		if len(a.Spans) != len(got) {
-			rt.Fatalf("%d of %d regions can be read", len(a.Spans), len(got))
-		}
-		all := slices.Clone(drawn)
-		for _, n := range a.Spans {
-			for _, o := range all {
-				if n.Start < o.End && o.Start < n.End {
-					rt.Fatalf("%v overlaps %v in %q", n, o, p.Text)
-				}
-			}
-			all = append(all, n)
-		}
-	})
-}
+const nerConfig = `<View><Labels name="ner" toName="t"><Label value="PER"/><Label value="LOC"/></Labels><Text name="t" value="$text"/></View>`
 
 // Through the learner: before anything was learned, with hints alone, with nothing
 // drawn, and with a label that the config does not have.
 func TestExtendThroughTheLearner(t *testing.T) {
-	q := nerQuestion(t, nerConfig)
 	p := newProject(1)
 	p.meta.LabelConfig = nerConfig
-	p.configure(feature.NewHashed())
+	p.configure(ngram.New())
 	l, err := New(nothingStored{}, Options{})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, l.Close()) }()
 	l.publish(p)
-	data, result := marking(t, q, "[PER Ada] met Ada")
+	data := json.RawMessage(`{"text":"Ada met Ada"}`)
+	result := json.RawMessage(`[{"from_name":"ner","to_name":"t","type":"labels","value":{"start":0,"end":3,"text":"Ada","labels":["PER"]}}]`)
 	task := event.Task{ID: 1, Data: data}
 	drawn, err := labelstudio.DecodeRegions(result)
 	require.NoError(t, err)

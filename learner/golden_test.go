@@ -10,10 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hone-ml/hone/encode/text/ngram"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/golden"
 	"github.com/hone-ml/hone/learner"
-	"github.com/hone-ml/hone/learner/feature"
 )
 
 // everyKind asks in every way there is.
@@ -45,7 +45,7 @@ func TestGoldenStored(t *testing.T) {
 		})
 		c.Annotations[i-1].Result = bytes.Replace(c.Annotations[i-1].Result, []byte(`"labels":["thing"]`), []byte(`"labels":["thing"],"start":0,"end":2`), 1)
 	}
-	for name, o := range map[string]learner.Options{"fast": {Encoder: feature.NewHashed()}, "slow": {}} {
+	for name, o := range map[string]learner.Options{"fast": {Encoder: ngram.New()}, "slow": {}} {
 		t.Run(name, func(t *testing.T) {
 			d := openDisk(t)
 			if name == "slow" {

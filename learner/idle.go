@@ -18,6 +18,9 @@ const (
 	retryAfter = time.Second
 )
 
+// forever is until something is heard.
+const forever = 24 * time.Hour
+
 // idle walks to the optimum what Apply had no time for, a slice of each project in
 // turn. A project whose lane is busy is passed over: who holds the lane wakes this
 // when something is left to do.

@@ -11,26 +11,36 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/hone-ml/hone/encode"
+	"github.com/hone-ml/hone/encode/encoders"
+	"github.com/hone-ml/hone/encode/text/ngram"
+	"github.com/hone-ml/hone/encode/text/token"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
-	"github.com/hone-ml/hone/learner/feature"
-	"github.com/hone-ml/hone/learner/feature/encoders"
+	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/learner/model"
+	"github.com/hone-ml/hone/vector"
 )
 
-func asked(t testing.TB, choice string) *question {
-	cfg, err := labelstudio.ParseLabelConfig(`<View><Text name="t" value="$text"/><Choices name="c" toName="t" choice="` + choice + `">
+func asked(t testing.TB, choice string) *head.Spec {
+	return specOf(t, `<View><Text name="t" value="$text"/><Choices name="c" toName="t" choice="`+choice+`">
 		<Choice value="a"/><Choice value="b"/><Choice value="c"/></Choices></View>`)
+}
+
+// specOf is of the first control of a config.
+func specOf(t testing.TB, config string) *head.Spec {
+	t.Helper()
+	cfg, err := labelstudio.ParseLabelConfig(config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newQuestion(cfg, cfg.Learnable()[0])
+	return head.NewSpec(cfg, cfg.Learnable()[0])
 }
 
 // noisy examples: a word tells the class, and a share of the labels is wrong.
 func noisy(n int, wrong float64) []model.Example {
 	rng := rand.New(rand.NewPCG(11, 12))
-	h := feature.NewHashed()
+	h := ngram.New()
 	out := make([]model.Example, n)
 	for i := range out {
 		class := rng.IntN(3)
@@ -47,45 +57,19 @@ func noisy(n int, wrong float64) []model.Example {
 	return out
 }
 
-func TestWhichOfSeveralLabelsAreSaid(t *testing.T) {
-	q := asked(t, "multiple")
-	for _, c := range []struct {
-		p          []float64
-		none       float64
-		usages     int
-		required   bool
-		said       []string
-		confidence float64
-	}{
-		{p: []float64{0.41, 0.39, 0.9}, said: []string{"a", "c"}, confidence: (0.41 + 0.61 + 0.9) / 3},
-		{p: []float64{0.1, 0.2, 0.3}, none: 0.2, said: []string{"c"}, confidence: (0.9 + 0.8 + 0.3) / 3},
-		{p: []float64{0.1, 0.2, 0.3}, none: 0.5, confidence: (0.9 + 0.8 + 0.7) / 3},
-		{p: []float64{0.1, 0.2, 0.3}, none: 0.5, required: true, said: []string{"c"}, confidence: (0.9 + 0.8 + 0.3) / 3},
-		{p: []float64{0.4, 0.5, 0.6}, usages: 2, said: []string{"b", "c"}, confidence: (0.6 + 0.5 + 0.6) / 3},
-	} {
-		q.control.MaxUsages, q.control.Required = c.usages, c.required
-		said := q.choose(c.p, c.none)
-		if !slices.Equal(said, c.said) {
-			t.Errorf("%v: said %v, want %v", c.p, said, c.said)
-		}
-		if got := q.confidence(c.p, said); math.Abs(got-c.confidence) > 1e-9 {
-			t.Errorf("%v: confidence %g, want %g", c.p, got, c.confidence)
-		}
-	}
-}
-
 func TestAChoiceFollowsTheDataNotTheirOrder(t *testing.T) {
 	q := asked(t, "single")
-	choose := func(ctx context.Context, examples []model.Example) (model.Settings, error) {
+	of := func(rung int) choice { return choice{Rung: rung} }
+	settings := func(ctx context.Context, examples []model.Example) (model.Settings, error) {
 		steps := 0
-		got, err := selection{of: choice{Rung: len(examples)}, examples: examples}.choose(ctx, q, make(chan struct{}, 2), func() { steps++ })
-		if err == nil && (steps == 0 || steps > q.steps()) {
-			t.Errorf("%d steps, said at most %d", steps, q.steps())
+		got, err := choose(ctx, q, selection{of: of(len(examples)), examples: examples}, make(chan struct{}, 2), func() { steps++ })
+		if err == nil && (steps == 0 || steps > searchSteps(q)) {
+			t.Errorf("%d steps, said at most %d", steps, searchSteps(q))
 		}
 		return got.Settings, err
 	}
 	chosen := func(examples []model.Example) model.Settings {
-		s, err := choose(t.Context(), examples)
+		s, err := settings(t.Context(), examples)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -102,7 +86,7 @@ func TestAChoiceFollowsTheDataNotTheirOrder(t *testing.T) {
 	}
 	stopped, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := choose(stopped, shuffled); !errors.Is(err, context.Canceled) {
+	if _, err := settings(stopped, shuffled); !errors.Is(err, context.Canceled) {
 		t.Errorf("when stopped: %v", err)
 	}
 }
@@ -163,7 +147,7 @@ func TestCheckpointIsReadBack(t *testing.T) {
 	for _, choice := range []string{"single", "multiple"} {
 		p := newProject(1)
 		h := newHead(asked(t, choice), p.taught)
-		p.heads = []*head{h}
+		p.heads = []*onlineHead{h}
 		for _, e := range noisy(40, 0.1) {
 			e.ID *= 7919
 			if err := h.model.Put(e); err != nil {
@@ -202,7 +186,7 @@ func TestCheckpointIsReadBack(t *testing.T) {
 func FuzzCheckpoint(f *testing.F) {
 	p := newProject(1)
 	h := newHead(asked(f, "single"), p.taught)
-	p.heads = []*head{h}
+	p.heads = []*onlineHead{h}
 	for _, e := range noisy(3, 0) {
 		if err := h.model.Put(e); err != nil {
 			f.Fatal(err)
@@ -224,10 +208,10 @@ func FuzzCheckpoint(f *testing.F) {
 func TestCacheKeepsToItsBudget(t *testing.T) {
 	c := newCache(1 << 20)
 	encoded := 0
-	get := func(key uint64) feature.Vector {
+	get := func(key uint64) vector.Vector {
 		return c.get(key*0x9e3779b97f4a7c15, func() encoding {
 			encoded++
-			return encoding{vector: feature.Vector{Terms: make([]feature.Term, 100), Scale: float32(key)}}
+			return encoding{vector: vector.Vector{Terms: make([]vector.Term, 100), Scale: float32(key)}}
 		}).vector
 	}
 	for i := range uint64(20000) {
@@ -252,41 +236,18 @@ func TestCacheKeepsToItsBudget(t *testing.T) {
 	}
 }
 
-func TestScores(t *testing.T) {
-	p := new(progress)
-	add := func(truth, said string, loss float64) {
-		p.add(outcome{truth: []string{truth}, said: []string{said}, right: truth == said, loss: &loss})
-	}
-	add("a", "a", 0.5)
-	add("a", "b", 1.5)
-	add("b", "b", 1)
-	if a, f, l := p.All.accuracy(), p.All.macroF1(), p.All.logLoss(); math.Abs(a-2.0/3) > 1e-12 || math.Abs(f-2.0/3) > 1e-12 || l != 1 {
-		t.Errorf("accuracy %g, macro-F1 %g, log-loss %g", a, f, l)
-	}
-	for range 400 {
-		add("b", "b", 0)
-	}
-	if p.Fading.accuracy() < 0.999 || p.All.accuracy() > 0.999 {
-		t.Errorf("fading %g, over-all %g", p.Fading.accuracy(), p.All.accuracy())
-	}
-	p.keep([]string{"b"})
-	if _, still := p.All.Labels["a"]; still || len(p.All.Labels) != 1 {
-		t.Error("a label that is gone is counted")
-	}
-}
-
 // A slow part must not take the words' vectors from a span head.
 func TestTokensKeepTheirVectorsBesideASlowPart(t *testing.T) {
 	fast := encoders.Default()
 	text := "Anna lives in Berlin"
-	tokens := feature.Segment(nil, text)
-	want := feature.EncodeTokens(fast, text, tokens)
+	tokens := token.Segment(nil, text)
+	want := encode.EncodeTokens(fast, text, tokens)
 	if len(want) != 4 || len(want[0].Dense) == 0 {
 		t.Fatalf("vectors of tokens %v", want)
 	}
-	slow := &late{fast, newVectors(nil, nil, nil)}
-	for _, e := range []feature.Encoder{slow, &attempt{late: slow}, &gather{late: slow}, feature.NewPatient(fast, nil)} {
-		if d := cmp.Diff(want, feature.EncodeTokens(e, text, tokens)); d != "" {
+	slow := &composite{fast, nothingYet{}}
+	for _, e := range []encode.Encoder{slow, &missTracker{composite: slow}, &requestCollector{composite: slow}, encode.NewPatient(fast, nil)} {
+		if d := cmp.Diff(want, encode.EncodeTokens(e, text, tokens)); d != "" {
 			t.Errorf("%T: %s", e, d)
 		}
 	}
@@ -294,12 +255,16 @@ func TestTokensKeepTheirVectorsBesideASlowPart(t *testing.T) {
 
 // What counts among the parts of a text's vector says nothing of those of a token's.
 func TestSpansKeepTheirWeightsBesideASlowPart(t *testing.T) {
-	q := nerQuestion(t, nerConfig).under(&late{encoders.Default(), newVectors(&tokenless{}, nil, nil)})
-	if q.dense != 2 || !slices.Equal(q.defaults().Parts, feature.TokenParts()) {
-		t.Errorf("%d parts of a text; tokens' are weighted %v, want %v", q.dense, q.defaults().Parts, feature.TokenParts())
+	q := specOf(t, nerConfig).WithEncoder(&composite{encoders.Default(), nothingYet{}})
+	if q.Dense != 2 || !slices.Equal(defaults(q).Parts, token.PartWeights()) {
+		t.Errorf("%d parts of a text; tokens' are weighted %v, want %v", q.Dense, defaults(q).Parts, token.PartWeights())
 	}
 }
 
-type tokenless struct{ feature.Slow }
+// nothingYet is an encoder of texts alone of which nothing has come.
+type nothingYet struct{}
 
-func (*tokenless) Name() string { return "none" }
+func (nothingYet) Name() string                           { return "slow" }
+func (nothingYet) HasTokens() bool                        { return false }
+func (nothingYet) Text(string) ([]float32, bool)          { return nil, false }
+func (nothingYet) Tokens(string, int) ([][]float32, bool) { return nil, false }

@@ -9,6 +9,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/learner/model"
 )
 
@@ -46,14 +47,14 @@ func (p *project) choices() map[string]choice {
 	out := map[string]choice{}
 	for _, h := range p.heads {
 		if h.choice.Rung > 0 {
-			out[h.control.Name] = h.choice
+			out[h.Control.Name] = h.choice
 		}
 	}
 	return out
 }
 
 // first is the lowest annotation id behind an example, 0 without one.
-func (h *head) first(id event.TaskID) event.AnnotationID {
+func (h *onlineHead) first(id event.TaskID) event.AnnotationID {
 	if ids := h.taught[id]; len(ids) > 0 {
 		return slices.Min(ids)
 	}
@@ -62,7 +63,7 @@ func (h *head) first(id event.TaskID) event.AnnotationID {
 
 // touch notes that an example is another one now or may become one; those beyond
 // the rung do not matter.
-func (h *head) touch(id event.TaskID) {
+func (h *onlineHead) touch(id event.TaskID) {
 	if f := h.first(id); f != 0 && f <= h.horizon {
 		h.stale = true
 	}
@@ -85,11 +86,11 @@ type selection struct {
 }
 
 // selection finds the first examples; collect fills them in.
-func (h *head) selection(encoder string) selection {
+func (h *onlineHead) selection(encoder string) selection {
 	n := rung(h.model.Len())
-	if n == 0 || !h.tuned() {
+	if n == 0 || !tunable(h.Spec) {
 		// The defaults, which are others with a prior.
-		return selection{of: choice{Settings: h.defaults()}}
+		return selection{of: choice{Settings: defaults(h.Spec)}}
 	}
 	ids := make([]event.TaskID, 0, len(h.sums))
 	for id := range h.sums {
@@ -102,8 +103,8 @@ func (h *head) selection(encoder string) selection {
 	s := selection{of: choice{Rung: n}, tasks: make(map[int64]bool, n), newest: h.first(ids[len(ids)-1])}
 	var d xxhash.Digest
 	d.Reset()
-	_, _ = d.WriteString(h.key + "\x00" + encoder)
-	for _, g := range h.prior {
+	_, _ = d.WriteString(h.Key + "\x00" + encoder)
+	for _, g := range h.Prior {
 		_, _ = d.Write([]byte{byte(min(1, len(g.Weights)))})
 	}
 	for _, id := range ids {
@@ -119,7 +120,7 @@ func (h *head) selection(encoder string) selection {
 }
 
 // collect fills in the examples of a selection.
-func (h *head) collect(s *selection) {
+func (h *onlineHead) collect(s *selection) {
 	h.model.Examples(func(e model.Example) bool {
 		if s.tasks[e.ID] {
 			s.examples = append(s.examples, e)
@@ -130,9 +131,9 @@ func (h *head) collect(s *selection) {
 
 // due is what to choose settings from. It is false when the settings are those of
 // today's examples, or held.
-func (h *head) due(encoder string) (selection, bool) {
+func (h *onlineHead) due(encoder string) (selection, bool) {
 	n := rung(h.model.Len())
-	if !h.tuned() || h.choice.Pinned || n == h.choice.Rung && !h.stale {
+	if !tunable(h.Spec) || h.choice.Pinned || n == h.choice.Rung && !h.stale {
 		return selection{}, false
 	}
 	h.stale = false
@@ -181,17 +182,17 @@ func (l *Learner) beginChoice(ln *lane) {
 		return // it is about to begin
 	}
 	for _, h := range p.heads {
-		s, ok := h.due(l.o.Encoder.Name())
+		s, ok := h.due(l.features.encoder.Name())
 		if !ok {
 			continue
 		}
 		c := &choosing{project: id, done: make(chan struct{})}
 		l.choosing.Store(id, c)
 		l.begun.Add(1)
-		epoch, q := p.epoch, h.question
+		epoch, q := p.epoch, h.Spec
 		began := l.spawn(func() {
 			defer close(c.done)
-			of, err := s.choose(l.ctx, q, l.cores, func() {})
+			of, err := choose(l.ctx, q, s, l.cores, func() {})
 			defer l.hold(ln)()
 			l.choosing.Delete(id)
 			if err != nil || l.isClosed() {
@@ -200,7 +201,7 @@ func (l *Learner) beginChoice(ln *lane) {
 			if p := ln.live(); p != nil {
 				if p.epoch == epoch {
 					l.o.Logger.WithFields(logrus.Fields{
-						"project": id, "control": q.control.Name, "labels": of.Rung, "settings": of.Settings,
+						"project": id, "control": q.Control.Name, "labels": of.Rung, "settings": of.Settings,
 					}).Debug("chose settings")
 					h.take(of)
 					p.unsaved = true
@@ -221,7 +222,7 @@ func (l *Learner) beginChoice(ln *lane) {
 
 // choose is the choice that a selection leads to. It depends on nothing but its
 // arguments.
-func (s selection) choose(ctx context.Context, q *question, cores chan struct{}, tick func()) (choice, error) {
+func choose(ctx context.Context, q *head.Spec, s selection, cores chan struct{}, tick func()) (choice, error) {
 	of := s.of
 	if of.Rung == 0 {
 		return of, ctx.Err()
@@ -232,7 +233,7 @@ func (s selection) choose(ctx context.Context, q *question, cores chan struct{},
 }
 
 // take makes the settings of a choice the model's.
-func (h *head) take(c choice) {
+func (h *onlineHead) take(c choice) {
 	h.choice = c
 	if !same(c.Settings, h.model.Settings()) {
 		h.reset(c.Settings)

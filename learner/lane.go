@@ -18,7 +18,7 @@ import (
 //	lane.mu     over all that is done to the project, its own reading, encoding, walking
 //	            and storing too. Nobody holds two. What serves all projects, the idle
 //	            work and the encoder's worker, never waits for one.
-//	filler.mu   over what is to be encoded; never over the disk, an encoder or a model
+//	backfill's  over what is to be encoded; never over the disk, an encoder or a model
 //	Learner.mu  over the list of lanes and the end; for moments
 //
 // Readers take none: they have snapshots.

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/hone-ml/hone/encode/backfill"
 	"github.com/hone-ml/hone/event"
 )
 
@@ -16,11 +17,11 @@ import (
 // at a time for each project (a second one waits), and no project waits for another;
 // everything that reads is safe for any number and never waits for learning.
 type Learner struct {
-	o       Options
-	store   Store
-	metrics *metrics
-	cache   *cache
-	filler  *filler // nil without a slow encoder
+	o        Options
+	store    Store
+	metrics  *metrics
+	features featurizer
+	backfill *backfill.Service // nil without a slow encoder
 
 	mu     sync.Mutex // guards all below until the blank line; see lane
 	byID   map[event.ProjectID]*lane
@@ -51,27 +52,24 @@ func New(store Store, o Options) (*Learner, error) {
 		return nil, errors.New("learner: the store is missing")
 	}
 	o.fill()
-	var v *vectors
-	if o.Slow != nil {
-		if o.Vectors == nil || o.Tasks == nil {
-			return nil, errors.New("learner: a slow encoder needs Vectors and Tasks")
-		}
-		v = newVectors(o.Slow, o.Vectors, o.Now)
-		o.Encoder = &late{o.Encoder, v}
+	if o.Slow != nil && (o.Vectors == nil || o.Tasks == nil) {
+		return nil, errors.New("learner: a slow encoder needs Vectors and Tasks")
 	}
 	m, err := newMetrics(o.Registerer)
 	if err != nil {
 		return nil, fmt.Errorf("learner: %w", err)
 	}
 	l := &Learner{
-		o: o, store: store, metrics: m, cache: newCache(o.CacheBytes),
+		o: o, store: store, metrics: m, features: featurizer{encoder: o.Encoder, cache: newCache(o.CacheBytes)},
 		byID: map[event.ProjectID]*lane{},
 		wake: make(chan struct{}, 1), cores: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
-	if v != nil {
-		l.filler = newFiller(l, v)
-		l.cache.arrived = v.has
+	if o.Slow != nil {
+		l.backfill = l.newBackfill()
+		l.features.slow = &composite{o.Encoder, l.backfill}
+		l.features.encoder = l.features.slow
+		l.features.cache.arrived = l.backfill.Has
 	}
 	l.work.Go(l.idle)
 	return l, nil
@@ -81,8 +79,8 @@ func New(store Store, o Options) (*Learner, error) {
 // yet goes on in the background, and so does a retrain that was asked for before
 // a restart.
 func (l *Learner) Start(ctx context.Context, projects []event.ProjectID) error {
-	if l.filler != nil {
-		if err := l.filler.vectors.load(ctx); err != nil {
+	if l.backfill != nil {
+		if err := l.backfill.Load(ctx); err != nil {
 			return fmt.Errorf("learner: %w", err)
 		}
 	}
@@ -91,8 +89,8 @@ func (l *Learner) Start(ctx context.Context, projects []event.ProjectID) error {
 			return fmt.Errorf("learner: %w", err)
 		}
 	}
-	if l.filler != nil {
-		l.filler.begin(projects)
+	if l.backfill != nil {
+		l.backfill.Start(projects)
 	}
 	return nil
 }
@@ -125,6 +123,9 @@ func (l *Learner) Close() error {
 	l.closed = true
 	l.mu.Unlock()
 	l.cancel()
+	if l.backfill != nil {
+		l.backfill.Stop()
+	}
 	l.work.Wait()
 	if was {
 		return nil
@@ -147,7 +148,7 @@ func (l *Learner) saveLast(ln *lane) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	err := l.store.Commit(ctx, event.Commit{Projects: []event.ProjectCommit{{
-		Project: ln.id, Checkpoint: p.checkpoint(l.o.Encoder.Name()), Versions: p.stored(),
+		Project: ln.id, Checkpoint: p.checkpoint(l.features.encoder.Name()), Versions: p.stored(),
 	}}})
 	if err != nil {
 		return fmt.Errorf("learner: save project %d on closing: %w", ln.id, err)
@@ -224,8 +225,8 @@ func (l *Learner) Apply(ctx context.Context, batch []event.Event, cur event.Curs
 	}
 	l.beginRetrain(ln)
 	l.beginChoice(ln)
-	if l.filler != nil && t.delta != nil {
-		l.filler.heard(ln.id, t.delta)
+	if l.backfill != nil && t.delta != nil {
+		l.backfill.OnCommit(ln.id, t.delta)
 	}
 	if t.p.settled && t.delta != nil && !t.delta.Empty() {
 		l.metrics.settle.Observe(time.Since(began).Seconds())
@@ -405,7 +406,7 @@ func (l *Learner) save(p *project) []byte {
 	if large && (!p.settled || l.o.Now().Sub(p.savedAt) < l.o.CheckpointEvery) {
 		return nil
 	}
-	return p.checkpoint(l.o.Encoder.Name())
+	return p.checkpoint(l.features.encoder.Name())
 }
 
 // saved notes that a commit with this checkpoint is durable.

@@ -8,9 +8,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
 
+	"github.com/hone-ml/hone/encode"
+	"github.com/hone-ml/hone/encode/backfill"
+	"github.com/hone-ml/hone/encode/encoders"
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/learner/feature"
-	"github.com/hone-ml/hone/learner/feature/encoders"
 )
 
 // Store is what the learner needs of the state.
@@ -27,12 +28,12 @@ type Store interface {
 // Options are what a Learner is made of. The zero value works.
 type Options struct {
 	// Encoder turns texts into features; encoders.Default if nil.
-	Encoder feature.Encoder
+	Encoder encode.Encoder
 	// Slow, if not nil, adds a dense part that takes time or may be down. Examples
 	// and pool get it in the background, and Vectors and Tasks are then needed.
-	Slow    feature.Slow
-	Vectors VectorStore
-	Tasks   TaskStore
+	Slow    encode.Slow
+	Vectors backfill.VectorStore
+	Tasks   backfill.TaskStore
 	// Next is what will be asked next, best first; its texts are encoded before
 	// those nobody waits for. It may be nil.
 	Next func(event.ProjectID) []event.TaskID

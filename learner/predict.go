@@ -7,7 +7,8 @@ import (
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
-	"github.com/hone-ml/hone/learner/feature"
+	"github.com/hone-ml/hone/learner/head"
+	"github.com/hone-ml/hone/vector"
 )
 
 // Predict answers each task from the project's last snapshot, in order, without
@@ -36,9 +37,9 @@ func (l *Learner) Predict(ctx context.Context, p event.ProjectID, labelConfig st
 	if len(heads) == 0 {
 		return out, ctx.Err()
 	}
-	l.onTheSpot(ctx, heads, tasks)
+	l.encodeNow(ctx, heads, tasks)
 	err := each(ctx, len(tasks), func(_, from, to int) {
-		var scratch scratch
+		var scratch head.Scratch
 		for i := from; i < to; i++ {
 			out[i] = l.answer(s, heads, tasks[i].Data, &scratch)
 		}
@@ -51,16 +52,16 @@ func (l *Learner) Predict(ctx context.Context, p event.ProjectID, labelConfig st
 
 const leastScore = 0.01
 
-func (l *Learner) answer(s *snapshot, heads []frozen, data json.RawMessage, scratch *scratch) labelstudio.Prediction {
+func (l *Learner) answer(s *snapshot, heads []frozen, data json.RawMessage, scratch *head.Scratch) labelstudio.Prediction {
 	regions := []labelstudio.Region{}
 	var sum float64
 	answered := 0
 	for i, h := range heads {
-		x, ok := l.features(heads, i, data)
+		x, ok := l.featuresOf(heads, i, data)
 		if !ok {
 			continue
 		}
-		said, confidence := h.mind.answer("hone/"+h.control.Name, input{data, x}, scratch)
+		said, confidence := h.mind.Answer("hone/"+h.Control.Name, head.Sample{Data: data, X: x}, scratch)
 		sum += confidence
 		answered++
 		regions = append(regions, said...)
@@ -73,9 +74,9 @@ func (l *Learner) answer(s *snapshot, heads []frozen, data json.RawMessage, scra
 	}
 }
 
-// features are those of head i; ok is false when the task has no text.
-func (l *Learner) features(heads []frozen, i int, data json.RawMessage) (feature.Vector, bool) {
-	x := heads[i].encode(data, l.o.Encoder, l.cache)
+// featuresOf are those of head i; ok is false when the task has no text.
+func (l *Learner) featuresOf(heads []frozen, i int, data json.RawMessage) (vector.Vector, bool) {
+	x := l.features.of(heads[i].Spec, data)
 	return x, !x.Empty()
 }
 
@@ -111,21 +112,21 @@ func (l *Learner) Distributions(ctx context.Context, p event.ProjectID, tasks []
 	heads := s.known()
 	classes := 0
 	for _, h := range heads {
-		classes += h.mind.width()
+		classes += h.mind.Width()
 	}
 	if len(heads) > 0 {
 		// One piece of memory each for all tasks.
 		all := make([]event.Distribution, len(tasks)*len(heads))
 		ps := make([]float64, len(tasks)*classes)
 		err = each(ctx, len(tasks), func(_, from, to int) {
-			var scratch scratch
+			var scratch head.Scratch
 			for i := from; i < to; i++ {
 				row := all[i*len(heads) : i*len(heads) : (i+1)*len(heads)]
 				at := i * classes
 				for j, h := range heads {
-					n := h.mind.width()
-					if x, ok := l.features(heads, j, tasks[i].Data); ok {
-						row = append(row, h.mind.distribution(input{tasks[i].Data, x}, ps[at:at+n:at+n], &scratch))
+					n := h.mind.Width()
+					if x, ok := l.featuresOf(heads, j, tasks[i].Data); ok {
+						row = append(row, h.mind.Distribution(head.Sample{Data: tasks[i].Data, X: x}, ps[at:at+n:at+n], &scratch))
 					}
 					at += n
 				}

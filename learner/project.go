@@ -10,9 +10,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
-	"github.com/hone-ml/hone/learner/feature"
+	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/learner/model"
 )
 
@@ -21,7 +22,7 @@ type project struct {
 	meta     event.Meta
 	config   *labelstudio.Config // nil when there is none that can be read
 	fault    string              // why not
-	heads    []*head
+	heads    []*onlineHead
 	versions []event.Version
 	settings map[string]model.Settings // of the live version, where it has some
 	pinned   bool                      // settings stay, whatever the labels say: a rollback holds them
@@ -69,11 +70,11 @@ func (l *Learner) load(ctx context.Context, id event.ProjectID) (*project, error
 	if err != nil {
 		l.o.Logger.WithError(err).WithField("project", id).Warn("learning afresh from the examples")
 	}
-	p.configure(l.o.Encoder)
+	p.configure(l.features.encoder)
 	for _, h := range p.heads {
-		if pr := b.Progress[h.control.Name]; pr != nil {
+		if pr := b.Progress[h.Control.Name]; pr != nil {
 			h.progress = pr
-			h.progress.keep(h.labels)
+			h.progress.Retain(h.Labels)
 		}
 	}
 	if err := l.fill(p, p.heads, st.Labelled, ck); err != nil {
@@ -84,9 +85,9 @@ func (l *Learner) load(ctx context.Context, id event.ProjectID) (*project, error
 
 // configure makes the heads that the label config asks for and keeps those that
 // are still the same. It returns the new ones, which know nothing.
-func (p *project) configure(e feature.Encoder) []*head {
+func (p *project) configure(e encode.Encoder) []*onlineHead {
 	p.config, p.fault = nil, ""
-	var fresh, heads []*head
+	var fresh, heads []*onlineHead
 	switch cfg, err := labelstudio.ParseLabelConfig(p.meta.LabelConfig); {
 	case p.meta.Gone:
 	case err != nil:
@@ -94,19 +95,19 @@ func (p *project) configure(e feature.Encoder) []*head {
 	default:
 		p.config = cfg
 		for _, c := range cfg.Learnable() {
-			q := newQuestion(cfg, c)
-			same := slices.IndexFunc(p.heads, func(h *head) bool { return h.key == q.key })
+			q := head.NewSpec(cfg, c)
+			same := slices.IndexFunc(p.heads, func(h *onlineHead) bool { return h.Key == q.Key })
 			if same >= 0 {
-				p.heads[same].question = q.like(p.heads[same].question)
+				p.heads[same].Spec = q.WithPriorOf(p.heads[same].Spec)
 				heads = append(heads, p.heads[same])
 				continue
 			}
-			h := newHead(q.under(e), p.taught)
-			h.take(p.choiceOf(h.question))
+			h := newHead(q.WithEncoder(e), p.taught)
+			h.take(p.choiceOf(h.Spec))
 			for _, old := range p.heads { // other labels, same question
-				if old.control.Name == c.Name && old.control.Type == c.Type && old.control.Multiple == c.Multiple {
+				if old.Control.Name == c.Name && old.Control.Type == c.Type && old.Control.Multiple == c.Multiple {
 					h.progress = old.progress
-					h.progress.keep(h.labels)
+					h.progress.Retain(h.Labels)
 				}
 			}
 			fresh = append(fresh, h)
@@ -118,7 +119,7 @@ func (p *project) configure(e feature.Encoder) []*head {
 			for _, ids := range old.taught {
 				p.taught.add(ids, -1)
 			}
-			maps.DeleteFunc(p.refused, func(k refusedKey, _ string) bool { return k.control == old.control.Name })
+			maps.DeleteFunc(p.refused, func(k refusedKey, _ string) bool { return k.control == old.Control.Name })
 		}
 	}
 	p.heads = heads
@@ -127,21 +128,21 @@ func (p *project) configure(e feature.Encoder) []*head {
 }
 
 // choiceOf is where the settings of a question come from that is not a head yet.
-func (p *project) choiceOf(q *question) choice {
-	if s, ok := p.settings[q.control.Name]; ok && p.pinned {
+func (p *project) choiceOf(q *head.Spec) choice {
+	if s, ok := p.settings[q.Control.Name]; ok && p.pinned {
 		return choice{Settings: s, Pinned: true}
 	}
-	if c, ok := p.chosen[q.control.Name]; ok && q.tuned() {
+	if c, ok := p.chosen[q.Control.Name]; ok && tunable(q) {
 		return c
 	}
-	return choice{Settings: q.defaults()}
+	return choice{Settings: defaults(q)}
 }
 
 // fill teaches heads, which know nothing yet, the tasks.
-func (l *Learner) fill(p *project, heads []*head, tasks iter.Seq2[event.TaskState, error], ck checkpoint) error {
+func (l *Learner) fill(p *project, heads []*onlineHead, tasks iter.Seq2[event.TaskState, error], ck checkpoint) error {
 	duals := make([]map[event.TaskID][]float32, len(heads))
 	for i, h := range heads {
-		duals[i] = ck.duals(h, l.o.Encoder.Name())
+		duals[i] = ck.duals(h, l.features.encoder.Name())
 	}
 	for t, err := range tasks {
 		if err != nil {
@@ -160,12 +161,12 @@ func (l *Learner) fill(p *project, heads []*head, tasks iter.Seq2[event.TaskStat
 // teach encodes the task and makes the head learn what its state says. What the
 // head's model refuses is forgotten and passed over: trying again would not help,
 // and others wait.
-func (l *Learner) teach(p *project, h *head, t event.TaskState, duals []float32, test bool) change {
+func (l *Learner) teach(p *project, h *onlineHead, t event.TaskState, duals []float32, test bool) change {
 	if t.Deleted || len(t.Annotations) == 0 {
-		p.refused.note(t.Task.ID, h.control.Name, "")
+		p.refused.note(t.Task.ID, h.Control.Name, "")
 		return change{forgotten: h.forget(t.Task.ID)}
 	}
-	x, complete := h.example(t.Task.Data, l.o.Encoder, l.cache)
+	x, complete := l.features.example(h.Spec, t.Task.Data)
 	ch, err := h.learn(t, x, duals, test)
 	reason := ""
 	switch {
@@ -177,7 +178,7 @@ func (l *Learner) teach(p *project, h *head, t event.TaskState, duals []float32,
 		reason = ch.reason
 		ch.refused = true
 	}
-	p.refused.note(t.Task.ID, h.control.Name, reason)
+	p.refused.note(t.Task.ID, h.Control.Name, reason)
 	h.markComplete(t.Task.ID, complete)
 	return ch
 }
@@ -187,7 +188,7 @@ func (l *Learner) apply(ctx context.Context, p *project, d *event.Delta) error {
 	reconfigure := d.ConfigChanged || d.New || d.Meta.Gone != p.meta.Gone
 	p.meta = d.Meta
 	if reconfigure {
-		if fresh := p.configure(l.o.Encoder); len(fresh) > 0 && !d.New {
+		if fresh := p.configure(l.features.encoder); len(fresh) > 0 && !d.New {
 			// The raw results are kept, so new heads learn what old tasks say of them.
 			st, err := l.store.Load(ctx, p.meta.Project)
 			if err != nil {
@@ -203,7 +204,7 @@ func (l *Learner) apply(ctx context.Context, p *project, d *event.Delta) error {
 		for _, h := range p.heads {
 			ch := l.teach(p, h, t, nil, true)
 			if ch.refused {
-				l.metrics.refused.WithLabelValues(strconv.FormatInt(int64(p.meta.Project), 10), h.control.Name).Inc()
+				l.metrics.refused.WithLabelValues(strconv.FormatInt(int64(p.meta.Project), 10), h.Control.Name).Inc()
 			}
 			if ch.learned || ch.forgotten {
 				p.settled, p.unsaved = false, true

@@ -12,7 +12,9 @@ import (
 	"time"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/learner/model"
+	"github.com/hone-ml/hone/learner/score"
 )
 
 // promoteTolerance is how near to its optimum a rebuilt model must be to go live; the
@@ -38,7 +40,7 @@ type retrain struct {
 
 // candidate is what a retrain makes of one head.
 type candidate struct {
-	question *question
+	question *head.Spec
 	live     model.Settings // compared with, and nothing else
 	examples []model.Example
 	sums     map[event.TaskID]uint64
@@ -46,11 +48,11 @@ type candidate struct {
 
 	chosen choice
 	scores comparison
-	model  trainer
+	model  head.Incremental
 }
 
 func (r *retrain) report() *Retrain {
-	return &Retrain{Reason: r.pending.Reason, Progress: min(1, ratio(float64(r.at.Load()), float64(r.steps)))}
+	return &Retrain{Reason: r.pending.Reason, Progress: min(1, score.Ratio(float64(r.at.Load()), float64(r.steps)))}
 }
 
 // orderRetrain has a retrain wanted. The schedule's does not take the place of one
@@ -90,7 +92,7 @@ func (l *Learner) beginRetrain(ln *lane) {
 	l.endWait(id) // also where it goes on without
 	r := &retrain{project: id, pending: *p.pending, epoch: p.epoch, done: make(chan struct{})}
 	for _, h := range p.heads {
-		c := &candidate{question: h.question, live: h.model.Settings(), sums: maps.Clone(h.sums), from: h.selection(l.o.Encoder.Name())}
+		c := &candidate{question: h.Spec, live: h.model.Settings(), sums: maps.Clone(h.sums), from: h.selection(l.features.encoder.Name())}
 		h.collect(&c.from)
 		h.model.Examples(func(e model.Example) bool {
 			c.examples = append(c.examples, e)
@@ -98,7 +100,7 @@ func (l *Learner) beginRetrain(ln *lane) {
 		})
 		slices.SortFunc(c.examples, func(a, b model.Example) int { return cmp.Compare(a.ID, b.ID) })
 		r.candidates = append(r.candidates, c)
-		r.steps += h.steps() + compareSteps + buildSteps(len(c.examples))
+		r.steps += searchSteps(h.Spec) + compareSteps + buildSteps(len(c.examples))
 		if n := len(h.incomplete); n > r.incomplete {
 			r.incomplete, r.examples = n, h.model.Len()
 		}
@@ -132,7 +134,7 @@ func (l *Learner) rebuild(ctx context.Context, r *retrain) error {
 	for _, c := range r.candidates {
 		tick := func() { r.at.Add(1) }
 		var err error
-		if c.chosen, err = c.from.choose(ctx, c.question, l.cores, tick); err != nil {
+		if c.chosen, err = choose(ctx, c.question, c.from, l.cores, tick); err != nil {
 			return err
 		}
 		if c.scores, err = compare(ctx, c.question, c.examples, c.chosen.Settings, c.live, l.cores, tick); err != nil {
@@ -164,7 +166,7 @@ func (l *Learner) promote(ctx context.Context, r *retrain) error {
 		return nil // the heads are others now; pending is still set
 	}
 	was := *p
-	wasModels := make([]trainer, len(p.heads))
+	wasModels := make([]head.Incremental, len(p.heads))
 	wasChoices := make([]choice, len(p.heads))
 	p.keepSettings()
 	settings := maps.Clone(p.settings)
@@ -176,7 +178,7 @@ func (l *Learner) promote(ctx context.Context, r *retrain) error {
 		if err := c.catchUp(h); err != nil {
 			return err
 		}
-		name := h.control.Name
+		name := h.Control.Name
 		changed = changed || !same(c.chosen.Settings, c.live)
 		settings[name] = c.chosen.Settings
 		if !math.IsNaN(c.scores.candidate) {
@@ -241,7 +243,7 @@ func (r *retrain) compared() string {
 		if math.IsNaN(c.scores.candidate) {
 			continue
 		}
-		s := fmt.Sprintf("%s %.3f", c.question.control.Name, c.scores.candidate)
+		s := fmt.Sprintf("%s %.3f", c.question.Control.Name, c.scores.candidate)
 		if same(c.chosen.Settings, c.live) {
 			s += " (settings as before)"
 		} else {
@@ -265,7 +267,7 @@ func (r *retrain) lacked() string {
 }
 
 // catchUp makes the candidate know what the live head knows.
-func (c *candidate) catchUp(h *head) error {
+func (c *candidate) catchUp(h *onlineHead) error {
 	for id := range c.sums {
 		if _, still := h.sums[id]; !still {
 			c.model.Remove(int64(id))

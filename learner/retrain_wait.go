@@ -57,13 +57,13 @@ func (l *Learner) waitsForVectors(p *project) bool {
 	}
 	w.missing.Store(int64(missing))
 	w.examples.Store(int64(examples))
-	return w.pending.Again || l.filler.quietFor(w.since) < vectorPatience
+	return w.pending.Again || l.backfill.QuietFor(w.since) < vectorPatience
 }
 
 // missingVectors counts the examples of the head that lacks the most, and says
 // whether label names do. What will never have a vector lacks none.
 func (l *Learner) missingVectors(p *project) (missing, examples int, names bool) {
-	if l.filler == nil {
+	if l.backfill == nil {
 		return 0, 0, false
 	}
 	for _, h := range p.heads {
@@ -75,8 +75,8 @@ func (l *Learner) missingVectors(p *project) (missing, examples int, names bool)
 		return missing, examples, false
 	}
 	for _, h := range p.heads {
-		for _, need := range h.nameNeeds(l.o.Encoder.(*late)) {
-			if !l.filler.vectors.has(keyOf(need)) {
+		for _, need := range l.features.labelRequests(h.Spec) {
+			if !l.backfill.Has(need.Key()) {
 				return 0, 0, true
 			}
 		}
@@ -87,7 +87,7 @@ func (l *Learner) missingVectors(p *project) (missing, examples int, names bool)
 // watch begins the retrain when the encoder has been quiet for too long.
 func (l *Learner) watch(id event.ProjectID, w *vectorWait) {
 	for {
-		timer := time.NewTimer(max(time.Second, vectorPatience-l.filler.quietFor(w.since)))
+		timer := time.NewTimer(max(time.Second, vectorPatience-l.backfill.QuietFor(w.since)))
 		select {
 		case <-w.over:
 		case <-l.ctx.Done():
@@ -115,18 +115,4 @@ func (l *Learner) endWait(id event.ProjectID) {
 	if w, ok := l.waiting.LoadAndDelete(id); ok {
 		close(w.(*vectorWait).over)
 	}
-}
-
-// quietFor is how long nothing has come of the encoder for somebody who has waited
-// since then: while attempts fail, or one takes for ever, it counts from the first.
-func (f *filler) quietFor(since time.Time) time.Duration {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if !f.tried.IsZero() && f.tried.Before(since) {
-		since = f.tried
-	}
-	if f.arrived.After(since) {
-		since = f.arrived
-	}
-	return time.Since(since)
 }

@@ -36,10 +36,10 @@ func (l *Learner) rollback(p *project, to string) bool {
 		p.settings = map[string]model.Settings{}
 	}
 	for _, h := range p.heads {
-		if _, ok := p.settings[h.control.Name]; !ok {
-			p.settings[h.control.Name] = h.defaults()
+		if _, ok := p.settings[h.Control.Name]; !ok {
+			p.settings[h.Control.Name] = defaults(h.Spec)
 		}
-		h.take(p.choiceOf(h.question))
+		h.take(p.choiceOf(h.Spec))
 	}
 	// The last word counts: a retrain that was asked for before is called off.
 	p.pending = nil
@@ -50,13 +50,13 @@ func (l *Learner) rollback(p *project, to string) bool {
 
 // held reports whether a rollback holds the settings of some head.
 func (p *project) held() bool {
-	return slices.ContainsFunc(p.heads, func(h *head) bool { return h.choice.Pinned })
+	return slices.ContainsFunc(p.heads, func(h *onlineHead) bool { return h.choice.Pinned })
 }
 
 // reset makes the model anew with other settings, from where the old one is.
-func (h *head) reset(s model.Settings) {
+func (h *onlineHead) reset(s model.Settings) {
 	old := h.model
-	h.model = h.kind.fresh(h.question, s)
+	h.model = h.Kind.NewModel(h.Spec, s)
 	old.Duals(func(e model.Example, p []float32) bool {
 		if err := h.model.Resume(e, p); err != nil {
 			panic("learner: an example that was held is refused: " + err.Error())

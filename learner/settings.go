@@ -3,6 +3,7 @@ package learner
 import (
 	"slices"
 
+	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/learner/model"
 )
 
@@ -13,37 +14,42 @@ const (
 	// denseBias lets rare classes be rare: embeddings of texts of one kind are near
 	// each other, so a small bias has all classes guessed alike.
 	denseBias = 0.2
-	// twoBias is that with two dense parts, whose say is larger: 50 labels of spam gain
-	// .004 of macro-F1 over a bias of .3, and tweets with anonymous labels as much.
-	twoBias = 0.4
-	// trustIn is how much the names count where there is one dense part, and of the
-	// better of two.
-	trustIn = 15.0
-	// trustBeside is that of the lesser part beside a better one.
-	trustBeside = 5.0
+	// severalBias is the default bias with two dense parts or more, whose say is larger:
+	// 50 labels of spam gain .004 of macro-F1 over a bias of .3, and tweets with
+	// anonymous labels as much.
+	severalBias = 0.4
+	// priorTrust is how much the names count where there is one dense part, and of the
+	// best of several.
+	priorTrust = 15.0
+	// priorTrustBeside is how much they count in a part beside the best.
+	priorTrustBeside = 5.0
 )
 
 // defaults are the settings before any were chosen.
-func (q *question) defaults() model.Settings {
-	s := q.kind.defaults()
-	if q.dense == 1 && q.tuned() {
+func defaults(q *head.Spec) model.Settings {
+	s := q.Kind.Space().Defaults
+	if q.Dense == 1 && tunable(q) {
 		s.Parts = []float64{0.3, 1}
 	}
-	if q.dense > 1 && s.Parts == nil { // those of tokens are others than of texts
+	if q.Dense > 1 && s.Parts == nil { // those of tokens are others than of texts
 		// Hashed n-grams, a static embedding, and a transformer that says most. With 0.5
 		// and 0.25 for the first two intents gain little and spam loses much.
-		s.Parts = []float64{0.25, 0.5, 1}
+		s.Parts = []float64{0.25}
+		for range q.Dense - 1 {
+			s.Parts = append(s.Parts, 0.5)
+		}
+		s.Parts = append(s.Parts, 1)
 	}
-	if q.prior != nil {
+	if q.Prior != nil {
 		s.Ridge, s.Bias = denseRidge, denseBias
-		if q.dense > 1 {
-			s.Bias = twoBias
+		if q.Dense > 1 {
+			s.Bias = severalBias
 		}
-		for range len(q.prior) - 1 {
-			s.Trust = append(s.Trust, trustBeside)
+		for range len(q.Prior) - 1 {
+			s.Trust = append(s.Trust, priorTrustBeside)
 		}
-		s.Trust = append(s.Trust, trustIn)
-		if q.link() == model.Independent {
+		s.Trust = append(s.Trust, priorTrust)
+		if q.Link() == model.Independent {
 			for i := range s.Trust {
 				s.Trust[i] /= 3
 			}
@@ -52,33 +58,34 @@ func (q *question) defaults() model.Settings {
 	return s
 }
 
-// mixes are the weights of two dense parts, the third of which is the default.
-var mixes = [...][2]float64{{0, 1}, {0.25, 1}, {0.5, 1}, {1, 1}, {1, 0.25}, {1, 0}}
+// denseGrid are the weights tried of the dense parts: of all but the last, and of the
+// last, which is the slowest to make and says most. The third is the default.
+var denseGrid = [...][2]float64{{0, 1}, {0.25, 1}, {0.5, 1}, {1, 1}, {1, 0.25}, {1, 0}}
 
-// axis is one thing about the settings that can be chosen.
-type axis struct {
+// dimension is one thing about the settings that can be chosen.
+type dimension struct {
 	// values are tried one after the other, and start is the index of the default.
 	values []float64
 	start  int
 	set    func(s *model.Settings, v float64)
 }
 
-// tuned reports whether the weights of the feature parts are chosen, and settings
-// while labels come in: by kinds whose model is one of texts' vectors.
-func (q *question) tuned() bool { _, ok := q.kind.(namer); return ok }
+// tunable reports whether the weights of the feature parts are chosen, and settings
+// while labels come in.
+func tunable(q *head.Spec) bool { return q.Kind.Space().Tunable }
 
-// axes are what is chosen for a question, in the order in which it is: what matters
+// dimensions are what is chosen for a question, in the order in which it is: what matters
 // most comes first.
-func (q *question) axes() []axis {
-	d := q.defaults()
-	var out []axis
-	if q.prior != nil {
-		out = append(out, axis{[]float64{0, 0.25, 0.5, 1, 1.5, 2.5}, 3, func(s *model.Settings, v float64) {
+func dimensions(q *head.Spec) []dimension {
+	d := defaults(q)
+	var out []dimension
+	if q.Prior != nil {
+		out = append(out, dimension{[]float64{0, 0.25, 0.5, 1, 1.5, 2.5}, 3, func(s *model.Settings, v float64) {
 			s.Trust = slices.Clone(d.Trust)
 			for i := range s.Trust {
 				s.Trust[i] *= v
 			}
-		}}, axis{[]float64{0.03, 0.1, d.Bias, 1, 3}, 2, func(s *model.Settings, v float64) { s.Bias = v }})
+		}}, dimension{[]float64{0.03, 0.1, d.Bias, 1, 3}, 2, func(s *model.Settings, v float64) { s.Bias = v }})
 	}
 	part := func(i int, values ...float64) {
 		now := 1.0
@@ -88,7 +95,7 @@ func (q *question) axes() []axis {
 		if !slices.Contains(values, now) {
 			return // the kind knows better
 		}
-		out = append(out, axis{values, slices.Index(values, now), func(s *model.Settings, v float64) {
+		out = append(out, dimension{values, slices.Index(values, now), func(s *model.Settings, v float64) {
 			s.Parts = slices.Clone(s.Parts)
 			for len(s.Parts) <= i {
 				s.Parts = append(s.Parts, 1)
@@ -97,23 +104,26 @@ func (q *question) axes() []axis {
 		}})
 	}
 	switch {
-	case !q.tuned():
-	case q.dense == 1:
+	case !tunable(q):
+	case q.Dense == 1:
 		part(0, 0, 0.1, 0.3, 1)
-	case q.dense > 1:
+	case q.Dense > 1:
 		part(0, 0, 0.1, 0.25, 0.5, 1)
-		// From the better part alone to the lesser one alone, which is ahead on some
+		// From the best part alone to the lesser ones alone, which are ahead on some
 		// texts, such as spam.
-		out = append(out, axis{[]float64{0, 1, 2, 3, 4, 5}, 2, func(s *model.Settings, v float64) {
+		out = append(out, dimension{[]float64{0, 1, 2, 3, 4, 5}, 2, func(s *model.Settings, v float64) {
 			s.Parts = slices.Clone(s.Parts)
-			copy(s.Parts[1:], mixes[int(v)][:])
+			for i := 1; i < q.Dense; i++ {
+				s.Parts[i] = denseGrid[int(v)][0]
+			}
+			s.Parts[q.Dense] = denseGrid[int(v)][1]
 		}})
 	}
-	ridges := slices.Clone(q.kind.ridges())
+	ridges := slices.Clone(q.Kind.Space().Ridges)
 	if !slices.Contains(ridges, d.Ridge) {
 		ridges = append(ridges, d.Ridge)
 		slices.Sort(ridges)
 		slices.Reverse(ridges)
 	}
-	return append(out, axis{ridges, slices.Index(ridges, d.Ridge), func(s *model.Settings, v float64) { s.Ridge = v }})
+	return append(out, dimension{ridges, slices.Index(ridges, d.Ridge), func(s *model.Settings, v float64) { s.Ridge = v }})
 }

@@ -1,11 +1,14 @@
 package learner
 
 import (
+	"slices"
 	"testing"
 
+	"github.com/hone-ml/hone/encode"
+	"github.com/hone-ml/hone/encode/text/ngram"
+	"github.com/hone-ml/hone/encode/text/static"
 	"github.com/hone-ml/hone/labelstudio"
-	"github.com/hone-ml/hone/learner/feature"
-	"github.com/hone-ml/hone/learner/feature/static"
+	"github.com/hone-ml/hone/learner/head"
 )
 
 // A search that starts beside the defaults would take them for another choice.
@@ -15,16 +18,42 @@ func TestEveryAxisStartsAtTheDefaults(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		dense := []feature.Embedder{static.Default(), static.Default()}
-		for n := range 3 {
-			q := newQuestion(parsed, parsed.Controls[0]).under(feature.Join(feature.NewHashed(), dense[:n]...))
-			for i, a := range q.axes() {
-				s := q.defaults()
+		dense := slices.Repeat([]encode.Embedder{static.Default()}, 4)
+		for n := range len(dense) + 1 {
+			q := head.NewSpec(parsed, parsed.Controls[0]).WithEncoder(encode.Join(ngram.New(), dense[:n]...))
+			for i, a := range dimensions(q) {
+				s := defaults(q)
 				a.set(&s, a.values[a.start])
-				if !same(s, q.defaults()) {
-					t.Errorf("%s choice, %d dense parts, axis %d starts at %+v, the defaults are %+v", choice, n, i, s, q.defaults())
+				if !same(s, defaults(q)) {
+					t.Errorf("%s choice, %d dense parts, axis %d starts at %+v, the defaults are %+v", choice, n, i, s, defaults(q))
 				}
 			}
+		}
+	}
+}
+
+// Three encoders have as many dense parts: the grid weighs each of them.
+func TestTheDenseGridWeighsEveryPart(t *testing.T) {
+	q := asked(t, "single").WithEncoder(encode.Join(ngram.New(), slices.Repeat([]encode.Embedder{static.Default()}, 3)...))
+	if got := defaults(q).Parts; !slices.Equal(got, []float64{0.25, 0.5, 0.5, 1}) {
+		t.Fatalf("the parts weigh %v", got)
+	}
+	met := map[int]map[float64]bool{}
+	for _, d := range dimensions(q) {
+		for _, v := range d.values {
+			s := defaults(q)
+			d.set(&s, v)
+			for i, w := range s.Parts {
+				if met[i] == nil {
+					met[i] = map[float64]bool{}
+				}
+				met[i][w] = true
+			}
+		}
+	}
+	for part := range 4 {
+		if !met[part][0] || !met[part][1] {
+			t.Errorf("part %d is tried with %v alone", part, met[part])
 		}
 	}
 }

@@ -7,10 +7,13 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/hone-ml/hone/encode"
+	"github.com/hone-ml/hone/encode/text/ngram"
+	"github.com/hone-ml/hone/encode/text/static"
+	"github.com/hone-ml/hone/encode/text/token"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/learner"
-	"github.com/hone-ml/hone/learner/feature"
-	"github.com/hone-ml/hone/learner/feature/static"
+	"github.com/hone-ml/hone/vector"
 )
 
 const onlySpans = `<View><Text name="t" value="$text"/>
@@ -22,7 +25,7 @@ func marks(n int) *event.Changed {
 	c.LabelConfig = onlySpans
 	for i := range c.Annotations {
 		text, about := sentence(uint64(i + 1))
-		tokens := feature.Segment(nil, text)
+		tokens := token.Segment(nil, text)
 		last := tokens[len(tokens)-1]
 		label := "thing"
 		if about == "app" {
@@ -39,7 +42,7 @@ func marks(n int) *event.Changed {
 // Tokens' vectors come later as texts' do: once for each text and for ever, and in the
 // end the head is that of training with all of them.
 func TestTokensVectorsThatComeLaterAreTakenIn(t *testing.T) {
-	without := start(t, openDisk(t), learner.Options{Encoder: feature.NewHashed(), Tolerance: 1e-3})
+	without := start(t, openDisk(t), learner.Options{Encoder: ngram.New(), Tolerance: 1e-3})
 	apply(t, without, marks(40))
 	rest(t, without)
 	want := complete(t, marks(40))
@@ -148,7 +151,7 @@ func TestStrangeVectorsOfTokensAreMadeAnew(t *testing.T) {
 		must(t, l.Close())
 		keys := map[event.TextKey]bool{}
 		must(t, d.VectorKeys(bg, "slow/1", func(k event.TextKey) { keys[k] = true }))
-		few, err := feature.PackTokens([][]float32{static.Default().Encode(nil, "one token")})
+		few, err := vector.PackTokens([][]float32{static.Default().Encode(nil, "one token")})
 		must(t, err)
 		odd := 0
 		strange := map[event.TextKey][]byte{}
@@ -157,7 +160,7 @@ func TestStrangeVectorsOfTokensAreMadeAnew(t *testing.T) {
 			if i >= 12 {
 				text, _ = sentence(uint64(1000 + i - 12))
 			}
-			k := event.TextKey(feature.Need{Text: text, Tokens: true}.Key())
+			k := event.TextKey(encode.Need{Text: text, Tokens: true}.Key())
 			if !keys[k] {
 				t.Fatalf("no vectors of the tokens of %q", text)
 			}

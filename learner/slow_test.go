@@ -13,10 +13,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/hone-ml/hone/encode/text/ngram"
+	"github.com/hone-ml/hone/encode/text/static"
+	"github.com/hone-ml/hone/encode/text/token"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/learner"
-	"github.com/hone-ml/hone/learner/feature"
-	"github.com/hone-ml/hone/learner/feature/static"
 )
 
 // slow encodes as the static table does, but can be stopped, fail and talk
@@ -71,7 +72,7 @@ func (s *slow) EncodeTokens(ctx context.Context, texts []string) ([][][]float32,
 	s.tokens = append(s.tokens, texts...)
 	out := make([][][]float32, len(texts))
 	for i, text := range texts {
-		tokens := feature.Segment(nil, text)
+		tokens := token.Segment(nil, text)
 		for j, t := range tokens {
 			out[i] = append(out[i], static.Default().Encode(nil, text[tokens[max(0, j-3)].Start:t.End]))
 		}
@@ -96,7 +97,7 @@ var errDown = errors.New("connection refused")
 func down(context.Context, []string) ([][]float32, error) { return nil, errDown }
 
 func with(d *disk, s *slow) learner.Options {
-	return learner.Options{Encoder: feature.NewHashed(), Slow: s, Vectors: d, Tasks: d, Tolerance: 1e-3}
+	return learner.Options{Encoder: ngram.New(), Slow: s, Vectors: d, Tasks: d, Tolerance: 1e-3}
 }
 
 func encoded(t fataler, l *learner.Learner) {
@@ -123,7 +124,7 @@ func TestVectorsThatComeLaterAreTakenInOnceAndForEver(t *testing.T) {
 		apply(t, l, labels(60))
 		rest(t, l)
 		synctest.Wait()
-		hashed := start(t, openDisk(t), learner.Options{Encoder: feature.NewHashed(), Tolerance: 1e-3})
+		hashed := start(t, openDisk(t), learner.Options{Encoder: ngram.New(), Tolerance: 1e-3})
 		apply(t, hashed, labels(60))
 		rest(t, hashed)
 		// Settings are chosen when the vectors are there, so it is not quite the same.

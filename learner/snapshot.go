@@ -9,6 +9,7 @@ import (
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/learner/head"
 )
 
 // snapshot is a project as it was at one moment. It is immutable.
@@ -22,8 +23,8 @@ type snapshot struct {
 
 // frozen is a head in a snapshot.
 type frozen struct {
-	*question
-	mind mind
+	*head.Spec
+	mind head.Predictor
 }
 
 // publish makes the project's present state what readers see.
@@ -34,7 +35,7 @@ func (l *Learner) publish(p *project) {
 		s.key = p.config.Key()
 	}
 	for _, h := range p.heads {
-		s.heads = append(s.heads, frozen{h.question, h.kind.freeze(h.question, h.model)})
+		s.heads = append(s.heads, frozen{h.Spec, h.Kind.Snapshot(h.Spec, h.model)})
 	}
 	if p.meta.Gone {
 		l.snapshots.Delete(p.meta.Project)
@@ -55,7 +56,7 @@ func (l *Learner) snapshot(p event.ProjectID) *snapshot {
 func (s *snapshot) known() []frozen {
 	var out []frozen
 	for _, h := range s.heads {
-		if h.mind.Examples() > 0 || h.prior != nil {
+		if h.mind.Examples() > 0 || h.Prior != nil {
 			out = append(out, h)
 		}
 	}

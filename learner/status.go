@@ -114,13 +114,13 @@ func (l *Learner) status(p *project) Status {
 		gap = max(gap, h.model.Bound())
 		pr := h.progress
 		s.Heads = append(s.Heads, Head{
-			Control: h.control.Name, Type: h.control.Type, Multiple: h.control.Multiple,
-			Labels: h.labels, Examples: h.model.Len(), Ridge: h.model.Settings().Ridge,
-			Tested: int(math.Round(pr.All.Tasks)), Accuracy: pr.Fading.accuracy(), MacroF1: pr.Fading.macroF1(), LogLoss: pr.Fading.logLoss(),
-			ECE: pr.Fading.ece(), MAE: pr.Fading.mae(), RMSE: pr.Fading.rmse(),
-			AccuracyOverall: pr.All.accuracy(), MacroF1Overall: pr.All.macroF1(), LogLossOverall: pr.All.logLoss(),
-			ECEOverall: pr.All.ece(), MAEOverall: pr.All.mae(), RMSEOverall: pr.All.rmse(),
-			Numeric: h.control.Type == "Rating" || h.control.Type == "Number", Labelled: len(h.labels) > 0,
+			Control: h.Control.Name, Type: h.Control.Type, Multiple: h.Control.Multiple,
+			Labels: h.Labels, Examples: h.model.Len(), Ridge: h.model.Settings().Ridge,
+			Tested: int(math.Round(pr.Cumulative.Tasks)), Accuracy: pr.Recent.Accuracy(), MacroF1: pr.Recent.MacroF1(), LogLoss: pr.Recent.MeanLogLoss(),
+			ECE: pr.Recent.ECE(), MAE: pr.Recent.MAE(), RMSE: pr.Recent.RMSE(),
+			AccuracyOverall: pr.Cumulative.Accuracy(), MacroF1Overall: pr.Cumulative.MacroF1(), LogLossOverall: pr.Cumulative.MeanLogLoss(),
+			ECEOverall: pr.Cumulative.ECE(), MAEOverall: pr.Cumulative.MAE(), RMSEOverall: pr.Cumulative.RMSE(),
+			Numeric: h.Control.Type == "Rating" || h.Control.Type == "Number", Labelled: len(h.Labels) > 0,
 		})
 	}
 	if !math.IsInf(gap, 1) {
@@ -149,7 +149,7 @@ func (l *Learner) Status(p event.ProjectID) (Status, bool) {
 	} else if w, ok := l.waiting.Load(p); ok {
 		st.Retrain = w.(*vectorWait).report()
 	}
-	st.Encoding = l.filler.encoding(p)
+	st.Encoding = l.encoding(p)
 	if r, ok := l.retrained.Load(p); ok {
 		last := r.(LastRetrain)
 		st.LastRetrain = &last

@@ -9,6 +9,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/learner/model"
 )
 
@@ -25,16 +26,13 @@ const (
 	tuneTolerance = 0.2
 )
 
-// ridges are tried in falling order.
-var ridges = []float64{0.3, 0.1, 0.03, 0.01, 0.003, 0.001}
-
 // search chooses settings by the cross-validated loss of a kind. What it finds
 // depends on the question and the examples only.
 type search struct {
-	q     *question
+	q     *head.Spec
 	train [][]model.Example
 	test  [][]model.Example
-	last  []trainer // where the next fit of a fold starts
+	last  []head.Incremental // where the next fit of a fold starts
 	n     int
 	// cores has a place for each model that is being fitted.
 	cores chan struct{}
@@ -43,7 +41,7 @@ type search struct {
 }
 
 // newSearch is over examples in the order of their ids; a fold is one of parts.
-func newSearch(q *question, parts [][]model.Example, cores chan struct{}, tick func()) *search {
+func newSearch(q *head.Spec, parts [][]model.Example, cores chan struct{}, tick func()) *search {
 	s := &search{q: q, cores: cores, tick: tick}
 	for f := range parts {
 		var train []model.Example
@@ -58,14 +56,14 @@ func newSearch(q *question, parts [][]model.Example, cores chan struct{}, tick f
 		s.train, s.test = append(s.train, train), append(s.test, parts[f])
 		s.n += len(parts[f])
 	}
-	s.last = make([]trainer, len(s.train))
+	s.last = make([]head.Incremental, len(s.train))
 	return s
 }
 
-// steps is at most how many losses a search computes.
-func (q *question) steps() int {
+// searchSteps is at most how many losses a search computes.
+func searchSteps(q *head.Spec) int {
 	n := 1
-	for _, a := range q.axes() {
+	for _, a := range dimensions(q) {
 		n += len(a.values) - 1
 	}
 	return n
@@ -75,9 +73,9 @@ func (q *question) steps() int {
 // folds.
 func (s *search) losses(ctx context.Context, settings model.Settings) ([]float64, error) {
 	losses := make([][]float64, len(s.train))
-	err := s.eachFold(ctx, settings, func(f int, m trainer) {
+	err := s.eachFold(ctx, settings, func(f int, m head.Incremental) {
 		for i := range s.test[f] {
-			l, _ := s.q.kind.judge(s.q, m, s.test[f][i:i+1])
+			l, _ := s.q.Kind.Evaluate(s.q, m, s.test[f][i:i+1])
 			losses[f] = append(losses[f], l)
 		}
 	})
@@ -87,15 +85,15 @@ func (s *search) losses(ctx context.Context, settings model.Settings) ([]float64
 // accuracy is the mean over the examples, each judged by a model of the other folds.
 func (s *search) accuracy(ctx context.Context, settings model.Settings) (float64, error) {
 	right := make([]float64, len(s.train))
-	err := s.eachFold(ctx, settings, func(f int, m trainer) {
-		_, accuracy := s.q.kind.judge(s.q, m, s.test[f])
+	err := s.eachFold(ctx, settings, func(f int, m head.Incremental) {
+		_, accuracy := s.q.Kind.Evaluate(s.q, m, s.test[f])
 		right[f] = accuracy * float64(len(s.test[f]))
 	})
 	return total(right) / float64(s.n), err
 }
 
 // eachFold calls judge with a model of the other folds, for several folds at once.
-func (s *search) eachFold(ctx context.Context, settings model.Settings, judge func(fold int, m trainer)) error {
+func (s *search) eachFold(ctx context.Context, settings model.Settings, judge func(fold int, m head.Incremental)) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for f := range s.train {
 		g.Go(func() error {
@@ -150,7 +148,7 @@ func gain(before, after []float64) float64 {
 // defaults is not taken: of a dozen settings some look better by chance, and where
 // most classes have no example yet the price is what the label names say of them.
 func (s *search) best(ctx context.Context) (model.Settings, float64, error) {
-	at := s.q.defaults()
+	at := defaults(s.q)
 	if s.n == 0 {
 		return at, math.Inf(1), ctx.Err()
 	}
@@ -158,7 +156,7 @@ func (s *search) best(ctx context.Context) (model.Settings, float64, error) {
 	if err != nil {
 		return at, 0, err
 	}
-	for _, a := range s.q.axes() {
+	for _, a := range dimensions(s.q) {
 		here, before := at, losses
 		most := 0.0
 		for _, way := range []int{-1, 1} {
@@ -200,7 +198,7 @@ func byFold(examples []model.Example) [][]model.Example {
 type comparison struct{ candidate, live float64 }
 
 // compare measures two settings on the same folds. A choice never hears of it.
-func compare(ctx context.Context, q *question, examples []model.Example, candidate, live model.Settings, cores chan struct{}, tick func()) (comparison, error) {
+func compare(ctx context.Context, q *head.Spec, examples []model.Example, candidate, live model.Settings, cores chan struct{}, tick func()) (comparison, error) {
 	c := comparison{math.NaN(), math.NaN()}
 	if len(examples) < minCompared {
 		return c, ctx.Err()
@@ -223,7 +221,7 @@ func compare(ctx context.Context, q *question, examples []model.Example, candida
 }
 
 // fit trains a model, starting from another's duals if from is not nil.
-func fit(ctx context.Context, q *question, examples []model.Example, s model.Settings, from trainer, tolerance float64) (trainer, error) {
+func fit(ctx context.Context, q *head.Spec, examples []model.Example, s model.Settings, from head.Incremental, tolerance float64) (head.Incremental, error) {
 	m, err := begin(ctx, q, examples, s, from)
 	if err != nil {
 		return nil, err
@@ -235,7 +233,7 @@ func fit(ctx context.Context, q *question, examples []model.Example, s model.Set
 // build is fit from nothing, for many examples: it tells in between which share of the
 // way it has gone. The bound falls by about the same factor each time, so the way is
 // measured by its logarithm.
-func build(ctx context.Context, q *question, examples []model.Example, s model.Settings, tolerance float64, gone func(share float64)) (trainer, error) {
+func build(ctx context.Context, q *head.Spec, examples []model.Example, s model.Settings, tolerance float64, gone func(share float64)) (head.Incremental, error) {
 	m, err := begin(ctx, q, examples, s, nil)
 	if err != nil {
 		return nil, err
@@ -252,8 +250,8 @@ func build(ctx context.Context, q *question, examples []model.Example, s model.S
 }
 
 // begin is a model that holds the examples.
-func begin(ctx context.Context, q *question, examples []model.Example, s model.Settings, from trainer) (trainer, error) {
-	m := q.kind.fresh(q, s)
+func begin(ctx context.Context, q *head.Spec, examples []model.Example, s model.Settings, from head.Incremental) (head.Incremental, error) {
+	m := q.Kind.NewModel(q, s)
 	if from != nil {
 		var err error
 		from.Duals(func(e model.Example, p []float32) bool {

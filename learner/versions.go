@@ -11,6 +11,7 @@ import (
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/learner/model"
+	"github.com/hone-ml/hone/learner/score"
 )
 
 // keptVersions is how many versions are kept for a rollback.
@@ -25,11 +26,11 @@ type blob struct {
 	// when it is live no more those it had last. A control without has the defaults.
 	Heads map[string]model.Settings `json:"heads,omitempty"`
 
-	Pinned   bool                 `json:"pinned,omitempty"`
-	Chosen   map[string]choice    `json:"chosen,omitempty"`
-	Snapshot uint64               `json:"snapshot,omitempty"`
-	Pending  *pending             `json:"pending,omitempty"`
-	Progress map[string]*progress `json:"progress,omitempty"`
+	Pinned   bool                          `json:"pinned,omitempty"`
+	Chosen   map[string]choice             `json:"chosen,omitempty"`
+	Snapshot uint64                        `json:"snapshot,omitempty"`
+	Pending  *pending                      `json:"pending,omitempty"`
+	Progress map[string]*score.Prequential `json:"progress,omitempty"`
 }
 
 // pending is a retrain that was asked for and is not done.
@@ -95,9 +96,9 @@ func (p *project) stored() []event.Version {
 	if at < 0 {
 		return out
 	}
-	b := blob{Heads: p.settings, Pinned: p.pinned, Chosen: p.choices(), Snapshot: p.number, Pending: p.pending, Progress: map[string]*progress{}}
+	b := blob{Heads: p.settings, Pinned: p.pinned, Chosen: p.choices(), Snapshot: p.number, Pending: p.pending, Progress: map[string]*score.Prequential{}}
 	for _, h := range p.heads {
-		b.Progress[h.control.Name] = h.progress
+		b.Progress[h.Control.Name] = h.progress
 	}
 	out[at].Settings = b.write()
 	return out
@@ -129,7 +130,7 @@ func (p *project) keepSettings() {
 		settings = map[string]model.Settings{}
 	}
 	for _, h := range p.heads {
-		settings[h.control.Name] = h.model.Settings()
+		settings[h.Control.Name] = h.model.Settings()
 	}
 	p.settings = settings
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"go.etcd.io/bbolt"
 
@@ -82,8 +84,8 @@ func (s *Store) ChangeVectors(ctx context.Context, encoder string, put map[event
 	return nil
 }
 
-// KeepVectorsOf drops the vectors of every other encoder.
-func (s *Store) KeepVectorsOf(ctx context.Context, encoder string) error {
+// RetainEncoders drops the vectors of every encoder but those.
+func (s *Store) RetainEncoders(ctx context.Context, encoders []string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -95,7 +97,7 @@ func (s *Store) KeepVectorsOf(ctx context.Context, encoder string) error {
 			return nil
 		}
 		return all.ForEachBucket(func(k []byte) error {
-			if string(k) != encoder {
+			if !slices.Contains(encoders, string(k)) {
 				others = append(others, bytes.Clone(k))
 			}
 			return nil
@@ -116,7 +118,7 @@ func (s *Store) KeepVectorsOf(ctx context.Context, encoder string) error {
 		})
 	}
 	if err != nil {
-		return fmt.Errorf("drop the vectors of other encoders than %s: %w", encoder, err)
+		return fmt.Errorf("drop the vectors of other encoders than %s: %w", strings.Join(encoders, " and "), err)
 	}
 	return nil
 }

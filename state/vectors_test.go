@@ -53,8 +53,13 @@ func TestVectorsAreKeptByEncoderAndContent(t *testing.T) {
 	if got := keys(s, "e"); !cmp.Equal(got, map[event.TextKey]bool{b: true}) {
 		t.Errorf("after a change: %v", got)
 	}
-	check(s.KeepVectorsOf(t.Context(), "e"))
-	check(s.KeepVectorsOf(t.Context(), "e"))
+	check(s.ChangeVectors(t.Context(), "images", map[event.TextKey][]byte{a: {11}}, nil))
+	for range 2 {
+		check(s.RetainEncoders(t.Context(), []string{"e", "images"}))
+	}
+	if len(keys(s, "images")) != 1 {
+		t.Error("of two encoders in use one has lost its vectors")
+	}
 	if len(keys(s, "f")) != 0 || len(keys(s, "e")) != 1 {
 		t.Error("the wrong encoder's vectors are dropped")
 	}

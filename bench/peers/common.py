@@ -14,7 +14,7 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 if hasattr(os, "sched_setaffinity"):  # the first core we may use
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 
-TABLE = os.path.join(os.path.dirname(__file__), "../../learner/feature/static/table.bin")
+TABLE = os.path.join(os.path.dirname(__file__), "../../encode/text/static/table.bin")
 
 
 def rows(path):

@@ -127,14 +127,14 @@ def time_onnx(model, pieces, batch, seconds):
 
 def build_hone(folder):
     test = folder / "minilm.test"
-    subprocess.run(["go", "test", "-c", "-o", test, "./learner/feature/minilm"], cwd=ROOT, check=True)
+    subprocess.run(["go", "test", "-c", "-o", test, "./encode/text/minilm"], cwd=ROOT, check=True)
     return test
 
 
 def time_hone(test, pieces, seconds):
     run = subprocess.run(
         [test, "-test.run", "^$", "-test.bench", f"^BenchmarkEncodeBatch$/^{pieces}_pieces$", "-test.benchtime", f"{seconds}s"],
-        cwd=ROOT / "learner/feature/minilm",
+        cwd=ROOT / "encode/text/minilm",
         env=os.environ | {"GOMAXPROCS": "1"},
         capture_output=True,
         text=True,

@@ -9,10 +9,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hone-ml/hone/encode/encoders"
 	"github.com/hone-ml/hone/internal/app"
 	"github.com/hone-ml/hone/internal/bench"
 	"github.com/hone-ml/hone/internal/simulate"
-	"github.com/hone-ml/hone/learner/feature/encoders"
 )
 
 // benching is what the flags of bench say.

@@ -17,9 +17,9 @@ import (
 
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/config"
+	"github.com/hone-ml/hone/encode/encoders"
+	"github.com/hone-ml/hone/encode/text/minilm"
 	"github.com/hone-ml/hone/internal/app/apptest"
-	"github.com/hone-ml/hone/learner/feature/encoders"
-	"github.com/hone-ml/hone/learner/feature/minilm"
 )
 
 // embedder answers as an embedding server does: a text's vector is its topic.

@@ -17,13 +17,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hone-ml/hone/api"
+	"github.com/hone-ml/hone/encode/text/ngram"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/app/apptest"
 	"github.com/hone-ml/hone/internal/app/core"
 	"github.com/hone-ml/hone/internal/newslike"
 	"github.com/hone-ml/hone/labelstudio/lstest"
 	"github.com/hone-ml/hone/learner"
-	"github.com/hone-ml/hone/learner/feature"
 	"github.com/hone-ml/hone/state"
 )
 
@@ -106,7 +106,7 @@ func fillState(b *testing.B, dir string, n int) {
 	b.Helper()
 	store, err := state.Open(dir, state.Options{})
 	require.NoError(b, err)
-	l, err := learner.New(core.WithoutLog(store), learner.Options{Encoder: feature.NewHashedWords(), Budget: time.Microsecond})
+	l, err := learner.New(core.WithoutLog(store), learner.Options{Encoder: ngram.NewWords(), Budget: time.Microsecond})
 	require.NoError(b, err)
 	config := "<View><Text name='t' value='$text'/><Choices name='topic' toName='t'>"
 	for _, topic := range []string{"A", "B", "C", "D"} {

@@ -13,10 +13,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hone-ml/hone/encode"
+	"github.com/hone-ml/hone/encode/encoders"
 	"github.com/hone-ml/hone/internal/app"
 	"github.com/hone-ml/hone/internal/simulate"
-	"github.com/hone-ml/hone/learner/feature"
-	"github.com/hone-ml/hone/learner/feature/encoders"
 	"github.com/hone-ml/hone/sampler/strategy"
 )
 
@@ -155,7 +155,7 @@ func (c *cli) simulate(s simulation) error {
 
 // warm encodes texts ahead, but for those whose vectors are in a file, and puts
 // theirs there too. Without a name there is no file.
-func (c *cli) warm(slow *feature.Patient, needs []feature.Need, file string) error {
+func (c *cli) warm(slow *encode.Patient, needs []encode.Need, file string) error {
 	if file != "" {
 		err := takeVectors(slow, file)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -175,7 +175,7 @@ func (c *cli) warm(slow *feature.Patient, needs []feature.Need, file string) err
 	return err
 }
 
-func takeVectors(slow *feature.Patient, file string) error {
+func takeVectors(slow *encode.Patient, file string) error {
 	f, err := os.Open(file) // #nosec G304 -- the user named it
 	if err != nil {
 		return err

@@ -15,9 +15,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hone-ml/hone/config"
+	"github.com/hone-ml/hone/encode/encoders"
+	"github.com/hone-ml/hone/encode/text/minilm"
 	"github.com/hone-ml/hone/internal/app"
-	"github.com/hone-ml/hone/learner/feature/encoders"
-	"github.com/hone-ml/hone/learner/feature/minilm"
 )
 
 func runHone(t *testing.T, args ...string) (string, error) {

@@ -26,12 +26,12 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/hone-ml/hone/config"
+	"github.com/hone-ml/hone/encode/encoders"
+	"github.com/hone-ml/hone/encode/text/minilm"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/app"
 	"github.com/hone-ml/hone/internal/app/apptest"
 	"github.com/hone-ml/hone/internal/golden"
-	"github.com/hone-ml/hone/learner/feature/encoders"
-	"github.com/hone-ml/hone/learner/feature/minilm"
 	"github.com/hone-ml/hone/state"
 )
 

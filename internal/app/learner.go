@@ -2,8 +2,8 @@ package app
 
 import (
 	"github.com/hone-ml/hone/config"
+	"github.com/hone-ml/hone/encode/encoders"
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/learner/feature/encoders"
 )
 
 // OpenEncoder makes the encoder of a name, with what the configuration says of it.

@@ -12,10 +12,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/hone-ml/hone/encode/encoders"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/learner"
-	"github.com/hone-ml/hone/learner/feature/encoders"
 	"github.com/hone-ml/hone/sampler"
 	"github.com/hone-ml/hone/state"
 )

@@ -12,17 +12,17 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/simulate"
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
 	"github.com/hone-ml/hone/labelstudio/regions"
-	"github.com/hone-ml/hone/learner/feature"
 	"github.com/hone-ml/hone/learner/model"
 )
 
 // Options say what is measured.
 type Options struct {
-	Encoder feature.Encoder
+	Encoder encode.Encoder
 	// For is about how long each rate is measured.
 	For time.Duration
 	// Singles is how many single annotations are learned for the percentiles.
@@ -246,7 +246,7 @@ func (w *dataset) encode(ctx context.Context) (err error) {
 	i, e := 0, w.Encoder
 	w.result.EncodePerS, w.result.EncodePerCPUS, err = w.rate(ctx, nil, func() (int, error) {
 		for range unitsPerClockRead {
-			if p, keeps := w.Encoder.(*feature.Patient); keeps && i%len(w.texts) == 0 {
+			if p, keeps := w.Encoder.(*encode.Patient); keeps && i%len(w.texts) == 0 {
 				e = p.Fresh()
 			}
 			e.Encode(w.texts[i%len(w.texts)])
@@ -259,11 +259,11 @@ func (w *dataset) encode(ctx context.Context) (err error) {
 
 // warm has a slow encoder read all texts, which is not measured.
 func (w *dataset) warm(ctx context.Context) error {
-	p, keeps := w.Encoder.(*feature.Patient)
+	p, keeps := w.Encoder.(*encode.Patient)
 	if !keeps {
 		return nil
 	}
-	needs := make([]feature.Need, len(w.texts))
+	needs := make([]encode.Need, len(w.texts))
 	for i, t := range w.texts {
 		needs[i].Text = t
 	}

@@ -16,10 +16,11 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/hone-ml/hone/encode"
+	"github.com/hone-ml/hone/encode/text/ngram"
 	"github.com/hone-ml/hone/internal/bench"
 	"github.com/hone-ml/hone/internal/newslike"
 	"github.com/hone-ml/hone/internal/simulate"
-	"github.com/hone-ml/hone/learner/feature"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -46,7 +47,7 @@ func TestEveryFigureIsMeasured(t *testing.T) {
 	dir := t.TempDir()
 	var steps []string
 	res, err := bench.Run(t.Context(), load(t, news(t, 70)), bench.Options{
-		Encoder: feature.NewHashed(), Singles: 3, For: time.Millisecond, Dir: dir,
+		Encoder: ngram.New(), Singles: 3, For: time.Millisecond, Dir: dir,
 		Progress: func(step, _ int, what string) { steps = append(steps, fmt.Sprint(step, " ", what)) },
 	})
 	require.NoError(t, err)
@@ -70,7 +71,7 @@ func TestEveryFigureIsMeasured(t *testing.T) {
 
 func TestSeveralLabelsAreIndependent(t *testing.T) {
 	lines := []string{`{"text":"one two","labels":["a","b"]}`, `{"text":"three","labels":[]}`, `{"text":"four two","labels":["b"]}`}
-	res, err := bench.Run(t.Context(), load(t, lines), bench.Options{Encoder: feature.NewHashed(), Singles: 3, For: time.Microsecond, Dir: t.TempDir()})
+	res, err := bench.Run(t.Context(), load(t, lines), bench.Options{Encoder: ngram.New(), Singles: 3, For: time.Microsecond, Dir: t.TempDir()})
 	require.NoError(t, err)
 	assert.Equal(t, 2, res.Classes)
 	assert.Positive(t, res.LearnPerS)
@@ -79,7 +80,7 @@ func TestSeveralLabelsAreIndependent(t *testing.T) {
 func TestItEndsWithTheContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	_, err := bench.Run(ctx, load(t, news(t, 20)), bench.Options{
-		Encoder: feature.NewHashed(), Singles: 3, For: time.Hour, Dir: t.TempDir(),
+		Encoder: ngram.New(), Singles: 3, For: time.Hour, Dir: t.TempDir(),
 		Progress: func(step, _ int, _ string) {
 			if step == 0 {
 				cancel()
@@ -108,7 +109,7 @@ func TestEncodingIsOfTextsNotEncodedBefore(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	before := map[string]int64{} // texts read before a step
 	_, err := bench.Run(ctx, load(t, news(t, 20)), bench.Options{
-		Encoder: feature.NewPatient(feature.NewHashed(), &slow), Singles: 3, For: time.Microsecond, Dir: t.TempDir(),
+		Encoder: encode.NewPatient(ngram.New(), &slow), Singles: 3, For: time.Microsecond, Dir: t.TempDir(),
 		Progress: func(_, _ int, what string) {
 			before[what] = slow.texts.Load()
 			if what == "applying a backlog" {

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/hone-ml/hone/learner/feature/static"
+	"github.com/hone-ml/hone/encode/text/static"
 )
 
 // Text is one of them.

@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/hone-ml/hone/learner/feature"
+	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/sampler/strategy"
 )
 
@@ -30,7 +30,7 @@ type Options struct {
 	// not depend on it.
 	Jobs int
 	// Encoder is the learner's; its default if nil. It is shared by all curves.
-	Encoder feature.Encoder
+	Encoder encode.Encoder
 	// QueueSize, Front and RandomShare are the sampler's; queue and front are at
 	// least a batch.
 	QueueSize, Front int

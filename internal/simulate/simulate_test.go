@@ -20,8 +20,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/hone-ml/hone/encode/text/ngram"
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/learner/feature"
 	"github.com/hone-ml/hone/sampler/strategy"
 )
 
@@ -48,7 +48,7 @@ func generated(n int, seed uint64) string {
 func options() Options {
 	return Options{
 		Strategies: []string{strategy.NameMargin, strategy.NameRandom}, Labels: []int{0, 5, 20, 60}, Batch: 3, Seeds: 2,
-		QueueSize: 30, Front: 5, RandomShare: 0.1, Encoder: feature.NewHashed(),
+		QueueSize: 30, Front: 5, RandomShare: 0.1, Encoder: ngram.New(),
 	}
 }
 

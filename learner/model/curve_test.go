@@ -15,16 +15,18 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hone-ml/hone/learner/feature"
+	"github.com/hone-ml/hone/encode"
+	"github.com/hone-ml/hone/encode/text/ngram"
 	"github.com/hone-ml/hone/learner/model"
+	"github.com/hone-ml/hone/vector"
 )
 
 type labelled struct {
-	x      feature.Vector
+	x      vector.Vector
 	labels []int32
 }
 
-func read(t testing.TB, path string, h feature.Encoder, classes map[string]int32) (all []labelled, single bool) {
+func read(t testing.TB, path string, h encode.Encoder, classes map[string]int32) (all []labelled, single bool) {
 	t.Helper()
 	f, err := os.Open(path)
 	if err != nil {
@@ -88,7 +90,7 @@ func TestCurves(t *testing.T) {
 	sizes := numbers("HONE_SIZES", "10,25,50,100,200,500,1000")
 	for _, set := range strings.Split(os.Getenv("HONE_CURVES"), ",") {
 		classes := map[string]int32{}
-		h := feature.NewHashed()
+		h := ngram.New()
 		train, single := read(t, filepath.Join(dir, set, "train.jsonl.gz"), h, classes)
 		test, _ := read(t, filepath.Join(dir, set, "test.jsonl.gz"), h, classes)
 		link := model.Exclusive

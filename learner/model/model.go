@@ -6,7 +6,7 @@ import (
 	"math"
 	"slices"
 
-	"github.com/hone-ml/hone/learner/feature"
+	"github.com/hone-ml/hone/vector"
 )
 
 // Share is how much of an example's target a class has. Classes that are not
@@ -20,7 +20,7 @@ type Share struct {
 type Example struct {
 	// ID names the example; a Put with the same ID replaces it.
 	ID int64
-	X  feature.Vector
+	X  vector.Vector
 	// Target sums to 1 for exclusive classes, several annotators averaged; for
 	// independent ones each share is between 0 and 1.
 	Target []Share
@@ -249,7 +249,7 @@ func (m *Model) contribute(r *row, sign float64) {
 
 // predict fills m.t with the margins of an example's expanded features, its own share
 // included.
-func (m *Model) predict(x feature.Vector) {
+func (m *Model) predict(x vector.Vector) {
 	l := m.w.live()
 	l.margins(x, &m.settings, m.margin)
 	for y := range m.t {

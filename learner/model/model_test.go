@@ -12,11 +12,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"github.com/hone-ml/hone/learner/feature"
+	"github.com/hone-ml/hone/encode/text/ngram"
 	"github.com/hone-ml/hone/learner/model"
+	"github.com/hone-ml/hone/vector"
 )
 
-var hashed = feature.NewHashed()
+var hashed = ngram.New()
 
 // text makes one of many short texts that share words.
 func text(rng *rand.Rand) string {
@@ -63,7 +64,7 @@ func makeExample(rng *rand.Rand, id int64, classes int, link model.Link, dense b
 // weights: slow, simple, and nothing shared with the dual solver.
 func descend(examples []model.Example, classes int, link model.Link, s model.Settings, prior model.Prior) func(model.Example) []float64 {
 	type point map[int]float64
-	explicit := func(x feature.Vector) point {
+	explicit := func(x vector.Vector) point {
 		p := point{-1: s.Bias}
 		part := func(i int) float64 {
 			if i < len(s.Parts) {

@@ -3,8 +3,8 @@ package model_test
 import (
 	"testing"
 
+	"github.com/hone-ml/hone/encode/text/ngram"
 	"github.com/hone-ml/hone/internal/newslike"
-	"github.com/hone-ml/hone/learner/feature"
 	"github.com/hone-ml/hone/learner/model"
 )
 
@@ -17,7 +17,7 @@ func benchmarkNews(b *testing.B, learn bool) {
 	const classes, n = 4, 5000
 	class := map[string]int32{"topic A": 0, "topic B": 1, "topic C": 2, "topic D": 3}
 	texts := newslike.Make(n, classes, 1)
-	h := feature.NewHashed()
+	h := ngram.New()
 	m := model.New(classes, model.Exclusive, model.Defaults())
 	put := func(i int) {
 		at := i % n

@@ -9,8 +9,8 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/hone-ml/hone/learner/feature"
 	"github.com/hone-ml/hone/learner/model"
+	"github.com/hone-ml/hone/vector"
 )
 
 // measured is a text with a number that some of its words tell.
@@ -32,7 +32,7 @@ func measured(rng *rand.Rand, id int64, base, unit float64) model.Example {
 }
 
 // inner is the product of two texts' features.
-func inner(a, b feature.Vector) float64 {
+func inner(a, b vector.Vector) float64 {
 	at := map[uint32]float64{}
 	for _, t := range a.Terms {
 		at[t.Bucket()] = float64(a.Scale * t.Units())

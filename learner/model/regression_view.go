@@ -3,7 +3,7 @@ package model
 import (
 	"math"
 
-	"github.com/hone-ml/hone/learner/feature"
+	"github.com/hone-ml/hone/vector"
 )
 
 // cover adds the squares of a sample's features to the sums, times sign.
@@ -30,7 +30,7 @@ func (r *Regression) cover(s *sample, sign float32) {
 // examples (the diagonal of the Hessian; MacKay 1992, "A practical Bayesian
 // framework for backpropagation networks"). An example that is among the sums is
 // left out with its weight as less.
-func (l *lookup) novelty(v feature.Vector, s *Settings, less float64) float64 {
+func (l *lookup) novelty(v vector.Vector, s *Settings, less float64) float64 {
 	var sum float64
 	scale := float64(v.Scale) * float64(s.part(0))
 	for _, t := range v.Terms {
@@ -82,7 +82,7 @@ func (v *RegressionView) Spread() (sd float64, whole bool) { return v.fit.spread
 
 // Predict is the mean and the standard deviation of a text's target. It allocates
 // nothing once s has been used.
-func (v *RegressionView) Predict(x feature.Vector, s *Scratch) (mean, sd float64) {
+func (v *RegressionView) Predict(x vector.Vector, s *Scratch) (mean, sd float64) {
 	if cap(s.margins) < columns {
 		s.margins = make([]float32, columns)
 	}
@@ -94,7 +94,7 @@ func (v *RegressionView) Predict(x feature.Vector, s *Scratch) (mean, sd float64
 }
 
 // Predict is View().Predict without the view.
-func (r *Regression) Predict(x feature.Vector, s *Scratch) (mean, sd float64) {
+func (r *Regression) Predict(x vector.Vector, s *Scratch) (mean, sd float64) {
 	v := RegressionView{settings: r.settings, weights: r.w.live(), squares: r.squares.live(), fit: r.fit, center: r.center}
 	v.fit.intercept = r.intercept()
 	return v.Predict(x, s)

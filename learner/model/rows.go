@@ -1,13 +1,15 @@
 package model
 
-import "github.com/hone-ml/hone/learner/feature"
+import (
+	"github.com/hone-ml/hone/vector"
+)
 
 // A text has hundreds of terms, and with few classes a row is so short that calling
 // axpy costs more than adding it. What is here adds many rows in one call, four
 // classes without a loop. The sums are those of axpy to the bit.
 
 // termsGo is terms on any machine.
-func (l *lookup) termsGo(terms []feature.Term, dst []float32) {
+func (l *lookup) termsGo(terms []vector.Term, dst []float32) {
 	mask := int32(1)<<l.shift - 1
 	switch {
 	case l.classes == 3: // tags of tokens
@@ -61,7 +63,7 @@ func (l *lookup) termsGo(terms []feature.Term, dst []float32) {
 }
 
 // addTerms adds delta, times scale and the units of each term, to the terms' rows.
-func (w *weights) addTerms(terms []feature.Term, scale float32, delta []float32) {
+func (w *weights) addTerms(terms []vector.Term, scale float32, delta []float32) {
 	switch {
 	case w.classes == 4:
 		d := (*[4]float32)(delta)

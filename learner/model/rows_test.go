@@ -7,13 +7,14 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/hone-ml/hone/learner/feature"
+	"github.com/hone-ml/hone/encode/text/ngram"
+	"github.com/hone-ml/hone/vector"
 )
 
 // What adds many rows must add what axpy adds, to the bit, for every number of
 // classes: models on disk and in tests are compared that way.
 func TestManyRowsAreThoseOneByOne(t *testing.T) {
-	h := feature.NewHashed()
+	h := ngram.New()
 	number := rapid.Float32Range(-1e10, 1e10)
 	same := func(t *rapid.T, what string, got, want []float32) {
 		for i := range want {
@@ -37,7 +38,7 @@ func TestManyRowsAreThoseOneByOne(t *testing.T) {
 		for _, term := range x.Terms {
 			clear(row)
 			axpyGo(scale*term.Units(), delta, row)
-			l.terms([]feature.Term{term}, at)
+			l.terms([]vector.Term{term}, at)
 			axpyGo(term.Units(), row, sum)
 		}
 		same(t, "terms one by one", at, sum)

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/hone-ml/hone/learner/feature"
+	"github.com/hone-ml/hone/vector"
 )
 
 // Settings choose the convex problem; the examples then decide its optimum.
@@ -68,7 +68,7 @@ func (s *Settings) weight(i int) float32 {
 
 // norm2 is the squared length of a vector's weighted features, the bias included. The
 // vector is expanded.
-func (s *Settings) norm2(v feature.Vector) float64 {
+func (s *Settings) norm2(v vector.Vector) float64 {
 	scale := float64(s.part(0))
 	n := float64(v.Norm2)*scale*scale + s.Bias*s.Bias
 	for part, d := range v.Dense {

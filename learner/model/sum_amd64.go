@@ -5,7 +5,7 @@ import (
 
 	"golang.org/x/sys/cpu"
 
-	"github.com/hone-ml/hone/learner/feature"
+	"github.com/hone-ml/hone/vector"
 )
 
 var hasAVX2 = cpu.X86.HasAVX2
@@ -15,10 +15,10 @@ var hasAVX2 = cpu.X86.HasAVX2
 // atomic loads do: a word at a time, and each but once.
 //
 //go:noescape
-func sumTermsAVX2(dst *float32, classes int, terms *feature.Term, n int, rowOf *atomic.Int32, rows int, pages *[]float32, shift uint)
+func sumTermsAVX2(dst *float32, classes int, terms *vector.Term, n int, rowOf *atomic.Int32, rows int, pages *[]float32, shift uint)
 
 // terms adds the rows of the terms, times their units, to dst.
-func (l *lookup) terms(terms []feature.Term, dst []float32) {
+func (l *lookup) terms(terms []vector.Term, dst []float32) {
 	if !hasAVX2 {
 		l.termsGo(terms, dst)
 		return

@@ -2,7 +2,9 @@
 
 package model
 
-import "github.com/hone-ml/hone/learner/feature"
+import (
+	"github.com/hone-ml/hone/vector"
+)
 
 // terms adds the rows of the terms, times their units, to dst.
-func (l *lookup) terms(terms []feature.Term, dst []float32) { l.termsGo(terms, dst) }
+func (l *lookup) terms(terms []vector.Term, dst []float32) { l.termsGo(terms, dst) }

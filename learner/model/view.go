@@ -1,6 +1,8 @@
 package model
 
-import "github.com/hone-ml/hone/learner/feature"
+import (
+	"github.com/hone-ml/hone/vector"
+)
 
 // View is a model as it was at one moment: immutable, and read by any number of
 // goroutines without a lock while the model learns on.
@@ -34,12 +36,12 @@ func (v *View) None() float64 { return (float64(v.none) + 0.5) / (float64(v.exam
 // Scratch is working memory for Predict; one for each goroutine.
 type Scratch struct {
 	margins []float32
-	room    feature.Room
+	room    vector.Room
 }
 
 // Predict fills p, one probability a class, for a text. It allocates nothing once s
 // has been used.
-func (v *View) Predict(x feature.Vector, p []float64, s *Scratch) {
+func (v *View) Predict(x vector.Vector, p []float64, s *Scratch) {
 	if cap(s.margins) < v.weights.classes {
 		s.margins = make([]float32, v.weights.classes)
 	}
@@ -53,7 +55,7 @@ func (v *View) Predict(x feature.Vector, p []float64, s *Scratch) {
 }
 
 // Predict is View().Predict without the view.
-func (m *Model) Predict(x feature.Vector, p []float64, s *Scratch) {
+func (m *Model) Predict(x vector.Vector, p []float64, s *Scratch) {
 	v := View{link: m.link, settings: m.settings, weights: m.w.live()}
 	v.Predict(x, p, s)
 }

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"sync/atomic"
 
-	"github.com/hone-ml/hone/learner/feature"
+	"github.com/hone-ml/hone/vector"
 )
 
 // pageFloats is about how many weights a page has. Publishing after one
@@ -35,12 +35,12 @@ type weights struct {
 	guess      guess // what they are without examples
 	denseOwned bool
 
-	room feature.Room // of the vector that was expanded last
+	room vector.Room // of the vector that was expanded last
 }
 
 func newWeights(classes int, g guess) *weights {
 	w := &weights{
-		classes: classes, rowOf: make([]atomic.Int32, feature.Buckets),
+		classes: classes, rowOf: make([]atomic.Int32, vector.Buckets),
 		guess: g, dense: g.dense, bias: g.bias,
 	}
 	for classes<<(w.shift+1) <= pageFloats {
@@ -50,10 +50,10 @@ func newWeights(classes int, g guess) *weights {
 }
 
 // expand is v with its terms and parts, which are valid until the next call.
-func (w *weights) expand(v feature.Vector) feature.Vector { return v.Expand(&w.room) }
+func (w *weights) expand(v vector.Vector) vector.Vector { return v.Expand(&w.room) }
 
 // retain gives every feature of v a row and counts the example.
-func (w *weights) retain(v feature.Vector) {
+func (w *weights) retain(v vector.Vector) {
 	v = w.expand(v)
 	for _, t := range v.Terms {
 		row := int(w.rowOf[t.Bucket()].Load()) - 1
@@ -86,7 +86,7 @@ func (w *weights) retain(v feature.Vector) {
 
 // release undoes retain. A row without examples becomes exactly zero: rounding
 // must not keep what was forgotten.
-func (w *weights) release(v feature.Vector) {
+func (w *weights) release(v vector.Vector) {
 	v = w.expand(v)
 	for _, t := range v.Terms {
 		row := int(w.rowOf[t.Bucket()].Load()) - 1
@@ -121,7 +121,7 @@ func (w *weights) ownDense() {
 }
 
 // add adds delta times the weighted features of v, which is expanded.
-func (w *weights) add(v feature.Vector, s *Settings, delta []float32) {
+func (w *weights) add(v vector.Vector, s *Settings, delta []float32) {
 	scale := v.Scale * s.part(0)
 	w.addTerms(v.Terms, scale, delta)
 	w.ownDense()
@@ -180,7 +180,7 @@ type lookup struct {
 }
 
 // margins overwrites dst, one number a class. v is expanded.
-func (l *lookup) margins(v feature.Vector, s *Settings, dst []float32) {
+func (l *lookup) margins(v vector.Vector, s *Settings, dst []float32) {
 	clear(dst)
 	l.terms(v.Terms, dst)
 	scale := v.Scale * s.part(0)

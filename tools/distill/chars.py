@@ -1,5 +1,5 @@
 """Writes what BERT's tokenizer does to every character, as the reference
-implementation does it, to learner/feature/wordpiece/chars.txt.
+implementation does it, to encode/text/wordpiece/chars.txt.
 
     python chars.py
 
@@ -68,7 +68,7 @@ def main():
             runs[-1][1] = c
         else:
             runs.append([c, c, a])
-    folder = pathlib.Path(__file__).resolve().parents[2] / "learner/feature/wordpiece"
+    folder = pathlib.Path(__file__).resolve().parents[2] / "encode/text/wordpiece"
     with open(folder / "chars.txt", "w", encoding="ascii") as f:
         f.write(HEADER)
         for first, last, a in runs:

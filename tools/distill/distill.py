@@ -80,7 +80,7 @@ def main():
     args = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     args.add_argument("--model", help="directory of model.safetensors and vocab.txt; by default the installed package's")
     args.add_argument("--cache", type=pathlib.Path, help="keep the transformer's output here, to try other weightings")
-    args.add_argument("--out", type=pathlib.Path, default=root / "learner/feature/static/table.bin")
+    args.add_argument("--out", type=pathlib.Path, default=root / "encode/text/static/table.bin")
     args = args.parse_args()
 
     folder = minilm.model_dir(args.model)

@@ -140,7 +140,7 @@ def write(path, rows):
 
 
 def main():
-    folder = pathlib.Path(__file__).resolve().parents[2] / "learner/feature"
+    folder = pathlib.Path(__file__).resolve().parents[2] / "encode/text"
     words, vectors = table.load(folder / "static/table.bin")
     vocabulary = {w: i for i, w in enumerate(words)}
     reference = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]", max_input_chars_per_word=100))

@@ -1,4 +1,4 @@
-"""Writes learner/feature/static/mean.bin: the mean vector of texts of several kinds.
+"""Writes encode/text/static/mean.bin: the mean vector of texts of several kinds.
 
     python mean.py FILE.jsonl.gz...
 
@@ -21,7 +21,7 @@ TEXTS = 3000
 
 
 def main():
-    folder = pathlib.Path(__file__).resolve().parents[2] / "learner/feature/static"
+    folder = pathlib.Path(__file__).resolve().parents[2] / "encode/text/static"
     words, vectors = table.load(folder / "table.bin")
     reference = Tokenizer(models.WordPiece({w: i for i, w in enumerate(words)}, unk_token="[UNK]", max_input_chars_per_word=100))
     reference.normalizer = normalizers.BertNormalizer(lowercase=True)

@@ -1,4 +1,4 @@
-"""The file format of the table; learner/feature/static reads it.
+"""The file format of the table; encode/text/static reads it.
 
     8 bytes  magic "honevec\\n"
     uint32   version, 1

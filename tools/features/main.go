@@ -17,8 +17,8 @@ import (
 	"os"
 	"strconv"
 
-	"github.com/hone-ml/hone/learner/feature"
-	"github.com/hone-ml/hone/learner/feature/encoders"
+	"github.com/hone-ml/hone/encode/encoders"
+	"github.com/hone-ml/hone/vector"
 )
 
 // wide is how many numbers are kept for each dense part.
@@ -57,7 +57,7 @@ func run(name string, from io.Reader, to io.Writer) error {
 				return fmt.Errorf("line %d: a part of %d numbers; %d are kept for each", n, len(d), wide)
 			}
 			for i, x := range d {
-				b = pair(b, feature.Buckets+part*wide+i, x)
+				b = pair(b, vector.Buckets+part*wide+i, x)
 			}
 		}
 		if _, err := w.Write(append(b, '\n')); err != nil {

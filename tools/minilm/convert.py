@@ -27,7 +27,7 @@ Made by tools/minilm.
 def main():
     options = argparse.ArgumentParser()
     options.add_argument("--model", help="directory of model.safetensors and vocab.txt")
-    options.add_argument("--out", type=pathlib.Path, default=HERE.parents[1] / "learner/feature/minilm/weights.bin")
+    options.add_argument("--out", type=pathlib.Path, default=HERE.parents[1] / "encode/text/minilm/weights.bin")
     options = options.parse_args()
 
     folder = minilm.model_dir(options.model)

@@ -82,7 +82,7 @@ def main():
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     full, rounded = minilm.MiniLM(folder), minilm.MiniLM(folder)
-    rounded.w = weights.load(ROOT / "learner/feature/minilm/weights.bin")
+    rounded.w = weights.load(ROOT / "encode/text/minilm/weights.bin")
 
     rows, vectors, tokens, cosines = [], [], [], []
     for text, keep in zip(*choose()):
@@ -94,7 +94,7 @@ def main():
         vectors += [a, b]
         tokens += list(hidden) if keep else []
         cosines.append(a @ b)
-    folder = ROOT / "learner/feature/minilm/testdata"
+    folder = ROOT / "encode/text/minilm/testdata"
     folder.mkdir(exist_ok=True)
     with open(folder / "golden.jsonl", "w", encoding="ascii") as f:
         for row in rows:

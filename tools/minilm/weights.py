@@ -1,4 +1,4 @@
-"""The file format of the transformer's weights; learner/feature/minilm reads it.
+"""The file format of the transformer's weights; encode/text/minilm reads it.
 
      8 bytes  magic "honebert"
      uint32   version, 1

@@ -1,9 +1,9 @@
 """Makes small Model2Vec folders and what the reference makes of texts with them.
 
-Run by hand; the output is committed as learner/feature/model2vec/testdata:
+Run by hand; the output is committed as encode/text/model2vec/testdata:
 
     python -m venv env && env/bin/pip install model2vec==0.10.0 sentencepiece==0.2.3 protobuf
-    env/bin/python tools/model2vec/golden.py learner/feature/model2vec/testdata
+    env/bin/python tools/model2vec/golden.py encode/text/model2vec/testdata
 
 Names of special tokens in a text are left out: to the reference they are those
 tokens, to hone they are text like any other. Vectors are random, so that a token that is read wrongly shows.

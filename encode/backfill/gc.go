@@ -1,0 +1,59 @@
+package backfill
+
+import (
+	"context"
+	"slices"
+
+	"github.com/hone-ml/hone/encode"
+	"github.com/hone-ml/hone/event"
+)
+
+// sweep drops vectors that no task needs: those of tasks that are deleted or have
+// another text now, and those of other encoders.
+func (f *Service) sweep(ctx context.Context) error {
+	needed := map[event.TextKey]struct{}{}
+	f.mu.Lock()
+	var ids []event.ProjectID
+	for id := range f.projects {
+		ids = append(ids, id)
+	}
+	f.mu.Unlock()
+	for _, id := range ids {
+		s := f.o.Needed(id)
+		if s == nil {
+			continue
+		}
+		for _, n := range s.LabelNames() {
+			needed[n.Key()] = struct{}{}
+		}
+		known, err := f.o.Tasks.Known(ctx, id)
+		if err != nil {
+			return err
+		}
+		for part := range slices.Chunk(known, lookTasks) {
+			tasks := make([]event.TaskID, len(part))
+			for i, k := range part {
+				tasks[i] = k.Task
+			}
+			states, err := f.o.Tasks.Tasks(ctx, id, tasks)
+			if err != nil {
+				return err
+			}
+			needs := map[event.TextKey]encode.Need{}
+			for _, t := range states {
+				addNeeds(s, t, needs)
+			}
+			for k := range needs {
+				needed[k] = struct{}{}
+			}
+		}
+	}
+	if err := f.vectors.sweep(ctx, needed); err != nil {
+		return err
+	}
+	if err := f.vectors.store.RetainEncoders(ctx, []string{f.vectors.slow.Name()}); err != nil {
+		return err
+	}
+	f.unswept = false
+	return nil
+}

@@ -1,0 +1,163 @@
+package backfill
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/hone-ml/hone/encode"
+	"github.com/hone-ml/hone/event"
+)
+
+// lacking are the needs without a vector, in a fixed order.
+func (f *Service) lacking(needs map[event.TextKey]encode.Need) []encode.Need {
+	var out []encode.Need
+	for k, n := range needs {
+		if !f.vectors.keep(k) {
+			out = append(out, n)
+		}
+	}
+	slices.SortFunc(out, func(a, b encode.Need) int {
+		if a.Text == b.Text && a.Tokens {
+			return 1
+		}
+		return strings.Compare(a.Text, b.Text)
+	})
+	return out
+}
+
+// byKey are requests without repetition.
+func byKey(all []encode.Need) map[event.TextKey]encode.Need {
+	out := make(map[event.TextKey]encode.Need, len(all))
+	for _, n := range all {
+		out[n.Key()] = n
+	}
+	return out
+}
+
+// addNeeds collects what the models need for a task.
+func addNeeds(s Needed, t event.TaskState, needs map[event.TextKey]encode.Need) {
+	if t.Deleted || len(t.Task.Data) == 0 {
+		return
+	}
+	s.Requests(t.Task.Data, needs)
+}
+
+// look finds out which tasks that were heard of have texts to encode.
+func (f *Service) look(ctx context.Context) {
+	now := time.Now()
+	f.mu.Lock()
+	ids := f.turns(now)
+	f.mu.Unlock()
+	for _, id := range ids {
+		if err := f.lookAt(ctx, id); err != nil && ctx.Err() == nil {
+			f.trouble(id, err)
+		}
+	}
+}
+
+func (f *Service) lookAt(ctx context.Context, id event.ProjectID) error {
+	f.mu.Lock()
+	p := f.projects[id]
+	relist, fresh := p.relist, p.fresh
+	p.relist, p.fresh = false, nil
+	f.mu.Unlock()
+	if !relist && len(fresh) == 0 {
+		return nil
+	}
+	err := f.lookAtTasks(ctx, id, relist, fresh)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err != nil {
+		p.relist, p.fresh = p.relist || relist, append(fresh, p.fresh...)
+		return err
+	}
+	p.well()
+	return nil
+}
+
+func (f *Service) lookAtTasks(ctx context.Context, id event.ProjectID, all bool, ids []event.TaskID) error {
+	s := f.o.Needed(id)
+	if s == nil { // Label Studio has it no more, or the config cannot be read yet
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		delete(f.projects, id)
+		f.unswept = true
+		return nil
+	}
+	if all {
+		known, err := f.o.Tasks.Known(ctx, id)
+		if err != nil {
+			return err
+		}
+		for _, k := range known {
+			ids = append(ids, k.Task)
+		}
+		names := f.lacking(byKey(s.LabelNames()))
+		f.mu.Lock()
+		f.of(id).names = names
+		f.mu.Unlock()
+		f.unswept = true
+	}
+	for part := range slices.Chunk(ids, lookTasks) {
+		states, err := f.o.Tasks.Tasks(ctx, id, part)
+		if err != nil {
+			return err
+		}
+		var taught []event.TaskID
+		for _, t := range states {
+			if len(t.Annotations) > 0 {
+				taught = append(taught, t.Task.ID)
+			}
+			needs := map[event.TextKey]encode.Need{}
+			addNeeds(s, t, needs)
+			lacks := len(f.lacking(needs)) > 0
+			f.mu.Lock()
+			f.unswept = f.of(id).seen(t, lacks) || f.unswept
+			f.mu.Unlock()
+		}
+		// An example may have been learned just before its vector came another way.
+		f.check(id, taught)
+	}
+	f.count(id)
+	return nil
+}
+
+// seen notes how a task was found, and reports whether vectors of it may be
+// needed no more.
+func (p *fill) seen(t event.TaskState, lacks bool) (stale bool) {
+	id := t.Task.ID
+	old, known := p.tasks[id]
+	if t.Deleted {
+		delete(p.tasks, id)
+		delete(p.missing, id)
+		return known
+	}
+	sum := xxhash.Sum64(t.Task.Data)
+	p.tasks[id] = sum
+	if !lacks {
+		delete(p.missing, id)
+		return known && old != sum
+	}
+	was, queued := p.missing[id]
+	p.missing[id] = t.Labelled()
+	switch {
+	case t.Labelled() && !was:
+		p.labelled = append(p.labelled, id)
+	case !t.Labelled() && !queued:
+		p.rest = append(p.rest, id)
+	}
+	return known && old != sum
+}
+
+func (f *Service) count(id event.ProjectID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if p := f.projects[id]; p != nil {
+		f.o.Metrics.Unencoded.WithLabelValues(strconv.FormatInt(int64(id), 10)).Set(float64(len(p.missing)))
+	}
+}

@@ -1,0 +1,197 @@
+package backfill_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/sirupsen/logrus"
+	"go.uber.org/goleak"
+
+	"github.com/hone-ml/hone/encode"
+	"github.com/hone-ml/hone/encode/backfill"
+	"github.com/hone-ml/hone/event"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// world is what a Service works with, in memory: two projects of some tasks, each with a
+// text of its own.
+type world struct {
+	mu      sync.Mutex
+	stored  map[string]map[event.TextKey][]byte // by encoder
+	arrived map[event.ProjectID][]event.TaskID
+	fails   map[event.ProjectID]error // of reading tasks
+	all     chan event.ProjectID      // told of each project that has got the vectors of all its tasks
+}
+
+func (*world) Name() string { return "slow/1" }
+
+func (*world) EncodeBatch(_ context.Context, texts []string) ([][]float32, error) {
+	out := make([][]float32, len(texts))
+	for i := range out {
+		out[i] = []float32{1, 2}
+	}
+	return out, nil
+}
+
+func (w *world) VectorKeys(_ context.Context, encoder string, f func(event.TextKey)) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for k := range w.stored[encoder] {
+		f(k)
+	}
+	return nil
+}
+
+func (w *world) Vector(encoder string, k event.TextKey) ([]byte, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.stored[encoder][k], nil
+}
+
+func (w *world) ChangeVectors(_ context.Context, encoder string, put map[event.TextKey][]byte, drop []event.TextKey) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.stored[encoder] == nil {
+		w.stored[encoder] = map[event.TextKey][]byte{}
+	}
+	maps.Copy(w.stored[encoder], put)
+	for _, k := range drop {
+		delete(w.stored[encoder], k)
+	}
+	return nil
+}
+
+func (w *world) RetainEncoders(_ context.Context, encoders []string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	maps.DeleteFunc(w.stored, func(name string, _ map[event.TextKey][]byte) bool { return !slices.Contains(encoders, name) })
+	return nil
+}
+
+func (w *world) Known(_ context.Context, p event.ProjectID) ([]event.KnownTask, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var out []event.KnownTask
+	for i := range event.TaskID(40) {
+		out = append(out, event.KnownTask{Task: i + 1})
+	}
+	return out, w.fails[p]
+}
+
+func (w *world) Tasks(_ context.Context, p event.ProjectID, ids []event.TaskID) ([]event.TaskState, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var out []event.TaskState
+	for _, id := range ids {
+		out = append(out, event.TaskState{Task: event.Task{ID: id, Data: fmt.Appendf(nil, `"text %d of %d"`, id, p)}})
+	}
+	return out, w.fails[p]
+}
+
+func (*world) LabelNames() []encode.Need { return []encode.Need{{Text: "label"}} }
+
+func (*world) Requests(data []byte, all map[event.TextKey]encode.Need) {
+	n := encode.Need{Text: string(data)}
+	all[n.Key()] = n
+}
+
+func (w *world) service() *backfill.Service {
+	return backfill.New(backfill.Options{
+		Encoder: w, Vectors: w, Tasks: w, Cores: 2, Now: time.Now, Logger: quiet(),
+		Needed: func(event.ProjectID) backfill.Needed { return w },
+		Consume: func(_ context.Context, p event.ProjectID, a backfill.Arrivals) error {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.arrived[p] = append(w.arrived[p], a.Tasks...)
+			if len(a.Tasks) > 0 && len(w.arrived[p]) == 40 {
+				w.all <- p
+			}
+			return nil
+		},
+		Metrics: backfill.Metrics{
+			Encoded: prometheus.NewCounter(prometheus.CounterOpts{}), Failures: prometheus.NewCounter(prometheus.CounterOpts{}),
+			Unencoded: prometheus.NewGaugeVec(prometheus.GaugeOpts{}, []string{"project"}),
+		},
+	})
+}
+
+func quiet() *logrus.Entry {
+	l := logrus.New()
+	l.SetLevel(logrus.PanicLevel)
+	return logrus.NewEntry(l)
+}
+
+func newWorld() *world {
+	return &world{stored: map[string]map[event.TextKey][]byte{}, arrived: map[event.ProjectID][]event.TaskID{}, fails: map[event.ProjectID]error{}, all: make(chan event.ProjectID, 3)}
+}
+
+// It needs neither a learner nor a ranking.
+func TestAllThatIsNeededIsMadeOnceAndHandedOver(t *testing.T) {
+	w := newWorld()
+	w.stored["another/1"] = map[event.TextKey][]byte{{1}: {1}}
+	s := w.service()
+	defer s.Stop()
+	if err := s.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.Start([]event.ProjectID{1, 2})
+	if err := s.WaitIdle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for p := range event.ProjectID(2) {
+		if got := s.Progress(p + 1); !got.Done || got.Tasks != 40 || got.Encoded != 40 {
+			t.Errorf("project %d: %+v", p+1, got)
+		}
+		w.mu.Lock()
+		if got := w.arrived[p+1]; len(got) != 40 {
+			t.Errorf("of project %d %d tasks were handed over: %v", p+1, len(got), got)
+		}
+		w.mu.Unlock()
+	}
+	if n := len(w.stored["slow/1"]); n != 81 || len(w.stored) != 1 {
+		t.Errorf("%d vectors of %d encoders are stored", n, len(w.stored))
+	}
+	if x, ok := s.Text(`"text 3 of 2"`); !ok || len(x) != 2 || s.HasTokens() {
+		t.Errorf("looked up: %v, %v", x, ok)
+	}
+}
+
+func TestAProjectThatCannotBeReadKeepsNoOtherWaiting(t *testing.T) {
+	w := newWorld()
+	w.fails[1] = errors.New("disk on fire")
+	s := w.service()
+	s.Start([]event.ProjectID{1, 2})
+	if p := <-w.all; p != 2 {
+		t.Errorf("project %d has got all", p)
+	}
+	s.Stop()
+	if err := s.WaitIdle(t.Context()); !errors.Is(err, backfill.ErrStopped) {
+		t.Errorf("with work left it says %v", err)
+	}
+}
+
+func TestStartAndStopStandBeingCalledTwice(t *testing.T) {
+	for i := range 200 {
+		s := newWorld().service()
+		if i%3 > 0 {
+			s.Start([]event.ProjectID{1})
+		}
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() { s.Start([]event.ProjectID{1, 2}) })
+			all.Go(func() { s.OnCommit(3, &event.Delta{New: true}) })
+			all.Go(s.Stop)
+		}
+		all.Wait()
+		s.Stop()
+		s.Start([]event.ProjectID{1})
+	}
+}

@@ -1,0 +1,117 @@
+package encode
+
+import (
+	"math"
+	"slices"
+
+	"github.com/hone-ml/hone/encode/text/token"
+	"github.com/hone-ml/hone/vector"
+)
+
+// EncodeTokens gives the features of each token of a text, for models that label tokens:
+// token.Encode with the vectors of words, and of tokens in their context, that the
+// encoder has. It is safe for concurrent use.
+func EncodeTokens(e Encoder, text string, tokens []token.Token) []vector.Vector {
+	if len(tokens) == 0 {
+		return nil
+	}
+	inContext, _ := contextOf(e, text, tokens)
+	return token.Encode(text, tokens, wordsOf(e), inContext)
+}
+
+// wordsOf is what the encoder has of single words, nil if nothing.
+func wordsOf(e Encoder) token.WordEmbedder {
+	if f, ok := e.(interface{ Fast() Encoder }); ok {
+		e = f.Fast()
+	}
+	if j, ok := e.(*joined); ok {
+		for _, d := range j.dense {
+			if w, ok := d.(token.WordEmbedder); ok {
+				return w
+			}
+		}
+	}
+	return nil
+}
+
+// contextual is an encoder that may have vectors of tokens in their context.
+type contextual interface {
+	// InContext gives each of tokens, which are Segment's of the text, its vector in
+	// context; nil for all while they are not there. has is false for an encoder that has
+	// none of any text.
+	InContext(text string, tokens []token.Token) (xs [][]float32, has bool)
+}
+
+// contextOf gives tokens of a text their vectors in context, nil where there is none;
+// has is false when the encoder has no such vectors.
+func contextOf(e Encoder, text string, tokens []token.Token) (xs [][]float32, has bool) {
+	c, ok := e.(contextual)
+	if !ok {
+		return nil, false
+	}
+	whole := token.Segment(nil, text)
+	if xs, has = c.InContext(text, whole); !has {
+		return nil, false
+	}
+	if xs == nil {
+		return make([][]float32, len(tokens)), true
+	}
+	if slices.Equal(whole, tokens) {
+		return xs, true
+	}
+	// The text was cut into parts before it was into tokens: a document is, at its tags.
+	return spread(xs, whole, tokens), true
+}
+
+// spread gives each token the direction of the sum of the vectors of all in whole that
+// it has a byte in common with. Both rise and have no overlap.
+func spread(xs [][]float32, whole, tokens []token.Token) [][]float32 {
+	out := make([][]float32, len(tokens))
+	first := 0
+	for i, t := range tokens {
+		for first < len(whole) && whole[first].End <= t.Start {
+			first++
+		}
+		var sum []float64
+		for j := first; j < len(whole) && whole[j].Start < t.End; j++ {
+			if xs[j] == nil {
+				continue
+			}
+			if out[i] == nil {
+				out[i] = xs[j]
+				continue
+			}
+			if sum == nil {
+				sum = make([]float64, len(xs[j]))
+				add(sum, out[i])
+			}
+			add(sum, xs[j])
+		}
+		if sum != nil {
+			out[i] = direction(sum)
+		}
+	}
+	return out
+}
+
+func add(sum []float64, x []float32) {
+	for k, v := range x {
+		sum[k] += float64(v)
+	}
+}
+
+// direction is nil when there is none.
+func direction(sum []float64) []float32 {
+	var squares float64
+	for _, v := range sum {
+		squares += float64(v * v) // the conversion forbids a fused, so differently rounded, addition
+	}
+	if squares == 0 {
+		return nil
+	}
+	x := make([]float32, len(sum))
+	for k, v := range sum {
+		x[k] = float32(v / math.Sqrt(squares))
+	}
+	return x
+}

@@ -1,0 +1,77 @@
+package encoders_test
+
+import (
+	"errors"
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/hone-ml/hone/encode/encoders"
+	"github.com/hone-ml/hone/encode/text/minilm"
+	"github.com/hone-ml/hone/vector"
+)
+
+func TestNamesOpen(t *testing.T) {
+	names := map[string]bool{}
+	for _, n := range encoders.Names() {
+		e, err := encoders.Open(strings.NewReplacer("URL", "http://localhost:1", "DIR", "../text/model2vec/testdata/uncased").Replace(n), encoders.Options{})
+		if errors.Is(err, minilm.ErrNotBuiltIn) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := e.Fast.Name()
+		if p := e.Patient(); p != nil {
+			name = p.Name()
+		}
+		if names[name] {
+			t.Errorf("%q is named as another encoder is: %s", n, name)
+		}
+		names[name] = true
+	}
+	for name, want := range map[string]string{"word2vec": "static", "openai:localhost:8080": "whole", "model2vec:nowhere": "nowhere/config.json", "openai:http://u:secret@h": "learner.openai_key"} {
+		_, err := encoders.Open(name, encoders.Options{})
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
+// A text of more pieces than the transformer takes at once is read to its end.
+func TestTransformerReadsLongTexts(t *testing.T) {
+	e, err := encoders.Open(encoders.MiniLM, encoders.Options{})
+	if errors.Is(err, minilm.ErrNotBuiltIn) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := strings.Repeat("It rained all day and the hills were green. ", 30)
+	xs, err := e.Slow.EncodeBatch(t.Context(), []string{long, long + "My credit card was stolen.", "short", "short"})
+	if err != nil || reflect.DeepEqual(xs[0], xs[1]) || !reflect.DeepEqual(xs[2], xs[3]) {
+		t.Errorf("the end of a long text is not read: %v", err)
+	}
+}
+
+func cosine(a, b vector.Vector) (sum float64) {
+	for i, v := range a.Dense[0] {
+		sum += float64(v) * float64(b.Dense[0][i])
+	}
+	return sum
+}
+
+func TestDefaultKnowsWhatWordsMean(t *testing.T) {
+	e := encoders.Default()
+	a, b, c := e.Encode("my card was stolen"), e.Encode("somebody took the wallet"), e.Encode("the weather in summer")
+	if n := cosine(a, a); math.Abs(n-1) > 1e-5 || math.Abs(float64(a.Norm2)-1) > 1e-5 {
+		t.Errorf("parts of squared lengths %g and %g", a.Norm2, n)
+	}
+	if cosine(a, b) <= cosine(a, c) {
+		t.Errorf("a wallet is at %.3f of a card, the weather at %.3f", cosine(a, b), cosine(a, c))
+	}
+	if v := e.Encode(" "); !v.Empty() {
+		t.Error("white space has features")
+	}
+}

@@ -1,0 +1,30 @@
+//go:build !nominilm
+
+package minilm_test
+
+import (
+	"fmt"
+
+	"github.com/hone-ml/hone/encode/text/minilm"
+)
+
+func Example() {
+	e, err := minilm.Load()
+	if err != nil { // built with the tag nominilm
+		fmt.Println(err)
+		return
+	}
+	dot := func(a, b []float32) (sum float32) {
+		for i := range a {
+			sum += a[i] * b[i]
+		}
+		return sum
+	}
+	text := e.Encode(nil, "I still have not received my new card")
+	for _, label := range []string{"card arrival", "exchange rate"} {
+		fmt.Printf("%s: %.1f\n", label, dot(text, e.Encode(nil, label)))
+	}
+	// Output:
+	// card arrival: 0.6
+	// exchange rate: 0.1
+}

@@ -1,0 +1,190 @@
+// Package minilm encodes texts by all-MiniLM-L6-v2, a sentence transformer of six
+// layers (Wang et al. 2020, "MiniLM: Deep Self-Attention Distillation for
+// Task-Agnostic Compression of Pre-Trained Transformers"; Reimers & Gurevych 2019,
+// "Sentence-BERT"), in pure Go with kernels in its assembler, for AVX2 and, the
+// products, for arm64. The weights are
+// compiled into the program (tools/minilm), unless it is built with the tag
+// nominilm.
+//
+// The matrices are int8 with a scale for each output and stay so in memory. A
+// matrix meets rows that are rounded to 16 bits, each with a scale of its own, so
+// its sums are of integers, exact, and cost half of what float32 would. A tile of
+// 384 inputs by 16 outputs is spread out into the nearest cache, the rows of a batch
+// of texts pass by it, and the next one takes its place.
+//
+// All else is in float32, each operation rounded in a fixed order. So a text has bit
+// for bit the same vector whatever was encoded beside it, on however many cores, with
+// the kernels or without them.
+package minilm
+
+import (
+	"errors"
+	"math"
+	"slices"
+	"sync"
+
+	"github.com/hone-ml/hone/encode/text/static"
+	"github.com/hone-ml/hone/encode/text/wordpiece"
+)
+
+const (
+	// MaxPieces is how many word pieces go through the transformer at once, [CLS]
+	// and [SEP] among them, as in the reference.
+	MaxPieces = positions
+	// MaxWindows is how many windows of a text a windowed encoder reads.
+	MaxWindows = 16
+
+	// ends are [CLS] and [SEP].
+	ends = 2
+)
+
+// ErrNotBuiltIn is the error of Load in a program that was built without weights.
+var ErrNotBuiltIn = errors.New("this program has no transformer: it was built with the tag nominilm; build it without, or choose another encoder")
+
+// Encoder makes vectors of texts. It is immutable and safe for concurrent use.
+type Encoder struct {
+	model   *model
+	tokens  *wordpiece.Tokenizer
+	windows int
+	free    *pool
+}
+
+var load = sync.OnceValues(func() (*Encoder, error) {
+	if len(embedded) == 0 {
+		return nil, ErrNotBuiltIn
+	}
+	return open(embedded, static.Default().Tokenizer())
+})
+
+// Load gives the encoder of the weights in the program, always the same one. The
+// first call takes a few milliseconds; the matrices are used where they are. Its
+// error is ErrNotBuiltIn or a fault of the build.
+func Load() (*Encoder, error) { return load() }
+
+// open makes an encoder of a weights file, which it keeps.
+func open(data []byte, tokens *wordpiece.Tokenizer) (*Encoder, error) {
+	m, err := parse(data, tokens)
+	if err != nil {
+		return nil, err
+	}
+	return &Encoder{model: m, tokens: tokens, windows: 1, free: newPool()}, nil
+}
+
+// Windowed is an encoder with the same weights that reads a text of more than
+// MaxPieces in up to MaxWindows windows, alike in length and without overlap, and
+// gives the direction of the mean of their vectors. Shorter texts have the vectors
+// they have without. Encoder e reads the first MaxPieces, as the reference does.
+func (e *Encoder) Windowed() *Encoder {
+	w := *e
+	w.windows = MaxWindows
+	return &w
+}
+
+// Name identifies the encoding: equal names mean equal vectors for equal texts.
+// The number goes up with every change of the weights or of the arithmetic.
+func (e *Encoder) Name() string {
+	if e.windows > 1 {
+		return "minilm/1+windows"
+	}
+	return "minilm/1"
+}
+
+// Dim is the length of the vectors.
+func (e *Encoder) Dim() int { return width }
+
+// Note says where the weights come from and under which licence.
+func (e *Encoder) Note() string { return e.model.note }
+
+// Encode gives the text's vector, Dim numbers of length 1, in dst's memory if that
+// is large enough: the mean of the last layer over all tokens. A text without word
+// pieces, such as an empty one, has the vector of [CLS] [SEP], as in the reference.
+func (e *Encoder) Encode(dst []float32, text string) []float32 {
+	s := e.free.get()
+	defer e.free.put(s)
+	s.pieces = e.tokens.Append(s.pieces[:0], text, e.limit())
+	dst = slices.Grow(dst[:0], width)[:width]
+	e.encode(s, dst, nil)
+	return dst
+}
+
+// Tokens are the parts of a text and their vectors in its context.
+type Tokens struct {
+	// IDs are the word pieces, without [CLS] and [SEP].
+	IDs []int32
+	// Spans are their places in the text, in bytes.
+	Spans []wordpiece.Span
+	// Vectors has Dim numbers for each piece: the last layer, of any length.
+	Vectors []float32
+	// Text is what Encode gives for the text.
+	Text []float32
+}
+
+// Vector is that of the piece with number i.
+func (t *Tokens) Vector(i int) []float32 { return t.Vectors[i*width:][:width:width] }
+
+// EncodeTokens replaces what dst holds by the text's tokens, reusing its memory.
+// Pieces beyond what the encoder reads are left out.
+func (e *Encoder) EncodeTokens(dst *Tokens, text string) {
+	s := e.free.get()
+	defer e.free.put(s)
+	dst.IDs, dst.Spans = e.tokens.AppendSpans(dst.IDs[:0], dst.Spans[:0], text, e.limit())
+	s.pieces = append(s.pieces[:0], dst.IDs...)
+	dst.Vectors = slices.Grow(dst.Vectors[:0], len(dst.IDs)*width)[:len(dst.IDs)*width]
+	dst.Text = slices.Grow(dst.Text[:0], width)[:width]
+	e.encode(s, dst.Text, dst.Vectors)
+}
+
+// limit is the number of pieces that are read.
+func (e *Encoder) limit() int { return e.windows * (MaxPieces - ends) }
+
+// encode gives the vector of s.pieces in dst and, if vectors has room for them,
+// those of the tokens.
+func (e *Encoder) encode(s *scratch, dst, vectors []float32) {
+	count := windows(len(s.pieces))
+	for i := range count {
+		from, to := window(len(s.pieces), count, i)
+		s.clear()
+		s.add(s.pieces[from:to])
+		e.model.forward(s, e.model.layers[:])
+		if vectors != nil {
+			copy(vectors[from*width:to*width], s.x[width:])
+		}
+		if count == 1 {
+			s.pool(dst, 0)
+			return
+		}
+		s.pool(s.vector[:], 0)
+		if i == 0 {
+			clear(s.total[:])
+		}
+		accumulate(&s.total, s.vector[:])
+	}
+	normalize(dst, &s.total)
+}
+
+// windows is how many windows that many pieces take.
+func windows(pieces int) int { return max(1, (pieces+MaxPieces-ends-1)/(MaxPieces-ends)) }
+
+// window is the part of the pieces that window i of count has.
+func window(pieces, count, i int) (from, to int) { return pieces * i / count, pieces * (i + 1) / count }
+
+func accumulate(total *[width]float64, v []float32) {
+	for i, x := range v[:width] {
+		total[i] += float64(x)
+	}
+}
+
+// normalize gives the direction of total.
+func normalize(dst []float32, total *[width]float64) {
+	var squares float64
+	for _, v := range total {
+		squares += float64(v * v) // the conversion forbids a fused, so differently rounded, addition
+	}
+	scale := 0.0
+	if squares > 0 {
+		scale = 1 / math.Sqrt(squares)
+	}
+	for i, v := range total {
+		dst[i] = float32(v * scale)
+	}
+}

@@ -1,0 +1,228 @@
+// Package model2vec embeds texts by a Model2Vec folder (Tulkens & van Dongen 2024):
+// a vector a token, in model.safetensors, and the tokenizer, in tokenizer.json.
+package model2vec
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/hone-ml/hone/encode/text/token"
+)
+
+const (
+	// maxTensors and maxJSON bound the files; the largest published ones have half a
+	// gigabyte and some 40 MB.
+	maxTensors = 4 << 30
+	maxJSON    = 256 << 20
+	// standardLength is how many tokens are read when config.json does not say.
+	standardLength = 512
+)
+
+// Encoder makes vectors of texts. It is immutable and safe for concurrent use.
+type Encoder struct {
+	name    string
+	rows    tensor
+	dim     int
+	weights []float32 // by token; nil: 1
+	mapping []int32   // token to row; nil: the same
+	tokens  *tokenizer
+	length  int // tokens read of a text
+	chars   int // characters read of a text
+	pool    sync.Pool
+}
+
+type scratch struct {
+	ids  []int32
+	sums []float64
+}
+
+// Open reads a folder. Errors name the file and what of it is wrong or not
+// supported.
+func Open(dir string) (*Encoder, error) {
+	sum := sha256.New()
+	read := func(name string, most int64) ([]byte, error) {
+		b, err := readFile(filepath.Join(dir, name), most)
+		if err != nil {
+			return nil, err
+		}
+		_, _ = fmt.Fprintf(sum, "%s %d\n", name, len(b))
+		_, _ = sum.Write(b)
+		return b, nil
+	}
+	var files [3][]byte
+	for i, name := range []string{"config.json", "tokenizer.json", "model.safetensors"} {
+		most := int64(maxJSON)
+		if i == 2 {
+			most = maxTensors
+		}
+		var err error
+		if files[i], err = read(name, most); err != nil {
+			return nil, fmt.Errorf("no Model2Vec folder: %w", err)
+		}
+	}
+	e, err := parse(files[0], files[1], files[2])
+	if err != nil {
+		return nil, fmt.Errorf("the Model2Vec folder %s: %w", dir, err)
+	}
+	e.name = "model2vec/1 " + hex.EncodeToString(sum.Sum(nil)[:8])
+	return e, nil
+}
+
+func readFile(path string, most int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	b, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(b)) > most {
+		err = fmt.Errorf("%s is larger than %d MiB", path, most>>20)
+	}
+	return b, err
+}
+
+// parse makes an encoder of the files' bytes, of which it keeps the tensors'.
+func parse(config, tokens, tensors []byte) (*Encoder, error) {
+	var c struct {
+		MaxLength json.RawMessage `json:"max_length"`
+	}
+	if err := json.Unmarshal(config, &c); err != nil {
+		return nil, fmt.Errorf("config.json: %w", err)
+	}
+	e := &Encoder{length: standardLength}
+	switch {
+	case c.MaxLength == nil:
+	case string(c.MaxLength) == "null":
+		e.length = math.MaxInt32
+	default:
+		if err := json.Unmarshal(c.MaxLength, &e.length); err != nil || e.length < 1 {
+			return nil, fmt.Errorf("config.json: max_length %s is no number of tokens", c.MaxLength)
+		}
+	}
+	var err error
+	if e.tokens, err = parseTokenizer(tokens); err != nil {
+		return nil, fmt.Errorf("tokenizer.json: %w", err)
+	}
+	if err := e.tensors(tensors); err != nil {
+		return nil, fmt.Errorf("model.safetensors: %w", err)
+	}
+	e.chars = token.MaxText
+	if e.length < token.MaxText/max(e.tokens.median, 1) {
+		e.chars = e.length * max(e.tokens.median, 1)
+	}
+	e.pool.New = func() any { return &scratch{sums: make([]float64, e.dim)} }
+	return e, nil
+}
+
+func (e *Encoder) tensors(data []byte) error {
+	ts, err := parseTensors(data)
+	if err != nil {
+		return err
+	}
+	var ok bool
+	if e.rows, ok = ts["embeddings"]; !ok {
+		if e.rows, ok = ts["embedding.weight"]; !ok {
+			return errors.New(`it has no tensor "embeddings"`)
+		}
+	}
+	if len(e.rows.shape) != 2 || e.rows.shape[0] < 1 || e.rows.shape[1] < 1 || e.rows.shape[1] > 1<<16 {
+		return fmt.Errorf("embeddings have the shape %v, want tokens and dimensions", e.rows.shape)
+	}
+	rows := e.rows.shape[0]
+	e.dim = e.rows.shape[1]
+	n := e.tokens.size
+	if t, ok := ts["mapping"]; ok {
+		if e.mapping, err = t.rows(n, rows); err != nil {
+			return fmt.Errorf("mapping: %w", err)
+		}
+	} else if rows < n {
+		return fmt.Errorf("it has %d vectors for the %d tokens of tokenizer.json", rows, n)
+	}
+	if t, ok := ts["weights"]; ok {
+		if len(t.shape) != 1 || t.shape[0] < n {
+			return fmt.Errorf("weights have the shape %v for %d tokens", t.shape, n)
+		}
+		e.weights = make([]float32, n)
+		for i := range e.weights {
+			w, err := t.float(i)
+			if err != nil {
+				return fmt.Errorf("weights: %w", err)
+			}
+			e.weights[i] = float32(w)
+		}
+	}
+	for i := range rows * e.dim {
+		if _, err := e.rows.float(i); err != nil {
+			return fmt.Errorf("embeddings: %w", err)
+		}
+	}
+	return nil
+}
+
+// Name implements encode.Embedder. It comes from the files' content.
+func (e *Encoder) Name() string { return e.name }
+
+// Dim is the length of the vectors.
+func (e *Encoder) Dim() int { return e.dim }
+
+// Encode implements encode.Embedder: the direction of the mean of the tokens'
+// vectors, as the reference gives it with normalize, whatever config.json says of
+// that, since a feature part has length 1.
+func (e *Encoder) Encode(dst []float32, text string) []float32 {
+	s := e.pool.Get().(*scratch)
+	defer e.pool.Put(s)
+	s.ids = e.tokens.append(s.ids[:0], cut(text, e.chars), e.length)
+	clear(s.sums)
+	for _, id := range s.ids {
+		if id == e.tokens.unknown {
+			continue
+		}
+		weight, row := 1.0, int(id)
+		if e.weights != nil {
+			weight = float64(e.weights[id])
+		}
+		if e.mapping != nil {
+			row = int(e.mapping[id])
+		}
+		for i := range s.sums {
+			v, _ := e.rows.float(row*e.dim + i) // they were all read before
+			s.sums[i] += float64(v * weight)    // the conversion forbids a fused addition
+		}
+	}
+	var squares float64
+	for _, v := range s.sums {
+		squares += float64(v * v)
+	}
+	if !(squares > 0) || math.IsInf(squares, 0) {
+		return dst[:0]
+	}
+	dst = slices.Grow(dst[:0], e.dim)[:e.dim]
+	scale := 1 / math.Sqrt(squares)
+	for i, v := range s.sums {
+		dst[i] = float32(v * scale)
+	}
+	return dst
+}
+
+// cut ends a text after n characters.
+func cut(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	at := 0
+	for ; n > 0 && at < len(text); n-- {
+		_, size := utf8.DecodeRuneInString(text[at:])
+		at += size
+	}
+	return text[:at]
+}

@@ -1,0 +1,394 @@
+// Package ngram encodes texts as hashed word and character n-grams.
+package ngram
+
+import (
+	"math"
+	"sync"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/clipperhouse/uax29/v2/words"
+
+	"github.com/hone-ml/hone/encode/text/internal/hashing"
+	"github.com/hone-ml/hone/encode/text/token"
+	"github.com/hone-ml/hone/vector"
+)
+
+const (
+	minGram = 3
+	maxGram = 5
+
+	// edge stands for both ends of a word in character n-grams; no text holds it.
+	edge = unicode.MaxRune + 1
+)
+
+// Encoder makes of a text as word 1- and 2-grams and character 3- to 5-grams
+// within words, lower-cased, in one hashed space with random signs (Weinberger
+// et al. 2009, "Feature hashing for large scale multitask learning"). Each
+// group has values 1+log(tf), length 1, and half the say. It needs no
+// dictionary and knows no language: words are those of Unicode's annex 29.
+type Encoder struct {
+	words bool // no character n-grams
+	pool  sync.Pool
+}
+
+// New makes the encoder. It is safe for concurrent use.
+func New() *Encoder {
+	return &Encoder{pool: sync.Pool{New: func() any { return newScratch() }}}
+}
+
+// NewWords makes an encoder of word 1- and 2-grams alone. It is several times
+// as fast, and knows nothing of words it has not seen.
+func NewWords() *Encoder {
+	h := New()
+	h.words = true
+	return h
+}
+
+// Name implements encode.Encoder. The number goes up whenever vectors change.
+func (h *Encoder) Name() string {
+	if h.words {
+		return "words/1"
+	}
+	return "hashed/1"
+}
+
+// Encode implements encode.Encoder. Invalid UTF-8 counts as the replacement character.
+func (h *Encoder) Encode(text string) vector.Vector {
+	s := h.pool.Get().(*scratch)
+	defer h.pool.Put(s)
+	s.reset()
+	s.read(token.Truncate(text), !h.words)
+	return s.vector()
+}
+
+// scratch is the working memory of one Encode. Grams are counted in entries, in
+// order of first sight, which table finds by open addressing: it holds the entry's
+// number after base. Numbers of earlier texts are at most base, so nothing has to be
+// cleared between texts.
+type scratch struct {
+	table   []uint32
+	base    uint32
+	entries []entry
+	runes   []rune
+	hashes  []uint64
+	many    []int32
+}
+
+type entry struct {
+	bucket     uint32
+	word, char int32 // signed counts
+}
+
+func newScratch() *scratch { return &scratch{table: make([]uint32, 1<<11)} }
+
+func (s *scratch) reset() {
+	s.base += uint32(len(s.entries))
+	s.entries = s.entries[:0]
+	if s.base > 1<<31 {
+		clear(s.table)
+		s.base = 0
+	}
+}
+
+func (s *scratch) read(text string, chars bool) {
+	var last uint64 // hash of the word before, 0 at the start
+	for len(text) > 0 {
+		n, simple := first(text)
+		word := text[:n]
+		text = text[n:]
+		var letters bool
+		if simple {
+			letters = s.lowerASCII(word)
+		} else {
+			letters = s.lower(word)
+		}
+		if len(s.runes) == 2 {
+			continue // white space
+		}
+		h := uint64(hashing.SeedWord)
+		for _, r := range s.runes[1 : len(s.runes)-1] {
+			h = (h ^ uint64(r)) * hashing.Prime
+		}
+		h = hashing.Mix(h)
+		s.hashes = append(s.hashes[:0], h)
+		if last != 0 {
+			s.hashes = append(s.hashes, hashing.Mix(last*hashing.SeedPair^h))
+		}
+		of := len(s.hashes)
+		last = h | 1
+		if letters && chars {
+			s.grams()
+		}
+		s.count(of)
+	}
+}
+
+// first is the length of the first word of a text that is not empty, white space
+// being words too, by the rules of Unicode's annex 29. simple is true if it was
+// found without them: letters and digits of ASCII with nothing behind them that could
+// go on with the word, or a space or a mark between two such words.
+func first(text string) (n int, simple bool) {
+	for n < len(text) && ascii[text[n]] == alphanumeric {
+		n++
+	}
+	switch {
+	case n == 0:
+		if what := ascii[text[0]]; what == space && len(text) > 1 && ascii[text[1]] == alphanumeric || what == mark && ends(text[1:]) {
+			return 1, true
+		}
+	case ends(text[n:]) || ascii[text[n]] == mark && ends(text[n+1:]):
+		return n, true
+	}
+	it := words.FromString(text)
+	it.Next()
+	return len(it.Value()), false
+}
+
+// ends reports whether there is no more text, or a space.
+func ends(text string) bool { return text == "" || text[0] == ' ' }
+
+// ascii tells the characters of ASCII apart that first knows.
+var ascii = func() (what [256]uint8) {
+	for c := range what[:utf8.RuneSelf] {
+		if r := rune(c); unicode.IsLetter(r) || unicode.IsDigit(r) {
+			what[c] = alphanumeric
+		}
+	}
+	what[' '] = space
+	for _, c := range ".,:;!?'" {
+		what[c] = mark
+	}
+	return what
+}()
+
+const (
+	alphanumeric = iota + 1
+	space
+	mark
+)
+
+// lowerASCII is lower for what first calls simple.
+func (s *scratch) lowerASCII(word string) (letters bool) {
+	s.runes = append(s.runes[:0], edge)
+	if word != " " {
+		for i := range len(word) {
+			s.runes = append(s.runes, rune(word[i]|('a'-'A'))) // digits and marks have that bit
+		}
+	}
+	s.runes = append(s.runes, edge)
+	return ascii[word[0]] == alphanumeric
+}
+
+// lower fills s.runes with the word in lower case between two edges, without
+// white space and format characters, and reports whether it holds a letter or a
+// digit.
+func (s *scratch) lower(word string) (letters bool) {
+	s.runes = append(s.runes[:0], edge)
+	for _, r := range word {
+		if r < utf8.RuneSelf {
+			switch {
+			case 'A' <= r && r <= 'Z':
+				r += 'a' - 'A'
+				letters = true
+			case 'a' <= r && r <= 'z', '0' <= r && r <= '9':
+				letters = true
+			case r <= ' ' || r == 0x7f:
+				continue
+			}
+		} else {
+			if unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) {
+				continue
+			}
+			r = unicode.ToLower(r)
+			letters = letters || unicode.IsLetter(r) || unicode.IsNumber(r)
+		}
+		s.runes = append(s.runes, r)
+	}
+	s.runes = append(s.runes, edge)
+	return letters
+}
+
+// grams appends the hashes of the character n-grams of the word in s.runes.
+func (s *scratch) grams() {
+	const seed = hashing.SeedChar
+	runes, out := s.runes, s.hashes
+	for ; len(runes) >= maxGram; runes = runes[1:] {
+		h := (seed ^ uint64(runes[0])) * hashing.Prime
+		h = (h ^ uint64(runes[1])) * hashing.Prime
+		h3 := (h ^ uint64(runes[2])) * hashing.Prime
+		h4 := (h3 ^ uint64(runes[3])) * hashing.Prime
+		h5 := (h4 ^ uint64(runes[4])) * hashing.Prime
+		out = append(out, hashing.Mix(h3), hashing.Mix(h4), hashing.Mix(h5))
+	}
+	for ; len(runes) >= minGram; runes = runes[1:] {
+		h := uint64(seed)
+		for i, r := range runes {
+			h = (h ^ uint64(r)) * hashing.Prime
+			if i >= minGram-1 {
+				out = append(out, hashing.Mix(h))
+			}
+		}
+	}
+	s.hashes = out
+}
+
+func sign(h uint64) int32 { return 1 - int32(h&1)<<1 }
+
+// count counts the grams of s.hashes, of words and from number chars on of
+// characters.
+func (s *scratch) count(chars int) {
+	for 2*(len(s.entries)+len(s.hashes)) > len(s.table) {
+		s.grow()
+	}
+	table, entries, base := s.table, s.entries, s.base
+	mask := uint32(len(table) - 1)
+next:
+	for n, h := range s.hashes {
+		bucket := uint32(h >> (64 - vector.Bits))
+		word, char := sign(h), int32(0)
+		if n >= chars {
+			word, char = 0, word
+		}
+		for slot := bucket & mask; ; slot = (slot + 1) & mask {
+			i := table[slot] - base - 1 // large for what is free
+			if i >= uint32(len(entries)) {
+				entries = append(entries, entry{bucket, word, char})
+				table[slot] = base + uint32(len(entries))
+				continue next
+			}
+			if e := &entries[i]; e.bucket == bucket {
+				e.word += word
+				e.char += char
+				continue next
+			}
+		}
+	}
+	s.entries = entries
+}
+
+func (s *scratch) grow() {
+	s.table, s.base = make([]uint32, 2*len(s.table)), 0
+	mask := uint32(len(s.table) - 1)
+	for i := range s.entries {
+		slot := s.entries[i].bucket & mask
+		for s.table[slot] != 0 {
+			slot = (slot + 1) & mask
+		}
+		s.table[slot] = uint32(i + 1)
+	}
+}
+
+// logs are the damped counts from -mostLogs to mostLogs: a word said twice is not
+// twice as telling.
+var logs = func() (l [2*mostLogs + 1]float32) {
+	for n := 1; n <= mostLogs; n++ {
+		l[mostLogs+n] = float32(1 + math.Log(float64(n)))
+		l[mostLogs-n] = -l[mostLogs+n]
+	}
+	return l
+}()
+
+const mostLogs = 63
+
+func damped(n int32) float32 {
+	if i := uint32(n + mostLogs); i < uint32(len(logs)) {
+		return logs[i]
+	}
+	return dampedMany(n)
+}
+
+func dampedMany(n int32) float32 {
+	if n < 0 {
+		return -dampedMany(-n)
+	}
+	return float32(1 + math.Log(float64(n)))
+}
+
+// vector is quantize for counted grams. Nearly all grams of a text are said once,
+// as a word or as characters, and what those come to is computed once. s.many lists
+// the others.
+func (s *scratch) vector() vector.Vector {
+	var words, chars int64 // said once
+	var word2, char2 float64
+	s.many = s.many[:0]
+	for i := range s.entries {
+		e := &s.entries[i]
+		if e.once() {
+			words += int64(e.word * e.word)
+			chars += int64(e.char * e.char)
+			continue
+		}
+		s.many = append(s.many, int32(i))
+		if e.word != 0 {
+			w := float64(damped(e.word))
+			word2 += float64(w * w)
+		}
+		if e.char != 0 {
+			c := float64(damped(e.char))
+			char2 += float64(c * c)
+		}
+	}
+	w := weights{inverse(float64(words) + word2), inverse(float64(chars) + char2)}
+	var biggest float32
+	if words > 0 {
+		biggest = w.word
+	}
+	if chars > 0 {
+		biggest = max(biggest, w.char)
+	}
+	for _, i := range s.many {
+		v := w.of(&s.entries[i])
+		biggest = max(biggest, v, -v)
+	}
+	if biggest == 0 {
+		return vector.Vector{}
+	}
+	toUnits := vector.MaxUnits / float64(biggest)
+	word, char := vector.Round(float64(w.word)*toUnits), vector.Round(float64(w.char)*toUnits)
+	units2 := words*int64(word)*int64(word) + chars*int64(char)*int64(char)
+	terms, n, done := make([]vector.Term, len(s.entries)), 0, 0
+	add := func(e *entry, u int32) {
+		terms[n] = vector.NewTerm(e.bucket, u)
+		if u != 0 {
+			n++
+		}
+	}
+	for at := 0; done < len(s.entries); at++ {
+		end := len(s.entries)
+		if at < len(s.many) {
+			end = int(s.many[at])
+		}
+		for i := done; i < end; i++ {
+			e := &s.entries[i]
+			add(e, word*e.word+char*e.char)
+		}
+		if end < len(s.entries) {
+			e := &s.entries[end]
+			u := vector.Round(float64(w.of(e)) * toUnits)
+			units2 += int64(u) * int64(u)
+			add(e, u)
+		}
+		done = end + 1
+	}
+	return vector.FromTerms(terms[:n], units2)
+}
+
+// once reports whether the entry is of one gram that was said once.
+func (e *entry) once() bool {
+	return int64(e.word)*int64(e.word)+int64(e.char)*int64(e.char) == 1
+}
+
+// weights are what a gram said once is worth.
+type weights struct{ word, char float32 }
+
+func (w weights) of(e *entry) float32 {
+	return float32(w.word*damped(e.word)) + float32(w.char*damped(e.char))
+}
+
+func inverse(norm2 float64) float32 {
+	if norm2 == 0 {
+		return 0
+	}
+	return float32(1 / math.Sqrt(norm2))
+}

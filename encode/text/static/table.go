@@ -1,0 +1,125 @@
+package static
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/hone-ml/hone/encode/text/wordpiece"
+)
+
+const (
+	magic      = "honevec\n"
+	version    = 1
+	headerSize = 32
+	align      = 64
+
+	maxPieces = 1 << 18
+	maxDim    = 4096
+)
+
+// table is a parsed file of vectors. rows is a part of the file's bytes.
+type table struct {
+	note   string
+	pieces []string
+	dim    int
+	scales []float32 // 0 for a piece that has no vector
+	rows   []byte    // len(pieces) * dim, two's complement
+}
+
+// parse reads the format that tools/distill/table.py describes.
+func parse(data []byte) (*table, error) {
+	if len(data) < headerSize || string(data[:len(magic)]) != magic {
+		return nil, fmt.Errorf("not a table of static vectors: it does not begin with %q", magic)
+	}
+	field := func(i int) int { // what doesn't fit an int is too large anyway
+		return int(min(binary.LittleEndian.Uint32(data[len(magic)+4*i:]), math.MaxInt32))
+	}
+	if v := field(0); v != version {
+		return nil, fmt.Errorf("table of static vectors has version %d, this program reads %d", v, version)
+	}
+	n, dim, note, vocabulary := field(1), field(2), field(3), field(4)
+	if note > len(data) || vocabulary > len(data) || n < 1 || n > maxPieces || dim < 8 || dim > maxDim || dim%8 != 0 {
+		return nil, fmt.Errorf("table of static vectors claims %d pieces of %d dimensions, %d bytes of note and %d of vocabulary", n, dim, note, vocabulary)
+	}
+	scalesAt := up(headerSize + note + vocabulary)
+	rowsAt := up(scalesAt + 4*n)
+	if want := rowsAt + n*dim; len(data) != want {
+		return nil, fmt.Errorf("table of static vectors has %d bytes, its header wants %d", len(data), want)
+	}
+	t := &table{
+		note:   string(data[headerSize : headerSize+note]),
+		pieces: make([]string, 0, n),
+		dim:    dim,
+		scales: make([]float32, n),
+		rows:   data[rowsAt:],
+	}
+	text := string(data[headerSize+note : headerSize+note+vocabulary]) // one copy; the pieces are parts of it
+	for range n {
+		if text == "" || len(text) <= int(text[0]) {
+			return nil, fmt.Errorf("table of static vectors: the vocabulary ends after %d of %d pieces", len(t.pieces), n)
+		}
+		size := int(text[0])
+		t.pieces = append(t.pieces, text[1:1+size])
+		text = text[1+size:]
+	}
+	if text != "" {
+		return nil, fmt.Errorf("table of static vectors: %d bytes after the vocabulary", len(text))
+	}
+	for i := range t.scales {
+		s := math.Float32frombits(binary.LittleEndian.Uint32(data[scalesAt+4*i:]))
+		if !(s >= 0) || math.IsInf(float64(s), 0) {
+			return nil, fmt.Errorf("table of static vectors: piece %d, %q, has the scale %v", i, t.pieces[i], s)
+		}
+		t.scales[i] = s
+	}
+	return t, nil
+}
+
+func up(n int) int { return (n + align - 1) / align * align }
+
+// row is the vector of a piece as it is stored.
+func (t *table) row(id int32) []byte { return t.rows[int(id)*t.dim:][:t.dim:t.dim] }
+
+// open makes an encoder of a table's bytes, which it keeps, and of those of the
+// mean: as many float32 as the table has dimensions, little-endian. No bytes are no
+// mean.
+func open(data, mean []byte) (*Encoder, error) {
+	t, err := parse(data)
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := wordpiece.New(t.pieces)
+	if err != nil {
+		return nil, fmt.Errorf("table of static vectors: %w", err)
+	}
+	e := &Encoder{table: t, tokens: tokens, factors: factors(t), mean: make([]float64, t.dim)}
+	if len(mean) != 0 && len(mean) != 4*t.dim {
+		return nil, fmt.Errorf("mean of static vectors has %d bytes, the table wants %d", len(mean), 4*t.dim)
+	}
+	for i := range len(mean) / 4 {
+		m := float64(math.Float32frombits(binary.LittleEndian.Uint32(mean[4*i:])))
+		if !(math.Abs(m) <= 1) {
+			return nil, fmt.Errorf("mean of static vectors: number %d is %v", i, m)
+		}
+		e.mean[i] = m
+	}
+	e.pool.New = func() any {
+		return &scratch{sums: make([]uint64, t.dim/2), total: make([]int64, t.dim), centred: make([]float64, t.dim)}
+	}
+	return e, nil
+}
+
+// factors are the scales as fractions of the largest in 16 bits; 0 for pieces
+// without a vector. The rows stay untouched, and so on disk until they are used.
+func factors(t *table) []uint32 {
+	largest := float64(slices.Max(t.scales))
+	f := make([]uint32, len(t.scales))
+	for i, s := range t.scales {
+		if s > 0 {
+			f[i] = max(1, uint32(math.Round(float64(s)/largest*maxFactor)))
+		}
+	}
+	return f
+}

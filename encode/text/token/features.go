@@ -1,0 +1,296 @@
+package token
+
+import (
+	"math"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/hone-ml/hone/encode/text/internal/hashing"
+	"github.com/hone-ml/hone/vector"
+)
+
+const (
+	maxAffix  = 4  // longest prefix and suffix, in characters
+	wordDim   = 64 // of a word's embedding, its first numbers
+	tokenSize = 64 // most terms that a token can have, and some room
+)
+
+// WordEmbedder is an encoder that has vectors of single words.
+type WordEmbedder interface {
+	// EmbedWord is the vector of one word, in at most dim numbers.
+	EmbedWord(dst []float32, word string, dim int) []float32
+}
+
+// Encode gives the features of each token of a text, for models that label
+// tokens. Terms are the token as it is and in lower case, its shape, prefixes and
+// suffixes of up to 4 characters, kinds of characters, whether white space is around
+// it, and of the two tokens on both sides words, shapes, endings and kinds, signed
+// and hashed like those of texts. Dense are the word vectors of the token, the one
+// before and the one after, nil where there is none, when words is not nil, and
+// behind them the token's vector in its context when inContext, one a token, is not
+// nil. It is safe for concurrent use.
+func Encode(text string, tokens []Token, words WordEmbedder, inContext [][]float32) []vector.Vector {
+	if len(tokens) == 0 {
+		return nil
+	}
+	ws := make([]word, len(tokens))
+	for i, t := range tokens {
+		ws[i].read(text[t.Start:t.End])
+		ws[i].glued = i > 0 && tokens[i-1].End == t.Start
+	}
+	has := inContext != nil
+	if words != nil {
+		embedAll(words, text, tokens, ws)
+	}
+	b := termBuilder{all: make([]vector.Term, 0, 48*len(ws))}
+	out := make([]vector.Vector, len(ws))
+	parts := make([][]float32, 0, (ContextPart+1)*len(ws))
+	for i := range ws {
+		out[i] = b.token(ws, i)
+		if words == nil && !has {
+			continue
+		}
+		at := len(parts)
+		parts = append(parts, ws[i].dense, neighbour(ws, i-1).dense, neighbour(ws, i+1).dense)
+		if has {
+			parts = append(parts, inContext[i])
+		}
+		out[i].Dense = parts[at:len(parts):len(parts)]
+	}
+	return out
+}
+
+// ContextPart is which dense part of a token is its vector in context.
+const ContextPart = 3
+
+// PartWeights are weights of the parts of those vectors, good on tweets and
+// news from 100 to 1,000 texts; accuracy is flat around them.
+func PartWeights() []float64 { return []float64{1, 0.5, 0.1, 0.1, 1} }
+
+// embedAll gives the words their vectors, equal words the same memory.
+func embedAll(e WordEmbedder, text string, tokens []Token, ws []word) {
+	known := make(map[string][]float32, len(ws))
+	memory := make([]float32, 0, wordDim*len(ws))
+	for i, t := range tokens {
+		s := text[t.Start:t.End]
+		v, ok := known[s]
+		if !ok {
+			at := len(memory)
+			if v = e.EmbedWord(memory[at:], s, wordDim); len(v) == 0 {
+				v = nil
+			}
+			memory = memory[:at+len(v)]
+			v = v[:len(v):len(v)]
+			known[s] = v
+		}
+		ws[i].dense = v
+	}
+}
+
+// word is what one token says of itself, made once for it and its neighbours.
+type word struct {
+	exact, lower   uint64
+	shape, long    uint64 // with and without runs of equal kinds made one
+	prefix, suffix [maxAffix]uint64
+	affixes        int // how many of each there are
+	kinds          uint64
+	glued          bool // no white space before it
+	dense          []float32
+}
+
+// border stands before the first token and after the last.
+var border = word{exact: 1, lower: 1, shape: 1, long: 1, kinds: 1 << 20}
+
+func neighbour(ws []word, i int) *word {
+	if i < 0 || i >= len(ws) {
+		return &border
+	}
+	return &ws[i]
+}
+
+// Kinds of characters.
+const (
+	hasUpper = 1 << iota
+	hasLower
+	hasDigit
+	hasOther
+	hasWide // letters of a script without cases
+	beginsUpper
+	upperWithin
+)
+
+// read fills w from a token's text.
+func (w *word) read(s string) {
+	const seedShape, seedExact = hashing.SeedChar, hashing.SeedWord
+	exact, lower, shape, long := uint64(seedExact), uint64(hashing.SeedWord), uint64(seedShape), uint64(seedShape)
+	var tail [maxAffix]rune // the last characters, in a ring
+	var last rune
+	n := 0
+	for _, r := range s {
+		exact = (exact ^ uint64(r)) * hashing.Prime
+		l, kind := r, rune('o')
+		switch {
+		case 'a' <= r && r <= 'z':
+			w.kinds |= hasLower
+			kind = 'x'
+		case 'A' <= r && r <= 'Z':
+			l, kind = r+'a'-'A', 'X'
+		case '0' <= r && r <= '9':
+			w.kinds |= hasDigit
+			kind = 'd'
+		case r < utf8.RuneSelf:
+			w.kinds |= hasOther
+			kind = r
+		case unicode.IsUpper(r) || unicode.IsTitle(r):
+			l, kind = unicode.ToLower(r), 'X'
+		case unicode.IsLower(r):
+			w.kinds |= hasLower
+			kind = 'x'
+		case unicode.IsLetter(r):
+			w.kinds |= hasWide
+			kind = 'w'
+		case unicode.IsMark(r):
+			kind = last // belongs to the letter before it
+		case unicode.IsNumber(r):
+			w.kinds |= hasDigit
+			kind = 'd'
+		default:
+			w.kinds |= hasOther
+		}
+		if kind == 'X' {
+			w.kinds |= hasUpper
+			if n == 0 {
+				w.kinds |= beginsUpper
+			} else {
+				w.kinds |= upperWithin
+			}
+		}
+		lower = (lower ^ uint64(l)) * hashing.Prime
+		long = (long ^ uint64(kind)) * hashing.Prime
+		if kind != last {
+			shape = (shape ^ uint64(kind)) * hashing.Prime
+		}
+		if n < maxAffix {
+			w.prefix[n] = hashing.Mix(lower)
+		}
+		tail[n%maxAffix] = l
+		last = kind
+		n++
+	}
+	w.exact, w.lower, w.shape, w.long = hashing.Mix(exact), hashing.Mix(lower), hashing.Mix(shape), hashing.Mix(long)
+	w.affixes = min(n, maxAffix)
+	h := uint64(hashing.SeedChar)
+	for i := range w.affixes {
+		h = (h ^ uint64(tail[(n-1-i)%maxAffix])) * hashing.Prime
+		w.suffix[i] = hashing.Mix(h)
+	}
+}
+
+// ending is the suffix of up to n characters.
+func (w *word) ending(n int) uint64 {
+	if w.affixes == 0 {
+		return w.lower
+	}
+	return w.suffix[min(n, w.affixes)-1]
+}
+
+// termBuilder makes terms. Those of all tokens of a text lie in one piece of memory.
+type termBuilder struct {
+	all   []vector.Term
+	slots [256]tokenSlot // by bucket, open addressing
+	now   uint32         // number of the token under way
+	used  [tokenSize]uint8
+	n     int
+}
+
+type tokenSlot struct {
+	bucket, token uint32
+	value         int32
+}
+
+// add counts a feature: what it says, and in which place it says it.
+func (b *termBuilder) add(place, what uint64) {
+	h := hashing.Mix((what + place*hashing.SeedPair) * hashing.Prime)
+	bucket := uint32(h >> (64 - vector.Bits))
+	at := uint8(bucket)
+	for b.slots[at].token == b.now && b.slots[at].bucket != bucket {
+		at++
+	}
+	s := &b.slots[at]
+	if s.token != b.now {
+		*s = tokenSlot{bucket: bucket, token: b.now}
+		b.used[b.n] = at
+		b.n++
+	}
+	s.value += int32(1) - int32(h&1)<<1
+}
+
+// places of features; neighbours' follow by their distance.
+const (
+	placeExact = iota + 1
+	placeLower
+	placeShape
+	placeLong
+	placeKinds
+	placeSpace
+	placePrefix
+	placeSuffix    = placePrefix + maxAffix
+	placePairs     = placeSuffix + maxAffix
+	placeNeighbour = placePairs + 8
+	perNeighbour   = 8
+)
+
+func (b *termBuilder) token(ws []word, i int) vector.Vector {
+	b.now++
+	b.n = 0
+	w, before, after := &ws[i], neighbour(ws, i-1), neighbour(ws, i+1)
+	b.add(placeExact, w.exact)
+	b.add(placeLower, w.lower)
+	b.add(placeShape, w.shape)
+	b.add(placeLong, w.long)
+	b.add(placeKinds, w.kinds)
+	space := uint64(0)
+	if w.glued {
+		space = 1
+	}
+	if after.glued {
+		space |= 2
+	}
+	b.add(placeSpace, space)
+	for k := range w.affixes {
+		b.add(placePrefix+uint64(k), w.prefix[k])
+		b.add(placeSuffix+uint64(k), w.suffix[k])
+	}
+	b.add(placePairs, before.lower*hashing.Prime^w.lower)
+	b.add(placePairs+1, w.lower*hashing.Prime^after.lower)
+	b.add(placePairs+2, (before.shape*hashing.Prime^w.shape)*hashing.Prime^after.shape)
+	for d := range 4 {
+		n := neighbour(ws, i+[4]int{-2, -1, 1, 2}[d])
+		place := uint64(placeNeighbour + d*perNeighbour)
+		b.add(place, n.lower)
+		b.add(place+1, n.shape)
+		if d == 1 || d == 2 {
+			b.add(place+2, n.ending(2))
+			b.add(place+3, n.ending(3))
+			b.add(place+4, n.kinds)
+		}
+	}
+	return b.vector()
+}
+
+func (b *termBuilder) vector() vector.Vector {
+	from := len(b.all)
+	squares := int32(0)
+	for _, at := range b.used[:b.n] {
+		s := b.slots[at]
+		if s.value != 0 {
+			b.all = append(b.all, vector.NewTerm(s.bucket, s.value))
+			squares += s.value * s.value
+		}
+	}
+	scale := float32(1 / math.Sqrt(float64(max(squares, 1))))
+	return vector.Vector{
+		Terms: b.all[from:len(b.all):len(b.all)], Scale: scale,
+		Norm2: float32(float64(squares) * float64(scale) * float64(scale)),
+	}
+}

@@ -1,0 +1,78 @@
+package learner
+
+import (
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/hone-ml/hone/encode"
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/learner/head"
+	"github.com/hone-ml/hone/vector"
+)
+
+// featurizer makes what heads read of tasks' data, and keeps what may be read again. It
+// is safe for concurrent use.
+type featurizer struct {
+	encoder encode.Encoder // with what the slow one has made so far, if there is one
+	slow    *composite     // the same as encoder, nil without a slow one
+	cache   *cache
+}
+
+// of are the features of a task, empty when it has no text.
+func (f *featurizer) of(q *head.Spec, data []byte) vector.Vector { return f.entry(q, data).vector }
+
+// example is of for what is learned and so kept: compact, and the same memory for all
+// heads that read the same. complete is false while vectors of it are to come.
+func (f *featurizer) example(q *head.Spec, data []byte) (x vector.Vector, complete bool) {
+	v := f.entry(q, data)
+	if compact := v.vector.Compact(); v.vector.Packed == nil && compact.Packed != nil {
+		v.vector = compact
+		f.cache.put(cacheKey(q, data), v)
+	}
+	return v.vector, len(v.missing) == 0
+}
+
+// cacheKey is of all that decides the features of a task.
+func cacheKey(q *head.Spec, data []byte) uint64 {
+	var d xxhash.Digest
+	d.ResetWithSeed(q.Seed)
+	_, _ = d.Write(data) // never fails
+	return d.Sum64()
+}
+
+func (f *featurizer) entry(q *head.Spec, data []byte) encoding {
+	return f.cache.get(cacheKey(q, data), func() encoding {
+		if f.slow == nil {
+			return encoding{vector: q.Kind.Features(q, data, f.encoder)}
+		}
+		t := missTracker{composite: f.slow}
+		v := q.Kind.Features(q, data, &t)
+		return encoding{v, t.missing}
+	})
+}
+
+// requests adds what a question reads of the slow encoder, of a task's data.
+func (f *featurizer) requests(q *head.Spec, data []byte, all map[event.TextKey]encode.Need) {
+	if f.slow == nil {
+		return
+	}
+	c := requestCollector{composite: f.slow}
+	q.Kind.Features(q, data, &c)
+	for _, n := range c.requests {
+		all[n.Key()] = n
+	}
+}
+
+// labelRequests are what a question reads of the slow encoder, of its labels' names.
+func (f *featurizer) labelRequests(q *head.Spec) (all []encode.Need) {
+	if f.slow == nil {
+		return nil
+	}
+	for _, l := range q.Control.Labels {
+		for _, t := range head.LabelTexts(l) {
+			if !f.slow.Fast().Encode(t).Empty() {
+				all = append(all, encode.Need{Text: t})
+			}
+		}
+	}
+	return all
+}

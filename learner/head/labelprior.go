@@ -1,0 +1,160 @@
+package head
+
+import (
+	"math"
+	"strings"
+	"unicode"
+
+	"github.com/hone-ml/hone/encode"
+	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/learner/model"
+)
+
+// WithEncoder is the spec with what the encoder makes of its label names.
+func (q *Spec) WithEncoder(e encode.Encoder) *Spec {
+	out := *q
+	out.Dense = len(e.Encode("label").Dense)
+	out.Prior = nil
+	if n, ok := q.Kind.(LabelPrior); ok {
+		out.Prior = n.Prior(q, e)
+	}
+	return &out
+}
+
+// WithPriorOf is the spec with what the encoder made of the names of old, which has
+// the same labels.
+func (q *Spec) WithPriorOf(old *Spec) *Spec {
+	out := *q
+	out.Dense, out.Prior = old.Dense, old.Prior
+	return &out
+}
+
+// apart is how similar a text and the name of a label have to be before the name
+// alone makes the label likelier than not, where labels are independent.
+const apart = 0.3
+
+// prior takes each label's name, encoded like a text, as the first guess of the
+// label's weights (as in Xian, Schiele & Akata 2017, "Zero-shot learning - the
+// good, the bad and the ugly": class embeddings as the classifier), less what the
+// names of all labels have in common.
+func (choices) Prior(q *Spec, e encode.Encoder) model.Prior {
+	k := len(q.Labels)
+	if k < 2 {
+		return nil
+	}
+	sums := make([][][]float64, k) // by label, part and dimension
+	parts := 0
+	for y, l := range q.Control.Labels {
+		for _, t := range LabelTexts(l) {
+			for part, x := range e.Encode(t).Dense {
+				parts = max(parts, part+1)
+				for len(sums[y]) <= part {
+					sums[y] = append(sums[y], nil)
+				}
+				sums[y][part] = plus(sums[y][part], x)
+			}
+		}
+	}
+	prior := make(model.Prior, parts)
+	says := false
+	for part := range prior {
+		names := make([][]float64, k)
+		var mean []float64
+		known := 0.0
+		for y := range names {
+			if part < len(sums[y]) && unit(sums[y][part]) {
+				names[y] = sums[y][part]
+				known++
+				mean = plus(mean, names[y])
+			}
+		}
+		if known < 2 {
+			continue
+		}
+		g := model.Guess{Weights: make([]float32, len(mean)*k)}
+		for y, v := range names {
+			for j := range v {
+				v[j] -= mean[j] / known
+			}
+			if unit(v) {
+				says = true
+			}
+			for j, w := range v {
+				g.Weights[j*k+y] = float32(w)
+			}
+		}
+		if q.Link() == model.Independent {
+			g.Bias = make([]float32, k)
+			for y := range g.Bias {
+				g.Bias[y] = -apart
+			}
+		}
+		prior[part] = g
+	}
+	if !says {
+		return nil
+	}
+	return prior
+}
+
+// LabelTexts are the words that say what a label means: what annotators read, its
+// tooltip, and what results carry, unless that is the same.
+func LabelTexts(l labelstudio.Label) []string {
+	value := l.Value
+	if len(l.Path) > 1 {
+		value = strings.Join(l.Path, " ")
+	}
+	var out []string
+	seen := map[string]bool{"": true}
+	for _, s := range []string{value, l.Hint, l.Alias} {
+		if s = words(s); !seen[strings.ToLower(s)] {
+			seen[strings.ToLower(s)] = true
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// words takes a name apart: account_blocked, card-lost, cardLost.
+func words(name string) string {
+	var b strings.Builder
+	last := ' '
+	for _, r := range name {
+		switch {
+		case r == '_' || r == '-' || r == '/' || r == '.' || r == ':':
+			r = ' '
+		case unicode.IsUpper(r) && unicode.IsLower(last):
+			b.WriteRune(' ')
+		}
+		b.WriteRune(r)
+		last = r
+	}
+	return strings.Join(strings.Fields(b.String()), " ")
+}
+
+func plus[F float32 | float64](sum []float64, x []F) []float64 {
+	if sum == nil {
+		sum = make([]float64, len(x))
+	}
+	for j := range min(len(x), len(sum)) {
+		sum[j] += float64(x[j])
+	}
+	return sum
+}
+
+// unit makes the length 1, and is false when there is none.
+func unit(v []float64) bool {
+	var n2 float64
+	for _, x := range v {
+		n2 += x * x
+	}
+	if n2 < 1e-12 {
+		clear(v)
+		return false
+	}
+	n := math.Sqrt(n2)
+	for j := range v {
+		v[j] /= n
+	}
+	return true
+}

@@ -1,0 +1,123 @@
+package head
+
+import (
+	"encoding/json"
+
+	"github.com/hone-ml/hone/encode"
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/learner/model"
+	"github.com/hone-ml/hone/learner/score"
+	"github.com/hone-ml/hone/vector"
+)
+
+// pairwise learns which of two texts is better: logistic regression on the
+// difference of their features, without a bias (Bradley & Terry 1952 with a
+// linear strength). Swapping the texts swaps the answer, whatever was learned, and
+// each answer teaches both orders.
+type pairwise struct{}
+
+var (
+	_ Kind         = pairwise{}
+	_ FeatureSpace = pairwise{}
+)
+
+// reads sets the encodings of pairs apart from those of the same texts joined.
+func (pairwise) Reads() string { return "difference of" }
+
+func (pairwise) Features(q *Spec, data []byte, e encode.Encoder) vector.Vector {
+	var sides [2]vector.Vector
+	for i, o := range q.objects {
+		text, err := o.Text(data)
+		if err != nil {
+			return vector.Vector{}
+		}
+		sides[i] = e.Encode(text)
+	}
+	return vector.Difference(sides[0], sides[1])
+}
+
+func (pairwise) Space() Space {
+	s := model.Defaults()
+	s.Bias = 0
+	return Space{Defaults: s, Ridges: ridges, Tunable: true}
+}
+
+func (pairwise) Aggregate(q *Spec, t event.TaskState) Aggregate {
+	return q.aggregate(t, func(result json.RawMessage) ([]model.Share, bool, error) {
+		labels, ok, err := q.Control.DecodeChoices(result)
+		if err != nil || !ok {
+			return nil, false, err
+		}
+		if q.class[labels[0]] == 0 {
+			return []model.Share{{P: 1}}, true, nil
+		}
+		return nil, true, nil // the other one
+	})
+}
+
+func (pairwise) NewModel(_ *Spec, s model.Settings) Incremental {
+	return model.New(1, model.Independent, s)
+}
+
+// sides fills p with the probabilities of left and right.
+func sides(m classifier, x vector.Vector, p []float64, s *model.Scratch) {
+	m.Predict(x, p[:1], s)
+	p[1] = 1 - p[0]
+}
+
+// shares of left and right, of a target that only has the left one's.
+func (pairwise) shares(target []model.Share) []model.Share {
+	left := float32(0)
+	for _, s := range target {
+		left = s.P
+	}
+	return []model.Share{{Class: 0, P: left}, {Class: 1, P: 1 - left}}
+}
+
+func (pairwise) Score(q *Spec, m Incremental, e model.Example, pr *score.Prequential) {
+	p := make([]float64, 2)
+	sides(m.(*model.Model), e.X, p, new(model.Scratch))
+	pr.Add(q.outcome(pairwise{}.shares(e.Target), p, 0))
+}
+
+// evaluate takes the squared error of the probabilities.
+func (pairwise) Evaluate(q *Spec, m Incremental, examples []model.Example) (brier, accuracy float64) {
+	p := make([]float64, 2)
+	var s model.Scratch
+	right := 0
+	for _, e := range examples {
+		sides(m.(*model.Model), e.X, p, &s)
+		target := pairwise{}.shares(e.Target)
+		if q.outcome(target, p, 0).Correct {
+			right++
+		}
+		off := p[0] - float64(target[0].P)
+		brier += 2 * off * off
+	}
+	return brier, score.Ratio(float64(right), float64(len(examples)))
+}
+
+func (pairwise) Snapshot(q *Spec, m Incremental) Predictor {
+	return comparer{q, m.(*model.Model).View()}
+}
+
+// comparer is the Predictor of a pairwise comparison.
+type comparer struct {
+	*Spec
+	*model.View
+}
+
+func (c comparer) Width() int { return 2 }
+
+func (c comparer) Answer(id string, in Sample, s *Scratch) ([]labelstudio.Region, float64) {
+	p := s.floats(2)
+	sides(c.View, in.X, p, &s.Scratch)
+	said := c.choose(p, 0)
+	return []labelstudio.Region{c.Control.EncodeChoices(id, said, p[top(p)])}, p[top(p)]
+}
+
+func (c comparer) Distribution(in Sample, p []float64, s *Scratch) event.Distribution {
+	sides(c.View, in.X, p, &s.Scratch)
+	return event.Distribution{Control: c.Control.Name, Labels: c.Labels, P: p, Exclusive: true}
+}

@@ -1,0 +1,158 @@
+package vector
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+)
+
+const (
+	packVersion   = 1
+	tokensVersion = 2
+
+	// maxDim is more numbers than a vector has.
+	maxDim = 1 << 16
+)
+
+// Pack is a vector's direction in a byte a number, behind a version: its cosine
+// to the original is above 0.9999 unless few numbers stand out by far. A vector
+// without numbers, or of zeros, has nothing but the version. The error is about
+// numbers that are none.
+func Pack(x []float32) ([]byte, error) {
+	b, err := packRow(append(make([]byte, 0, 1+len(x)), packVersion), x)
+	if err == nil && !slices.ContainsFunc(b[1:], func(c byte) bool { return c != 0 }) {
+		b = b[:1]
+	}
+	return b, err
+}
+
+// packRow appends a vector's direction, a byte a number.
+func packRow(b []byte, x []float32) ([]byte, error) {
+	var most float64
+	for i, f := range x {
+		if math.IsNaN(float64(f)) || math.IsInf(float64(f), 0) {
+			return nil, fmt.Errorf("number %d of a vector is %v", i, f)
+		}
+		most = max(most, math.Abs(float64(f)))
+	}
+	for _, f := range x {
+		v := 0.0
+		if most > 0 {
+			v = math.Round(float64(f) / most * math.MaxInt8)
+		}
+		b = append(b, byte(int8(v)))
+	}
+	return b, nil
+}
+
+// PackTokens is Pack for the vectors of a text's tokens, some of which may be nil: a
+// version, their dimension, and row after row. The error is also about vectors of
+// several dimensions.
+func PackTokens(xs [][]float32) ([]byte, error) {
+	dim := 0
+	for _, x := range xs {
+		if dim == 0 {
+			dim = len(x)
+		}
+		if n := len(x); n != 0 && n != dim {
+			return nil, fmt.Errorf("a token has a vector of %d numbers, another of %d", n, dim)
+		}
+	}
+	b := append(make([]byte, 0, 1+binary.MaxVarintLen32+dim*len(xs)), tokensVersion)
+	b = binary.AppendUvarint(b, uint64(dim))
+	none := make([]float32, dim)
+	var err error
+	for i := 0; i < len(xs) && err == nil; i++ {
+		x := xs[i]
+		if len(x) == 0 {
+			x = none
+		}
+		b, err = packRow(b, x)
+	}
+	return b, err
+}
+
+// UnpackTokens gives n tokens their vectors, each of length 1 or nil; ok is false for
+// what PackTokens did not make of so many.
+func UnpackTokens(b []byte, n int) (xs [][]float32, ok bool) {
+	dim, b, ok := rowsOf(b)
+	if !ok || dim > 0 && len(b) != n*dim {
+		return nil, false
+	}
+	xs = make([][]float32, n)
+	memory := make([]float32, len(b))
+	for i := 0; len(b) > 0; i++ {
+		if x := memory[i*dim:][:dim:dim]; unpackRow(x, b[:dim]) {
+			xs[i] = x
+		}
+		b = b[dim:]
+	}
+	return xs, true
+}
+
+// rowsOf is what PackTokens made: the dimension, 0 when no token has a vector, and
+// the rows.
+func rowsOf(b []byte) (dim int, rows []byte, ok bool) {
+	if len(b) == 0 || b[0] != tokensVersion {
+		return 0, nil, false
+	}
+	d, n := binary.Uvarint(b[1:])
+	if n <= 0 || d > maxDim {
+		return 0, nil, false
+	}
+	dim, rows = int(d), b[1+n:]
+	if dim == 0 {
+		return 0, nil, len(rows) == 0
+	}
+	return dim, rows, len(rows)%dim == 0
+}
+
+// PackedKind is what a packed vector is of.
+type PackedKind int
+
+// What Pack and what PackTokens made, and how many kinds there are.
+const (
+	PackedText PackedKind = iota
+	PackedTokens
+	PackedKinds
+)
+
+// PackedAs says what b was made of, and the dimension of its vectors, 0 when it has no
+// numbers; ok is false for what neither Pack nor PackTokens made.
+func PackedAs(b []byte) (kind PackedKind, dim int, ok bool) {
+	if len(b) > 0 && b[0] == packVersion {
+		return PackedText, len(b) - 1, true
+	}
+	dim, _, ok = rowsOf(b)
+	return PackedTokens, dim, ok
+}
+
+// Unpack gives a vector of length 1, or nil when it has no numbers; ok is false
+// for what Pack did not make.
+func Unpack(b []byte) (x []float32, ok bool) {
+	if len(b) == 0 || b[0] != packVersion {
+		return nil, false
+	}
+	x = make([]float32, len(b)-1)
+	if !unpackRow(x, b[1:]) {
+		return nil, true
+	}
+	return x, true
+}
+
+// unpackRow fills x with numbers of length 1, and is false when all are 0.
+func unpackRow(x []float32, b []byte) bool {
+	var squares int64
+	for _, c := range b {
+		squares += int64(int8(c)) * int64(int8(c))
+	}
+	if squares == 0 {
+		return false
+	}
+	scale := 1 / math.Sqrt(float64(squares))
+	for i, c := range b {
+		x[i] = float32(float64(int8(c)) * scale)
+	}
+	return true
+}
