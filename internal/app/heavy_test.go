@@ -181,7 +181,7 @@ func TestHeavyProjectsKeepNobodyWaiting(t *testing.T) {
 		apptest.Until(t, "the heavy project is done", func() bool { return h.lane(heavy) == 0 && !h.Status(heavy).Retrain.Running })
 	}
 	t.Run("50,000 paths", func(t *testing.T) {
-		h.during(others, func() { h.publish(newConfig(heavy, manyPaths(50_000))) })
+		h.during(others, func() { h.publish(newConfig(heavy, manyPaths(50_000/sizes))) })
 		h.during(others, func() {
 			h.publish(&event.Changed{
 				Project: heavy, Source: event.FromWebhook, At: time.Now(), Tasks: []event.Task{{ID: 9001, Data: []byte(`{"text":"hello"}`)}},
@@ -192,9 +192,9 @@ func TestHeavyProjectsKeepNobodyWaiting(t *testing.T) {
 		h.Await(heavy, "its label is learned", func(p api.Project) bool { return p.Labels == 1 && len(p.Heads) == 1 })
 	})
 	t.Run("3,000 controls", func(t *testing.T) {
-		h.during(others, func() { h.publish(newConfig(heavy, thousandControls(3000))) })
+		h.during(others, func() { h.publish(newConfig(heavy, thousandControls(3000/sizes))) })
 		rest(t)
-		require.Len(t, h.Status(heavy).Heads, 3000)
+		require.Len(t, h.Status(heavy).Heads, 3000/sizes)
 	})
 	t.Run("20 configs", func(t *testing.T) {
 		h.publish(labelled(heavy, 500))
@@ -202,7 +202,7 @@ func TestHeavyProjectsKeepNobodyWaiting(t *testing.T) {
 		for i := range 4 {
 			h.during(others, func() {
 				for j := range 5 {
-					h.publish(newConfig(heavy, strings.ReplaceAll(manyPaths(5000), "leaf", fmt.Sprintf("leaf %d:", 5*i+j))))
+					h.publish(newConfig(heavy, strings.ReplaceAll(manyPaths(5000/sizes), "leaf", fmt.Sprintf("leaf %d:", 5*i+j))))
 				}
 			})
 		}
@@ -231,10 +231,10 @@ func TestTenRetrainsAtOnce(t *testing.T) {
 	for i := range 10 {
 		p := event.ProjectID(100 + i)
 		all = append(all, p)
-		h.publish(labelled(p, 200))
+		h.publish(labelled(p, 200/sizes+30))
 	}
 	for _, p := range all {
-		h.Await(p, "it is learned", func(p api.Project) bool { return p.Labels == 200 && p.Settled })
+		h.Await(p, "it is learned", func(p api.Project) bool { return p.Labels == 200/sizes+30 && p.Settled })
 	}
 	h.during(func(p event.ProjectID) bool { return p >= 100 }, func() {
 		h.publish(&event.RetrainDue{At: time.Now(), Reason: "asked"})
