@@ -31,7 +31,7 @@ func TestRealTextsWhileVectorsArrive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	whole := opened.Patient()
+	whole := opened.Blocking()
 	dir := filepath.Join("..", "data", "clinc10")
 	config, err := os.ReadFile(filepath.Join(dir, "label_config.xml"))
 	if err != nil {

@@ -159,7 +159,7 @@ func TestTokensKeepTheirVectorsBesideASlowPart(t *testing.T) {
 		t.Fatalf("vectors of tokens %v", want)
 	}
 	slow := &composite{fast, nothingYet{}}
-	for _, e := range []encode.Encoder{slow, &missTracker{composite: slow}, &requestCollector{composite: slow}, encode.NewPatient(fast, nil)} {
+	for _, e := range []encode.Encoder{slow, &missTracker{composite: slow}, &requestCollector{composite: slow}, encode.NewBlocking(fast, nil)} {
 		if d := cmp.Diff(want, encode.EncodeTokens(e, text, tokens)); d != "" {
 			t.Errorf("%T: %s", e, d)
 		}

@@ -39,7 +39,7 @@ func (f *Service) sweep(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			needs := map[event.TextKey]encode.Need{}
+			needs := map[event.TextKey]encode.Request{}
 			for _, t := range states {
 				addNeeds(s, t, needs)
 			}

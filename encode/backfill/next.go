@@ -16,7 +16,7 @@ import (
 type encodeBatch struct {
 	project event.ProjectID
 	tasks   []event.TaskID
-	needs   []encode.Need
+	needs   []encode.Request
 }
 
 // next is what to encode next. A project whose tasks cannot be read is passed over.
@@ -37,7 +37,7 @@ func (f *Service) next(ctx context.Context) encodeBatch {
 			f.trouble(batch.project, err)
 			continue
 		}
-		needs := map[event.TextKey]encode.Need{}
+		needs := map[event.TextKey]encode.Request{}
 		for _, t := range states {
 			addNeeds(s, t, needs)
 		}

@@ -34,7 +34,7 @@ func (f *Service) Tokens(text string, n int) (xs [][]float32, ok bool) {
 // Now encodes requests that somebody waits for, as many as can be done before the
 // context's deadline, and none while the encoder is left alone after a failure. What it
 // makes is kept for a while, but not stored. The error is the encoder's.
-func (f *Service) Now(ctx context.Context, requests []encode.Need) error {
+func (f *Service) Now(ctx context.Context, requests []encode.Request) error {
 	if f.vectors.pause() > 0 {
 		return nil
 	}

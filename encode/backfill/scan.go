@@ -14,14 +14,14 @@ import (
 )
 
 // lacking are the needs without a vector, in a fixed order.
-func (f *Service) lacking(needs map[event.TextKey]encode.Need) []encode.Need {
-	var out []encode.Need
+func (f *Service) lacking(needs map[event.TextKey]encode.Request) []encode.Request {
+	var out []encode.Request
 	for k, n := range needs {
 		if !f.vectors.keep(k) {
 			out = append(out, n)
 		}
 	}
-	slices.SortFunc(out, func(a, b encode.Need) int {
+	slices.SortFunc(out, func(a, b encode.Request) int {
 		if a.Text == b.Text && a.Tokens {
 			return 1
 		}
@@ -31,8 +31,8 @@ func (f *Service) lacking(needs map[event.TextKey]encode.Need) []encode.Need {
 }
 
 // byKey are requests without repetition.
-func byKey(all []encode.Need) map[event.TextKey]encode.Need {
-	out := make(map[event.TextKey]encode.Need, len(all))
+func byKey(all []encode.Request) map[event.TextKey]encode.Request {
+	out := make(map[event.TextKey]encode.Request, len(all))
 	for _, n := range all {
 		out[n.Key()] = n
 	}
@@ -40,7 +40,7 @@ func byKey(all []encode.Need) map[event.TextKey]encode.Need {
 }
 
 // addNeeds collects what the models need for a task.
-func addNeeds(s Needed, t event.TaskState, needs map[event.TextKey]encode.Need) {
+func addNeeds(s Needed, t event.TaskState, needs map[event.TextKey]encode.Request) {
 	if t.Deleted || len(t.Task.Data) == 0 {
 		return
 	}
@@ -113,7 +113,7 @@ func (f *Service) lookAtTasks(ctx context.Context, id event.ProjectID, all bool,
 			if len(t.Annotations) > 0 {
 				taught = append(taught, t.Task.ID)
 			}
-			needs := map[event.TextKey]encode.Need{}
+			needs := map[event.TextKey]encode.Request{}
 			addNeeds(s, t, needs)
 			lacks := len(f.lacking(needs)) > 0
 			f.mu.Lock()

@@ -68,7 +68,7 @@ type fill struct {
 	fresh    []event.TaskID          // look at these
 	tasks    map[event.TaskID]uint64 // hashes of their data
 	missing  map[event.TaskID]bool   // tasks with texts to encode; true for labelled ones
-	names    []encode.Need           // label names to encode
+	names    []encode.Request        // label names to encode
 	// labelled and rest are the missing ones in order; those that are not missing
 	// any more are skipped.
 	labelled, rest []event.TaskID
@@ -328,7 +328,7 @@ func (f *Service) trouble(id event.ProjectID, err error) {
 func (p *fill) well() { p.failures, p.retryAt = 0, time.Time{} }
 
 // encode meets needs, on several cores at once.
-func (f *Service) encode(ctx context.Context, needs []encode.Need) error {
+func (f *Service) encode(ctx context.Context, needs []encode.Request) error {
 	began := time.Now()
 	f.mu.Lock()
 	if f.tried.IsZero() {

@@ -34,7 +34,7 @@ const (
 // use. All numbers come from the packed form, so that a vector is the same
 // before and after it went to disk.
 type vectors struct {
-	slow      encode.Slow
+	slow      encode.BatchEncoder
 	tokenwise bool // slow has vectors of tokens too
 	store     VectorStore
 	now       func() time.Time
@@ -55,8 +55,8 @@ type vectors struct {
 	failed  error     // why; nil when the last batch went well
 }
 
-func newVectors(slow encode.Slow, store VectorStore, now func() time.Time) *vectors {
-	_, tokenwise := slow.(encode.SlowTokens)
+func newVectors(slow encode.BatchEncoder, store VectorStore, now func() time.Time) *vectors {
+	_, tokenwise := slow.(encode.TokenEncoder)
 	return &vectors{
 		slow: slow, tokenwise: tokenwise, store: store, now: now,
 		known: map[event.TextKey]struct{}{}, pending: map[event.TextKey][]byte{}, young: map[event.TextKey][]byte{},
@@ -111,7 +111,7 @@ func (v *vectors) recent(k event.TextKey) ([]byte, bool) {
 // text is the vector of a text; ok is false when it is not there yet. A text that
 // will never have one has nil.
 func (v *vectors) text(text string) (x []float32, ok bool) {
-	v.read(encode.Need{Text: text}, func(b []byte) bool {
+	v.read(encode.Request{Text: text}, func(b []byte) bool {
 		x, ok = vector.Unpack(b)
 		return ok
 	})
@@ -123,7 +123,7 @@ func (v *vectors) ofTokens(text string, n int) (xs [][]float32, ok bool) {
 	if !v.tokenwise {
 		return nil, false
 	}
-	v.read(encode.Need{Text: text, Tokens: true}, func(b []byte) bool {
+	v.read(encode.Request{Text: text, Tokens: true}, func(b []byte) bool {
 		xs, ok = vector.UnpackTokens(b, n)
 		return ok
 	})
@@ -132,7 +132,7 @@ func (v *vectors) ofTokens(text string, n int) (xs [][]float32, ok bool) {
 
 // read hands over what was made of a need, nil when it is not there. What is not
 // taken is made anew.
-func (v *vectors) read(n encode.Need, take func([]byte) bool) {
+func (v *vectors) read(n encode.Request, take func([]byte) bool) {
 	k := n.Key()
 	v.mu.RLock()
 	b, ok := v.pending[k]
@@ -211,8 +211,8 @@ func (v *vectors) fault() error {
 }
 
 // encode meets needs; durable makes what is made kept beyond the process.
-func (v *vectors) encode(ctx context.Context, needs []encode.Need, durable bool) error {
-	packed, err := encode.EncodeNeeds(ctx, v.slow, needs)
+func (v *vectors) encode(ctx context.Context, needs []encode.Request, durable bool) error {
+	packed, err := encode.EncodeRequests(ctx, v.slow, needs)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	dims := v.dims

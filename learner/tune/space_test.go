@@ -20,7 +20,7 @@ func TestEveryAxisStartsAtTheDefaults(t *testing.T) {
 		}
 		dense := slices.Repeat([]encode.Embedder{static.Default()}, 4)
 		for n := range len(dense) + 1 {
-			q := head.NewSpec(parsed, parsed.Controls[0]).WithEncoder(encode.Join(ngram.New(), dense[:n]...))
+			q := head.NewSpec(parsed, parsed.Controls[0]).WithEncoder(encode.Union(ngram.New(), dense[:n]...))
 			for i, a := range dimensions(q) {
 				s := Defaults(q)
 				a.set(&s, a.values[a.start])
@@ -34,7 +34,7 @@ func TestEveryAxisStartsAtTheDefaults(t *testing.T) {
 
 // Three encoders have as many dense parts: the grid weighs each of them.
 func TestTheDenseGridWeighsEveryPart(t *testing.T) {
-	q := asked(t, "single").WithEncoder(encode.Join(ngram.New(), slices.Repeat([]encode.Embedder{static.Default()}, 3)...))
+	q := asked(t, "single").WithEncoder(encode.Union(ngram.New(), slices.Repeat([]encode.Embedder{static.Default()}, 3)...))
 	if got := Defaults(q).Parts; !slices.Equal(got, []float64{0.25, 0.5, 0.5, 1}) {
 		t.Fatalf("the parts weigh %v", got)
 	}
