@@ -2,10 +2,10 @@ package encode
 
 import "context"
 
-// Slow embeds texts at a price: milliseconds of a core each, or a request to
+// BatchEncoder embeds texts at a price: milliseconds of a core each, or a request to
 // another machine, which may be down. Each text is therefore encoded once and its
 // vector kept. It must be safe for concurrent use.
-type Slow interface {
+type BatchEncoder interface {
 	// Name identifies the embedding as Encoder.Name does the encoding: vectors are
 	// kept under it.
 	Name() string
@@ -16,10 +16,10 @@ type Slow interface {
 	EncodeBatch(ctx context.Context, texts []string) ([][]float32, error)
 }
 
-// SlowTokens is a Slow that also has vectors of a text's tokens in their context,
-// under the same name.
-type SlowTokens interface {
-	Slow
+// TokenEncoder is a BatchEncoder that also has vectors of a text's tokens in their
+// context, under the same name.
+type TokenEncoder interface {
+	BatchEncoder
 	// EncodeTokens gives each text a vector for each of the tokens that Segment finds in
 	// it, in order, all of one dimension; nil for a token that will never have one. All
 	// else is as for EncodeBatch.

@@ -82,8 +82,8 @@ func (c *counted) EncodeBatch(_ context.Context, texts []string) ([][]float32, e
 }
 
 // needs are those of texts as a whole.
-func needs(texts ...string) []encode.Need {
-	out := make([]encode.Need, len(texts))
+func needs(texts ...string) []encode.Request {
+	out := make([]encode.Request, len(texts))
 	for i, t := range texts {
 		out[i].Text = t
 	}
@@ -92,12 +92,12 @@ func needs(texts ...string) []encode.Need {
 
 func TestPatientWaitsOnceForEachText(t *testing.T) {
 	slow := &counted{lengths: "c/1"}
-	p := encode.NewPatient(ngram.New(), slow)
+	p := encode.NewBlocking(ngram.New(), slow)
 	if p.Name() != "hashed/1+c/1" {
 		t.Errorf("name %q", p.Name())
 	}
 	last := 0
-	if err := p.Warm(t.Context(), needs("even", "odd", "odd", ""), func(done, all int) { last = all - done }); err != nil || last != 0 {
+	if err := p.Precompute(t.Context(), needs("even", "odd", "odd", ""), func(done, all int) { last = all - done }); err != nil || last != 0 {
 		t.Fatalf("%d left, %v", last, err)
 	}
 	for text, want := range map[string]float32{"even": 1, "odd": 0, "later": 0} {
@@ -110,7 +110,7 @@ func TestPatientWaitsOnceForEachText(t *testing.T) {
 		t.Errorf("%d texts were encoded", slow.n)
 	}
 	slow.fail = errors.New("down")
-	if err := p.Warm(t.Context(), needs("new"), nil); !errors.Is(err, slow.fail) {
+	if err := p.Precompute(t.Context(), needs("new"), nil); !errors.Is(err, slow.fail) {
 		t.Errorf("error %v", err)
 	}
 	if v := p.Encode("new"); v.Dense[0] != nil || len(v.Terms) == 0 {

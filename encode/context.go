@@ -15,16 +15,16 @@ func EncodeTokens(e Encoder, text string, tokens []token.Token) []vector.Vector 
 	if len(tokens) == 0 {
 		return nil
 	}
-	inContext, _ := contextOf(e, text, tokens)
-	return token.Encode(text, tokens, wordsOf(e), inContext)
+	inContext, _ := tokenVectorsOf(e, text, tokens)
+	return token.Encode(text, tokens, wordEncoderOf(e), inContext)
 }
 
-// wordsOf is what the encoder has of single words, nil if nothing.
-func wordsOf(e Encoder) token.WordEmbedder {
+// wordEncoderOf is what the encoder has of single words, nil if nothing.
+func wordEncoderOf(e Encoder) token.WordEmbedder {
 	if f, ok := e.(interface{ Fast() Encoder }); ok {
 		e = f.Fast()
 	}
-	if j, ok := e.(*joined); ok {
+	if j, ok := e.(*union); ok {
 		for _, d := range j.dense {
 			if w, ok := d.(token.WordEmbedder); ok {
 				return w
@@ -42,9 +42,9 @@ type contextual interface {
 	InContext(text string, tokens []token.Token) (xs [][]float32, has bool)
 }
 
-// contextOf gives tokens of a text their vectors in context, nil where there is none;
+// tokenVectorsOf gives tokens of a text their vectors in context, nil where there is none;
 // has is false when the encoder has no such vectors.
-func contextOf(e Encoder, text string, tokens []token.Token) (xs [][]float32, has bool) {
+func tokenVectorsOf(e Encoder, text string, tokens []token.Token) (xs [][]float32, has bool) {
 	c, ok := e.(contextual)
 	if !ok {
 		return nil, false
@@ -60,12 +60,12 @@ func contextOf(e Encoder, text string, tokens []token.Token) (xs [][]float32, ha
 		return xs, true
 	}
 	// The text was cut into parts before it was into tokens: a document is, at its tags.
-	return spread(xs, whole, tokens), true
+	return alignToTokens(xs, whole, tokens), true
 }
 
-// spread gives each token the direction of the sum of the vectors of all in whole that
+// alignToTokens gives each token the direction of the sum of the vectors of all in whole that
 // it has a byte in common with. Both rise and have no overlap.
-func spread(xs [][]float32, whole, tokens []token.Token) [][]float32 {
+func alignToTokens(xs [][]float32, whole, tokens []token.Token) [][]float32 {
 	out := make([][]float32, len(tokens))
 	first := 0
 	for i, t := range tokens {
@@ -88,7 +88,7 @@ func spread(xs [][]float32, whole, tokens []token.Token) [][]float32 {
 			add(sum, xs[j])
 		}
 		if sum != nil {
-			out[i] = direction(sum)
+			out[i] = normalized(sum)
 		}
 	}
 	return out
@@ -100,8 +100,8 @@ func add(sum []float64, x []float32) {
 	}
 }
 
-// direction is nil when there is none.
-func direction(sum []float64) []float32 {
+// normalized is nil when there is none.
+func normalized(sum []float64) []float32 {
 	var squares float64
 	for _, v := range sum {
 		squares += float64(v * v) // the conversion forbids a fused, so differently rounded, addition

@@ -68,7 +68,7 @@ func TestTokensHaveTheirOwnVectorsInContext(t *testing.T) {
 	piece := rapid.SampledFrom([]string{"a", "bb", "cab", "dad's", "A\u0301b", "e\u0301", " ", "\r\n", "\t", "東京", "😀", "👩\u200d💻", "a://b.c/d", "_", "\xff", "d", "-"})
 	rapid.Check(t, func(t *rapid.T) {
 		text := strings.Join(rapid.SliceOf(piece).Draw(t, "text"), "")
-		e := encode.NewPatient(ngram.New(), &letters{counted: counted{lengths: "l/1"}})
+		e := encode.NewBlocking(ngram.New(), &letters{counted: counted{lengths: "l/1"}})
 		whole := token.Segment(nil, text)
 		xs := encode.EncodeTokens(e, text, whole)
 		for i, k := range whole {
@@ -115,9 +115,9 @@ func TestTokensHaveTheirOwnVectorsInContext(t *testing.T) {
 
 func TestPatientKeepsTokensBesideTheirText(t *testing.T) {
 	slow := &letters{counted: counted{lengths: "l/1"}}
-	p := encode.NewPatient(ngram.New(), slow)
-	both := []encode.Need{{Text: "a cab"}, {Text: "a cab", Tokens: true}, {Text: "a cab", Tokens: true}, {Text: "bad", Tokens: true}}
-	if err := p.Warm(t.Context(), both, nil); err != nil || p.Len() != 3 {
+	p := encode.NewBlocking(ngram.New(), slow)
+	both := []encode.Request{{Text: "a cab"}, {Text: "a cab", Tokens: true}, {Text: "a cab", Tokens: true}, {Text: "bad", Tokens: true}}
+	if err := p.Precompute(t.Context(), both, nil); err != nil || p.Len() != 3 {
 		t.Fatalf("%d vectors, %v", p.Len(), err)
 	}
 	var file bytes.Buffer
@@ -125,12 +125,12 @@ func TestPatientKeepsTokensBesideTheirText(t *testing.T) {
 		t.Fatal(err)
 	}
 	slow.fail = errors.New("down")
-	again := encode.NewPatient(ngram.New(), slow)
+	again := encode.NewBlocking(ngram.New(), slow)
 	if err := again.Restore(&file); err != nil {
 		t.Fatal(err)
 	}
 	tokens := token.Segment(nil, "a cab")
-	for _, q := range []*encode.Patient{p, again} {
+	for _, q := range []*encode.Blocking{p, again} {
 		if d := cmp.Diff(encode.EncodeTokens(p, "a cab", tokens), encode.EncodeTokens(q, "a cab", tokens)); d != "" {
 			t.Error(d)
 		}
@@ -145,8 +145,8 @@ func TestPatientKeepsTokensBesideTheirText(t *testing.T) {
 		t.Errorf("asked for the tokens of %q", slow.asked)
 	}
 	// A slow encoder without vectors of tokens adds nothing to them.
-	plain := encode.NewPatient(ngram.New(), &counted{lengths: "c/1"})
-	if err := plain.Warm(t.Context(), both, nil); err != nil || plain.Len() != 1 {
+	plain := encode.NewBlocking(ngram.New(), &counted{lengths: "c/1"})
+	if err := plain.Precompute(t.Context(), both, nil); err != nil || plain.Len() != 1 {
 		t.Errorf("%d vectors, %v", plain.Len(), err)
 	}
 	if xs := encode.EncodeTokens(plain, "a cab", tokens); xs[0].Dense != nil {
@@ -156,20 +156,20 @@ func TestPatientKeepsTokensBesideTheirText(t *testing.T) {
 
 func TestNeedsAreMetOrRefused(t *testing.T) {
 	slow := &letters{counted: counted{lengths: "l/1"}}
-	text, tokens := encode.Need{Text: "a cab"}, encode.Need{Text: "a cab", Tokens: true}
+	text, tokens := encode.Request{Text: "a cab"}, encode.Request{Text: "a cab", Tokens: true}
 	if text.Key() == tokens.Key() {
 		t.Error("a text and its tokens have one key")
 	}
-	got, err := encode.EncodeNeeds(t.Context(), slow, []encode.Need{tokens, text, tokens})
+	got, err := encode.EncodeRequests(t.Context(), slow, []encode.Request{tokens, text, tokens})
 	if err != nil || len(got) != 3 || !bytes.Equal(got[0], got[2]) || bytes.Equal(got[0], got[1]) {
 		t.Errorf("%v, %v", got, err)
 	}
-	if _, err := encode.EncodeNeeds(t.Context(), &counted{lengths: "c/1"}, []encode.Need{text, tokens}); err == nil || !strings.Contains(err.Error(), "no vectors of tokens") {
+	if _, err := encode.EncodeRequests(t.Context(), &counted{lengths: "c/1"}, []encode.Request{text, tokens}); err == nil || !strings.Contains(err.Error(), "no vectors of tokens") {
 		t.Errorf("error %v", err)
 	}
 	slow.fail = errors.New("down")
-	for _, n := range []encode.Need{text, tokens} {
-		if _, err := encode.EncodeNeeds(t.Context(), slow, []encode.Need{n}); !errors.Is(err, slow.fail) {
+	for _, n := range []encode.Request{text, tokens} {
+		if _, err := encode.EncodeRequests(t.Context(), slow, []encode.Request{n}); !errors.Is(err, slow.fail) {
 			t.Errorf("error %v", err)
 		}
 	}

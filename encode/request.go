@@ -8,16 +8,16 @@ import (
 	"github.com/hone-ml/hone/vector"
 )
 
-// Need is what a model reads of a slow encoder: a text's own vector, or those of its
+// Request is what a model reads of a slow encoder: a text's own vector, or those of its
 // tokens.
-type Need struct {
+type Request struct {
 	Text   string
 	Tokens bool
 }
 
 // Key names the need by the first half of the text's SHA-256, with the last bit turned
 // for its tokens.
-func (n Need) Key() (k [16]byte) {
+func (n Request) Key() (k [16]byte) {
 	sum := sha256.Sum256([]byte(n.Text))
 	copy(k[:], sum[:])
 	if n.Tokens {
@@ -26,20 +26,20 @@ func (n Need) Key() (k [16]byte) {
 	return k
 }
 
-// EncodeNeeds has a slow encoder meet needs and packs what it gives, in order. Those of
+// EncodeRequests has a slow encoder answer requests and packs what it gives, in order. Those of
 // tokens need one that has such vectors. The errors are the encoder's, and about answers
 // that make no sense.
-func EncodeNeeds(ctx context.Context, slow Slow, needs []Need) ([][]byte, error) {
+func EncodeRequests(ctx context.Context, slow BatchEncoder, requests []Request) ([][]byte, error) {
 	var texts [2][]string // of texts, and of tokens
 	var places [2][]int
-	for i, n := range needs {
+	for i, n := range requests {
 		k := 0
 		if n.Tokens {
 			k = 1
 		}
 		texts[k], places[k] = append(texts[k], n.Text), append(places[k], i)
 	}
-	out := make([][]byte, len(needs))
+	out := make([][]byte, len(requests))
 	if len(texts[0]) > 0 {
 		xs, err := slow.EncodeBatch(ctx, texts[0])
 		if err = packAll(out, places[0], xs, vector.Pack, err); err != nil {
@@ -47,7 +47,7 @@ func EncodeNeeds(ctx context.Context, slow Slow, needs []Need) ([][]byte, error)
 		}
 	}
 	if len(texts[1]) > 0 {
-		tokens, ok := slow.(SlowTokens)
+		tokens, ok := slow.(TokenEncoder)
 		if !ok {
 			return nil, fmt.Errorf("%s has no vectors of tokens", slow.Name())
 		}

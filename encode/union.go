@@ -16,25 +16,25 @@ type Embedder interface {
 	Encode(dst []float32, text string) []float32
 }
 
-// Join is the encoder of hashed's terms and, as Dense and in this order, of the
+// Union is the encoder of hashed's terms and, as Dense and in this order, of the
 // embedders' vectors.
-func Join(hashed Encoder, dense ...Embedder) Encoder {
+func Union(hashed Encoder, dense ...Embedder) Encoder {
 	names := []string{hashed.Name()}
 	for _, d := range dense {
 		names = append(names, d.Name())
 	}
-	return &joined{name: strings.Join(names, "+"), hashed: hashed, dense: dense}
+	return &union{name: strings.Join(names, "+"), hashed: hashed, dense: dense}
 }
 
-type joined struct {
+type union struct {
 	name   string
 	hashed Encoder
 	dense  []Embedder
 }
 
-func (j *joined) Name() string { return j.name }
+func (j *union) Name() string { return j.name }
 
-func (j *joined) Encode(text string) vector.Vector {
+func (j *union) Encode(text string) vector.Vector {
 	v := j.hashed.Encode(text)
 	v.Dense = make([][]float32, len(j.dense))
 	for i, d := range j.dense {

@@ -27,7 +27,7 @@ func (l lengths) Encode(dst []float32, text string) []float32 {
 
 func TestJoinPutsPartsSideBySide(t *testing.T) {
 	h := ngram.New()
-	e := encode.Join(h, lengths("a/1"), lengths("b/1"))
+	e := encode.Union(h, lengths("a/1"), lengths("b/1"))
 	if want := h.Name() + "+a/1+b/1"; e.Name() != want {
 		t.Errorf("name %q, want %q", e.Name(), want)
 	}

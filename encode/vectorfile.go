@@ -22,7 +22,7 @@ const (
 )
 
 // Len is how many texts have been encoded.
-func (p *Patient) Len() int {
+func (p *Blocking) Len() int {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	return len(p.vectors)
@@ -32,7 +32,7 @@ func (p *Patient) Len() int {
 // the slow encoder's name and, text by text in the order of their keys, the key and
 // the packed vector, names and vectors behind their lengths. The texts themselves
 // are not in it.
-func (p *Patient) Save(w io.Writer) error {
+func (p *Blocking) Save(w io.Writer) error {
 	p.mu.RLock()
 	all := maps.Clone(p.vectors)
 	p.mu.RUnlock()
@@ -54,13 +54,13 @@ func (p *Patient) Save(w io.Writer) error {
 
 // Restore adds the vectors that Save wrote, so that their texts need not be encoded.
 // On an error, such as vectors of another encoder, nothing is added.
-func (p *Patient) Restore(r io.Reader) error {
+func (p *Blocking) Restore(r io.Reader) error {
 	b := bufio.NewReader(r)
 	magic := make([]byte, len(shelfMagic))
 	if _, err := io.ReadFull(b, magic); err != nil || string(magic) != shelfMagic {
 		return errors.New("not a file of vectors")
 	}
-	name, err := lengthy(b, mostName)
+	name, err := readPrefixed(b, mostName)
 	if err != nil {
 		return fmt.Errorf("read the encoder's name: %w", err)
 	}
@@ -75,7 +75,7 @@ func (p *Patient) Restore(r io.Reader) error {
 		} else if err != nil {
 			return fmt.Errorf("read the key of vector %d: %w", len(got), err)
 		}
-		x, err := lengthy(b, mostNumbers)
+		x, err := readPrefixed(b, mostNumbers)
 		if err != nil {
 			return fmt.Errorf("read vector %d: %w", len(got), err)
 		}
@@ -90,8 +90,8 @@ func (p *Patient) Restore(r io.Reader) error {
 	return nil
 }
 
-// lengthy reads what stands behind its length.
-func lengthy(b *bufio.Reader, most uint64) ([]byte, error) {
+// readPrefixed reads what stands behind its length.
+func readPrefixed(b *bufio.Reader, most uint64) ([]byte, error) {
 	n, err := binary.ReadUvarint(b)
 	if err == nil && n > most {
 		err = fmt.Errorf("%d bytes are too many", n)

@@ -14,9 +14,9 @@ import (
 
 func TestPatientFindsItsVectorsAgain(t *testing.T) {
 	slow := &counted{lengths: "c/1"}
-	first := encode.NewPatient(ngram.New(), slow)
+	first := encode.NewBlocking(ngram.New(), slow)
 	texts := []string{"even", "odd", "a third one"}
-	if err := first.Warm(t.Context(), needs(texts...), nil); err != nil {
+	if err := first.Precompute(t.Context(), needs(texts...), nil); err != nil {
 		t.Fatal(err)
 	}
 	var file, again bytes.Buffer
@@ -24,12 +24,12 @@ func TestPatientFindsItsVectorsAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	whole := file.String()
-	second := encode.NewPatient(ngram.New(), slow)
+	second := encode.NewBlocking(ngram.New(), slow)
 	if err := second.Restore(strings.NewReader(whole)); err != nil {
 		t.Fatal(err)
 	}
 	slow.fail = errors.New("down")
-	if err := second.Warm(t.Context(), needs(texts...), nil); err != nil || second.Len() != 3 {
+	if err := second.Precompute(t.Context(), needs(texts...), nil); err != nil || second.Len() != 3 {
 		t.Errorf("%d vectors, %v", second.Len(), err)
 	}
 	for _, text := range texts {
@@ -41,11 +41,11 @@ func TestPatientFindsItsVectorsAgain(t *testing.T) {
 		t.Errorf("saved again it is another file; %v", err)
 	}
 
-	third := encode.NewPatient(ngram.New(), &counted{lengths: "other"})
+	third := encode.NewBlocking(ngram.New(), &counted{lengths: "other"})
 	if err := third.Restore(strings.NewReader(whole)); err == nil || !strings.Contains(err.Error(), `of "c/1", not of "other"`) {
 		t.Errorf("another encoder's vectors: %v", err)
 	}
-	fourth := encode.NewPatient(ngram.New(), slow)
+	fourth := encode.NewBlocking(ngram.New(), slow)
 	for _, bad := range []string{"", "{}", whole[:len(whole)-1], whole + "x", strings.Replace(whole, "vectors 1", "vectors 2", 1)} {
 		if err := fourth.Restore(strings.NewReader(bad)); err == nil || fourth.Len() != 0 {
 			t.Errorf("%q: %d vectors, %v", bad, fourth.Len(), err)
@@ -54,8 +54,8 @@ func TestPatientFindsItsVectorsAgain(t *testing.T) {
 }
 
 func FuzzRestore(f *testing.F) {
-	p := encode.NewPatient(ngram.New(), &counted{lengths: "c/1"})
-	if err := p.Warm(f.Context(), needs("even", "odd"), nil); err != nil {
+	p := encode.NewBlocking(ngram.New(), &counted{lengths: "c/1"})
+	if err := p.Precompute(f.Context(), needs("even", "odd"), nil); err != nil {
 		f.Fatal(err)
 	}
 	var file bytes.Buffer
@@ -65,7 +65,7 @@ func FuzzRestore(f *testing.F) {
 	f.Add(file.Bytes())
 	f.Add(file.Bytes()[:30])
 	f.Fuzz(func(t *testing.T, foreign []byte) {
-		p := encode.NewPatient(ngram.New(), &counted{lengths: "c/1"})
+		p := encode.NewBlocking(ngram.New(), &counted{lengths: "c/1"})
 		if err := p.Restore(bytes.NewReader(foreign)); err != nil {
 			if p.Len() != 0 {
 				t.Fatalf("%d vectors in spite of %v", p.Len(), err)
@@ -76,7 +76,7 @@ func FuzzRestore(f *testing.F) {
 		if err := p.Save(&once); err != nil {
 			t.Fatal(err)
 		}
-		q := encode.NewPatient(ngram.New(), &counted{lengths: "c/1"})
+		q := encode.NewBlocking(ngram.New(), &counted{lengths: "c/1"})
 		if err := q.Restore(bytes.NewReader(once.Bytes())); err != nil {
 			t.Fatal(err)
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/learner/model"
+	"github.com/hone-ml/hone/learner/tune"
 )
 
 // TestRealTextsWhileVectorsArrive trains on the shipped questions when none, a
@@ -30,7 +31,7 @@ func TestRealTextsWhileVectorsArrive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	whole := opened.Patient()
+	whole := opened.Blocking()
 	dir := filepath.Join("..", "data", "clinc10")
 	config, err := os.ReadFile(filepath.Join(dir, "label_config.xml"))
 	if err != nil {
@@ -70,7 +71,7 @@ func TestRealTextsWhileVectorsArrive(t *testing.T) {
 	examples, tests := read("tasks.jsonl", 200), read("test.jsonl", 200)
 	fast := q.WithPriorOf(q)
 	fast.Dense, fast.Prior = 1, q.Prior[:1]
-	m, err := fit(t.Context(), fast, bare(examples), defaults(fast), nil, 0.05)
+	m, err := tune.Build(t.Context(), fast, bare(examples), tune.Defaults(fast), 0.05, func(float64) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +80,7 @@ func TestRealTextsWhileVectorsArrive(t *testing.T) {
 	last := static
 	for _, share := range []float64{0, 0.25, 0.5, 1} {
 		have := int(share * float64(len(examples)))
-		m, err := fit(t.Context(), q, append(bare(examples[have:]), examples[:have]...), defaults(q), nil, 0.05)
+		m, err := tune.Build(t.Context(), q, append(bare(examples[have:]), examples[:have]...), tune.Defaults(q), 0.05, func(float64) {})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -65,7 +65,7 @@ type missTracker struct {
 func (t *missTracker) Encode(text string) vector.Vector {
 	v, ok := t.encode(text)
 	if !ok {
-		t.missing = append(t.missing, encode.Need{Text: text}.Key())
+		t.missing = append(t.missing, encode.Request{Text: text}.Key())
 	}
 	return v
 }
@@ -73,7 +73,7 @@ func (t *missTracker) Encode(text string) vector.Vector {
 func (t *missTracker) InContext(text string, tokens []token.Token) ([][]float32, bool) {
 	xs, ok := t.slow.Tokens(text, len(tokens))
 	if !ok && t.slow.HasTokens() {
-		t.missing = append(t.missing, encode.Need{Text: text, Tokens: true}.Key())
+		t.missing = append(t.missing, encode.Request{Text: text, Tokens: true}.Key())
 	}
 	return xs, t.slow.HasTokens()
 }
@@ -82,20 +82,20 @@ func (t *missTracker) InContext(text string, tokens []token.Token) ([][]float32,
 // goroutine.
 type requestCollector struct {
 	*composite
-	requests []encode.Need
+	requests []encode.Request
 }
 
 func (c *requestCollector) Encode(text string) vector.Vector {
 	v := c.Encoder.Encode(text)
 	if !v.Empty() {
-		c.requests = append(c.requests, encode.Need{Text: text})
+		c.requests = append(c.requests, encode.Request{Text: text})
 	}
 	return v
 }
 
 func (c *requestCollector) InContext(text string, _ []token.Token) ([][]float32, bool) {
 	if c.slow.HasTokens() {
-		c.requests = append(c.requests, encode.Need{Text: text, Tokens: true})
+		c.requests = append(c.requests, encode.Request{Text: text, Tokens: true})
 	}
 	return nil, c.slow.HasTokens()
 }

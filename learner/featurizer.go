@@ -51,7 +51,7 @@ func (f *featurizer) entry(q *head.Spec, data []byte) encoding {
 }
 
 // requests adds what a question reads of the slow encoder, of a task's data.
-func (f *featurizer) requests(q *head.Spec, data []byte, all map[event.TextKey]encode.Need) {
+func (f *featurizer) requests(q *head.Spec, data []byte, all map[event.TextKey]encode.Request) {
 	if f.slow == nil {
 		return
 	}
@@ -63,14 +63,14 @@ func (f *featurizer) requests(q *head.Spec, data []byte, all map[event.TextKey]e
 }
 
 // labelRequests are what a question reads of the slow encoder, of its labels' names.
-func (f *featurizer) labelRequests(q *head.Spec) (all []encode.Need) {
+func (f *featurizer) labelRequests(q *head.Spec) (all []encode.Request) {
 	if f.slow == nil {
 		return nil
 	}
 	for _, l := range q.Control.Labels {
 		for _, t := range head.LabelTexts(l) {
 			if !f.slow.Fast().Encode(t).Empty() {
-				all = append(all, encode.Need{Text: t})
+				all = append(all, encode.Request{Text: t})
 			}
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/learner/model"
 	"github.com/hone-ml/hone/learner/score"
+	"github.com/hone-ml/hone/learner/tune"
 	"github.com/hone-ml/hone/vector"
 )
 
@@ -30,7 +31,7 @@ type onlineHead struct {
 	// choice is where the settings come from; horizon is the highest first annotation
 	// id among the examples it was made of, and stale is true when one of those may
 	// be another now.
-	choice  choice
+	choice  tune.Selection
 	horizon event.AnnotationID
 	stale   bool
 }
@@ -49,8 +50,8 @@ func (t tally) add(ids []event.AnnotationID, by int) {
 // newHead is a head that knows nothing, with the default settings.
 func newHead(q *head.Spec, t tally) *onlineHead {
 	return &onlineHead{
-		Spec: q, tally: t, model: q.Kind.NewModel(q, defaults(q)), progress: new(score.Prequential),
-		choice: choice{Settings: defaults(q)}, stale: true, taught: map[event.TaskID][]event.AnnotationID{}, sums: map[event.TaskID]uint64{},
+		Spec: q, tally: t, model: q.Kind.NewModel(q, tune.Defaults(q)), progress: new(score.Prequential),
+		choice: tune.Selection{Settings: tune.Defaults(q)}, stale: true, taught: map[event.TaskID][]event.AnnotationID{}, sums: map[event.TaskID]uint64{},
 		incomplete: map[event.TaskID]struct{}{},
 	}
 }

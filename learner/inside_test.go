@@ -1,8 +1,6 @@
 package learner
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -19,6 +17,7 @@ import (
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/learner/model"
+	"github.com/hone-ml/hone/learner/tune"
 	"github.com/hone-ml/hone/vector"
 )
 
@@ -55,92 +54,6 @@ func noisy(n int, wrong float64) []model.Example {
 		out[i] = model.Example{ID: int64(i + 1), X: h.Encode(s), Weight: 1, Target: []model.Share{{Class: int32(class), P: 1}}}
 	}
 	return out
-}
-
-func TestAChoiceFollowsTheDataNotTheirOrder(t *testing.T) {
-	q := asked(t, "single")
-	of := func(rung int) choice { return choice{Rung: rung} }
-	settings := func(ctx context.Context, examples []model.Example) (model.Settings, error) {
-		steps := 0
-		got, err := choose(ctx, q, selection{of: of(len(examples)), examples: examples}, make(chan struct{}, 2), func() { steps++ })
-		if err == nil && (steps == 0 || steps > searchSteps(q)) {
-			t.Errorf("%d steps, said at most %d", steps, searchSteps(q))
-		}
-		return got.Settings, err
-	}
-	chosen := func(examples []model.Example) model.Settings {
-		s, err := settings(t.Context(), examples)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s
-	}
-	clean, noise := chosen(noisy(400, 0)), chosen(noisy(400, 0.6))
-	if clean.Ridge >= noise.Ridge {
-		t.Errorf("ridge %g for clean labels, %g for noise", clean.Ridge, noise.Ridge)
-	}
-	shuffled := noisy(400, 0.6)
-	rand.New(rand.NewPCG(1, 1)).Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
-	if again := chosen(shuffled); !cmp.Equal(again, noise) {
-		t.Errorf("in another order it chooses %+v, not %+v", again, noise)
-	}
-	stopped, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := settings(stopped, shuffled); !errors.Is(err, context.Canceled) {
-		t.Errorf("when stopped: %v", err)
-	}
-}
-
-func TestTwoSettingsAreComparedOnTheSameFolds(t *testing.T) {
-	q := asked(t, "single")
-	strong := model.Defaults()
-	strong.Ridge = 3
-	of := func(examples []model.Example, candidate, live model.Settings) comparison {
-		steps := 0
-		c, err := compare(t.Context(), q, examples, candidate, live, make(chan struct{}, 2), func() { steps++ })
-		if err != nil {
-			t.Fatal(err)
-		}
-		if steps > compareSteps {
-			t.Errorf("%d steps, said at most %d", steps, compareSteps)
-		}
-		return c
-	}
-	clean, noise := of(noisy(400, 0), model.Defaults(), model.Defaults()), of(noisy(400, 0.6), model.Defaults(), strong)
-	if !(clean.candidate > 0.9) || clean.live != clean.candidate || !(noise.candidate < 0.9) || noise.live == noise.candidate {
-		t.Errorf("accuracies %+v, and %+v of noise", clean, noise)
-	}
-	if back := of(noisy(400, 0.6), strong, model.Defaults()); math.Abs(back.candidate-noise.live)+math.Abs(back.live-noise.candidate) > 0.02 {
-		t.Errorf("the other way round %+v, was %+v", back, noise)
-	}
-	shuffled := noisy(maxCompared+200, 0.6)
-	want := of(shuffled, model.Defaults(), strong)
-	rand.New(rand.NewPCG(1, 1)).Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
-	if again := of(shuffled, model.Defaults(), strong); again != want {
-		t.Errorf("in another order %+v, not %+v", again, want)
-	}
-	if few := of(noisy(minCompared-1, 0), model.Defaults(), strong); !math.IsNaN(few.candidate) || !math.IsNaN(few.live) {
-		t.Errorf("few examples are compared: %+v", few)
-	}
-}
-
-func TestBuildTellsHowFarItIs(t *testing.T) {
-	q, examples := asked(t, "single"), noisy(300, 0.2)
-	var told []float64
-	m, err := build(t.Context(), q, examples, model.Defaults(), 0.05, func(share float64) { told = append(told, share) })
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := len(told); n < 3 || !slices.IsSorted(told) || told[0] <= 0 || told[0] > 0.5 || told[n-1] != 1 {
-		t.Errorf("told %v", told)
-	}
-	if m.Len() != 300 || m.Bound() > 0.05 {
-		t.Errorf("%d examples, within %g", m.Len(), m.Bound())
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	if _, err := build(ctx, q, examples, model.Defaults(), 0.05, func(float64) { cancel() }); !errors.Is(err, context.Canceled) {
-		t.Errorf("called off it says %v", err)
-	}
 }
 
 func TestCheckpointIsReadBack(t *testing.T) {
@@ -246,7 +159,7 @@ func TestTokensKeepTheirVectorsBesideASlowPart(t *testing.T) {
 		t.Fatalf("vectors of tokens %v", want)
 	}
 	slow := &composite{fast, nothingYet{}}
-	for _, e := range []encode.Encoder{slow, &missTracker{composite: slow}, &requestCollector{composite: slow}, encode.NewPatient(fast, nil)} {
+	for _, e := range []encode.Encoder{slow, &missTracker{composite: slow}, &requestCollector{composite: slow}, encode.NewBlocking(fast, nil)} {
 		if d := cmp.Diff(want, encode.EncodeTokens(e, text, tokens)); d != "" {
 			t.Errorf("%T: %s", e, d)
 		}
@@ -256,8 +169,8 @@ func TestTokensKeepTheirVectorsBesideASlowPart(t *testing.T) {
 // What counts among the parts of a text's vector says nothing of those of a token's.
 func TestSpansKeepTheirWeightsBesideASlowPart(t *testing.T) {
 	q := specOf(t, nerConfig).WithEncoder(&composite{encoders.Default(), nothingYet{}})
-	if q.Dense != 2 || !slices.Equal(defaults(q).Parts, token.PartWeights()) {
-		t.Errorf("%d parts of a text; tokens' are weighted %v, want %v", q.Dense, defaults(q).Parts, token.PartWeights())
+	if q.Dense != 2 || !slices.Equal(tune.Defaults(q).Parts, token.PartWeights()) {
+		t.Errorf("%d parts of a text; tokens' are weighted %v, want %v", q.Dense, tune.Defaults(q).Parts, token.PartWeights())
 	}
 }
 

@@ -31,7 +31,7 @@ type Options struct {
 	Encoder encode.Encoder
 	// Slow, if not nil, adds a dense part that takes time or may be down. Examples
 	// and pool get it in the background, and Vectors and Tasks are then needed.
-	Slow    encode.Slow
+	Slow    encode.BatchEncoder
 	Vectors backfill.VectorStore
 	Tasks   backfill.TaskStore
 	// Next is what will be asked next, best first; its texts are encoded before

@@ -15,6 +15,7 @@ import (
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/learner/model"
+	"github.com/hone-ml/hone/learner/tune"
 )
 
 // project is what is learned of one project. It is guarded by its lane's lock.
@@ -26,7 +27,7 @@ type project struct {
 	versions []event.Version
 	settings map[string]model.Settings // of the live version, where it has some
 	pinned   bool                      // settings stay, whatever the labels say: a rollback holds them
-	chosen   map[string]choice         // as stored, for heads to come
+	chosen   map[string]tune.Selection // as stored, for heads to come
 	pending  *pending
 	number   uint64 // of the last snapshot
 
@@ -128,14 +129,14 @@ func (p *project) configure(e encode.Encoder) []*onlineHead {
 }
 
 // choiceOf is where the settings of a question come from that is not a head yet.
-func (p *project) choiceOf(q *head.Spec) choice {
+func (p *project) choiceOf(q *head.Spec) tune.Selection {
 	if s, ok := p.settings[q.Control.Name]; ok && p.pinned {
-		return choice{Settings: s, Pinned: true}
+		return tune.Selection{Settings: s, Pinned: true}
 	}
-	if c, ok := p.chosen[q.Control.Name]; ok && tunable(q) {
+	if c, ok := p.chosen[q.Control.Name]; ok && tune.Tunable(q) {
 		return c
 	}
-	return choice{Settings: defaults(q)}
+	return tune.Selection{Settings: tune.Defaults(q)}
 }
 
 // fill teaches heads, which know nothing yet, the tasks.

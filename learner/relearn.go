@@ -175,14 +175,14 @@ type needed struct {
 	heads    []frozen
 }
 
-func (n needed) LabelNames() (all []encode.Need) {
+func (n needed) LabelNames() (all []encode.Request) {
 	for _, h := range n.heads {
 		all = append(all, n.features.labelRequests(h.Spec)...)
 	}
 	return all
 }
 
-func (n needed) Requests(data []byte, all map[event.TextKey]encode.Need) {
+func (n needed) Requests(data []byte, all map[event.TextKey]encode.Request) {
 	for _, h := range n.heads {
 		n.features.requests(h.Spec, data, all)
 	}
@@ -194,14 +194,14 @@ func (l *Learner) encodeNow(ctx context.Context, heads []frozen, tasks []event.T
 	if l.backfill == nil {
 		return
 	}
-	var needs []encode.Need
+	var needs []encode.Request
 	seen := map[event.TextKey]bool{}
 	for _, t := range tasks {
 		for _, h := range heads {
 			if len(l.features.entry(h.Spec, t.Data).missing) == 0 {
 				continue
 			}
-			of := map[event.TextKey]encode.Need{}
+			of := map[event.TextKey]encode.Request{}
 			l.features.requests(h.Spec, t.Data, of)
 			for k, n := range of {
 				if !seen[k] && !l.backfill.Has(k) {

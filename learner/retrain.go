@@ -15,6 +15,7 @@ import (
 	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/learner/model"
 	"github.com/hone-ml/hone/learner/score"
+	"github.com/hone-ml/hone/learner/tune"
 )
 
 // promoteTolerance is how near to its optimum a rebuilt model must be to go live; the
@@ -46,8 +47,8 @@ type candidate struct {
 	sums     map[event.TaskID]uint64
 	from     selection
 
-	chosen choice
-	scores comparison
+	chosen tune.Selection
+	scores tune.Comparison
 	model  head.Incremental
 }
 
@@ -100,7 +101,7 @@ func (l *Learner) beginRetrain(ln *lane) {
 		})
 		slices.SortFunc(c.examples, func(a, b model.Example) int { return cmp.Compare(a.ID, b.ID) })
 		r.candidates = append(r.candidates, c)
-		r.steps += searchSteps(h.Spec) + compareSteps + buildSteps(len(c.examples))
+		r.steps += tune.Steps(h.Spec) + tune.CompareSteps + buildSteps(len(c.examples))
 		if n := len(h.incomplete); n > r.incomplete {
 			r.incomplete, r.examples = n, h.model.Len()
 		}
@@ -137,11 +138,11 @@ func (l *Learner) rebuild(ctx context.Context, r *retrain) error {
 		if c.chosen, err = choose(ctx, c.question, c.from, l.cores, tick); err != nil {
 			return err
 		}
-		if c.scores, err = compare(ctx, c.question, c.examples, c.chosen.Settings, c.live, l.cores, tick); err != nil {
+		if c.scores, err = tune.Compare(ctx, c.question, c.examples, c.chosen.Settings, c.live, l.cores, tick); err != nil {
 			return err
 		}
 		began, steps := r.at.Load(), float64(buildSteps(len(c.examples)))
-		c.model, err = build(ctx, c.question, c.examples, c.chosen.Settings, max(l.o.Tolerance, promoteTolerance), func(share float64) {
+		c.model, err = tune.Build(ctx, c.question, c.examples, c.chosen.Settings, max(l.o.Tolerance, promoteTolerance), func(share float64) {
 			r.at.Store(began + int64(share*steps))
 		})
 		if err != nil {
@@ -154,7 +155,7 @@ func (l *Learner) rebuild(ctx context.Context, r *retrain) error {
 
 // buildSteps is what building a model of so many examples counts beside the losses
 // of choosing and comparing.
-func buildSteps(examples int) int { return 1 + examples/maxCompared }
+func buildSteps(examples int) int { return 1 + examples/tune.MaxCompared }
 
 // promote puts the candidates in the live heads' place, after they have caught up
 // with what was learned meanwhile.
@@ -167,7 +168,7 @@ func (l *Learner) promote(ctx context.Context, r *retrain) error {
 	}
 	was := *p
 	wasModels := make([]head.Incremental, len(p.heads))
-	wasChoices := make([]choice, len(p.heads))
+	wasChoices := make([]tune.Selection, len(p.heads))
 	p.keepSettings()
 	settings := maps.Clone(p.settings)
 	accuracy := map[string]float64{}
@@ -179,10 +180,10 @@ func (l *Learner) promote(ctx context.Context, r *retrain) error {
 			return err
 		}
 		name := h.Control.Name
-		changed = changed || !same(c.chosen.Settings, c.live)
+		changed = changed || !tune.Equal(c.chosen.Settings, c.live)
 		settings[name] = c.chosen.Settings
-		if !math.IsNaN(c.scores.candidate) {
-			accuracy[name] = c.scores.candidate
+		if !math.IsNaN(c.scores.Candidate) {
+			accuracy[name] = c.scores.Candidate
 		}
 	}
 	for i, c := range r.candidates {
@@ -240,14 +241,14 @@ func (l *Learner) finishRetrain(p *project, outcome, said string) {
 func (r *retrain) compared() string {
 	var all []string
 	for _, c := range r.candidates {
-		if math.IsNaN(c.scores.candidate) {
+		if math.IsNaN(c.scores.Candidate) {
 			continue
 		}
-		s := fmt.Sprintf("%s %.3f", c.question.Control.Name, c.scores.candidate)
-		if same(c.chosen.Settings, c.live) {
+		s := fmt.Sprintf("%s %.3f", c.question.Control.Name, c.scores.Candidate)
+		if tune.Equal(c.chosen.Settings, c.live) {
 			s += " (settings as before)"
 		} else {
-			s += fmt.Sprintf(" (with the settings before %.3f)", c.scores.live)
+			s += fmt.Sprintf(" (with the settings before %.3f)", c.scores.Live)
 		}
 		all = append(all, s)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/learner/model"
+	"github.com/hone-ml/hone/learner/tune"
 )
 
 // rollback makes an earlier version live: its name, and its settings over the
@@ -37,7 +38,7 @@ func (l *Learner) rollback(p *project, to string) bool {
 	}
 	for _, h := range p.heads {
 		if _, ok := p.settings[h.Control.Name]; !ok {
-			p.settings[h.Control.Name] = defaults(h.Spec)
+			p.settings[h.Control.Name] = tune.Defaults(h.Spec)
 		}
 		h.take(p.choiceOf(h.Spec))
 	}

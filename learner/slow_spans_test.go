@@ -160,7 +160,7 @@ func TestStrangeVectorsOfTokensAreMadeAnew(t *testing.T) {
 			if i >= 12 {
 				text, _ = sentence(uint64(1000 + i - 12))
 			}
-			k := event.TextKey(encode.Need{Text: text, Tokens: true}.Key())
+			k := event.TextKey(encode.Request{Text: text, Tokens: true}.Key())
 			if !keys[k] {
 				t.Fatalf("no vectors of the tokens of %q", text)
 			}

@@ -12,6 +12,7 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/learner/model"
 	"github.com/hone-ml/hone/learner/score"
+	"github.com/hone-ml/hone/learner/tune"
 )
 
 // keptVersions is how many versions are kept for a rollback.
@@ -27,7 +28,7 @@ type blob struct {
 	Heads map[string]model.Settings `json:"heads,omitempty"`
 
 	Pinned   bool                          `json:"pinned,omitempty"`
-	Chosen   map[string]choice             `json:"chosen,omitempty"`
+	Chosen   map[string]tune.Selection     `json:"chosen,omitempty"`
 	Snapshot uint64                        `json:"snapshot,omitempty"`
 	Pending  *pending                      `json:"pending,omitempty"`
 	Progress map[string]*score.Prequential `json:"progress,omitempty"`

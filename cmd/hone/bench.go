@@ -86,7 +86,7 @@ func (c *cli) bench(b benching) error {
 		return err
 	}
 	b.options.Encoder = enc.Fast
-	if slow := enc.Patient(); slow != nil {
+	if slow := enc.Blocking(); slow != nil {
 		b.options.Encoder = slow
 	}
 	data, err := simulate.Load(b.source)

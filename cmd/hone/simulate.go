@@ -111,7 +111,7 @@ func (c *cli) simulate(s simulation) error {
 		_, _ = fmt.Fprintf(os.Stderr, "%d labels are more than the %d tasks in %s; measuring with all of them\n", most[0], data.Pool(), s.source.Train)
 	}
 	o.Encoder = enc.Fast
-	if slow := enc.Patient(); slow != nil {
+	if slow := enc.Blocking(); slow != nil {
 		if err := c.warm(slow, data.Needs(), s.vectors); err != nil {
 			return err
 		}
@@ -155,7 +155,7 @@ func (c *cli) simulate(s simulation) error {
 
 // warm encodes texts ahead, but for those whose vectors are in a file, and puts
 // theirs there too. Without a name there is no file.
-func (c *cli) warm(slow *encode.Patient, needs []encode.Need, file string) error {
+func (c *cli) warm(slow *encode.Blocking, needs []encode.Request, file string) error {
 	if file != "" {
 		err := takeVectors(slow, file)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -165,7 +165,7 @@ func (c *cli) warm(slow *encode.Patient, needs []encode.Need, file string) error
 	had := slow.Len()
 	bar := newBar(-1, "encoding")
 	defer func() { _ = bar.Finish() }()
-	err := slow.Warm(c.cmd.Context(), needs, func(done, all int) {
+	err := slow.Precompute(c.cmd.Context(), needs, func(done, all int) {
 		bar.ChangeMax(all)
 		_ = bar.Set(done)
 	})
@@ -175,7 +175,7 @@ func (c *cli) warm(slow *encode.Patient, needs []encode.Need, file string) error
 	return err
 }
 
-func takeVectors(slow *encode.Patient, file string) error {
+func takeVectors(slow *encode.Blocking, file string) error {
 	f, err := os.Open(file) // #nosec G304 -- the user named it
 	if err != nil {
 		return err

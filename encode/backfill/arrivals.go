@@ -17,7 +17,7 @@ type arrivals struct {
 	checked   []event.TaskID // tasks whose vectors may have come another way
 	named     bool           // those of all label names have come
 	publish   bool           // readers are to hear of it
-	absorbing bool           // the goroutine is at work
+	consuming bool           // the goroutine is at work
 }
 
 func (a *arrivals) empty() bool {
@@ -41,7 +41,7 @@ func (f *Service) arrive(b encodeBatch) {
 		delete(p.missing, t)
 	}
 	p.arrived = append(p.arrived, b.tasks...)
-	f.absorb(b.project, p)
+	f.consume(b.project, p)
 }
 
 // check has a project look whether the vectors of tasks have come.
@@ -51,39 +51,39 @@ func (f *Service) check(id event.ProjectID, tasks []event.TaskID) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	p := f.of(id)
+	p := f.queueFor(id)
 	p.checked = append(p.checked, tasks...)
-	f.absorb(id, p)
+	f.consume(id, p)
 }
 
-// tell has a project published, and so ranked, whose tasks have got vectors;
+// publishArrivals has a project published, and so ranked, whose tasks have got vectors;
 // not at every batch unless it was the last.
-func (f *Service) tell(now time.Time, last bool) {
+func (f *Service) publishArrivals(now time.Time, last bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for id, p := range f.projects {
-		if p.untold && (last || now.Sub(p.told) > tellEvery) {
-			p.untold, p.told, p.publish = false, now, true
-			f.absorb(id, p)
+		if p.unpublished && (last || now.Sub(p.publishedAt) > publishInterval) {
+			p.unpublished, p.publishedAt, p.publish = false, now, true
+			f.consume(id, p)
 		}
 	}
 }
 
-// absorb starts the goroutine of a project unless it is at work. f.mu is held.
-func (f *Service) absorb(id event.ProjectID, p *fill) {
-	if !p.absorbing && !p.arrivals.empty() {
-		p.absorbing = f.spawn(func() { f.absorbAll(f.ctx, id, p) })
+// consume starts the goroutine of a project unless it is at work. f.mu is held.
+func (f *Service) consume(id event.ProjectID, p *projectQueue) {
+	if !p.consuming && !p.arrivals.empty() {
+		p.consuming = f.spawn(func() { f.consumeAll(f.ctx, id, p) })
 	}
 }
 
-func (f *Service) absorbAll(ctx context.Context, id event.ProjectID, p *fill) {
+func (f *Service) consumeAll(ctx context.Context, id event.ProjectID, p *projectQueue) {
 	for failures := 0; ; {
 		f.mu.Lock()
 		a := p.arrivals
-		p.arrivals = arrivals{absorbing: !a.empty()}
+		p.arrivals = arrivals{consuming: !a.empty()}
 		if a.empty() || ctx.Err() != nil {
-			p.absorbing = false
-			f.stir() // it may be at rest now
+			p.consuming = false
+			f.wakeUp() // it may be at rest now
 			f.mu.Unlock()
 			return
 		}
@@ -92,10 +92,10 @@ func (f *Service) absorbAll(ctx context.Context, id event.ProjectID, p *fill) {
 		f.mu.Lock()
 		if err == nil {
 			failures = 0
-			p.untold = p.untold || len(a.arrived) > 0 || a.named
-			f.stir()
+			p.unpublished = p.unpublished || len(a.arrived) > 0 || a.named
+			f.wakeUp()
 			f.mu.Unlock()
-			f.count(id)
+			f.updateGauge(id)
 			continue
 		}
 		p.arrived, p.checked = append(a.arrived, p.arrived...), append(a.checked, p.checked...)

@@ -8,9 +8,9 @@ import (
 	"github.com/hone-ml/hone/event"
 )
 
-// sweep drops vectors that no task needs: those of tasks that are deleted or have
-// another text now, and those of other encoders.
-func (f *Service) sweep(ctx context.Context) error {
+// collectGarbage drops vectors that no task needs: those of tasks that are deleted or
+// have another text now, and those of other encoders.
+func (f *Service) collectGarbage(ctx context.Context) error {
 	needed := map[event.TextKey]struct{}{}
 	f.mu.Lock()
 	var ids []event.ProjectID
@@ -30,7 +30,7 @@ func (f *Service) sweep(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		for part := range slices.Chunk(known, lookTasks) {
+		for part := range slices.Chunk(known, scanBatch) {
 			tasks := make([]event.TaskID, len(part))
 			for i, k := range part {
 				tasks[i] = k.Task
@@ -39,9 +39,9 @@ func (f *Service) sweep(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			needs := map[event.TextKey]encode.Need{}
+			needs := map[event.TextKey]encode.Request{}
 			for _, t := range states {
-				addNeeds(s, t, needs)
+				addRequests(s, t, needs)
 			}
 			for k := range needs {
 				needed[k] = struct{}{}
@@ -54,6 +54,6 @@ func (f *Service) sweep(ctx context.Context) error {
 	if err := f.vectors.store.RetainEncoders(ctx, []string{f.vectors.slow.Name()}); err != nil {
 		return err
 	}
-	f.unswept = false
+	f.gcPending = false
 	return nil
 }

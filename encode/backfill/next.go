@@ -16,7 +16,7 @@ import (
 type encodeBatch struct {
 	project event.ProjectID
 	tasks   []event.TaskID
-	needs   []encode.Need
+	needs   []encode.Request
 }
 
 // next is what to encode next. A project whose tasks cannot be read is passed over.
@@ -37,11 +37,11 @@ func (f *Service) next(ctx context.Context) encodeBatch {
 			f.trouble(batch.project, err)
 			continue
 		}
-		needs := map[event.TextKey]encode.Need{}
+		needs := map[event.TextKey]encode.Request{}
 		for _, t := range states {
-			addNeeds(s, t, needs)
+			addRequests(s, t, needs)
 		}
-		batch.needs = f.lacking(needs)
+		batch.needs = f.withoutVector(needs)
 		return batch
 	}
 	return encodeBatch{}
@@ -99,7 +99,7 @@ func (f *Service) turns(now time.Time) []event.ProjectID {
 // front are the first tasks of a list that are missing, most of them at most. What comes
 // before them is done and leaves the list; they themselves may fail, and stay. f.mu is
 // held.
-func (p *fill) front(ids []event.TaskID, most int) (batch, left []event.TaskID) {
+func (p *projectQueue) front(ids []event.TaskID, most int) (batch, left []event.TaskID) {
 	first := len(ids)
 	for i, t := range ids {
 		if len(batch) == most {

@@ -35,9 +35,9 @@ type VectorStore interface {
 // used by one goroutine at a time.
 type Needed interface {
 	// LabelNames are the requests of the names of labels.
-	LabelNames() []encode.Need
+	LabelNames() []encode.Request
 	// Requests adds those of a task's data to all, by their keys.
-	Requests(data []byte, all map[event.TextKey]encode.Need)
+	Requests(data []byte, all map[event.TextKey]encode.Request)
 }
 
 // Arrivals are what has come for a project since the last time.
@@ -52,7 +52,7 @@ type Arrivals struct {
 
 // Options are what a Service is made of. All of it is needed but for Next.
 type Options struct {
-	Encoder encode.Slow
+	Encoder encode.BatchEncoder
 	Vectors VectorStore
 	Tasks   TaskStore
 	// Needed is what a project's models read now, nil when it is gone or nothing is read

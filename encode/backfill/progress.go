@@ -28,14 +28,14 @@ func (f *Service) Text(text string) (x []float32, ok bool) { return f.vectors.te
 
 // Tokens is Text for the n tokens of a text.
 func (f *Service) Tokens(text string, n int) (xs [][]float32, ok bool) {
-	return f.vectors.ofTokens(text, n)
+	return f.vectors.tokenVectors(text, n)
 }
 
 // Now encodes requests that somebody waits for, as many as can be done before the
 // context's deadline, and none while the encoder is left alone after a failure. What it
 // makes is kept for a while, but not stored. The error is the encoder's.
-func (f *Service) Now(ctx context.Context, requests []encode.Need) error {
-	if f.vectors.pause() > 0 {
+func (f *Service) Now(ctx context.Context, requests []encode.Request) error {
+	if f.vectors.backoffLeft() > 0 {
 		return nil
 	}
 	until, bounded := ctx.Deadline()
@@ -68,10 +68,10 @@ type Progress struct {
 func (f *Service) Progress(id event.ProjectID) Progress {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	out := Progress{PerSecond: f.rate, Err: f.vectors.fault()}
+	out := Progress{PerSecond: f.rate, Err: f.vectors.lastErr()}
 	if p := f.projects[id]; p != nil {
 		out.Tasks, out.Encoded = len(p.tasks), len(p.tasks)-len(p.missing)
-		out.Done = !p.relist && len(p.fresh) == 0 && len(p.missing) == 0 && len(p.names) == 0
+		out.Done = !p.fullScan && len(p.changedTasks) == 0 && len(p.missing) == 0 && len(p.names) == 0
 	}
 	return out
 }

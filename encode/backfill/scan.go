@@ -13,15 +13,15 @@ import (
 	"github.com/hone-ml/hone/event"
 )
 
-// lacking are the needs without a vector, in a fixed order.
-func (f *Service) lacking(needs map[event.TextKey]encode.Need) []encode.Need {
-	var out []encode.Need
+// withoutVector are the requests without a vector, in a fixed order.
+func (f *Service) withoutVector(needs map[event.TextKey]encode.Request) []encode.Request {
+	var out []encode.Request
 	for k, n := range needs {
-		if !f.vectors.keep(k) {
+		if !f.vectors.persistIfCached(k) {
 			out = append(out, n)
 		}
 	}
-	slices.SortFunc(out, func(a, b encode.Need) int {
+	slices.SortFunc(out, func(a, b encode.Request) int {
 		if a.Text == b.Text && a.Tokens {
 			return 1
 		}
@@ -31,62 +31,62 @@ func (f *Service) lacking(needs map[event.TextKey]encode.Need) []encode.Need {
 }
 
 // byKey are requests without repetition.
-func byKey(all []encode.Need) map[event.TextKey]encode.Need {
-	out := make(map[event.TextKey]encode.Need, len(all))
+func byKey(all []encode.Request) map[event.TextKey]encode.Request {
+	out := make(map[event.TextKey]encode.Request, len(all))
 	for _, n := range all {
 		out[n.Key()] = n
 	}
 	return out
 }
 
-// addNeeds collects what the models need for a task.
-func addNeeds(s Needed, t event.TaskState, needs map[event.TextKey]encode.Need) {
+// addRequests collects what the models need for a task.
+func addRequests(s Needed, t event.TaskState, needs map[event.TextKey]encode.Request) {
 	if t.Deleted || len(t.Task.Data) == 0 {
 		return
 	}
 	s.Requests(t.Task.Data, needs)
 }
 
-// look finds out which tasks that were heard of have texts to encode.
-func (f *Service) look(ctx context.Context) {
+// scan finds out which tasks that were heard of have texts to encode.
+func (f *Service) scan(ctx context.Context) {
 	now := time.Now()
 	f.mu.Lock()
 	ids := f.turns(now)
 	f.mu.Unlock()
 	for _, id := range ids {
-		if err := f.lookAt(ctx, id); err != nil && ctx.Err() == nil {
+		if err := f.scanProject(ctx, id); err != nil && ctx.Err() == nil {
 			f.trouble(id, err)
 		}
 	}
 }
 
-func (f *Service) lookAt(ctx context.Context, id event.ProjectID) error {
+func (f *Service) scanProject(ctx context.Context, id event.ProjectID) error {
 	f.mu.Lock()
 	p := f.projects[id]
-	relist, fresh := p.relist, p.fresh
-	p.relist, p.fresh = false, nil
+	fullScan, fresh := p.fullScan, p.changedTasks
+	p.fullScan, p.changedTasks = false, nil
 	f.mu.Unlock()
-	if !relist && len(fresh) == 0 {
+	if !fullScan && len(fresh) == 0 {
 		return nil
 	}
-	err := f.lookAtTasks(ctx, id, relist, fresh)
+	err := f.scanTasks(ctx, id, fullScan, fresh)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err != nil {
-		p.relist, p.fresh = p.relist || relist, append(fresh, p.fresh...)
+		p.fullScan, p.changedTasks = p.fullScan || fullScan, append(fresh, p.changedTasks...)
 		return err
 	}
 	p.well()
 	return nil
 }
 
-func (f *Service) lookAtTasks(ctx context.Context, id event.ProjectID, all bool, ids []event.TaskID) error {
+func (f *Service) scanTasks(ctx context.Context, id event.ProjectID, all bool, ids []event.TaskID) error {
 	s := f.o.Needed(id)
 	if s == nil { // Label Studio has it no more, or the config cannot be read yet
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		delete(f.projects, id)
-		f.unswept = true
+		f.gcPending = true
 		return nil
 	}
 	if all {
@@ -97,13 +97,13 @@ func (f *Service) lookAtTasks(ctx context.Context, id event.ProjectID, all bool,
 		for _, k := range known {
 			ids = append(ids, k.Task)
 		}
-		names := f.lacking(byKey(s.LabelNames()))
+		names := f.withoutVector(byKey(s.LabelNames()))
 		f.mu.Lock()
-		f.of(id).names = names
+		f.queueFor(id).names = names
 		f.mu.Unlock()
-		f.unswept = true
+		f.gcPending = true
 	}
-	for part := range slices.Chunk(ids, lookTasks) {
+	for part := range slices.Chunk(ids, scanBatch) {
 		states, err := f.o.Tasks.Tasks(ctx, id, part)
 		if err != nil {
 			return err
@@ -113,23 +113,23 @@ func (f *Service) lookAtTasks(ctx context.Context, id event.ProjectID, all bool,
 			if len(t.Annotations) > 0 {
 				taught = append(taught, t.Task.ID)
 			}
-			needs := map[event.TextKey]encode.Need{}
-			addNeeds(s, t, needs)
-			lacks := len(f.lacking(needs)) > 0
+			needs := map[event.TextKey]encode.Request{}
+			addRequests(s, t, needs)
+			lacks := len(f.withoutVector(needs)) > 0
 			f.mu.Lock()
-			f.unswept = f.of(id).seen(t, lacks) || f.unswept
+			f.gcPending = f.queueFor(id).record(t, lacks) || f.gcPending
 			f.mu.Unlock()
 		}
 		// An example may have been learned just before its vector came another way.
 		f.check(id, taught)
 	}
-	f.count(id)
+	f.updateGauge(id)
 	return nil
 }
 
-// seen notes how a task was found, and reports whether vectors of it may be
+// record notes how a task was found, and reports whether vectors of it may be
 // needed no more.
-func (p *fill) seen(t event.TaskState, lacks bool) (stale bool) {
+func (p *projectQueue) record(t event.TaskState, lacks bool) (stale bool) {
 	id := t.Task.ID
 	old, known := p.tasks[id]
 	if t.Deleted {
@@ -154,7 +154,7 @@ func (p *fill) seen(t event.TaskState, lacks bool) (stale bool) {
 	return known && old != sum
 }
 
-func (f *Service) count(id event.ProjectID) {
+func (f *Service) updateGauge(id event.ProjectID) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if p := f.projects[id]; p != nil {

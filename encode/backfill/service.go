@@ -18,15 +18,15 @@ const (
 	// batchTasks is how many tasks are encoded at once by each core: enough for a
 	// request, and few enough that a new label's text is soon next.
 	batchTasks = 32
-	// lookTasks is how many are looked at in one piece.
-	lookTasks = 256
+	// scanBatch is how many are looked at in one piece.
+	scanBatch = 256
 	// flushVectors and flushEvery bound what a crash costs, and spare the disk.
 	flushVectors = 512
 	flushEvery   = 2 * time.Second
-	// tellEvery is how often readers hear of new vectors of tasks without labels.
-	tellEvery = 5 * time.Second
-	// sweepShare is how many times longer than a sweep the pause after it is.
-	sweepShare = 10
+	// publishInterval is how often readers hear of new vectors of tasks without labels.
+	publishInterval = 5 * time.Second
+	// gcDutyCycle is how many times longer than a sweep the pause after it is.
+	gcDutyCycle = 10
 )
 
 // Service has every text of every task encoded by the slow encoder, once: first
@@ -35,7 +35,7 @@ const (
 // It is safe for concurrent use.
 type Service struct {
 	o       Options
-	vectors *vectors
+	vectors *vectorCache
 	wake    wake.Signal
 
 	ctx    context.Context // ends with Stop
@@ -46,7 +46,7 @@ type Service struct {
 	ended  bool
 
 	mu       sync.Mutex
-	projects map[event.ProjectID]*fill
+	projects map[event.ProjectID]*projectQueue
 	busy     bool
 	changed  chan struct{} // closed and replaced when it comes to rest
 	rate     float64       // texts a second, lately
@@ -54,37 +54,37 @@ type Service struct {
 	arrived  time.Time     // when an attempt last succeeded
 
 	// The rest belongs to the goroutine.
-	unswept          bool
-	sweepAt, flushed time.Time
-	turn             event.ProjectID // whose texts were encoded last
+	gcPending     bool
+	gcAt, flushed time.Time
+	turn          event.ProjectID // whose texts were encoded last
 }
 
-// fill is what is to do in a project. It is guarded by Service.mu.
-type fill struct {
+// projectQueue is what is to do in a project. It is guarded by Service.mu.
+type projectQueue struct {
 	arrivals
-	failures int                     // of reading its tasks, in a row
-	retryAt  time.Time               // it is left alone until then
-	relist   bool                    // look at all tasks and at the label names
-	fresh    []event.TaskID          // look at these
-	tasks    map[event.TaskID]uint64 // hashes of their data
-	missing  map[event.TaskID]bool   // tasks with texts to encode; true for labelled ones
-	names    []encode.Need           // label names to encode
+	failures     int                     // of reading its tasks, in a row
+	retryAt      time.Time               // it is left alone until then
+	fullScan     bool                    // all tasks and the label names are to be scanned
+	changedTasks []event.TaskID          // these are to be scanned
+	tasks        map[event.TaskID]uint64 // hashes of their data
+	missing      map[event.TaskID]bool   // tasks with texts to encode; true for labelled ones
+	names        []encode.Request        // label names to encode
 	// labelled and rest are the missing ones in order; those that are not missing
 	// any more are skipped.
 	labelled, rest []event.TaskID
-	told           time.Time
-	untold         bool
+	publishedAt    time.Time
+	unpublished    bool
 }
 
 // New makes a service that does nothing yet: Load it, Start it, and Stop it in the end.
 func New(o Options) *Service {
 	f := &Service{
-		o: o, vectors: newVectors(o.Encoder, o.Vectors, o.Now), wake: wake.New(), unswept: true,
-		projects: map[event.ProjectID]*fill{}, changed: make(chan struct{}),
+		o: o, vectors: newVectorCache(o.Encoder, o.Vectors, o.Now), wake: wake.New(), gcPending: true,
+		projects: map[event.ProjectID]*projectQueue{}, changed: make(chan struct{}),
 	}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
-	f.vectors.spoilt = f.again
-	f.vectors.complain = func(err error) {
+	f.vectors.onCorrupt = f.rescanAll
+	f.vectors.onReadError = func(err error) {
 		o.Logger.WithError(err).Warn("stored vectors cannot be read; models do without them until they can")
 	}
 	return f
@@ -100,7 +100,7 @@ func (f *Service) Start(projects []event.ProjectID) {
 	f.mu.Lock()
 	f.busy = true
 	for _, id := range projects {
-		f.of(id).relist = true
+		f.queueFor(id).fullScan = true
 	}
 	f.mu.Unlock()
 	f.life.Lock()
@@ -136,10 +136,10 @@ func (f *Service) spawn(do func()) bool {
 	return true
 }
 
-func (f *Service) of(id event.ProjectID) *fill {
+func (f *Service) queueFor(id event.ProjectID) *projectQueue {
 	p := f.projects[id]
 	if p == nil {
-		p = &fill{tasks: map[event.TaskID]uint64{}, missing: map[event.TaskID]bool{}}
+		p = &projectQueue{tasks: map[event.TaskID]uint64{}, missing: map[event.TaskID]bool{}}
 		f.projects[id] = p
 	}
 	return p
@@ -149,30 +149,30 @@ func (f *Service) of(id event.ProjectID) *fill {
 func (f *Service) OnCommit(id event.ProjectID, d *event.Delta) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	p := f.of(id)
+	p := f.queueFor(id)
 	if d.New || d.ConfigChanged || d.Meta.Gone {
-		p.relist = true
+		p.fullScan = true
 	}
 	for _, t := range d.Tasks {
-		p.fresh = append(p.fresh, t.Task.ID)
+		p.changedTasks = append(p.changedTasks, t.Task.ID)
 	}
-	f.stir()
+	f.wakeUp()
 }
 
-// again has all tasks looked at again.
-func (f *Service) again() {
+// rescanAll has all tasks looked at again.
+func (f *Service) rescanAll() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, p := range f.projects {
-		p.relist = true
+		p.fullScan = true
 	}
 	if len(f.projects) > 0 {
-		f.stir()
+		f.wakeUp()
 	}
 }
 
-// stir notes that there is something to do. f.mu is held.
-func (f *Service) stir() {
+// wakeUp notes that there is something to do. f.mu is held.
+func (f *Service) wakeUp() {
 	f.busy = true
 	f.wake.Set()
 }
@@ -182,9 +182,9 @@ func (f *Service) run() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for ctx.Err() == nil {
-		wait, err := f.round(ctx)
+		wait, err := f.runOnce(ctx)
 		if err != nil && ctx.Err() == nil {
-			wait = max(retry.Min, f.vectors.pause())
+			wait = max(retry.Min, f.vectors.backoffLeft())
 			f.o.Metrics.Failures.Inc()
 			f.o.Logger.WithError(err).Warnf("texts are not encoded; models do without, and it is tried again in %v", wait.Round(time.Second))
 		}
@@ -206,18 +206,18 @@ func (f *Service) run() {
 	}
 }
 
-// forever is until something is heard.
-const forever = 24 * time.Hour
+// idleTimeout is how long run sleeps when there is no work; a wake-up ends it earlier.
+const idleTimeout = 24 * time.Hour
 
 // retry is how long a project is left alone after a failure, and the encoder.
 var retry = backoff.Exponential{Min: time.Second, Max: time.Minute}
 
-// round does one piece of work and says how long to wait before the next, 0 for
+// runOnce does one piece of work and says how long to wait before the next, 0 for
 // not at all. An error is the encoder's or the disk's; the trouble of one project is
 // noted with it and keeps no other waiting.
-func (f *Service) round(ctx context.Context) (time.Duration, error) {
-	f.look(ctx)
-	if pause := f.vectors.pause(); pause > 0 && f.hasWork() {
+func (f *Service) runOnce(ctx context.Context) (time.Duration, error) {
+	f.scan(ctx)
+	if pause := f.vectors.backoffLeft(); pause > 0 && f.hasWork() {
 		return pause, nil
 	}
 	batch := f.next(ctx)
@@ -230,30 +230,30 @@ func (f *Service) round(ctx context.Context) (time.Duration, error) {
 		f.arrive(batch)
 	}
 	now := time.Now()
-	if f.vectors.waiting() >= flushVectors || now.Sub(f.flushed) > flushEvery || batch.project == 0 {
+	if f.vectors.pendingCount() >= flushVectors || now.Sub(f.flushed) > flushEvery || batch.project == 0 {
 		if err := f.vectors.flush(ctx); err != nil {
 			return 0, err
 		}
 		f.flushed = now
 	}
-	f.tell(now, batch.project == 0)
+	f.publishArrivals(now, batch.project == 0)
 	if batch.project != 0 {
 		return 0, nil
 	}
-	if f.unswept && now.After(f.sweepAt) {
-		if err := f.sweep(ctx); err != nil {
+	if f.gcPending && now.After(f.gcAt) {
+		if err := f.collectGarbage(ctx); err != nil {
 			return 0, err
 		}
-		f.sweepAt = time.Now().Add(sweepShare * time.Since(now))
+		f.gcAt = time.Now().Add(gcDutyCycle * time.Since(now))
 	}
-	wait := forever
-	if !f.rest() {
-		if wait = f.retryIn(now); wait == 0 {
+	wait := idleTimeout
+	if !f.markIdle() {
+		if wait = f.retryDelay(now); wait == 0 {
 			return 0, nil
 		}
 	}
-	if f.unswept {
-		wait = min(wait, max(time.Millisecond, time.Until(f.sweepAt)))
+	if f.gcPending {
+		wait = min(wait, max(time.Millisecond, time.Until(f.gcAt)))
 	}
 	return wait, nil
 }
@@ -270,12 +270,12 @@ func (f *Service) hasWork() bool {
 	return false
 }
 
-// rest notes that nothing is left to do, unless something has been heard since.
-func (f *Service) rest() bool {
+// markIdle notes that nothing is left to do, unless something has been heard since.
+func (f *Service) markIdle() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, p := range f.projects {
-		if p.pending() || p.absorbing {
+		if p.pending() || p.consuming {
 			return false
 		}
 	}
@@ -286,17 +286,17 @@ func (f *Service) rest() bool {
 }
 
 // pending reports whether the worker has something to do for the project.
-func (p *fill) pending() bool {
-	return p.relist || len(p.fresh) > 0 || len(p.missing) > 0 || len(p.names) > 0 || p.untold
+func (p *projectQueue) pending() bool {
+	return p.fullScan || len(p.changedTasks) > 0 || len(p.missing) > 0 || len(p.names) > 0 || p.unpublished
 }
 
-// retryIn is how long to wait when there is work that cannot be done now: what is being
+// retryDelay is how long to wait when there is work that cannot be done now: what is being
 // taken in wakes the worker, and projects in trouble have their time. It is 0 when there
 // is other work.
-func (f *Service) retryIn(now time.Time) time.Duration {
+func (f *Service) retryDelay(now time.Time) time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	wait := forever
+	wait := idleTimeout
 	for _, p := range f.projects {
 		if !p.pending() {
 			continue
@@ -313,7 +313,7 @@ func (f *Service) retryIn(now time.Time) time.Duration {
 func (f *Service) trouble(id event.ProjectID, err error) {
 	f.o.Metrics.Failures.Inc()
 	f.mu.Lock()
-	p := f.of(id)
+	p := f.queueFor(id)
 	pause := retry.Delay(p.failures)
 	p.failures++
 	p.retryAt = time.Now().Add(pause)
@@ -325,10 +325,10 @@ func (f *Service) trouble(id event.ProjectID, err error) {
 }
 
 // well ends a project's trouble. f.mu is held.
-func (p *fill) well() { p.failures, p.retryAt = 0, time.Time{} }
+func (p *projectQueue) well() { p.failures, p.retryAt = 0, time.Time{} }
 
 // encode meets needs, on several cores at once.
-func (f *Service) encode(ctx context.Context, needs []encode.Need) error {
+func (f *Service) encode(ctx context.Context, needs []encode.Request) error {
 	began := time.Now()
 	f.mu.Lock()
 	if f.tried.IsZero() {

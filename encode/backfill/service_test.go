@@ -96,10 +96,10 @@ func (w *world) Tasks(_ context.Context, p event.ProjectID, ids []event.TaskID) 
 	return out, w.fails[p]
 }
 
-func (*world) LabelNames() []encode.Need { return []encode.Need{{Text: "label"}} }
+func (*world) LabelNames() []encode.Request { return []encode.Request{{Text: "label"}} }
 
-func (*world) Requests(data []byte, all map[event.TextKey]encode.Need) {
-	n := encode.Need{Text: string(data)}
+func (*world) Requests(data []byte, all map[event.TextKey]encode.Request) {
+	n := encode.Request{Text: string(data)}
 	all[n.Key()] = n
 }
 

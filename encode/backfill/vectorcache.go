@@ -15,12 +15,12 @@ import (
 )
 
 const (
-	// recentBytes is how many bytes of vectors are kept of texts that belong to no task,
+	// generationBytes is how many bytes of vectors are kept of texts that belong to no task,
 	// in each of two generations.
-	recentBytes = 8 << 20
+	generationBytes = 8 << 20
 
-	// mostLooks is how many stored vectors are looked at for their dimensions.
-	mostLooks = 1024
+	// dimSample is how many stored vectors are looked at for their dimensions.
+	dimSample = 1024
 
 	// mapBytes is about what an entry of a map costs beside its vector.
 	mapBytes = 120
@@ -29,24 +29,24 @@ const (
 	complainEvery = time.Minute
 )
 
-// vectors are those of a slow encoder: durable ones by their keys, those that are
-// to become so, and the latest of texts of no task. It is safe for concurrent
+// vectorCache holds the vectors of a slow encoder: durable ones by their keys, those
+// that are to become so, and the latest of texts of no task. It is safe for concurrent
 // use. All numbers come from the packed form, so that a vector is the same
 // before and after it went to disk.
-type vectors struct {
-	slow      encode.Slow
-	tokenwise bool // slow has vectors of tokens too
-	store     VectorStore
-	now       func() time.Time
-	spoilt    func()      // is told of a vector that was there and is no use; nil for nobody
-	complain  func(error) // is told that a stored vector cannot be read; nil for nobody
+type vectorCache struct {
+	slow        encode.BatchEncoder
+	tokenwise   bool // slow has vectors of tokens too
+	store       VectorStore
+	now         func() time.Time
+	onCorrupt   func()      // is told of a vector that was there and is no use; nil for nobody
+	onReadError func(error) // is told that a stored vector cannot be read; nil for nobody
 
-	mu         sync.RWMutex
-	known      map[event.TextKey]struct{} // durable or pending
-	pending    map[event.TextKey][]byte
-	young, old map[event.TextKey][]byte
-	youngBytes int
-	dims       [vector.PackedKinds]int // of texts' vectors and of tokens', 0 until the first is seen
+	mu                sync.RWMutex
+	known             map[event.TextKey]struct{} // durable or pending
+	pending           map[event.TextKey][]byte
+	current, previous map[event.TextKey][]byte
+	currentBytes      int
+	dims              [vector.PackedKinds]int // of texts' vectors and of tokens', 0 until the first is seen
 
 	unreadAt time.Time // when that was last told
 
@@ -55,16 +55,16 @@ type vectors struct {
 	failed  error     // why; nil when the last batch went well
 }
 
-func newVectors(slow encode.Slow, store VectorStore, now func() time.Time) *vectors {
-	_, tokenwise := slow.(encode.SlowTokens)
-	return &vectors{
+func newVectorCache(slow encode.BatchEncoder, store VectorStore, now func() time.Time) *vectorCache {
+	_, tokenwise := slow.(encode.TokenEncoder)
+	return &vectorCache{
 		slow: slow, tokenwise: tokenwise, store: store, now: now,
-		known: map[event.TextKey]struct{}{}, pending: map[event.TextKey][]byte{}, young: map[event.TextKey][]byte{},
+		known: map[event.TextKey]struct{}{}, pending: map[event.TextKey][]byte{}, current: map[event.TextKey][]byte{},
 	}
 }
 
 // load reads which vectors there are.
-func (v *vectors) load(ctx context.Context) error {
+func (v *vectorCache) load(ctx context.Context) error {
 	known := map[event.TextKey]struct{}{}
 	if err := v.store.VectorKeys(ctx, v.slow.Name(), func(k event.TextKey) { known[k] = struct{}{} }); err != nil {
 		return err
@@ -79,7 +79,7 @@ func (v *vectors) load(ctx context.Context) error {
 		if kind, dim, ok := vector.PackedAs(b); ok && dims[kind] == 0 {
 			dims[kind] = dim
 		}
-		if looks++; looks == mostLooks || dims[vector.PackedText] > 0 && (dims[vector.PackedTokens] > 0 || !v.tokenwise) {
+		if looks++; looks == dimSample || dims[vector.PackedText] > 0 && (dims[vector.PackedTokens] > 0 || !v.tokenwise) {
 			break
 		}
 	}
@@ -90,40 +90,40 @@ func (v *vectors) load(ctx context.Context) error {
 }
 
 // has reports whether the vector of a text is there.
-func (v *vectors) has(k event.TextKey) bool {
+func (v *vectorCache) has(k event.TextKey) bool {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	if _, ok := v.known[k]; ok {
 		return true
 	}
-	_, ok := v.recent(k)
+	_, ok := v.lookupRecent(k)
 	return ok
 }
 
-func (v *vectors) recent(k event.TextKey) ([]byte, bool) {
-	if b, ok := v.young[k]; ok {
+func (v *vectorCache) lookupRecent(k event.TextKey) ([]byte, bool) {
+	if b, ok := v.current[k]; ok {
 		return b, true
 	}
-	b, ok := v.old[k]
+	b, ok := v.previous[k]
 	return b, ok
 }
 
 // text is the vector of a text; ok is false when it is not there yet. A text that
 // will never have one has nil.
-func (v *vectors) text(text string) (x []float32, ok bool) {
-	v.read(encode.Need{Text: text}, func(b []byte) bool {
+func (v *vectorCache) text(text string) (x []float32, ok bool) {
+	v.read(encode.Request{Text: text}, func(b []byte) bool {
 		x, ok = vector.Unpack(b)
 		return ok
 	})
 	return x, ok
 }
 
-// ofTokens is text for the n tokens of a text.
-func (v *vectors) ofTokens(text string, n int) (xs [][]float32, ok bool) {
+// tokenVectors is text for the n tokens of a text.
+func (v *vectorCache) tokenVectors(text string, n int) (xs [][]float32, ok bool) {
 	if !v.tokenwise {
 		return nil, false
 	}
-	v.read(encode.Need{Text: text, Tokens: true}, func(b []byte) bool {
+	v.read(encode.Request{Text: text, Tokens: true}, func(b []byte) bool {
 		xs, ok = vector.UnpackTokens(b, n)
 		return ok
 	})
@@ -132,12 +132,12 @@ func (v *vectors) ofTokens(text string, n int) (xs [][]float32, ok bool) {
 
 // read hands over what was made of a need, nil when it is not there. What is not
 // taken is made anew.
-func (v *vectors) read(n encode.Need, take func([]byte) bool) {
+func (v *vectorCache) read(n encode.Request, take func([]byte) bool) {
 	k := n.Key()
 	v.mu.RLock()
 	b, ok := v.pending[k]
 	if !ok {
-		b, ok = v.recent(k)
+		b, ok = v.lookupRecent(k)
 	}
 	_, stored := v.known[k]
 	v.mu.RUnlock()
@@ -153,20 +153,20 @@ func (v *vectors) read(n encode.Need, take func([]byte) bool) {
 	if !take(b) && (ok || stored) {
 		// Unreadable, gone behind our back, or of other tokens than today's.
 		v.mu.Lock()
-		for _, from := range []map[event.TextKey][]byte{v.pending, v.young, v.old} {
+		for _, from := range []map[event.TextKey][]byte{v.pending, v.current, v.previous} {
 			delete(from, k)
 		}
 		delete(v.known, k)
 		v.mu.Unlock()
-		if v.spoilt != nil {
-			v.spoilt()
+		if v.onCorrupt != nil {
+			v.onCorrupt()
 		}
 	}
 }
 
 // unread says, once a minute at most, that a stored vector cannot be read: the
 // models do without it until it can.
-func (v *vectors) unread(err error) {
+func (v *vectorCache) unread(err error) {
 	v.mu.Lock()
 	now := v.now()
 	said := now.Sub(v.unreadAt) < complainEvery
@@ -174,28 +174,28 @@ func (v *vectors) unread(err error) {
 		v.unreadAt = now
 	}
 	v.mu.Unlock()
-	if !said && v.complain != nil {
-		v.complain(err)
+	if !said && v.onReadError != nil {
+		v.onReadError(err)
 	}
 }
 
-// keep sees to it that the vector of a task's text, if it is there, becomes
+// persistIfCached sees to it that the vector of a task's text, if it is there, becomes
 // durable; it is false when it is not there.
-func (v *vectors) keep(k event.TextKey) bool {
+func (v *vectorCache) persistIfCached(k event.TextKey) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if _, ok := v.known[k]; ok {
 		return true
 	}
-	b, ok := v.recent(k)
+	b, ok := v.lookupRecent(k)
 	if ok {
 		v.known[k], v.pending[k] = struct{}{}, b
 	}
 	return ok
 }
 
-// pause is how long the encoder should be left alone after a failure.
-func (v *vectors) pause() time.Duration {
+// backoffLeft is how long the encoder should be left alone after a failure.
+func (v *vectorCache) backoffLeft() time.Duration {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	if v.failed == nil {
@@ -204,15 +204,15 @@ func (v *vectors) pause() time.Duration {
 	return max(0, v.retryAt.Sub(v.now()))
 }
 
-func (v *vectors) fault() error {
+func (v *vectorCache) lastErr() error {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	return v.failed
 }
 
 // encode meets needs; durable makes what is made kept beyond the process.
-func (v *vectors) encode(ctx context.Context, needs []encode.Need, durable bool) error {
-	packed, err := encode.EncodeNeeds(ctx, v.slow, needs)
+func (v *vectorCache) encode(ctx context.Context, needs []encode.Request, durable bool) error {
+	packed, err := encode.EncodeRequests(ctx, v.slow, needs)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	dims := v.dims
@@ -239,25 +239,25 @@ func (v *vectors) encode(ctx context.Context, needs []encode.Need, durable bool)
 		case durable:
 			v.known[k], v.pending[k] = struct{}{}, packed[i]
 		default:
-			if v.youngBytes > recentBytes {
-				v.old, v.young, v.youngBytes = v.young, map[event.TextKey][]byte{}, 0
+			if v.currentBytes > generationBytes {
+				v.previous, v.current, v.currentBytes = v.current, map[event.TextKey][]byte{}, 0
 			}
-			v.youngBytes += len(packed[i]) + mapBytes
-			v.young[k] = packed[i]
+			v.currentBytes += len(packed[i]) + mapBytes
+			v.current[k] = packed[i]
 		}
 	}
 	return nil
 }
 
-// waiting is how many vectors are not durable.
-func (v *vectors) waiting() int {
+// pendingCount is how many vectors are not durable.
+func (v *vectorCache) pendingCount() int {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	return len(v.pending)
 }
 
 // flush makes pending vectors durable.
-func (v *vectors) flush(ctx context.Context) error {
+func (v *vectorCache) flush(ctx context.Context) error {
 	v.mu.RLock()
 	put := maps.Clone(v.pending)
 	v.mu.RUnlock()
@@ -275,8 +275,8 @@ func (v *vectors) flush(ctx context.Context) error {
 	return nil
 }
 
-// sweep drops the durable vectors that are not needed.
-func (v *vectors) sweep(ctx context.Context, needed map[event.TextKey]struct{}) error {
+// collectGarbage drops the durable vectors that are not needed.
+func (v *vectorCache) sweep(ctx context.Context, needed map[event.TextKey]struct{}) error {
 	v.mu.RLock()
 	var drop []event.TextKey
 	for k := range v.known {

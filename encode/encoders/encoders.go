@@ -54,16 +54,16 @@ type Options struct {
 type Encoder struct {
 	// Fast makes the vectors at once; Slow, if not nil, adds a dense part later.
 	Fast encode.Encoder
-	Slow encode.Slow
+	Slow encode.BatchEncoder
 }
 
-// Patient is the encoder for where time does not matter: it waits for the slow
+// Blocking is the encoder for where time does not matter: it waits for the slow
 // part. It is nil when there is none.
-func (e Encoder) Patient() *encode.Patient {
+func (e Encoder) Blocking() *encode.Blocking {
 	if e.Slow == nil {
 		return nil
 	}
-	return encode.NewPatient(e.Fast, e.Slow)
+	return encode.NewBlocking(e.Fast, e.Slow)
 }
 
 // Open makes the encoder of a name. The error says which there are.
@@ -86,7 +86,7 @@ func Open(name string, o Options) (Encoder, error) {
 		if err != nil {
 			return Encoder{}, err
 		}
-		return Encoder{Fast: encode.Join(ngram.New(), e)}, nil
+		return Encoder{Fast: encode.Union(ngram.New(), e)}, nil
 	case strings.HasPrefix(name, OpenAI):
 		c, err := remote.New(remote.Options{
 			URL: strings.TrimPrefix(name, OpenAI), Model: o.OpenAIModel, Key: o.OpenAIKey, Timeout: o.OpenAITimeout,
@@ -106,7 +106,7 @@ func (t transformer) EncodeBatch(ctx context.Context, texts []string) ([][]float
 	return t.Encoder.EncodeBatch(ctx, texts, 1)
 }
 
-// EncodeTokens implements encode.SlowTokens.
+// EncodeTokens implements encode.TokenEncoder.
 func (t transformer) EncodeTokens(ctx context.Context, texts []string) ([][][]float32, error) {
 	places := make([][]wordpiece.Span, len(texts))
 	for i, text := range texts {
@@ -118,4 +118,4 @@ func (t transformer) EncodeTokens(ctx context.Context, texts []string) ([][][]fl
 }
 
 // Default is the encoder when nothing is configured.
-func Default() encode.Encoder { return encode.Join(ngram.New(), static.Default()) }
+func Default() encode.Encoder { return encode.Union(ngram.New(), static.Default()) }

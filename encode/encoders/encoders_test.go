@@ -23,7 +23,7 @@ func TestNamesOpen(t *testing.T) {
 			t.Fatal(err)
 		}
 		name := e.Fast.Name()
-		if p := e.Patient(); p != nil {
+		if p := e.Blocking(); p != nil {
 			name = p.Name()
 		}
 		if names[name] {

@@ -33,7 +33,7 @@ func TestGoldenNames(t *testing.T) {
 		given := strings.Replace(name, "../text/", "../", 1) // where the folder lies is no matter
 		fmt.Fprintf(&out, "%s\n  fast %s\n", given, e.Fast.Name())
 		if e.Slow != nil {
-			fmt.Fprintf(&out, "  slow %s\n  together %s\n", e.Slow.Name(), e.Patient().Name())
+			fmt.Fprintf(&out, "  slow %s\n  together %s\n", e.Slow.Name(), e.Blocking().Name())
 		}
 	}
 	golden.Check(t, "golden/names.txt", []byte(out.String()))
@@ -42,10 +42,10 @@ func TestGoldenNames(t *testing.T) {
 // What a stored vector is, and what it is stored under.
 func TestGoldenVectors(t *testing.T) {
 	var out strings.Builder
-	for _, n := range []encode.Need{{Text: "a text"}, {Text: "a text", Tokens: true}, {}} {
+	for _, n := range []encode.Request{{Text: "a text"}, {Text: "a text", Tokens: true}, {}} {
 		fmt.Fprintf(&out, "%q tokens %t: %x\n", n.Text, n.Tokens, n.Key())
 	}
-	packed, err := encode.EncodeNeeds(context.Background(), known{}, []encode.Need{{Text: "ab"}, {Text: "ab", Tokens: true}})
+	packed, err := encode.EncodeRequests(context.Background(), known{}, []encode.Request{{Text: "ab"}, {Text: "ab", Tokens: true}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,7 +52,7 @@ type Options struct {
 	Transport http.RoundTripper
 }
 
-// Client implements encode.Slow. It is safe for concurrent use.
+// Client implements encode.BatchEncoder. It is safe for concurrent use.
 type Client struct {
 	url   string
 	model string
@@ -110,10 +110,10 @@ func endpoint(s string) (string, error) {
 	return u.String(), nil
 }
 
-// Name implements encode.Slow: the server and the model decide the vectors.
+// Name implements encode.BatchEncoder: the server and the model decide the vectors.
 func (c *Client) Name() string { return "openai/1 " + c.model + " " + c.url }
 
-// EncodeBatch implements encode.Slow. A text that the server refuses although it
+// EncodeBatch implements encode.BatchEncoder. A text that the server refuses although it
 // takes others gets no numbers, after it was tried shortened.
 func (c *Client) EncodeBatch(ctx context.Context, texts []string) ([][]float32, error) {
 	out := make([][]float32, 0, len(texts))

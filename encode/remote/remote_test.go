@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-var _ encode.Slow = (*Client)(nil)
+var _ encode.BatchEncoder = (*Client)(nil)
 
 const key = "sk-not-to-be-seen"
 

@@ -246,8 +246,8 @@ func (w *dataset) encode(ctx context.Context) (err error) {
 	i, e := 0, w.Encoder
 	w.result.EncodePerS, w.result.EncodePerCPUS, err = w.rate(ctx, nil, func() (int, error) {
 		for range unitsPerClockRead {
-			if p, keeps := w.Encoder.(*encode.Patient); keeps && i%len(w.texts) == 0 {
-				e = p.Fresh()
+			if p, keeps := w.Encoder.(*encode.Blocking); keeps && i%len(w.texts) == 0 {
+				e = p.WithEmptyCache()
 			}
 			e.Encode(w.texts[i%len(w.texts)])
 			i++
@@ -259,15 +259,15 @@ func (w *dataset) encode(ctx context.Context) (err error) {
 
 // warm has a slow encoder read all texts, which is not measured.
 func (w *dataset) warm(ctx context.Context) error {
-	p, keeps := w.Encoder.(*encode.Patient)
+	p, keeps := w.Encoder.(*encode.Blocking)
 	if !keeps {
 		return nil
 	}
-	needs := make([]encode.Need, len(w.texts))
+	needs := make([]encode.Request, len(w.texts))
 	for i, t := range w.texts {
 		needs[i].Text = t
 	}
-	return p.Warm(ctx, needs, nil)
+	return p.Precompute(ctx, needs, nil)
 }
 
 // learn learns the data again and again, each time with a new model.

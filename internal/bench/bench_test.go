@@ -109,7 +109,7 @@ func TestEncodingIsOfTextsNotEncodedBefore(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	before := map[string]int64{} // texts read before a step
 	_, err := bench.Run(ctx, load(t, news(t, 20)), bench.Options{
-		Encoder: encode.NewPatient(ngram.New(), &slow), Singles: 3, For: time.Microsecond, Dir: t.TempDir(),
+		Encoder: encode.NewBlocking(ngram.New(), &slow), Singles: 3, For: time.Microsecond, Dir: t.TempDir(),
 		Progress: func(_, _ int, what string) {
 			before[what] = slow.texts.Load()
 			if what == "applying a backlog" {

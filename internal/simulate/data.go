@@ -69,24 +69,24 @@ func (d *Data) Labelled() []Labelled {
 }
 
 // Needs are what is read of the tasks, and the labels, in no special order.
-func (d *Data) Needs() []encode.Need {
-	var out []encode.Need
+func (d *Data) Needs() []encode.Request {
+	var out []encode.Request
 	for _, q := range d.questions {
 		spans := q.LabelsSpans()
 		for _, l := range q.labels {
-			out = append(out, encode.Need{Text: l})
+			out = append(out, encode.Request{Text: l})
 		}
 		for _, it := range slices.Concat(d.pool, d.test) {
 			var texts []string
 			for _, o := range q.objects {
 				if p, err := o.Passage(it.task.Data); spans && err == nil {
-					out = append(out, encode.Need{Text: p.Text, Tokens: true})
+					out = append(out, encode.Request{Text: p.Text, Tokens: true})
 				} else if t, err := o.Text(it.task.Data); !spans && err == nil {
 					texts = append(texts, t)
 				}
 			}
 			if len(texts) > 0 {
-				out = append(out, encode.Need{Text: strings.Join(texts, "\n")})
+				out = append(out, encode.Request{Text: strings.Join(texts, "\n")})
 			}
 		}
 	}

@@ -71,7 +71,7 @@ func (choices) Score(q *Spec, m Incremental, e model.Example, p *score.Prequenti
 // outcome is of probabilities and of how often no label holds.
 func (q *Spec) outcome(target []model.Share, p []float64, none float64) score.Outcome {
 	truth, loss := q.majorityAndLoss(target, p)
-	said := q.choose(p, none)
+	said := q.decide(p, none)
 	return score.Outcome{Truth: truth, Said: said, Correct: slices.Equal(truth, said), LogLoss: &loss, Answers: q.answers(truth, p)}
 }
 
@@ -79,7 +79,7 @@ func (q *Spec) outcome(target []model.Share, p []float64, none float64) score.Ou
 // label, or with multiple choice of each.
 func (q *Spec) answers(truth []string, p []float64) []score.Answer {
 	if !q.Control.Multiple {
-		best := top(p)
+		best := argmax(p)
 		return []score.Answer{{Confidence: p[best], Correct: slices.Contains(truth, q.Labels[best])}}
 	}
 	out := make([]score.Answer, len(p))
@@ -100,27 +100,27 @@ func (choices) Evaluate(q *Spec, m Incremental, examples []model.Example) (loss,
 		c.Predict(e.X, p, &s)
 		truth, l := q.majorityAndLoss(e.Target, p)
 		loss += l
-		if slices.Equal(truth, q.choose(p, c.None())) {
+		if slices.Equal(truth, q.decide(p, c.None())) {
 			right++
 		}
 	}
 	return loss, score.Ratio(float64(right), float64(len(examples)))
 }
 
-// offered is the probability from which on one of several labels is said: below a
-// half, because a label that is missing costs an annotator more than a wrong one
+// multiLabelThreshold is the probability from which on one of several labels is said:
+// below a half, because a label that is missing costs an annotator more than a wrong one
 // (ADR 18).
-const offered = 0.4
+const multiLabelThreshold = 0.4
 
-// choose is the labels a head with these probabilities gives: the likeliest, or
+// decide is the labels a head with these probabilities gives: the likeliest, or
 // with multiple choice all that are likely enough, but as few and as many as the
 // control takes. If none is, it is the likeliest nevertheless when that is likelier
 // than that a text has no label, which is none.
-func (q *Spec) choose(p []float64, none float64) []string {
+func (q *Spec) decide(p []float64, none float64) []string {
 	if !q.Control.Multiple {
-		return []string{q.Labels[top(p)]}
+		return []string{q.Labels[argmax(p)]}
 	}
-	least := offered
+	least := multiLabelThreshold
 	if most := q.Control.MaxUsages; most > 0 && most < len(p) {
 		sorted := slices.Clone(p)
 		slices.Sort(sorted)
@@ -135,7 +135,7 @@ func (q *Spec) choose(p []float64, none float64) []string {
 	if len(said) > 0 {
 		return said
 	}
-	if best := top(p); q.Control.Required || p[best] > none {
+	if best := argmax(p); q.Control.Required || p[best] > none {
 		said = append(said, q.Labels[best])
 	}
 	return said
@@ -170,7 +170,7 @@ func (q *Spec) majorityAndLoss(target []model.Share, p []float64) (truth []strin
 // over the labels, said or not.
 func (q *Spec) confidence(p []float64, said []string) float64 {
 	if !q.Control.Multiple {
-		return p[top(p)]
+		return p[argmax(p)]
 	}
 	var sum float64
 	for y, v := range p {
@@ -183,7 +183,7 @@ func (q *Spec) confidence(p []float64, said []string) float64 {
 	return sum / float64(len(p))
 }
 
-func top(p []float64) int {
+func argmax(p []float64) int {
 	best := 0
 	for y := range p {
 		if p[y] > p[best] {
@@ -194,21 +194,21 @@ func top(p []float64) int {
 }
 
 func (choices) Snapshot(q *Spec, m Incremental) Predictor {
-	return chooser{q, m.(*model.Model).View()}
+	return choicesPredictor{q, m.(*model.Model).View()}
 }
 
-// chooser is the Predictor of choices.
-type chooser struct {
+// choicesPredictor is the Predictor of choices.
+type choicesPredictor struct {
 	*Spec
 	*model.View
 }
 
-func (c chooser) Width() int { return len(c.Labels) }
+func (c choicesPredictor) Width() int { return len(c.Labels) }
 
-func (c chooser) Answer(id string, in Sample, s *Scratch) ([]labelstudio.Region, float64) {
+func (c choicesPredictor) Answer(id string, in Sample, s *Scratch) ([]labelstudio.Region, float64) {
 	p := s.floats(len(c.Labels))
 	c.Predict(in.X, p, &s.Scratch)
-	said := c.choose(p, c.None())
+	said := c.decide(p, c.None())
 	confidence := c.confidence(p, said)
 	if len(said) == 0 {
 		return nil, confidence
@@ -216,7 +216,7 @@ func (c chooser) Answer(id string, in Sample, s *Scratch) ([]labelstudio.Region,
 	return []labelstudio.Region{c.Control.EncodeChoices(id, said, confidence)}, confidence
 }
 
-func (c chooser) Distribution(in Sample, p []float64, s *Scratch) event.Distribution {
+func (c choicesPredictor) Distribution(in Sample, p []float64, s *Scratch) event.Distribution {
 	c.Predict(in.X, p, &s.Scratch)
 	return event.Distribution{Control: c.Control.Name, Labels: c.Labels, P: p, Exclusive: !c.Control.Multiple}
 }

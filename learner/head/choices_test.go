@@ -34,7 +34,7 @@ func TestWhichOfSeveralLabelsAreSaid(t *testing.T) {
 		{p: []float64{0.4, 0.5, 0.6}, usages: 2, said: []string{"b", "c"}, confidence: (0.6 + 0.5 + 0.6) / 3},
 	} {
 		q.Control.MaxUsages, q.Control.Required = c.usages, c.required
-		said := q.choose(c.p, c.none)
+		said := q.decide(c.p, c.none)
 		if !slices.Equal(said, c.said) {
 			t.Errorf("%v: said %v, want %v", c.p, said, c.said)
 		}

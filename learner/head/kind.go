@@ -134,8 +134,8 @@ type Sample struct {
 // Scratch is working memory of one goroutine.
 type Scratch struct {
 	model.Scratch
-	p      []float64
-	belief belief
+	p          []float64
+	tokenProbs tokenProbs
 }
 
 // floats are n numbers to write to.

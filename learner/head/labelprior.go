@@ -29,11 +29,11 @@ func (q *Spec) WithPriorOf(old *Spec) *Spec {
 	return &out
 }
 
-// apart is how similar a text and the name of a label have to be before the name
-// alone makes the label likelier than not, where labels are independent.
-const apart = 0.3
+// independentPriorBias is the cosine between a text and the name of a label above which
+// the name alone makes the label likelier than not, where labels are independent.
+const independentPriorBias = 0.3
 
-// prior takes each label's name, encoded like a text, as the first guess of the
+// Prior takes each label's name, encoded like a text, as the first guess of the
 // label's weights (as in Xian, Schiele & Akata 2017, "Zero-shot learning - the
 // good, the bad and the ugly": class embeddings as the classifier), less what the
 // names of all labels have in common.
@@ -51,7 +51,7 @@ func (choices) Prior(q *Spec, e encode.Encoder) model.Prior {
 				for len(sums[y]) <= part {
 					sums[y] = append(sums[y], nil)
 				}
-				sums[y][part] = plus(sums[y][part], x)
+				sums[y][part] = accumulate(sums[y][part], x)
 			}
 		}
 	}
@@ -62,10 +62,10 @@ func (choices) Prior(q *Spec, e encode.Encoder) model.Prior {
 		var mean []float64
 		known := 0.0
 		for y := range names {
-			if part < len(sums[y]) && unit(sums[y][part]) {
+			if part < len(sums[y]) && normalize(sums[y][part]) {
 				names[y] = sums[y][part]
 				known++
-				mean = plus(mean, names[y])
+				mean = accumulate(mean, names[y])
 			}
 		}
 		if known < 2 {
@@ -76,7 +76,7 @@ func (choices) Prior(q *Spec, e encode.Encoder) model.Prior {
 			for j := range v {
 				v[j] -= mean[j] / known
 			}
-			if unit(v) {
+			if normalize(v) {
 				says = true
 			}
 			for j, w := range v {
@@ -86,7 +86,7 @@ func (choices) Prior(q *Spec, e encode.Encoder) model.Prior {
 		if q.Link() == model.Independent {
 			g.Bias = make([]float32, k)
 			for y := range g.Bias {
-				g.Bias[y] = -apart
+				g.Bias[y] = -independentPriorBias
 			}
 		}
 		prior[part] = g
@@ -107,7 +107,7 @@ func LabelTexts(l labelstudio.Label) []string {
 	var out []string
 	seen := map[string]bool{"": true}
 	for _, s := range []string{value, l.Hint, l.Alias} {
-		if s = words(s); !seen[strings.ToLower(s)] {
+		if s = splitIdentifier(s); !seen[strings.ToLower(s)] {
 			seen[strings.ToLower(s)] = true
 			out = append(out, s)
 		}
@@ -115,8 +115,8 @@ func LabelTexts(l labelstudio.Label) []string {
 	return out
 }
 
-// words takes a name apart: account_blocked, card-lost, cardLost.
-func words(name string) string {
+// splitIdentifier takes a name apart: account_blocked, card-lost, cardLost.
+func splitIdentifier(name string) string {
 	var b strings.Builder
 	last := ' '
 	for _, r := range name {
@@ -132,7 +132,7 @@ func words(name string) string {
 	return strings.Join(strings.Fields(b.String()), " ")
 }
 
-func plus[F float32 | float64](sum []float64, x []F) []float64 {
+func accumulate[F float32 | float64](sum []float64, x []F) []float64 {
 	if sum == nil {
 		sum = make([]float64, len(x))
 	}
@@ -142,8 +142,8 @@ func plus[F float32 | float64](sum []float64, x []F) []float64 {
 	return sum
 }
 
-// unit makes the length 1, and is false when there is none.
-func unit(v []float64) bool {
+// normalize makes the length 1, and is false when there is none.
+func normalize(v []float64) bool {
 	var n2 float64
 	for _, x := range v {
 		n2 += x * x

@@ -50,11 +50,11 @@ const maxNumber = 1e30
 func (number) NewModel(_ *Spec, s model.Settings) Incremental { return model.NewRegression(s) }
 
 func (number) Snapshot(q *Spec, m Incremental) Predictor {
-	return newEstimator(q, m)
+	return newNumberPredictor(q, m)
 }
 
 func (number) Score(q *Spec, m Incremental, e model.Example, pr *score.Prequential) {
-	n := newEstimator(q, m)
+	n := newNumberPredictor(q, m)
 	said, sure := n.estimate(e.X, new(Scratch))
 	far := math.Abs(said - float64(e.Target[0].P))
 	right := far <= n.tolerance
@@ -63,7 +63,7 @@ func (number) Score(q *Spec, m Incremental, e model.Example, pr *score.Prequenti
 
 // evaluate takes the squared error.
 func (number) Evaluate(q *Spec, m Incremental, examples []model.Example) (loss, accuracy float64) {
-	n := newEstimator(q, m)
+	n := newNumberPredictor(q, m)
 	var s Scratch
 	right := 0
 	for _, e := range examples {
@@ -77,8 +77,8 @@ func (number) Evaluate(q *Spec, m Incremental, examples []model.Example) (loss, 
 	return loss, score.Ratio(float64(right), float64(len(examples)))
 }
 
-// estimator is the Predictor of a number.
-type estimator struct {
+// numberPredictor is the Predictor of a number.
+type numberPredictor struct {
 	*Spec
 	*model.RegressionView
 	spread    float64
@@ -86,10 +86,10 @@ type estimator struct {
 	tolerance float64 // how far an answer may be off and still be right
 }
 
-// newEstimator takes a number for right within a step, within a tenth of the range
+// newNumberPredictor takes a number for right within a step, within a tenth of the range
 // where the config gives one, else within half a standard deviation of the answers.
-func newEstimator(q *Spec, m Incremental) estimator {
-	n := estimator{Spec: q, RegressionView: m.(*model.Regression).View()}
+func newNumberPredictor(q *Spec, m Incremental) numberPredictor {
+	n := numberPredictor{Spec: q, RegressionView: m.(*model.Regression).View()}
 	n.spread, n.whole = n.Spread()
 	width, bounded := q.Control.Numbers.Width()
 	if bounded {
@@ -104,7 +104,7 @@ func newEstimator(q *Spec, m Incremental) estimator {
 }
 
 // estimate is the number said of a text and how probably it is right.
-func (n estimator) estimate(x vector.Vector, s *Scratch) (said, sure float64) {
+func (n numberPredictor) estimate(x vector.Vector, s *Scratch) (said, sure float64) {
 	mean, sd := n.Predict(x, &s.Scratch)
 	switch {
 	case n.whole:
@@ -122,9 +122,9 @@ func (n estimator) estimate(x vector.Vector, s *Scratch) (said, sure float64) {
 	return n.Control.Numbers.Nearest(mean), sure * count / (count + 1)
 }
 
-func (n estimator) Width() int { return 1 }
+func (n numberPredictor) Width() int { return 1 }
 
-func (n estimator) Answer(id string, in Sample, s *Scratch) ([]labelstudio.Region, float64) {
+func (n numberPredictor) Answer(id string, in Sample, s *Scratch) ([]labelstudio.Region, float64) {
 	said, sure := n.estimate(in.X, s)
 	return []labelstudio.Region{n.Control.EncodeNumber(id, said, sure)}, sure
 }
@@ -132,9 +132,9 @@ func (n estimator) Answer(id string, in Sample, s *Scratch) ([]labelstudio.Regio
 // right is the one label of a number's distribution.
 var right = []string{"right"}
 
-// distribution has a single yes-or-no question: half and half when the number is
+// Distribution has a single yes-or-no question: half and half when the number is
 // nothing but a guess, so that every strategy asks first where it is least sure.
-func (n estimator) Distribution(in Sample, p []float64, s *Scratch) event.Distribution {
+func (n numberPredictor) Distribution(in Sample, p []float64, s *Scratch) event.Distribution {
 	_, sure := n.estimate(in.X, s)
 	p[0] = (1 + sure) / 2
 	return event.Distribution{Control: n.Control.Name, Labels: right, P: p}

@@ -189,7 +189,7 @@ func TestNumberFollowsTheTextAndTheConfig(t *testing.T) {
 			off += math.Abs(v-worth[i]) / 200
 			blind += math.Abs(5-worth[i]) / 200
 			sure += confidence / 200
-			if math.Abs(v-q.Control.Numbers.Nearest(worth[i])) <= newEstimator(q, m).tolerance {
+			if math.Abs(v-q.Control.Numbers.Nearest(worth[i])) <= newNumberPredictor(q, m).tolerance {
 				right++
 			}
 			d := mind.Distribution(Sample{X: e.Encode(text)}, make([]float64, 1), &s)

@@ -99,25 +99,25 @@ func (pairwise) Evaluate(q *Spec, m Incremental, examples []model.Example) (brie
 }
 
 func (pairwise) Snapshot(q *Spec, m Incremental) Predictor {
-	return comparer{q, m.(*model.Model).View()}
+	return pairwisePredictor{q, m.(*model.Model).View()}
 }
 
-// comparer is the Predictor of a pairwise comparison.
-type comparer struct {
+// pairwisePredictor is the Predictor of a pairwise comparison.
+type pairwisePredictor struct {
 	*Spec
 	*model.View
 }
 
-func (c comparer) Width() int { return 2 }
+func (c pairwisePredictor) Width() int { return 2 }
 
-func (c comparer) Answer(id string, in Sample, s *Scratch) ([]labelstudio.Region, float64) {
+func (c pairwisePredictor) Answer(id string, in Sample, s *Scratch) ([]labelstudio.Region, float64) {
 	p := s.floats(2)
 	sides(c.View, in.X, p, &s.Scratch)
-	said := c.choose(p, 0)
-	return []labelstudio.Region{c.Control.EncodeChoices(id, said, p[top(p)])}, p[top(p)]
+	said := c.decide(p, 0)
+	return []labelstudio.Region{c.Control.EncodeChoices(id, said, p[argmax(p)])}, p[argmax(p)]
 }
 
-func (c comparer) Distribution(in Sample, p []float64, s *Scratch) event.Distribution {
+func (c pairwisePredictor) Distribution(in Sample, p []float64, s *Scratch) event.Distribution {
 	sides(c.View, in.X, p, &s.Scratch)
 	return event.Distribution{Control: c.Control.Name, Labels: c.Labels, P: p, Exclusive: true}
 }

@@ -8,12 +8,12 @@ import (
 	"github.com/hone-ml/hone/labelstudio"
 )
 
-// sureEnough is the score from which the model's own spans are offered to an
+// minInteractiveScore is the score from which the model's own spans are offered to an
 // annotator who is at work: a wrong one costs them more than a missing one.
-const sureEnough = 0.5
+const minInteractiveScore = 0.5
 
-// stretch is a drawn span in tokens of the whole document.
-type stretch struct {
+// drawnSpan is a drawn span in tokens of the whole document.
+type drawnSpan struct {
 	labelstudio.Span
 	passage  int
 	from, to int
@@ -22,20 +22,20 @@ type stretch struct {
 	fromCut, toCut int
 }
 
-func (p spotter) Extend(id string, in Sample, drawn []labelstudio.Region, s *Scratch) ([]labelstudio.Region, float64) {
+func (p spansPredictor) Extend(id string, in Sample, drawn []labelstudio.Region, s *Scratch) ([]labelstudio.Region, float64) {
 	d := p.document(in.Data)
 	if d.count != len(in.X.Tokens) {
 		return nil, 0
 	}
 	taken := make([]bool, d.count)
-	var marks []stretch
+	var marks []drawnSpan
 	base := 0
 	starts := d.starts()
 	for i, passage := range d.passages {
 		tokens := d.tokens[i]
 		for _, span := range p.Control.Spans(drawn, passage).Spans {
-			m := stretch{Span: span, passage: i}
-			m.from, m.to = covered(tokens, span.Start, span.End)
+			m := drawnSpan{Span: span, passage: i}
+			m.from, m.to = tokensCovered(tokens, span.Start, span.End)
 			for j, t := range tokens {
 				if t.Start < span.End && t.End > span.Start {
 					taken[base+j] = true
@@ -53,48 +53,48 @@ func (p spotter) Extend(id string, in Sample, drawn []labelstudio.Region, s *Scr
 	if !slices.Contains(taken, true) {
 		return nil, 0
 	}
-	p.believe(in.X.Tokens, starts, s)
-	confidence := p.sureness(s)
+	p.predictTokens(in.X.Tokens, starts, s)
+	confidence := p.certainty(s)
 	var out []labelstudio.Region
-	out = append(out, p.regionsOf(id, d, d.copies(marks, taken))...)
+	out = append(out, p.regionsOf(id, d, d.repeats(marks, taken))...)
 	for i, is := range taken {
 		if is {
-			s.belief.p[i*tags+outside], s.belief.p[i*tags+begins], s.belief.p[i*tags+inside] = 1, 0, 0
+			s.tokenProbs.p[i*tags+tagO], s.tokenProbs.p[i*tags+tagB], s.tokenProbs.p[i*tags+tagI] = 1, 0, 0
 		}
 	}
-	own := slices.DeleteFunc(p.find(s), func(f found) bool {
-		return f.score < sureEnough || slices.Contains(taken[f.from:f.to], true)
+	own := slices.DeleteFunc(p.viterbi(s), func(f candidate) bool {
+		return f.score < minInteractiveScore || slices.Contains(taken[f.from:f.to], true)
 	})
 	return append(out, p.regions(id, d, own)...), confidence
 }
 
-// copies are the places where the same words stand as in marks, in the same case,
+// repeats are the places where the same words stand as in marks, in the same case,
 // and no token is taken; their tokens then are. The longest marks go first, and of
 // words that are marked with several labels the one used most, last if none is.
-func (d document) copies(marks []stretch, taken []bool) map[int][]labelstudio.Span {
-	type saying struct {
+func (d document) repeats(marks []drawnSpan, taken []bool) map[int][]labelstudio.Span {
+	type phrase struct {
 		words  []string
-		mark   stretch
+		mark   drawnSpan
 		labels map[string]int
 	}
-	var sayings []*saying
+	var phrases []*phrase
 	for _, m := range marks {
 		words := d.words(m.from, m.to)
-		at := slices.IndexFunc(sayings, func(s *saying) bool { return slices.Equal(s.words, words) })
+		at := slices.IndexFunc(phrases, func(s *phrase) bool { return slices.Equal(s.words, words) })
 		if at < 0 {
-			at = len(sayings)
-			sayings = append(sayings, &saying{words: words, labels: map[string]int{}})
+			at = len(phrases)
+			phrases = append(phrases, &phrase{words: words, labels: map[string]int{}})
 		}
-		s := sayings[at]
+		s := phrases[at]
 		label := m.Labels[0]
 		s.labels[label]++
 		if s.mark.Labels == nil || s.labels[label] >= s.labels[s.mark.Labels[0]] {
 			s.mark = m
 		}
 	}
-	slices.SortStableFunc(sayings, func(a, b *saying) int { return cmp.Compare(len(b.words), len(a.words)) })
+	slices.SortStableFunc(phrases, func(a, b *phrase) int { return cmp.Compare(len(b.words), len(a.words)) })
 	out := map[int][]labelstudio.Span{}
-	for _, s := range sayings {
+	for _, s := range phrases {
 		base := 0
 		for i, tokens := range d.tokens {
 			text := d.passages[i].Text
@@ -141,7 +141,7 @@ func (d document) words(from, to int) []string {
 }
 
 // regionsOf are spans of a document's passages as results.
-func (p spotter) regionsOf(id string, d document, spans map[int][]labelstudio.Span) []labelstudio.Region {
+func (p spansPredictor) regionsOf(id string, d document, spans map[int][]labelstudio.Span) []labelstudio.Region {
 	var out []labelstudio.Region
 	for i, passage := range d.passages {
 		out = append(out, p.Control.EncodeSpans(d.name(id, i), passage, spans[i])...)

@@ -138,25 +138,25 @@ func (rating) Evaluate(q *Spec, m Incremental, examples []model.Example) (loss, 
 }
 
 func (rating) Snapshot(q *Spec, m Incremental) Predictor {
-	return rater{q, m.(*model.Model).View()}
+	return ratingPredictor{q, m.(*model.Model).View()}
 }
 
-// rater is the Predictor of a rating.
-type rater struct {
+// ratingPredictor is the Predictor of a rating.
+type ratingPredictor struct {
 	*Spec
 	*model.View
 }
 
-func (r rater) Width() int { return len(r.Labels) }
+func (r ratingPredictor) Width() int { return len(r.Labels) }
 
-func (r rater) Answer(id string, in Sample, s *Scratch) ([]labelstudio.Region, float64) {
+func (r ratingPredictor) Answer(id string, in Sample, s *Scratch) ([]labelstudio.Region, float64) {
 	p := make([]float64, len(r.Labels))
 	steps(r.View, in.X, p, s)
 	said := median(p)
 	return []labelstudio.Region{r.Control.EncodeChoices(id, r.Labels[said:said+1], p[said])}, p[said]
 }
 
-func (r rater) Distribution(in Sample, p []float64, s *Scratch) event.Distribution {
+func (r ratingPredictor) Distribution(in Sample, p []float64, s *Scratch) event.Distribution {
 	steps(r.View, in.X, p, s)
 	return event.Distribution{Control: r.Control.Name, Labels: r.Labels, P: p, Exclusive: true}
 }

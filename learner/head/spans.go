@@ -25,7 +25,7 @@ type spans struct{}
 var (
 	_ Kind         = spans{}
 	_ FeatureSpace = spans{}
-	_ Interactive  = spotter{}
+	_ Interactive  = spansPredictor{}
 	_ Incremental  = (*tagger)(nil)
 )
 
@@ -114,7 +114,7 @@ func (q *Spec) tag(marked []labelstudio.Span, tokens []token.Token, base int) []
 	var out []model.Share
 	free := 0 // the first token that no span holds
 	for _, s := range marked {
-		from, to := covered(tokens, s.Start, s.End)
+		from, to := tokensCovered(tokens, s.Start, s.End)
 		if from < free || from == to {
 			continue
 		}
@@ -133,10 +133,10 @@ func (q *Spec) tag(marked []labelstudio.Span, tokens []token.Token, base int) []
 	return out
 }
 
-// covered are the tokens that a span holds: those of which more than half, in
+// tokensCovered are the tokens that a span holds: those of which more than half, in
 // bytes, is in it; and when there are none the one with the most, if any. People
 // mark parts of words, and then the word is what they meant.
-func covered(tokens []token.Token, start, end int) (from, to int) {
+func tokensCovered(tokens []token.Token, start, end int) (from, to int) {
 	first, _ := slices.BinarySearchFunc(tokens, start, func(t token.Token, at int) int {
 		if t.End <= at {
 			return -1
@@ -169,7 +169,7 @@ func covered(tokens []token.Token, start, end int) (from, to int) {
 
 func (spans) NewModel(q *Spec, s model.Settings) Incremental { return newTagger(len(q.Labels), s) }
 
-func (spans) Snapshot(q *Spec, m Incremental) Predictor { return spotter{q, m.(*tagger).view()} }
+func (spans) Snapshot(q *Spec, m Incremental) Predictor { return spansPredictor{q, m.(*tagger).view()} }
 
 // space has defaults that were the best on parts of two training sets, tweets and Danish news, from
 // 100 to 500 texts, and are flat around there.
@@ -184,8 +184,8 @@ func (spans) Space() Space {
 func (spans) Score(q *Spec, m Incremental, e model.Example, p *score.Prequential) {
 	t := m.(*tagger).view()
 	var s Scratch
-	t.believe(e.X.Tokens, nil, &s)
-	truth, said := t.truth(e), t.find(&s)
+	t.predictTokens(e.X.Tokens, nil, &s)
+	truth, said := t.truth(e), t.viterbi(&s)
 	counts := map[string][3]float64{}
 	count := func(label int, what int) {
 		c := counts[q.Labels[label]]
@@ -221,31 +221,31 @@ func (spans) Evaluate(_ *Spec, m Incremental, examples []model.Example) (brier, 
 	var s Scratch
 	right := 0
 	for _, e := range examples {
-		t.believe(e.X.Tokens, nil, &s)
+		t.predictTokens(e.X.Tokens, nil, &s)
 		_, b := t.loss(e, &s)
 		brier += b
-		if slices.EqualFunc(t.truth(e), t.find(&s), found.same) {
+		if slices.EqualFunc(t.truth(e), t.viterbi(&s), candidate.same) {
 			right++
 		}
 	}
 	return brier, score.Ratio(float64(right), float64(len(examples)))
 }
 
-// spotter is the Predictor of spans.
-type spotter struct {
+// spansPredictor is the Predictor of spans.
+type spansPredictor struct {
 	*Spec
-	*tagView
+	*taggerView
 }
 
-func (p spotter) Width() int { return 2 }
+func (p spansPredictor) Width() int { return 2 }
 
-func (p spotter) Answer(id string, in Sample, s *Scratch) ([]labelstudio.Region, float64) {
+func (p spansPredictor) Answer(id string, in Sample, s *Scratch) ([]labelstudio.Region, float64) {
 	d := p.document(in.Data)
 	if d.count != len(in.X.Tokens) {
 		return nil, 0 // another text than was encoded: cannot be
 	}
-	p.believe(in.X.Tokens, d.starts(), s)
-	return p.regions(id, d, p.find(s)), p.sureness(s)
+	p.predictTokens(in.X.Tokens, d.starts(), s)
+	return p.regions(id, d, p.viterbi(s)), p.certainty(s)
 }
 
 // name is the front of the ids of regions in a passage.
@@ -268,7 +268,7 @@ func (d document) starts() []int {
 }
 
 // regions are what was found in a document, as results.
-func (p spotter) regions(id string, d document, fs []found) []labelstudio.Region {
+func (p spansPredictor) regions(id string, d document, fs []candidate) []labelstudio.Region {
 	var out []labelstudio.Region
 	base := 0
 	for i, passage := range d.passages {
@@ -288,13 +288,13 @@ func (p spotter) regions(id string, d document, fs []found) []labelstudio.Region
 	return out
 }
 
-// distribution has two outcomes, the spans as found or others: there are too many
+// Distribution has two outcomes, the spans as found or others: there are too many
 // ways to mark a text to list them, and every strategy orders by this alike.
-func (p spotter) Distribution(in Sample, out []float64, s *Scratch) event.Distribution {
-	p.believe(in.X.Tokens, nil, s)
-	c := (1 + p.sureness(s)) / 2
+func (p spansPredictor) Distribution(in Sample, out []float64, s *Scratch) event.Distribution {
+	p.predictTokens(in.X.Tokens, nil, s)
+	c := (1 + p.certainty(s)) / 2
 	out[0], out[1] = c, 1-c
-	return event.Distribution{Control: p.Control.Name, Labels: asFound, P: out, Exclusive: true}
+	return event.Distribution{Control: p.Control.Name, Labels: spanOutcomes, P: out, Exclusive: true}
 }
 
-var asFound = []string{"as predicted", "otherwise"}
+var spanOutcomes = []string{"as predicted", "otherwise"}

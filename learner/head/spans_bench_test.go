@@ -72,7 +72,7 @@ func BenchmarkTag(b *testing.B) {
 		if err != nil {
 			b.Skip(err)
 		}
-		benchmarkTag(b, opened.Patient())
+		benchmarkTag(b, opened.Blocking())
 	})
 }
 

@@ -97,7 +97,7 @@ func TestLessonsOfSpans(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			e := example(t, q, 1, tt.marked...)
 			var got []string
-			for _, f := range (&tagView{classes: 2}).truth(e) {
+			for _, f := range (&taggerView{classes: 2}).truth(e) {
 				got = append(got, fmt.Sprintf("%d-%d %s", f.from, f.to, q.Labels[f.label]))
 			}
 			assert.Equal(t, tt.want, strings.Join(got, ", "))
@@ -173,12 +173,12 @@ func TestTaggerIsAFunctionOfItsExamples(t *testing.T) {
 		var sa, sb, sc Scratch
 		for range 10 {
 			x := example(t, q, 99, sentenceOf(rng)).X.Tokens
-			a.view().believe(x, nil, &sa)
-			b.view().believe(x, nil, &sb)
-			c.view().believe(x, nil, &sc)
-			for i := range sb.belief.p {
-				if math.Abs(sa.belief.p[i]-sb.belief.p[i]) > 0.01 || math.Abs(sc.belief.p[i]-sb.belief.p[i]) > 0.015 {
-					rt.Fatalf("%v, from scratch %v, resumed %v", sa.belief.p, sb.belief.p, sc.belief.p)
+			a.view().predictTokens(x, nil, &sa)
+			b.view().predictTokens(x, nil, &sb)
+			c.view().predictTokens(x, nil, &sc)
+			for i := range sb.tokenProbs.p {
+				if math.Abs(sa.tokenProbs.p[i]-sb.tokenProbs.p[i]) > 0.01 || math.Abs(sc.tokenProbs.p[i]-sb.tokenProbs.p[i]) > 0.015 {
+					rt.Fatalf("%v, from scratch %v, resumed %v", sa.tokenProbs.p, sb.tokenProbs.p, sc.tokenProbs.p)
 				}
 			}
 		}
@@ -201,13 +201,13 @@ func TestNoSpansBeforeTheFirst(t *testing.T) {
 	require.NoError(t, m.Put(example(t, q, 1, "nothing here")))
 	var s Scratch
 	v := m.view()
-	v.believe(example(t, q, 2, "Ada met Bob").X.Tokens, nil, &s)
-	assert.Empty(t, v.find(&s))
+	v.predictTokens(example(t, q, 2, "Ada met Bob").X.Tokens, nil, &s)
+	assert.Empty(t, v.viterbi(&s))
 	require.NoError(t, m.Put(example(t, q, 3, "[PER Ada] here")))
 	require.True(t, m.Remove(3))
 	v = m.view()
-	v.believe(example(t, q, 2, "Ada met Bob").X.Tokens, nil, &s)
-	assert.Empty(t, v.find(&s))
+	v.predictTokens(example(t, q, 2, "Ada met Bob").X.Tokens, nil, &s)
+	assert.Empty(t, v.viterbi(&s))
 }
 
 // trained is a tagger that has learned n sentences.
@@ -252,8 +252,8 @@ func TestSurenessOrders(t *testing.T) {
 	v := trained(t, q, 60).view()
 	sure := func(text string) float64 {
 		var s Scratch
-		v.believe(q.Kind.Features(q, textData(text), ngram.New()).Tokens, nil, &s)
-		return v.sureness(&s)
+		v.predictTokens(q.Kind.Features(q, textData(text), ngram.New()).Tokens, nil, &s)
+		return v.certainty(&s)
 	}
 	assert.Greater(t, sure("nothing happened at all"), sure("Carl visits Berlin"))
 	assert.Greater(t, sure("in Rome it rains"), sure("Carl visits Berlin"))

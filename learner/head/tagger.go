@@ -16,7 +16,7 @@ const tokenBits = 15 // token.MaxTokens fit
 // model holds of the two.
 type tagger struct {
 	labels   int
-	finds    *model.Model // tags of all tokens
+	boundary *model.Model // tags of all tokens
 	names    *model.Model // labels of tokens in spans; nil when there is but one
 	settings model.Settings
 	texts    map[int64]model.Example
@@ -25,15 +25,15 @@ type tagger struct {
 }
 
 func newTagger(labels int, s model.Settings) *tagger {
-	t := &tagger{labels: labels, finds: model.New(tags, model.Exclusive, s), settings: s, texts: map[int64]model.Example{}}
+	t := &tagger{labels: labels, boundary: model.New(tags, model.Exclusive, s), settings: s, texts: map[int64]model.Example{}}
 	if labels > 1 {
 		t.names = model.New(labels, model.Exclusive, s)
 	}
 	return t
 }
 
-func (t *tagger) view() *tagView {
-	v := &tagView{classes: t.labels, finds: t.finds.View(), examples: len(t.texts), knows: t.inSpans > 0}
+func (t *tagger) view() *taggerView {
+	v := &taggerView{classes: t.labels, boundary: t.boundary.View(), examples: len(t.texts), hasSpans: t.inSpans > 0}
 	if t.names != nil {
 		v.names = t.names.View()
 	}
@@ -81,7 +81,7 @@ func (t *tagger) Resume(e model.Example, duals []float32) error {
 		return m.Resume(x, duals[at-m.Classes():at])
 	}
 	for i, x := range e.X.Tokens {
-		if err := put(t.finds, model.Example{ID: tokenID(e.ID, i), X: x, Target: tagTarget(byToken[i]), Weight: e.Weight}); err != nil {
+		if err := put(t.boundary, model.Example{ID: tokenID(e.ID, i), X: x, Target: tagTarget(byToken[i]), Weight: e.Weight}); err != nil {
 			return err
 		}
 	}
@@ -89,7 +89,7 @@ func (t *tagger) Resume(e model.Example, duals []float32) error {
 		if len(byToken[i]) == 0 || t.names == nil {
 			continue
 		}
-		target, weight := nameTarget(byToken[i])
+		target, weight := labelTarget(byToken[i])
 		if err := put(t.names, model.Example{ID: tokenID(e.ID, i), X: x, Target: target, Weight: e.Weight * weight}); err != nil {
 			return err
 		}
@@ -119,9 +119,9 @@ func (t *tagger) split(e model.Example) ([][]model.Share, error) {
 func tagTarget(shares []model.Share) []model.Share {
 	var p [tags]float32
 	for _, s := range shares {
-		p[begins+s.Class%2] += s.P
+		p[tagB+s.Class%2] += s.P
 	}
-	p[outside] = max(0, 1-p[begins]-p[inside])
+	p[tagO] = max(0, 1-p[tagB]-p[tagI])
 	out := make([]model.Share, 0, tags)
 	for y, v := range p {
 		if v > 0 {
@@ -131,9 +131,9 @@ func tagTarget(shares []model.Share) []model.Share {
 	return out
 }
 
-// nameTarget is the target of the model that names spans, and its weight: how many
+// labelTarget is the target of the model that names spans, and its weight: how many
 // of the annotators had the token in a span.
-func nameTarget(shares []model.Share) (target []model.Share, weight float64) {
+func labelTarget(shares []model.Share) (target []model.Share, weight float64) {
 	var sum float32
 	for _, s := range shares {
 		sum += s.P
@@ -166,7 +166,7 @@ func (t *tagger) Remove(id int64) bool {
 		}
 	}
 	for i := range e.X.Tokens {
-		t.finds.Remove(tokenID(id, i))
+		t.boundary.Remove(tokenID(id, i))
 		if t.names != nil {
 			t.names.Remove(tokenID(id, i))
 		}
@@ -193,7 +193,7 @@ func (t *tagger) Duals(f func(e model.Example, duals []float32) bool) {
 		}
 		return out
 	}
-	finds, names := read(t.finds), read(t.names)
+	finds, names := read(t.boundary), read(t.names)
 	var all []float32
 	for id, e := range t.texts {
 		all = all[:0]
@@ -221,7 +221,7 @@ func (t *tagger) named(tokens int) int {
 }
 
 func (t *tagger) Settle(ctx context.Context, tolerance float64) model.Settled {
-	s := t.finds.Settle(ctx, tolerance)
+	s := t.boundary.Settle(ctx, tolerance)
 	if t.names != nil {
 		n := t.names.Settle(ctx, tolerance)
 		s = model.Settled{Passes: s.Passes + n.Passes, Bound: max(s.Bound, n.Bound), Done: s.Done && n.Done}
@@ -231,7 +231,7 @@ func (t *tagger) Settle(ctx context.Context, tolerance float64) model.Settled {
 
 func (t *tagger) Bound() float64 {
 	if t.names == nil {
-		return t.finds.Bound()
+		return t.boundary.Bound()
 	}
-	return max(t.finds.Bound(), t.names.Bound())
+	return max(t.boundary.Bound(), t.names.Bound())
 }

@@ -21,7 +21,7 @@ type taxonomy struct{}
 var (
 	_ Kind        = taxonomy{}
 	_ LabelPrior  = taxonomy{}
-	_ Incremental = (*paths)(nil)
+	_ Incremental = (*taxonomyModel)(nil)
 )
 
 func (taxonomy) Features(q *Spec, data []byte, e encode.Encoder) vector.Vector {
@@ -34,44 +34,44 @@ func (taxonomy) Space() Space { return choices{}.Space() }
 
 func (taxonomy) Prior(q *Spec, e encode.Encoder) model.Prior { return choices{}.Prior(q, e) }
 
-// as is the spec as it is asked now. An answer always has a path: a tree that
+// withMultiple is the spec as it is asked now. An answer always has a path: a tree that
 // nobody opened says nothing.
-func (q *Spec) as(several bool) *Spec {
+func (q *Spec) withMultiple(several bool) *Spec {
 	out := *q
 	out.Control.Multiple, out.Control.Required = several, true
 	return &out
 }
 
 func (taxonomy) NewModel(q *Spec, s model.Settings) Incremental {
-	return &paths{question: q, Incremental: choices{}.NewModel(q.as(false), s), several: map[int64]bool{}}
+	return &taxonomyModel{question: q, Incremental: choices{}.NewModel(q.withMultiple(false), s), several: map[int64]bool{}}
 }
 
 func (taxonomy) Snapshot(q *Spec, m Incremental) Predictor {
-	p := m.(*paths)
-	return choices{}.Snapshot(q.as(p.split), p.Incremental)
+	p := m.(*taxonomyModel)
+	return choices{}.Snapshot(q.withMultiple(p.multiLabel), p.Incremental)
 }
 
 func (taxonomy) Score(q *Spec, m Incremental, e model.Example, p *score.Prequential) {
-	t := m.(*paths)
-	choices{}.Score(q.as(t.split), t.Incremental, e, p)
+	t := m.(*taxonomyModel)
+	choices{}.Score(q.withMultiple(t.multiLabel), t.Incremental, e, p)
 }
 
 func (taxonomy) Evaluate(q *Spec, m Incremental, examples []model.Example) (brier, accuracy float64) {
-	t := m.(*paths)
-	return choices{}.Evaluate(q.as(t.split), t.Incremental, examples)
+	t := m.(*taxonomyModel)
+	return choices{}.Evaluate(q.withMultiple(t.multiLabel), t.Incremental, examples)
 }
 
-// paths is the model of a taxonomy. Which of the two models it is depends on
+// taxonomyModel is the model of a taxonomy. Which of the two models it is depends on
 // the examples it has now and on nothing else.
-type paths struct {
+type taxonomyModel struct {
 	Incremental
-	question *Spec
-	several  map[int64]bool // examples with more or less than one path
-	split    bool           // any number of paths may be right
+	question   *Spec
+	several    map[int64]bool // examples with more or less than one path
+	multiLabel bool           // any number of paths may be right
 }
 
-// one reports whether the annotators gave one path each.
-func one(target []model.Share) bool {
+// isSingleLabel reports whether the annotators gave one path each.
+func isSingleLabel(target []model.Share) bool {
 	var sum float64
 	for _, s := range target {
 		sum += float64(s.P)
@@ -79,11 +79,11 @@ func one(target []model.Share) bool {
 	return math.Abs(sum-1) < 1e-4
 }
 
-func (p *paths) Put(e model.Example) error { return p.Resume(e, nil) }
+func (p *taxonomyModel) Put(e model.Example) error { return p.Resume(e, nil) }
 
-func (p *paths) Resume(e model.Example, duals []float32) error {
+func (p *taxonomyModel) Resume(e model.Example, duals []float32) error {
 	was := p.several[e.ID]
-	if one(e.Target) {
+	if isSingleLabel(e.Target) {
 		delete(p.several, e.ID)
 	} else {
 		p.several[e.ID] = true
@@ -91,27 +91,27 @@ func (p *paths) Resume(e model.Example, duals []float32) error {
 	if was && len(p.several) == 0 {
 		p.Incremental.Remove(e.ID) // the other model could not hold it as it was
 	}
-	if err := p.adapt(); err != nil {
+	if err := p.switchLink(); err != nil {
 		return err
 	}
 	return p.Incremental.Resume(e, duals)
 }
 
-func (p *paths) Remove(id int64) bool {
+func (p *taxonomyModel) Remove(id int64) bool {
 	delete(p.several, id)
 	was := p.Incremental.Remove(id)
-	_ = p.adapt() // cannot fail: each example was taken before, and has one path when it must
+	_ = p.switchLink() // cannot fail: each example was taken before, and has one path when it must
 	return was
 }
 
-// adapt makes the model the one that the examples ask for. It starts where the
+// switchLink makes the model the one that the examples ask for. It starts where the
 // other was.
-func (p *paths) adapt() error {
+func (p *taxonomyModel) switchLink() error {
 	split := len(p.several) > 0
-	if split == p.split {
+	if split == p.multiLabel {
 		return nil
 	}
-	next := choices{}.NewModel(p.question.as(split), p.Settings())
+	next := choices{}.NewModel(p.question.withMultiple(split), p.Settings())
 	var examples []model.Example
 	p.Incremental.Examples(func(e model.Example) bool {
 		examples = append(examples, e)
@@ -128,6 +128,6 @@ func (p *paths) adapt() error {
 			return err
 		}
 	}
-	p.Incremental, p.split = next, split
+	p.Incremental, p.multiLabel = next, split
 	return nil
 }

@@ -65,8 +65,8 @@ func TestTaxonomyIsAFunctionOfItsExamples(t *testing.T) {
 		}
 		m.Settle(t.Context(), 1e-3)
 		fresh.Settle(t.Context(), 1e-3)
-		if m.Len() != len(left) || m.(*paths).split != several {
-			t.Fatalf("%d examples, want %d; several %v, want %v", m.Len(), len(left), m.(*paths).split, several)
+		if m.Len() != len(left) || m.(*taxonomyModel).multiLabel != several {
+			t.Fatalf("%d examples, want %d; several %v, want %v", m.Len(), len(left), m.(*taxonomyModel).multiLabel, several)
 		}
 		got, want := q.Kind.Snapshot(q, m), q.Kind.Snapshot(q, fresh)
 		var s Scratch

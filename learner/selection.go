@@ -11,42 +11,14 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/learner/model"
+	"github.com/hone-ml/hone/learner/tune"
 )
 
-// rungs are the numbers of first labels that settings are chosen from while labels
-// come in. So the settings are a function of the labels: whatever the order in
-// which hone heard of them, the first are those with the lowest annotation ids.
-// Beyond the last one they stay. A full retrain makes the same choice from scratch.
-var rungs = []int{16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024}
-
-// rung is the highest that n examples reach, 0 below the first.
-func rung(n int) int {
-	at := 0
-	for _, r := range rungs {
-		if n >= r {
-			at = r
-		}
-	}
-	return at
-}
-
-// choice is where the settings of a head come from.
-type choice struct {
-	Settings model.Settings `json:"settings"`
-	// Rung is the number of first examples they were chosen from, and Sum a hash of
-	// those examples.
-	Rung int    `json:"rung"`
-	Sum  uint64 `json:"sum,omitempty"`
-	// Pinned is true for settings that a rollback holds: no label changes them. It is
-	// stored with the project.
-	Pinned bool `json:"-"`
-}
-
 // choices are the heads' choices by control name.
-func (p *project) choices() map[string]choice {
-	out := map[string]choice{}
+func (p *project) choices() map[string]tune.Selection {
+	out := map[string]tune.Selection{}
 	for _, h := range p.heads {
-		if h.choice.Rung > 0 {
+		if h.choice.Size > 0 {
 			out[h.Control.Name] = h.choice
 		}
 	}
@@ -62,7 +34,7 @@ func (h *onlineHead) first(id event.TaskID) event.AnnotationID {
 }
 
 // touch notes that an example is another one now or may become one; those beyond
-// the rung do not matter.
+// the sample do not matter.
 func (h *onlineHead) touch(id event.TaskID) {
 	if f := h.first(id); f != 0 && f <= h.horizon {
 		h.stale = true
@@ -74,11 +46,11 @@ func (h *onlineHead) touch(id event.TaskID) {
 const maxMissingShare = 0.1
 
 // selection is what settings are chosen from: the first examples, as many as the
-// highest rung that is reached.
+// highest sample size that is reached.
 type selection struct {
-	// of is the choice without its settings; with them when the rung is 0, where
+	// of is the choice without its settings; with them when the size is 0, where
 	// there is nothing to choose.
-	of       choice
+	of       tune.Selection
 	tasks    map[int64]bool
 	examples []model.Example
 	// newest is the highest first annotation id among the examples.
@@ -87,10 +59,10 @@ type selection struct {
 
 // selection finds the first examples; collect fills them in.
 func (h *onlineHead) selection(encoder string) selection {
-	n := rung(h.model.Len())
-	if n == 0 || !tunable(h.Spec) {
+	n := tune.SampleSize(h.model.Len())
+	if n == 0 || !tune.Tunable(h.Spec) {
 		// The defaults, which are others with a prior.
-		return selection{of: choice{Settings: defaults(h.Spec)}}
+		return selection{of: tune.Selection{Settings: tune.Defaults(h.Spec)}}
 	}
 	ids := make([]event.TaskID, 0, len(h.sums))
 	for id := range h.sums {
@@ -100,7 +72,7 @@ func (h *onlineHead) selection(encoder string) selection {
 		return cmp.Or(cmp.Compare(h.first(a), h.first(b)), cmp.Compare(a, b))
 	})
 	ids = ids[:min(n, len(ids))]
-	s := selection{of: choice{Rung: n}, tasks: make(map[int64]bool, n), newest: h.first(ids[len(ids)-1])}
+	s := selection{of: tune.Selection{Size: n}, tasks: make(map[int64]bool, n), newest: h.first(ids[len(ids)-1])}
 	var d xxhash.Digest
 	d.Reset()
 	_, _ = d.WriteString(h.Key + "\x00" + encoder)
@@ -115,7 +87,7 @@ func (h *onlineHead) selection(encoder string) selection {
 		}
 		_, _ = d.Write(b[:])
 	}
-	s.of.Sum = d.Sum64()
+	s.of.Fingerprint = d.Sum64()
 	return s
 }
 
@@ -132,17 +104,17 @@ func (h *onlineHead) collect(s *selection) {
 // due is what to choose settings from. It is false when the settings are those of
 // today's examples, or held.
 func (h *onlineHead) due(encoder string) (selection, bool) {
-	n := rung(h.model.Len())
-	if !tunable(h.Spec) || h.choice.Pinned || n == h.choice.Rung && !h.stale {
+	n := tune.SampleSize(h.model.Len())
+	if !tune.Tunable(h.Spec) || h.choice.Pinned || n == h.choice.Size && !h.stale {
 		return selection{}, false
 	}
 	h.stale = false
 	s := h.selection(encoder)
 	h.horizon = s.newest
 	if n == 0 {
-		return s, h.choice.Rung != 0 || !same(s.of.Settings, h.choice.Settings)
+		return s, h.choice.Size != 0 || !tune.Equal(s.of.Settings, h.choice.Settings)
 	}
-	if s.of.Rung == h.choice.Rung && s.of.Sum == h.choice.Sum {
+	if s.of.Size == h.choice.Size && s.of.Fingerprint == h.choice.Fingerprint {
 		return s, false
 	}
 	missing := 0
@@ -201,7 +173,7 @@ func (l *Learner) beginChoice(ln *lane) {
 			if p := ln.live(); p != nil {
 				if p.epoch == epoch {
 					l.o.Logger.WithFields(logrus.Fields{
-						"project": id, "control": q.Control.Name, "labels": of.Rung, "settings": of.Settings,
+						"project": id, "control": q.Control.Name, "labels": of.Size, "settings": of.Settings,
 					}).Debug("chose settings")
 					h.take(of)
 					p.unsaved = true
@@ -222,24 +194,20 @@ func (l *Learner) beginChoice(ln *lane) {
 
 // choose is the choice that a selection leads to. It depends on nothing but its
 // arguments.
-func choose(ctx context.Context, q *head.Spec, s selection, cores chan struct{}, tick func()) (choice, error) {
+func choose(ctx context.Context, q *head.Spec, s selection, cores chan struct{}, tick func()) (tune.Selection, error) {
 	of := s.of
-	if of.Rung == 0 {
+	if of.Size == 0 {
 		return of, ctx.Err()
 	}
 	var err error
-	of.Settings, _, err = newSearch(q, byFold(s.examples), cores, tick).best(ctx)
+	of.Settings, err = tune.Search(ctx, q, s.examples, cores, tick)
 	return of, err
 }
 
 // take makes the settings of a choice the model's.
-func (h *onlineHead) take(c choice) {
+func (h *onlineHead) take(c tune.Selection) {
 	h.choice = c
-	if !same(c.Settings, h.model.Settings()) {
+	if !tune.Equal(c.Settings, h.model.Settings()) {
 		h.reset(c.Settings)
 	}
-}
-
-func same(a, b model.Settings) bool {
-	return a.Ridge == b.Ridge && a.Bias == b.Bias && slices.Equal(a.Parts, b.Parts) && slices.Equal(a.Trust, b.Trust)
 }

@@ -1,4 +1,4 @@
-package learner
+package tune
 
 import (
 	"cmp"
@@ -14,14 +14,16 @@ import (
 )
 
 const (
+	// MaxCompared is how many examples Compare looks at, at most.
+	MaxCompared = 3000
+	// CompareSteps is at most how many times Compare calls tick.
+	CompareSteps = 2
+
 	// folds by a hash of the task id, so that neither order nor time matters.
 	folds = 5
 	// minCompared is the number of examples below which nothing is compared: the
-	// folds would be noise. maxCompared bounds the work.
+	// folds would be noise.
 	minCompared = 50
-	maxCompared = 3000
-	// compareSteps is at most how many times compare calls tick.
-	compareSteps = 2
 	// tuneTolerance is enough to compare settings by.
 	tuneTolerance = 0.2
 )
@@ -60,8 +62,8 @@ func newSearch(q *head.Spec, parts [][]model.Example, cores chan struct{}, tick 
 	return s
 }
 
-// searchSteps is at most how many losses a search computes.
-func searchSteps(q *head.Spec) int {
+// Steps is at most how many losses a search computes, and calls tick.
+func Steps(q *head.Spec) int {
 	n := 1
 	for _, a := range dimensions(q) {
 		n += len(a.values) - 1
@@ -148,7 +150,7 @@ func gain(before, after []float64) float64 {
 // defaults is not taken: of a dozen settings some look better by chance, and where
 // most classes have no example yet the price is what the label names say of them.
 func (s *search) best(ctx context.Context) (model.Settings, float64, error) {
-	at := defaults(s.q)
+	at := Defaults(s.q)
 	if s.n == 0 {
 		return at, math.Inf(1), ctx.Err()
 	}
@@ -181,6 +183,14 @@ func (s *search) best(ctx context.Context) (model.Settings, float64, error) {
 	return at, total(losses), nil
 }
 
+// Search chooses settings for the examples, which may come in any order. cores has a
+// place for each model that is fitted at once; tick is called after each of at most Steps
+// losses. It depends on nothing but its arguments. The error is the context's.
+func Search(ctx context.Context, q *head.Spec, examples []model.Example, cores chan struct{}, tick func()) (model.Settings, error) {
+	s, _, err := newSearch(q, byFold(examples), cores, tick).best(ctx)
+	return s, err
+}
+
 // byFold deals examples to the folds, each in the order of ids.
 func byFold(examples []model.Example) [][]model.Example {
 	examples = slices.Clone(examples)
@@ -193,29 +203,29 @@ func byFold(examples []model.Example) [][]model.Example {
 	return parts
 }
 
-// comparison is the cross-validated accuracy of a retrain's settings and of the live
+// Comparison is the cross-validated accuracy of a retrain's settings and of the live
 // ones, NaN with too few examples.
-type comparison struct{ candidate, live float64 }
+type Comparison struct{ Candidate, Live float64 }
 
-// compare measures two settings on the same folds. A choice never hears of it.
-func compare(ctx context.Context, q *head.Spec, examples []model.Example, candidate, live model.Settings, cores chan struct{}, tick func()) (comparison, error) {
-	c := comparison{math.NaN(), math.NaN()}
+// Compare measures two settings on the same folds. A choice never hears of it.
+func Compare(ctx context.Context, q *head.Spec, examples []model.Example, candidate, live model.Settings, cores chan struct{}, tick func()) (Comparison, error) {
+	c := Comparison{math.NaN(), math.NaN()}
 	if len(examples) < minCompared {
 		return c, ctx.Err()
 	}
-	if len(examples) > maxCompared {
+	if len(examples) > MaxCompared {
 		examples = slices.Clone(examples)
 		slices.SortFunc(examples, func(a, b model.Example) int { return cmp.Compare(hashID(a.ID), hashID(b.ID)) })
-		examples = examples[:maxCompared]
+		examples = examples[:MaxCompared]
 	}
 	s := newSearch(q, byFold(examples), cores, tick)
 	var err error
-	if c.candidate, err = s.accuracy(ctx, candidate); err != nil {
+	if c.Candidate, err = s.accuracy(ctx, candidate); err != nil {
 		return c, err
 	}
-	c.live = c.candidate
-	if !same(candidate, live) {
-		c.live, err = s.accuracy(ctx, live)
+	c.Live = c.Candidate
+	if !Equal(candidate, live) {
+		c.Live, err = s.accuracy(ctx, live)
 	}
 	return c, err
 }
@@ -230,10 +240,10 @@ func fit(ctx context.Context, q *head.Spec, examples []model.Example, s model.Se
 	return m, ctx.Err()
 }
 
-// build is fit from nothing, for many examples: it tells in between which share of the
+// Build is fit from nothing, for many examples: it tells in between which share of the
 // way it has gone. The bound falls by about the same factor each time, so the way is
 // measured by its logarithm.
-func build(ctx context.Context, q *head.Spec, examples []model.Example, s model.Settings, tolerance float64, gone func(share float64)) (head.Incremental, error) {
+func Build(ctx context.Context, q *head.Spec, examples []model.Example, s model.Settings, tolerance float64, gone func(share float64)) (head.Incremental, error) {
 	m, err := begin(ctx, q, examples, s, nil)
 	if err != nil {
 		return nil, err
@@ -280,4 +290,9 @@ func hashID(id int64) uint64 {
 		b[i] = byte(id >> (8 * i))
 	}
 	return xxhash.Sum64(b[:])
+}
+
+// Equal reports whether two settings make the same model.
+func Equal(a, b model.Settings) bool {
+	return a.Ridge == b.Ridge && a.Bias == b.Bias && slices.Equal(a.Parts, b.Parts) && slices.Equal(a.Trust, b.Trust)
 }

@@ -1,4 +1,4 @@
-package learner
+package tune
 
 import (
 	"slices"
@@ -25,10 +25,10 @@ const (
 	priorTrustBeside = 5.0
 )
 
-// defaults are the settings before any were chosen.
-func defaults(q *head.Spec) model.Settings {
+// Defaults are the settings before any were chosen.
+func Defaults(q *head.Spec) model.Settings {
 	s := q.Kind.Space().Defaults
-	if q.Dense == 1 && tunable(q) {
+	if q.Dense == 1 && Tunable(q) {
 		s.Parts = []float64{0.3, 1}
 	}
 	if q.Dense > 1 && s.Parts == nil { // those of tokens are others than of texts
@@ -70,14 +70,14 @@ type dimension struct {
 	set    func(s *model.Settings, v float64)
 }
 
-// tunable reports whether the weights of the feature parts are chosen, and settings
+// Tunable reports whether the weights of the feature parts are chosen, and settings
 // while labels come in.
-func tunable(q *head.Spec) bool { return q.Kind.Space().Tunable }
+func Tunable(q *head.Spec) bool { return q.Kind.Space().Tunable }
 
 // dimensions are what is chosen for a question, in the order in which it is: what matters
 // most comes first.
 func dimensions(q *head.Spec) []dimension {
-	d := defaults(q)
+	d := Defaults(q)
 	var out []dimension
 	if q.Prior != nil {
 		out = append(out, dimension{[]float64{0, 0.25, 0.5, 1, 1.5, 2.5}, 3, func(s *model.Settings, v float64) {
@@ -104,7 +104,7 @@ func dimensions(q *head.Spec) []dimension {
 		}})
 	}
 	switch {
-	case !tunable(q):
+	case !Tunable(q):
 	case q.Dense == 1:
 		part(0, 0, 0.1, 0.3, 1)
 	case q.Dense > 1:

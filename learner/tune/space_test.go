@@ -1,4 +1,4 @@
-package learner
+package tune
 
 import (
 	"slices"
@@ -20,12 +20,12 @@ func TestEveryAxisStartsAtTheDefaults(t *testing.T) {
 		}
 		dense := slices.Repeat([]encode.Embedder{static.Default()}, 4)
 		for n := range len(dense) + 1 {
-			q := head.NewSpec(parsed, parsed.Controls[0]).WithEncoder(encode.Join(ngram.New(), dense[:n]...))
+			q := head.NewSpec(parsed, parsed.Controls[0]).WithEncoder(encode.Union(ngram.New(), dense[:n]...))
 			for i, a := range dimensions(q) {
-				s := defaults(q)
+				s := Defaults(q)
 				a.set(&s, a.values[a.start])
-				if !same(s, defaults(q)) {
-					t.Errorf("%s choice, %d dense parts, axis %d starts at %+v, the defaults are %+v", choice, n, i, s, defaults(q))
+				if !Equal(s, Defaults(q)) {
+					t.Errorf("%s choice, %d dense parts, axis %d starts at %+v, the defaults are %+v", choice, n, i, s, Defaults(q))
 				}
 			}
 		}
@@ -34,14 +34,14 @@ func TestEveryAxisStartsAtTheDefaults(t *testing.T) {
 
 // Three encoders have as many dense parts: the grid weighs each of them.
 func TestTheDenseGridWeighsEveryPart(t *testing.T) {
-	q := asked(t, "single").WithEncoder(encode.Join(ngram.New(), slices.Repeat([]encode.Embedder{static.Default()}, 3)...))
-	if got := defaults(q).Parts; !slices.Equal(got, []float64{0.25, 0.5, 0.5, 1}) {
+	q := asked(t, "single").WithEncoder(encode.Union(ngram.New(), slices.Repeat([]encode.Embedder{static.Default()}, 3)...))
+	if got := Defaults(q).Parts; !slices.Equal(got, []float64{0.25, 0.5, 0.5, 1}) {
 		t.Fatalf("the parts weigh %v", got)
 	}
 	met := map[int]map[float64]bool{}
 	for _, d := range dimensions(q) {
 		for _, v := range d.values {
-			s := defaults(q)
+			s := Defaults(q)
 			d.set(&s, v)
 			for i, w := range s.Parts {
 				if met[i] == nil {
