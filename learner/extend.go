@@ -6,6 +6,7 @@ import (
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/regions"
 	"github.com/hone-ml/hone/learner/head"
 )
 
@@ -48,7 +49,7 @@ func (l *Learner) Extend(ctx context.Context, p event.ProjectID, labelConfig str
 		if !ok || !extends && h.mind.Examples() == 0 {
 			continue
 		}
-		id := "hone/" + h.Control.Name
+		id := regions.ID(h.Control.Name)
 		var said []labelstudio.Region
 		var confidence float64
 		if extends {

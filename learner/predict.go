@@ -7,6 +7,7 @@ import (
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/regions"
 	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/vector"
 )
@@ -53,7 +54,7 @@ func (l *Learner) Predict(ctx context.Context, p event.ProjectID, labelConfig st
 const leastScore = 0.01
 
 func (l *Learner) answer(s *snapshot, heads []frozen, data json.RawMessage, scratch *head.Scratch) labelstudio.Prediction {
-	regions := []labelstudio.Region{}
+	result := []labelstudio.Region{}
 	var sum float64
 	answered := 0
 	for i, h := range heads {
@@ -61,16 +62,16 @@ func (l *Learner) answer(s *snapshot, heads []frozen, data json.RawMessage, scra
 		if !ok {
 			continue
 		}
-		said, confidence := h.mind.Answer("hone/"+h.Control.Name, head.Sample{Data: data, X: x}, scratch)
+		said, confidence := h.mind.Answer(regions.ID(h.Control.Name), head.Sample{Data: data, X: x}, scratch)
 		sum += confidence
 		answered++
-		regions = append(regions, said...)
+		result = append(result, said...)
 	}
 	if answered == 0 {
 		return labelstudio.Prediction{}
 	}
 	return labelstudio.Prediction{
-		Result: regions, Score: min(max(sum/float64(answered), leastScore), 1), ModelVersion: s.status.Version,
+		Result: result, Score: min(max(sum/float64(answered), leastScore), 1), ModelVersion: s.status.Version,
 	}
 }
 

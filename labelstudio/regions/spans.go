@@ -3,7 +3,6 @@ package regions
 import (
 	"cmp"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -112,7 +111,7 @@ func EncodeSpans(c labelconfig.Control, id string, p passage.Passage, spans []Sp
 			continue
 		}
 		value[key], value["text"] = labels, p.Text[s.Start:s.End]
-		r := Region{ID: fmt.Sprintf("%s/%d-%d", id, from, to), FromName: c.Name, ToName: p.Object, Type: key}
+		r := Region{ID: spanID(id, from, to), FromName: c.Name, ToName: p.Object, Type: key}
 		if score, ok := ClampScore(s.Score); ok {
 			r.Score = &score
 		}

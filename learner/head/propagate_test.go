@@ -26,7 +26,7 @@ func extended(t testing.TB, q *Spec, m *tagger, drawn string) string {
 	require.NoError(t, err)
 	var s Scratch
 	in := Sample{Data: data, X: q.Kind.Features(q, data, ngram.New())}
-	got, _ := q.Kind.Snapshot(q, m).(Interactive).Extend("hone/ner", in, regions, &s)
+	got, _ := q.Kind.Snapshot(q, m).(Interactive).Extend("id", in, regions, &s)
 	var out []string
 	for _, r := range got {
 		var v struct {
@@ -87,7 +87,7 @@ func TestExtensionsNeverOverlap(t *testing.T) {
 		}
 		regions := q.Control.EncodeSpans("d", p, drawn)
 		var s Scratch
-		got, confidence := q.Kind.Snapshot(q, m).(Interactive).Extend("hone/ner", Sample{Data: data, X: q.Kind.Features(q, data, ngram.New())}, regions, &s)
+		got, confidence := q.Kind.Snapshot(q, m).(Interactive).Extend("id", Sample{Data: data, X: q.Kind.Features(q, data, ngram.New())}, regions, &s)
 		if confidence < 0 || confidence > 1 {
 			rt.Fatalf("confidence %v", confidence)
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/hone-ml/hone/encode/text/token"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/regions"
 	"github.com/hone-ml/hone/learner/model"
 	"github.com/hone-ml/hone/learner/score"
 	"github.com/hone-ml/hone/vector"
@@ -251,7 +252,7 @@ func (p spansPredictor) Answer(id string, in Sample, s *Scratch) ([]labelstudio.
 // name is the front of the ids of regions in a passage.
 func (d document) name(id string, passage int) string {
 	if len(d.passages) > 1 {
-		id += "/" + d.passages[passage].Object
+		id = regions.ObjectID(id, d.passages[passage].Object)
 	}
 	return id
 }

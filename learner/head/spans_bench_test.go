@@ -94,7 +94,7 @@ func benchmarkTag(b *testing.B, e encode.Encoder) {
 	for i := range b.N {
 		data := texts[i%len(texts)]
 		x := q.Kind.Features(q, data, e)
-		v.Answer("hone/ner", Sample{Data: data, X: x}, &s)
+		v.Answer("id", Sample{Data: data, X: x}, &s)
 		tokens += len(x.Tokens)
 	}
 	b.ReportMetric(float64(tokens)/b.Elapsed().Seconds(), "tokens/s")

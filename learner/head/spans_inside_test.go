@@ -230,7 +230,7 @@ func TestSpotterAnswers(t *testing.T) {
 	m := q.Kind.Snapshot(q, trained(t, one, 60))
 	data := json.RawMessage(`{"text":"yesterday Bob Marley","html":"<p>went to <b>Rome</b> again</p>"}`)
 	var s Scratch
-	regions, confidence := m.Answer("hone/ner", Sample{Data: data, X: q.Kind.Features(q, data, ngram.New())}, &s)
+	regions, confidence := m.Answer("id", Sample{Data: data, X: q.Kind.Features(q, data, ngram.New())}, &s)
 	require.Len(t, regions, 2)
 	assert.JSONEq(t, `{"start":10,"end":20,"text":"Bob Marley","labels":["PER"]}`, string(regions[0].Value))
 	assert.Equal(t, "t", regions[0].ToName)
