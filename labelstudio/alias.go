@@ -34,6 +34,11 @@ type Span = regions.Span
 // DecodeRegions is regions.Decode.
 func DecodeRegions(result json.RawMessage) ([]Region, error) { return regions.Decode(result) }
 
+// RenewIDs is regions.RenewIDs.
+func RenewIDs(result json.RawMessage) (renewed json.RawMessage, current bool) {
+	return regions.RenewIDs(result)
+}
+
 // Prediction is one answer to one task.
 type Prediction = wire.Prediction
 

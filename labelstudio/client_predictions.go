@@ -69,6 +69,16 @@ func (c *Client) Prediction(ctx context.Context, id PredictionID) (PredictionRow
 	return row, err
 }
 
+// PredictionResult reads one stored prediction and what it suggests, as it is stored.
+func (c *Client) PredictionResult(ctx context.Context, id PredictionID) (PredictionRow, json.RawMessage, error) {
+	var stored struct {
+		PredictionRow
+		Result json.RawMessage `json:"result"`
+	}
+	err := c.do(ctx, call{op: fmt.Sprintf("read the result of prediction %d", id), method: http.MethodGet, path: predictionPath(id), into: decodeInto(&stored)})
+	return stored.PredictionRow, stored.Result, err
+}
+
 // UpdatePrediction replaces a stored prediction's result, score and version.
 // The task cannot change and may be 0.
 func (c *Client) UpdatePrediction(ctx context.Context, id PredictionID, p PredictionWrite) (PredictionRow, error) {

@@ -121,6 +121,19 @@ func (f *fakeLS) Prediction(ctx context.Context, id labelstudio.PredictionID) (r
 	return r, err
 }
 
+func (f *fakeLS) PredictionResult(ctx context.Context, id labelstudio.PredictionID) (r labelstudio.PredictionRow, result json.RawMessage, err error) {
+	err = f.call(ctx, "read result", 0, func() error {
+		x, ok := f.rows[id]
+		if !ok {
+			return apiError(404)
+		}
+		r = x.row(id)
+		result, _ = x.pred.Result.(json.RawMessage)
+		return nil
+	})
+	return r, result, err
+}
+
 func (f *fakeLS) DeletePrediction(ctx context.Context, id labelstudio.PredictionID) error {
 	return f.call(ctx, "delete", f.latency, func() error {
 		if _, ok := f.rows[id]; !ok {

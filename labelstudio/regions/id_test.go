@@ -74,3 +74,25 @@ func TestIDsNeverChange(t *testing.T) {
 	assert.Equal(t, "hone-1aca80e8b55c802f7b43", regions.ID("label"))
 	assert.Equal(t, "hone-1aca80e8b55c802f7b43-982d9e3eb996f559e633", regions.ObjectID(regions.ID("label"), "text"))
 }
+
+func TestIDsOfBeforeAreRenewed(t *testing.T) {
+	region := func(id string) string {
+		return `{"id":"` + id + `","from_name":"a/b c","to_name":"t","value":{"x":[1.50]}}`
+	}
+	id := regions.ID("a/b c")
+	for before, after := range map[string]string{
+		"hone/a/b c": id, "hone/a/b c/0-14": id + "-0-14", "hone/a/b c/t/3-4": regions.ObjectID(id, "t") + "-3-4",
+	} {
+		got, current := regions.RenewIDs([]byte(`[` + region("mine") + `,` + region(before) + `,{"type":"relation"}]`))
+		assert.False(t, current)
+		assert.JSONEq(t, `[`+region("mine")+`,`+region(after)+`,{"type":"relation"}]`, string(got))
+		got, current = regions.RenewIDs(got)
+		assert.True(t, current)
+		assert.Nil(t, got, "nothing is left to do")
+	}
+	for _, none := range []string{``, `null`, `[]`, `{}`, `[1]`, `[{"id":"x","from_name":"c","to_name":"t"}]`} {
+		got, current := regions.RenewIDs([]byte(none))
+		assert.False(t, current, none)
+		assert.Nil(t, got, none)
+	}
+}

@@ -2,6 +2,7 @@ package push
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -16,6 +17,8 @@ import (
 type LabelStudio interface {
 	Predictions(ctx context.Context, p event.ProjectID) iter.Seq2[labelstudio.PredictionRow, error]
 	Prediction(ctx context.Context, id labelstudio.PredictionID) (labelstudio.PredictionRow, error)
+	// PredictionResult is a prediction and what it suggests, a JSON array of regions.
+	PredictionResult(ctx context.Context, id labelstudio.PredictionID) (labelstudio.PredictionRow, json.RawMessage, error)
 	CreatePrediction(ctx context.Context, p labelstudio.PredictionWrite) (labelstudio.PredictionRow, error)
 	// UpdatePrediction changes the row of that id, whichever task's it is.
 	UpdatePrediction(ctx context.Context, id labelstudio.PredictionID, p labelstudio.PredictionWrite) (labelstudio.PredictionRow, error)

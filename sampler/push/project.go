@@ -10,6 +10,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/labelstudio"
 )
 
 // Queue is what Label Studio is to hold.
@@ -83,7 +84,8 @@ type Project struct {
 	queue Queue
 	pool  Pool
 
-	remote    remoteState // what Label Studio holds
+	remote    remoteState                 // what Label Studio holds
+	inherited []labelstudio.PredictionRow // rows of an earlier run whose ids were not looked at
 	surplus   surplus
 	writes    uint64    // predictions written so far
 	checked   uint64    // how many of the writes were made before the last check
@@ -175,7 +177,10 @@ func (p *Project) pushOnce(ctx context.Context, ls LabelStudio) error {
 	if err := p.trimTail(ctx, ls); err != nil {
 		return err
 	}
-	return p.deleteOldVersions(ctx, ls)
+	if err := p.deleteOldVersions(ctx, ls); err != nil {
+		return err
+	}
+	return p.renewIDs(ctx, ls)
 }
 
 // writeQueue writes the differences: the front at once, the rest when no newer

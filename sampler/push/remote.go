@@ -45,6 +45,10 @@ func (p *Project) list(ctx context.Context, ls LabelStudio) error {
 	version := p.queue.Version
 	r := remoteState{version: version, rows: map[event.TaskID]row{}, held: map[event.TaskID]int{}, excluded: before.excluded}
 	r.imported = before.imported && before.version == version
+	first := p.checkAt.IsZero()
+	if first {
+		p.inherited = nil
+	}
 	var err error
 	if r.live, r.counts, err = p.readModelVersion(ctx, ls); err != nil {
 		return err
@@ -55,6 +59,9 @@ func (p *Project) list(ctx context.Context, ls LabelStudio) error {
 				return wrapProjectError(err, "list predictions")
 			}
 			r.highest = max(r.highest, stored.ID)
+			if first && ownVersion.MatchString(stored.ModelVersion) && stored.Score != nil {
+				p.inherited = append(p.inherited, stored)
+			}
 			if stored.ModelVersion == version {
 				r.held[stored.Task]++
 				r.add(stored)

@@ -1,0 +1,71 @@
+package push
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/hone-ml/hone/labelstudio"
+)
+
+// renewIDs gives what an older hone has suggested ids that Label Studio's editor can
+// show: of rows behind the front, and of answers of /predict, which nothing else would
+// write again before the next version. It goes from the row that was written first to
+// the first that has ids of today: those behind it were written by a hone that is no
+// older. After most starts that is one row to read.
+func (p *Project) renewIDs(ctx context.Context, ls LabelStudio) error {
+	slices.SortStableFunc(p.inherited, func(a, b labelstudio.PredictionRow) int { return a.UpdatedAt.Compare(b.UpdatedAt) })
+	for ; len(p.inherited) > 0; p.inherited = p.inherited[1:] {
+		if p.interrupt.Pending() {
+			return ErrSuperseded
+		}
+		was := p.inherited[0]
+		if err := p.pusher.limit.Wait(ctx); err != nil {
+			return err
+		}
+		now, result, err := ls.PredictionResult(ctx, was.ID)
+		if labelstudio.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("read what prediction %d suggests: %w", was.ID, err)
+		}
+		if now.Task != was.Task || !now.UpdatedAt.Equal(was.UpdatedAt) {
+			continue // written since
+		}
+		renewed, current := labelstudio.RenewIDs(result)
+		if renewed == nil && current {
+			break
+		}
+		if renewed == nil {
+			continue
+		}
+		if err := p.rest(ctx, ls); err != nil {
+			return err
+		}
+		stored, err := ls.UpdatePrediction(ctx, was.ID, labelstudio.PredictionWrite{Task: was.Task, Result: renewed, Score: *was.Score, ModelVersion: was.ModelVersion})
+		if labelstudio.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("give prediction %d of task %d new ids: %w", was.ID, was.Task, err)
+		}
+		p.pusher.o.Metrics.Writes.WithLabelValues(string(update)).Inc()
+		if held, is := p.remote.rows[was.Task]; is && held.id == was.ID {
+			p.writes++
+			held.updated, held.written = stored.UpdatedAt, p.writes
+			p.remote.rows[was.Task] = held
+		}
+	}
+	p.inherited = nil
+	return nil
+}
+
+// rest lets Label Studio rest before a write that nobody waits for. As it may go on for
+// hours, the project's version is looked after meanwhile.
+func (p *Project) rest(ctx context.Context, ls LabelStudio) error {
+	if err := p.interrupt.WaitQuiet(ctx, deletePause); err != nil {
+		return err
+	}
+	return p.ensureModelVersion(ctx, ls, true)
+}
