@@ -58,6 +58,28 @@ func TestOldIDsDoNotStay(t *testing.T) {
 	})
 }
 
+// The queue stands by then: a request that fails is no trouble of the project's.
+func TestRenewingIDsIsNoTroubleOfTheQueue(t *testing.T) {
+	const suggested = `[{"id":"hone/c","from_name":"c","to_name":"t","value":{"choices":["x"]}}]`
+	run(t, 60, nil, func(b *bench) {
+		b.ls.live = "hone-1"
+		asked := b.ls.put(50, labelstudio.PredictionWrite{ModelVersion: "hone-1", Score: 0.5, Result: json.RawMessage(suggested)})
+		failures := 2
+		b.ls.fault = func(call string) (error, bool) {
+			if call == "read result" && failures > 0 {
+				failures--
+				return apiError(503), false
+			}
+			return nil, false
+		}
+		b.s.Refresh(project)
+		b.after(30 * time.Second)
+		b.inStep()
+		b.after(5 * time.Minute)
+		assert.JSONEq(t, strings.Replace(suggested, "hone/c", regions.ID("c"), 1), b.ls.rows[asked].result())
+	})
+}
+
 // Where no older hone has been, that costs one request a start.
 func TestIDsOfTodayAreLookedAtOnce(t *testing.T) {
 	suggested := `[{"id":"` + regions.ID("c") + `-0-4","from_name":"c","to_name":"t","value":{"labels":["x"]}}]`

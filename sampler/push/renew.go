@@ -2,7 +2,6 @@ package push
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/hone-ml/hone/labelstudio"
@@ -12,7 +11,8 @@ import (
 // show: of rows behind the front, and of answers of /predict, which nothing else would
 // write again before the next version. It goes from the row that was written first to
 // the first that has ids of today: those behind it were written by a hone that is no
-// older. After most starts that is one row to read.
+// older. After most starts that is one row to read. A request that fails is no fault of
+// the queue, which is written by then, and is made again at the next check.
 func (p *Project) renewIDs(ctx context.Context, ls LabelStudio) error {
 	slices.SortStableFunc(p.inherited, func(a, b labelstudio.PredictionRow) int { return a.UpdatedAt.Compare(b.UpdatedAt) })
 	for ; len(p.inherited) > 0; p.inherited = p.inherited[1:] {
@@ -28,7 +28,7 @@ func (p *Project) renewIDs(ctx context.Context, ls LabelStudio) error {
 			continue
 		}
 		if err != nil {
-			return fmt.Errorf("read what prediction %d suggests: %w", was.ID, err)
+			return p.renewLater(ctx, err)
 		}
 		if now.Task != was.Task || !now.UpdatedAt.Equal(was.UpdatedAt) {
 			continue // written since
@@ -48,7 +48,7 @@ func (p *Project) renewIDs(ctx context.Context, ls LabelStudio) error {
 			continue
 		}
 		if err != nil {
-			return fmt.Errorf("give prediction %d of task %d new ids: %w", was.ID, was.Task, err)
+			return p.renewLater(ctx, err)
 		}
 		p.pusher.o.Metrics.Writes.WithLabelValues(string(update)).Inc()
 		if held, is := p.remote.rows[was.Task]; is && held.id == was.ID {
@@ -59,6 +59,14 @@ func (p *Project) renewIDs(ctx context.Context, ls LabelStudio) error {
 	}
 	p.inherited = nil
 	return nil
+}
+
+func (p *Project) renewLater(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		p.log.WithError(err).Warn("queue: an older hone's suggestions could not be given ids that can be shown, trying again later")
+		p.pusher.o.Metrics.Failures.WithLabelValues("renew").Inc()
+	}
+	return ctx.Err()
 }
 
 // rest lets Label Studio rest before a write that nobody waits for. As it may go on for
