@@ -24,7 +24,7 @@ func TestOldIDsDoNotStay(t *testing.T) {
 	run(t, 60, nil, func(b *bench) {
 		b.ls.live = "hone-1"
 		put := func(id event.TaskID, version string, score float64, result string) labelstudio.PredictionID {
-			time.Sleep(time.Second) // of synctest's clock
+			time.Sleep(time.Second) // simulated
 			return b.ls.put(id, labelstudio.PredictionWrite{ModelVersion: version, Score: score, Result: json.RawMessage(result)})
 		}
 		odd := put(52, "hone-1", 0.6, theirs)

@@ -79,7 +79,7 @@ func newWorld(t *testing.T, dir string, seed uint64, say func(string, ...any)) *
 		}
 		w.must(w.hone.app.Pipeline.Publish(context.Background(), &event.ReconcileDue{Project: p, At: time.Now(), Reason: "connect"}))
 	}
-	time.Sleep(time.Minute)
+	time.Sleep(time.Minute) // simulated
 	w.backup = w.studio.Backup()
 	return w
 }
