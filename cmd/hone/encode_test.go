@@ -130,7 +130,10 @@ func TestLongTextsAreEncodedOnTheSpot(t *testing.T) {
 		assert.Len(t, labels, 1, "%d words", words)
 		assert.Positive(t, scores[0])
 		if problems := h.Status(p).Problems; len(problems) == 1 && strings.Contains(problems[0], context.DeadlineExceeded.Error()) {
-			t.Skipf("%d words take longer than a request waits: this machine is busy", words)
+			// 300 words take a quarter of a second: no machine is as busy as that.
+			require.Greater(t, words, 300, "they took longer than a request waits")
+			t.Logf("%d words take longer than a request waits: this machine is busy", words)
+			return
 		}
 		// What the background was at when this began may come on top.
 		assert.Greater(t, counted(t, h, "hone_learner_encoded_total"), encoded, "%d words", words)
