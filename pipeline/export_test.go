@@ -15,3 +15,10 @@ func (p *Pipeline) HurryLanes() {
 		s.baseEvery = time.Millisecond
 	}
 }
+
+// Stopping reports whether handlers may begin no more.
+func (p *Pipeline) Stopping() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stopping
+}

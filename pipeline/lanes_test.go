@@ -328,6 +328,7 @@ func TestStopWithLanes(t *testing.T) {
 	stopped := make(chan error, 1)
 	stop := r.stop
 	go func() { stopped <- stop() }()
+	eventually(t, r.Stopping)
 	r.publish(of(1, 2), of(3, 1))
 	select {
 	case err := <-stopped:
