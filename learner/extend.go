@@ -6,7 +6,6 @@ import (
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
-	"github.com/hone-ml/hone/labelstudio/regions"
 	"github.com/hone-ml/hone/learner/head"
 )
 
@@ -49,13 +48,12 @@ func (l *Learner) Extend(ctx context.Context, p event.ProjectID, labelConfig str
 		if !ok || !extends && h.mind.Examples() == 0 {
 			continue
 		}
-		id := regions.ID(h.Control.Name)
 		var said []labelstudio.Region
 		var confidence float64
 		if extends {
-			said, confidence = e.Extend(id, head.Sample{Data: task.Data, X: x}, drawn, &scratch)
+			said, confidence = e.Extend(h.ID, head.Sample{Data: task.Data, X: x}, drawn, &scratch)
 		} else {
-			said, confidence = h.mind.Answer(id, head.Sample{Data: task.Data, X: x}, &scratch)
+			said, confidence = h.mind.Answer(h.ID, head.Sample{Data: task.Data, X: x}, &scratch)
 		}
 		sum += confidence
 		answered++

@@ -7,7 +7,6 @@ import (
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
-	"github.com/hone-ml/hone/labelstudio/regions"
 	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/vector"
 )
@@ -62,7 +61,7 @@ func (l *Learner) answer(s *snapshot, heads []frozen, data json.RawMessage, scra
 		if !ok {
 			continue
 		}
-		said, confidence := h.mind.Answer(regions.ID(h.Control.Name), head.Sample{Data: data, X: x}, scratch)
+		said, confidence := h.mind.Answer(h.ID, head.Sample{Data: data, X: x}, scratch)
 		sum += confidence
 		answered++
 		result = append(result, said...)

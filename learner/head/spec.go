@@ -11,6 +11,7 @@ import (
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/regions"
 	"github.com/hone-ml/hone/learner/model"
 )
 
@@ -20,6 +21,7 @@ type Spec struct {
 	Kind    Kind
 	Control labelstudio.Control
 	Labels  []string
+	ID      string // the front of the ids of what it suggests
 	Key     string // equal keys: same labels over the same features
 	Seed    uint64 // hash of what decides the encoding of a task's data
 
@@ -34,7 +36,7 @@ type Spec struct {
 
 // NewSpec is of a control that a config says can be learned.
 func NewSpec(cfg *labelstudio.Config, c labelstudio.Control) *Spec {
-	q := &Spec{Kind: For(c), Control: c, objects: cfg.Targets(c), Labels: c.LabelNames(), class: map[string]int32{}}
+	q := &Spec{Kind: For(c), Control: c, objects: cfg.Targets(c), Labels: c.LabelNames(), ID: regions.ID(c.Name), class: map[string]int32{}}
 	for i, l := range q.Labels {
 		q.class[l] = int32(i)
 	}
