@@ -14,6 +14,7 @@ import (
 
 	"github.com/hone-ml/hone/encode/encoders"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/app/core"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/learner"
 	"github.com/hone-ml/hone/sampler"
@@ -244,13 +245,6 @@ func (w *world) checkRegistration(p event.ProjectID) {
 	}
 }
 
-// scratchStore keeps what a learner learns that has never learned before.
-type scratchStore struct{ *state.Store }
-
-func (s scratchStore) Commit(ctx context.Context, c event.Commit) error {
-	return s.Store.Commit(ctx, c)
-}
-
 // checkPredictions: hone's models predict what models predict that have learned all
 // that Label Studio holds at once.
 func (w *world) checkPredictions() {
@@ -261,7 +255,7 @@ func (w *world) checkPredictions() {
 	store.DB().NoSync = true
 	enc, err := encoders.Open(w.settings("").Learner.Encoder, encoders.Options{})
 	w.must(err)
-	fresh, err := learner.New(scratchStore{store}, learner.Options{Encoder: enc.Fast})
+	fresh, err := learner.New(core.WithoutLog(store), learner.Options{Encoder: enc.Fast})
 	w.must(err)
 	defer func() { w.must(fresh.Close()) }()
 	for i, p := range w.projects {
