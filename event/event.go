@@ -18,6 +18,13 @@ type Event interface {
 // Kind is the name an event's type has in the log, for metrics and listings.
 func Kind(e Event) string { return e.kind() }
 
+// ForAll reports whether an event is about every project: an order, such as a retrain
+// that is due, that names none. A change always names one.
+func ForAll(e Event) bool {
+	_, change := e.(*Changed)
+	return !change && e.Of() == 0
+}
+
 // Source says who noticed a change.
 type Source string
 

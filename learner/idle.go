@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/backoff"
 )
 
 const (
@@ -14,9 +15,10 @@ const (
 	slice = time.Millisecond
 	// breather is between two slices.
 	breather = 50 * time.Microsecond
-	// retryAfter is the first pause after a failure in the background.
-	retryAfter = time.Second
 )
+
+// retry is how long a project is left alone after a failure in the background.
+var retry = backoff.Exponential{Min: time.Second, Max: time.Minute}
 
 // forever is until something is heard.
 const forever = 24 * time.Hour
@@ -82,7 +84,7 @@ func (l *Learner) turn(breath *time.Timer) (more bool, next time.Time) {
 
 // step does one slice of what is left to do in a lane. It reports whether there may be
 // more, or when to try again what failed, else zero. The lane's lock is held.
-func (l *Learner) step(ctx context.Context, ln *lane) (more bool, retry time.Time) {
+func (l *Learner) step(ctx context.Context, ln *lane) (more bool, again time.Time) {
 	now := l.o.Now()
 	switch {
 	case l.isClosed() || ctx.Err() != nil:
@@ -104,8 +106,8 @@ func (l *Learner) step(ctx context.Context, ln *lane) (more bool, retry time.Tim
 		ln.failures, ln.retryAt = 0, time.Time{}
 		return more, time.Time{}
 	}
-	ln.retryAt = now.Add(min(retryAfter<<min(ln.failures, 10), maxReloadPause))
-	if ln.failures++; ln.failures&(ln.failures-1) == 0 { // the 1st, 2nd, 4th … time
+	ln.retryAt = now.Add(retry.Delay(ln.failures))
+	if ln.failures++; backoff.ShouldLog(ln.failures) {
 		l.o.Logger.WithError(err).WithField("project", ln.id).Error("learning in the background; other projects go on, and it is tried again")
 	}
 	return false, ln.retryAt

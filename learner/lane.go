@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/backoff"
 )
 
 // lane is what belongs to one project: its lock, its model and its trouble. No project
@@ -97,7 +98,7 @@ func (l *Learner) hold(ln *lane) (release func()) {
 	ln.mu.Lock()
 	return func() {
 		ln.mu.Unlock()
-		l.nudge()
+		l.wake.Set()
 	}
 }
 
@@ -151,9 +152,6 @@ func (l *Learner) project(ctx context.Context, ln *lane) (*project, error) {
 	return p, nil
 }
 
-// maxReloadPause bounds the pause between two tries to load a project.
-const maxReloadPause = time.Minute
-
 // lose has a project loaded again in the background; err is why that failed the
 // last time, nil when it was not tried. The lane's lock is held.
 func (l *Learner) lose(ln *lane, err error) {
@@ -164,10 +162,10 @@ func (l *Learner) lose(ln *lane, err error) {
 	if err == nil {
 		return
 	}
-	at.at = l.o.Now().Add(min(retryAfter<<min(at.fails, 10), maxReloadPause))
+	at.at = l.o.Now().Add(retry.Delay(at.fails))
 	at.fails++
 	l.troubles.Store(ln.id, fmt.Sprintf("its model cannot be loaded, and hone tries again: %v", err))
-	if at.fails&(at.fails-1) == 0 { // the 1st, 2nd, 4th … time
+	if backoff.ShouldLog(at.fails) {
 		l.o.Logger.WithError(err).WithField("project", ln.id).Error("a project cannot be loaded; the others go on, and it is tried again")
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hone-ml/hone/encode/backfill"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/wake"
 )
 
 // Learner applies events and owns the heads of all projects. Apply is for one caller
@@ -39,7 +40,7 @@ type Learner struct {
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
-	wake   chan struct{}
+	wake   wake.Signal
 	work   sync.WaitGroup
 	// cores has a place for each model that is being fitted to compare settings by: as
 	// many as there are cores, so that a hundred retrains at once leave time for labels.
@@ -62,7 +63,7 @@ func New(store Store, o Options) (*Learner, error) {
 	l := &Learner{
 		o: o, store: store, metrics: m, features: featurizer{encoder: o.Encoder, cache: newCache(o.CacheBytes)},
 		byID: map[event.ProjectID]*lane{},
-		wake: make(chan struct{}, 1), cores: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		wake: wake.New(), cores: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	if o.Slow != nil {
@@ -238,10 +239,10 @@ func (l *Learner) Apply(ctx context.Context, batch []event.Event, cur event.Curs
 func (l *Learner) laneOf(batch []event.Event, cur event.Cursor) (*lane, error) {
 	id := cur.Lane
 	for _, e := range batch {
-		of := e.Of()
-		if _, change := e.(*event.Changed); !change && of == 0 {
-			continue // an order for all
+		if event.ForAll(e) {
+			continue
 		}
+		of := e.Of()
 		if id == 0 {
 			id = of
 		}
@@ -417,12 +418,5 @@ func (l *Learner) saved(p *project, checkpoint []byte) {
 	}
 	if p.settled {
 		p.since = time.Time{}
-	}
-}
-
-func (l *Learner) nudge() {
-	select {
-	case l.wake <- struct{}{}:
-	default:
 	}
 }

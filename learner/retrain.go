@@ -9,9 +9,9 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/backoff"
 	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/learner/model"
 	"github.com/hone-ml/hone/learner/score"
@@ -78,7 +78,7 @@ func (l *Learner) beginRetrain(ln *lane) {
 		l.finishRetrain(p, "unchanged", "unchanged: a rollback holds "+p.version()+" and its settings until you run `hone retrain`")
 		p.pending, p.settled = nil, false // the idle work stores it
 		l.endWait(id)
-		l.nudge()
+		l.wake.Set()
 		return
 	}
 	if l.waitsForVectors(p) {
@@ -114,10 +114,7 @@ func (l *Learner) beginRetrain(ln *lane) {
 			l.o.Logger.WithError(err).WithField("project", r.project).Error("full retrain failed; trying again")
 			l.retrained.Store(r.project, LastRetrain{At: l.o.Now(), Outcome: "failed: " + err.Error()})
 			l.metrics.retrains.WithLabelValues("failed").Inc()
-			select {
-			case <-l.ctx.Done():
-			case <-time.After(retryAfter):
-			}
+			backoff.Sleep(l.ctx, retry.Min)
 		}
 		defer l.hold(ln)()
 		l.retrains.Delete(r.project)

@@ -3,11 +3,13 @@ package pipeline
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/pipeline/boltlog"
+	"github.com/sirupsen/logrus"
 	"go.etcd.io/bbolt"
 )
 
@@ -51,6 +53,28 @@ func encodeLetter(d DeadLetter) ([]byte, error) {
 		return nil, fmt.Errorf("encode a dead letter: %w", err)
 	}
 	return b, nil
+}
+
+// bury moves the entry at a cursor to the dead letters, in one transaction with the
+// cursor: it is in one place or the other, never in both and never in neither.
+func (p *Pipeline) bury(logger *logrus.Entry, cur event.Cursor, payload []byte, reason error) error {
+	letter, err := encodeLetter(DeadLetter{
+		Topic: cur.Topic, Group: cur.Group, Entry: cur.Offset, Reason: reason.Error(), At: time.Now(), Payload: payload,
+	})
+	if err != nil {
+		return errors.Join(err, reason)
+	}
+	err = p.log.Update(func(tx *bbolt.Tx) error {
+		if err := p.log.AppendTx(tx, deadTopic, letter); err != nil {
+			return err
+		}
+		return p.log.AdvanceTx(tx, cur)
+	})
+	if err != nil {
+		return err
+	}
+	report(logger.WithField("offset", cur.Offset), reason).Error("an event cannot be handled and went to the dead letters")
+	return nil
 }
 
 // decodeLetter never fails, so that a letter hone cannot read is listed and can

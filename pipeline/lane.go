@@ -6,10 +6,10 @@ import (
 	"time"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/backoff"
 	"github.com/hone-ml/hone/internal/fault"
 	"github.com/hone-ml/hone/pipeline/boltlog"
 	"github.com/sirupsen/logrus"
-	"go.etcd.io/bbolt"
 )
 
 // waiting is an entry that is not handled.
@@ -29,10 +29,7 @@ func hear(e boltlog.Entry) waiting {
 		w.event = nil
 		return w
 	}
-	w.project = w.event.Of()
-	if _, change := w.event.(*event.Changed); !change && w.project == 0 {
-		w.forAll = true // an order
-	}
+	w.project, w.forAll = w.event.Of(), event.ForAll(w.event)
 	return w
 }
 
@@ -124,7 +121,7 @@ func (l *lane) work(ctx context.Context) {
 			return
 		}
 		if !l.judge(err) {
-			pause(ctx, l.of.p.log.Backoff(l.failures-1))
+			backoff.Sleep(ctx, l.of.p.log.Backoff(l.failures-1))
 		}
 		if ctx.Err() != nil {
 			return
@@ -146,10 +143,7 @@ func (l *lane) next(ctx context.Context) ([]waiting, error) {
 			l.at = false
 			delete(s.open, l)
 			s.mu.Unlock()
-			select {
-			case s.rested <- struct{}{}:
-			default:
-			}
+			s.rested.Set()
 			return nil, nil
 		}
 		s.mu.Unlock()
@@ -196,7 +190,8 @@ func (l *lane) catchUp(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// handle handles a batch, and moves the lane's position over it.
+// handle has the handler handle a batch, unless it is no event. It returns the events, and
+// where the lane is after them.
 func (l *lane) handle(ctx context.Context, batch []waiting) ([]event.Event, event.Cursor, error) {
 	cur := l.cursor(batch)
 	if batch[0].err != nil {
@@ -262,7 +257,7 @@ func (l *lane) try(batch []waiting) error {
 			err = advanceErr
 		}
 	}
-	s.p.metrics.seconds.WithLabelValues(string(s.topic), s.group).Observe(time.Since(began).Seconds())
+	s.seconds.Observe(time.Since(began).Seconds())
 	switch {
 	case err != nil:
 		s.p.metrics.failed.WithLabelValues(string(s.topic), kind).Inc()
@@ -295,34 +290,16 @@ func (l *lane) pass(n int, cur event.Cursor) {
 	s.base = max(s.base, cur.Base)
 }
 
-// bury moves an entry to the dead letters, in one transaction with the position: it
-// is in one place or the other, never in both and never in neither.
+// bury moves the entry of a cursor to the dead letters.
 func (l *lane) bury(cur event.Cursor, reason error) error {
-	log := l.of.p.log
-	e, ok, err := log.Get(string(cur.Topic), cur.Offset)
+	e, ok, err := l.of.p.log.Get(string(cur.Topic), cur.Offset)
 	if err != nil {
 		return err
 	}
 	if !ok {
 		return fmt.Errorf("entry %d of topic %s is not in the log any more", cur.Offset, cur.Topic)
 	}
-	letter, err := encodeLetter(DeadLetter{
-		Topic: cur.Topic, Group: cur.Group, Entry: cur.Offset, Reason: reason.Error(), At: time.Now(), Payload: e.Payload,
-	})
-	if err != nil {
-		return err
-	}
-	err = log.Update(func(tx *bbolt.Tx) error {
-		if err := log.AppendTx(tx, deadTopic, letter); err != nil {
-			return err
-		}
-		return log.AdvanceTx(tx, cur)
-	})
-	if err != nil {
-		return err
-	}
-	report(l.logger.WithField("offset", cur.Offset), reason).Error("an event cannot be handled and went to the dead letters")
-	return nil
+	return l.of.p.bury(l.logger, cur, e.Payload, reason)
 }
 
 // judge notes how a try ended, and reports whether to go on at once.
@@ -335,7 +312,7 @@ func (l *lane) judge(err error) bool {
 		l.failures = 0
 	} else {
 		l.failures++
-		if l.failures&(l.failures-1) == 0 { // the 1st, 2nd, 4th, 8th …
+		if backoff.ShouldLog(l.failures) {
 			report(l.logger.WithField("failures", l.failures), err).Warn("handling failed, trying again; other projects go on")
 		}
 	}

@@ -8,7 +8,10 @@ import (
 	"time"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/backoff"
 	"github.com/hone-ml/hone/internal/fault"
+	"github.com/hone-ml/hone/internal/wake"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
 )
 
@@ -52,7 +55,8 @@ type lanes struct {
 	handler Handler
 	o       Lanes
 	logger  *logrus.Entry
-	rested  chan struct{} // a lane has nothing left to do
+	seconds prometheus.Observer // how long a batch took
+	rested  wake.Signal         // a lane has nothing left to do
 	working sync.WaitGroup
 	// What may wait in memory, of a lane and of all.
 	maxLaneBytes, maxBytes int
@@ -80,8 +84,8 @@ func (p *Pipeline) HandleLanes(group string, topic event.Topic, maxBatch int, o 
 	}
 	s := &lanes{
 		p: p, group: group, topic: topic, most: max(maxBatch, 1), handler: h, o: o,
-		logger: p.logger.WithFields(logrus.Fields{"topic": topic, "group": group}),
-		rested: make(chan struct{}, 1), maxLaneBytes: maxLaneBytes, maxBytes: maxBytes, baseEvery: baseEvery,
+		logger:  p.logger.WithFields(logrus.Fields{"topic": topic, "group": group}),
+		seconds: p.metrics.seconds.WithLabelValues(string(topic), group), rested: wake.New(), maxLaneBytes: maxLaneBytes, maxBytes: maxBytes, baseEvery: baseEvery,
 		all: map[event.ProjectID]*lane{}, open: map[*lane]struct{}{},
 	}
 	p.mu.Lock()
@@ -117,10 +121,10 @@ func (s *lanes) run(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return nil
 		case err != nil:
-			if failures&(failures+1) == 0 {
+			if backoff.ShouldLog(failures + 1) {
 				s.logger.WithError(err).WithField("failures", failures+1).Error("cannot read the log, trying again")
 			}
-			pause(ctx, s.p.log.Backoff(failures))
+			backoff.Sleep(ctx, s.p.log.Backoff(failures))
 			failures++
 			continue
 		}
@@ -335,14 +339,4 @@ func (p *Pipeline) lanesOf(group string, topic event.Topic) *lanes {
 		}
 	}
 	return nil
-}
-
-// pause waits for a while, or until the context ends.
-func pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
 }

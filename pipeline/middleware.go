@@ -6,10 +6,10 @@ import (
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/hone-ml/hone/internal/backoff"
 	"github.com/hone-ml/hone/internal/fault"
 	"github.com/hone-ml/hone/pipeline/boltlog"
 	"github.com/sirupsen/logrus"
-	"go.etcd.io/bbolt"
 )
 
 // The middleware of a handler, outermost first.
@@ -47,7 +47,7 @@ func (c *consumer) refuse(next message.HandlerFunc) message.HandlerFunc {
 		}
 		if c.p.work.Err() == nil {
 			c.failures++
-			if c.failures&(c.failures-1) == 0 { // the 1st, 2nd, 4th, 8th …
+			if backoff.ShouldLog(c.failures) {
 				report(c.logger.WithField("failures", c.failures), err).Warn("handling failed, trying again")
 			}
 		}
@@ -78,32 +78,17 @@ func (c *consumer) measure(next message.HandlerFunc) message.HandlerFunc {
 	}
 }
 
-// bury moves an entry whose error is permanent to the dead letters, in one
-// transaction with the cursor: it is in one place or the other, never in both
-// and never in neither.
+// bury moves an entry whose error is permanent to the dead letters.
 func (c *consumer) bury(next message.HandlerFunc) message.HandlerFunc {
 	return func(msg *message.Message) ([]*message.Message, error) {
 		out, err := next(msg)
 		if !Permanent(err) {
 			return out, err
 		}
-		at := boltlog.Offset(msg)
-		letter, encodeErr := encodeLetter(DeadLetter{
-			Topic: c.topic, Group: c.group, Entry: at, Reason: err.Error(), At: time.Now(), Payload: msg.Payload,
-		})
-		if encodeErr != nil {
-			return nil, errors.Join(encodeErr, err)
-		}
-		if putErr := c.p.log.Update(func(tx *bbolt.Tx) error {
-			if err := c.p.log.AppendTx(tx, deadTopic, letter); err != nil {
-				return err
-			}
-			return c.p.log.AdvanceTx(tx, c.cursor(at))
-		}); putErr != nil {
+		if putErr := c.p.bury(c.logger, c.cursor(boltlog.Offset(msg)), msg.Payload, err); putErr != nil {
 			return nil, putErr
 		}
 		deliveryOf(msg).buried = true
-		report(c.logger.WithField("offset", at), err).Error("an event cannot be handled and went to the dead letters")
 		return nil, nil
 	}
 }

@@ -101,7 +101,7 @@ func (f *Service) consumeAll(ctx context.Context, id event.ProjectID, p *project
 		p.arrived, p.checked = append(a.arrived, p.arrived...), append(a.checked, p.checked...)
 		p.named, p.publish = p.named || a.named, p.publish || a.publish
 		f.mu.Unlock()
-		if failures++; failures&(failures-1) == 0 && ctx.Err() == nil {
+		if failures++; backoff.ShouldLog(failures) && ctx.Err() == nil {
 			f.o.Logger.WithError(err).WithField("project", id).Warn("new vectors cannot be taken in; others go on, and it is tried again")
 		}
 		backoff.Sleep(ctx, retry.Delay(failures-1))

@@ -319,7 +319,7 @@ func (f *Service) trouble(id event.ProjectID, err error) {
 	p.retryAt = time.Now().Add(pause)
 	n := p.failures
 	f.mu.Unlock()
-	if n&(n-1) == 0 { // the 1st, 2nd, 4th … time
+	if backoff.ShouldLog(n) {
 		f.o.Logger.WithError(err).WithField("project", id).Warnf("the texts of a project cannot be read; others go on, and it is tried again in %v", pause)
 	}
 }

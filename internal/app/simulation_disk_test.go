@@ -140,7 +140,7 @@ func ownEntries(a *app.App, id event.ProjectID, after, to uint64) (n int) {
 			if err != nil {
 				continue
 			}
-			if _, change := ev.(*event.Changed); ev.Of() == id || !change && ev.Of() == 0 {
+			if ev.Of() == id || event.ForAll(ev) {
 				n++
 			}
 		}

@@ -18,6 +18,10 @@ func (e Exponential) Delay(attempt int) time.Duration {
 	return e.Max
 }
 
+// ShouldLog reports whether a failure is worth a line in the log: of those in a row,
+// counted from 1, the 1st, 2nd, 4th, 8th … What fails for hours would fill it.
+func ShouldLog(failures int) bool { return failures&(failures-1) == 0 }
+
 // Sleep waits for d. It returns false, at once, when ctx ends.
 func Sleep(ctx context.Context, d time.Duration) bool { return SleepOrWake(ctx, d, nil) }
 

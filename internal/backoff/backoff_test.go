@@ -2,6 +2,7 @@ package backoff
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,6 +25,18 @@ func TestDelayDoublesUpToTheMost(t *testing.T) {
 	}
 	if got := (Exponential{Min: time.Minute, Max: time.Second}).Delay(0); got != time.Second {
 		t.Errorf("%v, beyond the most", got)
+	}
+}
+
+func TestFailuresAreLoggedEverMoreRarely(t *testing.T) {
+	var logged []int
+	for n := 1; n <= 20; n++ {
+		if ShouldLog(n) {
+			logged = append(logged, n)
+		}
+	}
+	if want := []int{1, 2, 4, 8, 16}; !slices.Equal(logged, want) {
+		t.Errorf("logged %v, want %v", logged, want)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/backoff"
 )
 
 // lease is a group's right to have an entry of a topic in flight. Whoever holds
@@ -89,7 +90,7 @@ func (c *consumer) deliver(ctx context.Context, e Entry) {
 		cancel()
 		pause := c.log.Backoff(c.lease.failures)
 		c.lease.failures++
-		sleep(ctx, pause)
+		backoff.Sleep(ctx, pause)
 		return
 	case <-ctx.Done():
 		select {
@@ -113,32 +114,15 @@ func (c *consumer) insist(ctx context.Context, what string, fn func() error) {
 		if err == nil || ctx.Err() != nil {
 			return
 		}
-		if failures&(failures+1) == 0 {
+		if backoff.ShouldLog(failures + 1) {
 			c.log.opts.Logger.Error(fmt.Sprintf("cannot %s, trying again", what), err,
 				watermill.LogFields{"topic": c.topic, "group": c.group, "failures": failures + 1})
 		}
-		sleep(ctx, c.log.Backoff(failures))
+		backoff.Sleep(ctx, c.log.Backoff(failures))
 	}
 }
 
 // Backoff is the pause after the given number of earlier failures.
 func (l *Log) Backoff(failures int) time.Duration {
-	o := l.opts
-	d := o.MinBackoff
-	for range failures {
-		if d >= o.MaxBackoff/2 {
-			return o.MaxBackoff
-		}
-		d *= 2
-	}
-	return min(d, o.MaxBackoff)
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
+	return backoff.Exponential{Min: l.opts.MinBackoff, Max: l.opts.MaxBackoff}.Delay(failures)
 }
