@@ -1,9 +1,7 @@
 package learner
 
 import (
-	"fmt"
 	"math"
-	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -11,57 +9,20 @@ import (
 
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/encode/encoders"
-	"github.com/hone-ml/hone/encode/text/ngram"
 	"github.com/hone-ml/hone/encode/text/token"
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/labelstudio"
-	"github.com/hone-ml/hone/learner/head"
+	"github.com/hone-ml/hone/learner/head/headtest"
 	"github.com/hone-ml/hone/learner/model"
 	"github.com/hone-ml/hone/learner/tune"
 	"github.com/hone-ml/hone/vector"
 )
 
-func asked(t testing.TB, choice string) *head.Spec {
-	return specOf(t, `<View><Text name="t" value="$text"/><Choices name="c" toName="t" choice="`+choice+`">
-		<Choice value="a"/><Choice value="b"/><Choice value="c"/></Choices></View>`)
-}
-
-// specOf is of the first control of a config.
-func specOf(t testing.TB, config string) *head.Spec {
-	t.Helper()
-	cfg, err := labelstudio.ParseLabelConfig(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return head.NewSpec(cfg, cfg.Learnable()[0])
-}
-
-// noisy examples: a word tells the class, and a share of the labels is wrong.
-func noisy(n int, wrong float64) []model.Example {
-	rng := rand.New(rand.NewPCG(11, 12))
-	h := ngram.New()
-	out := make([]model.Example, n)
-	for i := range out {
-		class := rng.IntN(3)
-		s := ""
-		for range 6 {
-			s += fmt.Sprintf("w%d ", rng.IntN(400))
-		}
-		s += []string{"alpha", "beta", "gamma"}[class]
-		if rng.Float64() < wrong {
-			class = rng.IntN(3)
-		}
-		out[i] = model.Example{ID: int64(i + 1), X: h.Encode(s), Weight: 1, Target: []model.Share{{Class: int32(class), P: 1}}}
-	}
-	return out
-}
-
 func TestCheckpointIsReadBack(t *testing.T) {
 	for _, choice := range []string{"single", "multiple"} {
 		p := newProject(1)
-		h := newHead(asked(t, choice), p.taught)
+		h := newHead(headtest.Choices(t, choice), p.taught)
 		p.heads = []*onlineHead{h}
-		for _, e := range noisy(40, 0.1) {
+		for _, e := range headtest.Noisy(40, 0.1) {
 			e.ID *= 7919
 			if err := h.model.Put(e); err != nil {
 				t.Fatal(err)
@@ -98,9 +59,9 @@ func TestCheckpointIsReadBack(t *testing.T) {
 
 func FuzzCheckpoint(f *testing.F) {
 	p := newProject(1)
-	h := newHead(asked(f, "single"), p.taught)
+	h := newHead(headtest.Choices(f, "single"), p.taught)
 	p.heads = []*onlineHead{h}
-	for _, e := range noisy(3, 0) {
+	for _, e := range headtest.Noisy(3, 0) {
 		if err := h.model.Put(e); err != nil {
 			f.Fatal(err)
 		}
@@ -168,7 +129,7 @@ func TestTokensKeepTheirVectorsBesideASlowPart(t *testing.T) {
 
 // What counts among the parts of a text's vector says nothing of those of a token's.
 func TestSpansKeepTheirWeightsBesideASlowPart(t *testing.T) {
-	q := specOf(t, nerConfig).WithEncoder(&composite{encoders.Default(), nothingYet{}})
+	q := headtest.SpecOf(t, nerConfig).WithEncoder(&composite{encoders.Default(), nothingYet{}})
 	if q.Dense != 2 || !slices.Equal(tune.Defaults(q).Parts, token.PartWeights()) {
 		t.Errorf("%d parts of a text; tokens' are weighted %v, want %v", q.Dense, tune.Defaults(q).Parts, token.PartWeights())
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/hone-ml/hone/encode/text/static"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/learner/head"
+	"github.com/hone-ml/hone/learner/head/headtest"
 )
 
 // A search that starts beside the defaults would take them for another choice.
@@ -34,7 +35,7 @@ func TestEveryAxisStartsAtTheDefaults(t *testing.T) {
 
 // Three encoders have as many dense parts: the grid weighs each of them.
 func TestTheDenseGridWeighsEveryPart(t *testing.T) {
-	q := asked(t, "single").WithEncoder(encode.Union(ngram.New(), slices.Repeat([]encode.Embedder{static.Default()}, 3)...))
+	q := headtest.Choices(t, "single").WithEncoder(encode.Union(ngram.New(), slices.Repeat([]encode.Embedder{static.Default()}, 3)...))
 	if got := Defaults(q).Parts; !slices.Equal(got, []float64{0.25, 0.5, 0.5, 1}) {
 		t.Fatalf("the parts weigh %v", got)
 	}
