@@ -13,12 +13,12 @@ import (
 // Contextual Representations").
 const contextLayers = 3
 
-// inContext is the first layers, of which the last one normalises without a gain and a
+// earlyLayers is the first layers, of which the last one normalises without a gain and a
 // bias of its own: so every dimension is around zero and counts alike, whatever its
 // part in the layers that are left out.
-func inContext(all []layer) []layer {
+func earlyLayers(all []layer) []layer {
 	early := slices.Clone(all[:contextLayers])
-	n := norm{make([]float32, width), make([]float32, width)}
+	n := layerNorm{make([]float32, hiddenSize), make([]float32, hiddenSize)}
 	for i := range n.weight {
 		n.weight[i] = 1
 	}
@@ -36,9 +36,9 @@ func inContext(all []layer) []layer {
 // is the context's, which is looked at every few milliseconds.
 func (e *Encoder) EncodeInContext(ctx context.Context, texts []string, places [][]wordpiece.Span) ([][][]float32, error) {
 	w := e.Windowed()
-	s := e.free.get()
-	defer e.free.put(s)
-	var all []piecesOf
+	s := e.free.acquire()
+	defer e.free.release(s)
+	var all []textWindow
 	var owners []int                                 // the text of each window
 	spans := make([][]wordpiece.Span, 0, len(texts)) // of the pieces of each window
 	for i, text := range texts {
@@ -48,31 +48,31 @@ func (e *Encoder) EncodeInContext(ctx context.Context, texts []string, places []
 		if len(places[i]) == 0 {
 			continue
 		}
-		pieces, at := e.tokens.AppendSpans(nil, nil, text, w.limit())
-		count := windows(len(pieces))
+		pieces, at := e.tokens.AppendSpans(nil, nil, text, w.maxPieces())
+		count := windowCount(len(pieces))
 		for j := range count {
-			from, to := window(len(pieces), count, j)
-			all = append(all, piecesOf{pieces[from:to], len(owners)})
+			from, to := windowBounds(len(pieces), count, j)
+			all = append(all, textWindow{pieces[from:to], len(owners)})
 			owners, spans = append(owners, i), append(spans, at[from:to])
 		}
 	}
-	sums := make([][][width]float64, len(texts))
+	sums := make([][][hiddenSize]float64, len(texts))
 	counts := make([][]int, len(texts))
 	for i, p := range places {
-		sums[i], counts[i] = make([][width]float64, len(p)), make([]int, len(p))
+		sums[i], counts[i] = make([][hiddenSize]float64, len(p)), make([]int, len(p))
 	}
-	for _, g := range group(all) {
+	for _, g := range groupWindows(all) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		s.clear()
+		s.reset()
 		for _, p := range g {
-			s.add(p.pieces)
+			s.addText(p.pieces)
 		}
-		e.model.forward(s, e.model.early)
+		e.model.forward(s, e.model.contextLayers)
 		for j, p := range g {
 			i := owners[p.at]
-			s.deal(j, spans[p.at], places[i], sums[i], counts[i])
+			s.addToSpans(j, spans[p.at], places[i], sums[i], counts[i])
 		}
 	}
 	out := make([][][]float32, len(texts))
@@ -80,7 +80,7 @@ func (e *Encoder) EncodeInContext(ctx context.Context, texts []string, places []
 		out[i] = make([][]float32, len(places[i]))
 		for j, n := range counts[i] {
 			if n > 0 {
-				v := make([]float32, width)
+				v := make([]float32, hiddenSize)
 				normalize(v, &sums[i][j])
 				out[i][j] = v
 			}
@@ -89,15 +89,15 @@ func (e *Encoder) EncodeInContext(ctx context.Context, texts []string, places []
 	return out, nil
 }
 
-// deal adds the rows of a window, the text-th of the batch, to the sums of the places
+// addToSpans adds the rows of a window, the text-th of the batch, to the sums of the places
 // in which their pieces stand.
-func (s *scratch) deal(text int, spans, places []wordpiece.Span, sums [][width]float64, counts []int) {
+func (s *scratch) addToSpans(text int, spans, places []wordpiece.Span, sums [][hiddenSize]float64, counts []int) {
 	first := 0
 	for i, at := range spans {
 		for first < len(places) && places[first].End <= at.Start {
 			first++
 		}
-		row := s.x[(s.starts[text]+1+i)*width:][:width] // the first is [CLS]
+		row := s.x[(s.starts[text]+1+i)*hiddenSize:][:hiddenSize] // the first is [CLS]
 		for j := first; j < len(places) && places[j].Start < at.End; j++ {
 			accumulate(&sums[j], row)
 			counts[j]++
