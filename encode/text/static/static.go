@@ -16,7 +16,7 @@ import (
 )
 
 //go:embed table.bin
-var embedded []byte
+var embeddedTable []byte
 
 //go:embed mean.bin
 var embeddedMean []byte
@@ -26,14 +26,14 @@ const (
 	MaxPieces = 4096
 
 	maxFactor = 1<<16 - 1
-	// block is how many pieces can be summed before 32 bits could overflow, with a
+	// maxBlockPieces is how many pieces can be summed before 32 bits could overflow, with a
 	// sign or without.
-	block = (1<<31 - 1) / (128 * maxFactor)
+	maxBlockPieces = (1<<31 - 1) / (128 * maxFactor)
 )
 
 // Encoder makes vectors of texts. It is immutable and safe for concurrent use.
 type Encoder struct {
-	table   *table
+	table   *vectorTable
 	tokens  *wordpiece.Tokenizer
 	factors []uint32
 	mean    []float64 // of the directions of texts of all kinds
@@ -50,12 +50,12 @@ type scratch struct {
 	centred []float64
 }
 
-var load = sync.OnceValues(func() (*Encoder, error) { return open(embedded, embeddedMean) })
+var loadDefault = sync.OnceValues(func() (*Encoder, error) { return newEncoder(embeddedTable, embeddedMean) })
 
 // Default is the encoder of the table in the program. The first call takes some
 // milliseconds; the rows of the table are used where they are.
 func Default() *Encoder {
-	e, err := load()
+	e, err := loadDefault()
 	if err != nil {
 		panic(err) // the program was built with a broken table
 	}
@@ -85,8 +85,8 @@ func (e *Encoder) Encode(dst []float32, text string) []float32 {
 	s.ids = e.tokens.Append(s.ids[:0], text, MaxPieces)
 	clear(s.total)
 	for ids := s.ids; len(ids) > 0; {
-		n := min(len(ids), block)
-		e.sum(s, ids[:n])
+		n := min(len(ids), maxBlockPieces)
+		e.sumRows(s, ids[:n])
 		ids = ids[n:]
 	}
 	var squares float64
