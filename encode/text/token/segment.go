@@ -36,7 +36,7 @@ func Segment(dst []Token, text string) []Token {
 		if start < skip {
 			continue
 		}
-		if blank(text[start:end]) {
+		if isBlank(text[start:end]) {
 			continue
 		}
 		if letter, _ := utf8.DecodeRuneInString(text[start:]); unicode.IsLetter(letter) && strings.HasPrefix(text[end:], "://") {
@@ -77,8 +77,8 @@ func cutWord(dst []Token, text string, start, end int) []Token {
 	return dst
 }
 
-// blank reports whether a word has nothing to see.
-func blank(word string) bool {
+// isBlank reports whether a word has nothing to see.
+func isBlank(word string) bool {
 	for _, r := range word {
 		if !unicode.IsSpace(r) && !unicode.Is(unicode.Cf, r) && !unicode.Is(unicode.Cc, r) {
 			return false
