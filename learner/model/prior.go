@@ -16,15 +16,15 @@ type Guess struct {
 	Bias []float32
 }
 
-// guess is a prior as the weights take it. It is not written.
-type guess struct {
+// scaledPrior is a prior as the weights take it. It is not written.
+type scaledPrior struct {
 	dense [][]float32
 	bias  []float32
 }
 
-// guess scales the prior. It panics when the prior is not for that many classes.
-func (p Prior) guess(classes int, trust []float64) guess {
-	g := guess{bias: make([]float32, classes)}
+// scale scales the prior. It panics when the prior is not for that many classes.
+func (p Prior) scale(classes int, trust []float64) scaledPrior {
+	g := scaledPrior{bias: make([]float32, classes)}
 	for part := range p {
 		var dense []float32
 		if part < len(trust) && trust[part] != 0 {

@@ -26,42 +26,42 @@ type Regression struct {
 	settings Settings
 	w        *weights // of the targets and of the ones
 	squares  *weights // per feature the sum of its squares, see RegressionView.novelty
-	examples []*sample
+	examples []*regressionExample
 	index    map[int64]int
 	dense    int
 	writes   int
-	fit      fit
+	fit      fitSummary
 	// center is subtracted from every target, which changes nothing but how they
 	// round: the first target there was.
 	center float64
 
-	walk
-	sums sums // of the measuring under way
+	ascent
+	sums measureSums // of the measuring under way
 }
 
-// sample is an example inside the model.
-type sample struct {
+// regressionExample is an example inside the model.
+type regressionExample struct {
 	Example
 	y     float64
 	p     [2]float64 // the dual variables are weight (target - p), weight (1 - p)
 	norm2 float64
 }
 
-// fit is what the last measuring found.
-type fit struct {
+// fitSummary is what the last measuring found.
+type fitSummary struct {
 	bound            float64 // of any value, in the unit of the targets
 	intercept, noise float64 // noise is a variance
 	spread           float64 // standard deviation of the targets
 	whole            bool    // every target is a whole number
 }
 
-// sums are what measuring adds up.
-type sums struct {
-	gap, off, noise, weight, y, y2 float64
-	whole                          bool
+// measureSums are what measuring adds up.
+type measureSums struct {
+	gap, residual, noise, weight, y, y2 float64
+	whole                               bool
 }
 
-const columns = 2
+const dualColumns = 2
 
 // NewRegression makes a model without examples. It panics on settings that
 // Validate refuses: the caller's mistake. Settings.Bias is not used.
@@ -70,13 +70,13 @@ func NewRegression(s Settings) *Regression {
 		panic(fmt.Sprintf("model: settings %+v: %v", s, err))
 	}
 	s.Bias = 0
-	r := &Regression{settings: s, index: map[int64]int{}, w: newWeights(columns, Prior(nil).guess(columns, nil)), squares: newWeights(1, Prior(nil).guess(1, nil))}
+	r := &Regression{settings: s, index: map[int64]int{}, w: newWeights(dualColumns, Prior(nil).scale(dualColumns, nil)), squares: newWeights(1, Prior(nil).scale(1, nil))}
 	r.changed()
 	return r
 }
 
 // DualNumbers is how many numbers Duals gives, over all examples.
-func (r *Regression) DualNumbers() int { return columns * len(r.examples) }
+func (r *Regression) DualNumbers() int { return dualColumns * len(r.examples) }
 
 // Len is the number of examples.
 func (r *Regression) Len() int { return len(r.examples) }
@@ -100,19 +100,19 @@ func (r *Regression) Examples(f func(Example) bool) {
 // Duals is Examples with what Resume takes: two numbers from 0 to 1. They must not
 // be kept.
 func (r *Regression) Duals(f func(e Example, duals []float32) bool) {
-	var d [columns]float32
+	var d [dualColumns]float32
 	for _, e := range r.examples {
-		d[0], d[1] = squash(e.y-e.p[0]), squash(1-e.p[1])
+		d[0], d[1] = encodeDual(e.y-e.p[0]), encodeDual(1-e.p[1])
 		if !f(e.Example, d[:]) {
 			return
 		}
 	}
 }
 
-// squash writes a number of any size as one from 0 to 1, to a thousandth of it
+// encodeDual writes a number of any size as one from 0 to 1, to a thousandth of it
 // also in the 16 bits of a checkpoint; stretch reads it.
-func squash(v float64) float32  { return float32(0.5 + math.Asinh(v*1e6)/128) }
-func stretch(d float32) float64 { return math.Sinh((float64(d)-0.5)*128) / 1e6 }
+func encodeDual(v float64) float32 { return float32(0.5 + math.Asinh(v*1e6)/128) }
+func decodeDual(d float32) float64 { return math.Sinh((float64(d)-0.5)*128) / 1e6 }
 
 // Put adds an example or replaces the one with its id, and moves it to its best
 // given the others. Errors name what is wrong with the example; the model is then
@@ -120,7 +120,7 @@ func stretch(d float32) float64 { return math.Sinh((float64(d)-0.5)*128) / 1e6 }
 func (r *Regression) Put(e Example) error {
 	s, err := r.insert(e)
 	if err == nil {
-		r.improve(s)
+		r.updateBlock(s)
 	}
 	return err
 }
@@ -128,7 +128,7 @@ func (r *Regression) Put(e Example) error {
 // Resume adds an example as a former run ended with it, which saves the way to
 // the optimum but does not change it. When duals are of another length it is Put.
 func (r *Regression) Resume(e Example, duals []float32) error {
-	if len(duals) != columns {
+	if len(duals) != dualColumns {
 		return r.Put(e)
 	}
 	s, err := r.insert(e)
@@ -136,16 +136,16 @@ func (r *Regression) Resume(e Example, duals []float32) error {
 		return err
 	}
 	for k, d := range duals {
-		if v := stretch(min(max(d, 0), 1)); !math.IsNaN(v) {
+		if v := decodeDual(min(max(d, 0), 1)); !math.IsNaN(v) {
 			s.p[k] -= v
 		}
 	}
-	r.contribute(s, 1)
+	r.addContribution(s, 1)
 	return nil
 }
 
 // insert holds an example that says nothing yet.
-func (r *Regression) insert(e Example) (*sample, error) {
+func (r *Regression) insert(e Example) (*regressionExample, error) {
 	if !(e.Weight > 0) || math.IsInf(e.Weight, 0) {
 		return nil, fmt.Errorf("example %d: weight %g must be above 0", e.ID, e.Weight)
 	}
@@ -161,12 +161,12 @@ func (r *Regression) insert(e Example) (*sample, error) {
 		r.center = y
 	}
 	y -= r.center
-	s := &sample{Example: e, y: y, p: [2]float64{y, 1}, norm2: r.settings.norm2(r.w.expand(e.X))}
+	s := &regressionExample{Example: e, y: y, p: [2]float64{y, 1}, norm2: r.settings.norm2(r.w.expand(e.X))}
 	r.index[e.ID] = len(r.examples)
 	r.examples = append(r.examples, s)
 	r.w.retain(e.X)
 	r.squares.retain(e.X)
-	r.cover(s, 1)
+	r.addSquares(s, 1)
 	r.dense = max(r.dense, e.X.Parts())
 	r.changed()
 	return s, nil
@@ -180,8 +180,8 @@ func (r *Regression) Remove(id int64) bool {
 		return false
 	}
 	s := r.examples[at]
-	r.contribute(s, -1)
-	r.cover(s, -1)
+	r.addContribution(s, -1)
+	r.addSquares(s, -1)
 	r.w.release(s.X)
 	r.squares.release(s.X)
 	last := len(r.examples) - 1
@@ -192,28 +192,28 @@ func (r *Regression) Remove(id int64) bool {
 	delete(r.index, id)
 	r.changed()
 	if last == 0 {
-		r.center, r.fit = 0, fit{}
+		r.center, r.fit = 0, fitSummary{}
 	}
-	if last == 0 || r.w.dead > 1024 && r.w.dead > r.w.rows/2 {
+	if last == 0 || r.w.emptyRows > 1024 && r.w.emptyRows > r.w.rows/2 {
 		r.rebuild()
 	}
 	return true
 }
 
-func (r *Regression) contribute(s *sample, sign float64) {
+func (r *Regression) addContribution(s *regressionExample, sign float64) {
 	c := sign * s.Weight / r.settings.Ridge
-	r.w.add(r.w.expand(s.X), &r.settings, []float32{float32(c * (s.y - s.p[0])), float32(c * (1 - s.p[1]))})
+	r.w.addFeatures(r.w.expand(s.X), &r.settings, []float32{float32(c * (s.y - s.p[0])), float32(c * (1 - s.p[1]))})
 	r.writes++
 }
 
-// improve moves one example to its optimum given all others.
-func (r *Regression) improve(s *sample) {
-	var m [columns]float32
-	l, x := r.w.live(), r.w.expand(s.X)
+// updateBlock moves one example to its optimum given all others.
+func (r *Regression) updateBlock(s *regressionExample) {
+	var m [dualColumns]float32
+	l, x := r.w.current(), r.w.expand(s.X)
 	l.margins(x, &r.settings, m[:])
 	kappa := s.Weight * s.norm2 / r.settings.Ridge
 	c := s.Weight / r.settings.Ridge
-	var delta [columns]float32
+	var delta [dualColumns]float32
 	for k := range delta {
 		// The value without the example is m - kappa (target - p), with it at its
 		// optimum it is p: the target cancels.
@@ -221,13 +221,13 @@ func (r *Regression) improve(s *sample) {
 		delta[k] = float32(c * (s.p[k] - p))
 		s.p[k] = p
 	}
-	r.w.add(x, &r.settings, delta[:])
+	r.w.addFeatures(x, &r.settings, delta[:])
 	r.writes++
 }
 
-func (r *Regression) sorted() []*sample {
+func (r *Regression) sorted() []*regressionExample {
 	out := slices.Clone(r.examples)
-	slices.SortFunc(out, func(a, b *sample) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(out, func(a, b *regressionExample) int { return cmp.Compare(a.ID, b.ID) })
 	return out
 }
 
@@ -235,13 +235,13 @@ func (r *Regression) sorted() []*sample {
 // with rows for the features of today's examples only. It ends the drift of many
 // small additions.
 func (r *Regression) rebuild() {
-	r.w, r.squares, r.dense = newWeights(columns, Prior(nil).guess(columns, nil)), newWeights(1, Prior(nil).guess(1, nil)), 0
+	r.w, r.squares, r.dense = newWeights(dualColumns, Prior(nil).scale(dualColumns, nil)), newWeights(1, Prior(nil).scale(1, nil)), 0
 	for _, s := range r.sorted() {
 		r.w.retain(s.X)
 		r.squares.retain(s.X)
 		r.dense = max(r.dense, s.X.Parts())
-		r.contribute(s, 1)
-		r.cover(s, 1)
+		r.addContribution(s, 1)
+		r.addSquares(s, 1)
 	}
 	r.writes = 0
 }
@@ -261,7 +261,7 @@ func (r *Regression) Bound() float64 {
 	return r.fit.bound / r.fit.unit()
 }
 
-func (f *fit) unit() float64 {
+func (f *fitSummary) unit() float64 {
 	if f.spread > 0 {
 		return f.spread
 	}
@@ -271,12 +271,12 @@ func (f *fit) unit() float64 {
 // Settle is Model.Settle: it walks until every value is within tolerance standard
 // deviations of the targets from the optimum.
 func (r *Regression) Settle(ctx context.Context, tolerance float64) Settled {
-	return r.settle(ctx, r, tolerance)
+	return r.optimize(ctx, r, tolerance)
 }
 
-// choose takes all examples: a step costs no more than to measure whether it is
+// activeSet takes all examples: a step costs no more than to measure whether it is
 // needed.
-func (r *Regression) choose(order []int32, _ float64) []int32 {
+func (r *Regression) activeSet(order []int32, _ float64) []int32 {
 	if r.writes > 64*len(r.examples)+1024 {
 		r.rebuild()
 	}
@@ -286,7 +286,7 @@ func (r *Regression) choose(order []int32, _ float64) []int32 {
 	return order
 }
 
-func (r *Regression) step(i int32) { r.improve(r.examples[i]) }
+func (r *Regression) step(i int32) { r.updateBlock(r.examples[i]) }
 
 // measure computes how far the optimum is, and what else depends on all examples.
 // It reports whether it got through; if not, the next call goes on.
@@ -298,25 +298,25 @@ func (r *Regression) step(i int32) { r.improve(r.examples[i]) }
 // are.
 func (r *Regression) measure(ctx context.Context) bool {
 	b := r.intercept()
-	l, q := r.w.live(), r.squares.live()
-	if r.at == 0 {
-		r.sums = sums{whole: true}
+	l, q := r.w.current(), r.squares.current()
+	if r.position == 0 {
+		r.sums = measureSums{whole: true}
 	}
-	var m [columns]float32
-	for ; r.at < len(r.examples); r.at++ {
-		if r.at%4 == 0 && over(ctx) {
+	var m [dualColumns]float32
+	for ; r.position < len(r.examples); r.position++ {
+		if r.position%4 == 0 && expired(ctx) {
 			return false
 		}
-		s := r.examples[r.at]
+		s := r.examples[r.position]
 		x := r.w.expand(s.X)
 		l.margins(x, &r.settings, m[:])
 		off := s.p[0] - float64(m[0]) - b*(s.p[1]-float64(m[1]))
 		r.sums.gap += s.Weight * off * off / 2
-		r.sums.off += s.Weight * off
+		r.sums.residual += s.Weight * off
 		// What the others say of it (leave-one-out): its residual, which is p's,
 		// times what it would gain from the example itself.
 		residual := s.y - b - (s.p[0] - b*s.p[1])
-		left := q.novelty(x, &r.settings, s.Weight)
+		left := q.leverage(x, &r.settings, s.Weight)
 		r.sums.noise += s.Weight * residual * residual * (1 + left)
 		r.sums.weight += s.Weight
 		r.sums.y += s.Weight * s.y
@@ -325,13 +325,13 @@ func (r *Regression) measure(ctx context.Context) bool {
 	}
 	n := r.sums.weight
 	mean := r.sums.y / n
-	r.fit = fit{
+	r.fit = fitSummary{
 		intercept: b, noise: r.sums.noise / n, whole: r.sums.whole,
 		spread: math.Sqrt(max(0, r.sums.y2/n-mean*mean)),
 	}
 	radius := math.Sqrt(r.settings.radius2(r.dense))
-	r.fit.bound = 2*radius*math.Sqrt(2*r.sums.gap/r.settings.Ridge) + math.Abs(r.sums.off)/n
-	r.progress(r.fit.bound)
+	r.fit.bound = 2*radius*math.Sqrt(2*r.sums.gap/r.settings.Ridge) + math.Abs(r.sums.residual)/n
+	r.recordBound(r.fit.bound)
 	return true
 }
 

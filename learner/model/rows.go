@@ -8,8 +8,8 @@ import (
 // axpy costs more than adding it. What is here adds many rows in one call, four
 // classes without a loop. The sums are those of axpy to the bit.
 
-// termsGo is terms on any machine.
-func (l *lookup) termsGo(terms []vector.Term, dst []float32) {
+// sumTermsGo is terms on any machine.
+func (l *weightsView) sumTermsGo(terms []vector.Term, dst []float32) {
 	mask := int32(1)<<l.shift - 1
 	switch {
 	case l.classes == 3: // tags of tokens
