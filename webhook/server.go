@@ -16,13 +16,13 @@ import (
 // Server holds the handlers. It is safe for concurrent use.
 type Server struct {
 	Options
-	log       *logrus.Entry
-	metrics   *metrics
-	store     *store
-	seen      *seen
-	reconcile *debts // projects that must be compared with Label Studio
-	stop      context.CancelFunc
-	warned    atomic.Int64 // when a refused caller was last logged, in unix nanoseconds
+	log        *logrus.Entry
+	metrics    *serverMetrics
+	publisher  *boundedPublisher
+	dedupe     *dedupe
+	reconciles *retryQueue // projects that must be compared with Label Studio
+	stop       context.CancelFunc
+	lastWarned atomic.Int64 // when a refused caller was last logged, in unix nanoseconds
 
 	duplicates, unsigned, refusedCalls atomic.Uint64 // what Stats tells
 }
@@ -42,15 +42,15 @@ func New(o Options) (*Server, error) {
 		Options: o,
 		log:     o.Logger.WithField("component", "webhook"),
 		metrics: m,
-		seen:    newSeen(duplicateKeys, duplicateWindow),
+		dedupe:  newDedupe(duplicateKeys, duplicateWindow),
 		stop:    stop,
 	}
-	s.store = newStore(o.Publisher, o.StoreTimeout)
-	s.reconcile = newDebts(ctx, reconcileSpacing, s.askReconcile)
+	s.publisher = newBoundedPublisher(o.Publisher, o.StoreTimeout)
+	s.reconciles = newRetryQueue(ctx, reconcileSpacing, s.askReconcile)
 	if err := o.Registerer.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "hone_webhook_owed_reconciles",
 		Help: "Projects that lost a webhook and wait for a reconcile; one entry may stand for all.",
-	}, func() float64 { return float64(s.reconcile.outstanding()) })); err != nil {
+	}, func() float64 { return float64(s.reconciles.Len()) })); err != nil {
 		stop()
 		return nil, fmt.Errorf("webhook: register metrics: %w", err)
 	}
@@ -63,9 +63,9 @@ func New(o Options) (*Server, error) {
 // reconciles whenever it starts.
 func (s *Server) Close(ctx context.Context) error {
 	s.stop()
-	err := s.store.close(ctx)
+	err := s.publisher.close(ctx)
 	select {
-	case <-s.reconcile.done:
+	case <-s.reconciles.done:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -91,10 +91,10 @@ func (s *Server) Bare(g *access.Gate) *gin.Engine {
 	_ = e.SetTrustedProxies(nil) // nil cannot fail
 	e.Use(s.logRequests, s.recover, g.Enforce(s.refuseUnproven))
 	e.NoRoute(func(c *gin.Context) {
-		fail(c, http.StatusNotFound, "there is nothing at this path; Label Studio's backend URL is hone's address without a path")
+		failInBody(c, http.StatusNotFound, "there is nothing at this path; Label Studio's backend URL is hone's address without a path")
 	})
 	e.NoMethod(func(c *gin.Context) {
-		fail(c, http.StatusMethodNotAllowed, "this path does not take "+clip(c.Request.Method, 16))
+		failInBody(c, http.StatusMethodNotAllowed, "this path does not take "+shortenTo(c.Request.Method, 16))
 	})
 	return e
 }

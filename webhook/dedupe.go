@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// seen remembers the bodies stored lately. A project that has two webhooks to
+// dedupe remembers the bodies stored lately. A project that has two webhooks to
 // hone sends every event twice, word for word: Label Studio builds the payload
 // once. The second is then answered without being decoded or stored.
 //
@@ -14,41 +14,41 @@ import (
 // again, and only for a short while, so that nothing said once more much later
 // is taken for an echo. Should an echo slip through, it has no effect: events
 // are statements.
-type seen struct {
+type dedupe struct {
 	seed   maphash.Seed
 	window time.Duration
 	mu     sync.Mutex
-	at     map[uint64]echo
+	at     map[uint64]duplicate
 	ring   []uint64 // keys by age
 	next   int
 }
 
-type echo struct {
+type duplicate struct {
 	slot   int
 	action string
 	at     time.Time
 }
 
-func newSeen(keys int, window time.Duration) *seen {
-	return &seen{
+func newDedupe(keys int, window time.Duration) *dedupe {
+	return &dedupe{
 		seed:   maphash.MakeSeed(), // secret: nobody can make two bodies collide
 		window: window,
-		at:     make(map[uint64]echo, keys),
+		at:     make(map[uint64]duplicate, keys),
 		ring:   make([]uint64, keys),
 	}
 }
 
-func (s *seen) key(body []byte) uint64 { return maphash.Bytes(s.seed, body) }
+func (s *dedupe) key(body []byte) uint64 { return maphash.Bytes(s.seed, body) }
 
-// lookup reports whether a body was stored within the window, and its action.
-func (s *seen) lookup(key uint64, now time.Time) (string, bool) {
+// find reports whether a body was stored within the window, and its action.
+func (s *dedupe) find(key uint64, now time.Time) (string, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e, ok := s.at[key]
 	return e.action, ok && now.Sub(e.at) < s.window
 }
 
-func (s *seen) remember(key uint64, action string, now time.Time) {
+func (s *dedupe) record(key uint64, action string, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	old := s.ring[s.next]
@@ -56,6 +56,6 @@ func (s *seen) remember(key uint64, action string, now time.Time) {
 		delete(s.at, old)
 	}
 	s.ring[s.next] = key
-	s.at[key] = echo{slot: s.next, action: action, at: now}
+	s.at[key] = duplicate{slot: s.next, action: action, at: now}
 	s.next = (s.next + 1) % len(s.ring)
 }

@@ -12,38 +12,38 @@ import (
 )
 
 var (
-	// errSlow: the write was not finished in time. It may still become durable,
+	// errStoreTimeout: the write was not finished in time. It may still become durable,
 	// which is harmless: events are statements.
-	errSlow = errors.New("storage did not answer in time")
-	errBusy = errors.New("too many writes wait for storage, or hone is stopping")
+	errStoreTimeout = errors.New("storage did not answer in time")
+	errStoreBusy    = errors.New("too many writes wait for storage, or hone is stopping")
 )
 
-// store publishes with a bounded wait, whatever the Publisher does with its
+// boundedPublisher publishes with a bounded wait, whatever the Publisher does with its
 // context.
-type store struct {
+type boundedPublisher struct {
 	publisher Publisher
 	limit     time.Duration
 	// slots holds a token for every write under way.
 	slots chan struct{}
 	// taken are the slots that close holds, for good.
-	closing sync.Mutex
-	taken   int
+	closing     sync.Mutex
+	closedSlots int
 	// failing is true from a failed write to the next good one.
 	failing atomic.Bool
 }
 
-func newStore(p Publisher, limit time.Duration) *store {
-	return &store{publisher: p, limit: limit, slots: make(chan struct{}, maxStoring)}
+func newBoundedPublisher(p Publisher, limit time.Duration) *boundedPublisher {
+	return &boundedPublisher{publisher: p, limit: limit, slots: make(chan struct{}, maxStoring)}
 }
 
-// put stores events. settled is false when the write is still under way, and
+// publish stores events. settled is false when the write is still under way, and
 // with it the events and whatever they refer to are still in use. changed is true
 // when storage began or ceased to fail with this write.
-func (st *store) put(ctx context.Context, events ...event.Event) (settled, changed bool, err error) {
+func (st *boundedPublisher) publish(ctx context.Context, events ...event.Event) (settled, changed bool, err error) {
 	select {
 	case st.slots <- struct{}{}:
 	default:
-		return true, false, errBusy
+		return true, false, errStoreBusy
 	}
 	// An impatient caller closes the connection; the write goes on.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), st.limit)
@@ -62,17 +62,17 @@ func (st *store) put(ctx context.Context, events ...event.Event) (settled, chang
 	select {
 	case err = <-done:
 	case <-ctx.Done():
-		settled, err = false, errSlow
+		settled, err = false, errStoreTimeout
 	}
 	return settled, st.failing.Swap(err != nil) != (err != nil), err
 }
 
 // close refuses further writes and waits for those under way. It may be called
 // again.
-func (st *store) close(ctx context.Context) error {
+func (st *boundedPublisher) close(ctx context.Context) error {
 	st.closing.Lock()
 	defer st.closing.Unlock()
-	for ; st.taken < cap(st.slots); st.taken++ {
+	for ; st.closedSlots < cap(st.slots); st.closedSlots++ {
 		select {
 		case st.slots <- struct{}{}:
 		case <-ctx.Done():

@@ -33,7 +33,7 @@ func TestFullDiskIs503AndAReconcileWhenItIsBack(t *testing.T) {
 			t.Errorf("%v reconciles owed, want 1", n)
 		}
 		r.memory.failWith(nil)
-		time.Sleep(pauses.Max + time.Second)
+		time.Sleep(retryDelays.Max + time.Second)
 		synctest.Wait()
 		if n := r.count(t, "hone_webhook_owed_reconciles"); n != 0 {
 			t.Errorf("%v reconciles owed, want none", n)
@@ -101,20 +101,20 @@ func TestHangingStorageDoesNotPileUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hold := make(chan struct{})
 		m := &memory{hold: hold}
-		st := newStore(m, time.Second)
+		st := newBoundedPublisher(m, time.Second)
 		slow, busy := 0, 0
 		results := make(chan error)
 		for range maxStoring + 10 {
 			go func() {
-				_, _, err := st.put(t.Context(), &event.RetrainDue{})
+				_, _, err := st.publish(t.Context(), &event.RetrainDue{})
 				results <- err
 			}()
 		}
 		for range maxStoring + 10 {
 			switch err := <-results; {
-			case errors.Is(err, errSlow):
+			case errors.Is(err, errStoreTimeout):
 				slow++
-			case errors.Is(err, errBusy):
+			case errors.Is(err, errStoreBusy):
 				busy++
 			}
 		}
@@ -129,7 +129,7 @@ func TestImpatientCallerDoesNotStopTheWrite(t *testing.T) {
 	r := newRig(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := r.put(ctx, &event.RetrainDue{Project: 3}); err != nil {
+	if _, err := r.publish(ctx, &event.RetrainDue{Project: 3}); err != nil {
 		t.Error(err)
 	}
 	if n := len(r.memory.events(t)); n != 1 {
@@ -147,7 +147,7 @@ func TestCloseWaitsForWritesAndRefusesMore(t *testing.T) {
 		go func() { answers <- r.direct(http.MethodPost, "/webhook", body).Code }()
 		synctest.Wait()
 		closed := make(chan error, 1)
-		go func() { closed <- r.store.close(t.Context()) }()
+		go func() { closed <- r.publisher.close(t.Context()) }()
 		synctest.Wait()
 		if len(closed) != 0 {
 			t.Fatal("closed while an event was being written")
@@ -167,15 +167,15 @@ func TestDebtsAreBounded(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var paid []event.ProjectID
 		block := make(chan struct{})
-		d := newDebts(ctx, time.Second, func(_ context.Context, p event.ProjectID, _ string) error {
+		d := newRetryQueue(ctx, time.Second, func(_ context.Context, p event.ProjectID, _ string) error {
 			<-block
 			paid = append(paid, p)
 			return nil
 		})
-		d.owe(1, "")
+		d.Add(1, "")
 		synctest.Wait()
 		for p := range event.ProjectID(1000) {
-			d.owe(p+2, "")
+			d.Add(p+2, "")
 		}
 		close(block)
 		time.Sleep(time.Minute)
@@ -189,27 +189,27 @@ func TestDebtsAreBounded(t *testing.T) {
 }
 
 func TestSeenForgets(t *testing.T) {
-	s := newSeen(4, time.Minute)
+	s := newDedupe(4, time.Minute)
 	start := time.Now()
 	for k := range uint64(6) {
-		s.remember(k+1, "A", start)
+		s.record(k+1, "A", start)
 	}
 	for k := range uint64(6) {
-		if _, ok := s.lookup(k+1, start); ok != (k+1 > 2) {
+		if _, ok := s.find(k+1, start); ok != (k+1 > 2) {
 			t.Errorf("key %d remembered: %v", k+1, ok)
 		}
 	}
 	if len(s.at) != 4 {
 		t.Errorf("%d keys held", len(s.at))
 	}
-	if _, ok := s.lookup(6, start.Add(time.Minute)); ok {
+	if _, ok := s.find(6, start.Add(time.Minute)); ok {
 		t.Error("remembered for longer than the window")
 	}
-	s.remember(6, "A", start.Add(time.Minute)) // again: both slots hold it
+	s.record(6, "A", start.Add(time.Minute)) // again: both slots hold it
 	for k := range uint64(3) {
-		s.remember(k+10, "A", start.Add(time.Minute))
+		s.record(k+10, "A", start.Add(time.Minute))
 	}
-	if _, ok := s.lookup(6, start.Add(time.Minute)); !ok {
+	if _, ok := s.find(6, start.Add(time.Minute)); !ok {
 		t.Error("the older slot's eviction took the newer entry along")
 	}
 }
