@@ -59,14 +59,14 @@ func MarkPassing(err error) error {
 	if err == nil {
 		return nil
 	}
-	return passingError{err}
+	return temporaryError{err}
 }
 
-type passingError struct{ error }
+type temporaryError struct{ error }
 
-func (passingError) Passing() bool { return true }
+func (temporaryError) Passing() bool { return true }
 
-func (e passingError) Unwrap() error { return e.error }
+func (e temporaryError) Unwrap() error { return e.error }
 
 // MarkPermanent wraps an error so that Permanent reports true; nil stays nil.
 func MarkPermanent(err error) error {
@@ -94,8 +94,8 @@ func (e *panicError) Unwrap() error {
 	return err
 }
 
-// safely turns a panic of fn into an error.
-func safely(fn func() error) (err error) {
+// recoverPanic turns a panic of fn into an error.
+func recoverPanic(fn func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = &panicError{value: v, stack: string(debug.Stack())}

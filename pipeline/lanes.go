@@ -48,16 +48,16 @@ const noProject = event.ProjectID(0)
 //
 // Locks: mu is held for moments, never over the disk, a handler or another lock.
 type lanes struct {
-	p       *Pipeline
-	group   string
-	topic   event.Topic
-	most    int
-	handler Handler
-	o       Lanes
-	logger  *logrus.Entry
-	seconds prometheus.Observer // how long a batch took
-	rested  wake.Signal         // a lane has nothing left to do
-	working sync.WaitGroup
+	p        *Pipeline
+	group    string
+	topic    event.Topic
+	maxBatch int
+	handler  Handler
+	o        Lanes
+	logger   *logrus.Entry
+	seconds  prometheus.Observer // how long a batch took
+	laneIdle wake.Signal         // a lane has nothing left to do
+	working  sync.WaitGroup
 	// What may wait in memory, of a lane and of all.
 	maxLaneBytes, maxBytes int
 	baseEvery              time.Duration
@@ -83,14 +83,14 @@ func (p *Pipeline) HandleLanes(group string, topic event.Topic, maxBatch int, o 
 		o.MaxBehind = defaultMaxBehind
 	}
 	s := &lanes{
-		p: p, group: group, topic: topic, most: max(maxBatch, 1), handler: h, o: o,
+		p: p, group: group, topic: topic, maxBatch: max(maxBatch, 1), handler: h, o: o,
 		logger:  p.logger.WithFields(logrus.Fields{"topic": topic, "group": group}),
-		seconds: p.metrics.seconds.WithLabelValues(string(topic), group), rested: wake.New(), maxLaneBytes: maxLaneBytes, maxBytes: maxBytes, baseEvery: baseEvery,
+		seconds: p.metrics.seconds.WithLabelValues(string(topic), group), laneIdle: wake.New(), maxLaneBytes: maxLaneBytes, maxBytes: maxBytes, baseEvery: baseEvery,
 		all: map[event.ProjectID]*lane{}, open: map[*lane]struct{}{},
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.laned = append(p.laned, s)
+	p.laneGroups = append(p.laneGroups, s)
 }
 
 // load reads how far the lanes are.
@@ -115,8 +115,8 @@ func (s *lanes) run(ctx context.Context) error {
 	s.ctx = ctx
 	s.mu.Unlock()
 	for failures := 0; ; {
-		news := s.p.log.News(string(s.topic))
-		found, err := s.readOn(ctx)
+		news := s.p.log.Appended(string(s.topic))
+		found, err := s.readNext(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -132,14 +132,14 @@ func (s *lanes) run(ctx context.Context) error {
 		if found {
 			continue
 		}
-		if closed := s.idle(ctx, news); closed {
+		if closed := s.waitForEntries(ctx, news); closed {
 			return errors.New("its log was closed")
 		}
 	}
 }
 
-// idle waits for news; when all lanes rest it has the base catch up.
-func (s *lanes) idle(ctx context.Context, news <-chan struct{}) (closed bool) {
+// waitForEntries waits for news; when all lanes rest it has the base catch up.
+func (s *lanes) waitForEntries(ctx context.Context, news <-chan struct{}) (closed bool) {
 	timer := time.NewTimer(s.baseEvery)
 	defer timer.Stop()
 	for {
@@ -155,7 +155,7 @@ func (s *lanes) idle(ctx context.Context, news <-chan struct{}) (closed bool) {
 			return false
 		case <-s.p.log.Closed():
 			return ctx.Err() == nil
-		case <-s.rested:
+		case <-s.laneIdle:
 		case <-late:
 			cur := s.cursor()
 			if err := s.p.log.Advance(cur); err == nil {
@@ -193,14 +193,14 @@ func (s *lanes) lowest(but *lane, own uint64) uint64 {
 	low := min(own, s.read)
 	for l := range s.open {
 		if l != but {
-			low = min(low, l.first()-1)
+			low = min(low, l.firstPending()-1)
 		}
 	}
 	return low
 }
 
-// readOn gives the next entries to their lanes and reports whether there were any.
-func (s *lanes) readOn(ctx context.Context) (bool, error) {
+// readNext gives the next entries to their lanes and reports whether there were any.
+func (s *lanes) readNext(ctx context.Context) (bool, error) {
 	s.mu.Lock()
 	after := s.read
 	s.mu.Unlock()
@@ -209,9 +209,9 @@ func (s *lanes) readOn(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	var known []event.ProjectID
-	heard := make([]waiting, len(entries))
+	heard := make([]laneEntry, len(entries))
 	for i, e := range entries {
-		heard[i] = hear(e)
+		heard[i] = readLaneEntry(e)
 		if c, ok := heard[i].event.(*event.Changed); ok && i > 0 && fault.On(fault.WrongProject) {
 			heard[i].project, c.Project = heard[i-1].project, heard[i-1].project
 		}
@@ -224,16 +224,16 @@ func (s *lanes) readOn(ctx context.Context) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, w := range heard {
-		s.give(w, known)
+		s.distribute(w, known)
 	}
 	s.read = entries[len(entries)-1].Offset
 	return true, nil
 }
 
-// give adds an entry to its lane, or to all. mu is held.
-func (s *lanes) give(w waiting, known []event.ProjectID) {
+// distribute adds an entry to its lane, or to all. mu is held.
+func (s *lanes) distribute(w laneEntry, known []event.ProjectID) {
 	if !w.forAll {
-		s.lane(w.project).add(w)
+		s.lane(w.project).enqueue(w)
 		return
 	}
 	for _, id := range known {
@@ -241,7 +241,7 @@ func (s *lanes) give(w waiting, known []event.ProjectID) {
 	}
 	for id, l := range s.all {
 		if id != noProject {
-			l.add(w)
+			l.enqueue(w)
 		}
 	}
 }
@@ -250,7 +250,7 @@ func (s *lanes) give(w waiting, known []event.ProjectID) {
 func (s *lanes) lane(id event.ProjectID) *lane {
 	l := s.all[id]
 	if l == nil {
-		l = &lane{of: s, id: id, done: s.beyond[id], logger: s.logger.WithField("project", id)}
+		l = &lane{lanes: s, id: id, done: s.beyond[id], logger: s.logger.WithField("project", id)}
 		s.all[id] = l
 	}
 	return l
@@ -273,7 +273,7 @@ func (s *lanes) lag() (entries uint64, since time.Time, running bool, err error)
 	}
 	for l := range s.open {
 		entries += l.count
-		if t := l.since(); since.IsZero() || t.Before(since) {
+		if t := l.oldestPending(); since.IsZero() || t.Before(since) {
 			since = t
 		}
 	}
@@ -306,7 +306,7 @@ func (p *Pipeline) Lane(group string, topic event.Topic, id event.ProjectID) (La
 	defer s.mu.Unlock()
 	var out Lane
 	if l := s.all[id]; l != nil && l.count > 0 {
-		out = Lane{Entries: l.count, Since: l.since(), Failing: l.failing, Reason: l.reason}
+		out = Lane{Entries: l.count, Since: l.oldestPending(), Failing: l.failing, Reason: l.reason}
 	}
 	if last > s.read {
 		out.Entries += last - s.read
@@ -327,13 +327,13 @@ func (p *Pipeline) Handled(group string, topic event.Topic, id event.ProjectID) 
 		return s.base, nil
 	}
 	if l := s.all[id]; l != nil && l.count > 0 {
-		return l.first() - 1, nil
+		return l.firstPending() - 1, nil
 	}
 	return s.read, nil
 }
 
 func (p *Pipeline) lanesOf(group string, topic event.Topic) *lanes {
-	for _, s := range p.allLaned() {
+	for _, s := range p.allLaneGroups() {
 		if s.group == group && s.topic == topic {
 			return s
 		}

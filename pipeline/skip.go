@@ -8,13 +8,13 @@ import (
 	"github.com/hone-ml/hone/event"
 )
 
-// leave has a lane that fails, and keeps too much of the log from being deleted, pass
+// skipBacklog has a lane that fails, and keeps too much of the log from being deleted, pass
 // over what it has not handled. Its project is then read anew from Label Studio, so
 // that no change is lost; of orders the last of each kind is published again.
-func (l *lane) leave() {
-	s := l.of
+func (l *lane) skipBacklog() {
+	s := l.lanes
 	s.mu.Lock()
-	first, to, count := l.first(), s.read, l.count
+	first, to, count := l.firstPending(), s.read, l.count
 	cur := event.Cursor{Topic: s.topic, Group: s.group, Lane: l.id, Offset: to, Base: s.lowest(l, to)}
 	s.mu.Unlock()
 	err := l.publishInstead(first, cur)
@@ -44,8 +44,8 @@ func (l *lane) leave() {
 // publishInstead moves the lane's position to cur, and publishes what is to be done in
 // place of its entries from first on.
 func (l *lane) publishInstead(first uint64, cur event.Cursor) error {
-	s := l.of
-	orders := map[string]waiting{}
+	s := l.lanes
+	orders := map[string]laneEntry{}
 	for after := first - 1; after < cur.Offset; {
 		entries, err := s.p.log.Read(string(s.topic), after, readChunk)
 		if err != nil {
@@ -56,7 +56,7 @@ func (l *lane) publishInstead(first uint64, cur event.Cursor) error {
 		}
 		for _, e := range entries {
 			after = e.Offset
-			w := hear(e)
+			w := readLaneEntry(e)
 			if _, change := w.event.(*event.Changed); w.event == nil || change || after > cur.Offset || w.project != l.id && !w.forAll {
 				continue
 			}
@@ -72,7 +72,7 @@ func (l *lane) publishInstead(first uint64, cur event.Cursor) error {
 	if s.o.Anew != nil {
 		events = append(events, s.o.Anew(l.id))
 	}
-	write, err := s.p.InTx(&cur, events...)
+	write, err := s.p.PublishTx(&cur, events...)
 	if err != nil {
 		return err
 	}

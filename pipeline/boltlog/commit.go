@@ -12,8 +12,8 @@ import (
 // ever more others.
 const maxGroup = 1000
 
-// errAlone tells a caller to run its function in a transaction of its own.
-var errAlone = errors.New("failed in a shared transaction")
+// errRunAlone tells a caller to run its function in a transaction of its own.
+var errRunAlone = errors.New("failed in a shared transaction")
 
 // committer shares transactions among concurrent callers: a group commit. Who
 // comes while the disk is busy, with the log or with anybody else's transaction,
@@ -24,19 +24,19 @@ var errAlone = errors.New("failed in a shared transaction")
 type committer struct {
 	db      *bbolt.DB
 	mu      sync.Mutex
-	waiting []*call
+	waiting []*commitCall
 	running bool
 }
 
-type call struct {
+type commitCall struct {
 	fn   func(tx *bbolt.Tx) error
 	done chan error
 }
 
-// do runs fn in a transaction and returns after it is on disk. A panic of fn
+// commit runs fn in a transaction and returns after it is on disk. A panic of fn
 // reaches the caller.
-func (c *committer) do(fn func(tx *bbolt.Tx) error) error {
-	own := &call{fn: fn, done: make(chan error, 1)}
+func (c *committer) commit(fn func(tx *bbolt.Tx) error) error {
+	own := &commitCall{fn: fn, done: make(chan error, 1)}
 	c.mu.Lock()
 	c.waiting = append(c.waiting, own)
 	if !c.running {
@@ -45,7 +45,7 @@ func (c *committer) do(fn func(tx *bbolt.Tx) error) error {
 	}
 	c.mu.Unlock()
 	err := <-own.done
-	if errors.Is(err, errAlone) {
+	if errors.Is(err, errRunAlone) {
 		return c.db.Update(fn)
 	}
 	return err
@@ -54,24 +54,24 @@ func (c *committer) do(fn func(tx *bbolt.Tx) error) error {
 // run commits until nobody waits.
 func (c *committer) run() {
 	for {
-		var group []*call
-		var failed *call
+		var group []*commitCall
+		var failed *commitCall
 		err := c.db.Update(func(tx *bbolt.Tx) error {
-			group = c.take() // only now, when nobody else holds the database
+			group = c.takeGroup() // only now, when nobody else holds the database
 			for _, x := range group {
-				if safely(x.fn, tx) != nil {
+				if recoverPanic(x.fn, tx) != nil {
 					failed = x
-					return errAlone
+					return errRunAlone
 				}
 			}
 			return nil
 		})
 		if failed != nil {
-			failed.done <- errAlone
+			failed.done <- errRunAlone
 			c.putBack(group, failed)
 		} else {
 			if group == nil {
-				group = c.take() // the database could not even begin
+				group = c.takeGroup() // the database could not even begin
 			}
 			for _, x := range group {
 				x.done <- err
@@ -83,7 +83,7 @@ func (c *committer) run() {
 	}
 }
 
-func (c *committer) take() []*call {
+func (c *committer) takeGroup() []*commitCall {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n := min(len(c.waiting), maxGroup)
@@ -93,8 +93,8 @@ func (c *committer) take() []*call {
 }
 
 // putBack has the others of a failed transaction come first in the next one.
-func (c *committer) putBack(group []*call, failed *call) {
-	again := make([]*call, 0, len(group))
+func (c *committer) putBack(group []*commitCall, failed *commitCall) {
+	again := make([]*commitCall, 0, len(group))
 	for _, x := range group {
 		if x != failed {
 			again = append(again, x)
@@ -112,9 +112,9 @@ func (c *committer) idle() bool {
 	return !c.running
 }
 
-// safely turns a panic into an error; alone, the function will panic where its
+// recoverPanic turns a panic into an error; alone, the function will panic where its
 // caller sees it.
-func safely(fn func(tx *bbolt.Tx) error, tx *bbolt.Tx) (err error) {
+func recoverPanic(fn func(tx *bbolt.Tx) error, tx *bbolt.Tx) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v", p)

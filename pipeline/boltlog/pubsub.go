@@ -27,7 +27,7 @@ func (p *publisher) Publish(topic string, messages ...*message.Message) error {
 	for i, m := range messages {
 		values[i] = encodeEntry(Entry{Time: now, UUID: m.UUID, Metadata: m.Metadata, Payload: m.Payload})
 	}
-	_, err := p.log.append(topic, values)
+	_, err := p.log.appendValues(topic, values)
 	return err
 }
 
