@@ -110,7 +110,7 @@ func openOnce(dir string, o Options) (*Store, error) {
 	return s, nil
 }
 
-var errDamaged = errors.New("its pages do not fit together")
+var errDamagedPages = errors.New("its pages do not fit together")
 
 // openFile opens the file and finds out whether it is all there, and still there.
 func openFile(path string, opts *bbolt.Options) (db *bbolt.DB, err error) {
@@ -130,7 +130,7 @@ func openFile(path string, opts *bbolt.Options) (db *bbolt.DB, err error) {
 		}
 		fi, err := f.Stat()
 		if err == nil && fi.Size() < want {
-			err = fmt.Errorf("%w: it has %d of %d bytes", errDamaged, fi.Size(), want)
+			err = fmt.Errorf("%w: it has %d of %d bytes", errDamagedPages, fi.Size(), want)
 		}
 		return err
 	})
@@ -153,7 +153,7 @@ func unlessDamaged(do func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("%w: %v", errDamaged, r)
+			err = fmt.Errorf("%w: %v", errDamagedPages, r)
 		}
 	}()
 	return do()
@@ -192,7 +192,7 @@ func (s *Store) prepare(dir, path string, created bool) error {
 	return nil
 }
 
-type owner struct {
+type ownerRecord struct {
 	PID   int       `json:"pid"`
 	Host  string    `json:"host"`
 	Since time.Time `json:"since"`
@@ -202,7 +202,7 @@ type owner struct {
 // is only read while the lock is held, so a leftover of a killed hone is harmless.
 func (s *Store) writeOwner() error {
 	host, _ := os.Hostname()
-	b, err := json.Marshal(owner{PID: os.Getpid(), Host: host, Since: s.now().UTC()})
+	b, err := json.Marshal(ownerRecord{PID: os.Getpid(), Host: host, Since: s.now().UTC()})
 	if err != nil {
 		return err
 	}
@@ -213,13 +213,13 @@ func openError(path, ownerPath string, err error) error {
 	switch {
 	case errors.Is(err, bbolterrors.ErrTimeout):
 		who := "another process"
-		var o owner
+		var o ownerRecord
 		if b, readErr := os.ReadFile(ownerPath); readErr == nil && json.Unmarshal(b, &o) == nil && o.PID > 0 {
 			who = fmt.Sprintf("process %d on %s, running since %s", o.PID, o.Host, o.Since.Format(time.RFC3339))
 		}
 		return fmt.Errorf("%w: %s is held by %s. Stop that hone first, or give this one another --data-dir; "+
 			"commands about a running hone reach it over HTTP at its listen address", ErrInUse, path, who)
-	case errors.Is(err, bbolterrors.ErrInvalid), errors.Is(err, bbolterrors.ErrChecksum), errors.Is(err, bbolterrors.ErrVersionMismatch), errors.Is(err, errDamaged):
+	case errors.Is(err, bbolterrors.ErrInvalid), errors.Is(err, bbolterrors.ErrChecksum), errors.Is(err, bbolterrors.ErrVersionMismatch), errors.Is(err, errDamagedPages):
 		return fmt.Errorf("open %s: %w: it is damaged or not hone's. Restore a backup, "+
 			"or move it away: hone then learns again from what Label Studio holds", path, err)
 	}

@@ -37,7 +37,7 @@ func (w *heardWrite) ofAnnotation(id event.AnnotationID) uint64 {
 }
 
 // write moves the positions of records that are not written otherwise.
-func (w *heardWrite) write(b *buckets) error {
+func (w *heardWrite) write(b *projectBuckets) error {
 	for id, at := range w.tasks {
 		key := idKey(id)
 		if v := b.tombstones.Get(key); v != nil {
@@ -67,10 +67,10 @@ func (w *heardWrite) write(b *buckets) error {
 		if v == nil {
 			continue
 		}
-		r, err := decodeRegister(id, v)
+		r, err := decodeRef(id, v)
 		if err == nil && r.at != at {
 			r.at = at
-			err = b.annotations.Put(idKey(id), encodeRegister(r))
+			err = b.annotations.Put(idKey(id), encodeRef(r))
 		}
 		if err != nil {
 			return err
@@ -90,7 +90,7 @@ func (s *Store) Confirm(ctx context.Context, p event.ProjectID, from uint64) err
 	var tasks, annotations [][]byte
 	var last uint64
 	first := true
-	err := s.view(ctx, "tombstones", p, func(b *buckets) error {
+	err := s.view(ctx, "tombstones", p, func(b *projectBuckets) error {
 		if b == nil {
 			return nil
 		}
@@ -148,9 +148,9 @@ func (s *Store) Confirm(ctx context.Context, p event.ProjectID, from uint64) err
 
 // forgettable reports whether all that is known of an annotation is that it is
 // deleted, or was on a task that was, and was heard no later than at a position.
-func (b *buckets) forgettable(key, record []byte, last uint64) bool {
+func (b *projectBuckets) forgettable(key, record []byte, last uint64) bool {
 	id := idOf[event.AnnotationID](key)
-	r, err := decodeRegister(id, record)
+	r, err := decodeRef(id, record)
 	if err != nil || r.at > last {
 		return false
 	}

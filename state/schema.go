@@ -115,8 +115,8 @@ func migrate(db *bbolt.DB, table []func(tx *bbolt.Tx) error) error {
 	})
 }
 
-// buckets are one project's buckets within a transaction.
-type buckets struct {
+// projectBuckets are one project's buckets within a transaction.
+type projectBuckets struct {
 	project, tasks, results, annotations, tombstones *bbolt.Bucket
 }
 
@@ -125,24 +125,24 @@ func projectsBucket(tx *bbolt.Tx) *bbolt.Bucket {
 }
 
 // open returns a project's buckets for reading, nil when nothing is stored.
-func openProject(tx *bbolt.Tx, p event.ProjectID) *buckets {
+func openProject(tx *bbolt.Tx, p event.ProjectID) *projectBuckets {
 	b := projectsBucket(tx).Bucket(idKey(p))
 	if b == nil {
 		return nil
 	}
-	return &buckets{
+	return &projectBuckets{
 		project: b, tasks: b.Bucket(keyTasks), results: b.Bucket(keyResults),
 		annotations: b.Bucket(keyAnnotations), tombstones: b.Bucket(keyTombstones),
 	}
 }
 
 // createProject returns a project's buckets for writing.
-func createProject(tx *bbolt.Tx, p event.ProjectID) (*buckets, error) {
+func createProject(tx *bbolt.Tx, p event.ProjectID) (*projectBuckets, error) {
 	b, err := projectsBucket(tx).CreateBucketIfNotExists(idKey(p))
 	if err != nil {
 		return nil, err
 	}
-	out := &buckets{project: b}
+	out := &projectBuckets{project: b}
 	for _, sub := range []struct {
 		name []byte
 		to   **bbolt.Bucket
@@ -155,12 +155,12 @@ func createProject(tx *bbolt.Tx, p event.ProjectID) (*buckets, error) {
 		if *sub.to, err = b.CreateBucketIfNotExists(sub.name); err != nil {
 			return nil, err
 		}
-		(*sub.to).FillPercent = fill
+		(*sub.to).FillPercent = pageFill
 	}
 	return out, nil
 }
 
-// fill is how much of a page stays when it is split. Ids rise, so most of what comes
+// pageFill is how much of a page stays when it is split. Ids rise, so most of what comes
 // goes behind all there is, and what is split off is rarely written again. The file
 // is mapped: half-empty pages are memory too.
-const fill = 0.9
+const pageFill = 0.9

@@ -6,33 +6,33 @@ import (
 	"github.com/hone-ml/hone/event"
 )
 
-// fewStrangers is how many ids that nobody knows one statement may delete and have
+// maxUnknownDeletions is how many ids that nobody knows one statement may delete and have
 // remembered: a deletion may be told just before what it deletes. Label Studio
 // deletes many at once only of what it has told long ago, so whoever names more of
 // them made them up, and each would cost space.
-const fewStrangers = 5
+const maxUnknownDeletions = 5
 
-// hear merges a statement that was told, not read: the later one wins, and a
+// mergeStatement merges a statement that was told, not read: the later one wins, and a
 // deletion wins over both. found counts what is news.
-func (m *merge) hear(c *event.Changed) (found int, err error) {
+func (m *projectMerge) mergeStatement(c *event.Changed) (found int, err error) {
 	for _, t := range c.Tasks {
 		if noData(t) {
 			continue
 		}
 		t.UpdatedAt = t.UpdatedAt.Round(0).UTC()
-		changed, err := m.stateTask(t, c.Position)
+		changed, err := m.mergeTask(t, c.Position)
 		if err != nil {
 			return 0, err
 		}
-		found += count(changed)
+		found += countOf(changed)
 	}
 	for _, a := range c.Annotations {
 		a.UpdatedAt = a.UpdatedAt.Round(0).UTC()
-		changed, err := m.stateAnnotation(a, c.Position)
+		changed, err := m.mergeAnnotation(a, c.Position)
 		if err != nil {
 			return 0, err
 		}
-		found += count(changed)
+		found += countOf(changed)
 	}
 	webhook := c.Source == event.FromWebhook
 	deleted, err := m.deleteAll(c, c.Position, webhook)
@@ -45,7 +45,7 @@ func noData(t event.Task) bool {
 
 // deleteAll merges the deletions of a statement. With ask, those of things that
 // were there are doubted.
-func (m *merge) deleteAll(c *event.Changed, at uint64, ask bool) (found int, err error) {
+func (m *projectMerge) deleteAll(c *event.Changed, at uint64, ask bool) (found int, err error) {
 	var strangers []*taskSlot
 	for _, id := range c.DeletedTasks {
 		slot, known, err := m.taskWithAnnotations(id)
@@ -57,9 +57,9 @@ func (m *merge) deleteAll(c *event.Changed, at uint64, ask bool) (found int, err
 			continue
 		}
 		if known && ask {
-			m.doubt(id)
+			m.markDoubted(id)
 		}
-		found += count(known)
+		found += countOf(known)
 		m.deleteTask(slot, at)
 	}
 	var others []*annSlot
@@ -68,17 +68,17 @@ func (m *merge) deleteAll(c *event.Changed, at uint64, ask bool) (found int, err
 		if err != nil {
 			return 0, err
 		}
-		if !slot.now.heard && !slot.now.deleted {
+		if !slot.now.stated && !slot.now.deleted {
 			others = append(others, slot)
 			continue
 		}
-		if slot.now.counts() && ask {
-			m.doubt(slot.now.task)
+		if slot.now.isCounted() && ask {
+			m.markDoubted(slot.now.task)
 		}
-		found += count(slot.now.counts())
+		found += countOf(slot.now.isCounted())
 		m.deleteAnnotation(slot, at)
 	}
-	if len(strangers)+len(others) > fewStrangers {
+	if len(strangers)+len(others) > maxUnknownDeletions {
 		m.doubtProject = m.doubtProject || ask
 		return found, nil
 	}
@@ -91,9 +91,9 @@ func (m *merge) deleteAll(c *event.Changed, at uint64, ask bool) (found int, err
 	return found, nil
 }
 
-// stateTask merges a task's data and reports whether it is news. What loses is
+// mergeTask merges a task's data and reports whether it is news. What loses is
 // remembered as heard of: a reading that began before is not the last word.
-func (m *merge) stateTask(t event.Task, at uint64) (bool, error) {
+func (m *projectMerge) mergeTask(t event.Task, at uint64) (bool, error) {
 	slot, err := m.task(t.ID)
 	if err != nil {
 		return false, err
@@ -102,8 +102,8 @@ func (m *merge) stateTask(t event.Task, at uint64) (bool, error) {
 		slot.now.at = max(slot.now.at, at)
 		return false, nil
 	}
-	st := taskStamp(t)
-	if slot.now.heard {
+	st := taskVersion(t)
+	if slot.now.stated {
 		switch order := st.compare(slot.now.stamp); {
 		case order < 0:
 			slot.now.at = max(slot.now.at, at)
@@ -118,17 +118,17 @@ func (m *merge) stateTask(t event.Task, at uint64) (bool, error) {
 	return m.setTask(slot, t, st, max(slot.now.at, at)), nil
 }
 
-func (m *merge) setTask(slot *taskSlot, t event.Task, st stamp, at uint64) (news bool) {
-	news = !slot.now.heard || st.hash != slot.now.stamp.hash
-	slot.now = taskFact{heard: true, stamp: st, at: at}
-	slot.data, slot.said = t.Data, true
+func (m *projectMerge) setTask(slot *taskSlot, t event.Task, st version, at uint64) (news bool) {
+	news = !slot.now.stated || st.hash != slot.now.stamp.hash
+	slot.now = taskFact{stated: true, stamp: st, at: at}
+	slot.data, slot.statement = t.Data, true
 	return news
 }
 
-// stateAnnotation merges an annotation and reports whether it is news. One that
+// mergeAnnotation merges an annotation and reports whether it is news. One that
 // is on a deleted task is news to nobody, but its time is kept: it may be older
 // than a statement that puts it on another task, or newer.
-func (m *merge) stateAnnotation(a event.Annotation, at uint64) (bool, error) {
+func (m *projectMerge) mergeAnnotation(a event.Annotation, at uint64) (bool, error) {
 	slot, err := m.annotation(a.ID)
 	if err != nil {
 		return false, err
@@ -137,12 +137,12 @@ func (m *merge) stateAnnotation(a event.Annotation, at uint64) (bool, error) {
 		slot.now.at = max(slot.now.at, at)
 		return false, nil
 	}
-	lost, err := m.lost(slot)
+	lost, err := m.lacksContent(slot)
 	if err != nil {
 		return false, err
 	}
-	if slot.now.heard && !lost {
-		st := annotationStamp(a)
+	if slot.now.stated && !lost {
+		st := annotationVersion(a)
 		switch order := st.compare(slot.now.stamp); {
 		case order < 0:
 			slot.now.at = max(slot.now.at, at)
@@ -157,9 +157,9 @@ func (m *merge) stateAnnotation(a event.Annotation, at uint64) (bool, error) {
 	return m.setAnnotation(slot, a, max(slot.now.at, at))
 }
 
-// lost reports whether an annotation's content is not known although its task is
+// lacksContent reports whether an annotation's content is not known although its task is
 // there: the task was taken for deleted when it was heard. Only its id is left.
-func (m *merge) lost(slot *annSlot) (bool, error) {
+func (m *projectMerge) lacksContent(slot *annSlot) (bool, error) {
 	if !slot.now.bare {
 		return false, nil
 	}
@@ -167,49 +167,49 @@ func (m *merge) lost(slot *annSlot) (bool, error) {
 	return err == nil && !t.now.deleted, err
 }
 
-func (m *merge) setAnnotation(slot *annSlot, a event.Annotation, at uint64) (news bool, err error) {
+func (m *projectMerge) setAnnotation(slot *annSlot, a event.Annotation, at uint64) (news bool, err error) {
 	t, err := m.task(a.Task)
 	if err != nil {
 		return false, err
 	}
 	was := slot.now
-	slot.now = annFact{register: register{task: a.Task, stamp: annotationStamp(a), at: at}, heard: true, bare: t.now.deleted}
-	slot.said = &a
-	if was.task != a.Task || !was.heard {
-		m.on[a.Task] = append(m.on[a.Task], slot)
+	slot.now = annFact{annotationRef: annotationRef{task: a.Task, stamp: annotationVersion(a), at: at}, stated: true, bare: t.now.deleted}
+	slot.statement = &a
+	if was.task != a.Task || !was.stated {
+		m.annotationsOf[a.Task] = append(m.annotationsOf[a.Task], slot)
 	}
-	wasThere, isThere := was.counts(), slot.now.counts()
+	wasThere, isThere := was.isCounted(), slot.now.isCounted()
 	return wasThere != isThere || isThere && (was.task != a.Task || was.stamp.hash != slot.now.stamp.hash), nil
 }
 
 // taskWithAnnotations returns a task with everything on it loaded, and whether
 // there is anything.
-func (m *merge) taskWithAnnotations(id event.TaskID) (slot *taskSlot, known bool, err error) {
+func (m *projectMerge) taskWithAnnotations(id event.TaskID) (slot *taskSlot, known bool, err error) {
 	if slot, err = m.task(id); err != nil {
 		return nil, false, err
 	}
-	if err := m.loadOn(id); err != nil {
+	if err := m.loadAnnotations(id); err != nil {
 		return nil, false, err
 	}
-	known = slot.now.heard
-	for _, a := range m.on[id] {
-		known = known || a.now.counts() && a.now.task == id
+	known = slot.now.stated
+	for _, a := range m.annotationsOf[id] {
+		known = known || a.now.isCounted() && a.now.task == id
 	}
 	return slot, known, nil
 }
 
 // deleteTask takes the annotations with it, of which only the times are kept.
-func (m *merge) deleteTask(slot *taskSlot, at uint64) {
-	for _, a := range m.on[slot.id] {
-		if a.now.task == slot.id && a.now.heard && !a.now.deleted {
+func (m *projectMerge) deleteTask(slot *taskSlot, at uint64) {
+	for _, a := range m.annotationsOf[slot.id] {
+		if a.now.task == slot.id && a.now.stated && !a.now.deleted {
 			a.now.bare = true
 		}
 	}
 	slot.now = taskFact{deleted: true, at: max(slot.now.at, at)}
-	slot.data, slot.said = nil, false
+	slot.data, slot.statement = nil, false
 }
 
-func (m *merge) deleteAnnotation(slot *annSlot, at uint64) {
-	slot.now = annFact{register: register{deleted: true, at: max(slot.now.at, at)}, heard: true}
-	slot.said = nil
+func (m *projectMerge) deleteAnnotation(slot *annSlot, at uint64) {
+	slot.now = annFact{annotationRef: annotationRef{deleted: true, at: max(slot.now.at, at)}, stated: true}
+	slot.statement = nil
 }

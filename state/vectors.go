@@ -25,7 +25,7 @@ func (s *Store) VectorKeys(ctx context.Context, encoder string, f func(event.Tex
 				return ctx.Err()
 			}
 			if len(k) != len(event.TextKey{}) {
-				return fmt.Errorf("vector %x: %w", k, errRecord)
+				return fmt.Errorf("vector %x: %w", k, errDamagedRecord)
 			}
 			f(event.TextKey(k))
 			return nil
