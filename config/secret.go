@@ -5,7 +5,7 @@ import (
 	"io"
 )
 
-const mask = "***"
+const hiddenSecret = "***"
 
 // Secret is a value that must not be seen: it prints as *** whatever the verb,
 // and so does it in JSON, YAML and logs. Its length does not show either.
@@ -30,7 +30,7 @@ func (s Secret) String() string {
 	if s.value == "" {
 		return ""
 	}
-	return mask
+	return hiddenSecret
 }
 
 // Format prints String for every verb, %#v and %x too.
