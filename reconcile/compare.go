@@ -25,35 +25,35 @@ const (
 // comparison is one run.
 type comparison struct {
 	r      *Reconciler
-	w      *project
+	w      *projectRunner
 	id     event.ProjectID
 	log    *logrus.Entry
 	source Source
-	due
+	request
 	began time.Time
 
-	// from is the position of the last change heard before Label Studio was asked:
+	// position is the position of the last change heard before Label Studio was asked:
 	// what is read stands over all up to it.
-	from uint64
+	position uint64
 
-	meta  event.Meta
-	heard bool // hone has heard of the project before
-	met   bool // project is read
+	meta         event.Meta
+	projectKnown bool // hone has heard of the project before
+	projectRead  bool // project is read
 	// replaced: what hone holds under this id is of another project.
 	replaced bool
-	// told: Label Studio tells hone of changes by webhook, as far as hone knows.
-	told    bool
-	project labelstudio.Project
+	// webhooksActive: Label Studio tells hone of changes by webhook, as far as hone knows.
+	webhooksActive bool
+	project        labelstudio.Project
 	// known is what hone knew before it asked; nil when only single tasks are read. An
 	// annotation made meanwhile is in neither list, or in Label Studio's only, and so
 	// is never taken for deleted.
 	known map[event.TaskID]event.KnownTask
 
-	read, total, stated int
-	said                time.Time // of the last progress
+	read, total, published int
+	loggedAt               time.Time // of the last progress
 }
 
-func (c *comparison) run(ctx context.Context) error {
+func (c *comparison) compareAll(ctx context.Context) error {
 	if err := c.begin(ctx); err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func (c *comparison) run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read how far the project was compared: %w", err)
 	}
-	if c.told = !mark.IsZero(); c.told && !c.changed {
+	if c.webhooksActive = !mark.IsZero(); c.webhooksActive && !c.changed {
 		return c.fetch(ctx, slices.Sorted(maps.Keys(c.tasks)))
 	}
 	if err := c.readKnown(ctx); err != nil {
@@ -81,9 +81,9 @@ func (c *comparison) run(ctx context.Context) error {
 	}
 	c.contents = c.contents || mark.IsZero()
 	c.full = c.full || c.contents
-	c.told = !mark.IsZero()
+	c.webhooksActive = !mark.IsZero()
 
-	c.said = time.Now()
+	c.loggedAt = time.Now()
 	seen := map[event.TaskID]struct{}{}
 	q := labelstudio.TaskQuery{PageSize: c.r.o.PageSize}
 	if !c.contents {
@@ -106,7 +106,7 @@ func (c *comparison) run(ctx context.Context) error {
 		return err
 	}
 	if c.full {
-		if err := c.r.o.Marks.Confirm(ctx, c.id, c.from); err != nil {
+		if err := c.r.o.Marks.Confirm(ctx, c.id, c.position); err != nil {
 			return err
 		}
 	}
@@ -124,26 +124,26 @@ func (c *comparison) run(ctx context.Context) error {
 // compared with Label Studio must not lack what was heard before.
 func (c *comparison) begin(ctx context.Context) error {
 	var err error
-	if c.from, err = c.r.o.Log.Heard(); err != nil {
+	if c.position, err = c.r.o.Log.Heard(); err != nil {
 		return fmt.Errorf("read how much has been heard: %w", err)
 	}
 	late := time.NewTimer(c.r.o.Patience)
 	defer late.Stop()
-	look := time.NewTicker(lookEvery)
+	look := time.NewTicker(pollInterval)
 	defer look.Stop()
 	for {
 		applied, err := c.r.o.Log.Applied(c.id)
 		if err != nil {
 			return fmt.Errorf("read how much has been learned: %w", err)
 		}
-		if applied >= c.from {
+		if applied >= c.position {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-late.C:
-			return fmt.Errorf("%d changes heard before the comparison are not learned yet; hone's log says what holds it up", c.from-applied)
+			return fmt.Errorf("%d changes heard before the comparison are not learned yet; hone's log says what holds it up", c.position-applied)
 		case <-look.C:
 		}
 	}
@@ -156,7 +156,7 @@ func (c *comparison) readMeta(ctx context.Context) error {
 	}
 	c.meta = event.Meta{Project: c.id}
 	if i := slices.IndexFunc(metas, func(m event.Meta) bool { return m.Project == c.id }); i >= 0 {
-		c.meta, c.heard = metas[i], true
+		c.meta, c.projectKnown = metas[i], true
 	}
 	return nil
 }
@@ -183,7 +183,7 @@ func (c *comparison) readProject(ctx context.Context) (gone bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	c.project, c.met = p, true
+	c.project, c.projectRead = p, true
 	if p.Title == c.meta.Title && p.LabelConfig == c.meta.LabelConfig && p.CreatedAt.Unix() == c.meta.CreatedAt && !c.meta.Gone && !c.anew {
 		return false, nil
 	}
@@ -193,7 +193,7 @@ func (c *comparison) readProject(ctx context.Context) (gone bool, err error) {
 // gone states that Label Studio no longer has the project. A 404 alone may come
 // from a wrong address or a proxy, so the list of projects must say so too.
 func (c *comparison) gone(ctx context.Context, notFound error) error {
-	if !c.heard {
+	if !c.projectKnown {
 		return notFound
 	}
 	at := time.Now()
@@ -240,8 +240,8 @@ func (c *comparison) readChanged(ctx context.Context, q labelstudio.TaskQuery, s
 		if page.Next == 0 {
 			return next, nil
 		}
-		if time.Since(c.said) > progressEvery {
-			c.said = time.Now()
+		if time.Since(c.loggedAt) > progressEvery {
+			c.loggedAt = time.Now()
 			c.log.Infof("reconcile: %d tasks read, %d to go", c.read, page.Total-len(page.Tasks))
 		}
 		q.After = page.Next
@@ -255,15 +255,15 @@ func (c *comparison) publish(ctx context.Context, e *event.Changed, differs int)
 	if n == 0 && e.Title == "" && e.LabelConfig == "" && !e.Gone {
 		return nil
 	}
-	e.Project, e.Source, e.Reading = c.id, event.FromReconcile, &event.Reading{From: c.from}
+	e.Project, e.Source, e.Reading = c.id, event.FromReconcile, &event.Reading{From: c.position}
 	e.CreatedAt = c.meta.CreatedAt
-	if c.met {
+	if c.projectRead {
 		e.CreatedAt = c.project.CreatedAt.Unix()
 	}
 	if err := c.r.o.Publisher.Publish(ctx, e); err != nil {
 		return fmt.Errorf("publish what was read of %d tasks: %w", n, err)
 	}
-	c.stated += differs
+	c.published += differs
 	c.r.metrics.stated.Add(float64(differs))
 	return nil
 }

@@ -13,9 +13,9 @@ import (
 	"github.com/hone-ml/hone/labelstudio"
 )
 
-// goesBack is by how much hone's time of a task may be later than Label Studio's
+// clockTolerance is by how much hone's time of a task may be later than Label Studio's
 // before that is looked into. A webhook may come while the list is made.
-const goesBack = time.Minute
+const clockTolerance = time.Minute
 
 // compareIDs compares all ids and times, since a deleted task leaves no other trace,
 // and reads the tasks that differ.
@@ -33,7 +33,7 @@ func (c *comparison) compareIDs(ctx context.Context, seen map[event.TaskID]struc
 			lacking = append(lacking, t.Task)
 		}
 	}
-	maps.DeleteFunc(c.w.compared, func(id event.TaskID, _ times) bool { _, is := there[id]; return !is })
+	maps.DeleteFunc(c.w.compared, func(id event.TaskID, _ timePair) bool { _, is := there[id]; return !is })
 	if err := c.deleteTasks(ctx, at, there); err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func (c *comparison) deleteTasks(ctx context.Context, at time.Time, there map[ev
 	if len(tasks) == 0 {
 		return nil
 	}
-	if err := c.believe(ctx, len(there)); err != nil {
+	if err := c.verifyComplete(ctx, len(there)); err != nil {
 		return err
 	}
 	return c.stateDeleted(ctx, at, tasks)
@@ -80,9 +80,9 @@ func (c *comparison) stateDeleted(ctx context.Context, at time.Time, tasks []eve
 	return nil
 }
 
-// believe refuses a list of tasks that is shorter than Label Studio's own count
+// verifyComplete refuses a list of tasks that is shorter than Label Studio's own count
 // both before and after it: it would drop labels until the next reading.
-func (c *comparison) believe(ctx context.Context, listed int) error {
+func (c *comparison) verifyComplete(ctx context.Context, listed int) error {
 	now, err := c.source.Project(ctx, c.id)
 	if err != nil {
 		return err

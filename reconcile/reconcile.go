@@ -129,14 +129,14 @@ type Status struct {
 type Reconciler struct {
 	o       Options
 	log     *logrus.Entry
-	metrics *metrics
+	metrics *runMetrics
 
-	mu       sync.Mutex
-	source   Source
-	all      *due // asked for every project, and not yet handed out
-	allWake  wake.Signal
-	projects map[event.ProjectID]*project
-	start    func(*project) // set while Run runs
+	mu            sync.Mutex
+	source        Source
+	pendingForAll *request // asked for every project, and not yet handed out
+	allWake       wake.Signal
+	projects      map[event.ProjectID]*projectRunner
+	start         func(*projectRunner) // set while Run runs
 }
 
 // New checks the options.
@@ -173,7 +173,7 @@ func New(o Options) (*Reconciler, error) {
 	}
 	r := &Reconciler{
 		o: o, log: log, source: o.Source,
-		allWake: wake.New(), projects: map[event.ProjectID]*project{},
+		allWake: wake.New(), projects: map[event.ProjectID]*projectRunner{},
 	}
 	var err error
 	r.metrics, err = newMetrics(o.Registerer, r.Statuses)
@@ -187,7 +187,7 @@ func New(o Options) (*Reconciler, error) {
 func (r *Reconciler) Handle(_ context.Context, batch []event.Event, _ event.Cursor) error {
 	for _, e := range batch {
 		if d, ok := e.(*event.ReconcileDue); ok {
-			r.ask(d.Project, dueOf(d))
+			r.ask(d.Project, requestOf(d))
 		}
 	}
 	return nil
@@ -195,18 +195,18 @@ func (r *Reconciler) Handle(_ context.Context, batch []event.Event, _ event.Curs
 
 // Ask asks for a run of a project, 0 for all, without going through the log.
 // full compares all ids.
-func (r *Reconciler) Ask(p event.ProjectID, full bool) { r.ask(p, due{changed: true, full: full}) }
+func (r *Reconciler) Ask(p event.ProjectID, full bool) { r.ask(p, request{changed: true, full: full}) }
 
-func (r *Reconciler) ask(p event.ProjectID, d due) {
+func (r *Reconciler) ask(p event.ProjectID, d request) {
 	if p != 0 {
-		r.project(p).ask(d)
+		r.project(p).enqueueAndWake(d)
 		return
 	}
 	r.mu.Lock()
-	if r.all == nil {
-		r.all = &due{}
+	if r.pendingForAll == nil {
+		r.pendingForAll = &request{}
 	}
-	r.all.add(d)
+	r.pendingForAll.merge(d)
 	r.mu.Unlock()
 	r.allWake.Set()
 }
@@ -236,7 +236,7 @@ func (r *Reconciler) Status(p event.ProjectID) (st Status, ok bool) {
 // Statuses are those of all projects, in no order.
 func (r *Reconciler) Statuses() []Status {
 	r.mu.Lock()
-	all := make([]*project, 0, len(r.projects))
+	all := make([]*projectRunner, 0, len(r.projects))
 	for _, w := range r.projects {
 		all = append(all, w)
 	}
@@ -257,7 +257,7 @@ func (r *Reconciler) Run(ctx context.Context) error {
 		r.mu.Unlock()
 		return errors.New("reconcile: it is running already")
 	}
-	r.start = func(w *project) { all.Go(func() { w.run(ctx) }) }
+	r.start = func(w *projectRunner) { all.Go(func() { w.serve(ctx) }) }
 	for _, w := range r.projects {
 		r.start(w)
 	}
@@ -267,7 +267,7 @@ func (r *Reconciler) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 		case <-r.allWake:
-			r.spread(ctx)
+			r.fanOut(ctx)
 		}
 	}
 	r.mu.Lock()
@@ -277,11 +277,11 @@ func (r *Reconciler) Run(ctx context.Context) error {
 	return nil
 }
 
-// spread turns a request for all projects into one for each that is not gone.
-func (r *Reconciler) spread(ctx context.Context) {
+// fanOut turns a request for all projects into one for each that is not gone.
+func (r *Reconciler) fanOut(ctx context.Context) {
 	r.mu.Lock()
-	d := r.all
-	r.all = nil
+	d := r.pendingForAll
+	r.pendingForAll = nil
 	r.mu.Unlock()
 	if d == nil {
 		return
@@ -296,17 +296,17 @@ func (r *Reconciler) spread(ctx context.Context) {
 	}
 	for _, m := range metas {
 		if !m.Gone {
-			r.project(m.Project).ask(*d)
+			r.project(m.Project).enqueueAndWake(*d)
 		}
 	}
 }
 
-func (r *Reconciler) project(p event.ProjectID) *project {
+func (r *Reconciler) project(p event.ProjectID) *projectRunner {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	w := r.projects[p]
 	if w == nil {
-		w = &project{r: r, id: p, log: r.log.WithField("project", int64(p)), wake: wake.New(), status: Status{Project: p}, compared: map[event.TaskID]times{}}
+		w = &projectRunner{r: r, id: p, log: r.log.WithField("project", int64(p)), wake: wake.New(), status: Status{Project: p}, compared: map[event.TaskID]timePair{}}
 		r.projects[p] = w
 		if r.start != nil {
 			r.start(w)
@@ -315,7 +315,7 @@ func (r *Reconciler) project(p event.ProjectID) *project {
 	return w
 }
 
-func (r *Reconciler) from() Source {
+func (r *Reconciler) currentSource() Source {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.source

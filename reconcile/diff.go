@@ -10,11 +10,11 @@ import (
 	"github.com/hone-ml/hone/labelstudio"
 )
 
-// lookEvery is how often hone looks whether a webhook has told of a change.
-const lookEvery = 50 * time.Millisecond
+// pollInterval is how often hone looks whether a webhook has told of a change.
+const pollInterval = 50 * time.Millisecond
 
-// news is a task of Label Studio that hone does not hold like this.
-type news struct {
+// taskDiff is a task of Label Studio that hone does not hold like this.
+type taskDiff struct {
 	task labelstudio.Task
 	// differs counts the annotations that differ, and the data.
 	differs int
@@ -25,11 +25,11 @@ type news struct {
 func (c *comparison) statePage(ctx context.Context, at time.Time, page labelstudio.TaskPage) error {
 	c.read += len(page.Tasks)
 	c.w.progress(c.read, c.total)
-	found, err := c.newsOf(ctx, page.Tasks)
+	found, err := c.diffTasks(ctx, page.Tasks)
 	if err != nil {
 		return err
 	}
-	if c.told && !c.anew {
+	if c.webhooksActive && !c.anew {
 		if found, err = c.awaitWebhooks(ctx, found, page.ServerTime); err != nil {
 			return err
 		}
@@ -53,8 +53,8 @@ func (c *comparison) statePage(ctx context.Context, at time.Time, page labelstud
 	return c.publish(ctx, e, differs)
 }
 
-// newsOf compares tasks with what hone holds of them.
-func (c *comparison) newsOf(ctx context.Context, tasks []labelstudio.Task) ([]news, error) {
+// diffTasks compares tasks with what hone holds of them.
+func (c *comparison) diffTasks(ctx context.Context, tasks []labelstudio.Task) ([]taskDiff, error) {
 	if len(tasks) == 0 {
 		return nil, nil
 	}
@@ -69,15 +69,15 @@ func (c *comparison) newsOf(ctx context.Context, tasks []labelstudio.Task) ([]ne
 			return nil, fmt.Errorf("read %d known tasks: %w", len(ids), err)
 		}
 	}
-	var found []news
+	var found []taskDiff
 	for i, t := range tasks {
 		was := event.TaskState{Deleted: true}
 		if i < len(have) && have[i].Task.ID == t.ID {
 			was = have[i]
 		}
-		n := news{task: t, differs: c.differences(t, was)}
+		n := taskDiff{task: t, differs: c.differences(t, was)}
 		if n.differs == 0 {
-			c.note(t, was)
+			c.recordUnchanged(t, was)
 		}
 		if n.differs > 0 || c.anew {
 			found = append(found, n)
@@ -89,7 +89,7 @@ func (c *comparison) newsOf(ctx context.Context, tasks []labelstudio.Task) ([]ne
 // differences counts in what hone holds another task than Label Studio.
 func (c *comparison) differences(t labelstudio.Task, was event.TaskState) (n int) {
 	// Label Studio moves a task's time also when nothing of it changes, but not back.
-	limit := t.UpdatedAt.Add(goesBack)
+	limit := t.UpdatedAt.Add(clockTolerance)
 	if c.contents {
 		limit = t.UpdatedAt
 	}
@@ -111,9 +111,9 @@ func (c *comparison) differences(t labelstudio.Task, was event.TaskState) (n int
 	return n
 }
 
-// note remembers that a task is the same although its times differ, so that the next
+// recordUnchanged remembers that a task is the same although its times differ, so that the next
 // comparison of times does not read it again.
-func (c *comparison) note(t labelstudio.Task, was event.TaskState) {
+func (c *comparison) recordUnchanged(t labelstudio.Task, was event.TaskState) {
 	if t.UpdatedAt.Equal(was.Task.UpdatedAt) {
 		delete(c.w.compared, t.ID)
 	} else {
@@ -124,9 +124,9 @@ func (c *comparison) note(t labelstudio.Task, was event.TaskState) {
 // awaitWebhooks gives changes of the last moments, on Label Studio's clock, the
 // time their webhooks have, and returns what is news then: else hone would say of a
 // webhook that it was lost which is only on its way.
-func (c *comparison) awaitWebhooks(ctx context.Context, found []news, now time.Time) ([]news, error) {
+func (c *comparison) awaitWebhooks(ctx context.Context, found []taskDiff, now time.Time) ([]taskDiff, error) {
 	var young []labelstudio.Task
-	var rest []news
+	var rest []taskDiff
 	for _, n := range found {
 		if now.IsZero() || now.Sub(n.task.UpdatedAt) < c.r.o.Delivery {
 			young = append(young, n.task)
@@ -139,10 +139,10 @@ func (c *comparison) awaitWebhooks(ctx context.Context, found []news, now time.T
 	}
 	late := time.NewTimer(c.r.o.Delivery)
 	defer late.Stop()
-	look := time.NewTicker(lookEvery)
+	look := time.NewTicker(pollInterval)
 	defer look.Stop()
 	for over := false; ; {
-		still, err := c.newsOf(ctx, young)
+		still, err := c.diffTasks(ctx, young)
 		if err != nil {
 			return nil, err
 		}

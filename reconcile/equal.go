@@ -23,12 +23,12 @@ func sameJSON(a, b json.RawMessage) bool {
 	if bytes.Equal(a, b) {
 		return true
 	}
-	va, oka := decode(a)
-	vb, okb := decode(b)
+	va, oka := decodeJSON(a)
+	vb, okb := decodeJSON(b)
 	return oka && okb && reflect.DeepEqual(va, vb)
 }
 
-func decode(raw json.RawMessage) (v any, ok bool) {
+func decodeJSON(raw json.RawMessage) (v any, ok bool) {
 	if len(raw) == 0 {
 		return nil, true
 	}

@@ -7,11 +7,11 @@ import (
 	"github.com/hone-ml/hone/event"
 )
 
-// mostTasks is how many single tasks may be asked for; beyond, all ids are compared.
-const mostTasks = 1000
+// maxTasks is how many single tasks may be asked for; beyond, all ids are compared.
+const maxTasks = 1000
 
-// due is what has been asked for; requests add up.
-type due struct {
+// request is what has been asked for; requests add up.
+type request struct {
 	// changed asks for what has changed since the last time; full for all ids and
 	// times too; contents for everything; anew states it again without comparing.
 	changed, full, contents, anew bool
@@ -20,21 +20,21 @@ type due struct {
 	doubted bool
 }
 
-// mostPause bounds the pause after a run.
-const mostPause = time.Minute
+// maxPause bounds the pause after a run.
+const maxPause = time.Minute
 
-// pause is how long the next run waits after one that took so long. Whoever knows the
+// pauseAfter is how long the next run waits after one that took so long. Whoever knows the
 // secret of webhooks can have tasks doubted all the time: reading them takes half of
 // Label Studio's time at most.
-func (d *due) pause(spacing, took time.Duration) time.Duration {
+func (d *request) pauseAfter(spacing, took time.Duration) time.Duration {
 	if !d.doubted {
 		return spacing
 	}
-	return max(spacing, min(took, mostPause))
+	return max(spacing, min(took, maxPause))
 }
 
-func dueOf(e *event.ReconcileDue) due {
-	d := due{full: e.Full, contents: e.Contents || e.Anew, anew: e.Anew, doubted: len(e.Tasks) > 0}
+func requestOf(e *event.ReconcileDue) request {
+	d := request{full: e.Full, contents: e.Contents || e.Anew, anew: e.Anew, doubted: len(e.Tasks) > 0}
 	d.changed = e.Changed || d.full || d.contents || len(e.Tasks) == 0
 	d.tasks = make(map[event.TaskID]struct{}, len(e.Tasks))
 	for _, id := range e.Tasks {
@@ -43,10 +43,10 @@ func dueOf(e *event.ReconcileDue) due {
 	return d
 }
 
-func (d *due) add(o due) {
+func (d *request) merge(o request) {
 	d.changed, d.full = d.changed || o.changed, d.full || o.full
 	d.contents, d.anew, d.doubted = d.contents || o.contents, d.anew || o.anew, d.doubted || o.doubted
-	if len(d.tasks)+len(o.tasks) > mostTasks { // one list of all costs less
+	if len(d.tasks)+len(o.tasks) > maxTasks { // one list of all costs less
 		d.changed, d.full, d.tasks = true, true, nil
 		return
 	}
