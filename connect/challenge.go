@@ -47,7 +47,7 @@ func (l *Link) challenge(ctx context.Context, address string, asked bool) error 
 	client := &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	res, err := client.Do(req)
 	if err != nil {
-		return fmt.Errorf("hone does not reach itself there: %w", cause(err))
+		return fmt.Errorf("hone does not reach itself there: %w", innermost(err))
 	}
 	defer func() { _ = res.Body.Close() }()
 	var answer struct{ Challenge string }

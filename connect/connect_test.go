@@ -60,7 +60,7 @@ func TestConnectMendsTheWebhook(t *testing.T) {
 			assert.True(t, h.Active && h.SendPayload)
 			assert.Equal(t, map[string]labelstudio.Secret{header: secret}, h.Headers)
 			if !h.AllActions {
-				assert.Subset(t, h.Actions, wanted)
+				assert.Subset(t, h.Actions, requiredActions)
 				assert.Subset(t, h.Actions, some, "the actions that were there stay")
 			}
 		})

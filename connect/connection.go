@@ -78,20 +78,20 @@ type Counters struct {
 // Link is the connection. It is safe for concurrent use.
 type Link struct {
 	o      Options
-	inUse  atomic.Pointer[tokened]
+	client atomic.Pointer[clientWithToken]
 	settle time.Duration
 	// idsAgain is how long the doctor waits before it believes that ids differ.
 	idsAgain time.Duration
 	retry    time.Duration
-	// mending is held by whoever changes a registration: two at once would each
+	// repairing is held by whoever changes a registration: two at once would each
 	// make the webhook the other is about to make.
-	mending chan struct{}
+	repairing chan struct{}
 
 	mu sync.Mutex
 	// fault is why there is no client although /setup offered a token.
 	fault error
-	// records say how far each project's registration carries the secret.
-	records map[event.ProjectID]*record
+	// registrations say how far each project's registration carries the secret.
+	registrations map[event.ProjectID]*registrationState
 	// generation counts the secrets: what was begun under an older one does not
 	// count.
 	generation int
@@ -99,21 +99,21 @@ type Link struct {
 	hosts map[event.ProjectID]string
 	// sampled are the projects in which hone has turned on uncertainty sampling.
 	sampled map[event.ProjectID]bool
-	// strangers are the addresses, other than the one in use, that /setup named.
-	strangers map[string]bool
+	// otherServers are the addresses, other than the one in use, that /setup named.
+	otherServers map[string]bool
 
-	// due carries the projects to look after; capacity bounds a burst of /setup.
-	due chan request
+	// requests carries the projects to look after; capacity bounds a burst of /setup.
+	requests chan checkRequest
 	// checks asks for a look at all registrations; true: at each in full.
 	checks chan bool
 	// offers carries the /setup calls that may teach a Label Studio.
 	offers chan Setup
-	// tried is when the token in use was last doubted; only Run touches it.
-	tried time.Time
+	// lastTokenCheck is when the token in use was last doubted; only Run touches it.
+	lastTokenCheck time.Time
 }
 
-// tokened is a Label Studio and the token to it.
-type tokened struct {
+// clientWithToken is a Label Studio and the token to it.
+type clientWithToken struct {
 	*labelstudio.Client
 	token labelstudio.Secret
 }
@@ -122,10 +122,10 @@ type tokened struct {
 // taught.
 func New(ctx context.Context, o Options) (*Link, error) {
 	l := &Link{
-		o: o, settle: settleAfter, retry: retryAfter, idsAgain: idsAgain, mending: make(chan struct{}, 1),
-		hosts: map[event.ProjectID]string{}, sampled: map[event.ProjectID]bool{}, strangers: map[string]bool{},
-		records: map[event.ProjectID]*record{}, checks: make(chan bool, 1),
-		due: make(chan request, 64), offers: make(chan Setup, 1),
+		o: o, settle: checkDelay, retry: retryAfter, idsAgain: idsAgain, repairing: make(chan struct{}, 1),
+		hosts: map[event.ProjectID]string{}, sampled: map[event.ProjectID]bool{}, otherServers: map[string]bool{},
+		registrations: map[event.ProjectID]*registrationState{}, checks: make(chan bool, 1),
+		requests: make(chan checkRequest, 64), offers: make(chan Setup, 1),
 	}
 	if l.o.Refused == nil {
 		l.o.Refused = func() Refused { return Refused{} }
@@ -146,14 +146,14 @@ func New(ctx context.Context, o Options) (*Link, error) {
 		if err != nil {
 			return nil, err
 		}
-		l.inUse.Store(&tokened{c, token})
+		l.client.Store(&clientWithToken{c, token})
 	}
 	return l, nil
 }
 
 // Close releases the client's connections.
 func (l *Link) Close() {
-	if c := l.inUse.Load(); c != nil {
+	if c := l.client.Load(); c != nil {
 		c.Close()
 	}
 }
@@ -179,7 +179,7 @@ func (l *Link) guardedClient(at string, token labelstudio.Secret, here bool) (*l
 // Client returns the client for the one Label Studio hone works with, or why
 // there is none.
 func (l *Link) Client() (*labelstudio.Client, error) {
-	if c := l.inUse.Load(); c != nil {
+	if c := l.client.Load(); c != nil {
 		return c.Client, nil
 	}
 	l.mu.Lock()

@@ -15,22 +15,22 @@ import (
 )
 
 // look makes the keeper look at the project now, as Run does.
-func (r *rig) look(k *keeper) *visit {
-	v := k.visits[r.project]
+func (r *rig) look(k *maintainer) *schedule {
+	v := k.schedules[r.project]
 	if v == nil {
-		v = &visit{}
-		k.visits[r.project] = v
+		v = &schedule{}
+		k.schedules[r.project] = v
 	}
-	k.look(r.t.Context(), r.project, v)
+	k.checkProject(r.t.Context(), r.project, v)
 	return v
 }
 
-func (r *rig) keeper() *keeper { return &keeper{r.Link, map[event.ProjectID]*visit{}} }
+func (r *rig) keeper() *maintainer { return &maintainer{r.Link, map[event.ProjectID]*schedule{}} }
 
 // drain empties what the test itself has caused.
 func (r *rig) drain() {
-	for len(r.due) > 0 {
-		<-r.due
+	for len(r.requests) > 0 {
+		<-r.requests
 	}
 }
 
@@ -63,10 +63,10 @@ func TestOneLookDoesNotCauseTheNext(t *testing.T) {
 	r.drain()
 	k := r.keeper()
 	v := r.look(k)
-	assert.True(t, v.at.IsZero(), "nothing is planned")
-	assert.Empty(t, r.due, "no echo is left")
-	assert.False(t, v.last.IsZero())
-	assert.Len(t, k.visits, 1)
+	assert.True(t, v.next.IsZero(), "nothing is planned")
+	assert.Empty(t, r.requests, "no echo is left")
+	assert.False(t, v.lastGood.IsZero())
+	assert.Len(t, k.schedules, 1)
 
 	writes := len(r.writes())
 	r.look(k)
@@ -81,8 +81,8 @@ func TestRequestDuringALookStands(t *testing.T) {
 	k := r.keeper()
 	r.LookAfter(r.project)
 	v := r.look(k)
-	assert.WithinDuration(t, v.last.Add(r.retry), v.at, r.retry)
-	assert.False(t, v.at.IsZero())
+	assert.WithinDuration(t, v.lastGood.Add(r.retry), v.next, r.retry)
+	assert.False(t, v.next.IsZero())
 }
 
 func TestLooksAreSpacedButNotForgotten(t *testing.T) {
@@ -90,22 +90,22 @@ func TestLooksAreSpacedButNotForgotten(t *testing.T) {
 	r.paste()
 	k := r.keeper()
 	v := r.look(k)
-	k.plan(r.project)
-	assert.WithinDuration(t, v.last.Add(r.retry), v.at, time.Second)
-	at := v.at
-	k.plan(r.project)
-	assert.Equal(t, at, v.at, "asking again moves nothing")
+	k.scheduleCheck(r.project)
+	assert.WithinDuration(t, v.lastGood.Add(r.retry), v.next, time.Second)
+	at := v.next
+	k.scheduleCheck(r.project)
+	assert.Equal(t, at, v.next, "asking again moves nothing")
 }
 
 func TestBackendThatIsBeingAddedIsAwaited(t *testing.T) {
 	r := newRig(t, nil)
 	k := r.keeper()
-	for i := 1; i < newcomers; i++ {
+	for i := 1; i < maxUnregisteredChecks; i++ {
 		v := r.look(k)
-		require.False(t, v.at.IsZero(), "look %d plans another", i)
+		require.False(t, v.next.IsZero(), "look %d plans another", i)
 	}
 	v := r.look(k)
-	assert.True(t, v.at.IsZero(), "but not for ever")
+	assert.True(t, v.next.IsZero(), "but not for ever")
 	r.paste()
 	r.drain()
 	r.look(k)
@@ -119,7 +119,7 @@ func TestFailuresAreRetriedEverMoreSlowly(t *testing.T) {
 	var last time.Duration
 	for range 12 {
 		v := r.look(k)
-		pause := time.Until(v.at)
+		pause := time.Until(v.next)
 		assert.GreaterOrEqual(t, pause, last-5*time.Second)
 		assert.LessOrEqual(t, pause, maxRetry)
 		last = pause
@@ -129,17 +129,17 @@ func TestFailuresAreRetriedEverMoreSlowly(t *testing.T) {
 	r.paste()
 	r.drain()
 	v := r.look(k)
-	assert.True(t, v.at.IsZero())
-	assert.Zero(t, v.fails)
+	assert.True(t, v.next.IsZero())
+	assert.Zero(t, v.failures)
 }
 
 // Anybody may send an unsigned webhook, or a /setup, that names any project.
 func TestUnknownProjectIsForgotten(t *testing.T) {
 	r := newRig(t, nil)
 	k := r.keeper()
-	k.plan(4711)
-	k.look(t.Context(), 4711, k.visits[4711])
-	assert.Empty(t, k.visits)
+	k.scheduleCheck(4711)
+	k.checkProject(t.Context(), 4711, k.schedules[4711])
+	assert.Empty(t, k.schedules)
 }
 
 func TestKeepLeavesChoicesAlone(t *testing.T) {

@@ -41,7 +41,7 @@ const maxHosts = 10_000
 func (l *Link) Heard(s Setup) {
 	if h := hostOf(s.BackendURL); h != "" {
 		l.mu.Lock()
-		l.heard(s)
+		l.recordSetup(s)
 		if _, known := l.hosts[s.Project]; known || len(l.hosts) < maxHosts {
 			l.hosts[s.Project] = h
 		}
@@ -54,23 +54,23 @@ func (l *Link) Heard(s Setup) {
 			default: // another one is being tried; the next /setup repeats it
 			}
 		}
-		l.noteStranger(s)
+		l.noteOtherServer(s)
 	}
-	l.ask(request{s.Project, true})
+	l.requestCheck(checkRequest{s.Project, true})
 }
 
-// noteStranger says once that /setup names another address than the one in use.
+// noteOtherServer says once that /setup names another address than the one in use.
 // Where that one is configured this is usual: Label Studio often does not know
 // its own address. Otherwise two Label Studios may be sharing this hone.
-func (l *Link) noteStranger(s Setup) {
-	c := l.inUse.Load()
+func (l *Link) noteOtherServer(s Setup) {
+	c := l.client.Load()
 	if c == nil || sameURL(s.Hostname, c.URL()) {
 		return
 	}
 	l.mu.Lock()
-	known := l.strangers[s.Hostname] || len(l.strangers) >= 100
+	known := l.otherServers[s.Hostname] || len(l.otherServers) >= 100
 	if !known {
-		l.strangers[s.Hostname] = true
+		l.otherServers[s.Hostname] = true
 	}
 	l.mu.Unlock()
 	if known {
@@ -84,17 +84,17 @@ func (l *Link) noteStranger(s Setup) {
 	log.Warn("/setup names another Label Studio than the one hone works with; it is not called: set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY to choose, and restart hone")
 }
 
-// consider looks at a /setup call when no Label Studio is configured: it adopts
+// tryAdopt looks at a /setup call when no Label Studio is configured: it adopts
 // the first one whose token works, and a new token from the same one when the
 // token in use no longer does.
-func (l *Link) consider(ctx context.Context, s Setup) {
+func (l *Link) tryAdopt(ctx context.Context, s Setup) {
 	ctx, cancel := context.WithTimeout(ctx, adoptTimeout)
 	defer cancel()
-	if c := l.inUse.Load(); c != nil {
-		if !sameURL(s.Hostname, c.URL()) || s.Token == c.token || time.Since(l.tried) < l.retry {
+	if c := l.client.Load(); c != nil {
+		if !sameURL(s.Hostname, c.URL()) || s.Token == c.token || time.Since(l.lastTokenCheck) < l.retry {
 			return
 		}
-		l.tried = time.Now()
+		l.lastTokenCheck = time.Now()
 		if _, err := c.WhoAmI(ctx); !labelstudio.IsUnauthorized(err) {
 			return
 		}
@@ -104,7 +104,7 @@ func (l *Link) consider(ctx context.Context, s Setup) {
 		return // Label Studio calls before the backend is listed, and again after
 	}
 	if ctx.Err() != nil && err != nil {
-		err = fmt.Errorf("hone got no answer from %s, which Label Studio calls its own address: %s", s.Hostname, remedy)
+		err = fmt.Errorf("hone got no answer from %s, which Label Studio calls its own address: %s", s.Hostname, connectionHelp)
 	}
 	l.mu.Lock()
 	said := l.fault != nil && err != nil && l.fault.Error() == err.Error()
@@ -115,30 +115,30 @@ func (l *Link) consider(ctx context.Context, s Setup) {
 	}
 }
 
-const remedy = "set LABEL_STUDIO_URL to its address as hone reaches it and LABEL_STUDIO_API_KEY to a token from Account & Settings, and restart hone"
+const connectionHelp = "set LABEL_STUDIO_URL to its address as hone reaches it and LABEL_STUDIO_API_KEY to a token from Account & Settings, and restart hone"
 
 // adopt tries the token that /setup carried and works with it from then on, if
 // that Label Studio lists this hone among the project's backends: anybody who has
 // the secret may name any host.
 func (l *Link) adopt(ctx context.Context, s Setup) error {
 	if s.Token == "" {
-		return fmt.Errorf("/setup from %s carried no token: %s", s.Hostname, remedy)
+		return fmt.Errorf("/setup from %s carried no token: %s", s.Hostname, connectionHelp)
 	}
 	c, err := l.guardedClient(s.Hostname, s.Token, s.Local && isLoopbackHost(s.Hostname))
 	if err != nil {
-		return fmt.Errorf("the address %q in /setup is of no use: %w; %s", s.Hostname, err, remedy)
+		return fmt.Errorf("the address %q in /setup is of no use: %w; %s", s.Hostname, err, connectionHelp)
 	}
 	if _, err := c.WhoAmI(ctx); err != nil {
 		c.Close()
 		if netguard.IsBlocked(err) {
-			return fmt.Errorf("the Label Studio that called calls itself %s, and hone does not follow that where a call from elsewhere says so: %s (%w)", s.Hostname, remedy, err)
+			return fmt.Errorf("the Label Studio that called calls itself %s, and hone does not follow that where a call from elsewhere says so: %s (%w)", s.Hostname, connectionHelp, err)
 		}
 		if labelstudio.IsUnauthorized(err) || labelstudio.IsForbidden(err) {
-			return fmt.Errorf("the token that Label Studio at %s sends by itself does not work there; hone learns from webhooks but cannot set the queue: %s (%w)", s.Hostname, remedy, err)
+			return fmt.Errorf("the token that Label Studio at %s sends by itself does not work there; hone learns from webhooks but cannot set the queue: %s (%w)", s.Hostname, connectionHelp, err)
 		}
-		return fmt.Errorf("hone does not reach %s, which Label Studio calls its own address: %s (%w)", s.Hostname, remedy, err)
+		return fmt.Errorf("hone does not reach %s, which Label Studio calls its own address: %s (%w)", s.Hostname, connectionHelp, err)
 	}
-	if err := l.listed(ctx, c, s); err != nil {
+	if err := l.isListed(ctx, c, s); err != nil {
 		c.Close()
 		return err
 	}
@@ -146,7 +146,7 @@ func (l *Link) adopt(ctx context.Context, s Setup) error {
 	if err := l.o.Vault.SetCredential(ctx, s.Hostname, s.Token); err != nil {
 		log.WithError(err).Warn("the Label Studio found by /setup works but could not be remembered for the next start")
 	}
-	if old := l.inUse.Swap(&tokened{c, s.Token}); old != nil {
+	if old := l.client.Swap(&clientWithToken{c, s.Token}); old != nil {
 		old.Close()
 	}
 	log.Info("found Label Studio by its /setup call, and its token works")
@@ -157,9 +157,9 @@ func (l *Link) adopt(ctx context.Context, s Setup) error {
 	return nil
 }
 
-// listed returns nil if the Label Studio lists hone among the project's backends,
+// isListed returns nil if the Label Studio lists hone among the project's backends,
 // under the address that it called.
-func (l *Link) listed(ctx context.Context, c *labelstudio.Client, s Setup) error {
+func (l *Link) isListed(ctx context.Context, c *labelstudio.Client, s Setup) error {
 	backends, err := c.Backends(ctx, s.Project)
 	if err != nil {
 		return fmt.Errorf("the Label Studio at %s does not show the ML backends of project %d: %w", s.Hostname, s.Project, err)
@@ -178,8 +178,8 @@ func isLoopbackHost(address string) bool {
 	return err == nil && access.IsLoopbackName(strings.ToLower(u.Hostname()))
 }
 
-// cause is an error without the request around it: the address is named already.
-func cause(err error) error {
+// innermost is an error without the request around it: the address is named already.
+func innermost(err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {
 		return u.Err

@@ -93,7 +93,7 @@ func TestAddressThatHoneDoesNotReachIsNotCalledABadToken(t *testing.T) {
 		{"://", "t", "of no use"},
 		{r.ls.URL, "", "carried no token"},
 	} {
-		r.consider(t.Context(), Setup{Project: 1, Hostname: tc.host, Token: tc.token, Local: true})
+		r.tryAdopt(t.Context(), Setup{Project: 1, Hostname: tc.host, Token: tc.token, Local: true})
 		_, err := r.Client()
 		assert.ErrorContains(t, err, tc.says)
 		assert.ErrorContains(t, err, "LABEL_STUDIO_URL")
@@ -122,15 +122,15 @@ func TestNoTokenGoesToAnotherAddress(t *testing.T) {
 	assert.Zero(t, asked.Load(), "with a configured address nothing else is called")
 
 	noURL := newRig(t, func(o *Options) { o.URL = "" })
-	noURL.consider(t.Context(), offer)
+	noURL.tryAdopt(t.Context(), offer)
 	assert.Positive(t, asked.Load())
 
 	learned := newRig(t, unconfigured)
 	learned.paste()
-	learned.consider(t.Context(), Setup{Project: 1, Hostname: learned.ls.URL, Token: lstest.Token, BackendURL: learned.hone.URL, Local: true})
+	learned.tryAdopt(t.Context(), Setup{Project: 1, Hostname: learned.ls.URL, Token: lstest.Token, BackendURL: learned.hone.URL, Local: true})
 	before := asked.Load()
 	learned.ls.SetTokens(lstest.TokenSettings{})
-	learned.consider(t.Context(), offer)
+	learned.tryAdopt(t.Context(), offer)
 	assert.Equal(t, before, asked.Load(), "one Label Studio is in use; another is not called")
 	learned.Heard(offer)
 	learned.Heard(offer)
@@ -145,11 +145,11 @@ func TestNewTokenReplacesOneThatNoLongerWorks(t *testing.T) {
 	r.retry = time.Nanosecond
 	theirs := labelstudio.Secret(r.ls.AddUser("second@example.com"))
 	r.paste()
-	r.consider(t.Context(), Setup{Project: r.project, Hostname: r.ls.URL, Token: theirs, BackendURL: r.hone.URL, Local: true})
+	r.tryAdopt(t.Context(), Setup{Project: r.project, Hostname: r.ls.URL, Token: theirs, BackendURL: r.hone.URL, Local: true})
 	first, err := r.Client()
 	require.NoError(t, err)
 	offer := Setup{Project: r.project, Hostname: r.ls.URL + "/", Token: lstest.Token, BackendURL: r.hone.URL, Local: true}
-	r.consider(t.Context(), offer)
+	r.tryAdopt(t.Context(), offer)
 	c, _ := r.Client()
 	assert.Same(t, first, c, "the one in use works")
 
@@ -159,7 +159,7 @@ func TestNewTokenReplacesOneThatNoLongerWorks(t *testing.T) {
 		}
 		return lstest.Fault{}
 	})
-	r.consider(t.Context(), offer)
+	r.tryAdopt(t.Context(), offer)
 	c, err = r.Client()
 	require.NoError(t, err)
 	assert.NotSame(t, first, c)
@@ -181,7 +181,7 @@ func TestHostsCompare(t *testing.T) {
 func TestLabelStudioThatDoesNotListHoneIsNotBelieved(t *testing.T) {
 	r := newRig(t, unconfigured)
 	offer := Setup{Project: r.project, Hostname: r.ls.URL, Token: lstest.Token, BackendURL: r.hone.URL, Local: true}
-	r.consider(t.Context(), offer)
+	r.tryAdopt(t.Context(), offer)
 	_, err := r.Client()
 	require.ErrorIs(t, err, ErrNoCredential, "the first call comes before the backend is listed, and is no fault")
 	url, _, _ := r.vault.Credential(t.Context())
@@ -190,11 +190,11 @@ func TestLabelStudioThatDoesNotListHoneIsNotBelieved(t *testing.T) {
 	other := offer
 	other.BackendURL = "http://attacker.example:1"
 	r.paste()
-	r.consider(t.Context(), other)
+	r.tryAdopt(t.Context(), other)
 	_, err = r.Client()
 	require.ErrorIs(t, err, ErrNoCredential, "another address than the one that is listed")
 
-	r.consider(t.Context(), offer)
+	r.tryAdopt(t.Context(), offer)
 	_, err = r.Client()
 	assert.NoError(t, err)
 }
@@ -217,7 +217,7 @@ func TestSetupLeadsHoneNowhereElse(t *testing.T) {
 		{"http://0.0.0.0:" + strings.TrimPrefix(here.URL, "http://127.0.0.1:"), true},
 		{"http://[::ffff:169.254.169.254]", true},
 	} {
-		r.consider(t.Context(), Setup{Project: r.project, Hostname: tc.host, Token: "t", BackendURL: r.hone.URL, Local: tc.local})
+		r.tryAdopt(t.Context(), Setup{Project: r.project, Hostname: tc.host, Token: "t", BackendURL: r.hone.URL, Local: tc.local})
 		_, err := r.Client()
 		require.ErrorContains(t, err, "does not follow", tc.host)
 		require.ErrorContains(t, err, "LABEL_STUDIO_URL")
