@@ -34,11 +34,11 @@ var ErrCut = errors.New("the connection was cut")
 // Direct calls a handler without a network, from an address that is not this
 // machine's. As over a network, who does not wait for the answer gets an error
 // while the handler goes on.
-func Direct(h http.Handler) http.RoundTripper { return direct{h} }
+func Direct(h http.Handler) http.RoundTripper { return directTransport{h} }
 
-type direct struct{ h http.Handler }
+type directTransport struct{ h http.Handler }
 
-func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
+func (d directTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	var body []byte
 	if r.Body != nil {
 		var err error

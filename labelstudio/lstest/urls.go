@@ -46,19 +46,19 @@ func validURL(address string) bool {
 
 // refusedBackend is what Label Studio says to some ML backends' addresses before
 // it calls them. It looks names up for IPv4 only, the bracketed ones too.
-func refusedBackend(address string) *result {
+func refusedBackend(address string) *apiResult {
 	u, err := url.Parse(address)
 	switch {
 	case err != nil, u.Scheme != "http" && u.Scheme != "https":
-		return new(failure(http.StatusForbidden, "The provided URL was not allowed. URLs must use http:// or https://, and must not resolve to local or private network addresses when SSRF protection applies."))
+		return new(failureResult(http.StatusForbidden, "The provided URL was not allowed. URLs must use http:// or https://, and must not resolve to local or private network addresses when SSRF protection applies."))
 	case strings.HasPrefix(u.Host, "["):
-		return new(unresolved("[" + u.Hostname() + "]"))
+		return new(unresolvedHost("[" + u.Hostname() + "]"))
 	}
 	return nil
 }
 
-func unresolved(host string) result {
-	return failure(http.StatusInternalServerError, "Can't resolve hostname "+host)
+func unresolvedHost(host string) apiResult {
+	return failureResult(http.StatusInternalServerError, "Can't resolve hostname "+host)
 }
 
 // withoutUserInfo is what is called when other credentials win.
