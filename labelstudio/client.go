@@ -79,8 +79,8 @@ const (
 	defaultRetryWait    = 200 * time.Millisecond
 	defaultMaxRetryWait = 10 * time.Second
 	maxRetryAfter       = time.Minute
-	// maxAnswer bounds what is read of one answer; a page of tasks is far below.
-	maxAnswer = 512 << 20
+	// maxAnswerBytes bounds what is read of one answer; a page of tasks is far below.
+	maxAnswerBytes = 512 << 20
 )
 
 // NewClient checks the options and returns a client. It sends nothing.
@@ -134,7 +134,7 @@ func NewClient(o Options) (*Client, error) {
 	}
 	c.http = &retryablehttp.Client{
 		HTTPClient: &http.Client{
-			Transport: &limiter{next: transport, slots: semaphore.NewWeighted(int64(o.MaxInFlight))},
+			Transport: &limitedTransport{next: transport, slots: semaphore.NewWeighted(int64(o.MaxInFlight))},
 			CheckRedirect: func(req *http.Request, via []*http.Request) error {
 				return checkRedirect(base, req, via)
 			},
@@ -143,7 +143,7 @@ func NewClient(o Options) (*Client, error) {
 		RetryWaitMax: o.MaxRetryWait,
 		RetryMax:     o.Retries,
 		CheckRetry:   c.checkRetry,
-		Backoff:      jittered(o.Jitter),
+		Backoff:      jitteredBackoff(o.Jitter),
 		ErrorHandler: retryablehttp.PassthroughErrorHandler,
 	}
 	c.auth = newAuthenticator(c, token)
@@ -181,8 +181,8 @@ func parseBase(s string) (*url.URL, error) {
 	return u, nil
 }
 
-// call describes one request.
-type call struct {
+// apiCall describes one request.
+type apiCall struct {
 	op     string // for errors, without user info: "create prediction"
 	method string
 	path   string // below the base, starting with /
@@ -201,7 +201,7 @@ type call struct {
 	into func(io.Reader, http.Header) error
 }
 
-func (c *Client) do(ctx context.Context, k call) error {
+func (c *Client) do(ctx context.Context, k apiCall) error {
 	body, err := encodeBody(k)
 	if err != nil {
 		return err
@@ -226,7 +226,7 @@ func (c *Client) do(ctx context.Context, k call) error {
 	return c.attempt(ctx, k, body, again)
 }
 
-func (c *Client) attempt(ctx context.Context, k call, body []byte, authorization string) error {
+func (c *Client) attempt(ctx context.Context, k apiCall, body []byte, authorization string) error {
 	u := *c.base
 	u.Path += k.path
 	u.RawQuery = k.query.Encode()
@@ -234,7 +234,7 @@ func (c *Client) attempt(ctx context.Context, k call, body []byte, authorization
 	if k.slow {
 		timeout = c.opts.SlowTimeout
 	}
-	ctx = context.WithValue(ctx, planKey{}, plan{
+	ctx = context.WithValue(ctx, attemptPolicyKey{}, attemptPolicy{
 		timeout:    timeout,
 		repeatable: k.repeatable || k.method != http.MethodPost,
 	})
@@ -271,7 +271,7 @@ func (c *Client) attempt(ctx context.Context, k call, body []byte, authorization
 	if k.into == nil {
 		return nil
 	}
-	if err := k.into(io.LimitReader(res.Body, maxAnswer), res.Header); err != nil {
+	if err := k.into(io.LimitReader(res.Body, maxAnswerBytes), res.Header); err != nil {
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}

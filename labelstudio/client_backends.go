@@ -33,7 +33,7 @@ type Backend struct {
 // Format keeps the URL's user info out of every kind of printing.
 func (b Backend) Format(f fmt.State, verb rune) {
 	type backend Backend // without this method
-	b.URL, b.Error = WithoutUserInfo(b.URL), scrub(b.Error)
+	b.URL, b.Error = WithoutUserInfo(b.URL), removeSecrets(b.Error)
 	printStruct(f, verb, backend(b))
 }
 
@@ -76,12 +76,12 @@ func (b BackendWrite) wire() map[string]any {
 // Studio calls each one's /health and /setup before it answers.
 func (c *Client) Backends(ctx context.Context, project event.ProjectID) ([]Backend, error) {
 	var all []Backend
-	err := c.do(ctx, call{
+	err := c.do(ctx, apiCall{
 		op: fmt.Sprintf("list ML backends of project %d", project), method: http.MethodGet, path: "/api/ml/",
 		query: url.Values{"project": {strconv.FormatInt(int64(project), 10)}}, into: decodeInto(&all),
 	})
 	for i := range all {
-		all[i].Error = scrub(all[i].Error)
+		all[i].Error = removeSecrets(all[i].Error)
 	}
 	return all, err
 }
@@ -93,7 +93,7 @@ func (c *Client) Backends(ctx context.Context, project event.ProjectID) ([]Backe
 // URL or the project has one with exactly that URL.
 func (c *Client) AddBackend(ctx context.Context, b BackendWrite) (Backend, error) {
 	var answer Backend
-	err := c.do(ctx, call{op: fmt.Sprintf("add ML backend %s to project %d", WithoutUserInfo(b.URL), b.Project), method: http.MethodPost, path: "/api/ml/", body: b.wire(), private: b.private(), into: decodeBackend(&answer)})
+	err := c.do(ctx, apiCall{op: fmt.Sprintf("add ML backend %s to project %d", WithoutUserInfo(b.URL), b.Project), method: http.MethodPost, path: "/api/ml/", body: b.wire(), private: b.private(), into: decodeBackend(&answer)})
 	return answer, err
 }
 
@@ -105,7 +105,7 @@ func (c *Client) PatchBackend(ctx context.Context, id int64, b BackendWrite) (Ba
 		return Backend{}, fmt.Errorf("change ML backend %d: project and URL must be given", id)
 	}
 	var answer Backend
-	err := c.do(ctx, call{op: fmt.Sprintf("change ML backend %d", id), method: http.MethodPatch, path: backendPath(id, ""), body: b.wire(), private: b.private(), into: decodeBackend(&answer)})
+	err := c.do(ctx, apiCall{op: fmt.Sprintf("change ML backend %d", id), method: http.MethodPatch, path: backendPath(id, ""), body: b.wire(), private: b.private(), into: decodeBackend(&answer)})
 	return answer, err
 }
 
@@ -113,7 +113,7 @@ func (c *Client) PatchBackend(ctx context.Context, id int64, b BackendWrite) (Ba
 // and returns what it found: State and Error say whether it can reach it.
 func (c *Client) ValidateBackend(ctx context.Context, id int64) (Backend, error) {
 	var answer Backend
-	err := c.do(ctx, call{op: fmt.Sprintf("validate ML backend %d", id), method: http.MethodGet, path: backendPath(id, ""), into: decodeBackend(&answer)})
+	err := c.do(ctx, apiCall{op: fmt.Sprintf("validate ML backend %d", id), method: http.MethodGet, path: backendPath(id, ""), into: decodeBackend(&answer)})
 	return answer, err
 }
 
@@ -121,7 +121,7 @@ func (c *Client) ValidateBackend(ctx context.Context, id int64) (Backend, error)
 func decodeBackend(b *Backend) func(io.Reader, http.Header) error {
 	return func(r io.Reader, _ http.Header) error {
 		err := json.NewDecoder(r).Decode(b)
-		b.Error = scrub(b.Error)
+		b.Error = removeSecrets(b.Error)
 		return err
 	}
 }

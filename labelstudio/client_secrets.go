@@ -18,9 +18,9 @@ const shortSecret = 4
 // which the URL is none; what follows the colon is no port then.
 var userInfos = regexp.MustCompile(`://(?:[^\s/?#]*|[^\s/?#:@]*:[0-9]*[^\s0-9/?#][^\s@]*)@`)
 
-// scrub takes user infos and the given secrets out of a text that Label Studio
+// removeSecrets takes user infos and the given secrets out of a text that Label Studio
 // or the network wrote.
-func scrub(text string, secrets ...Secret) string {
+func removeSecrets(text string, secrets ...Secret) string {
 	secrets = slices.Clone(secrets)
 	slices.SortFunc(secrets, func(a, b Secret) int { return cmp.Compare(len(b), len(a)) }) // one may be part of another
 	for _, s := range secrets {
