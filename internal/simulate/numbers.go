@@ -17,34 +17,34 @@ func (q *question) isNumber() bool { return q.Type == "Number" }
 // numeric reports whether answers are near to or far from each other.
 func (q *question) numeric() bool { return q.isNumber() || q.Type == "Rating" }
 
-// said is what an annotation's regions say; nil when nothing.
-func (q *question) said(rs []regions.Region) *truth {
+// readAnswer is what an annotation's regions say; nil when nothing.
+func (q *question) readAnswer(rs []regions.Region) *answer {
 	if q.isNumber() {
 		if v, ok := regions.Number(q.Control, rs); ok {
-			return &truth{[]string{written(v)}}
+			return &answer{[]string{formatNumber(v)}}
 		}
 		return nil
 	}
 	if a := regions.Choices(q.Control, rs); a.OK {
-		return &truth{a.Labels}
+		return &answer{a.Labels}
 	}
 	return nil
 }
 
-// region is how annotators send labels, and a number as they typed it.
-func (q *question) region(id string, labels []string) regions.Region {
+// answerRegion is how annotators send labels, and a number as they typed it.
+func (q *question) answerRegion(id string, labels []string) regions.Region {
 	if !q.isNumber() {
 		return regions.EncodeChoices(q.Control, id, labels, 1)
 	}
-	r := regions.EncodeNumber(q.Control, id, value(labels[0]), 1)
+	r := regions.EncodeNumber(q.Control, id, numericValue(labels[0]), 1)
 	r.Value = json.RawMessage(`{"number":` + labels[0] + `}`)
 	return r
 }
 
-func written(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
+func formatNumber(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
 
-// value is the number that a label is; NaN if none.
-func value(label string) float64 {
+// numericValue is the number that a label is; NaN if none.
+func numericValue(label string) float64 {
 	v, err := strconv.ParseFloat(label, 64)
 	if err != nil {
 		return math.NaN()
@@ -54,19 +54,19 @@ func value(label string) float64 {
 
 // findNumber is find for a Number.
 func (q *question) findNumber(l string) (string, bool) {
-	if v := value(l); q.Numbers.Has(v) {
-		return written(v), true
+	if v := numericValue(l); q.Numbers.Has(v) {
+		return formatNumber(v), true
 	}
 	return "", false
 }
 
-// middle is what several annotators say together: of numbers the mean, of ratings
+// centralAnswer is what several annotators say together: of numbers the mean, of ratings
 // the median.
-func (q *question) middle(said [][]*truth, i int) *truth {
+func (q *question) centralAnswer(said [][]*answer, i int) *answer {
 	var all []float64
 	for _, row := range said {
 		if row[i] != nil {
-			all = append(all, value(row[i].labels[0]))
+			all = append(all, numericValue(row[i].labels[0]))
 		}
 	}
 	if len(all) == 0 {
@@ -74,19 +74,19 @@ func (q *question) middle(said [][]*truth, i int) *truth {
 	}
 	if !q.isNumber() {
 		slices.Sort(all)
-		return &truth{[]string{written(all[(len(all)-1)/2])}}
+		return &answer{[]string{formatNumber(all[(len(all)-1)/2])}}
 	}
 	var sum float64
 	for _, v := range all {
 		sum += v
 	}
-	return &truth{[]string{written(sum / float64(len(all)))}}
+	return &answer{[]string{formatNumber(sum / float64(len(all)))}}
 }
 
-// distances are how far answers are from the truth.
-type distances struct{ n, sum, squares float64 }
+// errorSums are how far answers are from the truth.
+type errorSums struct{ n, sum, squares float64 }
 
-func (d *distances) add(far float64) {
+func (d *errorSums) addError(far float64) {
 	d.n++
 	d.sum += far
 	d.squares += far * far
@@ -94,32 +94,32 @@ func (d *distances) add(far float64) {
 
 // judgeNumbers counts a numeric question's answers. What is not answered is taken
 // for the mean of the test data's answers.
-func (r *run) judgeNumbers(i int, answers []wire.Prediction, t *tally) distances {
+func (r *curveRun) judgeNumbers(i int, answers []wire.Prediction, t *questionScores) errorSums {
 	q := &r.questions[i]
 	var all []float64
 	for _, it := range r.Data.test {
 		if it.truth[i] != nil {
-			all = append(all, value(it.truth[i].labels[0]))
+			all = append(all, numericValue(it.truth[i].labels[0]))
 		}
 	}
 	mean, sd := spreadOf(all)
 	tolerance := q.tolerance(sd)
-	var d distances
+	var d errorSums
 	for j, it := range r.Data.test {
 		if it.truth[i] == nil {
 			continue
 		}
-		truth := value(it.truth[i].labels[0])
-		said := q.said(answers[j].Result)
+		truth := numericValue(it.truth[i].labels[0])
+		said := q.readAnswer(answers[j].Result)
 		if said == nil {
-			d.add(math.Abs(mean - truth))
+			d.addError(math.Abs(mean - truth))
 			if q.isNumber() {
 				t.tasks++
 			}
 			continue
 		}
-		far := math.Abs(value(said.labels[0]) - truth)
-		d.add(far)
+		far := math.Abs(numericValue(said.labels[0]) - truth)
+		d.addError(far)
 		if !q.isNumber() {
 			continue // counted as labels are
 		}
@@ -130,7 +130,7 @@ func (r *run) judgeNumbers(i int, answers []wire.Prediction, t *tally) distances
 		}
 		for _, region := range answers[j].Result {
 			if region.FromName == q.Name && region.Score != nil {
-				t.judge(*region.Score, right)
+				t.countConfidence(*region.Score, right)
 			}
 		}
 	}
@@ -176,7 +176,7 @@ func inferNumber(found map[string]*inferredControl, r regions.Region) bool {
 		found[r.FromName] = q
 	}
 	var v struct{ Rating int }
-	if q.tag == "Rating" && json.Unmarshal(r.Value, &v) == nil && float64(v.Rating) > value(q.attrs[1]) {
+	if q.tag == "Rating" && json.Unmarshal(r.Value, &v) == nil && float64(v.Rating) > numericValue(q.attrs[1]) {
 		q.attrs[1] = strconv.Itoa(v.Rating)
 	}
 	return true

@@ -146,7 +146,7 @@ func Run(ctx context.Context, d *Data, o Options) (Result, error) {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if err := d.curve(ctx, o, points, c, onLabels); err != nil {
+			if err := d.runCurve(ctx, o, points, c, onLabels); err != nil {
 				return fmt.Errorf("strategy %s, seed %d: %w", c.Strategy, c.Seed, err)
 			}
 			return nil

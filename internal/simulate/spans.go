@@ -23,9 +23,9 @@ func labelOf(mark string) string {
 	return label
 }
 
-// marked are the marks that regions make in a task; nil when they say nothing.
-func (q *question) marked(rs []regions.Region, data json.RawMessage) *truth {
-	var t *truth
+// readMarks are the marks that regions make in a task; nil when they say nothing.
+func (q *question) readMarks(rs []regions.Region, data json.RawMessage) *answer {
+	var t *answer
 	for _, o := range q.objects {
 		p, err := o.Passage(data)
 		if err != nil {
@@ -36,7 +36,7 @@ func (q *question) marked(rs []regions.Region, data json.RawMessage) *truth {
 			continue
 		}
 		if t == nil {
-			t = &truth{}
+			t = &answer{}
 		}
 		for _, s := range a.Spans {
 			for _, l := range s.Labels {
@@ -49,8 +49,8 @@ func (q *question) marked(rs []regions.Region, data json.RawMessage) *truth {
 	return t
 }
 
-// regions are marks as a result.
-func (q *question) regions(marks []string, data json.RawMessage) []regions.Region {
+// markRegions are marks as a result.
+func (q *question) markRegions(marks []string, data json.RawMessage) []regions.Region {
 	var out []regions.Region
 	for _, o := range q.objects {
 		p, err := o.Passage(data)
@@ -74,8 +74,8 @@ func (q *question) regions(marks []string, data json.RawMessage) []regions.Regio
 	return out
 }
 
-// renamed are marks with the new names of their labels; without names they stay.
-func renamed(marks []string, names map[string]string) []string {
+// renameMarks are marks with the new names of their labels; without names they stay.
+func renameMarks(marks []string, names map[string]string) []string {
 	if names == nil {
 		return marks
 	}
@@ -88,7 +88,7 @@ func renamed(marks []string, names map[string]string) []string {
 }
 
 // tagged is the answer of a line with tokens and tags.
-func (b *relabeler) tagged(e entry) ([][]*truth, error) {
+func (b *relabeler) tagged(e labelledEntry) ([][]*answer, error) {
 	if len(b.from) != 1 || !b.from[0].LabelsSpans() || len(b.from[0].objects) != 1 {
 		return nil, fmt.Errorf("a line with tokens and tags has the spans of one control over one text, which %s does not have: use one with a single <Labels>", b.given)
 	}
@@ -97,16 +97,16 @@ func (b *relabeler) tagged(e entry) ([][]*truth, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &truth{}
+	t := &answer{}
 	for _, s := range e.tagged {
 		if s.End > len(p.Text) {
 			return nil, fmt.Errorf("the text is %q, and a span ends beyond it: let the config show $text", p.Text)
 		}
-		name, ok := q.find(s.Labels[0])
+		name, ok := q.labelNamed(s.Labels[0])
 		if !ok {
 			return nil, fmt.Errorf("label %q is not in %s: add <Label value=%q/> to it, or take the line out", s.Labels[0], b.given, s.Labels[0])
 		}
 		t.labels = append(t.labels, markOf(name, p.Object, s))
 	}
-	return [][]*truth{{t}}, nil
+	return [][]*answer{{t}}, nil
 }
