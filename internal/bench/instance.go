@@ -23,7 +23,7 @@ import (
 	"github.com/hone-ml/hone/webhook"
 )
 
-const project = event.ProjectID(1)
+const projectID = event.ProjectID(1)
 
 // instance is a hone without Label Studio: core, database and receiver. It is no whole
 // internal/app: a sampler that ranks after each batch, a reconciler and a clock's events
@@ -134,8 +134,8 @@ func (h *instance) Versions(p event.ProjectID) []string { return []string{h.lear
 // Setup implements webhook.Adopter.
 func (h *instance) Setup(context.Context, webhook.SetupInfo) (string, error) { return "", nil }
 
-// tell brings changes to the learner as the log does.
-func (h *instance) tell(ctx context.Context, changes ...event.Event) error {
+// applyEvents brings changes to the learner as the log does.
+func (h *instance) applyEvents(ctx context.Context, changes ...event.Event) error {
 	h.offset += uint64(len(changes))
 	return h.learner.Apply(ctx, changes, event.Cursor{Topic: event.Changes, Group: core.LearnerGroup, Offset: h.offset})
 }
@@ -151,15 +151,15 @@ func (w *dataset) data(i, round int) []byte {
 	return append(strconv.AppendInt(append(slices.Clone(d), `,"hone bench":`...), int64(round), 10), '}')
 }
 
-// apply has all of the data learned and waits until the model rests.
-func (h *instance) apply(ctx context.Context) error {
+// measureApply has all of the data learned and waits until the model rests.
+func (h *instance) measureApply(ctx context.Context) error {
 	began := time.Now()
 	for from := 0; from < len(h.items); from += core.LearnBatch {
 		var batch []event.Event
 		for i := from; i < min(from+core.LearnBatch, len(h.items)); i++ {
 			batch = append(batch, h.annotation(i, 0, began))
 		}
-		if err := h.tell(ctx, batch...); err != nil {
+		if err := h.applyEvents(ctx, batch...); err != nil {
 			return err
 		}
 	}
@@ -167,18 +167,18 @@ func (h *instance) apply(ctx context.Context) error {
 		return err
 	}
 	h.result.ApplyPerS = float64(len(h.items)) / time.Since(began).Seconds()
-	if st, ok := h.learner.Status(project); !ok || len(st.Heads) != 1 || st.Heads[0].Examples == 0 {
+	if st, ok := h.learner.Status(projectID); !ok || len(st.Heads) != 1 || st.Heads[0].Examples == 0 {
 		return fmt.Errorf("the learner learned nothing of %d tasks", len(h.items))
 	}
 	return nil
 }
 
-// pause is the least time between two annotations of a person.
-const pause = 20 * time.Millisecond
+// annotationPause is the least time between two annotations of a person.
+const annotationPause = 20 * time.Millisecond
 
-// learnOne has one more annotation learned at a time. The walk to the optimum goes
+// measureLearnOne has one more annotation learned at a time. The walk to the optimum goes
 // on in the background between them, as it does between a person's.
-func (h *instance) learnOne(ctx context.Context) error {
+func (h *instance) measureLearnOne(ctx context.Context) error {
 	h.round++
 	var learned, durable []time.Duration
 	for i := range h.Singles {
@@ -186,10 +186,10 @@ func (h *instance) learnOne(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(pause):
+		case <-time.After(annotationPause):
 		}
 		disk, began := h.disk.Load(), time.Now()
-		if err := h.tell(ctx, c); err != nil {
+		if err := h.applyEvents(ctx, c); err != nil {
 			return err
 		}
 		took := time.Since(began)
@@ -199,18 +199,18 @@ func (h *instance) learnOne(ctx context.Context) error {
 	h.round += h.Singles / len(h.items)
 	slices.Sort(learned)
 	slices.Sort(durable)
-	h.result.LearnOneP50Ms, h.result.LearnOneP99Ms = ms(learned[len(learned)/2]), ms(learned[len(learned)*99/100])
-	h.result.LearnOneDurableP99Ms = ms(durable[len(durable)*99/100])
+	h.result.LearnOneP50Ms, h.result.LearnOneP99Ms = milliseconds(learned[len(learned)/2]), milliseconds(learned[len(learned)*99/100])
+	h.result.LearnOneDurableP99Ms = milliseconds(durable[len(durable)*99/100])
 	return nil
 }
 
-func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// predict asks for the probabilities of tasks as the sampler does.
-func (h *instance) predict(ctx context.Context) (err error) {
+// measurePredict asks for the probabilities of tasks as the sampler does.
+func (h *instance) measurePredict(ctx context.Context) (err error) {
 	tasks := make([]event.Task, unitsPerClockRead)
 	i := 0
-	h.result.PredictPerS, h.result.PredictPerCPUS, err = h.rate(ctx, func() {
+	h.result.PredictPerS, h.result.PredictPerCPUS, err = h.measureRate(ctx, func() {
 		for t := range tasks {
 			if i%len(h.items) == 0 {
 				h.round++
@@ -219,7 +219,7 @@ func (h *instance) predict(ctx context.Context) (err error) {
 			i++
 		}
 	}, func() (int, error) {
-		dists, _, err := h.learner.Distributions(ctx, project, tasks)
+		dists, _, err := h.learner.Distributions(ctx, projectID, tasks)
 		if err == nil && len(dists[0]) == 0 {
 			err = fmt.Errorf("no probabilities for %s", tasks[0].Data)
 		}
