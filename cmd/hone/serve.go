@@ -32,7 +32,7 @@ loopback address only (--listen 127.0.0.1:9090).`,
   hone serve --config config.yaml --listen :9091 --debug`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			saveMemory()
+			startGCTuner()
 			cfg, err := c.config()
 			if err != nil {
 				return err
