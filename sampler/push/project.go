@@ -73,12 +73,12 @@ const (
 // Project keeps what Label Studio holds of one project equal to its queue. One
 // goroutine uses it.
 type Project struct {
-	pusher    *Pusher
-	id        event.ProjectID
-	interrupt Interrupt
-	listener  Listener
-	log       *logrus.Entry
-	sets      *rate.Limiter // how often model_version is set
+	pusher         *Pusher
+	id             event.ProjectID
+	interrupt      Interrupt
+	listener       Listener
+	log            *logrus.Entry
+	versionLimiter *rate.Limiter // how often model_version is set
 
 	// Push writes these two, from what it is given.
 	queue Queue
@@ -86,7 +86,7 @@ type Project struct {
 
 	remote    remoteState                 // what Label Studio holds
 	inherited []labelstudio.PredictionRow // rows of an earlier run whose ids were not looked at
-	surplus   surplus
+	surplus   surplusDelay
 	writes    uint64    // predictions written so far
 	checked   uint64    // how many of the writes were made before the last check
 	checkAt   time.Time // when the next check is due; zero before the first listing

@@ -97,6 +97,6 @@ func (p *Pusher) Project(id event.ProjectID, interrupt Interrupt, listener Liste
 		log: p.o.Logger.WithField("project", int64(id)),
 		// Three times a minute: somebody else may want another version, and
 		// fighting over it would have Label Studio send events in a circle.
-		sets: rate.NewLimiter(rate.Every(20*time.Second), 3),
+		versionLimiter: rate.NewLimiter(rate.Every(20*time.Second), 3),
 	}
 }

@@ -21,7 +21,7 @@ func (p *Project) refreshSuggestions(ctx context.Context, ls LabelStudio) error 
 	for _, t := range target[:min(p.pusher.o.Front, len(target))] {
 		r, has := p.remote.rows[t]
 		if has && suggestionOf(p.regions(ctx, t)) != r.suggestion {
-			edits = append(edits, edit{op: update, task: t, id: r.id, score: r.score})
+			edits = append(edits, edit{op: updateRow, task: t, id: r.id, score: r.score})
 		}
 	}
 	return p.applyAll(ctx, ls, edits)

@@ -50,7 +50,7 @@ func (p *Project) renewIDs(ctx context.Context, ls LabelStudio) error {
 		if err != nil {
 			return p.renewLater(ctx, err)
 		}
-		p.pusher.o.Metrics.Writes.WithLabelValues(string(update)).Inc()
+		p.pusher.o.Metrics.Writes.WithLabelValues(string(updateRow)).Inc()
 		if held, is := p.remote.rows[was.Task]; is && held.id == was.ID {
 			p.writes++
 			held.updated, held.written = stored.UpdatedAt, p.writes
