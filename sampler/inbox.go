@@ -16,12 +16,12 @@ type pending struct {
 	wholePool bool // read all tasks again
 	tasks     map[event.TaskID]struct{}
 	relist    bool // ask Label Studio again what it holds
-	changes   interval
-	model     model
+	changes   changeInterval
+	model     modelState
 }
 
-// model is the state of the learner that a Learned named; the zero value is none.
-type model struct {
+// modelState is the state of the learner that a Learned named; the zero value is none.
+type modelState struct {
 	version string
 	labels  int
 }
@@ -30,7 +30,7 @@ type model struct {
 func learned(l *event.Learned) pending {
 	p := pending{
 		wholePool: l.All, tasks: make(map[event.TaskID]struct{}, len(l.Tasks)),
-		changes: interval{l.Since, l.Since}, model: model{l.Version, l.Labels},
+		changes: changeInterval{l.Since, l.Since}, model: modelState{l.Version, l.Labels},
 	}
 	for _, t := range l.Tasks {
 		p.tasks[t] = struct{}{}

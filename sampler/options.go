@@ -89,17 +89,17 @@ func Defaults() Options {
 	}
 }
 
-// faults collects what is wrong with options.
-type faults []error
+// optionFaults collects what is wrong with options.
+type optionFaults []error
 
-func (f *faults) when(is bool, format string, args ...any) {
+func (f *optionFaults) when(is bool, format string, args ...any) {
 	if is {
 		*f = append(*f, fmt.Errorf("sampler: "+format, args...))
 	}
 }
 
 func (o *Options) validate() error {
-	var f faults
+	var f optionFaults
 	f.when(o.Pool == nil, "Pool is missing")
 	f = append(f, o.validateRanking()...)
 	f.when(o.Settle < 0, "settle %v; it must not be negative", o.Settle)
@@ -109,8 +109,8 @@ func (o *Options) validate() error {
 	return errors.Join(f...)
 }
 
-func (o *Options) validateRanking() faults {
-	var f faults
+func (o *Options) validateRanking() optionFaults {
+	var f optionFaults
 	f.when(o.Scorer == nil, "Scorer is missing")
 	f.when(o.QueueSize < 1, "queue size %d; it must be at least 1", o.QueueSize)
 	f.when(o.Front < 1, "head %d; it must be at least 1", o.Front)

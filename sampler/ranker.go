@@ -53,7 +53,7 @@ func (r *Ranker) Rank(ctx context.Context, p event.ProjectID, tasks []event.Task
 	// A new version may go live between two chunks; scores of two versions do not
 	// compare, so start over, and take what comes if it happens again and again.
 	for try := 0; ; try++ {
-		all := make([]scored, 0, len(tasks))
+		all := make([]scoredTask, 0, len(tasks))
 		var version string
 		knows, mixed := false, false
 		for from := 0; from < len(tasks) || from == 0; from += rankChunk {
@@ -72,7 +72,7 @@ func (r *Ranker) Rank(ctx context.Context, p event.ProjectID, tasks []event.Task
 			mixed = mixed || from > 0 && v != version
 			version = v
 			for i, t := range chunk {
-				s := scored{task: t.ID, score: strategy.RandomScore, hash: randomKey(r.seed, t.ID)}
+				s := scoredTask{task: t.ID, score: strategy.RandomScore, hash: randomKey(r.seed, t.ID)}
 				if !r.random {
 					var ok bool
 					s.score, ok = strategy.Combine(r.strategy, dists[i])

@@ -19,7 +19,7 @@ type Sampler struct {
 	o       Options
 	ranker  *Ranker
 	log     *logrus.Entry
-	metrics *metrics
+	metrics *samplerMetrics
 	pusher  *push.Pusher
 
 	mu       sync.Mutex
