@@ -93,7 +93,7 @@ func (l *lane) enqueue(w laneEntry) {
 	if !l.working {
 		l.working = true
 		ctx := s.ctx
-		s.working.Go(func() { l.run(ctx) })
+		s.working.Go(func() { l.drain(ctx) })
 	}
 }
 
@@ -103,8 +103,8 @@ func (l *lane) append(w laneEntry) {
 	l.lanes.bytes += w.bytes
 }
 
-// run handles what there is, and ends when there is nothing.
-func (l *lane) run(ctx context.Context) {
+// drain handles what there is, and ends when there is nothing.
+func (l *lane) drain(ctx context.Context) {
 	for {
 		batch, err := l.next(ctx)
 		if err == nil && batch == nil {
