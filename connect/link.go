@@ -17,6 +17,7 @@ import (
 	"github.com/hone-ml/hone/access"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/netguard"
+	"github.com/hone-ml/hone/internal/service"
 	"github.com/hone-ml/hone/labelstudio"
 )
 
@@ -78,6 +79,7 @@ type Counters struct {
 // Link is the connection. It is safe for concurrent use.
 type Link struct {
 	o      Options
+	life   *service.Life
 	inUse  atomic.Pointer[tokened]
 	settle time.Duration
 	// idsAgain is how long the doctor waits before it believes that ids differ.
@@ -108,7 +110,7 @@ type Link struct {
 	checks chan bool
 	// offers carries the /setup calls that may teach a Label Studio.
 	offers chan Setup
-	// tried is when the token in use was last doubted; only Run touches it.
+	// tried is when the token in use was last doubted; only run touches it.
 	tried time.Time
 }
 
@@ -122,7 +124,7 @@ type tokened struct {
 // taught.
 func New(ctx context.Context, o Options) (*Link, error) {
 	l := &Link{
-		o: o, settle: settleAfter, retry: retryAfter, idsAgain: idsAgain, mending: make(chan struct{}, 1),
+		o: o, life: service.NewLife(), settle: settleAfter, retry: retryAfter, idsAgain: idsAgain, mending: make(chan struct{}, 1),
 		hosts: map[event.ProjectID]string{}, sampled: map[event.ProjectID]bool{}, strangers: map[string]bool{},
 		records: map[event.ProjectID]*record{}, checks: make(chan bool, 1),
 		due: make(chan request, 64), offers: make(chan Setup, 1),
@@ -149,13 +151,6 @@ func New(ctx context.Context, o Options) (*Link, error) {
 		l.inUse.Store(&tokened{c, token})
 	}
 	return l, nil
-}
-
-// Close releases the client's connections.
-func (l *Link) Close() {
-	if c := l.inUse.Load(); c != nil {
-		c.Close()
-	}
 }
 
 func (l *Link) newClient(at string, token labelstudio.Secret) (*labelstudio.Client, error) {

@@ -16,6 +16,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/service"
 	"github.com/hone-ml/hone/internal/wake"
 	"github.com/hone-ml/hone/labelstudio"
 )
@@ -130,13 +131,14 @@ type Reconciler struct {
 	o       Options
 	log     *logrus.Entry
 	metrics *metrics
+	life    *service.Life // its lock may be taken while mu is held
 
 	mu       sync.Mutex
 	source   Source
 	all      *due // asked for every project, and not yet handed out
 	allWake  wake.Signal
 	projects map[event.ProjectID]*project
-	start    func(*project) // set while Run runs
+	started  bool // projects run
 }
 
 // New checks the options.
@@ -172,7 +174,7 @@ func New(o Options) (*Reconciler, error) {
 		log = logrus.NewEntry(quiet)
 	}
 	r := &Reconciler{
-		o: o, log: log, source: o.Source,
+		o: o, log: log, life: service.NewLife(), source: o.Source,
 		allWake: wake.New(), projects: map[event.ProjectID]*project{},
 	}
 	var err error
@@ -248,21 +250,23 @@ func (r *Reconciler) Statuses() []Status {
 	return out
 }
 
-// Run works until ctx is done and returns nil then. Projects run side by side,
-// so that reading a large one for the first time does not hold up the others.
-func (r *Reconciler) Run(ctx context.Context) error {
-	var all sync.WaitGroup
+// Start begins the work, as service.Service says. Projects run side by side, so that
+// reading a large one for the first time does not hold up the others.
+func (r *Reconciler) Start(ctx context.Context) error { return r.life.Start(ctx, r.run) }
+
+// Stop ends the work, as service.Service says. What was not compared is compared by the
+// next start.
+func (r *Reconciler) Stop(ctx context.Context) error { return r.life.Stop(ctx) }
+
+var _ service.Service = (*Reconciler)(nil)
+
+func (r *Reconciler) run(ctx context.Context) {
 	r.mu.Lock()
-	if r.start != nil {
-		r.mu.Unlock()
-		return errors.New("reconcile: it is running already")
-	}
-	r.start = func(w *project) { all.Go(func() { w.run(ctx) }) }
+	r.started = true
 	for _, w := range r.projects {
-		r.start(w)
+		r.life.Go(w.run)
 	}
 	r.mu.Unlock()
-
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
@@ -270,11 +274,6 @@ func (r *Reconciler) Run(ctx context.Context) error {
 			r.spread(ctx)
 		}
 	}
-	r.mu.Lock()
-	r.start = nil
-	r.mu.Unlock()
-	all.Wait()
-	return nil
 }
 
 // spread turns a request for all projects into one for each that is not gone.
@@ -308,8 +307,8 @@ func (r *Reconciler) project(p event.ProjectID) *project {
 	if w == nil {
 		w = &project{r: r, id: p, log: r.log.WithField("project", int64(p)), wake: wake.New(), status: Status{Project: p}, compared: map[event.TaskID]times{}}
 		r.projects[p] = w
-		if r.start != nil {
-			r.start(w)
+		if r.started {
+			r.life.Go(w.run)
 		}
 	}
 	return w

@@ -29,20 +29,16 @@ type debts struct {
 	owed    map[event.ProjectID]string // why
 	wake    wake.Signal
 	hurry   wake.Signal // ends a pause after a failure
-	done    chan struct{}
 }
 
-func newDebts(ctx context.Context, spacing time.Duration, pay func(context.Context, event.ProjectID, string) error) *debts {
-	d := &debts{
+func newDebts(spacing time.Duration, pay func(context.Context, event.ProjectID, string) error) *debts {
+	return &debts{
 		pay:     pay,
 		spacing: spacing,
 		owed:    make(map[event.ProjectID]string),
 		wake:    wake.New(),
 		hurry:   wake.New(),
-		done:    make(chan struct{}),
 	}
-	go d.run(ctx)
-	return d
 }
 
 // owe remembers a debt; project 0 stands for every project.
@@ -75,7 +71,6 @@ func (d *debts) add(p event.ProjectID, why string) {
 }
 
 func (d *debts) run(ctx context.Context) {
-	defer close(d.done)
 	for {
 		select {
 		case <-d.wake:

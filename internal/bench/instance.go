@@ -74,6 +74,9 @@ func (w *dataset) open(ctx context.Context, dir string) (_ *instance, err error)
 		return nil, err
 	}
 	h.learner = h.core.Learner
+	if err = h.learner.Start(ctx); err != nil {
+		return nil, err
+	}
 	quiet := logrus.New()
 	quiet.SetOutput(io.Discard)
 	var lc net.ListenConfig
@@ -92,6 +95,9 @@ func (w *dataset) open(ctx context.Context, dir string) (_ *instance, err error)
 		Gate: access.NewGate(keys, access.GateOptions{Addr: listener.Addr()}),
 	})
 	if err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	if err = h.hook.Start(ctx); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
 	h.addr = listener.Addr().String()
@@ -114,7 +120,7 @@ func (h *instance) close() error {
 	if h.hook != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
-		errs = append(errs, h.hook.Close(ctx))
+		errs = append(errs, h.hook.Stop(ctx))
 	}
 	if h.core != nil {
 		errs = append(errs, h.core.Close())
