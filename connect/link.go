@@ -16,6 +16,7 @@ import (
 
 	"github.com/hone-ml/hone/access"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/logging"
 	"github.com/hone-ml/hone/internal/netguard"
 	"github.com/hone-ml/hone/internal/service"
 	"github.com/hone-ml/hone/labelstudio"
@@ -58,6 +59,22 @@ type Options struct {
 	// OnClient is called when a Label Studio becomes reachable after the start.
 	OnClient func(*labelstudio.Client)
 	Logger   *logrus.Entry
+}
+
+func (o *Options) setDefaults() {
+	if o.Refused == nil {
+		o.Refused = func() Refused { return Refused{} }
+	}
+	if o.Logger == nil {
+		o.Logger = logging.Silent()
+	}
+}
+
+func (o *Options) validate() error {
+	if o.Keys == nil || o.Vault == nil {
+		return errors.New("connect: Keys and Vault are required")
+	}
+	return nil
 }
 
 // Refused counts what came without the secret: webhooks, and calls of the
@@ -123,14 +140,15 @@ type tokened struct {
 // New makes the client from the configuration, or from what an earlier /setup
 // taught.
 func New(ctx context.Context, o Options) (*Link, error) {
+	o.setDefaults()
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
 	l := &Link{
 		o: o, life: service.NewLife(), settle: settleAfter, retry: retryAfter, idsAgain: idsAgain, mending: make(chan struct{}, 1),
 		hosts: map[event.ProjectID]string{}, sampled: map[event.ProjectID]bool{}, strangers: map[string]bool{},
 		records: map[event.ProjectID]*record{}, checks: make(chan bool, 1),
 		due: make(chan request, 64), offers: make(chan Setup, 1),
-	}
-	if l.o.Refused == nil {
-		l.o.Refused = func() Refused { return Refused{} }
 	}
 	at, token := o.URL, o.Token
 	client := l.newClient

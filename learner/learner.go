@@ -53,9 +53,9 @@ func New(store Store, o Options) (*Learner, error) {
 	if store == nil {
 		return nil, errors.New("learner: the store is missing")
 	}
-	o.fill()
-	if o.Slow != nil && (o.Vectors == nil || o.Tasks == nil) {
-		return nil, errors.New("learner: a slow encoder needs Vectors and Tasks")
+	o.setDefaults()
+	if err := o.validate(); err != nil {
+		return nil, err
 	}
 	m, err := newMetrics(o.Registerer)
 	if err != nil {
@@ -68,7 +68,9 @@ func New(store Store, o Options) (*Learner, error) {
 	}
 	l.ctx = l.life.Context()
 	if o.Slow != nil {
-		l.backfill = l.newBackfill()
+		if l.backfill, err = l.newBackfill(); err != nil {
+			return nil, fmt.Errorf("learner: %w", err)
+		}
 		l.features.slow = &composite{o.Encoder, l.backfill}
 		l.features.encoder = l.features.slow
 		l.features.cache.arrived = l.backfill.Has

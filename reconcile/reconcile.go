@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"sync"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/logging"
 	"github.com/hone-ml/hone/internal/service"
 	"github.com/hone-ml/hone/internal/wake"
 	"github.com/hone-ml/hone/labelstudio"
@@ -95,6 +95,32 @@ type Options struct {
 	Registerer prometheus.Registerer
 }
 
+func (o *Options) setDefaults() {
+	for value, byDefault := range map[*time.Duration]time.Duration{
+		&o.Overlap: 5 * time.Second, &o.FullEvery: time.Hour, &o.Spacing: time.Second, &o.Delivery: 1500 * time.Millisecond, &o.Patience: 10 * time.Minute,
+	} {
+		if *value == 0 {
+			*value = byDefault
+		}
+	}
+	if o.PageSize == 0 {
+		o.PageSize = 500
+	}
+	if o.Logger == nil {
+		o.Logger = logging.Silent()
+	}
+}
+
+func (o *Options) validate() error {
+	if o.Index == nil || o.Marks == nil || o.Log == nil || o.Publisher == nil {
+		return errors.New("reconcile: Index, Marks, Log and Publisher are needed")
+	}
+	if o.Overlap < 0 || o.FullEvery < 0 || o.Spacing < 0 || o.Delivery < 0 || o.PageSize < 0 {
+		return errors.New("reconcile: overlap, full_every, spacing, delivery and page size must not be negative")
+	}
+	return nil
+}
+
 // Status is how the last run of a project went.
 type Status struct {
 	Project event.ProjectID `json:"project"`
@@ -129,7 +155,6 @@ type Status struct {
 // be called concurrently.
 type Reconciler struct {
 	o       Options
-	log     *logrus.Entry
 	metrics *metrics
 	life    *service.Life // its lock may be taken while mu is held
 
@@ -143,38 +168,12 @@ type Reconciler struct {
 
 // New checks the options.
 func New(o Options) (*Reconciler, error) {
-	if o.Index == nil || o.Marks == nil || o.Log == nil || o.Publisher == nil {
-		return nil, errors.New("reconcile: Index, Marks, Log and Publisher are needed")
-	}
-	if o.Overlap == 0 {
-		o.Overlap = 5 * time.Second
-	}
-	if o.FullEvery == 0 {
-		o.FullEvery = time.Hour
-	}
-	if o.Spacing == 0 {
-		o.Spacing = time.Second
-	}
-	if o.Delivery == 0 {
-		o.Delivery = 1500 * time.Millisecond
-	}
-	if o.Patience == 0 {
-		o.Patience = 10 * time.Minute
-	}
-	if o.PageSize == 0 {
-		o.PageSize = 500
-	}
-	if o.Overlap < 0 || o.FullEvery < 0 || o.Spacing < 0 || o.Delivery < 0 || o.PageSize < 0 {
-		return nil, errors.New("reconcile: overlap, full_every, spacing, delivery and page size must not be negative")
-	}
-	log := o.Logger
-	if log == nil {
-		quiet := logrus.New()
-		quiet.SetOutput(io.Discard)
-		log = logrus.NewEntry(quiet)
+	o.setDefaults()
+	if err := o.validate(); err != nil {
+		return nil, err
 	}
 	r := &Reconciler{
-		o: o, log: log, life: service.NewLife(), source: o.Source,
+		o: o, life: service.NewLife(), source: o.Source,
 		allWake: wake.New(), projects: map[event.ProjectID]*project{},
 	}
 	var err error
@@ -289,7 +288,7 @@ func (r *Reconciler) spread(ctx context.Context) {
 	if err != nil {
 		if ctx.Err() == nil {
 			r.metrics.runs.WithLabelValues("failed").Inc()
-			r.log.WithError(fmt.Errorf("list the known projects: %w", err)).Warn("reconcile: cannot begin; it is tried again at the next occasion")
+			r.o.Logger.WithError(fmt.Errorf("list the known projects: %w", err)).Warn("reconcile: cannot begin; it is tried again at the next occasion")
 		}
 		return
 	}
@@ -305,7 +304,7 @@ func (r *Reconciler) project(p event.ProjectID) *project {
 	defer r.mu.Unlock()
 	w := r.projects[p]
 	if w == nil {
-		w = &project{r: r, id: p, log: r.log.WithField("project", int64(p)), wake: wake.New(), status: Status{Project: p}, compared: map[event.TaskID]times{}}
+		w = &project{r: r, id: p, log: r.o.Logger.WithField("project", int64(p)), wake: wake.New(), status: Status{Project: p}, compared: map[event.TaskID]times{}}
 		r.projects[p] = w
 		if r.started {
 			r.life.Go(w.run)

@@ -2,11 +2,7 @@ package sampler
 
 import (
 	"context"
-	"io"
-	"math/rand/v2"
 	"sync"
-
-	"github.com/sirupsen/logrus"
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/service"
@@ -18,7 +14,6 @@ import (
 type Sampler struct {
 	o       Options
 	ranker  *Ranker
-	log     *logrus.Entry
 	metrics *metrics
 	pusher  *push.Pusher
 	life    *service.Life // its lock may be taken while mu is held
@@ -30,6 +25,7 @@ type Sampler struct {
 
 // New checks the options; the error names every fault.
 func New(o Options) (*Sampler, error) {
+	o.setDefaults()
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
@@ -41,23 +37,17 @@ func New(o Options) (*Sampler, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Jitter == nil {
-		o.Jitter = rand.Float64
-	}
-	log := o.Logger
-	if log == nil {
-		quiet := logrus.New()
-		quiet.SetOutput(io.Discard)
-		log = logrus.NewEntry(quiet)
+	pusher, err := push.New(push.Options{
+		LabelStudio: o.LabelStudio, Predictor: o.Predictor,
+		QueueSize: o.QueueSize, Front: o.Front, Settle: o.Settle, PushRate: o.PushRate,
+		ManageModelVersion: o.ManageModelVersion, CheckEvery: o.CheckEvery, BulkAbove: o.BulkAbove,
+		Logger: o.Logger, Metrics: m.push(),
+	})
+	if err != nil {
+		return nil, err
 	}
 	return &Sampler{
-		o: o, ranker: ranker, log: log, metrics: m, life: service.NewLife(),
-		pusher: push.New(push.Options{
-			LabelStudio: o.LabelStudio, Predictor: o.Predictor,
-			QueueSize: o.QueueSize, Front: o.Front, Settle: o.Settle, PushRate: o.PushRate,
-			ManageModelVersion: o.ManageModelVersion, CheckEvery: o.CheckEvery, BulkAbove: o.BulkAbove,
-			Logger: log, Metrics: m.push(),
-		}),
+		o: o, ranker: ranker, metrics: m, life: service.NewLife(), pusher: pusher,
 		projects: map[event.ProjectID]*worker{},
 	}, nil
 }

@@ -17,7 +17,7 @@ import (
 
 // Server holds the handlers. It is safe for concurrent use.
 type Server struct {
-	Options
+	o         Options
 	log       *logrus.Entry
 	metrics   *metrics
 	store     *store
@@ -31,8 +31,8 @@ type Server struct {
 
 // New returns a Server whose handlers can be used; Start it too, and Stop it in the end.
 func New(o Options) (*Server, error) {
-	o, err := o.withDefaults()
-	if err != nil {
+	o.setDefaults()
+	if err := o.validate(); err != nil {
 		return nil, err
 	}
 	m, err := newMetrics(o.Registerer)
@@ -40,7 +40,7 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		Options: o,
+		o:       o,
 		log:     o.Logger.WithField("component", "webhook"),
 		metrics: m,
 		seen:    newSeen(duplicateKeys, duplicateWindow),
@@ -73,7 +73,7 @@ var _ service.Service = (*Server)(nil)
 // Engine returns a gin engine with the routes of Label Studio, behind the gate.
 // Other routes may be added to it; they are behind the gate too.
 func (s *Server) Engine() *gin.Engine {
-	e := s.Bare(s.Gate)
+	e := s.Bare(s.o.Gate)
 	s.register(e)
 	return e
 }

@@ -73,7 +73,11 @@ type projectQueue struct {
 
 // New makes a service that does nothing yet: Load it, Start it, have it Scan what is there,
 // and Stop it in the end.
-func New(o Options) *Service {
+func New(o Options) (*Service, error) {
+	o.setDefaults()
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
 	f := &Service{
 		o: o, life: service.NewLife(), vectors: newVectorCache(o.Encoder, o.Vectors, o.Now), wake: wake.New(), gcPending: true,
 		projects: map[event.ProjectID]*projectQueue{}, changed: make(chan struct{}),
@@ -82,7 +86,7 @@ func New(o Options) *Service {
 	f.vectors.onReadError = func(err error) {
 		o.Logger.WithError(err).Warn("stored vectors cannot be read; models do without them until they can")
 	}
-	return f
+	return f, nil
 }
 
 // Load reads which vectors are stored; before that none is found. The error is the

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/sirupsen/logrus"
 	"go.uber.org/goleak"
 
 	"github.com/hone-ml/hone/encode"
@@ -106,8 +105,8 @@ func (*world) Requests(data []byte, all map[event.TextKey]encode.Request) {
 }
 
 func (w *world) service() *backfill.Service {
-	return backfill.New(backfill.Options{
-		Encoder: w, Vectors: w, Tasks: w, Cores: 2, Now: time.Now, Logger: quiet(),
+	s, err := backfill.New(backfill.Options{
+		Encoder: w, Vectors: w, Tasks: w, Cores: 2, Now: time.Now,
 		Needed: func(event.ProjectID) backfill.Needed { return w },
 		Consume: func(_ context.Context, p event.ProjectID, a backfill.Arrivals) error {
 			w.mu.Lock()
@@ -123,12 +122,10 @@ func (w *world) service() *backfill.Service {
 			Unencoded: prometheus.NewGaugeVec(prometheus.GaugeOpts{}, []string{"project"}),
 		},
 	})
-}
-
-func quiet() *logrus.Entry {
-	l := logrus.New()
-	l.SetLevel(logrus.PanicLevel)
-	return logrus.NewEntry(l)
+	if err != nil {
+		panic(err)
+	}
+	return s
 }
 
 func newWorld() *world {
