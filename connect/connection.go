@@ -16,7 +16,9 @@ import (
 
 	"github.com/hone-ml/hone/access"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/logging"
 	"github.com/hone-ml/hone/internal/netguard"
+	"github.com/hone-ml/hone/internal/service"
 	"github.com/hone-ml/hone/labelstudio"
 )
 
@@ -59,6 +61,22 @@ type Options struct {
 	Logger   *logrus.Entry
 }
 
+func (o *Options) setDefaults() {
+	if o.Refused == nil {
+		o.Refused = func() Refused { return Refused{} }
+	}
+	if o.Logger == nil {
+		o.Logger = logging.Silent()
+	}
+}
+
+func (o *Options) validate() error {
+	if o.Keys == nil || o.Vault == nil {
+		return errors.New("connect: Keys and Vault are required")
+	}
+	return nil
+}
+
 // Refused counts what came without the secret: webhooks, and calls of the
 // ML-backend protocol.
 type Refused struct{ Webhooks, Calls uint64 }
@@ -78,6 +96,7 @@ type Counters struct {
 // Link is the connection. It is safe for concurrent use.
 type Link struct {
 	o      Options
+	life   *service.Life
 	client atomic.Pointer[clientWithToken]
 	settle time.Duration
 	// idsAgain is how long the doctor waits before it believes that ids differ.
@@ -108,7 +127,7 @@ type Link struct {
 	checks chan bool
 	// offers carries the /setup calls that may teach a Label Studio.
 	offers chan Setup
-	// lastTokenCheck is when the token in use was last doubted; only Run touches it.
+	// lastTokenCheck is when the token in use was last doubted; only run touches it.
 	lastTokenCheck time.Time
 }
 
@@ -121,14 +140,15 @@ type clientWithToken struct {
 // New makes the client from the configuration, or from what an earlier /setup
 // taught.
 func New(ctx context.Context, o Options) (*Link, error) {
+	o.setDefaults()
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
 	l := &Link{
-		o: o, settle: checkDelay, retry: retryAfter, idsAgain: idsAgain, repairing: make(chan struct{}, 1),
+		o: o, life: service.NewLife(), settle: checkDelay, retry: retryAfter, idsAgain: idsAgain, repairing: make(chan struct{}, 1),
 		hosts: map[event.ProjectID]string{}, sampled: map[event.ProjectID]bool{}, otherServers: map[string]bool{},
 		registrations: map[event.ProjectID]*registrationState{}, checks: make(chan bool, 1),
 		requests: make(chan checkRequest, 64), offers: make(chan Setup, 1),
-	}
-	if l.o.Refused == nil {
-		l.o.Refused = func() Refused { return Refused{} }
 	}
 	at, token := o.URL, o.Token
 	client := l.newClient
@@ -149,13 +169,6 @@ func New(ctx context.Context, o Options) (*Link, error) {
 		l.client.Store(&clientWithToken{c, token})
 	}
 	return l, nil
-}
-
-// Close releases the client's connections.
-func (l *Link) Close() {
-	if c := l.client.Load(); c != nil {
-		c.Close()
-	}
 }
 
 func (l *Link) newClient(at string, token labelstudio.Secret) (*labelstudio.Client, error) {

@@ -1,6 +1,7 @@
 package connect
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -38,7 +39,7 @@ func TestSetupTeachesLabelStudio(t *testing.T) {
 
 	again, err := New(t.Context(), Options{Vault: r.vault, Keys: r.keys})
 	require.NoError(t, err)
-	t.Cleanup(again.Close)
+	t.Cleanup(func() { assert.NoError(t, again.Stop(context.Background())) })
 	c, err = again.Client()
 	require.NoError(t, err)
 	_, err = c.WhoAmI(t.Context())

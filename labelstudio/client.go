@@ -15,6 +15,8 @@ import (
 	"github.com/hashicorp/go-retryablehttp"
 	"github.com/sirupsen/logrus"
 	"golang.org/x/sync/semaphore"
+
+	"github.com/hone-ml/hone/internal/logging"
 )
 
 // Options say which Label Studio a Client talks to and how hard it may push it.
@@ -83,17 +85,7 @@ const (
 	maxAnswerBytes = 512 << 20
 )
 
-// NewClient checks the options and returns a client. It sends nothing.
-func NewClient(o Options) (*Client, error) {
-	base, err := parseBase(o.URL)
-	if err != nil {
-		return nil, err
-	}
-	token := Secret(strings.TrimSpace(string(o.Token)))
-	if strings.ContainsFunc(string(token), func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return nil, errors.New("the Label Studio token contains spaces or characters that no token has; copy it again from Account & Settings")
-	}
-	o.Token = ""
+func (o *Options) setDefaults() {
 	def := func(d *time.Duration, v time.Duration) {
 		if *d <= 0 {
 			*d = v
@@ -113,13 +105,25 @@ func NewClient(o Options) (*Client, error) {
 		o.Retries = 0
 	}
 	if o.Logger == nil {
-		quiet := logrus.New()
-		quiet.SetOutput(io.Discard)
-		o.Logger = logrus.NewEntry(quiet)
+		o.Logger = logging.Silent()
 	}
 	if o.Jitter == nil {
 		o.Jitter = rand.Float64
 	}
+}
+
+// NewClient checks the options and returns a client. It sends nothing.
+func NewClient(o Options) (*Client, error) {
+	base, err := parseBase(o.URL)
+	if err != nil {
+		return nil, err
+	}
+	token := Secret(strings.TrimSpace(string(o.Token)))
+	if strings.ContainsFunc(string(token), func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return nil, errors.New("the Label Studio token contains spaces or characters that no token has; copy it again from Account & Settings")
+	}
+	o.Token = ""
+	o.setDefaults()
 	c := &Client{base: base, log: o.Logger, opts: o}
 
 	transport := o.Transport

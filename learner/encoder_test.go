@@ -18,7 +18,8 @@ func TestAnotherEncoderRebuildsFromTheExamples(t *testing.T) {
 	for _, o := range []learner.Options{hashed, standard, hashed} {
 		l, err := learner.New(d, o)
 		must(t, err)
-		must(t, l.Start(bg, []event.ProjectID{1}))
+		must(t, l.Load(bg, []event.ProjectID{1}))
+		must(t, l.Start(bg))
 		apply(t, l, labels(60))
 		rest(t, l)
 		fresh := start(t, openDisk(t), o)
@@ -28,7 +29,7 @@ func TestAnotherEncoderRebuildsFromTheExamples(t *testing.T) {
 		if s := status(t, l); s.Labels != 60 || s.Version != "hone-1" {
 			t.Errorf("status %+v", s)
 		}
-		must(t, l.Close())
+		must(t, l.Stop(bg))
 	}
 	a, b := start(t, openDisk(t), hashed), start(t, openDisk(t), standard)
 	apply(t, a, labels(60))

@@ -58,7 +58,7 @@ func TestGoldenStored(t *testing.T) {
 				encoded(t, l)
 			}
 			rest(t, l)
-			must(t, l.Close())
+			must(t, l.Stop(bg))
 			stored, err := d.Load(bg, 1)
 			must(t, err)
 			var out strings.Builder

@@ -107,7 +107,7 @@ func TestEachTaskTestsOnce(t *testing.T) {
 		t.Errorf("%d tasks tested the model, want 29", n)
 	}
 	before := status(t, l)
-	must(t, l.Close())
+	must(t, l.Stop(bg))
 	after := status(t, start(t, d, learner.Options{}))
 	if d := cmp.Diff(before.Heads, after.Heads); d != "" {
 		t.Errorf("over a restart the scores change: %s", d)
@@ -279,8 +279,8 @@ func TestCloseEndsItAll(t *testing.T) {
 	d := openDisk(t)
 	l := start(t, d, learner.Options{})
 	apply(t, l, labels(10))
-	must(t, l.Close())
-	must(t, l.Close())
+	must(t, l.Stop(bg))
+	must(t, l.Stop(bg))
 	if err := l.Apply(bg, []event.Event{labels(11)}, event.Cursor{}); !errors.Is(err, learner.ErrClosed) {
 		t.Errorf("Apply after Close: %v", err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/hone-ml/hone/encode/backfill"
 	"github.com/hone-ml/hone/encode/encoders"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/logging"
 )
 
 // Store is what the learner needs of the state.
@@ -66,7 +67,7 @@ type Options struct {
 	Registerer prometheus.Registerer
 }
 
-func (o *Options) fill() {
+func (o *Options) setDefaults() {
 	if o.Encoder == nil {
 		o.Encoder = encoders.Default()
 	}
@@ -92,10 +93,15 @@ func (o *Options) fill() {
 		o.Now = time.Now
 	}
 	if o.Logger == nil {
-		quiet := logrus.New()
-		quiet.SetLevel(logrus.PanicLevel)
-		o.Logger = logrus.NewEntry(quiet)
+		o.Logger = logging.Silent()
 	}
+}
+
+func (o *Options) validate() error {
+	if o.Slow != nil && (o.Vectors == nil || o.Tasks == nil) {
+		return errors.New("learner: a slow encoder needs Vectors and Tasks")
+	}
+	return nil
 }
 
 // ErrWhichProject is the error of a prediction that names no project while

@@ -101,7 +101,7 @@ func TestANumberThatIsTooLargeIsPassedOver(t *testing.T) {
 	if s = status(t, l); s.RefusedCount != 1 || s.Heads[0].Examples != 4 {
 		t.Errorf("once it was mended: %d refused, %d examples", s.RefusedCount, s.Heads[0].Examples)
 	}
-	must(t, l.Close())
+	must(t, l.Stop(bg))
 	again := start(t, d, learner.Options{})
 	if s = status(t, again); s.RefusedCount != 1 || s.Heads[0].Examples != 4 {
 		t.Errorf("after a restart: %d refused, %d examples", s.RefusedCount, s.Heads[0].Examples)
@@ -205,8 +205,9 @@ func TestHostileAnswersStopNobody(t *testing.T) {
 		d := openDisk(t)
 		l, err := learner.New(d, learner.Options{})
 		must(rt, err)
-		defer func() { must(rt, l.Close()) }()
-		must(rt, l.Start(bg, nil))
+		defer func() { must(rt, l.Stop(bg)) }()
+		must(rt, l.Load(bg, nil))
+		must(rt, l.Start(bg))
 		kinds := []struct{ control, kind, key string }{
 			{"n", "number", "number"},
 			{"stars", "rating", "rating"},
@@ -289,13 +290,14 @@ func TestAProjectThatCannotBeLoadedStopsNobody(t *testing.T) {
 	apply(t, first, one)
 	apply(t, first, two)
 	rest(t, first)
-	must(t, first.Close())
+	must(t, first.Stop(bg))
 
 	b := &broken{disk: d, bad: map[event.ProjectID]bool{1: true}}
 	l, err := learner.New(b, learner.Options{})
 	must(t, err)
-	t.Cleanup(func() { must(t, l.Close()) })
-	must(t, l.Start(bg, []event.ProjectID{1, 2}))
+	t.Cleanup(func() { must(t, l.Stop(bg)) })
+	must(t, l.Load(bg, []event.ProjectID{1, 2}))
+	must(t, l.Start(bg))
 	if why := l.Trouble(1); !strings.Contains(why, "damaged record") {
 		t.Errorf("trouble: %q", why)
 	}

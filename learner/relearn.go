@@ -154,7 +154,7 @@ func (l *Learner) Encoded(ctx context.Context) error {
 }
 
 // newBackfill makes the worker that has a slow encoder make its vectors.
-func (l *Learner) newBackfill() *backfill.Service {
+func (l *Learner) newBackfill() (*backfill.Service, error) {
 	return backfill.New(backfill.Options{
 		Encoder: l.o.Slow, Vectors: l.o.Vectors, Tasks: l.o.Tasks, Next: l.o.Next, Cores: l.o.SlowCores,
 		Now: l.o.Now, Logger: l.o.Logger,

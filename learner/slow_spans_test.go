@@ -70,7 +70,7 @@ func TestTokensVectorsThatComeLaterAreTakenIn(t *testing.T) {
 				t.Errorf("%q is encoded as a whole too, which nobody reads", text)
 			}
 		}
-		must(t, l.Close())
+		must(t, l.Stop(bg))
 
 		again := new(slow)
 		again.set(down)
@@ -148,7 +148,7 @@ func TestStrangeVectorsOfTokensAreMadeAnew(t *testing.T) {
 		l := start(t, d, with(d, s))
 		apply(t, l, all)
 		encoded(t, l)
-		must(t, l.Close())
+		must(t, l.Stop(bg))
 		keys := map[event.TextKey]bool{}
 		must(t, d.VectorKeys(bg, "slow/1", func(k event.TextKey) { keys[k] = true }))
 		few, err := vector.PackTokens([][]float32{static.Default().Encode(nil, "one token")})

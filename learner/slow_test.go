@@ -144,7 +144,7 @@ func TestVectorsThatComeLaterAreTakenInOnceAndForEver(t *testing.T) {
 		if n := len(asked); n == 0 || n != len(slices.Compact(asked)) {
 			t.Errorf("%d texts were asked for, some of them twice", n)
 		}
-		must(t, l.Close())
+		must(t, l.Stop(bg))
 
 		again := new(slow)
 		again.set(down)
@@ -212,7 +212,7 @@ func TestVectorsGoWithTheTask(t *testing.T) {
 			t.Errorf("%d vectors, were %d, and two tasks are gone", after, before)
 		}
 		must(t, d.ChangeVectors(bg, "another", map[event.TextKey][]byte{{1}: {1}}, nil))
-		must(t, l.Close())
+		must(t, l.Stop(bg))
 		l = start(t, d, with(d, s))
 		encoded(t, l)
 		must(t, d.VectorKeys(bg, "another", func(event.TextKey) { t.Error("another encoder's vectors stay") }))
@@ -353,7 +353,7 @@ func anyOrder(t *testing.T, seed uint64) {
 			}
 			time.Sleep(time.Duration(rng.IntN(4000)) * time.Millisecond)
 			if rng.IntN(8) == 0 {
-				must(t, l.Close())
+				must(t, l.Stop(bg))
 				l = start(t, d, with(d, s))
 			}
 		}
@@ -400,7 +400,7 @@ func TestAReadErrorIsNotDamage(t *testing.T) {
 	apply(t, l, labels(12))
 	encoded(t, l)
 	rest(t, l)
-	must(t, l.Close())
+	must(t, l.Stop(bg))
 	before := len(s.texts())
 
 	u := &unreadable{disk: d}
@@ -414,7 +414,7 @@ func TestAReadErrorIsNotDamage(t *testing.T) {
 	if n := len(s.texts()); n > before {
 		t.Errorf("%d texts were encoded again", n-before)
 	}
-	must(t, again.Close())
+	must(t, again.Stop(bg))
 	if u.inVain == 0 {
 		t.Error("nothing was read in vain")
 	}

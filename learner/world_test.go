@@ -104,8 +104,9 @@ func openDisk(t testing.TB) *disk {
 func start(t testing.TB, d learner.Store, o learner.Options) *learner.Learner {
 	l, err := learner.New(d, o)
 	must(t, err)
-	t.Cleanup(func() { must(t, l.Close()) })
-	must(t, l.Start(bg, []event.ProjectID{1}))
+	t.Cleanup(func() { must(t, l.Stop(bg)) })
+	must(t, l.Load(bg, []event.ProjectID{1}))
+	must(t, l.Start(bg))
 	return l
 }
 

@@ -390,12 +390,9 @@ func run(t *testing.T, tasks int, change func(*Options, *bench), f func(b *bench
 		var err error
 		b.s, err = New(o)
 		require.NoError(t, err)
-		ctx, stop := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- b.s.Run(ctx) }()
+		require.NoError(t, b.s.Start(t.Context()))
 		f(b)
-		stop()
-		require.NoError(t, <-done)
+		require.NoError(t, b.s.Stop(t.Context()))
 	})
 }
 

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/logging"
 	"github.com/hone-ml/hone/sampler/push"
 	"github.com/hone-ml/hone/sampler/strategy"
 )
@@ -86,6 +88,15 @@ func Defaults() Options {
 		ManageModelVersion: true,
 		CheckEvery:         time.Minute,
 		BulkAbove:          60,
+	}
+}
+
+func (o *Options) setDefaults() {
+	if o.Jitter == nil {
+		o.Jitter = rand.Float64
+	}
+	if o.Logger == nil {
+		o.Logger = logging.Silent()
 	}
 }
 

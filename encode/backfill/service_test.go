@@ -11,12 +11,13 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/sirupsen/logrus"
 	"go.uber.org/goleak"
 
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/encode/backfill"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/service"
+	"github.com/hone-ml/hone/internal/service/servicetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -104,8 +105,8 @@ func (*world) Requests(data []byte, all map[event.TextKey]encode.Request) {
 }
 
 func (w *world) service() *backfill.Service {
-	return backfill.New(backfill.Options{
-		Encoder: w, Vectors: w, Tasks: w, Cores: 2, Now: time.Now, Logger: quiet(),
+	s, err := backfill.New(backfill.Options{
+		Encoder: w, Vectors: w, Tasks: w, Cores: 2, Now: time.Now,
 		Needed: func(event.ProjectID) backfill.Needed { return w },
 		Consume: func(_ context.Context, p event.ProjectID, a backfill.Arrivals) error {
 			w.mu.Lock()
@@ -121,12 +122,10 @@ func (w *world) service() *backfill.Service {
 			Unencoded: prometheus.NewGaugeVec(prometheus.GaugeOpts{}, []string{"project"}),
 		},
 	})
-}
-
-func quiet() *logrus.Entry {
-	l := logrus.New()
-	l.SetLevel(logrus.PanicLevel)
-	return logrus.NewEntry(l)
+	if err != nil {
+		panic(err)
+	}
+	return s
 }
 
 func newWorld() *world {
@@ -138,11 +137,14 @@ func TestAllThatIsNeededIsMadeOnceAndHandedOver(t *testing.T) {
 	w := newWorld()
 	w.stored["another/1"] = map[event.TextKey][]byte{{1}: {1}}
 	s := w.service()
-	defer s.Stop()
+	defer func() { _ = s.Stop(context.Background()) }()
 	if err := s.Load(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s.Start([]event.ProjectID{1, 2})
+	s.Scan(1, 2)
+	if err := s.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	if err := s.WaitIdle(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -168,30 +170,26 @@ func TestAProjectThatCannotBeReadKeepsNoOtherWaiting(t *testing.T) {
 	w := newWorld()
 	w.fails[1] = errors.New("disk on fire")
 	s := w.service()
-	s.Start([]event.ProjectID{1, 2})
+	s.Scan(1, 2)
+	if err := s.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	if p := <-w.all; p != 2 {
 		t.Errorf("project %d has got all", p)
 	}
-	s.Stop()
+	if err := s.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
 	if err := s.WaitIdle(t.Context()); !errors.Is(err, backfill.ErrStopped) {
 		t.Errorf("with work left it says %v", err)
 	}
 }
 
-func TestStartAndStopStandBeingCalledTwice(t *testing.T) {
-	for i := range 200 {
+func TestStartAndStopInAnyOrder(t *testing.T) {
+	servicetest.Stress(t, func(t *testing.T) service.Service {
 		s := newWorld().service()
-		if i%3 > 0 {
-			s.Start([]event.ProjectID{1})
-		}
-		var all sync.WaitGroup
-		for range 4 {
-			all.Go(func() { s.Start([]event.ProjectID{1, 2}) })
-			all.Go(func() { s.OnCommit(3, &event.Delta{New: true}) })
-			all.Go(s.Stop)
-		}
-		all.Wait()
-		s.Stop()
-		s.Start([]event.ProjectID{1})
-	}
+		s.Scan(1, 2)
+		t.Cleanup(func() { s.OnCommit(3, &event.Delta{New: true}) })
+		return s
+	})
 }

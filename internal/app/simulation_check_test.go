@@ -257,7 +257,8 @@ func (w *world) checkPredictions() {
 	w.must(err)
 	fresh, err := learner.New(core.WithoutLog(store), learner.Options{Encoder: enc.Fast})
 	w.must(err)
-	defer func() { w.must(fresh.Close()) }()
+	w.must(fresh.Start(ctx))
+	defer func() { w.must(fresh.Stop(ctx)) }()
 	for i, p := range w.projects {
 		of, err := w.user.Project(ctx, p)
 		w.must(err)

@@ -36,6 +36,13 @@ type Options struct {
 	Progress func(step, steps int, what string)
 }
 
+func (o *Options) validate() error {
+	if o.Encoder == nil || o.For <= 0 || o.Singles < 1 {
+		return errors.New("bench: Options.Encoder, For and Singles are required")
+	}
+	return nil
+}
+
 // Result is what was measured; as JSON it is the file that people script against.
 // Rates are by the clock on the wall, those per CPU second by the processor time of
 // the whole process, garbage collection included.
@@ -99,8 +106,8 @@ type dataset struct {
 // Run measures, one thing after the other, on one core: it sets GOMAXPROCS to 1
 // until it returns, so nothing else should run beside it.
 func Run(ctx context.Context, d *simulate.Data, o Options) (Result, error) {
-	if o.Encoder == nil || o.For <= 0 || o.Singles < 1 {
-		return Result{}, errors.New("bench: Options.Encoder, For and Singles are required")
+	if err := o.validate(); err != nil {
+		return Result{}, err
 	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	w := &dataset{Options: o, config: d.Config, items: d.Labelled()}

@@ -4,6 +4,7 @@
 package core
 
 import (
+	"context"
 	"errors"
 
 	"github.com/hone-ml/hone/learner"
@@ -40,7 +41,8 @@ type Options struct {
 	Store func(learner.Store) learner.Store
 }
 
-// New builds a Core on a database, which remains the caller's to close, after the Core.
+// New builds a Core on a database, which remains the caller's to close, after the Core. The
+// learner is to be started by the caller.
 func New(db *state.Store, o Options) (_ *Core, err error) {
 	c := new(Core)
 	defer func() {
@@ -73,7 +75,7 @@ func New(db *state.Store, o Options) (_ *Core, err error) {
 func (c *Core) Close() error {
 	var errs []error
 	if c.Learner != nil {
-		errs = append(errs, c.Learner.Close())
+		errs = append(errs, c.Learner.Stop(context.Background()))
 	}
 	if c.EventLog != nil {
 		errs = append(errs, c.EventLog.Close())
