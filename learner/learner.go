@@ -148,9 +148,9 @@ func (l *Learner) saveLast(ln *lane) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	err := l.store.Commit(ctx, event.Commit{Projects: []event.ProjectCommit{{
-		Project: ln.id, Checkpoint: p.checkpoint(l.features.encoder.Name()), Versions: p.stored(),
-	}}})
+	err := l.store.Commit(ctx, event.Commit{Projects: []event.ProjectCommit{
+		p.forCommit(nil, p.checkpoint(l.features.encoder.Name())),
+	}})
 	if err != nil {
 		return fmt.Errorf("learner: save project %d on closing: %w", ln.id, err)
 	}
@@ -354,7 +354,7 @@ func (l *Learner) finish(ctx context.Context, ln *lane, t *touched, cur event.Cu
 	var checkpoint []byte
 	if p != nil {
 		checkpoint = l.save(p)
-		c.Projects = []event.ProjectCommit{{Project: ln.id, Delta: t.delta, Versions: p.stored(), Checkpoint: checkpoint}}
+		c.Projects = []event.ProjectCommit{p.forCommit(t.delta, checkpoint)}
 	}
 	if err := l.store.Commit(ctx, c); err != nil {
 		return err
