@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/hone-ml/hone/encode/backfill"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/wake"
 )
@@ -18,11 +17,11 @@ import (
 // at a time for each project (a second one waits), and no project waits for another;
 // everything that reads is safe for any number and never waits for learning.
 type Learner struct {
-	o        Options
-	store    Store
-	metrics  *metrics
-	features featurizer
-	backfill *backfill.Service // nil without a slow encoder
+	o         Options
+	store     Store
+	metrics   *metrics
+	features  featurizer
+	backfills []Backfill // of the slow encoders, in their order
 
 	mu     sync.Mutex // guards all below until the blank line; see lane
 	byID   map[event.ProjectID]*lane
@@ -53,8 +52,8 @@ func New(store Store, o Options) (*Learner, error) {
 		return nil, errors.New("learner: the store is missing")
 	}
 	o.fill()
-	if o.Slow != nil && (o.Vectors == nil || o.Tasks == nil) {
-		return nil, errors.New("learner: a slow encoder needs Vectors and Tasks")
+	if err := o.checkSlow(); err != nil {
+		return nil, fmt.Errorf("learner: %w", err)
 	}
 	m, err := newMetrics(o.Registerer)
 	if err != nil {
@@ -66,11 +65,14 @@ func New(store Store, o Options) (*Learner, error) {
 		wake: wake.New(), cores: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
-	if o.Slow != nil {
-		l.backfill = l.newBackfill()
-		l.features.slow = &composite{o.Encoder, l.backfill}
+	if len(o.Slow) > 0 {
+		l.backfills = l.newBackfills()
+		l.features.slow = &composite{Encoder: o.Encoder}
+		for _, b := range l.backfills {
+			l.features.slow.slow = append(l.features.slow.slow, b)
+		}
 		l.features.encoder = l.features.slow
-		l.features.cache.arrived = l.backfill.Has
+		l.features.cache.arrived = func(m missingVector) bool { return l.backfills[m.encoder].Has(m.key) }
 	}
 	l.work.Go(l.idle)
 	return l, nil
@@ -80,8 +82,8 @@ func New(store Store, o Options) (*Learner, error) {
 // yet goes on in the background, and so does a retrain that was asked for before
 // a restart.
 func (l *Learner) Start(ctx context.Context, projects []event.ProjectID) error {
-	if l.backfill != nil {
-		if err := l.backfill.Load(ctx); err != nil {
+	for _, b := range l.backfills {
+		if err := b.Load(ctx); err != nil {
 			return fmt.Errorf("learner: %w", err)
 		}
 	}
@@ -90,8 +92,8 @@ func (l *Learner) Start(ctx context.Context, projects []event.ProjectID) error {
 			return fmt.Errorf("learner: %w", err)
 		}
 	}
-	if l.backfill != nil {
-		l.backfill.Start(projects)
+	for _, b := range l.backfills {
+		b.Start(projects)
 	}
 	return nil
 }
@@ -124,8 +126,8 @@ func (l *Learner) Close() error {
 	l.closed = true
 	l.mu.Unlock()
 	l.cancel()
-	if l.backfill != nil {
-		l.backfill.Stop()
+	for _, b := range l.backfills {
+		b.Stop()
 	}
 	l.work.Wait()
 	if was {
@@ -226,8 +228,10 @@ func (l *Learner) Apply(ctx context.Context, batch []event.Event, cur event.Curs
 	}
 	l.beginRetrain(ln)
 	l.beginChoice(ln)
-	if l.backfill != nil && t.delta != nil {
-		l.backfill.OnCommit(ln.id, t.delta)
+	for _, b := range l.backfills {
+		if t.delta != nil {
+			b.OnCommit(ln.id, t.delta)
+		}
 	}
 	if t.p.settled && t.delta != nil && !t.delta.Empty() {
 		l.metrics.settle.Observe(time.Since(began).Seconds())

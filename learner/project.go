@@ -167,7 +167,7 @@ func (l *Learner) teach(p *project, h *onlineHead, t event.TaskState, duals []fl
 		p.refused.note(t.Task.ID, h.Control.Name, "")
 		return change{forgotten: h.forget(t.Task.ID)}
 	}
-	x, complete := l.features.example(h.Spec, t.Task.Data)
+	x, missing := l.features.example(h.Spec, t.Task.Data)
 	ch, err := h.learn(t, x, duals, test)
 	reason := ""
 	switch {
@@ -180,7 +180,7 @@ func (l *Learner) teach(p *project, h *onlineHead, t event.TaskState, duals []fl
 		ch.refused = true
 	}
 	p.refused.note(t.Task.ID, h.Control.Name, reason)
-	h.markComplete(t.Task.ID, complete)
+	h.markMissing(t.Task.ID, missing)
 	return ch
 }
 

@@ -50,9 +50,13 @@ type Arrivals struct {
 	Publish bool
 }
 
-// Options are what a Service is made of. All of it is needed but for Next.
+// Options are what a Service is made of. All of it is needed but for
+// Retain and Next.
 type Options struct {
 	Encoder encode.BatchEncoder
+	// Retain are the names of the encoders beside it whose stored vectors stay, those of
+	// other services on the same store. What is stored of any other is dropped.
+	Retain  []string
 	Vectors VectorStore
 	Tasks   TaskStore
 	// Needed is what a project's models read now, nil when it is gone or nothing is read
@@ -75,5 +79,7 @@ type Options struct {
 // Metrics are what a Service counts.
 type Metrics struct {
 	Encoded, Failures prometheus.Counter
-	Unencoded         *prometheus.GaugeVec // by project
+	// Unencoded is told how many tasks of a project have texts without a vector. It must
+	// not wait.
+	Unencoded func(p event.ProjectID, tasks int)
 }

@@ -118,7 +118,7 @@ func (w *world) service() *backfill.Service {
 		},
 		Metrics: backfill.Metrics{
 			Encoded: prometheus.NewCounter(prometheus.CounterOpts{}), Failures: prometheus.NewCounter(prometheus.CounterOpts{}),
-			Unencoded: prometheus.NewGaugeVec(prometheus.GaugeOpts{}, []string{"project"}),
+			Unencoded: func(event.ProjectID, int) {},
 		},
 	})
 }
