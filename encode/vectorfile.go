@@ -94,6 +94,9 @@ func (p *Blocking) Restore(r io.Reader) error {
 			return err
 		}
 	}
+	if _, err := b.ReadByte(); !errors.Is(err, io.EOF) {
+		return fmt.Errorf("it has more than the vectors of %d encoders", len(p.slow))
+	}
 	for i, s := range p.slow {
 		s.mu.Lock()
 		maps.Copy(s.vectors, got[i])

@@ -179,7 +179,8 @@ type Encoding struct {
 	// PerSecond is how many texts were encoded a second, lately, by all of them; 0 before
 	// any were.
 	PerSecond float64 `json:"per_second"`
-	// Fault is why it does not go on, "" when it does.
+	// Fault is why it does not go on, "" when it does; with the names of the encoders where
+	// there are several.
 	Fault string `json:"fault,omitempty"`
 }
 
@@ -199,8 +200,12 @@ func (l *Learner) encoding(id event.ProjectID) *Encoding {
 		}
 		e.Done = e.Done && p.Done
 		e.PerSecond += p.PerSecond
-		if p.Err != nil {
+		switch {
+		case p.Err == nil:
+		case len(l.backfills) == 1:
 			faults = append(faults, p.Err.Error())
+		default:
+			faults = append(faults, b.Name()+": "+p.Err.Error())
 		}
 	}
 	e.Encoder, e.Fault = strings.Join(names, "+"), strings.Join(faults, "; ")
