@@ -7,6 +7,7 @@ import (
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/learner/head/span"
 	"github.com/hone-ml/hone/learner/model"
 	"github.com/hone-ml/hone/learner/score"
 	"github.com/hone-ml/hone/vector"
@@ -134,8 +135,8 @@ type Sample struct {
 // Scratch is working memory of one goroutine.
 type Scratch struct {
 	model.Scratch
-	p          []float64
-	tokenProbs tokenProbs
+	p     []float64
+	spans span.Scratch
 }
 
 // floats are n numbers to write to.
