@@ -219,9 +219,9 @@ func (h *instance) predict(ctx context.Context) (err error) {
 			i++
 		}
 	}, func() (int, error) {
-		dists, _, err := h.learner.Distributions(ctx, project, tasks)
-		if err == nil && len(dists[0]) == 0 {
-			err = fmt.Errorf("no probabilities for %s", tasks[0].Data)
+		estimates, _, err := h.learner.Estimates(ctx, project, tasks)
+		if err == nil && len(estimates[0]) == 0 {
+			err = fmt.Errorf("no estimate of %s", tasks[0].Data)
 		}
 		return len(tasks), err
 	})

@@ -28,7 +28,7 @@ func (r *run) measure(ctx context.Context) (Point, error) {
 	if err != nil {
 		return Point{}, err
 	}
-	dists, _, err := r.learner.Distributions(ctx, project, r.test)
+	estimates, _, err := r.learner.Estimates(ctx, project, r.test)
 	if err != nil {
 		return Point{}, err
 	}
@@ -54,7 +54,7 @@ func (r *run) measure(ctx context.Context) (Point, error) {
 			if q.LabelsSpans() {
 				continue
 			}
-			d := q.believed(dists[j])
+			d := q.believed(estimates[j])
 			t.believe(it.truth[i].labels, d, d.Exclusive)
 		}
 		if q.numeric() {
@@ -146,13 +146,13 @@ func (t *tally) microF1() float64 {
 
 // believed is the model's distribution for the question; where it has none all
 // labels are as likely.
-func (q *question) believed(dists []event.Distribution) event.Distribution {
-	for _, d := range dists {
-		if d.Control == q.Name {
-			return d
+func (q *question) believed(estimates []event.Estimate) event.Distribution {
+	for _, e := range estimates {
+		if e.Control == q.Name && e.Classes != nil {
+			return *e.Classes
 		}
 	}
-	d := event.Distribution{Control: q.Name, Labels: q.labels, P: make([]float64, len(q.labels)), Exclusive: !q.Multiple}
+	d := event.Distribution{Labels: q.labels, P: make([]float64, len(q.labels)), Exclusive: !q.Multiple}
 	for i := range d.P {
 		d.P[i] = 1 / float64(len(q.labels))
 		if q.Multiple {

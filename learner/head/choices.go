@@ -203,7 +203,7 @@ type choicesPredictor struct {
 	*model.View
 }
 
-func (c choicesPredictor) Width() int { return len(c.Labels) }
+func (c choicesPredictor) Classes() int { return len(c.Labels) }
 
 func (c choicesPredictor) Answer(id string, in Sample, s *Scratch) ([]labelstudio.Region, float64) {
 	p := s.floats(len(c.Labels))
@@ -216,7 +216,12 @@ func (c choicesPredictor) Answer(id string, in Sample, s *Scratch) ([]labelstudi
 	return []labelstudio.Region{c.Control.EncodeChoices(id, said, confidence)}, confidence
 }
 
-func (c choicesPredictor) Distribution(in Sample, p []float64, s *Scratch) event.Distribution {
+func (c choicesPredictor) Estimate(in Sample, p []float64, s *Scratch) event.Estimate {
 	c.Predict(in.X, p, &s.Scratch)
-	return event.Distribution{Control: c.Control.Name, Labels: c.Labels, P: p, Exclusive: !c.Control.Multiple}
+	return c.estimate(p, !c.Control.Multiple)
+}
+
+// estimate is that of a head whose labels have the probabilities p.
+func (q *Spec) estimate(p []float64, exclusive bool) event.Estimate {
+	return event.Estimate{Control: q.Control.Name, Classes: &event.Distribution{Labels: q.Labels, P: p, Exclusive: exclusive}}
 }

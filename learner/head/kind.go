@@ -114,11 +114,12 @@ type Predictor interface {
 	// Answer is what the head says of a task, no regions when it says "none of
 	// them", and how sure it is of that, 0 to 1.
 	Answer(id string, in Sample, s *Scratch) (regions []labelstudio.Region, confidence float64)
-	// Distribution is what the head believes of a task; p, of length Width, is
-	// memory for its P.
-	Distribution(in Sample, p []float64, s *Scratch) event.Distribution
-	// Width is how many numbers a distribution has.
-	Width() int
+	// Estimate says how sure the head is of a task. p, of length Classes, is memory for the
+	// probabilities.
+	Estimate(in Sample, p []float64, s *Scratch) event.Estimate
+	// Classes is how many labels have a probability: 0 for a head that does not choose
+	// among labels.
+	Classes() int
 }
 
 // classifier is a model or a view of one.

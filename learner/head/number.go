@@ -55,7 +55,7 @@ func (number) Snapshot(q *Spec, m Incremental) Predictor {
 
 func (number) Score(q *Spec, m Incremental, e model.Example, pr *score.Prequential) {
 	n := newNumberPredictor(q, m)
-	said, sure := n.estimate(e.X, new(Scratch))
+	said, sure := n.predictNumber(e.X, new(Scratch))
 	far := math.Abs(said - float64(e.Target[0].P))
 	right := far <= n.tolerance
 	pr.Add(score.Outcome{Correct: right, AbsErr: &far, Answers: []score.Answer{{Confidence: sure, Correct: right}}})
@@ -70,7 +70,7 @@ func (number) Evaluate(q *Spec, m Incremental, examples []model.Example) (loss, 
 		mean, _ := n.Predict(e.X, &s.Scratch)
 		off := mean - float64(e.Target[0].P)
 		loss += off * off
-		if said, _ := n.estimate(e.X, &s); math.Abs(said-float64(e.Target[0].P)) <= n.tolerance {
+		if said, _ := n.predictNumber(e.X, &s); math.Abs(said-float64(e.Target[0].P)) <= n.tolerance {
 			right++
 		}
 	}
@@ -103,8 +103,8 @@ func newNumberPredictor(q *Spec, m Incremental) numberPredictor {
 	return n
 }
 
-// estimate is the number said of a text and how probably it is right.
-func (n numberPredictor) estimate(x vector.Vector, s *Scratch) (said, sure float64) {
+// predictNumber is the number said of a text and how probably it is right.
+func (n numberPredictor) predictNumber(x vector.Vector, s *Scratch) (said, sure float64) {
 	mean, sd := n.Predict(x, &s.Scratch)
 	switch {
 	case n.whole:
@@ -122,20 +122,14 @@ func (n numberPredictor) estimate(x vector.Vector, s *Scratch) (said, sure float
 	return n.Control.Numbers.Nearest(mean), sure * count / (count + 1)
 }
 
-func (n numberPredictor) Width() int { return 1 }
+func (n numberPredictor) Classes() int { return 0 }
 
 func (n numberPredictor) Answer(id string, in Sample, s *Scratch) ([]labelstudio.Region, float64) {
-	said, sure := n.estimate(in.X, s)
+	said, sure := n.predictNumber(in.X, s)
 	return []labelstudio.Region{n.Control.EncodeNumber(id, said, sure)}, sure
 }
 
-// right is the one label of a number's distribution.
-var right = []string{"right"}
-
-// Distribution has a single yes-or-no question: half and half when the number is
-// nothing but a guess, so that every strategy asks first where it is least sure.
-func (n numberPredictor) Distribution(in Sample, p []float64, s *Scratch) event.Distribution {
-	_, sure := n.estimate(in.X, s)
-	p[0] = (1 + sure) / 2
-	return event.Distribution{Control: n.Control.Name, Labels: right, P: p}
+func (n numberPredictor) Estimate(in Sample, _ []float64, s *Scratch) event.Estimate {
+	_, certainty := n.predictNumber(in.X, s)
+	return event.Estimate{Control: n.Control.Name, Certainty: certainty}
 }

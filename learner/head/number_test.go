@@ -95,7 +95,7 @@ func TestRatingFollowsTheText(t *testing.T) {
 		if far == 0 {
 			right++
 		}
-		d := mind.Distribution(Sample{X: e.Encode(text)}, make([]float64, mind.Width()), &s)
+		d := mind.Estimate(Sample{X: e.Encode(text)}, make([]float64, mind.Classes()), &s).Classes
 		var sum float64
 		for _, p := range d.P {
 			sum += p
@@ -192,9 +192,8 @@ func TestNumberFollowsTheTextAndTheConfig(t *testing.T) {
 			if math.Abs(v-q.Control.Numbers.Nearest(worth[i])) <= newNumberPredictor(q, m).tolerance {
 				right++
 			}
-			d := mind.Distribution(Sample{X: e.Encode(text)}, make([]float64, 1), &s)
-			if d.P[0] != (1+confidence)/2 || d.Exclusive || len(d.Labels) != 1 {
-				t.Fatalf("distribution %+v", d)
+			if got := mind.Estimate(Sample{X: e.Encode(text)}, nil, &s); got.Certainty != confidence {
+				t.Fatalf("estimate %+v, confidence %v", got, confidence)
 			}
 		}
 		if off > 0.6*blind || math.Abs(sure-float64(right)/200) > 0.15 {

@@ -108,7 +108,7 @@ type pairwisePredictor struct {
 	*model.View
 }
 
-func (c pairwisePredictor) Width() int { return 2 }
+func (c pairwisePredictor) Classes() int { return 2 }
 
 func (c pairwisePredictor) Answer(id string, in Sample, s *Scratch) ([]labelstudio.Region, float64) {
 	p := s.floats(2)
@@ -117,7 +117,7 @@ func (c pairwisePredictor) Answer(id string, in Sample, s *Scratch) ([]labelstud
 	return []labelstudio.Region{c.Control.EncodeChoices(id, said, p[argmax(p)])}, p[argmax(p)]
 }
 
-func (c pairwisePredictor) Distribution(in Sample, p []float64, s *Scratch) event.Distribution {
+func (c pairwisePredictor) Estimate(in Sample, p []float64, s *Scratch) event.Estimate {
 	sides(c.View, in.X, p, &s.Scratch)
-	return event.Distribution{Control: c.Control.Name, Labels: c.Labels, P: p, Exclusive: true}
+	return c.estimate(p, true)
 }

@@ -147,7 +147,7 @@ type ratingPredictor struct {
 	*model.View
 }
 
-func (r ratingPredictor) Width() int { return len(r.Labels) }
+func (r ratingPredictor) Classes() int { return len(r.Labels) }
 
 func (r ratingPredictor) Answer(id string, in Sample, s *Scratch) ([]labelstudio.Region, float64) {
 	p := make([]float64, len(r.Labels))
@@ -156,7 +156,7 @@ func (r ratingPredictor) Answer(id string, in Sample, s *Scratch) ([]labelstudio
 	return []labelstudio.Region{r.Control.EncodeChoices(id, r.Labels[said:said+1], p[said])}, p[said]
 }
 
-func (r ratingPredictor) Distribution(in Sample, p []float64, s *Scratch) event.Distribution {
+func (r ratingPredictor) Estimate(in Sample, p []float64, s *Scratch) event.Estimate {
 	steps(r.View, in.X, p, s)
-	return event.Distribution{Control: r.Control.Name, Labels: r.Labels, P: p, Exclusive: true}
+	return r.estimate(p, true)
 }

@@ -89,7 +89,7 @@ type spansPredictor struct {
 
 func (p spansPredictor) Examples() int { return p.tagger.Examples() }
 
-func (p spansPredictor) Width() int { return 2 }
+func (p spansPredictor) Classes() int { return 0 }
 
 func (p spansPredictor) Answer(id string, in Sample, s *Scratch) ([]regions.Region, float64) {
 	return p.tagger.Predict(id, in.Data, in.X.Tokens, &s.spans)
@@ -99,12 +99,7 @@ func (p spansPredictor) Extend(id string, in Sample, drawn []regions.Region, s *
 	return p.tagger.Propagate(id, in.Data, in.X.Tokens, drawn, &s.spans)
 }
 
-// Distribution has two outcomes, the spans as found or others: there are too many
-// ways to mark a text to list them, and every strategy orders by this alike.
-func (p spansPredictor) Distribution(in Sample, out []float64, s *Scratch) event.Distribution {
-	c := (1 + p.tagger.Certainty(in.X.Tokens, &s.spans)) / 2
-	out[0], out[1] = c, 1-c
-	return event.Distribution{Control: p.Control.Name, Labels: spanOutcomes, P: out, Exclusive: true}
+// Estimate has no classes: there are too many ways to mark a text to list them.
+func (p spansPredictor) Estimate(in Sample, _ []float64, s *Scratch) event.Estimate {
+	return event.Estimate{Control: p.Control.Name, Certainty: p.tagger.Certainty(in.X.Tokens, &s.spans)}
 }
-
-var spanOutcomes = []string{"as predicted", "otherwise"}

@@ -71,8 +71,8 @@ func TestTaxonomyIsAFunctionOfItsExamples(t *testing.T) {
 		got, want := q.Kind.Snapshot(q, m), q.Kind.Snapshot(q, fresh)
 		var s Scratch
 		for _, w := range words {
-			a := got.Distribution(Sample{X: h.Encode(w)}, make([]float64, 4), &s)
-			b := want.Distribution(Sample{X: h.Encode(w)}, make([]float64, 4), &s)
+			a := got.Estimate(Sample{X: h.Encode(w)}, make([]float64, 4), &s).Classes
+			b := want.Estimate(Sample{X: h.Encode(w)}, make([]float64, 4), &s).Classes
 			if a.Exclusive != !several || a.Exclusive != b.Exclusive {
 				t.Fatalf("exclusive %v and %v with several %v", a.Exclusive, b.Exclusive, several)
 			}
