@@ -5,7 +5,7 @@ import (
 	"math"
 	"slices"
 
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/regions"
 )
 
 // minInteractiveScore is the score from which the model's own spans are offered to an
@@ -14,7 +14,7 @@ const minInteractiveScore = 0.5
 
 // drawnSpan is a drawn span in tokens of the whole document.
 type drawnSpan struct {
-	labelstudio.Span
+	regions.Span
 	passage  int
 	from, to int
 	// fromCut and toCut are how far the span begins after its first token does, and
@@ -22,7 +22,7 @@ type drawnSpan struct {
 	fromCut, toCut int
 }
 
-func (p spansPredictor) Extend(id string, in Sample, drawn []labelstudio.Region, s *Scratch) ([]labelstudio.Region, float64) {
+func (p spansPredictor) Extend(id string, in Sample, drawn []regions.Region, s *Scratch) ([]regions.Region, float64) {
 	d := p.document(in.Data)
 	if d.count != len(in.X.Tokens) {
 		return nil, 0
@@ -33,7 +33,7 @@ func (p spansPredictor) Extend(id string, in Sample, drawn []labelstudio.Region,
 	starts := d.starts()
 	for i, passage := range d.passages {
 		tokens := d.tokens[i]
-		for _, span := range p.Control.Spans(drawn, passage).Spans {
+		for _, span := range regions.Spans(p.Control, drawn, passage).Spans {
 			m := drawnSpan{Span: span, passage: i}
 			m.from, m.to = tokensCovered(tokens, span.Start, span.End)
 			for j, t := range tokens {
@@ -55,7 +55,7 @@ func (p spansPredictor) Extend(id string, in Sample, drawn []labelstudio.Region,
 	}
 	p.predictTokens(in.X.Tokens, starts, s)
 	confidence := p.certainty(s)
-	var out []labelstudio.Region
+	var out []regions.Region
 	out = append(out, p.regionsOf(id, d, d.repeats(marks, taken))...)
 	for i, is := range taken {
 		if is {
@@ -71,7 +71,7 @@ func (p spansPredictor) Extend(id string, in Sample, drawn []labelstudio.Region,
 // repeats are the places where the same words stand as in marks, in the same case,
 // and no token is taken; their tokens then are. The longest marks go first, and of
 // words that are marked with several labels the one used most, last if none is.
-func (d document) repeats(marks []drawnSpan, taken []bool) map[int][]labelstudio.Span {
+func (d document) repeats(marks []drawnSpan, taken []bool) map[int][]regions.Span {
 	type phrase struct {
 		words  []string
 		mark   drawnSpan
@@ -93,7 +93,7 @@ func (d document) repeats(marks []drawnSpan, taken []bool) map[int][]labelstudio
 		}
 	}
 	slices.SortStableFunc(phrases, func(a, b *phrase) int { return cmp.Compare(len(b.words), len(a.words)) })
-	out := map[int][]labelstudio.Span{}
+	out := map[int][]regions.Span{}
 	for _, s := range phrases {
 		base := 0
 		for i, tokens := range d.tokens {
@@ -114,7 +114,7 @@ func (d document) repeats(marks []drawnSpan, taken []bool) map[int][]labelstudio
 				for j := from; j < to; j++ {
 					taken[base+j] = true
 				}
-				out[i] = append(out[i], labelstudio.Span{
+				out[i] = append(out[i], regions.Span{
 					Start: tokens[from].Start + s.mark.fromCut, End: tokens[to-1].End - s.mark.toCut,
 					Labels: s.mark.Labels, Score: math.NaN(), // the annotator's word, not the model's
 				})
@@ -141,10 +141,10 @@ func (d document) words(from, to int) []string {
 }
 
 // regionsOf are spans of a document's passages as results.
-func (p spansPredictor) regionsOf(id string, d document, spans map[int][]labelstudio.Span) []labelstudio.Region {
-	var out []labelstudio.Region
+func (p spansPredictor) regionsOf(id string, d document, spans map[int][]regions.Span) []regions.Region {
+	var out []regions.Region
 	for i, passage := range d.passages {
-		out = append(out, p.Control.EncodeSpans(d.name(id, i), passage, spans[i])...)
+		out = append(out, regions.EncodeSpans(p.Control, d.name(id, i), passage, spans[i])...)
 	}
 	return out
 }

@@ -14,7 +14,7 @@ import (
 
 	"github.com/hone-ml/hone/encode/text/ngram"
 	"github.com/hone-ml/hone/encode/text/token"
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/regions"
 )
 
 // extended is what comes back for a text in which spans are drawn, as LABEL start-end
@@ -22,11 +22,11 @@ import (
 func extended(t testing.TB, q *Spec, m *tagger, drawn string) string {
 	t.Helper()
 	data, result := marking(t, q, drawn)
-	regions, err := labelstudio.DecodeRegions(result)
+	marks, err := regions.Decode(result)
 	require.NoError(t, err)
 	var s Scratch
 	in := Sample{Data: data, X: q.Kind.Features(q, data, ngram.New())}
-	got, _ := q.Kind.Snapshot(q, m).(Interactive).Extend("id", in, regions, &s)
+	got, _ := q.Kind.Snapshot(q, m).(Interactive).Extend("id", in, marks, &s)
 	var out []string
 	for _, r := range got {
 		var v struct {
@@ -78,20 +78,20 @@ func TestExtensionsNeverOverlap(t *testing.T) {
 		data := textData(strings.Join(words, " "))
 		p, err := q.objects[0].Passage(data)
 		require.NoError(rt, err)
-		var drawn []labelstudio.Span
+		var drawn []regions.Span
 		for range 1 + rng.IntN(3) {
 			tokens := token.Segment(nil, p.Text)
 			a := rng.IntN(len(tokens))
 			b := min(len(tokens), a+1+rng.IntN(3))
-			drawn = append(drawn, labelstudio.Span{Start: tokens[a].Start, End: tokens[b-1].End, Labels: []string{q.Labels[rng.IntN(2)]}})
+			drawn = append(drawn, regions.Span{Start: tokens[a].Start, End: tokens[b-1].End, Labels: []string{q.Labels[rng.IntN(2)]}})
 		}
-		regions := q.Control.EncodeSpans("d", p, drawn)
+		result := regions.EncodeSpans(q.Control, "d", p, drawn)
 		var s Scratch
-		got, confidence := q.Kind.Snapshot(q, m).(Interactive).Extend("id", Sample{Data: data, X: q.Kind.Features(q, data, ngram.New())}, regions, &s)
+		got, confidence := q.Kind.Snapshot(q, m).(Interactive).Extend("id", Sample{Data: data, X: q.Kind.Features(q, data, ngram.New())}, result, &s)
 		if confidence < 0 || confidence > 1 {
 			rt.Fatalf("confidence %v", confidence)
 		}
-		a := q.Control.Spans(append([]labelstudio.Region{}, got...), p)
+		a := regions.Spans(q.Control, append([]regions.Region{}, got...), p)
 		if len(a.Spans) != len(got) {
 			rt.Fatalf("%d of %d regions can be read", len(a.Spans), len(got))
 		}

@@ -9,7 +9,7 @@ import (
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/encode/text/token"
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/passage"
 	"github.com/hone-ml/hone/labelstudio/regions"
 	"github.com/hone-ml/hone/learner/model"
 	"github.com/hone-ml/hone/learner/score"
@@ -32,7 +32,7 @@ var (
 
 // document is what can be marked in a task, cut into tokens.
 type document struct {
-	passages []labelstudio.Passage
+	passages []passage.Passage
 	tokens   [][]token.Token // of each passage
 	count    int             // of all tokens
 }
@@ -83,7 +83,7 @@ func (spans) Aggregate(q *Spec, t event.TaskState) Aggregate {
 		if !read {
 			d, read = q.document(t.Task.Data), true
 		}
-		regions, err := labelstudio.DecodeRegions(result)
+		drawn, err := regions.Decode(result)
 		if err != nil {
 			return nil, false, err
 		}
@@ -91,7 +91,7 @@ func (spans) Aggregate(q *Spec, t event.TaskState) Aggregate {
 		ok, lost := false, 0
 		base := 0
 		for i, p := range d.passages {
-			a := q.Control.Spans(regions, p)
+			a := regions.Spans(q.Control, drawn, p)
 			ok = ok || a.OK
 			lost += a.Lost
 			shares = append(shares, q.tag(a.Spans, d.tokens[i], base)...)
@@ -107,9 +107,9 @@ func (spans) Aggregate(q *Spec, t event.TaskState) Aggregate {
 
 // tag is the target of tokens, of which base came before. Of spans that have a
 // token in common the one that starts first holds, and of those the longest.
-func (q *Spec) tag(marked []labelstudio.Span, tokens []token.Token, base int) []model.Share {
+func (q *Spec) tag(marked []regions.Span, tokens []token.Token, base int) []model.Share {
 	marked = slices.Clone(marked)
-	slices.SortStableFunc(marked, func(a, b labelstudio.Span) int {
+	slices.SortStableFunc(marked, func(a, b regions.Span) int {
 		return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(b.End, a.End))
 	})
 	var out []model.Share
@@ -240,7 +240,7 @@ type spansPredictor struct {
 
 func (p spansPredictor) Width() int { return 2 }
 
-func (p spansPredictor) Answer(id string, in Sample, s *Scratch) ([]labelstudio.Region, float64) {
+func (p spansPredictor) Answer(id string, in Sample, s *Scratch) ([]regions.Region, float64) {
 	d := p.document(in.Data)
 	if d.count != len(in.X.Tokens) {
 		return nil, 0 // another text than was encoded: cannot be
@@ -269,21 +269,21 @@ func (d document) starts() []int {
 }
 
 // regions are what was found in a document, as results.
-func (p spansPredictor) regions(id string, d document, fs []candidate) []labelstudio.Region {
-	var out []labelstudio.Region
+func (p spansPredictor) regions(id string, d document, fs []candidate) []regions.Region {
+	var out []regions.Region
 	base := 0
 	for i, passage := range d.passages {
 		tokens := d.tokens[i]
-		var marked []labelstudio.Span
+		var marked []regions.Span
 		for _, f := range fs {
 			if f.from >= base && f.from < base+len(tokens) {
-				marked = append(marked, labelstudio.Span{
+				marked = append(marked, regions.Span{
 					Start: tokens[f.from-base].Start, End: tokens[f.to-1-base].End,
 					Labels: []string{p.Labels[f.label]}, Score: f.score,
 				})
 			}
 		}
-		out = append(out, p.Control.EncodeSpans(d.name(id, i), passage, marked)...)
+		out = append(out, regions.EncodeSpans(p.Control, d.name(id, i), passage, marked)...)
 		base += len(tokens)
 	}
 	return out

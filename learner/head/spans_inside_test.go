@@ -15,7 +15,8 @@ import (
 
 	"github.com/hone-ml/hone/encode/text/ngram"
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/labelconfig"
+	"github.com/hone-ml/hone/labelstudio/regions"
 	"github.com/hone-ml/hone/learner/model"
 	"github.com/hone-ml/hone/learner/score"
 )
@@ -24,7 +25,7 @@ const nerConfig = `<View><Labels name="ner" toName="t"><Label value="PER"/><Labe
 
 func nerQuestion(t testing.TB, config string) *Spec {
 	t.Helper()
-	cfg, err := labelstudio.ParseLabelConfig(config)
+	cfg, err := labelconfig.Parse(config)
 	require.NoError(t, err)
 	require.NoError(t, cfg.Check())
 	return NewSpec(cfg, cfg.Learnable()[0])
@@ -39,7 +40,7 @@ func textData(text string) json.RawMessage {
 func marking(t testing.TB, q *Spec, marked string) (json.RawMessage, json.RawMessage) {
 	t.Helper()
 	var text strings.Builder
-	var spans []labelstudio.Span
+	var spans []regions.Span
 	for marked != "" {
 		before, rest, ok := strings.Cut(marked, "[")
 		text.WriteString(before)
@@ -51,13 +52,13 @@ func marking(t testing.TB, q *Spec, marked string) (json.RawMessage, json.RawMes
 		require.True(t, ok && ok2, marked)
 		from := text.Len()
 		text.WriteString(said)
-		spans = append(spans, labelstudio.Span{Start: from, End: text.Len(), Labels: []string{label}})
+		spans = append(spans, regions.Span{Start: from, End: text.Len(), Labels: []string{label}})
 		marked = after
 	}
 	data := textData(text.String())
 	p, err := q.objects[0].Passage(data)
 	require.NoError(t, err)
-	result, err := json.Marshal(append([]labelstudio.Region{}, q.Control.EncodeSpans("r", p, spans)...))
+	result, err := json.Marshal(append([]regions.Region{}, regions.EncodeSpans(q.Control, "r", p, spans)...))
 	require.NoError(t, err)
 	return data, result
 }
@@ -109,7 +110,7 @@ func TestLessonsOfSpans(t *testing.T) {
 	assert.InDelta(t, 0.5, e.Target[0].P, 0)
 	// Of overlapping spans the one that starts first holds, the longest of those.
 	d := q.document(textData("a b c d"))
-	shares := q.tag([]labelstudio.Span{
+	shares := q.tag([]regions.Span{
 		{Start: 2, End: 5, Labels: []string{"LOC"}}, {Start: 0, End: 1, Labels: []string{"LOC"}}, {Start: 0, End: 3, Labels: []string{"PER"}}, {Start: 6, End: 7, Labels: []string{"LOC"}},
 	}, d.tokens[0], 0)
 	assert.Equal(t, []model.Share{{Class: 0, P: 1}, {Class: 5, P: 1}, {Class: 14, P: 1}}, shares)
