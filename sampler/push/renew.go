@@ -24,7 +24,7 @@ func (p *Project) renewIDs(ctx context.Context, ls LabelStudio) error {
 		if err := p.pusher.limit.Wait(ctx); err != nil {
 			return err
 		}
-		now, result, err := ls.PredictionResult(ctx, was.ID)
+		now, result, err := ls.Prediction(ctx, was.ID)
 		if labelstudio.IsNotFound(err) {
 			continue
 		}
