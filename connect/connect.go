@@ -10,6 +10,7 @@ import (
 
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/secret"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
 )
@@ -114,7 +115,7 @@ func (r *registration) write() labelstudio.BackendWrite {
 	pair := r.link.o.Keys.Backend()
 	return labelstudio.BackendWrite{
 		Project: r.project, URL: labelstudio.WithoutUserInfo(r.url), Title: title, Interactive: true,
-		User: pair.User, Password: labelstudio.Secret(pair.Password),
+		User: pair.User, Password: secret.Secret(pair.Password),
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/hone-ml/hone/access"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/netguard"
+	"github.com/hone-ml/hone/internal/secret"
 	"github.com/hone-ml/hone/labelstudio"
 )
 
@@ -25,15 +26,15 @@ var ErrNoCredential = errors.New("no Label Studio is configured, and none has ca
 
 // Vault keeps the host and token that /setup taught, across restarts.
 type Vault interface {
-	Credential(ctx context.Context) (url string, token labelstudio.Secret, err error)
-	SetCredential(ctx context.Context, url string, token labelstudio.Secret) error
+	Credential(ctx context.Context) (url string, token secret.Secret, err error)
+	SetCredential(ctx context.Context, url string, token secret.Secret) error
 }
 
 // Options say what is configured. URL and Token may be empty (zero
 // configuration); the rest is required unless stated.
 type Options struct {
 	URL   string
-	Token labelstudio.Secret
+	Token secret.Secret
 	// Client is the template for clients: limits, timeouts, logger.
 	Client labelstudio.Options
 	// Keys are what Label Studio is to send to hone; required.
@@ -115,7 +116,7 @@ type Link struct {
 // tokened is a Label Studio and the token to it.
 type tokened struct {
 	*labelstudio.Client
-	token labelstudio.Secret
+	token secret.Secret
 }
 
 // New makes the client from the configuration, or from what an earlier /setup
@@ -137,7 +138,7 @@ func New(ctx context.Context, o Options) (*Link, error) {
 		if at, token, err = o.Vault.Credential(ctx); err != nil {
 			return nil, err
 		}
-		client = func(at string, token labelstudio.Secret) (*labelstudio.Client, error) {
+		client = func(at string, token secret.Secret) (*labelstudio.Client, error) {
 			return l.guardedClient(at, token, isLoopbackHost(at)) // so it was when it was believed
 		}
 	}
@@ -158,7 +159,7 @@ func (l *Link) Close() {
 	}
 }
 
-func (l *Link) newClient(at string, token labelstudio.Secret) (*labelstudio.Client, error) {
+func (l *Link) newClient(at string, token secret.Secret) (*labelstudio.Client, error) {
 	o := l.o.Client
 	o.URL, o.Token = at, token
 	return labelstudio.NewClient(o)
@@ -167,7 +168,7 @@ func (l *Link) newClient(at string, token labelstudio.Secret) (*labelstudio.Clie
 // guardedClient is newClient for an address that a request named: the client does
 // not go to link-local addresses and the like, and to loopback ones only if here
 // says so.
-func (l *Link) guardedClient(at string, token labelstudio.Secret, here bool) (*labelstudio.Client, error) {
+func (l *Link) guardedClient(at string, token secret.Secret, here bool) (*labelstudio.Client, error) {
 	o := l.o.Client
 	o.URL, o.Token = at, token
 	base := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // as net/http makes it

@@ -11,7 +11,7 @@ import (
 
 	"github.com/hone-ml/hone/encode/encoders"
 	"github.com/hone-ml/hone/encode/text/minilm"
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/labelconfig"
 	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/learner/model"
 	"github.com/hone-ml/hone/learner/tune"
@@ -37,7 +37,7 @@ func TestRealTextsWhileVectorsArrive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	parsed, err := labelstudio.ParseLabelConfig(string(config))
+	parsed, err := labelconfig.Parse(string(config))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,8 @@ import (
 	"fmt"
 
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/regions"
+	"github.com/hone-ml/hone/labelstudio/wire"
 	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/vector"
 )
@@ -18,7 +19,7 @@ import (
 // asks for other answers than those that were learned. Score is the mean
 // confidence of the heads, 0.01 to 1: what the queue pushes lies below that.
 // Safe for concurrent use.
-func (l *Learner) Predict(ctx context.Context, p event.ProjectID, labelConfig string, tasks []event.Task) ([]labelstudio.Prediction, error) {
+func (l *Learner) Predict(ctx context.Context, p event.ProjectID, labelConfig string, tasks []event.Task) ([]wire.Prediction, error) {
 	if p == 0 {
 		ids := l.Projects()
 		if len(ids) > 1 {
@@ -28,7 +29,7 @@ func (l *Learner) Predict(ctx context.Context, p event.ProjectID, labelConfig st
 			p = ids[0]
 		}
 	}
-	out := make([]labelstudio.Prediction, len(tasks))
+	out := make([]wire.Prediction, len(tasks))
 	s := l.snapshot(p)
 	if s == nil || !l.fits(s, labelConfig) {
 		return out, ctx.Err()
@@ -52,8 +53,8 @@ func (l *Learner) Predict(ctx context.Context, p event.ProjectID, labelConfig st
 
 const leastScore = 0.01
 
-func (l *Learner) answer(s *snapshot, heads []frozen, data json.RawMessage, scratch *head.Scratch) labelstudio.Prediction {
-	result := []labelstudio.Region{}
+func (l *Learner) answer(s *snapshot, heads []frozen, data json.RawMessage, scratch *head.Scratch) wire.Prediction {
+	result := []regions.Region{}
 	var sum float64
 	answered := 0
 	for i, h := range heads {
@@ -67,9 +68,9 @@ func (l *Learner) answer(s *snapshot, heads []frozen, data json.RawMessage, scra
 		result = append(result, said...)
 	}
 	if answered == 0 {
-		return labelstudio.Prediction{}
+		return wire.Prediction{}
 	}
-	return labelstudio.Prediction{
+	return wire.Prediction{
 		Result: result, Score: min(max(sum/float64(answered), leastScore), 1), ModelVersion: s.status.Version,
 	}
 }

@@ -12,7 +12,7 @@ import (
 
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/labelconfig"
 	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/learner/model"
 	"github.com/hone-ml/hone/learner/tune"
@@ -21,7 +21,7 @@ import (
 // project is what is learned of one project. It is guarded by its lane's lock.
 type project struct {
 	meta     event.Meta
-	config   *labelstudio.Config // nil when there is none that can be read
+	config   *labelconfig.Config // nil when there is none that can be read
 	fault    string              // why not
 	heads    []*onlineHead
 	versions []event.Version
@@ -89,7 +89,7 @@ func (l *Learner) load(ctx context.Context, id event.ProjectID) (*project, error
 func (p *project) configure(e encode.Encoder) []*onlineHead {
 	p.config, p.fault = nil, ""
 	var fresh, heads []*onlineHead
-	switch cfg, err := labelstudio.ParseLabelConfig(p.meta.LabelConfig); {
+	switch cfg, err := labelconfig.Parse(p.meta.LabelConfig); {
 	case p.meta.Gone:
 	case err != nil:
 		p.fault = err.Error()

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/labelconfig"
 	"github.com/hone-ml/hone/learner/head"
 )
 
@@ -73,7 +73,7 @@ func (l *Learner) fits(s *snapshot, config string) bool {
 	last := l.parsed.Load()
 	if last == nil || last.config != config {
 		last = &parsedConfig{config: config}
-		if cfg, err := labelstudio.ParseLabelConfig(config); err == nil {
+		if cfg, err := labelconfig.Parse(config); err == nil {
 			last.key = cfg.Key()
 		}
 		l.parsed.Store(last)

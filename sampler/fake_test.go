@@ -109,20 +109,8 @@ func (f *fakeLS) UpdatePrediction(ctx context.Context, id labelstudio.Prediction
 	return r, err
 }
 
-func (f *fakeLS) Prediction(ctx context.Context, id labelstudio.PredictionID) (r labelstudio.PredictionRow, err error) {
+func (f *fakeLS) Prediction(ctx context.Context, id labelstudio.PredictionID) (r labelstudio.PredictionRow, result json.RawMessage, err error) {
 	err = f.call(ctx, "read", 0, func() error {
-		x, ok := f.rows[id]
-		if !ok {
-			return apiError(404)
-		}
-		r = x.row(id)
-		return nil
-	})
-	return r, err
-}
-
-func (f *fakeLS) PredictionResult(ctx context.Context, id labelstudio.PredictionID) (r labelstudio.PredictionRow, result json.RawMessage, err error) {
-	err = f.call(ctx, "read result", 0, func() error {
 		x, ok := f.rows[id]
 		if !ok {
 			return apiError(404)
@@ -272,6 +260,31 @@ func (f *fakeLS) count(call string) int {
 	n := 0
 	for _, c := range f.calls {
 		if c == call {
+			n++
+		}
+	}
+	return n
+}
+
+// readsBesideChecks counts the predictions that were read otherwise than by a check,
+// which reads the project and then at most two of them.
+func (f *fakeLS) readsBesideChecks() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return readsBesideChecks(f.calls)
+}
+
+func readsBesideChecks(calls []string) int {
+	n, ofCheck := 0, 0
+	for _, c := range calls {
+		switch {
+		case c == "version":
+			ofCheck = 2
+		case c != "read":
+			ofCheck = 0
+		case ofCheck > 0:
+			ofCheck--
+		default:
 			n++
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/hone-ml/hone/config"
 	"github.com/hone-ml/hone/internal/app"
 	"github.com/hone-ml/hone/internal/demo"
+	"github.com/hone-ml/hone/internal/secret"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
 )
@@ -79,7 +80,7 @@ func (c *cli) demo(ctx context.Context, f demoFlags) (err error) {
 	}
 	defer func() { err = errors.Join(err, stop()) }()
 
-	studio, err := labelstudio.NewClient(labelstudio.Options{URL: ls.url, Token: labelstudio.Secret(ls.token)})
+	studio, err := labelstudio.NewClient(labelstudio.Options{URL: ls.url, Token: secret.Secret(ls.token)})
 	if err != nil {
 		return err
 	}

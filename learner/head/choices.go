@@ -7,7 +7,7 @@ import (
 
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/regions"
 	"github.com/hone-ml/hone/learner/model"
 	"github.com/hone-ml/hone/learner/score"
 	"github.com/hone-ml/hone/vector"
@@ -29,7 +29,7 @@ func (choices) Features(q *Spec, data []byte, e encode.Encoder) vector.Vector {
 
 func (choices) Aggregate(q *Spec, t event.TaskState) Aggregate {
 	return q.aggregate(t, func(result json.RawMessage) ([]model.Share, bool, error) {
-		labels, ok, err := q.Control.DecodeChoices(result)
+		labels, ok, err := regions.DecodeChoices(q.Control, result)
 		return q.shares(labels), ok, err
 	})
 }
@@ -205,7 +205,7 @@ type choicesPredictor struct {
 
 func (c choicesPredictor) Classes() int { return len(c.Labels) }
 
-func (c choicesPredictor) Answer(id string, in Sample, s *Scratch) ([]labelstudio.Region, float64) {
+func (c choicesPredictor) Answer(id string, in Sample, s *Scratch) ([]regions.Region, float64) {
 	p := s.floats(len(c.Labels))
 	c.Predict(in.X, p, &s.Scratch)
 	said := c.decide(p, c.None())
@@ -213,7 +213,7 @@ func (c choicesPredictor) Answer(id string, in Sample, s *Scratch) ([]labelstudi
 	if len(said) == 0 {
 		return nil, confidence
 	}
-	return []labelstudio.Region{c.Control.EncodeChoices(id, said, confidence)}, confidence
+	return []regions.Region{regions.EncodeChoices(c.Control, id, said, confidence)}, confidence
 }
 
 func (c choicesPredictor) Estimate(in Sample, p []float64, s *Scratch) event.Estimate {

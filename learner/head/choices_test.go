@@ -5,11 +5,11 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/labelconfig"
 )
 
 func asked(t testing.TB, choice string) *Spec {
-	cfg, err := labelstudio.ParseLabelConfig(`<View><Text name="t" value="$text"/><Choices name="c" toName="t" choice="` + choice + `">
+	cfg, err := labelconfig.Parse(`<View><Text name="t" value="$text"/><Choices name="c" toName="t" choice="` + choice + `">
 		<Choice value="a"/><Choice value="b"/><Choice value="c"/></Choices></View>`)
 	if err != nil {
 		t.Fatal(err)

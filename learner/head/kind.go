@@ -6,7 +6,8 @@ import (
 
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/labelconfig"
+	"github.com/hone-ml/hone/labelstudio/regions"
 	"github.com/hone-ml/hone/learner/head/span"
 	"github.com/hone-ml/hone/learner/model"
 	"github.com/hone-ml/hone/learner/score"
@@ -66,7 +67,7 @@ type FeatureSpace interface {
 type Interactive interface {
 	// Extend is Answer without what is drawn already or would overlap it; no regions
 	// when nothing is drawn of the control. It works before anything was learned.
-	Extend(id string, in Sample, drawn []labelstudio.Region, s *Scratch) (regions []labelstudio.Region, confidence float64)
+	Extend(id string, in Sample, drawn []regions.Region, s *Scratch) (regions []regions.Region, confidence float64)
 }
 
 // textFeatures are those of the text that the annotator read, for kinds that read no
@@ -113,7 +114,7 @@ type Predictor interface {
 	Examples() int
 	// Answer is what the head says of a task, no regions when it says "none of
 	// them", and how sure it is of that, 0 to 1.
-	Answer(id string, in Sample, s *Scratch) (regions []labelstudio.Region, confidence float64)
+	Answer(id string, in Sample, s *Scratch) (regions []regions.Region, confidence float64)
 	// Estimate says how sure the head is of a task. p, of length Classes, is memory for the
 	// probabilities.
 	Estimate(in Sample, p []float64, s *Scratch) event.Estimate
@@ -149,7 +150,7 @@ func (s *Scratch) floats(n int) []float64 {
 }
 
 // For is the kind that learns a control.
-func For(c labelstudio.Control) Kind {
+func For(c labelconfig.Control) Kind {
 	switch c.Type {
 	case "Taxonomy":
 		return taxonomy{}

@@ -6,7 +6,7 @@ import (
 	"unicode"
 
 	"github.com/hone-ml/hone/encode"
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/labelconfig"
 	"github.com/hone-ml/hone/learner/model"
 )
 
@@ -99,7 +99,7 @@ func (choices) Prior(q *Spec, e encode.Encoder) model.Prior {
 
 // LabelTexts are the words that say what a label means: what annotators read, its
 // tooltip, and what results carry, unless that is the same.
-func LabelTexts(l labelstudio.Label) []string {
+func LabelTexts(l labelconfig.Label) []string {
 	value := l.Value
 	if len(l.Path) > 1 {
 		value = strings.Join(l.Path, " ")

@@ -7,7 +7,7 @@ import (
 
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/regions"
 	"github.com/hone-ml/hone/learner/model"
 	"github.com/hone-ml/hone/learner/score"
 	"github.com/hone-ml/hone/vector"
@@ -35,7 +35,7 @@ func (number) Space() Space {
 
 func (number) Aggregate(q *Spec, t event.TaskState) Aggregate {
 	return q.aggregate(t, func(result json.RawMessage) ([]model.Share, bool, error) {
-		v, ok, err := q.Control.DecodeNumber(result)
+		v, ok, err := regions.DecodeNumber(q.Control, result)
 		if err == nil && ok && math.Abs(v) > maxNumber {
 			err = fmt.Errorf("the number %g is too large to learn from: at most %g", v, maxNumber)
 		}
@@ -124,9 +124,9 @@ func (n numberPredictor) predictNumber(x vector.Vector, s *Scratch) (said, sure 
 
 func (n numberPredictor) Classes() int { return 0 }
 
-func (n numberPredictor) Answer(id string, in Sample, s *Scratch) ([]labelstudio.Region, float64) {
+func (n numberPredictor) Answer(id string, in Sample, s *Scratch) ([]regions.Region, float64) {
 	said, sure := n.predictNumber(in.X, s)
-	return []labelstudio.Region{n.Control.EncodeNumber(id, said, sure)}, sure
+	return []regions.Region{regions.EncodeNumber(n.Control, id, said, sure)}, sure
 }
 
 func (n numberPredictor) Estimate(in Sample, _ []float64, s *Scratch) event.Estimate {

@@ -5,7 +5,7 @@ import (
 
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/regions"
 	"github.com/hone-ml/hone/learner/model"
 	"github.com/hone-ml/hone/learner/score"
 	"github.com/hone-ml/hone/vector"
@@ -45,7 +45,7 @@ func (pairwise) Space() Space {
 
 func (pairwise) Aggregate(q *Spec, t event.TaskState) Aggregate {
 	return q.aggregate(t, func(result json.RawMessage) ([]model.Share, bool, error) {
-		labels, ok, err := q.Control.DecodeChoices(result)
+		labels, ok, err := regions.DecodeChoices(q.Control, result)
 		if err != nil || !ok {
 			return nil, false, err
 		}
@@ -110,11 +110,11 @@ type pairwisePredictor struct {
 
 func (c pairwisePredictor) Classes() int { return 2 }
 
-func (c pairwisePredictor) Answer(id string, in Sample, s *Scratch) ([]labelstudio.Region, float64) {
+func (c pairwisePredictor) Answer(id string, in Sample, s *Scratch) ([]regions.Region, float64) {
 	p := s.floats(2)
 	sides(c.View, in.X, p, &s.Scratch)
 	said := c.decide(p, 0)
-	return []labelstudio.Region{c.Control.EncodeChoices(id, said, p[argmax(p)])}, p[argmax(p)]
+	return []regions.Region{regions.EncodeChoices(c.Control, id, said, p[argmax(p)])}, p[argmax(p)]
 }
 
 func (c pairwisePredictor) Estimate(in Sample, p []float64, s *Scratch) event.Estimate {

@@ -8,13 +8,14 @@ import (
 
 	"github.com/hone-ml/hone/encode/text/ngram"
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/labelconfig"
+	"github.com/hone-ml/hone/labelstudio/regions"
 	"github.com/hone-ml/hone/learner/score"
 )
 
 func pair(t testing.TB) *Spec {
 	t.Helper()
-	cfg, err := labelstudio.ParseLabelConfig(`<View><Pairwise name="c" toName="a,b"/><Text name="a" value="$left"/><Text name="b" value="$right"/></View>`)
+	cfg, err := labelconfig.Parse(`<View><Pairwise name="c" toName="a,b"/><Text name="a" value="$left"/><Text name="b" value="$right"/></View>`)
 	if err != nil || len(cfg.Learnable()) != 1 {
 		t.Fatal(err, cfg)
 	}
@@ -88,9 +89,9 @@ func TestPairwiseLearnsWhatIsBetter(t *testing.T) {
 		}
 		x := q.Kind.Features(q, data, e)
 		if i >= 600 {
-			regions, sure := q.Kind.Snapshot(q, m).Answer("i", Sample{X: x}, new(Scratch))
-			if a := q.Control.Choices(regions); !a.OK || sure < 0.5 || sure > 1 {
-				t.Fatalf("%+v, %g", regions, sure)
+			answer, sure := q.Kind.Snapshot(q, m).Answer("i", Sample{X: x}, new(Scratch))
+			if a := regions.Choices(q.Control, answer); !a.OK || sure < 0.5 || sure > 1 {
+				t.Fatalf("%+v, %g", answer, sure)
 			} else if a.Labels[0] == said {
 				right++
 			}
@@ -114,7 +115,7 @@ func TestPairwiseLearnsWhatIsBetter(t *testing.T) {
 // A pair and a question about the same two texts do not share encodings, and a
 // pair without one of its texts, or of the same text twice, has nothing to go by.
 func TestPairsAreEncodedByThemselves(t *testing.T) {
-	cfg, err := labelstudio.ParseLabelConfig(`<View><Pairwise name="c" toName="a,b"/><Text name="a" value="$left"/><Text name="b" value="$right"/>
+	cfg, err := labelconfig.Parse(`<View><Pairwise name="c" toName="a,b"/><Text name="a" value="$left"/><Text name="b" value="$right"/>
 		<Choices name="d" toName="a,b"><Choice value="x"/><Choice value="y"/></Choices><Rating name="e" toName="a,b"/></View>`)
 	if err != nil || len(cfg.Learnable()) != 3 {
 		t.Fatal(err)

@@ -6,7 +6,7 @@ import (
 
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/regions"
 	"github.com/hone-ml/hone/learner/model"
 	"github.com/hone-ml/hone/learner/score"
 	"github.com/hone-ml/hone/vector"
@@ -39,7 +39,7 @@ func (rating) NewModel(q *Spec, s model.Settings) Incremental {
 
 func (rating) Aggregate(q *Spec, t event.TaskState) Aggregate {
 	return q.aggregate(t, func(result json.RawMessage) ([]model.Share, bool, error) {
-		labels, ok, err := q.Control.DecodeChoices(result)
+		labels, ok, err := regions.DecodeChoices(q.Control, result)
 		if err != nil || !ok {
 			return nil, false, err
 		}
@@ -149,11 +149,11 @@ type ratingPredictor struct {
 
 func (r ratingPredictor) Classes() int { return len(r.Labels) }
 
-func (r ratingPredictor) Answer(id string, in Sample, s *Scratch) ([]labelstudio.Region, float64) {
+func (r ratingPredictor) Answer(id string, in Sample, s *Scratch) ([]regions.Region, float64) {
 	p := make([]float64, len(r.Labels))
 	steps(r.View, in.X, p, s)
 	said := median(p)
-	return []labelstudio.Region{r.Control.EncodeChoices(id, r.Labels[said:said+1], p[said])}, p[said]
+	return []regions.Region{regions.EncodeChoices(r.Control, id, r.Labels[said:said+1], p[said])}, p[said]
 }
 
 func (r ratingPredictor) Estimate(in Sample, p []float64, s *Scratch) event.Estimate {

@@ -10,7 +10,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/labelconfig"
 	"github.com/hone-ml/hone/labelstudio/regions"
 	"github.com/hone-ml/hone/learner/model"
 )
@@ -19,7 +19,7 @@ import (
 // and shared with snapshots.
 type Spec struct {
 	Kind    Kind
-	Control labelstudio.Control
+	Control labelconfig.Control
 	Labels  []string
 	ID      string // the front of the ids of what it suggests
 	Key     string // equal keys: same labels over the same features
@@ -30,12 +30,12 @@ type Spec struct {
 	Dense int
 	Prior model.Prior
 
-	objects []labelstudio.Object
+	objects []labelconfig.Object
 	class   map[string]int32 // by label
 }
 
 // NewSpec is of a control that a config says can be learned.
-func NewSpec(cfg *labelstudio.Config, c labelstudio.Control) *Spec {
+func NewSpec(cfg *labelconfig.Config, c labelconfig.Control) *Spec {
 	q := &Spec{Kind: For(c), Control: c, objects: cfg.Targets(c), Labels: c.LabelNames(), ID: regions.ID(c.Name), class: map[string]int32{}}
 	for i, l := range q.Labels {
 		q.class[l] = int32(i)

@@ -8,13 +8,14 @@ import (
 
 	"github.com/hone-ml/hone/encode/text/ngram"
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/labelconfig"
+	"github.com/hone-ml/hone/labelstudio/regions"
 	"github.com/hone-ml/hone/learner/model"
 )
 
 func parsed(t testing.TB, control string) *Spec {
 	t.Helper()
-	cfg, err := labelstudio.ParseLabelConfig(`<View><Text name="t" value="$text"/>` + control + `</View>`)
+	cfg, err := labelconfig.Parse(`<View><Text name="t" value="$text"/>` + control + `</View>`)
 	if err != nil || len(cfg.Learnable()) != 1 {
 		t.Fatal(err, cfg)
 	}
@@ -105,8 +106,8 @@ func TestTaxonomyAnswersArePathsOfTheConfig(t *testing.T) {
 		m.Settle(t.Context(), 1e-3)
 		var s Scratch
 		for text, fewest := range map[string]int{"whiskers": min(tc.most, 3), "an unheard text": 1} {
-			regions, sure := q.Kind.Snapshot(q, m).Answer("i", Sample{X: h.Encode(text)}, &s)
-			said := q.Control.Choices(regions)
+			answer, sure := q.Kind.Snapshot(q, m).Answer("i", Sample{X: h.Encode(text)}, &s)
+			said := regions.Choices(q.Control, answer)
 			if len(said.Labels) < fewest || len(said.Labels) > tc.most || len(said.Unknown) > 0 || !(sure > 0 && sure <= 1) {
 				t.Errorf("%s %q: %+v, %g", tc.attrs, text, said, sure)
 			}
