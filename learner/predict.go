@@ -62,7 +62,7 @@ func (l *Learner) answer(s *snapshot, heads []frozen, data json.RawMessage, scra
 		if !ok {
 			continue
 		}
-		said, confidence := h.mind.Answer(h.ID, head.Sample{Data: data, X: x}, scratch)
+		said, confidence := h.mind.Predict(h.ID, head.Sample{Data: data, X: x}, scratch)
 		sum += confidence
 		answered++
 		result = append(result, said...)

@@ -89,7 +89,7 @@ func TestPairwiseLearnsWhatIsBetter(t *testing.T) {
 		}
 		x := q.Kind.Features(q, data, e)
 		if i >= 600 {
-			answer, sure := q.Kind.Snapshot(q, m).Answer("i", Sample{X: x}, new(Scratch))
+			answer, sure := q.Kind.Snapshot(q, m).Predict("i", Sample{X: x}, new(Scratch))
 			if a := regions.Choices(q.Control, answer); !a.OK || sure < 0.5 || sure > 1 {
 				t.Fatalf("%+v, %g", answer, sure)
 			} else if a.Labels[0] == said {

@@ -70,15 +70,15 @@ func (spans) Score(q *Spec, m Incremental, e model.Example, p *score.Prequential
 func (spans) Evaluate(_ *Spec, m Incremental, examples []model.Example) (loss, accuracy float64) {
 	view := m.(*span.Tagger).View()
 	var s span.Scratch
-	right := 0
+	correct := 0
 	for _, e := range examples {
 		brier, exact := view.Brier(e, &s)
 		loss += brier
 		if exact {
-			right++
+			correct++
 		}
 	}
-	return loss, score.Ratio(float64(right), float64(len(examples)))
+	return loss, score.Ratio(float64(correct), float64(len(examples)))
 }
 
 // spansPredictor is the Predictor of spans.
@@ -91,11 +91,11 @@ func (p spansPredictor) Examples() int { return p.tagger.Examples() }
 
 func (p spansPredictor) Classes() int { return 0 }
 
-func (p spansPredictor) Answer(id string, in Sample, s *Scratch) ([]regions.Region, float64) {
+func (p spansPredictor) Predict(id string, in Sample, s *Scratch) ([]regions.Region, float64) {
 	return p.tagger.Predict(id, in.Data, in.X.Tokens, &s.spans)
 }
 
-func (p spansPredictor) Extend(id string, in Sample, drawn []regions.Region, s *Scratch) ([]regions.Region, float64) {
+func (p spansPredictor) Propagate(id string, in Sample, drawn []regions.Region, s *Scratch) ([]regions.Region, float64) {
 	return p.tagger.Propagate(id, in.Data, in.X.Tokens, drawn, &s.spans)
 }
 

@@ -68,7 +68,7 @@ func TestSpansArePredicted(t *testing.T) {
 	data := json.RawMessage(`{"text":"yesterday Bob Marley","html":"<p>went to <b>Rome</b> again</p>"}`)
 	in := head.Sample{Data: data, X: q.Kind.Features(q, data, ngram.New())}
 	var s head.Scratch
-	regions, confidence := m.Answer("id", in, &s)
+	regions, confidence := m.Predict("id", in, &s)
 	require.Len(t, regions, 2)
 	assert.JSONEq(t, `{"start":10,"end":20,"text":"Bob Marley","labels":["PER"]}`, string(regions[0].Value))
 	assert.Equal(t, "t", regions[0].ToName)

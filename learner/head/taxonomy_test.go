@@ -106,7 +106,7 @@ func TestTaxonomyAnswersArePathsOfTheConfig(t *testing.T) {
 		m.Settle(t.Context(), 1e-3)
 		var s Scratch
 		for text, fewest := range map[string]int{"whiskers": min(tc.most, 3), "an unheard text": 1} {
-			answer, sure := q.Kind.Snapshot(q, m).Answer("i", Sample{X: h.Encode(text)}, &s)
+			answer, sure := q.Kind.Snapshot(q, m).Predict("i", Sample{X: h.Encode(text)}, &s)
 			said := regions.Choices(q.Control, answer)
 			if len(said.Labels) < fewest || len(said.Labels) > tc.most || len(said.Unknown) > 0 || !(sure > 0 && sure <= 1) {
 				t.Errorf("%s %q: %+v, %g", tc.attrs, text, said, sure)
