@@ -27,8 +27,8 @@ func nerQuestion(t testing.TB, config string) *Spec {
 	t.Helper()
 	cfg, err := labelconfig.Parse(config)
 	require.NoError(t, err)
-	require.NoError(t, cfg.Check())
-	return NewSpec(cfg, cfg.Learnable()[0])
+	require.NoError(t, Decide(cfg).Check())
+	return NewSpec(Decide(cfg).Learned()[0])
 }
 
 func textData(text string) json.RawMessage {
