@@ -12,7 +12,6 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/secret"
 	"github.com/hone-ml/hone/labelstudio"
-	"github.com/hone-ml/hone/labelstudio/labelconfig"
 )
 
 // faultError is an error with the status hone's API answers.
@@ -60,9 +59,7 @@ func (l *Link) Connect(ctx context.Context, p event.ProjectID, at string) (api.R
 	if b, i := r.backend(); i >= 0 {
 		r.url = b.URL // as it is spelled there
 	}
-	if cfg, err := labelconfig.Parse(r.of.LabelConfig); err != nil {
-		return api.Report{}, &faultError{http.StatusUnprocessableEntity, err}
-	} else if err := cfg.Check(); err != nil {
+	if _, err := l.o.Learned(r.of.LabelConfig); err != nil {
 		return api.Report{}, &faultError{http.StatusUnprocessableEntity, err}
 	}
 	made, err := r.mendHooks(ctx)

@@ -49,6 +49,9 @@ type Options struct {
 	Vault          Vault
 	// Live names a project's live version, "" when it has none.
 	Live func(event.ProjectID) string
+	// Learned names the controls of a label config that hone learns, at least one; the
+	// error says why there is none, and what would work.
+	Learned func(labelConfig string) (controls []string, err error)
 	// Known lists the projects hone has heard of.
 	Known func(context.Context) ([]event.ProjectID, error)
 	// Holds are the ids hone holds of a project, for the doctor to compare; may be nil.

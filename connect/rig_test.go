@@ -3,6 +3,7 @@ package connect
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -130,6 +131,12 @@ func newRig(t *testing.T, change func(*Options)) *rig {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			return r.live
+		},
+		Learned: func(config string) ([]string, error) {
+			if !strings.Contains(config, "<Choices") {
+				return nil, errors.New("the label config has nothing hone can learn")
+			}
+			return []string{"c"}, nil
 		},
 		Known:  func(context.Context) ([]event.ProjectID, error) { return []event.ProjectID{r.project}, nil },
 		Logger: logrus.NewEntry(logger),

@@ -41,7 +41,7 @@ func TestRealTextsWhileVectorsArrive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	q := head.NewSpec(parsed, parsed.Learnable()[0]).WithEncoder(whole)
+	q := head.NewSpec(head.Decide(parsed).Learned()[0]).WithEncoder(whole)
 	read := func(name string, most int) (out []model.Example) {
 		f, err := os.Open(filepath.Join(dir, name))
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
 	"github.com/hone-ml/hone/labelstudio/regions"
 	"github.com/hone-ml/hone/learner"
+	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/state"
 )
 
@@ -50,7 +51,7 @@ func valid(t *rapid.T, config string, answer []regions.Region) {
 	must(t, err)
 	for _, r := range answer {
 		c, ok := cfg.Control(r.FromName)
-		if !ok || c.Unlearnable != "" {
+		if !ok || head.For(c, cfg.Objects).Outcome != head.Learned {
 			t.Fatalf("answers %q, which %s does not ask", r.FromName, config)
 		}
 		if c.Type == "Number" {

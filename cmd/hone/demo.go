@@ -21,7 +21,6 @@ import (
 	"github.com/hone-ml/hone/internal/demo"
 	"github.com/hone-ml/hone/internal/secret"
 	"github.com/hone-ml/hone/labelstudio"
-	"github.com/hone-ml/hone/labelstudio/labelconfig"
 )
 
 type demoFlags struct {
@@ -127,14 +126,11 @@ task is the one it is least sure of.
 // annotate plays the annotator and prints what came of it.
 func (c *cli) annotate(ctx context.Context, n int, a *demo.Annotator) error {
 	n = min(n, len(a.Data.Tasks))
-	parsed, err := labelconfig.Parse(a.Data.LabelConfig)
+	controls, err := app.LearnedControls(a.Data.LabelConfig)
 	if err != nil {
 		return err
 	}
-	if err := parsed.Check(); err != nil {
-		return err
-	}
-	a.Control = parsed.Learnable()[0]
+	a.Control = controls[0]
 	bar := newBar(n, "labelling")
 	var took []time.Duration
 	type row struct {

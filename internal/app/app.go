@@ -151,6 +151,7 @@ func (a *App) wireLabelStudio(ctx context.Context) (err error) {
 		ManageSampling: a.cfg.Sampler.ManageSampling,
 		Vault:          credentialStore{a.Store, a.log.Logger},
 		Live:           a.Learner.Version,
+		Learned:        learnedNames,
 		Known:          a.known,
 		Counters:       a.counters,
 		Holds:          a.Store.Known,

@@ -42,7 +42,7 @@ func (r *run) measure(ctx context.Context) (Point, error) {
 			}
 			var said []string
 			answered := false
-			if !answers[j].Abstains() && q.LabelsSpans() {
+			if !answers[j].Abstains() && q.isSpans() {
 				if m := q.marked(answers[j].Result, it.task.Data); m != nil {
 					said, answered = m.labels, true
 				}
@@ -51,13 +51,13 @@ func (r *run) measure(ctx context.Context) (Point, error) {
 				said, answered = a.Labels, a.OK || q.Multiple
 			}
 			t.answer(it.truth[i].labels, said, answered)
-			if q.LabelsSpans() {
+			if q.isSpans() {
 				continue
 			}
 			d := q.believed(estimates[j])
 			t.believe(it.truth[i].labels, d, d.Exclusive)
 		}
-		if q.numeric() {
+		if q.answer.Numeric() {
 			if d := r.judgeNumbers(i, answers, &t); d.n > 0 {
 				numeric++
 				p.MAE += d.sum / d.n
@@ -73,7 +73,7 @@ func (r *run) measure(ctx context.Context) (Point, error) {
 			labelled++
 			p.MacroF1 += t.macroF1(q.labels)
 		}
-		if q.LabelsSpans() {
+		if q.isSpans() {
 			spans++
 			p.SpanF1 += t.microF1()
 			continue

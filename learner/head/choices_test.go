@@ -14,7 +14,7 @@ func asked(t testing.TB, choice string) *Spec {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return NewSpec(cfg, cfg.Learnable()[0])
+	return NewSpec(Decide(cfg).Learned()[0])
 }
 
 func TestWhichOfSeveralLabelsAreSaid(t *testing.T) {

@@ -6,7 +6,6 @@ import (
 
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/labelstudio/labelconfig"
 	"github.com/hone-ml/hone/labelstudio/regions"
 	"github.com/hone-ml/hone/learner/head/span"
 	"github.com/hone-ml/hone/learner/model"
@@ -145,22 +144,4 @@ func (s *Scratch) floats(n int) []float64 {
 		s.p = make([]float64, n)
 	}
 	return s.p[:n]
-}
-
-// For returns the kind that learns a control.
-func For(c labelconfig.Control) Kind {
-	switch c.Type {
-	case "Taxonomy":
-		return taxonomy{}
-	case "Rating":
-		return rating{}
-	case "Number":
-		return number{}
-	case "Pairwise":
-		return pairwise{}
-	}
-	if c.LabelsSpans() {
-		return spans{}
-	}
-	return choices{}
 }

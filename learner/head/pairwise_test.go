@@ -16,10 +16,10 @@ import (
 func pair(t testing.TB) *Spec {
 	t.Helper()
 	cfg, err := labelconfig.Parse(`<View><Pairwise name="c" toName="a,b"/><Text name="a" value="$left"/><Text name="b" value="$right"/></View>`)
-	if err != nil || len(cfg.Learnable()) != 1 {
+	if err != nil || len(Decide(cfg).Learned()) != 1 {
 		t.Fatal(err, cfg)
 	}
-	return NewSpec(cfg, cfg.Learnable()[0])
+	return NewSpec(Decide(cfg).Learned()[0])
 }
 
 func pairData(left, right string) []byte {
@@ -117,14 +117,14 @@ func TestPairwiseLearnsWhatIsBetter(t *testing.T) {
 func TestPairsAreEncodedByThemselves(t *testing.T) {
 	cfg, err := labelconfig.Parse(`<View><Pairwise name="c" toName="a,b"/><Text name="a" value="$left"/><Text name="b" value="$right"/>
 		<Choices name="d" toName="a,b"><Choice value="x"/><Choice value="y"/></Choices><Rating name="e" toName="a,b"/></View>`)
-	if err != nil || len(cfg.Learnable()) != 3 {
+	if err != nil || len(Decide(cfg).Learned()) != 3 {
 		t.Fatal(err)
 	}
 	e := ngram.New()
 	seeds := map[uint64]bool{}
 	var terms []int
-	for _, control := range cfg.Learnable() {
-		q := NewSpec(cfg, control)
+	for _, d := range Decide(cfg).Learned() {
+		q := NewSpec(d)
 		seeds[q.Seed] = true
 		terms = append(terms, len(q.Kind.Features(q, pairData("alpha beta", "alpha gamma"), e).Terms))
 	}

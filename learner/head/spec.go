@@ -19,6 +19,7 @@ import (
 // and shared with snapshots.
 type Spec struct {
 	Kind    Kind
+	Answer  Answer
 	Control labelconfig.Control
 	Labels  []string
 	ID      string // begins the ids of predicted regions
@@ -34,9 +35,10 @@ type Spec struct {
 	class   map[string]int32 // by label
 }
 
-// NewSpec returns the spec of a control of a config, which can be learned.
-func NewSpec(cfg *labelconfig.Config, c labelconfig.Control) *Spec {
-	q := &Spec{Kind: For(c), Control: c, objects: cfg.Targets(c), Labels: c.LabelNames(), ID: regions.ID(c.Name), class: map[string]int32{}}
+// NewSpec returns the spec of a control whose outcome is Learned.
+func NewSpec(d Decision) *Spec {
+	c := d.Control
+	q := &Spec{Kind: d.Kind, Answer: d.Answer, Control: c, objects: d.Objects, Labels: c.LabelNames(), ID: regions.ID(c.Name), class: map[string]int32{}}
 	for i, l := range q.Labels {
 		q.class[l] = int32(i)
 	}

@@ -16,10 +16,10 @@ import (
 func parsed(t testing.TB, control string) *Spec {
 	t.Helper()
 	cfg, err := labelconfig.Parse(`<View><Text name="t" value="$text"/>` + control + `</View>`)
-	if err != nil || len(cfg.Learnable()) != 1 {
+	if err != nil || len(Decide(cfg).Learned()) != 1 {
 		t.Fatal(err, cfg)
 	}
-	return NewSpec(cfg, cfg.Learnable()[0])
+	return NewSpec(Decide(cfg).Learned()[0])
 }
 
 const tree = `<Taxonomy name="c" toName="t"><Choice value="Animal"><Choice value="Cat"/><Choice value="Dog"/></Choice><Choice value="Plant"/></Taxonomy>`

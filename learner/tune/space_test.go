@@ -21,7 +21,7 @@ func TestEveryAxisStartsAtTheDefaults(t *testing.T) {
 		}
 		dense := slices.Repeat([]encode.Embedder{static.Default()}, 4)
 		for n := range len(dense) + 1 {
-			q := head.NewSpec(parsed, parsed.Controls[0]).WithEncoder(encode.Union(ngram.New(), dense[:n]...))
+			q := head.NewSpec(head.Decide(parsed)[0]).WithEncoder(encode.Union(ngram.New(), dense[:n]...))
 			for i, a := range dimensions(q) {
 				s := Defaults(q)
 				a.set(&s, a.values[a.start])

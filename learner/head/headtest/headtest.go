@@ -26,7 +26,7 @@ func SpecOf(t testing.TB, config string) *head.Spec {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return head.NewSpec(cfg, cfg.Learnable()[0])
+	return head.NewSpec(head.Decide(cfg).Learned()[0])
 }
 
 // Noisy examples of Choices: a word tells the class, and a share of the labels is wrong.

@@ -14,14 +14,14 @@ import (
 // Config is a label config with two labels of spans, PER and LOC.
 const Config = `<View><Labels name="ner" toName="t"><Label value="PER"/><Label value="LOC"/></Labels><Text name="t" value="$text"/></View>`
 
-// Parse returns the config's first control and its objects.
+// Parse returns the first control of a config, and its objects.
 func Parse(t testing.TB, config string) (labelconfig.Control, []labelconfig.Object) {
 	t.Helper()
 	cfg, err := labelconfig.Parse(config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return cfg.Controls[0], cfg.Targets(cfg.Controls[0])
+	return cfg.Controls[0], cfg.Objects
 }
 
 // Data is that of a task with a text.
