@@ -18,6 +18,7 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/logging"
 	"github.com/hone-ml/hone/internal/netguard"
+	"github.com/hone-ml/hone/internal/secret"
 	"github.com/hone-ml/hone/internal/service"
 	"github.com/hone-ml/hone/labelstudio"
 )
@@ -27,15 +28,15 @@ var ErrNoCredential = errors.New("no Label Studio is configured, and none has ca
 
 // Vault keeps the host and token that /setup taught, across restarts.
 type Vault interface {
-	Credential(ctx context.Context) (url string, token labelstudio.Secret, err error)
-	SetCredential(ctx context.Context, url string, token labelstudio.Secret) error
+	Credential(ctx context.Context) (url string, token secret.Secret, err error)
+	SetCredential(ctx context.Context, url string, token secret.Secret) error
 }
 
 // Options say what is configured. URL and Token may be empty (zero
 // configuration); the rest is required unless stated.
 type Options struct {
 	URL   string
-	Token labelstudio.Secret
+	Token secret.Secret
 	// Client is the template for clients: limits, timeouts, logger.
 	Client labelstudio.Options
 	// Keys are what Label Studio is to send to hone; required.
@@ -50,6 +51,9 @@ type Options struct {
 	Vault          Vault
 	// Live names a project's live version, "" when it has none.
 	Live func(event.ProjectID) string
+	// Learned names the controls of a label config that hone learns, at least one; the
+	// error says why there is none, and what would work.
+	Learned func(labelConfig string) (controls []string, err error)
 	// Known lists the projects hone has heard of.
 	Known func(context.Context) ([]event.ProjectID, error)
 	// Holds are the ids hone holds of a project, for the doctor to compare; may be nil.
@@ -134,7 +138,7 @@ type Link struct {
 // clientWithToken is a Label Studio and the token to it.
 type clientWithToken struct {
 	*labelstudio.Client
-	token labelstudio.Secret
+	token secret.Secret
 }
 
 // New makes the client from the configuration, or from what an earlier /setup
@@ -157,7 +161,7 @@ func New(ctx context.Context, o Options) (*Link, error) {
 		if at, token, err = o.Vault.Credential(ctx); err != nil {
 			return nil, err
 		}
-		client = func(at string, token labelstudio.Secret) (*labelstudio.Client, error) {
+		client = func(at string, token secret.Secret) (*labelstudio.Client, error) {
 			return l.guardedClient(at, token, isLoopbackHost(at)) // so it was when it was believed
 		}
 	}
@@ -171,7 +175,7 @@ func New(ctx context.Context, o Options) (*Link, error) {
 	return l, nil
 }
 
-func (l *Link) newClient(at string, token labelstudio.Secret) (*labelstudio.Client, error) {
+func (l *Link) newClient(at string, token secret.Secret) (*labelstudio.Client, error) {
 	o := l.o.Client
 	o.URL, o.Token = at, token
 	return labelstudio.NewClient(o)
@@ -180,7 +184,7 @@ func (l *Link) newClient(at string, token labelstudio.Secret) (*labelstudio.Clie
 // guardedClient is newClient for an address that a request named: the client does
 // not go to link-local addresses and the like, and to loopback ones only if here
 // says so.
-func (l *Link) guardedClient(at string, token labelstudio.Secret, here bool) (*labelstudio.Client, error) {
+func (l *Link) guardedClient(at string, token secret.Secret, here bool) (*labelstudio.Client, error) {
 	o := l.o.Client
 	o.URL, o.Token = at, token
 	base := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // as net/http makes it

@@ -209,7 +209,7 @@ func TestTwoBackendsAtOneHost(t *testing.T) {
 	r.look(r.keeper())
 	for _, h := range r.hooks() {
 		if h.URL == r.hone.URL+"/webhook" {
-			assert.Equal(t, secret, h.Headers[header].Reveal())
+			assert.Equal(t, hookSecret, h.Headers[header].Reveal())
 		} else {
 			assert.Empty(t, h.Headers, "the secret goes to hone's address only")
 		}

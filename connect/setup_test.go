@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/hone-ml/hone/internal/secret"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/labelstudio/lstest"
 )
@@ -87,7 +88,7 @@ func TestAddressThatHoneDoesNotReachIsNotCalledABadToken(t *testing.T) {
 	gone.Close()
 	for _, tc := range []struct {
 		host  string
-		token labelstudio.Secret
+		token secret.Secret
 		says  string
 	}{
 		{gone.URL, "t", "does not reach"},
@@ -144,7 +145,7 @@ func TestNoTokenGoesToAnotherAddress(t *testing.T) {
 func TestNewTokenReplacesOneThatNoLongerWorks(t *testing.T) {
 	r := newRig(t, unconfigured)
 	r.retry = time.Nanosecond
-	theirs := labelstudio.Secret(r.ls.AddUser("second@example.com"))
+	theirs := secret.Secret(r.ls.AddUser("second@example.com"))
 	r.paste()
 	r.tryAdopt(t.Context(), Setup{Project: r.project, Hostname: r.ls.URL, Token: theirs, BackendURL: r.hone.URL, Local: true})
 	first, err := r.Client()

@@ -176,15 +176,3 @@ type KnownTask struct {
 	UpdatedAt   time.Time
 	Annotations []AnnotationID
 }
-
-// Distribution is what a head believes about one task.
-type Distribution struct {
-	// Control is the control tag's name.
-	Control string
-	// Labels and P run in parallel. Exclusive labels sum to 1; otherwise each P
-	// stands alone (multiple choice). A head without labels, such as a Number's, has
-	// one: that its answer is right, from 0.5, a guess, to 1.
-	Labels    []string
-	P         []float64
-	Exclusive bool
-}

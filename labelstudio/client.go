@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/hone-ml/hone/internal/logging"
+	"github.com/hone-ml/hone/internal/secret"
 )
 
 // Options say which Label Studio a Client talks to and how hard it may push it.
@@ -29,7 +30,7 @@ type Options struct {
 	URL string
 	// Token is a legacy token or a personal access token, told apart by itself.
 	// Empty sends no credential; only Version works then.
-	Token Secret
+	Token secret.Secret
 	// Logger receives retries and refused redirects at debug level; nil is silent.
 	Logger *logrus.Entry
 	// MaxInFlight limits the requests running at once; 0 means 4.
@@ -118,7 +119,7 @@ func NewClient(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	token := Secret(strings.TrimSpace(string(o.Token)))
+	token := secret.Secret(strings.TrimSpace(string(o.Token)))
 	if strings.ContainsFunc(string(token), func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return nil, errors.New("the Label Studio token contains spaces or characters that no token has; copy it again from Account & Settings")
 	}
@@ -200,7 +201,7 @@ type apiCall struct {
 	// anonymous sends no credential.
 	anonymous bool
 	// private is what else of the body must not be in an error.
-	private []Secret
+	private []secret.Secret
 	// into decodes the body of a success; nil discards it.
 	into func(io.Reader, http.Header) error
 }

@@ -12,7 +12,7 @@ import (
 
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/labelconfig"
 	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/learner/model"
 	"github.com/hone-ml/hone/learner/tune"
@@ -21,8 +21,8 @@ import (
 // project is what is learned of one project. It is guarded by its lane's lock.
 type project struct {
 	meta     event.Meta
-	config   *labelstudio.Config // nil when there is none that can be read
-	fault    string              // why not
+	controls head.Decisions // what is done with each; nil when no config can be read
+	fault    string         // why not
 	heads    []*onlineHead
 	versions []event.Version
 	settings map[string]model.Settings // of the live version, where it has some
@@ -87,16 +87,16 @@ func (l *Learner) load(ctx context.Context, id event.ProjectID) (*project, error
 // configure makes the heads that the label config asks for and keeps those that
 // are still the same. It returns the new ones, which know nothing.
 func (p *project) configure(e encode.Encoder) []*onlineHead {
-	p.config, p.fault = nil, ""
+	p.controls, p.fault = nil, ""
 	var fresh, heads []*onlineHead
-	switch cfg, err := labelstudio.ParseLabelConfig(p.meta.LabelConfig); {
+	switch cfg, err := labelconfig.Parse(p.meta.LabelConfig); {
 	case p.meta.Gone:
 	case err != nil:
 		p.fault = err.Error()
 	default:
-		p.config = cfg
-		for _, c := range cfg.Learnable() {
-			q := head.NewSpec(cfg, c)
+		p.controls = head.Decide(cfg)
+		for _, d := range p.controls.Learned() {
+			q := head.NewSpec(d)
 			same := slices.IndexFunc(p.heads, func(h *onlineHead) bool { return h.Key == q.Key })
 			if same >= 0 {
 				p.heads[same].Spec = q.WithPriorOf(p.heads[same].Spec)
@@ -106,7 +106,7 @@ func (p *project) configure(e encode.Encoder) []*onlineHead {
 			h := newHead(q.WithEncoder(e), p.taught)
 			h.take(p.choiceOf(h.Spec))
 			for _, old := range p.heads { // other labels, same question
-				if old.Control.Name == c.Name && old.Control.Type == c.Type && old.Control.Multiple == c.Multiple {
+				if old.Control.Name == q.Control.Name && old.Control.Type == q.Control.Type && old.Control.Multiple == q.Control.Multiple {
 					h.progress = old.progress
 					h.progress.Retain(h.Labels)
 				}

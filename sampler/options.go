@@ -25,11 +25,11 @@ type Pool interface {
 // Scorer reads the learner's last snapshot of a project. It must not wait for
 // learning.
 type Scorer interface {
-	// Distributions says what every head believes of every task, in the order of
-	// tasks; a task on which no head has anything to say gets an empty list.
-	// version is the live version's name, "" before there is one. The result may
-	// be reused by the next call.
-	Distributions(ctx context.Context, p event.ProjectID, tasks []event.Task) (dists [][]event.Distribution, version string, err error)
+	// Estimates says how sure every head is of every task, in the order of tasks; a
+	// task on which no head has anything to say gets an empty list. version is the
+	// live version's name, "" before there is one. The result may be reused by the
+	// next call.
+	Estimates(ctx context.Context, p event.ProjectID, tasks []event.Task) (estimates [][]event.Estimate, version string, err error)
 }
 
 // Options are what a Sampler is made of. Start from Defaults.

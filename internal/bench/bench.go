@@ -17,6 +17,7 @@ import (
 	"github.com/hone-ml/hone/internal/simulate"
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
 	"github.com/hone-ml/hone/labelstudio/regions"
+	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/learner/model"
 )
 
@@ -128,11 +129,11 @@ func (w *dataset) prepare() error {
 	if err != nil {
 		return err
 	}
-	learnable := cfg.Learnable()
-	if len(learnable) != 1 || learnable[0].Type != "Choices" {
-		return fmt.Errorf("bench measures one <Choices>; the label config asks %d questions hone learns: use data with one label, or one list of labels, a line", len(learnable))
+	learned := head.Decide(cfg).Learned()
+	if len(learned) != 1 || learned[0].Answer != head.AnswerLabels {
+		return fmt.Errorf("bench measures one <Choices>; the label config asks %d questions hone learns: use data with one label, or one list of labels, a line", len(learned))
 	}
-	w.control = learnable[0]
+	w.control = learned[0].Control
 	if w.control.Multiple {
 		w.link = model.Independent
 	}
@@ -143,7 +144,7 @@ func (w *dataset) prepare() error {
 	words := 0
 	for _, it := range w.items {
 		var texts []string
-		for _, o := range cfg.Targets(w.control) {
+		for _, o := range learned[0].Objects {
 			if t, err := o.Text(it.Task.Data); err == nil {
 				texts = append(texts, t)
 			}

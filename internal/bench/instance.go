@@ -221,9 +221,9 @@ func (h *instance) measurePredict(ctx context.Context) (err error) {
 			i++
 		}
 	}, func() (int, error) {
-		dists, _, err := h.learner.Distributions(ctx, projectID, tasks)
-		if err == nil && len(dists[0]) == 0 {
-			err = fmt.Errorf("no probabilities for %s", tasks[0].Data)
+		estimates, _, err := h.learner.Estimates(ctx, projectID, tasks)
+		if err == nil && len(estimates[0]) == 0 {
+			err = fmt.Errorf("no estimate of %s", tasks[0].Data)
 		}
 		return len(tasks), err
 	})

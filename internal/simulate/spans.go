@@ -89,7 +89,7 @@ func renameMarks(marks []string, names map[string]string) []string {
 
 // tagged is the answer of a line with tokens and tags.
 func (b *relabeler) tagged(e labelledEntry) ([][]*answer, error) {
-	if len(b.from) != 1 || !b.from[0].LabelsSpans() || len(b.from[0].objects) != 1 {
+	if len(b.from) != 1 || !b.from[0].isSpans() || len(b.from[0].objects) != 1 {
 		return nil, fmt.Errorf("a line with tokens and tags has the spans of one control over one text, which %s does not have: use one with a single <Labels>", b.given)
 	}
 	q := b.from[0]

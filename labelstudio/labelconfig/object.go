@@ -50,7 +50,5 @@ func (o Object) judge(attrs map[string]string) string {
 
 // Key changes when the same task data may give another text.
 func (o Object) Key() string {
-	var k keyWriter
-	k.add(o.Name, o.Type, o.Value, o.nameKey, o.textKey, o.encoding)
-	return k.sum()
+	return HashLists([]string{o.Name, o.Type, o.Value, o.nameKey, o.textKey, o.encoding})
 }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package head
+package span
 
 import (
 	"context"
@@ -13,12 +13,13 @@ import (
 
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/encode/encoders"
+	"github.com/hone-ml/hone/learner/head/span/spantest"
 	"github.com/hone-ml/hone/learner/model"
 )
 
 // newsy are n texts of about 20 words with spans of six labels, from a vocabulary
 // of some thousand words.
-func newsy(b *testing.B, q *Spec, e encode.Encoder, n int) ([]json.RawMessage, []model.Example) {
+func newsy(b *testing.B, c *Scheme, e encode.Encoder, n int) ([]json.RawMessage, []model.Example) {
 	b.Helper()
 	rng := rand.New(rand.NewPCG(3, 4))
 	syllables := strings.Fields("ka lo mi ter san no vel ri do pan is ur bel thi go")
@@ -36,21 +37,21 @@ func newsy(b *testing.B, q *Spec, e encode.Encoder, n int) ([]json.RawMessage, [
 		for range 20 {
 			w := word()
 			if rng.IntN(20) == 0 {
-				w = "[" + q.Labels[rng.IntN(len(q.Labels))] + " " + strings.ToUpper(w[:1]) + w[1:] + "]"
+				w = "[" + c.Labels[rng.IntN(len(c.Labels))] + " " + strings.ToUpper(w[:1]) + w[1:] + "]"
 			}
 			words = append(words, w)
 		}
-		x := example(b, q, int64(i+1), strings.Join(words, " "))
-		data, _ := marking(b, q, strings.Join(words, " "))
-		x.X = q.Kind.Features(q, data, e)
+		x := example(b, c, int64(i+1), strings.Join(words, " "))
+		data, _ := spantest.Mark(b, c.Control, c.Objects[0], strings.Join(words, " "))
+		x.X = c.Document(data).Features(e)
 		texts = append(texts, data)
 		examples = append(examples, x)
 	}
 	return texts, examples
 }
 
-func sixLabels(b *testing.B) *Spec {
-	return nerQuestion(b, `<View><Labels name="ner" toName="t"><Label value="A"/><Label value="B"/><Label value="C"/><Label value="D"/><Label value="E"/><Label value="F"/></Labels><Text name="t" value="$text"/></View>`)
+func sixLabels(b *testing.B) *Scheme {
+	return schemeOf(b, `<View><Labels name="ner" toName="t"><Label value="A"/><Label value="B"/><Label value="C"/><Label value="D"/><Label value="E"/><Label value="F"/></Labels><Text name="t" value="$text"/></View>`)
 }
 
 // busy is the processor time this process has used.
@@ -77,15 +78,15 @@ func BenchmarkTag(b *testing.B) {
 }
 
 func benchmarkTag(b *testing.B, e encode.Encoder) {
-	q := sixLabels(b)
-	texts, examples := newsy(b, q, e, 500)
-	m := newTagger(len(q.Labels), spans{}.Space().Defaults)
+	c := sixLabels(b)
+	texts, examples := newsy(b, c, e, 500)
+	m := NewTagger(len(c.Labels), Defaults())
 	for _, x := range examples {
 		if err := m.Put(x); err != nil {
 			b.Fatal(err)
 		}
 	}
-	v := q.Kind.Snapshot(q, m)
+	v := NewPredictor(c, m.View())
 	var s Scratch
 	tokens := 0
 	b.ReportAllocs()
@@ -93,9 +94,9 @@ func benchmarkTag(b *testing.B, e encode.Encoder) {
 	began := busy(b)
 	for i := range b.N {
 		data := texts[i%len(texts)]
-		x := q.Kind.Features(q, data, e)
-		v.Answer("id", Sample{Data: data, X: x}, &s)
-		tokens += len(x.Tokens)
+		x := c.Document(data).Features(e).Tokens
+		v.Predict("id", data, x, &s)
+		tokens += len(x)
 	}
 	b.ReportMetric(float64(tokens)/b.Elapsed().Seconds(), "tokens/s")
 	b.ReportMetric(float64(tokens)/(busy(b)-began).Seconds(), "tokens/cpu-s")
@@ -104,9 +105,9 @@ func benchmarkTag(b *testing.B, e encode.Encoder) {
 // BenchmarkLearnOneOf3000 is one more annotated text where 3,000 are known, without
 // the walk that is left for when it is idle, and forgetting it again.
 func BenchmarkLearnOneOf3000(b *testing.B) {
-	q := sixLabels(b)
-	_, examples := newsy(b, q, encoders.Default(), 3000)
-	m := newTagger(len(q.Labels), spans{}.Space().Defaults)
+	c := sixLabels(b)
+	_, examples := newsy(b, c, encoders.Default(), 3000)
+	m := NewTagger(len(c.Labels), Defaults())
 	for _, x := range examples[1:] {
 		if err := m.Put(x); err != nil {
 			b.Fatal(err)

@@ -1,4 +1,4 @@
-package head
+package span
 
 import (
 	"encoding/json"
@@ -12,21 +12,17 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
-	"github.com/hone-ml/hone/encode/text/ngram"
 	"github.com/hone-ml/hone/encode/text/token"
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/regions"
+	"github.com/hone-ml/hone/learner/head/span/spantest"
 )
 
-// extended is what comes back for a text in which spans are drawn, as LABEL start-end
+// propagated is what comes back for a text in which spans are drawn, as LABEL start-end
 // in code points.
-func extended(t testing.TB, q *Spec, m *tagger, drawn string) string {
+func propagated(t testing.TB, c *Scheme, m *Tagger, marked string) string {
 	t.Helper()
-	data, result := marking(t, q, drawn)
-	regions, err := labelstudio.DecodeRegions(result)
-	require.NoError(t, err)
-	var s Scratch
-	in := Sample{Data: data, X: q.Kind.Features(q, data, ngram.New())}
-	got, _ := q.Kind.Snapshot(q, m).(Interactive).Extend("id", in, regions, &s)
+	data, drawn := spantest.Mark(t, c.Control, c.Objects[0], marked)
+	got, _ := NewPredictor(c, m.View()).Propagate("id", data, tokens(c, data), drawn, new(Scratch))
 	var out []string
 	for _, r := range got {
 		var v struct {
@@ -39,9 +35,9 @@ func extended(t testing.TB, q *Spec, m *tagger, drawn string) string {
 	return strings.Join(out, ", ")
 }
 
-func TestExtendWithoutAnythingLearned(t *testing.T) {
-	q := nerQuestion(t, nerConfig)
-	m := newTagger(2, spans{}.Space().Defaults)
+func TestPropagateWithoutAnythingLearned(t *testing.T) {
+	c := schemeOf(t, spantest.Config)
+	m := NewTagger(2, Defaults())
 	for drawn, want := range map[string]string{
 		"[PER Ada] met Ada and ada and Adam":         "PER 8-11",
 		"Ada met [PER Ada Lovelace], Ada Lovelace":   "PER 22-34",
@@ -53,45 +49,44 @@ func TestExtendWithoutAnythingLearned(t *testing.T) {
 		"Ada met Ada":         "",
 		"[PER Ada] [PER Ada]": "",
 	} {
-		assert.Equal(t, want, extended(t, q, m, drawn), drawn)
+		assert.Equal(t, want, propagated(t, c, m, drawn), drawn)
 	}
 }
 
 // What the model is sure of comes too, but for what is drawn.
-func TestExtendAddsWhatTheModelIsSureOf(t *testing.T) {
-	q := nerQuestion(t, nerConfig)
-	m := trained(t, q, 80)
-	assert.Equal(t, "LOC 29-33", extended(t, q, m, "yesterday [LOC Bob Marley] went to Rome again"), "what is drawn is respected, and what is not is added")
-	assert.Empty(t, extended(t, q, m, "yesterday Bob Marley went to Rome again"), "nothing is drawn")
+func TestPropagateAddsWhatTheModelIsSureOf(t *testing.T) {
+	c := schemeOf(t, spantest.Config)
+	m := trained(t, c, 80)
+	assert.Equal(t, "LOC 29-33", propagated(t, c, m, "yesterday [LOC Bob Marley] went to Rome again"), "what is drawn is respected, and what is not is added")
+	assert.Empty(t, propagated(t, c, m, "yesterday Bob Marley went to Rome again"), "nothing is drawn")
 }
 
 // Whatever is drawn, nothing that comes back overlaps it or anything else.
-func TestExtensionsNeverOverlap(t *testing.T) {
-	q := nerQuestion(t, nerConfig)
-	m := trained(t, q, 60)
+func TestPropagatedSpansNeverOverlap(t *testing.T) {
+	c := schemeOf(t, spantest.Config)
+	m := trained(t, c, 60)
 	rapid.Check(t, func(rt *rapid.T) {
 		rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "seed"), 3))
 		var words []string
 		for range 1 + rng.IntN(14) {
 			words = append(words, []string{"Ada", "Bob", "Rome", "Mr.", "in", "東京", "😀", "went", "to"}[rng.IntN(9)])
 		}
-		data := textData(strings.Join(words, " "))
-		p, err := q.objects[0].Passage(data)
+		data := spantest.Data(strings.Join(words, " "))
+		p, err := c.Objects[0].Passage(data)
 		require.NoError(rt, err)
-		var drawn []labelstudio.Span
+		var drawn []regions.Span
 		for range 1 + rng.IntN(3) {
-			tokens := token.Segment(nil, p.Text)
-			a := rng.IntN(len(tokens))
-			b := min(len(tokens), a+1+rng.IntN(3))
-			drawn = append(drawn, labelstudio.Span{Start: tokens[a].Start, End: tokens[b-1].End, Labels: []string{q.Labels[rng.IntN(2)]}})
+			segments := token.Segment(nil, p.Text)
+			a := rng.IntN(len(segments))
+			b := min(len(segments), a+1+rng.IntN(3))
+			drawn = append(drawn, regions.Span{Start: segments[a].Start, End: segments[b-1].End, Labels: []string{c.Labels[rng.IntN(2)]}})
 		}
-		regions := q.Control.EncodeSpans("d", p, drawn)
-		var s Scratch
-		got, confidence := q.Kind.Snapshot(q, m).(Interactive).Extend("id", Sample{Data: data, X: q.Kind.Features(q, data, ngram.New())}, regions, &s)
+		marked := regions.EncodeSpans(c.Control, "d", p, drawn)
+		got, confidence := NewPredictor(c, m.View()).Propagate("id", data, tokens(c, data), marked, new(Scratch))
 		if confidence < 0 || confidence > 1 {
 			rt.Fatalf("confidence %v", confidence)
 		}
-		a := q.Control.Spans(append([]labelstudio.Region{}, got...), p)
+		a := regions.Spans(c.Control, got, p)
 		if len(a.Spans) != len(got) {
 			rt.Fatalf("%d of %d regions can be read", len(a.Spans), len(got))
 		}
