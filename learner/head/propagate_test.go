@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/hone-ml/hone/content"
 	"github.com/hone-ml/hone/encode/text/ngram"
 	"github.com/hone-ml/hone/encode/text/token"
 	"github.com/hone-ml/hone/labelstudio/regions"
@@ -76,7 +77,7 @@ func TestExtensionsNeverOverlap(t *testing.T) {
 			words = append(words, []string{"Ada", "Bob", "Rome", "Mr.", "in", "東京", "😀", "went", "to"}[rng.IntN(9)])
 		}
 		data := textData(strings.Join(words, " "))
-		p, err := q.objects[0].Passage(data)
+		p, err := content.Passage(q.objects[0], data)
 		require.NoError(rt, err)
 		var drawn []regions.Span
 		for range 1 + rng.IntN(3) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/hone-ml/hone/content"
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/encode/text/token"
 	"github.com/hone-ml/hone/event"
@@ -41,7 +42,7 @@ type document struct {
 func (q *Spec) document(data []byte) document {
 	var d document
 	for _, o := range q.objects {
-		p, err := o.Passage(data)
+		p, err := content.Passage(o, data)
 		if err != nil {
 			continue
 		}

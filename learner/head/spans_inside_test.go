@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/hone-ml/hone/content"
 	"github.com/hone-ml/hone/encode/text/ngram"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
@@ -56,7 +57,7 @@ func marking(t testing.TB, q *Spec, marked string) (json.RawMessage, json.RawMes
 		marked = after
 	}
 	data := textData(text.String())
-	p, err := q.objects[0].Passage(data)
+	p, err := content.Passage(q.objects[0], data)
 	require.NoError(t, err)
 	result, err := json.Marshal(append([]regions.Region{}, regions.EncodeSpans(q.Control, "r", p, spans)...))
 	require.NoError(t, err)

@@ -2,13 +2,13 @@ package head
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/cespare/xxhash/v2"
 
+	"github.com/hone-ml/hone/content"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
 	"github.com/hone-ml/hone/labelstudio/regions"
@@ -57,20 +57,7 @@ func NewSpec(d Decision) *Spec {
 
 // text is what the annotator read; several objects are joined.
 func (q *Spec) text(data []byte) (string, error) {
-	var texts []string
-	var errs []error
-	for _, o := range q.objects {
-		t, err := o.Text(data)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		texts = append(texts, t)
-	}
-	if len(texts) == 0 {
-		return "", errors.Join(errs...)
-	}
-	return strings.Join(texts, "\n"), nil
+	return content.Joined(q.objects, data)
 }
 
 // Aggregate is what the annotators of a task said of a control.
