@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hone-ml/hone/content"
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/simulate"
@@ -143,13 +144,7 @@ func (w *dataset) prepare() error {
 	}
 	words := 0
 	for _, it := range w.items {
-		var texts []string
-		for _, o := range learned[0].Objects {
-			if t, err := o.Text(it.Task.Data); err == nil {
-				texts = append(texts, t)
-			}
-		}
-		text := strings.Join(texts, "\n")
+		text, _ := content.Joined(learned[0].Objects, it.Task.Data) // none is an empty one
 		labels, _, err := regions.DecodeChoices(w.control, it.Results[0])
 		if err != nil {
 			return fmt.Errorf("task %d: %w", it.Task.ID, err)

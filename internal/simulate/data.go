@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hone-ml/hone/content"
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
@@ -73,21 +74,20 @@ func (d *Data) Labelled() []Labelled {
 func (d *Data) Needs() []encode.Request {
 	var out []encode.Request
 	for _, q := range d.questions {
-		spans := q.isSpans()
 		for _, l := range q.labels {
 			out = append(out, encode.Request{Text: l})
 		}
 		for _, it := range slices.Concat(d.pool, d.test) {
-			var texts []string
-			for _, o := range q.objects {
-				if p, err := o.Passage(it.task.Data); spans && err == nil {
-					out = append(out, encode.Request{Text: p.Text, Tokens: true})
-				} else if t, err := o.Text(it.task.Data); !spans && err == nil {
-					texts = append(texts, t)
+			if !q.isSpans() {
+				if t, err := content.Joined(q.objects, it.task.Data); err == nil {
+					out = append(out, encode.Request{Text: t})
 				}
+				continue
 			}
-			if len(texts) > 0 {
-				out = append(out, encode.Request{Text: strings.Join(texts, "\n")})
+			for _, o := range q.objects {
+				if p, err := content.Passage(o, it.task.Data); err == nil {
+					out = append(out, encode.Request{Text: p.Text, Tokens: true})
+				}
 			}
 		}
 	}
@@ -215,13 +215,11 @@ func (b *relabeler) relabelAll(entries []labelledEntry, firstID int) ([]labelled
 func (b *relabeler) checkReadable(data json.RawMessage) error {
 	var errs []error
 	for _, q := range b.to {
-		for _, o := range q.objects {
-			_, err := o.Text(data)
-			if err == nil {
-				return nil
-			}
-			errs = append(errs, err)
+		_, err := content.Joined(q.objects, data)
+		if err == nil {
+			return nil
 		}
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }

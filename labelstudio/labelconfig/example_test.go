@@ -1,7 +1,6 @@
 package labelconfig_test
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
@@ -20,12 +19,12 @@ func ExampleParse() {
 	}
 	for _, control := range c.Controls {
 		fmt.Println(control.Name, control.LabelNames())
-		for _, object := range c.Objects {
-			text, err := object.Text(json.RawMessage(`{"text":"What a day"}`))
-			fmt.Println(text, err)
+		for _, name := range control.ToName {
+			object, _ := c.Object(name)
+			fmt.Println(object.Name, object.Value)
 		}
 	}
 	// Output:
 	// mood [Positive Negative]
-	// What a day <nil>
+	// review $text
 }

@@ -196,18 +196,18 @@ func newControl(kind string, t xml.StartElement, attrs map[string]string) Contro
 func newObject(kind string, t xml.StartElement, attrs map[string]string) Object {
 	o := Object{
 		Name: attrs["name"], Type: canonicalType(kind), Value: attrs["value"], Attrs: rawAttrs(t),
-		nameKey: attrs["namekey"], textKey: attrs["textkey"], encoding: strings.ToLower(attrs["encoding"]),
+		NameKey: attrs["namekey"], TextKey: attrs["textkey"], Encoding: strings.ToLower(attrs["encoding"]),
+		ValueType: attrs["valuetype"], Resolver: attrs["resolver"],
 	}
 	if o.Value == "" {
 		o.Value = attrs["valuelist"]
 	}
-	if o.nameKey == "" {
-		o.nameKey = "author"
+	if o.NameKey == "" {
+		o.NameKey = "author"
 	}
-	if o.textKey == "" {
-		o.textKey = "text"
+	if o.TextKey == "" {
+		o.TextKey = "text"
 	}
-	o.Unreadable = o.judge(attrs)
 	return o
 }
 

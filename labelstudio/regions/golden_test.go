@@ -5,6 +5,7 @@ import (
 	"math"
 	"testing"
 
+	"github.com/hone-ml/hone/content"
 	"github.com/hone-ml/hone/internal/golden"
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
 	"github.com/hone-ml/hone/labelstudio/regions"
@@ -35,7 +36,7 @@ func TestGoldenResults(t *testing.T) {
 			v, ok := regions.Number(c, a.Regions)
 			a.Read = []any{v, ok}
 		case c.LabelsSpans():
-			p, err := d.Objects[0].Passage(data)
+			p, err := content.Passage(d.Objects[0], data)
 			if err != nil {
 				t.Fatal(err)
 			}

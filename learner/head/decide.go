@@ -3,9 +3,9 @@ package head
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
+	"github.com/hone-ml/hone/content"
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
 )
 
@@ -53,7 +53,7 @@ func Decide(cfg *labelconfig.Config) Decisions {
 
 // For decides on a control, given the object tags of its config.
 func For(c labelconfig.Control, objects []labelconfig.Object) Decision {
-	d := Decision{Control: c, Objects: readable(c, objects)}
+	d := Decision{Control: c, Objects: content.Readable(c, objects)}
 	t, known := tagOf(c.Type)
 	switch {
 	case !known:
@@ -113,23 +113,4 @@ func (ds Decisions) Key() string {
 		}
 	}
 	return labelconfig.HashLists(lists...)
-}
-
-// readable are the objects that a control names and whose text hone reads.
-func readable(c labelconfig.Control, objects []labelconfig.Object) []labelconfig.Object {
-	var out []labelconfig.Object
-	for _, name := range c.ToName {
-		if o, ok := objectNamed(objects, name); ok && o.Unreadable == "" {
-			out = append(out, o)
-		}
-	}
-	return out
-}
-
-func objectNamed(objects []labelconfig.Object, name string) (labelconfig.Object, bool) {
-	at := slices.IndexFunc(objects, func(o labelconfig.Object) bool { return o.Name == name })
-	if at < 0 {
-		return labelconfig.Object{}, false
-	}
-	return objects[at], true
 }

@@ -3,6 +3,7 @@ package head
 import (
 	"testing"
 
+	"github.com/hone-ml/hone/content"
 	"github.com/hone-ml/hone/internal/golden"
 )
 
@@ -31,7 +32,7 @@ func TestGoldenKeys(t *testing.T) {
 		out.Controls = append(out.Controls, x)
 	}
 	for _, o := range cfg.Objects {
-		out.Objects = append(out.Objects, object{o.Name, o.Type, o.Key(), o.Unreadable})
+		out.Objects = append(out.Objects, object{o.Name, o.Type, o.Key(), content.Unreadable(o)})
 	}
 	golden.JSON(t, "golden/keys.json", out)
 }

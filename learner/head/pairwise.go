@@ -3,6 +3,7 @@ package head
 import (
 	"encoding/json"
 
+	"github.com/hone-ml/hone/content"
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio/regions"
@@ -28,7 +29,7 @@ func (pairwise) Reads() string { return "difference of" }
 func (pairwise) Features(q *Spec, data []byte, e encode.Encoder) vector.Vector {
 	var sides [2]vector.Vector
 	for i, o := range q.objects {
-		text, err := o.Text(data)
+		text, err := content.Text(o, data)
 		if err != nil {
 			return vector.Vector{}
 		}

@@ -2,8 +2,10 @@ package head
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
+	"github.com/hone-ml/hone/content"
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
 )
 
@@ -84,15 +86,15 @@ func unread(c labelconfig.Control, a Answer, objects []labelconfig.Object, reada
 	}
 	var why []string
 	for _, name := range c.ToName {
-		o, ok := objectNamed(objects, name)
-		if !ok {
+		at := slices.IndexFunc(objects, func(o labelconfig.Object) bool { return o.Name == name })
+		if at < 0 {
 			why = append(why, fmt.Sprintf("names toName=%q, which no object tag is called", name))
 			continue
 		}
-		if o.Unreadable == "" {
-			continue
+		o := objects[at]
+		if fault := content.Unreadable(o); fault != "" {
+			why = append(why, fmt.Sprintf("is about <%s name=%q>, which %s", o.Type, o.Name, fault))
 		}
-		why = append(why, fmt.Sprintf("is about <%s name=%q>, which %s", o.Type, o.Name, o.Unreadable))
 	}
 	return strings.Join(why, " and ")
 }

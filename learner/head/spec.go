@@ -2,13 +2,13 @@ package head
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/cespare/xxhash/v2"
 
+	"github.com/hone-ml/hone/content"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
 	"github.com/hone-ml/hone/labelstudio/regions"
@@ -58,20 +58,7 @@ func NewSpec(d Decision) *Spec {
 // text returns the text that the annotator read, of several objects joined by newlines.
 // The error says why no object has one.
 func (q *Spec) text(data []byte) (string, error) {
-	var texts []string
-	var errs []error
-	for _, o := range q.objects {
-		t, err := o.Text(data)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		texts = append(texts, t)
-	}
-	if len(texts) == 0 {
-		return "", errors.Join(errs...)
-	}
-	return strings.Join(texts, "\n"), nil
+	return content.Joined(q.objects, data)
 }
 
 // Aggregate is the mean answer of the annotators of a task.

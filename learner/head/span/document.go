@@ -3,6 +3,7 @@ package span
 import (
 	"slices"
 
+	"github.com/hone-ml/hone/content"
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/encode/text/token"
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
@@ -23,7 +24,7 @@ type Document struct {
 func NewDocument(objects []labelconfig.Object, data []byte) Document {
 	var d Document
 	for _, o := range objects {
-		p, err := o.Passage(data)
+		p, err := content.Passage(o, data)
 		if err != nil {
 			continue
 		}

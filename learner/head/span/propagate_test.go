@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/hone-ml/hone/content"
 	"github.com/hone-ml/hone/encode/text/token"
 	"github.com/hone-ml/hone/labelstudio/regions"
 	"github.com/hone-ml/hone/learner/head/span/spantest"
@@ -72,7 +73,7 @@ func TestPropagatedSpansNeverOverlap(t *testing.T) {
 			words = append(words, []string{"Ada", "Bob", "Rome", "Mr.", "in", "東京", "😀", "went", "to"}[rng.IntN(9)])
 		}
 		data := spantest.Data(strings.Join(words, " "))
-		p, err := c.Objects[0].Passage(data)
+		p, err := content.Passage(c.Objects[0], data)
 		require.NoError(rt, err)
 		var drawn []regions.Span
 		for range 1 + rng.IntN(3) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hone-ml/hone/content"
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
 	"github.com/hone-ml/hone/labelstudio/regions"
 )
@@ -53,7 +54,7 @@ func Mark(t testing.TB, c labelconfig.Control, o labelconfig.Object, marked stri
 		marked = after
 	}
 	data := Data(text.String())
-	p, err := o.Passage(data)
+	p, err := content.Passage(o, data)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package labelconfig
+package content
 
 import (
 	"encoding/json"

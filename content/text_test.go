@@ -1,4 +1,4 @@
-package labelconfig
+package content
 
 import (
 	"encoding/json"
@@ -6,18 +6,20 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/hone-ml/hone/labelstudio/labelconfig"
 )
 
-func object(t testing.TB, tag string) Object {
+func object(t testing.TB, tag string) labelconfig.Object {
 	t.Helper()
-	c, err := Parse("<View>" + tag + "</View>")
+	c, err := labelconfig.Parse("<View>" + tag + "</View>")
 	if err != nil || len(c.Objects) != 1 {
 		t.Fatalf("%s: %v, %+v", tag, err, c)
 	}
 	return c.Objects[0]
 }
 
-func TestObjectText(t *testing.T) {
+func TestText(t *testing.T) {
 	for name, tc := range map[string]struct{ tag, data, want string }{
 		"field":             {`<Text name="t" value="$text"/>`, `{"text":"Zoë in 東京 👩‍💻"}`, "Zoë in 東京 👩‍💻"},
 		"escapes":           {`<Text name="t" value="$text"/>`, `{"text":"a\n\"b\" \u00e9 \ud83d\ude00 <p>"}`, "a\n\"b\" é 😀 <p>"},
@@ -46,7 +48,7 @@ func TestObjectText(t *testing.T) {
 		"dialogue empty":    {`<Paragraphs name="t" value="$d"/>`, `{"d":[]}`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := object(t, tc.tag).Text(json.RawMessage(tc.data))
+			got, err := Text(object(t, tc.tag), json.RawMessage(tc.data))
 			if err != nil || got != tc.want {
 				t.Errorf("got %q, %v; want %q", got, err, tc.want)
 			}
@@ -54,7 +56,7 @@ func TestObjectText(t *testing.T) {
 	}
 }
 
-func TestObjectTextFaults(t *testing.T) {
+func TestTextFaults(t *testing.T) {
 	for name, tc := range map[string]struct {
 		tag, data, why string
 		noText         bool
@@ -73,7 +75,7 @@ func TestObjectTextFaults(t *testing.T) {
 		"image":        {`<Image name="t" value="$a"/>`, `{"a":"http://x"}`, "not text", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := object(t, tc.tag).Text(json.RawMessage(tc.data))
+			got, err := Text(object(t, tc.tag), json.RawMessage(tc.data))
 			if err == nil || !strings.Contains(err.Error(), tc.why) || errors.Is(err, ErrNoText) != tc.noText {
 				t.Errorf("got %q, %v; want an error about %q", got, err, tc.why)
 			}
@@ -81,37 +83,40 @@ func TestObjectTextFaults(t *testing.T) {
 	}
 }
 
-func FuzzObjectText(f *testing.F) {
+func FuzzText(f *testing.F) {
 	f.Add("Text", "$a.b[0].c", `{"a":{"b":[{"c":"x"}]}}`)
 	f.Add("HyperText", "$h", `{"h":"<p title='>'>a<br>&amp;</p><script>x</script><!-- "}`)
 	f.Add("Paragraphs", "$p", `{"p":[{"author":"a","text":"b"},"c",null]}`)
 	f.Add("Text", "x $a. $b[", `{"a":1,"b[":2}`)
 	f.Add("HyperText", "<$a$b", `{"a":"script","b":">"}`)
 	f.Fuzz(func(t *testing.T, kind, value, data string) {
-		o := Object{Name: "o", Type: kind, Value: value, nameKey: "author", textKey: "text"}
-		if o.Unreadable = o.judge(nil); o.Unreadable != "" {
-			o.Type, o.Unreadable = TypeHyperText, ""
+		o := labelconfig.Object{Name: "o", Type: kind, Value: value, NameKey: "author", TextKey: "text"}
+		s, err := Text(o, json.RawMessage(data))
+		if Unreadable(o) != "" {
+			if err == nil || errors.Is(err, ErrNoText) || !strings.Contains(err.Error(), Unreadable(o)) {
+				t.Fatalf("%q, which %s, is read as %q, %v", value, Unreadable(o), s, err)
+			}
+			return
 		}
-		s, err := o.Text(json.RawMessage(data))
 		if err != nil && s != "" {
 			t.Fatalf("text %q beside error %v", s, err)
 		}
 		if !utf8.ValidString(s) && utf8.ValidString(value) {
 			t.Fatalf("text is not UTF-8: %q", s)
 		}
-		again, _ := o.Text(json.RawMessage(data))
+		again, _ := Text(o, json.RawMessage(data))
 		if again != s {
 			t.Fatalf("not the same twice: %q, %q", s, again)
 		}
 	})
 }
 
-func BenchmarkObjectText(b *testing.B) {
+func BenchmarkText(b *testing.B) {
 	o := object(b, `<Text name="t" value="$text"/>`)
 	data := json.RawMessage(`{"text":"` + strings.Repeat("some words of text ", 12) + `","meta":{"id":12,"source":"feed"}}`)
 	b.SetBytes(int64(len(data)))
 	for b.Loop() {
-		if _, err := o.Text(data); err != nil {
+		if _, err := Text(o, data); err != nil {
 			b.Fatal(err)
 		}
 	}

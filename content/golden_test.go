@@ -1,8 +1,9 @@
-package labelconfig_test
+package content_test
 
 import (
 	"testing"
 
+	"github.com/hone-ml/hone/content"
 	"github.com/hone-ml/hone/internal/golden"
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
 )
@@ -18,7 +19,7 @@ func TestGoldenTexts(t *testing.T) {
 	}
 	out := map[string]string{}
 	for _, o := range cfg.Objects {
-		text, err := o.Text(data)
+		text, err := content.Text(o, data)
 		if err != nil {
 			text = "error: " + err.Error()
 		}
