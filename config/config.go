@@ -5,6 +5,8 @@ package config
 
 import (
 	"time"
+
+	"github.com/hone-ml/hone/internal/secret"
 )
 
 // Config is everything that can be set. The tags are the keys of the file; the
@@ -20,11 +22,11 @@ type Config struct {
 
 	// Secret is what Label Studio's calls must carry; empty: DataDir/secret, made
 	// at the first start.
-	Secret Secret `koanf:"secret"`
+	Secret secret.Secret `koanf:"secret"`
 	// AdminToken opens /api and /metrics; empty: DataDir/admin-token, made at the
 	// first start. ViewToken only reads; empty: there is none.
-	AdminToken Secret `koanf:"admin_token"`
-	ViewToken  Secret `koanf:"view_token"`
+	AdminToken secret.Secret `koanf:"admin_token"`
+	ViewToken  secret.Secret `koanf:"view_token"`
 	// AdminListen, unless empty, is a second address for /api and /metrics, which
 	// Listen then does not serve.
 	AdminListen string `koanf:"admin_listen"`
@@ -65,8 +67,8 @@ func (t TLS) On() bool { return t.Cert != "" }
 // BasicAuth is a user and a password of the user's own choice, taken in place of
 // the secret; both fields or neither.
 type BasicAuth struct {
-	User     string `koanf:"user"`
-	Password Secret `koanf:"password"`
+	User     string        `koanf:"user"`
+	Password secret.Secret `koanf:"password"`
 }
 
 // On reports whether callers must authenticate.
@@ -78,7 +80,7 @@ type LabelStudio struct {
 	// from the first /setup.
 	URL string `koanf:"url"`
 	// APIKey is a legacy token or a personal access token.
-	APIKey Secret `koanf:"api_key"`
+	APIKey secret.Secret `koanf:"api_key"`
 	// Timeout bounds one attempt of an ordinary request.
 	Timeout time.Duration `koanf:"timeout"`
 	// SlowTimeout bounds one attempt of a bulk request.
@@ -92,8 +94,8 @@ type LabelStudio struct {
 // Webhook is about what Label Studio sends: webhooks and ML-backend calls.
 type Webhook struct {
 	// Secret, unless empty, must be in the header Header of every webhook.
-	Secret Secret `koanf:"secret"`
-	Header string `koanf:"header"`
+	Secret secret.Secret `koanf:"secret"`
+	Header string        `koanf:"header"`
 	// MaxBody bounds a webhook's body, MaxPredictBody that of /predict.
 	MaxBody        Size `koanf:"max_body"`
 	MaxPredictBody Size `koanf:"max_predict_body"`
@@ -109,7 +111,7 @@ type Learner struct {
 	// OpenAIModel, OpenAIKey and OpenAITimeout are for "openai:": the model's name,
 	// the bearer token, and what bounds one attempt of a request.
 	OpenAIModel   string        `koanf:"openai_model"`
-	OpenAIKey     Secret        `koanf:"openai_key"`
+	OpenAIKey     secret.Secret `koanf:"openai_key"`
 	OpenAITimeout time.Duration `koanf:"openai_timeout"`
 	// EncodeWorkers is how many batches of texts a slow encoder works on at once in
 	// the background.

@@ -214,8 +214,8 @@ func TestCommonEnvironment(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Default()
-	want.LabelStudio.URL, want.LabelStudio.APIKey = "http://ls:8080", NewSecret("abc")
-	want.BasicAuth = BasicAuth{User: "u", Password: NewSecret("p")}
+	want.LabelStudio.URL, want.LabelStudio.APIKey = "http://ls:8080", "abc"
+	want.BasicAuth = BasicAuth{User: "u", Password: "p"}
 	want.Log.Level, want.Listen = "warn", ":9191"
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Error(diff)

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/hone-ml/hone/internal/secret"
 )
 
 // configField is one key: where it sits in Config and the variable that sets it.
@@ -33,7 +35,7 @@ func fieldsOf(t reflect.Type, prefix string, at []int) []configField {
 		}
 		idx := append(append([]int(nil), at...), i)
 		key := prefix + tag
-		if sf.Type.Kind() == reflect.Struct && sf.Type != reflect.TypeFor[Secret]() {
+		if sf.Type.Kind() == reflect.Struct {
 			out = append(out, fieldsOf(sf.Type, key+".", idx)...)
 			continue
 		}
@@ -71,7 +73,10 @@ func fileKeys() []string {
 
 func (f configField) list() bool { return f.typ == reflect.TypeFor[List]() }
 
-func (f configField) secret() bool { return f.typ == reflect.TypeFor[Secret]() }
+func (f configField) secret() bool { return f.typ == reflect.TypeFor[secret.Secret]() }
+
+// hiddenSecret is what a secret is shown as.
+const hiddenSecret = "***"
 
 // masked is a value as a fault may print it.
 func (f configField) masked(s string) string {
@@ -83,7 +88,7 @@ func (f configField) masked(s string) string {
 
 // format prints the field of c as the file would have it, secrets masked.
 func (f configField) format(c *Config) string {
-	return fmt.Sprint(reflect.ValueOf(c).Elem().FieldByIndex(f.index).Interface())
+	return f.masked(fmt.Sprint(reflect.ValueOf(c).Elem().FieldByIndex(f.index).Interface()))
 }
 
 // parse reads text into the field of c. The same text means the same whether it
@@ -95,9 +100,9 @@ func (f configField) parse(c *Config, text string) (problem, fix string) {
 	switch v.Interface().(type) {
 	case string:
 		v.SetString(trimmed)
-	case Secret:
+	case secret.Secret:
 		// Spaces may belong to a password; the end of a line never does.
-		v.Set(reflect.ValueOf(NewSecret(strings.TrimRight(text, "\r\n"))))
+		v.SetString(strings.TrimRight(text, "\r\n"))
 	case List:
 		v.SetString(string(ParseList(text)))
 	case bool:

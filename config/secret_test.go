@@ -10,17 +10,19 @@ import (
 	"github.com/sirupsen/logrus"
 	"go.yaml.in/yaml/v3"
 	"pgregory.net/rapid"
+
+	"github.com/hone-ml/hone/internal/secret"
 )
 
 func TestSecretIsNeverSeen(t *testing.T) {
 	const word = "hunter2"
 	cfg := Default()
-	cfg.LabelStudio.APIKey = NewSecret(word)
+	cfg.LabelStudio.APIKey = secret.Secret(word)
 	s := cfg.LabelStudio.APIKey
 
 	var out bytes.Buffer
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%t"} {
-		for _, v := range []any{s, &s, cfg, &cfg, cfg.LabelStudio, []Secret{s}, map[string]Secret{"a": s}, struct{ S Secret }{s}} {
+		for _, v := range []any{s, &s, cfg, &cfg, cfg.LabelStudio, []secret.Secret{s}, map[string]secret.Secret{"a": s}, struct{ S secret.Secret }{s}} {
 			fmt.Fprintf(&out, verb+"\n", v)
 		}
 	}
@@ -45,11 +47,11 @@ func TestSecretIsNeverSeen(t *testing.T) {
 			t.Errorf("%q is in:\n%s", leak, got)
 		}
 	}
-	if !strings.Contains(got, hiddenSecret) {
+	if !strings.Contains(got, secret.Hidden) {
 		t.Error("nothing was printed at all")
 	}
-	if s.Reveal() != word || !s.IsSet() || (Secret{}).IsSet() || (Secret{}).String() != "" {
-		t.Error("Reveal, IsSet or the zero value is wrong")
+	if s.Reveal() != word || secret.Secret("").String() != "" {
+		t.Error("Reveal or the zero value is wrong")
 	}
 }
 

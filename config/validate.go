@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/hone-ml/hone/internal/secret"
 )
 
 // logLevels maps what Python and Go programs call their levels to hone's names.
@@ -25,8 +27,8 @@ func (c *Config) normalise() {
 	}
 	c.Log.Format = strings.ToLower(c.Log.Format)
 	c.LabelStudio.URL = strings.TrimRight(c.LabelStudio.URL, "/")
-	c.Learner.OpenAIKey = NewSecret(strings.TrimSpace(c.Learner.OpenAIKey.Reveal()))
-	c.LabelStudio.APIKey = NewSecret(strings.TrimSpace(c.LabelStudio.APIKey.Reveal()))
+	c.Learner.OpenAIKey = secret.Secret(strings.TrimSpace(c.Learner.OpenAIKey.Reveal()))
+	c.LabelStudio.APIKey = secret.Secret(strings.TrimSpace(c.LabelStudio.APIKey.Reveal()))
 }
 
 // Validate returns Faults with everything wrong in c, or nil.
@@ -92,7 +94,7 @@ func (k *validator) server() {
 	k.credential(c.Secret, "secret")
 	k.credential(c.AdminToken, "admin_token")
 	k.credential(c.ViewToken, "view_token")
-	k.reject(c.ViewToken.IsSet() && c.ViewToken.Equal(c.AdminToken), "view_token", "is the same as admin_token",
+	k.reject(c.ViewToken != "" && c.ViewToken == c.AdminToken, "view_token", "is the same as admin_token",
 		"choose another: what only reads must not change anything")
 	k.reject(c.TLS.Cert != "" && c.TLS.Key == "", "tls.key", "is empty while tls.cert is set", "set both, or neither")
 	k.reject(c.TLS.Cert == "" && c.TLS.Key != "", "tls.cert", "is empty while tls.key is set", "set both, or neither")
@@ -104,16 +106,16 @@ func (k *validator) server() {
 	k.reject(err != nil, "trusted_proxies", "holds something that is neither an address nor a network",
 		`write addresses and networks, such as "127.0.0.1, 10.0.0.0/8"`)
 
-	k.reject(c.BasicAuth.User != "" && !c.BasicAuth.Password.IsSet(), "basic_auth.password",
+	k.reject(c.BasicAuth.User != "" && c.BasicAuth.Password == "", "basic_auth.password",
 		"is empty while basic_auth.user is set", "set both, or neither")
-	k.reject(c.BasicAuth.User == "" && c.BasicAuth.Password.IsSet(), "basic_auth.user",
+	k.reject(c.BasicAuth.User == "" && c.BasicAuth.Password != "", "basic_auth.user",
 		"is empty while basic_auth.password is set", "set both, or neither")
 	k.reject(strings.Contains(c.BasicAuth.User, ":"), "basic_auth.user",
 		"holds a colon, which HTTP Basic authentication cannot carry", "choose a name without one")
 }
 
 // credential checks a secret of hone's own: it travels in headers and addresses.
-func (k *validator) credential(s Secret, key string) {
+func (k *validator) credential(s secret.Secret, key string) {
 	v := s.Reveal()
 	k.reject(strings.ContainsFunc(v, func(r rune) bool { return r <= ' ' || r > '~' }), key,
 		"holds a space or a character that a header cannot carry", "use letters, digits and punctuation")
@@ -186,8 +188,8 @@ var takenHeaders = []string{
 
 func (k *validator) webhook() {
 	c := k.c.Webhook
-	secret := c.Secret.Reveal()
-	k.reject(strings.ContainsFunc(secret, func(r rune) bool { return r < ' ' || r > '~' }) || strings.TrimSpace(secret) != secret,
+	value := c.Secret.Reveal()
+	k.reject(strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' }) || strings.TrimSpace(value) != value,
 		"webhook.secret", "cannot be sent as a header",
 		"use letters, digits and punctuation, without spaces around them")
 	k.reject(!headerName.MatchString(c.Header), "webhook.header", "not a header name Label Studio accepts",

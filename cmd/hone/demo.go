@@ -16,7 +16,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hone-ml/hone/api"
-	"github.com/hone-ml/hone/config"
 	"github.com/hone-ml/hone/internal/app"
 	"github.com/hone-ml/hone/internal/demo"
 	"github.com/hone-ml/hone/internal/secret"
@@ -71,7 +70,7 @@ func (c *cli) demo(ctx context.Context, f demoFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	cfg.LabelStudio.URL, cfg.LabelStudio.APIKey = ls.url, config.NewSecret(ls.token)
+	cfg.LabelStudio.URL, cfg.LabelStudio.APIKey = ls.url, secret.Secret(ls.token)
 	cfg.DataDir = filepath.Join(f.dir, "hone")
 	stop, err := startHone(ctx, cfg, filepath.Join(f.dir, "hone.log"))
 	if err != nil {

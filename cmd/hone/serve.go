@@ -89,7 +89,7 @@ func startHone(ctx context.Context, cfg config.Config, logFile string) (stop fun
 // doctorAlone is what can be checked while no hone runs.
 func doctorAlone(ctx context.Context, cfg config.Config, notRunning error) api.Report {
 	rep := api.Report{Steps: []api.Step{{Level: "fail", Name: "hone", What: notRunning.Error()}}}
-	if cfg.LabelStudio.URL == "" || !cfg.LabelStudio.APIKey.IsSet() {
+	if cfg.LabelStudio.URL == "" || cfg.LabelStudio.APIKey == "" {
 		rep.Steps = append(rep.Steps, api.Step{Level: "warn", Name: "credential", What: connect.ErrNoCredential.Error()})
 		return rep
 	}

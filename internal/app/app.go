@@ -20,7 +20,6 @@ import (
 	"github.com/hone-ml/hone/connect"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/app/core"
-	"github.com/hone-ml/hone/internal/secret"
 	"github.com/hone-ml/hone/learner"
 	"github.com/hone-ml/hone/pipeline"
 	"github.com/hone-ml/hone/pipeline/boltlog"
@@ -146,7 +145,7 @@ func (a *App) wireLabelStudio(ctx context.Context) (err error) {
 	}
 	client.Transport, client.Jitter = a.seams.Transport, a.seams.Jitter
 	a.Connection, err = connect.New(ctx, connect.Options{
-		URL: a.cfg.LabelStudio.URL, Token: secret.Secret(a.cfg.LabelStudio.APIKey.Reveal()),
+		URL: a.cfg.LabelStudio.URL, Token: a.cfg.LabelStudio.APIKey,
 		Client: client,
 		Keys:   a.Keys, Port: a.ports[0].number(), Refused: a.refused,
 		ManageSampling: a.cfg.Sampler.ManageSampling,

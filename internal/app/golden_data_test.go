@@ -292,7 +292,7 @@ func goldenHone(t *testing.T, dir string) (a *app.App, stop func()) {
 	t.Helper()
 	cfg := config.Default()
 	cfg.Listen, cfg.DataDir, cfg.Learner.Encoder = "10.0.0.5:9090", dir, encoders.MiniLM
-	cfg.Secret, cfg.AdminToken = config.NewSecret("a-secret-of-the-test-alone"), config.NewSecret("another-of-the-test-alone")
+	cfg.Secret, cfg.AdminToken = "a-secret-of-the-test-alone", "another-of-the-test-alone"
 	cfg.Cron.Reconcile, cfg.Cron.FullReconcile, cfg.Cron.Retrain, cfg.Cron.Timezone = "off", "off", "off", "UTC"
 	log := &apptest.Log{}
 	logger := logrus.New()

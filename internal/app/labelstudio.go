@@ -26,7 +26,7 @@ func ClientOptions(cfg config.Config, log *logrus.Entry) (labelstudio.Options, e
 		retries = -1 // the client's 0 is its default
 	}
 	o := labelstudio.Options{
-		URL: cfg.LabelStudio.URL, Token: secret.Secret(cfg.LabelStudio.APIKey.Reveal()), Logger: log,
+		URL: cfg.LabelStudio.URL, Token: cfg.LabelStudio.APIKey, Logger: log,
 		MaxInFlight: cfg.LabelStudio.MaxInFlight, Timeout: cfg.LabelStudio.Timeout, SlowTimeout: cfg.LabelStudio.SlowTimeout, Retries: retries,
 	}
 	if cfg.TLS.CA != "" {

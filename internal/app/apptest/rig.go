@@ -171,12 +171,12 @@ func Settings(dir string, s *Studio) config.Config {
 	cfg := config.Default()
 	cfg.Listen, cfg.DataDir = "127.0.0.1:0", dir
 	if s != nil {
-		cfg.LabelStudio.URL, cfg.LabelStudio.APIKey = s.Server.URL, config.NewSecret(lstest.Token)
+		cfg.LabelStudio.URL, cfg.LabelStudio.APIKey = s.Server.URL, lstest.Token
 	}
 	cfg.LabelStudio.Retries = 0
 	cfg.Learner.Encoder = "static" // one that is there at once
 	cfg.Sampler.PushRate, cfg.Sampler.Settle = 10_000, 10*time.Millisecond
-	cfg.Webhook.Secret = config.NewSecret("a-webhook-secret")
+	cfg.Webhook.Secret = "a-webhook-secret"
 	return cfg
 }
 
@@ -352,6 +352,6 @@ func (i *Instance) As(method, path, body string, headers ...string) int {
 // nothing is configured that would count as a secret.
 func Strict(dir string, s *Studio) config.Config {
 	cfg := Settings(dir, s)
-	cfg.Listen, cfg.Webhook.Secret = ":0", config.Secret{}
+	cfg.Listen, cfg.Webhook.Secret = ":0", ""
 	return cfg
 }
