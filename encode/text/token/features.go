@@ -60,14 +60,14 @@ func Encode(text string, tokens []Token, words WordEmbedder, inContext [][]float
 	return out
 }
 
-// ContextPart is which dense part of a token is its vector in context.
+// ContextPart is the index of the dense part that holds a token's contextual vector.
 const ContextPart = 3
 
 // PartWeights are weights of the parts of those vectors, good on tweets and
 // news from 100 to 1,000 texts; accuracy is flat around them.
 func PartWeights() []float64 { return []float64{1, 0.5, 0.1, 0.1, 1} }
 
-// embedAll gives the words their vectors, equal words the same memory.
+// embedAll sets the vector of each word. Equal words share memory.
 func embedAll(e WordEmbedder, text string, tokens []Token, ws []wordFeatures) {
 	known := make(map[string][]float32, len(ws))
 	memory := make([]float32, 0, wordDim*len(ws))
@@ -87,7 +87,8 @@ func embedAll(e WordEmbedder, text string, tokens []Token, ws []wordFeatures) {
 	}
 }
 
-// wordFeatures is what one token says of itself, made once for it and its neighbours.
+// wordFeatures holds the features of one token alone. They are computed once, for the token
+// and for its neighbours.
 type wordFeatures struct {
 	exact, lower     uint64
 	shape, fullShape uint64 // with and without runs of equal kinds made one
@@ -98,7 +99,7 @@ type wordFeatures struct {
 	dense            []float32
 }
 
-// boundaryWord stands before the first token and after the last.
+// boundaryWord stands for the word before the first token and after the last.
 var boundaryWord = wordFeatures{exact: 1, lower: 1, shape: 1, fullShape: 1, kinds: 1 << 20}
 
 func wordAt(ws []wordFeatures, i int) *wordFeatures {
@@ -186,7 +187,7 @@ func (w *wordFeatures) analyze(s string) {
 	}
 }
 
-// suffixUpTo is the suffix of up to n characters.
+// suffixUpTo returns the hash of the suffix of up to n characters.
 func (w *wordFeatures) suffixUpTo(n int) uint64 {
 	if w.affixes == 0 {
 		return w.lower
@@ -194,7 +195,8 @@ func (w *wordFeatures) suffixUpTo(n int) uint64 {
 	return w.suffix[min(n, w.affixes)-1]
 }
 
-// termBuilder makes terms. Those of all tokens of a text lie in one piece of memory.
+// termBuilder builds the terms of tokens. The terms of all tokens of a text lie in one
+// piece of memory.
 type termBuilder struct {
 	all     []vector.Term
 	slots   [256]tokenSlot // by bucket, open addressing
@@ -208,7 +210,7 @@ type tokenSlot struct {
 	value         int32
 }
 
-// addFeature counts a feature: what it says, and in which place it says it.
+// addFeature counts the feature that has the value what at a place.
 func (b *termBuilder) addFeature(place, what uint64) {
 	h := hashing.Mix((what + place*hashing.SeedPair) * hashing.Prime)
 	bucket := uint32(h >> (64 - vector.Bits))
@@ -225,7 +227,7 @@ func (b *termBuilder) addFeature(place, what uint64) {
 	s.value += int32(1) - int32(h&1)<<1
 }
 
-// places of features; neighbours' follow by their distance.
+// Places tell features of equal value apart. Those of neighbours follow, by distance.
 const (
 	placeExact = iota + 1
 	placeLower
