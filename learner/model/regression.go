@@ -314,7 +314,7 @@ func (r *Regression) measure(ctx context.Context) bool {
 		off := s.p[0] - float64(m[0]) - b*(s.p[1]-float64(m[1]))
 		r.sums.gap += s.Weight * off * off / 2
 		r.sums.residual += s.Weight * off
-		
+
 		// times what it would gain from the example itself.
 		residual := s.y - b - (s.p[0] - b*s.p[1])
 		left := q.leverage(x, &r.settings, s.Weight)
