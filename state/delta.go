@@ -119,7 +119,7 @@ func (m *projectMerge) buildDelta() (event.Delta, error) {
 			}
 		case t.before.deleted, t.now.stated && (!t.before.stated || t.before.stamp.hash != t.now.stamp.hash):
 			touched[id] = true
-		case t.statement && !touched[id]:
+		case t.restated && !touched[id]:
 			d.Rest.Tasks = append(d.Rest.Tasks, m.taskOf(t))
 		}
 	}

@@ -85,7 +85,7 @@ type taskSlot struct {
 	id          event.TaskID
 	before, now taskFact
 	data        []byte // of now; may belong to the transaction
-	statement   bool   // the batch has another statement than the stored one
+	restated    bool   // the batch has another statement than the stored one
 }
 
 type annFact struct {

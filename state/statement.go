@@ -121,7 +121,7 @@ func (m *projectMerge) mergeTask(t event.Task, at uint64) (bool, error) {
 func (m *projectMerge) setTask(slot *taskSlot, t event.Task, st version, at uint64) (news bool) {
 	news = !slot.now.stated || st.hash != slot.now.stamp.hash
 	slot.now = taskFact{stated: true, stamp: st, at: at}
-	slot.data, slot.statement = t.Data, true
+	slot.data, slot.restated = t.Data, true
 	return news
 }
 
@@ -207,7 +207,7 @@ func (m *projectMerge) deleteTask(slot *taskSlot, at uint64) {
 		}
 	}
 	slot.now = taskFact{deleted: true, at: max(slot.now.at, at)}
-	slot.data, slot.statement = nil, false
+	slot.data, slot.restated = nil, false
 }
 
 func (m *projectMerge) deleteAnnotation(slot *annSlot, at uint64) {
