@@ -48,7 +48,7 @@ func NewRanker(o Options) (*Ranker, error) {
 // Rank scores tasks with one snapshot of a project and makes the queue. labelled
 // is how many tasks of the project are labelled, which says where random ones
 // are due; before is the queue before, whose tail stays where it can. Where
-// nothing has been learned all scores are alike, which makes the order random.
+// nothing has been learned all scores are equal, which makes the order random.
 func (r *Ranker) Rank(ctx context.Context, p event.ProjectID, tasks []event.Task, labelled int, before Queue) (Queue, error) {
 	// A new version may go live between two chunks; scores of two versions do not
 	// compare, so start over, and take what comes if it happens again and again.

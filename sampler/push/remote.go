@@ -81,7 +81,7 @@ func (p *Project) list(ctx context.Context, ls LabelStudio) error {
 	return nil
 }
 
-// addRow sorts one row of the live version in. A task counts with its lowest score,
+// addRow adds one row of the live version. A task counts with its lowest score,
 // whichever row has it, so second rows are duplicates. A row without a score comes
 // first, at least on SQLite.
 func (r *remoteState) addRow(stored labelstudio.PredictionRow) {
