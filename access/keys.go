@@ -17,7 +17,7 @@ import (
 // User is the user name that goes with the secret.
 const User = "hone"
 
-// Pair is what HTTP Basic authentication carries.
+// Pair holds the user and the password of HTTP Basic authentication.
 type Pair struct{ User, Password string }
 
 // Options of [Open]. Everything but Dir may be empty.

@@ -18,8 +18,8 @@ type Config struct {
 	// ShutdownTimeout bounds the wait for running work when hone is stopped.
 	ShutdownTimeout time.Duration `koanf:"shutdown_timeout"`
 
-	// Secret is what Label Studio's calls must carry; empty: DataDir/secret, made
-	// at the first start.
+	// Secret must be in Label Studio's calls; empty: DataDir/secret, made at the first
+	// start.
 	Secret Secret `koanf:"secret"`
 	// AdminToken opens /api and /metrics; empty: DataDir/admin-token, made at the
 	// first start. ViewToken only reads; empty: there is none.

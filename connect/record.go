@@ -10,7 +10,7 @@ import (
 	"github.com/hone-ml/hone/labelstudio"
 )
 
-// registrationState is what hone knows of one project's registration.
+// registrationState records what hone knows of one project's registration.
 type registrationState struct {
 	// carries is true once Label Studio is known to send the secret with everything
 	// that it sends of the project.

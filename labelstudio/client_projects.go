@@ -19,7 +19,7 @@ const (
 	UncertaintySampling = "Uncertainty sampling"
 )
 
-// Project is what hone reads of a Label Studio project.
+// Project holds the fields of a Label Studio project that hone reads.
 type Project struct {
 	ID          event.ProjectID `json:"id"`
 	Title       string          `json:"title"`

@@ -44,7 +44,7 @@ type TaskQuery struct {
 type TaskPage struct {
 	// Tasks by id.
 	Tasks []Task
-	// Next is what to put into TaskQuery.After for the next page; 0 at the end.
+	// Next is the TaskQuery.After of the next page; 0 at the end.
 	Next event.TaskID
 	// Total counts the tasks from this page to the end.
 	Total int

@@ -28,7 +28,7 @@ func Permanent(err error) bool {
 // maxTries is how often an event is handled whose error is neither permanent nor passing.
 const maxTries = 5
 
-// Passing reports whether an error is of the kind that goes away by itself, so that
+// Passing reports whether the cause of an error can go away by itself, so that
 // an event is handled again for as long as it takes: the disk, the network, running
 // out of time, being stopped. The list is closed: an error that nobody has thought
 // of must not hold up every project for ever.

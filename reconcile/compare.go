@@ -40,7 +40,7 @@ type comparison struct {
 	meta         event.Meta
 	projectKnown bool // hone knew the project before
 	projectRead  bool // project is read
-	// replaced: what hone holds under this id is of another project.
+	// replaced: hone's data under this id belong to another project.
 	replaced bool
 	// webhooksActive: Label Studio sends hone webhooks for this project, as far as hone
 	// knows.

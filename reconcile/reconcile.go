@@ -61,8 +61,7 @@ type Publisher interface {
 	Publish(ctx context.Context, events ...event.Event) error
 }
 
-// Options are what a Reconciler is made of. Zero values of the last group mean
-// the defaults named.
+// Options configure a Reconciler. Zero values of the last group mean the defaults named.
 type Options struct {
 	Index     Index
 	Marks     Marks

@@ -30,7 +30,7 @@ type Scorer interface {
 	Distributions(ctx context.Context, p event.ProjectID, tasks []event.Task) (dists [][]event.Distribution, version string, err error)
 }
 
-// Options are what a Sampler is made of. Start from Defaults.
+// Options configure a Sampler. Start from Defaults.
 type Options struct {
 	Pool   Pool
 	Scorer Scorer

@@ -5,7 +5,7 @@ import (
 	"github.com/hone-ml/hone/sampler/push"
 )
 
-// taskPool is what may still be asked about in one project. Tasks are kept with
+// taskPool holds the tasks of one project that may still be asked about. Tasks are kept with
 // their data, since ranking needs it: a pool of 100,000 texts of 300 bytes takes
 // about 50 MB. Labelled tasks are kept as ids only. One goroutine uses it.
 type taskPool struct {

@@ -12,7 +12,7 @@ import (
 // rankChunk bounds the memory that distributions take at a time.
 const rankChunk = 2048
 
-// Queue is what to label next, best first.
+// Queue holds the tasks to label next, best first.
 type Queue struct {
 	Items []Item
 	// Version is the live version that ranked it, "" when nothing has been
@@ -20,8 +20,7 @@ type Queue struct {
 	Version string
 }
 
-// Ranker makes queues. It is what a Sampler ranks with, and keeps nothing
-// between two calls: safe for concurrent use.
+// Ranker makes queues. It keeps no state between two calls and is safe for concurrent use.
 type Ranker struct {
 	scorer      Scorer
 	strategy    strategy.Strategy

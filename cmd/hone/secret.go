@@ -20,7 +20,7 @@ import (
 // rotateTime bounds the wait for registrations to carry a new secret.
 const rotateTime = time.Minute
 
-// shownSecret is what `hone secret --json` prints.
+// shownSecret is the output of `hone secret --json`.
 type shownSecret struct {
 	User   string `json:"user"`
 	Secret string `json:"secret"`

@@ -37,7 +37,7 @@ const (
 	maxBackoff  = 30 * time.Second
 )
 
-// Options are what a Client is made of.
+// Options configure a Client.
 type Options struct {
 	// URL is the server's address, with or without /v1 and /embeddings.
 	URL string

@@ -104,7 +104,7 @@ type question struct {
 // labelledTask is a task with its answers.
 type labelledTask struct {
 	task event.Task
-	// results are what each annotator sends.
+	// results are the annotators' results, one for each.
 	results []json.RawMessage
 	// truth is the majority's answer to each question; nil when it is unanswered.
 	truth []*answer

@@ -16,7 +16,7 @@ type Share struct {
 	P     float32
 }
 
-// Example is what one annotated task teaches one head.
+// Example is a training example: the features and the target of one annotated task.
 type Example struct {
 	// ID names the example; a Put with the same ID replaces it.
 	ID int64

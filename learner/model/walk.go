@@ -48,7 +48,7 @@ type ascent struct {
 	stagnant  int
 }
 
-// problem is what an ascent optimizes.
+// problem is an optimization problem for an ascent.
 type problem interface {
 	Len() int
 	Bound() float64

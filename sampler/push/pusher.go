@@ -19,7 +19,7 @@ type Predictor interface {
 	Regions(ctx context.Context, p event.ProjectID, tasks []event.Task) ([]json.RawMessage, error)
 }
 
-// Options are what a Pusher is made of. All but LabelStudio and Predictor are needed.
+// Options configure a Pusher. All but LabelStudio and Predictor are required.
 type Options struct {
 	// LabelStudio may be nil: nothing is written until SetLabelStudio is called.
 	LabelStudio LabelStudio

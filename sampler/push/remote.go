@@ -10,7 +10,7 @@ import (
 	"github.com/hone-ml/hone/labelstudio"
 )
 
-// remoteState is what Label Studio holds of the queue's predictions, as far as known.
+// remoteState mirrors the queue's predictions that Label Studio holds, as far as known.
 // list writes it as a whole; every write to Label Studio keeps it up to date.
 type remoteState struct {
 	known   bool                      // false: list before the next plan

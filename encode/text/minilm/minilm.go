@@ -115,7 +115,7 @@ type Tokens struct {
 	Spans []wordpiece.Span
 	// Vectors has Dim numbers for each piece: the last layer, of any length.
 	Vectors []float32
-	// Text is what Encode gives for the text.
+	// Text is the text's vector, as Encode returns it.
 	Text []float32
 }
 
