@@ -18,7 +18,7 @@ type Gate struct {
 	window   func() bool
 }
 
-// GateOptions say what a gate stands in front of.
+// GateOptions describe the address and the callers that a gate decides on.
 type GateOptions struct {
 	// Addr is where the listener listens.
 	Addr net.Addr
@@ -58,14 +58,14 @@ func (g *Gate) Open() bool {
 	return g.insecure || (g.loopback && !g.keys.Configured())
 }
 
-// Verdict is what a gate says of a request.
+// Verdict is a gate's decision on a request.
 type Verdict struct {
 	// Admitted: let it in.
 	Admitted bool
-	// Proof is what Label Studio's credential is worth; a request may be admitted
-	// without one.
+	// Proof says whether the request carried Label Studio's credential; a request may be
+	// admitted without one.
 	Proof Proof
-	// Trusted: what it says may be believed. A call that is let in only while
+	// Trusted: its content may be trusted. A call that is admitted only while
 	// registrations are upgraded is not.
 	Trusted bool
 }

@@ -17,7 +17,7 @@ import (
 // User is the user name that goes with the secret.
 const User = "hone"
 
-// Pair is what HTTP Basic authentication carries.
+// Pair holds the user and the password of HTTP Basic authentication.
 type Pair struct{ User, Password string }
 
 // Options of [Open]. Everything but Dir may be empty.
@@ -106,8 +106,8 @@ func Open(o Options) (*Keys, error) {
 	return k, nil
 }
 
-// listCredentials lists what opens Label Studio's routes. The lock is held, or nobody else
-// has k yet.
+// listCredentials lists the credentials that open Label Studio's routes. The lock is held,
+// or nobody else has k yet.
 func (k *Keys) listCredentials() {
 	k.accepted, k.headers = nil, nil
 	header := func(value string, stale bool) {
@@ -136,8 +136,8 @@ func (k *Keys) First() bool { return k.firstStart }
 // Identity answers challenges.
 func (k *Keys) Identity() Identity { return k.identity }
 
-// Backend is what Label Studio is to send with the calls of the ML-backend
-// protocol.
+// Backend returns the credential that Label Studio shall send with the calls of the
+// ML-backend protocol.
 func (k *Keys) Backend() Pair {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
@@ -150,7 +150,7 @@ func (k *Keys) Backend() Pair {
 	return Pair{User, k.secret}
 }
 
-// Hook is the header and its value that Label Studio is to send with webhooks.
+// Hook returns the header and its value that Label Studio shall send with webhooks.
 // Label Studio shows it to each of its users, so it is never the password of the
 // operator's own choice.
 func (k *Keys) Hook() (header, value string) {
@@ -175,7 +175,7 @@ func (k *Keys) Configured() bool {
 	return k.o.Secret != "" || k.o.HookSecret != "" || k.o.Basic.User != ""
 }
 
-// Proof is what a request of Label Studio shows.
+// Proof says which secret a request of Label Studio carried.
 type Proof int
 
 // A proof by the secret that is being replaced still counts, but whoever sent it
@@ -247,7 +247,7 @@ func (k *Keys) roleOf(r *http.Request) Role {
 	return Public
 }
 
-// All are the secrets, for whoever must keep them out of a text.
+// All returns all secrets, for callers that must keep them out of a text.
 func (k *Keys) All() []string {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
@@ -306,8 +306,8 @@ func (k *Keys) Retire() error {
 	return nil
 }
 
-// Read returns what Label Studio is to send, without making anything: for a command
-// beside a hone that has its files already.
+// Read returns the credential that Label Studio shall send, without creating any file: for a
+// command beside a hone that has its files already.
 func Read(o Options) (Pair, error) {
 	k := &Keys{o: o, secret: o.Secret}
 	if k.Configured() {

@@ -38,8 +38,7 @@ func (g *Gate) Enforce(refused func(*gin.Context)) gin.HandlerFunc {
 	}
 }
 
-// VerdictOf is what the gate said of a request; nothing is admitted where no gate
-// stands.
+// VerdictOf returns the gate's verdict on a request. Without a gate nothing is admitted.
 func VerdictOf(c *gin.Context) Verdict {
 	v, _ := c.Get(verdictKey)
 	verdict, _ := v.(Verdict)

@@ -234,7 +234,7 @@ func Direct(config *tls.Config) *http.Client {
 	}
 }
 
-// noAnswer says what to do when nothing came back.
+// noAnswer returns an error that says what to do when hone did not answer.
 func (c *Client) noAnswer(err error) error {
 	var dns *net.DNSError
 	var timeout net.Error
@@ -251,7 +251,7 @@ func (c *Client) noAnswer(err error) error {
 	return fmt.Errorf("hone at %s broke off: %w; if it was stopped, start it with `hone serve`", c.Base, innermost(err))
 }
 
-// innermost is an error without the request around it, which was named already.
+// innermost returns an error without the request around it, which was named already.
 func innermost(err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {

@@ -122,9 +122,8 @@ const maxLetters = 1000
 
 var crossOriginProtection = http.NewCrossOriginProtection()
 
-// limitRequests keeps out what no client of this API sends: large bodies, and requests
-// that a web page of somebody else makes through the browser of a person who can
-// reach hone.
+// limitRequests refuses what no client of this API sends: large bodies, and requests that a
+// foreign web page makes through the browser of a person who can reach hone.
 func limitRequests(c *gin.Context) {
 	if err := crossOriginProtection.Check(c.Request); err != nil {
 		c.AbortWithStatusJSON(http.StatusForbidden, Error{"a web page of another address may not ask this of hone"})
@@ -319,7 +318,7 @@ func projectID(c *gin.Context) (event.ProjectID, bool) {
 	return event.ProjectID(n), true
 }
 
-// writeError is the one place where an error becomes a status.
+// writeError answers with an error; it is the one place where an error becomes a status.
 func writeError(c *gin.Context, err error) {
 	status := http.StatusInternalServerError
 	var coded interface{ HTTPStatus() int }

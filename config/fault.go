@@ -70,7 +70,7 @@ func (fs Faults) err() error {
 	return fs
 }
 
-// maxCompared is more than the longest name; what is longer is like none.
+// maxCompared is more than the length of the longest name; longer texts resemble none.
 const maxCompared = 64
 
 // nearestName returns the candidate most like s, or "" when none is like it.

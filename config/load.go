@@ -16,7 +16,7 @@ import (
 // DefaultFile is read when no file is named; it may be missing.
 const DefaultFile = "config.yaml"
 
-// Sources is where Load looks.
+// Sources names what Load reads.
 type Sources struct {
 	// File is the configuration file. Empty means the variable HONE_CONFIG, and
 	// when that is not set either DefaultFile, if it is there.
@@ -176,7 +176,7 @@ func (m *mergedLayers) load(p koanf.Provider) {
 	}
 }
 
-// withoutPath leaves out the path, which the fault names already.
+// withoutPath returns an error's text without the path, which the fault names already.
 func withoutPath(err error) string {
 	var pe *fs.PathError
 	if errors.As(err, &pe) {
@@ -185,7 +185,7 @@ func withoutPath(err error) string {
 	return err.Error()
 }
 
-// bytesProvider gives koanf bytes that were already read.
+// bytesProvider passes bytes that were already read to koanf.
 type bytesProvider []byte
 
 func (b bytesProvider) ReadBytes() ([]byte, error) { return b, nil }

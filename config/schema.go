@@ -78,7 +78,7 @@ func (f configField) secret() bool { return f.typ == reflect.TypeFor[secret.Secr
 // hiddenSecret is what a secret is shown as.
 const hiddenSecret = "***"
 
-// masked is a value as a fault may print it.
+// masked returns a value as a fault may print it.
 func (f configField) masked(s string) string {
 	if f.secret() && s != "" {
 		return hiddenSecret
@@ -86,14 +86,14 @@ func (f configField) masked(s string) string {
 	return s
 }
 
-// format prints the field of c as the file would have it, secrets masked.
+// format prints the field of c as the file would have it, with secrets masked.
 func (f configField) format(c *Config) string {
 	return f.masked(fmt.Sprint(reflect.ValueOf(c).Elem().FieldByIndex(f.index).Interface()))
 }
 
-// parse reads text into the field of c. The same text means the same whether it
-// came from a flag, the environment or the file. A text that cannot be read
-// leaves c as it was and returns the problem and the fix.
+// parse reads text into the field of c. The same text means the same whether it came from a
+// flag, the environment or the file. A text that cannot be read leaves c as it was; parse
+// then returns the problem and the fix.
 func (f configField) parse(c *Config, text string) (problem, fix string) {
 	v := reflect.ValueOf(c).Elem().FieldByIndex(f.index)
 	trimmed := strings.TrimSpace(text)

@@ -20,7 +20,7 @@ var logLevels = map[string]string{
 	"warning": "warn", "critical": "error", "fatal": "error", "notset": "trace",
 }
 
-// normalise brings what may be written in several ways into one.
+// normalise brings values that may be written in several ways into one form.
 func (c *Config) normalise() {
 	if l, ok := logLevels[strings.ToLower(c.Log.Level)]; ok {
 		c.Log.Level = l

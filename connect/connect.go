@@ -24,7 +24,7 @@ func (e *faultError) HTTPStatus() int { return e.status }
 
 func (e *faultError) Unwrap() error { return e.error }
 
-// modelTitle is what annotators see as the model's name.
+// modelTitle is the model's name that annotators see.
 const modelTitle = "Hone"
 
 // Connect registers hone, reachable for Label Studio at the given URL, with a
@@ -106,7 +106,7 @@ func (r *registration) repairBackend(ctx context.Context) error {
 	return nil
 }
 
-// backendWrite is hone's backend as hone registers it: the secret is in the fields that
+// backendWrite returns the backend that hone registers: the secret is in the fields that
 // Label Studio shows to nobody.
 func (r *registration) backendWrite() labelstudio.BackendWrite {
 	pair := r.link.o.Keys.Backend()
@@ -128,7 +128,8 @@ func (r *registration) giveSecret(ctx context.Context, b labelstudio.Backend) er
 	return nil
 }
 
-// reportState says whether Label Studio reaches hone, by what it has just found.
+// reportState adds a step that says whether Label Studio reaches hone, from the state of the
+// backend.
 func (r *registration) reportState(b labelstudio.Backend) {
 	const name = "ML backend"
 	switch b.State {
@@ -141,7 +142,7 @@ func (r *registration) reportState(b labelstudio.Backend) {
 	}
 }
 
-// withAddressHelp adds what to do when Label Studio refuses hone's address.
+// withAddressHelp adds to an error what to do when Label Studio refuses hone's address.
 func withAddressHelp(err error, at string) error {
 	if labelstudio.IsInvalid(err) {
 		return fmt.Errorf("%w; Label Studio must reach hone at %s: if that is not hone's address as Label Studio's machine or container sees it, give the right one with --url", err, redactURL(at))
@@ -149,7 +150,7 @@ func withAddressHelp(err error, at string) error {
 	return err
 }
 
-// asBadGateway gives a fault of Label Studio's the status of a bad gateway.
+// asBadGateway gives an error of Label Studio the status 502.
 func asBadGateway(err error) error {
 	if labelstudio.IsNotFound(err) {
 		return &faultError{http.StatusNotFound, fmt.Errorf("there is no such project, or the token may not see it: %w", err)}

@@ -39,7 +39,7 @@ type Options struct {
 	Token secret.Secret
 	// Client is the template for clients: limits, timeouts, logger.
 	Client labelstudio.Options
-	// Keys are what Label Studio is to send to hone; required.
+	// Keys are the credentials that Label Studio shall send to hone; required.
 	Keys *access.Keys
 	// Port is where hone listens.
 	Port int
@@ -58,7 +58,7 @@ type Options struct {
 	Known func(context.Context) ([]event.ProjectID, error)
 	// Holds are the ids hone holds of a project, for the doctor to compare; may be nil.
 	Holds func(context.Context, event.ProjectID) ([]event.KnownTask, error)
-	// Counters reads what the doctor wants to know of hone itself; may be nil.
+	// Counters returns figures of hone itself for the doctor; may be nil.
 	Counters func(event.ProjectID) Counters
 	// OnClient is called when a Label Studio becomes reachable after the start.
 	OnClient func(*labelstudio.Client)
@@ -106,8 +106,8 @@ type Link struct {
 	// idsAgain is how long the doctor waits before it believes that ids differ.
 	idsAgain time.Duration
 	retry    time.Duration
-	// repairing is held by whoever changes a registration: two at once would each
-	// make the webhook the other is about to make.
+	// repairing is a lock, held while a registration is changed: two at once would each make
+	// the webhook that the other is about to make.
 	repairing chan struct{}
 
 	mu sync.Mutex
@@ -115,8 +115,8 @@ type Link struct {
 	fault error
 	// registrations say how far each project's registration carries the secret.
 	registrations map[event.ProjectID]*registrationState
-	// generation counts the secrets: what was begun under an older one does not
-	// count.
+	// generation counts the secrets. The result of a check that began under an older one is
+	// dropped.
 	generation int
 	// hosts is hone's own host:port per project, as Label Studio addressed it.
 	hosts map[event.ProjectID]string
@@ -125,24 +125,24 @@ type Link struct {
 	// otherServers are the addresses, other than the one in use, that /setup named.
 	otherServers map[string]bool
 
-	// requests carries the projects to look after; capacity bounds a burst of /setup.
+	// requests carries the projects to check; its capacity bounds a burst of /setup.
 	requests chan checkRequest
-	// checks asks for a look at all registrations; true: at each in full.
+	// checks requests a check of all registrations; true: of each in full.
 	checks chan bool
-	// offers carries the /setup calls that may teach a Label Studio.
+	// offers carries the /setup calls that may bring a host and a token.
 	offers chan Setup
-	// lastTokenCheck is when the token in use was last doubted; only run touches it.
+	// lastTokenCheck is when the token in use was last checked; only run uses it.
 	lastTokenCheck time.Time
 }
 
-// clientWithToken is a Label Studio and the token to it.
+// clientWithToken is a client and its token.
 type clientWithToken struct {
 	*labelstudio.Client
 	token secret.Secret
 }
 
-// New makes the client from the configuration, or from what an earlier /setup
-// taught.
+// New makes the client from the configuration, or from the credential that an earlier /setup
+// brought.
 func New(ctx context.Context, o Options) (*Link, error) {
 	o.setDefaults()
 	if err := o.validate(); err != nil {
@@ -181,9 +181,8 @@ func (l *Link) newClient(at string, token secret.Secret) (*labelstudio.Client, e
 	return labelstudio.NewClient(o)
 }
 
-// guardedClient is newClient for an address that a request named: the client does
-// not go to link-local addresses and the like, and to loopback ones only if here
-// says so.
+// guardedClient is newClient for an address that a request named: the client does not connect
+// to link-local addresses and the like, and to loopback addresses only if here is true.
 func (l *Link) guardedClient(at string, token secret.Secret, here bool) (*labelstudio.Client, error) {
 	o := l.o.Client
 	o.URL, o.Token = at, token

@@ -91,7 +91,7 @@ func (r *registration) checkAll(ctx context.Context) {
 	r.checkCounters()
 }
 
-// backendErrors are what Label Studio says of the backends it has.
+// backendErrors joins the errors that Label Studio stores of the project's backends.
 func (r *registration) backendErrors() string {
 	var out []string
 	for _, b := range r.backends {
@@ -159,8 +159,8 @@ func (r *registration) checkHooks(ctx context.Context) {
 	r.addStep("ok", name, "", "active, to %s", redactURL(ours[0].URL))
 }
 
-// whyNoHook says why Label Studio made no webhook for the backend it has: it does
-// so without a word.
+// whyNoHook explains why Label Studio made no webhook for the backend; Label Studio itself
+// reports nothing.
 func (r *registration) whyNoHook() string {
 	if err := labelstudio.CheckHookHost(r.url); err != nil {
 		return ". " + err.Error()
@@ -211,7 +211,7 @@ func (r *registration) checkVersion(ctx context.Context) error {
 	return nil
 }
 
-// pool is how many tasks are left, -1 when nobody knows.
+// pool returns how many tasks nobody has labelled, -1 when unknown.
 func (l *Link) pool(p event.ProjectID) int {
 	if l.o.Counters == nil {
 		return -1

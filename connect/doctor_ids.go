@@ -17,8 +17,8 @@ import (
 // may be on its way.
 const idsAgain = 2 * time.Second
 
-// idSet are the ids that somebody holds of a project. Annotations have their task's
-// id beside theirs, tasks have themselves.
+// idSet is a set of ids of a project's tasks and annotations. The key of an annotation is
+// its task's id and its own, that of a task its id twice.
 type idSet map[[2]int64]bool
 
 func idSetOf(known []event.KnownTask) idSet {
@@ -32,7 +32,7 @@ func idSetOf(known []event.KnownTask) idSet {
 	return h
 }
 
-// hash is the same for two that hold the same ids.
+// hash returns a hash of the ids; equal sets have equal hashes.
 func (h idSet) hash() string {
 	sum := sha256.New()
 	ids := slices.SortedFunc(maps.Keys(h), func(a, b [2]int64) int { return slices.Compare(a[:], b[:]) })
@@ -42,7 +42,7 @@ func (h idSet) hash() string {
 	return fmt.Sprintf("%x", sum.Sum(nil)[:6])
 }
 
-// compareWith is how many tasks and annotations there are, and how many of them lack in o.
+// compareWith counts the tasks and annotations in h, and those of them that o lacks.
 func (h idSet) compareWith(o idSet) (c idCount) {
 	for id := range h {
 		is := &c.annotations

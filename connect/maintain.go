@@ -16,30 +16,31 @@ import (
 )
 
 const (
-	// checkDelay is how long after a /setup call hone looks after the project.
-	// Label Studio makes its own webhook only after /setup was answered.
+	// checkDelay is how long after a /setup call hone checks the project. Label Studio
+	// makes its own webhook only after /setup was answered.
 	checkDelay = 500 * time.Millisecond
-	// retryAfter is the pause after a failure (Label Studio may be starting), and
-	// the least time between two looks at a project that is in order.
+	// retryAfter is the pause after a failure (Label Studio may be starting), and the least
+	// time between two checks of a project that is in order.
 	retryAfter = 15 * time.Second
-	// maxRetry is what the pause grows to.
+	// maxRetry is the longest pause.
 	maxRetry = 10 * time.Minute
-	// visitTimeout bounds one look, so that one project cannot hold up the others.
+	// visitTimeout bounds one check, so that one project cannot delay the others.
 	visitTimeout = time.Minute
-	// maxUnregisteredChecks is how often hone looks for a registration that is being made.
+	// maxUnregisteredChecks is how many times a project without hone as a backend is checked
+	// before giving up: its registration may be under way.
 	maxUnregisteredChecks = 5
 )
 
 // errUnregistered says that hone is not, or not yet, among a project's backends.
 var errUnregistered = errors.New("hone is not among the project's ML backends")
 
-// LookAfter asks for a project's registration to be checked and mended soon: its
-// webhook signed and not doubled, uncertainty sampling on. It never blocks; when
-// too many wait, the request is dropped, and the next /setup repeats it.
+// LookAfter requests that a project's registration be checked and repaired soon: one webhook
+// with the secret, uncertainty sampling on. It never blocks; when too many requests wait, it
+// drops this one, and the next /setup repeats it.
 func (l *Link) LookAfter(p event.ProjectID) { l.requestCheck(checkRequest{p, false}) }
 
-// checkRequest asks for a look at a project. One that comes from /setup may have been
-// caused by a look itself.
+// checkRequest requests a check of a project. One that comes from /setup may have been caused
+// by a check.
 type checkRequest struct {
 	project event.ProjectID
 	setup   bool
@@ -52,19 +53,19 @@ func (l *Link) requestCheck(r checkRequest) {
 	}
 }
 
-// maintainer is run's memory of the projects it looks after.
+// maintainer holds the schedules of the projects that run maintains. Only run uses it.
 type maintainer struct {
 	*Link
 	schedules map[event.ProjectID]*schedule
 }
 
 type schedule struct {
-	// next is when the next look is due; zero: none is.
+	// next is when the next check is due; zero: none is.
 	next time.Time
-	// lastGood is when the last one ended well, fails how many did not since.
+	// lastGood is when a check last succeeded, failures how many have failed since.
 	lastGood time.Time
 	failures int
-	// lastWarning is what was last said in the log.
+	// lastWarning is the last warning in the log.
 	lastWarning string
 }
 
@@ -114,7 +115,7 @@ func (l *Link) run(ctx context.Context) {
 	}
 }
 
-// scheduleCheck plans a look, not sooner than the least time after the last good one.
+// scheduleCheck schedules a check, not sooner than retryAfter after the last good one.
 func (k *maintainer) scheduleCheck(p event.ProjectID) {
 	v := k.schedules[p]
 	if v == nil {
@@ -166,9 +167,9 @@ func (k *maintainer) checkProject(ctx context.Context, p event.ProjectID, v *sch
 	}
 }
 
-// dropSelfTriggered forgets the requests a look at p has caused: Label Studio calls
-// /setup whenever its backends are listed. It has done so before the list came
-// back, so they are all here.
+// dropSelfTriggered drops the requests that a check of p has caused: Label Studio calls
+// /setup whenever its backends are listed. It does so before it returns the list, so all
+// those requests are queued by now.
 func (k *maintainer) dropSelfTriggered(p event.ProjectID) {
 	for {
 		select {
@@ -182,7 +183,7 @@ func (k *maintainer) dropSelfTriggered(p event.ProjectID) {
 	}
 }
 
-// warnOnce warns of what hone leaves alone, once as long as it stays the same.
+// warnOnce logs what hone does not repair, once for as long as it stays the same.
 func (k *maintainer) warnOnce(v *schedule, p event.ProjectID, steps []api.Step) {
 	var warned strings.Builder
 	for _, s := range steps {
@@ -201,10 +202,10 @@ func (k *maintainer) warnOnce(v *schedule, p event.ProjectID, steps []api.Step) 
 	}
 }
 
-// maintain mends one project's registration without making one: whether hone is
-// connected is the user's choice. suspicious: webhooks without the secret have come
-// since the last look, so it also looks for some under other addresses. It returns
-// hone's address as registered.
+// maintain repairs one project's registration and never makes one: whether hone is connected
+// is the user's choice. suspicious: webhooks without the secret have come since the last
+// check, so it also searches for webhooks under other addresses. It returns hone's address as
+// registered.
 func (l *Link) maintain(ctx context.Context, p event.ProjectID, suspicious bool) ([]api.Step, string, error) {
 	c, err := l.Client()
 	if err != nil {
@@ -244,9 +245,8 @@ func (l *Link) maintain(ctx context.Context, p event.ProjectID, suspicious bool)
 	return r.report.Steps, r.url, nil
 }
 
-// deleteStrayHooks removes webhooks that lead to hone without its secret, in a project
-// whose backend is not hone any more: Label Studio leaves them there, and each
-// event they send is refused.
+// deleteStrayHooks deletes webhooks to hone without its secret in a project whose backend is
+// not hone any more: Label Studio leaves them there, and each of their events is refused.
 func (r *registration) deleteStrayHooks(ctx context.Context) error {
 	for _, h := range r.ownWebhooks() {
 		if r.link.carries(h) {

@@ -10,21 +10,21 @@ import (
 	"github.com/hone-ml/hone/labelstudio"
 )
 
-// registrationState is what hone knows of one project's registration.
+// registrationState records what hone knows of one project's registration.
 type registrationState struct {
 	// carries is true once Label Studio is known to send the secret with everything
 	// that it sends of the project.
 	carries bool
-	// problem is why it is not, once that was tried.
+	// problem is why it does not, once a check has tried.
 	problem string
 	// url is hone's address, as it is registered.
 	url string
-	// proof is what the last /setup was worth since the last look began, called
-	// whether there was one.
+	// proof says which secret the last /setup since the begin of the last check carried;
+	// setupSeen is whether there was one.
 	proof     access.Proof
 	setupSeen bool
-	// unsigned is how many webhooks had come without the secret at the last look,
-	// until how many when the registration began to carry it.
+	// unsigned is how many webhooks had come without the secret at the last check,
+	// unsignedBefore how many when the registration began to carry it.
 	unsigned, unsignedBefore uint64
 }
 
@@ -48,7 +48,7 @@ func (l *Link) recordOf(p event.ProjectID) *registrationState {
 	return r
 }
 
-// recordSetup takes note of what a /setup call was worth. The lock is held.
+// recordSetup records which secret a /setup call carried. The lock is held.
 func (l *Link) recordSetup(s Setup) {
 	if l.registrations[s.Project] == nil && len(l.registrations) >= maxHosts {
 		return
@@ -74,7 +74,7 @@ func (l *Link) Unregistered(p event.ProjectID) bool {
 	return false
 }
 
-// Registration is how far one project's registration carries the secret.
+// Registration says whether one project's registration carries the secret.
 type Registration struct {
 	Project event.ProjectID
 	// Carries is true once Label Studio sends the secret; Problem is why it does
@@ -109,7 +109,8 @@ func (l *Link) Problem(p event.ProjectID) string {
 
 const pasteAgainHelp = "paste the address that `hone secret` prints in Label Studio under Settings > Model in place of the old one, or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY and restart hone"
 
-// problemOf is a sentence. The lock is held.
+// problemOf returns, as a sentence, why a registration does not carry the secret. The lock is
+// held.
 func (l *Link) problemOf(r *registrationState) string {
 	switch {
 	case r.carries, r.proof == access.Proven && l.client.Load() == nil:
@@ -122,8 +123,7 @@ func (l *Link) problemOf(r *registrationState) string {
 	return ""
 }
 
-// Renew starts over after the secret was replaced: every registration must be
-// given the new one.
+// Renew starts to give every registration the new secret, after the secret was replaced.
 func (l *Link) Renew() {
 	l.mu.Lock()
 	l.generation++
@@ -134,9 +134,9 @@ func (l *Link) Renew() {
 	l.Check(true)
 }
 
-// expected is how many webhooks had come without the secret before the registrations
-// carried it: nobody need do anything about those. They are counted over all
-// projects, so that the last registration decides.
+// expected returns how many webhooks had come without the secret before the registrations
+// carried it; they need no action. They are counted over all projects, so the last
+// registration decides.
 func (l *Link) expected(p event.ProjectID) (n uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -151,7 +151,8 @@ func (l *Link) expected(p event.ProjectID) (n uint64) {
 	return n
 }
 
-// beginCheck is the start of a look: what is heard from now on is its news.
+// beginCheck starts a check: /setup calls from now on belong to it. suspicious is true when
+// webhooks without the secret have come since the last check.
 func (l *Link) beginCheck(p event.ProjectID) (generation int, suspicious bool) {
 	refused := l.o.Refused()
 	l.mu.Lock()
@@ -164,8 +165,8 @@ func (l *Link) beginCheck(p event.ProjectID) (generation int, suspicious bool) {
 	return l.generation, suspicious
 }
 
-// setupProven reports whether Label Studio has called /setup with the current secret
-// since the look began, and whether it has called at all.
+// setupProven reports whether Label Studio has called /setup with the current secret since
+// the check began, and whether it has called at all.
 func (l *Link) setupProven(p event.ProjectID) (proven, called bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -176,7 +177,8 @@ func (l *Link) setupProven(p event.ProjectID) (proven, called bool) {
 	return r.proof == access.Proven, r.setupSeen
 }
 
-// settleRecord notes how a look ended. The old secret goes once nobody needs it.
+// settleRecord records how a check ended. It retires the old secret once no registration
+// needs it.
 func (l *Link) settleRecord(p event.ProjectID, generation int, at string, err error) {
 	refused := l.o.Refused()
 	l.mu.Lock()
@@ -215,8 +217,8 @@ func (l *Link) forgetProject(p event.ProjectID) {
 	delete(l.registrations, p)
 }
 
-// Check asks for a look at all registrations: cheap by itself, at those that lack
-// something, or, when full, at each. It never blocks.
+// Check requests a check of all registrations: of those that lack something, which is cheap,
+// or, when full, of each. It never blocks.
 func (l *Link) Check(full bool) {
 	for {
 		select {
@@ -234,9 +236,9 @@ func (l *Link) Check(full bool) {
 	}
 }
 
-// checkWebhooks plans looks by one question for the webhooks of all projects. It also
-// finds registrations of projects that hone does not know, because it lost its
-// directory: their webhooks carry a secret of its own.
+// checkWebhooks schedules checks after one request for the webhooks of all projects. It also
+// finds registrations of projects that hone does not know because it lost its directory:
+// their webhooks carry a secret of hone's.
 func (k *maintainer) checkWebhooks(ctx context.Context, full bool) {
 	ctx, cancel := context.WithTimeout(ctx, visitTimeout)
 	defer cancel()

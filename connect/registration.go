@@ -14,7 +14,7 @@ import (
 	"github.com/hone-ml/hone/labelstudio"
 )
 
-// requiredActions are the actions hone listens to, for a hook that does not send all.
+// requiredActions are the actions hone needs, for a webhook that does not send all.
 var requiredActions = []string{
 	"ANNOTATION_CREATED", "ANNOTATIONS_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_DELETED",
 	"TASKS_CREATED", "TASKS_DELETED", "PROJECT_UPDATED",
@@ -32,8 +32,8 @@ type registration struct {
 	// url is hone's address as Label Studio knows it; "" when it is not registered.
 	url    string
 	report api.Report
-	// refused is how many calls had been refused for lack of the secret when the
-	// look began.
+	// refused is how many calls had been refused for lack of the secret when the check
+	// began.
 	refused uint64
 	// aliases are addresses of other webhooks that lead to hone too.
 	aliases []string
@@ -43,8 +43,8 @@ func (r *registration) addStep(level, name, fix, format string, args ...any) {
 	r.report.Steps = append(r.report.Steps, api.Step{Level: level, Name: name, What: fmt.Sprintf(format, args...), Fix: fix})
 }
 
-// readAll fetches everything and finds hone among the backends. Listing backends
-// makes Label Studio call each one's /setup, so hone hears its own address.
+// readAll reads project, backends and webhooks, and finds hone among the backends. Listing
+// backends makes Label Studio call the /setup of each, which tells hone its own address.
 func (r *registration) readAll(ctx context.Context) error {
 	var err error
 	if r.current, err = r.client.Project(ctx, r.project); err != nil {
@@ -62,11 +62,10 @@ func (r *registration) readAll(ctx context.Context) error {
 	return nil
 }
 
-// findOwnURL is the address of the backend that is hone: the one at the host under
-// which Label Studio called /setup. Where a proxy serves several backends at one
-// host, the version tells them apart; "" when it does not. Where Label Studio did
-// not call, because hone refuses it for lack of the secret, what looks like hone's
-// must pass the challenge.
+// findOwnURL returns the address of the backend that is hone: the one at the host under which
+// Label Studio called /setup. Where a proxy serves several backends at one host, the version
+// tells them apart; the result is "" when it does not. Where Label Studio did not call,
+// because hone refuses it for lack of the secret, a likely backend must pass the challenge.
 func (r *registration) findOwnURL(ctx context.Context) string {
 	if at := r.calledURL(); at != "" {
 		return at
@@ -121,7 +120,7 @@ func (r *registration) backend() (labelstudio.Backend, int) {
 	return labelstudio.Backend{}, -1
 }
 
-// backendsOfHone are all that are at hone's address: Label Studio makes two of one
+// backendsOfHone returns all backends at hone's address: Label Studio makes two of one
 // request when its database was busy.
 func (r *registration) backendsOfHone() (all []labelstudio.Backend) {
 	for _, b := range r.backends {
@@ -132,9 +131,9 @@ func (r *registration) backendsOfHone() (all []labelstudio.Backend) {
 	return all
 }
 
-// lacksSecret reports whether Label Studio calls hone's backend without the
-// current secret. It does not tell the password that it has; what came of the call
-// that it has just made does.
+// lacksSecret reports whether Label Studio calls hone's backend without the current secret.
+// Label Studio does not reveal the password that it stores, so the call that it has just made
+// decides.
 func (r *registration) lacksSecret(b labelstudio.Backend) bool {
 	keys := r.link.o.Keys
 	if user, password, ok := labelstudio.UserInfo(b.URL); ok && b.BasicAuthUser == "" {
@@ -148,8 +147,8 @@ func (r *registration) lacksSecret(b labelstudio.Backend) bool {
 	return !proven && (called || refused) || refused && b.State != "CO"
 }
 
-// ownWebhooks are the hooks that lead to hone, told by host, port and path: those first
-// that carry the secret.
+// ownWebhooks returns the webhooks to hone, recognised by host, port and path. Those that
+// carry the secret come first.
 func (r *registration) ownWebhooks() []labelstudio.Webhook {
 	var carrying, other []labelstudio.Webhook
 	for _, h := range r.hooks {
@@ -187,8 +186,8 @@ func hookAt(address string) string { return strings.TrimRight(address, "/") + "/
 // cleanHookURL is hookURL without user and password: a header carries the secret.
 func (r *registration) cleanHookURL() string { return labelstudio.WithoutUserInfo(r.hookURL()) }
 
-// repairHooks leaves exactly one webhook, active, signed, telling everything hone
-// listens to. It returns the id of the one it made, 0 when there was one.
+// repairHooks leaves exactly one webhook: active, with the secret, and with all actions that
+// hone needs. It returns the id of the webhook it made, 0 when there was one.
 func (r *registration) repairHooks(ctx context.Context) (made int64, err error) {
 	const name = "webhook"
 	ours := r.ownWebhooks()
@@ -231,8 +230,8 @@ func (r *registration) repairHooks(ctx context.Context) (made int64, err error) 
 	return 0, nil
 }
 
-// maintainHooks signs the webhook and removes doubled ones. What somebody may have
-// chosen, an inactive one or fewer actions, it only tells of.
+// maintainHooks adds the secret to the webhook and deletes duplicates. What somebody may have
+// chosen, an inactive webhook or fewer actions, it only reports.
 func (r *registration) maintainHooks(ctx context.Context) error {
 	const name = "webhook"
 	ours := r.ownWebhooks()
@@ -288,10 +287,10 @@ func (r *registration) hookFaults(h labelstudio.Webhook) []string {
 	return faults
 }
 
-// lacksSecretFault is a fault, as the end of "it …".
+// lacksSecretFault is the fault of a webhook without the secret, as the end of "it …".
 const lacksSecretFault = "did not carry hone's secret"
 
-// addSecret puts the secret into a webhook's header, and takes an old one out of its
+// addSecret puts the secret into a webhook's header, and removes an old one from its
 // address.
 func (r *registration) addSecret(h *labelstudio.Webhook) {
 	h.URL = r.cleanHookURL()
@@ -310,8 +309,8 @@ func (r *registration) headers(have map[string]secret.Secret) map[string]secret.
 	return out
 }
 
-// repairSampling turns on uncertainty sampling. Without force it leaves a choice
-// other than Label Studio's default alone.
+// repairSampling turns on uncertainty sampling. Without force it does not change a setting
+// other than Label Studio's default.
 func (r *registration) repairSampling(ctx context.Context, force bool) error {
 	const name = "sampling"
 	switch s := r.current.Sampling; {
@@ -345,7 +344,7 @@ func (r *registration) sampledBefore() bool {
 	return r.link.sampled[r.project]
 }
 
-// redactURL is an address as it may be printed: without a password.
+// redactURL returns an address without its password, as it may be printed.
 func redactURL(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 	"github.com/hone-ml/hone/labelstudio"
 )
 
-// Setup is what Label Studio's /setup call says of itself.
+// Setup is the content of a /setup call of Label Studio.
 type Setup struct {
 	Project event.ProjectID
 	// Hostname is Label Studio's own address, Token its creator's legacy token.
@@ -25,7 +25,7 @@ type Setup struct {
 	Token    secret.Secret
 	// BackendURL is hone's address as Label Studio called it.
 	BackendURL string
-	// Proof is what the call's credential was worth.
+	// Proof says which secret the call carried.
 	Proof access.Proof
 	// Local is true when the call came from this machine.
 	Local bool
@@ -37,8 +37,8 @@ const adoptTimeout = 20 * time.Second
 // maxHosts bounds what /setup calls can make hone remember.
 const maxHosts = 10_000
 
-// Heard takes note of a /setup call and returns at once: Label Studio waits for
-// the answer before it answers anything itself. The work is done by Run.
+// Heard records a /setup call and returns at once: Label Studio waits for the answer before
+// it answers anything itself. Run does the work.
 func (l *Link) Heard(s Setup) {
 	if h := hostOf(s.BackendURL); h != "" {
 		l.mu.Lock()
@@ -60,9 +60,9 @@ func (l *Link) Heard(s Setup) {
 	l.requestCheck(checkRequest{s.Project, true})
 }
 
-// noteOtherServer says once that /setup names another address than the one in use.
-// Where that one is configured this is usual: Label Studio often does not know
-// its own address. Otherwise two Label Studios may be sharing this hone.
+// noteOtherServer logs once that /setup names another address than the one in use. Where the
+// address in use is configured this is usual: Label Studio often does not know its own
+// address. Otherwise two Label Studios may be using this hone.
 func (l *Link) noteOtherServer(s Setup) {
 	c := l.client.Load()
 	if c == nil || sameURL(s.Hostname, c.URL()) {
@@ -85,9 +85,9 @@ func (l *Link) noteOtherServer(s Setup) {
 	log.Warn("/setup names another Label Studio than the one hone works with; it is not called: set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY to choose, and restart hone")
 }
 
-// tryAdopt looks at a /setup call when no Label Studio is configured: it adopts
-// the first one whose token works, and a new token from the same one when the
-// token in use no longer does.
+// tryAdopt handles a /setup call when no Label Studio is configured: it adopts the first
+// Label Studio whose token works, and a new token of the same one when the token in use no
+// longer works.
 func (l *Link) tryAdopt(ctx context.Context, s Setup) {
 	ctx, cancel := context.WithTimeout(ctx, adoptTimeout)
 	defer cancel()
@@ -158,8 +158,8 @@ func (l *Link) adopt(ctx context.Context, s Setup) error {
 	return nil
 }
 
-// isListed returns nil if the Label Studio lists hone among the project's backends,
-// under the address that it called.
+// isListed returns nil if the Label Studio lists hone among the project's backends under the
+// address that it called.
 func (l *Link) isListed(ctx context.Context, c *labelstudio.Client, s Setup) error {
 	backends, err := c.Backends(ctx, s.Project)
 	if err != nil {

@@ -200,7 +200,7 @@ type apiCall struct {
 	repeatable bool
 	// anonymous sends no credential.
 	anonymous bool
-	// private is what else of the body must not be in an error.
+	// private holds further secrets of the body, which must not be in an error.
 	private []secret.Secret
 	// into decodes the body of a success; nil discards it.
 	into func(io.Reader, http.Header) error

@@ -57,7 +57,7 @@ func (b BackendWrite) Format(f fmt.State, verb rune) {
 	printStruct(f, verb, backendWrite(b))
 }
 
-// private is what Label Studio's errors could repeat, and do.
+// private returns the secrets that Label Studio's errors may quote.
 func (b BackendWrite) private() []secret.Secret { return append(addressSecrets(b.URL), b.Password) }
 
 func (b BackendWrite) wire() map[string]any {

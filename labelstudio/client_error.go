@@ -108,8 +108,8 @@ func (c *Client) apiError(k apiCall, res *http.Response) error {
 	return e
 }
 
-// errorDetail prefers the validation errors: the detail beside them only says
-// "Validation error".
+// errorDetail returns the validation errors if there are some, as the detail beside them
+// only says "Validation error".
 func errorDetail(d any, validation map[string]any) string {
 	var parts []string
 	for field, v := range validation {
@@ -206,8 +206,8 @@ type redirectError struct{ reason string }
 
 func (e *redirectError) Error() string { return e.reason }
 
-// unreadableRedirect tells an error that quotes where a redirect leads, which is
-// no URL and may hold a password anywhere. The net/http package has no type for it.
+// unreadableRedirect reports whether an error quotes the target of a redirect that is no URL
+// and may hold a password anywhere. The net/http package has no type for it.
 func unreadableRedirect(err error) bool {
 	return strings.Contains(err.Error(), "failed to parse Location header")
 }

@@ -17,7 +17,7 @@ import (
 // PredictionID is Label Studio's id of a prediction row.
 type PredictionID int64
 
-// PredictionRow is what the sampler needs to know of a stored prediction.
+// PredictionRow is a stored prediction without its result.
 type PredictionRow struct {
 	ID   PredictionID `json:"id"`
 	Task event.TaskID `json:"task"`

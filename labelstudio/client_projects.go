@@ -19,7 +19,7 @@ const (
 	UncertaintySampling = "Uncertainty sampling"
 )
 
-// Project is what hone reads of a Label Studio project.
+// Project holds the fields of a Label Studio project that hone reads.
 type Project struct {
 	ID          event.ProjectID `json:"id"`
 	Title       string          `json:"title"`
@@ -114,8 +114,8 @@ func projectPath(id event.ProjectID, rest string) string {
 	return "/api/projects/" + strconv.FormatInt(int64(id), 10) + rest
 }
 
-// ignoreNotFound takes "no such thing" as the wanted end of a deletion: a repeated DELETE
-// whose first answer was lost ends there.
+// ignoreNotFound turns a 404 of a deletion into nil: a repeated DELETE whose first answer was
+// lost gets one.
 func ignoreNotFound(err error) error {
 	if IsNotFound(err) {
 		return nil

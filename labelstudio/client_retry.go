@@ -21,7 +21,8 @@ import (
 
 type attemptPolicyKey struct{}
 
-// attemptPolicy travels with a request's context to the retry policy and the transport.
+// attemptPolicy says how a request may be attempted. It travels in the request's context to
+// the retry policy and the transport.
 type attemptPolicy struct {
 	timeout    time.Duration
 	repeatable bool
@@ -88,8 +89,8 @@ func retryableTransport(err error, repeatable bool) bool {
 	}
 }
 
-// jitteredBackoff doubles from least to most with full jitter on the upper half, and
-// lets the server's Retry-After win, up to a minute.
+// jitteredBackoff returns pauses that double from least to most, with jitter on the upper
+// half. A Retry-After of the server wins, up to a minute.
 func jitteredBackoff(chance func() float64) retryablehttp.Backoff {
 	return func(least, most time.Duration, attempt int, res *http.Response) time.Duration {
 		if res != nil {

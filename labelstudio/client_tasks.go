@@ -44,7 +44,7 @@ type TaskQuery struct {
 type TaskPage struct {
 	// Tasks by id.
 	Tasks []Task
-	// Next is what to put into TaskQuery.After for the next page; 0 at the end.
+	// Next is the TaskQuery.After of the next page; 0 at the end.
 	Next event.TaskID
 	// Total counts the tasks from this page to the end.
 	Total int
@@ -195,8 +195,8 @@ func (c *Client) KnownTasks(ctx context.Context, project event.ProjectID) ([]eve
 	}
 }
 
-// checkAscending holds a list to the order it was asked for; otherwise the next page
-// would repeat this one for ever, or skip.
+// checkAscending returns an error unless id follows last in the requested order; otherwise
+// the next page could repeat this one for ever, or skip tasks.
 func checkAscending(last *event.TaskID, id event.TaskID) error {
 	if id <= *last {
 		return fmt.Errorf("task %d follows task %d, though ids after it were asked for; does this Label Studio version not know the filter tasks:id?", id, *last)

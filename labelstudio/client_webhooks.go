@@ -36,7 +36,7 @@ func (w Webhook) Format(f fmt.State, verb rune) {
 	printStruct(f, verb, webhook(w))
 }
 
-// private is what Label Studio's errors could repeat.
+// private returns the secrets that Label Studio's errors may quote.
 func (w Webhook) private() []secret.Secret {
 	secrets := addressSecrets(w.URL)
 	for _, v := range w.Headers {

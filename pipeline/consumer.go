@@ -20,21 +20,21 @@ type consumer struct {
 	handler  Handler
 	logger   *logrus.Entry
 
-	// Entries up to singleUntil were in a batch that could not be handled: they come one
-	// by one, or each of those before the bad one would fail in a batch again.
+	// Entries up to singleUntil were in a batch that failed. They are handled one by one;
+	// otherwise those before the bad one would fail with it again.
 	singleUntil uint64
 	failures    int
 	tries       tryCounter
 }
 
-// tryCounter counts how often an entry was handled in vain.
+// tryCounter counts the failed attempts to handle one entry.
 type tryCounter struct {
 	offset uint64
 	n      int
 }
 
-// classify counts the tries of an entry whose error may or may not pass, and calls it
-// permanent after the last.
+// classify counts an attempt whose error is neither permanent nor passing, and marks the
+// error as permanent after the last attempt.
 func (t *tryCounter) classify(at uint64, err error) error {
 	if err == nil || Passing(err) || Permanent(err) {
 		return err
@@ -48,7 +48,7 @@ func (t *tryCounter) classify(at uint64, err error) error {
 	return MarkPermanent(fmt.Errorf("tried %d times: %w", t.n, err))
 }
 
-// delivery is what the middleware around a handler learns from inside.
+// delivery carries results of a handler to the middleware around it.
 type delivery struct {
 	kind         string
 	handled      []event.Event
@@ -66,8 +66,8 @@ func deliveryOf(msg *message.Message) *delivery {
 	return &delivery{kind: unreadableKind}
 }
 
-// handle is the innermost: it makes a batch of the delivered entry and those
-// after it, has it handled, and passes the cursor over it.
+// handle is the innermost handler. It makes a batch of the delivered entry and those after
+// it, calls the Handler, and moves the cursor past the batch.
 func (c *consumer) handle(msg *message.Message) error {
 	d, at := deliveryOf(msg), boltlog.Offset(msg)
 	first, err := decodeEvent(at, msg.Payload, msg.Metadata)

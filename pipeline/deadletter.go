@@ -32,7 +32,8 @@ type DeadLetter struct {
 	Payload []byte `json:"payload"`
 }
 
-// storedLetter is a dead letter in the log. What the payload tells is not stored.
+// storedLetter is a dead letter as it is stored. Fields that follow from the payload are
+// left out.
 type storedLetter struct {
 	Version int         `json:"v"`
 	Topic   event.Topic `json:"topic"`
@@ -56,7 +57,7 @@ func encodeLetter(d DeadLetter) ([]byte, error) {
 }
 
 // deadLetter moves the entry at a cursor to the dead letters, in one transaction with the
-// cursor: it is in one place or the other, never in both and never in neither.
+// cursor, so that it is always in exactly one of the two places.
 func (p *Pipeline) deadLetter(logger *logrus.Entry, cur event.Cursor, payload []byte, reason error) error {
 	letter, err := encodeLetter(DeadLetter{
 		Topic: cur.Topic, Group: cur.Group, Entry: cur.Offset, Reason: reason.Error(), At: time.Now(), Payload: payload,

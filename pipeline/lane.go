@@ -12,7 +12,7 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-// laneEntry is an entry that is not handled.
+// laneEntry is an entry of a lane that is not handled yet.
 type laneEntry struct {
 	offset  uint64
 	at      time.Time
@@ -33,14 +33,14 @@ func readLaneEntry(e boltlog.Entry) laneEntry {
 	return w
 }
 
-// lane is the order, the position and the trouble of one project. One goroutine works
-// while there is something to handle.
+// lane holds the unhandled entries of one project, its position in the log, and its
+// failures. One goroutine handles the entries and ends when there are none.
 type lane struct {
 	lanes  *lanes
 	id     event.ProjectID
 	logger *logrus.Entry
 
-	// Guarded by of.mu.
+	// Guarded by lanes.mu.
 	queue   []laneEntry // not handled, in order; the first may be in the handler's hands
 	bytes   int         // of queue
 	count   uint64      // not handled, those that are only in the log too
@@ -58,8 +58,8 @@ type lane struct {
 	tries       tryCounter
 }
 
-// firstPending is the entry that is to be handled next, or one before it. of.mu is held, and
-// there is such an entry.
+// firstPending returns the offset of the next entry to handle, or one before it. lanes.mu is
+// held, and there is such an entry.
 func (l *lane) firstPending() uint64 {
 	if len(l.queue) > 0 {
 		return l.queue[0].offset
@@ -67,7 +67,7 @@ func (l *lane) firstPending() uint64 {
 	return l.scanned + 1
 }
 
-// oldestPending is when the next one was appended, about.
+// oldestPending returns about when the next entry to handle was appended.
 func (l *lane) oldestPending() time.Time {
 	if len(l.queue) > 0 {
 		return l.queue[0].at
@@ -75,7 +75,7 @@ func (l *lane) oldestPending() time.Time {
 	return l.handled
 }
 
-// enqueue has the lane handle an entry. of.mu is held.
+// enqueue adds an entry to the lane and starts its goroutine. lanes.mu is held.
 func (l *lane) enqueue(w laneEntry) {
 	if w.offset <= l.done {
 		return // before a restart
@@ -103,7 +103,7 @@ func (l *lane) append(w laneEntry) {
 	l.lanes.bytes += w.bytes
 }
 
-// drain handles what there is, and ends when there is nothing.
+// drain handles entries until there are none.
 func (l *lane) drain(ctx context.Context) {
 	for {
 		batch, err := l.next(ctx)
@@ -129,7 +129,7 @@ func (l *lane) drain(ctx context.Context) {
 	}
 }
 
-// next is the batch to handle next, nil when there is none; then the goroutine ends.
+// next returns the next batch, nil when there is none; then the goroutine ends.
 func (l *lane) next(ctx context.Context) ([]laneEntry, error) {
 	s := l.lanes
 	for {
@@ -153,7 +153,8 @@ func (l *lane) next(ctx context.Context) ([]laneEntry, error) {
 	}
 }
 
-// batch is the front of the queue. What is no event comes alone. of.mu is held.
+// batch returns the front of the queue. An entry that is no event is a batch of its own.
+// lanes.mu is held.
 func (l *lane) batch() []laneEntry {
 	n := 1
 	for n < min(len(l.queue), l.lanes.maxBatch) && l.queue[0].err == nil && l.queue[n].err == nil && l.queue[n-1].offset > l.singleUntil {
@@ -162,7 +163,7 @@ func (l *lane) batch() []laneEntry {
 	return l.queue[:n:n]
 }
 
-// catchUp reads from the log what did not wait in memory.
+// catchUp reads entries from the log that were not kept in memory.
 func (l *lane) catchUp(ctx context.Context) error {
 	s := l.lanes
 	s.mu.Lock()
@@ -190,8 +191,8 @@ func (l *lane) catchUp(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// handle has the handler handle a batch, unless it is no event. It returns the events, and
-// where the lane is after them.
+// handle calls the handler with a batch, unless the batch is an entry that is no event. It
+// returns the events and the lane's position after them.
 func (l *lane) handle(ctx context.Context, batch []laneEntry) ([]event.Event, event.Cursor, error) {
 	cur := l.cursor(batch)
 	if batch[0].err != nil {
@@ -210,7 +211,7 @@ func (l *lane) handle(ctx context.Context, batch []laneEntry) ([]event.Event, ev
 	return events, cur, err
 }
 
-// cursor is where the lane is after a batch.
+// cursor returns the lane's position after a batch.
 func (l *lane) cursor(batch []laneEntry) event.Cursor {
 	s := l.lanes
 	s.mu.Lock()
@@ -227,7 +228,7 @@ func (l *lane) cursor(batch []laneEntry) event.Cursor {
 	return cur
 }
 
-// attempt handles a batch, or if that fails for good its first entry alone.
+// attempt handles a batch, or its first entry alone if the batch fails for good.
 func (l *lane) attempt(batch []laneEntry) error {
 	s := l.lanes
 	began := time.Now()
@@ -273,7 +274,7 @@ func (l *lane) attempt(batch []laneEntry) error {
 	return nil
 }
 
-// dequeue takes handled entries off the queue.
+// dequeue removes the first n entries, which were handled, from the queue.
 func (l *lane) dequeue(n int, cur event.Cursor) {
 	s := l.lanes
 	s.mu.Lock()
@@ -290,7 +291,7 @@ func (l *lane) dequeue(n int, cur event.Cursor) {
 	s.base = max(s.base, cur.Base)
 }
 
-// deadLetter moves the entry of a cursor to the dead letters.
+// deadLetter moves the entry at a cursor to the dead letters.
 func (l *lane) deadLetter(cur event.Cursor, reason error) error {
 	e, ok, err := l.lanes.p.log.Get(string(cur.Topic), cur.Offset)
 	if err != nil {
@@ -302,7 +303,7 @@ func (l *lane) deadLetter(cur event.Cursor, reason error) error {
 	return l.lanes.p.deadLetter(l.logger, cur, e.Payload, reason)
 }
 
-// recordOutcome notes how a try ended, and reports whether to go on at once.
+// recordOutcome records how an attempt ended and reports whether to go on at once.
 func (l *lane) recordOutcome(err error) bool {
 	s := l.lanes
 	if err == nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-// Lanes says how a topic is followed project by project. Only Known is needed.
+// Lanes are the options of HandleLanes. Only Known is required.
 type Lanes struct {
 	// Known are the projects that an event for all of them reaches, beside those that
 	// have been met since the start.
@@ -40,7 +40,8 @@ const (
 	baseEvery = time.Second
 )
 
-// noProject is the lane of what belongs to no project, such as bytes that are no event.
+// noProject is the lane of entries that belong to no project, such as bytes that are no
+// event.
 const noProject = event.ProjectID(0)
 
 // lanes follows a topic, and gives each entry to the lane of its project. Lanes do not
@@ -93,7 +94,7 @@ func (p *Pipeline) HandleLanes(group string, topic event.Topic, maxBatch int, o 
 	p.laneGroups = append(p.laneGroups, s)
 }
 
-// load reads how far the lanes are.
+// load reads the stored positions of the lanes.
 func (s *lanes) load() error {
 	base, beyond, err := s.p.log.Lanes(string(s.topic), s.group)
 	if err != nil {
@@ -138,7 +139,8 @@ func (s *lanes) run(ctx context.Context) error {
 	}
 }
 
-// waitForEntries waits for news; when all lanes rest it has the base catch up.
+// waitForEntries waits until entries are appended. When all lanes are idle it stores the
+// base.
 func (s *lanes) waitForEntries(ctx context.Context, news <-chan struct{}) (closed bool) {
 	timer := time.NewTimer(s.baseEvery)
 	defer timer.Stop()
@@ -167,14 +169,14 @@ func (s *lanes) waitForEntries(ctx context.Context, news <-chan struct{}) (close
 	}
 }
 
-// baseLags reports whether all lanes rest and the stored base is behind them.
+// baseLags reports whether all lanes are idle and the stored base is behind them.
 func (s *lanes) baseLags() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.open) == 0 && s.base < s.read
 }
 
-// cursor is up to where every lane has come.
+// cursor returns the position that every lane has reached.
 func (s *lanes) cursor() event.Cursor {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -187,8 +189,8 @@ func (s *lanes) advanced(cur event.Cursor) {
 	s.base = max(s.base, cur.Offset)
 }
 
-// lowest is up to where all lanes have handled the log, if one of them, or none, had
-// come to own. mu is held.
+// lowest returns the offset up to which all lanes have handled the log, with the position of
+// lane but, unless nil, taken to be own. mu is held.
 func (s *lanes) lowest(but *lane, own uint64) uint64 {
 	low := min(own, s.read)
 	for l := range s.open {
@@ -199,7 +201,8 @@ func (s *lanes) lowest(but *lane, own uint64) uint64 {
 	return low
 }
 
-// readNext gives the next entries to their lanes and reports whether there were any.
+// readNext reads the next entries of the log, distributes them to their lanes and reports
+// whether there were any.
 func (s *lanes) readNext(ctx context.Context) (bool, error) {
 	s.mu.Lock()
 	after := s.read
@@ -246,7 +249,7 @@ func (s *lanes) distribute(w laneEntry, known []event.ProjectID) {
 	}
 }
 
-// lane is that of a project. mu is held.
+// lane returns the lane of a project and makes it if needed. mu is held.
 func (s *lanes) lane(id event.ProjectID) *lane {
 	l := s.all[id]
 	if l == nil {
@@ -256,8 +259,8 @@ func (s *lanes) lane(id event.ProjectID) *lane {
 	return l
 }
 
-// lag is how many entries all lanes have not handled, and when the oldest of them was
-// appended, about; running is false before the start.
+// lag returns how many entries the lanes have not handled, and about when the oldest of them
+// was appended. running is false before the start.
 func (s *lanes) lag() (entries uint64, since time.Time, running bool, err error) {
 	last, err := s.p.log.Last(string(s.topic))
 	if err != nil {
@@ -280,7 +283,7 @@ func (s *lanes) lag() (entries uint64, since time.Time, running bool, err error)
 	return entries, since, true, nil
 }
 
-// Lane is how a project's lane is doing.
+// Lane is the state of a project's lane.
 type Lane struct {
 	// Entries are those not handled yet; Since is about when the oldest was published,
 	// zero when there is none.
@@ -291,8 +294,8 @@ type Lane struct {
 	Reason  string
 }
 
-// Lane returns how a project is doing in a group that follows a topic by lanes. Entries
-// that have not been given to their lanes yet count as its own.
+// Lane returns the state of a project's lane in a group that follows a topic by lanes.
+// Entries that have not been distributed to lanes yet count as the project's.
 func (p *Pipeline) Lane(group string, topic event.Topic, id event.ProjectID) (Lane, error) {
 	s := p.lanesOf(group, topic)
 	if s == nil {
@@ -314,8 +317,8 @@ func (p *Pipeline) Lane(group string, topic event.Topic, id event.ProjectID) (La
 	return out, nil
 }
 
-// Handled returns up to which entry of a topic all is handled that concerns a project,
-// in a group that follows it by lanes.
+// Handled returns the offset up to which a group that follows a topic by lanes has handled
+// all entries that concern a project.
 func (p *Pipeline) Handled(group string, topic event.Topic, id event.ProjectID) (uint64, error) {
 	s := p.lanesOf(group, topic)
 	if s == nil {

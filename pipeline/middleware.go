@@ -14,8 +14,8 @@ import (
 
 // The middleware of a handler, outermost first.
 
-// detachContext gives the handler a context that survives the end of the subscription,
-// so that a batch in flight finishes when hone stops, and starts none after that.
+// detachContext gives the handler a context that outlives the subscription, so that a batch
+// in flight finishes when hone stops. It starts no batch after that.
 func (c *consumer) detachContext(next message.HandlerFunc) message.HandlerFunc {
 	return func(msg *message.Message) ([]*message.Message, error) {
 		if !c.p.beginHandling() {
@@ -32,9 +32,9 @@ func (c *consumer) detachContext(next message.HandlerFunc) message.HandlerFunc {
 	}
 }
 
-// nackOnError asks for the entry again after an error. It does so itself instead of
-// returning the error, because the router would log every single attempt, and a
-// disk can be full for hours.
+// nackOnError sends a negative acknowledgement after an error, so that the entry is
+// delivered again. It does not return the error, because the router would log every
+// attempt, and a disk can be full for hours.
 func (c *consumer) nackOnError(next message.HandlerFunc) message.HandlerFunc {
 	return func(msg *message.Message) ([]*message.Message, error) {
 		out, err := next(msg)

@@ -81,12 +81,12 @@ type Pipeline struct {
 	inFlight   sync.WaitGroup
 	running    chan struct{} // closed once every handler is subscribed
 
-	// work ends when handlers have to give up.
+	// work is the handlers' context; it is cancelled when stopping takes too long.
 	work     context.Context //nolint:containedctx // the pipeline's lifetime, not a call's
 	stopWork context.CancelFunc
 }
 
-// handlerGrace is how long handlers that were told to give up have to return.
+// handlerGrace is how long handlers may take to return after their context was cancelled.
 const handlerGrace = time.Second
 
 // New builds a pipeline on a log, which it does not close.
@@ -125,10 +125,9 @@ func (p *Pipeline) Publish(ctx context.Context, events ...event.Event) error {
 	return nil
 }
 
-// PublishTx encodes events and returns a function that appends them, and moves the
-// cursor unless it is nil, inside somebody else's transaction: what a handler's
-// commit needs so that its state, its cursor and what follows become durable
-// together. The function may be called more than once.
+// PublishTx encodes events and returns a function that appends them, and moves the cursor
+// unless it is nil, inside the caller's transaction. With it a handler commits its state, its
+// cursor and the events that follow together. The function may be called more than once.
 func (p *Pipeline) PublishTx(cur *event.Cursor, events ...event.Event) (func(tx *bbolt.Tx) error, error) {
 	payloads := make([][]byte, len(events))
 	for i, e := range events {
@@ -235,8 +234,8 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	}
 }
 
-// registerGroups has nothing be deleted from now on that some group needs, and reads how far
-// lanes are.
+// registerGroups keeps all entries that some group needs from being deleted from now on, and
+// reads the positions of lanes.
 func (p *Pipeline) registerGroups() error {
 	for _, c := range p.allConsumers() {
 		if err := p.log.Register(string(c.topic), c.group); err != nil {
@@ -254,8 +253,8 @@ func (p *Pipeline) registerGroups() error {
 	return nil
 }
 
-// startHandlers has all handlers follow their topics. What is returned has their error, or nil,
-// when all have ended.
+// startHandlers starts all handlers. The returned channel receives their error, or nil, when
+// all have ended.
 func (p *Pipeline) startHandlers(ctx context.Context) chan error {
 	var g errgroup.Group
 	g.Go(func() error { return p.router.Run(context.WithoutCancel(ctx)) })
@@ -273,8 +272,8 @@ func (p *Pipeline) startHandlers(ctx context.Context) chan error {
 	return ended
 }
 
-// beginHandling reports whether a handler may still start; if so, call p.inFlight.Done
-// when it has ended.
+// beginHandling reports whether a handler may still start; if so, call p.inFlight.Done when
+// it has ended.
 func (p *Pipeline) beginHandling() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -288,7 +287,7 @@ func (p *Pipeline) beginHandling() bool {
 // Running returns a channel that is closed once every handler is subscribed.
 func (p *Pipeline) Running() <-chan struct{} { return p.running }
 
-// Lag is how far a handler's group is behind.
+// Lag says how far a handler's group is behind.
 type Lag struct {
 	Topic event.Topic `json:"topic"`
 	Group string      `json:"group"`

@@ -8,9 +8,9 @@ import (
 	"github.com/hone-ml/hone/event"
 )
 
-// skipBacklog has a lane that fails, and keeps too much of the log from being deleted, pass
-// over what it has not handled. Its project is then read anew from Label Studio, so
-// that no change is lost; of orders the last of each kind is published again.
+// skipBacklog skips the unhandled entries of a lane that fails and so keeps too much of the
+// log from being deleted. The project is then read anew from Label Studio, so that no change
+// is lost, and the last command of each kind is published again.
 func (l *lane) skipBacklog() {
 	s := l.lanes
 	s.mu.Lock()
@@ -41,8 +41,8 @@ func (l *lane) skipBacklog() {
 	s.base = max(s.base, cur.Base)
 }
 
-// publishInstead moves the lane's position to cur, and publishes what is to be done in
-// place of its entries from first on.
+// publishInstead moves the lane's position to cur and publishes the events that replace its
+// entries from first on.
 func (l *lane) publishInstead(first uint64, cur event.Cursor) error {
 	s := l.lanes
 	orders := map[string]laneEntry{}

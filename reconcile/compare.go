@@ -22,7 +22,8 @@ const (
 	progressEvery = 10 * time.Second
 )
 
-// comparison is one run.
+// comparison is one run: it compares what Label Studio holds of a project with what hone
+// knows. One goroutine uses it.
 type comparison struct {
 	r      *Reconciler
 	w      *projectRunner
@@ -32,16 +33,17 @@ type comparison struct {
 	request
 	began time.Time
 
-	// position is the position of the last change heard before Label Studio was asked:
-	// what is read stands over all up to it.
+	// position is that of the last change heard before Label Studio was asked: what is
+	// read wins over all changes up to it.
 	position uint64
 
 	meta         event.Meta
-	projectKnown bool // hone has heard of the project before
+	projectKnown bool // hone knew the project before
 	projectRead  bool // project is read
-	// replaced: what hone holds under this id is of another project.
+	// replaced: hone's data under this id belong to another project.
 	replaced bool
-	// webhooksActive: Label Studio tells hone of changes by webhook, as far as hone knows.
+	// webhooksActive: Label Studio sends hone webhooks for this project, as far as hone
+	// knows.
 	webhooksActive bool
 	project        labelstudio.Project
 	// known is what hone knew before it asked; nil when only single tasks are read. An
@@ -120,8 +122,8 @@ func (c *comparison) compareAll(ctx context.Context) error {
 	return nil
 }
 
-// begin notes what has been heard so far, and waits until it is learned: what is
-// compared with Label Studio must not lack what was heard before.
+// begin records the position of the last change heard, and waits until all changes up to it
+// are learned: the comparison must include them.
 func (c *comparison) begin(ctx context.Context) error {
 	var err error
 	if c.position, err = c.r.o.Log.Heard(); err != nil {
@@ -173,7 +175,7 @@ func (c *comparison) readKnown(ctx context.Context) error {
 	return nil
 }
 
-// readProject reads the project's settings and states them where they are news.
+// readProject reads the project's settings and publishes those that differ.
 func (c *comparison) readProject(ctx context.Context) (gone bool, err error) {
 	at := time.Now()
 	p, err := c.source.Project(ctx, c.id)
@@ -190,8 +192,8 @@ func (c *comparison) readProject(ctx context.Context) (gone bool, err error) {
 	return false, c.publish(ctx, &event.Changed{Title: p.Title, LabelConfig: p.LabelConfig, At: at}, 0)
 }
 
-// gone states that Label Studio no longer has the project. A 404 alone may come
-// from a wrong address or a proxy, so the list of projects must say so too.
+// gone publishes that Label Studio no longer has the project. A 404 alone may come from a
+// wrong address or a proxy, so the project must be missing in the list of projects too.
 func (c *comparison) gone(ctx context.Context, notFound error) error {
 	if !c.projectKnown {
 		return notFound
@@ -211,8 +213,8 @@ func (c *comparison) gone(ctx context.Context, notFound error) error {
 	return c.publish(ctx, &event.Changed{Gone: true, At: at}, 0)
 }
 
-// readChanged reads the tasks a query selects, page by page, and states what
-// hone did not know. next is the mark from which the next run has to read.
+// readChanged reads the tasks that a query selects, page by page, and publishes what hone
+// did not know. next is the watermark from which the next run has to read.
 func (c *comparison) readChanged(ctx context.Context, q labelstudio.TaskQuery, seen map[event.TaskID]struct{}) (next time.Time, err error) {
 	first := true
 	for {
@@ -248,8 +250,8 @@ func (c *comparison) readChanged(ctx context.Context, q labelstudio.TaskQuery, s
 	}
 }
 
-// publish makes what was read durable, unless that is nothing. differs is how much
-// of it hone did not know.
+// publish publishes what was read, unless that is nothing. differs counts what hone did not
+// know of it.
 func (c *comparison) publish(ctx context.Context, e *event.Changed, differs int) error {
 	n := len(e.Tasks) + len(e.DeletedTasks)
 	if n == 0 && e.Title == "" && e.LabelConfig == "" && !e.Gone {

@@ -10,18 +10,18 @@ import (
 	"github.com/hone-ml/hone/labelstudio"
 )
 
-// pollInterval is how often hone looks whether a webhook has told of a change.
+// pollInterval is how often hone checks whether a webhook has arrived for a change.
 const pollInterval = 50 * time.Millisecond
 
-// taskDiff is a task of Label Studio that hone does not hold like this.
+// taskDiff is a task of Label Studio that differs from what hone holds.
 type taskDiff struct {
 	task labelstudio.Task
 	// differs counts the annotations that differ, and the data.
 	differs int
 }
 
-// statePage publishes those of some tasks that hone does not hold as they are, each
-// whole. A task that surfaced only because hone wrote a prediction to it says nothing.
+// statePage publishes the tasks of a page that differ from what hone holds, with all of their
+// annotations. A task in which only hone's own prediction changed does not differ.
 func (c *comparison) statePage(ctx context.Context, at time.Time, page labelstudio.TaskPage) error {
 	c.read += len(page.Tasks)
 	c.w.progress(c.read, c.total)
@@ -53,7 +53,7 @@ func (c *comparison) statePage(ctx context.Context, at time.Time, page labelstud
 	return c.publish(ctx, e, differs)
 }
 
-// diffTasks compares tasks with what hone holds of them.
+// diffTasks compares tasks with what hone holds and returns those that differ.
 func (c *comparison) diffTasks(ctx context.Context, tasks []labelstudio.Task) ([]taskDiff, error) {
 	if len(tasks) == 0 {
 		return nil, nil
@@ -86,7 +86,7 @@ func (c *comparison) diffTasks(ctx context.Context, tasks []labelstudio.Task) ([
 	return found, nil
 }
 
-// differences counts in what hone holds another task than Label Studio.
+// differences counts how many annotations, and whether the data, of a task differ.
 func (c *comparison) differences(t labelstudio.Task, was event.TaskState) (n int) {
 	// Label Studio moves a task's time also when nothing of it changes, but not back.
 	limit := t.UpdatedAt.Add(clockTolerance)
@@ -111,8 +111,8 @@ func (c *comparison) differences(t labelstudio.Task, was event.TaskState) (n int
 	return n
 }
 
-// recordUnchanged remembers that a task is the same although its times differ, so that the next
-// comparison of times does not read it again.
+// recordUnchanged remembers that a task is the same although its times differ, so that the
+// next comparison of times does not read it again.
 func (c *comparison) recordUnchanged(t labelstudio.Task, was event.TaskState) {
 	if t.UpdatedAt.Equal(was.Task.UpdatedAt) {
 		delete(c.w.compared, t.ID)
@@ -121,9 +121,9 @@ func (c *comparison) recordUnchanged(t labelstudio.Task, was event.TaskState) {
 	}
 }
 
-// awaitWebhooks gives changes of the last moments, on Label Studio's clock, the
-// time their webhooks have, and returns what is news then: else hone would say of a
-// webhook that it was lost which is only on its way.
+// awaitWebhooks waits until the webhooks of recent changes, by Label Studio's clock, must have
+// arrived, and returns what still differs. Otherwise a webhook that is on its way would be
+// counted as lost.
 func (c *comparison) awaitWebhooks(ctx context.Context, found []taskDiff, now time.Time) ([]taskDiff, error) {
 	var young []labelstudio.Task
 	var rest []taskDiff

@@ -9,9 +9,9 @@ import (
 	"github.com/hone-ml/hone/event"
 )
 
-// sameAnnotation reports whether b, which hone holds, is a of Label Studio. Who
-// made it is left out: webhooks and the API do not say that alike, and nothing is
-// learned from it.
+// sameAnnotation reports whether Label Studio's annotation a and hone's annotation b are
+// equal. Their author is not compared: webhooks and the API report it differently, and
+// nothing is learned from it.
 func sameAnnotation(a, b event.Annotation) bool {
 	return a.Task == b.Task && a.UpdatedAt.Equal(b.UpdatedAt) && a.Cancelled == b.Cancelled &&
 		a.GroundTruth == b.GroundTruth && a.FromModel == b.FromModel && sameJSON(a.Result, b.Result)

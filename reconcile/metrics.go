@@ -37,8 +37,8 @@ func newMetrics(r prometheus.Registerer, statuses func() []Status) (*runMetrics,
 	return m, errors.Join(errs...)
 }
 
-// missedCollector shows the count that is kept with the project, which outlives a
-// restart. It is read when a run begins, so what a run finds shows at the next.
+// missedCollector exports the count that is stored with the project and survives a restart.
+// The count is read when a run begins, so that what a run finds shows after the next one.
 type missedCollector struct{ statuses func() []Status }
 
 var missedDesc = prometheus.NewDesc("hone_reconcile_missed_total",

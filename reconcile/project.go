@@ -24,12 +24,12 @@ type projectRunner struct {
 	pending *request
 	status  Status
 
-	// compared are tasks whose times differ although their contents are the same: hone's
-	// own predictions move them. Only once uses it.
+	// compared are tasks whose times differ although their contents are the same, because
+	// hone's own predictions change the times. Only runOnce uses it.
 	compared map[event.TaskID]timePair
 }
 
-// timePair are Label Studio's time of a task and hone's, in nanoseconds.
+// timePair holds Label Studio's time of a task and hone's, in nanoseconds.
 type timePair struct{ theirs, ours int64 }
 
 func timesOf(theirs, ours time.Time) timePair { return timePair{theirs.UnixNano(), ours.UnixNano()} }
@@ -77,9 +77,9 @@ func (w *projectRunner) serve(ctx context.Context) {
 
 var errNotConnected = errors.New("not connected to Label Studio: set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY")
 
-// runOnce makes one run. A failure is counted and shown, nothing more: whatever was
-// not read is read by the next run, since the mark has not moved, and single tasks
-// that were asked for are kept.
+// runOnce makes one run. A failure is counted and shown in the status, nothing more: what was
+// not read is read by the next run, since the watermark has not moved, and requested single
+// tasks are kept.
 func (w *projectRunner) runOnce(ctx context.Context, d request) {
 	w.mu.Lock()
 	w.status.Running, w.status.Read, w.status.Total = true, 0, 0
@@ -145,7 +145,7 @@ func (w *projectRunner) runOnce(ctx context.Context, d request) {
 	}
 }
 
-// progress shows how far a run is.
+// progress stores in the status how far a run is.
 func (w *projectRunner) progress(read, total int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -21,7 +21,7 @@ import (
 	"github.com/hone-ml/hone/labelstudio"
 )
 
-// Index is what hone knows.
+// Index returns what hone knows of Label Studio. Its methods may be called concurrently.
 type Index interface {
 	// Projects are all projects ever heard of, those that are gone included.
 	Projects(ctx context.Context) ([]event.Meta, error)
@@ -41,15 +41,15 @@ type Marks interface {
 	Confirm(ctx context.Context, p event.ProjectID, from uint64) error
 }
 
-// Log is where hone stands in the log of changes.
+// Log returns positions in the log of changes.
 type Log interface {
-	// Heard is the position of the last change heard, Applied that up to which Index
-	// reflects all that concerns a project. They are 0 before the first.
+	// Heard returns the position of the last change heard. Applied returns the position up
+	// to which Index contains all changes of a project. Both are 0 before the first.
 	Heard() (uint64, error)
 	Applied(p event.ProjectID) (uint64, error)
 }
 
-// Source is what Label Studio holds; *labelstudio.Client is one.
+// Source reads from Label Studio; *labelstudio.Client implements it.
 type Source interface {
 	Project(ctx context.Context, p event.ProjectID) (labelstudio.Project, error)
 	Projects(ctx context.Context) ([]labelstudio.Project, error)
@@ -57,13 +57,12 @@ type Source interface {
 	KnownTasks(ctx context.Context, p event.ProjectID) ([]event.KnownTask, error)
 }
 
-// Publisher makes events durable; they are when it returns nil.
+// Publisher stores events; they are durable when Publish returns nil.
 type Publisher interface {
 	Publish(ctx context.Context, events ...event.Event) error
 }
 
-// Options are what a Reconciler is made of. Zero values of the last group mean
-// the defaults named.
+// Options configure a Reconciler. Zero values of the last group mean the defaults named.
 type Options struct {
 	Index     Index
 	Marks     Marks
@@ -181,10 +180,10 @@ func New(o Options) (*Reconciler, error) {
 	return r, err
 }
 
-// Handle takes notice of ReconcileDue and returns at once with nil; it is the
-// handler of the Reconciles log. However many ask for a project, one run answers
-// them all, and it begins after the last of them. A request that is lost because
-// hone is stopped is made good by the one hone makes when it starts.
+// Handle queues the requests of ReconcileDue events and returns nil at once; it is the
+// handler of the Reconciles topic. One run answers all requests for a project, and it begins
+// after the last of them. A request that is lost because hone stops is replaced by the one
+// hone makes when it starts.
 func (r *Reconciler) Handle(_ context.Context, batch []event.Event, _ event.Cursor) error {
 	for _, e := range batch {
 		if d, ok := e.(*event.ReconcileDue); ok {
@@ -275,7 +274,7 @@ func (r *Reconciler) run(ctx context.Context) {
 	}
 }
 
-// fanOut turns a request for all projects into one for each that is not gone.
+// fanOut turns a request for all projects into one for each project that is not gone.
 func (r *Reconciler) fanOut(ctx context.Context) {
 	r.mu.Lock()
 	d := r.pendingForAll

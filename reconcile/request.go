@@ -7,25 +7,25 @@ import (
 	"github.com/hone-ml/hone/event"
 )
 
-// maxTasks is how many single tasks may be asked for; beyond, all ids are compared.
+// maxTasks is how many single tasks may be requested; for more, all ids are compared.
 const maxTasks = 1000
 
-// request is what has been asked for; requests add up.
+// request says what a run shall compare. Requests can be merged.
 type request struct {
-	// changed asks for what has changed since the last time; full for all ids and
-	// times too; contents for everything; anew states it again without comparing.
+	// changed requests what has changed since the last run; full all ids and times too;
+	// contents everything; anew publishes everything without comparing.
 	changed, full, contents, anew bool
 	tasks                         map[event.TaskID]struct{}
-	// doubted: tasks were among what was asked for.
+	// doubted: the request included single tasks.
 	doubted bool
 }
 
 // maxPause bounds the pause after a run.
 const maxPause = time.Minute
 
-// pauseAfter is how long the next run waits after one that took so long. Whoever knows the
-// secret of webhooks can have tasks doubted all the time: reading them takes half of
-// Label Studio's time at most.
+// pauseAfter returns the pause after a run that took a time took. A caller with the secret
+// of webhooks can have tasks marked as doubted all the time; with this pause, reading them
+// takes at most half of Label Studio's time.
 func (d *request) pauseAfter(spacing, took time.Duration) time.Duration {
 	if !d.doubted {
 		return spacing

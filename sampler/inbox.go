@@ -10,8 +10,8 @@ import (
 	"github.com/hone-ml/hone/sampler/push"
 )
 
-// pending is what has been heard of a project and is not in its queue yet. The zero
-// value says nothing but that the queue is to be ranked again.
+// pending holds changes of a project that are not in its queue yet. The zero value only
+// requests that the queue be ranked again.
 type pending struct {
 	wholePool bool // read all tasks again
 	tasks     map[event.TaskID]struct{}
@@ -26,7 +26,7 @@ type modelState struct {
 	labels  int
 }
 
-// learned is what a Learned says.
+// learned returns the changes that a Learned event brings.
 func learned(l *event.Learned) pending {
 	p := pending{
 		wholePool: l.All, tasks: make(map[event.TaskID]struct{}, len(l.Tasks)),

@@ -32,7 +32,7 @@ type Scorer interface {
 	Estimates(ctx context.Context, p event.ProjectID, tasks []event.Task) (estimates [][]event.Estimate, version string, err error)
 }
 
-// Options are what a Sampler is made of. Start from Defaults.
+// Options configure a Sampler. Start from Defaults.
 type Options struct {
 	Pool   Pool
 	Scorer Scorer

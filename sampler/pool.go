@@ -5,7 +5,7 @@ import (
 	"github.com/hone-ml/hone/sampler/push"
 )
 
-// taskPool is what may still be asked about in one project. Tasks are kept with
+// taskPool holds the tasks of one project that may still be asked about. Tasks are kept with
 // their data, since ranking needs it: a pool of 100,000 texts of 300 bytes takes
 // about 50 MB. Labelled tasks are kept as ids only. One goroutine uses it.
 type taskPool struct {
@@ -18,8 +18,8 @@ func newPool() *taskPool {
 	return &taskPool{open: newSet(), skipped: newSet(), labelled: map[event.TaskID]struct{}{}}
 }
 
-// update states what a task is now; saying it twice changes nothing. labelled
-// reports whether the task was not labelled before and is now.
+// update records the state of a task; repeating it changes nothing. labelled reports whether
+// the task was not labelled before and is now.
 func (p *taskPool) update(t event.TaskState) (labelled bool) {
 	id := t.Task.ID
 	_, was := p.labelled[id]
@@ -82,7 +82,7 @@ func (p *taskPool) IsLabelled(id event.TaskID) bool {
 
 var _ push.Pool = (*taskPool)(nil)
 
-// taskSet is tasks by id in one slice, so that they can be ranked without copying.
+// taskSet holds tasks by id in one slice, so that they can be ranked without copying.
 type taskSet struct {
 	tasks []event.Task
 	at    map[event.TaskID]int

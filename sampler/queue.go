@@ -59,7 +59,7 @@ const (
 	keepPoolPart     = 20
 )
 
-// queueSpec is what buildQueue is asked for.
+// queueSpec holds the parameters of buildQueue.
 type queueSpec struct {
 	size, front int
 	share       float64 // of random tasks

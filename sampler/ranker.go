@@ -12,7 +12,7 @@ import (
 // rankChunk bounds the memory that distributions take at a time.
 const rankChunk = 2048
 
-// Queue is what to label next, best first.
+// Queue holds the tasks to label next, best first.
 type Queue struct {
 	Items []Item
 	// Version is the live version that ranked it, "" when nothing has been
@@ -20,8 +20,7 @@ type Queue struct {
 	Version string
 }
 
-// Ranker makes queues. It is what a Sampler ranks with, and keeps nothing
-// between two calls: safe for concurrent use.
+// Ranker makes queues. It keeps no state between two calls and is safe for concurrent use.
 type Ranker struct {
 	scorer      Scorer
 	strategy    strategy.Strategy
@@ -48,7 +47,7 @@ func NewRanker(o Options) (*Ranker, error) {
 // Rank scores tasks with one snapshot of a project and makes the queue. labelled
 // is how many tasks of the project are labelled, which says where random ones
 // are due; before is the queue before, whose tail stays where it can. Where
-// nothing has been learned all scores are alike, which makes the order random.
+// nothing has been learned all scores are equal, which makes the order random.
 func (r *Ranker) Rank(ctx context.Context, p event.ProjectID, tasks []event.Task, labelled int, before Queue) (Queue, error) {
 	// A new version may go live between two chunks; scores of two versions do not
 	// compare, so start over, and take what comes if it happens again and again.

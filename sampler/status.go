@@ -8,7 +8,7 @@ import (
 	"github.com/hone-ml/hone/event"
 )
 
-// Status is how the sampler stands in one project.
+// Status is the state of one project's queue.
 type Status struct {
 	Strategy string `json:"strategy"`
 	// Version is the model version the queue was ranked with.

@@ -219,7 +219,7 @@ func (w *projectWrite) writeBookkeeping(b *projectBuckets) error {
 	return nil
 }
 
-// putTask makes what is stored of a task equal to w.
+// putTask replaces the stored records of a task by w.
 func (b *projectBuckets) putTask(w *taskWrite) error {
 	keep := make(map[string]bool, len(w.annotations))
 	for _, a := range w.annotations {

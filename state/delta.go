@@ -72,7 +72,7 @@ func (m *projectMerge) loadAnnotations(id event.TaskID) error {
 	})
 }
 
-// result returns the bytes of an annotation's result as it stands now.
+// result returns the bytes of an annotation's current result.
 func (m *projectMerge) result(a *annSlot) []byte {
 	if a.statement != nil {
 		return a.statement.Result
@@ -83,7 +83,7 @@ func (m *projectMerge) result(a *annSlot) []byte {
 	return nil
 }
 
-// buildDelta says what the batch changed.
+// buildDelta returns what the batch changed.
 func (m *projectMerge) buildDelta() (event.Delta, error) {
 	d := event.Delta{
 		Meta: m.meta, New: m.isNew, Duplicates: m.duplicates,
@@ -119,7 +119,7 @@ func (m *projectMerge) buildDelta() (event.Delta, error) {
 			}
 		case t.before.deleted, t.now.stated && (!t.before.stated || t.before.stamp.hash != t.now.stamp.hash):
 			touched[id] = true
-		case t.statement && !touched[id]:
+		case t.restated && !touched[id]:
 			d.Rest.Tasks = append(d.Rest.Tasks, m.taskOf(t))
 		}
 	}
@@ -139,8 +139,8 @@ func (m *projectMerge) buildDelta() (event.Delta, error) {
 	return d, nil
 }
 
-// heard is where everything was last heard of that the delta writes, or that was
-// heard of again without effect.
+// heard returns the positions at which the things that the delta writes were last stated,
+// and of those that were stated again without effect.
 func (m *projectMerge) heard() (h event.Heard) {
 	for id, t := range m.tasks {
 		if t.now.at > 0 {
@@ -170,7 +170,7 @@ func (m *projectMerge) taskOf(t *taskSlot) event.Task {
 	return out
 }
 
-// taskState builds a touched task, whole.
+// taskState returns a changed task with all of its annotations.
 func (m *projectMerge) taskState(id event.TaskID) (event.TaskState, error) {
 	slot, err := m.task(id)
 	if err != nil {

@@ -78,8 +78,8 @@ func (s *Store) moveCredential(path string, done func(step string)) error {
 	return errReplaced
 }
 
-// keepNewer saves a credential unless the file has a newer one: the database may be
-// a restored one, or that of an older hone that heard of another Label Studio.
+// keepNewer saves a credential unless the file has a newer one: the database may have been
+// restored, or belong to an older hone that was set up with another Label Studio.
 func (s *Store) keepNewer(c Credential) error {
 	have, err := readCredential(s.credential)
 	switch {

@@ -83,7 +83,7 @@ func Open(dir string, o Options) (*Store, error) {
 	}
 }
 
-// errReplaced says that the file that was opened is no longer the one of that name.
+// errReplaced says that the opened file no longer has that name.
 var errReplaced = errors.New("it was replaced meanwhile")
 
 func openOnce(dir string, o Options) (*Store, error) {
@@ -116,7 +116,7 @@ func openOnce(dir string, o Options) (*Store, error) {
 
 var errDamagedPages = errors.New("its pages do not fit together")
 
-// openFile opens the file and finds out whether it is all there, and still there.
+// openFile opens the file and checks that it is complete and still has its name.
 func openFile(path string, opts *bbolt.Options) (db *bbolt.DB, err error) {
 	var f *os.File
 	with := *opts
@@ -150,9 +150,8 @@ func openFile(path string, opts *bbolt.Options) (db *bbolt.DB, err error) {
 	return db, nil
 }
 
-// unlessDamaged does something with a bbolt file. bbolt reads it as memory and
-// trusts it: a copy that was cut short would otherwise end the process, here or at
-// some later read.
+// unlessDamaged calls do and turns a fault of reading a bbolt file into an error. bbolt maps
+// the file and trusts it: a truncated copy would otherwise end the process.
 func unlessDamaged(do func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
@@ -163,9 +162,9 @@ func unlessDamaged(do func() error) (err error) {
 	return do()
 }
 
-// stillThere tells whether an open file is the one of that name. The lock is on the
-// file, not on its name: whoever waited for it while another hone rewrote the file
-// holds one that nobody will open again.
+// stillThere returns an error unless path names the open file. The lock is on the file, not
+// on its name: a hone that waited for it while another one rewrote the database holds a file
+// that nobody will open again.
 func stillThere(f *os.File, path string) error {
 	have, err := f.Stat()
 	if err != nil {
@@ -202,8 +201,9 @@ type ownerRecord struct {
 	Since time.Time `json:"since"`
 }
 
-// writeOwner says beside the file who has it, for the error of the next one. It
-// is only read while the lock is held, so a leftover of a killed hone is harmless.
+// writeOwner writes a file beside the database that names this process, for the error
+// message of another one. It is read only while the lock is held, so that the file of a
+// killed hone does no harm.
 func (s *Store) writeOwner() error {
 	host, _ := os.Hostname()
 	b, err := json.Marshal(ownerRecord{PID: os.Getpid(), Host: host, Since: s.now().UTC()})

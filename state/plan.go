@@ -56,8 +56,8 @@ func (s *Store) Plan(ctx context.Context, changes []*event.Changed) ([]event.Del
 	return deltas, nil
 }
 
-// projectMerge is one project while a batch is applied: what is stored, read as it is
-// needed, and what the batch has made of it so far.
+// projectMerge merges a batch of changes into one project. It holds the stored records, read
+// as they are needed, and their state after the changes so far.
 type projectMerge struct {
 	b            *projectBuckets // nil when nothing is stored, or it was dropped
 	before, meta event.Meta
@@ -78,14 +78,14 @@ type taskFact struct {
 	deleted bool
 	stated  bool // its data is known
 	stamp   version
-	at      uint64 // the position at which it was last heard of
+	at      uint64 // the position of the last statement about it
 }
 
 type taskSlot struct {
 	id          event.TaskID
 	before, now taskFact
 	data        []byte // of now; may belong to the transaction
-	statement   bool   // the batch has another statement than the stored one
+	restated    bool   // the batch has another statement than the stored one
 }
 
 type annFact struct {
@@ -95,7 +95,7 @@ type annFact struct {
 	bare bool
 }
 
-// isCounted reports whether an annotation is there for the learner.
+// isCounted reports whether the learner learns from an annotation.
 func (f *annFact) isCounted() bool { return f.stated && !f.deleted && !f.bare }
 
 type annSlot struct {
@@ -156,9 +156,9 @@ func (m *projectMerge) apply(c *event.Changed) error {
 	return nil
 }
 
-// replacesDatabase reports whether a statement about another Label Studio database under
-// the same project id is to be believed: everything stored is dropped then. A
-// webhook is not; it is a reason to ask.
+// replacesDatabase reports whether a statement proves that the project id belongs to another
+// Label Studio database now; then everything stored is dropped. A webhook proves nothing: it
+// causes a reading.
 func (m *projectMerge) replacesDatabase(c *event.Changed) bool {
 	switch {
 	case c.Reading != nil:
@@ -177,7 +177,7 @@ func countOf(changed bool) int {
 	return 0
 }
 
-// dropStored forgets what was stored: the project's Label Studio database was replaced.
+// dropStored drops all stored records, as the project's Label Studio database was replaced.
 func (m *projectMerge) dropStored() {
 	*m = projectMerge{
 		tasks: make(map[event.TaskID]*taskSlot), anns: make(map[event.AnnotationID]*annSlot),
@@ -187,7 +187,7 @@ func (m *projectMerge) dropStored() {
 	}
 }
 
-// markDoubted notes that only a reading can tell what is true of a task.
+// markDoubted records that only a reading can settle the state of a task.
 func (m *projectMerge) markDoubted(id event.TaskID) {
 	if m.doubts == nil {
 		m.doubts = make(map[event.TaskID]bool)
@@ -195,10 +195,9 @@ func (m *projectMerge) markDoubted(id event.TaskID) {
 	m.doubts[id] = true
 }
 
-// mergeProject merges what is said of the project itself. Among statements the later
-// heard wins, so that here too the order of arrival does not matter; a reading wins
-// over what was heard before it. Of a webhook, a label config and that the project
-// is gone are reasons to ask; the label config counts until the answer is there.
+// mergeProject merges title, label config and deletion of the project. Among statements the
+// one heard later wins; a reading wins over all that was heard before it. A label config or a
+// deletion in a webhook causes a reading; the label config holds until that is there.
 func (m *projectMerge) mergeProject(c *event.Changed) (news bool) {
 	at := c.At.Round(0).UTC()
 	was := m.meta

@@ -12,9 +12,8 @@ import (
 	"github.com/hone-ml/hone/internal/fault"
 )
 
-// heardWrite stores at which positions things were heard. Most are part of a record
-// that the commit writes anyway; for those that were heard of without effect only
-// the position changes.
+// heardWrite stores the positions at which things were stated. Most are part of a record
+// that the commit writes anyway; where a statement had no effect only the position changes.
 type heardWrite struct {
 	event.Heard
 	tasks       map[event.TaskID]uint64
@@ -25,7 +24,7 @@ func newHeardWrite(h event.Heard) heardWrite {
 	return heardWrite{Heard: h, tasks: maps.Clone(h.Tasks), annotations: maps.Clone(h.Annotations)}
 }
 
-// ofTask is the position for a record that is written.
+// ofTask returns the position for a task's record that is written.
 func (w *heardWrite) ofTask(id event.TaskID) uint64 {
 	delete(w.tasks, id)
 	return w.Tasks[id]
@@ -79,10 +78,10 @@ func (w *heardWrite) write(b *projectBuckets) error {
 	return nil
 }
 
-// Confirm says that a reading that began at a position has compared all ids of a
-// project. Tombstones that the reading before it had confirmed are forgotten, since
-// no webhook from before either of them can still be on its way, and so are the
-// times of annotations that went with their task.
+// Confirm records that a reading that began at a position has compared all ids of a project.
+// It deletes tombstones that the reading before had confirmed, since no webhook from before
+// either reading can still be on its way, and the times of annotations that were deleted
+// with their task.
 func (s *Store) Confirm(ctx context.Context, p event.ProjectID, from uint64) error {
 	if fault.On(fault.Tombstone) {
 		return nil
@@ -146,8 +145,8 @@ func (s *Store) Confirm(ctx context.Context, p event.ProjectID, from uint64) err
 	return nil
 }
 
-// forgettable reports whether all that is known of an annotation is that it is
-// deleted, or was on a task that was, and was heard no later than at a position.
+// forgettable reports whether a record says only that an annotation was deleted, by itself or
+// with its task, and was stated at a position of at most last.
 func (b *projectBuckets) forgettable(key, record []byte, last uint64) bool {
 	id := idOf[event.AnnotationID](key)
 	r, err := decodeRef(id, record)

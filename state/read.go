@@ -192,8 +192,8 @@ func (s *Store) Tasks(ctx context.Context, p event.ProjectID, ids []event.TaskID
 	return out, err
 }
 
-// Known returns what hone believes Label Studio holds, by task id: what a
-// comparison of all ids needs, without any content. A task known only by an
+// Known returns the ids and times of the tasks and annotations that hone has stored, by task
+// id and without content, for a comparison of all ids. A task that is known only from an
 // annotation on it has no UpdatedAt.
 func (s *Store) Known(ctx context.Context, p event.ProjectID) ([]event.KnownTask, error) {
 	var out []event.KnownTask

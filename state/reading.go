@@ -7,10 +7,10 @@ import (
 	"github.com/hone-ml/hone/internal/fault"
 )
 
-// mergeReading merges what was read from Label Studio. It stands, whatever the dates, over
-// everything heard at or before its From, deletions included. What was heard after
-// that may be newer than the reading or older: it is merged as if it had been told,
-// and where that leaves a difference the task is doubted, so that it is read again.
+// mergeReading merges what was read from Label Studio. Whatever the dates, it wins over
+// everything heard at or before its From, deletions included. What was heard later may be
+// newer than the reading or older: both are merged as statements, and where they differ the
+// task is marked as doubted, so that it is read again.
 func (m *projectMerge) mergeReading(c *event.Changed) (found int, err error) {
 	from := c.Reading.From
 	on := make(map[event.TaskID][]event.Annotation, len(c.Tasks))
@@ -33,7 +33,7 @@ func (m *projectMerge) mergeReading(c *event.Changed) (found int, err error) {
 	return found + n, err
 }
 
-// doubtLater doubts the deletions of what was heard of after the reading began.
+// doubtLater marks as doubted the deleted things that were stated after the reading began.
 func (m *projectMerge) doubtLater(c *event.Changed, from uint64) error {
 	for _, id := range c.DeletedTasks {
 		slot, _, err := m.taskWithAnnotations(id)

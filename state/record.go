@@ -20,8 +20,8 @@ const (
 
 var errDamagedRecord = errors.New("damaged record (restore a backup, or move the file away: hone then learns again from what Label Studio holds)")
 
-// version orders the statements about one thing: the later time wins, then the
-// greater hash.
+// version orders the statements about one thing: the later time wins, then the greater
+// hash.
 type version struct {
 	at   time.Time
 	hash uint64
@@ -170,8 +170,8 @@ func decodeAnnotation(key, b []byte) (event.Annotation, error) {
 	return a, nil
 }
 
-// An annotation's register says where it was last stated, and when; or that it
-// is deleted; and at which position that was heard.
+// An annotationRef is the record of an annotation without its content: the task and the
+// version of its last statement, or that it is deleted; and the position of that statement.
 type annotationRef struct {
 	deleted bool
 	task    event.TaskID

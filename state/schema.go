@@ -163,7 +163,7 @@ func createProject(tx *bbolt.Tx, p event.ProjectID) (*projectBuckets, error) {
 	return out, nil
 }
 
-// pageFill is how much of a page stays when it is split. Ids rise, so most of what comes
-// goes behind all there is, and what is split off is rarely written again. The file
-// is mapped: half-empty pages are memory too.
+// pageFill is the share of a page that stays filled when it is split. Ids rise, so most
+// records are appended and earlier pages are rarely written again. The file is mapped, so
+// half-empty pages would cost memory too.
 const pageFill = 0.9

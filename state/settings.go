@@ -10,7 +10,7 @@ import (
 	"github.com/hone-ml/hone/event"
 )
 
-// watermark is how far reconcile has read.
+// watermark says how far reconcile has read.
 type watermark struct {
 	// at is Label Studio's updated_at up to which everything was read.
 	at time.Time

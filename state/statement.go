@@ -6,14 +6,14 @@ import (
 	"github.com/hone-ml/hone/event"
 )
 
-// maxUnknownDeletions is how many ids that nobody knows one statement may delete and have
-// remembered: a deletion may be told just before what it deletes. Label Studio
-// deletes many at once only of what it has told long ago, so whoever names more of
-// them made them up, and each would cost space.
+// maxUnknownDeletions is how many deletions of unknown ids in one statement are stored: a
+// deletion may arrive just before the statement about what it deletes. Label Studio deletes
+// many things at once only long after it told of them, so a statement with more unknown ids
+// is made up, and each would cost space.
 const maxUnknownDeletions = 5
 
-// mergeStatement merges a statement that was told, not read: the later one wins, and a
-// deletion wins over both. found counts what is news.
+// mergeStatement merges a statement that came by webhook: the later one wins, and a deletion
+// wins over every other. found counts what changed.
 func (m *projectMerge) mergeStatement(c *event.Changed) (found int, err error) {
 	for _, t := range c.Tasks {
 		if noData(t) {
@@ -43,8 +43,8 @@ func noData(t event.Task) bool {
 	return len(t.Data) == 0 || bytes.Equal(t.Data, []byte("null"))
 }
 
-// deleteAll merges the deletions of a statement. With ask, those of things that
-// were there are doubted.
+// deleteAll merges the deletions of a statement. With ask, deletions of things that were
+// there are marked as doubted.
 func (m *projectMerge) deleteAll(c *event.Changed, at uint64, ask bool) (found int, err error) {
 	var strangers []*taskSlot
 	for _, id := range c.DeletedTasks {
@@ -91,8 +91,8 @@ func (m *projectMerge) deleteAll(c *event.Changed, at uint64, ask bool) (found i
 	return found, nil
 }
 
-// mergeTask merges a task's data and reports whether it is news. What loses is
-// remembered as heard of: a reading that began before is not the last word.
+// mergeTask merges a task's data and reports whether it changed. The position of a statement
+// that loses is stored too, so that a reading that began before it does not win over it.
 func (m *projectMerge) mergeTask(t event.Task, at uint64) (bool, error) {
 	slot, err := m.task(t.ID)
 	if err != nil {
@@ -121,13 +121,13 @@ func (m *projectMerge) mergeTask(t event.Task, at uint64) (bool, error) {
 func (m *projectMerge) setTask(slot *taskSlot, t event.Task, st version, at uint64) (news bool) {
 	news = !slot.now.stated || st.hash != slot.now.stamp.hash
 	slot.now = taskFact{stated: true, stamp: st, at: at}
-	slot.data, slot.statement = t.Data, true
+	slot.data, slot.restated = t.Data, true
 	return news
 }
 
-// mergeAnnotation merges an annotation and reports whether it is news. One that
-// is on a deleted task is news to nobody, but its time is kept: it may be older
-// than a statement that puts it on another task, or newer.
+// mergeAnnotation merges an annotation and reports whether it changed. Of one on a deleted
+// task only the time is kept: it may be older than a statement that puts it on another task,
+// or newer.
 func (m *projectMerge) mergeAnnotation(a event.Annotation, at uint64) (bool, error) {
 	slot, err := m.annotation(a.ID)
 	if err != nil {
@@ -157,8 +157,9 @@ func (m *projectMerge) mergeAnnotation(a event.Annotation, at uint64) (bool, err
 	return m.setAnnotation(slot, a, max(slot.now.at, at))
 }
 
-// lacksContent reports whether an annotation's content is not known although its task is
-// there: the task was taken for deleted when it was heard. Only its id is left.
+// lacksContent reports whether an annotation's content is unknown although its task is
+// there: the task was taken for deleted when the annotation was stated, so only its id was
+// kept.
 func (m *projectMerge) lacksContent(slot *annSlot) (bool, error) {
 	if !slot.now.bare {
 		return false, nil
@@ -198,7 +199,7 @@ func (m *projectMerge) taskWithAnnotations(id event.TaskID) (slot *taskSlot, kno
 	return slot, known, nil
 }
 
-// deleteTask takes the annotations with it, of which only the times are kept.
+// deleteTask deletes a task and its annotations, of which only the times are kept.
 func (m *projectMerge) deleteTask(slot *taskSlot, at uint64) {
 	for _, a := range m.annotationsOf[slot.id] {
 		if a.now.task == slot.id && a.now.stated && !a.now.deleted {
@@ -206,7 +207,7 @@ func (m *projectMerge) deleteTask(slot *taskSlot, at uint64) {
 		}
 	}
 	slot.now = taskFact{deleted: true, at: max(slot.now.at, at)}
-	slot.data, slot.statement = nil, false
+	slot.data, slot.restated = nil, false
 }
 
 func (m *projectMerge) deleteAnnotation(slot *annSlot, at uint64) {

@@ -8,7 +8,8 @@ import (
 	"github.com/hone-ml/hone/event"
 )
 
-// taskRecord is one task as it is stored, undecoded. Its bytes are the transaction's.
+// taskRecord holds the stored records of one task, undecoded. Its bytes are valid during the
+// transaction only.
 type taskRecord struct {
 	key         []byte
 	record      []byte // nil when the task's data is not known
@@ -46,7 +47,7 @@ func (g *taskRecord) state() (ts event.TaskState, err error) {
 	return ts, nil
 }
 
-// group reads one task.
+// group reads the records of one task.
 func (b *projectBuckets) group(id event.TaskID) *taskRecord {
 	g := &taskRecord{key: idKey(id)}
 	g.record = b.tasks.Get(g.key)
@@ -63,7 +64,7 @@ func (b *projectBuckets) walk(ctx context.Context, all bool, f func(g *taskRecor
 	return b.walkFrom(ctx, nil, all, f)
 }
 
-// walkFrom is walk from the task with that key on.
+// walkFrom is walk that begins with the task of the key from.
 func (b *projectBuckets) walkFrom(ctx context.Context, from []byte, all bool, f func(g *taskRecord) error) error {
 	results, tasks := b.results.Cursor(), b.tasks.Cursor()
 	rk, rv := results.Seek(from)

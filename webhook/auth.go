@@ -13,11 +13,11 @@ import (
 	"github.com/hone-ml/hone/labelstudio/wire"
 )
 
-// unprovenReadTimeout bounds how long hone reads from a caller that proved nothing.
+// unprovenReadTimeout bounds how long hone reads from a caller without a credential.
 const unprovenReadTimeout = 3 * time.Second
 
-// refuseUnproven answers what the gate does not let in: a call of Label Studio's
-// routes without the secret.
+// refuseUnproven answers a request to one of Label Studio's routes that the gate does not
+// admit, because it lacks the secret.
 func (s *Server) refuseUnproven(c *gin.Context) {
 	_ = http.NewResponseController(c.Writer).SetReadDeadline(time.Now().Add(unprovenReadTimeout))
 	if strings.TrimSuffix(c.FullPath(), "/") == "/webhook" && !fromLabelStudio(c.Request) {
@@ -41,9 +41,9 @@ func (s *Server) refuseCall(c *gin.Context) {
 
 // refuseUnsigned answers a webhook without the secret. It may be Label Studio's
 // own, of a project whose registration does not carry the secret yet, because hone
-// was upgraded or has lost it: that one is a reason to ask Label Studio what
-// happened. What it says is not believed, and of all other projects hone does not
-// even read it: it looks at the registrations by its own clock.
+// was upgraded or has lost it. Then hone asks Label Studio what happened. The content of
+// the webhook is not trusted, and for all other projects it is not even read: hone checks
+// the registrations at its own times.
 func (s *Server) refuseUnsigned(c *gin.Context) {
 	s.unsigned.Add(1)
 	if s.o.Unregistered(0) {
@@ -87,9 +87,9 @@ func fromLabelStudio(r *http.Request) bool {
 	return strings.HasPrefix(r.UserAgent(), "heartex/")
 }
 
-// Stats are figures of a running server.
+// Stats counts what a running server has received since its start.
 type Stats struct {
-	// Duplicates counts webhooks that said word for word what another had said.
+	// Duplicates counts webhooks whose body equalled that of an earlier one.
 	Duplicates uint64
 	// Unsigned counts webhooks without the secret, RefusedCalls the calls of the
 	// ML-backend protocol that were refused for that.
@@ -101,5 +101,5 @@ func (s *Server) Stats() Stats {
 	return Stats{s.duplicates.Load(), s.unsigned.Load(), s.refusedCalls.Load()}
 }
 
-// isTrusted reports whether what a request says is taken for what happened.
+// isTrusted reports whether the content of a request may be trusted.
 func isTrusted(c *gin.Context) bool { return access.VerdictOf(c).Trusted }

@@ -49,7 +49,7 @@ func (s *Server) setup(c *gin.Context) {
 		return
 	}
 	if !isTrusted(c) {
-		// Registrations are being given the secret: it is told the version, so that
+
 		// Label Studio does not take hone for broken, and nothing is made of it.
 		if names := s.o.Projects.Versions(req.Project); len(names) > 0 {
 			c.JSON(http.StatusOK, wire.SetupResponse{ModelVersion: names[len(names)-1]})
@@ -82,7 +82,7 @@ func (s *Server) setup(c *gin.Context) {
 	}
 }
 
-// unmarkedText is an error's text without the mark.
+// unmarkedText returns an error's text without that of ErrUnusable.
 func unmarkedText(err error) string {
 	text := strings.TrimPrefix(err.Error(), ErrUnusable.Error()+": ")
 	return strings.TrimSuffix(text, ": "+ErrUnusable.Error())
@@ -115,8 +115,8 @@ func (s *Server) adopt(ctx context.Context, info SetupInfo) (string, error) {
 	}
 }
 
-// backendURL is hone's address as the caller wrote it, or as a trusted proxy says
-// that he did.
+// backendURL returns hone's address as the caller wrote it, or as a trusted proxy says that
+// the caller wrote it.
 func (s *Server) backendURL(r *http.Request) string {
 	scheme, host := "http", r.Host
 	if r.TLS != nil {

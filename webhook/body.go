@@ -12,7 +12,7 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// maxKeptBuffer is the largest buffer worth keeping for the next request.
+// maxKeptBuffer is the size in bytes of the largest buffer that is kept for reuse.
 const maxKeptBuffer = 1 << 20
 
 var bufferPool = sync.Pool{New: func() any { return new(bytes.Buffer) }}
@@ -25,7 +25,7 @@ func releaseBuffer(b *bytes.Buffer) {
 }
 
 // readJSON reads a body that claims to be JSON and holds at most limit bytes.
-// The buffer is given back by release, once nothing refers to it.
+// Pass the buffer to releaseBuffer once nothing refers to it.
 func readJSON(c *gin.Context, limit int64) (*bytes.Buffer, *refusal) {
 	r := c.Request
 	if f := checkType(r); f != nil {

@@ -6,14 +6,13 @@ import (
 	"time"
 )
 
-// dedupe remembers the bodies stored lately. A project that has two webhooks to
-// hone sends every event twice, word for word: Label Studio builds the payload
-// once. The second is then answered without being decoded or stored.
+// dedupe remembers the hashes of bodies that were stored lately. A project that has two
+// webhooks to hone sends every event twice with equal bodies, as Label Studio builds the
+// payload once. The second is answered without being decoded or stored.
 //
-// Only a body that is durable is remembered, so that what failed can be sent
-// again, and only for a short while, so that nothing said once more much later
-// is taken for an echo. Should an echo slip through, it has no effect: events
-// are statements.
+// Only a body that is durable is remembered, so that a failed one can be sent again, and
+// only for a short while, so that an equal event much later is not taken for a duplicate. A
+// duplicate that is not recognised has no effect: events are statements.
 type dedupe struct {
 	seed   maphash.Seed
 	window time.Duration

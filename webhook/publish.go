@@ -19,13 +19,13 @@ var (
 )
 
 // boundedPublisher publishes with a bounded wait, whatever the Publisher does with its
-// context.
+// context. Its methods may be called concurrently.
 type boundedPublisher struct {
 	publisher Publisher
 	limit     time.Duration
 	// slots holds a token for every write under way.
 	slots chan struct{}
-	// taken are the slots that close holds, for good.
+	// closedSlots is how many slots close has taken; it never frees them.
 	closing     sync.Mutex
 	closedSlots int
 	// failing is true from a failed write to the next good one.
@@ -36,9 +36,9 @@ func newBoundedPublisher(p Publisher, limit time.Duration) *boundedPublisher {
 	return &boundedPublisher{publisher: p, limit: limit, slots: make(chan struct{}, maxStoring)}
 }
 
-// publish stores events. settled is false when the write is still under way, and
-// with it the events and whatever they refer to are still in use. changed is true
-// when storage began or ceased to fail with this write.
+// publish stores events. settled is false when the write is still under way; then the
+// events and what they refer to are still in use. changed is true when storage began or
+// ceased to fail with this write.
 func (st *boundedPublisher) publish(ctx context.Context, events ...event.Event) (settled, changed bool, err error) {
 	select {
 	case st.slots <- struct{}{}:

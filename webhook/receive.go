@@ -15,8 +15,8 @@ import (
 
 var okBody = []byte(`{"status":"ok"}`)
 
-// webhook takes what Label Studio says happened. It answers 200 once that is on
-// disk, and does nothing else for it.
+// webhook stores the events of a webhook. It answers 200 once they are on disk, and does
+// nothing else with them.
 func (s *Server) webhook(c *gin.Context) {
 	start := time.Now()
 	defer func() { s.metrics.ack.Observe(time.Since(start).Seconds()) }()
@@ -65,7 +65,7 @@ func (s *Server) webhook(c *gin.Context) {
 	c.Data(http.StatusOK, jsonType, okBody)
 }
 
-// refuseHook answers a body that is of no use. What it told is lost, unless a
+// refuseHook answers a webhook whose body cannot be used. Its content is lost unless a
 // reconcile finds it.
 func (s *Server) refuseHook(c *gin.Context, f *refusal) {
 	s.metrics.refused.WithLabelValues(f.reason).Inc()
@@ -89,8 +89,8 @@ func (s *Server) refuseUnstored(c *gin.Context, hook wire.Hook, err error) {
 	failInBody(c, http.StatusServiceUnavailable, sentence)
 }
 
-// publish stores events and says in the log when storage ceases to work, and when
-// it works again: not once per event, since the log may be on the same disk.
+// publish stores events. It logs when storage begins to fail and when it works again, but
+// not each failure, since the log may be on the same disk.
 func (s *Server) publish(ctx context.Context, events ...event.Event) (settled bool, err error) {
 	settled, changed, err := s.publisher.publish(ctx, events...)
 	switch {
@@ -103,14 +103,15 @@ func (s *Server) publish(ctx context.Context, events ...event.Event) (settled bo
 	return settled, err
 }
 
-// askReconcile pays a debt of s.reconcile. All ids are compared, because a lost
-// deletion leaves no other trace.
+// askReconcile is the action of s.reconciles. It asks for a comparison of all ids, because
+// a lost deletion leaves no other trace.
 func (s *Server) askReconcile(ctx context.Context, p event.ProjectID, why string) error {
 	_, err := s.publish(ctx, &event.ReconcileDue{Project: p, At: time.Now().UTC(), Full: true, Reason: why})
 	return err
 }
 
-// actionLabel is an action as a metric's label: foreign words never are.
+// actionLabel returns the metric's label of an action. Words that hone does not know become
+// one label.
 func actionLabel(h wire.Hook) string {
 	if h.Ignored {
 		return "unknown"
@@ -118,7 +119,8 @@ func actionLabel(h wire.Hook) string {
 	return h.Action
 }
 
-// eventsOf are what a hook means to hone; none for actions that mean nothing.
+// eventsOf returns the events that a webhook stands for; none for actions that do not
+// concern hone.
 func eventsOf(h wire.Hook, at time.Time) []event.Event {
 	var events []event.Event
 	if h.Changed != nil {
@@ -137,9 +139,8 @@ func eventsOf(h wire.Hook, at time.Time) []event.Event {
 	return events
 }
 
-// canDedupe reports whether the same body within a short while can only be the
-// same event: it names tasks or annotations, with the time of their last change
-// or as deleted.
+// canDedupe reports whether an equal body within a short time can only be the same event:
+// the body names tasks or annotations with the time of their last change, or as deleted.
 func canDedupe(h wire.Hook) bool {
 	c := h.Changed
 	return c != nil && !h.Train && len(c.Tasks)+len(c.Annotations)+len(c.DeletedTasks)+len(c.DeletedAnnotations) > 0

@@ -18,8 +18,8 @@ const (
 	statusLineTimeout = 5 * time.Second
 )
 
-// refusal is why a request is refused: one sentence for whoever reads the answer
-// and a word for the metric. It says nothing of what a body held.
+// refusal says why a request is refused: a status, a sentence for the caller and a label for
+// the metric. It quotes nothing of the body.
 type refusal struct {
 	status   int
 	reason   string
@@ -41,9 +41,9 @@ func failInBody(c *gin.Context, status int, sentence string) {
 	c.Data(status, jsonType, errorBody(sentence))
 }
 
-// failInStatusLine answers like fail, with the sentence in the status line too: of an
-// error, Label Studio shows its users the status line and nothing else. That
-// takes HTTP/1 and a body that was read to its end; otherwise it is fail.
+// failInStatusLine answers with the sentence in the body and in the status line: of an
+// error, Label Studio shows its users the status line only. That needs HTTP/1 and a body
+// that was read to its end; otherwise it does what failInBody does.
 func failInStatusLine(c *gin.Context, status int, sentence string) {
 	w, ok := c.Writer.(interface{ Unwrap() http.ResponseWriter })
 	if !ok || c.Request.ProtoMajor != 1 || c.Request.Method == http.MethodHead {
@@ -74,9 +74,9 @@ func failInStatusLine(c *gin.Context, status int, sentence string) {
 	_ = buf.Flush() // nobody is left to tell
 }
 
-// reasonPhrase makes a sentence fit for a status line: printable ASCII, bounded.
-// Anything else could end the line early, or reach the user garbled. Label
-// Studio shows it as HTML, where <Choices> would be invisible.
+// reasonPhrase makes a sentence fit for a status line: printable ASCII of bounded length.
+// Other characters could end the line early or reach the user garbled. Label Studio shows
+// it as HTML, where <Choices> would be invisible.
 func reasonPhrase(sentence string) string {
 	return strings.Map(func(r rune) rune {
 		switch {

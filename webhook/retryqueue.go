@@ -12,16 +12,17 @@ import (
 	"github.com/hone-ml/hone/internal/wake"
 )
 
-// retryDelays are those between attempts to pay.
+// retryDelays are the pauses between attempts after failures.
 var retryDelays = backoff.Exponential{Min: 100 * time.Millisecond, Max: 30 * time.Second}
 
-// maxQueuedProjects bounds what is remembered; more than that many projects are all
-// projects.
+// maxQueuedProjects bounds the queue. More projects than that are replaced by project 0,
+// which stands for all.
 const maxQueuedProjects = 64
 
-// retryQueue remembers which projects are owed something, and a loop pays: soon
-// after a debt is made, again and again until it succeeds, and never more often
-// than the spacing. A debt made while one is being paid is paid anew.
+// retryQueue performs an action for projects in the background: soon after a project was
+// added, again and again until it succeeds, and at most once in each spacing. A project
+// that is added while the action runs for it is handled once more. Its methods may be
+// called concurrently.
 type retryQueue struct {
 	perform     func(context.Context, event.ProjectID, string) error
 	spacing     time.Duration
@@ -41,7 +42,7 @@ func newRetryQueue(spacing time.Duration, perform func(context.Context, event.Pr
 	}
 }
 
-// Add remembers a debt; project 0 stands for every project.
+// Add adds a project and the reason; project 0 stands for every project.
 func (d *retryQueue) Add(p event.ProjectID, why string) {
 	d.mu.Lock()
 	d.enqueue(p, why)
@@ -49,14 +50,14 @@ func (d *retryQueue) Add(p event.ProjectID, why string) {
 	d.wake.Set()
 }
 
-// Len is how many projects are owed something.
+// Len returns how many projects wait.
 func (d *retryQueue) Len() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return len(d.reasons)
 }
 
-// retryNow ends a wait after a failure: what made it fail may be over.
+// retryNow ends the pause after a failure, because its cause may be gone.
 func (d *retryQueue) retryNow() { d.retrySignal.Set() }
 
 func (d *retryQueue) enqueue(p event.ProjectID, why string) {
@@ -94,8 +95,8 @@ func (d *retryQueue) run(ctx context.Context) {
 	}
 }
 
-// runAll pays what is owed now and keeps what could not be paid. It returns how
-// many debts it paid, and whether those were all.
+// runAll performs the action for all projects that wait now and keeps those for which it
+// failed. It returns for how many it succeeded, and whether for all.
 func (d *retryQueue) runAll(ctx context.Context) (paid int, all bool) {
 	d.mu.Lock()
 	owed := maps.Clone(d.reasons)

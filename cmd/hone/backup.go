@@ -157,7 +157,7 @@ func takeCredential(from, to string) error {
 	return err
 }
 
-// checkOpens reads every project of a database once.
+// checkOpens opens a database and reads every project once.
 func checkOpens(ctx context.Context, dir string) error {
 	s, err := state.Open(dir, state.Options{})
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/hone-ml/hone/internal/simulate"
 )
 
-// benchFlags is what the flags of bench say.
+// benchFlags holds the flags of bench.
 type benchFlags struct {
 	source        simulate.Source
 	encoder, json string

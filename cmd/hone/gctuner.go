@@ -8,18 +8,19 @@ import (
 	"sync"
 )
 
-// Garbage is collected when the heap has grown by spare, but by no more than Go's
-// whole and no less than minGrowth hundredths. Most of a large heap are examples,
-// large pieces without pointers that the collector does not look into: collecting
-// it eight times as often costs a few hundredths of the speed, and saves half the
-// memory. A small heap is left to Go.
+// Garbage is collected when the heap has grown by heapSpare bytes, but by at least minGrowth
+// and at most maxGrowth per cent. Most of a large heap are examples, large blocks without
+// pointers that the collector does not scan: collecting it eight times as often costs a few
+// per cent of the speed and saves half of the memory. A small heap grows as Go's default
+// lets it.
 const (
 	heapSpare = 32 << 20
 	minGrowth = 12
 	maxGrowth = 100
 )
 
-// startGCTuner is for commands that hold examples for long. Who sets GOGC knows better.
+// startGCTuner starts the tuner, for commands that hold examples for long. It does nothing
+// when GOGC is set.
 func startGCTuner() {
 	if os.Getenv("GOGC") == "" {
 		tuneOnce.Do(func() { (&gcTuner{percent: maxGrowth}).onGC() })
@@ -28,11 +29,11 @@ func startGCTuner() {
 
 var tuneOnce sync.Once
 
-// gcTuner adjusts the collector after every collection. It learns of the end of one by
-// the finalizer of an object that nobody holds.
+// gcTuner adjusts the collector after every collection. The finalizer of an unreachable
+// object tells it that one has ended.
 type gcTuner struct{ percent int }
 
-// onGC has tune called after the next collection, and after each one that follows.
+// onGC arranges that tune is called after the next collection and after each later one.
 func (t *gcTuner) onGC() {
 	runtime.SetFinalizer(&struct{ t *gcTuner }{t}, func(*struct{ t *gcTuner }) {
 		t.tune()
@@ -52,7 +53,7 @@ func (t *gcTuner) tune() {
 	}
 }
 
-// growthPercent is the percentage for so many bytes that are in use.
+// growthPercent returns the value of GOGC for a heap of live bytes.
 func growthPercent(live uint64) int {
 	return int(min(max(100*heapSpare/max(live, 1), minGrowth), maxGrowth))
 }

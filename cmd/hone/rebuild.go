@@ -105,7 +105,7 @@ func (c *cli) projects(cl *api.Client, project int64, all bool) ([]event.Project
 	return ids, err
 }
 
-// rebuildResult is what came of a reading, as --json prints it.
+// rebuildResult is the result of a reading, as --json prints it.
 type rebuildResult struct {
 	Project event.ProjectID `json:"project"`
 	Tasks   int             `json:"tasks"`
@@ -114,7 +114,7 @@ type rebuildResult struct {
 	Labels int    `json:"labels"`
 }
 
-// projectReading is a command that has a project read and waits for it.
+// projectReading requests a reading of a project and waits for it.
 type projectReading struct {
 	c      *cli
 	cl     *api.Client

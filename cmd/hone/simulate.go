@@ -20,7 +20,7 @@ import (
 	"github.com/hone-ml/hone/sampler/strategy"
 )
 
-// simulateFlags is what the flags of simulate say.
+// simulateFlags holds the flags of simulate.
 type simulateFlags struct {
 	source     simulate.Source
 	options    simulate.Options
@@ -153,8 +153,8 @@ func (c *cli) simulate(s simulateFlags) error {
 	return nil
 }
 
-// encodeAhead encodes texts ahead, but for those whose vectors are in a file, and puts
-// theirs there too. Without a name there is no file.
+// encodeAhead encodes texts ahead, except those whose vectors are in a file, and adds their
+// vectors to the file. Without a name there is no file.
 func (c *cli) encodeAhead(slow *encode.Blocking, needs []encode.Request, file string) error {
 	if file != "" {
 		err := takeVectors(slow, file)

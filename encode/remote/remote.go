@@ -25,10 +25,10 @@ const (
 	batchBytes = 256 << 10
 	// maxText is how much of a text is sent; models read some thousand tokens.
 	maxText = 32 << 10
-	// minText is the length to which a refused text is shortened at the most.
+	// minText is the least length to which a refused text is shortened.
 	minText = 512
-	// answerBytesPerText and answerOverhead bound what is read of an answer: vectors of some 15,000
-	// numbers, and what stands around them.
+	// answerBytesPerText and answerOverhead bound what is read of an answer: vectors of
+	// some 15,000 numbers, and what stands around them.
 	answerBytesPerText = 256 << 10
 	answerOverhead     = 64 << 10
 
@@ -37,7 +37,7 @@ const (
 	maxBackoff  = 30 * time.Second
 )
 
-// Options are what a Client is made of.
+// Options configure a Client.
 type Options struct {
 	// URL is the server's address, with or without /v1 and /embeddings.
 	URL string
@@ -90,8 +90,8 @@ func New(o Options) (*Client, error) {
 	}, nil
 }
 
-// endpoint completes an address. What is wrong is said without the address, which
-// may hold a password.
+// endpoint completes an address. Its errors do not quote the address, which may hold a
+// password.
 func endpoint(s string) (string, error) {
 	u, err := url.Parse(s)
 	switch {
@@ -142,7 +142,8 @@ func (c *Client) EncodeBatch(ctx context.Context, texts []string) ([][]float32, 
 	return out, nil
 }
 
-// truncate ends the text at n bytes, not within a character, and makes it valid UTF-8.
+// truncate shortens the text to at most n bytes, not within a character, and makes it valid
+// UTF-8.
 func truncate(text string, n int) string {
 	if len(text) > n {
 		for n > 0 && !utf8.RuneStart(text[n]) {
@@ -153,8 +154,8 @@ func truncate(text string, n int) string {
 	return strings.ToValidUTF8(text, "\uFFFD")
 }
 
-// encodeSplitting encodes a batch; when it is refused, its halves, down to the text that is
-// the reason.
+// encodeSplitting encodes a batch. When the server refuses it, it encodes the halves, down
+// to the text that is the reason.
 func (c *Client) encodeSplitting(ctx context.Context, texts []string) ([][]float32, error) {
 	xs, err := c.sendWithRetry(ctx, texts)
 	var refused *refusedError
@@ -192,7 +193,7 @@ func (e *refusedError) Error() string {
 	return fmt.Sprintf("the embedding server refuses the request (%d): %s", e.status, e.message)
 }
 
-// temporaryError is worth another attempt.
+// temporaryError marks an error after which another attempt can succeed.
 type temporaryError struct {
 	error
 	retryAfter time.Duration // what the server asks to wait, 0 if it does not say
@@ -200,7 +201,7 @@ type temporaryError struct {
 
 func (e *temporaryError) Unwrap() error { return e.error }
 
-// sendWithRetry sends a request until it is answered or there is no point in it.
+// sendWithRetry sends a request until it succeeds, fails for good, or maxAttempts are made.
 func (c *Client) sendWithRetry(ctx context.Context, texts []string) ([][]float32, error) {
 	pause := minBackoff
 	for attempt := 1; ; attempt++ {
@@ -285,7 +286,7 @@ func (c *Client) send(ctx context.Context, texts []string) ([][]float32, error) 
 	}
 }
 
-// excerptWithoutKey is the beginning of what a server said, without the key it was sent.
+// excerptWithoutKey returns the beginning of an answer, with the key removed.
 func excerptWithoutKey(answer []byte, key string) string {
 	const most = 300
 	s := string(answer[:min(len(answer), 4*most)])
@@ -295,7 +296,7 @@ func excerptWithoutKey(answer []byte, key string) string {
 	return strconv.Quote(truncate(s, most))
 }
 
-// retryAfter is in seconds; a date is rare, and treated as if nothing was said.
+// retryAfter reads a Retry-After header in seconds. It returns 0 for a date, which is rare.
 func retryAfter(h http.Header) time.Duration {
 	n, err := strconv.Atoi(h.Get("Retry-After"))
 	if err != nil || n < 0 || n > 3600 {
@@ -304,7 +305,7 @@ func retryAfter(h http.Header) time.Duration {
 	return time.Duration(n) * time.Second
 }
 
-// decodeVectors reads an answer to a request with n texts. Memory is bounded by the
+// decodeVectors reads the answer to a request with n texts. Its memory is bounded by the
 // answer's size.
 func decodeVectors(answer []byte, n int) ([][]float32, error) {
 	var a struct {

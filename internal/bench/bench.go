@@ -45,7 +45,7 @@ func (o *Options) validate() error {
 	return nil
 }
 
-// Result is what was measured; as JSON it is the file that people script against.
+// Result holds the measurements. Its JSON is a format that people script against.
 // Rates are by the clock on the wall, those per CPU second by the processor time of
 // the whole process, garbage collection included.
 type Result struct {
@@ -93,7 +93,7 @@ type Result struct {
 	RSSMB float64 `json:"rss_mb"`
 }
 
-// dataset is the data as the measurements take it.
+// dataset is the data in the form that the measurements need, and their results so far.
 type dataset struct {
 	Options
 	config  string
@@ -173,8 +173,8 @@ func targetOf(labels []string, class map[string]int32) []model.Share {
 	return out
 }
 
-// runSteps goes through the steps. The order matters: what is slow to fill comes before
-// what needs it.
+// runSteps runs all measurements. The order matters: each step needs what earlier ones have
+// learned or stored.
 func (w *dataset) runSteps(ctx context.Context, dir string) (err error) {
 	var h *instance
 	defer func() {
@@ -218,12 +218,12 @@ func (w *dataset) runSteps(ctx context.Context, dir string) (err error) {
 	return nil
 }
 
-// unitsPerClockRead is how many units of work are measured between two looks at the clock.
+// unitsPerClockRead is how many units of work are measured between two readings of the clock.
 const unitsPerClockRead = 100
 
-// measureRate calls f, which does some units of work, until that took the time there is,
-// and gives the units a second by both clocks. prepare, if not nil, comes before
-// every call and is not measured.
+// measureRate calls f, which does some units of work, for about Options.For, and returns the
+// units per second of wall-clock time and of CPU time. prepare, if not nil, is called before
+// every call of f and is not measured.
 func (w *dataset) measureRate(ctx context.Context, prepare func(), f func() (units int, err error)) (perS, perCPUS float64, err error) {
 	var wall, cpu time.Duration
 	units := 0
@@ -260,7 +260,7 @@ func (w *dataset) measureEncode(ctx context.Context) (err error) {
 	return err
 }
 
-// encodeAhead has a slow encoder read all texts, which is not measured.
+// encodeAhead has a slow encoder encode all texts, which is not measured.
 func (w *dataset) encodeAhead(ctx context.Context) error {
 	p, keeps := w.Encoder.(*encode.Blocking)
 	if !keeps {
@@ -294,8 +294,8 @@ func (w *dataset) measureLearn(ctx context.Context) (err error) {
 	return err
 }
 
-// annotation is what hone hears of item i when it is labelled; round 0 is the data,
-// later ones are other tasks with the same texts.
+// annotation returns the change that labels item i. Round 0 labels the data; later rounds
+// label other tasks with the same texts.
 func (w *dataset) annotation(i, round int, at time.Time) *event.Changed {
 	it := w.items[i]
 	id := it.Task.ID + event.TaskID(round*len(w.items))

@@ -23,8 +23,9 @@ const benchSecret = "bench"
 
 var authorizationLine = "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(access.User+":"+benchSecret)) + "\r\n"
 
-// connection is one kept connection of Label Studio. Senders share the core with hone,
-// so they do next to nothing: they write prepared bytes and read the status.
+// connection is one open connection of a client in place of Label Studio. The clients share
+// the core with hone, so they do next to nothing: they write prepared bytes and read the
+// status.
 type connection struct {
 	conn net.Conn
 	in   *bufio.Reader
@@ -75,7 +76,7 @@ func (s *connection) post(path string, body []byte) error {
 	return err
 }
 
-// dialAll dials so many, and gives what hangs up.
+// dialAll opens n connections and returns a function that closes them.
 func (h *instance) dialAll(ctx context.Context, n int) (out []*connection, hangUp func(), err error) {
 	hangUp = func() {
 		for _, s := range out {
@@ -121,8 +122,8 @@ func (h *instance) measurePredictRequests(ctx context.Context) error {
 	return err
 }
 
-// measureWebhooks has annotations sent by so many at once. Each is a new one, as hone
-// drops what it has just heard.
+// measureWebhooks sends annotations over n connections at once. Each annotation is new, as
+// hone drops duplicates.
 func (h *instance) measureWebhooks(ctx context.Context, n int) error {
 	all, hangUp, err := h.dialAll(ctx, n)
 	if err != nil {
@@ -177,8 +178,8 @@ func (h *instance) measureWebhooks(ctx context.Context, n int) error {
 // jsonObject is a JSON object.
 type jsonObject map[string]any
 
-// webhookBody is what Label Studio sends of a new annotation. What hone doesn't
-// read is there too, as it must be read over.
+// webhookBody returns the body that Label Studio sends for a new annotation. It includes the
+// fields that hone does not use, as hone has to skip them.
 func (h *instance) webhookBody(i, round int) []byte {
 	a := h.annotation(i, round, time.Now())
 	at := a.At.UTC().Format(time.RFC3339Nano)
@@ -210,7 +211,7 @@ func (h *instance) webhookBody(i, round int) []byte {
 	})
 }
 
-// predictBody is what Label Studio asks when it shows a task.
+// predictBody returns the body of Label Studio's request when it shows a task.
 func (h *instance) predictBody(i, round int) []byte {
 	none := json.RawMessage("null")
 	at := "2026-11-23T20:50:32.838423Z"

@@ -23,9 +23,8 @@ import (
 
 const projectID = event.ProjectID(1)
 
-// instance is a hone without Label Studio: core, database and receiver. It is no whole
-// internal/app: a sampler that ranks after each batch, a reconciler and a clock's events
-// would be measured with what is to be measured alone.
+// instance is a hone without Label Studio: core, database and receiver. It is not a whole
+// internal/app, whose sampler, reconciler and timers would be measured too.
 type instance struct {
 	*dataset
 	store   *state.Store
@@ -41,7 +40,7 @@ type instance struct {
 	round  int // of the annotations made last
 }
 
-// timedStore adds up the time that commits take.
+// timedStore sums the time that commits take.
 type timedStore struct {
 	learner.Store
 	disk *atomic.Int64 // nanoseconds
@@ -136,14 +135,13 @@ func (h *instance) Versions(p event.ProjectID) []string { return []string{h.lear
 // Setup implements webhook.Adopter.
 func (h *instance) Setup(context.Context, webhook.SetupInfo) (string, error) { return "", nil }
 
-// applyEvents brings changes to the learner as the log does.
+// applyEvents passes changes to the learner as the log does.
 func (h *instance) applyEvents(ctx context.Context, changes ...event.Event) error {
 	h.offset += uint64(len(changes))
 	return h.learner.Apply(ctx, changes, event.Cursor{Topic: event.Changes, Group: core.LearnerGroup, Offset: h.offset})
 }
 
-// data are a task's data; the round is in it, so that no encoding is known from an
-// earlier one.
+// data returns a task's data. They contain the round, so that no text was encoded before.
 func (w *dataset) data(i, round int) []byte {
 	d := w.items[i].Task.Data
 	if round == 0 {
@@ -153,7 +151,7 @@ func (w *dataset) data(i, round int) []byte {
 	return append(strconv.AppendInt(append(slices.Clone(d), `,"hone bench":`...), int64(round), 10), '}')
 }
 
-// measureApply has all of the data learned and waits until the model rests.
+// measureApply has all of the data learned and waits until the model is at its optimum.
 func (h *instance) measureApply(ctx context.Context) error {
 	began := time.Now()
 	for from := 0; from < len(h.items); from += core.LearnBatch {
@@ -178,8 +176,8 @@ func (h *instance) measureApply(ctx context.Context) error {
 // annotationPause is the least time between two annotations of a person.
 const annotationPause = 20 * time.Millisecond
 
-// measureLearnOne has one more annotation learned at a time. The walk to the optimum goes
-// on in the background between them, as it does between a person's.
+// measureLearnOne has single annotations learned, one at a time. Between them the model is
+// optimized in the background, as between a person's annotations.
 func (h *instance) measureLearnOne(ctx context.Context) error {
 	h.round++
 	var learned, durable []time.Duration

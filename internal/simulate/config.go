@@ -54,7 +54,7 @@ func inferConfig(entries []labelledEntry) (string, error) {
 	return writeConfig(map[string]string{"text": "text"}, []inferredControl{q}), nil
 }
 
-// inferredControl is one question while a config is made of the answers.
+// inferredControl collects one control of a config that is inferred from answers.
 type inferredControl struct {
 	tag      string // of the control
 	name     string
@@ -199,9 +199,9 @@ func writeTag(b *strings.Builder, name, end string, attrs ...string) {
 	b.WriteString(end + ">\n")
 }
 
-// anonymizeLabels is a config that asks the same of the same objects with labels that
-// say nothing, A1, A2 and so on, and the new name of each label by control. Their
-// order is that of a hash of the old names.
+// anonymizeLabels returns a config that asks the same about the same objects with meaningless
+// labels, A1, A2 and so on, in the order of a hash of the old names. names maps, by control,
+// each old label to its new one.
 func anonymizeLabels(objects []labelconfig.Object, learned []head.Decision) (config string, names map[string]map[string]string) {
 	var b strings.Builder
 	b.WriteString("<View>\n")

@@ -17,12 +17,12 @@ import (
 
 const (
 	projectID = 1
-	// noLimit is more time than any walk to the optimum takes: a walk that a
-	// clock ends would end elsewhere in every run.
+	// noLimit is more time than any optimization takes: one that the clock ends would end
+	// elsewhere in every run.
 	noLimit = 24 * time.Hour
 )
 
-// curveRun is one curve on its way.
+// curveRun is the state while one curve is computed.
 type curveRun struct {
 	*Data
 	learner     *learner.Learner
@@ -38,7 +38,7 @@ type curveRun struct {
 	test        []event.Task
 }
 
-// runCurve makes c's points.
+// runCurve computes the points of c.
 func (d *Data) runCurve(ctx context.Context, o Options, points []int, c *Curve, onLabels func(int)) (err error) {
 	began := time.Now()
 	dir, err := os.MkdirTemp(o.Dir, "hone-simulate-")
@@ -89,7 +89,7 @@ func (d *Data) runCurve(ctx context.Context, o Options, points []int, c *Curve, 
 	return nil
 }
 
-// start makes the project and its tasks known.
+// start makes the project and its tasks known to the learner.
 func (d *Data) start(ctx context.Context, l *learner.Learner, o Options, c *Curve) (*curveRun, error) {
 	r := &curveRun{Data: d, learner: l, step: o.Batch, at: map[event.TaskID]int{}, clock: time.Unix(1_700_000_000, 0).UTC()}
 	so := sampler.Defaults()
@@ -121,7 +121,7 @@ func (d *Data) start(ctx context.Context, l *learner.Learner, o Options, c *Curv
 	return r, l.Rest(ctx)
 }
 
-// applyChanges brings changes to the learner as the log does.
+// applyChanges passes changes to the learner as the log does.
 func (r *curveRun) applyChanges(ctx context.Context, changes ...*event.Changed) error {
 	batch := make([]event.Event, len(changes))
 	for i, c := range changes {
@@ -136,7 +136,7 @@ func (r *curveRun) applyChanges(ctx context.Context, changes ...*event.Changed) 
 	return r.learner.Apply(ctx, batch, event.Cursor{Topic: event.Changes, Group: core.LearnerGroup, Offset: r.offset})
 }
 
-// labelNext ranks the pool, and has the first n of the queue labelled and learned.
+// labelNext ranks the pool, labels the first n tasks of the queue and has them learned.
 func (r *curveRun) labelNext(ctx context.Context, n int) error {
 	queue, err := r.ranker.Rank(ctx, projectID, r.open, r.labels, r.queue)
 	if err != nil {

@@ -70,7 +70,8 @@ func (d *Data) Labelled() []Labelled {
 	return out
 }
 
-// Needs are what is read of the tasks, and the labels, in no special order.
+// Needs returns the requests for everything that is read of the tasks, and for the labels,
+// in no particular order.
 func (d *Data) Needs() []encode.Request {
 	var out []encode.Request
 	for _, q := range d.questions {
@@ -105,13 +106,14 @@ type question struct {
 // labelledTask is a task with its answers.
 type labelledTask struct {
 	task event.Task
-	// results are what each annotator sends.
+	// results are the annotators' results, one for each.
 	results []json.RawMessage
-	// truth is what most of them say, for each question; nil when it is unanswered.
+	// truth is the majority's answer to each question; nil when it is unanswered.
 	truth []*answer
 }
 
-// answer are labels, or for a control that labels spans the spans' marks.
+// answer is an answer to one question: labels, or the spans' marks for a control that labels
+// spans.
 type answer struct{ labels []string }
 
 // Load reads the data; errors name the file, the line and the fix.
@@ -210,8 +212,8 @@ func (b *relabeler) relabelAll(entries []labelledEntry, firstID int) ([]labelled
 	return out, nil
 }
 
-// checkReadable fails when a task has no text for any question: it could never be
-// learned, nor predicted.
+// checkReadable returns an error when a task has no text for any question: it could never be
+// learned or predicted.
 func (b *relabeler) checkReadable(data json.RawMessage) error {
 	var errs []error
 	for _, q := range b.to {
@@ -224,7 +226,7 @@ func (b *relabeler) checkReadable(data json.RawMessage) error {
 	return errors.Join(errs...)
 }
 
-// answers are what each annotator says, by question; nil when nothing.
+// answers returns each annotator's answers by question; nil where there is none.
 func (b *relabeler) answers(e labelledEntry) ([][]*answer, error) {
 	if e.spans {
 		return b.tagged(e)
@@ -248,7 +250,7 @@ func (b *relabeler) answers(e labelledEntry) ([][]*answer, error) {
 	return out, nil
 }
 
-// answer is that of a line of JSONL.
+// answer returns the answer in a line of JSONL.
 func (b *relabeler) answer(e labelledEntry) (*answer, error) {
 	if len(b.from) != 1 {
 		return nil, fmt.Errorf("a line has the labels of one control, but %s has %d that hone learns: use a config with one, or a Label Studio export", b.given, len(b.from))
@@ -273,8 +275,8 @@ func (b *relabeler) answer(e labelledEntry) (*answer, error) {
 	return t, nil
 }
 
-// labelNamed is the name of the label that data calls l: by its name, its path, its value
-// or its alias.
+// labelNamed returns the label that data calls l: by its name, its path, its value or its
+// alias.
 func (q *question) labelNamed(l string) (string, bool) {
 	if q.isNumber() {
 		return q.findNumber(l)
@@ -301,7 +303,7 @@ func (q *question) labelNamed(l string) (string, bool) {
 	return "", false
 }
 
-// encodeAnswers writes the answers under the simulated config and finds the truth.
+// encodeAnswers encodes the answers under the simulated config and sets the truth.
 func (b *relabeler) encodeAnswers(it *labelledTask, said [][]*answer) {
 	it.truth = make([]*answer, len(b.to))
 	for _, row := range said {
@@ -341,8 +343,9 @@ func (b *relabeler) encodeAnswers(it *labelledTask, said [][]*answer) {
 	}
 }
 
-// majority is what most annotators say: of exclusive labels the most frequent,
-// the first in the config of several; otherwise all that half of them gave.
+// majority returns the majority's answer to question i. Of exclusive labels it is the most
+// frequent one, the first in the config of several; otherwise all that half of the annotators
+// gave.
 func (q *question) majority(said [][]*answer, i int) *answer {
 	if q.answer.Numeric() {
 		return q.centralAnswer(said, i)

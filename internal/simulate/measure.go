@@ -12,7 +12,7 @@ import (
 // calibrationBins of the calibration error.
 const calibrationBins = 15
 
-// questionScores is what is counted for one question.
+// questionScores counts predictions of one question.
 type questionScores struct {
 	tasks, right              int
 	hit, wrong                map[string]int // labels said, rightly and wrongly
@@ -22,7 +22,7 @@ type questionScores struct {
 	binConfidence, binCorrect [calibrationBins]float64
 }
 
-// measure asks the model for the test tasks, as /predict does.
+// measure predicts the test tasks as /predict does and scores the predictions.
 func (r *curveRun) measure(ctx context.Context) (Point, error) {
 	answers, err := r.learner.Predict(ctx, projectID, "", r.test)
 	if err != nil {
@@ -93,7 +93,7 @@ func (r *curveRun) measure(ctx context.Context) (Point, error) {
 	return p, nil
 }
 
-// countAnswer counts what the model said of one task.
+// countAnswer counts the model's answer to one task.
 func (t *questionScores) countAnswer(truth, said []string, answered bool) {
 	t.tasks++
 	if answered && len(truth) == len(said) && !slices.ContainsFunc(truth, func(l string) bool { return !slices.Contains(said, l) }) {
@@ -128,7 +128,7 @@ func (t *questionScores) macroF1(labels []string) float64 {
 	return sum / n
 }
 
-// microF1 is that of all answers together, whatever their label.
+// microF1 returns the F1 of all answers together, whatever their label.
 func (t *questionScores) microF1() float64 {
 	hit, all := 0, 0
 	for _, n := range t.hit {
@@ -144,8 +144,8 @@ func (t *questionScores) microF1() float64 {
 	return 2 * float64(hit) / float64(max(1, all))
 }
 
-// distributionFor is the model's distribution for the question; where it has none all
-// labels are as likely.
+// distributionFor returns the model's distribution for the question. Without one all labels
+// are equally likely.
 func (q *question) distributionFor(estimates []event.Estimate) event.Distribution {
 	for _, e := range estimates {
 		if e.Control == q.Name && e.Classes != nil {
@@ -165,7 +165,7 @@ func (q *question) distributionFor(estimates []event.Estimate) event.Distributio
 // minProbability keeps logarithms finite.
 const minProbability = 1e-12
 
-// countProbabilities judges the probabilities of one task.
+// countProbabilities adds the log-loss and the calibration of one task's probabilities.
 func (t *questionScores) countProbabilities(truth []string, d event.Distribution, exclusive bool) {
 	top := 0
 	for i, l := range d.Labels {
@@ -192,7 +192,7 @@ func (t *questionScores) countProbabilities(truth []string, d event.Distribution
 	}
 }
 
-// countConfidence counts one answer and how sure the model was of it.
+// countConfidence counts one answer in the calibration bin of its confidence.
 func (t *questionScores) countConfidence(sure float64, right bool) {
 	b := min(int(sure*calibrationBins), calibrationBins-1)
 	t.binCounts[b]++

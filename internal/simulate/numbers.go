@@ -18,7 +18,7 @@ func (q *question) isNumber() bool { return q.answer == head.AnswerNumber }
 
 func (q *question) isSpans() bool { return q.answer == head.AnswerSpans }
 
-// readAnswer is what an annotation's regions say; nil when nothing.
+// readAnswer returns the answer that an annotation's regions hold; nil when there is none.
 func (q *question) readAnswer(rs []regions.Region) *answer {
 	if q.isNumber() {
 		if v, ok := regions.Number(q.Control, rs); ok {
@@ -32,7 +32,8 @@ func (q *question) readAnswer(rs []regions.Region) *answer {
 	return nil
 }
 
-// answerRegion is how annotators send labels, and a number as they typed it.
+// answerRegion returns the region by which annotators send labels, or a number as they typed
+// it.
 func (q *question) answerRegion(id string, labels []string) regions.Region {
 	if !q.isNumber() {
 		return regions.EncodeChoices(q.Control, id, labels, 1)
@@ -44,7 +45,7 @@ func (q *question) answerRegion(id string, labels []string) regions.Region {
 
 func formatNumber(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
 
-// numericValue is the number that a label is; NaN if none.
+// numericValue returns a label as a number; NaN if it is none.
 func numericValue(label string) float64 {
 	v, err := strconv.ParseFloat(label, 64)
 	if err != nil {
@@ -53,7 +54,7 @@ func numericValue(label string) float64 {
 	return v
 }
 
-// findNumber is find for a Number.
+// findNumber is labelNamed for a Number.
 func (q *question) findNumber(l string) (string, bool) {
 	if v := numericValue(l); q.Numbers.Has(v) {
 		return formatNumber(v), true
@@ -61,8 +62,8 @@ func (q *question) findNumber(l string) (string, bool) {
 	return "", false
 }
 
-// centralAnswer is what several annotators say together: of numbers the mean, of ratings
-// the median.
+// centralAnswer combines several annotators' answers: the mean of numbers, the median of
+// ratings.
 func (q *question) centralAnswer(said [][]*answer, i int) *answer {
 	var all []float64
 	for _, row := range said {
@@ -84,7 +85,7 @@ func (q *question) centralAnswer(said [][]*answer, i int) *answer {
 	return &answer{[]string{formatNumber(sum / float64(len(all)))}}
 }
 
-// errorSums are how far answers are from the truth.
+// errorSums sums the absolute and the squared errors of answers.
 type errorSums struct{ n, sum, squares float64 }
 
 func (d *errorSums) addError(far float64) {
@@ -93,8 +94,8 @@ func (d *errorSums) addError(far float64) {
 	d.squares += far * far
 }
 
-// judgeNumbers counts a numeric question's answers. What is not answered is taken
-// for the mean of the test data's answers.
+// judgeNumbers counts a numeric question's answers. A missing answer counts as the mean of
+// the test data's answers.
 func (r *curveRun) judgeNumbers(i int, answers []wire.Prediction, t *questionScores) errorSums {
 	q := &r.questions[i]
 	var all []float64
@@ -138,8 +139,8 @@ func (r *curveRun) judgeNumbers(i int, answers []wire.Prediction, t *questionSco
 	return d
 }
 
-// tolerance is how far a number may be off and still be right, as in the learner:
-// within a step or a tenth of the range, else half a standard deviation.
+// tolerance returns the largest error of a number that counts as right, as in the learner: a
+// step or a tenth of the range, else half a standard deviation.
 func (q *question) tolerance(sd float64) float64 {
 	width, bounded := q.Numbers.Width()
 	switch step := q.Numbers.Step; {
@@ -161,8 +162,8 @@ func spreadOf(all []float64) (mean, sd float64) {
 	return mean, math.Sqrt(sd)
 }
 
-// inferNumber makes the question that a rating or a number answers, and reports
-// whether the region is one.
+// inferNumber adds the control that a rating or a number answers, and reports whether the
+// region is one of these.
 func inferNumber(found map[string]*inferredControl, r regions.Region) bool {
 	tag := map[string]string{"rating": labelconfig.TypeRating, "number": labelconfig.TypeNumber}[r.Type]
 	if tag == "" {

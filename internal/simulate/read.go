@@ -15,7 +15,7 @@ import (
 	"github.com/hone-ml/hone/labelstudio/regions"
 )
 
-// labelledEntry is one labelled thing of a file, as it was written.
+// labelledEntry is one labelled task of a file, as it was written.
 type labelledEntry struct {
 	where string // "file:line" or "file, task 3", for errors
 	data  json.RawMessage

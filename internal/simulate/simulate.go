@@ -69,7 +69,7 @@ func (o *Options) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Result is what came out; as JSON it is the file that people script against.
+// Result holds all curves. Its JSON is a format that people script against.
 type Result struct {
 	Curves []Curve `json:"curves"`
 }

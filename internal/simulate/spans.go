@@ -18,13 +18,13 @@ func markOf(label, object string, s regions.Span) string {
 	return strings.Join([]string{label, object, strconv.Itoa(s.Start), strconv.Itoa(s.End)}, "\x00")
 }
 
-// labelOf is the label of a mark; a label is its own.
+// labelOf returns the label of a mark; a text that is no mark is a label itself.
 func labelOf(mark string) string {
 	label, _, _ := strings.Cut(mark, "\x00")
 	return label
 }
 
-// readMarks are the marks that regions make in a task; nil when they say nothing.
+// readMarks returns the marks that regions make in a task; nil when they answer nothing.
 func (q *question) readMarks(rs []regions.Region, data json.RawMessage) *answer {
 	var t *answer
 	for _, o := range q.objects {
@@ -50,7 +50,7 @@ func (q *question) readMarks(rs []regions.Region, data json.RawMessage) *answer 
 	return t
 }
 
-// markRegions are marks as a result.
+// markRegions returns marks as a result's regions.
 func (q *question) markRegions(marks []string, data json.RawMessage) []regions.Region {
 	var out []regions.Region
 	for _, o := range q.objects {
@@ -75,7 +75,8 @@ func (q *question) markRegions(marks []string, data json.RawMessage) []regions.R
 	return out
 }
 
-// renameMarks are marks with the new names of their labels; without names they stay.
+// renameMarks returns marks with the new names of their labels. Without names it returns the
+// marks.
 func renameMarks(marks []string, names map[string]string) []string {
 	if names == nil {
 		return marks
@@ -88,7 +89,7 @@ func renameMarks(marks []string, names map[string]string) []string {
 	return out
 }
 
-// tagged is the answer of a line with tokens and tags.
+// tagged returns the answers of a line with tokens and tags.
 func (b *relabeler) tagged(e labelledEntry) ([][]*answer, error) {
 	if len(b.from) != 1 || !b.from[0].isSpans() || len(b.from[0].objects) != 1 {
 		return nil, fmt.Errorf("a line with tokens and tags has the spans of one control over one text, which %s does not have: use one with a single <Labels>", b.given)

@@ -33,7 +33,7 @@ func (s *Server) addUser(email, token string) {
 	s.users = append(s.users, &account{id: s.nextRowID("user"), email: email, legacy: token})
 }
 
-// withAccount checks the credential as Label Studio does, with its words.
+// withAccount checks the credential as Label Studio does and answers with its messages.
 func (s *Server) withAccount(a apiAction) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)

@@ -60,7 +60,7 @@ func (s *Server) backendRow(b *backend) jsonObject {
 	return row
 }
 
-// callBackend asks a backend; the lock is not held.
+// callBackend sends a request to a backend; the lock is not held.
 func (s *Server) callBackend(b *backend, method, path string, body any, limit time.Duration) (jsonObject, error) {
 	var as backend // it may be changed meanwhile
 	s.locked(func() { as = *b })
@@ -141,7 +141,7 @@ func (s *Server) updateState(b *backend) (version string, ready bool) {
 	return version, state == "CO"
 }
 
-// validate is what adding and changing a backend do first.
+// validate makes the checks that come before a backend is added or changed.
 func (s *Server) validate(b *backend) *apiResult {
 	if bad := refusedBackend(b.url); bad != nil {
 		return bad
@@ -237,9 +237,9 @@ func (s *Server) addBackend(r *apiRequest) apiResult {
 	return apiResult{status: http.StatusCreated, body: s.backendRow(b)}
 }
 
-// autoHook is the webhook nobody asked for: everything, no headers, the URL's
-// credentials. It stays when the backend goes. A URL that no webhook may have
-// gets none, in silence.
+// autoHook makes the webhook that Label Studio adds by itself: all actions, no headers, the
+// credentials of the URL. It stays when the backend is deleted. For a URL that no webhook may
+// have it makes none, and reports nothing.
 func (s *Server) autoHook(b *backend) {
 	address := strings.TrimRight(b.url, "/") + "/webhook"
 	if !validURL(address) {

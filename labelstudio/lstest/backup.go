@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// Backup is what a server held at one moment.
+// Backup is a copy of the rows of a server.
 type Backup struct {
 	nextID map[string]int64
 	tables database
 }
 
-// database are what Label Studio keeps in its database.
+// database holds the tables of Label Studio's database.
 type database struct {
 	projects map[int64]*project
 	tasks    map[int64]*task
@@ -82,7 +82,7 @@ func (t database) clone() database {
 	return out
 }
 
-// cloneList is a list of the copies of its rows.
+// cloneList returns the list of the rows' copies.
 func cloneList[T any](list []T, of func(T) T) []T {
 	out := make([]T, len(list))
 	for i, x := range list {

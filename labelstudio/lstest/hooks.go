@@ -136,7 +136,7 @@ type webhookEvent struct {
 	to     []webhook
 }
 
-// newEvent builds one from the state as it is now; the lock is held.
+// newEvent builds a webhook's event from the current state; the lock is held.
 func (s *Server) newEvent(p *project, action string, fields jsonObject) *webhookEvent {
 	e := &webhookEvent{action: action}
 	for _, h := range sortedRows(s.hooks, func(h *webhook) bool { return h.project == p && h.active }) {
@@ -152,8 +152,8 @@ func (s *Server) newEvent(p *project, action string, fields jsonObject) *webhook
 	return e
 }
 
-// deliver sends to one hook after another: one attempt, one second each, whatever
-// they answer. The lock is not held, since a receiver may ask back.
+// deliver sends an event to one webhook after another: one attempt of one second each,
+// whatever they answer. The lock is not held, since a receiver may call the server.
 func (s *Server) deliver(e *webhookEvent) {
 	if e == nil {
 		return
@@ -183,7 +183,7 @@ func (s *Server) deliver(e *webhookEvent) {
 	}
 }
 
-// response is what came back: status, reason phrase, body.
+// response is what a receiver answered: status, reason phrase, body.
 type response struct {
 	status int
 	reason string

@@ -19,7 +19,7 @@ func NewInMemory(address string, out http.RoundTripper) *Server {
 	return s
 }
 
-// Handler is the server, faults included.
+// Handler returns the server's handler, which includes the faults.
 func (s *Server) Handler() http.Handler { return s.handler }
 
 // SetClock makes the server's clock differ from the real one by ahead, from now on.

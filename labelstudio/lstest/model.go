@@ -72,7 +72,8 @@ func sortedRows[T any](table map[int64]T, pass func(T) bool) []T {
 	return out
 }
 
-// isLabeled is Label Studio's is_labeled: enough people annotated it, skips apart.
+// isLabeled computes Label Studio's is_labeled: enough people annotated the task, skips not
+// counted.
 func isLabeled(t *task) bool {
 	done, _ := t.countAnnotations()
 	return done >= t.project.maxAnnotations
@@ -89,7 +90,7 @@ func (t *task) countAnnotations() (done, cancelled int) {
 	return done, cancelled
 }
 
-// projectRow is what webhooks send: the whole row, secrets included.
+// projectRow returns a project as webhooks send it: the whole row, secrets included.
 func (s *Server) projectRow(p *project) jsonObject {
 	notes := 0
 	for _, t := range p.tasks {
@@ -106,7 +107,7 @@ func (s *Server) projectRow(p *project) jsonObject {
 	}
 }
 
-// projectAPI is what the API answers.
+// projectAPI returns a project as the API answers it.
 func (s *Server) projectAPI(p *project) jsonObject {
 	row := s.projectRow(p)
 	delete(row, "token")
@@ -127,7 +128,7 @@ func (s *Server) taskRow(t *task) jsonObject {
 	}
 }
 
-// taskFull is what /predict and the API's reads add.
+// taskFull returns a task with what /predict and reads of the API add.
 func (s *Server) taskFull(t *task) jsonObject {
 	row := s.taskRow(t)
 	delete(row, "allow_skip")
@@ -176,7 +177,7 @@ func predAPI(p *prediction) jsonObject {
 	}
 }
 
-// markUpdated moves a task's updated_at.
+// markUpdated sets a task's updated_at to now.
 func (s *Server) markUpdated(t *task, u *account) {
 	t.updated = s.now()
 	if u != nil {
@@ -206,7 +207,7 @@ func (s *Server) removePred(p *prediction) {
 	p.task.preds = removeFrom(p.task.preds, p)
 }
 
-// removeFrom copies, so that a loop over the old list may remove from it.
+// removeFrom returns a copy of list without x, so that a loop over the old list may remove.
 func removeFrom[T comparable](list []T, x T) []T {
 	out := make([]T, 0, len(list))
 	for _, y := range list {
@@ -217,8 +218,8 @@ func removeFrom[T comparable](list []T, x T) []T {
 	return out
 }
 
-// keepFields keeps the fields Label Studio's include parameter names, in the object
-// and in the lists of objects inside it.
+// keepFields keeps the fields that Label Studio's include parameter names, in the object and
+// in the lists of objects inside it.
 func keepFields(o jsonObject, names []string) jsonObject {
 	if len(names) == 0 {
 		return o
@@ -240,7 +241,7 @@ func keepFields(o jsonObject, names []string) jsonObject {
 	return out
 }
 
-// byScore orders as Label Studio on SQLite: no score first, then the lowest.
+// byScore orders as Label Studio on SQLite does: rows without a score first, then the lowest.
 func byScore(a, b *prediction) int {
 	switch {
 	case a.score == nil && b.score == nil:

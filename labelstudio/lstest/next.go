@@ -10,7 +10,8 @@ func (s *Server) nextRoutes(m *http.ServeMux) {
 	m.HandleFunc("GET /api/projects/{id}/next/{$}", s.runAction(s.inProject(s.nextTask)))
 }
 
-// nextTask is the label stream: the user's locked task, else what sampling says.
+// nextTask serves the label stream: the task that the user has locked, else the one that
+// sampling chooses.
 func (s *Server) nextTask(r *apiRequest, p *project) apiResult {
 	var open []*task
 	for _, t := range p.tasks {

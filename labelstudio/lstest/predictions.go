@@ -85,8 +85,8 @@ func (s *Server) patchPred(r *apiRequest, p *prediction) apiResult {
 	return okResult(predAPI(p))
 }
 
-// importPreds refuses the whole list for an unknown task, and drops what it does
-// not like otherwise.
+// importPreds refuses the whole list for an unknown task, and drops other invalid items
+// silently.
 func (s *Server) importPreds(r *apiRequest, p *project) apiResult {
 	var list []predBody
 	if bad := r.decodeBody(&list); bad != nil {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// predictTasks is what retrieving predictions does, with the first backend only.
+// predictTasks retrieves predictions, from the first backend only.
 func (s *Server) predictTasks(p *project, chosen []*task) {
 	var b *backend
 	s.locked(func() {
@@ -47,7 +47,8 @@ func (s *Server) predictTasks(p *project, chosen []*task) {
 	s.locked(func() { s.storePredictions(b, todo, results) })
 }
 
-// storePredictions stores what a backend answered: an item without a result is an abstention.
+// storePredictions stores what a backend answered. An item without a result is an
+// abstention.
 func (s *Server) storePredictions(b *backend, todo []*task, results []any) {
 	for i, item := range results {
 		list, isList := item.([]any)

@@ -144,7 +144,7 @@ func (s *Server) locked(f func()) {
 	f()
 }
 
-// withFaults injects faults around everything.
+// withFaults wraps the handler so that requests fail as SetFault chose.
 func (s *Server) withFaults(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var f func(*http.Request) Fault
@@ -182,7 +182,7 @@ func (s *Server) withFaults(next http.Handler) http.Handler {
 // jsonObject is a JSON object.
 type jsonObject = map[string]any
 
-// now is strictly increasing, in microseconds as Label Studio stores them.
+// now returns strictly increasing times, in microseconds as Label Studio stores them.
 func (s *Server) now() time.Time {
 	t := time.Now().Add(s.ahead).UTC().Truncate(time.Microsecond)
 	if !t.After(s.last) {
@@ -192,7 +192,7 @@ func (s *Server) now() time.Time {
 	return t
 }
 
-// nextRowID is never reused, as in Label Studio.
+// nextRowID returns an id that was never used before, as in Label Studio.
 func (s *Server) nextRowID(kind string) int64 {
 	s.nextID[kind]++
 	return s.nextID[kind]
@@ -200,7 +200,7 @@ func (s *Server) nextRowID(kind string) int64 {
 
 func formatTime(t time.Time) string { return t.Format("2006-01-02T15:04:05.000000Z") }
 
-// apiResult is an answer, and the webhooks that go out before it.
+// apiResult is an answer, and the webhooks that are sent before it.
 type apiResult struct {
 	status int
 	body   any

@@ -126,7 +126,7 @@ func (s *Server) taskPage(r *apiRequest, chosen []*task) apiResult {
 	return okResult(jsonObject{"tasks": rows, "total": len(chosen), "total_annotations": notes, "total_predictions": preds})
 }
 
-// noteIDs is a column of the grid: cut at 500 characters, in no order.
+// noteIDs returns a column of the grid: cut at 500 characters, in no order.
 func (s *Server) noteIDs(t *task) string {
 	var ids []string
 	for _, a := range t.notes {

@@ -35,9 +35,8 @@ func (l Link) probabilities(margins, p []float64) {
 	}
 }
 
-// divergence is the Kullback-Leibler divergence of the probabilities a model
-// has from its duals (p) to those its margins give (r): one example's share of
-// the duality gap.
+// divergence returns the Kullback-Leibler divergence from the probabilities of the margins
+// (r) to those of the dual variables (p): one example's share of the duality gap.
 func (l Link) divergence(p []float32, r []float64) float64 {
 	var d float64
 	for y := range r {
@@ -49,11 +48,11 @@ func (l Link) divergence(p []float32, r []float64) float64 {
 	return max(d, 0)
 }
 
-// maxRelaxation is how many times the way from the probabilities p to the best ones, t, may be
-// gone, relax at most, which is 1 to 1.5, so that the end is better than p. A p is worse
-// than t by their divergence and kappa/2 |p - t|^2; of two on both sides of t the one
-// at half the distance is the better one, unless a probability there is below half
-// of t's.
+// maxRelaxation returns by what factor, at most relax, a step from the probabilities p to
+// the optimal ones t may be lengthened so that its end is still better than p. relax is
+// from 1 to 1.5. A p is worse than t by their divergence plus kappa/2 |p - t|^2. So of two
+// points on both sides of t the one at half the distance is better, unless one of its
+// probabilities is below half of that in t.
 func (l Link) maxRelaxation(relax float64, p []float32, t []float64) float64 {
 	for y, v := range p {
 		if d := float64(v) - t[y]; d > 0 {
@@ -68,8 +67,8 @@ func (l Link) maxRelaxation(relax float64, p []float32, t []float64) float64 {
 // minProbability keeps logarithms finite.
 const minProbability = 1e-12
 
-// generalizedKL is p log(p/r) - p + r: of second order in p - r also when rounded
-// probabilities don't quite sum to 1.
+// generalizedKL returns p log(p/r) - p + r. It is of second order in p - r even when
+// rounded probabilities do not quite sum to 1.
 func generalizedKL(p, r float64) float64 {
 	if p < minProbability {
 		return r

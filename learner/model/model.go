@@ -16,7 +16,7 @@ type Share struct {
 	P     float32
 }
 
-// Example is what one annotated task teaches one head.
+// Example is a training example: the features and the target of one annotated task.
 type Example struct {
 	// ID names the example; a Put with the same ID replaces it.
 	ID int64
@@ -28,7 +28,7 @@ type Example struct {
 	Weight float64
 }
 
-// hasNoLabel reports whether no class holds, by majority.
+// hasNoLabel reports whether each class has less than half of the annotators' shares.
 func (e *Example) hasNoLabel() bool {
 	return !slices.ContainsFunc(e.Target, func(s Share) bool { return s.P >= 0.5 })
 }
@@ -62,7 +62,7 @@ type Model struct {
 	scratch       Scratch
 }
 
-// exampleRow is an example inside the model.
+// exampleRow is an example and its state in the solver.
 type exampleRow struct {
 	Example
 	p     []float32 // the dual variables are weight (target - p)
@@ -92,7 +92,7 @@ func (m *Model) Classes() int { return m.w.classes }
 // Len is the number of examples.
 func (m *Model) Len() int { return len(m.examples) }
 
-// Settings are the ones New got.
+// Settings returns the settings that New was given.
 func (m *Model) Settings() Settings { return m.settings }
 
 // Has reports whether an example of that id is held.
@@ -118,11 +118,11 @@ func (m *Model) Duals(f func(e Example, p []float32) bool) {
 	}
 }
 
-// DualNumbers is how many numbers Duals gives, over all examples.
+// DualNumbers returns how many numbers Duals yields over all examples.
 func (m *Model) DualNumbers() int { return len(m.examples) * m.w.classes }
 
-// Put adds an example or replaces the one with its id, and moves it to its best
-// given the others. Errors name what is wrong with the example; the model is
+// Put adds an example or replaces the one with its id, and sets its dual variables to
+// their optimum given all others. An error names the fault of the example; the model is
 // then unchanged.
 func (m *Model) Put(e Example) error {
 	if err := m.validate(e); err != nil {
@@ -140,9 +140,9 @@ func (m *Model) Put(e Example) error {
 	return nil
 }
 
-// Resume adds an example with the probabilities a former run ended with, which
-// saves the way to the optimum but does not change it. p is copied; when it is
-// of another length Resume is Put.
+// Resume is Put with a warm start: p are the probabilities that Duals yielded in an earlier
+// run. They save steps and do not change the optimum. p is copied; when its length is wrong
+// Resume does what Put does.
 func (m *Model) Resume(e Example, p []float32) error {
 	if len(p) != m.w.classes {
 		return m.Put(e)
@@ -186,8 +186,8 @@ func (m *Model) insert(e Example) *exampleRow {
 	return r
 }
 
-// Remove forgets an example completely and reports whether it was there. The
-// others find their new optimum in Settle.
+// Remove removes an example and all of its effect, and reports whether it was there. Settle
+// then finds the optimum of the others.
 func (m *Model) Remove(id int64) bool {
 	at, ok := m.index[id]
 	if !ok {
@@ -247,8 +247,8 @@ func (m *Model) addContribution(r *exampleRow, sign float64) {
 	m.writes++
 }
 
-// predict fills m.t with the margins of an example's expanded features, its own share
-// included.
+// predict fills m.t with the margins of an example's expanded features. The example's own
+// contribution to the weights is included.
 func (m *Model) predict(x vector.Vector) {
 	l := m.w.current()
 	l.margins(x, &m.settings, m.margin)
@@ -257,8 +257,9 @@ func (m *Model) predict(x vector.Vector) {
 	}
 }
 
-// updateBlock moves one example to its optimum given all others, or relax times as far,
-// from 1 to 1.5, as long as the dual objective rises.
+// updateBlock sets the dual variables of one example to their optimum given all others. It
+// lengthens the step by the factor relax, from 1 to 1.5, as long as the dual objective
+// rises.
 func (m *Model) updateBlock(r *exampleRow, relax float64) {
 	x := m.w.expand(r.X)
 	m.predict(x)
@@ -285,8 +286,8 @@ func (m *Model) updateBlock(r *exampleRow, relax float64) {
 	}
 }
 
-// recompute takes the weights afresh from the duals, in the order of the ids,
-// which ends the drift of many small additions.
+// recompute computes the weights anew from the dual variables, in the order of the ids. It
+// removes the rounding errors of many small additions.
 func (m *Model) recompute() {
 	m.w.reset()
 	for _, r := range m.sorted() {
@@ -295,7 +296,7 @@ func (m *Model) recompute() {
 	m.writes = 0
 }
 
-// rebuild is recompute with rows for the features of today's examples only.
+// rebuild is recompute that also drops rows of features that no example has.
 func (m *Model) rebuild() {
 	m.w = newWeights(m.w.classes, m.w.prior)
 	m.dense = 0

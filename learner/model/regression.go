@@ -25,7 +25,7 @@ import (
 type Regression struct {
 	settings Settings
 	w        *weights // of the targets and of the ones
-	squares  *weights // per feature the sum of its squares, see RegressionView.novelty
+	squares  *weights // per feature the sum of its squares, see weightsView.leverage
 	examples []*regressionExample
 	index    map[int64]int
 	dense    int
@@ -39,7 +39,7 @@ type Regression struct {
 	sums measureSums // of the measuring under way
 }
 
-// regressionExample is an example inside the model.
+// regressionExample is an example and its state in the solver.
 type regressionExample struct {
 	Example
 	y     float64
@@ -47,7 +47,7 @@ type regressionExample struct {
 	norm2 float64
 }
 
-// fitSummary is what the last measuring found.
+// fitSummary holds the results of the last measurement.
 type fitSummary struct {
 	bound            float64 // of any value, in the unit of the targets
 	intercept, noise float64 // noise is a variance
@@ -55,7 +55,7 @@ type fitSummary struct {
 	whole            bool    // every target is a whole number
 }
 
-// measureSums are what measuring adds up.
+// measureSums are the sums that a measurement accumulates over the examples.
 type measureSums struct {
 	gap, residual, noise, weight, y, y2 float64
 	whole                               bool
@@ -75,13 +75,13 @@ func NewRegression(s Settings) *Regression {
 	return r
 }
 
-// DualNumbers is how many numbers Duals gives, over all examples.
+// DualNumbers returns how many numbers Duals yields over all examples.
 func (r *Regression) DualNumbers() int { return dualColumns * len(r.examples) }
 
 // Len is the number of examples.
 func (r *Regression) Len() int { return len(r.examples) }
 
-// Settings are the ones NewRegression got, without a bias.
+// Settings returns the settings that NewRegression was given, without a bias.
 func (r *Regression) Settings() Settings { return r.settings }
 
 // Has reports whether an example of that id is held.
@@ -97,8 +97,8 @@ func (r *Regression) Examples(f func(Example) bool) {
 	}
 }
 
-// Duals is Examples with what Resume takes: two numbers from 0 to 1. They must not
-// be kept.
+// Duals is Examples with the dual variables that Resume takes: two numbers from 0 to 1.
+// They must not be kept.
 func (r *Regression) Duals(f func(e Example, duals []float32) bool) {
 	var d [dualColumns]float32
 	for _, e := range r.examples {
@@ -109,13 +109,13 @@ func (r *Regression) Duals(f func(e Example, duals []float32) bool) {
 	}
 }
 
-// encodeDual writes a number of any size as one from 0 to 1, to a thousandth of it
-// also in the 16 bits of a checkpoint; stretch reads it.
+// encodeDual maps a number of any size to one from 0 to 1, precise to a thousandth even in
+// the 16 bits of a checkpoint. decodeDual is its inverse.
 func encodeDual(v float64) float32 { return float32(0.5 + math.Asinh(v*1e6)/128) }
 func decodeDual(d float32) float64 { return math.Sinh((float64(d)-0.5)*128) / 1e6 }
 
-// Put adds an example or replaces the one with its id, and moves it to its best
-// given the others. Errors name what is wrong with the example; the model is then
+// Put adds an example or replaces the one with its id, and sets its dual variables to their
+// optimum given all others. An error names the fault of the example; the model is then
 // unchanged.
 func (r *Regression) Put(e Example) error {
 	s, err := r.insert(e)
@@ -125,8 +125,9 @@ func (r *Regression) Put(e Example) error {
 	return err
 }
 
-// Resume adds an example as a former run ended with it, which saves the way to
-// the optimum but does not change it. When duals are of another length it is Put.
+// Resume is Put with a warm start: duals are those that Duals yielded in an earlier run.
+// They save steps and do not change the optimum. When their number is wrong Resume does
+// what Put does.
 func (r *Regression) Resume(e Example, duals []float32) error {
 	if len(duals) != dualColumns {
 		return r.Put(e)
@@ -144,7 +145,7 @@ func (r *Regression) Resume(e Example, duals []float32) error {
 	return nil
 }
 
-// insert holds an example that says nothing yet.
+// insert adds an example with dual variables that contribute nothing to the weights.
 func (r *Regression) insert(e Example) (*regressionExample, error) {
 	if !(e.Weight > 0) || math.IsInf(e.Weight, 0) {
 		return nil, fmt.Errorf("example %d: weight %g must be above 0", e.ID, e.Weight)
@@ -172,8 +173,8 @@ func (r *Regression) insert(e Example) (*regressionExample, error) {
 	return s, nil
 }
 
-// Remove forgets an example completely and reports whether it was there. The
-// others find their new optimum in Settle.
+// Remove removes an example and all of its effect, and reports whether it was there. Settle
+// then finds the optimum of the others.
 func (r *Regression) Remove(id int64) bool {
 	at, ok := r.index[id]
 	if !ok {
@@ -206,7 +207,7 @@ func (r *Regression) addContribution(s *regressionExample, sign float64) {
 	r.writes++
 }
 
-// updateBlock moves one example to its optimum given all others.
+// updateBlock sets the dual variables of one example to their optimum given all others.
 func (r *Regression) updateBlock(s *regressionExample) {
 	var m [dualColumns]float32
 	l, x := r.w.current(), r.w.expand(s.X)
@@ -231,9 +232,9 @@ func (r *Regression) sorted() []*regressionExample {
 	return out
 }
 
-// rebuild computes everything afresh from the duals, in the order of the ids,
-// with rows for the features of today's examples only. It ends the drift of many
-// small additions.
+// rebuild computes everything anew from the dual variables, in the order of the ids, and
+// drops rows of features that no example has. It removes the rounding errors of many small
+// additions.
 func (r *Regression) rebuild() {
 	r.w, r.squares, r.dense = newWeights(dualColumns, Prior(nil).scale(dualColumns, nil)), newWeights(1, Prior(nil).scale(1, nil)), 0
 	for _, s := range r.sorted() {
@@ -251,9 +252,9 @@ func (r *Regression) changed() {
 	r.fit.bound = math.Inf(1)
 }
 
-// Bound is the most by which a value can differ from the exact optimum's, in
-// standard deviations of the targets; +Inf when the examples changed since it
-// was measured.
+// Bound returns by how much a predicted value can at most differ from that of the exact
+// optimum, in standard deviations of the targets. It is +Inf when the examples have changed
+// since the last measurement.
 func (r *Regression) Bound() float64 {
 	if len(r.examples) == 0 {
 		return 0
@@ -268,14 +269,14 @@ func (f *fitSummary) unit() float64 {
 	return 1
 }
 
-// Settle is Model.Settle: it walks until every value is within tolerance standard
-// deviations of the targets from the optimum.
+// Settle is Model.Settle for a Regression: it optimizes until every predicted value is
+// within tolerance standard deviations of the targets from that of the optimum.
 func (r *Regression) Settle(ctx context.Context, tolerance float64) Settled {
 	return r.optimize(ctx, r, tolerance)
 }
 
-// activeSet takes all examples: a step costs no more than to measure whether it is
-// needed.
+// activeSet implements problem. It takes all examples: a step costs no more than to measure
+// whether it is needed.
 func (r *Regression) activeSet(order []int32, _ float64) []int32 {
 	if r.writes > 64*len(r.examples)+1024 {
 		r.rebuild()
@@ -288,8 +289,8 @@ func (r *Regression) activeSet(order []int32, _ float64) []int32 {
 
 func (r *Regression) step(i int32) { r.updateBlock(r.examples[i]) }
 
-// measure computes how far the optimum is, and what else depends on all examples.
-// It reports whether it got through; if not, the next call goes on.
+// measure computes the bound on the distance to the optimum, and what else depends on all
+// examples. It returns false when the context ended first; the next call then goes on.
 //
 // With the intercept that makes the dual variables sum to 0 they are feasible for
 // the whole problem, and its duality gap is half the squares of p less the model's
@@ -313,7 +314,7 @@ func (r *Regression) measure(ctx context.Context) bool {
 		off := s.p[0] - float64(m[0]) - b*(s.p[1]-float64(m[1]))
 		r.sums.gap += s.Weight * off * off / 2
 		r.sums.residual += s.Weight * off
-		// What the others say of it (leave-one-out): its residual, which is p's,
+
 		// times what it would gain from the example itself.
 		residual := s.y - b - (s.p[0] - b*s.p[1])
 		left := q.leverage(x, &r.settings, s.Weight)
@@ -335,7 +336,7 @@ func (r *Regression) measure(ctx context.Context) bool {
 	return true
 }
 
-// intercept is the one that belongs to the dual variables: it makes them sum to 0.
+// intercept returns the intercept that makes the dual variables sum to 0.
 func (r *Regression) intercept() float64 {
 	var y, one float64
 	for _, s := range r.examples {

@@ -6,7 +6,7 @@ import (
 	"github.com/hone-ml/hone/vector"
 )
 
-// addSquares adds the squares of a sample's features to the sums, times sign.
+// addSquares adds the squares of an example's features, times sign, to r.squares.
 func (r *Regression) addSquares(s *regressionExample, sign float32) {
 	weight := sign * float32(s.Weight)
 	v := r.w.expand(s.X)
@@ -25,11 +25,10 @@ func (r *Regression) addSquares(s *regressionExample, sign float32) {
 	}
 }
 
-// leverage is the variance of a text's value that comes from not knowing the
-// weights, in units of the noise, with the features taken as independent given the
-// examples (the diagonal of the Hessian; MacKay 1992, "A practical Bayesian
-// framework for backpropagation networks"). An example that is among the sums is
-// left out with its weight as less.
+// leverage returns the variance of a predicted value that comes from uncertain weights, in
+// units of the noise. It takes the features as independent given the examples (the diagonal
+// of the Hessian; MacKay 1992, "A practical Bayesian framework for backpropagation
+// networks"). To leave out an example that is in the sums, pass its weight as less.
 func (l *weightsView) leverage(v vector.Vector, s *Settings, less float64) float64 {
 	var sum float64
 	scale := float64(v.Scale) * float64(s.part(0))
@@ -66,21 +65,21 @@ type RegressionView struct {
 	center           float64
 }
 
-// View takes one; it costs what Model.View costs.
+// View returns an immutable view of the model as it is now. It costs what Model.View costs.
 func (r *Regression) View() *RegressionView {
 	v := &RegressionView{settings: r.settings, weights: r.w.snapshot(), squares: r.squares.snapshot(), examples: len(r.examples), fit: r.fit, center: r.center}
 	v.fit.intercept = r.intercept()
 	return v
 }
 
-// Examples is how many examples the view knows; with none it knows nothing.
+// Examples returns how many examples the model had.
 func (v *RegressionView) Examples() int { return v.examples }
 
-// Spread is the standard deviation of the targets, and whole is true when all of
-// them are whole numbers. Both are those of the last measuring.
+// Spread returns the standard deviation of the targets, and whether all of them are whole
+// numbers, both as of the last measurement.
 func (v *RegressionView) Spread() (sd float64, whole bool) { return v.fit.spread, v.fit.whole }
 
-// Predict is the mean and the standard deviation of a text's target. It allocates
+// Predict returns the mean and the standard deviation of a text's target. It allocates
 // nothing once s has been used.
 func (v *RegressionView) Predict(x vector.Vector, s *Scratch) (mean, sd float64) {
 	if cap(s.margins) < dualColumns {

@@ -4,11 +4,11 @@ import (
 	"github.com/hone-ml/hone/vector"
 )
 
-// A text has hundreds of terms, and with few classes a row is so short that calling
-// axpy costs more than adding it. What is here adds many rows in one call, four
-// classes without a loop. The sums are those of axpy to the bit.
+// A text has hundreds of terms, and with few classes a row is so short that a call of axpy
+// costs more than the addition. The functions of this file add many rows in one call, four
+// classes without a loop. Their sums equal those of axpy to the bit.
 
-// sumTermsGo is terms on any machine.
+// sumTermsGo is sumTerms without assembly.
 func (l *weightsView) sumTermsGo(terms []vector.Term, dst []float32) {
 	mask := int32(1)<<l.shift - 1
 	switch {

@@ -6,61 +6,62 @@ import (
 	"time"
 )
 
-// Settled is how far Settle came.
+// Settled says how far Settle came.
 type Settled struct {
 	// Bound is the most by which any probability, for any text, can differ from
 	// the exact optimum's.
 	Bound float64
 	// Passes over the examples that were made.
 	Passes int
-	// Done is true when there is no use in going on: the tolerance is reached, or
-	// what is left is rounding.
+	// Done is true when further calls would not help: the tolerance is reached, or only
+	// rounding errors are left.
 	Done bool
 }
 
 const (
-	// maxPasses after a change end a walk in any case, or maxSteps where that is
-	// more: few examples that contradict each other under a weak ridge take many.
+	// maxPasses, or maxSteps where that is more, is how many passes or steps after a
+	// change end an optimization in any case. A few examples that contradict each other
+	// under a weak ridge take many.
 	maxPasses = 1000
 	maxSteps  = 1 << 18
-	// maxStagnant measurements that found the gap hardly smaller end it too: what is
-	// left is rounding. Far from there the gap halves much faster.
+	// maxStagnant is how many measurements without a clearly smaller gap end it too: only
+	// rounding errors are left. Far from the optimum the gap halves much faster.
 	maxStagnant = 20
-	// sweepsBetween two measurements.
+	// sweepsBetween is the number of sweeps between two measurements.
 	sweepsBetween = 2
 )
 
-// ascent is the way of a model to its optimum. It measures how far that is and sweeps
-// over examples in turn, and stops and goes on anywhere: many short walks take the
-// same steps as a long one, so that results do not depend on how busy the machine is.
+// ascent is the state of a coordinate ascent on the dual. It alternates between measuring
+// the gap and sweeping over examples. It can stop and go on at any step: many short calls
+// take the same steps as a long one, so that results do not depend on how busy the machine
+// is.
 type ascent struct {
-	order    []int32 // of the sweep under way
-	position int     // the place in it, or in the measuring
-	sweeps   int     // left until it is measured again
+	order    []int32 // the active set that is being swept
+	position int     // position in order, or in the examples while measuring
+	sweeps   int     // left until the next measurement
 	passes   int     // since the examples changed
 	pass     uint64  // of all
-	measured bool    // nothing moved since it was measured
-	// bestBound is the bound that others are compared with to see whether there is
-	// progress, and stale the number of measurements since it was set.
+	measured bool    // nothing has changed since the last measurement
+	// bestBound is the bound that later ones must clearly improve on, and stagnant the
+	// number of measurements since it was set.
 	bestBound float64
 	stagnant  int
 }
 
-// problem is what walks.
+// problem is an optimization problem for an ascent.
 type problem interface {
 	Len() int
 	Bound() float64
-	// measure goes on at the walk's place and reports whether it got through; if
-	// so, it says progress.
+	// measure goes on at the ascent's position and returns false when the context ended
+	// first. After the last example it calls recordBound.
 	measure(ctx context.Context) bool
-	// activeSet appends the examples that the coming sweeps improve.
+	// activeSet appends the examples that the next sweeps update.
 	activeSet(order []int32, tolerance float64) []int32
-	// step improves one example.
+	// step updates the dual variables of one example.
 	step(example int32)
 }
 
-// optimize walks until the bound is within tolerance or the context is done, whichever
-// is first.
+// optimize runs the ascent until the bound is within tolerance or the context ends.
 func (w *ascent) optimize(ctx context.Context, m problem, tolerance float64) Settled {
 	s := Settled{Bound: m.Bound()}
 	for s.Bound > tolerance && !w.exhausted(m.Len()) {
@@ -89,8 +90,9 @@ func (w *ascent) exhausted(examples int) bool {
 	return w.passes >= max(maxPasses, maxSteps/max(1, examples)) || w.stagnant >= maxStagnant
 }
 
-// sweep improves every example in the order once and reports whether it got through;
-// if not, the next call goes on. The order is of chance, but the same in every run.
+// sweep updates every example of the active set once, in a pseudo-random order that is the
+// same in every run. It returns false when the context ended first; the next call then goes
+// on.
 func (w *ascent) sweep(ctx context.Context, m problem) bool {
 	if w.position == 0 {
 		if expired(ctx) {
@@ -111,7 +113,7 @@ func (w *ascent) sweep(ctx context.Context, m problem) bool {
 	return true
 }
 
-// recordBound ends a measuring that found bound.
+// recordBound ends a measurement whose result is bound.
 func (w *ascent) recordBound(bound float64) {
 	w.position, w.measured = 0, true
 	if w.bestBound == 0 || bound < 0.95*w.bestBound {
@@ -121,11 +123,11 @@ func (w *ascent) recordBound(bound float64) {
 	}
 }
 
-// restart voids what was measured and the walk that was under way.
+// restart drops the last measurement and the ascent under way.
 func (w *ascent) restart() { *w = ascent{order: w.order[:0], pass: w.pass} }
 
-// expired reports whether a context has ended. It looks at the clock itself: on one core
-// nobody else may come to do so for ten milliseconds.
+// expired reports whether a context has ended. It checks the deadline against the clock
+// itself: on one core the timer's goroutine may not run for ten milliseconds.
 func expired(ctx context.Context) bool {
 	end, ok := ctx.Deadline()
 	return ok && !time.Now().Before(end) || ctx.Err() != nil

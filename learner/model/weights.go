@@ -29,7 +29,7 @@ type weights struct {
 
 	// dense are the weights of the dense parts, dimension by class, times the root
 	// of the part's kernel weight, and bias are those of the bias times its value:
-	// so a prior's guess adds to them as it is.
+	// so that a scaled prior can be added as it is.
 	dense      [][]float32
 	bias       []float32
 	prior      scaledPrior // what they are without examples
@@ -49,7 +49,7 @@ func newWeights(classes int, g scaledPrior) *weights {
 	return w
 }
 
-// expand is v with its terms and parts, which are valid until the next call.
+// expand returns v with its terms and parts, which are valid until the next call.
 func (w *weights) expand(v vector.Vector) vector.Vector { return v.Expand(&w.buffer) }
 
 // retain gives every feature of v a row and counts the example.
@@ -133,7 +133,7 @@ func (w *weights) addFeatures(v vector.Vector, s *Settings, delta []float32) {
 	}
 }
 
-// snapshot is the weights as they are now; it never changes.
+// snapshot returns the weights as they are now; they do not change any more.
 func (w *weights) snapshot() weightsView {
 	clear(w.owned)
 	w.denseOwned = false
@@ -143,7 +143,7 @@ func (w *weights) snapshot() weightsView {
 	}
 }
 
-// current reads the weights without making a view; only for the writer itself.
+// current returns a view that later writes change; only for the writer itself.
 func (w *weights) current() weightsView {
 	return weightsView{
 		classes: w.classes, shift: w.shift, rows: int32(w.rows), rowOf: w.rowOf,

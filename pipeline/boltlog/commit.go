@@ -8,19 +8,18 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// maxGroup bounds the functions of one transaction, so that nobody waits for
-// ever more others.
+// maxGroup bounds the number of functions in one transaction, so that no caller waits for
+// arbitrarily many others.
 const maxGroup = 1000
 
 // errRunAlone tells a caller to run its function in a transaction of its own.
 var errRunAlone = errors.New("failed in a shared transaction")
 
-// committer shares transactions among concurrent callers: a group commit. Who
-// comes while the disk is busy, with the log or with anybody else's transaction,
-// goes along with the next one, however many they are; who finds it idle waits
-// for nobody. bbolt's own db.Batch closes a batch a fixed time after its first
-// call, so under load it queues many small batches for the disk, and without
-// load it waits for company that does not come.
+// committer shares transactions among concurrent callers: a group commit. Calls that come
+// while the disk is busy, with the log or with another transaction, share the next
+// transaction; a call that finds it idle does not wait. bbolt's own db.Batch ends a batch a
+// fixed time after its first call: under load it queues many small batches for the disk,
+// and without load it waits for calls that do not come.
 type committer struct {
 	db      *bbolt.DB
 	mu      sync.Mutex
@@ -92,7 +91,7 @@ func (c *committer) takeGroup() []*commitCall {
 	return group
 }
 
-// putBack has the others of a failed transaction come first in the next one.
+// putBack puts the other calls of a failed transaction at the front of the next one.
 func (c *committer) putBack(group []*commitCall, failed *commitCall) {
 	again := make([]*commitCall, 0, len(group))
 	for _, x := range group {

@@ -106,8 +106,8 @@ func (c *consumer) deliver(ctx context.Context, e Entry) {
 	})
 }
 
-// retryForever repeats fn with growing pauses until it succeeds or the subscription
-// ends. It logs ever more rarely, as a full disk can stay full for hours.
+// retryForever repeats fn with growing pauses until it succeeds or the subscription ends. It
+// logs ever more rarely, as a full disk can stay full for hours.
 func (c *consumer) retryForever(ctx context.Context, what string, fn func() error) {
 	for failures := 0; ; failures++ {
 		err := fn()
@@ -122,7 +122,7 @@ func (c *consumer) retryForever(ctx context.Context, what string, fn func() erro
 	}
 }
 
-// Backoff is the pause after the given number of earlier failures.
+// Backoff returns the pause after the given number of earlier failures.
 func (l *Log) Backoff(failures int) time.Duration {
 	return backoff.Exponential{Min: l.opts.MinBackoff, Max: l.opts.MaxBackoff}.Delay(failures)
 }

@@ -256,7 +256,7 @@ func putCursor(tx *bbolt.Tx, topic, group string, offset uint64) error {
 	return nil
 }
 
-// oldestOffset is the offset of the first entry a topic has, or will have.
+// oldestOffset returns the offset of the first entry a topic has, or will have.
 func oldestOffset(tx *bbolt.Tx, topic string) uint64 {
 	b := tx.Bucket(entriesBucket).Bucket([]byte(topic))
 	if b == nil {
@@ -268,7 +268,7 @@ func oldestOffset(tx *bbolt.Tx, topic string) uint64 {
 	return b.Sequence() + 1
 }
 
-// lowestCursor is the offset that every registered group of a topic has handled.
+// lowestCursor returns the offset that every registered group of a topic has handled.
 func lowestCursor(tx *bbolt.Tx, topic string) uint64 {
 	low := ^uint64(0)
 	c := tx.Bucket(cursorsBucket).Bucket([]byte(topic)).Cursor()

@@ -216,8 +216,8 @@ func (l *Log) RemoveTx(tx *bbolt.Tx, topic string, offset uint64) (bool, error) 
 	return true, nil
 }
 
-// Appended returns a channel that is closed at the next commit that adds to the
-// topic. Take it before looking, so that nothing is missed in between.
+// Appended returns a channel that is closed at the next commit that adds to the topic. Call
+// it before reading the topic, so that no entry in between is missed.
 func (l *Log) Appended(topic string) <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()

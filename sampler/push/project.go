@@ -13,7 +13,7 @@ import (
 	"github.com/hone-ml/hone/labelstudio"
 )
 
-// Queue is what Label Studio is to hold.
+// Queue is the queue that Label Studio shall hold.
 type Queue struct {
 	// Tasks are the queued tasks, the one to ask about first in front.
 	Tasks []event.TaskID
@@ -24,7 +24,7 @@ type Queue struct {
 	Rank uint64
 }
 
-// Pool is what a push has to know of the project's tasks.
+// Pool answers what a push has to know of the project's tasks. One goroutine uses it.
 type Pool interface {
 	// Task finds a task that nobody has labelled.
 	Task(id event.TaskID) (event.Task, bool)

@@ -27,8 +27,8 @@ func (p *Project) refreshSuggestions(ctx context.Context, ls LabelStudio) error 
 	return p.applyAll(ctx, ls, edits)
 }
 
-// suggestionOf is what regions say without their ids and certainties, in a form that
-// can be compared and is never "".
+// suggestionOf returns regions without their ids and scores, in a form that can be compared
+// and is never "".
 func suggestionOf(regions json.RawMessage) string {
 	if len(regions) == 0 {
 		return "[]"

@@ -10,7 +10,7 @@ import (
 	"github.com/hone-ml/hone/labelstudio"
 )
 
-// remoteState is what Label Studio holds of the queue's predictions, as far as known.
+// remoteState mirrors the queue's predictions that Label Studio holds, as far as known.
 // list writes it as a whole; every write to Label Studio keeps it up to date.
 type remoteState struct {
 	known   bool                      // false: list before the next plan
@@ -81,7 +81,7 @@ func (p *Project) list(ctx context.Context, ls LabelStudio) error {
 	return nil
 }
 
-// addRow sorts one row of the live version in. A task counts with its lowest score,
+// addRow adds one row of the live version. A task counts with its lowest score,
 // whichever row has it, so second rows are duplicates. A row without a score comes
 // first, at least on SQLite.
 func (r *remoteState) addRow(stored labelstudio.PredictionRow) {

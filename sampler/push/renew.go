@@ -70,8 +70,8 @@ func (p *Project) renewLater(ctx context.Context, err error) error {
 	return ctx.Err()
 }
 
-// rest lets Label Studio rest before a write that nobody waits for. As it may go on for
-// hours, the project's version is looked after meanwhile.
+// rest pauses before a write that nobody waits for. As such writes may go on for hours, it
+// also keeps the project's model version right.
 func (p *Project) rest(ctx context.Context, ls LabelStudio) error {
 	if err := p.interrupt.WaitQuiet(ctx, deletePause); err != nil {
 		return err

@@ -108,8 +108,8 @@ func (p *Project) exclude(ctx context.Context, ls LabelStudio, t event.TaskID, e
 	return errReplan
 }
 
-// regions are what annotators see of a queued task as a suggestion, a JSON array.
-// They are a help, the order is the point: what cannot be predicted is [].
+// regions returns the regions that annotators see as a suggestion for a queued task, a JSON
+// array. When the prediction fails it returns [], as the order of the queue matters more.
 func (p *Project) regions(ctx context.Context, id event.TaskID) json.RawMessage {
 	none := json.RawMessage("[]")
 	task, ok := p.pool.Task(id)

@@ -8,17 +8,18 @@ import (
 	"sync/atomic"
 )
 
-// textWindow is a window of a text, and where its vector goes.
+// textWindow holds the word pieces of one window of a text. at is the index of the
+// window's vector among all windows of the batch.
 type textWindow struct {
 	pieces []int32
 	at     int
 }
 
-// EncodeBatch gives the vectors of texts, each as Encode gives it, on that many
-// cores; fewer than one are one. Texts pass the weights together, several at a
-// time, which takes less time than one after the other. The vectors share their
-// memory: copy those that are to outlive the others. The only error is the
-// context's, which is looked at every few milliseconds.
+// EncodeBatch returns the vectors of texts, each as Encode returns it. It uses up to
+// workers cores; a number below one means one. Several texts pass the weights together,
+// which takes less time than one text after the other. The vectors share one piece of
+// memory: copy those that are to outlive the others. The only error is the context's,
+// which EncodeBatch checks every few milliseconds.
 func (e *Encoder) EncodeBatch(ctx context.Context, texts []string, workers int) ([][]float32, error) {
 	all, first, err := e.cutWindows(ctx, texts)
 	if err != nil {
@@ -69,8 +70,8 @@ func (e *Encoder) EncodeBatch(ctx context.Context, texts []string, workers int) 
 	return vectors, nil
 }
 
-// cutWindows gives the windows of all texts, and each text's first, and behind them their
-// number.
+// cutWindows cuts texts into windows. first[i] is the index of the first window of text
+// i; one more element at the end is the number of windows.
 func (e *Encoder) cutWindows(ctx context.Context, texts []string) ([]textWindow, []int, error) {
 	s := e.free.acquire()
 	defer e.free.release(s)
@@ -91,8 +92,8 @@ func (e *Encoder) cutWindows(ctx context.Context, texts []string) ([]textWindow,
 	return all, append(first, len(all)), nil
 }
 
-// groupWindows puts windows together, the longest first so that cores end at about the
-// same time, up to batchRows tokens each or one window.
+// groupWindows puts windows into groups of up to batchRows tokens, or of one window. The
+// longest windows come first, so that all cores finish at about the same time.
 func groupWindows(all []textWindow) [][]textWindow {
 	slices.SortStableFunc(all, func(a, b textWindow) int { return cmp.Compare(len(b.pieces), len(a.pieces)) })
 	var groups [][]textWindow

@@ -7,15 +7,14 @@ import (
 	"github.com/hone-ml/hone/encode/text/wordpiece"
 )
 
-// contextLayers is how many layers EncodeInContext uses. The last ones turn towards
-// what the text as a whole means; what a word is in its sentence is told best by
-// those in the middle (Liu et al. 2019, "Linguistic Knowledge and Transferability of
-// Contextual Representations").
+// contextLayers is how many layers EncodeInContext uses. The last layers represent the
+// whole text; those in the middle represent best what a word is in its sentence (Liu et
+// al. 2019, "Linguistic Knowledge and Transferability of Contextual Representations").
 const contextLayers = 3
 
-// earlyLayers is the first layers, of which the last one normalises without a gain and a
-// bias of its own: so every dimension is around zero and counts alike, whatever its
-// part in the layers that are left out.
+// earlyLayers returns the first contextLayers layers. The last of them normalises without
+// gain and bias, so that every dimension is around zero and has the same weight, whatever
+// the left-out layers make of it.
 func earlyLayers(all []layer) []layer {
 	early := slices.Clone(all[:contextLayers])
 	n := layerNorm{make([]float32, hiddenSize), make([]float32, hiddenSize)}
@@ -26,14 +25,13 @@ func earlyLayers(all []layer) []layer {
 	return early
 }
 
-// EncodeInContext gives each place in each text the direction of the mean of its word
-// pieces as they are in their context, Dim numbers of length 1, or nil when no piece
-// is there. Places of a text are in bytes, rise and do not overlap; a piece that stands
-// in several counts for each. Texts of more than MaxPieces are read in windows, the
-// first MaxWindows of them, alike in length and without overlap. A text has bit for bit
-// the same vectors whatever is encoded beside it, as long as the encoder
-// has the same Name. It runs on one core. The only error
-// is the context's, which is looked at every few milliseconds.
+// EncodeInContext returns one vector for each place in each text: the normalised mean of
+// the contextual vectors of its word pieces, Dim numbers of length 1, or nil for a place
+// without a piece. The places of a text are ranges of bytes; they rise and do not overlap.
+// A piece that lies in several places counts for each. A text of more than MaxPieces is
+// read in up to MaxWindows windows of equal length without overlap. Equal texts have equal
+// vectors to the bit, whatever else is in the batch, as long as Name is the same. It runs
+// on one core. The only error is the context's, which it checks every few milliseconds.
 func (e *Encoder) EncodeInContext(ctx context.Context, texts []string, places [][]wordpiece.Span) ([][][]float32, error) {
 	w := e.Windowed()
 	s := e.free.acquire()
@@ -89,8 +87,8 @@ func (e *Encoder) EncodeInContext(ctx context.Context, texts []string, places []
 	return out, nil
 }
 
-// addToSpans adds the rows of a window, the text-th of the batch, to the sums of the places
-// in which their pieces stand.
+// addToSpans adds the rows of window number text of the batch to the sums of the places
+// that their pieces lie in, and counts them. spans are the places of the pieces.
 func (s *scratch) addToSpans(text int, spans, places []wordpiece.Span, sums [][hiddenSize]float64, counts []int) {
 	first := 0
 	for i, at := range spans {

@@ -3,17 +3,17 @@ package minilm
 import "runtime"
 
 const (
-	// batchRows is how many tokens of several texts pass the weights together:
-	// enough that spreading out the weights takes no time to speak of, few enough
-	// that rows stay in the second cache.
+	// batchRows is how many tokens of several texts pass the weights together: enough
+	// that unpacking the weights costs next to nothing, few enough that all rows stay in
+	// the second-level cache.
 	batchRows = 120
-	// spareRows rows behind the last: products come in blocks of four and six rows.
+	// spareRows is the number of rows behind the last one that a product may write:
+	// products come in blocks of four and six rows.
 	spareRows = 5
 	maxRows   = max(batchRows, maxPositions)
 )
 
-// scratch is the working memory of a batch. All of its matrices have maxRows and
-// some spare rows.
+// scratch is the working memory of a batch. Each matrix has maxRows + spareRows rows.
 type scratch struct {
 	pieces []int32
 	vector [hiddenSize]float32
@@ -22,21 +22,21 @@ type scratch struct {
 	ids    []int32 // of the batch
 	starts []int   // where each text begins in ids, and where the last ends
 
-	x           []float32 // width columns: the layer's input, and at last its output
-	qkv         []float32 // 3 * width
-	attended    []float32 // width: what attention gives
-	feedForward []float32 // width: a quarter of the inner layer
-	out         []float32 // width
+	x           []float32 // hiddenSize columns: the input of the layer, and then its output
+	qkv         []float32 // 3 * hiddenSize columns
+	attended    []float32 // hiddenSize columns: the result of attention
+	feedForward []float32 // hiddenSize columns: a quarter of the feed-forward layer
+	out         []float32 // hiddenSize columns
 
-	quantizedInput quantizedRows // what meets the tiles: of x or mixed
-	quantizedFF    quantizedRows // of within
+	quantizedInput quantizedRows // x or attended, to be multiplied with tiles
+	quantizedFF    quantizedRows // of feedForward
 
-	tile   []int16   // width by tileOut: what the rows pass
+	tile   []int16   // hiddenSize by tileOut: what the rows pass
 	keys   []float32 // a head's keys as tiles
 	scores []float32 // of a text's tokens with its tokens
 }
 
-// quantizedRows are rows of width numbers in 16 bits each, as multiples of a unit.
+// quantizedRows holds rows of hiddenSize 16-bit numbers, each row with its unit.
 type quantizedRows struct {
 	rows  []int16
 	units []float32
@@ -76,7 +76,7 @@ func (s *scratch) addText(pieces []int32) {
 	s.starts = append(s.starts, len(s.ids))
 }
 
-// meanDirection gives the direction of the mean of a text's tokens.
+// meanDirection writes the normalised mean of a text's token vectors to dst.
 func (s *scratch) meanDirection(dst []float32, text int) {
 	var total [hiddenSize]float64
 	for row := s.starts[text]; row < s.starts[text+1]; row++ {
@@ -85,7 +85,8 @@ func (s *scratch) meanDirection(dst []float32, text int) {
 	normalize(dst, &total)
 }
 
-// scratchPool keeps scratches that are not in use, one a core.
+// scratchPool keeps unused scratches, at most one for each core. It is safe for
+// concurrent use.
 type scratchPool struct{ free chan *scratch }
 
 func newScratchPool() *scratchPool { return &scratchPool{make(chan *scratch, runtime.GOMAXPROCS(0))} }
@@ -106,7 +107,7 @@ func (p *scratchPool) release(s *scratch) {
 	}
 }
 
-// forward takes the batch through layers of the model. Its result is in s.x.
+// forward runs the batch through layers of the model and leaves the result in s.x.
 func (m *model) forward(s *scratch, layers []layer) {
 	rows := len(s.ids)
 	m.embed(s)
@@ -139,7 +140,7 @@ func (m *model) forward(s *scratch, layers []layer) {
 	}
 }
 
-// embed gives the first layer's input.
+// embed writes the input of the first layer to s.x.
 func (m *model) embed(s *scratch) {
 	for t := range len(s.starts) - 1 {
 		for r := s.starts[t]; r < s.starts[t+1]; r++ {
@@ -154,7 +155,7 @@ func (m *model) embed(s *scratch) {
 	}
 }
 
-// addNorm adds what l makes of s.out to s.x, and normalises.
+// addNorm scales s.out by l, adds it to s.x and normalises the sum.
 func (s *scratch) addNorm(l *linear, n layerNorm) {
 	for r := range len(s.ids) {
 		x := s.x[r*hiddenSize:][:hiddenSize]
@@ -163,7 +164,7 @@ func (s *scratch) addNorm(l *linear, n layerNorm) {
 	}
 }
 
-// quantize gives the rows of x, width columns, in dst.
+// quantize writes the rows of x, hiddenSize columns, to dst and returns dst.
 func (s *scratch) quantize(dst *quantizedRows, x []float32) *quantizedRows {
 	for r := range len(s.ids) {
 		quantize(dst.rows[r*hiddenSize:][:hiddenSize], x[r*hiddenSize:][:hiddenSize], &dst.units[r])
@@ -171,8 +172,8 @@ func (s *scratch) quantize(dst *quantizedRows, x []float32) *quantizedRows {
 	return dst
 }
 
-// product gives the rows of c, of which column stride is the distance, as those of
-// a times the tiles' numbers, without their scales; or adds to them.
+// product multiplies the rows of a with the tiles, without the tiles' scales, and writes
+// the result to c, whose rows are stride numbers apart. With add it adds to c instead.
 func (s *scratch) product(c []float32, stride int, a *quantizedRows, tiles []byte, add bool) {
 	rows := len(s.ids)
 	for at := 0; len(tiles) > 0; at += tileOut {
@@ -186,8 +187,8 @@ func (s *scratch) product(c []float32, stride int, a *quantizedRows, tiles []byt
 	}
 }
 
-// rowsPerBlock says how many of the rows that are left are multiplied together, 4 or 6,
-// such that the fewest are beyond the end: one at most if there are more than two.
+// rowsPerBlock returns how many of the remaining rows to multiply together, 4 or 6, so
+// that the fewest rows are beyond the end: at most one if more than two remain.
 func rowsPerBlock(left int) int {
 	switch left {
 	case 1, 2, 3, 4, 7, 8:
@@ -196,7 +197,7 @@ func rowsPerBlock(left int) int {
 	return 6
 }
 
-// attend lets the tokens of one text, rows from up to to, attend to one another.
+// attend computes attention among the tokens of one text, the rows from up to to.
 func (s *scratch) attend(from, to int) {
 	n := to - from
 	padded := (n + tileOut - 1) / tileOut * tileOut
@@ -231,11 +232,11 @@ func (s *scratch) attend(from, to int) {
 }
 
 const (
-	maskedScore = -1e30              // the score of what is not there
-	scoreScale  = 0.1767766952966369 // 1/sqrt(headWidth)
+	maskedScore = -1e30              // the score of a masked position
+	scoreScale  = 0.1767766952966369 // 1/sqrt(headSize)
 )
 
-// keyTiles turns a head's keys into tiles of headWidth by tileOut.
+// keyTiles turns a head's keys into tiles of headSize by tileOut.
 func (s *scratch) keyTiles(k []float32, n, padded int) {
 	for t := range padded {
 		column := s.keys[t/tileOut*tileOut*headSize+t%tileOut:]

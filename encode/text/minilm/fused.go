@@ -2,5 +2,5 @@
 
 package minilm
 
-// fusedMulAdd is a*b + c, rounded once.
+// fusedMulAdd returns a*b + c, rounded once.
 func fusedMulAdd(a, b, c float32) float32 { return fusedMulAddExact(a, b, c) }

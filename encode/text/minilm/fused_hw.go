@@ -2,5 +2,6 @@
 
 package minilm
 
-// fusedMulAdd is a*b + c, rounded once: on these machines the compiler fuses the two.
+// fusedMulAdd returns a*b + c, rounded once: on these machines the compiler fuses the two
+// operations.
 func fusedMulAdd(a, b, c float32) float32 { return a*b + c }

@@ -24,7 +24,7 @@ const (
 	// maxQuantized is the largest of a row's numbers in 16 bits: width products with
 	// int8 fit 32 bits.
 	maxQuantized = 1<<15 - 1
-	// minRowMax stands for the largest number of a row of zeros.
+	// minRowMax replaces the largest number of a row of zeros.
 	minRowMax = 1e-30
 
 	normEpsilon = 1e-12
@@ -40,8 +40,8 @@ var (
 	expSeries = [8]float32{1.0 / 5040, 1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 0.5, 1, 1}
 )
 
-// spreadGo gives the bytes of a tile, two's complement, as 16 bits, of each two
-// inputs the weights to an output side by side.
+// spreadGo unpacks a tile of int8 weights to 16 bits. The weights of each two inputs to an
+// output come to lie side by side.
 func spreadGo(dst []int16, src []byte) {
 	for len(src) >= 2*tileOut {
 		for j := range tileOut {
@@ -51,8 +51,8 @@ func spreadGo(dst []int16, src []byte) {
 	}
 }
 
-// quantizeGo rounds a row to 16 bits, the largest to intMost, and gives what a unit
-// stands for.
+// quantizeGo rounds a row to 16 bits, its largest number to maxQuantized, and stores the
+// value of one unit in scale.
 func quantizeGo(dst []int16, x []float32, scale *float32) {
 	most := float32(minRowMax)
 	for _, v := range x {
@@ -66,9 +66,9 @@ func quantizeGo(dst []int16, x []float32, scale *float32) {
 	}
 }
 
-// productGo gives tileOut columns of c, or adds to them, as the product of rows of
-// a, k integers each, lda apart, with a spread tile, times the rows' scales. The
-// integers' sums are exact: k is at most width.
+// productGo multiplies rows of a, k integers each and lda apart, with an unpacked tile and
+// with the rows' scales. It writes tileOut columns of c, or adds to them. The integer sums
+// are exact, as k is at most hiddenSize.
 func productGo(rows, k int, a []int16, lda int, b []int16, scales, c []float32, ldc int, add bool) {
 	for r := range rows {
 		row := a[r*lda:][:k]
@@ -90,7 +90,7 @@ func productGo(rows, k int, a []int16, lda int, b []int16, scales, c []float32, 
 	}
 }
 
-// storeScaled gives sums times scale in out, or adds to it.
+// storeScaled writes sums times scale to out, or adds them.
 func storeScaled(out *[tileOut]float32, sums *[tileOut]int32, scale float32, add bool) {
 	for j, sum := range sums {
 		if add {
@@ -101,8 +101,8 @@ func storeScaled(out *[tileOut]float32, sums *[tileOut]int32, scale float32, add
 	}
 }
 
-// gemmGo gives tileOut columns of c, or adds to them, as the product of rows of a
-// with b, for attention: k inner numbers, the matrices' rows lda, ldb and ldc apart.
+// gemmGo multiplies rows of a with b for attention and writes tileOut columns of c, or adds
+// to them. k is the inner dimension; the matrices' rows are lda, ldb and ldc apart.
 func gemmGo(rows, k int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int, add bool) {
 	for r := range rows {
 		var sums [tileOut]float32
@@ -119,7 +119,7 @@ func gemmGo(rows, k int, a []float32, lda int, b []float32, ldb int, c []float32
 	}
 }
 
-// scaleBiasGo gives y*scale + bias in y.
+// scaleBiasGo sets y to y*scale + bias.
 func scaleBiasGo(y, scale, bias []float32) {
 	for i, v := range y {
 		y[i] = fusedMulAdd(v, scale[i], bias[i])
@@ -133,8 +133,8 @@ func addScaledGo(x, y, scale, bias []float32) {
 	}
 }
 
-// geluGo gives GELU(h*scale + bias) * factor in h (Hendrycks & Gimpel 2016; the
-// form with the error function).
+// geluGo sets h to GELU(h*scale + bias) * factor (Hendrycks & Gimpel 2016; the form with
+// the error function).
 func geluGo(h, scale, bias, factor []float32) {
 	for i := range h {
 		v := fusedMulAdd(h[i], scale[i], bias[i])
@@ -149,7 +149,7 @@ func geluGo(h, scale, bias, factor []float32) {
 	}
 }
 
-// normRowGo normalises a row of width numbers (Ba, Kiros & Hinton 2016, "Layer
+// normRowGo normalises a row of hiddenSize numbers (Ba, Kiros & Hinton 2016, "Layer
 // Normalization").
 func normRowGo(x, weight, bias []float32) {
 	var sums [simdLanes]float32
@@ -170,8 +170,8 @@ func normRowGo(x, weight, bias []float32) {
 	}
 }
 
-// softmaxGo gives the exponentials of scale times the row, over their sum. The
-// row's length is a multiple of eight.
+// softmaxGo replaces the row by the softmax of scale times the row. The row's length is a
+// multiple of eight.
 func softmaxGo(row []float32, scale float32) {
 	most := row[0]
 	for _, v := range row {
@@ -190,7 +190,7 @@ func softmaxGo(row []float32, scale float32) {
 	}
 }
 
-// expGo is the exponential function of a number that is not above 0.
+// expGo returns e^x for x of at most 0.
 func expGo(x float32) float32 {
 	x = max(x, expEnd)
 	t := fusedMulAdd(x, log2e, magic23)
@@ -204,13 +204,13 @@ func expGo(x float32) float32 {
 	return math.Float32frombits(math.Float32bits(p) + math.Float32bits(t)<<23)
 }
 
-// sum8 adds up lanes as halves of vectors are added up.
+// sum8 adds the lanes in the order in which the assembly adds halves of vectors.
 func sum8(s *[simdLanes]float32) float32 {
 	return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))
 }
 
-// fusedMulAddExact gives a*b + c rounded once, as a fused multiply-add does, where the
-// machine may have none for float32.
+// fusedMulAddExact returns a*b + c rounded once, as a fused multiply-add does, on machines
+// that may have no such instruction for float32.
 func fusedMulAddExact(a, b, c float32) float32 {
 	p := float64(a) * float64(b) // exact
 	sum := p + float64(c)

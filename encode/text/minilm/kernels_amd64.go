@@ -2,10 +2,11 @@ package minilm
 
 import "golang.org/x/sys/cpu"
 
-// hasAVX2FMA says whether the processor has what the assembly needs. Tests change it.
+// hasAVX2FMA is true when the processor has the instructions that the assembly uses. Tests
+// change it.
 var hasAVX2FMA = cpu.X86.HasAVX2 && cpu.X86.HasFMA
 
-// eightTimes gives constants as the assembly reads them: each eight times.
+// eightTimes repeats each constant eight times, as the assembly reads them.
 func eightTimes(values ...float32) [][simdLanes]float32 {
 	t := make([][simdLanes]float32, len(values))
 	for i, v := range values {

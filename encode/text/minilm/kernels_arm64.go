@@ -1,7 +1,7 @@
 package minilm
 
-// sumsNEON gives the sums of two rows of a, lda apart, with a spread tile: four
-// pairs of numbers or a multiple of that.
+// sumsNEON multiplies two rows of a, lda apart, with an unpacked tile and writes the sums.
+// pairs is a multiple of four.
 //
 //go:noescape
 func sumsNEON(pairs int, a *int16, lda int, b *int16, sums *[2][tileOut]int32)

@@ -56,12 +56,12 @@ var loadEmbedded = sync.OnceValues(func() (*Encoder, error) {
 	return newEncoder(embeddedWeights, static.Default().Tokenizer())
 })
 
-// Load gives the encoder of the weights in the program, always the same one. The
-// first call takes a few milliseconds; the matrices are used where they are. Its
-// error is ErrNotBuiltIn or a fault of the build.
+// Load returns the encoder of the weights in the program, always the same one. The first
+// call takes a few milliseconds; the matrices are not copied. The error is ErrNotBuiltIn,
+// or one of parsing when the build is broken.
 func Load() (*Encoder, error) { return loadEmbedded() }
 
-// newEncoder makes an encoder of a weights file, which it keeps.
+// newEncoder makes an encoder of the bytes of a weights file, which it keeps.
 func newEncoder(data []byte, tokens *wordpiece.Tokenizer) (*Encoder, error) {
 	m, err := parse(data, tokens)
 	if err != nil {
@@ -70,10 +70,10 @@ func newEncoder(data []byte, tokens *wordpiece.Tokenizer) (*Encoder, error) {
 	return &Encoder{model: m, tokens: tokens, windows: 1, free: newScratchPool()}, nil
 }
 
-// Windowed is an encoder with the same weights that reads a text of more than
-// MaxPieces in up to MaxWindows windows, alike in length and without overlap, and
-// gives the direction of the mean of their vectors. Shorter texts have the vectors
-// they have without. Encoder e reads the first MaxPieces, as the reference does.
+// Windowed returns an encoder with the same weights that reads a text of more than
+// MaxPieces in up to MaxWindows windows of equal length without overlap. The vector of
+// such a text is the normalised mean of its windows' vectors; shorter texts keep their
+// vectors. e itself reads the first MaxPieces pieces only, as the reference does.
 func (e *Encoder) Windowed() *Encoder {
 	w := *e
 	w.windows = MaxWindows
@@ -95,9 +95,9 @@ func (e *Encoder) Dim() int { return hiddenSize }
 // Note says where the weights come from and under which licence.
 func (e *Encoder) Note() string { return e.model.note }
 
-// Encode gives the text's vector, Dim numbers of length 1, in dst's memory if that
-// is large enough: the mean of the last layer over all tokens. A text without word
-// pieces, such as an empty one, has the vector of [CLS] [SEP], as in the reference.
+// Encode returns the text's vector, Dim numbers of length 1: the normalised mean of the
+// last layer over all tokens. It uses dst's memory if that is large enough. A text without
+// word pieces, such as an empty one, has the vector of [CLS] [SEP], as in the reference.
 func (e *Encoder) Encode(dst []float32, text string) []float32 {
 	s := e.free.acquire()
 	defer e.free.release(s)
@@ -115,11 +115,11 @@ type Tokens struct {
 	Spans []wordpiece.Span
 	// Vectors has Dim numbers for each piece: the last layer, of any length.
 	Vectors []float32
-	// Text is what Encode gives for the text.
+	// Text is the text's vector, as Encode returns it.
 	Text []float32
 }
 
-// Vector is that of the piece with number i.
+// Vector returns the vector of piece number i.
 func (t *Tokens) Vector(i int) []float32 { return t.Vectors[i*hiddenSize:][:hiddenSize:hiddenSize] }
 
 // EncodeTokens replaces what dst holds by the text's tokens, reusing its memory.
@@ -134,11 +134,11 @@ func (e *Encoder) EncodeTokens(dst *Tokens, text string) {
 	e.encode(s, dst.Text, dst.Vectors)
 }
 
-// maxPieces is the number of pieces that are read.
+// maxPieces returns how many pieces of a text the encoder reads.
 func (e *Encoder) maxPieces() int { return e.windows * (MaxPieces - specialPieces) }
 
-// encode gives the vector of s.pieces in dst and, if vectors has room for them,
-// those of the tokens.
+// encode writes the vector of s.pieces to dst, and the tokens' vectors to vectors as far
+// as that has room.
 func (e *Encoder) encode(s *scratch, dst, vectors []float32) {
 	count := windowCount(len(s.pieces))
 	for i := range count {
@@ -162,12 +162,12 @@ func (e *Encoder) encode(s *scratch, dst, vectors []float32) {
 	normalize(dst, &s.total)
 }
 
-// windowCount is how many windows that many pieces take.
+// windowCount returns how many windows that many pieces take.
 func windowCount(pieces int) int {
 	return max(1, (pieces+MaxPieces-specialPieces-1)/(MaxPieces-specialPieces))
 }
 
-// windowBounds is the part of the pieces that window i of count has.
+// windowBounds returns the range of pieces that window i of count has.
 func windowBounds(pieces, count, i int) (from, to int) {
 	return pieces * i / count, pieces * (i + 1) / count
 }
@@ -178,7 +178,7 @@ func accumulate(total *[hiddenSize]float64, v []float32) {
 	}
 }
 
-// normalize gives the direction of total.
+// normalize writes total, scaled to length 1, to dst.
 func normalize(dst []float32, total *[hiddenSize]float64) {
 	var squares float64
 	for _, v := range total {

@@ -16,7 +16,7 @@ const (
 	hiddenSize      = 384
 	headCount       = 12
 	headSize        = hiddenSize / headCount
-	feedForwardSize = 4 * hiddenSize // of the layer within
+	feedForwardSize = 4 * hiddenSize // of the feed-forward layer
 	maxPositions    = 256            // the model has 512, the reference reads 256
 )
 
@@ -46,14 +46,14 @@ const (
 type model struct {
 	note          string
 	scales        []float32 // of the rows
-	rows          []byte    // word pieces by width, two's complement
-	position      []float32 // positions by width
+	rows          []byte    // word pieces by hiddenSize, two's complement
+	position      []float32 // maxPositions by hiddenSize
 	norm          layerNorm
 	layers        [layerCount]layer
-	contextLayers []layer // the first ones, for EncodeInContext
+	contextLayers []layer // for EncodeInContext
 }
 
-// layerNorm is what follows a layer's normalisation.
+// layerNorm holds the gain and the bias that follow a normalisation.
 type layerNorm struct{ weight, bias []float32 }
 
 // linear is a matrix of int8 by scales, one an output, and a bias.
@@ -65,7 +65,7 @@ type linear struct {
 type layer struct {
 	qkv, attention linear
 	norm1          layerNorm
-	// The layer within: its tiles alternate with those of output, a quarter each.
+	// The feed-forward layer: its tiles alternate with those of output, a quarter each.
 	inner, output linear
 	factor        []float32 // what its results are multiplied with, after GELU
 	norm2         layerNorm
@@ -108,7 +108,7 @@ func parse(data []byte, tokens *wordpiece.Tokenizer) (*model, error) {
 	return m, nil
 }
 
-// weightReader cuts off what comes next.
+// weightReader takes the arrays of a weights file one after the other.
 type weightReader struct {
 	floats []float32
 	tiles  []byte

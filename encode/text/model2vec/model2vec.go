@@ -91,7 +91,7 @@ func readFile(path string, most int64) ([]byte, error) {
 	return b, err
 }
 
-// parseFiles makes an encoder of the files' bytes, of which it keeps the tensors'.
+// parseFiles makes an encoder of the bytes of the three files. It keeps those of tensors.
 func parseFiles(config, tokens, tensors []byte) (*Encoder, error) {
 	var c struct {
 		MaxLength json.RawMessage `json:"max_length"`
@@ -175,9 +175,9 @@ func (e *Encoder) Name() string { return e.name }
 // Dim is the length of the vectors.
 func (e *Encoder) Dim() int { return e.dim }
 
-// Encode implements encode.Embedder: the direction of the mean of the tokens'
-// vectors, as the reference gives it with normalize, whatever config.json says of
-// that, since a feature part has length 1.
+// Encode implements encode.Embedder. It returns the normalised mean of the tokens' vectors,
+// as the reference does with normalize. It ignores that setting in config.json, since a
+// part of a feature vector has length 1.
 func (e *Encoder) Encode(dst []float32, text string) []float32 {
 	s := e.pool.Get().(*scratch)
 	defer e.pool.Put(s)
@@ -214,7 +214,7 @@ func (e *Encoder) Encode(dst []float32, text string) []float32 {
 	return dst
 }
 
-// truncateRunes ends a text after n characters.
+// truncateRunes returns the first n characters of a text.
 func truncateRunes(text string, n int) string {
 	if len(text) <= n {
 		return text

@@ -20,7 +20,7 @@ const maxDepth = 8
 
 var errTooDeep = errors.New("sequences are nested too deep")
 
-// searchPattern is what Replace and Split look for.
+// searchPattern is the text or regular expression that Replace and Split search for.
 type searchPattern struct {
 	String *string `json:"String"`
 	Regex  *string `json:"Regex"`
@@ -128,10 +128,11 @@ func newReplacer(p *component) (func(string) string, error) {
 	return nil, errors.New("a Replace has no pattern")
 }
 
-// unicodeClasses makes what is Unicode in the reference's patterns Unicode here.
+// unicodeClasses replaces classes of characters in the reference's patterns, which are
+// Unicode there, by Unicode classes of Go's regular expressions.
 var unicodeClasses = strings.NewReplacer(`\\`, `\\`, `\s`, `[\s\v\x{85}\p{Z}]`, `\d`, `\p{Nd}`)
 
-// bertNormalizer is BERT's normaliser, cased or not.
+// bertNormalizer holds the settings of BERT's normaliser, cased or uncased.
 type bertNormalizer struct {
 	Clean   bool  `json:"clean_text"`
 	Chinese bool  `json:"handle_chinese_chars"`
@@ -150,7 +151,8 @@ func readBert(p *component) (*bertNormalizer, error) {
 	return b, nil
 }
 
-// isUncasedBert reports whether it all is what package wordpiece does exactly.
+// isUncasedBert reports whether normaliser, splitter and model together are BERT's uncased
+// tokenizer, which package wordpiece implements.
 func isUncasedBert(n, split *component, m *pieceModel) bool {
 	if n == nil || split == nil || n.Type != "BertNormalizer" || split.Type != "BertPreTokenizer" || m.wholeWords {
 		return false
@@ -194,7 +196,7 @@ func (b *bertNormalizer) normalise(text string) string {
 	return text
 }
 
-// isIdeograph is what BERT takes for a Chinese character.
+// isIdeograph reports whether BERT takes a character for a Chinese one.
 func isIdeograph(r rune) bool {
 	return r >= 0x4e00 && r <= 0x9fff || r >= 0x3400 && r <= 0x4dbf || r >= 0x20000 && r <= 0x2a6df ||
 		r >= 0x2a700 && r <= 0x2b73f || r >= 0x2b740 && r <= 0x2b81f || r >= 0x2b920 && r <= 0x2ceaf ||
@@ -210,7 +212,8 @@ func dropMarks(text string) string {
 	}, text)
 }
 
-// lowerByRune is character by character, as the reference does it; one becomes two.
+// lowerByRune lower-cases each character by itself, as the reference does. One character
+// becomes two.
 func lowerByRune(text string) string {
 	return strings.ReplaceAll(strings.Map(func(r rune) rune {
 		if r == 'İ' {
@@ -220,8 +223,8 @@ func lowerByRune(text string) string {
 	}, text), "İ", "i̇")
 }
 
-// newCharsmap is SentencePiece's table of replacements: a trie over the bytes as
-// a double array (Aoe 1989), and behind it the replacements, each ended by zero.
+// newCharsmap reads SentencePiece's table of replacements: a trie over the bytes as a
+// double array (Aoe 1989), and behind it the replacements, each ended by zero.
 func newCharsmap(p *component) (func(string) string, error) {
 	var s struct {
 		Map string `json:"precompiled_charsmap"`
@@ -277,8 +280,8 @@ func (c *charsmap) normalise(text string) string {
 	return out.String()
 }
 
-// replacementOf is the replacement of the shortest beginning of s that has one. That it
-// stands for all of s is the reference's way.
+// replacementOf returns the replacement of the shortest prefix of s that has one. It
+// replaces all of s, as in the reference.
 func (c *charsmap) replacementOf(s string) ([]byte, bool) {
 	at := uint32(0)
 	unit := func() (uint32, bool) {

@@ -8,15 +8,15 @@ import (
 	"math"
 )
 
-// tensor is a part of a safetensors file: a header of JSON behind its length in 8
-// bytes, then the numbers, little-endian.
+// tensor is one tensor of a safetensors file. Such a file holds the length of its header in
+// 8 bytes, the header as JSON, and the numbers, little-endian.
 type tensor struct {
 	dtype string
 	shape []int
 	data  []byte
 }
 
-// bytesPerNumber are the bytes a number takes.
+// bytesPerNumber is the size of a number of each type.
 var bytesPerNumber = map[string]int{"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I8": 1, "I32": 4, "I64": 8}
 
 // parseTensors reads the header. The tensors share the file's memory; those of
@@ -75,7 +75,7 @@ func parseTensors(file []byte) (map[string]tensor, error) {
 	return out, nil
 }
 
-// numberAt is a number of the tensor; NaN and infinities are errors.
+// numberAt returns number i of the tensor. NaN and infinities are errors.
 func (t *tensor) numberAt(i int) (float64, error) {
 	var v float64
 	switch t.dtype {
@@ -99,7 +99,7 @@ func (t *tensor) numberAt(i int) (float64, error) {
 	return v, nil
 }
 
-// fromFloat16 is an IEEE 754 number of 16 bits.
+// fromFloat16 converts an IEEE 754 number of 16 bits.
 func fromFloat16(b uint16) float64 {
 	sign, exponent, fraction := 1.0, int(b>>10&31), float64(b&1023)
 	if b>>15 == 1 {
@@ -114,7 +114,8 @@ func fromFloat16(b uint16) float64 {
 	return sign * math.Ldexp(1024+fraction, exponent-25)
 }
 
-// rowIndices are the first n numbers of a list of rows, each below limit.
+// rowIndices returns the first n numbers as indices of rows. One that is not below limit is
+// an error.
 func (t *tensor) rowIndices(n, limit int) ([]int32, error) {
 	if len(t.shape) != 1 || t.shape[0] < n {
 		return nil, fmt.Errorf("it has the shape %v for %d tokens", t.shape, n)

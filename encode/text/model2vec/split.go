@@ -66,7 +66,8 @@ func (t *tokenizer) addSplit(p *component, depth int) error {
 
 var wordsOrSigns = regexp.MustCompile(`[\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}]+|[^\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\s\v\x{85}\p{Z}]+`)
 
-// isPunctuation is ASCII's signs and what Unicode calls punctuation, as BERT has it.
+// isPunctuation reports whether BERT takes a character for punctuation: ASCII's signs, and
+// what Unicode calls punctuation.
 func isPunctuation(r rune) bool {
 	if r < utf8.RuneSelf {
 		return r >= '!' && r <= '/' || r >= ':' && r <= '@' || r >= '[' && r <= '`' || r >= '{' && r <= '~'
@@ -74,7 +75,7 @@ func isPunctuation(r rune) bool {
 	return unicode.IsPunct(r)
 }
 
-// isolateRunes makes each character that is so a word of its own.
+// isolateRunes makes each character for which so returns true a word of its own.
 func isolateRunes(word string, so func(rune) bool) (out []string) {
 	from := 0
 	for at, r := range word {

@@ -11,8 +11,8 @@ import (
 	"github.com/hone-ml/hone/encode/text/wordpiece"
 )
 
-// tokenizer is what a tokenizer.json says, without special tokens: their names
-// mean nothing special within a text.
+// tokenizer does what a tokenizer.json describes, but for special tokens: their names have
+// no special meaning within a text.
 type tokenizer struct {
 	size    int   // ids are below it
 	unknown int32 // -1: none
@@ -105,7 +105,7 @@ func parseTokenizer(b []byte) (*tokenizer, error) {
 	return t, nil
 }
 
-// countTokens finds the number of ids and the median length of the tokens.
+// countTokens sets the number of ids and the median length of the tokens.
 func (t *tokenizer) countTokens(pieces map[string]int32, extra []addedToken) error {
 	if len(pieces) == 0 {
 		return errors.New("its vocabulary is empty")
@@ -258,7 +258,8 @@ type unigramModel struct {
 	longest      int     // bytes of the longest piece
 }
 
-// unknownPenalty is what the reference takes off for an unknown character.
+// unknownPenalty is how much lower than the lowest score the reference scores an unknown
+// character.
 const unknownPenalty = 10
 
 func (t *tokenizer) addUnigram(p *component) (map[string]int32, error) {

@@ -22,11 +22,11 @@ const (
 	wordEdge = unicode.MaxRune + 1
 )
 
-// Encoder makes of a text as word 1- and 2-grams and character 3- to 5-grams
-// within words, lower-cased, in one hashed space with random signs (Weinberger
-// et al. 2009, "Feature hashing for large scale multitask learning"). Each
-// group has values 1+log(tf), length 1, and half the say. It needs no
-// dictionary and knows no language: words are those of Unicode's annex 29.
+// Encoder counts the word 1- and 2-grams of a text and its character 3- to 5-grams within
+// words, lower-cased, in one hashed space with random signs (Weinberger et al. 2009,
+// "Feature hashing for large scale multitask learning"). Words and characters each have
+// values 1+log(tf), length 1, and half of the weight. It needs no dictionary and no
+// language: words are those of Unicode's annex 29.
 type Encoder struct {
 	words bool // no character n-grams
 	pool  sync.Pool
@@ -37,8 +37,8 @@ func New() *Encoder {
 	return &Encoder{pool: sync.Pool{New: func() any { return newScratch() }}}
 }
 
-// NewWords makes an encoder of word 1- and 2-grams alone. It is several times
-// as fast, and knows nothing of words it has not seen.
+// NewWords makes an encoder of word 1- and 2-grams alone. It is several times as fast, and
+// gives unseen words nothing in common with seen ones.
 func NewWords() *Encoder {
 	h := New()
 	h.words = true
@@ -62,10 +62,10 @@ func (h *Encoder) Encode(text string) vector.Vector {
 	return s.vector()
 }
 
-// scratch is the working memory of one Encode. Grams are counted in entries, in
-// order of first sight, which table finds by open addressing: it holds the entry's
-// number after base. Numbers of earlier texts are at most base, so nothing has to be
-// cleared between texts.
+// scratch is the working memory of one Encode. entries counts grams in the order in which
+// they were first seen. table is a hash table with open addressing; it holds base plus the
+// entry's number, from 1. What earlier texts left there is at most base, so that nothing
+// has to be cleared between texts.
 type scratch struct {
 	table    []uint32
 	base     uint32
@@ -124,10 +124,10 @@ func (s *scratch) readText(text string, chars bool) {
 	}
 }
 
-// nextWord is the length of the first word of a text that is not empty, white space
-// being words too, by the rules of Unicode's annex 29. simple is true if it was
-// found without them: letters and digits of ASCII with nothing behind them that could
-// go on with the word, or a space or a mark between two such words.
+// nextWord returns the length in bytes of the first word of a text that is not empty, by
+// the rules of Unicode's annex 29, for which white space is a word too. simple is true if
+// the fast path found it: ASCII letters and digits that nothing behind them can continue,
+// or a space or a mark between two such words.
 func nextWord(text string) (n int, simple bool) {
 	for n < len(text) && asciiKinds[text[n]] == asciiAlphanumeric {
 		n++
@@ -145,10 +145,11 @@ func nextWord(text string) (n int, simple bool) {
 	return len(it.Value()), false
 }
 
-// atWordEnd reports whether there is no more text, or a space.
+// atWordEnd reports whether text is empty or begins with a space.
 func atWordEnd(text string) bool { return text == "" || text[0] == ' ' }
 
-// asciiKinds tells the characters of ASCII apart that first knows.
+// asciiKinds gives the kind of each ASCII character that the fast path of nextWord takes;
+// 0 for the others.
 var asciiKinds = func() (what [256]uint8) {
 	for c := range what[:utf8.RuneSelf] {
 		if r := rune(c); unicode.IsLetter(r) || unicode.IsDigit(r) {
@@ -168,7 +169,7 @@ const (
 	asciiMark
 )
 
-// lowerASCII is lower for what first calls simple.
+// lowerASCII is lowerRunes for words that nextWord calls simple.
 func (s *scratch) lowerASCII(word string) (letters bool) {
 	s.runes = append(s.runes[:0], wordEdge)
 	if word != " " {
@@ -235,8 +236,8 @@ func (s *scratch) appendCharGrams() {
 
 func hashSign(h uint64) int32 { return 1 - int32(h&1)<<1 }
 
-// countGrams counts the grams of s.hashes, of words and from number chars on of
-// characters.
+// countGrams counts the grams in s.hashes: those below index chars are of words, the others
+// of characters.
 func (s *scratch) countGrams(chars int) {
 	for 2*(len(s.entries)+len(s.hashes)) > len(s.table) {
 		s.grow()
@@ -279,8 +280,8 @@ func (s *scratch) grow() {
 	}
 }
 
-// sublinearTable are the damped counts from -maxTabulatedCount to maxTabulatedCount: a word said twice is not
-// twice as telling.
+// sublinearTable holds sublinear term frequencies, 1+log(n) with the sign of the count,
+// for counts from -maxTabulatedCount to maxTabulatedCount.
 var sublinearTable = func() (l [2*maxTabulatedCount + 1]float32) {
 	for n := 1; n <= maxTabulatedCount; n++ {
 		l[maxTabulatedCount+n] = float32(1 + math.Log(float64(n)))
@@ -305,9 +306,8 @@ func sublinearTFComputed(n int32) float32 {
 	return float32(1 + math.Log(float64(n)))
 }
 
-// vector is quantize for counted grams. Nearly all grams of a text are said once,
-// as a word or as characters, and what those come to is computed once. s.many lists
-// the others.
+// vector turns the counted grams into a vector. Nearly all grams of a text occur once, as a
+// word or as characters; their value is computed once. s.repeated lists the others.
 func (s *scratch) vector() vector.Vector {
 	var words, chars int64 // said once
 	var word2, char2 float64
@@ -374,12 +374,12 @@ func (s *scratch) vector() vector.Vector {
 	return vector.FromTerms(terms[:n], units2)
 }
 
-// countedOnce reports whether the entry is of one gram that was said once.
+// countedOnce reports whether the entry counts one gram that occurs once.
 func (e *gramCount) countedOnce() bool {
 	return int64(e.word)*int64(e.word)+int64(e.char)*int64(e.char) == 1
 }
 
-// singleGramWeights are what a gram said once is worth.
+// singleGramWeights are the values of a gram that occurs once.
 type singleGramWeights struct{ word, char float32 }
 
 func (w singleGramWeights) valueOf(e *gramCount) float32 {

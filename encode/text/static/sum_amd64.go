@@ -12,7 +12,7 @@ var hasAVX2 = cpu.X86.HasAVX2
 //go:noescape
 func sumAVX2(sums *int32, rows *byte, dim int, ids *int32, factors *uint32, n int)
 
-// sumRows adds the vectors of up to block pieces to s.total. Sums of whole numbers are
+// sumRows adds the vectors of up to maxBlockPieces pieces to s.total. Sums of integers are
 // the same in any order.
 func (e *Encoder) sumRows(s *scratch, ids []int32) {
 	dim := e.table.dim

@@ -82,9 +82,8 @@ func alignUp(n int) int { return (n + fileAlignment - 1) / fileAlignment * fileA
 // row is the vector of a piece as it is stored.
 func (t *vectorTable) row(id int32) []byte { return t.rows[int(id)*t.dim:][:t.dim:t.dim] }
 
-// newEncoder makes an encoder of a table's bytes, which it keeps, and of those of the
-// mean: as many float32 as the table has dimensions, little-endian. No bytes are no
-// mean.
+// newEncoder makes an encoder of a table's bytes, which it keeps, and of the mean's bytes:
+// one float32 for each dimension of the table, little-endian. An empty mean is zero.
 func newEncoder(data, mean []byte) (*Encoder, error) {
 	t, err := parseTable(data)
 	if err != nil {

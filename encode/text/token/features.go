@@ -59,8 +59,8 @@ func Encode(text string, tokens []Token, words WordEmbedder, inContext [][][]flo
 	return out
 }
 
-// ContextPart is which dense part of a token is its vector in context, the first of
-// those where several encoders make one.
+// ContextPart is the index of the dense part that holds a token's contextual vector, the
+// first of those where several encoders make one.
 const ContextPart = 3
 
 // PartWeights are weights of the parts of those vectors, good on tweets and
@@ -68,7 +68,7 @@ const ContextPart = 3
 // second encoder of tokens in context, weighs 1 as the first does.
 func PartWeights() []float64 { return []float64{1, 0.5, 0.1, 0.1, 1} }
 
-// embedAll gives the words their vectors, equal words the same memory.
+// embedAll sets the vector of each word. Equal words share memory.
 func embedAll(e WordEmbedder, text string, tokens []Token, ws []wordFeatures) {
 	known := make(map[string][]float32, len(ws))
 	memory := make([]float32, 0, wordDim*len(ws))
@@ -88,7 +88,8 @@ func embedAll(e WordEmbedder, text string, tokens []Token, ws []wordFeatures) {
 	}
 }
 
-// wordFeatures is what one token says of itself, made once for it and its neighbours.
+// wordFeatures holds the features of one token alone. They are computed once, for the token
+// and for its neighbours.
 type wordFeatures struct {
 	exact, lower     uint64
 	shape, fullShape uint64 // with and without runs of equal kinds made one
@@ -99,7 +100,7 @@ type wordFeatures struct {
 	dense            []float32
 }
 
-// boundaryWord stands before the first token and after the last.
+// boundaryWord stands for the word before the first token and after the last.
 var boundaryWord = wordFeatures{exact: 1, lower: 1, shape: 1, fullShape: 1, kinds: 1 << 20}
 
 func wordAt(ws []wordFeatures, i int) *wordFeatures {
@@ -187,7 +188,7 @@ func (w *wordFeatures) analyze(s string) {
 	}
 }
 
-// suffixUpTo is the suffix of up to n characters.
+// suffixUpTo returns the hash of the suffix of up to n characters.
 func (w *wordFeatures) suffixUpTo(n int) uint64 {
 	if w.affixes == 0 {
 		return w.lower
@@ -195,7 +196,8 @@ func (w *wordFeatures) suffixUpTo(n int) uint64 {
 	return w.suffix[min(n, w.affixes)-1]
 }
 
-// termBuilder makes terms. Those of all tokens of a text lie in one piece of memory.
+// termBuilder builds the terms of tokens. The terms of all tokens of a text lie in one
+// piece of memory.
 type termBuilder struct {
 	all     []vector.Term
 	slots   [256]tokenSlot // by bucket, open addressing
@@ -209,7 +211,7 @@ type tokenSlot struct {
 	value         int32
 }
 
-// addFeature counts a feature: what it says, and in which place it says it.
+// addFeature counts the feature that has the value what at a place.
 func (b *termBuilder) addFeature(place, what uint64) {
 	h := hashing.Mix((what + place*hashing.SeedPair) * hashing.Prime)
 	bucket := uint32(h >> (64 - vector.Bits))
@@ -226,7 +228,7 @@ func (b *termBuilder) addFeature(place, what uint64) {
 	s.value += int32(1) - int32(h&1)<<1
 }
 
-// places of features; neighbours' follow by their distance.
+// Places tell features of equal value apart. Those of neighbours follow, by distance.
 const (
 	placeExact = iota + 1
 	placeLower

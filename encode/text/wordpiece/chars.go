@@ -12,8 +12,8 @@ import (
 //go:embed chars.txt
 var charsText string
 
-// What becomes of a character. Values from mapped on stand for
-// chars.maps[value-mapped].
+// Classes of characters: what normalisation does with one. A value v from charMapped on
+// stands for charTable.maps[v-charMapped].
 const (
 	charStays = iota
 	charDropped
@@ -36,8 +36,8 @@ const (
 	hangulBlock = 21 * hangulTails
 )
 
-// charTable tells what becomes of each character, in two levels, since most pages of
-// 256 characters are alike.
+// charTable holds the class of each character, in two levels, since most pages of 256
+// characters are alike.
 type charTable struct {
 	page  [pageCount]uint8
 	table [][pageSize]uint16
@@ -143,7 +143,7 @@ func parseRune(hex string) (rune, error) {
 	return rune(v), nil
 }
 
-// foldPages keeps one of each distinct page.
+// foldPages stores each distinct page once.
 func (c *charTable) foldPages(flat []uint16) error {
 	seen := map[[pageSize]uint16]uint8{}
 	for p := range pageCount {
@@ -162,7 +162,7 @@ func (c *charTable) foldPages(flat []uint16) error {
 	return nil
 }
 
-// decomposeHangul gives the letters of a Hangul syllable: two or three.
+// decomposeHangul returns the two or three letters of a Hangul syllable.
 func decomposeHangul(r rune) (letters [3]rune, n int) {
 	s := r - hangulFirst
 	letters = [3]rune{hangulLead + s/hangulBlock, hangulVowel + s%hangulBlock/hangulTails, hangulTail + s%hangulTails}

@@ -41,13 +41,12 @@ func (t *Tokenizer) AppendSpans(dst []int32, spans []Span, text string, limit in
 	return dst, spans[:before+len(dst)-first]
 }
 
-// wordPlaces are the places in the text of what became the bytes of a word.
+// wordPlaces holds, for each byte of a normalised word, the range of the text it came from.
 type wordPlaces struct {
 	start, end [MaxWord * utf8.UTFMax]int
 }
 
-// locate finds the places of the one word that the text from from up to to holds,
-// and returns the word's own.
+// locate fills p for the one word in text[from:to] and returns the word's own range.
 func (p *wordPlaces) locate(text string, from, to int, table *charTable) Span {
 	whole := Span{-1, from}
 	n := 0

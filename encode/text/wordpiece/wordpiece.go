@@ -23,7 +23,7 @@ const (
 
 	// maxPieceBytes bounds the pieces' length in bytes, and with it the time for a word.
 	maxPieceBytes = 255
-	// maxVocabulary keeps places in their text within 32 bits.
+	// maxVocabulary keeps offsets into Tokenizer.texts within 32 bits.
 	maxVocabulary = 1 << 24
 
 	seedFirst     = 0x9e3779b97f4a7c15
@@ -42,8 +42,8 @@ type Tokenizer struct {
 	texts   []byte // the pieces without ##, one after the other
 }
 
-// hashSlot is a place in a hash table with open addressing. It says where the piece's
-// text is, which saves a look at pieces: the memory for all of it is far away.
+// hashSlot is a slot of a hash table with open addressing. It holds where the piece's text
+// begins, which saves reading Tokenizer.pieces, whose memory is far away.
 type hashSlot struct {
 	hash   uint32 // the hash's lower half; the upper one says where to look first
 	id     int32  // -1: free
@@ -123,8 +123,8 @@ func (t *Tokenizer) Append(dst []int32, text string, limit int) []int32 {
 	return dst[:min(len(dst), end)]
 }
 
-// appendWord appends the pieces of a word, or Unknown. It keeps the hashes of the
-// prefixes of what is left of the word in hashes.
+// appendWord appends the pieces of a word, or Unknown. hashes is working memory for the
+// hashes of the prefixes of what is left of the word.
 func (t *Tokenizer) appendWord(dst []int32, word []byte, hashes *[maxPieceBytes]uint64) []int32 {
 	start := len(dst)
 	seed := uint64(seedFirst)
@@ -151,7 +151,7 @@ func (t *Tokenizer) appendWord(dst []int32, word []byte, hashes *[maxPieceBytes]
 	return dst
 }
 
-// findSlot gives the slot of a piece, or the free slot where it belongs. The text is
+// findSlot returns the slot of a piece, or the free slot where it belongs. The text is
 // without ##.
 func (t *Tokenizer) findSlot(h uint64, text []byte, within bool) (at uint64, found bool) {
 	mask := uint64(len(t.slots) - 1)

@@ -6,9 +6,8 @@ import "unicode/utf8"
 // up; a longer one is unknown.
 const MaxWord = 100
 
-// wordReader cuts a text into normalised words: control characters and accents
-// removed, lower case, split at white space; punctuation and CJK ideographs are
-// words of their own.
+// wordReader cuts a text into normalised words: control characters and accents removed, in
+// lower case, split at white space. Punctuation and CJK ideographs are words of their own.
 type wordReader struct {
 	text  string
 	chars *charTable
@@ -67,7 +66,7 @@ func (w *wordReader) next() bool {
 	return w.count > 0
 }
 
-// addChar appends what becomes of a character to the word.
+// addChar appends what normalisation makes of a character of class what to the word.
 func (w *wordReader) addChar(r rune, what uint16) {
 	switch {
 	case what >= charMapped:
