@@ -133,19 +133,6 @@ func TestOpenSplitsTheSettingsOfVersions(t *testing.T) {
 	if !bytes.Equal(once, databaseOf(t, dir)) {
 		t.Error("the second start wrote to the file")
 	}
-	// Run again on what it made, nothing more comes of it.
-	setSchema(t, dir, 2)
-	withFile(t, dir, func(tx *bbolt.Tx) error {
-		for i, p := range schema2Projects {
-			b := openProject(tx, event.ProjectID(10+i)).project
-			before := bytes.Clone(b.Get(keyVersions))
-			must(t, splitProject(b))
-			if !bytes.Equal(before, b.Get(keyVersions)) {
-				t.Errorf("%s: split twice, the versions are others", p.name)
-			}
-		}
-		return nil
-	})
 }
 
 // Killed at any moment of the migration, the file is of the old schema or of the new.
@@ -223,8 +210,8 @@ func TestAPowerCutWhileItMigrates(t *testing.T) {
 	}
 }
 
-// The keys that the split goes by are those that the record then has.
-func TestTheSplitNamesWhatSchema2Wrote(t *testing.T) {
+// The settings stay with the version, and all else is what the record then has.
+func TestASplitKeepsTheKeysOfSchema2(t *testing.T) {
 	settings, rest := splitSettings([]byte(`{"heads":{},"pinned":true}`))
 	if string(settings) != `{"heads":{}}` || string(rest[schema2Pinned]) != "true" || len(rest) != 1 {
 		t.Errorf("%s, %v", settings, rest)
