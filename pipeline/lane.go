@@ -8,6 +8,7 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/backoff"
 	"github.com/hone-ml/hone/internal/fault"
+	"github.com/hone-ml/hone/internal/panics"
 	"github.com/hone-ml/hone/pipeline/boltlog"
 	"github.com/sirupsen/logrus"
 )
@@ -206,7 +207,7 @@ func (l *lane) handle(ctx context.Context, batch []waiting) ([]event.Event, even
 		ctx, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
 	}
-	err := safely(func() error { return l.of.handler(ctx, events, cur) })
+	err := panics.Catch(func() error { return l.of.handler(ctx, events, cur) })
 	return events, cur, err
 }
 

@@ -16,7 +16,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
+
+	"github.com/hone-ml/hone/internal/backoff"
+	"github.com/hone-ml/hone/internal/cut"
 )
 
 const (
@@ -33,9 +35,11 @@ const (
 	perAnswer = 64 << 10
 
 	attempts    = 4
-	firstPause  = 500 * time.Millisecond
 	longestWait = 30 * time.Second
 )
+
+// pauses are those between attempts, but for what the server asks.
+var pauses = backoff.Exponential{Min: 500 * time.Millisecond, Max: longestWait}
 
 // Options are what a Client is made of.
 type Options struct {
@@ -70,7 +74,7 @@ type Client struct {
 	model string
 	key   func() string
 	http  *http.Client
-	wait  func(ctx context.Context, d time.Duration) error
+	wait  func(ctx context.Context, d time.Duration) bool // backoff.Sleep, but in tests
 }
 
 // New checks the options. It sends nothing.
@@ -81,7 +85,7 @@ func New(o Options) (*Client, error) {
 	}
 	o.setDefaults()
 	return &Client{
-		url: u, model: o.Model, key: o.Key, wait: wait,
+		url: u, model: o.Model, key: o.Key, wait: backoff.Sleep,
 		http: &http.Client{
 			Transport: o.Transport, Timeout: o.Timeout,
 			// A redirect could lead the key and the texts to another host.
@@ -125,7 +129,7 @@ func (c *Client) EncodeBatch(ctx context.Context, texts []string) ([][]float32, 
 		n, size := 0, 0
 		batch := make([]string, 0, min(len(texts), batchTexts))
 		for n < len(texts) && n < batchTexts {
-			t := cut(texts[n], maxText)
+			t := beginning(texts[n], maxText)
 			if size += len(t); n > 0 && size > batchBytes {
 				break
 			}
@@ -142,15 +146,10 @@ func (c *Client) EncodeBatch(ctx context.Context, texts []string) ([][]float32, 
 	return out, nil
 }
 
-// cut ends the text at n bytes, not within a character, and makes it valid UTF-8.
-func cut(text string, n int) string {
-	if len(text) > n {
-		for n > 0 && !utf8.RuneStart(text[n]) {
-			n--
-		}
-		text = text[:n]
-	}
-	return strings.ToValidUTF8(text, "\uFFFD")
+// beginning is at most n bytes of a text, as valid UTF-8 unless what replaces a fault is
+// longer.
+func beginning(text string, n int) string {
+	return strings.ToValidUTF8(cut.Bytes(text, n), "\uFFFD")
 }
 
 // some encodes a batch; when it is refused, its halves, down to the text that is
@@ -170,7 +169,7 @@ func (c *Client) some(ctx context.Context, texts []string) ([][]float32, error) 
 		return append(left, right...), err
 	}
 	for size := len(texts[0]) / 2; size >= leastText; size /= 2 {
-		xs, err := c.retried(ctx, []string{cut(texts[0], size)})
+		xs, err := c.retried(ctx, []string{beginning(texts[0], size)})
 		if !errors.As(err, new(*refusedError)) {
 			return xs, err
 		}
@@ -202,32 +201,20 @@ func (e *passingError) Unwrap() error { return e.error }
 
 // retried sends a request until it is answered or there is no point in it.
 func (c *Client) retried(ctx context.Context, texts []string) ([][]float32, error) {
-	pause := firstPause
 	for attempt := 1; ; attempt++ {
 		xs, err := c.send(ctx, texts)
 		var passing *passingError
 		if !errors.As(err, &passing) || attempt == attempts || ctx.Err() != nil {
 			return xs, err
 		}
+		pause := pauses.Delay(attempt - 1)
 		wait := max(pause/2+rand.N(pause), passing.after) // spread, for several hones
-		pause *= 2
 		if deadline, ok := ctx.Deadline(); wait > longestWait || ok && time.Until(deadline) < wait {
 			return nil, err // whoever asked comes again later
 		}
-		if c.wait(ctx, wait) != nil {
+		if !c.wait(ctx, wait) {
 			return nil, err
 		}
-	}
-}
-
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
 	}
 }
 
@@ -271,7 +258,7 @@ func (c *Client) send(ctx context.Context, texts []string) ([][]float32, error) 
 	case resp.StatusCode == http.StatusOK:
 		return decode(answer, len(texts))
 	case resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusRequestTimeout || resp.StatusCode >= 500:
-		return nil, &passingError{fmt.Errorf("the embedding server cannot now (%d): %s", resp.StatusCode, said), retryAfter(resp.Header)}
+		return nil, &passingError{fmt.Errorf("the embedding server cannot now (%d): %s", resp.StatusCode, said), asksToWait(resp.Header)}
 	case resp.StatusCode == http.StatusBadRequest || resp.StatusCode == http.StatusRequestEntityTooLarge || resp.StatusCode == http.StatusUnprocessableEntity:
 		return nil, &refusedError{resp.StatusCode, said}
 	case resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden:
@@ -292,16 +279,16 @@ func quote(answer []byte, key string) string {
 	if key != "" {
 		s = strings.ReplaceAll(s, key, "***")
 	}
-	return strconv.Quote(cut(s, most))
+	return strconv.Quote(beginning(s, most))
 }
 
-// retryAfter is in seconds; a date is rare, and treated as if nothing was said.
-func retryAfter(h http.Header) time.Duration {
-	n, err := strconv.Atoi(h.Get("Retry-After"))
-	if err != nil || n < 0 || n > 3600 {
-		return 0
+// asksToWait is what an answer's Retry-After says, 0 if that is nothing or too much to be
+// meant.
+func asksToWait(h http.Header) time.Duration {
+	if d, ok := backoff.RetryAfter(h, time.Now()); ok && d <= time.Hour {
+		return d
 	}
-	return time.Duration(n) * time.Second
+	return 0
 }
 
 // decode reads an answer to a request with n texts. Memory is bounded by the

@@ -2,10 +2,11 @@ package boltlog
 
 import (
 	"errors"
-	"fmt"
 	"sync"
 
 	"go.etcd.io/bbolt"
+
+	"github.com/hone-ml/hone/internal/panics"
 )
 
 // maxGroup bounds the functions of one transaction, so that nobody waits for
@@ -59,7 +60,8 @@ func (c *committer) run() {
 		err := c.db.Update(func(tx *bbolt.Tx) error {
 			group = c.take() // only now, when nobody else holds the database
 			for _, x := range group {
-				if safely(x.fn, tx) != nil {
+				// Alone, it will panic where its caller sees it.
+				if panics.Catch(func() error { return x.fn(tx) }) != nil {
 					failed = x
 					return errAlone
 				}
@@ -110,15 +112,4 @@ func (c *committer) idle() bool {
 	defer c.mu.Unlock()
 	c.running = len(c.waiting) > 0
 	return !c.running
-}
-
-// safely turns a panic into an error; alone, the function will panic where its
-// caller sees it.
-func safely(fn func(tx *bbolt.Tx) error, tx *bbolt.Tx) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v", p)
-		}
-	}()
-	return fn(tx)
 }
