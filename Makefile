@@ -65,6 +65,10 @@ ifeq ($(PACKAGES),./...)
 	CGO_ENABLED=0 go test -timeout 20m -run 'TestRealTexts|TestHeavy' ./learner ./internal/app # too slow, or too small, under the race detector
 endif
 
+.PHONY: test-busy
+test-busy: ## what meets time or order, RUNS (50) times each while all cores are busy; BUSY=TestWholeHone
+	@RUNS="$(or $(RUNS),50)" tools/test-busy '$(or $(BUSY),.)'
+
 .PHONY: fuzz
 fuzz: ## each fuzz target for FUZZTIME (3s)
 	@tools/fuzz $(FUZZTIME)
