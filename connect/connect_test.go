@@ -136,7 +136,9 @@ func TestConnectSaysThatLabelStudioNoLongerReachesHone(t *testing.T) {
 // to it, nor the annotations.
 func TestConnectRegistersOnlyWhatPassesTheChallenge(t *testing.T) {
 	r := newRig(t, nil)
-	other := access.NewIdentity()
+	keys, err := access.Open(access.Options{Dir: t.TempDir()})
+	require.NoError(t, err)
+	other := keys.Identity()
 	for name, answer := range map[string]http.HandlerFunc{
 		"another hone": func(w http.ResponseWriter, q *http.Request) {
 			_ = json.NewEncoder(w).Encode(map[string]string{"status": "UP", "challenge": other.Sign(q.Header.Get(access.ChallengeHeader))})

@@ -14,6 +14,8 @@ import (
 	"regexp"
 	"sort"
 	"strings"
+
+	"github.com/hone-ml/hone/internal/cut"
 )
 
 // APIError is an answer of Label Studio that is not a success.
@@ -151,8 +153,8 @@ var linkTags = regexp.MustCompile(`</?a(\s[^>]*)?>`)
 func shortenDetail(s string) string {
 	s = linkTags.ReplaceAllString(s, "")
 	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "?")), " ")
-	if r := []rune(s); len(r) > maxDetail {
-		return string(r[:maxDetail]) + " …"
+	if short := cut.Runes(s, maxDetail); short != s {
+		return short + " …"
 	}
 	return s
 }

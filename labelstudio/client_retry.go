@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"strconv"
 	"sync"
 	"time"
 
@@ -94,26 +93,13 @@ func retryableTransport(err error, repeatable bool) bool {
 func jitteredBackoff(chance func() float64) retryablehttp.Backoff {
 	return func(least, most time.Duration, attempt int, res *http.Response) time.Duration {
 		if res != nil {
-			if d, ok := retryAfter(res.Header.Get("Retry-After"), time.Now()); ok {
+			if d, ok := backoff.RetryAfter(res.Header, time.Now()); ok {
 				return min(d, maxRetryAfter)
 			}
 		}
 		d := backoff.Exponential{Min: least, Max: most}.Delay(attempt)
 		return d/2 + time.Duration(chance()*float64(d/2))
 	}
-}
-
-func retryAfter(v string, now time.Time) (time.Duration, bool) {
-	if v == "" {
-		return 0, false
-	}
-	if s, err := strconv.ParseInt(v, 10, 32); err == nil {
-		return time.Duration(max(s, 0)) * time.Second, true
-	}
-	if t, err := http.ParseTime(v); err == nil {
-		return max(t.Sub(now), 0), true
-	}
-	return 0, false
 }
 
 // limitedTransport holds the number of requests in flight below a limit and bounds each

@@ -6,6 +6,7 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/panics"
 	"github.com/hone-ml/hone/pipeline/boltlog"
 	"github.com/sirupsen/logrus"
 )
@@ -98,7 +99,7 @@ func (c *consumer) handle(msg *message.Message) error {
 }
 
 func (c *consumer) call(ctx context.Context, batch []event.Event, last uint64) error {
-	return recoverPanic(func() error { return c.handler(ctx, batch, c.cursor(last)) })
+	return panics.Catch(func() error { return c.handler(ctx, batch, c.cursor(last)) })
 }
 
 func (c *consumer) cursor(offset uint64) event.Cursor {

@@ -3,16 +3,15 @@ package pipeline
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"net"
 	"os"
-	"runtime/debug"
 	"syscall"
 
 	bbolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/panics"
 )
 
 // Permanent reports whether another attempt cannot cure the error. That holds for bytes that
@@ -21,7 +20,7 @@ import (
 // neither permanent nor passing is retried a few times.
 func Permanent(err error) bool {
 	var marked permanentError
-	var panicked *panicError
+	var panicked *panics.Error
 	return errors.Is(err, event.ErrUnreadable) || errors.As(err, &marked) || errors.As(err, &panicked)
 }
 
@@ -53,20 +52,6 @@ func Passing(err error) bool {
 	return false
 }
 
-// MarkPassing wraps an error so that Passing reports true; nil stays nil.
-func MarkPassing(err error) error {
-	if err == nil {
-		return nil
-	}
-	return temporaryError{err}
-}
-
-type temporaryError struct{ error }
-
-func (temporaryError) Passing() bool { return true }
-
-func (e temporaryError) Unwrap() error { return e.error }
-
 // MarkPermanent wraps an error so that Permanent reports true; nil stays nil.
 func MarkPermanent(err error) error {
 	if err == nil {
@@ -78,27 +63,3 @@ func MarkPermanent(err error) error {
 type permanentError struct{ error }
 
 func (e permanentError) Unwrap() error { return e.error }
-
-// panicError is a recovered panic. Its stack goes to the log, not to the reason
-// of a dead letter.
-type panicError struct {
-	value any
-	stack string
-}
-
-func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
-
-func (e *panicError) Unwrap() error {
-	err, _ := e.value.(error)
-	return err
-}
-
-// recoverPanic turns a panic of fn into an error.
-func recoverPanic(fn func() error) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = &panicError{value: v, stack: string(debug.Stack())}
-		}
-	}()
-	return fn()
-}

@@ -8,6 +8,7 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/backoff"
 	"github.com/hone-ml/hone/internal/fault"
+	"github.com/hone-ml/hone/internal/panics"
 	"github.com/hone-ml/hone/pipeline/boltlog"
 	"github.com/sirupsen/logrus"
 )
@@ -207,7 +208,7 @@ func (l *lane) handle(ctx context.Context, batch []laneEntry) ([]event.Event, ev
 		ctx, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
 	}
-	err := recoverPanic(func() error { return l.lanes.handler(ctx, events, cur) })
+	err := panics.Catch(func() error { return l.lanes.handler(ctx, events, cur) })
 	return events, cur, err
 }
 

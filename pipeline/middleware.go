@@ -8,6 +8,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/hone-ml/hone/internal/backoff"
 	"github.com/hone-ml/hone/internal/fault"
+	"github.com/hone-ml/hone/internal/panics"
 	"github.com/hone-ml/hone/pipeline/boltlog"
 	"github.com/sirupsen/logrus"
 )
@@ -95,7 +96,7 @@ func (c *consumer) deadLetterPermanent(next message.HandlerFunc) message.Handler
 
 func recoverMiddleware(next message.HandlerFunc) message.HandlerFunc {
 	return func(msg *message.Message) (out []*message.Message, err error) {
-		err = recoverPanic(func() error {
+		err = panics.Catch(func() error {
 			out, err = next(msg)
 			return err
 		})
@@ -118,9 +119,9 @@ func (c *consumer) timeout(next message.HandlerFunc) message.HandlerFunc {
 
 // withError adds an error to a log line, and the stack of a panic.
 func withError(l *logrus.Entry, err error) *logrus.Entry {
-	var p *panicError
+	var p *panics.Error
 	if errors.As(err, &p) {
-		l = l.WithField("stack", p.stack)
+		l = l.WithField("stack", p.Stack)
 	}
 	return l.WithError(err)
 }

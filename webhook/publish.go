@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/panics"
 )
 
 var (
@@ -51,12 +52,7 @@ func (st *boundedPublisher) publish(ctx context.Context, events ...event.Event) 
 	done := make(chan error, 1)
 	go func() {
 		defer func() { <-st.slots }()
-		defer func() {
-			if p := recover(); p != nil {
-				done <- fmt.Errorf("storage panicked: %v", p)
-			}
-		}()
-		done <- st.publisher.Publish(ctx, events...)
+		done <- panics.Catch(func() error { return st.publisher.Publish(ctx, events...) })
 	}()
 	settled = true
 	select {

@@ -16,7 +16,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
+
+	"github.com/hone-ml/hone/internal/backoff"
+	"github.com/hone-ml/hone/internal/cut"
 )
 
 const (
@@ -33,9 +35,11 @@ const (
 	answerOverhead     = 64 << 10
 
 	maxAttempts = 4
-	minBackoff  = 500 * time.Millisecond
 	maxBackoff  = 30 * time.Second
 )
+
+// retryDelays are those between attempts, but for what the server asks.
+var retryDelays = backoff.Exponential{Min: 500 * time.Millisecond, Max: maxBackoff}
 
 // Options configure a Client.
 type Options struct {
@@ -70,7 +74,7 @@ type Client struct {
 	model string
 	key   func() string
 	http  *http.Client
-	wait  func(ctx context.Context, d time.Duration) error
+	wait  func(ctx context.Context, d time.Duration) bool // backoff.Sleep, but in tests
 }
 
 // New checks the options. It sends nothing.
@@ -81,7 +85,7 @@ func New(o Options) (*Client, error) {
 	}
 	o.setDefaults()
 	return &Client{
-		url: u, model: o.Model, key: o.Key, wait: sleepFor,
+		url: u, model: o.Model, key: o.Key, wait: backoff.Sleep,
 		http: &http.Client{
 			Transport: o.Transport, Timeout: o.Timeout,
 			// A redirect could lead the key and the texts to another host.
@@ -143,15 +147,9 @@ func (c *Client) EncodeBatch(ctx context.Context, texts []string) ([][]float32, 
 }
 
 // truncate shortens the text to at most n bytes, not within a character, and makes it valid
-// UTF-8.
+// UTF-8. What replaces a fault may be longer.
 func truncate(text string, n int) string {
-	if len(text) > n {
-		for n > 0 && !utf8.RuneStart(text[n]) {
-			n--
-		}
-		text = text[:n]
-	}
-	return strings.ToValidUTF8(text, "\uFFFD")
+	return strings.ToValidUTF8(cut.Bytes(text, n), "\uFFFD")
 }
 
 // encodeSplitting encodes a batch. When the server refuses it, it encodes the halves, down
@@ -203,32 +201,20 @@ func (e *temporaryError) Unwrap() error { return e.error }
 
 // sendWithRetry sends a request until it succeeds, fails for good, or maxAttempts are made.
 func (c *Client) sendWithRetry(ctx context.Context, texts []string) ([][]float32, error) {
-	pause := minBackoff
 	for attempt := 1; ; attempt++ {
 		xs, err := c.send(ctx, texts)
 		var passing *temporaryError
 		if !errors.As(err, &passing) || attempt == maxAttempts || ctx.Err() != nil {
 			return xs, err
 		}
+		pause := retryDelays.Delay(attempt - 1)
 		wait := max(pause/2+rand.N(pause), passing.retryAfter) // spread, for several hones
-		pause *= 2
 		if deadline, ok := ctx.Deadline(); wait > maxBackoff || ok && time.Until(deadline) < wait {
 			return nil, err // whoever asked comes again later
 		}
-		if c.wait(ctx, wait) != nil {
+		if !c.wait(ctx, wait) {
 			return nil, err
 		}
-	}
-}
-
-func sleepFor(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
 	}
 }
 
@@ -296,13 +282,13 @@ func excerptWithoutKey(answer []byte, key string) string {
 	return strconv.Quote(truncate(s, most))
 }
 
-// retryAfter reads a Retry-After header in seconds. It returns 0 for a date, which is rare.
+// retryAfter is what an answer's Retry-After says, 0 if that is nothing or too much to be
+// meant.
 func retryAfter(h http.Header) time.Duration {
-	n, err := strconv.Atoi(h.Get("Retry-After"))
-	if err != nil || n < 0 || n > 3600 {
-		return 0
+	if d, ok := backoff.RetryAfter(h, time.Now()); ok && d <= time.Hour {
+		return d
 	}
-	return time.Duration(n) * time.Second
+	return 0
 }
 
 // decodeVectors reads the answer to a request with n texts. Its memory is bounded by the

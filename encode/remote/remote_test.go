@@ -59,9 +59,9 @@ func serve(t *testing.T) (*server, *Client, *[]time.Duration) {
 		t.Fatal(err)
 	}
 	waits := new([]time.Duration)
-	c.wait = func(ctx context.Context, d time.Duration) error {
+	c.wait = func(ctx context.Context, d time.Duration) bool {
 		*waits = append(*waits, d)
-		return ctx.Err()
+		return ctx.Err() == nil
 	}
 	return s, c, waits
 }

@@ -2,10 +2,11 @@ package boltlog
 
 import (
 	"errors"
-	"fmt"
 	"sync"
 
 	"go.etcd.io/bbolt"
+
+	"github.com/hone-ml/hone/internal/panics"
 )
 
 // maxGroup bounds the number of functions in one transaction, so that no caller waits for
@@ -58,7 +59,8 @@ func (c *committer) run() {
 		err := c.db.Update(func(tx *bbolt.Tx) error {
 			group = c.takeGroup() // only now, when nobody else holds the database
 			for _, x := range group {
-				if recoverPanic(x.fn, tx) != nil {
+				// Alone, it will panic where its caller sees it.
+				if panics.Catch(func() error { return x.fn(tx) }) != nil {
 					failed = x
 					return errRunAlone
 				}
@@ -109,15 +111,4 @@ func (c *committer) idle() bool {
 	defer c.mu.Unlock()
 	c.running = len(c.waiting) > 0
 	return !c.running
-}
-
-// recoverPanic turns a panic into an error; alone, the function will panic where its
-// caller sees it.
-func recoverPanic(fn func(tx *bbolt.Tx) error, tx *bbolt.Tx) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v", p)
-		}
-	}()
-	return fn(tx)
 }

@@ -14,9 +14,9 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
-	"unicode/utf8"
 
 	"github.com/hone-ml/hone/encode/text/token"
+	"github.com/hone-ml/hone/internal/cut"
 )
 
 const (
@@ -181,7 +181,7 @@ func (e *Encoder) Dim() int { return e.dim }
 func (e *Encoder) Encode(dst []float32, text string) []float32 {
 	s := e.pool.Get().(*scratch)
 	defer e.pool.Put(s)
-	s.ids = e.tokens.append(s.ids[:0], truncateRunes(text, e.chars), e.length)
+	s.ids = e.tokens.append(s.ids[:0], cut.Runes(text, e.chars), e.length)
 	clear(s.sums)
 	for _, id := range s.ids {
 		if id == e.tokens.unknown {
@@ -212,17 +212,4 @@ func (e *Encoder) Encode(dst []float32, text string) []float32 {
 		dst[i] = float32(v * scale)
 	}
 	return dst
-}
-
-// truncateRunes returns the first n characters of a text.
-func truncateRunes(text string, n int) string {
-	if len(text) <= n {
-		return text
-	}
-	at := 0
-	for ; n > 0 && at < len(text); n-- {
-		_, size := utf8.DecodeRuneInString(text[at:])
-		at += size
-	}
-	return text[:at]
 }

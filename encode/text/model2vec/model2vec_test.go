@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/hone-ml/hone/encode"
+	"github.com/hone-ml/hone/internal/cut"
 )
 
 var _ encode.Embedder = (*Encoder)(nil)
@@ -238,7 +239,7 @@ func FuzzTokenizer(f *testing.F) {
 		if err != nil {
 			return
 		}
-		ids := tk.append(nil, truncateRunes(text, 1000), 100)
+		ids := tk.append(nil, cut.Runes(text, 1000), 100)
 		if len(ids) > 100 {
 			t.Fatalf("%d ids", len(ids))
 		}

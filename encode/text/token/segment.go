@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/clipperhouse/uax29/v2/words"
+
+	"github.com/hone-ml/hone/internal/cut"
 )
 
 // MaxText is how many bytes of a text are read; the rest is ignored. It bounds what one
@@ -87,13 +89,4 @@ func isBlank(word string) bool {
 }
 
 // Truncate ends the text at MaxText, not within a character.
-func Truncate(text string) string {
-	if len(text) <= MaxText {
-		return text
-	}
-	end := MaxText
-	for end > MaxText-utf8.UTFMax && !utf8.RuneStart(text[end]) {
-		end--
-	}
-	return text[:end]
-}
+func Truncate(text string) string { return cut.Bytes(text, MaxText) }
