@@ -10,8 +10,8 @@ import (
 
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/secret"
 	"github.com/hone-ml/hone/labelstudio"
-	"github.com/hone-ml/hone/labelstudio/labelconfig"
 )
 
 // faultError is an error with the status hone's API answers.
@@ -59,9 +59,7 @@ func (l *Link) Connect(ctx context.Context, p event.ProjectID, at string) (api.R
 	if b, i := r.backend(); i >= 0 {
 		r.url = b.URL // as it is spelled there
 	}
-	if cfg, err := labelconfig.Parse(r.current.LabelConfig); err != nil {
-		return api.Report{}, &faultError{http.StatusUnprocessableEntity, err}
-	} else if err := cfg.Check(); err != nil {
+	if _, err := l.o.Learned(r.current.LabelConfig); err != nil {
 		return api.Report{}, &faultError{http.StatusUnprocessableEntity, err}
 	}
 	made, err := r.repairHooks(ctx)
@@ -114,7 +112,7 @@ func (r *registration) backendWrite() labelstudio.BackendWrite {
 	pair := r.link.o.Keys.Backend()
 	return labelstudio.BackendWrite{
 		Project: r.project, URL: labelstudio.WithoutUserInfo(r.url), Title: modelTitle, Interactive: true,
-		User: pair.User, Password: labelstudio.Secret(pair.Password),
+		User: pair.User, Password: secret.Secret(pair.Password),
 	}
 }
 

@@ -16,7 +16,10 @@ import (
 
 	"github.com/hone-ml/hone/access"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/logging"
 	"github.com/hone-ml/hone/internal/netguard"
+	"github.com/hone-ml/hone/internal/secret"
+	"github.com/hone-ml/hone/internal/service"
 	"github.com/hone-ml/hone/labelstudio"
 )
 
@@ -25,15 +28,15 @@ var ErrNoCredential = errors.New("no Label Studio is configured, and none has ca
 
 // Vault keeps the host and token that /setup taught, across restarts.
 type Vault interface {
-	Credential(ctx context.Context) (url string, token labelstudio.Secret, err error)
-	SetCredential(ctx context.Context, url string, token labelstudio.Secret) error
+	Credential(ctx context.Context) (url string, token secret.Secret, err error)
+	SetCredential(ctx context.Context, url string, token secret.Secret) error
 }
 
 // Options say what is configured. URL and Token may be empty (zero
 // configuration); the rest is required unless stated.
 type Options struct {
 	URL   string
-	Token labelstudio.Secret
+	Token secret.Secret
 	// Client is the template for clients: limits, timeouts, logger.
 	Client labelstudio.Options
 	// Keys are the credentials that Label Studio shall send to hone; required.
@@ -48,6 +51,9 @@ type Options struct {
 	Vault          Vault
 	// Live names a project's live version, "" when it has none.
 	Live func(event.ProjectID) string
+	// Learned names the controls of a label config that hone learns, at least one; the
+	// error says why there is none, and what would work.
+	Learned func(labelConfig string) (controls []string, err error)
 	// Known lists the projects hone has heard of.
 	Known func(context.Context) ([]event.ProjectID, error)
 	// Holds are the ids hone holds of a project, for the doctor to compare; may be nil.
@@ -57,6 +63,22 @@ type Options struct {
 	// OnClient is called when a Label Studio becomes reachable after the start.
 	OnClient func(*labelstudio.Client)
 	Logger   *logrus.Entry
+}
+
+func (o *Options) setDefaults() {
+	if o.Refused == nil {
+		o.Refused = func() Refused { return Refused{} }
+	}
+	if o.Logger == nil {
+		o.Logger = logging.Silent()
+	}
+}
+
+func (o *Options) validate() error {
+	if o.Keys == nil || o.Vault == nil {
+		return errors.New("connect: Keys and Vault are required")
+	}
+	return nil
 }
 
 // Refused counts what came without the secret: webhooks, and calls of the
@@ -78,6 +100,7 @@ type Counters struct {
 // Link is the connection. It is safe for concurrent use.
 type Link struct {
 	o      Options
+	life   *service.Life
 	client atomic.Pointer[clientWithToken]
 	settle time.Duration
 	// idsAgain is how long the doctor waits before it believes that ids differ.
@@ -108,27 +131,28 @@ type Link struct {
 	checks chan bool
 	// offers carries the /setup calls that may bring a host and a token.
 	offers chan Setup
-	// lastTokenCheck is when the token in use was last checked; only Run uses it.
+	// lastTokenCheck is when the token in use was last checked; only run uses it.
 	lastTokenCheck time.Time
 }
 
 // clientWithToken is a client and its token.
 type clientWithToken struct {
 	*labelstudio.Client
-	token labelstudio.Secret
+	token secret.Secret
 }
 
 // New makes the client from the configuration, or from the credential that an earlier /setup
 // brought.
 func New(ctx context.Context, o Options) (*Link, error) {
+	o.setDefaults()
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
 	l := &Link{
-		o: o, settle: checkDelay, retry: retryAfter, idsAgain: idsAgain, repairing: make(chan struct{}, 1),
+		o: o, life: service.NewLife(), settle: checkDelay, retry: retryAfter, idsAgain: idsAgain, repairing: make(chan struct{}, 1),
 		hosts: map[event.ProjectID]string{}, sampled: map[event.ProjectID]bool{}, otherServers: map[string]bool{},
 		registrations: map[event.ProjectID]*registrationState{}, checks: make(chan bool, 1),
 		requests: make(chan checkRequest, 64), offers: make(chan Setup, 1),
-	}
-	if l.o.Refused == nil {
-		l.o.Refused = func() Refused { return Refused{} }
 	}
 	at, token := o.URL, o.Token
 	client := l.newClient
@@ -137,7 +161,7 @@ func New(ctx context.Context, o Options) (*Link, error) {
 		if at, token, err = o.Vault.Credential(ctx); err != nil {
 			return nil, err
 		}
-		client = func(at string, token labelstudio.Secret) (*labelstudio.Client, error) {
+		client = func(at string, token secret.Secret) (*labelstudio.Client, error) {
 			return l.guardedClient(at, token, isLoopbackHost(at)) // so it was when it was believed
 		}
 	}
@@ -151,14 +175,7 @@ func New(ctx context.Context, o Options) (*Link, error) {
 	return l, nil
 }
 
-// Close releases the client's connections.
-func (l *Link) Close() {
-	if c := l.client.Load(); c != nil {
-		c.Close()
-	}
-}
-
-func (l *Link) newClient(at string, token labelstudio.Secret) (*labelstudio.Client, error) {
+func (l *Link) newClient(at string, token secret.Secret) (*labelstudio.Client, error) {
 	o := l.o.Client
 	o.URL, o.Token = at, token
 	return labelstudio.NewClient(o)
@@ -166,7 +183,7 @@ func (l *Link) newClient(at string, token labelstudio.Secret) (*labelstudio.Clie
 
 // guardedClient is newClient for an address that a request named: the client does not connect
 // to link-local addresses and the like, and to loopback addresses only if here is true.
-func (l *Link) guardedClient(at string, token labelstudio.Secret, here bool) (*labelstudio.Client, error) {
+func (l *Link) guardedClient(at string, token secret.Secret, here bool) (*labelstudio.Client, error) {
 	o := l.o.Client
 	o.URL, o.Token = at, token
 	base := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // as net/http makes it

@@ -10,7 +10,6 @@ import (
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
-	"github.com/hone-ml/hone/labelstudio/labelconfig"
 )
 
 // Doctor checks the connection both ways for one project, or with 0 for every
@@ -109,17 +108,10 @@ func (r *registration) backendErrors() string {
 }
 
 func (r *registration) checkConfig() {
-	cfg, err := labelconfig.Parse(r.current.LabelConfig)
-	if err == nil {
-		err = cfg.Check()
-	}
+	names, err := r.link.o.Learned(r.current.LabelConfig)
 	if err != nil {
 		r.addStep("fail", "label config", "change it in Settings > Labeling Interface", "%v", err)
 		return
-	}
-	var names []string
-	for _, c := range cfg.Learnable() {
-		names = append(names, c.Name)
 	}
 	r.addStep("ok", "label config", "", "learns %s", strings.Join(names, ", "))
 }

@@ -177,7 +177,7 @@ func TestDoctorFindsEachFaultAndItsFix(t *testing.T) {
 			assert.Equal(t, tc.level == "fail", rep.Failed())
 			for _, s := range rep.Steps {
 				assert.Equal(t, s.Level == "ok", s.Fix == "", "every fault has its fix: %+v", s)
-				assert.NotContains(t, s.What+s.Fix, secret)
+				assert.NotContains(t, s.What+s.Fix, hookSecret)
 			}
 		})
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/backoff"
+	"github.com/hone-ml/hone/internal/service"
 	"github.com/hone-ml/hone/labelstudio"
 )
 
@@ -52,7 +53,7 @@ func (l *Link) requestCheck(r checkRequest) {
 	}
 }
 
-// maintainer holds the schedules of the projects that Run maintains. Only Run uses it.
+// maintainer holds the schedules of the projects that run maintains. Only run uses it.
 type maintainer struct {
 	*Link
 	schedules map[event.ProjectID]*schedule
@@ -68,15 +69,28 @@ type schedule struct {
 	lastWarning string
 }
 
-// Run maintains the registrations of projects until the context ends; then it returns nil.
-func (l *Link) Run(ctx context.Context) error {
+// Start begins to look after projects, as service.Service says.
+func (l *Link) Start(ctx context.Context) error { return l.life.Start(ctx, l.run) }
+
+// Stop ends that, as service.Service says, and releases the client's connections.
+func (l *Link) Stop(ctx context.Context) error {
+	err := l.life.Stop(ctx)
+	if c := l.client.Load(); c != nil {
+		c.Close()
+	}
+	return err
+}
+
+var _ service.Service = (*Link)(nil)
+
+func (l *Link) run(ctx context.Context) {
 	k := maintainer{l, map[event.ProjectID]*schedule{}}
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case s := <-l.offers:
 			l.tryAdopt(ctx, s)
 		case full := <-l.checks:

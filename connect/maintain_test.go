@@ -209,7 +209,7 @@ func TestTwoBackendsAtOneHost(t *testing.T) {
 	r.look(r.keeper())
 	for _, h := range r.hooks() {
 		if h.URL == r.hone.URL+"/webhook" {
-			assert.Equal(t, secret, h.Headers[header].Reveal())
+			assert.Equal(t, hookSecret, h.Headers[header].Reveal())
 		} else {
 			assert.Empty(t, h.Headers, "the secret goes to hone's address only")
 		}
@@ -224,7 +224,7 @@ func TestLookAfterNeverBlocks(t *testing.T) {
 	}
 }
 
-func TestRunStopsWhileLabelStudioHangs(t *testing.T) {
+func TestItStopsWhileLabelStudioHangs(t *testing.T) {
 	r := newRig(t, nil)
 	asked := make(chan struct{}, 100)
 	r.ls.SetFault(func(*http.Request) lstest.Fault {
@@ -232,16 +232,10 @@ func TestRunStopsWhileLabelStudioHangs(t *testing.T) {
 		return lstest.Fault{Delay: time.Hour}
 	})
 	r.settle = time.Millisecond
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- r.Run(ctx) }()
+	require.NoError(t, r.Start(t.Context()))
 	r.LookAfter(r.project)
 	<-asked
-	cancel()
-	select {
-	case err := <-done:
-		assert.NoError(t, err)
-	case <-time.After(patience):
-		t.Fatal("Run goes on")
-	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	require.NoError(t, r.Stop(ctx), "it goes on")
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hone-ml/hone/access"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/secret"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/labelstudio/lstest"
 	"github.com/hone-ml/hone/labelstudio/lstest/admin"
@@ -31,7 +32,7 @@ func (r *rig) restarted() {
 // withSecret is an address of hone with the current secret, as `hone secret` prints it.
 func (r *rig) withSecret() string {
 	p := r.keys.Backend()
-	return labelstudio.WithUserInfo(r.hone.URL, p.User, labelstudio.Secret(p.Password))
+	return labelstudio.WithUserInfo(r.hone.URL, p.User, secret.Secret(p.Password))
 }
 
 func (r *rig) add(url string) labelstudio.Backend {
@@ -80,7 +81,7 @@ func TestRegistrationWithoutTheSecretIsMended(t *testing.T) {
 		"two backends": func(r *rig) { r.paste(); r.paste() },
 		"two webhooks": func(r *rig) {
 			r.paste()
-			r.addHook(func(h *labelstudio.Webhook) { h.Headers = map[string]labelstudio.Secret{header: "another"} })
+			r.addHook(func(h *labelstudio.Webhook) { h.Headers = map[string]secret.Secret{header: "another"} })
 		},
 		"another secret": func(r *rig) {
 			r.add(strings.Replace(r.hone.URL, "http://", "http://hone:lost-with-the-volume@", 1))
@@ -107,7 +108,7 @@ func TestRegistrationWithoutTheSecretIsMended(t *testing.T) {
 			assert.False(t, r.Unregistered(r.project))
 			assert.False(t, r.Unregistered(0))
 			assert.Empty(t, r.Problem(r.project))
-			assert.NotContains(t, r.log.String(), secret)
+			assert.NotContains(t, r.log.String(), hookSecret)
 		})
 	}
 }
@@ -224,7 +225,7 @@ func TestRegistrationsOfALostDirectoryAreFound(t *testing.T) {
 		"by its header": func(r *rig) {
 			r.paste()
 			h := r.hooks()[0]
-			h.Headers = map[string]labelstudio.Secret{header: "lost"}
+			h.Headers = map[string]secret.Secret{header: "lost"}
 			_, err := r.studio.UpdateWebhook(r.t.Context(), h)
 			require.NoError(r.t, err)
 		},
@@ -254,7 +255,7 @@ func TestSecretGoesToHoneOnly(t *testing.T) {
 	_, err := r.studio.AddBackend(t.Context(), labelstudio.BackendWrite{Project: r.project, URL: other.URL, Title: modelTitle})
 	require.NoError(t, err)
 	h := r.hooks()[0]
-	h.Headers = map[string]labelstudio.Secret{header: "bait"}
+	h.Headers = map[string]secret.Secret{header: "bait"}
 	_, err = r.studio.UpdateWebhook(t.Context(), h)
 	require.NoError(t, err)
 	r.Expect(r.project)

@@ -10,6 +10,7 @@ import (
 	"github.com/hone-ml/hone/access"
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/secret"
 	"github.com/hone-ml/hone/labelstudio"
 )
 
@@ -296,15 +297,15 @@ func (r *registration) addSecret(h *labelstudio.Webhook) {
 	h.Headers = r.headers(h.Headers)
 }
 
-func (r *registration) headers(have map[string]labelstudio.Secret) map[string]labelstudio.Secret {
-	out := map[string]labelstudio.Secret{}
+func (r *registration) headers(have map[string]secret.Secret) map[string]secret.Secret {
+	out := map[string]secret.Secret{}
 	header, value := r.link.o.Keys.Hook()
 	for k, v := range have {
 		if !strings.EqualFold(k, header) {
 			out[k] = v
 		}
 	}
-	out[header] = labelstudio.Secret(value)
+	out[header] = secret.Secret(value)
 	return out
 }
 

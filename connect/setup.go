@@ -13,6 +13,7 @@ import (
 	"github.com/hone-ml/hone/access"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/netguard"
+	"github.com/hone-ml/hone/internal/secret"
 	"github.com/hone-ml/hone/labelstudio"
 )
 
@@ -21,7 +22,7 @@ type Setup struct {
 	Project event.ProjectID
 	// Hostname is Label Studio's own address, Token its creator's legacy token.
 	Hostname string
-	Token    labelstudio.Secret
+	Token    secret.Secret
 	// BackendURL is hone's address as Label Studio called it.
 	BackendURL string
 	// Proof says which secret the call carried.

@@ -1,6 +1,7 @@
 package connect
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/hone-ml/hone/internal/secret"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/labelstudio/lstest"
 )
@@ -38,7 +40,7 @@ func TestSetupTeachesLabelStudio(t *testing.T) {
 
 	again, err := New(t.Context(), Options{Vault: r.vault, Keys: r.keys})
 	require.NoError(t, err)
-	t.Cleanup(again.Close)
+	t.Cleanup(func() { assert.NoError(t, again.Stop(context.Background())) })
 	c, err = again.Client()
 	require.NoError(t, err)
 	_, err = c.WhoAmI(t.Context())
@@ -86,7 +88,7 @@ func TestAddressThatHoneDoesNotReachIsNotCalledABadToken(t *testing.T) {
 	gone.Close()
 	for _, tc := range []struct {
 		host  string
-		token labelstudio.Secret
+		token secret.Secret
 		says  string
 	}{
 		{gone.URL, "t", "does not reach"},
@@ -143,7 +145,7 @@ func TestNoTokenGoesToAnotherAddress(t *testing.T) {
 func TestNewTokenReplacesOneThatNoLongerWorks(t *testing.T) {
 	r := newRig(t, unconfigured)
 	r.retry = time.Nanosecond
-	theirs := labelstudio.Secret(r.ls.AddUser("second@example.com"))
+	theirs := secret.Secret(r.ls.AddUser("second@example.com"))
 	r.paste()
 	r.tryAdopt(t.Context(), Setup{Project: r.project, Hostname: r.ls.URL, Token: theirs, BackendURL: r.hone.URL, Local: true})
 	first, err := r.Client()

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/hone-ml/hone/internal/secret"
 )
 
 // CheckHookHost returns nil when Label Studio accepts the host and port of an
@@ -100,19 +102,19 @@ func isASCII(s string) bool {
 // percent-encoding; Label Studio sends them as Basic authentication, provided
 // there is a colon between them. ok is false when there is none, or the address
 // cannot be read.
-func UserInfo(address string) (user string, pass Secret, ok bool) {
+func UserInfo(address string) (user string, pass secret.Secret, ok bool) {
 	p, ok := cutAddress(address)
 	if !ok || p.user == nil {
 		return "", "", false
 	}
 	password, _ := p.user.Password()
-	return p.user.Username(), Secret(password), true
+	return p.user.Username(), secret.Secret(password), true
 }
 
 // WithUserInfo replaces an address's user info; without user and pass it has
 // none. Label Studio takes a webhook's only with a user, and sends only Latin-1.
 // An address that cannot be read is returned as it is.
-func WithUserInfo(address, user string, pass Secret) string {
+func WithUserInfo(address, user string, pass secret.Secret) string {
 	p, ok := cutAddress(address)
 	switch {
 	case !ok:

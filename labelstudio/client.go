@@ -15,6 +15,9 @@ import (
 	"github.com/hashicorp/go-retryablehttp"
 	"github.com/sirupsen/logrus"
 	"golang.org/x/sync/semaphore"
+
+	"github.com/hone-ml/hone/internal/logging"
+	"github.com/hone-ml/hone/internal/secret"
 )
 
 // Options say which Label Studio a Client talks to and how hard it may push it.
@@ -27,7 +30,7 @@ type Options struct {
 	URL string
 	// Token is a legacy token or a personal access token, told apart by itself.
 	// Empty sends no credential; only Version works then.
-	Token Secret
+	Token secret.Secret
 	// Logger receives retries and refused redirects at debug level; nil is silent.
 	Logger *logrus.Entry
 	// MaxInFlight limits the requests running at once; 0 means 4.
@@ -83,17 +86,7 @@ const (
 	maxAnswerBytes = 512 << 20
 )
 
-// NewClient checks the options and returns a client. It sends nothing.
-func NewClient(o Options) (*Client, error) {
-	base, err := parseBase(o.URL)
-	if err != nil {
-		return nil, err
-	}
-	token := Secret(strings.TrimSpace(string(o.Token)))
-	if strings.ContainsFunc(string(token), func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return nil, errors.New("the Label Studio token contains spaces or characters that no token has; copy it again from Account & Settings")
-	}
-	o.Token = ""
+func (o *Options) setDefaults() {
 	def := func(d *time.Duration, v time.Duration) {
 		if *d <= 0 {
 			*d = v
@@ -113,13 +106,25 @@ func NewClient(o Options) (*Client, error) {
 		o.Retries = 0
 	}
 	if o.Logger == nil {
-		quiet := logrus.New()
-		quiet.SetOutput(io.Discard)
-		o.Logger = logrus.NewEntry(quiet)
+		o.Logger = logging.Silent()
 	}
 	if o.Jitter == nil {
 		o.Jitter = rand.Float64
 	}
+}
+
+// NewClient checks the options and returns a client. It sends nothing.
+func NewClient(o Options) (*Client, error) {
+	base, err := parseBase(o.URL)
+	if err != nil {
+		return nil, err
+	}
+	token := secret.Secret(strings.TrimSpace(string(o.Token)))
+	if strings.ContainsFunc(string(token), func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return nil, errors.New("the Label Studio token contains spaces or characters that no token has; copy it again from Account & Settings")
+	}
+	o.Token = ""
+	o.setDefaults()
 	c := &Client{base: base, log: o.Logger, opts: o}
 
 	transport := o.Transport
@@ -196,7 +201,7 @@ type apiCall struct {
 	// anonymous sends no credential.
 	anonymous bool
 	// private holds further secrets of the body, which must not be in an error.
-	private []Secret
+	private []secret.Secret
 	// into decodes the body of a success; nil discards it.
 	into func(io.Reader, http.Header) error
 }

@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/secret"
 )
 
 // Backend is an ML backend registered with a project. Its URL's user info is left
@@ -46,7 +47,7 @@ type BackendWrite struct {
 	// User and Password are sent to the backend as Basic authentication; both or
 	// none. They win over the URL's user info.
 	User     string
-	Password Secret
+	Password secret.Secret
 }
 
 // Format keeps the URL's user info out of every kind of printing.
@@ -57,7 +58,7 @@ func (b BackendWrite) Format(f fmt.State, verb rune) {
 }
 
 // private returns the secrets that Label Studio's errors may quote.
-func (b BackendWrite) private() []Secret { return append(addressSecrets(b.URL), b.Password) }
+func (b BackendWrite) private() []secret.Secret { return append(addressSecrets(b.URL), b.Password) }
 
 func (b BackendWrite) wire() map[string]any {
 	m := map[string]any{"project": b.Project, "url": b.URL, "is_interactive": b.Interactive}

@@ -62,20 +62,14 @@ func (c *Client) CreatePrediction(ctx context.Context, p PredictionWrite) (Predi
 	return row, err
 }
 
-// Prediction reads one stored prediction.
-func (c *Client) Prediction(ctx context.Context, id PredictionID) (PredictionRow, error) {
-	var row PredictionRow
-	err := c.do(ctx, apiCall{op: fmt.Sprintf("read prediction %d", id), method: http.MethodGet, path: predictionPath(id), into: decodeInto(&row)})
-	return row, err
-}
-
-// PredictionResult reads one stored prediction and what it suggests, as it is stored.
-func (c *Client) PredictionResult(ctx context.Context, id PredictionID) (PredictionRow, json.RawMessage, error) {
+// Prediction reads one stored prediction and its result, a JSON array of regions as
+// Label Studio stores it.
+func (c *Client) Prediction(ctx context.Context, id PredictionID) (PredictionRow, json.RawMessage, error) {
 	var stored struct {
 		PredictionRow
 		Result json.RawMessage `json:"result"`
 	}
-	err := c.do(ctx, apiCall{op: fmt.Sprintf("read the result of prediction %d", id), method: http.MethodGet, path: predictionPath(id), into: decodeInto(&stored)})
+	err := c.do(ctx, apiCall{op: fmt.Sprintf("read prediction %d", id), method: http.MethodGet, path: predictionPath(id), into: decodeInto(&stored)})
 	return stored.PredictionRow, stored.Result, err
 }
 

@@ -20,9 +20,9 @@ var userInfos = regexp.MustCompile(`://(?:[^\s/?#]*|[^\s/?#:@]*:[0-9]*[^\s0-9/?#
 
 // removeSecrets removes user infos and the given secrets from a text that Label Studio or the
 // network wrote.
-func removeSecrets(text string, secrets ...Secret) string {
+func removeSecrets(text string, secrets ...secret.Secret) string {
 	secrets = slices.Clone(secrets)
-	slices.SortFunc(secrets, func(a, b Secret) int { return cmp.Compare(len(b), len(a)) }) // one may be part of another
+	slices.SortFunc(secrets, func(a, b secret.Secret) int { return cmp.Compare(len(b), len(a)) }) // one may be part of another
 	for _, s := range secrets {
 		if len(s) >= shortSecret {
 			text = strings.ReplaceAll(text, s.Reveal(), secret.Hidden)
@@ -33,7 +33,7 @@ func removeSecrets(text string, secrets ...Secret) string {
 
 // addressSecrets returns the forms in which an address's password may be quoted: with the
 // user, percent-encoded as written, and decoded.
-func addressSecrets(address string) []Secret {
+func addressSecrets(address string) []secret.Secret {
 	_, meant, _ := UserInfo(address)
 	at := strings.LastIndexByte(address, '@')
 	if at < 0 || WithoutUserInfo(address) == address {
@@ -49,7 +49,7 @@ func addressSecrets(address string) []Secret {
 	if !found { // a mere user name, which may be a word of the text
 		return nil
 	}
-	return []Secret{Secret(both), Secret(written), meant}
+	return []secret.Secret{secret.Secret(both), secret.Secret(written), meant}
 }
 
 // printStruct prints a struct as fmt does, for its Format method; %s prints the

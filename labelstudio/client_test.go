@@ -18,6 +18,8 @@ import (
 
 	"github.com/sirupsen/logrus"
 	"github.com/stretchr/testify/require"
+
+	"github.com/hone-ml/hone/internal/secret"
 )
 
 const secretToken = "0123456789secret0123456789secret01234567"
@@ -202,7 +204,7 @@ func TestBaseURL(t *testing.T) {
 		require.Error(t, err, bad)
 		require.NotContains(t, err.Error(), "hunter2")
 	}
-	for _, bad := range []Secret{"a b", "tok\nen", "tökén"} {
+	for _, bad := range []secret.Secret{"a b", "tok\nen", "tökén"} {
 		_, err := NewClient(Options{URL: "http://x", Token: bad})
 		require.Error(t, err)
 		require.NotContains(t, err.Error(), string(bad))
@@ -264,12 +266,12 @@ func TestTokenGoesNowhereElse(t *testing.T) {
 
 	o := Options{URL: "http://x", Token: secretToken}
 	encoded, err := json.Marshal(struct {
-		T Secret
-		M map[string]Secret
-	}{secretToken, map[string]Secret{"a": secretToken}})
+		T secret.Secret
+		M map[string]secret.Secret
+	}{secretToken, map[string]secret.Secret{"a": secretToken}})
 	require.NoError(t, err)
 	printed += fmt.Sprintf("%v %+v %#v %x %d %q", o, o, o, o.Token, o.Token, o.Token) + string(encoded) + logged.String() +
-		fmt.Sprintf("%+v", Webhook{Headers: map[string]Secret{"X": secretToken}}) + fmt.Sprintf("%#v", BackendWrite{Password: secretToken})
+		fmt.Sprintf("%+v", Webhook{Headers: map[string]secret.Secret{"X": secretToken}}) + fmt.Sprintf("%#v", BackendWrite{Password: secretToken})
 	require.NotContains(t, printed, "secret")
 }
 
@@ -336,7 +338,7 @@ func TestUpdateWebhookSendsEverything(t *testing.T) {
 		_ = json.NewDecoder(r.Body).Decode(&body)
 		_, _ = io.WriteString(w, `{"id":3}`)
 	}))
-	_, err := c.UpdateWebhook(t.Context(), Webhook{ID: 3, URL: "http://h", Actions: []string{"A"}, Headers: map[string]Secret{"X-S": "v"}})
+	_, err := c.UpdateWebhook(t.Context(), Webhook{ID: 3, URL: "http://h", Actions: []string{"A"}, Headers: map[string]secret.Secret{"X-S": "v"}})
 	require.NoError(t, err)
 	require.Equal(t, map[string]any{
 		"url": "http://h", "actions": []any{"A"}, "headers": map[string]any{"X-S": "v"},

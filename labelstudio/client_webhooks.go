@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/secret"
 )
 
 // Webhook is a webhook registered with a project. Header values and the URL's
@@ -24,8 +25,8 @@ type Webhook struct {
 	AllActions bool     `json:"send_for_all_actions"`
 	Actions    []string `json:"actions"`
 	// Headers are sent with every delivery; at most ten.
-	Headers map[string]Secret `json:"headers"`
-	Active  bool              `json:"is_active"`
+	Headers map[string]secret.Secret `json:"headers"`
+	Active  bool                     `json:"is_active"`
 }
 
 // Format keeps the URL's user info out of every kind of printing.
@@ -36,7 +37,7 @@ func (w Webhook) Format(f fmt.State, verb rune) {
 }
 
 // private returns the secrets that Label Studio's errors may quote.
-func (w Webhook) private() []Secret {
+func (w Webhook) private() []secret.Secret {
 	secrets := addressSecrets(w.URL)
 	for _, v := range w.Headers {
 		secrets = append(secrets, v)

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/secret"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/labelstudio/lstest/admin"
 	"github.com/hone-ml/hone/labelstudio/regions"
@@ -105,7 +106,7 @@ func (s suite) webhooks(t *testing.T) {
 	r := newReceiver(t)
 	p, ids := s.project(t, "a", "b")
 	w, err := s.c.CreateWebhook(t.Context(), labelstudio.Webhook{
-		Project: p, URL: r.URL + "/hook", SendPayload: true, Active: true, Headers: map[string]labelstudio.Secret{"X-Hone": "sesame"},
+		Project: p, URL: r.URL + "/hook", SendPayload: true, Active: true, Headers: map[string]secret.Secret{"X-Hone": "sesame"},
 		Actions: []string{"ANNOTATION_CREATED", "ANNOTATIONS_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_DELETED", "TASKS_CREATED", "TASKS_DELETED", "PROJECT_UPDATED"},
 	})
 	require.NoError(t, err)

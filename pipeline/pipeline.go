@@ -17,13 +17,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/logging"
 	"github.com/hone-ml/hone/pipeline/boltlog"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
@@ -48,6 +48,15 @@ type Options struct {
 	// HandlerTimeout bounds a single call of a handler by its context; 0 for no
 	// bound. A handler that gives up because of it is called again.
 	HandlerTimeout time.Duration
+}
+
+func (o *Options) setDefaults() {
+	if o.CloseTimeout <= 0 {
+		o.CloseTimeout = 10 * time.Second
+	}
+	if o.Logger == nil {
+		o.Logger = logging.Silent()
+	}
 }
 
 // Handler handles events of one topic, in order. cur is the position after the
@@ -82,15 +91,8 @@ const handlerGrace = time.Second
 
 // New builds a pipeline on a log, which it does not close.
 func New(log *boltlog.Log, o Options) (*Pipeline, error) {
-	if o.CloseTimeout <= 0 {
-		o.CloseTimeout = 10 * time.Second
-	}
+	o.setDefaults()
 	p := &Pipeline{log: log, opts: o, logger: o.Logger, running: make(chan struct{})}
-	if p.logger == nil {
-		silent := logrus.New()
-		silent.SetOutput(io.Discard)
-		p.logger = logrus.NewEntry(silent)
-	}
 	var err error
 	p.router, err = message.NewRouter(message.RouterConfig{CloseTimeout: o.CloseTimeout + handlerGrace}, NewLogger(p.logger))
 	if err != nil {

@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"sync"
 	"time"
 
@@ -16,6 +15,8 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/logging"
+	"github.com/hone-ml/hone/internal/service"
 	"github.com/hone-ml/hone/internal/wake"
 	"github.com/hone-ml/hone/labelstudio"
 )
@@ -93,6 +94,32 @@ type Options struct {
 	Registerer prometheus.Registerer
 }
 
+func (o *Options) setDefaults() {
+	for value, byDefault := range map[*time.Duration]time.Duration{
+		&o.Overlap: 5 * time.Second, &o.FullEvery: time.Hour, &o.Spacing: time.Second, &o.Delivery: 1500 * time.Millisecond, &o.Patience: 10 * time.Minute,
+	} {
+		if *value == 0 {
+			*value = byDefault
+		}
+	}
+	if o.PageSize == 0 {
+		o.PageSize = 500
+	}
+	if o.Logger == nil {
+		o.Logger = logging.Silent()
+	}
+}
+
+func (o *Options) validate() error {
+	if o.Index == nil || o.Marks == nil || o.Log == nil || o.Publisher == nil {
+		return errors.New("reconcile: Index, Marks, Log and Publisher are needed")
+	}
+	if o.Overlap < 0 || o.FullEvery < 0 || o.Spacing < 0 || o.Delivery < 0 || o.PageSize < 0 {
+		return errors.New("reconcile: overlap, full_every, spacing, delivery and page size must not be negative")
+	}
+	return nil
+}
+
 // Status is how the last run of a project went.
 type Status struct {
 	Project event.ProjectID `json:"project"`
@@ -127,51 +154,25 @@ type Status struct {
 // be called concurrently.
 type Reconciler struct {
 	o       Options
-	log     *logrus.Entry
 	metrics *runMetrics
+	life    *service.Life // its lock may be taken while mu is held
 
 	mu            sync.Mutex
 	source        Source
 	pendingForAll *request // asked for every project, and not yet handed out
 	allWake       wake.Signal
 	projects      map[event.ProjectID]*projectRunner
-	start         func(*projectRunner) // set while Run runs
+	started       bool // projects run
 }
 
 // New checks the options.
 func New(o Options) (*Reconciler, error) {
-	if o.Index == nil || o.Marks == nil || o.Log == nil || o.Publisher == nil {
-		return nil, errors.New("reconcile: Index, Marks, Log and Publisher are needed")
-	}
-	if o.Overlap == 0 {
-		o.Overlap = 5 * time.Second
-	}
-	if o.FullEvery == 0 {
-		o.FullEvery = time.Hour
-	}
-	if o.Spacing == 0 {
-		o.Spacing = time.Second
-	}
-	if o.Delivery == 0 {
-		o.Delivery = 1500 * time.Millisecond
-	}
-	if o.Patience == 0 {
-		o.Patience = 10 * time.Minute
-	}
-	if o.PageSize == 0 {
-		o.PageSize = 500
-	}
-	if o.Overlap < 0 || o.FullEvery < 0 || o.Spacing < 0 || o.Delivery < 0 || o.PageSize < 0 {
-		return nil, errors.New("reconcile: overlap, full_every, spacing, delivery and page size must not be negative")
-	}
-	log := o.Logger
-	if log == nil {
-		quiet := logrus.New()
-		quiet.SetOutput(io.Discard)
-		log = logrus.NewEntry(quiet)
+	o.setDefaults()
+	if err := o.validate(); err != nil {
+		return nil, err
 	}
 	r := &Reconciler{
-		o: o, log: log, source: o.Source,
+		o: o, life: service.NewLife(), source: o.Source,
 		allWake: wake.New(), projects: map[event.ProjectID]*projectRunner{},
 	}
 	var err error
@@ -247,21 +248,23 @@ func (r *Reconciler) Statuses() []Status {
 	return out
 }
 
-// Run works until ctx is done and returns nil then. Projects run side by side,
-// so that reading a large one for the first time does not hold up the others.
-func (r *Reconciler) Run(ctx context.Context) error {
-	var all sync.WaitGroup
+// Start begins the work, as service.Service says. Projects run side by side, so that
+// reading a large one for the first time does not hold up the others.
+func (r *Reconciler) Start(ctx context.Context) error { return r.life.Start(ctx, r.run) }
+
+// Stop ends the work, as service.Service says. What was not compared is compared by the
+// next start.
+func (r *Reconciler) Stop(ctx context.Context) error { return r.life.Stop(ctx) }
+
+var _ service.Service = (*Reconciler)(nil)
+
+func (r *Reconciler) run(ctx context.Context) {
 	r.mu.Lock()
-	if r.start != nil {
-		r.mu.Unlock()
-		return errors.New("reconcile: it is running already")
-	}
-	r.start = func(w *projectRunner) { all.Go(func() { w.serve(ctx) }) }
+	r.started = true
 	for _, w := range r.projects {
-		r.start(w)
+		r.life.Go(w.serve)
 	}
 	r.mu.Unlock()
-
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
@@ -269,11 +272,6 @@ func (r *Reconciler) Run(ctx context.Context) error {
 			r.fanOut(ctx)
 		}
 	}
-	r.mu.Lock()
-	r.start = nil
-	r.mu.Unlock()
-	all.Wait()
-	return nil
 }
 
 // fanOut turns a request for all projects into one for each project that is not gone.
@@ -289,7 +287,7 @@ func (r *Reconciler) fanOut(ctx context.Context) {
 	if err != nil {
 		if ctx.Err() == nil {
 			r.metrics.runs.WithLabelValues("failed").Inc()
-			r.log.WithError(fmt.Errorf("list the known projects: %w", err)).Warn("reconcile: cannot begin; it is tried again at the next occasion")
+			r.o.Logger.WithError(fmt.Errorf("list the known projects: %w", err)).Warn("reconcile: cannot begin; it is tried again at the next occasion")
 		}
 		return
 	}
@@ -305,10 +303,10 @@ func (r *Reconciler) project(p event.ProjectID) *projectRunner {
 	defer r.mu.Unlock()
 	w := r.projects[p]
 	if w == nil {
-		w = &projectRunner{r: r, id: p, log: r.log.WithField("project", int64(p)), wake: wake.New(), status: Status{Project: p}, compared: map[event.TaskID]timePair{}}
+		w = &projectRunner{r: r, id: p, log: r.o.Logger.WithField("project", int64(p)), wake: wake.New(), status: Status{Project: p}, compared: map[event.TaskID]timePair{}}
 		r.projects[p] = w
-		if r.start != nil {
-			r.start(w)
+		if r.started {
+			r.life.Go(w.serve)
 		}
 	}
 	return w

@@ -493,9 +493,8 @@ func TestManyRequestsAreOneRunAndNoneIsForgotten(t *testing.T) {
 		defer done()
 		g.run(false)
 		<-runs
-		ctx, stop := context.WithCancel(t.Context())
-		ended := make(chan error, 1)
-		go func() { ended <- g.r.Run(ctx) }()
+		ctx := t.Context()
+		require.NoError(t, g.r.Start(ctx))
 
 		hold := make(chan struct{})
 		inside := make(chan struct{}, 1)
@@ -527,8 +526,7 @@ func TestManyRequestsAreOneRunAndNoneIsForgotten(t *testing.T) {
 		assert.LessOrEqual(t, len(runs), 1)
 		st, _ = g.r.Status(pid)
 		assert.LessOrEqual(t, st.Runs, 4)
-		stop()
-		require.NoError(t, <-ended)
+		require.NoError(t, g.r.Stop(ctx))
 	})
 }
 

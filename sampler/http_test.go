@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/secret"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/labelstudio/lstest"
 	"github.com/hone-ml/hone/sampler/push"
@@ -52,7 +53,7 @@ func TestLabelStudioFollowsTheQueue(t *testing.T) {
 		defer ls.Close()
 		url, token = ls.URL, lstest.Token
 	}
-	c, err := labelstudio.NewClient(labelstudio.Options{URL: url, Token: labelstudio.Secret(token)})
+	c, err := labelstudio.NewClient(labelstudio.Options{URL: url, Token: secret.Secret(token)})
 	require.NoError(t, err)
 	defer c.Close()
 	p, err := c.CreateProject(ctx, "sampler test", `<View><Text name="text" value="$text"/><Choices name="topic" toName="text"><Choice value="bank"/><Choice value="travel"/></Choices></View>`)
@@ -79,10 +80,8 @@ func TestLabelStudioFollowsTheQueue(t *testing.T) {
 	o.Observer = func(x Observation) { seen <- x }
 	s, err := New(o)
 	require.NoError(t, err)
-	runCtx, stop := context.WithCancel(ctx)
-	done := make(chan error, 1)
-	go func() { done <- s.Run(runCtx) }()
-	defer func() { stop(); assert.NoError(t, <-done) }()
+	require.NoError(t, s.Start(ctx))
+	defer func() { assert.NoError(t, s.Stop(ctx)) }()
 	wait := func(stage Stage, rank uint64) {
 		t.Helper()
 		late := time.After(time.Minute)
@@ -178,9 +177,7 @@ func TestLostAnswersLeaveNoDoubles(t *testing.T) {
 	s, err := New(o)
 	require.NoError(t, err)
 	s.Refresh(p.ID)
-	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- s.Run(ctx) }()
+	require.NoError(t, s.Start(t.Context()))
 	failed := 0
 	for x := range seen {
 		if x.Stage == Failed {
@@ -190,8 +187,7 @@ func TestLostAnswersLeaveNoDoubles(t *testing.T) {
 			break
 		}
 	}
-	stop()
-	require.NoError(t, <-done)
+	require.NoError(t, s.Stop(t.Context()))
 	assert.Equal(t, 1, failed)
 	var rows []labelstudio.PredictionRow
 	for r, err := range c.Predictions(t.Context(), p.ID) {

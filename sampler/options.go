@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/logging"
 	"github.com/hone-ml/hone/sampler/push"
 	"github.com/hone-ml/hone/sampler/strategy"
 )
@@ -23,11 +25,11 @@ type Pool interface {
 // Scorer reads the learner's last snapshot of a project. It must not wait for
 // learning.
 type Scorer interface {
-	// Distributions says what every head believes of every task, in the order of
-	// tasks; a task on which no head has anything to say gets an empty list.
-	// version is the live version's name, "" before there is one. The result may
-	// be reused by the next call.
-	Distributions(ctx context.Context, p event.ProjectID, tasks []event.Task) (dists [][]event.Distribution, version string, err error)
+	// Estimates says how sure every head is of every task, in the order of tasks; a
+	// task on which no head has anything to say gets an empty list. version is the
+	// live version's name, "" before there is one. The result may be reused by the
+	// next call.
+	Estimates(ctx context.Context, p event.ProjectID, tasks []event.Task) (estimates [][]event.Estimate, version string, err error)
 }
 
 // Options configure a Sampler. Start from Defaults.
@@ -86,6 +88,15 @@ func Defaults() Options {
 		ManageModelVersion: true,
 		CheckEvery:         time.Minute,
 		BulkAbove:          60,
+	}
+}
+
+func (o *Options) setDefaults() {
+	if o.Jitter == nil {
+		o.Jitter = rand.Float64
+	}
+	if o.Logger == nil {
+		o.Logger = logging.Silent()
 	}
 }
 

@@ -207,12 +207,12 @@ func TestPoolHoldsWhatIsUnlabelled(t *testing.T) {
 // oneVersion is a scorer that is less sure of a task the higher its id.
 type oneVersion struct{ asked int }
 
-func (o *oneVersion) Distributions(_ context.Context, _ event.ProjectID, tasks []event.Task) ([][]event.Distribution, string, error) {
+func (o *oneVersion) Estimates(_ context.Context, _ event.ProjectID, tasks []event.Task) ([][]event.Estimate, string, error) {
 	o.asked += len(tasks)
-	out := make([][]event.Distribution, len(tasks))
+	out := make([][]event.Estimate, len(tasks))
 	for i, t := range tasks {
 		p := 0.5 + 0.4/float64(t.ID)
-		out[i] = []event.Distribution{dist(true, p, 1-p)}
+		out[i] = []event.Estimate{estimate(true, p, 1-p)}
 	}
 	return out, "v1", nil
 }

@@ -61,12 +61,12 @@ func (r *Ranker) Rank(ctx context.Context, p event.ProjectID, tasks []event.Task
 			if r.random {
 				asked = nil // only the version is needed
 			}
-			dists, v, err := r.scorer.Distributions(ctx, p, asked)
+			estimates, v, err := r.scorer.Estimates(ctx, p, asked)
 			if err != nil {
 				return Queue{}, fmt.Errorf("score %d tasks: %w", len(asked), err)
 			}
-			if len(dists) != len(asked) {
-				return Queue{}, fmt.Errorf("score %d tasks: got %d distributions", len(asked), len(dists))
+			if len(estimates) != len(asked) {
+				return Queue{}, fmt.Errorf("score %d tasks: got %d estimates", len(asked), len(estimates))
 			}
 			mixed = mixed || from > 0 && v != version
 			version = v
@@ -74,7 +74,7 @@ func (r *Ranker) Rank(ctx context.Context, p event.ProjectID, tasks []event.Task
 				s := scoredTask{task: t.ID, score: strategy.RandomScore, hash: randomKey(r.seed, t.ID)}
 				if !r.random {
 					var ok bool
-					s.score, ok = strategy.Combine(r.strategy, dists[i])
+					s.score, ok = strategy.Combine(r.strategy, estimates[i])
 					knows = knows || ok
 				}
 				all = append(all, s)

@@ -34,7 +34,7 @@ type worker struct {
 
 func newWorker(s *Sampler, p event.ProjectID) *worker {
 	w := &worker{
-		s: s, id: p, log: s.log.WithField("project", int64(p)),
+		s: s, id: p, log: s.o.Logger.WithField("project", int64(p)),
 		inbox:  newInbox(pending{wholePool: true}),
 		status: &statusBoard{st: Status{Strategy: s.o.Strategy}},
 		retry:  pushRetry{jitter: s.o.Jitter},

@@ -9,7 +9,7 @@ import (
 	"github.com/hone-ml/hone/event"
 )
 
-// Commit stores deltas, checkpoints and versions in one durable transaction:
+// Commit stores deltas, checkpoints, versions and learner states in one durable transaction:
 // when it returns nil all of it is on disk, otherwise none is and the same
 // Commit may be tried again. It does what Prepare says in a transaction of its own.
 func (s *Store) Commit(ctx context.Context, c event.Commit) error {
@@ -26,7 +26,7 @@ func (s *Store) Commit(ctx context.Context, c event.Commit) error {
 	return nil
 }
 
-// Prepare encodes deltas, checkpoints and versions, and returns a function that stores
+// Prepare encodes deltas, checkpoints, versions and learner states, and returns a function that stores
 // them inside somebody else's transaction, which others may share: all of it that takes
 // time is done before, since a transaction keeps webhooks waiting. The function may be
 // called more than once; committing the same delta twice is harmless. c.Cursor and
@@ -52,10 +52,11 @@ func (s *Store) Prepare(c event.Commit) (write func(*bbolt.Tx) error, err error)
 
 // projectWrite is one project's part, encoded.
 type projectWrite struct {
-	project              event.ProjectID
-	isNew                bool   // nothing stored may remain
-	meta                 []byte // nil without a delta
-	checkpoint, versions []byte // nil: unchanged
+	project event.ProjectID
+	isNew   bool   // nothing stored may remain
+	meta    []byte // nil without a delta
+
+	checkpoint, versions, learnerState []byte // nil: unchanged
 
 	tasks               []taskWrite
 	bookkeptTasks       []taskWrite
@@ -80,7 +81,7 @@ type annotationWrite struct {
 }
 
 func encodeProject(p event.ProjectCommit) (w projectWrite, err error) {
-	w = projectWrite{project: p.Project, checkpoint: p.Checkpoint}
+	w = projectWrite{project: p.Project, checkpoint: p.Checkpoint, learnerState: encodeLearnerState(p.LearnerState)}
 	if p.Project <= 0 {
 		return w, fmt.Errorf("there is no such project")
 	}
@@ -157,7 +158,7 @@ func (w *projectWrite) write(tx *bbolt.Tx) error {
 		return err
 	}
 	for _, kv := range []struct{ k, v []byte }{
-		{keyMeta, w.meta}, {keyCheckpoint, w.checkpoint}, {keyVersions, w.versions},
+		{keyMeta, w.meta}, {keyCheckpoint, w.checkpoint}, {keyVersions, w.versions}, {keyLearnerState, w.learnerState},
 	} {
 		if kv.v == nil {
 			continue

@@ -38,6 +38,7 @@ func TestGoldenRecords(t *testing.T) {
 		{"register, deleted", encodeRef(annotationRef{deleted: true, at: 3})},
 		{"meta", meta},
 		{"versions", versions},
+		{"learner state", encodeLearnerState([]byte("opaque"))},
 	} {
 		fmt.Fprintf(&out, "%s\n  %x\n  %q\n", r.what, r.bytes, r.bytes)
 	}
@@ -61,6 +62,7 @@ func TestGoldenFile(t *testing.T) {
 	commit := commitOf(deltas)
 	commit.Projects[0].Checkpoint = []byte("a checkpoint")
 	commit.Projects[0].Versions = []event.Version{{Name: "hone-1", CreatedAt: sec(3), Reason: "first", Live: true, Labels: 1, Settings: []byte("{}")}}
+	commit.Projects[0].LearnerState = []byte(`{"snapshot":1}`)
 	must(t, s.Commit(ctx, commit))
 	must(t, s.SetWatermark(ctx, 3, sec(4)))
 	must(t, s.ChangeVectors(ctx, "slow/1", map[event.TextKey][]byte{{1, 2}: []byte("a vector")}, nil))

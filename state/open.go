@@ -46,6 +46,15 @@ type Options struct {
 	step func(done string)
 }
 
+func (o *Options) setDefaults() {
+	if o.LockTimeout <= 0 {
+		o.LockTimeout = defaultLockTimeout
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+}
+
 // Store is the open file. All methods are safe for concurrent use; reads never
 // wait for writes. The deltas of one project must come from one writer: nothing
 // else may commit a delta of that project between its Plan and its Commit.
@@ -63,12 +72,7 @@ type Store struct {
 // without it. Open wraps ErrInUse when another process has the file, and refuses a
 // file that a newer hone wrote.
 func Open(dir string, o Options) (*Store, error) {
-	if o.LockTimeout <= 0 {
-		o.LockTimeout = defaultLockTimeout
-	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
+	o.setDefaults()
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("create the data directory: %w", err)
 	}

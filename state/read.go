@@ -106,7 +106,8 @@ func (s *Store) Load(ctx context.Context, p event.ProjectID) (event.Stored, erro
 				return err
 			}
 		}
-		return nil
+		out.LearnerState, err = decodeLearnerState(b.project.Get(keyLearnerState))
+		return err
 	})
 	out.Labelled = s.labelled(ctx, p)
 	return out, err

@@ -226,6 +226,25 @@ func readRef(b []byte) (r annotationRef, ok bool) {
 	return r, true
 }
 
+// The learner's state of a project is its own business, behind the version byte.
+func encodeLearnerState(b []byte) []byte {
+	if b == nil {
+		return nil
+	}
+	return append([]byte{recordVersion}, b...)
+}
+
+// decodeLearnerState returns a copy; nil for no record.
+func decodeLearnerState(b []byte) ([]byte, error) {
+	if b == nil {
+		return nil, nil
+	}
+	if len(b) < 1 || b[0] != recordVersion {
+		return nil, fmt.Errorf("learner state: %w", errDamagedRecord)
+	}
+	return bytes.Clone(b[1:]), nil
+}
+
 // Rare records are JSON behind the version byte.
 func encodeJSON(v any) ([]byte, error) {
 	b, err := json.Marshal(v)

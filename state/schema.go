@@ -18,7 +18,7 @@ import (
 //	  vectors/<encoder>/       hash of a text -> its vector; only where encoding is slow
 //	  projects/
 //	    <project>/
-//	      meta, checkpoint, versions, watermark, confirmed
+//	      meta, checkpoint, versions, learner, watermark, confirmed
 //	      tasks/               task -> time, hash, position, data
 //	      results/             task, annotation -> the annotation; only those that count
 //	      annotations/         annotation -> task, time, hash; or a tombstone; position
@@ -46,6 +46,8 @@ var (
 	keyWatermark  = []byte("watermark")
 	keyConfirmed  = []byte("confirmed")
 
+	keyLearnerState = []byte("learner")
+
 	keyTasks       = []byte("tasks")
 	keyResults     = []byte("results")
 	keyAnnotations = []byte("annotations")
@@ -60,6 +62,7 @@ var migrations = []func(tx *bbolt.Tx) error{
 	// Records may now say where in the log they were heard. Those of before are read
 	// as they are; a hone of before could not read the new ones.
 	func(*bbolt.Tx) error { return nil },
+	splitVersionSettings,
 }
 
 func createRoot(tx *bbolt.Tx) error {

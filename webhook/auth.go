@@ -46,12 +46,12 @@ func (s *Server) refuseCall(c *gin.Context) {
 // the registrations at its own times.
 func (s *Server) refuseUnsigned(c *gin.Context) {
 	s.unsigned.Add(1)
-	if s.Unregistered(0) {
+	if s.o.Unregistered(0) {
 		body, f := readJSON(c, unsignedBytes)
 		if f == nil {
 			hook, err := wire.DecodeHook(body.Bytes(), time.Now().UTC())
 			releaseBuffer(body)
-			if err == nil && slices.Contains(s.Projects.Projects(), hook.Project) && s.Unregistered(hook.Project) {
+			if err == nil && slices.Contains(s.o.Projects.Projects(), hook.Project) && s.o.Unregistered(hook.Project) {
 				s.reconciles.Add(hook.Project, "webhooks come without the secret")
 				s.metrics.received.WithLabelValues(actionLabel(hook)).Inc()
 				c.Data(http.StatusOK, jsonType, okBody)

@@ -21,7 +21,7 @@ import (
 // challenge. Label Studio's own client gets 401 without the secret: only then does
 // its page name the cause.
 func (s *Server) health(c *gin.Context) {
-	if fromLabelStudio(c.Request) && !s.Gate.Check(c.Request, access.LabelStudio, false).Admitted {
+	if fromLabelStudio(c.Request) && !s.o.Gate.Check(c.Request, access.LabelStudio, false).Admitted {
 		s.refuseCall(c)
 		return
 	}
@@ -30,7 +30,7 @@ func (s *Server) health(c *gin.Context) {
 		Challenge string `json:"challenge,omitempty"`
 	}{
 		wire.Health{Status: "UP", ModelClass: "Hone"},
-		s.Identity.Sign(c.GetHeader(access.ChallengeHeader)),
+		s.o.Identity.Sign(c.GetHeader(access.ChallengeHeader)),
 	})
 }
 
@@ -51,7 +51,7 @@ func (s *Server) setup(c *gin.Context) {
 	if !isTrusted(c) {
 
 		// Label Studio does not take hone for broken, and nothing is made of it.
-		if names := s.Projects.Versions(req.Project); len(names) > 0 {
+		if names := s.o.Projects.Versions(req.Project); len(names) > 0 {
 			c.JSON(http.StatusOK, wire.SetupResponse{ModelVersion: names[len(names)-1]})
 			return
 		}
@@ -104,7 +104,7 @@ func (s *Server) adopt(ctx context.Context, info SetupInfo) (string, error) {
 				done <- answer{err: errors.New("setup panicked")}
 			}
 		}()
-		v, err := s.Adopter.Setup(ctx, info)
+		v, err := s.o.Adopter.Setup(ctx, info)
 		done <- answer{v, err}
 	}()
 	select {
@@ -124,7 +124,7 @@ func (s *Server) backendURL(r *http.Request) string {
 	}
 	if from, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
 		ip := from.Addr().Unmap()
-		if slices.ContainsFunc(s.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(ip) }) {
+		if slices.ContainsFunc(s.o.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(ip) }) {
 			if strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") {
 				scheme = "https"
 			}
@@ -144,7 +144,7 @@ func (s *Server) train(c *gin.Context) {
 	}
 	var p event.ProjectID
 	if c.Request.ContentLength != 0 {
-		body, f := readJSON(c, s.MaxPredictBytes) // old Label Studios send every annotation along
+		body, f := readJSON(c, s.o.MaxPredictBytes) // old Label Studios send every annotation along
 		if f != nil {
 			s.refuse(c, f)
 			return
@@ -172,7 +172,7 @@ func (s *Server) train(c *gin.Context) {
 // versions lists the names of versions. Label Studio does not say for which
 // project it asks; people may, with ?project=.
 func (s *Server) versions(c *gin.Context) {
-	projects := s.Projects.Projects()
+	projects := s.o.Projects.Projects()
 	if q := c.Query("project"); q != "" {
 		id, _, _ := strings.Cut(q, ".")
 		n, err := strconv.ParseInt(id, 10, 64)
@@ -190,7 +190,7 @@ func (s *Server) versions(c *gin.Context) {
 	slices.Sort(projects)
 	names := []string{}
 	for _, p := range projects {
-		for _, v := range s.Projects.Versions(p) {
+		for _, v := range s.o.Projects.Versions(p) {
 			if !slices.Contains(names, v) {
 				names = append(names, v)
 			}
@@ -202,7 +202,7 @@ func (s *Server) versions(c *gin.Context) {
 // project finds the project that a call is about; asked is 0 when the call did
 // not say.
 func (s *Server) project(asked event.ProjectID) (event.ProjectID, *refusal) {
-	known := s.Projects.Projects()
+	known := s.o.Projects.Projects()
 	unusable := func(status int, sentence string) (event.ProjectID, *refusal) {
 		return 0, &refusal{status, refusedProject, sentence}
 	}

@@ -138,7 +138,7 @@ const (
 	maxStoring = 1024
 )
 
-func (o Options) withDefaults() (Options, error) {
+func (o *Options) validate() error {
 	var errs []error
 	required := func(missing bool, name string) {
 		if missing {
@@ -150,6 +150,10 @@ func (o Options) withDefaults() (Options, error) {
 	required(o.Projects == nil, "Projects")
 	required(o.Adopter == nil, "Adopter")
 	required(o.Gate == nil, "Gate")
+	return errors.Join(errs...)
+}
+
+func (o *Options) setDefaults() {
 	if o.Unregistered == nil {
 		o.Unregistered = func(event.ProjectID) bool { return false }
 	}
@@ -168,5 +172,4 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Registerer == nil {
 		o.Registerer = prometheus.NewRegistry()
 	}
-	return o, errors.Join(errs...)
 }

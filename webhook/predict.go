@@ -31,7 +31,7 @@ func (s *Server) predict(c *gin.Context) {
 		s.metrics.predict.Observe(time.Since(start).Seconds())
 		s.metrics.predictions.WithLabelValues(outcome).Inc()
 	}()
-	body, f := readJSON(c, s.MaxPredictBytes)
+	body, f := readJSON(c, s.o.MaxPredictBytes)
 	if f != nil {
 		s.refuse(c, f)
 		return
@@ -58,13 +58,13 @@ func (s *Server) predict(c *gin.Context) {
 	case interactive && nothingDrawn(req.Context):
 		// Label Studio asks once more after a submit, and expects no answer.
 	case len(req.Tasks) > 0:
-		if s.OnPredict != nil && !interactive && isTrusted(c) {
-			s.OnPredict(p, req.Tasks)
+		if s.o.OnPredict != nil && !interactive && isTrusted(c) {
+			s.o.OnPredict(p, req.Tasks)
 		}
 		if interactive {
 			preds, err = s.predictInteractive(c.Request.Context(), p, req)
 		} else {
-			preds, err = s.Predictor.Predict(c.Request.Context(), p, req.LabelConfig, req.Tasks)
+			preds, err = s.o.Predictor.Predict(c.Request.Context(), p, req.LabelConfig, req.Tasks)
 		}
 		if err == nil && len(preds) != len(req.Tasks) {
 			s.log.WithField("project", p).Errorf("%d predictions were made for %d tasks", len(preds), len(req.Tasks))
@@ -92,7 +92,7 @@ func (s *Server) predictInteractive(ctx context.Context, p event.ProjectID, req 
 	}
 	out := make([]wire.Prediction, len(req.Tasks))
 	for i, t := range req.Tasks {
-		if out[i], err = s.Predictor.Extend(ctx, p, req.LabelConfig, t, drawn); err != nil {
+		if out[i], err = s.o.Predictor.Extend(ctx, p, req.LabelConfig, t, drawn); err != nil {
 			return nil, err
 		}
 	}

@@ -167,11 +167,12 @@ func TestDebtsAreBounded(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var paid []event.ProjectID
 		block := make(chan struct{})
-		d := newRetryQueue(ctx, time.Second, func(_ context.Context, p event.ProjectID, _ string) error {
+		d := newRetryQueue(time.Second, func(_ context.Context, p event.ProjectID, _ string) error {
 			<-block
 			paid = append(paid, p)
 			return nil
 		})
+		go d.run(ctx) // the bubble waits for its end
 		d.Add(1, "")
 		synctest.Wait()
 		for p := range event.ProjectID(1000) {
@@ -184,7 +185,6 @@ func TestDebtsAreBounded(t *testing.T) {
 			t.Errorf("paid: %v", paid)
 		}
 		cancel()
-		<-d.done
 	})
 }
 

@@ -25,7 +25,7 @@ func (s *Server) webhook(c *gin.Context) {
 		s.refuseUnsigned(c)
 		return
 	}
-	body, f := readJSON(c, s.MaxWebhookBytes)
+	body, f := readJSON(c, s.o.MaxWebhookBytes)
 	if f != nil {
 		s.refuseHook(c, f)
 		return

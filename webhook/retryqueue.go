@@ -30,20 +30,16 @@ type retryQueue struct {
 	reasons     map[event.ProjectID]string // why
 	wake        wake.Signal
 	retrySignal wake.Signal // ends a pause after a failure
-	done        chan struct{}
 }
 
-func newRetryQueue(ctx context.Context, spacing time.Duration, pay func(context.Context, event.ProjectID, string) error) *retryQueue {
-	d := &retryQueue{
-		perform:     pay,
+func newRetryQueue(spacing time.Duration, perform func(context.Context, event.ProjectID, string) error) *retryQueue {
+	return &retryQueue{
+		perform:     perform,
 		spacing:     spacing,
 		reasons:     make(map[event.ProjectID]string),
 		wake:        wake.New(),
 		retrySignal: wake.New(),
-		done:        make(chan struct{}),
 	}
-	go d.run(ctx)
-	return d
 }
 
 // Add adds a project and the reason; project 0 stands for every project.
@@ -76,7 +72,6 @@ func (d *retryQueue) enqueue(p event.ProjectID, why string) {
 }
 
 func (d *retryQueue) run(ctx context.Context) {
-	defer close(d.done)
 	for {
 		select {
 		case <-d.wake:

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"sync/atomic"
@@ -11,71 +12,68 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/hone-ml/hone/access"
+	"github.com/hone-ml/hone/internal/service"
 )
 
 // Server holds the handlers. It is safe for concurrent use.
 type Server struct {
-	Options
+	o          Options
 	log        *logrus.Entry
 	metrics    *serverMetrics
 	publisher  *boundedPublisher
 	dedupe     *dedupe
 	reconciles *retryQueue // projects that must be compared with Label Studio
-	stop       context.CancelFunc
+	life       *service.Life
 	lastWarned atomic.Int64 // when a refused caller was last logged, in unix nanoseconds
 
 	duplicates, unsigned, refusedCalls atomic.Uint64 // what Stats tells
 }
 
-// New returns a running Server; Close ends it.
+// New returns a Server whose handlers can be used; Start it too, and Stop it in the end.
 func New(o Options) (*Server, error) {
-	o, err := o.withDefaults()
-	if err != nil {
+	o.setDefaults()
+	if err := o.validate(); err != nil {
 		return nil, err
 	}
 	m, err := newMetrics(o.Registerer)
 	if err != nil {
 		return nil, err
 	}
-	ctx, stop := context.WithCancel(context.Background())
 	s := &Server{
-		Options: o,
+		o:       o,
 		log:     o.Logger.WithField("component", "webhook"),
 		metrics: m,
 		dedupe:  newDedupe(duplicateKeys, duplicateWindow),
-		stop:    stop,
+		life:    service.NewLife(),
 	}
 	s.publisher = newBoundedPublisher(o.Publisher, o.StoreTimeout)
-	s.reconciles = newRetryQueue(ctx, reconcileSpacing, s.askReconcile)
+	s.reconciles = newRetryQueue(reconcileSpacing, s.askReconcile)
 	if err := o.Registerer.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "hone_webhook_owed_reconciles",
 		Help: "Projects that lost a webhook and wait for a reconcile; one entry may stand for all.",
 	}, func() float64 { return float64(s.reconciles.Len()) })); err != nil {
-		stop()
 		return nil, fmt.Errorf("webhook: register metrics: %w", err)
 	}
 	return s, nil
 }
 
-// Close waits until the writes under way are finished, or ctx ends, and stops
-// the background work. Webhooks that still come are answered with 503. Call it
-// after the HTTP server was shut down; more than once is fine. A reconcile still owed is not lost: hone
+// Start begins to ask for the reconciles that are owed, as service.Service says.
+func (s *Server) Start(ctx context.Context) error { return s.life.Start(ctx, s.reconciles.run) }
+
+// Stop ends that, as service.Service says, and waits until the writes under way are
+// finished, or ctx ends. Webhooks that still come are answered with 503. Call it
+// after the HTTP server was shut down. A reconcile still owed is not lost: hone
 // reconciles whenever it starts.
-func (s *Server) Close(ctx context.Context) error {
-	s.stop()
-	err := s.publisher.close(ctx)
-	select {
-	case <-s.reconciles.done:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	return err
+func (s *Server) Stop(ctx context.Context) error {
+	return errors.Join(s.life.Stop(ctx), s.publisher.close(ctx))
 }
+
+var _ service.Service = (*Server)(nil)
 
 // Engine returns a gin engine with the routes of Label Studio, behind the gate.
 // Other routes may be added to it; they are behind the gate too.
 func (s *Server) Engine() *gin.Engine {
-	e := s.Bare(s.Gate)
+	e := s.Bare(s.o.Gate)
 	s.register(e)
 	return e
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/config"
 	"github.com/hone-ml/hone/internal/app"
+	"github.com/hone-ml/hone/internal/secret"
 	"github.com/hone-ml/hone/labelstudio"
 )
 
@@ -77,7 +78,7 @@ func (c *cli) printSecret(cfg config.Config, at string) error {
 	}
 	out := shownSecret{User: pair.User, Secret: pair.Password}
 	for _, a := range addresses {
-		out.Addresses = append(out.Addresses, labelstudio.WithUserInfo(a, pair.User, labelstudio.Secret(pair.Password)))
+		out.Addresses = append(out.Addresses, labelstudio.WithUserInfo(a, pair.User, secret.Secret(pair.Password)))
 	}
 	out.Address = out.Addresses[0]
 	if c.json {

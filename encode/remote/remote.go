@@ -52,6 +52,18 @@ type Options struct {
 	Transport http.RoundTripper
 }
 
+func (o *Options) setDefaults() {
+	if o.Key == nil {
+		o.Key = func() string { return "" }
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = 30 * time.Second
+	}
+	if o.Transport == nil {
+		o.Transport = http.DefaultTransport.(*http.Transport).Clone()
+	}
+}
+
 // Client implements encode.BatchEncoder. It is safe for concurrent use.
 type Client struct {
 	url   string
@@ -67,15 +79,7 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Key == nil {
-		o.Key = func() string { return "" }
-	}
-	if o.Timeout <= 0 {
-		o.Timeout = 30 * time.Second
-	}
-	if o.Transport == nil {
-		o.Transport = http.DefaultTransport.(*http.Transport).Clone()
-	}
+	o.setDefaults()
 	return &Client{
 		url: u, model: o.Model, key: o.Key, wait: sleepFor,
 		http: &http.Client{

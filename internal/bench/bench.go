@@ -12,11 +12,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hone-ml/hone/content"
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/simulate"
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
 	"github.com/hone-ml/hone/labelstudio/regions"
+	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/learner/model"
 )
 
@@ -34,6 +36,13 @@ type Options struct {
 	Dir string
 	// Progress, when not nil, is told which step of how many begins.
 	Progress func(step, steps int, what string)
+}
+
+func (o *Options) validate() error {
+	if o.Encoder == nil || o.For <= 0 || o.Singles < 1 {
+		return errors.New("bench: Options.Encoder, For and Singles are required")
+	}
+	return nil
 }
 
 // Result holds the measurements. Its JSON is a format that people script against.
@@ -99,8 +108,8 @@ type dataset struct {
 // Run measures, one thing after the other, on one core: it sets GOMAXPROCS to 1
 // until it returns, so nothing else should run beside it.
 func Run(ctx context.Context, d *simulate.Data, o Options) (Result, error) {
-	if o.Encoder == nil || o.For <= 0 || o.Singles < 1 {
-		return Result{}, errors.New("bench: Options.Encoder, For and Singles are required")
+	if err := o.validate(); err != nil {
+		return Result{}, err
 	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	w := &dataset{Options: o, config: d.Config, items: d.Labelled()}
@@ -121,11 +130,11 @@ func (w *dataset) prepare() error {
 	if err != nil {
 		return err
 	}
-	learnable := cfg.Learnable()
-	if len(learnable) != 1 || learnable[0].Type != "Choices" {
-		return fmt.Errorf("bench measures one <Choices>; the label config asks %d questions hone learns: use data with one label, or one list of labels, a line", len(learnable))
+	learned := head.Decide(cfg).Learned()
+	if len(learned) != 1 || learned[0].Answer != head.AnswerLabels {
+		return fmt.Errorf("bench measures one <Choices>; the label config asks %d questions hone learns: use data with one label, or one list of labels, a line", len(learned))
 	}
-	w.control = learnable[0]
+	w.control = learned[0].Control
 	if w.control.Multiple {
 		w.link = model.Independent
 	}
@@ -135,13 +144,7 @@ func (w *dataset) prepare() error {
 	}
 	words := 0
 	for _, it := range w.items {
-		var texts []string
-		for _, o := range cfg.Targets(w.control) {
-			if t, err := o.Text(it.Task.Data); err == nil {
-				texts = append(texts, t)
-			}
-		}
-		text := strings.Join(texts, "\n")
+		text, _ := content.Joined(learned[0].Objects, it.Task.Data) // none is an empty one
 		labels, _, err := regions.DecodeChoices(w.control, it.Results[0])
 		if err != nil {
 			return fmt.Errorf("task %d: %w", it.Task.ID, err)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"slices"
@@ -13,11 +12,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/sirupsen/logrus"
-
 	"github.com/hone-ml/hone/access"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/app/core"
+	"github.com/hone-ml/hone/internal/logging"
 	"github.com/hone-ml/hone/learner"
 	"github.com/hone-ml/hone/state"
 	"github.com/hone-ml/hone/webhook"
@@ -73,8 +71,9 @@ func (w *dataset) open(ctx context.Context, dir string) (_ *instance, err error)
 		return nil, err
 	}
 	h.learner = h.core.Learner
-	quiet := logrus.New()
-	quiet.SetOutput(io.Discard)
+	if err = h.learner.Start(ctx); err != nil {
+		return nil, err
+	}
 	var lc net.ListenConfig
 	listener, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -87,10 +86,13 @@ func (w *dataset) open(ctx context.Context, dir string) (_ *instance, err error)
 		return nil, errors.Join(err, listener.Close())
 	}
 	h.hook, err = webhook.New(webhook.Options{
-		Publisher: h.core.Pipeline, Predictor: h.learner, Projects: h, Adopter: h, Logger: logrus.NewEntry(quiet),
+		Publisher: h.core.Pipeline, Predictor: h.learner, Projects: h, Adopter: h, Logger: logging.Silent(),
 		Gate: access.NewGate(keys, access.GateOptions{Addr: listener.Addr()}),
 	})
 	if err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	if err = h.hook.Start(ctx); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
 	h.addr = listener.Addr().String()
@@ -113,7 +115,7 @@ func (h *instance) close() error {
 	if h.hook != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
-		errs = append(errs, h.hook.Close(ctx))
+		errs = append(errs, h.hook.Stop(ctx))
 	}
 	if h.core != nil {
 		errs = append(errs, h.core.Close())
@@ -217,9 +219,9 @@ func (h *instance) measurePredict(ctx context.Context) (err error) {
 			i++
 		}
 	}, func() (int, error) {
-		dists, _, err := h.learner.Distributions(ctx, projectID, tasks)
-		if err == nil && len(dists[0]) == 0 {
-			err = fmt.Errorf("no probabilities for %s", tasks[0].Data)
+		estimates, _, err := h.learner.Estimates(ctx, projectID, tasks)
+		if err == nil && len(estimates[0]) == 0 {
+			err = fmt.Errorf("no estimate of %s", tasks[0].Data)
 		}
 		return len(tasks), err
 	})

@@ -14,6 +14,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
+	"github.com/hone-ml/hone/learner/head"
 )
 
 // inferConfig makes the label config of data that came without one: a Choices
@@ -37,9 +38,9 @@ func inferConfig(entries []labelledEntry) (string, error) {
 	case exports > 0:
 		return inferExport(entries)
 	}
-	q := inferredControl{tag: "Choices", name: "label", objects: []string{"text"}, labels: map[string]bool{}}
+	q := inferredControl{tag: labelconfig.TypeChoices, name: "label", objects: []string{"text"}, labels: map[string]bool{}}
 	if tagged > 0 {
-		q.tag = "Labels"
+		q.tag = labelconfig.TypeLabels
 	}
 	for _, e := range entries {
 		for _, s := range e.tagged {
@@ -113,7 +114,7 @@ func inferExport(entries []labelledEntry) (string, error) {
 }
 
 // inferableTypes are the types of results that a config can be made of, and their tags.
-var inferableTypes = map[string]string{"choices": "Choices", "labels": "Labels"}
+var inferableTypes = map[string]string{"choices": labelconfig.TypeChoices, "labels": labelconfig.TypeLabels}
 
 // textField is the field of the task data that is shown: "text", or the only one
 // that is a text in every task.
@@ -147,7 +148,7 @@ func writeConfig(objects map[string]string, questions []inferredControl) string 
 	var b strings.Builder
 	b.WriteString("<View>\n")
 	for _, name := range slices.Sorted(maps.Keys(objects)) {
-		writeTag(&b, "Text", "/", "name", name, "value", "$"+objects[name])
+		writeTag(&b, labelconfig.TypeText, "/", "name", name, "value", "$"+objects[name])
 	}
 	writeQuestions(&b, questions)
 	b.WriteString("</View>\n")
@@ -162,7 +163,7 @@ func writeQuestions(b *strings.Builder, questions []inferredControl) {
 			continue
 		}
 		label := "Label"
-		if q.tag == "Choices" {
+		if q.tag == labelconfig.TypeChoices {
 			choice := "single"
 			if q.multiple {
 				choice = "multiple"
@@ -201,10 +202,10 @@ func writeTag(b *strings.Builder, name, end string, attrs ...string) {
 // anonymizeLabels returns a config that asks the same about the same objects with meaningless
 // labels, A1, A2 and so on, in the order of a hash of the old names. names maps, by control,
 // each old label to its new one.
-func anonymizeLabels(cfg *labelconfig.Config) (config string, names map[string]map[string]string) {
+func anonymizeLabels(objects []labelconfig.Object, learned []head.Decision) (config string, names map[string]map[string]string) {
 	var b strings.Builder
 	b.WriteString("<View>\n")
-	for _, o := range cfg.Objects {
+	for _, o := range objects {
 		var attrs []string
 		for _, k := range slices.Sorted(maps.Keys(o.Attrs)) {
 			attrs = append(attrs, k, o.Attrs[k])
@@ -213,16 +214,16 @@ func anonymizeLabels(cfg *labelconfig.Config) (config string, names map[string]m
 	}
 	names = map[string]map[string]string{}
 	var questions []inferredControl
-	for _, c := range cfg.Learnable() {
+	for _, d := range learned {
+		c := d.Control
 		// An unanswered one must go on to say nothing, which needs required here
 		// if it was conditional there.
-		tag := "Choices"
-		if c.LabelsSpans() {
+		tag := labelconfig.TypeChoices
+		if d.Answer == head.AnswerSpans {
 			tag = c.Type
 		}
 		q := inferredControl{tag: tag, name: c.Name, objects: c.ToName, multiple: c.Multiple, required: c.Required || c.Conditional}
-		switch c.Type {
-		case "Rating", "Number", "Pairwise": // no names to hide
+		if !d.Answer.Named() { // no names to hide
 			q.tag = c.Type
 			for _, k := range slices.Sorted(maps.Keys(c.Attrs)) {
 				if !strings.EqualFold(k, "name") && !strings.EqualFold(k, "toName") {
@@ -231,7 +232,8 @@ func anonymizeLabels(cfg *labelconfig.Config) (config string, names map[string]m
 			}
 			questions = append(questions, q)
 			continue
-		case "Taxonomy": // each path by itself, and never none
+		}
+		if d.Answer == head.AnswerPaths { // each path by itself, and never none
 			q.required = true
 		}
 		hidden := map[string]string{}

@@ -61,6 +61,9 @@ func (d *Data) runCurve(ctx context.Context, o Options, points []int, c *Curve, 
 	}
 	defer func() { err = errors.Join(err, hone.Close()) }()
 	l := hone.Learner
+	if err := l.Start(ctx); err != nil {
+		return err
+	}
 	r, err := d.start(ctx, l, o, c)
 	if err != nil {
 		return err

@@ -9,10 +9,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hone-ml/hone/content"
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
 	"github.com/hone-ml/hone/labelstudio/regions"
+	"github.com/hone-ml/hone/learner/head"
 )
 
 // Source names the files of a simulation.
@@ -73,21 +75,20 @@ func (d *Data) Labelled() []Labelled {
 func (d *Data) Needs() []encode.Request {
 	var out []encode.Request
 	for _, q := range d.questions {
-		spans := q.LabelsSpans()
 		for _, l := range q.labels {
 			out = append(out, encode.Request{Text: l})
 		}
 		for _, it := range slices.Concat(d.pool, d.test) {
-			var texts []string
-			for _, o := range q.objects {
-				if p, err := o.Passage(it.task.Data); spans && err == nil {
-					out = append(out, encode.Request{Text: p.Text, Tokens: true})
-				} else if t, err := o.Text(it.task.Data); !spans && err == nil {
-					texts = append(texts, t)
+			if !q.isSpans() {
+				if t, err := content.Joined(q.objects, it.task.Data); err == nil {
+					out = append(out, encode.Request{Text: t})
 				}
+				continue
 			}
-			if len(texts) > 0 {
-				out = append(out, encode.Request{Text: strings.Join(texts, "\n")})
+			for _, o := range q.objects {
+				if p, err := content.Passage(o, it.task.Data); err == nil {
+					out = append(out, encode.Request{Text: p.Text, Tokens: true})
+				}
 			}
 		}
 	}
@@ -97,6 +98,7 @@ func (d *Data) Needs() []encode.Request {
 // question is one control that is learned.
 type question struct {
 	labelconfig.Control
+	answer  head.Answer
 	objects []labelconfig.Object
 	labels  []string
 }
@@ -137,8 +139,10 @@ func Load(s Source) (*Data, error) {
 		return nil, err
 	}
 	cfg, err := labelconfig.Parse(d.Config)
+	var decisions head.Decisions
 	if err == nil {
-		err = cfg.Check()
+		decisions = head.Decide(cfg)
+		err = decisions.Check()
 	}
 	if err != nil {
 		if s.LabelConfig != "" {
@@ -146,14 +150,14 @@ func Load(s Source) (*Data, error) {
 		}
 		return nil, fmt.Errorf("the label config made from the labels in the data does not work; give one with --label-config: %w", err)
 	}
-	b := relabeler{from: questionsOf(cfg), given: s.LabelConfig}
+	b := relabeler{from: questionsOf(decisions), given: s.LabelConfig}
 	b.to = b.from
 	if s.Anonymous {
-		d.Config, b.names = anonymizeLabels(cfg)
+		d.Config, b.names = anonymizeLabels(cfg.Objects, decisions.Learned())
 		if cfg, err = labelconfig.Parse(d.Config); err != nil {
 			return nil, err
 		}
-		b.to = questionsOf(cfg)
+		b.to = questionsOf(head.Decide(cfg))
 	}
 	d.questions = b.to
 	if d.pool, err = b.relabelAll(train, 1); err != nil {
@@ -173,10 +177,10 @@ func Load(s Source) (*Data, error) {
 	return d, nil
 }
 
-func questionsOf(cfg *labelconfig.Config) []question {
+func questionsOf(decisions head.Decisions) []question {
 	var out []question
-	for _, c := range cfg.Learnable() {
-		out = append(out, question{c, cfg.Targets(c), c.LabelNames()})
+	for _, d := range decisions.Learned() {
+		out = append(out, question{d.Control, d.Answer, d.Objects, d.Control.LabelNames()})
 	}
 	return out
 }
@@ -213,13 +217,11 @@ func (b *relabeler) relabelAll(entries []labelledEntry, firstID int) ([]labelled
 func (b *relabeler) checkReadable(data json.RawMessage) error {
 	var errs []error
 	for _, q := range b.to {
-		for _, o := range q.objects {
-			_, err := o.Text(data)
-			if err == nil {
-				return nil
-			}
-			errs = append(errs, err)
+		_, err := content.Joined(q.objects, data)
+		if err == nil {
+			return nil
 		}
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
@@ -237,7 +239,7 @@ func (b *relabeler) answers(e labelledEntry) ([][]*answer, error) {
 	for _, rs := range e.results {
 		row := make([]*answer, len(b.from))
 		for i, q := range b.from {
-			if q.LabelsSpans() {
+			if q.isSpans() {
 				row[i] = q.readMarks(rs, e.data)
 				continue
 			}
@@ -261,7 +263,7 @@ func (b *relabeler) answer(e labelledEntry) (*answer, error) {
 	for _, l := range e.labels {
 		name, ok := q.labelNamed(l)
 		if !ok {
-			if q.Type != "Choices" {
+			if q.answer != head.AnswerLabels {
 				return nil, fmt.Errorf("label %q is no answer that <%s name=%q> in %s takes: mend either, or take the line out", l, q.Type, q.Name, b.given)
 			}
 			return nil, fmt.Errorf("label %q is not in %s: add <Choice value=%q/> to it, or take the line out", l, b.given, l)
@@ -286,7 +288,7 @@ func (q *question) labelNamed(l string) (string, bool) {
 		if at := slices.IndexFunc(q.Labels, func(x labelconfig.Label) bool { return strings.Join(x.Path, " / ") == l }); at >= 0 {
 			return q.labels[at], true
 		}
-		if q.Type != "Choices" {
+		if q.answer != head.AnswerLabels {
 			continue
 		}
 		v, err := json.Marshal(map[string][]string{"choices": {l}})
@@ -312,7 +314,7 @@ func (b *relabeler) encodeAnswers(it *labelledTask, said [][]*answer) {
 				continue
 			}
 			q := &b.to[i]
-			if q.LabelsSpans() {
+			if q.isSpans() {
 				none = true
 				t.labels = renameMarks(t.labels, b.names[q.Name])
 				rs = append(rs, q.markRegions(t.labels, it.task.Data)...)
@@ -345,7 +347,7 @@ func (b *relabeler) encodeAnswers(it *labelledTask, said [][]*answer) {
 // frequent one, the first in the config of several; otherwise all that half of the annotators
 // gave.
 func (q *question) majority(said [][]*answer, i int) *answer {
-	if q.numeric() {
+	if q.answer.Numeric() {
 		return q.centralAnswer(said, i)
 	}
 	count := map[string]int{}
@@ -364,14 +366,14 @@ func (q *question) majority(said [][]*answer, i int) *answer {
 	}
 	t, best := &answer{}, 0
 	labels := q.labels
-	if q.LabelsSpans() {
+	if q.isSpans() {
 		labels = slices.Sorted(maps.Keys(count))
 	}
 	for _, l := range labels {
 		switch c := count[l]; {
-		case (q.Multiple || q.LabelsSpans()) && 2*c >= n:
+		case (q.Multiple || q.isSpans()) && 2*c >= n:
 			t.labels = append(t.labels, l)
-		case !q.Multiple && !q.LabelsSpans() && c > best:
+		case !q.Multiple && !q.isSpans() && c > best:
 			t.labels, best = []string{l}, c
 		}
 	}

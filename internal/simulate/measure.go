@@ -28,7 +28,7 @@ func (r *curveRun) measure(ctx context.Context) (Point, error) {
 	if err != nil {
 		return Point{}, err
 	}
-	dists, _, err := r.learner.Distributions(ctx, projectID, r.test)
+	estimates, _, err := r.learner.Estimates(ctx, projectID, r.test)
 	if err != nil {
 		return Point{}, err
 	}
@@ -42,7 +42,7 @@ func (r *curveRun) measure(ctx context.Context) (Point, error) {
 			}
 			var said []string
 			answered := false
-			if !answers[j].Abstains() && q.LabelsSpans() {
+			if !answers[j].Abstains() && q.isSpans() {
 				if m := q.readMarks(answers[j].Result, it.task.Data); m != nil {
 					said, answered = m.labels, true
 				}
@@ -51,13 +51,13 @@ func (r *curveRun) measure(ctx context.Context) (Point, error) {
 				said, answered = a.Labels, a.OK || q.Multiple
 			}
 			t.countAnswer(it.truth[i].labels, said, answered)
-			if q.LabelsSpans() {
+			if q.isSpans() {
 				continue
 			}
-			d := q.distributionFor(dists[j])
+			d := q.distributionFor(estimates[j])
 			t.countProbabilities(it.truth[i].labels, d, d.Exclusive)
 		}
-		if q.numeric() {
+		if q.answer.Numeric() {
 			if d := r.judgeNumbers(i, answers, &t); d.n > 0 {
 				numeric++
 				p.MAE += d.sum / d.n
@@ -73,7 +73,7 @@ func (r *curveRun) measure(ctx context.Context) (Point, error) {
 			labelled++
 			p.MacroF1 += t.macroF1(q.labels)
 		}
-		if q.LabelsSpans() {
+		if q.isSpans() {
 			spans++
 			p.SpanF1 += t.microF1()
 			continue
@@ -146,13 +146,13 @@ func (t *questionScores) microF1() float64 {
 
 // distributionFor returns the model's distribution for the question. Without one all labels
 // are equally likely.
-func (q *question) distributionFor(dists []event.Distribution) event.Distribution {
-	for _, d := range dists {
-		if d.Control == q.Name {
-			return d
+func (q *question) distributionFor(estimates []event.Estimate) event.Distribution {
+	for _, e := range estimates {
+		if e.Control == q.Name && e.Classes != nil {
+			return *e.Classes
 		}
 	}
-	d := event.Distribution{Control: q.Name, Labels: q.labels, P: make([]float64, len(q.labels)), Exclusive: !q.Multiple}
+	d := event.Distribution{Labels: q.labels, P: make([]float64, len(q.labels)), Exclusive: !q.Multiple}
 	for i := range d.P {
 		d.P[i] = 1 / float64(len(q.labels))
 		if q.Multiple {

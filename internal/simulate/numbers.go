@@ -6,16 +6,17 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/hone-ml/hone/labelstudio/labelconfig"
 	"github.com/hone-ml/hone/labelstudio/regions"
 	"github.com/hone-ml/hone/labelstudio/wire"
+	"github.com/hone-ml/hone/learner/head"
 )
 
 // The answer to a Number is kept as the only label of a truth, as it is written.
 
-func (q *question) isNumber() bool { return q.Type == "Number" }
+func (q *question) isNumber() bool { return q.answer == head.AnswerNumber }
 
-// numeric reports whether answers have a distance.
-func (q *question) numeric() bool { return q.isNumber() || q.Type == "Rating" }
+func (q *question) isSpans() bool { return q.answer == head.AnswerSpans }
 
 // readAnswer returns the answer that an annotation's regions hold; nil when there is none.
 func (q *question) readAnswer(rs []regions.Region) *answer {
@@ -164,20 +165,20 @@ func spreadOf(all []float64) (mean, sd float64) {
 // inferNumber adds the control that a rating or a number answers, and reports whether the
 // region is one of these.
 func inferNumber(found map[string]*inferredControl, r regions.Region) bool {
-	tag := map[string]string{"rating": "Rating", "number": "Number"}[r.Type]
+	tag := map[string]string{"rating": labelconfig.TypeRating, "number": labelconfig.TypeNumber}[r.Type]
 	if tag == "" {
 		return false
 	}
 	q := found[r.FromName]
 	if q == nil {
 		q = &inferredControl{name: r.FromName, objects: []string{r.ToName}, tag: tag}
-		if tag == "Rating" {
+		if tag == labelconfig.TypeRating {
 			q.attrs = []string{"maxRating", "5"}
 		}
 		found[r.FromName] = q
 	}
 	var v struct{ Rating int }
-	if q.tag == "Rating" && json.Unmarshal(r.Value, &v) == nil && float64(v.Rating) > numericValue(q.attrs[1]) {
+	if q.tag == labelconfig.TypeRating && json.Unmarshal(r.Value, &v) == nil && float64(v.Rating) > numericValue(q.attrs[1]) {
 		q.attrs[1] = strconv.Itoa(v.Rating)
 	}
 	return true

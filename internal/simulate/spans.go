@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/hone-ml/hone/content"
 	"github.com/hone-ml/hone/labelstudio/regions"
 )
 
@@ -27,7 +28,7 @@ func labelOf(mark string) string {
 func (q *question) readMarks(rs []regions.Region, data json.RawMessage) *answer {
 	var t *answer
 	for _, o := range q.objects {
-		p, err := o.Passage(data)
+		p, err := content.Passage(o, data)
 		if err != nil {
 			continue
 		}
@@ -53,7 +54,7 @@ func (q *question) readMarks(rs []regions.Region, data json.RawMessage) *answer 
 func (q *question) markRegions(marks []string, data json.RawMessage) []regions.Region {
 	var out []regions.Region
 	for _, o := range q.objects {
-		p, err := o.Passage(data)
+		p, err := content.Passage(o, data)
 		if err != nil {
 			continue
 		}
@@ -90,11 +91,11 @@ func renameMarks(marks []string, names map[string]string) []string {
 
 // tagged returns the answers of a line with tokens and tags.
 func (b *relabeler) tagged(e labelledEntry) ([][]*answer, error) {
-	if len(b.from) != 1 || !b.from[0].LabelsSpans() || len(b.from[0].objects) != 1 {
+	if len(b.from) != 1 || !b.from[0].isSpans() || len(b.from[0].objects) != 1 {
 		return nil, fmt.Errorf("a line with tokens and tags has the spans of one control over one text, which %s does not have: use one with a single <Labels>", b.given)
 	}
 	q := b.from[0]
-	p, err := q.objects[0].Passage(e.data)
+	p, err := content.Passage(q.objects[0], e.data)
 	if err != nil {
 		return nil, err
 	}

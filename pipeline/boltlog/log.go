@@ -51,7 +51,7 @@ type Options struct {
 	BeforeAppend func(topic string) error
 }
 
-func (o Options) withDefaults() Options {
+func (o *Options) setDefaults() {
 	if o.Logger == nil {
 		o.Logger = watermill.NopLogger{}
 	}
@@ -62,7 +62,6 @@ func (o Options) withDefaults() Options {
 		o.MaxBackoff = 30 * time.Second
 	}
 	o.MaxBackoff = max(o.MaxBackoff, o.MinBackoff)
-	return o
 }
 
 // Log holds every topic of one database file. There must be only one Log for a
@@ -87,7 +86,7 @@ type groupKey struct{ topic, group string }
 
 // New prepares the buckets of a log in db.
 func New(db *bbolt.DB, opts Options) (*Log, error) {
-	opts = opts.withDefaults()
+	opts.setDefaults()
 	err := db.Update(func(tx *bbolt.Tx) error {
 		for _, name := range [][]byte{entriesBucket, cursorsBucket, lanesBucket} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {

@@ -71,7 +71,7 @@ func (p *Project) checkRows(ctx context.Context, ls LabelStudio) error {
 		if x.id == 0 {
 			continue
 		}
-		now, err := ls.Prediction(ctx, x.id)
+		now, _, err := ls.Prediction(ctx, x.id)
 		switch {
 		case labelstudio.IsNotFound(err):
 			return r.disproved("prediction %d of task %d is gone", x.id, x.task)

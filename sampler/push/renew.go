@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/regions"
 )
 
 // renewIDs gives what an older hone has suggested ids that Label Studio's editor can
@@ -23,7 +24,7 @@ func (p *Project) renewIDs(ctx context.Context, ls LabelStudio) error {
 		if err := p.pusher.limit.Wait(ctx); err != nil {
 			return err
 		}
-		now, result, err := ls.PredictionResult(ctx, was.ID)
+		now, result, err := ls.Prediction(ctx, was.ID)
 		if labelstudio.IsNotFound(err) {
 			continue
 		}
@@ -33,7 +34,7 @@ func (p *Project) renewIDs(ctx context.Context, ls LabelStudio) error {
 		if now.Task != was.Task || !now.UpdatedAt.Equal(was.UpdatedAt) {
 			continue // written since
 		}
-		renewed, current := labelstudio.RenewIDs(result)
+		renewed, current := regions.RenewIDs(result)
 		if renewed == nil && current {
 			break
 		}

@@ -26,10 +26,10 @@ type WordEmbedder interface {
 // suffixes of up to 4 characters, kinds of characters, whether white space is around
 // it, and of the two tokens on both sides words, shapes, endings and kinds, signed
 // and hashed like those of texts. Dense are the word vectors of the token, the one
-// before and the one after, nil where there is none, when words is not nil, and
-// behind them the token's vector in its context when inContext, one a token, is not
-// nil. It is safe for concurrent use.
-func Encode(text string, tokens []Token, words WordEmbedder, inContext [][]float32) []vector.Vector {
+// before and the one after, nil where there is none, when words is not nil. Behind them
+// come the token's vectors in its context: inContext has one a token for each encoder
+// that makes such. It is safe for concurrent use.
+func Encode(text string, tokens []Token, words WordEmbedder, inContext [][][]float32) []vector.Vector {
 	if len(tokens) == 0 {
 		return nil
 	}
@@ -38,33 +38,34 @@ func Encode(text string, tokens []Token, words WordEmbedder, inContext [][]float
 		ws[i].analyze(text[t.Start:t.End])
 		ws[i].noSpaceBefore = i > 0 && tokens[i-1].End == t.Start
 	}
-	has := inContext != nil
 	if words != nil {
 		embedAll(words, text, tokens, ws)
 	}
 	b := termBuilder{all: make([]vector.Term, 0, 48*len(ws))}
 	out := make([]vector.Vector, len(ws))
-	parts := make([][]float32, 0, (ContextPart+1)*len(ws))
+	parts := make([][]float32, 0, (ContextPart+len(inContext))*len(ws))
 	for i := range ws {
 		out[i] = b.buildToken(ws, i)
-		if words == nil && !has {
+		if words == nil && len(inContext) == 0 {
 			continue
 		}
 		at := len(parts)
 		parts = append(parts, ws[i].dense, wordAt(ws, i-1).dense, wordAt(ws, i+1).dense)
-		if has {
-			parts = append(parts, inContext[i])
+		for _, xs := range inContext {
+			parts = append(parts, xs[i])
 		}
 		out[i].Dense = parts[at:len(parts):len(parts)]
 	}
 	return out
 }
 
-// ContextPart is the index of the dense part that holds a token's contextual vector.
+// ContextPart is the index of the dense part that holds a token's contextual vector, the
+// first of them where several encoders make one.
 const ContextPart = 3
 
 // PartWeights are weights of the parts of those vectors, good on tweets and
-// news from 100 to 1,000 texts; accuracy is flat around them.
+// news from 100 to 1,000 texts; accuracy is flat around them. A part beyond them, of a
+// second encoder of tokens in context, weighs 1 as the first does.
 func PartWeights() []float64 { return []float64{1, 0.5, 0.1, 0.1, 1} }
 
 // embedAll sets the vector of each word. Equal words share memory.

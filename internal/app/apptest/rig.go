@@ -20,6 +20,7 @@ import (
 	"github.com/hone-ml/hone/config"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/app"
+	"github.com/hone-ml/hone/internal/secret"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/labelstudio/lstest"
 	"github.com/hone-ml/hone/labelstudio/regions"
@@ -244,7 +245,7 @@ func (i *Instance) Register(p event.ProjectID) {
 // Pasted is the address that a user pastes into Label Studio.
 func (i *Instance) Pasted() string {
 	pair := i.Keys.Backend()
-	return labelstudio.WithUserInfo(i.Base, pair.User, labelstudio.Secret(pair.Password))
+	return labelstudio.WithUserInfo(i.Base, pair.User, secret.Secret(pair.Password))
 }
 
 // Status is how hone says the project stands.
