@@ -291,12 +291,12 @@ func (o *Options) checkSlow() error {
 	if len(o.Slow) > maxSlow {
 		return fmt.Errorf("%d slow encoders are too many: %d at most", len(o.Slow), maxSlow)
 	}
-	met := map[string]bool{}
+	used := map[string]bool{}
 	for _, e := range o.Slow {
-		if met[e.Name()] {
+		if used[e.Name()] {
 			return fmt.Errorf("two slow encoders are named %s, and vectors are kept by name", e.Name())
 		}
-		met[e.Name()] = true
+		used[e.Name()] = true
 	}
 	return nil
 }

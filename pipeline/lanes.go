@@ -106,9 +106,9 @@ func (s *lanes) load() error {
 	return nil
 }
 
-// run follows the topic until the context ends or the log is closed, and returns when
+// follow handles the entries of the topic until the context ends or the log is closed, and returns when
 // no lane is at work any more.
-func (s *lanes) run(ctx context.Context) error {
+func (s *lanes) follow(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer s.working.Wait()
 	defer cancel()

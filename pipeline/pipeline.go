@@ -260,7 +260,7 @@ func (p *Pipeline) startHandlers(ctx context.Context) chan error {
 	g.Go(func() error { return p.router.Run(context.WithoutCancel(ctx)) })
 	for _, s := range p.allLaneGroups() {
 		g.Go(func() error {
-			err := s.run(ctx)
+			err := s.follow(ctx)
 			if err != nil {
 				_ = p.router.Close() // they end together
 			}

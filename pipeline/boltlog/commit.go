@@ -41,7 +41,7 @@ func (c *committer) commit(fn func(tx *bbolt.Tx) error) error {
 	c.waiting = append(c.waiting, own)
 	if !c.running {
 		c.running = true
-		go c.run()
+		go c.commitAll()
 	}
 	c.mu.Unlock()
 	err := <-own.done
@@ -51,8 +51,8 @@ func (c *committer) commit(fn func(tx *bbolt.Tx) error) error {
 	return err
 }
 
-// run commits until nobody waits.
-func (c *committer) run() {
+// commitAll commits until nobody waits.
+func (c *committer) commitAll() {
 	for {
 		var group []*commitCall
 		var failed *commitCall

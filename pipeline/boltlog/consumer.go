@@ -39,7 +39,7 @@ type consumer struct {
 	out          chan *message.Message
 }
 
-func (c *consumer) run(ctx context.Context) {
+func (c *consumer) consume(ctx context.Context) {
 	for ctx.Err() == nil {
 		news := c.log.Appended(c.topic)
 		if !c.lease.acquire(ctx) {

@@ -76,7 +76,7 @@ func (s *subscriber) Subscribe(ctx context.Context, topic string) (<-chan *messa
 		defer close(c.out)
 		defer cancel()
 		defer unhook()
-		c.run(ctx)
+		c.consume(ctx)
 	}()
 	return c.out, nil
 }

@@ -21,7 +21,7 @@ type Predictor interface {
 	Regions(ctx context.Context, p event.ProjectID, tasks []event.Task) ([]json.RawMessage, error)
 }
 
-// Options configure a Pusher. All is required unless stated.
+// Options configure a Pusher. All fields are required unless stated.
 type Options struct {
 	// LabelStudio may be nil: nothing is written until SetLabelStudio is called.
 	LabelStudio LabelStudio

@@ -7,6 +7,7 @@
 //   - At most 45 % of all package-level names are a single word. A single word says what
 //     kind of thing is meant, seldom which one.
 //   - No method name is used by more than six types, unless an interface declares it.
+//     Methods of types named Options do not count: all of these have one shape on purpose.
 //   - No declared name is a banned word. docs/GLOSSARY.md lists the banned words beside the
 //     terms that replace them.
 package main

@@ -77,7 +77,7 @@ func TestAMethodNameOnSevenTypes(t *testing.T) {
 			src.WriteString("func (*" + typ + "[T]) " + method + "() {}\n")
 		}
 	}
-	src.WriteString("func (aA[T]) put() {}\n")
+	src.WriteString("func (aA[T]) put() {}\ntype Options struct{}\nfunc (*Options) take() {}\n")
 	root := writeModule(t, map[string]string{"docs/GLOSSARY.md": glossary, "p/a.go": src.String()})
 	faults, err := run(root, io.Discard)
 	want := []string{"method take is on 7 types; at most 6 may have it: p.aA, p.bB, p.cC, p.dD, p.eE, p.fF, p.gG"}

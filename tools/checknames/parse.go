@@ -96,7 +96,9 @@ func (d *declarations) addTopLevel(dir string, decl ast.Decl) {
 	switch decl := decl.(type) {
 	case *ast.FuncDecl:
 		if decl.Recv != nil {
-			addTo(d.methods, decl.Name.Name, dir+"."+receiverType(decl.Recv.List[0].Type))
+			if typ := receiverType(decl.Recv.List[0].Type); typ != "Options" {
+				addTo(d.methods, decl.Name.Name, dir+"."+typ)
+			}
 		} else if decl.Name.Name != "main" && decl.Name.Name != "init" {
 			d.addPackageName(dir, decl.Name)
 		}

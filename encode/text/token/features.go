@@ -60,7 +60,7 @@ func Encode(text string, tokens []Token, words WordEmbedder, inContext [][][]flo
 }
 
 // ContextPart is the index of the dense part that holds a token's contextual vector, the
-// first of those where several encoders make one.
+// first of them where several encoders make one.
 const ContextPart = 3
 
 // PartWeights are weights of the parts of those vectors, good on tweets and
