@@ -29,13 +29,14 @@ func (c *Config) normalise() {
 	c.LabelStudio.APIKey = NewSecret(strings.TrimSpace(c.LabelStudio.APIKey.Reveal()))
 }
 
-// Validate returns Faults with everything wrong in c, or nil.
-func (c Config) Validate() error { return c.validate().err() }
+// Validate returns Faults with everything wrong in c, or nil. Names are those that are valid.
+func (c Config) Validate(n Names) error { return c.validate(n).err() }
 
 // checker collects faults about c.
 type checker struct {
-	c  *Config
-	fs Faults
+	c     *Config
+	names Names
+	fs    Faults
 }
 
 func (k *checker) bad(is bool, key, problem, fix string) {
@@ -57,11 +58,11 @@ func (k *checker) size(n Size, key string) {
 }
 
 func (k *checker) oneOf(s, key string, names []string) {
-	k.bad(!slices.Contains(names, s), key, "not a name hone knows", "use one of "+strings.Join(names, ", "))
+	k.bad(names != nil && !slices.Contains(names, s), key, "not a name hone knows", "use one of "+strings.Join(names, ", "))
 }
 
-func (c Config) validate() Faults {
-	k := &checker{c: &c}
+func (c Config) validate(n Names) Faults {
+	k := &checker{c: &c, names: n}
 	k.server()
 	k.labelStudio()
 	k.webhook()
@@ -215,8 +216,7 @@ func (k *checker) encoder() {
 	case kind == "model2vec" && ok:
 		k.bad(address == "", "learner.encoder", "names no folder", `write "model2vec:DIR" with the folder's name`)
 	default:
-		k.bad(!slices.Contains(Encoders, c.Encoder), "learner.encoder", "not a name hone knows",
-			"use one of "+strings.Join(slices.Concat(Encoders, EncoderKinds), ", "))
+		k.oneOf(c.Encoder, "learner.encoder", k.names.Encoders)
 	}
 	k.bad(strings.ContainsFunc(c.OpenAIKey.Reveal(), func(r rune) bool { return r <= ' ' || r > '~' }), "learner.openai_key",
 		"holds a space or a character no key has", `give the bare key, without "Bearer" before it`)
@@ -226,7 +226,7 @@ func (k *checker) encoder() {
 
 func (k *checker) sampler() {
 	c := k.c.Sampler
-	k.oneOf(c.Strategy, "sampler.strategy", Strategies)
+	k.oneOf(c.Strategy, "sampler.strategy", k.names.Strategies)
 	k.count(c.Queue, "sampler.queue", 1, 1000)
 	k.count(c.Head, "sampler.head", 1, 1000)
 	k.bad(c.Head > c.Queue && c.Queue >= 1, "sampler.head", "is more than the whole queue",
