@@ -10,6 +10,7 @@ import (
 	"github.com/hone-ml/hone/labelstudio/regions"
 	"github.com/hone-ml/hone/labelstudio/wire"
 	"github.com/hone-ml/hone/learner/head"
+	"github.com/hone-ml/hone/learner/score"
 )
 
 // The answer to a Number is kept as the only label of a truth, as it is written.
@@ -84,19 +85,14 @@ func (q *question) middle(said [][]*truth, i int) *truth {
 	return &truth{[]string{written(sum / float64(len(all)))}}
 }
 
-// distances are how far answers are from the truth.
-type distances struct{ n, sum, squares float64 }
-
-func (d *distances) add(far float64) {
-	d.n++
-	d.sum += far
-	d.squares += far * far
+// scale is what distances from the truth are measured by.
+type scale struct {
+	mean      float64 // of the test data's answers; stands for what is not answered
+	tolerance float64 // how far a number may be off and still be right
 }
 
-// judgeNumbers counts a numeric question's answers. What is not answered is taken
-// for the mean of the test data's answers.
-func (r *run) judgeNumbers(i int, answers []wire.Prediction, t *tally) distances {
-	q := &r.questions[i]
+// scaleOf is that of a numeric question.
+func (r *run) scaleOf(i int) scale {
 	var all []float64
 	for _, it := range r.Data.test {
 		if it.truth[i] != nil {
@@ -104,38 +100,32 @@ func (r *run) judgeNumbers(i int, answers []wire.Prediction, t *tally) distances
 		}
 	}
 	mean, sd := spreadOf(all)
-	tolerance := q.tolerance(sd)
-	var d distances
-	for j, it := range r.Data.test {
-		if it.truth[i] == nil {
-			continue
-		}
-		truth := value(it.truth[i].labels[0])
-		said := q.said(answers[j].Result)
-		if said == nil {
-			d.add(math.Abs(mean - truth))
-			if q.isNumber() {
-				t.tasks++
-			}
-			continue
-		}
-		far := math.Abs(value(said.labels[0]) - truth)
-		d.add(far)
-		if !q.isNumber() {
-			continue // counted as labels are
-		}
-		t.tasks++
-		right := far <= tolerance
-		if right {
-			t.right++
-		}
-		for _, region := range answers[j].Result {
-			if region.FromName == q.Name && region.Score != nil {
-				t.judge(*region.Score, right)
-			}
+	return scale{mean, r.questions[i].tolerance(sd)}
+}
+
+// distance is how far an answer to a numeric question is from the truth.
+func (q *question) distance(truth *truth, answer wire.Prediction, by scale) *float64 {
+	guess := by.mean
+	if said := q.said(answer.Result); said != nil {
+		guess = value(said.labels[0])
+	}
+	far := math.Abs(guess - value(truth.labels[0]))
+	return &far
+}
+
+// numberOutcome compares an answer to a Number with the truth.
+func (q *question) numberOutcome(truth *truth, answer wire.Prediction, by scale) score.Outcome {
+	o := score.Outcome{AbsErr: q.distance(truth, answer, by)}
+	if q.said(answer.Result) == nil {
+		return o
+	}
+	o.Correct = *o.AbsErr <= by.tolerance
+	for _, region := range answer.Result {
+		if region.FromName == q.Name && region.Score != nil {
+			o.Answers = append(o.Answers, score.Answer{Confidence: *region.Score, Correct: o.Correct})
 		}
 	}
-	return d
+	return o
 }
 
 // tolerance is how far a number may be off and still be right, as in the learner:

@@ -90,12 +90,7 @@ func (s *Scores) add(o Outcome, keep float64) {
 		s.SqErr += *o.AbsErr * *o.AbsErr
 	}
 	for _, b := range o.Answers {
-		c := &s.Bins[min(max(int(b.Confidence*bins), 0), bins-1)]
-		c[0]++
-		c[1] += b.Confidence
-		if b.Correct {
-			c[2]++
-		}
+		s.addAnswer(b)
 	}
 	for label, n := range o.Counts {
 		c := s.Labels[label]
@@ -121,6 +116,16 @@ func (s *Scores) add(o Outcome, keep float64) {
 		if !slices.Contains(said, l) {
 			count(l, 2)
 		}
+	}
+}
+
+// addAnswer counts one answer by its confidence.
+func (s *Scores) addAnswer(a Answer) {
+	c := &s.Bins[min(max(int(a.Confidence*bins), 0), bins-1)]
+	c[0]++
+	c[1] += a.Confidence
+	if a.Correct {
+		c[2]++
 	}
 }
 
@@ -159,22 +164,7 @@ func (s *Scores) ECE() float64 {
 }
 
 // MacroF1 is the mean F1 over the labels that people gave.
-func (s *Scores) MacroF1() float64 {
-	names := make([]string, 0, len(s.Labels))
-	for l := range s.Labels {
-		names = append(names, l)
-	}
-	slices.Sort(names) // sums depend on the order
-	var sum, n float64
-	for _, l := range names {
-		c := s.Labels[l]
-		if c[0]+c[2] > 1e-9 {
-			sum += 2 * c[0] / (2*c[0] + c[1] + c[2])
-			n++
-		}
-	}
-	return Ratio(sum, n)
-}
+func (s *Scores) MacroF1() float64 { return s.MacroF1Of(s.labelNames()) }
 
 // Ratio is a / b, and 0 where that is no number.
 func Ratio(a, b float64) float64 {
