@@ -33,8 +33,8 @@ func TestAnnotatorLabelsWhatIsOffered(t *testing.T) {
 	h.Register(p)
 	cfg, err := labelconfig.Parse(apptest.LabelConfig)
 	require.NoError(t, err)
-	topic, ok := cfg.Control("topic")
-	require.True(t, ok)
+	require.Len(t, cfg.Controls, 1)
+	topic := cfg.Controls[0]
 	var steps []demo.Step
 	a := demo.Annotator{
 		Studio: s.Client, Hone: h.Client, Project: p, Data: d, Control: topic,
@@ -79,8 +79,8 @@ func TestTheDataInTheSourceCanBeLoaded(t *testing.T) {
 	require.NoError(t, err)
 	cfg, err := labelconfig.Parse(d.LabelConfig)
 	require.NoError(t, err)
-	topic, ok := cfg.Control("topic")
-	require.True(t, ok)
+	require.Len(t, cfg.Controls, 1)
+	topic := cfg.Controls[0]
 	for _, e := range append(d.Tasks, d.Test...) {
 		require.Contains(t, topic.LabelNames(), e.Label, e.Text)
 	}

@@ -14,7 +14,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hone-ml/hone/content"
-	"github.com/hone-ml/hone/labelstudio/labelconfig"
 	"github.com/hone-ml/hone/labelstudio/regions"
 )
 
@@ -124,10 +123,8 @@ func TestExportWithItsConfig(t *testing.T) {
 	assert.NotContains(t, d.Config, "good")
 	assert.NotContains(t, d.Config, "bad")
 	assert.ElementsMatch(t, []string{"A1", "A2"}, d.questions[0].labels)
-	cfg, err := labelconfig.Parse(d.Config)
-	require.NoError(t, err)
-	o, ok := cfg.Object("body")
-	require.True(t, ok)
+	o := d.questions[0].objects[0]
+	assert.Equal(t, "body", o.Name)
 	text, err := content.Text(o, d.pool[0].task.Data)
 	require.NoError(t, err)
 	assert.Equal(t, "ok", text)

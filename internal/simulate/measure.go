@@ -2,25 +2,14 @@ package simulate
 
 import (
 	"context"
-	"math"
+	"encoding/json"
 	"slices"
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio/regions"
+	"github.com/hone-ml/hone/labelstudio/wire"
+	"github.com/hone-ml/hone/learner/score"
 )
-
-// calibrationBins of the calibration error.
-const calibrationBins = 15
-
-// questionScores counts predictions of one question.
-type questionScores struct {
-	tasks, right              int
-	hit, wrong                map[string]int // labels said, rightly and wrongly
-	missed                    map[string]int
-	loss                      float64
-	binCounts                 [calibrationBins]int // answers by how sure the model was
-	binConfidence, binCorrect [calibrationBins]float64
-}
 
 // measure predicts the test tasks as /predict does and scores the predictions.
 func (r *curveRun) measure(ctx context.Context) (Point, error) {
@@ -35,53 +24,30 @@ func (r *curveRun) measure(ctx context.Context) (Point, error) {
 	p := Point{Labels: r.labels}
 	var asked, labelled, probable, numeric, spans float64
 	for i, q := range r.questions {
-		t := questionScores{hit: map[string]int{}, wrong: map[string]int{}, missed: map[string]int{}}
-		for j, it := range r.Data.test {
-			if it.truth[i] == nil || q.isNumber() {
-				continue
-			}
-			var said []string
-			answered := false
-			if !answers[j].Abstains() && q.isSpans() {
-				if m := q.readMarks(answers[j].Result, it.task.Data); m != nil {
-					said, answered = m.labels, true
-				}
-			} else if !answers[j].Abstains() {
-				a := regions.Choices(q.Control, answers[j].Result)
-				said, answered = a.Labels, a.OK || q.Multiple
-			}
-			t.countAnswer(it.truth[i].labels, said, answered)
-			if q.isSpans() {
-				continue
-			}
-			d := q.distributionFor(estimates[j])
-			t.countProbabilities(it.truth[i].labels, d, d.Exclusive)
-		}
-		if q.answer.Numeric() {
-			if d := r.judgeNumbers(i, answers, &t); d.n > 0 {
-				numeric++
-				p.MAE += d.sum / d.n
-				p.RMSE += math.Sqrt(d.squares / d.n)
-			}
-		}
-		if t.tasks == 0 {
+		s := r.scoresOf(i, answers, estimates)
+		if s.Tasks == 0 {
 			continue
 		}
 		asked++
-		p.Accuracy += float64(t.right) / float64(t.tasks)
+		p.Accuracy += s.Accuracy()
+		if q.answer.Numeric() {
+			numeric++
+			p.MAE += s.MAE()
+			p.RMSE += s.RMSE()
+		}
 		if !q.isNumber() {
 			labelled++
-			p.MacroF1 += t.macroF1(q.labels)
+			p.MacroF1 += s.MacroF1Of(q.labels)
 		}
 		if q.isSpans() {
 			spans++
-			p.SpanF1 += t.microF1()
+			p.SpanF1 += s.MicroF1()
 			continue
 		}
-		p.ECE += t.ece()
+		p.ECE += s.ECE()
 		if !q.isNumber() {
 			probable++
-			p.LogLoss += t.loss / float64(t.tasks)
+			p.LogLoss += s.MeanLogLoss()
 		}
 	}
 	p.Accuracy /= asked
@@ -93,55 +59,75 @@ func (r *curveRun) measure(ctx context.Context) (Point, error) {
 	return p, nil
 }
 
-// countAnswer counts the model's answer to one task.
-func (t *questionScores) countAnswer(truth, said []string, answered bool) {
-	t.tasks++
-	if answered && len(truth) == len(said) && !slices.ContainsFunc(truth, func(l string) bool { return !slices.Contains(said, l) }) {
-		t.right++
+// scoresOf scores the answers to one question, and the model's probabilities where it is
+// about labels of the whole text.
+func (r *curveRun) scoresOf(i int, answers []wire.Prediction, estimates [][]event.Estimate) score.Scores {
+	q := &r.questions[i]
+	var s score.Scores
+	var scale scale
+	if q.answer.Numeric() {
+		scale = r.scaleOf(i)
+	}
+	for j, it := range r.Data.test {
+		truth := it.truth[i]
+		if truth == nil {
+			continue
+		}
+		if q.isNumber() {
+			s.Add(q.numberOutcome(truth, answers[j], scale))
+			continue
+		}
+		o := q.labelOutcome(truth, answers[j], it.task.Data)
+		if q.answer.Numeric() {
+			o.AbsErr = q.distance(truth, answers[j], scale)
+		}
+		s.Add(o)
+		if !q.isSpans() {
+			d := q.distributionFor(estimates[j])
+			s.AddProbabilities(truth.labels, d.Labels, d.P, d.Exclusive)
+		}
+	}
+	return s
+}
+
+// labelOutcome compares an answer that consists of labels, or of marks, with the truth.
+func (q *question) labelOutcome(truth *answer, prediction wire.Prediction, data json.RawMessage) score.Outcome {
+	var said []string
+	answered := false
+	if !prediction.Abstains() && q.isSpans() {
+		if m := q.readMarks(prediction.Result, data); m != nil {
+			said, answered = m.labels, true
+		}
+	} else if !prediction.Abstains() {
+		a := regions.Choices(q.Control, prediction.Result)
+		said, answered = a.Labels, a.OK || q.Multiple
+	}
+	return compare(truth.labels, said, answered)
+}
+
+// compare counts the labels of marks, and is correct where an answer has exactly the marks
+// of the truth.
+func compare(truth, said []string, answered bool) score.Outcome {
+	o := score.Outcome{Counts: map[string][3]float64{}, Correct: answered && len(truth) == len(said)}
+	count := func(mark string, column int) {
+		c := o.Counts[labelOf(mark)]
+		c[column]++
+		o.Counts[labelOf(mark)] = c
 	}
 	for _, l := range said {
 		if slices.Contains(truth, l) {
-			t.hit[labelOf(l)]++
+			count(l, 0)
 		} else {
-			t.wrong[labelOf(l)]++
+			count(l, 1)
 		}
 	}
 	for _, l := range truth {
 		if !slices.Contains(said, l) {
-			t.missed[labelOf(l)]++
+			count(l, 2)
+			o.Correct = false
 		}
 	}
-}
-
-// macroF1 is the mean over the labels that the truth has.
-func (t *questionScores) macroF1(labels []string) float64 {
-	var sum, n float64
-	for _, l := range labels {
-		if t.hit[l]+t.missed[l] > 0 {
-			sum += 2 * float64(t.hit[l]) / float64(2*t.hit[l]+t.wrong[l]+t.missed[l])
-			n++
-		}
-	}
-	if n == 0 {
-		return 0 // nobody gave any label
-	}
-	return sum / n
-}
-
-// microF1 returns the F1 of all answers together, whatever their label.
-func (t *questionScores) microF1() float64 {
-	hit, all := 0, 0
-	for _, n := range t.hit {
-		hit += n
-		all += 2 * n
-	}
-	for _, n := range t.wrong {
-		all += n
-	}
-	for _, n := range t.missed {
-		all += n
-	}
-	return 2 * float64(hit) / float64(max(1, all))
+	return o
 }
 
 // distributionFor returns the model's distribution for the question. Without one all labels
@@ -160,54 +146,4 @@ func (q *question) distributionFor(estimates []event.Estimate) event.Distributio
 		}
 	}
 	return d
-}
-
-// minProbability keeps logarithms finite.
-const minProbability = 1e-12
-
-// countProbabilities adds the log-loss and the calibration of one task's probabilities.
-func (t *questionScores) countProbabilities(truth []string, d event.Distribution, exclusive bool) {
-	top := 0
-	for i, l := range d.Labels {
-		is := slices.Contains(truth, l)
-		p := d.P[i]
-		if p > d.P[top] {
-			top = i
-		}
-		if exclusive {
-			if is {
-				t.loss -= math.Log(max(p, minProbability))
-			}
-			continue
-		}
-		if !is {
-			t.loss -= math.Log(max(1-p, minProbability))
-		} else {
-			t.loss -= math.Log(max(p, minProbability))
-		}
-		t.countConfidence(max(p, 1-p), is == (p >= 0.5))
-	}
-	if exclusive && len(d.P) > 0 {
-		t.countConfidence(d.P[top], slices.Contains(truth, d.Labels[top]))
-	}
-}
-
-// countConfidence counts one answer in the calibration bin of its confidence.
-func (t *questionScores) countConfidence(sure float64, right bool) {
-	b := min(int(sure*calibrationBins), calibrationBins-1)
-	t.binCounts[b]++
-	t.binConfidence[b] += sure
-	if right {
-		t.binCorrect[b]++
-	}
-}
-
-func (t *questionScores) ece() float64 {
-	var sum float64
-	n := 0
-	for b := range calibrationBins {
-		sum += math.Abs(t.binConfidence[b] - t.binCorrect[b])
-		n += t.binCounts[b]
-	}
-	return sum / float64(max(1, n))
 }

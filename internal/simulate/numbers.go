@@ -10,6 +10,7 @@ import (
 	"github.com/hone-ml/hone/labelstudio/regions"
 	"github.com/hone-ml/hone/labelstudio/wire"
 	"github.com/hone-ml/hone/learner/head"
+	"github.com/hone-ml/hone/learner/score"
 )
 
 // The answer to a Number is kept as the only label of a truth, as it is written.
@@ -85,19 +86,14 @@ func (q *question) centralAnswer(said [][]*answer, i int) *answer {
 	return &answer{[]string{formatNumber(sum / float64(len(all)))}}
 }
 
-// errorSums sums the absolute and the squared errors of answers.
-type errorSums struct{ n, sum, squares float64 }
-
-func (d *errorSums) addError(far float64) {
-	d.n++
-	d.sum += far
-	d.squares += far * far
+// scale is what distances from the truth are measured by.
+type scale struct {
+	mean      float64 // of the test data's answers; stands for what is not answered
+	tolerance float64 // how far a number may be off and still be right
 }
 
-// judgeNumbers counts a numeric question's answers. A missing answer counts as the mean of
-// the test data's answers.
-func (r *curveRun) judgeNumbers(i int, answers []wire.Prediction, t *questionScores) errorSums {
-	q := &r.questions[i]
+// scaleOf is that of a numeric question.
+func (r *curveRun) scaleOf(i int) scale {
 	var all []float64
 	for _, it := range r.Data.test {
 		if it.truth[i] != nil {
@@ -105,38 +101,32 @@ func (r *curveRun) judgeNumbers(i int, answers []wire.Prediction, t *questionSco
 		}
 	}
 	mean, sd := spreadOf(all)
-	tolerance := q.tolerance(sd)
-	var d errorSums
-	for j, it := range r.Data.test {
-		if it.truth[i] == nil {
-			continue
-		}
-		truth := numericValue(it.truth[i].labels[0])
-		said := q.readAnswer(answers[j].Result)
-		if said == nil {
-			d.addError(math.Abs(mean - truth))
-			if q.isNumber() {
-				t.tasks++
-			}
-			continue
-		}
-		far := math.Abs(numericValue(said.labels[0]) - truth)
-		d.addError(far)
-		if !q.isNumber() {
-			continue // counted as labels are
-		}
-		t.tasks++
-		right := far <= tolerance
-		if right {
-			t.right++
-		}
-		for _, region := range answers[j].Result {
-			if region.FromName == q.Name && region.Score != nil {
-				t.countConfidence(*region.Score, right)
-			}
+	return scale{mean, r.questions[i].tolerance(sd)}
+}
+
+// distance is how far an answer to a numeric question is from the truth.
+func (q *question) distance(truth *answer, prediction wire.Prediction, by scale) *float64 {
+	guess := by.mean
+	if said := q.readAnswer(prediction.Result); said != nil {
+		guess = numericValue(said.labels[0])
+	}
+	far := math.Abs(guess - numericValue(truth.labels[0]))
+	return &far
+}
+
+// numberOutcome compares an answer to a Number with the truth.
+func (q *question) numberOutcome(truth *answer, prediction wire.Prediction, by scale) score.Outcome {
+	o := score.Outcome{AbsErr: q.distance(truth, prediction, by)}
+	if q.readAnswer(prediction.Result) == nil {
+		return o
+	}
+	o.Correct = *o.AbsErr <= by.tolerance
+	for _, region := range prediction.Result {
+		if region.FromName == q.Name && region.Score != nil {
+			o.Answers = append(o.Answers, score.Answer{Confidence: *region.Score, Correct: o.Correct})
 		}
 	}
-	return d
+	return o
 }
 
 // tolerance returns the largest error of a number that counts as right, as in the learner: a

@@ -21,7 +21,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/hone-ml/hone/encode/text/ngram"
-	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/learner/score"
 	"github.com/hone-ml/hone/sampler/strategy"
 )
 
@@ -230,11 +230,9 @@ func TestOptionsAreCheckedAtOnce(t *testing.T) {
 	assert.ErrorContains(t, err, "no numbers of labels")
 }
 
-func TestTallyKnownAnswers(t *testing.T) {
-	d := func(exclusive bool, p ...float64) event.Distribution {
-		return event.Distribution{Labels: []string{"a", "b", "c"}, P: p, Exclusive: exclusive}
-	}
-	c := questionScores{hit: map[string]int{}, wrong: map[string]int{}, missed: map[string]int{}}
+func TestScoresOfKnownAnswers(t *testing.T) {
+	labels := []string{"a", "b", "c"}
+	var c score.Scores
 	for _, x := range []struct {
 		truth, said string
 		p           []float64
@@ -248,13 +246,13 @@ func TestTallyKnownAnswers(t *testing.T) {
 		if x.said != "" {
 			said = []string{x.said}
 		}
-		c.countAnswer([]string{x.truth}, said, x.said != "")
-		c.countProbabilities([]string{x.truth}, d(true, x.p...), true)
+		c.Add(compare([]string{x.truth}, said, x.said != ""))
+		c.AddProbabilities([]string{x.truth}, labels, x.p, true)
 	}
-	assert.Equal(t, 2, c.right)
-	assert.InDelta(t, (2./3+1./2)/2, c.macroF1([]string{"a", "b", "c"}), 1e-12, "c is not in the data")
-	assert.InDelta(t, -math.Log(.8*.3*.8*.3), c.loss, 1e-12)
-	assert.InDelta(t, (2*.2+.6+.4)/4, c.ece(), 1e-12)
+	assert.InDelta(t, 2./4, c.Accuracy(), 1e-12)
+	assert.InDelta(t, (2./3+1./2)/2, c.MacroF1Of(labels), 1e-12, "c is not in the data")
+	assert.InDelta(t, -math.Log(.8*.3*.8*.3), c.LogLoss, 1e-12)
+	assert.InDelta(t, (2*.2+.6+.4)/4, c.ECE(), 1e-12)
 
 	// Without a distribution all labels are as likely.
 	q := question{labels: []string{"a", "b", "c", "d"}}
@@ -262,15 +260,16 @@ func TestTallyKnownAnswers(t *testing.T) {
 	q.Multiple = true
 	assert.Equal(t, []float64{.5, .5, .5, .5}, q.distributionFor(nil).P)
 
-	m := questionScores{hit: map[string]int{}, wrong: map[string]int{}, missed: map[string]int{}}
-	m.countAnswer([]string{"a", "c"}, []string{"c", "a"}, true)
-	m.countAnswer([]string{"a", "c"}, []string{"c"}, true)
-	m.countAnswer(nil, nil, true)
-	m.countAnswer(nil, nil, false)
-	m.countProbabilities([]string{"a", "c"}, d(false, .9, .2, .4), false)
-	assert.Equal(t, 2, m.right, "an abstention is wrong, none of them is an answer")
-	assert.InDelta(t, -math.Log(.9*.8*.4), m.loss, 1e-12)
-	assert.InDelta(t, (.1+.2+.6)/3, m.ece(), 1e-12)
+	var m score.Scores
+	m.Add(compare([]string{"a", "c"}, []string{"c", "a"}, true))
+	m.Add(compare([]string{"a", "c"}, []string{"c"}, true))
+	m.Add(compare(nil, nil, true))
+	m.Add(compare(nil, nil, false))
+	m.AddProbabilities([]string{"a", "c"}, labels, []float64{.9, .2, .4}, false)
+	assert.InDelta(t, 2./4, m.Accuracy(), 1e-12, "an abstention is wrong, none of them is an answer")
+	assert.InDelta(t, -math.Log(.9*.8*.4), m.LogLoss, 1e-12)
+	assert.InDelta(t, (.1+.2+.6)/3, m.ECE(), 1e-12)
+	assert.InDelta(t, 2*3./(2*3+1), m.MicroF1(), 1e-12)
 }
 
 func TestTableAndPlot(t *testing.T) {

@@ -64,23 +64,3 @@ func Parse(config string) (*Config, error) {
 	}
 	return p.finish(), nil
 }
-
-// Object finds an object tag by its name.
-func (c *Config) Object(name string) (Object, bool) {
-	for _, o := range c.Objects {
-		if o.Name == name {
-			return o, true
-		}
-	}
-	return Object{}, false
-}
-
-// Control finds a control tag by its name.
-func (c *Config) Control(name string) (Control, bool) {
-	for _, t := range c.Controls {
-		if t.Name == name {
-			return t, true
-		}
-	}
-	return Control{}, false
-}

@@ -32,10 +32,10 @@ func TestParseLabelConfigReadsControlsObjectsAndLabels(t *testing.T) {
   <Ranker name="order" toName="q"/>
   <Filter name="f" toName="topic"/>
 </View>`)
-	got, ok := c.Control("topic")
-	if !ok {
-		t.Fatal("no control topic")
+	if len(c.Controls) != 2 || len(c.Objects) != 2 || c.Controls[0].Name != "topic" {
+		t.Fatalf("controls %+v, objects %+v", c.Controls, c.Objects)
 	}
+	got := c.Controls[0]
 	if got.Type != "Choices" || !got.Multiple || !got.Required || got.Conditional {
 		t.Errorf("control topic = %+v", got)
 	}
@@ -48,9 +48,6 @@ func TestParseLabelConfigReadsControlsObjectsAndLabels(t *testing.T) {
 	}
 	if d := cmp.Diff(want, got.Labels); d != "" {
 		t.Error(d)
-	}
-	if len(c.Controls) != 2 || len(c.Objects) != 2 {
-		t.Errorf("%d controls, %d objects", len(c.Controls), len(c.Objects))
 	}
 }
 

@@ -100,11 +100,6 @@ const (
 	TypeParagraphLabels = "ParagraphLabels"
 )
 
-// LabelsSpans reports whether the control labels stretches of text.
-func (c Control) LabelsSpans() bool {
-	return c.Type == TypeLabels || c.Type == TypeHyperTextLabels || c.Type == TypeParagraphLabels
-}
-
 // MayBeEmpty reports whether an annotation without an answer says "none of
 // them". A tree of choices that nobody opened says nothing, unlike a row of boxes
 // that nobody ticked.

@@ -19,10 +19,9 @@ func ExampleParse() {
 	}
 	for _, control := range c.Controls {
 		fmt.Println(control.Name, control.LabelNames())
-		for _, name := range control.ToName {
-			object, _ := c.Object(name)
-			fmt.Println(object.Name, object.Value)
-		}
+	}
+	for _, object := range c.Objects {
+		fmt.Println(object.Name, object.Value)
 	}
 	// Output:
 	// mood [Positive Negative]

@@ -19,7 +19,7 @@ func ExampleDecodeChoices() {
 		fmt.Println(err)
 		return
 	}
-	mood, _ := c.Control("mood")
+	mood := c.Controls[0]
 	// Results carry aliases; hone speaks of labels by what annotators read.
 	region := regions.EncodeChoices(mood, "r1", []string{"Negative"}, 0.9)
 	fmt.Println(string(region.Value))

@@ -31,11 +31,11 @@ func TestGoldenResults(t *testing.T) {
 		c := d.Control
 		a := answer{Control: c.Name}
 		switch {
-		case c.Type == labelconfig.TypeNumber:
+		case d.Answer == head.AnswerNumber:
 			a.Regions = append(a.Regions, regions.EncodeNumber(c, "id", 7.3, 0.25), regions.EncodeNumber(c, "id", -math.Pi, 2))
 			v, ok := regions.Number(c, a.Regions)
 			a.Read = []any{v, ok}
-		case c.LabelsSpans():
+		case d.Answer == head.AnswerSpans:
 			p, err := content.Passage(d.Objects[0], data)
 			if err != nil {
 				t.Fatal(err)

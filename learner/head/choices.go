@@ -79,15 +79,7 @@ func (q *Spec) outcome(target []model.Share, p []float64, none float64) score.Ou
 // answers returns the confidence in the likeliest label and whether it is correct; with
 // multiple choice one answer a label, that it holds or that it does not.
 func (q *Spec) answers(truth []string, p []float64) []score.Answer {
-	if !q.Control.Multiple {
-		best := argmax(p)
-		return []score.Answer{{Confidence: p[best], Correct: slices.Contains(truth, q.Labels[best])}}
-	}
-	out := make([]score.Answer, len(p))
-	for y, v := range p {
-		out[y] = score.Answer{Confidence: max(v, 1-v), Correct: slices.Contains(truth, q.Labels[y]) == (v >= 0.5)}
-	}
-	return out
+	return score.Answers(truth, q.Labels, p, !q.Control.Multiple)
 }
 
 // Evaluate takes the log-loss. The squared error trusts label names too little where

@@ -92,12 +92,7 @@ func (s *Scores) add(o Outcome, factor float64) {
 		s.SqErr += *o.AbsErr * *o.AbsErr
 	}
 	for _, a := range o.Answers {
-		bin := &s.Bins[min(max(int(a.Confidence*bins), 0), bins-1)]
-		bin[0]++
-		bin[1] += a.Confidence
-		if a.Correct {
-			bin[2]++
-		}
+		s.addAnswer(a)
 	}
 	s.addLabels(o)
 }
@@ -132,6 +127,16 @@ func (s *Scores) addLabels(o Outcome) {
 		if !slices.Contains(o.Predicted, l) {
 			count(l, miss, 1)
 		}
+	}
+}
+
+// addAnswer counts one answer by its confidence.
+func (s *Scores) addAnswer(a Answer) {
+	bin := &s.Bins[min(max(int(a.Confidence*bins), 0), bins-1)]
+	bin[0]++
+	bin[1] += a.Confidence
+	if a.Correct {
+		bin[2]++
 	}
 }
 
@@ -170,22 +175,7 @@ func (s *Scores) ECE() float64 {
 }
 
 // MacroF1 returns the mean F1 over the labels that annotators gave.
-func (s *Scores) MacroF1() float64 {
-	names := make([]string, 0, len(s.Labels))
-	for l := range s.Labels {
-		names = append(names, l)
-	}
-	slices.Sort(names) // sums depend on the order
-	var sum, n float64
-	for _, l := range names {
-		c := s.Labels[l]
-		if c[hit]+c[miss] > 1e-9 {
-			sum += 2 * c[hit] / (2*c[hit] + c[falseAlarm] + c[miss])
-			n++
-		}
-	}
-	return Ratio(sum, n)
-}
+func (s *Scores) MacroF1() float64 { return s.MacroF1Of(s.labelNames()) }
 
 // Ratio returns a / b, and 0 where that is no number.
 func Ratio(a, b float64) float64 {
