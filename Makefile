@@ -116,12 +116,13 @@ $(PEERS)/.installed: bench/peers/requirements.txt
 	touch $@
 
 .PHONY: lint
-lint: $(LINT) $(GOFUMPT) $(DEADCODE) ## formatting, go vet, golangci-lint, no sleeps in tests, a tidy go.mod, no dead code
+lint: $(LINT) $(GOFUMPT) $(DEADCODE) ## formatting, go vet, golangci-lint, no sleeps in tests, names, a tidy go.mod, no dead code
 	@bad="$$($(GOFUMPT) -l .)"; \
 		[ -z "$$bad" ] || { echo "not formatted; run make format:"; echo "$$bad"; exit 1; }
 	go vet ./...
 	go vet -tags e2e,faults ./...
 	@go run ./tools/checksleeps
+	@go run ./tools/checknames
 	go mod tidy -diff
 	@tools/deadcode $(DEADCODE)
 	$(LINT) run ./...

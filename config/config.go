@@ -1,10 +1,12 @@
-// Package config says what can be set, what it is when nothing is set, and what
-// is wrong with what was set. Flags beat the environment, which beats the file,
-// which beats the defaults.
+// Package config defines all settings and their defaults, reads them, and reports every
+// fault in them. Flags beat the environment, which beats the file, which beats the
+// defaults.
 package config
 
 import (
 	"time"
+
+	"github.com/hone-ml/hone/internal/secret"
 )
 
 // Config is everything that can be set. The tags are the keys of the file; the
@@ -18,13 +20,13 @@ type Config struct {
 	// ShutdownTimeout bounds the wait for running work when hone is stopped.
 	ShutdownTimeout time.Duration `koanf:"shutdown_timeout"`
 
-	// Secret is what Label Studio's calls must carry; empty: DataDir/secret, made
-	// at the first start.
-	Secret Secret `koanf:"secret"`
+	// Secret must be in Label Studio's calls; empty: DataDir/secret, made at the first
+	// start.
+	Secret secret.Secret `koanf:"secret"`
 	// AdminToken opens /api and /metrics; empty: DataDir/admin-token, made at the
 	// first start. ViewToken only reads; empty: there is none.
-	AdminToken Secret `koanf:"admin_token"`
-	ViewToken  Secret `koanf:"view_token"`
+	AdminToken secret.Secret `koanf:"admin_token"`
+	ViewToken  secret.Secret `koanf:"view_token"`
 	// AdminListen, unless empty, is a second address for /api and /metrics, which
 	// Listen then does not serve.
 	AdminListen string `koanf:"admin_listen"`
@@ -65,8 +67,8 @@ func (t TLS) On() bool { return t.Cert != "" }
 // BasicAuth is a user and a password of the user's own choice, taken in place of
 // the secret; both fields or neither.
 type BasicAuth struct {
-	User     string `koanf:"user"`
-	Password Secret `koanf:"password"`
+	User     string        `koanf:"user"`
+	Password secret.Secret `koanf:"password"`
 }
 
 // On reports whether callers must authenticate.
@@ -78,7 +80,7 @@ type LabelStudio struct {
 	// from the first /setup.
 	URL string `koanf:"url"`
 	// APIKey is a legacy token or a personal access token.
-	APIKey Secret `koanf:"api_key"`
+	APIKey secret.Secret `koanf:"api_key"`
 	// Timeout bounds one attempt of an ordinary request.
 	Timeout time.Duration `koanf:"timeout"`
 	// SlowTimeout bounds one attempt of a bulk request.
@@ -92,8 +94,8 @@ type LabelStudio struct {
 // Webhook is about what Label Studio sends: webhooks and ML-backend calls.
 type Webhook struct {
 	// Secret, unless empty, must be in the header Header of every webhook.
-	Secret Secret `koanf:"secret"`
-	Header string `koanf:"header"`
+	Secret secret.Secret `koanf:"secret"`
+	Header string        `koanf:"header"`
 	// MaxBody bounds a webhook's body, MaxPredictBody that of /predict.
 	MaxBody        Size `koanf:"max_body"`
 	MaxPredictBody Size `koanf:"max_predict_body"`
@@ -103,25 +105,25 @@ type Webhook struct {
 
 // Learner is about the models.
 type Learner struct {
-	// Encoder names the features of text: one of Encoders, or the beginning of one
-	// of EncoderKinds with what belongs behind it.
+	// Encoder names the features of text: one of Names.Encoders, if need be
+	// with an address.
 	Encoder string `koanf:"encoder"`
 	// OpenAIModel, OpenAIKey and OpenAITimeout are for "openai:": the model's name,
 	// the bearer token, and what bounds one attempt of a request.
 	OpenAIModel   string        `koanf:"openai_model"`
-	OpenAIKey     Secret        `koanf:"openai_key"`
+	OpenAIKey     secret.Secret `koanf:"openai_key"`
 	OpenAITimeout time.Duration `koanf:"openai_timeout"`
 	// EncodeWorkers is how many batches of texts a slow encoder works on at once in
 	// the background.
 	EncodeWorkers int `koanf:"encode_workers"`
-	// Budget is the time a batch of changes gets before its snapshot is
-	// published; the rest of the way to the optimum is idle time's.
+	// Budget is how long the model is optimized after a batch of changes before its
+	// snapshot is published. The rest is done in idle time.
 	Budget time.Duration `koanf:"budget"`
 }
 
 // Sampler is about what annotators are asked next.
 type Sampler struct {
-	// Strategy is one of Strategies.
+	// Strategy is one of Names.Strategies.
 	Strategy string `koanf:"strategy"`
 	// Queue is the number of tasks kept in the queue, Head how many of them are
 	// written at once; the others when nothing was learned for Settle.
@@ -152,14 +154,13 @@ type Log struct {
 	Format string `koanf:"format"`
 }
 
-// Encoders and Strategies are the names that the keys learner.encoder and
-// sampler.strategy take; an encoder may also be one of EncoderKinds with an
-// address for the word in capitals.
-var (
-	Encoders     = []string{"minilm", "static", "hashed", "words"}
-	EncoderKinds = []string{"model2vec:DIR", "openai:URL"}
-	Strategies   = []string{"margin", "least_confidence", "entropy", "random"}
-)
+// Names are what the keys learner.encoder and sampler.strategy take. Packages that this one
+// does not import know them. A nil list takes any name.
+type Names struct {
+	// Encoders may have an address for the word in capitals after a colon.
+	Encoders   []string
+	Strategies []string
+}
 
 // Default is the configuration of a hone for which nothing was set.
 func Default() Config {

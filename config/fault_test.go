@@ -42,6 +42,7 @@ sampler:
 queue: 5
 `)
 	_, err := Load(Sources{
+		Names:   known,
 		File:    path,
 		Environ: []string{"HONE_LABELSTUDIO_URL=http://x", "HONE_LEARNER_ENCODER=bert", "LOG_LEVEL=loud", "BASIC_AUTH_PASS=hunter3"},
 	})
@@ -102,7 +103,7 @@ func TestFileFaults(t *testing.T) {
 		"number as key":    {"1: 2\n", "1", "no such key"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Load(Sources{File: write(t, t.TempDir(), c.text)})
+			_, err := Load(Sources{File: write(t, t.TempDir(), c.text), Names: known})
 			got := faultsOf(t, err)
 			if f, ok := got[c.key]; !ok || len(got) != 1 || !strings.Contains(f.Error(), c.says) {
 				t.Errorf("want one fault about %q saying %q, got: %v", c.key, c.says, err)
@@ -136,8 +137,8 @@ func TestValidate(t *testing.T) {
 		{"data_dir", func(c *Config) { c.DataDir = "" }},
 		{"shutdown_timeout", func(c *Config) { c.ShutdownTimeout = 0 }},
 		{"basic_auth.password", func(c *Config) { c.BasicAuth.User = "u" }},
-		{"basic_auth.user", func(c *Config) { c.BasicAuth.Password = NewSecret("p") }},
-		{"basic_auth.user", func(c *Config) { c.BasicAuth = BasicAuth{"a:b", NewSecret("p")} }},
+		{"basic_auth.user", func(c *Config) { c.BasicAuth.Password = "p" }},
+		{"basic_auth.user", func(c *Config) { c.BasicAuth = BasicAuth{"a:b", "p"} }},
 		{"", url("http://localhost:8080")},
 		{"", url("https://host/label-studio")},
 		{"label_studio.url", url("localhost:8080")},
@@ -149,14 +150,14 @@ func TestValidate(t *testing.T) {
 		{"label_studio.url", url("http://h:8080?x=1")},
 		{"label_studio.url", url("http://u:hunter2@h:8080")},
 		{"label_studio.url", url("http://h\x7f")},
-		{"label_studio.url", func(c *Config) { c.LabelStudio.APIKey = NewSecret("abc") }},
-		{"label_studio.api_key", func(c *Config) { c.LabelStudio.URL, c.LabelStudio.APIKey = "http://h", NewSecret("Token hunter2") }},
+		{"label_studio.url", func(c *Config) { c.LabelStudio.APIKey = "abc" }},
+		{"label_studio.api_key", func(c *Config) { c.LabelStudio.URL, c.LabelStudio.APIKey = "http://h", "Token hunter2" }},
 		{"label_studio.timeout", func(c *Config) { c.LabelStudio.Timeout = -1 }},
 		{"label_studio.slow_timeout", func(c *Config) { c.LabelStudio.SlowTimeout = 0 }},
 		{"label_studio.max_in_flight", func(c *Config) { c.LabelStudio.MaxInFlight = 0 }},
 		{"label_studio.retries", func(c *Config) { c.LabelStudio.Retries = -1 }},
-		{"webhook.secret", func(c *Config) { c.Webhook.Secret = NewSecret("hunter2 ") }},
-		{"webhook.secret", func(c *Config) { c.Webhook.Secret = NewSecret("hunter2é") }},
+		{"webhook.secret", func(c *Config) { c.Webhook.Secret = "hunter2 " }},
+		{"webhook.secret", func(c *Config) { c.Webhook.Secret = "hunter2é" }},
 		{"webhook.header", func(c *Config) { c.Webhook.Header = "X Secret" }},
 		{"webhook.header", func(c *Config) { c.Webhook.Header = "content-Type" }},
 		{"", func(c *Config) { c.Webhook.Header = "Authorization" }},
@@ -171,7 +172,7 @@ func TestValidate(t *testing.T) {
 		{"learner.encoder", func(c *Config) { c.Learner.Encoder = "openai:http://u:hunter2@h/v1" }},
 		{"", func(c *Config) { c.Learner.Encoder = "openai:https://h/v1/embeddings" }},
 		{"", func(c *Config) { c.Learner.Encoder = "hashed" }},
-		{"learner.openai_key", func(c *Config) { c.Learner.OpenAIKey = NewSecret("Bearer hunter2") }},
+		{"learner.openai_key", func(c *Config) { c.Learner.OpenAIKey = "Bearer hunter2" }},
 		{"learner.openai_timeout", func(c *Config) { c.Learner.OpenAITimeout = 0 }},
 		{"learner.encode_workers", func(c *Config) { c.Learner.EncodeWorkers = 0 }},
 		{"learner.budget", func(c *Config) { c.Learner.Budget = 0 }},
@@ -208,7 +209,7 @@ func TestValidate(t *testing.T) {
 		t.Run(fmt.Sprint(i, c.key), func(t *testing.T) {
 			cfg := Default()
 			c.set(&cfg)
-			err := cfg.Validate()
+			err := cfg.Validate(known)
 			if c.key == "" {
 				if err != nil {
 					t.Fatal(err)

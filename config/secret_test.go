@@ -10,17 +10,19 @@ import (
 	"github.com/sirupsen/logrus"
 	"go.yaml.in/yaml/v3"
 	"pgregory.net/rapid"
+
+	"github.com/hone-ml/hone/internal/secret"
 )
 
 func TestSecretIsNeverSeen(t *testing.T) {
 	const word = "hunter2"
 	cfg := Default()
-	cfg.LabelStudio.APIKey = NewSecret(word)
+	cfg.LabelStudio.APIKey = secret.Secret(word)
 	s := cfg.LabelStudio.APIKey
 
 	var out bytes.Buffer
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%t"} {
-		for _, v := range []any{s, &s, cfg, &cfg, cfg.LabelStudio, []Secret{s}, map[string]Secret{"a": s}, struct{ S Secret }{s}} {
+		for _, v := range []any{s, &s, cfg, &cfg, cfg.LabelStudio, []secret.Secret{s}, map[string]secret.Secret{"a": s}, struct{ S secret.Secret }{s}} {
 			fmt.Fprintf(&out, verb+"\n", v)
 		}
 	}
@@ -45,11 +47,11 @@ func TestSecretIsNeverSeen(t *testing.T) {
 			t.Errorf("%q is in:\n%s", leak, got)
 		}
 	}
-	if !strings.Contains(got, mask) {
+	if !strings.Contains(got, secret.Hidden) {
 		t.Error("nothing was printed at all")
 	}
-	if s.Reveal() != word || !s.IsSet() || (Secret{}).IsSet() || (Secret{}).String() != "" {
-		t.Error("Reveal, IsSet or the zero value is wrong")
+	if s.Reveal() != word || secret.Secret("").String() != "" {
+		t.Error("Reveal or the zero value is wrong")
 	}
 }
 
@@ -79,14 +81,14 @@ func TestNearest(t *testing.T) {
 		"sampler.stratgy": "sampler.strategy", "SAMPLER.QUEUE": "sampler.queue", "zzzzzz": "", "": "",
 		strings.Repeat("x", 10_000): "",
 	} {
-		if got := nearest(s, keys()); got != want {
+		if got := nearestName(s, fileKeys()); got != want {
 			t.Errorf("nearest to %.20q is %q, want %q", s, got, want)
 		}
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		word := rapid.StringOfN(rapid.Rune(), 0, 20, -1)
 		a, b, c := word.Draw(t, "a"), word.Draw(t, "b"), word.Draw(t, "c")
-		if (distance(a, b) == 0) != (a == b) || distance(a, b) != distance(b, a) || distance(a, c) > distance(a, b)+distance(b, c) {
+		if (editDistance(a, b) == 0) != (a == b) || editDistance(a, b) != editDistance(b, a) || editDistance(a, c) > editDistance(a, b)+editDistance(b, c) {
 			t.Fatal("not a metric")
 		}
 	})

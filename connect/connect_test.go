@@ -13,6 +13,7 @@ import (
 
 	"github.com/hone-ml/hone/access"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/secret"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/labelstudio/lstest"
 )
@@ -25,7 +26,7 @@ func TestConnectRegistersOnceAndForAll(t *testing.T) {
 	require.Len(t, hs, 1, "Label Studio makes a webhook of its own unless there is one")
 	assert.Equal(t, r.hone.URL+"/webhook", hs[0].URL)
 	assert.True(t, hs[0].Active && hs[0].SendPayload && hs[0].AllActions)
-	assert.Equal(t, secret, hs[0].Headers[header].Reveal())
+	assert.Equal(t, hookSecret, hs[0].Headers[header].Reveal())
 	assert.Equal(t, labelstudio.UncertaintySampling, r.sampling())
 	bs, err := r.studio.Backends(t.Context(), r.project)
 	require.NoError(t, err)
@@ -42,8 +43,8 @@ func TestConnectMendsTheWebhook(t *testing.T) {
 	some := []string{"ANNOTATION_CREATED", "LABEL_LINK_CREATED"}
 	for name, broken := range map[string]func(*labelstudio.Webhook){
 		"unsigned":              func(h *labelstudio.Webhook) { h.Headers = nil },
-		"signed with another":   func(h *labelstudio.Webhook) { h.Headers = map[string]labelstudio.Secret{header: "old"} },
-		"another case, another": func(h *labelstudio.Webhook) { h.Headers = map[string]labelstudio.Secret{"x-hone-secret": "old"} },
+		"signed with another":   func(h *labelstudio.Webhook) { h.Headers = map[string]secret.Secret{header: "old"} },
+		"another case, another": func(h *labelstudio.Webhook) { h.Headers = map[string]secret.Secret{"x-hone-secret": "old"} },
 		"inactive":              func(h *labelstudio.Webhook) { h.Active = false },
 		"without payload":       func(h *labelstudio.Webhook) { h.SendPayload = false },
 		"few actions":           func(h *labelstudio.Webhook) { h.AllActions, h.Actions = false, some },
@@ -58,9 +59,9 @@ func TestConnectMendsTheWebhook(t *testing.T) {
 			h := hs[0]
 			assert.Equal(t, id, h.ID, "the same one, mended")
 			assert.True(t, h.Active && h.SendPayload)
-			assert.Equal(t, map[string]labelstudio.Secret{header: secret}, h.Headers)
+			assert.Equal(t, map[string]secret.Secret{header: hookSecret}, h.Headers)
 			if !h.AllActions {
-				assert.Subset(t, h.Actions, wanted)
+				assert.Subset(t, h.Actions, requiredActions)
 				assert.Subset(t, h.Actions, some, "the actions that were there stay")
 			}
 		})
@@ -83,11 +84,11 @@ func TestConnectRemovesDoubledWebhooksAndNoOthers(t *testing.T) {
 
 func TestConnectLeavesOtherHeaders(t *testing.T) {
 	r := newRig(t, nil)
-	r.addHook(func(h *labelstudio.Webhook) { h.Headers = map[string]labelstudio.Secret{"Authorization": "mine"} })
+	r.addHook(func(h *labelstudio.Webhook) { h.Headers = map[string]secret.Secret{"Authorization": "mine"} })
 	r.connect()
 	hs := r.hooks()
 	require.Len(t, hs, 1)
-	assert.Equal(t, map[string]labelstudio.Secret{"Authorization": "mine", header: secret}, hs[0].Headers)
+	assert.Equal(t, map[string]secret.Secret{"Authorization": "mine", header: hookSecret}, hs[0].Headers)
 }
 
 func TestConnectWarnsWhenAnotherBackendIsAskedFirst(t *testing.T) {
@@ -248,7 +249,7 @@ func TestConnectPrintsNoSecret(t *testing.T) {
 	require.NoError(t, err)
 	for _, s := range rep.Steps {
 		assert.NotContains(t, s.What+s.Fix, "sesame")
-		assert.NotContains(t, s.What+s.Fix, secret)
+		assert.NotContains(t, s.What+s.Fix, hookSecret)
 	}
 	for _, h := range r.hooks() {
 		assert.NotContains(t, h.URL, "@", "a header carries the secret")

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hone-ml/hone/access"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/secret"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/labelstudio/lstest"
 	"github.com/hone-ml/hone/labelstudio/lstest/admin"
@@ -23,7 +24,7 @@ func (r *rig) strict() { r.locked(func() { r.open = false }) }
 func (r *rig) restarted() {
 	r.Link.mu.Lock()
 	clear(r.Link.hosts)
-	clear(r.Link.records)
+	clear(r.Link.registrations)
 	r.Link.mu.Unlock()
 	r.drain()
 }
@@ -31,7 +32,7 @@ func (r *rig) restarted() {
 // withSecret is an address of hone with the current secret, as `hone secret` prints it.
 func (r *rig) withSecret() string {
 	p := r.keys.Backend()
-	return labelstudio.WithUserInfo(r.hone.URL, p.User, labelstudio.Secret(p.Password))
+	return labelstudio.WithUserInfo(r.hone.URL, p.User, secret.Secret(p.Password))
 }
 
 func (r *rig) add(url string) labelstudio.Backend {
@@ -63,7 +64,7 @@ func TestPastedAddressWithTheSecretIsLeftAsItIs(t *testing.T) {
 	require.True(t, r.Unregistered(r.project))
 	before := len(r.writes())
 	v := r.look(r.keeper())
-	assert.Zero(t, v.fails)
+	assert.Zero(t, v.failures)
 	assert.False(t, r.Unregistered(r.project))
 	assert.True(t, r.connected())
 	for _, q := range r.writes()[before:] {
@@ -80,7 +81,7 @@ func TestRegistrationWithoutTheSecretIsMended(t *testing.T) {
 		"two backends": func(r *rig) { r.paste(); r.paste() },
 		"two webhooks": func(r *rig) {
 			r.paste()
-			r.addHook(func(h *labelstudio.Webhook) { h.Headers = map[string]labelstudio.Secret{header: "another"} })
+			r.addHook(func(h *labelstudio.Webhook) { h.Headers = map[string]secret.Secret{header: "another"} })
 		},
 		"another secret": func(r *rig) {
 			r.add(strings.Replace(r.hone.URL, "http://", "http://hone:lost-with-the-volume@", 1))
@@ -102,12 +103,12 @@ func TestRegistrationWithoutTheSecretIsMended(t *testing.T) {
 			assert.True(t, r.Unregistered(r.project))
 			assert.True(t, r.Unregistered(0))
 			v := r.look(r.keeper())
-			assert.Zero(t, v.fails, r.log)
+			assert.Zero(t, v.failures, r.log)
 			assert.True(t, r.connected())
 			assert.False(t, r.Unregistered(r.project))
 			assert.False(t, r.Unregistered(0))
 			assert.Empty(t, r.Problem(r.project))
-			assert.NotContains(t, r.log.String(), secret)
+			assert.NotContains(t, r.log.String(), hookSecret)
 		})
 	}
 }
@@ -141,7 +142,7 @@ func TestWhatCannotBeMendedIsAProblem(t *testing.T) {
 	})
 	k := r.keeper()
 	v := r.look(k)
-	assert.False(t, v.at.IsZero(), "it is tried again")
+	assert.False(t, v.next.IsZero(), "it is tried again")
 	assert.Contains(t, r.Problem(r.project), "secret could not be put")
 	assert.True(t, r.Unregistered(r.project))
 	r.ls.SetFault(nil)
@@ -203,16 +204,16 @@ func TestSurveyAsksOnceAndFindsWhatIsBroken(t *testing.T) {
 	k := r.keeper()
 	r.look(k)
 	before := len(r.ls.Requests())
-	k.survey(t.Context(), false)
+	k.checkWebhooks(t.Context(), false)
 	assert.Len(t, r.ls.Requests(), before+1)
-	assert.True(t, k.visits[r.project].at.IsZero(), "nothing to look at")
+	assert.True(t, k.schedules[r.project].next.IsZero(), "nothing to look at")
 
 	h := r.hooks()[0]
 	h.Headers = nil
 	_, err := r.studio.UpdateWebhook(t.Context(), h)
 	require.NoError(t, err)
-	k.survey(t.Context(), false)
-	assert.False(t, k.visits[r.project].at.IsZero())
+	k.checkWebhooks(t.Context(), false)
+	assert.False(t, k.schedules[r.project].next.IsZero())
 	r.look(k)
 	assert.True(t, r.signed())
 }
@@ -224,7 +225,7 @@ func TestRegistrationsOfALostDirectoryAreFound(t *testing.T) {
 		"by its header": func(r *rig) {
 			r.paste()
 			h := r.hooks()[0]
-			h.Headers = map[string]labelstudio.Secret{header: "lost"}
+			h.Headers = map[string]secret.Secret{header: "lost"}
 			_, err := r.studio.UpdateWebhook(r.t.Context(), h)
 			require.NoError(r.t, err)
 		},
@@ -251,16 +252,16 @@ func TestSecretGoesToHoneOnly(t *testing.T) {
 	}))
 	defer other.Close()
 	r := newRig(t, func(o *Options) { o.Port = portOf(t, other.URL) })
-	_, err := r.studio.AddBackend(t.Context(), labelstudio.BackendWrite{Project: r.project, URL: other.URL, Title: title})
+	_, err := r.studio.AddBackend(t.Context(), labelstudio.BackendWrite{Project: r.project, URL: other.URL, Title: modelTitle})
 	require.NoError(t, err)
 	h := r.hooks()[0]
-	h.Headers = map[string]labelstudio.Secret{header: "bait"}
+	h.Headers = map[string]secret.Secret{header: "bait"}
 	_, err = r.studio.UpdateWebhook(t.Context(), h)
 	require.NoError(t, err)
 	r.Expect(r.project)
 	k := r.keeper()
-	k.survey(t.Context(), true)
-	for range newcomers {
+	k.checkWebhooks(t.Context(), true)
+	for range maxUnregisteredChecks {
 		r.look(k)
 	}
 	assert.Equal(t, "bait", r.hooks()[0].Headers[header].Reveal())

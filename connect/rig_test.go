@@ -3,6 +3,7 @@ package connect
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -22,6 +23,7 @@ import (
 	"github.com/hone-ml/hone/access"
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/secret"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/labelstudio/lstest"
 	"github.com/hone-ml/hone/labelstudio/wire"
@@ -30,26 +32,26 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
-	topics   = `<View><Text name="t" value="$text"/><Choices name="c" toName="t"><Choice value="A"/><Choice value="B"/></Choices></View>`
-	header   = "X-Hone-Secret"
-	secret   = "a-webhook-secret"
-	patience = 2 * time.Minute
+	topics     = `<View><Text name="t" value="$text"/><Choices name="c" toName="t"><Choice value="A"/><Choice value="B"/></Choices></View>`
+	header     = "X-Hone-Secret"
+	hookSecret = "a-webhook-secret"
+	patience   = 2 * time.Minute
 )
 
 // memory is a Vault.
 type memory struct {
 	mu    sync.Mutex
 	url   string
-	token labelstudio.Secret
+	token secret.Secret
 }
 
-func (m *memory) Credential(context.Context) (string, labelstudio.Secret, error) {
+func (m *memory) Credential(context.Context) (string, secret.Secret, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.url, m.token, nil
 }
 
-func (m *memory) SetCredential(_ context.Context, url string, token labelstudio.Secret) error {
+func (m *memory) SetCredential(_ context.Context, url string, token secret.Secret) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.url, m.token = url, token
@@ -120,7 +122,7 @@ func newRig(t *testing.T, change func(*Options)) *rig {
 	logger.SetOutput(r.log)
 	logger.SetLevel(logrus.DebugLevel)
 	r.open = true
-	r.keys, err = access.Open(access.Options{Dir: t.TempDir(), Secret: secret, HookHeader: header})
+	r.keys, err = access.Open(access.Options{Dir: t.TempDir(), Secret: hookSecret, HookHeader: header})
 	require.NoError(t, err)
 	opts := Options{
 		URL: r.ls.URL, Token: lstest.Token, Client: quick, Keys: r.keys, Port: portOf(t, r.hone.URL), ManageSampling: true, Vault: r.vault,
@@ -129,6 +131,12 @@ func newRig(t *testing.T, change func(*Options)) *rig {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			return r.live
+		},
+		Learned: func(config string) ([]string, error) {
+			if !strings.Contains(config, "<Choices") {
+				return nil, errors.New("the label config has nothing hone can learn")
+			}
+			return []string{"c"}, nil
 		},
 		Known:  func(context.Context) ([]event.ProjectID, error) { return []event.ProjectID{r.project}, nil },
 		Logger: logrus.NewEntry(logger),
@@ -218,7 +226,7 @@ func (r *rig) addHook(change func(*labelstudio.Webhook)) labelstudio.Webhook {
 	r.t.Helper()
 	h := labelstudio.Webhook{
 		Project: r.project, URL: r.hone.URL + "/webhook", SendPayload: true, AllActions: true, Active: true,
-		Headers: map[string]labelstudio.Secret{header: secret},
+		Headers: map[string]secret.Secret{header: hookSecret},
 	}
 	change(&h)
 	h, err := r.studio.CreateWebhook(r.t.Context(), h)
@@ -264,7 +272,7 @@ func (r *rig) eventually(what string, cond func() bool) {
 
 func (r *rig) signed() bool {
 	hs := r.hooks()
-	return len(hs) == 1 && hs[0].Headers[header].Reveal() == secret
+	return len(hs) == 1 && hs[0].Headers[header].Reveal() == hookSecret
 }
 
 func step(rep api.Report, name string) (api.Step, bool) {

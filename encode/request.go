@@ -2,9 +2,9 @@ package encode
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
 
+	"github.com/hone-ml/hone/content"
 	"github.com/hone-ml/hone/vector"
 )
 
@@ -15,11 +15,9 @@ type Request struct {
 	Tokens bool
 }
 
-// Key names the need by the first half of the text's SHA-256, with the last bit turned
-// for its tokens.
-func (n Request) Key() (k [16]byte) {
-	sum := sha256.Sum256([]byte(n.Text))
-	copy(k[:], sum[:])
+// Key names the request by the text's key, with the last bit turned for its tokens.
+func (n Request) Key() [16]byte {
+	k := content.Key(n.Text)
 	if n.Tokens {
 		k[len(k)-1] ^= 1
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/hone-ml/hone/internal/secret"
 )
 
 // CheckHookHost returns nil when Label Studio accepts the host and port of an
@@ -28,8 +30,8 @@ func CheckHookHost(address string) error {
 	return nil
 }
 
-// hostFault says what is wrong with a host, in the words of a sentence that
-// names it; empty when nothing is.
+// hostFault returns what is wrong with a host, as a part of a sentence that names it; empty
+// when nothing is wrong.
 func hostFault(host string) string {
 	if inner, bracketed := strings.CutPrefix(host, "["); bracketed {
 		ip, err := netip.ParseAddr(strings.TrimSuffix(inner, "]"))
@@ -82,8 +84,9 @@ func labelFault(label string) string {
 	return ""
 }
 
-// hostRune keeps to the letters of the basic plane, as Label Studio does. It
-// takes symbols there too, which no host name has.
+// hostRune reports whether a character may be in a host: a letter, a mark or a digit of the
+// basic plane, or a hyphen. Label Studio accepts symbols of that plane too, which no host
+// name has.
 func hostRune(r rune) bool {
 	if r <= unicode.MaxASCII {
 		return r == '-' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z'
@@ -99,19 +102,19 @@ func isASCII(s string) bool {
 // percent-encoding; Label Studio sends them as Basic authentication, provided
 // there is a colon between them. ok is false when there is none, or the address
 // cannot be read.
-func UserInfo(address string) (user string, pass Secret, ok bool) {
+func UserInfo(address string) (user string, pass secret.Secret, ok bool) {
 	p, ok := cutAddress(address)
 	if !ok || p.user == nil {
 		return "", "", false
 	}
 	password, _ := p.user.Password()
-	return p.user.Username(), Secret(password), true
+	return p.user.Username(), secret.Secret(password), true
 }
 
 // WithUserInfo replaces an address's user info; without user and pass it has
 // none. Label Studio takes a webhook's only with a user, and sends only Latin-1.
 // An address that cannot be read is returned as it is.
-func WithUserInfo(address, user string, pass Secret) string {
+func WithUserInfo(address, user string, pass secret.Secret) string {
 	p, ok := cutAddress(address)
 	switch {
 	case !ok:
@@ -140,7 +143,8 @@ func WithoutUserInfo(address string) string {
 	return head + address[at+1:]
 }
 
-// isScheme is stricter than it need be: what is left out is never missed.
+// isScheme reports whether a text is a URL's scheme. It is stricter than the standard, which
+// does no harm here: then more of the address is left out.
 func isScheme(s string) bool {
 	switch strings.ToLower(s) {
 	case "http", "https", "ftp", "ftps":
@@ -190,7 +194,7 @@ func cutAddress(s string) (addressParts, bool) {
 	return p, true
 }
 
-// receiver is what SameHook compares.
+// receiver returns host, port and path, which SameHook compares.
 func (p addressParts) receiver() [3]string {
 	port := p.port
 	if port == "" {

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/hone-ml/hone/internal/secret"
 )
 
 func TestCheckHookHost(t *testing.T) {
@@ -140,12 +142,12 @@ func FuzzAddress(f *testing.F) {
 		if bad := CheckHookHost(written); bad != nil {
 			require.NotContains(t, bad.Error(), marker)
 		}
-		require.NotContains(t, scrub("of url: "+written, addressSecrets(written)...), marker)
+		require.NotContains(t, removeSecrets("of url: "+written, addressSecrets(written)...), marker)
 
 		if _, readable := cutAddress(address); !readable || user == "" && pass == "" {
 			return
 		}
-		with := WithUserInfo(address, user, Secret(pass))
+		with := WithUserInfo(address, user, secret.Secret(pass))
 		gotUser, gotPass, ok := UserInfo(with)
 		require.True(t, ok, with)
 		require.Equal(t, user, gotUser)

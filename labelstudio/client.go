@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/hone-ml/hone/internal/logging"
+	"github.com/hone-ml/hone/internal/secret"
 )
 
 // Options say which Label Studio a Client talks to and how hard it may push it.
@@ -29,7 +30,7 @@ type Options struct {
 	URL string
 	// Token is a legacy token or a personal access token, told apart by itself.
 	// Empty sends no credential; only Version works then.
-	Token Secret
+	Token secret.Secret
 	// Logger receives retries and refused redirects at debug level; nil is silent.
 	Logger *logrus.Entry
 	// MaxInFlight limits the requests running at once; 0 means 4.
@@ -81,8 +82,8 @@ const (
 	defaultRetryWait    = 200 * time.Millisecond
 	defaultMaxRetryWait = 10 * time.Second
 	maxRetryAfter       = time.Minute
-	// maxAnswer bounds what is read of one answer; a page of tasks is far below.
-	maxAnswer = 512 << 20
+	// maxAnswerBytes bounds what is read of one answer; a page of tasks is far below.
+	maxAnswerBytes = 512 << 20
 )
 
 func (o *Options) setDefaults() {
@@ -118,7 +119,7 @@ func NewClient(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	token := Secret(strings.TrimSpace(string(o.Token)))
+	token := secret.Secret(strings.TrimSpace(string(o.Token)))
 	if strings.ContainsFunc(string(token), func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return nil, errors.New("the Label Studio token contains spaces or characters that no token has; copy it again from Account & Settings")
 	}
@@ -138,7 +139,7 @@ func NewClient(o Options) (*Client, error) {
 	}
 	c.http = &retryablehttp.Client{
 		HTTPClient: &http.Client{
-			Transport: &limiter{next: transport, slots: semaphore.NewWeighted(int64(o.MaxInFlight))},
+			Transport: &limitedTransport{next: transport, slots: semaphore.NewWeighted(int64(o.MaxInFlight))},
 			CheckRedirect: func(req *http.Request, via []*http.Request) error {
 				return checkRedirect(base, req, via)
 			},
@@ -147,7 +148,7 @@ func NewClient(o Options) (*Client, error) {
 		RetryWaitMax: o.MaxRetryWait,
 		RetryMax:     o.Retries,
 		CheckRetry:   c.checkRetry,
-		Backoff:      jittered(o.Jitter),
+		Backoff:      jitteredBackoff(o.Jitter),
 		ErrorHandler: retryablehttp.PassthroughErrorHandler,
 	}
 	c.auth = newAuthenticator(c, token)
@@ -185,8 +186,8 @@ func parseBase(s string) (*url.URL, error) {
 	return u, nil
 }
 
-// call describes one request.
-type call struct {
+// apiCall describes one request.
+type apiCall struct {
 	op     string // for errors, without user info: "create prediction"
 	method string
 	path   string // below the base, starting with /
@@ -199,13 +200,13 @@ type call struct {
 	repeatable bool
 	// anonymous sends no credential.
 	anonymous bool
-	// private is what else of the body must not be in an error.
-	private []Secret
+	// private holds further secrets of the body, which must not be in an error.
+	private []secret.Secret
 	// into decodes the body of a success; nil discards it.
 	into func(io.Reader, http.Header) error
 }
 
-func (c *Client) do(ctx context.Context, k call) error {
+func (c *Client) do(ctx context.Context, k apiCall) error {
 	body, err := encodeBody(k)
 	if err != nil {
 		return err
@@ -230,7 +231,7 @@ func (c *Client) do(ctx context.Context, k call) error {
 	return c.attempt(ctx, k, body, again)
 }
 
-func (c *Client) attempt(ctx context.Context, k call, body []byte, authorization string) error {
+func (c *Client) attempt(ctx context.Context, k apiCall, body []byte, authorization string) error {
 	u := *c.base
 	u.Path += k.path
 	u.RawQuery = k.query.Encode()
@@ -238,7 +239,7 @@ func (c *Client) attempt(ctx context.Context, k call, body []byte, authorization
 	if k.slow {
 		timeout = c.opts.SlowTimeout
 	}
-	ctx = context.WithValue(ctx, planKey{}, plan{
+	ctx = context.WithValue(ctx, attemptPolicyKey{}, attemptPolicy{
 		timeout:    timeout,
 		repeatable: k.repeatable || k.method != http.MethodPost,
 	})
@@ -275,7 +276,7 @@ func (c *Client) attempt(ctx context.Context, k call, body []byte, authorization
 	if k.into == nil {
 		return nil
 	}
-	if err := k.into(io.LimitReader(res.Body, maxAnswer), res.Header); err != nil {
+	if err := k.into(io.LimitReader(res.Body, maxAnswerBytes), res.Header); err != nil {
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}

@@ -30,7 +30,7 @@ const (
 
 // KindOf tells the kinds apart: a personal access token is a JWT, three parts
 // joined by two dots.
-func KindOf(token Secret) TokenKind {
+func KindOf(token secret.Secret) TokenKind {
 	switch {
 	case token == "":
 		return NoToken
@@ -48,7 +48,7 @@ const renewAfter = 240 * time.Second
 // many calls need a new access token at once, one is fetched.
 type authenticator struct {
 	c     *Client
-	token Secret
+	token secret.Secret
 	kind  TokenKind
 	now   func() time.Time
 	group singleflight.Group
@@ -58,7 +58,7 @@ type authenticator struct {
 	since  time.Time
 }
 
-func newAuthenticator(c *Client, token Secret) *authenticator {
+func newAuthenticator(c *Client, token secret.Secret) *authenticator {
 	return &authenticator{c: c, token: token, kind: KindOf(token), now: time.Now}
 }
 
@@ -109,7 +109,7 @@ func (a *authenticator) exchange(ctx context.Context) (string, error) {
 		var answer struct {
 			Access string `json:"access"`
 		}
-		k := call{
+		k := apiCall{
 			op: "exchange the personal access token", method: http.MethodPost, path: "/api/token/refresh/",
 			body:       map[string]string{"refresh": a.token.Reveal()},
 			repeatable: true, anonymous: true, into: decodeInto(&answer),
@@ -147,7 +147,7 @@ func (a *authenticator) redact(s string) string {
 	return s
 }
 
-func encodeBody(k call) ([]byte, error) {
+func encodeBody(k apiCall) ([]byte, error) {
 	if k.body == nil {
 		return nil, nil
 	}

@@ -9,6 +9,8 @@ import (
 
 	"github.com/sirupsen/logrus"
 	"github.com/stretchr/testify/require"
+
+	"github.com/hone-ml/hone/internal/secret"
 )
 
 func TestScrub(t *testing.T) {
@@ -22,9 +24,9 @@ func TestScrub(t *testing.T) {
 		{"<a href=\"https://labelstud.io/guide/ml.html\">x</a> a@b", "<a href=\"https://labelstud.io/guide/ml.html\">x</a> a@b"},
 		{"", ""},
 	} {
-		require.Equal(t, tt.want, scrub(tt.text), tt.text)
+		require.Equal(t, tt.want, removeSecrets(tt.text), tt.text)
 	}
-	require.Equal(t, "[redacted] and [redacted], an on", scrub("SECRETlong and SECRET, an on", "SECRET", "SECRETlong", "an"))
+	require.Equal(t, "[redacted] and [redacted], an on", removeSecrets("SECRETlong and SECRET, an on", "SECRET", "SECRETlong", "an"))
 }
 
 // Label Studio quotes the addresses it was given, in what it answers and in what
@@ -43,7 +45,7 @@ func TestErrorsHoldNoUserInfo(t *testing.T) {
 		"hone:theSECRET@hone:9090", "http://theSECRET@hone", "http://hone:theSECRET@[::1]:1",
 	} {
 		b := BackendWrite{Project: 3, URL: address, User: "u", Password: "otherSECRET"}
-		w := Webhook{Project: 3, ID: 4, URL: address, Headers: map[string]Secret{"X-Hone": "thirdSECRET"}}
+		w := Webhook{Project: 3, ID: 4, URL: address, Headers: map[string]secret.Secret{"X-Hone": "thirdSECRET"}}
 		_, add := c.AddBackend(t.Context(), b)
 		_, patch := c.PatchBackend(t.Context(), 4, b)
 		_, create := c.CreateWebhook(t.Context(), w)
@@ -91,7 +93,7 @@ func TestRedirectsHoldNoUserInfo(t *testing.T) {
 
 func TestPrintingHoldsNoUserInfo(t *testing.T) {
 	const address = "http://hone:theSECRET@hone.internal:9090/webhook"
-	w := Webhook{ID: 7, URL: address, Actions: []string{"TASKS_CREATED"}, Headers: map[string]Secret{"X": "theSECRET"}}
+	w := Webhook{ID: 7, URL: address, Actions: []string{"TASKS_CREATED"}, Headers: map[string]secret.Secret{"X": "theSECRET"}}
 	b := Backend{ID: 7, URL: address, Title: "hone", Error: "500 for url: " + address}
 	add := BackendWrite{Project: 7, URL: address, Title: "hone", Password: "theSECRET"}
 	for _, v := range []any{w, &w, []Webhook{w}, b, &b, []*Backend{&b}, struct{ B Backend }{b}, add, &add, map[int]BackendWrite{1: add}} {

@@ -18,6 +18,8 @@ import (
 
 	"github.com/sirupsen/logrus"
 	"github.com/stretchr/testify/require"
+
+	"github.com/hone-ml/hone/internal/secret"
 )
 
 const secretToken = "0123456789secret0123456789secret01234567"
@@ -38,9 +40,9 @@ func testClient(t *testing.T, h http.Handler, change ...func(*Options)) (*Client
 }
 
 func TestRepeatsOnlyWhatIsSafe(t *testing.T) {
-	get := call{op: "read", method: http.MethodGet, path: "/x"}
-	post := call{op: "write", method: http.MethodPost, path: "/x", body: map[string]int{"a": 1}}
-	patch := call{op: "set", method: http.MethodPatch, path: "/x", body: map[string]int{"a": 1}}
+	get := apiCall{op: "read", method: http.MethodGet, path: "/x"}
+	post := apiCall{op: "write", method: http.MethodPost, path: "/x", body: map[string]int{"a": 1}}
+	patch := apiCall{op: "set", method: http.MethodPatch, path: "/x", body: map[string]int{"a": 1}}
 	answer := func(status int, header ...string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
 			for i := 0; i+1 < len(header); i += 2 {
@@ -62,7 +64,7 @@ func TestRepeatsOnlyWhatIsSafe(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name  string
-		k     call
+		k     apiCall
 		h     http.HandlerFunc
 		tries int32
 	}{
@@ -117,16 +119,16 @@ func TestRepeatsRefusedConnection(t *testing.T) {
 	defer transport.CloseIdleConnections()
 	c, err := NewClient(Options{URL: "http://ls.invalid", Token: secretToken, Transport: transport, RetryWait: time.Microsecond, MaxRetryWait: time.Microsecond})
 	require.NoError(t, err)
-	require.NoError(t, c.do(t.Context(), call{op: "write", method: http.MethodPost, path: "/x", body: "payload"}))
+	require.NoError(t, c.do(t.Context(), apiCall{op: "write", method: http.MethodPost, path: "/x", body: "payload"}))
 	require.EqualValues(t, 3, dials.Load())
 	require.Equal(t, `"payload"`, body)
 }
 
 func TestWaitsAsLongAsTheServerSays(t *testing.T) {
 	res := &http.Response{Header: http.Header{"Retry-After": {"86400"}}}
-	require.Equal(t, maxRetryAfter, jittered(rand.Float64)(time.Millisecond, time.Second, 0, res))
+	require.Equal(t, maxRetryAfter, jitteredBackoff(rand.Float64)(time.Millisecond, time.Second, 0, res))
 	for attempt := range 70 {
-		d := jittered(rand.Float64)(time.Millisecond, time.Second, attempt, nil)
+		d := jitteredBackoff(rand.Float64)(time.Millisecond, time.Second, attempt, nil)
 		full := min(time.Second, time.Millisecond<<min(attempt, 20))
 		require.GreaterOrEqual(t, d, full/2)
 		require.LessOrEqual(t, d, full)
@@ -146,14 +148,14 @@ func TestLimitsRequestsInFlight(t *testing.T) {
 	}), func(o *Options) { o.MaxInFlight = 2 })
 	results := make(chan error, 6)
 	for range 6 {
-		go func() { results <- c.do(context.Background(), call{op: "x", method: http.MethodGet, path: "/"}) }()
+		go func() { results <- c.do(context.Background(), apiCall{op: "x", method: http.MethodGet, path: "/"}) }()
 	}
 	<-entered
 	<-entered
 	// A third caller that gives up while waiting for a slot must get its own error.
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	require.ErrorIs(t, c.do(ctx, call{op: "x", method: http.MethodGet, path: "/"}), context.Canceled)
+	require.ErrorIs(t, c.do(ctx, apiCall{op: "x", method: http.MethodGet, path: "/"}), context.Canceled)
 	close(leave)
 	for range 6 {
 		require.NoError(t, <-results)
@@ -173,9 +175,9 @@ func TestHoldsNoSlotWhileWaiting(t *testing.T) {
 	}), func(o *Options) { o.MaxInFlight = 1 })
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
-	go func() { done <- c.do(ctx, call{op: "x", method: http.MethodGet, path: "/busy"}) }()
+	go func() { done <- c.do(ctx, apiCall{op: "x", method: http.MethodGet, path: "/busy"}) }()
 	<-failed
-	require.NoError(t, c.do(t.Context(), call{op: "x", method: http.MethodGet, path: "/free"}))
+	require.NoError(t, c.do(t.Context(), apiCall{op: "x", method: http.MethodGet, path: "/free"}))
 	cancel()
 	err := <-done
 	require.ErrorIs(t, err, context.Canceled)
@@ -188,7 +190,7 @@ func TestBaseURL(t *testing.T) {
 		require.Error(t, err, bad)
 		require.NotContains(t, err.Error(), "hunter2")
 	}
-	for _, bad := range []Secret{"a b", "tok\nen", "tökén"} {
+	for _, bad := range []secret.Secret{"a b", "tok\nen", "tökén"} {
 		_, err := NewClient(Options{URL: "http://x", Token: bad})
 		require.Error(t, err)
 		require.NotContains(t, err.Error(), string(bad))
@@ -239,23 +241,23 @@ func TestTokenGoesNowhereElse(t *testing.T) {
 		{srv.URL + "/prefix/arrived", "you sent Token [redacted]"},
 	} {
 		target = tt.target
-		err := c.do(t.Context(), call{op: "read", method: http.MethodGet, path: "/start"})
+		err := c.do(t.Context(), apiCall{op: "read", method: http.MethodGet, path: "/start"})
 		require.ErrorContains(t, err, tt.want, tt.target)
 		require.False(t, Retryable(err))
 		printed += err.Error()
 	}
 	target = srv.URL + "/prefix/arrived"
-	require.ErrorContains(t, c.do(t.Context(), call{op: "write", method: http.MethodPost, path: "/start", body: 1}), "redirects a POST")
+	require.ErrorContains(t, c.do(t.Context(), apiCall{op: "write", method: http.MethodPost, path: "/start", body: 1}), "redirects a POST")
 	require.Zero(t, foreign.Load())
 
 	o := Options{URL: "http://x", Token: secretToken}
 	encoded, err := json.Marshal(struct {
-		T Secret
-		M map[string]Secret
-	}{secretToken, map[string]Secret{"a": secretToken}})
+		T secret.Secret
+		M map[string]secret.Secret
+	}{secretToken, map[string]secret.Secret{"a": secretToken}})
 	require.NoError(t, err)
 	printed += fmt.Sprintf("%v %+v %#v %x %d %q", o, o, o, o.Token, o.Token, o.Token) + string(encoded) + logged.String() +
-		fmt.Sprintf("%+v", Webhook{Headers: map[string]Secret{"X": secretToken}}) + fmt.Sprintf("%#v", BackendWrite{Password: secretToken})
+		fmt.Sprintf("%+v", Webhook{Headers: map[string]secret.Secret{"X": secretToken}}) + fmt.Sprintf("%#v", BackendWrite{Password: secretToken})
 	require.NotContains(t, printed, "secret")
 }
 
@@ -322,7 +324,7 @@ func TestUpdateWebhookSendsEverything(t *testing.T) {
 		_ = json.NewDecoder(r.Body).Decode(&body)
 		_, _ = io.WriteString(w, `{"id":3}`)
 	}))
-	_, err := c.UpdateWebhook(t.Context(), Webhook{ID: 3, URL: "http://h", Actions: []string{"A"}, Headers: map[string]Secret{"X-S": "v"}})
+	_, err := c.UpdateWebhook(t.Context(), Webhook{ID: 3, URL: "http://h", Actions: []string{"A"}, Headers: map[string]secret.Secret{"X-S": "v"}})
 	require.NoError(t, err)
 	require.Equal(t, map[string]any{
 		"url": "http://h", "actions": []any{"A"}, "headers": map[string]any{"X-S": "v"},

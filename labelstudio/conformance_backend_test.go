@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/secret"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/labelstudio/lstest/admin"
 	"github.com/hone-ml/hone/labelstudio/regions"
@@ -24,14 +25,14 @@ import (
 type receiver struct {
 	*httptest.Server
 	mu      sync.Mutex
-	got     []call
+	got     []apiCall
 	version string
 	slow    chan struct{} // nil, or /webhook waits for it
 	failing string        // paths that end in it are answered with fail
 	fail    int
 }
 
-type call struct {
+type apiCall struct {
 	path string
 	head http.Header
 	body []byte
@@ -42,7 +43,7 @@ func newReceiver(t *testing.T) *receiver {
 	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		body, _ := io.ReadAll(q.Body)
 		r.mu.Lock()
-		r.got = append(r.got, call{q.URL.Path, q.Header, body})
+		r.got = append(r.got, apiCall{q.URL.Path, q.Header, body})
 		version, slow, failing, fail := r.version, r.slow, r.failing, r.fail
 		r.mu.Unlock()
 		if failing != "" && strings.HasSuffix(q.URL.Path, failing) {
@@ -81,7 +82,7 @@ func newReceiver(t *testing.T) *receiver {
 }
 
 // take returns what came since the last time.
-func (r *receiver) take() []call {
+func (r *receiver) take() []apiCall {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	got := r.got
@@ -105,7 +106,7 @@ func (s suite) webhooks(t *testing.T) {
 	r := newReceiver(t)
 	p, ids := s.project(t, "a", "b")
 	w, err := s.c.CreateWebhook(t.Context(), labelstudio.Webhook{
-		Project: p, URL: r.URL + "/hook", SendPayload: true, Active: true, Headers: map[string]labelstudio.Secret{"X-Hone": "sesame"},
+		Project: p, URL: r.URL + "/hook", SendPayload: true, Active: true, Headers: map[string]secret.Secret{"X-Hone": "sesame"},
 		Actions: []string{"ANNOTATION_CREATED", "ANNOTATIONS_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_DELETED", "TASKS_CREATED", "TASKS_DELETED", "PROJECT_UPDATED"},
 	})
 	require.NoError(t, err)

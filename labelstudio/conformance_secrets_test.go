@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/hone-ml/hone/internal/secret"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/labelstudio/lstest/admin"
 )
@@ -24,7 +25,7 @@ func (s suite) userInfo(t *testing.T) {
 	}
 	const pass = "a b/c@d:e"
 	r := newReceiver(t)
-	secret := labelstudio.WithUserInfo(r.URL, "hone", pass)
+	address := labelstudio.WithUserInfo(r.URL, "hone", pass)
 	all := func(want string, paths ...string) {
 		t.Helper()
 		var got []string
@@ -36,16 +37,16 @@ func (s suite) userInfo(t *testing.T) {
 	}
 
 	p, ids := s.project(t, "a")
-	b, err := s.c.AddBackend(t.Context(), labelstudio.BackendWrite{Project: p, URL: secret})
+	b, err := s.c.AddBackend(t.Context(), labelstudio.BackendWrite{Project: p, URL: address})
 	require.NoError(t, err)
-	require.Equal(t, secret, b.URL)
+	require.Equal(t, address, b.URL)
 	require.NoError(t, admin.RetrievePredictions(t.Context(), s.c, p))
 	require.NoError(t, admin.TrainBackend(t.Context(), s.c, b.ID))
 	all(basic("hone", pass), "/health", "/setup", "/predict", "/webhook")
 	s.annotate(t, ids[0], "a")
 	all(basic("hone", pass), "/webhook")
 
-	_, err = s.c.PatchBackend(t.Context(), b.ID, labelstudio.BackendWrite{Project: p, URL: secret, User: "u", Password: "pw"})
+	_, err = s.c.PatchBackend(t.Context(), b.ID, labelstudio.BackendWrite{Project: p, URL: address, User: "u", Password: "pw"})
 	require.NoError(t, err)
 	r.take()
 	require.NoError(t, admin.TrainBackend(t.Context(), s.c, b.ID))
@@ -55,7 +56,7 @@ func (s suite) userInfo(t *testing.T) {
 
 	q, ids := s.project(t, "a")
 	w, err := s.c.CreateWebhook(t.Context(), labelstudio.Webhook{
-		Project: q, URL: secret + "/hook", Active: true, AllActions: true, Headers: map[string]labelstudio.Secret{"Authorization": "Bearer x"},
+		Project: q, URL: address + "/hook", Active: true, AllActions: true, Headers: map[string]secret.Secret{"Authorization": "Bearer x"},
 	})
 	require.NoError(t, err)
 	s.annotate(t, ids[0], "a")
@@ -72,18 +73,18 @@ func (s suite) userInfo(t *testing.T) {
 func (s suite) failingBackend(t *testing.T) {
 	r := newReceiver(t)
 	p, _ := s.project(t)
-	secret := labelstudio.WithUserInfo(r.URL, "hone", "SECRET")
+	address := labelstudio.WithUserInfo(r.URL, "hone", "SECRET")
 	for _, tt := range []struct {
 		failing       string
 		fail, status  int
 		address, says string
 		quotes        bool
 	}{
-		{"/health", 401, 400, secret, "authentication parameters were either not provided or are incorrect", false},
-		{"/health", 403, 400, secret, "Can't connect to ML backend", true},
-		{"/health", 500, 400, secret, "Can't connect to ML backend", true},
-		{"/setup", 401, 400, secret, "doesn't look like a valid ML backend", true},
-		{"/setup", 500, 400, secret, "doesn't look like a valid ML backend", true},
+		{"/health", 401, 400, address, "authentication parameters were either not provided or are incorrect", false},
+		{"/health", 403, 400, address, "Can't connect to ML backend", true},
+		{"/health", 500, 400, address, "Can't connect to ML backend", true},
+		{"/setup", 401, 400, address, "doesn't look like a valid ML backend", true},
+		{"/setup", 500, 400, address, "doesn't look like a valid ML backend", true},
 		{"", 0, 400, "http://hone:SECRET@127.0.0.1:1", "Can't connect to ML backend", true},
 		{"", 0, 403, "http://hone:SEC/RET@127.0.0.1", "URL was not allowed", false},
 		{"", 0, 500, "http://hone:SECRET@nowhere.invalid", "Can't resolve hostname nowhere.invalid", false},
@@ -108,7 +109,7 @@ func (s suite) failingBackend(t *testing.T) {
 	r.mu.Lock()
 	r.failing = ""
 	r.mu.Unlock()
-	b, err := s.c.AddBackend(t.Context(), labelstudio.BackendWrite{Project: p, URL: secret})
+	b, err := s.c.AddBackend(t.Context(), labelstudio.BackendWrite{Project: p, URL: address})
 	require.NoError(t, err)
 	r.mu.Lock()
 	r.failing, r.fail = "/setup", 500

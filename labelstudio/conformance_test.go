@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/secret"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/labelstudio/lstest"
 	"github.com/hone-ml/hone/labelstudio/lstest/admin"
@@ -36,7 +37,7 @@ type suite struct {
 }
 
 func conform(t *testing.T, url, token string) {
-	c, err := labelstudio.NewClient(labelstudio.Options{URL: url, Token: labelstudio.Secret(token)})
+	c, err := labelstudio.NewClient(labelstudio.Options{URL: url, Token: secret.Secret(token)})
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
 	s := suite{c, url, token}

@@ -11,7 +11,7 @@ import (
 
 	"github.com/hone-ml/hone/encode/encoders"
 	"github.com/hone-ml/hone/encode/text/minilm"
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/labelconfig"
 	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/learner/model"
 	"github.com/hone-ml/hone/learner/tune"
@@ -37,11 +37,11 @@ func TestRealTextsWhileVectorsArrive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	parsed, err := labelstudio.ParseLabelConfig(string(config))
+	parsed, err := labelconfig.Parse(string(config))
 	if err != nil {
 		t.Fatal(err)
 	}
-	q := head.NewSpec(parsed, parsed.Learnable()[0]).WithEncoder(whole)
+	q := head.NewSpec(head.Decide(parsed).Learned()[0]).WithEncoder(whole)
 	read := func(name string, most int) (out []model.Example) {
 		f, err := os.Open(filepath.Join(dir, name))
 		if err != nil {

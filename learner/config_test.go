@@ -8,8 +8,10 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/labelconfig"
+	"github.com/hone-ml/hone/labelstudio/regions"
 	"github.com/hone-ml/hone/learner"
+	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/state"
 )
 
@@ -44,27 +46,27 @@ func anyConfig(t *rapid.T) string {
 
 // valid fails unless every region answers a question of the config with what it
 // takes.
-func valid(t *rapid.T, config string, regions []labelstudio.Region) {
-	cfg, err := labelstudio.ParseLabelConfig(config)
+func valid(t *rapid.T, config string, answer []regions.Region) {
+	cfg, err := labelconfig.Parse(config)
 	must(t, err)
-	for _, r := range regions {
+	for _, r := range answer {
 		c, ok := cfg.Control(r.FromName)
-		if !ok || c.Unlearnable != "" {
+		if !ok || head.For(c, cfg.Objects).Outcome != head.Learned {
 			t.Fatalf("answers %q, which %s does not ask", r.FromName, config)
 		}
 		if c.Type == "Number" {
-			v, ok := c.Number([]labelstudio.Region{r})
+			v, ok := regions.Number(c, []regions.Region{r})
 			if !ok || v != c.Numbers.Nearest(v) {
 				t.Fatalf("answers %s to %s", r.Value, config)
 			}
 			continue
 		}
-		a := c.Choices([]labelstudio.Region{r})
+		a := regions.Choices(c, []regions.Region{r})
 		if !a.OK || len(a.Unknown) > 0 || c.MaxUsages > 0 && len(a.Labels) > c.MaxUsages {
 			t.Fatalf("answers %s to %s", r.Value, config)
 		}
 		// Not by way of an alias or a label of another path either.
-		if again := c.EncodeChoices(r.ID, a.Labels, *r.Score); string(again.Value) != string(r.Value) {
+		if again := regions.EncodeChoices(c, r.ID, a.Labels, *r.Score); string(again.Value) != string(r.Value) {
 			t.Fatalf("answers %s where the config says %s", r.Value, again.Value)
 		}
 	}

@@ -43,13 +43,13 @@ func TestAnotherEncoderRebuildsFromTheExamples(t *testing.T) {
 
 // differ reports whether some probability differs by more than the tolerance.
 func differ(t *testing.T, a, b *learner.Learner, tolerance float64) bool {
-	x, _, err := a.Distributions(bg, 1, probes(20))
+	x, _, err := a.Estimates(bg, 1, probes(20))
 	must(t, err)
-	y, _, err := b.Distributions(bg, 1, probes(20))
+	y, _, err := b.Estimates(bg, 1, probes(20))
 	must(t, err)
 	for i := range x {
-		for k, p := range x[i][0].P {
-			if math.Abs(p-y[i][0].P[k]) > tolerance {
+		for k, p := range x[i][0].Classes.P {
+			if math.Abs(p-y[i][0].Classes.P[k]) > tolerance {
 				return true
 			}
 		}

@@ -5,7 +5,8 @@ import (
 	"slices"
 
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/regions"
+	"github.com/hone-ml/hone/labelstudio/wire"
 	"github.com/hone-ml/hone/learner/head"
 )
 
@@ -16,11 +17,11 @@ import (
 // anything. Other controls answer as in Predict. With nothing drawn, but for hints,
 // the answer has no regions. Project and config are as in Predict. Safe for
 // concurrent use.
-func (l *Learner) Extend(ctx context.Context, p event.ProjectID, labelConfig string, task event.Task, drawn []labelstudio.Region) (labelstudio.Prediction, error) {
+func (l *Learner) Extend(ctx context.Context, p event.ProjectID, labelConfig string, task event.Task, drawn []regions.Region) (wire.Prediction, error) {
 	if p == 0 {
 		ids := l.Projects()
 		if len(ids) > 1 {
-			return labelstudio.Prediction{}, ErrWhichProject
+			return wire.Prediction{}, ErrWhichProject
 		}
 		if len(ids) == 1 {
 			p = ids[0]
@@ -28,11 +29,11 @@ func (l *Learner) Extend(ctx context.Context, p event.ProjectID, labelConfig str
 	}
 	s := l.snapshot(p)
 	if s == nil || !l.fits(s, labelConfig) {
-		return labelstudio.Prediction{}, ctx.Err()
+		return wire.Prediction{}, ctx.Err()
 	}
-	out := labelstudio.Prediction{Result: []labelstudio.Region{}, ModelVersion: s.status.Version}
+	out := wire.Prediction{Result: []regions.Region{}, ModelVersion: s.status.Version}
 	drawn = slices.Clone(drawn)
-	drawn = slices.DeleteFunc(drawn, func(r labelstudio.Region) bool { return r.Hint })
+	drawn = slices.DeleteFunc(drawn, func(r regions.Region) bool { return r.Hint })
 	if len(drawn) == 0 {
 		return out, ctx.Err()
 	}
@@ -48,12 +49,12 @@ func (l *Learner) Extend(ctx context.Context, p event.ProjectID, labelConfig str
 		if !ok || !extends && h.mind.Examples() == 0 {
 			continue
 		}
-		var said []labelstudio.Region
+		var said []regions.Region
 		var confidence float64
 		if extends {
-			said, confidence = e.Extend(h.ID, head.Sample{Data: task.Data, X: x}, drawn, &scratch)
+			said, confidence = e.Propagate(h.ID, head.Sample{Data: task.Data, X: x}, drawn, &scratch)
 		} else {
-			said, confidence = h.mind.Answer(h.ID, head.Sample{Data: task.Data, X: x}, &scratch)
+			said, confidence = h.mind.Predict(h.ID, head.Sample{Data: task.Data, X: x}, &scratch)
 		}
 		sum += confidence
 		answered++

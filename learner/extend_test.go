@@ -11,7 +11,8 @@ import (
 
 	"github.com/hone-ml/hone/encode/text/ngram"
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/regions"
+	"github.com/hone-ml/hone/labelstudio/wire"
 )
 
 const nerConfig = `<View><Labels name="ner" toName="t"><Label value="PER"/><Label value="LOC"/></Labels><Text name="t" value="$text"/></View>`
@@ -29,9 +30,9 @@ func TestExtendThroughTheLearner(t *testing.T) {
 	data := json.RawMessage(`{"text":"Ada met Ada"}`)
 	result := json.RawMessage(`[{"from_name":"ner","to_name":"t","type":"labels","value":{"start":0,"end":3,"text":"Ada","labels":["PER"]}}]`)
 	task := event.Task{ID: 1, Data: data}
-	drawn, err := labelstudio.DecodeRegions(result)
+	drawn, err := regions.Decode(result)
 	require.NoError(t, err)
-	extend := func(config string, drawn []labelstudio.Region) labelstudio.Prediction {
+	extend := func(config string, drawn []regions.Region) wire.Prediction {
 		a, err := l.Extend(t.Context(), 1, config, task, drawn)
 		require.NoError(t, err)
 		return a
@@ -40,9 +41,9 @@ func TestExtendThroughTheLearner(t *testing.T) {
 	require.Len(t, a.Result, 1)
 	assert.JSONEq(t, `{"start":8,"end":11,"text":"Ada","labels":["PER"]}`, string(a.Result[0].Value))
 	assert.Nil(t, a.Result[0].Score)
-	assert.Equal(t, []labelstudio.Region{}, extend(nerConfig, nil).Result)
+	assert.Equal(t, []regions.Region{}, extend(nerConfig, nil).Result)
 	drawn[0].Hint = true
-	assert.Equal(t, []labelstudio.Region{}, extend(nerConfig, drawn).Result)
+	assert.Equal(t, []regions.Region{}, extend(nerConfig, drawn).Result)
 	drawn[0].Hint = false
 	assert.True(t, extend(strings.Replace(nerConfig, "PER", "ORG", 1), drawn).Abstains(), "another config than was learned")
 	drawn[0].Value = json.RawMessage(`{"start":0,"end":3,"labels":["ORG"]}`)

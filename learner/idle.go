@@ -133,7 +133,7 @@ func (l *Learner) settleOn(ctx context.Context, ln *lane) (more bool, err error)
 	l.publish(p)
 	checkpoint := l.save(p)
 	err = l.store.Commit(ctx, event.Commit{
-		Projects: []event.ProjectCommit{{Project: ln.id, Versions: p.stored(), Checkpoint: checkpoint}},
+		Projects: []event.ProjectCommit{p.forCommit(nil, checkpoint)},
 		Learned:  []*event.Learned{{Project: ln.id, Since: p.since, Version: p.version(), Labels: p.labels()}},
 	})
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/regions"
 	"github.com/hone-ml/hone/learner"
 	"github.com/hone-ml/hone/state"
 )
@@ -70,7 +70,7 @@ func TestEveryIDIsSafe(t *testing.T) {
 		apply(rt, l, c)
 
 		task := event.Task{ID: 99, Data: both}
-		check := func(say func() []labelstudio.Region) {
+		check := func(say func() []regions.Region) {
 			said := say()
 			owner := map[string]string{}
 			answered := map[string]bool{}
@@ -90,15 +90,15 @@ func TestEveryIDIsSafe(t *testing.T) {
 				assert.Equal(rt, said[i].ID, again[i].ID)
 			}
 		}
-		check(func() []labelstudio.Region {
+		check(func() []regions.Region {
 			ps, err := l.Predict(bg, 1, "", []event.Task{task})
 			must(rt, err)
 			return ps[0].Result
 		})
-		regions, err := labelstudio.DecodeRegions(drawn)
+		marked, err := regions.Decode(drawn)
 		must(rt, err)
-		check(func() []labelstudio.Region {
-			p, err := l.Extend(bg, 1, "", task, regions)
+		check(func() []regions.Region {
+			p, err := l.Extend(bg, 1, "", task, marked)
 			must(rt, err)
 			return p.Result
 		})

@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/hone-ml/hone/encode/backfill"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/service"
 	"github.com/hone-ml/hone/internal/wake"
@@ -19,11 +18,11 @@ import (
 // at a time for each project (a second one waits), and no project waits for another;
 // everything that reads is safe for any number and never waits for learning.
 type Learner struct {
-	o        Options
-	store    Store
-	metrics  *metrics
-	features featurizer
-	backfill *backfill.Service // nil without a slow encoder
+	o         Options
+	store     Store
+	metrics   *metrics
+	features  featurizer
+	backfills []Backfill // of the slow encoders, in their order
 
 	mu    sync.Mutex // guards all below until the blank line; see lane
 	byID  map[event.ProjectID]*lane
@@ -67,13 +66,16 @@ func New(store Store, o Options) (*Learner, error) {
 		wake: wake.New(), cores: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 	l.ctx = l.life.Context()
-	if o.Slow != nil {
-		if l.backfill, err = l.newBackfill(); err != nil {
+	if len(o.Slow) > 0 {
+		if l.backfills, err = l.newBackfills(); err != nil {
 			return nil, fmt.Errorf("learner: %w", err)
 		}
-		l.features.slow = &composite{o.Encoder, l.backfill}
+		l.features.slow = &composite{Encoder: o.Encoder}
+		for _, b := range l.backfills {
+			l.features.slow.slow = append(l.features.slow.slow, b)
+		}
 		l.features.encoder = l.features.slow
-		l.features.cache.arrived = l.backfill.Has
+		l.features.cache.arrived = func(m missingVector) bool { return l.backfills[m.encoder].Has(m.key) }
 	}
 	return l, nil
 }
@@ -82,8 +84,8 @@ func New(store Store, o Options) (*Learner, error) {
 // a restart goes on. The error is the store's, for vectors, and the context's; a project
 // that cannot be loaded is tried again in the background.
 func (l *Learner) Load(ctx context.Context, projects []event.ProjectID) error {
-	if l.backfill != nil {
-		if err := l.backfill.Load(ctx); err != nil {
+	for _, b := range l.backfills {
+		if err := b.Load(ctx); err != nil {
 			return fmt.Errorf("learner: %w", err)
 		}
 	}
@@ -92,8 +94,8 @@ func (l *Learner) Load(ctx context.Context, projects []event.ProjectID) error {
 			return fmt.Errorf("learner: %w", err)
 		}
 	}
-	if l.backfill != nil {
-		l.backfill.Scan(projects...)
+	for _, b := range l.backfills {
+		b.Scan(projects...)
 	}
 	return nil
 }
@@ -104,10 +106,12 @@ func (l *Learner) Start(ctx context.Context) error {
 	if err := l.life.Start(ctx, l.idle); err != nil {
 		return fmt.Errorf("learner: %w", err)
 	}
-	if l.backfill == nil {
-		return nil
+	for _, b := range l.backfills {
+		if err := b.Start(ctx); err != nil {
+			return fmt.Errorf("learner: %w", err)
+		}
 	}
-	return l.backfill.Start(ctx)
+	return nil
 }
 
 func (l *Learner) startProject(ctx context.Context, ln *lane) error {
@@ -133,8 +137,8 @@ func (l *Learner) startProject(ctx context.Context, ln *lane) error {
 // Stop ends the work in the background, as service.Service says, and saves where it
 // ended. When the context ends first nothing is saved; a later call does it.
 func (l *Learner) Stop(ctx context.Context) (err error) {
-	if l.backfill != nil {
-		err = l.backfill.Stop(ctx)
+	for _, b := range l.backfills {
+		err = errors.Join(err, b.Stop(ctx))
 	}
 	if err = errors.Join(err, l.life.Stop(ctx)); err != nil {
 		return fmt.Errorf("learner: stop: %w", err)
@@ -159,9 +163,9 @@ func (l *Learner) saveLast(ln *lane) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	err := l.store.Commit(ctx, event.Commit{Projects: []event.ProjectCommit{{
-		Project: ln.id, Checkpoint: p.checkpoint(l.features.encoder.Name()), Versions: p.stored(),
-	}}})
+	err := l.store.Commit(ctx, event.Commit{Projects: []event.ProjectCommit{
+		p.forCommit(nil, p.checkpoint(l.features.encoder.Name())),
+	}})
 	if err != nil {
 		return fmt.Errorf("learner: save project %d on stopping: %w", ln.id, err)
 	}
@@ -237,8 +241,10 @@ func (l *Learner) Apply(ctx context.Context, batch []event.Event, cur event.Curs
 	}
 	l.beginRetrain(ln)
 	l.beginChoice(ln)
-	if l.backfill != nil && t.delta != nil {
-		l.backfill.OnCommit(ln.id, t.delta)
+	for _, b := range l.backfills {
+		if t.delta != nil {
+			b.OnCommit(ln.id, t.delta)
+		}
 	}
 	if t.p.settled && t.delta != nil && !t.delta.Empty() {
 		l.metrics.settle.Observe(time.Since(began).Seconds())
@@ -365,7 +371,7 @@ func (l *Learner) finish(ctx context.Context, ln *lane, t *touched, cur event.Cu
 	var checkpoint []byte
 	if p != nil {
 		checkpoint = l.save(p)
-		c.Projects = []event.ProjectCommit{{Project: ln.id, Delta: t.delta, Versions: p.stored(), Checkpoint: checkpoint}}
+		c.Projects = []event.ProjectCommit{p.forCommit(t.delta, checkpoint)}
 	}
 	if err := l.store.Commit(ctx, c); err != nil {
 		return err

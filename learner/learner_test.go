@@ -148,13 +148,13 @@ func TestAnnotatorsShareATask(t *testing.T) {
 	if s := status(t, l); s.Labels != 4 || s.Heads[0].Examples != 1 {
 		t.Fatalf("labels %d, examples %d", s.Labels, s.Heads[0].Examples)
 	}
-	ds, _, err := l.Distributions(bg, 1, c.Tasks)
+	ds, _, err := l.Estimates(bg, 1, c.Tasks)
 	must(t, err)
 	// The ridge pulls a single example's target only a little towards what the names
 	// say.
 	for i, want := range []float64{0.5, 0.25, 0.25} {
-		if math.Abs(ds[0][0].P[i]-want) > 0.06 {
-			t.Errorf("believes %v", ds[0][0])
+		if math.Abs(ds[0][0].Classes.P[i]-want) > 0.06 {
+			t.Errorf("believes %v", ds[0][0].Classes)
 		}
 	}
 }
@@ -270,7 +270,7 @@ func TestReadsNeverWait(t *testing.T) {
 		stored <- l.Apply(bg, []event.Event{all}, event.Cursor{Topic: event.Changes, Group: "learner", Offset: 1})
 	}()
 	<-slow.begun
-	before, version, err := l.Distributions(bg, 1, probes(5))
+	before, version, err := l.Estimates(bg, 1, probes(5))
 	must(t, err)
 	if len(before) != 5 || len(before[0]) == 0 || version == "" {
 		t.Errorf("of version %q: %v", version, before)
@@ -311,17 +311,17 @@ func TestWhatIsReadWhileOthersLearnIsWhole(t *testing.T) {
 					return
 				default:
 				}
-				of, version, err := l.Distributions(bg, 1, probes(100))
+				of, version, err := l.Estimates(bg, 1, probes(100))
 				if err != nil || len(of) != 100 || !slices.ContainsFunc(l.Versions(1), func(v event.Version) bool { return v.Name == version }) {
 					t.Errorf("%d of version %q: %v", len(of), version, err)
 				}
 				for _, heads := range of {
 					for _, d := range heads {
 						sum := 0.0
-						for _, p := range d.P {
+						for _, p := range d.Classes.P {
 							sum += p
 						}
-						if d.Exclusive && math.Abs(sum-1) > 1e-6 {
+						if d.Classes.Exclusive && math.Abs(sum-1) > 1e-6 {
 							t.Errorf("probabilities of %s add up to %v", d.Control, sum)
 						}
 					}
@@ -376,10 +376,10 @@ func TestSettledIsTheLastWord(t *testing.T) {
 			st, _ = l.Status(1)
 			<-tick.C
 		}
-		before, _, err := l.Distributions(bg, 1, probes(5))
+		before, _, err := l.Estimates(bg, 1, probes(5))
 		must(t, err)
 		rest(t, l)
-		after, _, err := l.Distributions(bg, 1, probes(5))
+		after, _, err := l.Estimates(bg, 1, probes(5))
 		must(t, err)
 		if !reflect.DeepEqual(before, after) {
 			t.Errorf("%d labels: settled at %v, and then %v", st.Labels, before, after)

@@ -12,7 +12,7 @@ import (
 
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/labelconfig"
 	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/learner/model"
 	"github.com/hone-ml/hone/learner/tune"
@@ -21,8 +21,8 @@ import (
 // project is what is learned of one project. It is guarded by its lane's lock.
 type project struct {
 	meta     event.Meta
-	config   *labelstudio.Config // nil when there is none that can be read
-	fault    string              // why not
+	controls head.Decisions // what is done with each; nil when no config can be read
+	fault    string         // why not
 	heads    []*onlineHead
 	versions []event.Version
 	settings map[string]model.Settings // of the live version, where it has some
@@ -56,24 +56,24 @@ func (l *Learner) load(ctx context.Context, id event.ProjectID) (*project, error
 	p := newProject(id)
 	p.meta, p.versions = st.Meta, st.Versions
 	p.meta.Project = id
-	var b blob
-	if at := live(st.Versions); at >= 0 {
-		if b, err = readBlob(st.Versions[at]); err != nil {
+	if at := liveIndex(st.Versions); at >= 0 {
+		if p.settings, err = readVersionSettings(st.Versions[at]); err != nil {
 			// Settings are a choice among good ones: the defaults do as well.
 			l.o.Logger.WithError(err).WithField("project", id).Error("using the default settings")
 		}
 	}
-	p.settings, p.chosen, p.pending, p.number = b.Heads, b.Chosen, b.Pending, b.Snapshot
-	// Only a rollback makes live what is not the last: that is all an older hone wrote
-	// down of one.
-	p.pinned = b.Pinned || live(st.Versions) < len(st.Versions)-1
+	state, err := readProjectState(st.LearnerState)
+	if err != nil {
+		l.o.Logger.WithError(err).WithField("project", id).Error("going on without it: settings are chosen anew")
+	}
+	p.pinned, p.chosen, p.pending, p.number = state.Pinned, state.Chosen, state.Pending, state.Snapshot
 	ck, err := readCheckpoint(st.Checkpoint)
 	if err != nil {
 		l.o.Logger.WithError(err).WithField("project", id).Warn("learning afresh from the examples")
 	}
 	p.configure(l.features.encoder)
 	for _, h := range p.heads {
-		if pr := b.Progress[h.Control.Name]; pr != nil {
+		if pr := state.Progress[h.Control.Name]; pr != nil {
 			h.progress = pr
 			h.progress.Retain(h.Labels)
 		}
@@ -87,16 +87,16 @@ func (l *Learner) load(ctx context.Context, id event.ProjectID) (*project, error
 // configure makes the heads that the label config asks for and keeps those that
 // are still the same. It returns the new ones, which know nothing.
 func (p *project) configure(e encode.Encoder) []*onlineHead {
-	p.config, p.fault = nil, ""
+	p.controls, p.fault = nil, ""
 	var fresh, heads []*onlineHead
-	switch cfg, err := labelstudio.ParseLabelConfig(p.meta.LabelConfig); {
+	switch cfg, err := labelconfig.Parse(p.meta.LabelConfig); {
 	case p.meta.Gone:
 	case err != nil:
 		p.fault = err.Error()
 	default:
-		p.config = cfg
-		for _, c := range cfg.Learnable() {
-			q := head.NewSpec(cfg, c)
+		p.controls = head.Decide(cfg)
+		for _, d := range p.controls.Learned() {
+			q := head.NewSpec(d)
 			same := slices.IndexFunc(p.heads, func(h *onlineHead) bool { return h.Key == q.Key })
 			if same >= 0 {
 				p.heads[same].Spec = q.WithPriorOf(p.heads[same].Spec)
@@ -106,7 +106,7 @@ func (p *project) configure(e encode.Encoder) []*onlineHead {
 			h := newHead(q.WithEncoder(e), p.taught)
 			h.take(p.choiceOf(h.Spec))
 			for _, old := range p.heads { // other labels, same question
-				if old.Control.Name == c.Name && old.Control.Type == c.Type && old.Control.Multiple == c.Multiple {
+				if old.Control.Name == q.Control.Name && old.Control.Type == q.Control.Type && old.Control.Multiple == q.Control.Multiple {
 					h.progress = old.progress
 					h.progress.Retain(h.Labels)
 				}
@@ -167,7 +167,7 @@ func (l *Learner) teach(p *project, h *onlineHead, t event.TaskState, duals []fl
 		p.refused.note(t.Task.ID, h.Control.Name, "")
 		return change{forgotten: h.forget(t.Task.ID)}
 	}
-	x, complete := l.features.example(h.Spec, t.Task.Data)
+	x, missing := l.features.example(h.Spec, t.Task.Data)
 	ch, err := h.learn(t, x, duals, test)
 	reason := ""
 	switch {
@@ -180,7 +180,7 @@ func (l *Learner) teach(p *project, h *onlineHead, t event.TaskState, duals []fl
 		ch.refused = true
 	}
 	p.refused.note(t.Task.ID, h.Control.Name, reason)
-	h.markComplete(t.Task.ID, complete)
+	h.markMissing(t.Task.ID, missing)
 	return ch
 }
 

@@ -37,13 +37,13 @@ func answered(p event.ProjectID, config string, id int, data, result json.RawMes
 // finite fails unless everything that a project says is a number.
 func finite(t fataler, l *learner.Learner, p event.ProjectID) {
 	t.Helper()
-	dists, _, err := l.Distributions(bg, p, probes(3))
+	estimates, _, err := l.Estimates(bg, p, probes(3))
 	must(t, err)
-	for _, ds := range dists {
-		for _, d := range ds {
-			for _, x := range d.P {
+	for _, es := range estimates {
+		for _, e := range es {
+			for _, x := range probabilities(e) {
 				if math.IsNaN(x) || math.IsInf(x, 0) {
-					t.Fatalf("probability of %s: %v", d.Control, d.P)
+					t.Fatalf("probability of %s: %v", e.Control, probabilities(e))
 				}
 			}
 		}

@@ -37,15 +37,9 @@ func chosen(t fataler, d *disk) string {
 	t.Helper()
 	st, err := d.Load(bg, 1)
 	must(t, err)
-	for _, v := range st.Versions {
-		if v.Live {
-			var blob struct{ Chosen json.RawMessage }
-			must(t, json.Unmarshal(v.Settings, &blob))
-			return string(blob.Chosen)
-		}
-	}
-	t.Fatalf("no version is live")
-	return ""
+	var state struct{ Chosen json.RawMessage }
+	must(t, json.Unmarshal(st.LearnerState, &state))
+	return string(state.Chosen)
 }
 
 // Must always hold, 2: a retrain is a function of labels and texts, whenever it was

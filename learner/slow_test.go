@@ -13,10 +13,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/encode/text/ngram"
 	"github.com/hone-ml/hone/encode/text/static"
 	"github.com/hone-ml/hone/encode/text/token"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/app/core"
 	"github.com/hone-ml/hone/learner"
 )
 
@@ -96,8 +98,16 @@ var errDown = errors.New("connection refused")
 
 func down(context.Context, []string) ([][]float32, error) { return nil, errDown }
 
-func with(d *disk, s *slow) learner.Options {
-	return learner.Options{Encoder: ngram.New(), Slow: s, Vectors: d, Tasks: d, Tolerance: 1e-3}
+func with(d *disk, s *slow) learner.Options { return withSlow(d, core.BackfillOptions{}, s) }
+
+// withSlow are options with slow encoders whose vectors and tasks are the disk's, if o does
+// not say otherwise.
+func withSlow(d *disk, o core.BackfillOptions, all ...encode.BatchEncoder) learner.Options {
+	if o.Vectors == nil {
+		o.Vectors = d
+	}
+	o.Tasks = d
+	return learner.Options{Encoder: ngram.New(), Slow: all, NewBackfill: core.Backfills(o), Tasks: d, Tolerance: 1e-3}
 }
 
 func encoded(t fataler, l *learner.Learner) {
@@ -162,9 +172,8 @@ func TestLabelledTextsFirstThenTheQueueThenTheRest(t *testing.T) {
 		d, s := openDisk(t), new(slow)
 		gate := make(chan struct{})
 		s.set(func(context.Context, []string) ([][]float32, error) { <-gate; return nil, nil })
-		o := with(d, s)
-		o.Next = func(event.ProjectID) []event.TaskID { return []event.TaskID{1090, 1080, 1090, 5000} }
-		l := start(t, d, o)
+		next := func(event.ProjectID) []event.TaskID { return []event.TaskID{1090, 1080, 1090, 5000} }
+		l := start(t, d, withSlow(d, core.BackfillOptions{Next: next}, s))
 		apply(t, l, &event.Changed{Project: 1, LabelConfig: single, At: at(1)}) // the names wait at the gate
 		synctest.Wait()
 		c := labels(40)
@@ -404,9 +413,7 @@ func TestAReadErrorIsNotDamage(t *testing.T) {
 	before := len(s.texts())
 
 	u := &unreadable{disk: d}
-	o := with(d, s)
-	o.Vectors = u
-	again := start(t, u, o)
+	again := start(t, u, withSlow(d, core.BackfillOptions{Vectors: u}, s))
 	encoded(t, again)
 	rest(t, again)
 	_, err := again.Predict(bg, 1, "", labels(5).Tasks)

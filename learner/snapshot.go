@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/labelconfig"
 	"github.com/hone-ml/hone/learner/head"
 )
 
@@ -16,7 +16,7 @@ import (
 type snapshot struct {
 	status   Status
 	config   string // the label config it was learned under
-	key      string // its Config.Key, "" when it cannot be read
+	key      string // its Decisions.Key, "" when it cannot be read
 	versions []event.Version
 	heads    []frozen
 }
@@ -31,8 +31,8 @@ type frozen struct {
 func (l *Learner) publish(p *project) {
 	p.number++
 	s := &snapshot{status: l.status(p), config: p.meta.LabelConfig, versions: p.versions}
-	if p.config != nil {
-		s.key = p.config.Key()
+	if p.controls != nil {
+		s.key = p.controls.Key()
 	}
 	for _, h := range p.heads {
 		s.heads = append(s.heads, frozen{h.Spec, h.Kind.Snapshot(h.Spec, h.model)})
@@ -73,8 +73,8 @@ func (l *Learner) fits(s *snapshot, config string) bool {
 	last := l.parsed.Load()
 	if last == nil || last.config != config {
 		last = &parsedConfig{config: config}
-		if cfg, err := labelstudio.ParseLabelConfig(config); err == nil {
-			last.key = cfg.Key()
+		if cfg, err := labelconfig.Parse(config); err == nil {
+			last.key = head.Decide(cfg).Key()
 		}
 		l.parsed.Store(last)
 	}

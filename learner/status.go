@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/learner/head"
 )
 
 // Status is a project as its last snapshot has it.
@@ -120,17 +121,15 @@ func (l *Learner) status(p *project) Status {
 			ECE: pr.Recent.ECE(), MAE: pr.Recent.MAE(), RMSE: pr.Recent.RMSE(),
 			AccuracyOverall: pr.Cumulative.Accuracy(), MacroF1Overall: pr.Cumulative.MacroF1(), LogLossOverall: pr.Cumulative.MeanLogLoss(),
 			ECEOverall: pr.Cumulative.ECE(), MAEOverall: pr.Cumulative.MAE(), RMSEOverall: pr.Cumulative.RMSE(),
-			Numeric: h.Control.Type == "Rating" || h.Control.Type == "Number", Labelled: len(h.Labels) > 0,
+			Numeric: h.Answer.Numeric(), Labelled: len(h.Labels) > 0,
 		})
 	}
 	if !math.IsInf(gap, 1) {
 		s.OptimalityGap = &gap
 	}
-	if p.config != nil {
-		for _, c := range p.config.Controls {
-			if c.Unlearnable != "" {
-				s.Unlearnable = append(s.Unlearnable, Unlearnable{c.Name, c.Type, c.Unlearnable})
-			}
+	for _, d := range p.controls {
+		if d.Outcome != head.Learned {
+			s.Unlearnable = append(s.Unlearnable, Unlearnable{d.Control.Name, d.Control.Type, d.Reason})
 		}
 	}
 	return s

@@ -14,21 +14,20 @@ import (
 	"github.com/hone-ml/hone/internal/panics"
 )
 
-// Permanent and Passing decide, for the whole of hone, between retry and dead
-// letter. Permanent reports whether trying again cannot cure the error. That holds
-// for bytes that are not an event, for panics, and for what MarkPermanent marked.
-// What is neither permanent nor passing is tried a few times.
+// Permanent reports whether another attempt cannot cure the error. That holds for bytes that
+// are not an event, for panics, and for errors that MarkPermanent marked. Permanent and
+// Passing decide, for the whole of hone, between retry and dead letter. An error that is
+// neither permanent nor passing is retried a few times.
 func Permanent(err error) bool {
 	var marked permanentError
 	var panicked *panics.Error
 	return errors.Is(err, event.ErrUnreadable) || errors.As(err, &marked) || errors.As(err, &panicked)
 }
 
-// maxTries is how often an event is handled whose error is neither permanent nor
-// known to pass.
+// maxTries is how often an event is handled whose error is neither permanent nor passing.
 const maxTries = 5
 
-// Passing reports whether an error is of the kind that goes away by itself, so that
+// Passing reports whether the cause of an error can go away by itself, so that
 // an event is handled again for as long as it takes: the disk, the network, running
 // out of time, being stopped. The list is closed: an error that nobody has thought
 // of must not hold up every project for ever.

@@ -106,7 +106,7 @@ func (r *rig) effect(trouble bool, seed uint64) pipeline.Handler {
 		if fails(3) {
 			return passing{errAgain}
 		}
-		write, err := r.InTx(&cur)
+		write, err := r.PublishTx(&cur)
 		if err != nil {
 			return err
 		}

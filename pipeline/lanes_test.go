@@ -385,7 +385,7 @@ func TestARefusedCommitHurtsNoOther(t *testing.T) {
 	refuse := errors.New("refused")
 	got := make(chan event.ProjectID, 100)
 	r.HandleLanes("g", event.Changes, 1, knows(), func(_ context.Context, _ []event.Event, cur event.Cursor) error {
-		write, err := r.InTx(&cur)
+		write, err := r.PublishTx(&cur)
 		if err != nil {
 			return err
 		}

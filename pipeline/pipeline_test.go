@@ -86,7 +86,7 @@ func TestCommitInOneTransaction(t *testing.T) {
 	r.publish(changes(1, 5)...)
 	learned := make(chan []int, 10)
 	r.Handle("learner", event.Changes, 10, func(_ context.Context, batch []event.Event, cur event.Cursor) error {
-		write, err := r.InTx(&cur, &event.Learned{Project: batch[0].Of()})
+		write, err := r.PublishTx(&cur, &event.Learned{Project: batch[0].Of()})
 		if err != nil {
 			return err
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/secret"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/labelstudio/lstest"
 	"github.com/hone-ml/hone/labelstudio/lstest/admin"
@@ -27,7 +28,7 @@ func TestLabelStudio(t *testing.T) {
 		defer ls.Close()
 		url, token = ls.URL, lstest.Token
 	}
-	c, err := labelstudio.NewClient(labelstudio.Options{URL: url, Token: labelstudio.Secret(token)})
+	c, err := labelstudio.NewClient(labelstudio.Options{URL: url, Token: secret.Secret(token)})
 	require.NoError(t, err)
 	defer c.Close()
 	config := `<View><Text name="text" value="$text"/><Choices name="topic" toName="text"><Choice value="bank"/><Choice value="travel"/></Choices></View>`
@@ -59,7 +60,7 @@ func TestLabelStudio(t *testing.T) {
 	run := func(full bool) Status {
 		t.Helper()
 		w := r.project(p.ID)
-		w.once(ctx, due{changed: true, full: full})
+		w.runOnce(ctx, request{changed: true, full: full})
 		st := w.snapshot()
 		require.Empty(t, st.Error)
 		return st

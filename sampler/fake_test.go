@@ -109,20 +109,8 @@ func (f *fakeLS) UpdatePrediction(ctx context.Context, id labelstudio.Prediction
 	return r, err
 }
 
-func (f *fakeLS) Prediction(ctx context.Context, id labelstudio.PredictionID) (r labelstudio.PredictionRow, err error) {
+func (f *fakeLS) Prediction(ctx context.Context, id labelstudio.PredictionID) (r labelstudio.PredictionRow, result json.RawMessage, err error) {
 	err = f.call(ctx, "read", 0, func() error {
-		x, ok := f.rows[id]
-		if !ok {
-			return apiError(404)
-		}
-		r = x.row(id)
-		return nil
-	})
-	return r, err
-}
-
-func (f *fakeLS) PredictionResult(ctx context.Context, id labelstudio.PredictionID) (r labelstudio.PredictionRow, result json.RawMessage, err error) {
-	err = f.call(ctx, "read result", 0, func() error {
 		x, ok := f.rows[id]
 		if !ok {
 			return apiError(404)
@@ -278,6 +266,31 @@ func (f *fakeLS) count(call string) int {
 	return n
 }
 
+// readsBesideChecks counts the predictions that were read otherwise than by a check,
+// which reads the project and then at most two of them.
+func (f *fakeLS) readsBesideChecks() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return readsBesideChecks(f.calls)
+}
+
+func readsBesideChecks(calls []string) int {
+	n, ofCheck := 0, 0
+	for _, c := range calls {
+		switch {
+		case c == "version":
+			ofCheck = 2
+		case c != "read":
+			ofCheck = 0
+		case ofCheck > 0:
+			ofCheck--
+		default:
+			n++
+		}
+	}
+	return n
+}
+
 func (f *fakeLS) writes() int { return f.count("create") + f.count("update") + f.count("delete") }
 
 func (f *fakeLS) versions() map[string]int {
@@ -332,14 +345,14 @@ func (b *brain) Tasks(_ context.Context, _ event.ProjectID, ids []event.TaskID) 
 	return out, nil
 }
 
-func (b *brain) Distributions(_ context.Context, _ event.ProjectID, tasks []event.Task) ([][]event.Distribution, string, error) {
+func (b *brain) Estimates(_ context.Context, _ event.ProjectID, tasks []event.Task) ([][]event.Estimate, string, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	out := make([][]event.Distribution, len(tasks))
+	out := make([][]event.Estimate, len(tasks))
 	for i, t := range tasks {
 		if !b.ignorant {
 			p := 0.5 + float64(randomKey(b.salt, t.ID)>>12)/float64(1<<53)
-			out[i] = []event.Distribution{dist(true, p, 1-p)}
+			out[i] = []event.Estimate{estimate(true, p, 1-p)}
 		}
 	}
 	return out, b.version, nil
@@ -354,8 +367,8 @@ func (b *brain) Regions(_ context.Context, _ event.ProjectID, tasks []event.Task
 	return []json.RawMessage{[]byte(fmt.Sprintf(`[{"id":"t%d"}]`, tasks[0].ID))}, nil
 }
 
-func dist(exclusive bool, p ...float64) event.Distribution {
-	return event.Distribution{Control: "c", Labels: make([]string, len(p)), P: p, Exclusive: exclusive}
+func estimate(exclusive bool, p ...float64) event.Estimate {
+	return event.Estimate{Control: "c", Classes: &event.Distribution{Labels: make([]string, len(p)), P: p, Exclusive: exclusive}}
 }
 
 func (b *brain) is(f func()) {

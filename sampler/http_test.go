@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/secret"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/labelstudio/lstest"
 	"github.com/hone-ml/hone/sampler/push"
@@ -52,7 +53,7 @@ func TestLabelStudioFollowsTheQueue(t *testing.T) {
 		defer ls.Close()
 		url, token = ls.URL, lstest.Token
 	}
-	c, err := labelstudio.NewClient(labelstudio.Options{URL: url, Token: labelstudio.Secret(token)})
+	c, err := labelstudio.NewClient(labelstudio.Options{URL: url, Token: secret.Secret(token)})
 	require.NoError(t, err)
 	defer c.Close()
 	p, err := c.CreateProject(ctx, "sampler test", `<View><Text name="text" value="$text"/><Choices name="topic" toName="text"><Choice value="bank"/><Choice value="travel"/></Choices></View>`)

@@ -14,7 +14,7 @@ import (
 type Sampler struct {
 	o       Options
 	ranker  *Ranker
-	metrics *metrics
+	metrics *samplerMetrics
 	pusher  *push.Pusher
 	life    *service.Life // its lock may be taken while mu is held
 
@@ -72,9 +72,8 @@ func (s *Sampler) Stop(ctx context.Context) error { return s.life.Stop(ctx) }
 
 var _ service.Service = (*Sampler)(nil)
 
-// Learned takes notice of new snapshots and returns at once; it is the handler
-// of the Snapshots log. Events of one project that come while its worker is busy
-// become one.
+// Learned records new snapshots and returns at once; it is the handler of the Snapshots
+// topic. Events of one project that come while its worker is busy are merged.
 func (s *Sampler) Learned(_ context.Context, batch []event.Event, _ event.Cursor) error {
 	for _, e := range batch {
 		if l, ok := e.(*event.Learned); ok && l.Project > 0 {
@@ -127,7 +126,7 @@ func (s *Sampler) Next(p event.ProjectID) []Item {
 	return st.Queue
 }
 
-// Status says how a project stands; ok is false for one never heard of.
+// Status returns the state of a project's queue; ok is false for an unknown project.
 func (s *Sampler) Status(p event.ProjectID) (st Status, ok bool) {
 	s.mu.Lock()
 	w := s.projects[p]

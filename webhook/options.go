@@ -57,7 +57,7 @@ type Adopter interface {
 // config it cannot learn from.
 var ErrUnusable = errors.New("unusable project")
 
-// SetupInfo is what /setup says.
+// SetupInfo is the content of a /setup call.
 type SetupInfo struct {
 	Project event.ProjectID
 	// CreatedAt is the project's creation time in unix seconds, 0 if not sent.
@@ -70,8 +70,7 @@ type SetupInfo struct {
 	AccessToken secret.Secret
 	// BackendURL is hone's address as Label Studio sees it, without a path.
 	BackendURL string
-	// Proof is what the call's credential is worth; on a loopback address a call
-	// needs none.
+	// Proof says which secret the call carried; on a loopback address a call needs none.
 	Proof access.Proof
 	// Local is true when the call came from this machine itself, through no proxy
 	// that says so.

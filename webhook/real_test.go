@@ -14,6 +14,7 @@ import (
 
 	"github.com/hone-ml/hone/access"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/secret"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/labelstudio/lstest/admin"
 )
@@ -28,7 +29,7 @@ func realStudio(t *testing.T) (*labelstudio.Client, event.ProjectID, []event.Tas
 	if url == "" {
 		t.Fatal("HONE_LS_URL names no Label Studio; scripts/label-studio run starts one")
 	}
-	ls, err := labelstudio.NewClient(labelstudio.Options{URL: url, Token: labelstudio.Secret(os.Getenv("HONE_LS_TOKEN"))})
+	ls, err := labelstudio.NewClient(labelstudio.Options{URL: url, Token: secret.Secret(os.Getenv("HONE_LS_TOKEN"))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +150,7 @@ func TestRealLabelStudioHookWithoutSecret(t *testing.T) {
 		t.Fatalf("webhooks: %+v, %v", hooks, err)
 	}
 	hook := hooks[0]
-	hook.Headers = map[string]labelstudio.Secret{"X-Hone-Secret": password}
+	hook.Headers = map[string]secret.Secret{"X-Hone-Secret": password}
 	if _, err := ls.UpdateWebhook(ctx, hook); err != nil {
 		t.Fatal(err)
 	}

@@ -238,7 +238,7 @@ func TestPanicBecomes500(t *testing.T) {
 
 func TestPanicInStorageIs503(t *testing.T) {
 	r := newRig(t)
-	r.Server.store.publisher = nil
+	r.Server.publisher.publisher = nil
 	got := call(t, http.MethodPost, r.serve(t)+"/webhook", recorded(t, "webhook-annotation-created-choices"))
 	if got.status != http.StatusServiceUnavailable {
 		t.Errorf("answer: %s", got)

@@ -17,14 +17,14 @@ import (
 
 // Server holds the handlers. It is safe for concurrent use.
 type Server struct {
-	o         Options
-	log       *logrus.Entry
-	metrics   *metrics
-	store     *store
-	seen      *seen
-	reconcile *debts // projects that must be compared with Label Studio
-	life      *service.Life
-	warned    atomic.Int64 // when a refused caller was last logged, in unix nanoseconds
+	o          Options
+	log        *logrus.Entry
+	metrics    *serverMetrics
+	publisher  *boundedPublisher
+	dedupe     *dedupe
+	reconciles *retryQueue // projects that must be compared with Label Studio
+	life       *service.Life
+	lastWarned atomic.Int64 // when a refused caller was last logged, in unix nanoseconds
 
 	duplicates, unsigned, refusedCalls atomic.Uint64 // what Stats tells
 }
@@ -43,29 +43,29 @@ func New(o Options) (*Server, error) {
 		o:       o,
 		log:     o.Logger.WithField("component", "webhook"),
 		metrics: m,
-		seen:    newSeen(duplicateKeys, duplicateWindow),
+		dedupe:  newDedupe(duplicateKeys, duplicateWindow),
 		life:    service.NewLife(),
 	}
-	s.store = newStore(o.Publisher, o.StoreTimeout)
-	s.reconcile = newDebts(reconcileSpacing, s.askReconcile)
+	s.publisher = newBoundedPublisher(o.Publisher, o.StoreTimeout)
+	s.reconciles = newRetryQueue(reconcileSpacing, s.askReconcile)
 	if err := o.Registerer.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "hone_webhook_owed_reconciles",
 		Help: "Projects that lost a webhook and wait for a reconcile; one entry may stand for all.",
-	}, func() float64 { return float64(s.reconcile.outstanding()) })); err != nil {
+	}, func() float64 { return float64(s.reconciles.Len()) })); err != nil {
 		return nil, fmt.Errorf("webhook: register metrics: %w", err)
 	}
 	return s, nil
 }
 
 // Start begins to ask for the reconciles that are owed, as service.Service says.
-func (s *Server) Start(ctx context.Context) error { return s.life.Start(ctx, s.reconcile.run) }
+func (s *Server) Start(ctx context.Context) error { return s.life.Start(ctx, s.reconciles.run) }
 
 // Stop ends that, as service.Service says, and waits until the writes under way are
 // finished, or ctx ends. Webhooks that still come are answered with 503. Call it
 // after the HTTP server was shut down. A reconcile still owed is not lost: hone
 // reconciles whenever it starts.
 func (s *Server) Stop(ctx context.Context) error {
-	return errors.Join(s.life.Stop(ctx), s.store.close(ctx))
+	return errors.Join(s.life.Stop(ctx), s.publisher.close(ctx))
 }
 
 var _ service.Service = (*Server)(nil)
@@ -89,10 +89,10 @@ func (s *Server) Bare(g *access.Gate) *gin.Engine {
 	_ = e.SetTrustedProxies(nil) // nil cannot fail
 	e.Use(s.logRequests, s.recover, g.Enforce(s.refuseUnproven))
 	e.NoRoute(func(c *gin.Context) {
-		fail(c, http.StatusNotFound, "there is nothing at this path; Label Studio's backend URL is hone's address without a path")
+		failInBody(c, http.StatusNotFound, "there is nothing at this path; Label Studio's backend URL is hone's address without a path")
 	})
 	e.NoMethod(func(c *gin.Context) {
-		fail(c, http.StatusMethodNotAllowed, "this path does not take "+clip(c.Request.Method, 16))
+		failInBody(c, http.StatusMethodNotAllowed, "this path does not take "+shortenTo(c.Request.Method, 16))
 	})
 	return e
 }

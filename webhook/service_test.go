@@ -15,7 +15,7 @@ func TestStartAndStopInAnyOrder(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.reconcile.owe(1, "test")
+		s.reconciles.Add(1, "test")
 		return s
 	})
 }

@@ -16,11 +16,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hone-ml/hone/api"
-	"github.com/hone-ml/hone/config"
 	"github.com/hone-ml/hone/internal/app"
 	"github.com/hone-ml/hone/internal/demo"
+	"github.com/hone-ml/hone/internal/secret"
 	"github.com/hone-ml/hone/labelstudio"
-	"github.com/hone-ml/hone/labelstudio/labelconfig"
 )
 
 type demoFlags struct {
@@ -71,7 +70,7 @@ func (c *cli) demo(ctx context.Context, f demoFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	cfg.LabelStudio.URL, cfg.LabelStudio.APIKey = ls.url, config.NewSecret(ls.token)
+	cfg.LabelStudio.URL, cfg.LabelStudio.APIKey = ls.url, secret.Secret(ls.token)
 	cfg.DataDir = filepath.Join(f.dir, "hone")
 	stop, err := startHone(ctx, cfg, filepath.Join(f.dir, "hone.log"))
 	if err != nil {
@@ -79,7 +78,7 @@ func (c *cli) demo(ctx context.Context, f demoFlags) (err error) {
 	}
 	defer func() { err = errors.Join(err, stop()) }()
 
-	studio, err := labelstudio.NewClient(labelstudio.Options{URL: ls.url, Token: labelstudio.Secret(ls.token)})
+	studio, err := labelstudio.NewClient(labelstudio.Options{URL: ls.url, Token: secret.Secret(ls.token)})
 	if err != nil {
 		return err
 	}
@@ -126,14 +125,11 @@ task is the one it is least sure of.
 // annotate plays the annotator and prints what came of it.
 func (c *cli) annotate(ctx context.Context, n int, a *demo.Annotator) error {
 	n = min(n, len(a.Data.Tasks))
-	parsed, err := labelconfig.Parse(a.Data.LabelConfig)
+	controls, err := app.LearnedControls(a.Data.LabelConfig)
 	if err != nil {
 		return err
 	}
-	if err := parsed.Check(); err != nil {
-		return err
-	}
-	a.Control = parsed.Learnable()[0]
+	a.Control = controls[0]
 	bar := newBar(n, "labelling")
 	var took []time.Duration
 	type row struct {

@@ -16,10 +16,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hone-ml/hone/api"
-	"github.com/hone-ml/hone/config"
 	"github.com/hone-ml/hone/encode/encoders"
 	"github.com/hone-ml/hone/encode/text/minilm"
 	"github.com/hone-ml/hone/internal/app/apptest"
+	"github.com/hone-ml/hone/internal/secret"
 )
 
 // embedder answers as an embedding server does: a text's vector is its topic.
@@ -69,7 +69,7 @@ func TestEmbeddingServerThatIsDownAndComesBack(t *testing.T) {
 	e := embedder(t, key, &up, &texts)
 	s := apptest.NewStudio(t)
 	cfg := apptest.Settings(t.TempDir(), s)
-	cfg.Learner.Encoder, cfg.Learner.OpenAIModel, cfg.Learner.OpenAIKey = "openai:"+e.URL, "topics", config.NewSecret(key)
+	cfg.Learner.Encoder, cfg.Learner.OpenAIModel, cfg.Learner.OpenAIKey = "openai:"+e.URL, "topics", secret.Secret(key)
 	h := start(t, cfg)
 	p := s.NewProject(30)
 	h.Register(p)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/hone-ml/hone/config"
 	"github.com/hone-ml/hone/internal/app/apptest"
+	"github.com/hone-ml/hone/internal/secret"
 )
 
 // instance is a running hone that commands are run against.
@@ -43,4 +44,4 @@ func (i *instance) ok(args ...string) string {
 
 func decimal(id uint64) string { return fmt.Sprint(id) }
 
-func secretOf(s string) config.Secret { return config.NewSecret(s) }
+func secretOf(s string) secret.Secret { return secret.Secret(s) }

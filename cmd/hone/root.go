@@ -11,11 +11,13 @@ import (
 
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/config"
+	"github.com/hone-ml/hone/encode/encoders"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/app"
+	"github.com/hone-ml/hone/sampler/strategy"
 )
 
-// cli is what every command shares.
+// cli holds what all commands share.
 type cli struct {
 	cmd  *cobra.Command
 	file string
@@ -58,7 +60,8 @@ a project with "hone connect", and look at it with "hone status".`,
 
 // config reads flags, environment, file and defaults, in that order of weight.
 func (c *cli) config() (config.Config, error) {
-	return config.Load(config.Sources{File: c.file, Environ: os.Environ(), Flags: c.cmd.Flags()})
+	names := config.Names{Encoders: encoders.Names(), Strategies: strategy.Names()}
+	return config.Load(config.Sources{File: c.file, Environ: os.Environ(), Flags: c.cmd.Flags(), Names: names})
 }
 
 // client returns a client for the hone that runs at the listen address.
@@ -88,7 +91,7 @@ func (c *cli) withJSON(cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// withProject adds --project and returns where it lands.
+// withProject adds --project and returns a pointer to its value.
 func withProject(cmd *cobra.Command, usage string) *int64 {
 	return cmd.Flags().Int64("project", 0, usage)
 }

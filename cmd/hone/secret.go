@@ -14,13 +14,14 @@ import (
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/config"
 	"github.com/hone-ml/hone/internal/app"
+	"github.com/hone-ml/hone/internal/secret"
 	"github.com/hone-ml/hone/labelstudio"
 )
 
 // rotateTime bounds the wait for registrations to carry a new secret.
 const rotateTime = time.Minute
 
-// shownSecret is what `hone secret --json` prints.
+// shownSecret is the output of `hone secret --json`.
 type shownSecret struct {
 	User   string `json:"user"`
 	Secret string `json:"secret"`
@@ -77,7 +78,7 @@ func (c *cli) printSecret(cfg config.Config, at string) error {
 	}
 	out := shownSecret{User: pair.User, Secret: pair.Password}
 	for _, a := range addresses {
-		out.Addresses = append(out.Addresses, labelstudio.WithUserInfo(a, pair.User, labelstudio.Secret(pair.Password)))
+		out.Addresses = append(out.Addresses, labelstudio.WithUserInfo(a, pair.User, secret.Secret(pair.Password)))
 	}
 	out.Address = out.Addresses[0]
 	if c.json {
@@ -124,7 +125,8 @@ func ownAddresses(cfg config.Config) ([]string, error) {
 	return out, nil
 }
 
-// everyInterface reports whether a host to listen at stands for all of the machine's.
+// everyInterface reports whether a host to listen at stands for all of the machine's
+// addresses.
 func everyInterface(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	return host == "" || err == nil && ip.IsUnspecified()
@@ -171,7 +173,7 @@ func (c *cli) rotate(ctx context.Context, cfg config.Config) error {
 	return nil
 }
 
-// unrotated says which registrations still carry the old secret.
+// unrotated returns an error that names the registrations that still carry the old secret.
 func (c *cli) unrotated(r api.Rotation) error {
 	var errs []error
 	for _, p := range r.Projects {

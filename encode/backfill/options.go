@@ -55,6 +55,10 @@ type Arrivals struct {
 // Options are what a Service is made of. All is required unless stated.
 type Options struct {
 	Encoder encode.BatchEncoder
+	// Retain are the names of the encoders beside it whose stored vectors stay, those of
+	// other services on the same store. What is stored of any other is dropped.
+	// It may be nil.
+	Retain  []string
 	Vectors VectorStore
 	Tasks   TaskStore
 	// Needed is what a project's models read now, nil when it is gone or nothing is read
@@ -104,5 +108,7 @@ func (o *Options) validate() error {
 // Metrics are what a Service counts.
 type Metrics struct {
 	Encoded, Failures prometheus.Counter
-	Unencoded         *prometheus.GaugeVec // by project
+	// Unencoded is told how many tasks of a project have texts without a vector. It must
+	// not wait.
+	Unencoded func(p event.ProjectID, tasks int)
 }

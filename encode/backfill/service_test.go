@@ -105,21 +105,28 @@ func (*world) Requests(data []byte, all map[event.TextKey]encode.Request) {
 }
 
 func (w *world) service() *backfill.Service {
+	return w.serviceOf(w, nil, func(p event.ProjectID, a backfill.Arrivals) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.arrived[p] = append(w.arrived[p], a.Tasks...)
+		if len(a.Tasks) > 0 && len(w.arrived[p]) == 40 {
+			w.all <- p
+		}
+	})
+}
+
+// serviceOf is the service of an encoder beside those to retain.
+func (w *world) serviceOf(e encode.BatchEncoder, retain []string, consume func(event.ProjectID, backfill.Arrivals)) *backfill.Service {
 	s, err := backfill.New(backfill.Options{
-		Encoder: w, Vectors: w, Tasks: w, Cores: 2, Now: time.Now,
+		Encoder: e, Retain: retain, Vectors: w, Tasks: w, Cores: 2, Now: time.Now,
 		Needed: func(event.ProjectID) backfill.Needed { return w },
 		Consume: func(_ context.Context, p event.ProjectID, a backfill.Arrivals) error {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			w.arrived[p] = append(w.arrived[p], a.Tasks...)
-			if len(a.Tasks) > 0 && len(w.arrived[p]) == 40 {
-				w.all <- p
-			}
+			consume(p, a)
 			return nil
 		},
 		Metrics: backfill.Metrics{
 			Encoded: prometheus.NewCounter(prometheus.CounterOpts{}), Failures: prometheus.NewCounter(prometheus.CounterOpts{}),
-			Unencoded: prometheus.NewGaugeVec(prometheus.GaugeOpts{}, []string{"project"}),
+			Unencoded: func(event.ProjectID, int) {},
 		},
 	})
 	if err != nil {

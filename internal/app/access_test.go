@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hone-ml/hone/api"
-	"github.com/hone-ml/hone/config"
 	"github.com/hone-ml/hone/internal/app"
 	"github.com/hone-ml/hone/internal/app/apptest"
 )
@@ -178,7 +177,7 @@ func TestUpgrade(t *testing.T) {
 	asBefore() // Label Studio holds a secret that no longer counts
 	cfg = apptest.Strict(dir, s)
 	cfg.Listen = listen
-	cfg.LabelStudio.APIKey = config.NewSecret("a-token-of-nobody")
+	cfg.LabelStudio.APIKey = "a-token-of-nobody"
 	h = apptest.Start(t, cfg)
 	got := h.Await(p, "the problem shows", func(p api.Project) bool { return strings.Contains(strings.Join(p.Problems, "\n"), "secret") })
 	apptest.Until(t, "calls are refused again", func() bool { return h.As(http.MethodGet, "/versions", "") == http.StatusUnauthorized })

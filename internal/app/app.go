@@ -20,7 +20,6 @@ import (
 	"github.com/hone-ml/hone/connect"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/app/core"
-	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/learner"
 	"github.com/hone-ml/hone/pipeline"
 	"github.com/hone-ml/hone/pipeline/boltlog"
@@ -130,9 +129,10 @@ func (a *App) wireCore() (err error) {
 		Log:      boltlog.Options{Logger: pipeline.NewLogger(a.part("boltlog")), BeforeAppend: a.seams.Append},
 		Pipeline: pipeline.Options{Logger: a.part("pipeline"), Registerer: a.Registry, CloseTimeout: a.cfg.ShutdownTimeout},
 		Learner: learner.Options{
-			Encoder: enc.Fast, Slow: enc.Slow, Next: a.queued, SlowCores: a.cfg.Learner.EncodeWorkers,
+			Encoder: enc.Fast, Slow: enc.Slow,
 			Budget: a.cfg.Learner.Budget, Steps: a.seams.Steps, Logger: a.part("learner"), Registerer: a.Registry,
 		},
+		Next: a.queued, EncodeCores: a.cfg.Learner.EncodeWorkers,
 		Store: a.seams.Store,
 	})
 	return err
@@ -145,12 +145,13 @@ func (a *App) wireLabelStudio(ctx context.Context) (err error) {
 	}
 	client.Transport, client.Jitter = a.seams.Transport, a.seams.Jitter
 	a.Connection, err = connect.New(ctx, connect.Options{
-		URL: a.cfg.LabelStudio.URL, Token: labelstudio.Secret(a.cfg.LabelStudio.APIKey.Reveal()),
+		URL: a.cfg.LabelStudio.URL, Token: a.cfg.LabelStudio.APIKey,
 		Client: client,
 		Keys:   a.Keys, Port: a.ports[0].number(), Refused: a.refused,
 		ManageSampling: a.cfg.Sampler.ManageSampling,
 		Vault:          credentialStore{a.Store, a.log.Logger},
 		Live:           a.Learner.Version,
+		Learned:        learnedNames,
 		Known:          a.known,
 		Counters:       a.counters,
 		Holds:          a.Store.Known,

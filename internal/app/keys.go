@@ -14,6 +14,7 @@ import (
 	"github.com/hone-ml/hone/config"
 	"github.com/hone-ml/hone/connect"
 	"github.com/hone-ml/hone/internal/logging"
+	"github.com/hone-ml/hone/internal/secret"
 )
 
 const wideOpen = "hone is open: whoever reaches its port may read and change everything (insecure is on); start it without --insecure"
@@ -31,10 +32,10 @@ func KeyOptions(cfg config.Config) access.Options {
 // SecretsOf lists what must never appear in a log.
 func SecretsOf(cfg config.Config) []string {
 	var out []string
-	for _, s := range []config.Secret{
+	for _, s := range []secret.Secret{
 		cfg.Secret, cfg.AdminToken, cfg.ViewToken, cfg.LabelStudio.APIKey, cfg.BasicAuth.Password, cfg.Webhook.Secret, cfg.Learner.OpenAIKey,
 	} {
-		if s.IsSet() {
+		if s != "" {
 			out = append(out, s.Reveal())
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/logging"
 	"github.com/hone-ml/hone/internal/netguard"
+	"github.com/hone-ml/hone/internal/secret"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/state"
 )
@@ -25,7 +26,7 @@ func ClientOptions(cfg config.Config, log *logrus.Entry) (labelstudio.Options, e
 		retries = -1 // the client's 0 is its default
 	}
 	o := labelstudio.Options{
-		URL: cfg.LabelStudio.URL, Token: labelstudio.Secret(cfg.LabelStudio.APIKey.Reveal()), Logger: log,
+		URL: cfg.LabelStudio.URL, Token: cfg.LabelStudio.APIKey, Logger: log,
 		MaxInFlight: cfg.LabelStudio.MaxInFlight, Timeout: cfg.LabelStudio.Timeout, SlowTimeout: cfg.LabelStudio.SlowTimeout, Retries: retries,
 	}
 	if cfg.TLS.CA != "" {
@@ -46,13 +47,13 @@ type credentialStore struct {
 
 var _ connect.Vault = credentialStore{}
 
-func (v credentialStore) Credential(ctx context.Context) (string, labelstudio.Secret, error) {
+func (v credentialStore) Credential(ctx context.Context) (string, secret.Secret, error) {
 	c, err := v.store.Credential(ctx)
 	logging.Redact(v.log, c.Token)
-	return c.Host, labelstudio.Secret(c.Token), err
+	return c.Host, secret.Secret(c.Token), err
 }
 
-func (v credentialStore) SetCredential(ctx context.Context, url string, token labelstudio.Secret) error {
+func (v credentialStore) SetCredential(ctx context.Context, url string, token secret.Secret) error {
 	return v.store.SetCredential(ctx, state.Credential{Host: url, Token: token.Reveal(), At: time.Now()})
 }
 

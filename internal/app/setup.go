@@ -11,7 +11,6 @@ import (
 	"github.com/hone-ml/hone/connect"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/logging"
-	"github.com/hone-ml/hone/labelstudio/labelconfig"
 	"github.com/hone-ml/hone/learner"
 	"github.com/hone-ml/hone/pipeline"
 	"github.com/hone-ml/hone/state"
@@ -34,11 +33,7 @@ type registrar struct {
 var _ webhook.Adopter = registrar{}
 
 func (r registrar) Setup(ctx context.Context, info webhook.SetupInfo) (string, error) {
-	cfg, err := labelconfig.Parse(info.LabelConfig)
-	if err == nil {
-		err = cfg.Check()
-	}
-	if err != nil {
+	if _, err := LearnedControls(info.LabelConfig); err != nil {
 		return "", fmt.Errorf("%w: %w", webhook.ErrUnusable, err)
 	}
 	if err := r.publishSetup(ctx, &event.Changed{

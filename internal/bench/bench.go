@@ -12,11 +12,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hone-ml/hone/content"
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/simulate"
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
 	"github.com/hone-ml/hone/labelstudio/regions"
+	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/learner/model"
 )
 
@@ -43,7 +45,7 @@ func (o *Options) validate() error {
 	return nil
 }
 
-// Result is what was measured; as JSON it is the file that people script against.
+// Result holds the measurements. Its JSON is a format that people script against.
 // Rates are by the clock on the wall, those per CPU second by the processor time of
 // the whole process, garbage collection included.
 type Result struct {
@@ -91,7 +93,7 @@ type Result struct {
 	RSSMB float64 `json:"rss_mb"`
 }
 
-// dataset is the data as the measurements take it.
+// dataset is the data in the form that the measurements need, and their results so far.
 type dataset struct {
 	Options
 	config  string
@@ -118,7 +120,7 @@ func Run(ctx context.Context, d *simulate.Data, o Options) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	err = w.run(ctx, dir)
+	err = w.runSteps(ctx, dir)
 	return w.result, errors.Join(err, os.RemoveAll(dir))
 }
 
@@ -128,11 +130,11 @@ func (w *dataset) prepare() error {
 	if err != nil {
 		return err
 	}
-	learnable := cfg.Learnable()
-	if len(learnable) != 1 || learnable[0].Type != "Choices" {
-		return fmt.Errorf("bench measures one <Choices>; the label config asks %d questions hone learns: use data with one label, or one list of labels, a line", len(learnable))
+	learned := head.Decide(cfg).Learned()
+	if len(learned) != 1 || learned[0].Answer != head.AnswerLabels {
+		return fmt.Errorf("bench measures one <Choices>; the label config asks %d questions hone learns: use data with one label, or one list of labels, a line", len(learned))
 	}
-	w.control = learnable[0]
+	w.control = learned[0].Control
 	if w.control.Multiple {
 		w.link = model.Independent
 	}
@@ -142,19 +144,13 @@ func (w *dataset) prepare() error {
 	}
 	words := 0
 	for _, it := range w.items {
-		var texts []string
-		for _, o := range cfg.Targets(w.control) {
-			if t, err := o.Text(it.Task.Data); err == nil {
-				texts = append(texts, t)
-			}
-		}
-		text := strings.Join(texts, "\n")
+		text, _ := content.Joined(learned[0].Objects, it.Task.Data) // none is an empty one
 		labels, _, err := regions.DecodeChoices(w.control, it.Results[0])
 		if err != nil {
 			return fmt.Errorf("task %d: %w", it.Task.ID, err)
 		}
 		w.texts = append(w.texts, text)
-		w.targets = append(w.targets, shares(labels, class))
+		w.targets = append(w.targets, targetOf(labels, class))
 		words += len(strings.Fields(text))
 	}
 	w.result = Result{
@@ -164,7 +160,7 @@ func (w *dataset) prepare() error {
 	return nil
 }
 
-func shares(labels []string, class map[string]int32) []model.Share {
+func targetOf(labels []string, class map[string]int32) []model.Share {
 	out := make([]model.Share, 0, len(labels))
 	for c := range int32(len(class)) {
 		for _, l := range labels {
@@ -177,9 +173,9 @@ func shares(labels []string, class map[string]int32) []model.Share {
 	return out
 }
 
-// run goes through the steps. The order matters: what is slow to fill comes before
-// what needs it.
-func (w *dataset) run(ctx context.Context, dir string) (err error) {
+// runSteps runs all measurements. The order matters: each step needs what earlier ones have
+// learned or stored.
+func (w *dataset) runSteps(ctx context.Context, dir string) (err error) {
 	var h *instance
 	defer func() {
 		if h != nil {
@@ -190,21 +186,21 @@ func (w *dataset) run(ctx context.Context, dir string) (err error) {
 		what string
 		do   func(context.Context) error
 	}{
-		{"encoding", w.encode},
-		{"encoding the rest", w.warm},
-		{"learning", w.learn},
+		{"encoding", w.measureEncode},
+		{"encoding the rest", w.encodeAhead},
+		{"learning", w.measureLearn},
 		{"applying a backlog", func(ctx context.Context) error {
 			if h, err = w.open(ctx, dir); err != nil {
 				return err
 			}
-			return h.apply(ctx)
+			return h.measureApply(ctx)
 		}},
-		{"learning one by one", func(ctx context.Context) error { return h.learnOne(ctx) }},
+		{"learning one by one", func(ctx context.Context) error { return h.measureLearnOne(ctx) }},
 		{"coming to rest", func(ctx context.Context) error { return h.learner.Rest(ctx) }}, // what follows is measured without learning
-		{"predicting", func(ctx context.Context) error { return h.predict(ctx) }},
-		{"answering /predict", func(ctx context.Context) error { return h.requests(ctx) }},
-		{"webhooks, one sender", func(ctx context.Context) error { return h.webhooks(ctx, 1) }},
-		{"webhooks, 64 senders", func(ctx context.Context) error { return h.webhooks(ctx, 64) }},
+		{"predicting", func(ctx context.Context) error { return h.measurePredict(ctx) }},
+		{"answering /predict", func(ctx context.Context) error { return h.measurePredictRequests(ctx) }},
+		{"webhooks, one sender", func(ctx context.Context) error { return h.measureWebhooks(ctx, 1) }},
+		{"webhooks, 64 senders", func(ctx context.Context) error { return h.measureWebhooks(ctx, 64) }},
 	}
 	for i, s := range steps {
 		if w.Progress != nil {
@@ -222,13 +218,13 @@ func (w *dataset) run(ctx context.Context, dir string) (err error) {
 	return nil
 }
 
-// unitsPerClockRead is how many units of work are measured between two looks at the clock.
+// unitsPerClockRead is how many units of work are measured between two readings of the clock.
 const unitsPerClockRead = 100
 
-// rate calls f, which does some units of work, until that took the time there is,
-// and gives the units a second by both clocks. prepare, if not nil, comes before
-// every call and is not measured.
-func (w *dataset) rate(ctx context.Context, prepare func(), f func() (units int, err error)) (perS, perCPUS float64, err error) {
+// measureRate calls f, which does some units of work, for about Options.For, and returns the
+// units per second of wall-clock time and of CPU time. prepare, if not nil, is called before
+// every call of f and is not measured.
+func (w *dataset) measureRate(ctx context.Context, prepare func(), f func() (units int, err error)) (perS, perCPUS float64, err error) {
 	var wall, cpu time.Duration
 	units := 0
 	for wall < w.For {
@@ -249,9 +245,9 @@ func (w *dataset) rate(ctx context.Context, prepare func(), f func() (units int,
 	return float64(units) / wall.Seconds(), perCPUS, nil
 }
 
-func (w *dataset) encode(ctx context.Context) (err error) {
+func (w *dataset) measureEncode(ctx context.Context) (err error) {
 	i, e := 0, w.Encoder
-	w.result.EncodePerS, w.result.EncodePerCPUS, err = w.rate(ctx, nil, func() (int, error) {
+	w.result.EncodePerS, w.result.EncodePerCPUS, err = w.measureRate(ctx, nil, func() (int, error) {
 		for range unitsPerClockRead {
 			if p, keeps := w.Encoder.(*encode.Blocking); keeps && i%len(w.texts) == 0 {
 				e = p.WithEmptyCache()
@@ -264,8 +260,8 @@ func (w *dataset) encode(ctx context.Context) (err error) {
 	return err
 }
 
-// warm has a slow encoder read all texts, which is not measured.
-func (w *dataset) warm(ctx context.Context) error {
+// encodeAhead has a slow encoder encode all texts, which is not measured.
+func (w *dataset) encodeAhead(ctx context.Context) error {
 	p, keeps := w.Encoder.(*encode.Blocking)
 	if !keeps {
 		return nil
@@ -277,11 +273,11 @@ func (w *dataset) warm(ctx context.Context) error {
 	return p.Precompute(ctx, needs, nil)
 }
 
-// learn learns the data again and again, each time with a new model.
-func (w *dataset) learn(ctx context.Context) (err error) {
+// measureLearn learns the data again and again, each time with a new model.
+func (w *dataset) measureLearn(ctx context.Context) (err error) {
 	var m *model.Model
 	i := 0
-	w.result.LearnPerS, w.result.LearnPerCPUS, err = w.rate(ctx, nil, func() (int, error) {
+	w.result.LearnPerS, w.result.LearnPerCPUS, err = w.measureRate(ctx, nil, func() (int, error) {
 		for range unitsPerClockRead {
 			at := i % len(w.texts)
 			i++
@@ -298,13 +294,13 @@ func (w *dataset) learn(ctx context.Context) (err error) {
 	return err
 }
 
-// annotation is what hone hears of item i when it is labelled; round 0 is the data,
-// later ones are other tasks with the same texts.
+// annotation returns the change that labels item i. Round 0 labels the data; later rounds
+// label other tasks with the same texts.
 func (w *dataset) annotation(i, round int, at time.Time) *event.Changed {
 	it := w.items[i]
 	id := it.Task.ID + event.TaskID(round*len(w.items))
 	c := &event.Changed{
-		Project: project, LabelConfig: w.config, Source: event.FromWebhook, At: at,
+		Project: projectID, LabelConfig: w.config, Source: event.FromWebhook, At: at,
 		Tasks: []event.Task{{ID: id, Data: w.data(i, round), UpdatedAt: at}},
 	}
 	for j, r := range it.Results {

@@ -14,11 +14,12 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
+	"github.com/hone-ml/hone/learner/head"
 )
 
 // inferConfig makes the label config of data that came without one: a Choices
 // for each question that was answered, its classes those in the data.
-func inferConfig(entries []entry) (string, error) {
+func inferConfig(entries []labelledEntry) (string, error) {
 	lines, exports, tagged := 0, 0, 0
 	for _, e := range entries {
 		if e.spans {
@@ -37,9 +38,9 @@ func inferConfig(entries []entry) (string, error) {
 	case exports > 0:
 		return inferExport(entries)
 	}
-	q := inferredControl{tag: "Choices", name: "label", objects: []string{"text"}, labels: map[string]bool{}}
+	q := inferredControl{tag: labelconfig.TypeChoices, name: "label", objects: []string{"text"}, labels: map[string]bool{}}
 	if tagged > 0 {
-		q.tag = "Labels"
+		q.tag = labelconfig.TypeLabels
 	}
 	for _, e := range entries {
 		for _, s := range e.tagged {
@@ -53,7 +54,7 @@ func inferConfig(entries []entry) (string, error) {
 	return writeConfig(map[string]string{"text": "text"}, []inferredControl{q}), nil
 }
 
-// inferredControl is one question while a config is made of the answers.
+// inferredControl collects one control of a config that is inferred from answers.
 type inferredControl struct {
 	tag      string // of the control
 	name     string
@@ -65,7 +66,7 @@ type inferredControl struct {
 	order    []string // of the labels; sorted if nil
 }
 
-func inferExport(entries []entry) (string, error) {
+func inferExport(entries []labelledEntry) (string, error) {
 	found := map[string]*inferredControl{}
 	for _, e := range entries {
 		for _, regions := range e.results {
@@ -73,7 +74,7 @@ func inferExport(entries []entry) (string, error) {
 				if r.FromName == "" || r.ToName == "" || inferNumber(found, r) {
 					continue
 				}
-				tag, ok := inferable[r.Type]
+				tag, ok := inferableTypes[r.Type]
 				if !ok {
 					continue
 				}
@@ -112,12 +113,12 @@ func inferExport(entries []entry) (string, error) {
 	return writeConfig(objects, questions), nil
 }
 
-// inferable are the types of results that a config can be made of, and their tags.
-var inferable = map[string]string{"choices": "Choices", "labels": "Labels"}
+// inferableTypes are the types of results that a config can be made of, and their tags.
+var inferableTypes = map[string]string{"choices": labelconfig.TypeChoices, "labels": labelconfig.TypeLabels}
 
 // textField is the field of the task data that is shown: "text", or the only one
 // that is a text in every task.
-func textField(entries []entry) (string, error) {
+func textField(entries []labelledEntry) (string, error) {
 	counts := map[string]int{}
 	for _, e := range entries {
 		var fields map[string]any
@@ -147,7 +148,7 @@ func writeConfig(objects map[string]string, questions []inferredControl) string 
 	var b strings.Builder
 	b.WriteString("<View>\n")
 	for _, name := range slices.Sorted(maps.Keys(objects)) {
-		writeTag(&b, "Text", "/", "name", name, "value", "$"+objects[name])
+		writeTag(&b, labelconfig.TypeText, "/", "name", name, "value", "$"+objects[name])
 	}
 	writeQuestions(&b, questions)
 	b.WriteString("</View>\n")
@@ -162,7 +163,7 @@ func writeQuestions(b *strings.Builder, questions []inferredControl) {
 			continue
 		}
 		label := "Label"
-		if q.tag == "Choices" {
+		if q.tag == labelconfig.TypeChoices {
 			choice := "single"
 			if q.multiple {
 				choice = "multiple"
@@ -198,13 +199,13 @@ func writeTag(b *strings.Builder, name, end string, attrs ...string) {
 	b.WriteString(end + ">\n")
 }
 
-// anonymous is a config that asks the same of the same objects with labels that
-// say nothing, A1, A2 and so on, and the new name of each label by control. Their
-// order is that of a hash of the old names.
-func anonymous(cfg *labelconfig.Config) (config string, names map[string]map[string]string) {
+// anonymizeLabels returns a config that asks the same about the same objects with meaningless
+// labels, A1, A2 and so on, in the order of a hash of the old names. names maps, by control,
+// each old label to its new one.
+func anonymizeLabels(objects []labelconfig.Object, learned []head.Decision) (config string, names map[string]map[string]string) {
 	var b strings.Builder
 	b.WriteString("<View>\n")
-	for _, o := range cfg.Objects {
+	for _, o := range objects {
 		var attrs []string
 		for _, k := range slices.Sorted(maps.Keys(o.Attrs)) {
 			attrs = append(attrs, k, o.Attrs[k])
@@ -213,16 +214,16 @@ func anonymous(cfg *labelconfig.Config) (config string, names map[string]map[str
 	}
 	names = map[string]map[string]string{}
 	var questions []inferredControl
-	for _, c := range cfg.Learnable() {
+	for _, d := range learned {
+		c := d.Control
 		// An unanswered one must go on to say nothing, which needs required here
 		// if it was conditional there.
-		tag := "Choices"
-		if c.LabelsSpans() {
+		tag := labelconfig.TypeChoices
+		if d.Answer == head.AnswerSpans {
 			tag = c.Type
 		}
 		q := inferredControl{tag: tag, name: c.Name, objects: c.ToName, multiple: c.Multiple, required: c.Required || c.Conditional}
-		switch c.Type {
-		case "Rating", "Number", "Pairwise": // no names to hide
+		if !d.Answer.Named() { // no names to hide
 			q.tag = c.Type
 			for _, k := range slices.Sorted(maps.Keys(c.Attrs)) {
 				if !strings.EqualFold(k, "name") && !strings.EqualFold(k, "toName") {
@@ -231,7 +232,8 @@ func anonymous(cfg *labelconfig.Config) (config string, names map[string]map[str
 			}
 			questions = append(questions, q)
 			continue
-		case "Taxonomy": // each path by itself, and never none
+		}
+		if d.Answer == head.AnswerPaths { // each path by itself, and never none
 			q.required = true
 		}
 		hidden := map[string]string{}

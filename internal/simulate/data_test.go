@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/hone-ml/hone/content"
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
 	"github.com/hone-ml/hone/labelstudio/regions"
 )
@@ -127,7 +128,7 @@ func TestExportWithItsConfig(t *testing.T) {
 	require.NoError(t, err)
 	o, ok := cfg.Object("body")
 	require.True(t, ok)
-	text, err := o.Text(d.pool[0].task.Data)
+	text, err := content.Text(o, d.pool[0].task.Data)
 	require.NoError(t, err)
 	assert.Equal(t, "ok", text)
 	assert.NotEqual(t, d.test[0].truth[0].labels, d.test[1].truth[0].labels)

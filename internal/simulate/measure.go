@@ -9,55 +9,55 @@ import (
 	"github.com/hone-ml/hone/labelstudio/regions"
 )
 
-// bins of the calibration error.
-const bins = 15
+// calibrationBins of the calibration error.
+const calibrationBins = 15
 
-// tally is what is counted for one question.
-type tally struct {
-	tasks, right   int
-	hit, wrong     map[string]int // labels said, rightly and wrongly
-	missed         map[string]int
-	loss           float64
-	judged         [bins]int // answers by how sure the model was
-	sure, deserved [bins]float64
+// questionScores counts predictions of one question.
+type questionScores struct {
+	tasks, right              int
+	hit, wrong                map[string]int // labels said, rightly and wrongly
+	missed                    map[string]int
+	loss                      float64
+	binCounts                 [calibrationBins]int // answers by how sure the model was
+	binConfidence, binCorrect [calibrationBins]float64
 }
 
-// measure asks the model for the test tasks, as /predict does.
-func (r *run) measure(ctx context.Context) (Point, error) {
-	answers, err := r.learner.Predict(ctx, project, "", r.test)
+// measure predicts the test tasks as /predict does and scores the predictions.
+func (r *curveRun) measure(ctx context.Context) (Point, error) {
+	answers, err := r.learner.Predict(ctx, projectID, "", r.test)
 	if err != nil {
 		return Point{}, err
 	}
-	dists, _, err := r.learner.Distributions(ctx, project, r.test)
+	estimates, _, err := r.learner.Estimates(ctx, projectID, r.test)
 	if err != nil {
 		return Point{}, err
 	}
 	p := Point{Labels: r.labels}
 	var asked, labelled, probable, numeric, spans float64
 	for i, q := range r.questions {
-		t := tally{hit: map[string]int{}, wrong: map[string]int{}, missed: map[string]int{}}
+		t := questionScores{hit: map[string]int{}, wrong: map[string]int{}, missed: map[string]int{}}
 		for j, it := range r.Data.test {
 			if it.truth[i] == nil || q.isNumber() {
 				continue
 			}
 			var said []string
 			answered := false
-			if !answers[j].Abstains() && q.LabelsSpans() {
-				if m := q.marked(answers[j].Result, it.task.Data); m != nil {
+			if !answers[j].Abstains() && q.isSpans() {
+				if m := q.readMarks(answers[j].Result, it.task.Data); m != nil {
 					said, answered = m.labels, true
 				}
 			} else if !answers[j].Abstains() {
 				a := regions.Choices(q.Control, answers[j].Result)
 				said, answered = a.Labels, a.OK || q.Multiple
 			}
-			t.answer(it.truth[i].labels, said, answered)
-			if q.LabelsSpans() {
+			t.countAnswer(it.truth[i].labels, said, answered)
+			if q.isSpans() {
 				continue
 			}
-			d := q.believed(dists[j])
-			t.believe(it.truth[i].labels, d, d.Exclusive)
+			d := q.distributionFor(estimates[j])
+			t.countProbabilities(it.truth[i].labels, d, d.Exclusive)
 		}
-		if q.numeric() {
+		if q.answer.Numeric() {
 			if d := r.judgeNumbers(i, answers, &t); d.n > 0 {
 				numeric++
 				p.MAE += d.sum / d.n
@@ -73,7 +73,7 @@ func (r *run) measure(ctx context.Context) (Point, error) {
 			labelled++
 			p.MacroF1 += t.macroF1(q.labels)
 		}
-		if q.LabelsSpans() {
+		if q.isSpans() {
 			spans++
 			p.SpanF1 += t.microF1()
 			continue
@@ -93,8 +93,8 @@ func (r *run) measure(ctx context.Context) (Point, error) {
 	return p, nil
 }
 
-// answer counts what the model said of one task.
-func (t *tally) answer(truth, said []string, answered bool) {
+// countAnswer counts the model's answer to one task.
+func (t *questionScores) countAnswer(truth, said []string, answered bool) {
 	t.tasks++
 	if answered && len(truth) == len(said) && !slices.ContainsFunc(truth, func(l string) bool { return !slices.Contains(said, l) }) {
 		t.right++
@@ -114,7 +114,7 @@ func (t *tally) answer(truth, said []string, answered bool) {
 }
 
 // macroF1 is the mean over the labels that the truth has.
-func (t *tally) macroF1(labels []string) float64 {
+func (t *questionScores) macroF1(labels []string) float64 {
 	var sum, n float64
 	for _, l := range labels {
 		if t.hit[l]+t.missed[l] > 0 {
@@ -128,8 +128,8 @@ func (t *tally) macroF1(labels []string) float64 {
 	return sum / n
 }
 
-// microF1 is that of all answers together, whatever their label.
-func (t *tally) microF1() float64 {
+// microF1 returns the F1 of all answers together, whatever their label.
+func (t *questionScores) microF1() float64 {
 	hit, all := 0, 0
 	for _, n := range t.hit {
 		hit += n
@@ -144,15 +144,15 @@ func (t *tally) microF1() float64 {
 	return 2 * float64(hit) / float64(max(1, all))
 }
 
-// believed is the model's distribution for the question; where it has none all
-// labels are as likely.
-func (q *question) believed(dists []event.Distribution) event.Distribution {
-	for _, d := range dists {
-		if d.Control == q.Name {
-			return d
+// distributionFor returns the model's distribution for the question. Without one all labels
+// are equally likely.
+func (q *question) distributionFor(estimates []event.Estimate) event.Distribution {
+	for _, e := range estimates {
+		if e.Control == q.Name && e.Classes != nil {
+			return *e.Classes
 		}
 	}
-	d := event.Distribution{Control: q.Name, Labels: q.labels, P: make([]float64, len(q.labels)), Exclusive: !q.Multiple}
+	d := event.Distribution{Labels: q.labels, P: make([]float64, len(q.labels)), Exclusive: !q.Multiple}
 	for i := range d.P {
 		d.P[i] = 1 / float64(len(q.labels))
 		if q.Multiple {
@@ -162,11 +162,11 @@ func (q *question) believed(dists []event.Distribution) event.Distribution {
 	return d
 }
 
-// least keeps logarithms finite.
-const least = 1e-12
+// minProbability keeps logarithms finite.
+const minProbability = 1e-12
 
-// believe judges the probabilities of one task.
-func (t *tally) believe(truth []string, d event.Distribution, exclusive bool) {
+// countProbabilities adds the log-loss and the calibration of one task's probabilities.
+func (t *questionScores) countProbabilities(truth []string, d event.Distribution, exclusive bool) {
 	top := 0
 	for i, l := range d.Labels {
 		is := slices.Contains(truth, l)
@@ -176,38 +176,38 @@ func (t *tally) believe(truth []string, d event.Distribution, exclusive bool) {
 		}
 		if exclusive {
 			if is {
-				t.loss -= math.Log(max(p, least))
+				t.loss -= math.Log(max(p, minProbability))
 			}
 			continue
 		}
 		if !is {
-			t.loss -= math.Log(max(1-p, least))
+			t.loss -= math.Log(max(1-p, minProbability))
 		} else {
-			t.loss -= math.Log(max(p, least))
+			t.loss -= math.Log(max(p, minProbability))
 		}
-		t.judge(max(p, 1-p), is == (p >= 0.5))
+		t.countConfidence(max(p, 1-p), is == (p >= 0.5))
 	}
 	if exclusive && len(d.P) > 0 {
-		t.judge(d.P[top], slices.Contains(truth, d.Labels[top]))
+		t.countConfidence(d.P[top], slices.Contains(truth, d.Labels[top]))
 	}
 }
 
-// judge counts one answer and how sure the model was of it.
-func (t *tally) judge(sure float64, right bool) {
-	b := min(int(sure*bins), bins-1)
-	t.judged[b]++
-	t.sure[b] += sure
+// countConfidence counts one answer in the calibration bin of its confidence.
+func (t *questionScores) countConfidence(sure float64, right bool) {
+	b := min(int(sure*calibrationBins), calibrationBins-1)
+	t.binCounts[b]++
+	t.binConfidence[b] += sure
 	if right {
-		t.deserved[b]++
+		t.binCorrect[b]++
 	}
 }
 
-func (t *tally) ece() float64 {
+func (t *questionScores) ece() float64 {
 	var sum float64
 	n := 0
-	for b := range bins {
-		sum += math.Abs(t.sure[b] - t.deserved[b])
-		n += t.judged[b]
+	for b := range calibrationBins {
+		sum += math.Abs(t.binConfidence[b] - t.binCorrect[b])
+		n += t.binCounts[b]
 	}
 	return sum / float64(max(1, n))
 }

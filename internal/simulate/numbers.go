@@ -6,45 +6,47 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/hone-ml/hone/labelstudio/labelconfig"
 	"github.com/hone-ml/hone/labelstudio/regions"
 	"github.com/hone-ml/hone/labelstudio/wire"
+	"github.com/hone-ml/hone/learner/head"
 )
 
 // The answer to a Number is kept as the only label of a truth, as it is written.
 
-func (q *question) isNumber() bool { return q.Type == "Number" }
+func (q *question) isNumber() bool { return q.answer == head.AnswerNumber }
 
-// numeric reports whether answers are near to or far from each other.
-func (q *question) numeric() bool { return q.isNumber() || q.Type == "Rating" }
+func (q *question) isSpans() bool { return q.answer == head.AnswerSpans }
 
-// said is what an annotation's regions say; nil when nothing.
-func (q *question) said(rs []regions.Region) *truth {
+// readAnswer returns the answer that an annotation's regions hold; nil when there is none.
+func (q *question) readAnswer(rs []regions.Region) *answer {
 	if q.isNumber() {
 		if v, ok := regions.Number(q.Control, rs); ok {
-			return &truth{[]string{written(v)}}
+			return &answer{[]string{formatNumber(v)}}
 		}
 		return nil
 	}
 	if a := regions.Choices(q.Control, rs); a.OK {
-		return &truth{a.Labels}
+		return &answer{a.Labels}
 	}
 	return nil
 }
 
-// region is how annotators send labels, and a number as they typed it.
-func (q *question) region(id string, labels []string) regions.Region {
+// answerRegion returns the region by which annotators send labels, or a number as they typed
+// it.
+func (q *question) answerRegion(id string, labels []string) regions.Region {
 	if !q.isNumber() {
 		return regions.EncodeChoices(q.Control, id, labels, 1)
 	}
-	r := regions.EncodeNumber(q.Control, id, value(labels[0]), 1)
+	r := regions.EncodeNumber(q.Control, id, numericValue(labels[0]), 1)
 	r.Value = json.RawMessage(`{"number":` + labels[0] + `}`)
 	return r
 }
 
-func written(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
+func formatNumber(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
 
-// value is the number that a label is; NaN if none.
-func value(label string) float64 {
+// numericValue returns a label as a number; NaN if it is none.
+func numericValue(label string) float64 {
 	v, err := strconv.ParseFloat(label, 64)
 	if err != nil {
 		return math.NaN()
@@ -52,21 +54,21 @@ func value(label string) float64 {
 	return v
 }
 
-// findNumber is find for a Number.
+// findNumber is labelNamed for a Number.
 func (q *question) findNumber(l string) (string, bool) {
-	if v := value(l); q.Numbers.Has(v) {
-		return written(v), true
+	if v := numericValue(l); q.Numbers.Has(v) {
+		return formatNumber(v), true
 	}
 	return "", false
 }
 
-// middle is what several annotators say together: of numbers the mean, of ratings
-// the median.
-func (q *question) middle(said [][]*truth, i int) *truth {
+// centralAnswer combines several annotators' answers: the mean of numbers, the median of
+// ratings.
+func (q *question) centralAnswer(said [][]*answer, i int) *answer {
 	var all []float64
 	for _, row := range said {
 		if row[i] != nil {
-			all = append(all, value(row[i].labels[0]))
+			all = append(all, numericValue(row[i].labels[0]))
 		}
 	}
 	if len(all) == 0 {
@@ -74,52 +76,52 @@ func (q *question) middle(said [][]*truth, i int) *truth {
 	}
 	if !q.isNumber() {
 		slices.Sort(all)
-		return &truth{[]string{written(all[(len(all)-1)/2])}}
+		return &answer{[]string{formatNumber(all[(len(all)-1)/2])}}
 	}
 	var sum float64
 	for _, v := range all {
 		sum += v
 	}
-	return &truth{[]string{written(sum / float64(len(all)))}}
+	return &answer{[]string{formatNumber(sum / float64(len(all)))}}
 }
 
-// distances are how far answers are from the truth.
-type distances struct{ n, sum, squares float64 }
+// errorSums sums the absolute and the squared errors of answers.
+type errorSums struct{ n, sum, squares float64 }
 
-func (d *distances) add(far float64) {
+func (d *errorSums) addError(far float64) {
 	d.n++
 	d.sum += far
 	d.squares += far * far
 }
 
-// judgeNumbers counts a numeric question's answers. What is not answered is taken
-// for the mean of the test data's answers.
-func (r *run) judgeNumbers(i int, answers []wire.Prediction, t *tally) distances {
+// judgeNumbers counts a numeric question's answers. A missing answer counts as the mean of
+// the test data's answers.
+func (r *curveRun) judgeNumbers(i int, answers []wire.Prediction, t *questionScores) errorSums {
 	q := &r.questions[i]
 	var all []float64
 	for _, it := range r.Data.test {
 		if it.truth[i] != nil {
-			all = append(all, value(it.truth[i].labels[0]))
+			all = append(all, numericValue(it.truth[i].labels[0]))
 		}
 	}
 	mean, sd := spreadOf(all)
 	tolerance := q.tolerance(sd)
-	var d distances
+	var d errorSums
 	for j, it := range r.Data.test {
 		if it.truth[i] == nil {
 			continue
 		}
-		truth := value(it.truth[i].labels[0])
-		said := q.said(answers[j].Result)
+		truth := numericValue(it.truth[i].labels[0])
+		said := q.readAnswer(answers[j].Result)
 		if said == nil {
-			d.add(math.Abs(mean - truth))
+			d.addError(math.Abs(mean - truth))
 			if q.isNumber() {
 				t.tasks++
 			}
 			continue
 		}
-		far := math.Abs(value(said.labels[0]) - truth)
-		d.add(far)
+		far := math.Abs(numericValue(said.labels[0]) - truth)
+		d.addError(far)
 		if !q.isNumber() {
 			continue // counted as labels are
 		}
@@ -130,15 +132,15 @@ func (r *run) judgeNumbers(i int, answers []wire.Prediction, t *tally) distances
 		}
 		for _, region := range answers[j].Result {
 			if region.FromName == q.Name && region.Score != nil {
-				t.judge(*region.Score, right)
+				t.countConfidence(*region.Score, right)
 			}
 		}
 	}
 	return d
 }
 
-// tolerance is how far a number may be off and still be right, as in the learner:
-// within a step or a tenth of the range, else half a standard deviation.
+// tolerance returns the largest error of a number that counts as right, as in the learner: a
+// step or a tenth of the range, else half a standard deviation.
 func (q *question) tolerance(sd float64) float64 {
 	width, bounded := q.Numbers.Width()
 	switch step := q.Numbers.Step; {
@@ -160,23 +162,23 @@ func spreadOf(all []float64) (mean, sd float64) {
 	return mean, math.Sqrt(sd)
 }
 
-// inferNumber makes the question that a rating or a number answers, and reports
-// whether the region is one.
+// inferNumber adds the control that a rating or a number answers, and reports whether the
+// region is one of these.
 func inferNumber(found map[string]*inferredControl, r regions.Region) bool {
-	tag := map[string]string{"rating": "Rating", "number": "Number"}[r.Type]
+	tag := map[string]string{"rating": labelconfig.TypeRating, "number": labelconfig.TypeNumber}[r.Type]
 	if tag == "" {
 		return false
 	}
 	q := found[r.FromName]
 	if q == nil {
 		q = &inferredControl{name: r.FromName, objects: []string{r.ToName}, tag: tag}
-		if tag == "Rating" {
+		if tag == labelconfig.TypeRating {
 			q.attrs = []string{"maxRating", "5"}
 		}
 		found[r.FromName] = q
 	}
 	var v struct{ Rating int }
-	if q.tag == "Rating" && json.Unmarshal(r.Value, &v) == nil && float64(v.Rating) > value(q.attrs[1]) {
+	if q.tag == labelconfig.TypeRating && json.Unmarshal(r.Value, &v) == nil && float64(v.Rating) > numericValue(q.attrs[1]) {
 		q.attrs[1] = strconv.Itoa(v.Rating)
 	}
 	return true

@@ -234,7 +234,7 @@ func TestTallyKnownAnswers(t *testing.T) {
 	d := func(exclusive bool, p ...float64) event.Distribution {
 		return event.Distribution{Labels: []string{"a", "b", "c"}, P: p, Exclusive: exclusive}
 	}
-	c := tally{hit: map[string]int{}, wrong: map[string]int{}, missed: map[string]int{}}
+	c := questionScores{hit: map[string]int{}, wrong: map[string]int{}, missed: map[string]int{}}
 	for _, x := range []struct {
 		truth, said string
 		p           []float64
@@ -248,8 +248,8 @@ func TestTallyKnownAnswers(t *testing.T) {
 		if x.said != "" {
 			said = []string{x.said}
 		}
-		c.answer([]string{x.truth}, said, x.said != "")
-		c.believe([]string{x.truth}, d(true, x.p...), true)
+		c.countAnswer([]string{x.truth}, said, x.said != "")
+		c.countProbabilities([]string{x.truth}, d(true, x.p...), true)
 	}
 	assert.Equal(t, 2, c.right)
 	assert.InDelta(t, (2./3+1./2)/2, c.macroF1([]string{"a", "b", "c"}), 1e-12, "c is not in the data")
@@ -258,16 +258,16 @@ func TestTallyKnownAnswers(t *testing.T) {
 
 	// Without a distribution all labels are as likely.
 	q := question{labels: []string{"a", "b", "c", "d"}}
-	assert.Equal(t, []float64{.25, .25, .25, .25}, q.believed(nil).P)
+	assert.Equal(t, []float64{.25, .25, .25, .25}, q.distributionFor(nil).P)
 	q.Multiple = true
-	assert.Equal(t, []float64{.5, .5, .5, .5}, q.believed(nil).P)
+	assert.Equal(t, []float64{.5, .5, .5, .5}, q.distributionFor(nil).P)
 
-	m := tally{hit: map[string]int{}, wrong: map[string]int{}, missed: map[string]int{}}
-	m.answer([]string{"a", "c"}, []string{"c", "a"}, true)
-	m.answer([]string{"a", "c"}, []string{"c"}, true)
-	m.answer(nil, nil, true)
-	m.answer(nil, nil, false)
-	m.believe([]string{"a", "c"}, d(false, .9, .2, .4), false)
+	m := questionScores{hit: map[string]int{}, wrong: map[string]int{}, missed: map[string]int{}}
+	m.countAnswer([]string{"a", "c"}, []string{"c", "a"}, true)
+	m.countAnswer([]string{"a", "c"}, []string{"c"}, true)
+	m.countAnswer(nil, nil, true)
+	m.countAnswer(nil, nil, false)
+	m.countProbabilities([]string{"a", "c"}, d(false, .9, .2, .4), false)
 	assert.Equal(t, 2, m.right, "an abstention is wrong, none of them is an answer")
 	assert.InDelta(t, -math.Log(.9*.8*.4), m.loss, 1e-12)
 	assert.InDelta(t, (.1+.2+.6)/3, m.ece(), 1e-12)
@@ -318,6 +318,6 @@ func TestNiceSteps(t *testing.T) {
 		n      int
 		want   float64
 	}{{1, 5, .2}, {.62, 5, .2}, {500, 6, 100}, {5000, 6, 1000}, {25, 6, 5}, {1, 6, .2}} {
-		assert.InDelta(t, c.want, nice(c.length, c.n), 1e-12)
+		assert.InDelta(t, c.want, niceStep(c.length, c.n), 1e-12)
 	}
 }

@@ -1,5 +1,5 @@
 // Package labelconfig reads label configs: which questions annotators are asked, and
-// about which part of a task's data. Configs are written by people, so every fault is a
+// about which part of a task's data. It describes what the XML says and judges nothing. Configs are written by people, so every fault is a
 // sentence that they can act on, and nothing panics.
 package labelconfig
 
@@ -83,61 +83,4 @@ func (c *Config) Control(name string) (Control, bool) {
 		}
 	}
 	return Control{}, false
-}
-
-// Learnable are the controls hone learns, in document order.
-func (c *Config) Learnable() []Control {
-	var out []Control
-	for _, t := range c.Controls {
-		if t.Unlearnable == "" {
-			out = append(out, t)
-		}
-	}
-	return out
-}
-
-// Targets are the object tags of a control whose text hone can read.
-func (c *Config) Targets(t Control) []Object {
-	var out []Object
-	for _, name := range t.ToName {
-		if o, ok := c.Object(name); ok && o.Unreadable == "" {
-			out = append(out, o)
-		}
-	}
-	return out
-}
-
-// Check is nil when there is something to learn. Otherwise it says, for the
-// person who made the config, what was found and what would work.
-func (c *Config) Check() error {
-	if len(c.Learnable()) > 0 {
-		return nil
-	}
-	works := "hone learns " + learnedTags() + " over <Text>, <HyperText> or <Paragraphs>"
-	if len(c.Controls) == 0 {
-		return fmt.Errorf("the label config has no control tag to learn: %s", works)
-	}
-	const most = 5
-	var found []string
-	for i, t := range c.Controls {
-		if i == most {
-			found = append(found, fmt.Sprintf("and %d more", len(c.Controls)-most))
-			break
-		}
-		found = append(found, fmt.Sprintf("<%s name=%q> %s", t.Type, t.Name, t.Unlearnable))
-	}
-	return fmt.Errorf("the label config has nothing hone can learn: %s; %s", strings.Join(found, "; "), works)
-}
-
-// Key changes when a learnable control, or what it reads, changes; so equal
-// keys mean the same heads over the same features.
-func (c *Config) Key() string {
-	var k keyWriter
-	for _, t := range c.Learnable() {
-		k.add("control", t.Key())
-		for _, o := range c.Targets(t) {
-			k.add("object", o.Key())
-		}
-	}
-	return k.sum()
 }

@@ -33,8 +33,8 @@ func TestParseLabelConfigReadsControlsObjectsAndLabels(t *testing.T) {
   <Filter name="f" toName="topic"/>
 </View>`)
 	got, ok := c.Control("topic")
-	if !ok || got.Unlearnable != "" {
-		t.Fatalf("control topic: %v, %q", ok, got.Unlearnable)
+	if !ok {
+		t.Fatal("no control topic")
 	}
 	if got.Type != "Choices" || !got.Multiple || !got.Required || got.Conditional {
 		t.Errorf("control topic = %+v", got)
@@ -49,69 +49,8 @@ func TestParseLabelConfigReadsControlsObjectsAndLabels(t *testing.T) {
 	if d := cmp.Diff(want, got.Labels); d != "" {
 		t.Error(d)
 	}
-	if len(c.Controls) != 2 || len(c.Objects) != 2 || len(c.Targets(got)) != 2 {
-		t.Errorf("%d controls, %d objects, %d targets", len(c.Controls), len(c.Objects), len(c.Targets(got)))
-	}
-	if err := c.Check(); err != nil {
-		t.Error(err)
-	}
-	if names := c.Learnable(); len(names) != 1 || names[0].Name != "topic" {
-		t.Errorf("learnable: %+v", names)
-	}
-}
-
-func TestUnlearnableSaysWhy(t *testing.T) {
-	const text = `<Text name="t" value="$text"/>`
-	const two = `<Choice value="A"/><Choice value="B"/>`
-	for name, tc := range map[string]struct{ config, why string }{
-		"per region":       {text + `<Choices name="c" toName="t" perRegion="true">` + two + `</Choices>`, "per region"},
-		"per item":         {text + `<Choices name="c" toName="t" perItem="True">` + two + `</Choices>`, "per region"},
-		"dynamic":          {text + `<Choices name="c" toName="t" value="$options"/>`, "task data"},
-		"dynamic choice":   {text + `<Choices name="c" toName="t"><Choice value="$one"/><Choice value="B"/></Choices>`, "task data"},
-		"no choice":        {text + `<Choices name="c" toName="t"/>`, "no <Choice>"},
-		"one choice":       {text + `<Choices name="c" toName="t"><Choice value="A"/></Choices>`, "nothing to choose"},
-		"image":            {`<Image name="t" value="$image"/><Choices name="c" toName="t">` + two + `</Choices>`, `<Image name="t">`},
-		"unknown object":   {text + `<Choices name="c" toName="x">` + two + `</Choices>`, `toName="x"`},
-		"no object":        {text + `<Choices name="c" toName=" , ">` + two + `</Choices>`, "names no object"},
-		"url":              {`<Text name="t" value="$text" valueType="url"/><Choices name="c" toName="t">` + two + `</Choices>`, "does not fetch URLs"},
-		"constant text":    {`<Text name="t" value="Hello"/><Choices name="c" toName="t">` + two + `</Choices>`, "names no field"},
-		"repeater":         {`<Repeater on="$items" indexFlag="{{idx}}"><Text name="t_{{idx}}" value="$items[{{idx}}].text"/><Choices name="c_{{idx}}" toName="t_{{idx}}">` + two + `</Choices></Repeater>`, "Repeater"},
-		"another kind":     {text + `<BrushLabels name="c" toName="t"><Label value="A"/></BrushLabels>`, "does not learn yet"},
-		"free text":        {text + `<textarea name="c" toName="t"/>`, "own words"},
-		"order":            {text + `<Ranker name="c" toName="t"/>`, "an order of many"},
-		"date":             {text + `<DateTime name="c" toName="t"/>`, "a date or a time"},
-		"no stars":         {text + `<Rating name="c" toName="t" maxRating="many"/>`, `maxRating="many"`},
-		"one star":         {text + `<Rating name="c" toName="t" maxRating="1"/>`, `maxRating="1"`},
-		"no number":        {text + `<Number name="c" toName="t" min="3" max="2"/>`, "no number"},
-		"one of a pair":    {text + `<Pairwise name="c" toName="t"/>`, `toName="t"`},
-		"twice the same":   {text + `<Pairwise name="c" toName="t,t"/>`, `toName="t,t"`},
-		"pair and image":   {text + `<Image name="i" value="$i"/><Pairwise name="c" toName="t,i"/>`, `about <Image name="i">`},
-		"tree of regions":  {text + `<Taxonomy name="c" toName="t" labeling="true">` + two + `</Taxonomy>`, "per region"},
-		"tree elsewhere":   {text + `<Taxonomy name="c" toName="t" apiUrl="https://example.org/tree"/>`, "task data"},
-		"tree with a node": {text + `<Taxonomy name="c" toName="t" leafsOnly="true"><Choice value="A"><Choice value="B"/></Choice></Taxonomy>`, "nothing to choose"},
-		"choice in choice": {text + `<Choices name="c" toName="t"><Choice value="A"><Choice value="A1"/></Choice></Choices>`, "nothing to choose"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			c := mustParse(t, "<View>"+tc.config+"</View>")
-			if len(c.Controls) != 1 || !strings.Contains(c.Controls[0].Unlearnable, tc.why) {
-				t.Fatalf("controls = %+v, want one that %q", c.Controls, tc.why)
-			}
-			err := c.Check()
-			if err == nil || !strings.Contains(err.Error(), c.Controls[0].Name) || !strings.Contains(err.Error(), "hone learns <Choices>") {
-				t.Errorf("Check() = %v", err)
-			}
-		})
-	}
-}
-
-func TestOneReadableTargetIsEnough(t *testing.T) {
-	c := mustParse(t, `<View><Image name="i" value="$i"/><Text name="t" value="$t"/><Choices name="c" toName="i,t"><Choice value="A"/><Choice value="B"/></Choices></View>`)
-	l := c.Learnable()
-	if len(l) != 1 {
-		t.Fatalf("learnable: %+v", l)
-	}
-	if o := c.Targets(l[0]); len(o) != 1 || o[0].Name != "t" {
-		t.Errorf("targets: %+v", o)
+	if len(c.Controls) != 2 || len(c.Objects) != 2 {
+		t.Errorf("%d controls, %d objects", len(c.Controls), len(c.Objects))
 	}
 }
 
@@ -172,7 +111,6 @@ func TestEveryRecordedConfigParses(t *testing.T) {
 	if err != nil || len(files) < 20 {
 		t.Fatalf("%d setup fixtures, %v", len(files), err)
 	}
-	learnable := map[string]bool{"backend-setup": true, "backend-setup-choices": true, "backend-setup-choices-multi": true, "backend-setup-multi-control": true, "backend-setup-taxonomy": true, "backend-setup-rating": true, "backend-setup-number": true, "backend-setup-pairwise": true, "backend-setup-ner": true, "backend-setup-hypertext-ner": true}
 	for _, f := range files {
 		name := strings.TrimSuffix(filepath.Base(f), ".json")
 		t.Run(name, func(t *testing.T) {
@@ -188,33 +126,7 @@ func TestEveryRecordedConfigParses(t *testing.T) {
 			if len(c.Controls) == 0 || len(c.Objects) == 0 {
 				t.Fatalf("%d controls, %d objects in %s", len(c.Controls), len(c.Objects), body.Schema)
 			}
-			if err := c.Check(); (err == nil) != learnable[name] {
-				t.Errorf("Check() = %v, learnable should be %v", err, learnable[name])
-			}
 		})
-	}
-}
-
-func TestKeysChangeWithWhatTheHeadsDependOn(t *testing.T) {
-	base := `<View><Text name="t" value="$text"/><Choices name="c" toName="t" choice="single"><Choice value="A"/><Choice value="B"/></Choices></View>`
-	same := []string{
-		`<View><Header value="v2"/><Text name="t" value="$text"/><Choices name="c" toName="t"><Choice value="A" hotkey="1"/><Choice value="B"/></Choices></View>`,
-		`<View><Text name="t" value="$text"/><Choices name="c" toName="t" choice="single-radio"><Choice value="A"/><Choice value="B"/></Choices><TextArea name="r" toName="t"/></View>`,
-	}
-	key := mustParse(t, base).Key()
-	for _, s := range same {
-		if mustParse(t, s).Key() != key {
-			t.Errorf("key differs for %s", s)
-		}
-	}
-	for from, to := range map[string]string{
-		`choice="single"`: `choice="multiple"`, `"$text"`: `"$body"`, `name="c"`: `name="d"`, `value="B"`: `value="C"`,
-		`<Choice value="B"/>`: `<Choice value="B"/><Choice value="C"/>`, `<Choice value="A"/>`: `<Choice value="A" alias="x"/>`,
-		`value="A"/>`: `value="A" hint="first"/>`, `<Text`: `<HyperText`,
-	} {
-		if mustParse(t, strings.Replace(base, from, to, 1)).Key() == key {
-			t.Errorf("key stays the same when %s becomes %s", from, to)
-		}
 	}
 }
 
@@ -240,16 +152,10 @@ func FuzzParseLabelConfig(f *testing.F) {
 			return
 		}
 		again, err := Parse(config)
-		if err != nil || again.Key() != c.Key() {
+		if err != nil || !cmp.Equal(again, c, cmp.AllowUnexported(Control{}, Object{})) {
 			t.Fatalf("parsing twice differs: %v", err)
 		}
-		if (c.Check() == nil) != (len(c.Learnable()) > 0) {
-			t.Fatal("Check and Learnable disagree")
-		}
-		for _, ctl := range c.Learnable() {
-			if len(c.Targets(ctl)) == 0 {
-				t.Fatalf("learnable control %q has no target", ctl.Name)
-			}
+		for _, ctl := range c.Controls {
 			seen := map[string]bool{}
 			for _, l := range ctl.Labels {
 				if l.Name == "" || seen[l.Name] || len(l.Path) == 0 {

@@ -1,12 +1,6 @@
 package labelconfig
 
-import (
-	"fmt"
-	"regexp"
-	"strings"
-)
-
-// The object tags whose text hone reads.
+// The types of objects that have a constant.
 const (
 	TypeText       = "Text"
 	TypeHyperText  = "HyperText"
@@ -23,34 +17,16 @@ type Object struct {
 	Value string
 	// Attrs are all attributes as written.
 	Attrs map[string]string
-	// Unreadable says why hone cannot get text from it, as the end of a sentence
-	// that starts with the tag; empty when it can.
-	Unreadable string
-
-	nameKey, textKey string // keys of a paragraph's author and text
-	encoding         string
-}
-
-// fieldPattern is how Label Studio's interface finds fields in a value.
-var fieldPattern = regexp.MustCompile(`\$[\w\[\].{}]+`)
-
-func (o Object) judge(attrs map[string]string) string {
-	switch {
-	case o.Type != TypeText && o.Type != TypeHyperText && o.Type != TypeParagraphs:
-		return "is not text"
-	case strings.EqualFold(attrs["valuetype"], "url"):
-		return "has valueType=\"url\", and hone does not fetch URLs: put the text itself into the task data"
-	case attrs["resolver"] != "":
-		return "has a resolver, and hone does not fetch URLs: put the text itself into the task data"
-	case !fieldPattern.MatchString(o.Value):
-		return fmt.Sprintf("shows the same for every task, since its value=%q names no field such as \"$text\"", o.Value)
-	}
-	return ""
+	// NameKey and TextKey are the keys of a paragraph's author and text.
+	NameKey, TextKey string
+	// Encoding, in lower case, says how the field is encoded; empty: it is plain text.
+	Encoding string
+	// ValueType is "url" where the field holds an address, and Resolver says how to load
+	// what is shown; mostly empty.
+	ValueType, Resolver string
 }
 
 // Key changes when the same task data may give another text.
 func (o Object) Key() string {
-	var k keyWriter
-	k.add(o.Name, o.Type, o.Value, o.nameKey, o.textKey, o.encoding)
-	return k.sum()
+	return HashLists([]string{o.Name, o.Type, o.Value, o.NameKey, o.TextKey, o.Encoding})
 }

@@ -50,7 +50,7 @@ func (p *configParser) open(t xml.StartElement) error {
 			return err
 		}
 		c := newControl(kind, t, attrs)
-		c.repeated = c.repeated || p.repeaters > 0
+		c.Repeated = c.Repeated || p.repeaters > 0
 		c.Conditional = c.Conditional || tag.when
 		p.cfg.Controls = append(p.cfg.Controls, c)
 		tag.control = len(p.cfg.Controls) - 1
@@ -117,7 +117,7 @@ func (p *configParser) label(attrs map[string]string, tag *openTag) {
 		}
 	}
 	if strings.Contains(value, "$") {
-		c.dynamic = true
+		c.Dynamic = true
 	}
 	if result == "" {
 		return
@@ -129,10 +129,6 @@ func (p *configParser) label(attrs map[string]string, tag *openTag) {
 func (p *configParser) finish() *Config {
 	for i := range p.cfg.Controls {
 		p.cfg.Controls[i].nameLabels()
-	}
-	for i := range p.cfg.Controls {
-		c := &p.cfg.Controls[i]
-		c.Unlearnable = c.judge(&p.cfg)
 	}
 	return &p.cfg
 }
@@ -167,7 +163,7 @@ func (c *Control) nameLabels() {
 }
 
 func newControl(kind string, t xml.StartElement, attrs map[string]string) Control {
-	c := Control{Name: attrs["name"], Type: canonicalType(kind), Attrs: rawAttrs(t), repeated: strings.Contains(attrs["name"], "{{")}
+	c := Control{Name: attrs["name"], Type: canonicalType(kind), Attrs: rawAttrs(t), Repeated: strings.Contains(attrs["name"], "{{")}
 	for name := range strings.SplitSeq(attrs["toname"], ",") {
 		if name = strings.TrimSpace(name); name != "" {
 			c.ToName = append(c.ToName, name)
@@ -187,7 +183,7 @@ func newControl(kind string, t xml.StartElement, attrs map[string]string) Contro
 	// A taxonomy may also be what regions of a text are labelled with.
 	c.PerRegion = isTrue(attrs["perregion"]) || isTrue(attrs["peritem"]) || c.Type == TypeTaxonomy && isTrue(attrs["labeling"])
 	c.Conditional = attrs["visiblewhen"] != "" || attrs["whentagname"] != "" || attrs["whenchoicevalue"] != "" || attrs["whenlabelvalue"] != ""
-	c.dynamic = strings.Contains(attrs["value"], "$") || attrs["apiurl"] != ""
+	c.Dynamic = strings.Contains(attrs["value"], "$") || attrs["apiurl"] != ""
 	switch c.Type {
 	case TypeRating:
 		c.Labels = ratings(attrs["maxrating"])
@@ -200,24 +196,30 @@ func newControl(kind string, t xml.StartElement, attrs map[string]string) Contro
 func newObject(kind string, t xml.StartElement, attrs map[string]string) Object {
 	o := Object{
 		Name: attrs["name"], Type: canonicalType(kind), Value: attrs["value"], Attrs: rawAttrs(t),
-		nameKey: attrs["namekey"], textKey: attrs["textkey"], encoding: strings.ToLower(attrs["encoding"]),
+		NameKey: attrs["namekey"], TextKey: attrs["textkey"], Encoding: strings.ToLower(attrs["encoding"]),
+		ValueType: attrs["valuetype"], Resolver: attrs["resolver"],
 	}
 	if o.Value == "" {
 		o.Value = attrs["valuelist"]
 	}
-	if o.nameKey == "" {
-		o.nameKey = "author"
+	if o.NameKey == "" {
+		o.NameKey = "author"
 	}
-	if o.textKey == "" {
-		o.textKey = "text"
+	if o.TextKey == "" {
+		o.TextKey = "text"
 	}
-	o.Unreadable = o.judge(attrs)
 	return o
 }
 
-// canonicalType spells the tags hone knows as Label Studio's documentation does.
+// canonicalTypes are the tags that have a constant.
+var canonicalTypes = []string{
+	TypeChoices, TypeTaxonomy, TypeRating, TypeNumber, TypePairwise, TypeLabels, TypeHyperTextLabels, TypeParagraphLabels,
+	TypeText, TypeHyperText, TypeParagraphs,
+}
+
+// canonicalType spells them as Label Studio's documentation does.
 func canonicalType(kind string) string {
-	for _, known := range slices.Concat(learnedTypes, []string{TypeText, TypeHyperText, TypeParagraphs}) {
+	for _, known := range canonicalTypes {
 		if strings.EqualFold(kind, known) {
 			return known
 		}

@@ -1,7 +1,6 @@
 package labelconfig
 
 import (
-	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -85,14 +84,6 @@ func (r Range) key() string {
 		b.WriteByte(' ')
 	}
 	return b.String()
-}
-
-// fault says why there is nothing to ask, empty when there is.
-func (r Range) fault() string {
-	if w, ok := r.Width(); ok && !(w > 0) {
-		return fmt.Sprintf("takes no number but one: its min is %g and its max %g", *r.Min, *r.Max)
-	}
-	return ""
 }
 
 // ParseNumber reads a number as Label Studio does; nil for what is no number.

@@ -25,8 +25,8 @@ func TestNearestIsANumberTheControlTakes(t *testing.T) {
 			step := float64(rapid.IntRange(1, 40).Draw(t, "step")) / 4
 			r.Step = &step
 		}
-		if r.fault() != "" {
-			return
+		if w, ok := r.Width(); ok && !(w > 0) {
+			return // no question: hone does not learn it
 		}
 		v := rapid.Float64Range(-1e6, 1e6).Draw(t, "v")
 		got := r.Nearest(v)

@@ -1,7 +1,6 @@
 package labelconfig
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 )
@@ -9,8 +8,8 @@ import (
 const (
 	// defaultRating is Label Studio's maxRating where the config says none.
 	defaultRating = 5
-	// mostRating is more stars than anybody can tell apart.
-	mostRating = 100
+	// MaxRating is more stars than anybody can tell apart.
+	MaxRating = 100
 )
 
 // ratings are the labels of a Rating, "1" to maxRating; none when that is no
@@ -20,7 +19,7 @@ func ratings(most string) []Label {
 	if strings.TrimSpace(most) == "" {
 		n, err = defaultRating, nil
 	}
-	if err != nil || n < 1 || n > mostRating {
+	if err != nil || n < 1 || n > MaxRating {
 		return nil
 	}
 	out := make([]Label, n)
@@ -29,18 +28,4 @@ func ratings(most string) []Label {
 		out[i] = Label{Value: s, Path: []string{s}}
 	}
 	return out
-}
-
-// ratingFault says why a Rating cannot be learned, empty when it can.
-func (c *Control) ratingFault() string {
-	if len(c.Labels) > 1 {
-		return ""
-	}
-	most := ""
-	for name, v := range c.Attrs {
-		if strings.EqualFold(name, "maxRating") {
-			most = v
-		}
-	}
-	return fmt.Sprintf("has maxRating=%q, which is not a number from 2 to %d", most, mostRating)
 }

@@ -11,10 +11,10 @@ const nested = `<Choice value="Animal"><Choice value="Cat"/><Choice value="Dog" 
 func taxonomy(t testing.TB, attrs string) Control {
 	t.Helper()
 	c, err := Parse(`<View><Text name="t" value="$t"/><taxonomy name="c" toName="t" ` + attrs + `>` + nested + `</taxonomy></View>`)
-	if err != nil || len(c.Learnable()) != 1 {
+	if err != nil || len(c.Controls) != 1 {
 		t.Fatalf("%v, %+v", err, c)
 	}
-	return c.Learnable()[0]
+	return c.Controls[0]
 }
 
 func TestTaxonomyLabelsAreTheNodesThatCanBeChosen(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/secret"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/labelstudio/lstest"
 	"github.com/hone-ml/hone/labelstudio/lstest/admin"
@@ -27,7 +28,7 @@ func start(t *testing.T) (*lstest.Server, *labelstudio.Client) {
 	return s, client(t, s, lstest.Token)
 }
 
-func client(t *testing.T, s *lstest.Server, token labelstudio.Secret) *labelstudio.Client {
+func client(t *testing.T, s *lstest.Server, token secret.Secret) *labelstudio.Client {
 	t.Helper()
 	c, err := labelstudio.NewClient(labelstudio.Options{URL: s.URL, Token: token, RetryWait: time.Microsecond, MaxRetryWait: time.Microsecond})
 	require.NoError(t, err)
@@ -233,7 +234,7 @@ func TestNextTaskForTeams(t *testing.T) {
 	}
 	_, err = c.PatchProject(t.Context(), p.ID, labelstudio.ProjectPatch{ModelVersion: new("v"), Sampling: new(labelstudio.UncertaintySampling)})
 	require.NoError(t, err)
-	other := client(t, s, labelstudio.Secret(s.AddUser("second@example.com")))
+	other := client(t, s, secret.Secret(s.AddUser("second@example.com")))
 	mine, err := c.NextTask(t.Context(), p.ID)
 	require.NoError(t, err)
 	theirs, err := other.NextTask(t.Context(), p.ID)

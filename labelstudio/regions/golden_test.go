@@ -3,27 +3,14 @@ package regions_test
 import (
 	"encoding/json"
 	"math"
-	"os"
 	"testing"
 
+	"github.com/hone-ml/hone/content"
 	"github.com/hone-ml/hone/internal/golden"
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
 	"github.com/hone-ml/hone/labelstudio/regions"
+	"github.com/hone-ml/hone/learner/head"
 )
-
-// goldenConfig is a label config with every kind of control and of object.
-func goldenConfig(t *testing.T) *labelconfig.Config {
-	t.Helper()
-	b, err := os.ReadFile("../testdata/golden/config.xml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg, err := labelconfig.Parse(string(b))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cfg
-}
 
 // What Label Studio is sent as the answer of a control of each kind, and what is read
 // of it again.
@@ -33,19 +20,23 @@ func TestGoldenResults(t *testing.T) {
 		Regions []regions.Region
 		Read    any
 	}
-	cfg := goldenConfig(t)
+	cfg, err := labelconfig.Parse(golden.LabelConfig)
+	if err != nil {
+		t.Fatal(err)
+	}
 	data := []byte(`{"text":"Zoë met Ada 😀 in 東京","meta":{"other":["aGVsbG8="]},
 		"html":"<div>Ada <b>Lovelace</b><br>was born</div><p>in London.</p>","talk":[{"who":"Ada","said":"Hello, Bob"},{"who":"Bob","said":"Ada?"}]}`)
 	var out []answer
-	for _, c := range cfg.Learnable() {
+	for _, d := range head.Decide(cfg).Learned() {
+		c := d.Control
 		a := answer{Control: c.Name}
 		switch {
-		case c.Type == "Number":
+		case c.Type == labelconfig.TypeNumber:
 			a.Regions = append(a.Regions, regions.EncodeNumber(c, "id", 7.3, 0.25), regions.EncodeNumber(c, "id", -math.Pi, 2))
 			v, ok := regions.Number(c, a.Regions)
 			a.Read = []any{v, ok}
 		case c.LabelsSpans():
-			p, err := cfg.Targets(c)[0].Passage(data)
+			p, err := content.Passage(d.Objects[0], data)
 			if err != nil {
 				t.Fatal(err)
 			}

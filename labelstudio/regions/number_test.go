@@ -12,10 +12,10 @@ import (
 func control(t testing.TB, tag string) labelconfig.Control {
 	t.Helper()
 	c, err := labelconfig.Parse(`<View><Text name="t" value="$t"/>` + tag + `</View>`)
-	if err != nil || len(c.Learnable()) != 1 {
+	if err != nil || len(c.Controls) != 1 {
 		t.Fatalf("%v, %+v", err, c)
 	}
-	return c.Learnable()[0]
+	return c.Controls[0]
 }
 
 func TestRatingResults(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/hone-ml/hone/content"
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
 )
 
@@ -84,7 +85,7 @@ func TestSpansGolden(t *testing.T) {
 	for _, g := range golden {
 		t.Run(g.name, func(t *testing.T) {
 			c, o := spanConfig(t, g.control, g.object)
-			p, err := o.Passage(taskData(t, g.data))
+			p, err := content.Passage(o, taskData(t, g.data))
 			require.NoError(t, err)
 			var spans []Span
 			for _, s := range g.spans {
@@ -113,7 +114,7 @@ func TestSpansGolden(t *testing.T) {
 
 func TestPartsKeepWordsOfBlocksApart(t *testing.T) {
 	_, o := spanConfig(t, "Labels", "HyperText")
-	p, err := o.Passage(taskData(t, "<p>one</p><p>t<b>w</b>o<br>three</p><style>x</style>"))
+	p, err := content.Passage(o, taskData(t, "<p>one</p><p>t<b>w</b>o<br>three</p><style>x</style>"))
 	require.NoError(t, err)
 	var parts []string
 	for _, x := range p.Parts {
@@ -124,7 +125,7 @@ func TestPartsKeepWordsOfBlocksApart(t *testing.T) {
 
 func TestSpansOfStrangeRegions(t *testing.T) {
 	c, o := spanConfig(t, "Labels", "Text")
-	p, err := o.Passage(taskData(t, "Ada met Zoë"))
+	p, err := content.Passage(o, taskData(t, "Ada met Zoë"))
 	require.NoError(t, err)
 	for name, tt := range map[string]struct {
 		region string
@@ -166,7 +167,7 @@ func TestSpansOfStrangeRegions(t *testing.T) {
 
 func TestOldXPathsAndHyperTextWithoutGlobalOffsets(t *testing.T) {
 	c, o := spanConfig(t, "HyperTextLabels", "HyperText")
-	p, err := o.Passage(taskData(t, "<div><p>a 😀 word</p></div>"))
+	p, err := content.Passage(o, taskData(t, "<div><p>a 😀 word</p></div>"))
 	require.NoError(t, err)
 	for _, path := range []string{"/div[1]/p[1]/text()[1]", "/div/p/text()", "./div/p/text()"} {
 		rs := []Region{{FromName: "ner", ToName: "o", Value: json.RawMessage(`{"start":"` + path + `","end":"` + path + `","startOffset":5,"endOffset":9,"hypertextlabels":["PER"]}`)}}
@@ -178,7 +179,7 @@ func TestOldXPathsAndHyperTextWithoutGlobalOffsets(t *testing.T) {
 
 func TestEncodeSpansLeavesOutWhatCannotBeShown(t *testing.T) {
 	c, o := spanConfig(t, "Labels", "Text")
-	p, err := o.Passage(taskData(t, "Zoë"))
+	p, err := content.Passage(o, taskData(t, "Zoë"))
 	require.NoError(t, err)
 	assert.Empty(t, EncodeSpans(c, "r", p, []Span{
 		{Start: 0, End: 3, Labels: []string{"PER"}}, // ends within the ë
@@ -213,7 +214,7 @@ func TestSpanFixtures(t *testing.T) {
 			cfg, err := labelconfig.Parse(file.Request.Body.LabelConfig)
 			require.NoError(t, err)
 			c := cfg.Controls[0]
-			p, err := cfg.Objects[0].Passage(file.Request.Body.Tasks[0].Data)
+			p, err := content.Passage(cfg.Objects[0], file.Request.Body.Tasks[0].Data)
 			require.NoError(t, err)
 			rs, err := Decode(file.Request.Body.Params.Context.Result)
 			require.NoError(t, err)
@@ -243,7 +244,7 @@ func FuzzSpans(f *testing.F) {
 		}
 		for _, kind := range []string{"Text", "HyperText", "Paragraphs"} {
 			c, o := spanConfig(t, "Labels", kind)
-			p, err := o.Passage(json.RawMessage(`{"d":` + data + `}`))
+			p, err := content.Passage(o, json.RawMessage(`{"d":`+data+`}`))
 			if err != nil {
 				continue
 			}
@@ -290,7 +291,7 @@ func TestHyperTextAsMarkedInTheInterface(t *testing.T) {
 	c := cfg.Controls[0]
 	regions := 0
 	for _, page := range marked.Pages {
-		p, err := cfg.Objects[0].Passage(taskData(t, page.HTML))
+		p, err := content.Passage(cfg.Objects[0], taskData(t, page.HTML))
 		require.NoError(t, err)
 		for _, r := range page.Result {
 			regions++
@@ -320,7 +321,7 @@ func TestHyperTextAsMarkedInTheInterface(t *testing.T) {
 func TestSpansOfLineBreaksAloneAreLeftOut(t *testing.T) {
 	for _, page := range []string{"<br>", "<p>a<br>b</p>", "<p>a</p><br><br>"} {
 		c, o := spanConfig(t, "HyperTextLabels", "HyperText")
-		p, err := o.Passage(taskData(t, page))
+		p, err := content.Passage(o, taskData(t, page))
 		require.NoError(t, err)
 		at := strings.IndexByte(p.Text, '\n')
 		assert.Empty(t, EncodeSpans(c, "hone", p, []Span{{Start: at, End: at + 1, Labels: []string{"PER"}}}), page)

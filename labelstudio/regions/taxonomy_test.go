@@ -14,10 +14,10 @@ import (
 func taxonomy(t testing.TB, attrs string) labelconfig.Control {
 	t.Helper()
 	c, err := labelconfig.Parse(`<View><Text name="t" value="$t"/><taxonomy name="c" toName="t" ` + attrs + `>` + nested + `</taxonomy></View>`)
-	if err != nil || len(c.Learnable()) != 1 {
+	if err != nil || len(c.Controls) != 1 {
 		t.Fatalf("%v, %+v", err, c)
 	}
-	return c.Learnable()[0]
+	return c.Controls[0]
 }
 
 func TestTaxonomyResults(t *testing.T) {
@@ -74,7 +74,7 @@ func recorded(t testing.TB, kind string) (labelconfig.Control, json.RawMessage) 
 		t.Fatal(err)
 	}
 	cfg, err := labelconfig.Parse(setup.Schema)
-	if err != nil || len(cfg.Learnable()) != 1 {
+	if err != nil || len(cfg.Controls) != 1 {
 		t.Fatalf("%v, %+v", err, cfg)
 	}
 	var body struct {
@@ -83,7 +83,7 @@ func recorded(t testing.TB, kind string) (labelconfig.Control, json.RawMessage) 
 	if err := json.Unmarshal(fixture(t, "webhook-annotation-created-"+kind), &body); err != nil {
 		t.Fatal(err)
 	}
-	return cfg.Learnable()[0], body.Annotation.Result
+	return cfg.Controls[0], body.Annotation.Result
 }
 
 func TestRecordedAnswersAreRead(t *testing.T) {

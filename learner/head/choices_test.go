@@ -5,16 +5,16 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/labelconfig"
 )
 
 func asked(t testing.TB, choice string) *Spec {
-	cfg, err := labelstudio.ParseLabelConfig(`<View><Text name="t" value="$text"/><Choices name="c" toName="t" choice="` + choice + `">
+	cfg, err := labelconfig.Parse(`<View><Text name="t" value="$text"/><Choices name="c" toName="t" choice="` + choice + `">
 		<Choice value="a"/><Choice value="b"/><Choice value="c"/></Choices></View>`)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return NewSpec(cfg, cfg.Learnable()[0])
+	return NewSpec(Decide(cfg).Learned()[0])
 }
 
 func TestWhichOfSeveralLabelsAreSaid(t *testing.T) {

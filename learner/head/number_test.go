@@ -10,7 +10,8 @@ import (
 
 	"github.com/hone-ml/hone/encode/text/ngram"
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/regions"
+	"github.com/hone-ml/hone/labelstudio/wire"
 	"github.com/hone-ml/hone/learner/model"
 	"github.com/hone-ml/hone/learner/score"
 	"github.com/hone-ml/hone/vector"
@@ -50,13 +51,13 @@ func teach(t interface{ Fatal(...any) }, q *Spec, m Incremental, state event.Tas
 }
 
 // learned is a model that has learned what write makes of each text's worth.
-func learned(t testing.TB, q *Spec, n int, write func(worth float64) labelstudio.Region) Incremental {
+func learned(t testing.TB, q *Spec, n int, write func(worth float64) regions.Region) Incremental {
 	t.Helper()
 	m := q.Kind.NewModel(q, q.Kind.Space().Defaults)
 	e := ngram.New()
 	texts, worth := graded(n, 1)
 	for i, text := range texts {
-		raw, err := (labelstudio.PredictResponse{Results: []labelstudio.Prediction{{Result: []labelstudio.Region{write(worth[i])}}}}).MarshalJSON()
+		raw, err := (wire.PredictResponse{Results: []wire.Prediction{{Result: []regions.Region{write(worth[i])}}}}).MarshalJSON()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -74,8 +75,8 @@ func learned(t testing.TB, q *Spec, n int, write func(worth float64) labelstudio
 func TestRatingFollowsTheText(t *testing.T) {
 	q := parsed(t, `<Rating name="c" toName="t"/>`)
 	level := func(worth float64) int { return 1 + int(min(4, worth/2)) }
-	m := learned(t, q, 300, func(worth float64) labelstudio.Region {
-		return q.Control.EncodeChoices("r", []string{fmt.Sprint(level(worth))}, 1)
+	m := learned(t, q, 300, func(worth float64) regions.Region {
+		return regions.EncodeChoices(q.Control, "r", []string{fmt.Sprint(level(worth))}, 1)
 	})
 	mind, e := q.Kind.Snapshot(q, m), ngram.New()
 	texts, worth := graded(200, 2)
@@ -83,8 +84,8 @@ func TestRatingFollowsTheText(t *testing.T) {
 	right := 0
 	for i, text := range texts {
 		var s Scratch
-		regions, confidence := mind.Answer("i", Sample{X: e.Encode(text)}, &s)
-		said := q.Control.Choices(regions)
+		answer, confidence := mind.Predict("i", Sample{X: e.Encode(text)}, &s)
+		said := regions.Choices(q.Control, answer)
 		if !said.OK || len(said.Unknown) > 0 {
 			t.Fatalf("the answer is %+v", said)
 		}
@@ -95,7 +96,7 @@ func TestRatingFollowsTheText(t *testing.T) {
 		if far == 0 {
 			right++
 		}
-		d := mind.Distribution(Sample{X: e.Encode(text)}, make([]float64, mind.Width()), &s)
+		d := mind.Estimate(Sample{X: e.Encode(text)}, make([]float64, mind.Classes()), &s).Classes
 		var sum float64
 		for _, p := range d.P {
 			sum += p
@@ -135,7 +136,7 @@ func TestLevelsAreADistributionInOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		above := rapid.SliceOfN(rapid.Float64Range(0, 1), 1, 9).Draw(t, "above")
 		p := make([]float64, len(above)+1)
-		levels(above, p)
+		levelProbabilities(above, p)
 		var sum float64
 		for _, v := range p {
 			if v < 0 {
@@ -148,7 +149,7 @@ func TestLevelsAreADistributionInOrder(t *testing.T) {
 		}
 	})
 	p := make([]float64, 4)
-	levels([]float64{0.9, 0.6, 0.2}, p)
+	levelProbabilities([]float64{0.9, 0.6, 0.2}, p)
 	for y, want := range []float64{0.1, 0.3, 0.4, 0.2} {
 		if math.Abs(p[y]-want) > 1e-12 {
 			t.Fatalf("levels %v", p)
@@ -174,15 +175,15 @@ func TestAnnotatorsWhoDisagreeOnARating(t *testing.T) {
 func TestNumberFollowsTheTextAndTheConfig(t *testing.T) {
 	for attrs, unit := range map[string]float64{``: 0, ` min="0" max="10"`: 0, ` min="0.5" max="9.25" step="0.5"`: 0.5} {
 		q := parsed(t, `<Number name="c" toName="t"`+attrs+`/>`)
-		m := learned(t, q, 300, func(worth float64) labelstudio.Region { return q.Control.EncodeNumber("r", worth, 1) })
+		m := learned(t, q, 300, func(worth float64) regions.Region { return regions.EncodeNumber(q.Control, "r", worth, 1) })
 		mind, e := q.Kind.Snapshot(q, m), ngram.New()
 		texts, worth := graded(200, 2)
 		var off, blind, sure float64
 		right := 0
 		var s Scratch
 		for i, text := range texts {
-			regions, confidence := mind.Answer("i", Sample{X: e.Encode(text)}, &s)
-			v, ok := q.Control.Number(regions)
+			answer, confidence := mind.Predict("i", Sample{X: e.Encode(text)}, &s)
+			v, ok := regions.Number(q.Control, answer)
 			if !ok || unit > 0 && math.Abs(math.Remainder(v-0.5, unit)) > 1e-9 {
 				t.Fatalf("%s: the answer is %g, %v", attrs, v, ok)
 			}
@@ -192,9 +193,8 @@ func TestNumberFollowsTheTextAndTheConfig(t *testing.T) {
 			if math.Abs(v-q.Control.Numbers.Nearest(worth[i])) <= newNumberPredictor(q, m).tolerance {
 				right++
 			}
-			d := mind.Distribution(Sample{X: e.Encode(text)}, make([]float64, 1), &s)
-			if d.P[0] != (1+confidence)/2 || d.Exclusive || len(d.Labels) != 1 {
-				t.Fatalf("distribution %+v", d)
+			if got := mind.Estimate(Sample{X: e.Encode(text)}, nil, &s); got.Certainty != confidence {
+				t.Fatalf("estimate %+v, confidence %v", got, confidence)
 			}
 		}
 		if off > 0.6*blind || math.Abs(sure-float64(right)/200) > 0.15 {
@@ -212,8 +212,8 @@ func TestOneNumberIsNotCertain(t *testing.T) {
 			t.Fatal(err)
 		}
 		m.Settle(t.Context(), 1e-3)
-		regions, sure := q.Kind.Snapshot(q, m).Answer("i", Sample{X: e.Encode("another text")}, new(Scratch))
-		if v, ok := q.Control.Number(regions); v != 7 || !ok || sure > float64(i+1)/float64(i+2) {
+		answer, sure := q.Kind.Snapshot(q, m).Predict("i", Sample{X: e.Encode("another text")}, new(Scratch))
+		if v, ok := regions.Number(q.Control, answer); v != 7 || !ok || sure > float64(i+1)/float64(i+2) {
 			t.Errorf("after %d answers of 7: %g, sure %g", i+1, v, sure)
 		}
 	}

@@ -8,17 +8,18 @@ import (
 
 	"github.com/hone-ml/hone/encode/text/ngram"
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/labelconfig"
+	"github.com/hone-ml/hone/labelstudio/regions"
 	"github.com/hone-ml/hone/learner/score"
 )
 
 func pair(t testing.TB) *Spec {
 	t.Helper()
-	cfg, err := labelstudio.ParseLabelConfig(`<View><Pairwise name="c" toName="a,b"/><Text name="a" value="$left"/><Text name="b" value="$right"/></View>`)
-	if err != nil || len(cfg.Learnable()) != 1 {
+	cfg, err := labelconfig.Parse(`<View><Pairwise name="c" toName="a,b"/><Text name="a" value="$left"/><Text name="b" value="$right"/></View>`)
+	if err != nil || len(Decide(cfg).Learned()) != 1 {
 		t.Fatal(err, cfg)
 	}
-	return NewSpec(cfg, cfg.Learnable()[0])
+	return NewSpec(Decide(cfg).Learned()[0])
 }
 
 func pairData(left, right string) []byte {
@@ -62,12 +63,12 @@ func TestPairwiseIsAntisymmetric(t *testing.T) {
 		var s Scratch
 		left, right := rapid.SampledFrom(texts).Draw(t, "left"), rapid.SampledFrom(texts).Draw(t, "right")
 		there, back := q.Kind.Features(q, pairData(left, right), h), q.Kind.Features(q, pairData(right, left), h)
-		p := q.Kind.Snapshot(q, m).Distribution(Sample{X: there}, make([]float64, 2), &s).P
-		swapped := q.Kind.Snapshot(q, m).Distribution(Sample{X: back}, make([]float64, 2), &s).P
+		p := q.Kind.Snapshot(q, m).Estimate(Sample{X: there}, make([]float64, 2), &s).Classes.P
+		swapped := q.Kind.Snapshot(q, m).Estimate(Sample{X: back}, make([]float64, 2), &s).Classes.P
 		if math.Abs(p[0]-swapped[1]) > 1e-12 || math.Abs(p[0]+p[1]-1) > 1e-12 {
 			t.Fatalf("%v, swapped %v", p, swapped)
 		}
-		other := q.Kind.Snapshot(q, mirrored).Distribution(Sample{X: there}, make([]float64, 2), &s).P
+		other := q.Kind.Snapshot(q, mirrored).Estimate(Sample{X: there}, make([]float64, 2), &s).Classes.P
 		if math.Abs(p[0]-other[0]) > 2.1e-3 {
 			t.Fatalf("%v, learned from swapped examples %v", p, other)
 		}
@@ -88,9 +89,9 @@ func TestPairwiseLearnsWhatIsBetter(t *testing.T) {
 		}
 		x := q.Kind.Features(q, data, e)
 		if i >= 600 {
-			regions, sure := q.Kind.Snapshot(q, m).Answer("i", Sample{X: x}, new(Scratch))
-			if a := q.Control.Choices(regions); !a.OK || sure < 0.5 || sure > 1 {
-				t.Fatalf("%+v, %g", regions, sure)
+			answer, sure := q.Kind.Snapshot(q, m).Predict("i", Sample{X: x}, new(Scratch))
+			if a := regions.Choices(q.Control, answer); !a.OK || sure < 0.5 || sure > 1 {
+				t.Fatalf("%+v, %g", answer, sure)
 			} else if a.Labels[0] == said {
 				right++
 			}
@@ -114,16 +115,16 @@ func TestPairwiseLearnsWhatIsBetter(t *testing.T) {
 // A pair and a question about the same two texts do not share encodings, and a
 // pair without one of its texts, or of the same text twice, has nothing to go by.
 func TestPairsAreEncodedByThemselves(t *testing.T) {
-	cfg, err := labelstudio.ParseLabelConfig(`<View><Pairwise name="c" toName="a,b"/><Text name="a" value="$left"/><Text name="b" value="$right"/>
+	cfg, err := labelconfig.Parse(`<View><Pairwise name="c" toName="a,b"/><Text name="a" value="$left"/><Text name="b" value="$right"/>
 		<Choices name="d" toName="a,b"><Choice value="x"/><Choice value="y"/></Choices><Rating name="e" toName="a,b"/></View>`)
-	if err != nil || len(cfg.Learnable()) != 3 {
+	if err != nil || len(Decide(cfg).Learned()) != 3 {
 		t.Fatal(err)
 	}
 	e := ngram.New()
 	seeds := map[uint64]bool{}
 	var terms []int
-	for _, control := range cfg.Learnable() {
-		q := NewSpec(cfg, control)
+	for _, d := range Decide(cfg).Learned() {
+		q := NewSpec(d)
 		seeds[q.Seed] = true
 		terms = append(terms, len(q.Kind.Features(q, pairData("alpha beta", "alpha gamma"), e).Terms))
 	}

@@ -8,17 +8,18 @@ import (
 
 	"github.com/hone-ml/hone/encode/text/ngram"
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/labelconfig"
+	"github.com/hone-ml/hone/labelstudio/regions"
 	"github.com/hone-ml/hone/learner/model"
 )
 
 func parsed(t testing.TB, control string) *Spec {
 	t.Helper()
-	cfg, err := labelstudio.ParseLabelConfig(`<View><Text name="t" value="$text"/>` + control + `</View>`)
-	if err != nil || len(cfg.Learnable()) != 1 {
+	cfg, err := labelconfig.Parse(`<View><Text name="t" value="$text"/>` + control + `</View>`)
+	if err != nil || len(Decide(cfg).Learned()) != 1 {
 		t.Fatal(err, cfg)
 	}
-	return NewSpec(cfg, cfg.Learnable()[0])
+	return NewSpec(Decide(cfg).Learned()[0])
 }
 
 const tree = `<Taxonomy name="c" toName="t"><Choice value="Animal"><Choice value="Cat"/><Choice value="Dog"/></Choice><Choice value="Plant"/></Taxonomy>`
@@ -71,8 +72,8 @@ func TestTaxonomyIsAFunctionOfItsExamples(t *testing.T) {
 		got, want := q.Kind.Snapshot(q, m), q.Kind.Snapshot(q, fresh)
 		var s Scratch
 		for _, w := range words {
-			a := got.Distribution(Sample{X: h.Encode(w)}, make([]float64, 4), &s)
-			b := want.Distribution(Sample{X: h.Encode(w)}, make([]float64, 4), &s)
+			a := got.Estimate(Sample{X: h.Encode(w)}, make([]float64, 4), &s).Classes
+			b := want.Estimate(Sample{X: h.Encode(w)}, make([]float64, 4), &s).Classes
 			if a.Exclusive != !several || a.Exclusive != b.Exclusive {
 				t.Fatalf("exclusive %v and %v with several %v", a.Exclusive, b.Exclusive, several)
 			}
@@ -105,8 +106,8 @@ func TestTaxonomyAnswersArePathsOfTheConfig(t *testing.T) {
 		m.Settle(t.Context(), 1e-3)
 		var s Scratch
 		for text, fewest := range map[string]int{"whiskers": min(tc.most, 3), "an unheard text": 1} {
-			regions, sure := q.Kind.Snapshot(q, m).Answer("i", Sample{X: h.Encode(text)}, &s)
-			said := q.Control.Choices(regions)
+			answer, sure := q.Kind.Snapshot(q, m).Predict("i", Sample{X: h.Encode(text)}, &s)
+			said := regions.Choices(q.Control, answer)
 			if len(said.Labels) < fewest || len(said.Labels) > tc.most || len(said.Unknown) > 0 || !(sure > 0 && sure <= 1) {
 				t.Errorf("%s %q: %+v, %g", tc.attrs, text, said, sure)
 			}

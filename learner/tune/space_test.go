@@ -7,7 +7,7 @@ import (
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/encode/text/ngram"
 	"github.com/hone-ml/hone/encode/text/static"
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/labelconfig"
 	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/learner/head/headtest"
 )
@@ -15,13 +15,13 @@ import (
 // A search that starts beside the defaults would take them for another choice.
 func TestEveryAxisStartsAtTheDefaults(t *testing.T) {
 	for _, choice := range []string{"single", "multiple"} {
-		parsed, err := labelstudio.ParseLabelConfig(`<View><Text name="t" value="$t"/><Choices name="c" toName="t" choice="` + choice + `"><Choice value="red wine"/><Choice value="a train"/></Choices></View>`)
+		parsed, err := labelconfig.Parse(`<View><Text name="t" value="$t"/><Choices name="c" toName="t" choice="` + choice + `"><Choice value="red wine"/><Choice value="a train"/></Choices></View>`)
 		if err != nil {
 			t.Fatal(err)
 		}
 		dense := slices.Repeat([]encode.Embedder{static.Default()}, 4)
 		for n := range len(dense) + 1 {
-			q := head.NewSpec(parsed, parsed.Controls[0]).WithEncoder(encode.Union(ngram.New(), dense[:n]...))
+			q := head.NewSpec(head.Decide(parsed)[0]).WithEncoder(encode.Union(ngram.New(), dense[:n]...))
 			for i, a := range dimensions(q) {
 				s := Defaults(q)
 				a.set(&s, a.values[a.start])

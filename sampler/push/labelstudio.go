@@ -16,9 +16,8 @@ import (
 // one goroutine a project.
 type LabelStudio interface {
 	Predictions(ctx context.Context, p event.ProjectID) iter.Seq2[labelstudio.PredictionRow, error]
-	Prediction(ctx context.Context, id labelstudio.PredictionID) (labelstudio.PredictionRow, error)
-	// PredictionResult is a prediction and what it suggests, a JSON array of regions.
-	PredictionResult(ctx context.Context, id labelstudio.PredictionID) (labelstudio.PredictionRow, json.RawMessage, error)
+	// Prediction is a row and what it suggests, a JSON array of regions.
+	Prediction(ctx context.Context, id labelstudio.PredictionID) (labelstudio.PredictionRow, json.RawMessage, error)
 	CreatePrediction(ctx context.Context, p labelstudio.PredictionWrite) (labelstudio.PredictionRow, error)
 	// UpdatePrediction changes the row of that id, whichever task's it is.
 	UpdatePrediction(ctx context.Context, id labelstudio.PredictionID, p labelstudio.PredictionWrite) (labelstudio.PredictionRow, error)

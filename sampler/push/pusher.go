@@ -21,7 +21,7 @@ type Predictor interface {
 	Regions(ctx context.Context, p event.ProjectID, tasks []event.Task) ([]json.RawMessage, error)
 }
 
-// Options are what a Pusher is made of. All is required unless stated.
+// Options configure a Pusher. All fields are required unless stated.
 type Options struct {
 	// LabelStudio may be nil: nothing is written until SetLabelStudio is called.
 	LabelStudio LabelStudio
@@ -120,6 +120,6 @@ func (p *Pusher) Project(id event.ProjectID, interrupt Interrupt, listener Liste
 		log: p.o.Logger.WithField("project", int64(id)),
 		// Three times a minute: somebody else may want another version, and
 		// fighting over it would have Label Studio send events in a circle.
-		sets: rate.NewLimiter(rate.Every(20*time.Second), 3),
+		versionLimiter: rate.NewLimiter(rate.Every(20*time.Second), 3),
 	}
 }

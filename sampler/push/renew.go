@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/regions"
 )
 
 // renewIDs gives what an older hone has suggested ids that Label Studio's editor can
@@ -23,7 +24,7 @@ func (p *Project) renewIDs(ctx context.Context, ls LabelStudio) error {
 		if err := p.pusher.limit.Wait(ctx); err != nil {
 			return err
 		}
-		now, result, err := ls.PredictionResult(ctx, was.ID)
+		now, result, err := ls.Prediction(ctx, was.ID)
 		if labelstudio.IsNotFound(err) {
 			continue
 		}
@@ -33,7 +34,7 @@ func (p *Project) renewIDs(ctx context.Context, ls LabelStudio) error {
 		if now.Task != was.Task || !now.UpdatedAt.Equal(was.UpdatedAt) {
 			continue // written since
 		}
-		renewed, current := labelstudio.RenewIDs(result)
+		renewed, current := regions.RenewIDs(result)
 		if renewed == nil && current {
 			break
 		}
@@ -50,7 +51,7 @@ func (p *Project) renewIDs(ctx context.Context, ls LabelStudio) error {
 		if err != nil {
 			return p.renewLater(ctx, err)
 		}
-		p.pusher.o.Metrics.Writes.WithLabelValues(string(update)).Inc()
+		p.pusher.o.Metrics.Writes.WithLabelValues(string(updateRow)).Inc()
 		if held, is := p.remote.rows[was.Task]; is && held.id == was.ID {
 			p.writes++
 			held.updated, held.written = stored.UpdatedAt, p.writes
@@ -69,8 +70,8 @@ func (p *Project) renewLater(ctx context.Context, err error) error {
 	return ctx.Err()
 }
 
-// rest lets Label Studio rest before a write that nobody waits for. As it may go on for
-// hours, the project's version is looked after meanwhile.
+// rest pauses before a write that nobody waits for. As such writes may go on for hours, it
+// also keeps the project's model version right.
 func (p *Project) rest(ctx context.Context, ls LabelStudio) error {
 	if err := p.interrupt.WaitQuiet(ctx, deletePause); err != nil {
 		return err

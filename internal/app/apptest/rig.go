@@ -20,6 +20,7 @@ import (
 	"github.com/hone-ml/hone/config"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/app"
+	"github.com/hone-ml/hone/internal/secret"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/labelstudio/lstest"
 	"github.com/hone-ml/hone/labelstudio/regions"
@@ -170,12 +171,12 @@ func Settings(dir string, s *Studio) config.Config {
 	cfg := config.Default()
 	cfg.Listen, cfg.DataDir = "127.0.0.1:0", dir
 	if s != nil {
-		cfg.LabelStudio.URL, cfg.LabelStudio.APIKey = s.Server.URL, config.NewSecret(lstest.Token)
+		cfg.LabelStudio.URL, cfg.LabelStudio.APIKey = s.Server.URL, lstest.Token
 	}
 	cfg.LabelStudio.Retries = 0
 	cfg.Learner.Encoder = "static" // one that is there at once
 	cfg.Sampler.PushRate, cfg.Sampler.Settle = 10_000, 10*time.Millisecond
-	cfg.Webhook.Secret = config.NewSecret("a-webhook-secret")
+	cfg.Webhook.Secret = "a-webhook-secret"
 	return cfg
 }
 
@@ -244,7 +245,7 @@ func (i *Instance) Register(p event.ProjectID) {
 // Pasted is the address that a user pastes into Label Studio.
 func (i *Instance) Pasted() string {
 	pair := i.Keys.Backend()
-	return labelstudio.WithUserInfo(i.Base, pair.User, labelstudio.Secret(pair.Password))
+	return labelstudio.WithUserInfo(i.Base, pair.User, secret.Secret(pair.Password))
 }
 
 // Status is how hone says the project stands.
@@ -351,6 +352,6 @@ func (i *Instance) As(method, path, body string, headers ...string) int {
 // nothing is configured that would count as a secret.
 func Strict(dir string, s *Studio) config.Config {
 	cfg := Settings(dir, s)
-	cfg.Listen, cfg.Webhook.Secret = ":0", config.Secret{}
+	cfg.Listen, cfg.Webhook.Secret = ":0", ""
 	return cfg
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/hone-ml/hone/encode/text/ngram"
-	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/labelconfig"
 	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/learner/model"
 )
@@ -22,11 +22,11 @@ func Choices(t testing.TB, choice string) *head.Spec {
 // SpecOf is of the first control of a config.
 func SpecOf(t testing.TB, config string) *head.Spec {
 	t.Helper()
-	cfg, err := labelstudio.ParseLabelConfig(config)
+	cfg, err := labelconfig.Parse(config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return head.NewSpec(cfg, cfg.Learnable()[0])
+	return head.NewSpec(head.Decide(cfg).Learned()[0])
 }
 
 // Noisy examples of Choices: a word tells the class, and a share of the labels is wrong.

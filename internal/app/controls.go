@@ -1,0 +1,38 @@
+package app
+
+import (
+	"github.com/hone-ml/hone/labelstudio/labelconfig"
+	"github.com/hone-ml/hone/learner/head"
+)
+
+// LearnedControls are the controls of a label config that hone learns, at least one.
+// The error says what is wrong with the config, or why nothing in it is learned, and
+// what would work.
+func LearnedControls(config string) ([]labelconfig.Control, error) {
+	cfg, err := labelconfig.Parse(config)
+	if err != nil {
+		return nil, err
+	}
+	decisions := head.Decide(cfg)
+	if err := decisions.Check(); err != nil {
+		return nil, err
+	}
+	var out []labelconfig.Control
+	for _, d := range decisions.Learned() {
+		out = append(out, d.Control)
+	}
+	return out, nil
+}
+
+// learnedNames are the names of LearnedControls.
+func learnedNames(config string) ([]string, error) {
+	controls, err := LearnedControls(config)
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, len(controls))
+	for i, c := range controls {
+		names[i] = c.Name
+	}
+	return names, nil
+}
