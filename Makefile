@@ -8,10 +8,12 @@ SHELL := bash
 
 GOLANGCI_LINT_VERSION := v2.15.0
 GOFUMPT_VERSION       := v0.12.0
+XTOOLS_VERSION        := v0.49.0
 
 TOOLS   := $(CURDIR)/.tools/bin
 LINT    := $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION)
 GOFUMPT := $(TOOLS)/gofumpt-$(GOFUMPT_VERSION)
+DEADCODE := $(TOOLS)/deadcode-$(XTOOLS_VERSION)
 
 PEERS   := $(CURDIR)/bench/out/venv
 
@@ -63,6 +65,10 @@ ifeq ($(PACKAGES),./...)
 	CGO_ENABLED=0 go test -timeout 20m -run 'TestRealTexts|TestHeavy' ./learner ./internal/app # too slow, or too small, under the race detector
 endif
 
+.PHONY: test-busy
+test-busy: ## what meets time or order, RUNS (50) times each while all cores are busy; BUSY=TestWholeHone
+	@RUNS="$(or $(RUNS),50)" tools/test-busy '$(or $(BUSY),.)'
+
 .PHONY: fuzz
 fuzz: ## each fuzz target for FUZZTIME (3s)
 	@tools/fuzz $(FUZZTIME)
@@ -110,14 +116,20 @@ $(PEERS)/.installed: bench/peers/requirements.txt
 	touch $@
 
 .PHONY: lint
-lint: $(LINT) $(GOFUMPT) ## formatting, go vet, golangci-lint, no sleeps in tests, a tidy go.mod
+lint: $(LINT) $(GOFUMPT) $(DEADCODE) ## formatting, go vet, golangci-lint, no sleeps in tests, names, a tidy go.mod, no dead code
 	@bad="$$($(GOFUMPT) -l .)"; \
 		[ -z "$$bad" ] || { echo "not formatted; run make format:"; echo "$$bad"; exit 1; }
 	go vet ./...
 	go vet -tags e2e,faults ./...
 	@go run ./tools/checksleeps
+	@go run ./tools/checknames
 	go mod tidy -diff
+	@tools/deadcode $(DEADCODE)
 	$(LINT) run ./...
+
+.PHONY: deadcode
+deadcode: $(DEADCODE) ## functions that nobody calls, and what the packages for tests hold in vain
+	@tools/deadcode $(DEADCODE) --test
 
 .PHONY: format
 format: $(GOFUMPT) ## format the code
@@ -131,6 +143,9 @@ clean: ## remove what building and testing made; demo-data and the tools stay
 
 $(LINT):
 	@tools/install github.com/golangci/golangci-lint/v2/cmd/golangci-lint $(GOLANGCI_LINT_VERSION) $@
+
+$(DEADCODE):
+	@tools/install golang.org/x/tools/cmd/deadcode $(XTOOLS_VERSION) $@
 
 $(GOFUMPT):
 	@tools/install mvdan.cc/gofumpt $(GOFUMPT_VERSION) $@

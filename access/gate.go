@@ -18,7 +18,7 @@ type Gate struct {
 	window   func() bool
 }
 
-// GateOptions say what a gate stands in front of.
+// GateOptions describe the address and the callers that a gate decides on.
 type GateOptions struct {
 	// Addr is where the listener listens.
 	Addr net.Addr
@@ -58,14 +58,14 @@ func (g *Gate) Open() bool {
 	return g.insecure || (g.loopback && !g.keys.Configured())
 }
 
-// Verdict is what a gate says of a request.
+// Verdict is a gate's decision on a request.
 type Verdict struct {
 	// Admitted: let it in.
 	Admitted bool
-	// Proof is what Label Studio's credential is worth; a request may be admitted
-	// without one.
+	// Proof says whether the request carried Label Studio's credential; a request may be
+	// admitted without one.
 	Proof Proof
-	// Trusted: what it says may be believed. A call that is let in only while
+	// Trusted: its content may be trusted. A call that is admitted only while
 	// registrations are upgraded is not.
 	Trusted bool
 }
@@ -98,9 +98,9 @@ func (k *Keys) tokensConfigured() bool {
 	return k.adminConfigured || k.o.ViewToken != "" || k.o.Basic.User != ""
 }
 
-// forwarding are headers that proxies add. A request that has one comes from
+// forwardingHeaders are headers that proxies add. A request that has one comes from
 // somewhere else than the address it arrives from.
-var forwarding = []string{
+var forwardingHeaders = []string{
 	"Forwarded", "Via", "X-Real-Ip", "X-Client-Ip", "X-Cluster-Client-Ip", "True-Client-Ip", "Cf-Connecting-Ip", "Fastly-Client-Ip",
 	"X-Original-Host", "X-Original-Url", "X-Rewrite-Url", "X-Envoy-External-Address", "Client-Ip",
 }
@@ -110,7 +110,7 @@ var forwarding = []string{
 // site's page, and not under a name that such a page has pointed here (DNS
 // rebinding).
 func (g *Gate) fromHere(r *http.Request) bool {
-	if forwarded(r) || !g.ownHost(r.Host) {
+	if isForwarded(r) || !g.ownHost(r.Host) {
 		return false
 	}
 	switch r.Header.Get("Sec-Fetch-Site") {
@@ -130,13 +130,13 @@ func (g *Gate) fromHere(r *http.Request) bool {
 // that says so.
 func FromLoopback(r *http.Request) bool {
 	from, err := netip.ParseAddrPort(r.RemoteAddr)
-	return err == nil && from.Addr().Unmap().IsLoopback() && !forwarded(r)
+	return err == nil && from.Addr().Unmap().IsLoopback() && !isForwarded(r)
 }
 
-// forwarded reports whether a proxy says that it passed a request on.
-func forwarded(r *http.Request) bool {
+// isForwarded reports whether a proxy says that it passed a request on.
+func isForwarded(r *http.Request) bool {
 	for name := range r.Header {
-		if strings.HasPrefix(name, "X-Forwarded") || slices.Contains(forwarding, name) {
+		if strings.HasPrefix(name, "X-Forwarded") || slices.Contains(forwardingHeaders, name) {
 			return true
 		}
 	}

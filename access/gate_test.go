@@ -210,7 +210,7 @@ func TestUpgrading(t *testing.T) {
 func TestNothingButACredentialLetsIn(t *testing.T) {
 	k := open(t, Options{ViewToken: "the-view-token"})
 	g := NewGate(k, GateOptions{Addr: everywhere, AllowedHosts: []string{"localhost"}})
-	names := append([]string{"Authorization", "X-Hone-Secret", "Origin", "Host", "Sec-Fetch-Site", "X-Forwarded-For", "Cookie", "Proxy-Authorization"}, forwarding...)
+	names := append([]string{"Authorization", "X-Hone-Secret", "Origin", "Host", "Sec-Fetch-Site", "X-Forwarded-For", "Cookie", "Proxy-Authorization"}, forwardingHeaders...)
 	right := []string{basic(User, k.secret), "Bearer " + k.o.AdminToken, "Bearer the-view-token", k.secret}
 	rapid.Check(t, func(t *rapid.T) {
 		var headers []string

@@ -18,9 +18,6 @@ const ChallengeHeader = "X-Hone-Challenge"
 // then what a reverse proxy is; only TLS tells the two apart.
 type Identity struct{ key []byte }
 
-// NewIdentity is an identity with a key of its own, for tests.
-func NewIdentity() Identity { return Identity{key: []byte(newSecret())} }
-
 // NewChallenge is a challenge that was never used before.
 func NewChallenge() string {
 	b := make([]byte, 16)

@@ -17,7 +17,7 @@ import (
 // User is the user name that goes with the secret.
 const User = "hone"
 
-// Pair is what HTTP Basic authentication carries.
+// Pair holds the user and the password of HTTP Basic authentication.
 type Pair struct{ User, Password string }
 
 // Options of [Open]. Everything but Dir may be empty.
@@ -40,33 +40,33 @@ type Options struct {
 // Keys are hone's credentials: those it accepts, and those it gives to Label
 // Studio. They are safe for concurrent use; [Keys.Rotate] changes them.
 type Keys struct {
-	o        Options
-	identity Identity
-	first    bool
-	admin    hash
-	view     hash
+	o          Options
+	identity   Identity
+	firstStart bool
+	admin      secretHash
+	view       secretHash
 	// adminConfigured: the token is the operator's choice, not the file's.
 	adminConfigured bool
 
 	mu       sync.RWMutex
 	secret   string
 	previous string
-	accepted []accepted
-	headers  []accepted // without a user
+	accepted []credential
+	headers  []credential // without a user
 }
 
-// accepted is one credential of Label Studio, as hashes of one length, so that
+// credential is one credential of Label Studio, as hashes of one length, so that
 // comparing takes the same time whatever was sent.
-type accepted struct {
-	user, password hash
+type credential struct {
+	user, password secretHash
 	stale          bool
 }
 
-type hash [sha256.Size]byte
+type secretHash [sha256.Size]byte
 
-func hashOf(s string) hash { return sha256.Sum256([]byte(s)) }
+func hashOf(s string) secretHash { return sha256.Sum256([]byte(s)) }
 
-func (h hash) is(s string) int {
+func (h secretHash) equals(s string) int {
 	sum := sha256.Sum256([]byte(s))
 	return subtle.ConstantTimeCompare(h[:], sum[:])
 }
@@ -82,7 +82,7 @@ func Open(o Options) (*Keys, error) {
 	if err != nil {
 		return nil, err
 	}
-	k.identity, k.first = Identity{key: []byte(key)}, made
+	k.identity, k.firstStart = Identity{key: []byte(key)}, made
 	if k.secret == "" {
 		if k.secret, _, err = ensureLine(o.Dir, secretFile); err != nil {
 			return nil, err
@@ -102,17 +102,17 @@ func Open(o Options) (*Keys, error) {
 		k.view = hashOf(o.ViewToken)
 	}
 	k.o.AdminToken = admin
-	k.accept()
+	k.listCredentials()
 	return k, nil
 }
 
-// accept lists what opens Label Studio's routes. The lock is held, or nobody else
-// has k yet.
-func (k *Keys) accept() {
+// listCredentials lists the credentials that open Label Studio's routes. The lock is held,
+// or nobody else has k yet.
+func (k *Keys) listCredentials() {
 	k.accepted, k.headers = nil, nil
 	header := func(value string, stale bool) {
 		if value != "" {
-			k.headers = append(k.headers, accepted{password: hashOf(value), stale: stale})
+			k.headers = append(k.headers, credential{password: hashOf(value), stale: stale})
 		}
 	}
 	header(k.secret, false)
@@ -120,7 +120,7 @@ func (k *Keys) accept() {
 	header(k.previous, true)
 	add := func(p Pair, stale bool) {
 		if p.User != "" && p.Password != "" {
-			k.accepted = append(k.accepted, accepted{hashOf(p.User), hashOf(p.Password), stale})
+			k.accepted = append(k.accepted, credential{hashOf(p.User), hashOf(p.Password), stale})
 		}
 	}
 	add(Pair{User, k.secret}, false)
@@ -131,13 +131,13 @@ func (k *Keys) accept() {
 
 // First reports whether this is the first start of a hone that has credentials in
 // this directory.
-func (k *Keys) First() bool { return k.first }
+func (k *Keys) First() bool { return k.firstStart }
 
 // Identity answers challenges.
 func (k *Keys) Identity() Identity { return k.identity }
 
-// Backend is what Label Studio is to send with the calls of the ML-backend
-// protocol.
+// Backend returns the credential that Label Studio shall send with the calls of the
+// ML-backend protocol.
 func (k *Keys) Backend() Pair {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
@@ -150,7 +150,7 @@ func (k *Keys) Backend() Pair {
 	return Pair{User, k.secret}
 }
 
-// Hook is the header and its value that Label Studio is to send with webhooks.
+// Hook returns the header and its value that Label Studio shall send with webhooks.
 // Label Studio shows it to each of its users, so it is never the password of the
 // operator's own choice.
 func (k *Keys) Hook() (header, value string) {
@@ -164,10 +164,10 @@ func (k *Keys) Hook() (header, value string) {
 
 // Current reports whether a pair is one that a registration may carry: accepted,
 // and not about to be replaced.
-func (k *Keys) Current(p Pair) bool { return k.pair(p) == Proven }
+func (k *Keys) Current(p Pair) bool { return k.proofOfPair(p) == Proven }
 
 // CurrentHook is Current for the value of the webhook's header.
-func (k *Keys) CurrentHook(value string) bool { return k.hook(value) == Proven }
+func (k *Keys) CurrentHook(value string) bool { return k.proofOfHook(value) == Proven }
 
 // Configured reports whether the operator has chosen a secret, in place of the
 // one that hone made.
@@ -175,7 +175,7 @@ func (k *Keys) Configured() bool {
 	return k.o.Secret != "" || k.o.HookSecret != "" || k.o.Basic.User != ""
 }
 
-// Proof is what a request of Label Studio shows.
+// Proof says which secret a request of Label Studio carried.
 type Proof int
 
 // A proof by the secret that is being replaced still counts, but whoever sent it
@@ -186,32 +186,32 @@ const (
 	Proven
 )
 
-func (k *Keys) pair(p Pair) (best Proof) {
+func (k *Keys) proofOfPair(p Pair) (best Proof) {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	for _, a := range k.accepted {
-		if a.user.is(p.User)&a.password.is(p.Password) == 1 {
-			best = max(best, proof(a.stale))
+		if a.user.equals(p.User)&a.password.equals(p.Password) == 1 {
+			best = max(best, proofFrom(a.stale))
 		}
 	}
 	return best
 }
 
-func (k *Keys) hook(value string) (best Proof) {
+func (k *Keys) proofOfHook(value string) (best Proof) {
 	if value == "" {
 		return Unproven
 	}
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	for _, a := range k.headers {
-		if a.password.is(value) == 1 {
-			best = max(best, proof(a.stale))
+		if a.password.equals(value) == 1 {
+			best = max(best, proofFrom(a.stale))
 		}
 	}
 	return best
 }
 
-func proof(stale bool) Proof {
+func proofFrom(stale bool) Proof {
 	if stale {
 		return Stale
 	}
@@ -222,10 +222,10 @@ func proof(stale bool) Proof {
 // webhooks only.
 func (k *Keys) proofOf(r *http.Request, hook bool) (best Proof) {
 	if user, password, ok := r.BasicAuth(); ok {
-		best = k.pair(Pair{user, password})
+		best = k.proofOfPair(Pair{user, password})
 	}
 	if hook {
-		best = max(best, k.hook(r.Header.Get(k.o.HookHeader)))
+		best = max(best, k.proofOfHook(r.Header.Get(k.o.HookHeader)))
 	}
 	return best
 }
@@ -237,7 +237,7 @@ func (k *Keys) roleOf(r *http.Request) Role {
 		return Public
 	}
 	token = strings.TrimSpace(token)
-	admin, view := k.admin.is(token), k.view.is(token)
+	admin, view := k.admin.equals(token), k.view.equals(token)
 	switch {
 	case admin == 1:
 		return Admin
@@ -247,7 +247,7 @@ func (k *Keys) roleOf(r *http.Request) Role {
 	return Public
 }
 
-// All are the secrets, for whoever must keep them out of a text.
+// All returns all secrets, for callers that must keep them out of a text.
 func (k *Keys) All() []string {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
@@ -280,7 +280,7 @@ func (k *Keys) Rotate() error {
 		return err
 	}
 	k.secret = next
-	k.accept()
+	k.listCredentials()
 	return nil
 }
 
@@ -302,12 +302,12 @@ func (k *Keys) Retire() error {
 		return err
 	}
 	k.previous = ""
-	k.accept()
+	k.listCredentials()
 	return nil
 }
 
-// Read returns what Label Studio is to send, without making anything: for a command
-// beside a hone that has its files already.
+// Read returns the credential that Label Studio shall send, without creating any file: for a
+// command beside a hone that has its files already.
 func Read(o Options) (Pair, error) {
 	k := &Keys{o: o, secret: o.Secret}
 	if k.Configured() {

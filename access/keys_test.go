@@ -159,10 +159,10 @@ func TestRotation(t *testing.T) {
 			if !keys.Rotating() || keys.Backend() == old || keys.Backend() != k.Backend() {
 				t.Errorf("rotating %v", keys.Rotating())
 			}
-			if keys.pair(old) != Stale || keys.hook(old.Password) != Stale || keys.Current(old) || keys.CurrentHook(old.Password) {
+			if keys.proofOfPair(old) != Stale || keys.proofOfHook(old.Password) != Stale || keys.Current(old) || keys.CurrentHook(old.Password) {
 				t.Error("the old one is not what it should be")
 			}
-			if keys.pair(keys.Backend()) != Proven {
+			if keys.proofOfPair(keys.Backend()) != Proven {
 				t.Error("the new one does not count")
 			}
 		})
@@ -173,7 +173,7 @@ func TestRotation(t *testing.T) {
 	if err := k.Retire(); err != nil {
 		t.Errorf("once more: %v", err)
 	}
-	if k.Rotating() || k.pair(old) != Unproven || open(t, Options{Dir: dir}).pair(old) != Unproven {
+	if k.Rotating() || k.proofOfPair(old) != Unproven || open(t, Options{Dir: dir}).proofOfPair(old) != Unproven {
 		t.Error("the old one still counts")
 	}
 }

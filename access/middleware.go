@@ -38,8 +38,7 @@ func (g *Gate) Enforce(refused func(*gin.Context)) gin.HandlerFunc {
 	}
 }
 
-// VerdictOf is what the gate said of a request; nothing is admitted where no gate
-// stands.
+// VerdictOf returns the gate's verdict on a request. Without a gate nothing is admitted.
 func VerdictOf(c *gin.Context) Verdict {
 	v, _ := c.Get(verdictKey)
 	verdict, _ := v.(Verdict)
@@ -47,15 +46,15 @@ func VerdictOf(c *gin.Context) Verdict {
 }
 
 const (
-	unknownCaller = "hone's /api and /metrics want a token (Authorization: Bearer TOKEN): commands on hone's machine find it in the data directory, so give the right --data-dir and run them as its owner; from elsewhere set HONE_ADMIN_TOKEN"
-	onlyReads     = "this token only reads; HONE_ADMIN_TOKEN may do this"
+	tokenHelp    = "hone's /api and /metrics want a token (Authorization: Bearer TOKEN): commands on hone's machine find it in the data directory, so give the right --data-dir and run them as its owner; from elsewhere set HONE_ADMIN_TOKEN"
+	readOnlyHelp = "this token only reads; HONE_ADMIN_TOKEN may do this"
 )
 
 func (g *Gate) refuse(c *gin.Context) {
 	if g.keys.roleOf(c.Request) == View {
-		c.JSON(http.StatusForbidden, gin.H{"error": onlyReads})
+		c.JSON(http.StatusForbidden, gin.H{"error": readOnlyHelp})
 		return
 	}
 	c.Header("WWW-Authenticate", `Bearer realm="hone"`)
-	c.JSON(http.StatusUnauthorized, gin.H{"error": unknownCaller})
+	c.JSON(http.StatusUnauthorized, gin.H{"error": tokenHelp})
 }

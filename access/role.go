@@ -17,9 +17,9 @@ const (
 	Admin
 )
 
-// public are the routes that anybody may call. This is the only list of them: a
+// publicRoutes are the routes that anybody may call. This is the only list of them: a
 // test calls every other route of the router without a credential.
-var public = map[string]bool{
+var publicRoutes = map[string]bool{
 	http.MethodGet + " /":        true, // that a hone is here; containers' health checks
 	http.MethodHead + " /":       true,
 	http.MethodGet + " /health":  true, // the same; also answers the challenge of [Identity]
@@ -28,8 +28,8 @@ var public = map[string]bool{
 	http.MethodGet + " /readyz":  true, // the models are loaded
 }
 
-// labelStudio are the routes that Label Studio calls.
-var labelStudio = map[string]bool{
+// labelStudioRoutes are the routes that Label Studio calls.
+var labelStudioRoutes = map[string]bool{
 	http.MethodPost + " /webhook": true,
 	http.MethodPost + " /setup":   true,
 	http.MethodPost + " /predict": true,
@@ -37,8 +37,8 @@ var labelStudio = map[string]bool{
 	http.MethodGet + " /versions": true,
 }
 
-// wholeDatabase is a route that reads, yet gives everything away.
-const wholeDatabase = "/api/backup"
+// backupRoute is a route that reads, yet gives everything away.
+const backupRoute = "/api/backup"
 
 // RoleOf is the role that a route asks for, route being the pattern it was
 // registered with. A route that nobody has thought of asks for the most.
@@ -48,11 +48,11 @@ func RoleOf(method, route string) Role {
 	}
 	key := method + " " + route
 	switch {
-	case public[key]:
+	case publicRoutes[key]:
 		return Public
-	case labelStudio[key]:
+	case labelStudioRoutes[key]:
 		return LabelStudio
-	case method != http.MethodGet && method != http.MethodHead, route == wholeDatabase:
+	case method != http.MethodGet && method != http.MethodHead, route == backupRoute:
 		return Admin
 	case route == "/metrics", strings.HasPrefix(route, "/api/"):
 		return View

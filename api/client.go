@@ -234,7 +234,7 @@ func Direct(config *tls.Config) *http.Client {
 	}
 }
 
-// noAnswer says what to do when nothing came back.
+// noAnswer returns an error that says what to do when hone did not answer.
 func (c *Client) noAnswer(err error) error {
 	var dns *net.DNSError
 	var timeout net.Error
@@ -244,15 +244,15 @@ func (c *Client) noAnswer(err error) error {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("%w: nothing answers at %s; start it with `hone serve`, or give its address with --listen", ErrNotRunning, c.Base)
 	case errors.As(err, &dns), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EADDRNOTAVAIL):
-		return fmt.Errorf("%w: %s cannot be reached: %w; give hone's address with --listen", ErrNotRunning, c.Base, cause(err))
+		return fmt.Errorf("%w: %s cannot be reached: %w; give hone's address with --listen", ErrNotRunning, c.Base, innermost(err))
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return fmt.Errorf("hone at %s does not answer in time; its log says what it is doing", c.Base)
 	}
-	return fmt.Errorf("hone at %s broke off: %w; if it was stopped, start it with `hone serve`", c.Base, cause(err))
+	return fmt.Errorf("hone at %s broke off: %w; if it was stopped, start it with `hone serve`", c.Base, innermost(err))
 }
 
-// cause is an error without the request around it, which was named already.
-func cause(err error) error {
+// innermost returns an error without the request around it, which was named already.
+func innermost(err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {
 		return u.Err

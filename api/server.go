@@ -87,27 +87,27 @@ func (s *Server) Register(r gin.IRouter) {
 	r.GET("/metrics", gin.WrapH(s.Metrics))
 
 	g := r.Group("/api")
-	g.Use(guard)
+	g.Use(limitRequests)
 	g.GET("/projects", s.list)
-	g.GET("/projects/:id", s.get)
+	g.GET("/projects/:id", s.getProject)
 	g.GET("/projects/:id/versions", s.versions)
 	g.POST("/projects/:id/connect", s.connect)
-	g.POST("/projects/:id/retrain", s.ask(func(p event.ProjectID, at time.Time, c *gin.Context) event.Event {
+	g.POST("/projects/:id/retrain", s.publishRequest(func(p event.ProjectID, at time.Time, c *gin.Context) event.Event {
 		return &event.RetrainDue{Project: p, At: at, Reason: "command"}
 	}))
-	g.POST("/projects/:id/reconcile", s.ask(func(p event.ProjectID, at time.Time, c *gin.Context) event.Event {
+	g.POST("/projects/:id/reconcile", s.publishRequest(func(p event.ProjectID, at time.Time, c *gin.Context) event.Event {
 		full := c.Query("full") != "false"
 		return &event.ReconcileDue{Project: p, At: at, Reason: "command", Full: full, Contents: full && c.Query("contents") != "false"}
 	}))
-	g.POST("/projects/:id/rebuild", s.ask(func(p event.ProjectID, at time.Time, c *gin.Context) event.Event {
+	g.POST("/projects/:id/rebuild", s.publishRequest(func(p event.ProjectID, at time.Time, c *gin.Context) event.Event {
 		return &event.ReconcileDue{Project: p, At: at, Reason: "command", Full: true, Contents: true, Anew: true}
 	}))
-	g.POST("/projects/:id/rollback", s.ask(func(p event.ProjectID, at time.Time, c *gin.Context) event.Event {
+	g.POST("/projects/:id/rollback", s.publishRequest(func(p event.ProjectID, at time.Time, c *gin.Context) event.Event {
 		return &event.RollbackDue{Project: p, At: at, To: c.Query("to")}
 	}))
 	g.GET("/deadletters", s.letters)
-	g.POST("/deadletters/replay", s.onLetters(s.DeadLetters.Replay))
-	g.POST("/deadletters/drop", s.onLetters(s.DeadLetters.Drop))
+	g.POST("/deadletters/replay", s.changeLetters(s.DeadLetters.Replay))
+	g.POST("/deadletters/drop", s.changeLetters(s.DeadLetters.Drop))
 	g.GET("/doctor", s.doctor)
 	g.GET("/backup", s.backup)
 	g.GET("/secret", func(c *gin.Context) { c.JSON(http.StatusOK, s.Secrets.Rotation()) })
@@ -120,13 +120,12 @@ const maxBody = 1 << 20
 // maxLetters bounds one listing of dead letters; each may be megabytes.
 const maxLetters = 1000
 
-var sameOrigin = http.NewCrossOriginProtection()
+var crossOriginProtection = http.NewCrossOriginProtection()
 
-// guard keeps out what no client of this API sends: large bodies, and requests
-// that a web page of somebody else makes through the browser of a person who can
-// reach hone.
-func guard(c *gin.Context) {
-	if err := sameOrigin.Check(c.Request); err != nil {
+// limitRequests refuses what no client of this API sends: large bodies, and requests that a
+// foreign web page makes through the browser of a person who can reach hone.
+func limitRequests(c *gin.Context) {
+	if err := crossOriginProtection.Check(c.Request); err != nil {
 		c.AbortWithStatusJSON(http.StatusForbidden, Error{"a web page of another address may not ask this of hone"})
 		return
 	}
@@ -153,7 +152,7 @@ func (s *Server) ready(c *gin.Context) {
 func (s *Server) list(c *gin.Context) {
 	ps, err := s.Projects.List(c)
 	if err != nil {
-		fail(c, err)
+		writeError(c, err)
 		return
 	}
 	c.JSON(http.StatusOK, ps)
@@ -161,20 +160,20 @@ func (s *Server) list(c *gin.Context) {
 
 func (s *Server) rotate(c *gin.Context) {
 	if err := s.Secrets.Rotate(); err != nil {
-		fail(c, err)
+		writeError(c, err)
 		return
 	}
 	c.JSON(http.StatusOK, s.Secrets.Rotation())
 }
 
-func (s *Server) get(c *gin.Context) {
+func (s *Server) getProject(c *gin.Context) {
 	id, ok := projectID(c)
 	if !ok {
 		return
 	}
 	p, err := s.Projects.Get(c, id)
 	if err != nil {
-		fail(c, err)
+		writeError(c, err)
 		return
 	}
 	c.JSON(http.StatusOK, p)
@@ -187,15 +186,15 @@ func (s *Server) versions(c *gin.Context) {
 	}
 	vs, err := s.Projects.Versions(c, id)
 	if err != nil {
-		fail(c, err)
+		writeError(c, err)
 		return
 	}
 	c.JSON(http.StatusOK, gin.H{"versions": vs})
 }
 
-// ask turns a request into an event: the log decides when it happens, so that
+// publishRequest turns a request into an event: the log decides when it happens, so that
 // a command has its place among the labels.
-func (s *Server) ask(build func(event.ProjectID, time.Time, *gin.Context) event.Event) gin.HandlerFunc {
+func (s *Server) publishRequest(build func(event.ProjectID, time.Time, *gin.Context) event.Event) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		id, ok := projectID(c)
 		if !ok {
@@ -203,7 +202,7 @@ func (s *Server) ask(build func(event.ProjectID, time.Time, *gin.Context) event.
 		}
 		p, err := s.Projects.Get(c, id)
 		if err != nil {
-			fail(c, err)
+			writeError(c, err)
 			return
 		}
 		at := s.now()
@@ -214,7 +213,7 @@ func (s *Server) ask(build func(event.ProjectID, time.Time, *gin.Context) event.
 			return
 		}
 		if err := s.Publisher.Publish(c, e); err != nil {
-			fail(c, err)
+			writeError(c, err)
 			return
 		}
 		c.JSON(http.StatusAccepted, gin.H{"status": "accepted", "at": at})
@@ -233,7 +232,7 @@ func (s *Server) connect(c *gin.Context) {
 	}
 	rep, err := s.Connector.Connect(c, id, req.URL)
 	if err != nil {
-		fail(c, err)
+		writeError(c, err)
 		return
 	}
 	c.JSON(http.StatusOK, rep)
@@ -251,7 +250,7 @@ func (s *Server) doctor(c *gin.Context) {
 	}
 	rep, err := s.Connector.Doctor(c, id)
 	if err != nil {
-		fail(c, err)
+		writeError(c, err)
 		return
 	}
 	c.JSON(http.StatusOK, rep)
@@ -269,13 +268,13 @@ func (s *Server) letters(c *gin.Context) {
 	}
 	ls, err := s.DeadLetters.List(c, limit)
 	if err != nil {
-		fail(c, err)
+		writeError(c, err)
 		return
 	}
 	c.JSON(http.StatusOK, gin.H{"dead_letters": ls})
 }
 
-func (s *Server) onLetters(do func(context.Context, ...uint64) (int, error)) gin.HandlerFunc {
+func (s *Server) changeLetters(do func(context.Context, ...uint64) (int, error)) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		var req struct {
 			IDs []uint64 `json:"ids"`
@@ -288,7 +287,7 @@ func (s *Server) onLetters(do func(context.Context, ...uint64) (int, error)) gin
 		}
 		n, err := do(c, req.IDs...)
 		if err != nil {
-			fail(c, err)
+			writeError(c, err)
 			return
 		}
 		c.JSON(http.StatusOK, gin.H{"count": n})
@@ -303,7 +302,7 @@ func (s *Server) backup(c *gin.Context) {
 	if err := s.Backup.Backup(c.Writer); err != nil {
 		if !c.Writer.Written() {
 			c.Header("Content-Disposition", "")
-			fail(c, err)
+			writeError(c, err)
 			return
 		}
 		panic(http.ErrAbortHandler)
@@ -319,8 +318,8 @@ func projectID(c *gin.Context) (event.ProjectID, bool) {
 	return event.ProjectID(n), true
 }
 
-// fail is the one place where an error becomes a status.
-func fail(c *gin.Context, err error) {
+// writeError answers with an error; it is the one place where an error becomes a status.
+func writeError(c *gin.Context, err error) {
 	status := http.StatusInternalServerError
 	var coded interface{ HTTPStatus() int }
 	switch {

@@ -1,5 +1,5 @@
-// Package api is hone's own HTTP surface beside the Label Studio protocols:
-// what `hone status` and the other commands read and ask for, health, metrics.
+// Package api is hone's own HTTP API beside the Label Studio protocols: what `hone status`
+// and the other commands read and request, health, and metrics.
 // Field names are a contract that people script against: add, never rename.
 package api
 
@@ -135,7 +135,7 @@ type Unlearnable struct {
 	Reason  string `json:"reason"`
 }
 
-// Refused is what annotators said of a task that a control's model cannot take.
+// Refused is an answer to a task that a control's model cannot take.
 type Refused struct {
 	Task    event.TaskID `json:"task"`
 	Control string       `json:"control"`

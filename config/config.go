@@ -1,6 +1,6 @@
-// Package config says what can be set, what it is when nothing is set, and what
-// is wrong with what was set. Flags beat the environment, which beats the file,
-// which beats the defaults.
+// Package config defines all settings and their defaults, reads them, and reports every
+// fault in them. Flags beat the environment, which beats the file, which beats the
+// defaults.
 package config
 
 import (
@@ -20,8 +20,8 @@ type Config struct {
 	// ShutdownTimeout bounds the wait for running work when hone is stopped.
 	ShutdownTimeout time.Duration `koanf:"shutdown_timeout"`
 
-	// Secret is what Label Studio's calls must carry; empty: DataDir/secret, made
-	// at the first start.
+	// Secret must be in Label Studio's calls; empty: DataDir/secret, made at the first
+	// start.
 	Secret secret.Secret `koanf:"secret"`
 	// AdminToken opens /api and /metrics; empty: DataDir/admin-token, made at the
 	// first start. ViewToken only reads; empty: there is none.
@@ -116,8 +116,8 @@ type Learner struct {
 	// EncodeWorkers is how many batches of texts a slow encoder works on at once in
 	// the background.
 	EncodeWorkers int `koanf:"encode_workers"`
-	// Budget is the time a batch of changes gets before its snapshot is
-	// published; the rest of the way to the optimum is idle time's.
+	// Budget is how long the model is optimized after a batch of changes before its
+	// snapshot is published. The rest is done in idle time.
 	Budget time.Duration `koanf:"budget"`
 }
 

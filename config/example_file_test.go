@@ -46,7 +46,7 @@ func TestExampleFileExplainsEveryKey(t *testing.T) {
 	}
 	walk(doc.Content[0], "")
 
-	for _, f := range fields {
+	for _, f := range configFields {
 		ok, present := explained[f.key]
 		if !present {
 			t.Errorf("%s is missing from config.example.yaml", f.key)
@@ -54,7 +54,7 @@ func TestExampleFileExplainsEveryKey(t *testing.T) {
 			t.Errorf("%s has no comment above it in config.example.yaml", f.key)
 		}
 	}
-	for s := range sections {
+	for s := range configSections {
 		if !explained[s] {
 			t.Errorf("section %s has no comment above it in config.example.yaml", s)
 		}
@@ -64,7 +64,7 @@ func TestExampleFileExplainsEveryKey(t *testing.T) {
 			t.Errorf("config.example.yaml does not name %q", name)
 		}
 	}
-	for name := range aliases {
+	for name := range envAliases {
 		if !strings.Contains(string(b), name) {
 			t.Errorf("config.example.yaml does not name the variable %s", name)
 		}

@@ -70,26 +70,26 @@ func (fs Faults) err() error {
 	return fs
 }
 
-// longest is more than the longest name; what is longer is like none.
-const longest = 64
+// maxCompared is more than the length of the longest name; longer texts resemble none.
+const maxCompared = 64
 
-// nearest returns the candidate most like s, or "" when none is like it.
-func nearest(s string, candidates []string) string {
-	if len(s) > longest {
+// nearestName returns the candidate most like s, or "" when none is like it.
+func nearestName(s string, candidates []string) string {
+	if len(s) > maxCompared {
 		return ""
 	}
 	best, bestD := "", max(2, len(s)/3)+1
 	for _, c := range candidates {
-		if d := distance(strings.ToLower(s), strings.ToLower(c)); d < bestD {
+		if d := editDistance(strings.ToLower(s), strings.ToLower(c)); d < bestD {
 			best, bestD = c, d
 		}
 	}
 	return best
 }
 
-// distance is the number of letters to insert, delete or replace between a and
+// editDistance is the number of letters to insert, delete or replace between a and
 // b (Levenshtein 1966).
-func distance(a, b string) int {
+func editDistance(a, b string) int {
 	ra, rb := []rune(a), []rune(b)
 	row := make([]int, len(rb)+1)
 	for j := range row {

@@ -45,7 +45,7 @@ func FuzzLoad(f *testing.F) {
 			if fault.Key == "" && !strings.Contains(fault.Problem, "no such key") || fault.Problem == "" || fault.Fix == "" {
 				t.Fatalf("an incomplete fault: %#v", fault)
 			}
-			if f, ok := byKey[fault.Key]; ok && f.secret() && fault.Value != "" && fault.Value != mask {
+			if f, ok := byKey[fault.Key]; ok && f.secret() && fault.Value != "" && fault.Value != hiddenSecret {
 				t.Fatalf("a secret is shown: %#v", fault)
 			}
 		}

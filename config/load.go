@@ -16,7 +16,7 @@ import (
 // DefaultFile is read when no file is named; it may be missing.
 const DefaultFile = "config.yaml"
 
-// Sources is where Load looks.
+// Sources names what Load reads.
 type Sources struct {
 	// File is the configuration file. Empty means the variable HONE_CONFIG, and
 	// when that is not set either DefaultFile, if it is there.
@@ -33,7 +33,7 @@ type Sources struct {
 // Config returned beside it is not to be used.
 func Load(s Sources) (Config, error) {
 	c := Default()
-	m := merged{k: koanf.New("."), from: map[string]string{}}
+	m := mergedLayers{k: koanf.New("."), from: map[string]string{}}
 	vars := parseEnviron(s.Environ)
 
 	fileOK := m.file(s.File, vars[fileVariable])
@@ -42,15 +42,15 @@ func Load(s Sources) (Config, error) {
 	m.flags(s.Flags)
 
 	unread := map[string]bool{}
-	for _, f := range fields {
+	for _, f := range configFields {
 		if !m.k.Exists(f.key) {
 			continue
 		}
 		text := m.k.String(f.key)
-		if problem, fix := f.set(&c, text); problem != "" {
+		if problem, fix := f.parse(&c, text); problem != "" {
 			unread[f.key] = true
 			m.faults = append(m.faults, Fault{
-				Key: f.key, Value: f.show(text), Source: m.from[f.key], Problem: problem, Fix: fix,
+				Key: f.key, Value: f.masked(text), Source: m.from[f.key], Problem: problem, Fix: fix,
 			})
 		}
 	}
@@ -67,16 +67,16 @@ func Load(s Sources) (Config, error) {
 	return c, m.faults.err()
 }
 
-// merged holds the layers, each over the one before, and where each key's
+// mergedLayers holds the layers, each over the one before, and where each key's
 // value came from.
-type merged struct {
+type mergedLayers struct {
 	k      *koanf.Koanf
 	from   map[string]string
 	faults Faults
 }
 
 // file reports whether the file was read or may be missing.
-func (m *merged) file(flag, variable string) bool {
+func (m *mergedLayers) file(flag, variable string) bool {
 	path, source := flag, "flag --config"
 	if path == "" {
 		path, source = variable, "environment variable "+fileVariable
@@ -97,7 +97,7 @@ func (m *merged) file(flag, variable string) bool {
 		return fail("there is no such file", "name an existing file, or copy config.example.yaml there")
 	}
 	if err != nil {
-		return fail("cannot be read: "+reason(err), "make it a file that hone's user may read")
+		return fail("cannot be read: "+withoutPath(err), "make it a file that hone's user may read")
 	}
 	layer := &yamlLayer{name: path}
 	if err := m.k.Load(bytesProvider(b), layer); err != nil {
@@ -111,9 +111,9 @@ func (m *merged) file(flag, variable string) bool {
 }
 
 // environment loads the common names first and hone's own names over them.
-func (m *merged) environment(vars environment) {
+func (m *mergedLayers) environment(vars envLayer) {
 	own := func(name string) (string, bool) { f, ok := byEnv[name]; return f.key, ok }
-	common := func(name string) (string, bool) { k, ok := aliases[name]; return k, ok }
+	common := func(name string) (string, bool) { k, ok := envAliases[name]; return k, ok }
 	for _, keyOf := range []func(string) (string, bool){common, own} {
 		m.load(env.Provider(".", env.Opt{
 			EnvironFunc: func() []string {
@@ -141,7 +141,7 @@ func (m *merged) environment(vars environment) {
 // serviceLink recognises the PORT=tcp://10.0.0.1:80 of container links.
 func serviceLink(port string) bool { return strings.Contains(port, "://") }
 
-func (m *merged) flags(fs *pflag.FlagSet) {
+func (m *mergedLayers) flags(fs *pflag.FlagSet) {
 	if fs == nil {
 		return
 	}
@@ -170,14 +170,14 @@ func (m *merged) flags(fs *pflag.FlagSet) {
 }
 
 // load adds a layer of known keys with text values, which cannot fail.
-func (m *merged) load(p koanf.Provider) {
+func (m *mergedLayers) load(p koanf.Provider) {
 	if err := m.k.Load(p, nil); err != nil {
 		m.faults = append(m.faults, Fault{Key: "config", Problem: err.Error(), Fix: "report this as a bug"})
 	}
 }
 
-// reason leaves out the path, which the fault names already.
-func reason(err error) string {
+// withoutPath returns an error's text without the path, which the fault names already.
+func withoutPath(err error) string {
 	var pe *fs.PathError
 	if errors.As(err, &pe) {
 		return pe.Err.Error()
@@ -185,7 +185,7 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// bytesProvider gives koanf bytes that were already read.
+// bytesProvider passes bytes that were already read to koanf.
 type bytesProvider []byte
 
 func (b bytesProvider) ReadBytes() ([]byte, error) { return b, nil }

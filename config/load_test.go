@@ -120,7 +120,7 @@ func TestEveryKeyFromFileAndEnvironment(t *testing.T) {
 	var environ []string
 	sectionText := map[string]string{}
 	var file strings.Builder
-	for _, f := range fields {
+	for _, f := range configFields {
 		v, ok := other[f.key]
 		if !ok {
 			t.Fatalf("the test has no value for %s", f.key)
@@ -148,8 +148,8 @@ func TestEveryKeyFromFileAndEnvironment(t *testing.T) {
 		t.Errorf("file and environment differ:\n%s", diff)
 	}
 	def := Default()
-	for _, f := range fields {
-		if !f.secret() && f.get(&fromEnv) == f.get(&def) {
+	for _, f := range configFields {
+		if !f.secret() && f.format(&fromEnv) == f.format(&def) {
 			t.Errorf("%s kept its default", f.key)
 		}
 	}
@@ -162,7 +162,7 @@ func TestEveryKeyFromFileAndEnvironment(t *testing.T) {
 	if fromFile.Webhook.MaxPredictBody != 70_000_000 || fromFile.Sampler.Settle != 0 {
 		t.Errorf("size %v, settle %v", fromFile.Webhook.MaxPredictBody, fromFile.Sampler.Settle)
 	}
-	if len(byEnv) != len(fields) {
+	if len(byEnv) != len(configFields) {
 		t.Error("two keys share one variable")
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/hone-ml/hone/internal/secret"
 )
 
-// field is one key: where it sits in Config and the variable that sets it.
-type field struct {
+// configField is one key: where it sits in Config and the variable that sets it.
+type configField struct {
 	key   string
 	env   string
 	index []int
@@ -19,14 +19,14 @@ type field struct {
 }
 
 var (
-	fields   = fieldsOf(reflect.TypeFor[Config](), "", nil)
-	byKey    = index(fields, func(f field) string { return f.key })
-	byEnv    = index(fields, func(f field) string { return f.env })
-	sections = sectionsOf(fields)
+	configFields   = fieldsOf(reflect.TypeFor[Config](), "", nil)
+	byKey          = indexFields(configFields, func(f configField) string { return f.key })
+	byEnv          = indexFields(configFields, func(f configField) string { return f.env })
+	configSections = sectionsOf(configFields)
 )
 
-func fieldsOf(t reflect.Type, prefix string, at []int) []field {
-	var out []field
+func fieldsOf(t reflect.Type, prefix string, at []int) []configField {
+	var out []configField
 	for i := range t.NumField() {
 		sf := t.Field(i)
 		tag, ok := sf.Tag.Lookup("koanf")
@@ -40,20 +40,20 @@ func fieldsOf(t reflect.Type, prefix string, at []int) []field {
 			continue
 		}
 		env := "HONE_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
-		out = append(out, field{key: key, env: env, index: idx, typ: sf.Type})
+		out = append(out, configField{key: key, env: env, index: idx, typ: sf.Type})
 	}
 	return out
 }
 
-func index(fs []field, name func(field) string) map[string]field {
-	m := make(map[string]field, len(fs))
+func indexFields(fs []configField, name func(configField) string) map[string]configField {
+	m := make(map[string]configField, len(fs))
 	for _, f := range fs {
 		m[name(f)] = f
 	}
 	return m
 }
 
-func sectionsOf(fs []field) map[string]bool {
+func sectionsOf(fs []configField) map[string]bool {
 	m := map[string]bool{}
 	for _, f := range fs {
 		if section, _, ok := strings.Cut(f.key, "."); ok {
@@ -63,38 +63,38 @@ func sectionsOf(fs []field) map[string]bool {
 	return m
 }
 
-func keys() []string {
-	out := make([]string, len(fields))
-	for i, f := range fields {
+func fileKeys() []string {
+	out := make([]string, len(configFields))
+	for i, f := range configFields {
 		out[i] = f.key
 	}
 	return out
 }
 
-func (f field) list() bool { return f.typ == reflect.TypeFor[List]() }
+func (f configField) list() bool { return f.typ == reflect.TypeFor[List]() }
 
-func (f field) secret() bool { return f.typ == reflect.TypeFor[secret.Secret]() }
+func (f configField) secret() bool { return f.typ == reflect.TypeFor[secret.Secret]() }
 
-// mask is what a secret is shown as.
-const mask = "***"
+// hiddenSecret is what a secret is shown as.
+const hiddenSecret = "***"
 
-// show is a value as a fault may print it.
-func (f field) show(s string) string {
+// masked returns a value as a fault may print it.
+func (f configField) masked(s string) string {
 	if f.secret() && s != "" {
-		return mask
+		return hiddenSecret
 	}
 	return s
 }
 
-// get prints the field of c as the file would have it, secrets masked.
-func (f field) get(c *Config) string {
-	return f.show(fmt.Sprint(reflect.ValueOf(c).Elem().FieldByIndex(f.index).Interface()))
+// format prints the field of c as the file would have it, with secrets masked.
+func (f configField) format(c *Config) string {
+	return f.masked(fmt.Sprint(reflect.ValueOf(c).Elem().FieldByIndex(f.index).Interface()))
 }
 
-// set reads text into the field of c. The same text means the same whether it
-// came from a flag, the environment or the file. A text that cannot be read
-// leaves c as it was and returns the problem and the fix.
-func (f field) set(c *Config, text string) (problem, fix string) {
+// parse reads text into the field of c. The same text means the same whether it came from a
+// flag, the environment or the file. A text that cannot be read leaves c as it was; parse
+// then returns the problem and the fix.
+func (f configField) parse(c *Config, text string) (problem, fix string) {
 	v := reflect.ValueOf(c).Elem().FieldByIndex(f.index)
 	trimmed := strings.TrimSpace(text)
 	switch v.Interface().(type) {
@@ -114,25 +114,25 @@ func (f field) set(c *Config, text string) (problem, fix string) {
 	case int:
 		n, err := strconv.Atoi(trimmed)
 		if err != nil {
-			return "not a whole number", "write a number such as " + f.get(c)
+			return "not a whole number", "write a number such as " + f.format(c)
 		}
 		v.SetInt(int64(n))
 	case float64:
 		x, err := strconv.ParseFloat(trimmed, 64)
 		if err != nil {
-			return "not a number", "write a number such as " + f.get(c)
+			return "not a number", "write a number such as " + f.format(c)
 		}
 		v.SetFloat(x)
 	case time.Duration:
 		d, err := time.ParseDuration(trimmed)
 		if err != nil {
-			return "not a duration", fmt.Sprintf("write a number with its unit (ms, s, m, h), such as %s", f.get(c))
+			return "not a duration", fmt.Sprintf("write a number with its unit (ms, s, m, h), such as %s", f.format(c))
 		}
 		v.SetInt(int64(d))
 	case Size:
 		n, err := ParseSize(trimmed)
 		if err != nil {
-			return "not a size", fmt.Sprintf("write bytes with a unit (KiB, MiB, GiB), such as %s", f.get(c))
+			return "not a size", fmt.Sprintf("write bytes with a unit (KiB, MiB, GiB), such as %s", f.format(c))
 		}
 		v.SetInt(int64(n))
 	default:

@@ -81,14 +81,14 @@ func TestNearest(t *testing.T) {
 		"sampler.stratgy": "sampler.strategy", "SAMPLER.QUEUE": "sampler.queue", "zzzzzz": "", "": "",
 		strings.Repeat("x", 10_000): "",
 	} {
-		if got := nearest(s, keys()); got != want {
+		if got := nearestName(s, fileKeys()); got != want {
 			t.Errorf("nearest to %.20q is %q, want %q", s, got, want)
 		}
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		word := rapid.StringOfN(rapid.Rune(), 0, 20, -1)
 		a, b, c := word.Draw(t, "a"), word.Draw(t, "b"), word.Draw(t, "c")
-		if (distance(a, b) == 0) != (a == b) || distance(a, b) != distance(b, a) || distance(a, c) > distance(a, b)+distance(b, c) {
+		if (editDistance(a, b) == 0) != (a == b) || editDistance(a, b) != editDistance(b, a) || editDistance(a, c) > editDistance(a, b)+editDistance(b, c) {
 			t.Fatal("not a metric")
 		}
 	})

@@ -10,7 +10,7 @@ import (
 // Size is a number of bytes.
 type Size int64
 
-var errSize = errors.New("not a size")
+var errNotASize = errors.New("not a size")
 
 // The longer suffixes first: every one of them ends in B.
 var sizeUnits = []struct {
@@ -38,7 +38,7 @@ func ParseSize(s string) (Size, error) {
 	}
 	n, err := strconv.ParseInt(num, 10, 64)
 	if err != nil || n < 0 || n > math.MaxInt64/unit {
-		return 0, errSize
+		return 0, errNotASize
 	}
 	return Size(n * unit), nil
 }

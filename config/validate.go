@@ -14,15 +14,15 @@ import (
 	"github.com/hone-ml/hone/internal/secret"
 )
 
-// levels maps what Python and Go programs call their levels to hone's names.
-var levels = map[string]string{
+// logLevels maps what Python and Go programs call their levels to hone's names.
+var logLevels = map[string]string{
 	"trace": "trace", "debug": "debug", "info": "info", "warn": "warn", "error": "error",
 	"warning": "warn", "critical": "error", "fatal": "error", "notset": "trace",
 }
 
-// normalise brings what may be written in several ways into one.
+// normalise brings values that may be written in several ways into one form.
 func (c *Config) normalise() {
-	if l, ok := levels[strings.ToLower(c.Log.Level)]; ok {
+	if l, ok := logLevels[strings.ToLower(c.Log.Level)]; ok {
 		c.Log.Level = l
 	}
 	c.Log.Format = strings.ToLower(c.Log.Format)
@@ -34,36 +34,36 @@ func (c *Config) normalise() {
 // Validate returns Faults with everything wrong in c, or nil.
 func (c Config) Validate() error { return c.validate().err() }
 
-// checker collects faults about c.
-type checker struct {
+// validator collects faults about c.
+type validator struct {
 	c  *Config
 	fs Faults
 }
 
-func (k *checker) bad(is bool, key, problem, fix string) {
+func (k *validator) reject(is bool, key, problem, fix string) {
 	if is {
-		k.fs = append(k.fs, Fault{Key: key, Value: byKey[key].get(k.c), Problem: problem, Fix: fix})
+		k.fs = append(k.fs, Fault{Key: key, Value: byKey[key].format(k.c), Problem: problem, Fix: fix})
 	}
 }
 
-func (k *checker) duration(d time.Duration, key string, low, high time.Duration) {
-	k.bad(d < low || d > high, key, "out of range", fmt.Sprintf("set it between %v and %v", low, high))
+func (k *validator) duration(d time.Duration, key string, low, high time.Duration) {
+	k.reject(d < low || d > high, key, "out of range", fmt.Sprintf("set it between %v and %v", low, high))
 }
 
-func (k *checker) count(n int, key string, low, high int) {
-	k.bad(n < low || n > high, key, "out of range", fmt.Sprintf("set it between %d and %d", low, high))
+func (k *validator) count(n int, key string, low, high int) {
+	k.reject(n < low || n > high, key, "out of range", fmt.Sprintf("set it between %d and %d", low, high))
 }
 
-func (k *checker) size(n Size, key string) {
-	k.bad(n < 64<<10 || n > 4<<30, key, "out of range", "set it between 64KiB and 4GiB")
+func (k *validator) size(n Size, key string) {
+	k.reject(n < 64<<10 || n > 4<<30, key, "out of range", "set it between 64KiB and 4GiB")
 }
 
-func (k *checker) oneOf(s, key string, names []string) {
-	k.bad(!slices.Contains(names, s), key, "not a name hone knows", "use one of "+strings.Join(names, ", "))
+func (k *validator) oneOf(s, key string, names []string) {
+	k.reject(!slices.Contains(names, s), key, "not a name hone knows", "use one of "+strings.Join(names, ", "))
 }
 
 func (c Config) validate() Faults {
-	k := &checker{c: &c}
+	k := &validator{c: &c}
 	k.server()
 	k.labelStudio()
 	k.webhook()
@@ -78,46 +78,46 @@ func (c Config) validate() Faults {
 	return k.fs
 }
 
-func (k *checker) server() {
+func (k *validator) server() {
 	c := k.c
 	problem := listenProblem(c.Listen)
-	k.bad(problem != "", "listen", problem, `write ":9090" for every interface or "127.0.0.1:9090" for this machine only`)
-	k.bad(c.DataDir == "", "data_dir", "is empty", "name a directory that hone may write to")
+	k.reject(problem != "", "listen", problem, `write ":9090" for every interface or "127.0.0.1:9090" for this machine only`)
+	k.reject(c.DataDir == "", "data_dir", "is empty", "name a directory that hone may write to")
 	k.duration(c.ShutdownTimeout, "shutdown_timeout", time.Second, 10*time.Minute)
 
 	if c.AdminListen != "" {
 		problem = listenProblem(c.AdminListen)
-		k.bad(problem != "", "admin_listen", problem, `write an address of its own such as "127.0.0.1:9091"`)
-		k.bad(problem == "" && c.AdminListen == c.Listen && !strings.HasSuffix(c.Listen, ":0"), "admin_listen", "is the same as listen",
+		k.reject(problem != "", "admin_listen", problem, `write an address of its own such as "127.0.0.1:9091"`)
+		k.reject(problem == "" && c.AdminListen == c.Listen && !strings.HasSuffix(c.Listen, ":0"), "admin_listen", "is the same as listen",
 			"choose another port, or leave it empty to serve everything on one")
 	}
 	k.credential(c.Secret, "secret")
 	k.credential(c.AdminToken, "admin_token")
 	k.credential(c.ViewToken, "view_token")
-	k.bad(c.ViewToken != "" && c.ViewToken == c.AdminToken, "view_token", "is the same as admin_token",
+	k.reject(c.ViewToken != "" && c.ViewToken == c.AdminToken, "view_token", "is the same as admin_token",
 		"choose another: what only reads must not change anything")
-	k.bad(c.TLS.Cert != "" && c.TLS.Key == "", "tls.key", "is empty while tls.cert is set", "set both, or neither")
-	k.bad(c.TLS.Cert == "" && c.TLS.Key != "", "tls.cert", "is empty while tls.key is set", "set both, or neither")
+	k.reject(c.TLS.Cert != "" && c.TLS.Key == "", "tls.key", "is empty while tls.cert is set", "set both, or neither")
+	k.reject(c.TLS.Cert == "" && c.TLS.Key != "", "tls.cert", "is empty while tls.key is set", "set both, or neither")
 	for _, h := range c.AllowedHosts.Values() {
-		k.bad(strings.ContainsAny(h, "/@ ") || strings.Contains(h, "://"), "allowed_hosts", "holds something that is not a host name",
+		k.reject(strings.ContainsAny(h, "/@ ") || strings.Contains(h, "://"), "allowed_hosts", "holds something that is not a host name",
 			`write names without scheme and path, such as "hone.example"`)
 	}
 	_, err := c.TrustedProxies.Prefixes()
-	k.bad(err != nil, "trusted_proxies", "holds something that is neither an address nor a network",
+	k.reject(err != nil, "trusted_proxies", "holds something that is neither an address nor a network",
 		`write addresses and networks, such as "127.0.0.1, 10.0.0.0/8"`)
 
-	k.bad(c.BasicAuth.User != "" && c.BasicAuth.Password == "", "basic_auth.password",
+	k.reject(c.BasicAuth.User != "" && c.BasicAuth.Password == "", "basic_auth.password",
 		"is empty while basic_auth.user is set", "set both, or neither")
-	k.bad(c.BasicAuth.User == "" && c.BasicAuth.Password != "", "basic_auth.user",
+	k.reject(c.BasicAuth.User == "" && c.BasicAuth.Password != "", "basic_auth.user",
 		"is empty while basic_auth.password is set", "set both, or neither")
-	k.bad(strings.Contains(c.BasicAuth.User, ":"), "basic_auth.user",
+	k.reject(strings.Contains(c.BasicAuth.User, ":"), "basic_auth.user",
 		"holds a colon, which HTTP Basic authentication cannot carry", "choose a name without one")
 }
 
 // credential checks a secret of hone's own: it travels in headers and addresses.
-func (k *checker) credential(s secret.Secret, key string) {
+func (k *validator) credential(s secret.Secret, key string) {
 	v := s.Reveal()
-	k.bad(strings.ContainsFunc(v, func(r rune) bool { return r <= ' ' || r > '~' }), key,
+	k.reject(strings.ContainsFunc(v, func(r rune) bool { return r <= ' ' || r > '~' }), key,
 		"holds a space or a character that a header cannot carry", "use letters, digits and punctuation")
 }
 
@@ -138,7 +138,7 @@ func listenProblem(listen string) string {
 // Pages of Label Studio's UI; an address copied from the browser ends in one.
 var uiPath = regexp.MustCompile(`/(projects|api|user|organization)(/|$)`)
 
-func (k *checker) labelStudio() {
+func (k *validator) labelStudio() {
 	c := k.c.LabelStudio
 	if c.URL != "" {
 		problem, fix := urlProblem(c.URL)
@@ -149,13 +149,13 @@ func (k *checker) labelStudio() {
 				Fix: "give the plain address, and the token as label_studio.api_key",
 			})
 		} else {
-			k.bad(problem != "", "label_studio.url", problem, fix)
+			k.reject(problem != "", "label_studio.url", problem, fix)
 		}
 	}
 	key := c.APIKey.Reveal()
-	k.bad(c.URL == "" && key != "", "label_studio.url", "is empty while label_studio.api_key is set",
+	k.reject(c.URL == "" && key != "", "label_studio.url", "is empty while label_studio.api_key is set",
 		"set LABEL_STUDIO_URL to the server the token is for: hone sends it nowhere else")
-	k.bad(strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }), "label_studio.api_key",
+	k.reject(strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }), "label_studio.api_key",
 		"holds a space or a character no token has", `give the bare token, without "Token" or "Bearer" before it`)
 	k.duration(c.Timeout, "label_studio.timeout", 100*time.Millisecond, 10*time.Minute)
 	k.duration(c.SlowTimeout, "label_studio.slow_timeout", time.Second, 24*time.Hour)
@@ -186,15 +186,15 @@ var takenHeaders = []string{
 	"user-agent", "accept", "accept-encoding",
 }
 
-func (k *checker) webhook() {
+func (k *validator) webhook() {
 	c := k.c.Webhook
 	value := c.Secret.Reveal()
-	k.bad(strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' }) || strings.TrimSpace(value) != value,
+	k.reject(strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' }) || strings.TrimSpace(value) != value,
 		"webhook.secret", "cannot be sent as a header",
 		"use letters, digits and punctuation, without spaces around them")
-	k.bad(!headerName.MatchString(c.Header), "webhook.header", "not a header name Label Studio accepts",
+	k.reject(!headerName.MatchString(c.Header), "webhook.header", "not a header name Label Studio accepts",
 		"use letters, digits, - and _, such as X-Hone-Secret")
-	k.bad(slices.Contains(takenHeaders, strings.ToLower(c.Header)), "webhook.header",
+	k.reject(slices.Contains(takenHeaders, strings.ToLower(c.Header)), "webhook.header",
 		"is a header with a meaning of its own", "choose another, such as X-Hone-Secret")
 	k.size(c.MaxBody, "webhook.max_body")
 	k.size(c.MaxPredictBody, "webhook.max_predict_body")
@@ -202,7 +202,7 @@ func (k *checker) webhook() {
 	k.duration(c.StoreTimeout, "webhook.store_timeout", 10*time.Millisecond, time.Minute)
 }
 
-func (k *checker) encoder() {
+func (k *validator) encoder() {
 	c := k.c.Learner
 	switch kind, address, ok := strings.Cut(c.Encoder, ":"); {
 	case kind == "openai" && ok && strings.Contains(address, "@"):
@@ -213,35 +213,35 @@ func (k *checker) encoder() {
 		})
 	case kind == "openai" && ok:
 		problem, fix := urlProblem(address)
-		k.bad(problem != "", "learner.encoder", problem, strings.Replace(fix, `"http://localhost:8080"`, `"openai:http://localhost:8080/v1"`, 1))
+		k.reject(problem != "", "learner.encoder", problem, strings.Replace(fix, `"http://localhost:8080"`, `"openai:http://localhost:8080/v1"`, 1))
 	case kind == "model2vec" && ok:
-		k.bad(address == "", "learner.encoder", "names no folder", `write "model2vec:DIR" with the folder's name`)
+		k.reject(address == "", "learner.encoder", "names no folder", `write "model2vec:DIR" with the folder's name`)
 	default:
-		k.bad(!slices.Contains(Encoders, c.Encoder), "learner.encoder", "not a name hone knows",
+		k.reject(!slices.Contains(Encoders, c.Encoder), "learner.encoder", "not a name hone knows",
 			"use one of "+strings.Join(slices.Concat(Encoders, EncoderKinds), ", "))
 	}
-	k.bad(strings.ContainsFunc(c.OpenAIKey.Reveal(), func(r rune) bool { return r <= ' ' || r > '~' }), "learner.openai_key",
+	k.reject(strings.ContainsFunc(c.OpenAIKey.Reveal(), func(r rune) bool { return r <= ' ' || r > '~' }), "learner.openai_key",
 		"holds a space or a character no key has", `give the bare key, without "Bearer" before it`)
 	k.duration(c.OpenAITimeout, "learner.openai_timeout", 100*time.Millisecond, 10*time.Minute)
 	k.count(c.EncodeWorkers, "learner.encode_workers", 1, 64)
 }
 
-func (k *checker) sampler() {
+func (k *validator) sampler() {
 	c := k.c.Sampler
 	k.oneOf(c.Strategy, "sampler.strategy", Strategies)
 	k.count(c.Queue, "sampler.queue", 1, 1000)
 	k.count(c.Head, "sampler.head", 1, 1000)
-	k.bad(c.Head > c.Queue && c.Queue >= 1, "sampler.head", "is more than the whole queue",
+	k.reject(c.Head > c.Queue && c.Queue >= 1, "sampler.head", "is more than the whole queue",
 		fmt.Sprintf("set it between 1 and sampler.queue, %d", c.Queue))
 	k.duration(c.Settle, "sampler.settle", 0, time.Hour)
-	k.bad(!(c.RandomShare >= 0 && c.RandomShare <= 1), "sampler.random_share", "out of range", "set it between 0 and 1")
-	k.bad(!(c.PushRate > 0 && c.PushRate <= 1000) || math.IsNaN(c.PushRate), "sampler.push_rate", "out of range",
+	k.reject(!(c.RandomShare >= 0 && c.RandomShare <= 1), "sampler.random_share", "out of range", "set it between 0 and 1")
+	k.reject(!(c.PushRate > 0 && c.PushRate <= 1000) || math.IsNaN(c.PushRate), "sampler.push_rate", "out of range",
 		"set it above 0 and up to 1000 predictions a second")
 	k.count(c.BulkAbove, "sampler.bulk_above", 1, 1_000_000)
 	k.duration(c.CheckEvery, "sampler.check_every", time.Second, 24*time.Hour)
 }
 
-func (k *checker) cron() {
+func (k *validator) cron() {
 	c := k.c.Cron
 	for _, job := range []struct{ key, spec string }{
 		{"cron.reconcile", c.Reconcile},
@@ -249,10 +249,10 @@ func (k *checker) cron() {
 		{"cron.retrain", c.Retrain},
 	} {
 		if _, _, err := c.Schedule(job.spec); err != nil {
-			k.bad(true, job.key, "not a schedule: "+err.Error(),
+			k.reject(true, job.key, "not a schedule: "+err.Error(),
 				`write "@every 1m", five fields such as "0 3 * * *", or "off"`)
 		}
 	}
 	_, err := c.Location()
-	k.bad(err != nil, "cron.timezone", "not a time zone", `use an IANA name such as "Europe/Copenhagen", "UTC" or "Local"`)
+	k.reject(err != nil, "cron.timezone", "not a time zone", `use an IANA name such as "Europe/Copenhagen", "UTC" or "Local"`)
 }

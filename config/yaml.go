@@ -42,7 +42,7 @@ func (l *yamlLayer) Unmarshal(b []byte) (map[string]any, error) {
 		return nil, errors.New("holds more than one document (---)")
 	}
 	root := doc.Content[0]
-	if null(root) {
+	if isNull(root) {
 		return map[string]any{}, nil
 	}
 	if root.Kind != yaml.MappingNode {
@@ -56,7 +56,7 @@ func (*yamlLayer) Marshal(map[string]any) ([]byte, error) {
 	return nil, errors.New("not supported")
 }
 
-func null(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }
+func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }
 
 func (l *yamlLayer) walk(n *yaml.Node, prefix string) map[string]any {
 	out := map[string]any{}
@@ -75,13 +75,13 @@ func (l *yamlLayer) walk(n *yaml.Node, prefix string) map[string]any {
 		seen[k.Value] = k.Line
 		_, known := byKey[key]
 		known = known && !strings.Contains(k.Value, ".")
-		section := prefix == "" && sections[k.Value]
+		section := prefix == "" && configSections[k.Value]
 		switch {
 		case !known && !section:
 			l.fault(k, key, "hone has no such key", suggestKey(key))
 		case v.Kind == yaml.AliasNode:
 			l.fault(v, key, "anchors and aliases are not supported", "write the value out")
-		case null(v):
+		case isNull(v):
 			// A key with nothing after it, or a section whose keys are all
 			// commented out: as if it were not there.
 		case section && v.Kind != yaml.MappingNode:
@@ -125,7 +125,7 @@ func (l *yamlLayer) fault(n *yaml.Node, key, problem, fix string) {
 func suggestKey(key string) string {
 	last := key[strings.LastIndex(key, ".")+1:]
 	var same []string
-	for _, k := range keys() {
+	for _, k := range fileKeys() {
 		if k == last || strings.HasSuffix(k, "."+last) {
 			same = append(same, k)
 		}
@@ -133,11 +133,11 @@ func suggestKey(key string) string {
 	if len(same) > 0 {
 		return fmt.Sprintf("did you mean %s (a key inside its section)?", strings.Join(same, " or "))
 	}
-	names := keys()
+	names := fileKeys()
 	if !strings.Contains(key, ".") {
-		names = append(names, slices.Sorted(maps.Keys(sections))...)
+		names = append(names, slices.Sorted(maps.Keys(configSections))...)
 	}
-	if k := nearest(key, names); k != "" {
+	if k := nearestName(key, names); k != "" {
 		return fmt.Sprintf("did you mean %s?", k)
 	}
 	return "config.example.yaml lists every key"

@@ -18,13 +18,13 @@ import (
 // challengeTimeout bounds a challenge: hone answers /health at once.
 const challengeTimeout = 5 * time.Second
 
-// errNotHone says that something else than this hone is behind an address.
+// errNotHone says that the server at an address is not this hone.
 var errNotHone = errors.New("what answers there is not this hone")
 
-// challenge asks the address to prove that this hone is behind it, and returns nil
-// if it does. Label Studio sends a token and every annotation to an address that
-// hone registers. asked says that the operator named the address; one that Label
-// Studio's users may have registered must, on this machine, have hone's own port.
+// challenge asks the server at an address to prove that it is this hone, and returns nil if
+// it does. Label Studio sends a token and every annotation to an address that hone
+// registers. asked is true when the operator named the address; one on this machine that
+// Label Studio's users may have registered must have hone's own port.
 func (l *Link) challenge(ctx context.Context, address string, asked bool) error {
 	ctx, cancel := context.WithTimeout(ctx, challengeTimeout)
 	defer cancel()
@@ -47,7 +47,7 @@ func (l *Link) challenge(ctx context.Context, address string, asked bool) error 
 	client := &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	res, err := client.Do(req)
 	if err != nil {
-		return fmt.Errorf("hone does not reach itself there: %w", cause(err))
+		return fmt.Errorf("hone does not reach itself there: %w", innermost(err))
 	}
 	defer func() { _ = res.Body.Close() }()
 	var answer struct{ Challenge string }

@@ -24,8 +24,8 @@ func (e *faultError) HTTPStatus() int { return e.status }
 
 func (e *faultError) Unwrap() error { return e.error }
 
-// title is what annotators see as the model's name.
-const title = "Hone"
+// modelTitle is the model's name that annotators see.
+const modelTitle = "Hone"
 
 // Connect registers hone, reachable for Label Studio at the given URL, with a
 // project. It is idempotent: what is in order stays as it is.
@@ -45,112 +45,113 @@ func (l *Link) Connect(ctx context.Context, p event.ProjectID, at string) (api.R
 		return api.Report{}, &faultError{http.StatusConflict, err}
 	}
 	if err := l.challenge(ctx, at, true); err != nil {
-		return api.Report{}, &faultError{http.StatusBadRequest, fmt.Errorf("hone is not registered at %s: %w; give the address under which both Label Studio and hone's own machine reach hone", shown(at), err)}
+		return api.Report{}, &faultError{http.StatusBadRequest, fmt.Errorf("hone is not registered at %s: %w; give the address under which both Label Studio and hone's own machine reach hone", redactURL(at), err)}
 	}
 	if err := l.lock(ctx); err != nil {
 		return api.Report{}, err
 	}
 	defer l.unlock()
-	generation, _ := l.begin(p)
+	generation, _ := l.beginCheck(p)
 	r := &registration{link: l, client: c, project: p, url: at, report: api.Report{Project: p}, refused: l.o.Refused().Calls}
-	if err := r.read(ctx); err != nil {
-		return api.Report{}, explain(err)
+	if err := r.readAll(ctx); err != nil {
+		return api.Report{}, asBadGateway(err)
 	}
 	if b, i := r.backend(); i >= 0 {
 		r.url = b.URL // as it is spelled there
 	}
-	if _, err := l.o.Learned(r.of.LabelConfig); err != nil {
+	if _, err := l.o.Learned(r.current.LabelConfig); err != nil {
 		return api.Report{}, &faultError{http.StatusUnprocessableEntity, err}
 	}
-	made, err := r.mendHooks(ctx)
+	made, err := r.repairHooks(ctx)
 	if err != nil {
-		return r.report, explain(err)
+		return r.report, asBadGateway(err)
 	}
-	if err := r.mendBackend(ctx); err != nil {
+	if err := r.repairBackend(ctx); err != nil {
 		if made != 0 {
 			// A webhook that does not reach hone costs every annotator a second.
 			undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 			defer cancel()
 			err = errors.Join(err, c.DeleteWebhook(undo, made))
 		}
-		return api.Report{Project: p}, explain(err)
+		return api.Report{Project: p}, asBadGateway(err)
 	}
-	if err := r.mendSampling(ctx, true); err != nil {
-		return r.report, explain(err)
+	if err := r.repairSampling(ctx, true); err != nil {
+		return r.report, asBadGateway(err)
 	}
 	l.settleRecord(p, generation, r.url, nil)
 	return r.report, nil
 }
 
-func (r *registration) mendBackend(ctx context.Context) error {
+func (r *registration) repairBackend(ctx context.Context) error {
 	const name = "ML backend"
-	write := r.write()
+	write := r.backendWrite()
 	b, i := r.backend()
 	switch {
 	case i < 0:
 		if _, err := r.client.AddBackend(ctx, write); err != nil {
-			return unreachable(err, r.url)
+			return withAddressHelp(err, r.url)
 		}
 		i = len(r.backends)
-		r.say("ok", name, "", "added, at %s", shown(r.url))
+		r.addStep("ok", name, "", "added, at %s", redactURL(r.url))
 	case r.lacksSecret(b):
 		if err := r.giveSecret(ctx, b); err != nil {
 			return err
 		}
 	default:
-		r.sayState(b)
+		r.reportState(b)
 	}
 	if i > 0 {
-		r.say("warn", name, "remove the other backend in Settings > Model", "%s comes before hone, and Label Studio asks only the first", shown(r.backends[0].URL))
+		r.addStep("warn", name, "remove the other backend in Settings > Model", "%s comes before hone, and Label Studio asks only the first", redactURL(r.backends[0].URL))
 	}
 	return nil
 }
 
-// write is hone's backend as hone registers it: the secret is in the fields that
+// backendWrite returns the backend that hone registers: the secret is in the fields that
 // Label Studio shows to nobody.
-func (r *registration) write() labelstudio.BackendWrite {
+func (r *registration) backendWrite() labelstudio.BackendWrite {
 	pair := r.link.o.Keys.Backend()
 	return labelstudio.BackendWrite{
-		Project: r.project, URL: labelstudio.WithoutUserInfo(r.url), Title: title, Interactive: true,
+		Project: r.project, URL: labelstudio.WithoutUserInfo(r.url), Title: modelTitle, Interactive: true,
 		User: pair.User, Password: secret.Secret(pair.Password),
 	}
 }
 
 // giveSecret makes Label Studio call hone's backend with the secret.
 func (r *registration) giveSecret(ctx context.Context, b labelstudio.Backend) error {
-	write := r.write()
+	write := r.backendWrite()
 	write.URL, write.Title, write.Interactive = labelstudio.WithoutUserInfo(b.URL), b.Title, b.Interactive
 	if _, err := r.client.PatchBackend(ctx, b.ID, write); err != nil {
-		return unreachable(err, b.URL)
+		return withAddressHelp(err, b.URL)
 	}
 	r.url = write.URL
-	r.say("ok", "ML backend", "", "mended: it %s", unsigned)
+	r.addStep("ok", "ML backend", "", "mended: it %s", lacksSecretFault)
 	return nil
 }
 
-// sayState says whether Label Studio reaches hone, by what it has just found.
-func (r *registration) sayState(b labelstudio.Backend) {
+// reportState adds a step that says whether Label Studio reaches hone, from the state of the
+// backend.
+func (r *registration) reportState(b labelstudio.Backend) {
 	const name = "ML backend"
 	switch b.State {
 	case "DI":
-		r.say("fail", name, "open the port, or register the address under which Label Studio's machine or container reaches hone: `hone connect --url`; for a private address ML_BLOCK_LOCAL_IP=false must be set in Label Studio", "Label Studio does not reach %s", shown(b.URL))
+		r.addStep("fail", name, "open the port, or register the address under which Label Studio's machine or container reaches hone: `hone connect --url`; for a private address ML_BLOCK_LOCAL_IP=false must be set in Label Studio", "Label Studio does not reach %s", redactURL(b.URL))
 	case "ER":
-		r.say("fail", name, "read the sentence above; if it is 401, give the backend hone's user and password in Settings > Model", "Label Studio reaches %s, but /setup failed: %s", shown(b.URL), b.Error)
+		r.addStep("fail", name, "read the sentence above; if it is 401, give the backend hone's user and password in Settings > Model", "Label Studio reaches %s, but /setup failed: %s", redactURL(b.URL), b.Error)
 	default:
-		r.say("ok", name, "", "Label Studio reaches %s", shown(b.URL))
+		r.addStep("ok", name, "", "Label Studio reaches %s", redactURL(b.URL))
 	}
 }
 
-// unreachable adds what to do when Label Studio refuses hone's address.
-func unreachable(err error, at string) error {
+// withAddressHelp adds to an error what to do when Label Studio refuses hone's address.
+func withAddressHelp(err error, at string) error {
 	if labelstudio.IsInvalid(err) {
-		return fmt.Errorf("%w; Label Studio must reach hone at %s: if that is not hone's address as Label Studio's machine or container sees it, give the right one with --url", err, shown(at))
+		return fmt.Errorf("%w; Label Studio must reach hone at %s: if that is not hone's address as Label Studio's machine or container sees it, give the right one with --url", err, redactURL(at))
 	}
 	return err
 }
 
-// explain gives a fault of Label Studio's the status of a bad gateway.
-func explain(err error) error {
+// asBadGateway gives an error of Label Studio the status 502.
+func asBadGateway(err error) error {
 	if labelstudio.IsNotFound(err) {
 		return &faultError{http.StatusNotFound, fmt.Errorf("there is no such project, or the token may not see it: %w", err)}
 	}

@@ -61,7 +61,7 @@ func TestConnectMendsTheWebhook(t *testing.T) {
 			assert.True(t, h.Active && h.SendPayload)
 			assert.Equal(t, map[string]secret.Secret{header: hookSecret}, h.Headers)
 			if !h.AllActions {
-				assert.Subset(t, h.Actions, wanted)
+				assert.Subset(t, h.Actions, requiredActions)
 				assert.Subset(t, h.Actions, some, "the actions that were there stay")
 			}
 		})
@@ -136,7 +136,9 @@ func TestConnectSaysThatLabelStudioNoLongerReachesHone(t *testing.T) {
 // to it, nor the annotations.
 func TestConnectRegistersOnlyWhatPassesTheChallenge(t *testing.T) {
 	r := newRig(t, nil)
-	other := access.NewIdentity()
+	keys, err := access.Open(access.Options{Dir: t.TempDir()})
+	require.NoError(t, err)
+	other := keys.Identity()
 	for name, answer := range map[string]http.HandlerFunc{
 		"another hone": func(w http.ResponseWriter, q *http.Request) {
 			_ = json.NewEncoder(w).Encode(map[string]string{"status": "UP", "challenge": other.Sign(q.Header.Get(access.ChallengeHeader))})

@@ -19,7 +19,7 @@ func (l *Link) Doctor(ctx context.Context, p event.ProjectID) (api.Report, error
 	rep := api.Report{Project: p}
 	c, err := l.Client()
 	if err != nil {
-		rep.Steps = append(rep.Steps, api.Step{Level: "fail", Name: "credential", What: err.Error(), Fix: remedy})
+		rep.Steps = append(rep.Steps, api.Step{Level: "fail", Name: "credential", What: err.Error(), Fix: connectionHelp})
 		return rep, nil //nolint:nilerr // The report carries it.
 	}
 	steps, ok := CheckClient(ctx, c)
@@ -41,7 +41,7 @@ func (l *Link) Doctor(ctx context.Context, p event.ProjectID) (api.Report, error
 		if err := l.lock(ctx); err != nil {
 			return rep, err
 		}
-		r.check(ctx)
+		r.checkAll(ctx)
 		l.unlock()
 		for _, s := range r.report.Steps {
 			s.Name = fmt.Sprintf("project %d, %s", id, s.Name)
@@ -72,17 +72,17 @@ func CheckClient(ctx context.Context, c *labelstudio.Client) ([]api.Step, bool) 
 	return append(steps, api.Step{Level: "ok", Name: "token", What: fmt.Sprintf("a %s, of %s", c.TokenKind(), u.Email)}), true
 }
 
-func (r *registration) check(ctx context.Context) {
-	if err := r.read(ctx); err != nil {
-		r.say("fail", "project", "check the id and that the token's user may see the project", "%v", err)
+func (r *registration) checkAll(ctx context.Context) {
+	if err := r.readAll(ctx); err != nil {
+		r.addStep("fail", "project", "check the id and that the token's user may see the project", "%v", err)
 		return
 	}
 	r.checkConfig()
 	r.checkIDs(ctx)
 	b, i := r.backend()
 	if r.url == "" || i < 0 {
-		r.say("fail", "ML backend", fmt.Sprintf("run `hone connect --project %d --url http://HONE:9090` with an address Label Studio can reach; to reach a private one it needs ML_BLOCK_LOCAL_IP=false and SSRF_PROTECTION_ENABLED=false in its environment", r.project),
-			"hone is not registered, or Label Studio does not reach it%s", r.complaints())
+		r.addStep("fail", "ML backend", fmt.Sprintf("run `hone connect --project %d --url http://HONE:9090` with an address Label Studio can reach; to reach a private one it needs ML_BLOCK_LOCAL_IP=false and SSRF_PROTECTION_ENABLED=false in its environment", r.project),
+			"hone is not registered, or Label Studio does not reach it%s", r.backendErrors())
 		return
 	}
 	r.checkBackend(ctx, b, i)
@@ -91,11 +91,11 @@ func (r *registration) check(ctx context.Context) {
 	r.checkCounters()
 }
 
-// complaints are what Label Studio says of the backends it has.
-func (r *registration) complaints() string {
+// backendErrors joins the errors that Label Studio stores of the project's backends.
+func (r *registration) backendErrors() string {
 	var out []string
 	for _, b := range r.backends {
-		s := fmt.Sprintf("%s is in state %s", shown(b.URL), b.State)
+		s := fmt.Sprintf("%s is in state %s", redactURL(b.URL), b.State)
 		if b.Error != "" {
 			s += ": " + b.Error
 		}
@@ -108,59 +108,59 @@ func (r *registration) complaints() string {
 }
 
 func (r *registration) checkConfig() {
-	names, err := r.link.o.Learned(r.of.LabelConfig)
+	names, err := r.link.o.Learned(r.current.LabelConfig)
 	if err != nil {
-		r.say("fail", "label config", "change it in Settings > Labeling Interface", "%v", err)
+		r.addStep("fail", "label config", "change it in Settings > Labeling Interface", "%v", err)
 		return
 	}
-	r.say("ok", "label config", "", "learns %s", strings.Join(names, ", "))
+	r.addStep("ok", "label config", "", "learns %s", strings.Join(names, ", "))
 }
 
 func (r *registration) checkBackend(ctx context.Context, b labelstudio.Backend, i int) {
 	const name = "ML backend"
 	if now, err := r.client.ValidateBackend(ctx, b.ID); err != nil {
-		r.say("fail", name, "look into Label Studio's log", "Label Studio cannot check it: %v", err)
+		r.addStep("fail", name, "look into Label Studio's log", "Label Studio cannot check it: %v", err)
 	} else {
-		r.sayState(now)
+		r.reportState(now)
 	}
 	if i > 0 {
-		r.say("warn", name, "remove the other backend in Settings > Model", "%s comes before hone, and Label Studio asks only the first", shown(r.backends[0].URL))
+		r.addStep("warn", name, "remove the other backend in Settings > Model", "%s comes before hone, and Label Studio asks only the first", redactURL(r.backends[0].URL))
 	}
 }
 
 func (r *registration) checkHooks(ctx context.Context) {
 	const name = "webhook"
-	ours := r.ours()
+	ours := r.ownWebhooks()
 	switch len(ours) {
 	case 0:
-		r.say("fail", name, fmt.Sprintf("run `hone connect --project %d`", r.project), "Label Studio has none to %s: hone learns only by reconcile%s", shown(r.hookURL()), r.whyNoHook())
+		r.addStep("fail", name, fmt.Sprintf("run `hone connect --project %d`", r.project), "Label Studio has none to %s: hone learns only by reconcile%s", redactURL(r.hookURL()), r.whyNoHook())
 		return
 	case 1:
 	default:
-		r.say("warn", name, fmt.Sprintf("run `hone connect --project %d`, which removes the extra ones", r.project), "%d of them go to %s: every event comes several times, and each costs the annotator time", len(ours), shown(r.hookURL()))
+		r.addStep("warn", name, fmt.Sprintf("run `hone connect --project %d`, which removes the extra ones", r.project), "%d of them go to %s: every event comes several times, and each costs the annotator time", len(ours), redactURL(r.hookURL()))
 	}
 	faults := r.hookFaults(ours[0])
 	if !r.link.carries(ours[0]) {
-		faults = append(faults, unsigned)
+		faults = append(faults, lacksSecretFault)
 	}
 	if len(faults) > 0 {
-		r.say("fail", name, fmt.Sprintf("run `hone connect --project %d`", r.project), "it %s", strings.Join(faults, ", "))
+		r.addStep("fail", name, fmt.Sprintf("run `hone connect --project %d`", r.project), "it %s", strings.Join(faults, ", "))
 		return
 	}
 	// Label Studio checks the address again whenever a hook is saved, and skips a
 	// stored hook silently at delivery: saving it unchanged tells.
 	if _, err := r.client.UpdateWebhook(ctx, ours[0]); labelstudio.IsForbidden(err) {
-		r.say("fail", name, "set SSRF_PROTECTION_ENABLED=false in Label Studio's environment and restart it", "Label Studio blocks it without a word: %v", err)
+		r.addStep("fail", name, "set SSRF_PROTECTION_ENABLED=false in Label Studio's environment and restart it", "Label Studio blocks it without a word: %v", err)
 		return
 	} else if err != nil {
-		r.say("fail", name, "look into Label Studio's log", "%v", err)
+		r.addStep("fail", name, "look into Label Studio's log", "%v", err)
 		return
 	}
-	r.say("ok", name, "", "active, to %s", shown(ours[0].URL))
+	r.addStep("ok", name, "", "active, to %s", redactURL(ours[0].URL))
 }
 
-// whyNoHook says why Label Studio made no webhook for the backend it has: it does
-// so without a word.
+// whyNoHook explains why Label Studio made no webhook for the backend; Label Studio itself
+// reports nothing.
 func (r *registration) whyNoHook() string {
 	if err := labelstudio.CheckHookHost(r.url); err != nil {
 		return ". " + err.Error()
@@ -170,15 +170,15 @@ func (r *registration) whyNoHook() string {
 
 func (r *registration) checkSampling(ctx context.Context) {
 	if err := r.checkVersion(ctx); err != nil {
-		r.say("fail", "model version", "look into Label Studio's log", "%v", err)
+		r.addStep("fail", "model version", "look into Label Studio's log", "%v", err)
 	}
-	if r.of.Sampling != labelstudio.UncertaintySampling {
-		r.say("fail", "sampling", fmt.Sprintf("run `hone connect --project %d`, or choose \"Uncertainty sampling\" in Settings > Annotation", r.project), "it is %q: Label Studio ignores hone's queue", r.of.Sampling)
+	if r.current.Sampling != labelstudio.UncertaintySampling {
+		r.addStep("fail", "sampling", fmt.Sprintf("run `hone connect --project %d`, or choose \"Uncertainty sampling\" in Settings > Annotation", r.project), "it is %q: Label Studio ignores hone's queue", r.current.Sampling)
 	} else {
-		r.say("ok", "sampling", "", "%s", r.of.Sampling)
+		r.addStep("ok", "sampling", "", "%s", r.current.Sampling)
 	}
-	if r.of.MaximumAnnotations > 1 {
-		r.say("warn", "overlap", "for the best order set Annotations per task to 1 in Settings > Quality", "each task wants %d annotations: Label Studio first serves tasks that have some already, in random order", r.of.MaximumAnnotations)
+	if r.current.MaximumAnnotations > 1 {
+		r.addStep("warn", "overlap", "for the best order set Annotations per task to 1 in Settings > Quality", "each task wants %d annotations: Label Studio first serves tasks that have some already, in random order", r.current.MaximumAnnotations)
 	}
 }
 
@@ -194,24 +194,24 @@ func (r *registration) checkVersion(ctx context.Context) error {
 	for _, b := range r.backends {
 		titles = append(titles, b.Title)
 	}
-	switch mv := r.of.ModelVersion; {
+	switch mv := r.current.ModelVersion; {
 	case live == "":
-		r.say("warn", name, "wait for hone to load the project", "hone has no model of the project yet")
+		r.addStep("warn", name, "wait for hone to load the project", "hone has no model of the project yet")
 	case mv == live && counts[live] > 0:
-		r.say("ok", name, "", "%s, with %d predictions", live, counts[live])
+		r.addStep("ok", name, "", "%s, with %d predictions", live, counts[live])
 	case counts[live] == 0 && r.link.pool(r.project) == 0:
-		r.say("ok", name, "", "%s; no task is left to be asked about", live)
+		r.addStep("ok", name, "", "%s; no task is left to be asked about", live)
 	case counts[live] == 0:
-		r.say("fail", name, "wait for hone to push its queue; `hone status` says what keeps it", "Label Studio holds no prediction of the live version %s", live)
+		r.addStep("fail", name, "wait for hone to push its queue; `hone status` says what keeps it", "Label Studio holds no prediction of the live version %s", live)
 	case slices.Contains(titles, mv):
-		r.say("fail", name, byHand, "the project's is the backend's title %q, so Label Studio's uncertainty sampling is random", mv)
+		r.addStep("fail", name, byHand, "the project's is the backend's title %q, so Label Studio's uncertainty sampling is random", mv)
 	default:
-		r.say("fail", name, byHand, "the project's is %q, hone's live one is %s: Label Studio samples by the former", mv, live)
+		r.addStep("fail", name, byHand, "the project's is %q, hone's live one is %s: Label Studio samples by the former", mv, live)
 	}
 	return nil
 }
 
-// pool is how many tasks are left, -1 when nobody knows.
+// pool returns how many tasks nobody has labelled, -1 when unknown.
 func (l *Link) pool(p event.ProjectID) int {
 	if l.o.Counters == nil {
 		return -1
@@ -225,15 +225,15 @@ func (r *registration) checkCounters() {
 	}
 	n := r.link.o.Counters(r.project)
 	if before := r.link.expected(r.project); n.Unsigned > before {
-		r.say("warn", "webhooks", fmt.Sprintf("run `hone connect --project %d`, which signs the hook", r.project), "%d came without the secret and were not believed; reconcile finds what they said", n.Unsigned-before)
+		r.addStep("warn", "webhooks", fmt.Sprintf("run `hone connect --project %d`, which signs the hook", r.project), "%d came without the secret and were not believed; reconcile finds what they said", n.Unsigned-before)
 	}
 	if n.Duplicates > 0 {
-		r.say("warn", "webhooks", "look for a second webhook to hone under another address in Settings > Webhooks", "%d came twice since hone started; they had one effect", n.Duplicates)
+		r.addStep("warn", "webhooks", "look for a second webhook to hone under another address in Settings > Webhooks", "%d came twice since hone started; they had one effect", n.Duplicates)
 	}
 	if n.Missed > 0 {
-		r.say("warn", "webhooks", "if the number grows while hone runs, look for a proxy or a block between Label Studio and hone", "reconcile found %d changes that no webhook had told", n.Missed)
+		r.addStep("warn", "webhooks", "if the number grows while hone runs, look for a proxy or a block between Label Studio and hone", "reconcile found %d changes that no webhook had told", n.Missed)
 	}
 	if n.DeadLetters > 0 {
-		r.say("warn", "dead letters", "see `hone deadletter list`", "%d events could not be handled", n.DeadLetters)
+		r.addStep("warn", "dead letters", "see `hone deadletter list`", "%d events could not be handled", n.DeadLetters)
 	}
 }

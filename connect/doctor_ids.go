@@ -17,12 +17,12 @@ import (
 // may be on its way.
 const idsAgain = 2 * time.Second
 
-// held are the ids that somebody holds of a project. Annotations have their task's
-// id beside theirs, tasks have themselves.
-type held map[[2]int64]bool
+// idSet is a set of ids of a project's tasks and annotations. The key of an annotation is
+// its task's id and its own, that of a task its id twice.
+type idSet map[[2]int64]bool
 
-func holding(known []event.KnownTask) held {
-	h := make(held, len(known))
+func idSetOf(known []event.KnownTask) idSet {
+	h := make(idSet, len(known))
 	for _, t := range known {
 		h[[2]int64{int64(t.Task), 0}] = true
 		for _, a := range t.Annotations {
@@ -32,8 +32,8 @@ func holding(known []event.KnownTask) held {
 	return h
 }
 
-// digest is the same for two that hold the same ids.
-func (h held) digest() string {
+// hash returns a hash of the ids; equal sets have equal hashes.
+func (h idSet) hash() string {
 	sum := sha256.New()
 	ids := slices.SortedFunc(maps.Keys(h), func(a, b [2]int64) int { return slices.Compare(a[:], b[:]) })
 	for _, id := range ids {
@@ -42,8 +42,8 @@ func (h held) digest() string {
 	return fmt.Sprintf("%x", sum.Sum(nil)[:6])
 }
 
-// count is how many tasks and annotations there are, and how many of them lack in o.
-func (h held) count(o held) (c idCount) {
+// compareWith counts the tasks and annotations in h, and those of them that o lacks.
+func (h idSet) compareWith(o idSet) (c idCount) {
 	for id := range h {
 		is := &c.annotations
 		lacks := &c.lackAnnotations
@@ -67,31 +67,31 @@ func (r *registration) checkIDs(ctx context.Context) {
 		return
 	}
 	theirs, ours, err := r.bothIDs(ctx)
-	if err == nil && theirs.digest() != ours.digest() {
+	if err == nil && theirs.hash() != ours.hash() {
 		backoff.Sleep(ctx, r.link.idsAgain)
 		theirs, ours, err = r.bothIDs(ctx)
 	}
 	if err != nil {
-		r.say("fail", name, "look into the logs of hone and Label Studio", "they cannot be compared: %v", err)
+		r.addStep("fail", name, "look into the logs of hone and Label Studio", "they cannot be compared: %v", err)
 		return
 	}
 	fix := fmt.Sprintf("run `hone reconcile --project %d`, which learns the difference; if it comes back, `hone rebuild --project %d`", r.project, r.project)
-	has, knows := theirs.count(ours), ours.count(theirs)
-	switch digest := ours.digest(); {
-	case digest == theirs.digest():
-		r.say("ok", name, "", "hone knows the %d tasks and %d annotations that Label Studio has (ids %s)", has.tasks, has.annotations, digest)
+	has, knows := theirs.compareWith(ours), ours.compareWith(theirs)
+	switch digest := ours.hash(); {
+	case digest == theirs.hash():
+		r.addStep("ok", name, "", "hone knows the %d tasks and %d annotations that Label Studio has (ids %s)", has.tasks, has.annotations, digest)
 	default:
-		r.say("fail", name, fix, "hone knows %d tasks and %d annotations (ids %s), Label Studio has %d and %d (ids %s): hone lacks %d tasks and %d annotations, and has %d and %d too many",
-			knows.tasks, knows.annotations, digest, has.tasks, has.annotations, theirs.digest(),
+		r.addStep("fail", name, fix, "hone knows %d tasks and %d annotations (ids %s), Label Studio has %d and %d (ids %s): hone lacks %d tasks and %d annotations, and has %d and %d too many",
+			knows.tasks, knows.annotations, digest, has.tasks, has.annotations, theirs.hash(),
 			has.lackTasks, has.lackAnnotations, knows.lackTasks, knows.lackAnnotations)
 	}
 }
 
-func (r *registration) bothIDs(ctx context.Context) (theirs, ours held, err error) {
+func (r *registration) bothIDs(ctx context.Context) (theirs, ours idSet, err error) {
 	known, err := r.client.KnownTasks(ctx, r.project)
 	if err != nil {
 		return nil, nil, err
 	}
 	stored, err := r.link.o.Holds(ctx, r.project)
-	return holding(known), holding(stored), err
+	return idSetOf(known), idSetOf(stored), err
 }

@@ -146,7 +146,7 @@ func TestDoctorFindsEachFaultAndItsFix(t *testing.T) {
 			breakIt: func(r *rig) { r.locked(func() { r.live = "hone-2" }) }, step: "model version", level: "fail", what: "hone-2", fix: "hone status",
 		},
 		"the version is the backend's title": {
-			breakIt: func(r *rig) { r.patch(labelstudio.ProjectPatch{ModelVersion: new(title)}) }, step: "model version", level: "fail", what: "title", fix: "hone-1",
+			breakIt: func(r *rig) { r.patch(labelstudio.ProjectPatch{ModelVersion: new(modelTitle)}) }, step: "model version", level: "fail", what: "title", fix: "hone-1",
 		},
 		"no version": {
 			breakIt: func(r *rig) { r.patch(labelstudio.ProjectPatch{ModelVersion: new("")}) }, step: "model version", level: "fail", what: `is ""`, fix: "hone-1",

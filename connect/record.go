@@ -10,22 +10,22 @@ import (
 	"github.com/hone-ml/hone/labelstudio"
 )
 
-// record is what hone knows of one project's registration.
-type record struct {
+// registrationState records what hone knows of one project's registration.
+type registrationState struct {
 	// carries is true once Label Studio is known to send the secret with everything
 	// that it sends of the project.
 	carries bool
-	// problem is why it is not, once that was tried.
+	// problem is why it does not, once a check has tried.
 	problem string
 	// url is hone's address, as it is registered.
 	url string
-	// proof is what the last /setup was worth since the last look began, called
-	// whether there was one.
-	proof  access.Proof
-	called bool
-	// unsigned is how many webhooks had come without the secret at the last look,
-	// until how many when the registration began to carry it.
-	unsigned, until uint64
+	// proof says which secret the last /setup since the begin of the last check carried;
+	// setupSeen is whether there was one.
+	proof     access.Proof
+	setupSeen bool
+	// unsigned is how many webhooks had come without the secret at the last check,
+	// unsignedBefore how many when the registration began to carry it.
+	unsigned, unsignedBefore uint64
 }
 
 // Expect names projects whose registration may not carry the secret: hone knew
@@ -39,22 +39,22 @@ func (l *Link) Expect(projects ...event.ProjectID) {
 }
 
 // recordOf makes a record where there is none. The lock is held.
-func (l *Link) recordOf(p event.ProjectID) *record {
-	r := l.records[p]
+func (l *Link) recordOf(p event.ProjectID) *registrationState {
+	r := l.registrations[p]
 	if r == nil {
-		r = &record{}
-		l.records[p] = r
+		r = &registrationState{}
+		l.registrations[p] = r
 	}
 	return r
 }
 
-// heard takes note of what a /setup call was worth. The lock is held.
-func (l *Link) heard(s Setup) {
-	if l.records[s.Project] == nil && len(l.records) >= maxHosts {
+// recordSetup records which secret a /setup call carried. The lock is held.
+func (l *Link) recordSetup(s Setup) {
+	if l.registrations[s.Project] == nil && len(l.registrations) >= maxHosts {
 		return
 	}
 	r := l.recordOf(s.Project)
-	r.proof, r.called = s.Proof, true
+	r.proof, r.setupSeen = s.Proof, true
 }
 
 // Unregistered reports whether a project's registration is not known to carry the
@@ -63,10 +63,10 @@ func (l *Link) Unregistered(p event.ProjectID) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if p != 0 {
-		r := l.records[p]
+		r := l.registrations[p]
 		return r != nil && !r.carries
 	}
-	for _, r := range l.records {
+	for _, r := range l.registrations {
 		if !r.carries {
 			return true
 		}
@@ -74,7 +74,7 @@ func (l *Link) Unregistered(p event.ProjectID) bool {
 	return false
 }
 
-// Registration is how far one project's registration carries the secret.
+// Registration says whether one project's registration carries the secret.
 type Registration struct {
 	Project event.ProjectID
 	// Carries is true once Label Studio sends the secret; Problem is why it does
@@ -87,9 +87,9 @@ type Registration struct {
 func (l *Link) Registrations() []Registration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	out := make([]Registration, 0, len(l.records))
-	for p, r := range l.records {
-		out = append(out, Registration{p, r.carries, l.problem(r)})
+	out := make([]Registration, 0, len(l.registrations))
+	for p, r := range l.registrations {
+		out = append(out, Registration{p, r.carries, l.problemOf(r)})
 	}
 	slices.SortFunc(out, func(a, b Registration) int { return int(a.Project - b.Project) })
 	return out
@@ -100,83 +100,85 @@ func (l *Link) Registrations() []Registration {
 func (l *Link) Problem(p event.ProjectID) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	r := l.records[p]
+	r := l.registrations[p]
 	if r == nil {
 		return ""
 	}
-	return l.problem(r)
+	return l.problemOf(r)
 }
 
-const pasteAgain = "paste the address that `hone secret` prints in Label Studio under Settings > Model in place of the old one, or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY and restart hone"
+const pasteAgainHelp = "paste the address that `hone secret` prints in Label Studio under Settings > Model in place of the old one, or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY and restart hone"
 
-// problem is a sentence. The lock is held.
-func (l *Link) problem(r *record) string {
+// problemOf returns, as a sentence, why a registration does not carry the secret. The lock is
+// held.
+func (l *Link) problemOf(r *registrationState) string {
 	switch {
-	case r.carries, r.proof == access.Proven && l.inUse.Load() == nil:
+	case r.carries, r.proof == access.Proven && l.client.Load() == nil:
 		return ""
-	case l.inUse.Load() == nil:
-		return "its registration in Label Studio may lack hone's secret, and hone has no token to look: " + pasteAgain
+	case l.client.Load() == nil:
+		return "its registration in Label Studio may lack hone's secret, and hone has no token to look: " + pasteAgainHelp
 	case r.problem != "":
 		return "hone's secret could not be put into its registration in Label Studio, so what it sends is taken as a reason to look there, and nothing more: " + r.problem
 	}
 	return ""
 }
 
-// Renew starts over after the secret was replaced: every registration must be
-// given the new one.
+// Renew starts to give every registration the new secret, after the secret was replaced.
 func (l *Link) Renew() {
 	l.mu.Lock()
 	l.generation++
-	for _, r := range l.records {
-		r.carries, r.problem, r.called, r.proof = false, "", false, access.Unproven
+	for _, r := range l.registrations {
+		r.carries, r.problem, r.setupSeen, r.proof = false, "", false, access.Unproven
 	}
 	l.mu.Unlock()
 	l.Check(true)
 }
 
-// expected is how many webhooks had come without the secret before the registrations
-// carried it: nobody need do anything about those. They are counted over all
-// projects, so that the last registration decides.
+// expected returns how many webhooks had come without the secret before the registrations
+// carried it; they need no action. They are counted over all projects, so the last
+// registration decides.
 func (l *Link) expected(p event.ProjectID) (n uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if r := l.records[p]; r == nil || !r.carries {
+	if r := l.registrations[p]; r == nil || !r.carries {
 		return 0
 	}
-	for _, r := range l.records {
+	for _, r := range l.registrations {
 		if r.carries {
-			n = max(n, r.until)
+			n = max(n, r.unsignedBefore)
 		}
 	}
 	return n
 }
 
-// begin is the start of a look: what is heard from now on is its news.
-func (l *Link) begin(p event.ProjectID) (generation int, suspicious bool) {
+// beginCheck starts a check: /setup calls from now on belong to it. suspicious is true when
+// webhooks without the secret have come since the last check.
+func (l *Link) beginCheck(p event.ProjectID) (generation int, suspicious bool) {
 	refused := l.o.Refused()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if r := l.records[p]; r != nil {
-		r.called, r.proof = false, access.Unproven
+	if r := l.registrations[p]; r != nil {
+		r.setupSeen, r.proof = false, access.Unproven
 		suspicious = refused.Webhooks > r.unsigned
 		r.unsigned = refused.Webhooks
 	}
 	return l.generation, suspicious
 }
 
-// proven reports whether Label Studio has called /setup with the current secret
-// since the look began, and whether it has called at all.
-func (l *Link) proven(p event.ProjectID) (proven, called bool) {
+// setupProven reports whether Label Studio has called /setup with the current secret since
+// the check began, and whether it has called at all.
+func (l *Link) setupProven(p event.ProjectID) (proven, called bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	r := l.records[p]
+	r := l.registrations[p]
 	if r == nil {
 		return false, false
 	}
-	return r.proof == access.Proven, r.called
+	return r.proof == access.Proven, r.setupSeen
 }
 
-// settleRecord notes how a look ended. The old secret goes once nobody needs it.
+// settleRecord records how a check ended. It retires the old secret once no registration
+// needs it.
 func (l *Link) settleRecord(p event.ProjectID, generation int, at string, err error) {
 	refused := l.o.Refused()
 	l.mu.Lock()
@@ -190,12 +192,12 @@ func (l *Link) settleRecord(p event.ProjectID, generation int, at string, err er
 		r.problem = err.Error()
 	default:
 		if !r.carries {
-			r.until = refused.Webhooks
+			r.unsignedBefore = refused.Webhooks
 		}
 		r.carries, r.problem = true, ""
 	}
-	done := len(l.records) > 0
-	for _, r := range l.records {
+	done := len(l.registrations) > 0
+	for _, r := range l.registrations {
 		done = done && r.carries
 	}
 	l.mu.Unlock()
@@ -208,15 +210,15 @@ func (l *Link) settleRecord(p event.ProjectID, generation int, at string, err er
 	}
 }
 
-// drop forgets a project that Label Studio does not have.
-func (l *Link) drop(p event.ProjectID) {
+// forgetProject forgets a project that Label Studio does not have.
+func (l *Link) forgetProject(p event.ProjectID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.records, p)
+	delete(l.registrations, p)
 }
 
-// Check asks for a look at all registrations: cheap by itself, at those that lack
-// something, or, when full, at each. It never blocks.
+// Check requests a check of all registrations: of those that lack something, which is cheap,
+// or, when full, of each. It never blocks.
 func (l *Link) Check(full bool) {
 	for {
 		select {
@@ -234,10 +236,10 @@ func (l *Link) Check(full bool) {
 	}
 }
 
-// survey plans looks by one question for the webhooks of all projects. It also
-// finds registrations of projects that hone does not know, because it lost its
-// directory: their webhooks carry a secret of its own.
-func (k *keeper) survey(ctx context.Context, full bool) {
+// checkWebhooks schedules checks after one request for the webhooks of all projects. It also
+// finds registrations of projects that hone does not know because it lost its directory:
+// their webhooks carry a secret of hone's.
+func (k *maintainer) checkWebhooks(ctx context.Context, full bool) {
 	ctx, cancel := context.WithTimeout(ctx, visitTimeout)
 	defer cancel()
 	c, err := k.Client()
@@ -255,14 +257,14 @@ func (k *keeper) survey(ctx context.Context, full bool) {
 		}
 	}
 	k.mu.Lock()
-	known := map[event.ProjectID]record{}
-	for p, r := range k.records {
+	known := map[event.ProjectID]registrationState{}
+	for p, r := range k.registrations {
 		known[p] = *r
 	}
 	k.mu.Unlock()
 	for p, r := range known {
 		if full || !r.carries || k.faulty(of[p], r.url) {
-			k.plan(p)
+			k.scheduleCheck(p)
 		}
 	}
 	answers := map[string]bool{} // by address
@@ -283,7 +285,7 @@ func (k *keeper) survey(ctx context.Context, full bool) {
 			if ours {
 				k.o.Logger.WithField("project", p).Info("Label Studio sends webhooks of a project that hone does not know, with another secret: hone was connected to it before it lost its data directory")
 				k.Expect(p)
-				k.plan(p)
+				k.scheduleCheck(p)
 				break
 			}
 		}

@@ -24,7 +24,7 @@ func (r *rig) strict() { r.locked(func() { r.open = false }) }
 func (r *rig) restarted() {
 	r.Link.mu.Lock()
 	clear(r.Link.hosts)
-	clear(r.Link.records)
+	clear(r.Link.registrations)
 	r.Link.mu.Unlock()
 	r.drain()
 }
@@ -64,7 +64,7 @@ func TestPastedAddressWithTheSecretIsLeftAsItIs(t *testing.T) {
 	require.True(t, r.Unregistered(r.project))
 	before := len(r.writes())
 	v := r.look(r.keeper())
-	assert.Zero(t, v.fails)
+	assert.Zero(t, v.failures)
 	assert.False(t, r.Unregistered(r.project))
 	assert.True(t, r.connected())
 	for _, q := range r.writes()[before:] {
@@ -103,7 +103,7 @@ func TestRegistrationWithoutTheSecretIsMended(t *testing.T) {
 			assert.True(t, r.Unregistered(r.project))
 			assert.True(t, r.Unregistered(0))
 			v := r.look(r.keeper())
-			assert.Zero(t, v.fails, r.log)
+			assert.Zero(t, v.failures, r.log)
 			assert.True(t, r.connected())
 			assert.False(t, r.Unregistered(r.project))
 			assert.False(t, r.Unregistered(0))
@@ -142,7 +142,7 @@ func TestWhatCannotBeMendedIsAProblem(t *testing.T) {
 	})
 	k := r.keeper()
 	v := r.look(k)
-	assert.False(t, v.at.IsZero(), "it is tried again")
+	assert.False(t, v.next.IsZero(), "it is tried again")
 	assert.Contains(t, r.Problem(r.project), "secret could not be put")
 	assert.True(t, r.Unregistered(r.project))
 	r.ls.SetFault(nil)
@@ -204,16 +204,16 @@ func TestSurveyAsksOnceAndFindsWhatIsBroken(t *testing.T) {
 	k := r.keeper()
 	r.look(k)
 	before := len(r.ls.Requests())
-	k.survey(t.Context(), false)
+	k.checkWebhooks(t.Context(), false)
 	assert.Len(t, r.ls.Requests(), before+1)
-	assert.True(t, k.visits[r.project].at.IsZero(), "nothing to look at")
+	assert.True(t, k.schedules[r.project].next.IsZero(), "nothing to look at")
 
 	h := r.hooks()[0]
 	h.Headers = nil
 	_, err := r.studio.UpdateWebhook(t.Context(), h)
 	require.NoError(t, err)
-	k.survey(t.Context(), false)
-	assert.False(t, k.visits[r.project].at.IsZero())
+	k.checkWebhooks(t.Context(), false)
+	assert.False(t, k.schedules[r.project].next.IsZero())
 	r.look(k)
 	assert.True(t, r.signed())
 }
@@ -252,7 +252,7 @@ func TestSecretGoesToHoneOnly(t *testing.T) {
 	}))
 	defer other.Close()
 	r := newRig(t, func(o *Options) { o.Port = portOf(t, other.URL) })
-	_, err := r.studio.AddBackend(t.Context(), labelstudio.BackendWrite{Project: r.project, URL: other.URL, Title: title})
+	_, err := r.studio.AddBackend(t.Context(), labelstudio.BackendWrite{Project: r.project, URL: other.URL, Title: modelTitle})
 	require.NoError(t, err)
 	h := r.hooks()[0]
 	h.Headers = map[string]secret.Secret{header: "bait"}
@@ -260,8 +260,8 @@ func TestSecretGoesToHoneOnly(t *testing.T) {
 	require.NoError(t, err)
 	r.Expect(r.project)
 	k := r.keeper()
-	k.survey(t.Context(), true)
-	for range newcomers {
+	k.checkWebhooks(t.Context(), true)
+	for range maxUnregisteredChecks {
 		r.look(k)
 	}
 	assert.Equal(t, "bait", r.hooks()[0].Headers[header].Reveal())

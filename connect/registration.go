@@ -14,8 +14,8 @@ import (
 	"github.com/hone-ml/hone/labelstudio"
 )
 
-// wanted are the actions hone listens to, for a hook that does not send all.
-var wanted = []string{
+// requiredActions are the actions hone needs, for a webhook that does not send all.
+var requiredActions = []string{
 	"ANNOTATION_CREATED", "ANNOTATIONS_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_DELETED",
 	"TASKS_CREATED", "TASKS_DELETED", "PROJECT_UPDATED",
 }
@@ -26,28 +26,28 @@ type registration struct {
 	client  *labelstudio.Client
 	project event.ProjectID
 
-	of       labelstudio.Project
+	current  labelstudio.Project
 	backends []labelstudio.Backend
 	hooks    []labelstudio.Webhook
 	// url is hone's address as Label Studio knows it; "" when it is not registered.
 	url    string
 	report api.Report
-	// refused is how many calls had been refused for lack of the secret when the
-	// look began.
+	// refused is how many calls had been refused for lack of the secret when the check
+	// began.
 	refused uint64
 	// aliases are addresses of other webhooks that lead to hone too.
 	aliases []string
 }
 
-func (r *registration) say(level, name, fix, format string, args ...any) {
+func (r *registration) addStep(level, name, fix, format string, args ...any) {
 	r.report.Steps = append(r.report.Steps, api.Step{Level: level, Name: name, What: fmt.Sprintf(format, args...), Fix: fix})
 }
 
-// read fetches everything and finds hone among the backends. Listing backends
-// makes Label Studio call each one's /setup, so hone hears its own address.
-func (r *registration) read(ctx context.Context) error {
+// readAll reads project, backends and webhooks, and finds hone among the backends. Listing
+// backends makes Label Studio call the /setup of each, which tells hone its own address.
+func (r *registration) readAll(ctx context.Context) error {
 	var err error
-	if r.of, err = r.client.Project(ctx, r.project); err != nil {
+	if r.current, err = r.client.Project(ctx, r.project); err != nil {
 		return err
 	}
 	if r.backends, err = r.client.Backends(ctx, r.project); err != nil {
@@ -57,24 +57,23 @@ func (r *registration) read(ctx context.Context) error {
 		return err
 	}
 	if r.url == "" {
-		r.url = r.find(ctx)
+		r.url = r.findOwnURL(ctx)
 	}
 	return nil
 }
 
-// find is the address of the backend that is hone: the one at the host under
-// which Label Studio called /setup. Where a proxy serves several backends at one
-// host, the version tells them apart; "" when it does not. Where Label Studio did
-// not call, because hone refuses it for lack of the secret, what looks like hone's
-// must pass the challenge.
-func (r *registration) find(ctx context.Context) string {
-	if at := r.called(); at != "" {
+// findOwnURL returns the address of the backend that is hone: the one at the host under which
+// Label Studio called /setup. Where a proxy serves several backends at one host, the version
+// tells them apart; the result is "" when it does not. Where Label Studio did not call,
+// because hone refuses it for lack of the secret, a likely backend must pass the challenge.
+func (r *registration) findOwnURL(ctx context.Context) string {
+	if at := r.calledURL(); at != "" {
 		return at
 	}
 	for _, b := range r.backends {
 		user, _, _ := labelstudio.UserInfo(b.URL)
 		ours := r.link.o.Keys.Backend().User
-		looks := strings.HasPrefix(b.ModelVersion, "hone-") || b.Title == title ||
+		looks := strings.HasPrefix(b.ModelVersion, "hone-") || b.Title == modelTitle ||
 			user == access.User || user == ours || b.BasicAuthUser == access.User || b.BasicAuthUser == ours
 		if looks && r.link.challenge(ctx, b.URL, false) == nil {
 			return b.URL
@@ -83,7 +82,7 @@ func (r *registration) find(ctx context.Context) string {
 	return ""
 }
 
-func (r *registration) called() string {
+func (r *registration) calledURL() string {
 	r.link.mu.Lock()
 	host := r.link.hosts[r.project]
 	r.link.mu.Unlock()
@@ -121,7 +120,7 @@ func (r *registration) backend() (labelstudio.Backend, int) {
 	return labelstudio.Backend{}, -1
 }
 
-// backendsOfHone are all that are at hone's address: Label Studio makes two of one
+// backendsOfHone returns all backends at hone's address: Label Studio makes two of one
 // request when its database was busy.
 func (r *registration) backendsOfHone() (all []labelstudio.Backend) {
 	for _, b := range r.backends {
@@ -132,9 +131,9 @@ func (r *registration) backendsOfHone() (all []labelstudio.Backend) {
 	return all
 }
 
-// lacksSecret reports whether Label Studio calls hone's backend without the
-// current secret. It does not tell the password that it has; what came of the call
-// that it has just made does.
+// lacksSecret reports whether Label Studio calls hone's backend without the current secret.
+// Label Studio does not reveal the password that it stores, so the call that it has just made
+// decides.
 func (r *registration) lacksSecret(b labelstudio.Backend) bool {
 	keys := r.link.o.Keys
 	if user, password, ok := labelstudio.UserInfo(b.URL); ok && b.BasicAuthUser == "" {
@@ -143,14 +142,14 @@ func (r *registration) lacksSecret(b labelstudio.Backend) bool {
 	if b.BasicAuthUser == "" {
 		return true
 	}
-	proven, called := r.link.proven(r.project)
+	proven, called := r.link.setupProven(r.project)
 	refused := r.link.o.Refused().Calls > r.refused
 	return !proven && (called || refused) || refused && b.State != "CO"
 }
 
-// ours are the hooks that lead to hone, told by host, port and path: those first
-// that carry the secret.
-func (r *registration) ours() []labelstudio.Webhook {
+// ownWebhooks returns the webhooks to hone, recognised by host, port and path. Those that
+// carry the secret come first.
+func (r *registration) ownWebhooks() []labelstudio.Webhook {
 	var carrying, other []labelstudio.Webhook
 	for _, h := range r.hooks {
 		alias := slices.ContainsFunc(r.aliases, func(at string) bool { return labelstudio.SameHook(h.URL, hookAt(at)) })
@@ -187,38 +186,38 @@ func hookAt(address string) string { return strings.TrimRight(address, "/") + "/
 // cleanHookURL is hookURL without user and password: a header carries the secret.
 func (r *registration) cleanHookURL() string { return labelstudio.WithoutUserInfo(r.hookURL()) }
 
-// mendHooks leaves exactly one webhook, active, signed, telling everything hone
-// listens to. It returns the id of the one it made, 0 when there was one.
-func (r *registration) mendHooks(ctx context.Context) (made int64, err error) {
+// repairHooks leaves exactly one webhook: active, with the secret, and with all actions that
+// hone needs. It returns the id of the webhook it made, 0 when there was one.
+func (r *registration) repairHooks(ctx context.Context) (made int64, err error) {
 	const name = "webhook"
-	ours := r.ours()
+	ours := r.ownWebhooks()
 	if len(ours) == 0 {
 		h := labelstudio.Webhook{Project: r.project, URL: r.cleanHookURL(), SendPayload: true, AllActions: true, Active: true, Headers: r.headers(nil)}
 		if h, err = r.client.CreateWebhook(ctx, h); err != nil {
 			return 0, err
 		}
-		r.say("ok", name, "", "created, to %s", shown(h.URL))
+		r.addStep("ok", name, "", "created, to %s", redactURL(h.URL))
 		return h.ID, nil
 	}
-	if err := r.dropDoubles(ctx, ours); err != nil {
+	if err := r.deleteDuplicateHooks(ctx, ours); err != nil {
 		return 0, err
 	}
 	h := ours[0]
 	faults := r.hookFaults(h)
 	if !r.link.carries(h) {
-		faults = append(faults, unsigned)
+		faults = append(faults, lacksSecretFault)
 	}
 	if !labelstudio.SameHook(h.URL, r.hookURL()) {
-		faults = append(faults, "went to "+shown(h.URL))
+		faults = append(faults, "went to "+redactURL(h.URL))
 	}
 	if len(faults) == 0 {
-		r.say("ok", name, "", "to %s", shown(h.URL))
+		r.addStep("ok", name, "", "to %s", redactURL(h.URL))
 		return 0, nil
 	}
 	h.Active, h.SendPayload = true, true
-	r.sign(&h)
+	r.addSecret(&h)
 	if !h.AllActions {
-		for _, a := range wanted {
+		for _, a := range requiredActions {
 			if !slices.Contains(h.Actions, a) {
 				h.Actions = append(h.Actions, a)
 			}
@@ -227,43 +226,43 @@ func (r *registration) mendHooks(ctx context.Context) (made int64, err error) {
 	if _, err := r.client.UpdateWebhook(ctx, h); err != nil {
 		return 0, err
 	}
-	r.say("ok", name, "", "mended: it %s", strings.Join(faults, ", "))
+	r.addStep("ok", name, "", "mended: it %s", strings.Join(faults, ", "))
 	return 0, nil
 }
 
-// keepHooks signs the webhook and removes doubled ones. What somebody may have
-// chosen, an inactive one or fewer actions, it only tells of.
-func (r *registration) keepHooks(ctx context.Context) error {
+// maintainHooks adds the secret to the webhook and deletes duplicates. What somebody may have
+// chosen, an inactive webhook or fewer actions, it only reports.
+func (r *registration) maintainHooks(ctx context.Context) error {
 	const name = "webhook"
-	ours := r.ours()
+	ours := r.ownWebhooks()
 	fix := fmt.Sprintf("run `hone connect --project %d`", r.project)
 	if len(ours) == 0 {
-		r.say("warn", name, fix, "Label Studio has none to %s, so hone learns only by reconcile", shown(r.hookURL()))
+		r.addStep("warn", name, fix, "Label Studio has none to %s, so hone learns only by reconcile", redactURL(r.hookURL()))
 		return nil
 	}
-	if err := r.dropDoubles(ctx, ours); err != nil {
+	if err := r.deleteDuplicateHooks(ctx, ours); err != nil {
 		return err
 	}
 	h := ours[0]
 	if !r.link.carries(h) {
-		r.sign(&h)
+		r.addSecret(&h)
 		if _, err := r.client.UpdateWebhook(ctx, h); err != nil {
 			return err
 		}
-		r.say("ok", name, "", "mended: it %s", unsigned)
+		r.addStep("ok", name, "", "mended: it %s", lacksSecretFault)
 	}
 	if faults := r.hookFaults(h); len(faults) > 0 {
-		r.say("warn", name, fix, "the one to %s %s", shown(h.URL), strings.Join(faults, ", "))
+		r.addStep("warn", name, fix, "the one to %s %s", redactURL(h.URL), strings.Join(faults, ", "))
 	}
 	return nil
 }
 
-func (r *registration) dropDoubles(ctx context.Context, ours []labelstudio.Webhook) error {
+func (r *registration) deleteDuplicateHooks(ctx context.Context, ours []labelstudio.Webhook) error {
 	for _, h := range ours[1:] {
 		if err := r.client.DeleteWebhook(ctx, h.ID); err != nil {
 			return err
 		}
-		r.say("ok", "webhook", "", "removed a second one to the same address, which doubled every event")
+		r.addStep("ok", "webhook", "", "removed a second one to the same address, which doubled every event")
 	}
 	return nil
 }
@@ -279,7 +278,7 @@ func (r *registration) hookFaults(h labelstudio.Webhook) []string {
 		faults = append(faults, "sends no payload")
 	}
 	if !h.AllActions {
-		for _, a := range wanted {
+		for _, a := range requiredActions {
 			if !slices.Contains(h.Actions, a) {
 				faults = append(faults, "does not send "+a)
 			}
@@ -288,12 +287,12 @@ func (r *registration) hookFaults(h labelstudio.Webhook) []string {
 	return faults
 }
 
-// unsigned is a fault, as the end of "it …".
-const unsigned = "did not carry hone's secret"
+// lacksSecretFault is the fault of a webhook without the secret, as the end of "it …".
+const lacksSecretFault = "did not carry hone's secret"
 
-// sign puts the secret into a webhook's header, and takes an old one out of its
+// addSecret puts the secret into a webhook's header, and removes an old one from its
 // address.
-func (r *registration) sign(h *labelstudio.Webhook) {
+func (r *registration) addSecret(h *labelstudio.Webhook) {
 	h.URL = r.cleanHookURL()
 	h.Headers = r.headers(h.Headers)
 }
@@ -310,27 +309,27 @@ func (r *registration) headers(have map[string]secret.Secret) map[string]secret.
 	return out
 }
 
-// mendSampling turns on uncertainty sampling. Without force it leaves a choice
-// other than Label Studio's default alone.
-func (r *registration) mendSampling(ctx context.Context, force bool) error {
+// repairSampling turns on uncertainty sampling. Without force it does not change a setting
+// other than Label Studio's default.
+func (r *registration) repairSampling(ctx context.Context, force bool) error {
 	const name = "sampling"
-	switch s := r.of.Sampling; {
+	switch s := r.current.Sampling; {
 	case s == labelstudio.UncertaintySampling:
-		r.say("ok", name, "", "%s", s)
+		r.addStep("ok", name, "", "%s", s)
 		return nil
 	case !r.link.o.ManageSampling:
-		r.say("warn", name, `choose "Uncertainty sampling" in Settings > Annotation`, "%s: Label Studio ignores hone's queue", s)
+		r.addStep("warn", name, `choose "Uncertainty sampling" in Settings > Annotation`, "%s: Label Studio ignores hone's queue", s)
 		return nil
 	case !force && (s != labelstudio.SequentialSampling || r.sampledBefore()):
-		r.say("warn", name, "run `hone connect`, or choose \"Uncertainty sampling\" in Settings > Annotation", "%s: Label Studio ignores hone's queue", s)
+		r.addStep("warn", name, "run `hone connect`, or choose \"Uncertainty sampling\" in Settings > Annotation", "%s: Label Studio ignores hone's queue", s)
 		return nil
 	}
 	want := labelstudio.UncertaintySampling
 	if _, err := r.client.PatchProject(ctx, r.project, labelstudio.ProjectPatch{Sampling: &want}); err != nil {
 		return err
 	}
-	r.say("ok", name, "", "changed from %s to %s", r.of.Sampling, want)
-	r.of.Sampling = want
+	r.addStep("ok", name, "", "changed from %s to %s", r.current.Sampling, want)
+	r.current.Sampling = want
 	r.link.mu.Lock()
 	r.link.sampled[r.project] = true
 	r.link.mu.Unlock()
@@ -345,8 +344,8 @@ func (r *registration) sampledBefore() bool {
 	return r.link.sampled[r.project]
 }
 
-// shown is an address as it may be printed: without a password.
-func shown(address string) string {
+// redactURL returns an address without its password, as it may be printed.
+func redactURL(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
 		return address

@@ -147,7 +147,7 @@ func newRig(t *testing.T, change func(*Options)) *rig {
 	r.Link, err = New(t.Context(), opts)
 	require.NoError(t, err)
 	r.idsAgain = time.Millisecond
-	t.Cleanup(r.Close)
+	t.Cleanup(func() { require.NoError(t, r.Stop(context.Background())) })
 	return r
 }
 
@@ -258,16 +258,11 @@ func (r *rig) writes() (out []lstest.Request) {
 	return out
 }
 
-// running starts Run with short pauses, and stops it when the test ends.
+// running starts it with short pauses, and stops it when the test ends.
 func (r *rig) running() {
 	r.settle, r.retry = time.Millisecond, 20*time.Millisecond
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- r.Run(ctx) }()
-	r.t.Cleanup(func() {
-		cancel()
-		require.NoError(r.t, <-done)
-	})
+	require.NoError(r.t, r.Start(context.Background()))
+	r.t.Cleanup(func() { require.NoError(r.t, r.Stop(context.Background())) })
 }
 
 func (r *rig) eventually(what string, cond func() bool) {

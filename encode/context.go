@@ -15,8 +15,7 @@ func EncodeTokens(e Encoder, text string, tokens []token.Token) []vector.Vector 
 	if len(tokens) == 0 {
 		return nil
 	}
-	inContext, _ := tokenVectorsOf(e, text, tokens)
-	return token.Encode(text, tokens, wordEncoderOf(e), inContext)
+	return token.Encode(text, tokens, wordEncoderOf(e), tokenVectorsOf(e, text, tokens))
 }
 
 // wordEncoderOf is what the encoder has of single words, nil if nothing.
@@ -36,31 +35,32 @@ func wordEncoderOf(e Encoder) token.WordEmbedder {
 
 // contextual is an encoder that may have vectors of tokens in their context.
 type contextual interface {
-	// InContext gives each of tokens, which are Segment's of the text, its vector in
-	// context; nil for all while they are not there. has is false for an encoder that has
-	// none of any text.
-	InContext(text string, tokens []token.Token) (xs [][]float32, has bool)
+	// InContext gives each of tokens, which are Segment's of the text, its vectors in
+	// context: a list for each encoder that makes such, one a token, and nil in place of a
+	// list that is not there yet.
+	InContext(text string, tokens []token.Token) [][][]float32
 }
 
-// tokenVectorsOf gives tokens of a text their vectors in context, nil where there is none;
-// has is false when the encoder has no such vectors.
-func tokenVectorsOf(e Encoder, text string, tokens []token.Token) (xs [][]float32, has bool) {
+// tokenVectorsOf gives tokens of a text their vectors in context, a list for each encoder
+// that makes such. What is not there is nil.
+func tokenVectorsOf(e Encoder, text string, tokens []token.Token) [][][]float32 {
 	c, ok := e.(contextual)
 	if !ok {
-		return nil, false
+		return nil
 	}
 	whole := token.Segment(nil, text)
-	if xs, has = c.InContext(text, whole); !has {
-		return nil, false
+	all := c.InContext(text, whole)
+	same := slices.Equal(whole, tokens)
+	for i, xs := range all {
+		switch {
+		case xs == nil:
+			all[i] = make([][]float32, len(tokens))
+		case !same:
+			// The text was cut into parts before it was into tokens: a document is, at its tags.
+			all[i] = alignToTokens(xs, whole, tokens)
+		}
 	}
-	if xs == nil {
-		return make([][]float32, len(tokens)), true
-	}
-	if slices.Equal(whole, tokens) {
-		return xs, true
-	}
-	// The text was cut into parts before it was into tokens: a document is, at its tags.
-	return alignToTokens(xs, whole, tokens), true
+	return all
 }
 
 // alignToTokens gives each token the direction of the sum of the vectors of all in whole that

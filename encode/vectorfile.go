@@ -8,86 +8,137 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 
 	"github.com/hone-ml/hone/vector"
 )
 
 const (
-	shelfMagic = "hone vectors 1\n"
+	// fileMagic begins a file of one slow encoder's vectors, severalMagic one of several.
+	fileMagic    = "hone vectors 1\n"
+	severalMagic = "hone vectors 2\n"
 	// mostName and mostNumbers are more than a name or a text's vectors have, so that foreign
 	// bytes do not ask for all memory.
 	mostName    = 1 << 12
 	mostNumbers = 1 << 24
 )
 
-// Len is how many texts have been encoded.
-func (p *Blocking) Len() int {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	return len(p.vectors)
+// Len is how many vectors there are.
+func (p *Blocking) Len() (n int) {
+	for _, s := range p.slow {
+		s.mu.RLock()
+		n += len(s.vectors)
+		s.mu.RUnlock()
+	}
+	return n
 }
 
-// Save writes the vectors of all texts that were encoded, for Restore: a first line,
-// the slow encoder's name and, text by text in the order of their keys, the key and
-// the packed vector, names and vectors behind their lengths. The texts themselves
-// are not in it.
+// Save writes the vectors of all texts that were encoded, for Restore: a first line and,
+// for each slow encoder, its name and, text by text in the order of their keys, the key
+// and the packed vector, names and vectors behind their lengths. Where there are several
+// encoders the number of texts follows the name. The texts themselves are not in it.
 func (p *Blocking) Save(w io.Writer) error {
-	p.mu.RLock()
-	all := maps.Clone(p.vectors)
-	p.mu.RUnlock()
-	b := bufio.NewWriter(w)
-	put := func(x []byte) {
-		var n [binary.MaxVarintLen64]byte
-		_, _ = b.Write(n[:binary.PutUvarint(n[:], uint64(len(x)))]) // bufio keeps the error for Flush
-		_, _ = b.Write(x)
+	b := vectorWriter{bufio.NewWriter(w)}
+	if len(p.slow) == 1 {
+		_, _ = b.WriteString(fileMagic) // bufio keeps the error for Flush
+	} else {
+		_, _ = b.WriteString(severalMagic)
 	}
-	_, _ = b.WriteString(shelfMagic)
-	put([]byte(p.slow.Name()))
-	keys := slices.SortedFunc(maps.Keys(all), func(a, b [16]byte) int { return bytes.Compare(a[:], b[:]) })
-	for _, k := range keys {
-		_, _ = b.Write(k[:])
-		put(all[k])
+	for _, s := range p.slow {
+		s.mu.RLock()
+		all := maps.Clone(s.vectors)
+		s.mu.RUnlock()
+		b.prefixed([]byte(s.encoder.Name()))
+		if len(p.slow) != 1 {
+			b.number(len(all))
+		}
+		keys := slices.SortedFunc(maps.Keys(all), func(a, b [16]byte) int { return bytes.Compare(a[:], b[:]) })
+		for _, k := range keys {
+			_, _ = b.Write(k[:])
+			b.prefixed(all[k])
+		}
 	}
 	return b.Flush()
+}
+
+// vectorWriter keeps its error for Flush.
+type vectorWriter struct{ *bufio.Writer }
+
+func (b vectorWriter) number(n int) {
+	var v [binary.MaxVarintLen64]byte
+	_, _ = b.Write(v[:binary.PutUvarint(v[:], uint64(n))])
+}
+
+func (b vectorWriter) prefixed(x []byte) {
+	b.number(len(x))
+	_, _ = b.Write(x)
 }
 
 // Restore adds the vectors that Save wrote, so that their texts need not be encoded.
 // On an error, such as vectors of another encoder, nothing is added.
 func (p *Blocking) Restore(r io.Reader) error {
 	b := bufio.NewReader(r)
-	magic := make([]byte, len(shelfMagic))
-	if _, err := io.ReadFull(b, magic); err != nil || string(magic) != shelfMagic {
+	magic := make([]byte, len(fileMagic))
+	_, err := io.ReadFull(b, magic)
+	several := len(p.slow) != 1
+	if err != nil || string(magic) != fileMagic && string(magic) != severalMagic {
 		return errors.New("not a file of vectors")
 	}
+	if several != (string(magic) == severalMagic) {
+		return fmt.Errorf("it has the vectors of another number of encoders than %d", len(p.slow))
+	}
+	got := make([]map[[16]byte][]byte, len(p.slow))
+	for i, s := range p.slow {
+		if got[i], err = readVectors(b, s.encoder.Name(), several); err != nil {
+			return err
+		}
+	}
+	if _, err := b.ReadByte(); !errors.Is(err, io.EOF) {
+		return fmt.Errorf("it has more than the vectors of %d encoders", len(p.slow))
+	}
+	for i, s := range p.slow {
+		s.mu.Lock()
+		maps.Copy(s.vectors, got[i])
+		s.mu.Unlock()
+	}
+	return nil
+}
+
+// readVectors reads those of one encoder: as many as the file says if counted, else all
+// to the file's end.
+func readVectors(b *bufio.Reader, encoder string, counted bool) (map[[16]byte][]byte, error) {
 	name, err := readPrefixed(b, mostName)
 	if err != nil {
-		return fmt.Errorf("read the encoder's name: %w", err)
+		return nil, fmt.Errorf("read the encoder's name: %w", err)
 	}
-	if string(name) != p.slow.Name() {
-		return fmt.Errorf("it has vectors of %q, not of %q", name, p.slow.Name())
+	if string(name) != encoder {
+		return nil, fmt.Errorf("it has vectors of %q, not of %q", name, encoder)
+	}
+	left := uint64(math.MaxUint64)
+	if counted {
+		if left, err = binary.ReadUvarint(b); err != nil {
+			return nil, fmt.Errorf("read the number of vectors: %w", err)
+		}
 	}
 	got := map[[16]byte][]byte{}
-	for {
+	for ; left > 0; left-- {
 		var k [16]byte
-		if _, err := io.ReadFull(b, k[:]); errors.Is(err, io.EOF) {
+		if _, err := io.ReadFull(b, k[:]); !counted && errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
-			return fmt.Errorf("read the key of vector %d: %w", len(got), err)
+			return nil, fmt.Errorf("read the key of vector %d: %w", len(got), err)
 		}
 		x, err := readPrefixed(b, mostNumbers)
 		if err != nil {
-			return fmt.Errorf("read vector %d: %w", len(got), err)
+			return nil, fmt.Errorf("read vector %d: %w", len(got), err)
 		}
 		if _, _, ok := vector.PackedAs(x); !ok {
-			return fmt.Errorf("vector %d is not one", len(got))
+			return nil, fmt.Errorf("vector %d is not one", len(got))
 		}
 		got[k] = x
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	maps.Copy(p.vectors, got)
-	return nil
+	return got, nil
 }
 
 // readPrefixed reads what stands behind its length.

@@ -129,6 +129,9 @@ type Stored struct {
 	Checkpoint []byte
 	// Versions, oldest first; the live one is marked.
 	Versions []Version
+	// LearnerState is what the learner keeps of the project beside its versions, opaque
+	// to the state; nil at first.
+	LearnerState []byte
 }
 
 // Version is a named snapshot: what Label Studio shows as model_version.
@@ -138,7 +141,7 @@ type Version struct {
 	Reason    string    `json:"reason"`
 	Live      bool      `json:"live"`
 	Labels    int       `json:"labels"`
-	// Settings are the learner's own, opaque to the state.
+	// Settings are what the version's models are trained with, opaque to the state.
 	Settings []byte `json:"settings,omitempty"`
 	// Accuracy is the held-out accuracy when the version was made, per control.
 	Accuracy map[string]float64 `json:"accuracy,omitempty"`
@@ -163,6 +166,8 @@ type ProjectCommit struct {
 	Checkpoint []byte
 	// Versions replaces the stored list unless nil.
 	Versions []Version
+	// LearnerState replaces the stored one unless nil.
+	LearnerState []byte
 }
 
 // KnownTask is one task's entry in the comparison of ids.
@@ -170,16 +175,4 @@ type KnownTask struct {
 	Task        TaskID
 	UpdatedAt   time.Time
 	Annotations []AnnotationID
-}
-
-// Distribution is what a head believes about one task.
-type Distribution struct {
-	// Control is the control tag's name.
-	Control string
-	// Labels and P run in parallel. Exclusive labels sum to 1; otherwise each P
-	// stands alone (multiple choice). A head without labels, such as a Number's, has
-	// one: that its answer is right, from 0.5, a guess, to 1.
-	Labels    []string
-	P         []float64
-	Exclusive bool
 }

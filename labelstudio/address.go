@@ -30,8 +30,8 @@ func CheckHookHost(address string) error {
 	return nil
 }
 
-// hostFault says what is wrong with a host, in the words of a sentence that
-// names it; empty when nothing is.
+// hostFault returns what is wrong with a host, as a part of a sentence that names it; empty
+// when nothing is wrong.
 func hostFault(host string) string {
 	if inner, bracketed := strings.CutPrefix(host, "["); bracketed {
 		ip, err := netip.ParseAddr(strings.TrimSuffix(inner, "]"))
@@ -84,8 +84,9 @@ func labelFault(label string) string {
 	return ""
 }
 
-// hostRune keeps to the letters of the basic plane, as Label Studio does. It
-// takes symbols there too, which no host name has.
+// hostRune reports whether a character may be in a host: a letter, a mark or a digit of the
+// basic plane, or a hyphen. Label Studio accepts symbols of that plane too, which no host
+// name has.
 func hostRune(r rune) bool {
 	if r <= unicode.MaxASCII {
 		return r == '-' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z'
@@ -142,7 +143,8 @@ func WithoutUserInfo(address string) string {
 	return head + address[at+1:]
 }
 
-// isScheme is stricter than it need be: what is left out is never missed.
+// isScheme reports whether a text is a URL's scheme. It is stricter than the standard, which
+// does no harm here: then more of the address is left out.
 func isScheme(s string) bool {
 	switch strings.ToLower(s) {
 	case "http", "https", "ftp", "ftps":
@@ -192,7 +194,7 @@ func cutAddress(s string) (addressParts, bool) {
 	return p, true
 }
 
-// receiver is what SameHook compares.
+// receiver returns host, port and path, which SameHook compares.
 func (p addressParts) receiver() [3]string {
 	port := p.port
 	if port == "" {

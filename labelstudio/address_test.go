@@ -142,7 +142,7 @@ func FuzzAddress(f *testing.F) {
 		if bad := CheckHookHost(written); bad != nil {
 			require.NotContains(t, bad.Error(), marker)
 		}
-		require.NotContains(t, scrub("of url: "+written, addressSecrets(written)...), marker)
+		require.NotContains(t, removeSecrets("of url: "+written, addressSecrets(written)...), marker)
 
 		if _, readable := cutAddress(address); !readable || user == "" && pass == "" {
 			return

@@ -16,6 +16,7 @@ import (
 	"github.com/sirupsen/logrus"
 	"golang.org/x/sync/semaphore"
 
+	"github.com/hone-ml/hone/internal/logging"
 	"github.com/hone-ml/hone/internal/secret"
 )
 
@@ -81,21 +82,11 @@ const (
 	defaultRetryWait    = 200 * time.Millisecond
 	defaultMaxRetryWait = 10 * time.Second
 	maxRetryAfter       = time.Minute
-	// maxAnswer bounds what is read of one answer; a page of tasks is far below.
-	maxAnswer = 512 << 20
+	// maxAnswerBytes bounds what is read of one answer; a page of tasks is far below.
+	maxAnswerBytes = 512 << 20
 )
 
-// NewClient checks the options and returns a client. It sends nothing.
-func NewClient(o Options) (*Client, error) {
-	base, err := parseBase(o.URL)
-	if err != nil {
-		return nil, err
-	}
-	token := secret.Secret(strings.TrimSpace(string(o.Token)))
-	if strings.ContainsFunc(string(token), func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return nil, errors.New("the Label Studio token contains spaces or characters that no token has; copy it again from Account & Settings")
-	}
-	o.Token = ""
+func (o *Options) setDefaults() {
 	def := func(d *time.Duration, v time.Duration) {
 		if *d <= 0 {
 			*d = v
@@ -115,13 +106,25 @@ func NewClient(o Options) (*Client, error) {
 		o.Retries = 0
 	}
 	if o.Logger == nil {
-		quiet := logrus.New()
-		quiet.SetOutput(io.Discard)
-		o.Logger = logrus.NewEntry(quiet)
+		o.Logger = logging.Silent()
 	}
 	if o.Jitter == nil {
 		o.Jitter = rand.Float64
 	}
+}
+
+// NewClient checks the options and returns a client. It sends nothing.
+func NewClient(o Options) (*Client, error) {
+	base, err := parseBase(o.URL)
+	if err != nil {
+		return nil, err
+	}
+	token := secret.Secret(strings.TrimSpace(string(o.Token)))
+	if strings.ContainsFunc(string(token), func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return nil, errors.New("the Label Studio token contains spaces or characters that no token has; copy it again from Account & Settings")
+	}
+	o.Token = ""
+	o.setDefaults()
 	c := &Client{base: base, log: o.Logger, opts: o}
 
 	transport := o.Transport
@@ -136,7 +139,7 @@ func NewClient(o Options) (*Client, error) {
 	}
 	c.http = &retryablehttp.Client{
 		HTTPClient: &http.Client{
-			Transport: &limiter{next: transport, slots: semaphore.NewWeighted(int64(o.MaxInFlight))},
+			Transport: &limitedTransport{next: transport, slots: semaphore.NewWeighted(int64(o.MaxInFlight))},
 			CheckRedirect: func(req *http.Request, via []*http.Request) error {
 				return checkRedirect(base, req, via)
 			},
@@ -145,7 +148,7 @@ func NewClient(o Options) (*Client, error) {
 		RetryWaitMax: o.MaxRetryWait,
 		RetryMax:     o.Retries,
 		CheckRetry:   c.checkRetry,
-		Backoff:      jittered(o.Jitter),
+		Backoff:      jitteredBackoff(o.Jitter),
 		ErrorHandler: retryablehttp.PassthroughErrorHandler,
 	}
 	c.auth = newAuthenticator(c, token)
@@ -183,8 +186,8 @@ func parseBase(s string) (*url.URL, error) {
 	return u, nil
 }
 
-// call describes one request.
-type call struct {
+// apiCall describes one request.
+type apiCall struct {
 	op     string // for errors, without user info: "create prediction"
 	method string
 	path   string // below the base, starting with /
@@ -197,13 +200,13 @@ type call struct {
 	repeatable bool
 	// anonymous sends no credential.
 	anonymous bool
-	// private is what else of the body must not be in an error.
+	// private holds further secrets of the body, which must not be in an error.
 	private []secret.Secret
 	// into decodes the body of a success; nil discards it.
 	into func(io.Reader, http.Header) error
 }
 
-func (c *Client) do(ctx context.Context, k call) error {
+func (c *Client) do(ctx context.Context, k apiCall) error {
 	body, err := encodeBody(k)
 	if err != nil {
 		return err
@@ -228,7 +231,7 @@ func (c *Client) do(ctx context.Context, k call) error {
 	return c.attempt(ctx, k, body, again)
 }
 
-func (c *Client) attempt(ctx context.Context, k call, body []byte, authorization string) error {
+func (c *Client) attempt(ctx context.Context, k apiCall, body []byte, authorization string) error {
 	u := *c.base
 	u.Path += k.path
 	u.RawQuery = k.query.Encode()
@@ -236,7 +239,7 @@ func (c *Client) attempt(ctx context.Context, k call, body []byte, authorization
 	if k.slow {
 		timeout = c.opts.SlowTimeout
 	}
-	ctx = context.WithValue(ctx, planKey{}, plan{
+	ctx = context.WithValue(ctx, attemptPolicyKey{}, attemptPolicy{
 		timeout:    timeout,
 		repeatable: k.repeatable || k.method != http.MethodPost,
 	})
@@ -273,7 +276,7 @@ func (c *Client) attempt(ctx context.Context, k call, body []byte, authorization
 	if k.into == nil {
 		return nil
 	}
-	if err := k.into(io.LimitReader(res.Body, maxAnswer), res.Header); err != nil {
+	if err := k.into(io.LimitReader(res.Body, maxAnswerBytes), res.Header); err != nil {
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}

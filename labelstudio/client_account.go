@@ -20,14 +20,14 @@ func (c *Client) Version(ctx context.Context) (string, error) {
 	var answer struct {
 		Release string `json:"release"`
 	}
-	err := c.do(ctx, call{op: "read Label Studio's version", method: http.MethodGet, path: "/api/version/", anonymous: true, into: decodeInto(&answer)})
+	err := c.do(ctx, apiCall{op: "read Label Studio's version", method: http.MethodGet, path: "/api/version/", anonymous: true, into: decodeInto(&answer)})
 	return answer.Release, err
 }
 
 // WhoAmI reads whose token it is; the cheapest call that proves the token good.
 func (c *Client) WhoAmI(ctx context.Context) (User, error) {
 	var u User
-	err := c.do(ctx, call{op: "check the token", method: http.MethodGet, path: "/api/current-user/whoami", into: decodeInto(&u)})
+	err := c.do(ctx, apiCall{op: "check the token", method: http.MethodGet, path: "/api/current-user/whoami", into: decodeInto(&u)})
 	return u, err
 }
 
@@ -40,6 +40,6 @@ type TokenSettings struct {
 // TokenSettings reads which kinds of token the organisation accepts.
 func (c *Client) TokenSettings(ctx context.Context) (TokenSettings, error) {
 	var s TokenSettings
-	err := c.do(ctx, call{op: "read the token settings", method: http.MethodGet, path: "/api/jwt/settings", into: decodeInto(&s)})
+	err := c.do(ctx, apiCall{op: "read the token settings", method: http.MethodGet, path: "/api/jwt/settings", into: decodeInto(&s)})
 	return s, err
 }

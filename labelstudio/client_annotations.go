@@ -31,7 +31,7 @@ type AnnotationWrite struct {
 // Annotations reads a task's annotations, skips included.
 func (c *Client) Annotations(ctx context.Context, task event.TaskID) ([]event.Annotation, error) {
 	var all []event.Annotation
-	err := c.do(ctx, call{
+	err := c.do(ctx, apiCall{
 		op: fmt.Sprintf("list annotations of task %d", task), method: http.MethodGet, path: taskPath(task, "/annotations/"),
 		into: func(r io.Reader, _ http.Header) error {
 			return decodeList(r, "", nil, func(d *json.Decoder) error {
@@ -40,7 +40,7 @@ func (c *Client) Annotations(ctx context.Context, task event.TaskID) ([]event.An
 					return err
 				}
 				w.Task = task
-				a, err := checked(w)
+				a, err := checkedAnnotation(w)
 				all = append(all, a)
 				return err
 			})
@@ -54,16 +54,16 @@ func (c *Client) CreateAnnotation(ctx context.Context, task event.TaskID, a Anno
 	if a.Result == nil {
 		a.Result = json.RawMessage("[]")
 	}
-	return c.annotation(ctx, call{op: fmt.Sprintf("annotate task %d", task), method: http.MethodPost, path: taskPath(task, "/annotations/"), body: a})
+	return c.annotation(ctx, apiCall{op: fmt.Sprintf("annotate task %d", task), method: http.MethodPost, path: taskPath(task, "/annotations/"), body: a})
 }
 
-func (c *Client) annotation(ctx context.Context, k call) (event.Annotation, error) {
+func (c *Client) annotation(ctx context.Context, k apiCall) (event.Annotation, error) {
 	var w wire.Annotation
 	k.into = decodeInto(&w)
 	if err := c.do(ctx, k); err != nil {
 		return event.Annotation{}, err
 	}
-	a, err := checked(w)
+	a, err := checkedAnnotation(w)
 	if err != nil {
 		return a, fmt.Errorf("%s: %w", k.op, err)
 	}

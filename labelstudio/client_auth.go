@@ -109,7 +109,7 @@ func (a *authenticator) exchange(ctx context.Context) (string, error) {
 		var answer struct {
 			Access string `json:"access"`
 		}
-		k := call{
+		k := apiCall{
 			op: "exchange the personal access token", method: http.MethodPost, path: "/api/token/refresh/",
 			body:       map[string]string{"refresh": a.token.Reveal()},
 			repeatable: true, anonymous: true, into: decodeInto(&answer),
@@ -147,7 +147,7 @@ func (a *authenticator) redact(s string) string {
 	return s
 }
 
-func encodeBody(k call) ([]byte, error) {
+func encodeBody(k apiCall) ([]byte, error) {
 	if k.body == nil {
 		return nil, nil
 	}

@@ -34,7 +34,7 @@ type Backend struct {
 // Format keeps the URL's user info out of every kind of printing.
 func (b Backend) Format(f fmt.State, verb rune) {
 	type backend Backend // without this method
-	b.URL, b.Error = WithoutUserInfo(b.URL), scrub(b.Error)
+	b.URL, b.Error = WithoutUserInfo(b.URL), removeSecrets(b.Error)
 	printStruct(f, verb, backend(b))
 }
 
@@ -57,7 +57,7 @@ func (b BackendWrite) Format(f fmt.State, verb rune) {
 	printStruct(f, verb, backendWrite(b))
 }
 
-// private is what Label Studio's errors could repeat, and do.
+// private returns the secrets that Label Studio's errors may quote.
 func (b BackendWrite) private() []secret.Secret { return append(addressSecrets(b.URL), b.Password) }
 
 func (b BackendWrite) wire() map[string]any {
@@ -77,12 +77,12 @@ func (b BackendWrite) wire() map[string]any {
 // Studio calls each one's /health and /setup before it answers.
 func (c *Client) Backends(ctx context.Context, project event.ProjectID) ([]Backend, error) {
 	var all []Backend
-	err := c.do(ctx, call{
+	err := c.do(ctx, apiCall{
 		op: fmt.Sprintf("list ML backends of project %d", project), method: http.MethodGet, path: "/api/ml/",
 		query: url.Values{"project": {strconv.FormatInt(int64(project), 10)}}, into: decodeInto(&all),
 	})
 	for i := range all {
-		all[i].Error = scrub(all[i].Error)
+		all[i].Error = removeSecrets(all[i].Error)
 	}
 	return all, err
 }
@@ -94,7 +94,7 @@ func (c *Client) Backends(ctx context.Context, project event.ProjectID) ([]Backe
 // URL or the project has one with exactly that URL.
 func (c *Client) AddBackend(ctx context.Context, b BackendWrite) (Backend, error) {
 	var answer Backend
-	err := c.do(ctx, call{op: fmt.Sprintf("add ML backend %s to project %d", WithoutUserInfo(b.URL), b.Project), method: http.MethodPost, path: "/api/ml/", body: b.wire(), private: b.private(), into: decodeBackend(&answer)})
+	err := c.do(ctx, apiCall{op: fmt.Sprintf("add ML backend %s to project %d", WithoutUserInfo(b.URL), b.Project), method: http.MethodPost, path: "/api/ml/", body: b.wire(), private: b.private(), into: decodeBackend(&answer)})
 	return answer, err
 }
 
@@ -106,7 +106,7 @@ func (c *Client) PatchBackend(ctx context.Context, id int64, b BackendWrite) (Ba
 		return Backend{}, fmt.Errorf("change ML backend %d: project and URL must be given", id)
 	}
 	var answer Backend
-	err := c.do(ctx, call{op: fmt.Sprintf("change ML backend %d", id), method: http.MethodPatch, path: backendPath(id, ""), body: b.wire(), private: b.private(), into: decodeBackend(&answer)})
+	err := c.do(ctx, apiCall{op: fmt.Sprintf("change ML backend %d", id), method: http.MethodPatch, path: backendPath(id, ""), body: b.wire(), private: b.private(), into: decodeBackend(&answer)})
 	return answer, err
 }
 
@@ -114,7 +114,7 @@ func (c *Client) PatchBackend(ctx context.Context, id int64, b BackendWrite) (Ba
 // and returns what it found: State and Error say whether it can reach it.
 func (c *Client) ValidateBackend(ctx context.Context, id int64) (Backend, error) {
 	var answer Backend
-	err := c.do(ctx, call{op: fmt.Sprintf("validate ML backend %d", id), method: http.MethodGet, path: backendPath(id, ""), into: decodeBackend(&answer)})
+	err := c.do(ctx, apiCall{op: fmt.Sprintf("validate ML backend %d", id), method: http.MethodGet, path: backendPath(id, ""), into: decodeBackend(&answer)})
 	return answer, err
 }
 
@@ -122,7 +122,7 @@ func (c *Client) ValidateBackend(ctx context.Context, id int64) (Backend, error)
 func decodeBackend(b *Backend) func(io.Reader, http.Header) error {
 	return func(r io.Reader, _ http.Header) error {
 		err := json.NewDecoder(r).Decode(b)
-		b.Error = scrub(b.Error)
+		b.Error = removeSecrets(b.Error)
 		return err
 	}
 }

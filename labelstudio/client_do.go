@@ -24,7 +24,7 @@ type Request struct {
 // Do makes a request with the retries, limits and errors of every other method. It may
 // be sent twice unless it is a POST.
 func (c *Client) Do(ctx context.Context, r Request) error {
-	k := call{op: r.Op, method: r.Method, path: r.Path, query: r.Query, body: r.Body, slow: r.Slow}
+	k := apiCall{op: r.Op, method: r.Method, path: r.Path, query: r.Query, body: r.Body, slow: r.Slow}
 	if r.Into != nil {
 		k.into = decodeInto(r.Into)
 	}

@@ -14,6 +14,8 @@ import (
 	"regexp"
 	"sort"
 	"strings"
+
+	"github.com/hone-ml/hone/internal/cut"
 )
 
 // APIError is an answer of Label Studio that is not a success.
@@ -43,17 +45,17 @@ func (e *APIError) Error() string {
 }
 
 // IsNotFound reports whether Label Studio has no such thing.
-func IsNotFound(err error) bool { return status(err) == http.StatusNotFound }
+func IsNotFound(err error) bool { return statusOf(err) == http.StatusNotFound }
 
 // IsUnauthorized reports whether Label Studio refused the credential.
-func IsUnauthorized(err error) bool { return status(err) == http.StatusUnauthorized }
+func IsUnauthorized(err error) bool { return statusOf(err) == http.StatusUnauthorized }
 
 // IsForbidden reports whether the credential is good but not allowed to do it,
 // or Label Studio's block on private addresses struck.
-func IsForbidden(err error) bool { return status(err) == http.StatusForbidden }
+func IsForbidden(err error) bool { return statusOf(err) == http.StatusForbidden }
 
 // IsInvalid reports whether Label Studio found fault with what was sent.
-func IsInvalid(err error) bool { return status(err) == http.StatusBadRequest }
+func IsInvalid(err error) bool { return statusOf(err) == http.StatusBadRequest }
 
 // Retryable reports whether the same call may succeed later without anybody
 // changing anything: no answer, too busy, or a fault inside Label Studio. The
@@ -67,7 +69,7 @@ func Retryable(err error) bool {
 	if errors.As(err, &redirect) {
 		return false
 	}
-	switch s := status(err); {
+	switch s := statusOf(err); {
 	case s == http.StatusTooManyRequests, s == http.StatusRequestTimeout, s >= 500:
 		return true
 	case s != 0:
@@ -80,7 +82,7 @@ func Retryable(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &ne) || errors.As(err, &ue)
 }
 
-func status(err error) int {
+func statusOf(err error) int {
 	var e *APIError
 	if errors.As(err, &e) {
 		return e.Status
@@ -90,7 +92,7 @@ func status(err error) int {
 
 const maxDetail = 400
 
-func (c *Client) apiError(k call, res *http.Response) error {
+func (c *Client) apiError(k apiCall, res *http.Response) error {
 	e := &APIError{Op: k.op, Method: k.method, Path: k.path, Status: res.StatusCode}
 	body, _ := io.ReadAll(io.LimitReader(res.Body, 64<<10))
 	var answer struct {
@@ -100,7 +102,7 @@ func (c *Client) apiError(k call, res *http.Response) error {
 	switch err := json.Unmarshal(body, &answer); {
 	case err == nil:
 		// Before it is shortened: a secret cut in two is not found.
-		e.Detail = shorten(c.auth.redact(scrub(detail(answer.Detail, answer.Validation), k.private...)))
+		e.Detail = shortenDetail(c.auth.redact(removeSecrets(errorDetail(answer.Detail, answer.Validation), k.private...)))
 	case isHTML(res.Header) && res.StatusCode != http.StatusNotFound:
 		e.Detail = "a web page instead of JSON"
 	}
@@ -108,12 +110,12 @@ func (c *Client) apiError(k call, res *http.Response) error {
 	return e
 }
 
-// detail prefers the validation errors: the detail beside them only says
-// "Validation error".
-func detail(d any, validation map[string]any) string {
+// errorDetail returns the validation errors if there are some, as the detail beside them
+// only says "Validation error".
+func errorDetail(d any, validation map[string]any) string {
 	var parts []string
 	for field, v := range validation {
-		text := words(v)
+		text := flattenErrors(v)
 		if field != "non_field_errors" {
 			text = field + ": " + text
 		}
@@ -123,10 +125,10 @@ func detail(d any, validation map[string]any) string {
 		sort.Strings(parts)
 		return strings.Join(parts, "; ")
 	}
-	return words(d)
+	return flattenErrors(d)
 }
 
-func words(v any) string {
+func flattenErrors(v any) string {
 	switch v := v.(type) {
 	case nil:
 		return ""
@@ -135,24 +137,24 @@ func words(v any) string {
 	case []any:
 		var parts []string
 		for _, x := range v {
-			parts = append(parts, words(x))
+			parts = append(parts, flattenErrors(x))
 		}
 		return strings.Join(parts, " ")
 	case map[string]any:
-		return detail(nil, v)
+		return errorDetail(nil, v)
 	default:
 		return fmt.Sprint(v)
 	}
 }
 
-// links are the only markup in Label Studio's messages; label config tags stay.
-var links = regexp.MustCompile(`</?a(\s[^>]*)?>`)
+// linkTags are the only markup in Label Studio's messages; label config tags stay.
+var linkTags = regexp.MustCompile(`</?a(\s[^>]*)?>`)
 
-func shorten(s string) string {
-	s = links.ReplaceAllString(s, "")
+func shortenDetail(s string) string {
+	s = linkTags.ReplaceAllString(s, "")
 	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "?")), " ")
-	if r := []rune(s); len(r) > maxDetail {
-		return string(r[:maxDetail]) + " …"
+	if short := cut.Runes(s, maxDetail); short != s {
+		return short + " …"
 	}
 	return s
 }
@@ -178,7 +180,7 @@ func fixFor(e *APIError) string {
 
 // transportError says where the call was going; the credential is in a header
 // and so never part of it.
-func (c *Client) transportError(k call, err error) error {
+func (c *Client) transportError(k apiCall, err error) error {
 	var ue *url.Error
 	if errors.As(err, &ue) {
 		err = ue.Err // its URL repeats the query, which helps nobody
@@ -190,24 +192,24 @@ func (c *Client) transportError(k call, err error) error {
 	if unreadableRedirect(err) {
 		return fmt.Errorf("%s: %w", k.op, &redirectError{fmt.Sprintf("Label Studio at %s redirects to an address that cannot be read; set the Label Studio URL to the address that really serves it", c.base)})
 	}
-	return fmt.Errorf("%s: no answer from Label Studio at %s: %w", k.op, c.base, &noAnswer{err})
+	return fmt.Errorf("%s: no answer from Label Studio at %s: %w", k.op, c.base, &transportFailure{err})
 }
 
-// noAnswer marks a failure below HTTP, for Retryable.
-type noAnswer struct{ err error }
+// transportFailure marks a failure below HTTP, for Retryable.
+type transportFailure struct{ err error }
 
-func (e *noAnswer) Error() string   { return scrub(e.err.Error()) } // it may quote where a redirect led
-func (e *noAnswer) Unwrap() error   { return e.err }
-func (e *noAnswer) Timeout() bool   { return errors.Is(e.err, context.DeadlineExceeded) }
-func (e *noAnswer) Temporary() bool { return true }
+func (e *transportFailure) Error() string   { return removeSecrets(e.err.Error()) } // it may quote where a redirect led
+func (e *transportFailure) Unwrap() error   { return e.err }
+func (e *transportFailure) Timeout() bool   { return errors.Is(e.err, context.DeadlineExceeded) }
+func (e *transportFailure) Temporary() bool { return true }
 
 // redirectError is a redirect that was not followed.
 type redirectError struct{ reason string }
 
 func (e *redirectError) Error() string { return e.reason }
 
-// unreadableRedirect tells an error that quotes where a redirect leads, which is
-// no URL and may hold a password anywhere. The net/http package has no type for it.
+// unreadableRedirect reports whether an error quotes the target of a redirect that is no URL
+// and may hold a password anywhere. The net/http package has no type for it.
 func unreadableRedirect(err error) bool {
 	return strings.Contains(err.Error(), "failed to parse Location header")
 }

@@ -17,7 +17,7 @@ import (
 // PredictionID is Label Studio's id of a prediction row.
 type PredictionID int64
 
-// PredictionRow is what the sampler needs to know of a stored prediction.
+// PredictionRow is a stored prediction without its result.
 type PredictionRow struct {
 	ID   PredictionID `json:"id"`
 	Task event.TaskID `json:"task"`
@@ -44,7 +44,7 @@ type PredictionWrite struct {
 	Cluster *int `json:"cluster,omitempty"`
 }
 
-func (p PredictionWrite) filled() PredictionWrite {
+func (p PredictionWrite) withEmptyResult() PredictionWrite {
 	if p.Result == nil {
 		p.Result = json.RawMessage("[]")
 	}
@@ -55,9 +55,9 @@ func (p PredictionWrite) filled() PredictionWrite {
 // been executed: Label Studio keeps every copy.
 func (c *Client) CreatePrediction(ctx context.Context, p PredictionWrite) (PredictionRow, error) {
 	var row PredictionRow
-	err := c.do(ctx, call{
+	err := c.do(ctx, apiCall{
 		op: fmt.Sprintf("create prediction of task %d", p.Task), method: http.MethodPost, path: "/api/predictions/",
-		body: p.filled(), into: decodeInto(&row),
+		body: p.withEmptyResult(), into: decodeInto(&row),
 	})
 	return row, err
 }
@@ -69,16 +69,16 @@ func (c *Client) Prediction(ctx context.Context, id PredictionID) (PredictionRow
 		PredictionRow
 		Result json.RawMessage `json:"result"`
 	}
-	err := c.do(ctx, call{op: fmt.Sprintf("read prediction %d", id), method: http.MethodGet, path: predictionPath(id), into: decodeInto(&stored)})
+	err := c.do(ctx, apiCall{op: fmt.Sprintf("read prediction %d", id), method: http.MethodGet, path: predictionPath(id), into: decodeInto(&stored)})
 	return stored.PredictionRow, stored.Result, err
 }
 
 // UpdatePrediction replaces a stored prediction's result, score and version.
 // The task cannot change and may be 0.
 func (c *Client) UpdatePrediction(ctx context.Context, id PredictionID, p PredictionWrite) (PredictionRow, error) {
-	p = p.filled()
+	p = p.withEmptyResult()
 	var row PredictionRow
-	err := c.do(ctx, call{
+	err := c.do(ctx, apiCall{
 		op: fmt.Sprintf("change prediction %d", id), method: http.MethodPatch, path: predictionPath(id),
 		body: map[string]any{"result": p.Result, "score": p.Score, "model_version": p.ModelVersion, "cluster": p.Cluster},
 		into: decodeInto(&row),
@@ -88,7 +88,7 @@ func (c *Client) UpdatePrediction(ctx context.Context, id PredictionID, p Predic
 
 // DeletePrediction deletes one prediction; one that is gone already is no error.
 func (c *Client) DeletePrediction(ctx context.Context, id PredictionID) error {
-	return gone(c.do(ctx, call{op: fmt.Sprintf("delete prediction %d", id), method: http.MethodDelete, path: predictionPath(id)}))
+	return ignoreNotFound(c.do(ctx, apiCall{op: fmt.Sprintf("delete prediction %d", id), method: http.MethodDelete, path: predictionPath(id)}))
 }
 
 // ImportPredictions stores many predictions in one request. Its cost grows with
@@ -102,12 +102,12 @@ func (c *Client) ImportPredictions(ctx context.Context, project event.ProjectID,
 	}
 	body := make([]PredictionWrite, len(list))
 	for i, p := range list {
-		body[i] = p.filled()
+		body[i] = p.withEmptyResult()
 	}
 	var answer struct {
 		Created int `json:"created"`
 	}
-	err := c.do(ctx, call{
+	err := c.do(ctx, apiCall{
 		op: fmt.Sprintf("import predictions into project %d", project), method: http.MethodPost,
 		path: projectPath(project, "/import/predictions"), body: body, slow: true, into: decodeInto(&answer),
 	})
@@ -133,7 +133,7 @@ func (e *PartialImportError) Error() string {
 func (c *Client) Predictions(ctx context.Context, project event.ProjectID) iter.Seq2[PredictionRow, error] {
 	return func(yield func(PredictionRow, error) bool) {
 		stopped := false
-		err := c.do(ctx, call{
+		err := c.do(ctx, apiCall{
 			op: fmt.Sprintf("list predictions of project %d", project), method: http.MethodGet, path: "/api/predictions/",
 			query: url.Values{"project": {strconv.FormatInt(int64(project), 10)}, "include": {"id,task,score,model_version,updated_at"}},
 			slow:  true,
@@ -161,7 +161,7 @@ func (c *Client) Predictions(ctx context.Context, project event.ProjectID) iter.
 // registered backend is among them, with 0, when no prediction has it.
 func (c *Client) ModelVersions(ctx context.Context, project event.ProjectID) (map[string]int, error) {
 	var answer map[string]int
-	err := c.do(ctx, call{op: fmt.Sprintf("list model versions of project %d", project), method: http.MethodGet, path: projectPath(project, "/model-versions/"), into: decodeInto(&answer)})
+	err := c.do(ctx, apiCall{op: fmt.Sprintf("list model versions of project %d", project), method: http.MethodGet, path: projectPath(project, "/model-versions/"), into: decodeInto(&answer)})
 	return answer, err
 }
 
@@ -172,7 +172,7 @@ func (c *Client) DeleteModelVersion(ctx context.Context, project event.ProjectID
 	var answer struct {
 		Deleted int `json:"deleted_predictions"`
 	}
-	err := c.do(ctx, call{
+	err := c.do(ctx, apiCall{
 		op: fmt.Sprintf("delete model version %q of project %d", version, project), method: http.MethodDelete,
 		path: projectPath(project, "/model-versions/"), body: map[string]string{"model_version": version}, slow: true, into: decodeInto(&answer),
 	})
@@ -190,7 +190,7 @@ func (c *Client) action(ctx context.Context, project event.ProjectID, name strin
 	if len(tasks) > 0 {
 		selected = map[string]any{"all": false, "included": tasks}
 	}
-	return c.do(ctx, call{
+	return c.do(ctx, apiCall{
 		op: fmt.Sprintf("%s in project %d", name, project), method: http.MethodPost, path: "/api/dm/actions/",
 		query: url.Values{"id": {name}, "project": {strconv.FormatInt(int64(project), 10)}},
 		body:  map[string]any{"selectedItems": selected}, slow: true,

@@ -19,7 +19,7 @@ const (
 	UncertaintySampling = "Uncertainty sampling"
 )
 
-// Project is what hone reads of a Label Studio project.
+// Project holds the fields of a Label Studio project that hone reads.
 type Project struct {
 	ID          event.ProjectID `json:"id"`
 	Title       string          `json:"title"`
@@ -55,7 +55,7 @@ type ProjectPatch struct {
 // Project reads one project.
 func (c *Client) Project(ctx context.Context, id event.ProjectID) (Project, error) {
 	var p Project
-	err := c.do(ctx, call{op: fmt.Sprintf("read project %d", id), method: http.MethodGet, path: projectPath(id, "/"), into: decodeInto(&p)})
+	err := c.do(ctx, apiCall{op: fmt.Sprintf("read project %d", id), method: http.MethodGet, path: projectPath(id, "/"), into: decodeInto(&p)})
 	return p, err
 }
 
@@ -67,7 +67,7 @@ func (c *Client) Projects(ctx context.Context) ([]Project, error) {
 			Next    *string   `json:"next"`
 			Results []Project `json:"results"`
 		}
-		err := c.do(ctx, call{
+		err := c.do(ctx, apiCall{
 			op: "list projects", method: http.MethodGet, path: "/api/projects/",
 			query: url.Values{"page": {strconv.Itoa(page)}, "page_size": {"100"}, "ordering": {"id"}},
 			into:  decodeInto(&answer),
@@ -89,7 +89,7 @@ func (c *Client) Projects(ctx context.Context) ([]Project, error) {
 // characters.
 func (c *Client) CreateProject(ctx context.Context, title, labelConfig string) (Project, error) {
 	var p Project
-	err := c.do(ctx, call{
+	err := c.do(ctx, apiCall{
 		op: "create project", method: http.MethodPost, path: "/api/projects/",
 		body: ProjectPatch{Title: &title, LabelConfig: &labelConfig}, into: decodeInto(&p),
 	})
@@ -100,23 +100,23 @@ func (c *Client) CreateProject(ctx context.Context, title, labelConfig string) (
 // the project's webhooks for it, our own included.
 func (c *Client) PatchProject(ctx context.Context, id event.ProjectID, patch ProjectPatch) (Project, error) {
 	var p Project
-	err := c.do(ctx, call{op: fmt.Sprintf("change project %d", id), method: http.MethodPatch, path: projectPath(id, "/"), body: patch, into: decodeInto(&p)})
+	err := c.do(ctx, apiCall{op: fmt.Sprintf("change project %d", id), method: http.MethodPatch, path: projectPath(id, "/"), body: patch, into: decodeInto(&p)})
 	return p, err
 }
 
 // DeleteProject deletes a project and everything in it. A project that is
 // already gone is no error.
 func (c *Client) DeleteProject(ctx context.Context, id event.ProjectID) error {
-	return gone(c.do(ctx, call{op: fmt.Sprintf("delete project %d", id), method: http.MethodDelete, path: projectPath(id, "/"), slow: true}))
+	return ignoreNotFound(c.do(ctx, apiCall{op: fmt.Sprintf("delete project %d", id), method: http.MethodDelete, path: projectPath(id, "/"), slow: true}))
 }
 
 func projectPath(id event.ProjectID, rest string) string {
 	return "/api/projects/" + strconv.FormatInt(int64(id), 10) + rest
 }
 
-// gone takes "no such thing" as the wanted end of a deletion: a repeated DELETE
-// whose first answer was lost ends there.
-func gone(err error) error {
+// ignoreNotFound turns a 404 of a deletion into nil: a repeated DELETE whose first answer was
+// lost gets one.
+func ignoreNotFound(err error) error {
 	if IsNotFound(err) {
 		return nil
 	}

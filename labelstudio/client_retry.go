@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"strconv"
 	"sync"
 	"time"
 
@@ -19,16 +18,17 @@ import (
 	"github.com/hone-ml/hone/internal/backoff"
 )
 
-type planKey struct{}
+type attemptPolicyKey struct{}
 
-// plan travels with a request's context to the retry policy and the transport.
-type plan struct {
+// attemptPolicy says how a request may be attempted. It travels in the request's context to
+// the retry policy and the transport.
+type attemptPolicy struct {
 	timeout    time.Duration
 	repeatable bool
 }
 
-func planOf(ctx context.Context) plan {
-	p, _ := ctx.Value(planKey{}).(plan)
+func attemptPolicyOf(ctx context.Context) attemptPolicy {
+	p, _ := ctx.Value(attemptPolicyKey{}).(attemptPolicy)
 	return p
 }
 
@@ -37,11 +37,11 @@ func (c *Client) checkRetry(ctx context.Context, res *http.Response, err error) 
 	if ctx.Err() != nil {
 		return false, ctx.Err()
 	}
-	p := planOf(ctx)
+	p := attemptPolicyOf(ctx)
 	if err != nil {
 		again := retryableTransport(err, p.repeatable)
 		if again {
-			c.log.WithError(&noAnswer{err}).Debug("Label Studio did not answer")
+			c.log.WithError(&transportFailure{err}).Debug("Label Studio did not answer")
 		}
 		return again, nil
 	}
@@ -88,12 +88,12 @@ func retryableTransport(err error, repeatable bool) bool {
 	}
 }
 
-// jittered doubles from least to most with full jitter on the upper half, and
-// lets the server's Retry-After win, up to a minute.
-func jittered(chance func() float64) retryablehttp.Backoff {
+// jitteredBackoff returns pauses that double from least to most, with jitter on the upper
+// half. A Retry-After of the server wins, up to a minute.
+func jitteredBackoff(chance func() float64) retryablehttp.Backoff {
 	return func(least, most time.Duration, attempt int, res *http.Response) time.Duration {
 		if res != nil {
-			if d, ok := retryAfter(res.Header.Get("Retry-After"), time.Now()); ok {
+			if d, ok := backoff.RetryAfter(res.Header, time.Now()); ok {
 				return min(d, maxRetryAfter)
 			}
 		}
@@ -102,34 +102,21 @@ func jittered(chance func() float64) retryablehttp.Backoff {
 	}
 }
 
-func retryAfter(v string, now time.Time) (time.Duration, bool) {
-	if v == "" {
-		return 0, false
-	}
-	if s, err := strconv.ParseInt(v, 10, 32); err == nil {
-		return time.Duration(max(s, 0)) * time.Second, true
-	}
-	if t, err := http.ParseTime(v); err == nil {
-		return max(t.Sub(now), 0), true
-	}
-	return 0, false
-}
-
-// limiter holds the number of requests in flight below a limit and bounds each
+// limitedTransport holds the number of requests in flight below a limit and bounds each
 // attempt in time. A slot is held until the body is closed, and never while
 // waiting between attempts.
-type limiter struct {
+type limitedTransport struct {
 	next  http.RoundTripper
 	slots *semaphore.Weighted
 }
 
-func (l *limiter) RoundTrip(req *http.Request) (*http.Response, error) {
+func (l *limitedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx := req.Context()
 	if err := l.slots.Acquire(ctx, 1); err != nil {
 		return nil, err
 	}
 	cancel := context.CancelFunc(func() {})
-	if t := planOf(ctx).timeout; t > 0 {
+	if t := attemptPolicyOf(ctx).timeout; t > 0 {
 		ctx, cancel = context.WithTimeout(ctx, t)
 		req = req.WithContext(ctx)
 	}
@@ -139,16 +126,16 @@ func (l *limiter) RoundTrip(req *http.Request) (*http.Response, error) {
 		done()
 		return nil, err
 	}
-	res.Body = &releasing{ReadCloser: res.Body, done: done}
+	res.Body = &releasingBody{ReadCloser: res.Body, done: done}
 	return res, nil
 }
 
-type releasing struct {
+type releasingBody struct {
 	io.ReadCloser
 	done func()
 }
 
-func (r *releasing) Close() error {
+func (r *releasingBody) Close() error {
 	err := r.ReadCloser.Close()
 	r.done()
 	return err

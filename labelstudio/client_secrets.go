@@ -10,17 +10,17 @@ import (
 	"github.com/hone-ml/hone/internal/secret"
 )
 
-// shortSecret is how long a secret must be to be looked for in a text by
-// itself: shorter ones are in ordinary words too.
+// shortSecret is the least length of a secret that is searched for in a text: shorter ones
+// occur in ordinary words.
 const shortSecret = 4
 
-// userInfos are those of the URLs in a text. A password may hold a slash, with
-// which the URL is none; what follows the colon is no port then.
+// userInfos matches the user infos of URLs in a text. A password may hold a slash, although
+// that makes the URL invalid; then what follows the colon is no port.
 var userInfos = regexp.MustCompile(`://(?:[^\s/?#]*|[^\s/?#:@]*:[0-9]*[^\s0-9/?#][^\s@]*)@`)
 
-// scrub takes user infos and the given secrets out of a text that Label Studio
-// or the network wrote.
-func scrub(text string, secrets ...secret.Secret) string {
+// removeSecrets removes user infos and the given secrets from a text that Label Studio or the
+// network wrote.
+func removeSecrets(text string, secrets ...secret.Secret) string {
 	secrets = slices.Clone(secrets)
 	slices.SortFunc(secrets, func(a, b secret.Secret) int { return cmp.Compare(len(b), len(a)) }) // one may be part of another
 	for _, s := range secrets {
@@ -31,8 +31,8 @@ func scrub(text string, secrets ...secret.Secret) string {
 	return userInfos.ReplaceAllString(text, "://")
 }
 
-// addressSecrets are the ways in which an address's password may be quoted:
-// with the user, as it is written, and as it is meant.
+// addressSecrets returns the forms in which an address's password may be quoted: with the
+// user, percent-encoded as written, and decoded.
 func addressSecrets(address string) []secret.Secret {
 	_, meant, _ := UserInfo(address)
 	at := strings.LastIndexByte(address, '@')

@@ -24,9 +24,9 @@ func TestScrub(t *testing.T) {
 		{"<a href=\"https://labelstud.io/guide/ml.html\">x</a> a@b", "<a href=\"https://labelstud.io/guide/ml.html\">x</a> a@b"},
 		{"", ""},
 	} {
-		require.Equal(t, tt.want, scrub(tt.text), tt.text)
+		require.Equal(t, tt.want, removeSecrets(tt.text), tt.text)
 	}
-	require.Equal(t, "[redacted] and [redacted], an on", scrub("SECRETlong and SECRET, an on", "SECRET", "SECRETlong", "an"))
+	require.Equal(t, "[redacted] and [redacted], an on", removeSecrets("SECRETlong and SECRET, an on", "SECRET", "SECRETlong", "an"))
 }
 
 // Label Studio quotes the addresses it was given, in what it answers and in what

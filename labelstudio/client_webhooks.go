@@ -36,7 +36,7 @@ func (w Webhook) Format(f fmt.State, verb rune) {
 	printStruct(f, verb, webhook(w))
 }
 
-// private is what Label Studio's errors could repeat.
+// private returns the secrets that Label Studio's errors may quote.
 func (w Webhook) private() []secret.Secret {
 	secrets := addressSecrets(w.URL)
 	for _, v := range w.Headers {
@@ -65,7 +65,7 @@ func (w Webhook) wire() map[string]any {
 // Webhooks lists a project's webhooks.
 func (c *Client) Webhooks(ctx context.Context, project event.ProjectID) ([]Webhook, error) {
 	var all []Webhook
-	err := c.do(ctx, call{
+	err := c.do(ctx, apiCall{
 		op: fmt.Sprintf("list webhooks of project %d", project), method: http.MethodGet, path: "/api/webhooks/",
 		query: url.Values{"project": {strconv.FormatInt(int64(project), 10)}}, into: decodeInto(&all),
 	})
@@ -76,7 +76,7 @@ func (c *Client) Webhooks(ctx context.Context, project event.ProjectID) ([]Webho
 // in those that belong to none.
 func (c *Client) AllWebhooks(ctx context.Context) ([]Webhook, error) {
 	var all []Webhook
-	err := c.do(ctx, call{op: "list webhooks of all projects", method: http.MethodGet, path: "/api/webhooks/", into: decodeInto(&all)})
+	err := c.do(ctx, apiCall{op: "list webhooks of all projects", method: http.MethodGet, path: "/api/webhooks/", into: decodeInto(&all)})
 	return all, err
 }
 
@@ -88,7 +88,7 @@ func (c *Client) CreateWebhook(ctx context.Context, w Webhook) (Webhook, error) 
 		return Webhook{}, errors.New("create webhook: Label Studio makes no webhook without a project")
 	}
 	var answer Webhook
-	err := c.do(ctx, call{op: fmt.Sprintf("create webhook in project %d", w.Project), method: http.MethodPost, path: "/api/webhooks/", body: w.wire(), private: w.private(), into: decodeInto(&answer)})
+	err := c.do(ctx, apiCall{op: fmt.Sprintf("create webhook in project %d", w.Project), method: http.MethodPost, path: "/api/webhooks/", body: w.wire(), private: w.private(), into: decodeInto(&answer)})
 	return answer, err
 }
 
@@ -98,13 +98,13 @@ func (c *Client) UpdateWebhook(ctx context.Context, w Webhook) (Webhook, error) 
 	body := w.wire()
 	delete(body, "project")
 	var answer Webhook
-	err := c.do(ctx, call{op: fmt.Sprintf("change webhook %d", w.ID), method: http.MethodPatch, path: webhookPath(w.ID), body: body, private: w.private(), into: decodeInto(&answer)})
+	err := c.do(ctx, apiCall{op: fmt.Sprintf("change webhook %d", w.ID), method: http.MethodPatch, path: webhookPath(w.ID), body: body, private: w.private(), into: decodeInto(&answer)})
 	return answer, err
 }
 
 // DeleteWebhook removes a webhook; one that is gone already is no error.
 func (c *Client) DeleteWebhook(ctx context.Context, id int64) error {
-	return gone(c.do(ctx, call{op: fmt.Sprintf("delete webhook %d", id), method: http.MethodDelete, path: webhookPath(id)}))
+	return ignoreNotFound(c.do(ctx, apiCall{op: fmt.Sprintf("delete webhook %d", id), method: http.MethodDelete, path: webhookPath(id)}))
 }
 
 func webhookPath(id int64) string {

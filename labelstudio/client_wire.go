@@ -45,14 +45,14 @@ func (w *apiTask) UnmarshalJSON(b []byte) error {
 	})
 }
 
-func (w apiTask) full() (Task, error) {
+func (w apiTask) toTask() (Task, error) {
 	if w.wireTask.ID <= 0 {
 		return Task{}, errors.New("a task without an id")
 	}
 	t := Task{Task: w.wireTask.Event(), Predictions: int(w.predictions), Labeled: w.labeled}
 	for _, a := range w.annotations {
 		a.Task = t.ID
-		annotation, err := checked(a)
+		annotation, err := checkedAnnotation(a)
 		if err != nil {
 			return Task{}, fmt.Errorf("task %d: %w", t.ID, err)
 		}
@@ -62,7 +62,7 @@ func (w apiTask) full() (Task, error) {
 	return t, nil
 }
 
-func checked(a wire.Annotation) (event.Annotation, error) {
+func checkedAnnotation(a wire.Annotation) (event.Annotation, error) {
 	if a.ID <= 0 {
 		return event.Annotation{}, errors.New("an annotation without an id")
 	}
@@ -76,7 +76,7 @@ func decodeList(r io.Reader, list string, total *int, each func(*json.Decoder) e
 	if list == "" {
 		return decodeArray(d, each)
 	}
-	if err := expect(d, json.Delim('{')); err != nil {
+	if err := expectDelim(d, json.Delim('{')); err != nil {
 		return err
 	}
 	seen := false
@@ -99,7 +99,7 @@ func decodeList(r io.Reader, list string, total *int, each func(*json.Decoder) e
 			return noEOF(err)
 		}
 	}
-	if err := expect(d, json.Delim('}')); err != nil {
+	if err := expectDelim(d, json.Delim('}')); err != nil {
 		return err
 	}
 	if !seen {
@@ -109,7 +109,7 @@ func decodeList(r io.Reader, list string, total *int, each func(*json.Decoder) e
 }
 
 func decodeArray(d *json.Decoder, each func(*json.Decoder) error) error {
-	if err := expect(d, json.Delim('[')); err != nil {
+	if err := expectDelim(d, json.Delim('[')); err != nil {
 		return err
 	}
 	for d.More() {
@@ -117,10 +117,10 @@ func decodeArray(d *json.Decoder, each func(*json.Decoder) error) error {
 			return noEOF(err)
 		}
 	}
-	return expect(d, json.Delim(']'))
+	return expectDelim(d, json.Delim(']'))
 }
 
-func expect(d *json.Decoder, want json.Delim) error {
+func expectDelim(d *json.Decoder, want json.Delim) error {
 	got, err := d.Token()
 	if err != nil {
 		return noEOF(err)

@@ -25,14 +25,14 @@ import (
 type receiver struct {
 	*httptest.Server
 	mu      sync.Mutex
-	got     []call
+	got     []apiCall
 	version string
 	slow    chan struct{} // nil, or /webhook waits for it
 	failing string        // paths that end in it are answered with fail
 	fail    int
 }
 
-type call struct {
+type apiCall struct {
 	path string
 	head http.Header
 	body []byte
@@ -43,7 +43,7 @@ func newReceiver(t *testing.T) *receiver {
 	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		body, _ := io.ReadAll(q.Body)
 		r.mu.Lock()
-		r.got = append(r.got, call{q.URL.Path, q.Header, body})
+		r.got = append(r.got, apiCall{q.URL.Path, q.Header, body})
 		version, slow, failing, fail := r.version, r.slow, r.failing, r.fail
 		r.mu.Unlock()
 		if failing != "" && strings.HasSuffix(q.URL.Path, failing) {
@@ -82,7 +82,7 @@ func newReceiver(t *testing.T) *receiver {
 }
 
 // take returns what came since the last time.
-func (r *receiver) take() []call {
+func (r *receiver) take() []apiCall {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	got := r.got

@@ -85,7 +85,7 @@ func BenchmarkPool(b *testing.B) {
 	rest(b, l)
 	pool := probes(10000)
 	for b.Loop() {
-		if _, _, err := l.Distributions(bg, 1, pool); err != nil {
+		if _, _, err := l.Estimates(bg, 1, pool); err != nil {
 			b.Fatal(err)
 		}
 	}

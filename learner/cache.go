@@ -4,15 +4,22 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/vector"
 )
 
-// encoding is what was made of a task's data, and the texts in it whose slow part
-// was not there yet.
+// encoding is what was made of a task's data, and which slow encoders' vectors of the
+// texts in it were not there yet.
 type encoding struct {
 	vector  vector.Vector
-	missing []event.TextKey
+	missing []missingVector
+}
+
+// encoders are those of which vectors are missing.
+func (e encoding) encoders() (s encoderSet) {
+	for _, m := range e.missing {
+		s = s.with(int(m.encoder))
+	}
+	return s
 }
 
 // cache keeps encodings by a hash of what was encoded, within a budget of
@@ -21,7 +28,7 @@ type encoding struct {
 type cache struct {
 	shards [16]shard
 	// arrived reports whether what was missing is there now.
-	arrived func(event.TextKey) bool
+	arrived func(missingVector) bool
 }
 
 type shard struct {
@@ -66,10 +73,14 @@ func (c *cache) put(key uint64, v encoding) {
 	s.mu.Unlock()
 }
 
-// mapBytes is about what an entry costs beside its vector.
-const mapBytes = 120
+const (
+	// mapBytes is about what an entry costs beside its vector.
+	mapBytes = 120
+	// missingBytes is the size of a missingVector.
+	missingBytes = 20
+)
 
-func (e encoding) bytes() int { return e.vector.Bytes() + 16*len(e.missing) + mapBytes }
+func (e encoding) bytes() int { return e.vector.Bytes() + missingBytes*len(e.missing) + mapBytes }
 
 func (s *shard) put(key uint64, v encoding) {
 	if old, ok := s.young[key]; ok {

@@ -1,6 +1,8 @@
 package learner
 
 import (
+	"math/bits"
+
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/encode/text/token"
 	"github.com/hone-ml/hone/event"
@@ -19,69 +21,122 @@ type lookup interface {
 	Tokens(text string, n int) (xs [][]float32, ok bool)
 }
 
-// composite adds the slow encoder's vector to a fast one's as the last dense part, nil
-// until it has been computed. So it is a function of the text and of what has arrived,
-// and in the end of the text alone. It is safe for concurrent use.
-type composite struct {
-	encode.Encoder // the fast one
-	slow           lookup
+// encoderSet is a set of slow encoders, by their places among Options.Slow.
+type encoderSet uint64
+
+func (s encoderSet) with(encoder int) encoderSet { return s | 1<<encoder }
+
+// each yields the places in rising order.
+func (s encoderSet) each(yield func(encoder int) bool) {
+	for ; s != 0; s &= s - 1 {
+		if !yield(bits.TrailingZeros64(uint64(s))) {
+			return
+		}
+	}
 }
 
-func (e *composite) Name() string { return e.Encoder.Name() + "+" + e.slow.Name() }
+// composite adds the slow encoders' vectors to a fast one's as the last dense parts, in
+// their order, each nil until it has been computed. So it is a function of the text and
+// of what has arrived, and in the end of the text alone. It is safe for concurrent use.
+type composite struct {
+	encode.Encoder // the fast one
+	slow           []lookup
+}
+
+func (e *composite) Name() string {
+	name := e.Encoder.Name()
+	for _, s := range e.slow {
+		name += "+" + s.Name()
+	}
+	return name
+}
 
 func (e *composite) Encode(text string) vector.Vector {
 	v, _ := e.encode(text)
 	return v
 }
 
-// encode also says whether the slow part is all there. Texts in which the fast
-// encoder sees nothing are never asked about: there is nothing to go by.
-func (e *composite) encode(text string) (v vector.Vector, complete bool) {
+// encode also says of which slow encoders the part is not there yet. Texts in which the
+// fast encoder sees nothing are never asked about: there is nothing to go by.
+func (e *composite) encode(text string) (v vector.Vector, missing encoderSet) {
 	v = e.Encoder.Encode(text)
 	if v.Empty() {
-		return v, true
+		return v, 0
 	}
-	x, ok := e.slow.Text(text)
-	v.Dense = append(v.Dense[:len(v.Dense):len(v.Dense)], x)
-	return v, ok
+	v.Dense = v.Dense[:len(v.Dense):len(v.Dense)]
+	for i, s := range e.slow {
+		x, ok := s.Text(text)
+		v.Dense = append(v.Dense, x)
+		if !ok {
+			missing = missing.with(i)
+		}
+	}
+	return v, missing
 }
 
 // InContext is what encode.EncodeTokens asks for.
-func (e *composite) InContext(text string, tokens []token.Token) ([][]float32, bool) {
-	xs, _ := e.slow.Tokens(text, len(tokens))
-	return xs, e.slow.HasTokens()
+func (e *composite) InContext(text string, tokens []token.Token) [][][]float32 {
+	all, _ := e.inContext(text, tokens)
+	return all
 }
 
-// Fast is the encoder without the slow part.
+// inContext also says of which slow encoders the vectors of tokens are not there yet.
+func (e *composite) inContext(text string, tokens []token.Token) (all [][][]float32, missing encoderSet) {
+	for i, s := range e.slow {
+		if !s.HasTokens() {
+			continue
+		}
+		xs, ok := s.Tokens(text, len(tokens))
+		if all = append(all, xs); !ok {
+			missing = missing.with(i)
+		}
+	}
+	return all, missing
+}
+
+// Fast is the encoder without the slow parts.
 func (e *composite) Fast() encode.Encoder { return e.Encoder }
 
-// missTracker encodes and remembers which texts have no slow part yet. It is for one
+// missingVector is what a slow encoder has not made yet.
+type missingVector struct {
+	encoder uint32
+	key     event.TextKey
+}
+
+// missTracker encodes and remembers which vectors are not there yet. It is for one
 // goroutine.
 type missTracker struct {
 	*composite
-	missing []event.TextKey
+	missing []missingVector
 }
 
 func (t *missTracker) Encode(text string) vector.Vector {
-	v, ok := t.encode(text)
-	if !ok {
-		t.missing = append(t.missing, encode.Request{Text: text}.Key())
-	}
+	v, missing := t.encode(text)
+	t.note(missing, encode.Request{Text: text})
 	return v
 }
 
-func (t *missTracker) InContext(text string, tokens []token.Token) ([][]float32, bool) {
-	xs, ok := t.slow.Tokens(text, len(tokens))
-	if !ok && t.slow.HasTokens() {
-		t.missing = append(t.missing, encode.Request{Text: text, Tokens: true}.Key())
-	}
-	return xs, t.slow.HasTokens()
+func (t *missTracker) InContext(text string, tokens []token.Token) [][][]float32 {
+	all, missing := t.inContext(text, tokens)
+	t.note(missing, encode.Request{Text: text, Tokens: true})
+	return all
 }
 
-// requestCollector only collects what is read of the slow encoder. It is for one
+func (t *missTracker) note(missing encoderSet, n encode.Request) {
+	if missing == 0 {
+		return
+	}
+	key := n.Key()
+	for i := range missing.each {
+		t.missing = append(t.missing, missingVector{uint32(i), key})
+	}
+}
+
+// requestCollector only collects what is read of one slow encoder. It is for one
 // goroutine.
 type requestCollector struct {
 	*composite
+	encoder  int
 	requests []encode.Request
 }
 
@@ -93,9 +148,14 @@ func (c *requestCollector) Encode(text string) vector.Vector {
 	return v
 }
 
-func (c *requestCollector) InContext(text string, _ []token.Token) ([][]float32, bool) {
-	if c.slow.HasTokens() {
-		c.requests = append(c.requests, encode.Request{Text: text, Tokens: true})
+func (c *requestCollector) InContext(text string, _ []token.Token) (all [][][]float32) {
+	for i, s := range c.slow {
+		if !s.HasTokens() {
+			continue
+		}
+		if all = append(all, nil); i == c.encoder {
+			c.requests = append(c.requests, encode.Request{Text: text, Tokens: true})
+		}
 	}
-	return nil, c.slow.HasTokens()
+	return all
 }

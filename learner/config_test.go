@@ -92,7 +92,8 @@ func TestAnswersKeepToTheConfig(t *testing.T) {
 		defer st.Close()
 		l, err := learner.New(&disk{Store: st}, learner.Options{})
 		must(t, err)
-		defer func() { must(t, l.Close()) }()
+		defer func() { must(t, l.Stop(bg)) }()
+		must(t, l.Start(bg))
 		task := 0
 		for change := range rapid.IntRange(1, 4).Draw(t, "changes") {
 			config := anyConfig(t)

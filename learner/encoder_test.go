@@ -18,7 +18,8 @@ func TestAnotherEncoderRebuildsFromTheExamples(t *testing.T) {
 	for _, o := range []learner.Options{hashed, standard, hashed} {
 		l, err := learner.New(d, o)
 		must(t, err)
-		must(t, l.Start(bg, []event.ProjectID{1}))
+		must(t, l.Load(bg, []event.ProjectID{1}))
+		must(t, l.Start(bg))
 		apply(t, l, labels(60))
 		rest(t, l)
 		fresh := start(t, openDisk(t), o)
@@ -28,7 +29,7 @@ func TestAnotherEncoderRebuildsFromTheExamples(t *testing.T) {
 		if s := status(t, l); s.Labels != 60 || s.Version != "hone-1" {
 			t.Errorf("status %+v", s)
 		}
-		must(t, l.Close())
+		must(t, l.Stop(bg))
 	}
 	a, b := start(t, openDisk(t), hashed), start(t, openDisk(t), standard)
 	apply(t, a, labels(60))
@@ -42,13 +43,13 @@ func TestAnotherEncoderRebuildsFromTheExamples(t *testing.T) {
 
 // differ reports whether some probability differs by more than the tolerance.
 func differ(t *testing.T, a, b *learner.Learner, tolerance float64) bool {
-	x, _, err := a.Distributions(bg, 1, probes(20))
+	x, _, err := a.Estimates(bg, 1, probes(20))
 	must(t, err)
-	y, _, err := b.Distributions(bg, 1, probes(20))
+	y, _, err := b.Estimates(bg, 1, probes(20))
 	must(t, err)
 	for i := range x {
-		for k, p := range x[i][0].P {
-			if math.Abs(p-y[i][0].P[k]) > tolerance {
+		for k, p := range x[i][0].Classes.P {
+			if math.Abs(p-y[i][0].Classes.P[k]) > tolerance {
 				return true
 			}
 		}

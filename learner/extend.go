@@ -52,9 +52,9 @@ func (l *Learner) Extend(ctx context.Context, p event.ProjectID, labelConfig str
 		var said []regions.Region
 		var confidence float64
 		if extends {
-			said, confidence = e.Extend(h.ID, head.Sample{Data: task.Data, X: x}, drawn, &scratch)
+			said, confidence = e.Propagate(h.ID, head.Sample{Data: task.Data, X: x}, drawn, &scratch)
 		} else {
-			said, confidence = h.mind.Answer(h.ID, head.Sample{Data: task.Data, X: x}, &scratch)
+			said, confidence = h.mind.Predict(h.ID, head.Sample{Data: task.Data, X: x}, &scratch)
 		}
 		sum += confidence
 		answered++

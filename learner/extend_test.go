@@ -25,7 +25,7 @@ func TestExtendThroughTheLearner(t *testing.T) {
 	p.configure(ngram.New())
 	l, err := New(nothingStored{}, Options{})
 	require.NoError(t, err)
-	defer func() { require.NoError(t, l.Close()) }()
+	defer func() { require.NoError(t, l.Stop(context.Background())) }()
 	l.publish(p)
 	data := json.RawMessage(`{"text":"Ada met Ada"}`)
 	result := json.RawMessage(`[{"from_name":"ner","to_name":"t","type":"labels","value":{"start":0,"end":3,"text":"Ada","labels":["PER"]}}]`)

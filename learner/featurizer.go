@@ -12,7 +12,7 @@ import (
 // featurizer makes what heads read of tasks' data, and keeps what may be read again. It
 // is safe for concurrent use.
 type featurizer struct {
-	encoder encode.Encoder // with what the slow one has made so far, if there is one
+	encoder encode.Encoder // with what the slow ones have made so far, if there are any
 	slow    *composite     // the same as encoder, nil without a slow one
 	cache   *cache
 }
@@ -21,14 +21,14 @@ type featurizer struct {
 func (f *featurizer) of(q *head.Spec, data []byte) vector.Vector { return f.entry(q, data).vector }
 
 // example is of for what is learned and so kept: compact, and the same memory for all
-// heads that read the same. complete is false while vectors of it are to come.
-func (f *featurizer) example(q *head.Spec, data []byte) (x vector.Vector, complete bool) {
+// heads that read the same. missing are the slow encoders whose vectors are to come.
+func (f *featurizer) example(q *head.Spec, data []byte) (x vector.Vector, missing encoderSet) {
 	v := f.entry(q, data)
 	if compact := v.vector.Compact(); v.vector.Packed == nil && compact.Packed != nil {
 		v.vector = compact
 		f.cache.put(cacheKey(q, data), v)
 	}
-	return v.vector, len(v.missing) == 0
+	return v.vector, v.encoders()
 }
 
 // cacheKey is of all that decides the features of a task.
@@ -50,19 +50,19 @@ func (f *featurizer) entry(q *head.Spec, data []byte) encoding {
 	})
 }
 
-// requests adds what a question reads of the slow encoder, of a task's data.
-func (f *featurizer) requests(q *head.Spec, data []byte, all map[event.TextKey]encode.Request) {
+// requests adds what a question reads of a slow encoder, of a task's data.
+func (f *featurizer) requests(q *head.Spec, encoder int, data []byte, all map[event.TextKey]encode.Request) {
 	if f.slow == nil {
 		return
 	}
-	c := requestCollector{composite: f.slow}
+	c := requestCollector{composite: f.slow, encoder: encoder}
 	q.Kind.Features(q, data, &c)
 	for _, n := range c.requests {
 		all[n.Key()] = n
 	}
 }
 
-// labelRequests are what a question reads of the slow encoder, of its labels' names.
+// labelRequests are what a question reads of every slow encoder, of its labels' names.
 func (f *featurizer) labelRequests(q *head.Spec) (all []encode.Request) {
 	if f.slow == nil {
 		return nil

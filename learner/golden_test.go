@@ -25,7 +25,7 @@ const everyKind = `<View><Text name="t" value="$text"/><Text name="u" value="$ot
 	<Labels name="s" toName="t"><Label value="thing"/><Label value="deed"/></Labels></View>`
 
 // What the learner stores of a project: the form of its checkpoint, the keys of its
-// heads, and the record in its live version. Numbers that are learned are not held here.
+// heads, the settings of its versions and the record beside them. Numbers that are learned are not held here.
 func TestGoldenStored(t *testing.T) {
 	c := &event.Changed{Project: 1, At: at(1), LabelConfig: everyKind}
 	for i := 1; i <= 40; i++ {
@@ -58,19 +58,17 @@ func TestGoldenStored(t *testing.T) {
 				encoded(t, l)
 			}
 			rest(t, l)
-			must(t, l.Close())
+			must(t, l.Stop(bg))
 			stored, err := d.Load(bg, 1)
 			must(t, err)
 			var out strings.Builder
 			spellCheckpoint(t, &out, stored.Checkpoint)
 			for _, v := range stored.Versions {
-				var settings any
-				must(t, json.Unmarshal(v.Settings, &settings))
-				b, err := json.MarshalIndent(withoutNumbers(settings), "", "  ")
-				must(t, err)
+				settings := spellJSON(t, v.Settings)
 				v.Settings, v.Accuracy = nil, nil
-				fmt.Fprintf(&out, "version %+v\n%s\n", v, b)
+				fmt.Fprintf(&out, "version %+v\n%s\n", v, settings)
 			}
+			fmt.Fprintf(&out, "learner state\n%s\n", spellJSON(t, stored.LearnerState))
 			golden.Check(t, "golden/stored-"+name+".txt", []byte(out.String()))
 		})
 	}
@@ -110,6 +108,16 @@ func spellCheckpoint(t *testing.T, out *strings.Builder, b []byte) {
 			}
 		}
 	}
+}
+
+// spellJSON is JSON on several lines, without its numbers.
+func spellJSON(t *testing.T, b []byte) string {
+	t.Helper()
+	var v any
+	must(t, json.Unmarshal(b, &v))
+	out, err := json.MarshalIndent(withoutNumbers(v), "", "  ")
+	must(t, err)
+	return string(out)
 }
 
 // withoutNumbers has "number" in place of each, and of a list of numbers.

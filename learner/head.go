@@ -25,8 +25,9 @@ type onlineHead struct {
 	taught map[event.TaskID][]event.AnnotationID
 	sums   map[event.TaskID]uint64
 	tally  tally
-	// incomplete are the examples of which vectors are still to come.
-	incomplete map[event.TaskID]struct{}
+	// incomplete are the examples of which vectors are still to come, and of which slow
+	// encoders.
+	incomplete map[event.TaskID]encoderSet
 
 	// choice is where the settings come from; horizon is the highest first annotation
 	// id among the examples it was made of, and stale is true when one of those may
@@ -52,7 +53,7 @@ func newHead(q *head.Spec, t tally) *onlineHead {
 	return &onlineHead{
 		Spec: q, tally: t, model: q.Kind.NewModel(q, tune.Defaults(q)), progress: new(score.Prequential),
 		choice: tune.Selection{Settings: tune.Defaults(q)}, stale: true, taught: map[event.TaskID][]event.AnnotationID{}, sums: map[event.TaskID]uint64{},
-		incomplete: map[event.TaskID]struct{}{},
+		incomplete: map[event.TaskID]encoderSet{},
 	}
 }
 
@@ -94,13 +95,13 @@ func (h *onlineHead) learn(t event.TaskState, x vector.Vector, duals []float32, 
 	return ch, h.model.Put(e)
 }
 
-// markComplete notes whether vectors of an example are still to come.
-func (h *onlineHead) markComplete(id event.TaskID, complete bool) {
+// markMissing notes of which slow encoders vectors of an example are still to come.
+func (h *onlineHead) markMissing(id event.TaskID, missing encoderSet) {
 	_, was := h.incomplete[id]
 	_, learned := h.sums[id]
 	switch {
-	case learned && !complete:
-		h.incomplete[id] = struct{}{}
+	case learned && missing != 0:
+		h.incomplete[id] = missing
 	case was:
 		delete(h.incomplete, id)
 		h.touch(id) // a choice may have waited for it

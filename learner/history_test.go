@@ -177,8 +177,9 @@ func TestAnyHistoryEndsWhereTrainingFromScratchDoes(t *testing.T) {
 		options := learner.Options{Tolerance: 1e-3, Budget: time.Duration(1+rng.IntN(2000)) * time.Microsecond}
 		l, err := learner.New(d, options)
 		must(t, err)
-		defer func() { must(t, l.Close()) }()
-		must(t, l.Start(bg, nil))
+		defer func() { must(t, l.Stop(bg)) }()
+		must(t, l.Load(bg, nil))
+		must(t, l.Start(bg))
 
 		statements := []*event.Changed{w.say(event.Changed{LabelConfig: single})}
 		for range rapid.IntRange(0, 50).Draw(t, "acts") {
@@ -216,15 +217,16 @@ func TestAnyHistoryEndsWhereTrainingFromScratchDoes(t *testing.T) {
 			case 0: // killed: what was not committed is lost
 				if rng.IntN(2) == 0 {
 					d.failNext(0)
-					must(t, l.Close())
+					must(t, l.Stop(bg))
 				} else {
 					d.failNext(math.MaxInt)
-					_ = l.Close() // the dead write nothing
+					_ = l.Stop(bg) // the dead write nothing
 				}
 				d = &disk{Store: st}
 				l, err = learner.New(d, options)
 				must(t, err)
-				must(t, l.Start(bg, []event.ProjectID{1}))
+				must(t, l.Load(bg, []event.ProjectID{1}))
+				must(t, l.Start(bg))
 			case 1:
 				rest(t, l)
 			}
@@ -239,7 +241,8 @@ func TestAnyHistoryEndsWhereTrainingFromScratchDoes(t *testing.T) {
 		defer freshState.Close()
 		fresh, err := learner.New(&disk{Store: freshState}, options)
 		must(t, err)
-		defer fresh.Close()
+		defer func() { _ = fresh.Stop(bg) }()
+		must(t, fresh.Start(bg))
 		apply(t, fresh, w.all())
 		rest(t, fresh)
 		same(t, fresh, l, 2.1e-3)

@@ -26,7 +26,7 @@ const forever = 24 * time.Hour
 // idle walks to the optimum what Apply had no time for, a slice of each project in
 // turn. A project whose lane is busy is passed over: who holds the lane wakes this
 // when something is left to do.
-func (l *Learner) idle() {
+func (l *Learner) idle(context.Context) {
 	timer := time.NewTimer(forever)
 	defer timer.Stop()
 	breath := time.NewTimer(0)
@@ -133,7 +133,7 @@ func (l *Learner) settleOn(ctx context.Context, ln *lane) (more bool, err error)
 	l.publish(p)
 	checkpoint := l.save(p)
 	err = l.store.Commit(ctx, event.Commit{
-		Projects: []event.ProjectCommit{{Project: ln.id, Versions: p.stored(), Checkpoint: checkpoint}},
+		Projects: []event.ProjectCommit{p.forCommit(nil, checkpoint)},
 		Learned:  []*event.Learned{{Project: ln.id, Since: p.since, Version: p.version(), Labels: p.labels()}},
 	})
 	if err != nil {

@@ -56,7 +56,8 @@ func TestEveryIDIsSafe(t *testing.T) {
 		defer st.Close()
 		l, err := learner.New(&disk{Store: st}, learner.Options{})
 		must(rt, err)
-		defer func() { must(rt, l.Close()) }()
+		defer func() { must(rt, l.Stop(bg)) }()
+		must(rt, l.Start(bg))
 		c := &event.Changed{Project: 1, Source: event.FromWebhook, At: at(1), LabelConfig: config}
 		for i := range 12 {
 			answers := append([]map[string]any{

@@ -119,8 +119,8 @@ func TestTokensKeepTheirVectorsBesideASlowPart(t *testing.T) {
 	if len(want) != 4 || len(want[0].Dense) == 0 {
 		t.Fatalf("vectors of tokens %v", want)
 	}
-	slow := &composite{fast, nothingYet{}}
-	for _, e := range []encode.Encoder{slow, &missTracker{composite: slow}, &requestCollector{composite: slow}, encode.NewBlocking(fast, nil)} {
+	slow := &composite{fast, []lookup{nothingYet{}}}
+	for _, e := range []encode.Encoder{slow, &missTracker{composite: slow}, &requestCollector{composite: slow}, encode.NewBlocking(fast)} {
 		if d := cmp.Diff(want, encode.EncodeTokens(e, text, tokens)); d != "" {
 			t.Errorf("%T: %s", e, d)
 		}
@@ -129,9 +129,11 @@ func TestTokensKeepTheirVectorsBesideASlowPart(t *testing.T) {
 
 // What counts among the parts of a text's vector says nothing of those of a token's.
 func TestSpansKeepTheirWeightsBesideASlowPart(t *testing.T) {
-	q := headtest.SpecOf(t, nerConfig).WithEncoder(&composite{encoders.Default(), nothingYet{}})
-	if q.Dense != 2 || !slices.Equal(tune.Defaults(q).Parts, token.PartWeights()) {
-		t.Errorf("%d parts of a text; tokens' are weighted %v, want %v", q.Dense, tune.Defaults(q).Parts, token.PartWeights())
+	for _, n := range []int{1, 3} {
+		q := headtest.SpecOf(t, nerConfig).WithEncoder(&composite{encoders.Default(), slices.Repeat([]lookup{nothingYet{}}, n)})
+		if q.Dense != 1+n || !slices.Equal(tune.Defaults(q).Parts, token.PartWeights()) {
+			t.Errorf("%d parts of a text; tokens' are weighted %v, want %v", q.Dense, tune.Defaults(q).Parts, token.PartWeights())
+		}
 	}
 }
 

@@ -20,7 +20,7 @@ import (
 //	            and storing too. Nobody holds two. What serves all projects, the idle
 //	            work and the encoder's worker, never waits for one.
 //	backfill's  over what is to be encoded; never over the disk, an encoder or a model
-//	Learner.mu  over the list of lanes and the end; for moments
+//	Learner.mu  over the list of lanes; for moments
 //
 // Readers take none: they have snapshots.
 type lane struct {
@@ -109,22 +109,12 @@ func (l *Learner) allLanes() []*lane {
 	return l.lanes
 }
 
-func (l *Learner) isClosed() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.closed
-}
+func (l *Learner) isClosed() bool { return l.life.Stopped() }
 
-// spawn runs f in a goroutine that Close waits for, and reports whether it did: not
-// after Close has begun.
+// spawn runs f in a goroutine that Stop waits for, and reports whether it did: not
+// after Stop has begun.
 func (l *Learner) spawn(f func()) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed {
-		return false
-	}
-	l.work.Go(f)
-	return true
+	return l.life.Go(func(context.Context) { f() })
 }
 
 // project returns a lane's project, loading it if need be; nil when nothing is known

@@ -9,8 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/hone-ml/hone/encode/backfill"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/service"
 	"github.com/hone-ml/hone/internal/wake"
 )
 
@@ -18,16 +18,15 @@ import (
 // at a time for each project (a second one waits), and no project waits for another;
 // everything that reads is safe for any number and never waits for learning.
 type Learner struct {
-	o        Options
-	store    Store
-	metrics  *metrics
-	features featurizer
-	backfill *backfill.Service // nil without a slow encoder
+	o         Options
+	store     Store
+	metrics   *metrics
+	features  featurizer
+	backfills []Backfill // of the slow encoders, in their order
 
-	mu     sync.Mutex // guards all below until the blank line; see lane
-	byID   map[event.ProjectID]*lane
-	lanes  []*lane // by id; replaced when there is another
-	closed bool
+	mu    sync.Mutex // guards all below until the blank line; see lane
+	byID  map[event.ProjectID]*lane
+	lanes []*lane // by id; replaced when there is another
 
 	snapshots sync.Map     // event.ProjectID to *snapshot
 	retrains  sync.Map     // event.ProjectID to *retrain, running
@@ -38,23 +37,24 @@ type Learner struct {
 	begun     atomic.Int64 // retrains and choices ever
 	parsed    atomic.Pointer[parsedConfig]
 
-	ctx    context.Context // ends with Close
-	cancel context.CancelFunc
-	wake   wake.Signal
-	work   sync.WaitGroup
+	life *service.Life
+	ctx  context.Context // the life's
+	last sync.Once       // of saving where it ended
+	wake wake.Signal
 	// cores has a place for each model that is being fitted to compare settings by: as
 	// many as there are cores, so that a hundred retrains at once leave time for labels.
 	cores chan struct{}
 }
 
-// New makes a Learner that knows nothing yet; Start it, and Close it in the end.
+// New makes a Learner that knows nothing yet and does only what Apply does: Load what it
+// is to know, Start it, and Stop it in the end.
 func New(store Store, o Options) (*Learner, error) {
 	if store == nil {
 		return nil, errors.New("learner: the store is missing")
 	}
-	o.fill()
-	if o.Slow != nil && (o.Vectors == nil || o.Tasks == nil) {
-		return nil, errors.New("learner: a slow encoder needs Vectors and Tasks")
+	o.setDefaults()
+	if err := o.validate(); err != nil {
+		return nil, err
 	}
 	m, err := newMetrics(o.Registerer)
 	if err != nil {
@@ -62,26 +62,30 @@ func New(store Store, o Options) (*Learner, error) {
 	}
 	l := &Learner{
 		o: o, store: store, metrics: m, features: featurizer{encoder: o.Encoder, cache: newCache(o.CacheBytes)},
-		byID: map[event.ProjectID]*lane{},
+		byID: map[event.ProjectID]*lane{}, life: service.NewLife(),
 		wake: wake.New(), cores: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
-	l.ctx, l.cancel = context.WithCancel(context.Background())
-	if o.Slow != nil {
-		l.backfill = l.newBackfill()
-		l.features.slow = &composite{o.Encoder, l.backfill}
+	l.ctx = l.life.Context()
+	if len(o.Slow) > 0 {
+		if l.backfills, err = l.newBackfills(); err != nil {
+			return nil, fmt.Errorf("learner: %w", err)
+		}
+		l.features.slow = &composite{Encoder: o.Encoder}
+		for _, b := range l.backfills {
+			l.features.slow.slow = append(l.features.slow.slow, b)
+		}
 		l.features.encoder = l.features.slow
-		l.features.cache.arrived = l.backfill.Has
+		l.features.cache.arrived = func(m missingVector) bool { return l.backfills[m.encoder].Has(m.key) }
 	}
-	l.work.Go(l.idle)
 	return l, nil
 }
 
-// Start loads projects and publishes their snapshots; what is not at its optimum
-// yet goes on in the background, and so does a retrain that was asked for before
-// a restart.
-func (l *Learner) Start(ctx context.Context, projects []event.ProjectID) error {
-	if l.backfill != nil {
-		if err := l.backfill.Load(ctx); err != nil {
+// Load loads projects and publishes their snapshots. A retrain that was asked for before
+// a restart goes on. The error is the store's, for vectors, and the context's; a project
+// that cannot be loaded is tried again in the background.
+func (l *Learner) Load(ctx context.Context, projects []event.ProjectID) error {
+	for _, b := range l.backfills {
+		if err := b.Load(ctx); err != nil {
 			return fmt.Errorf("learner: %w", err)
 		}
 	}
@@ -90,8 +94,22 @@ func (l *Learner) Start(ctx context.Context, projects []event.ProjectID) error {
 			return fmt.Errorf("learner: %w", err)
 		}
 	}
-	if l.backfill != nil {
-		l.backfill.Start(projects)
+	for _, b := range l.backfills {
+		b.Scan(projects...)
+	}
+	return nil
+}
+
+// Start begins the work in the background, as service.Service says: what is not at its
+// optimum yet goes on towards it, and missing vectors are made.
+func (l *Learner) Start(ctx context.Context) error {
+	if err := l.life.Start(ctx, l.idle); err != nil {
+		return fmt.Errorf("learner: %w", err)
+	}
+	for _, b := range l.backfills {
+		if err := b.Start(ctx); err != nil {
+			return fmt.Errorf("learner: %w", err)
+		}
 	}
 	return nil
 }
@@ -116,27 +134,24 @@ func (l *Learner) startProject(ctx context.Context, ln *lane) error {
 	return nil
 }
 
-// Close stops the work in the background and saves where it ended. It may be
-// called more than once.
-func (l *Learner) Close() error {
-	l.mu.Lock()
-	was := l.closed
-	l.closed = true
-	l.mu.Unlock()
-	l.cancel()
-	if l.backfill != nil {
-		l.backfill.Stop()
+// Stop ends the work in the background, as service.Service says, and saves where it
+// ended. When the context ends first nothing is saved; a later call does it.
+func (l *Learner) Stop(ctx context.Context) (err error) {
+	for _, b := range l.backfills {
+		err = errors.Join(err, b.Stop(ctx))
 	}
-	l.work.Wait()
-	if was {
-		return nil
+	if err = errors.Join(err, l.life.Stop(ctx)); err != nil {
+		return fmt.Errorf("learner: stop: %w", err)
 	}
-	var errs []error
-	for _, ln := range l.allLanes() {
-		errs = append(errs, l.saveLast(ln))
-	}
-	return errors.Join(errs...)
+	l.last.Do(func() {
+		for _, ln := range l.allLanes() {
+			err = errors.Join(err, l.saveLast(ln))
+		}
+	})
+	return err
 }
+
+var _ service.Service = (*Learner)(nil)
 
 // saveLast saves where a project ended. It waits for what is being done to it.
 func (l *Learner) saveLast(ln *lane) error {
@@ -148,11 +163,11 @@ func (l *Learner) saveLast(ln *lane) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	err := l.store.Commit(ctx, event.Commit{Projects: []event.ProjectCommit{{
-		Project: ln.id, Checkpoint: p.checkpoint(l.features.encoder.Name()), Versions: p.stored(),
-	}}})
+	err := l.store.Commit(ctx, event.Commit{Projects: []event.ProjectCommit{
+		p.forCommit(nil, p.checkpoint(l.features.encoder.Name())),
+	}})
 	if err != nil {
-		return fmt.Errorf("learner: save project %d on closing: %w", ln.id, err)
+		return fmt.Errorf("learner: save project %d on stopping: %w", ln.id, err)
 	}
 	return nil
 }
@@ -226,8 +241,10 @@ func (l *Learner) Apply(ctx context.Context, batch []event.Event, cur event.Curs
 	}
 	l.beginRetrain(ln)
 	l.beginChoice(ln)
-	if l.backfill != nil && t.delta != nil {
-		l.backfill.OnCommit(ln.id, t.delta)
+	for _, b := range l.backfills {
+		if t.delta != nil {
+			b.OnCommit(ln.id, t.delta)
+		}
 	}
 	if t.p.settled && t.delta != nil && !t.delta.Empty() {
 		l.metrics.settle.Observe(time.Since(began).Seconds())
@@ -354,7 +371,7 @@ func (l *Learner) finish(ctx context.Context, ln *lane, t *touched, cur event.Cu
 	var checkpoint []byte
 	if p != nil {
 		checkpoint = l.save(p)
-		c.Projects = []event.ProjectCommit{{Project: ln.id, Delta: t.delta, Versions: p.stored(), Checkpoint: checkpoint}}
+		c.Projects = []event.ProjectCommit{p.forCommit(t.delta, checkpoint)}
 	}
 	if err := l.store.Commit(ctx, c); err != nil {
 		return err

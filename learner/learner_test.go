@@ -107,7 +107,7 @@ func TestEachTaskTestsOnce(t *testing.T) {
 		t.Errorf("%d tasks tested the model, want 29", n)
 	}
 	before := status(t, l)
-	must(t, l.Close())
+	must(t, l.Stop(bg))
 	after := status(t, start(t, d, learner.Options{}))
 	if d := cmp.Diff(before.Heads, after.Heads); d != "" {
 		t.Errorf("over a restart the scores change: %s", d)
@@ -148,13 +148,13 @@ func TestAnnotatorsShareATask(t *testing.T) {
 	if s := status(t, l); s.Labels != 4 || s.Heads[0].Examples != 1 {
 		t.Fatalf("labels %d, examples %d", s.Labels, s.Heads[0].Examples)
 	}
-	ds, _, err := l.Distributions(bg, 1, c.Tasks)
+	ds, _, err := l.Estimates(bg, 1, c.Tasks)
 	must(t, err)
 	// The ridge pulls a single example's target only a little towards what the names
 	// say.
 	for i, want := range []float64{0.5, 0.25, 0.25} {
-		if math.Abs(ds[0][0].P[i]-want) > 0.06 {
-			t.Errorf("believes %v", ds[0][0])
+		if math.Abs(ds[0][0].Classes.P[i]-want) > 0.06 {
+			t.Errorf("believes %v", ds[0][0].Classes)
 		}
 	}
 }
@@ -252,7 +252,7 @@ func TestReadsNeverWait(t *testing.T) {
 					return
 				default:
 				}
-				if _, _, err := l.Distributions(bg, 1, probes(100)); err != nil {
+				if _, _, err := l.Estimates(bg, 1, probes(100)); err != nil {
 					t.Error(err)
 				}
 				if _, err := l.Regions(bg, 1, probes(10)); err != nil {
@@ -279,8 +279,8 @@ func TestCloseEndsItAll(t *testing.T) {
 	d := openDisk(t)
 	l := start(t, d, learner.Options{})
 	apply(t, l, labels(10))
-	must(t, l.Close())
-	must(t, l.Close())
+	must(t, l.Stop(bg))
+	must(t, l.Stop(bg))
 	if err := l.Apply(bg, []event.Event{labels(11)}, event.Cursor{}); !errors.Is(err, learner.ErrClosed) {
 		t.Errorf("Apply after Close: %v", err)
 	}
@@ -303,10 +303,10 @@ func TestSettledIsTheLastWord(t *testing.T) {
 			st, _ = l.Status(1)
 			runtime.Gosched()
 		}
-		before, _, err := l.Distributions(bg, 1, probes(5))
+		before, _, err := l.Estimates(bg, 1, probes(5))
 		must(t, err)
 		rest(t, l)
-		after, _, err := l.Distributions(bg, 1, probes(5))
+		after, _, err := l.Estimates(bg, 1, probes(5))
 		must(t, err)
 		if !reflect.DeepEqual(before, after) {
 			t.Errorf("%d labels: settled at %v, and then %v", st.Labels, before, after)

@@ -3,15 +3,16 @@ package learner
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
 
 	"github.com/hone-ml/hone/encode"
-	"github.com/hone-ml/hone/encode/backfill"
 	"github.com/hone-ml/hone/encode/encoders"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/logging"
 )
 
 // Store is what the learner needs of the state.
@@ -25,22 +26,24 @@ type Store interface {
 	Commit(ctx context.Context, c event.Commit) error
 }
 
+// TaskReader reads tasks.
+type TaskReader interface {
+	// Tasks are those asked for, in order; what is not there is Deleted.
+	Tasks(ctx context.Context, p event.ProjectID, ids []event.TaskID) ([]event.TaskState, error)
+}
+
 // Options are what a Learner is made of. The zero value works.
 type Options struct {
 	// Encoder turns texts into features; encoders.Default if nil.
 	Encoder encode.Encoder
-	// Slow, if not nil, adds a dense part that takes time or may be down. Examples
-	// and pool get it in the background, and Vectors and Tasks are then needed.
-	Slow    encode.BatchEncoder
-	Vectors backfill.VectorStore
-	Tasks   backfill.TaskStore
-	// Next is what will be asked next, best first; its texts are encoded before
-	// those nobody waits for. It may be nil.
-	Next func(event.ProjectID) []event.TaskID
-	// SlowCores is how many batches of the slow encoder run at once in the
-	// background, 1 if zero.
-	SlowCores int
-	// SlowWait bounds the time Predict waits for the slow part of texts it has not
+	// Slow each add a dense part, in this order, that takes time or may be down. Examples
+	// and pool get theirs in the background, and NewBackfill and Tasks are then needed.
+	// None waits for another, and their names differ.
+	Slow []encode.BatchEncoder
+	// NewBackfill makes the worker of a slow encoder, which does nothing yet.
+	NewBackfill func(BackfillOptions) (Backfill, error)
+	Tasks       TaskReader
+	// SlowWait bounds the time Predict waits for the slow parts of texts it has not
 	// seen, 5 s if zero.
 	SlowWait time.Duration
 	// Budget is the time one Apply may spend on walking to the optimum, 3 ms if
@@ -66,12 +69,9 @@ type Options struct {
 	Registerer prometheus.Registerer
 }
 
-func (o *Options) fill() {
+func (o *Options) setDefaults() {
 	if o.Encoder == nil {
 		o.Encoder = encoders.Default()
-	}
-	if o.SlowCores <= 0 {
-		o.SlowCores = 1
 	}
 	if o.SlowWait <= 0 {
 		o.SlowWait = 5 * time.Second
@@ -92,10 +92,15 @@ func (o *Options) fill() {
 		o.Now = time.Now
 	}
 	if o.Logger == nil {
-		quiet := logrus.New()
-		quiet.SetLevel(logrus.PanicLevel)
-		o.Logger = logrus.NewEntry(quiet)
+		o.Logger = logging.Silent()
 	}
+}
+
+func (o *Options) validate() error {
+	if err := o.checkSlow(); err != nil {
+		return fmt.Errorf("learner: %w", err)
+	}
+	return nil
 }
 
 // ErrWhichProject is the error of a prediction that names no project while

@@ -62,7 +62,7 @@ func (l *Learner) answer(s *snapshot, heads []frozen, data json.RawMessage, scra
 		if !ok {
 			continue
 		}
-		said, confidence := h.mind.Answer(h.ID, head.Sample{Data: data, X: x}, scratch)
+		said, confidence := h.mind.Predict(h.ID, head.Sample{Data: data, X: x}, scratch)
 		sum += confidence
 		answered++
 		result = append(result, said...)
@@ -99,25 +99,25 @@ func (l *Learner) Regions(ctx context.Context, p event.ProjectID, tasks []event.
 	return out, nil
 }
 
-// Distributions says what every head believes of every task, in order; a task
+// Estimates says how sure every head is of every task, in order; a task
 // without text, or a project nothing was learned of, gets an empty list. version
 // is the live version's name, "" before there is one. Encodings are cached by
 // content. The Labels slices are shared: don't write them. Safe for concurrent
 // use.
-func (l *Learner) Distributions(ctx context.Context, p event.ProjectID, tasks []event.Task) (dists [][]event.Distribution, version string, err error) {
-	dists = make([][]event.Distribution, len(tasks))
+func (l *Learner) Estimates(ctx context.Context, p event.ProjectID, tasks []event.Task) (estimates [][]event.Estimate, version string, err error) {
+	estimates = make([][]event.Estimate, len(tasks))
 	s := l.snapshot(p)
 	if s == nil {
-		return dists, "", ctx.Err()
+		return estimates, "", ctx.Err()
 	}
 	heads := s.known()
 	classes := 0
 	for _, h := range heads {
-		classes += h.mind.Width()
+		classes += h.mind.Classes()
 	}
 	if len(heads) > 0 {
 		// One piece of memory each for all tasks.
-		all := make([]event.Distribution, len(tasks)*len(heads))
+		all := make([]event.Estimate, len(tasks)*len(heads))
 		ps := make([]float64, len(tasks)*classes)
 		err = each(ctx, len(tasks), func(_, from, to int) {
 			var scratch head.Scratch
@@ -125,13 +125,13 @@ func (l *Learner) Distributions(ctx context.Context, p event.ProjectID, tasks []
 				row := all[i*len(heads) : i*len(heads) : (i+1)*len(heads)]
 				at := i * classes
 				for j, h := range heads {
-					n := h.mind.Width()
+					n := h.mind.Classes()
 					if x, ok := l.featuresOf(heads, j, tasks[i].Data); ok {
-						row = append(row, h.mind.Distribution(head.Sample{Data: tasks[i].Data, X: x}, ps[at:at+n:at+n], &scratch))
+						row = append(row, h.mind.Estimate(head.Sample{Data: tasks[i].Data, X: x}, ps[at:at+n:at+n], &scratch))
 					}
 					at += n
 				}
-				dists[i] = row
+				estimates[i] = row
 			}
 		})
 	}
@@ -141,5 +141,5 @@ func (l *Learner) Distributions(ctx context.Context, p event.ProjectID, tasks []
 	if err != nil {
 		return nil, "", err
 	}
-	return dists, s.status.Version, nil
+	return estimates, s.status.Version, nil
 }

@@ -56,24 +56,24 @@ func (l *Learner) load(ctx context.Context, id event.ProjectID) (*project, error
 	p := newProject(id)
 	p.meta, p.versions = st.Meta, st.Versions
 	p.meta.Project = id
-	var b blob
-	if at := live(st.Versions); at >= 0 {
-		if b, err = readBlob(st.Versions[at]); err != nil {
+	if at := liveIndex(st.Versions); at >= 0 {
+		if p.settings, err = readVersionSettings(st.Versions[at]); err != nil {
 			// Settings are a choice among good ones: the defaults do as well.
 			l.o.Logger.WithError(err).WithField("project", id).Error("using the default settings")
 		}
 	}
-	p.settings, p.chosen, p.pending, p.number = b.Heads, b.Chosen, b.Pending, b.Snapshot
-	// Only a rollback makes live what is not the last: that is all an older hone wrote
-	// down of one.
-	p.pinned = b.Pinned || live(st.Versions) < len(st.Versions)-1
+	state, err := readProjectState(st.LearnerState)
+	if err != nil {
+		l.o.Logger.WithError(err).WithField("project", id).Error("going on without it: settings are chosen anew")
+	}
+	p.pinned, p.chosen, p.pending, p.number = state.Pinned, state.Chosen, state.Pending, state.Snapshot
 	ck, err := readCheckpoint(st.Checkpoint)
 	if err != nil {
 		l.o.Logger.WithError(err).WithField("project", id).Warn("learning afresh from the examples")
 	}
 	p.configure(l.features.encoder)
 	for _, h := range p.heads {
-		if pr := b.Progress[h.Control.Name]; pr != nil {
+		if pr := state.Progress[h.Control.Name]; pr != nil {
 			h.progress = pr
 			h.progress.Retain(h.Labels)
 		}
@@ -167,7 +167,7 @@ func (l *Learner) teach(p *project, h *onlineHead, t event.TaskState, duals []fl
 		p.refused.note(t.Task.ID, h.Control.Name, "")
 		return change{forgotten: h.forget(t.Task.ID)}
 	}
-	x, complete := l.features.example(h.Spec, t.Task.Data)
+	x, missing := l.features.example(h.Spec, t.Task.Data)
 	ch, err := h.learn(t, x, duals, test)
 	reason := ""
 	switch {
@@ -180,7 +180,7 @@ func (l *Learner) teach(p *project, h *onlineHead, t event.TaskState, duals []fl
 		ch.refused = true
 	}
 	p.refused.note(t.Task.ID, h.Control.Name, reason)
-	h.markComplete(t.Task.ID, complete)
+	h.markMissing(t.Task.ID, missing)
 	return ch
 }
 

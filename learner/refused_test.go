@@ -37,13 +37,13 @@ func answered(p event.ProjectID, config string, id int, data, result json.RawMes
 // finite fails unless everything that a project says is a number.
 func finite(t fataler, l *learner.Learner, p event.ProjectID) {
 	t.Helper()
-	dists, _, err := l.Distributions(bg, p, probes(3))
+	estimates, _, err := l.Estimates(bg, p, probes(3))
 	must(t, err)
-	for _, ds := range dists {
-		for _, d := range ds {
-			for _, x := range d.P {
+	for _, es := range estimates {
+		for _, e := range es {
+			for _, x := range probabilities(e) {
 				if math.IsNaN(x) || math.IsInf(x, 0) {
-					t.Fatalf("probability of %s: %v", d.Control, d.P)
+					t.Fatalf("probability of %s: %v", e.Control, probabilities(e))
 				}
 			}
 		}
@@ -101,7 +101,7 @@ func TestANumberThatIsTooLargeIsPassedOver(t *testing.T) {
 	if s = status(t, l); s.RefusedCount != 1 || s.Heads[0].Examples != 4 {
 		t.Errorf("once it was mended: %d refused, %d examples", s.RefusedCount, s.Heads[0].Examples)
 	}
-	must(t, l.Close())
+	must(t, l.Stop(bg))
 	again := start(t, d, learner.Options{})
 	if s = status(t, again); s.RefusedCount != 1 || s.Heads[0].Examples != 4 {
 		t.Errorf("after a restart: %d refused, %d examples", s.RefusedCount, s.Heads[0].Examples)
@@ -205,8 +205,9 @@ func TestHostileAnswersStopNobody(t *testing.T) {
 		d := openDisk(t)
 		l, err := learner.New(d, learner.Options{})
 		must(rt, err)
-		defer func() { must(rt, l.Close()) }()
-		must(rt, l.Start(bg, nil))
+		defer func() { must(rt, l.Stop(bg)) }()
+		must(rt, l.Load(bg, nil))
+		must(rt, l.Start(bg))
 		kinds := []struct{ control, kind, key string }{
 			{"n", "number", "number"},
 			{"stars", "rating", "rating"},
@@ -289,13 +290,14 @@ func TestAProjectThatCannotBeLoadedStopsNobody(t *testing.T) {
 	apply(t, first, one)
 	apply(t, first, two)
 	rest(t, first)
-	must(t, first.Close())
+	must(t, first.Stop(bg))
 
 	b := &broken{disk: d, bad: map[event.ProjectID]bool{1: true}}
 	l, err := learner.New(b, learner.Options{})
 	must(t, err)
-	t.Cleanup(func() { must(t, l.Close()) })
-	must(t, l.Start(bg, []event.ProjectID{1, 2}))
+	t.Cleanup(func() { must(t, l.Stop(bg)) })
+	must(t, l.Load(bg, []event.ProjectID{1, 2}))
+	must(t, l.Start(bg))
 	if why := l.Trouble(1); !strings.Contains(why, "damaged record") {
 		t.Errorf("trouble: %q", why)
 	}

@@ -196,7 +196,7 @@ func (l *Learner) promote(ctx context.Context, r *retrain) error {
 	}
 	labels := p.labels()
 	outcome, said := "unchanged", "unchanged: no label was added and the settings stay"
-	if r.pending.Reason != ReasonSchedule || changed || p.versions[live(p.versions)].Labels != labels {
+	if r.pending.Reason != ReasonSchedule || changed || p.versions[liveIndex(p.versions)].Labels != labels {
 		outcome = "new_version"
 		p.addVersion(event.Version{
 			CreatedAt: l.o.Now().UTC(), Reason: r.pending.Reason, Labels: labels, Accuracy: accuracy,
@@ -209,7 +209,7 @@ func (l *Learner) promote(ctx context.Context, r *retrain) error {
 	l.publish(p)
 	checkpoint := l.save(p)
 	err := l.store.Commit(ctx, event.Commit{
-		Projects: []event.ProjectCommit{{Project: r.project, Versions: p.stored(), Checkpoint: checkpoint}},
+		Projects: []event.ProjectCommit{p.forCommit(nil, checkpoint)},
 		Learned:  []*event.Learned{{Project: r.project, Since: p.since, Version: p.version(), Labels: labels}},
 	})
 	if err != nil {

@@ -37,15 +37,9 @@ func chosen(t fataler, d *disk) string {
 	t.Helper()
 	st, err := d.Load(bg, 1)
 	must(t, err)
-	for _, v := range st.Versions {
-		if v.Live {
-			var blob struct{ Chosen json.RawMessage }
-			must(t, json.Unmarshal(v.Settings, &blob))
-			return string(blob.Chosen)
-		}
-	}
-	t.Fatalf("no version is live")
-	return ""
+	var state struct{ Chosen json.RawMessage }
+	must(t, json.Unmarshal(st.LearnerState, &state))
+	return string(state.Chosen)
 }
 
 // Must always hold, 2: a retrain is a function of labels and texts, whenever it was
@@ -64,7 +58,7 @@ func TestARetrainAtABadMomentLeavesWhatNoneDoes(t *testing.T) {
 		apply(t, l, c)
 	}
 	again := func(t *testing.T, l *learner.Learner, d *disk, s *slow) *learner.Learner {
-		must(t, l.Close())
+		must(t, l.Stop(bg))
 		return start(t, d, with(d, s))
 	}
 	for name, do := range map[string]func(t *testing.T, l *learner.Learner, d *disk, s *slow, retrain bool) *learner.Learner{
@@ -220,14 +214,15 @@ func TestAnyOrderOfRetrainsEndsWhereNoneDoes(t *testing.T) {
 		begin := func(d *disk, s *slow) *learner.Learner {
 			l, err := learner.New(d, with(d, s))
 			must(t, err)
-			must(t, l.Start(bg, []event.ProjectID{1}))
+			must(t, l.Load(bg, []event.ProjectID{1}))
+			must(t, l.Start(bg))
 			return l
 		}
 		d, closeDisk := hone()
 		defer closeDisk()
 		s, arrive, open := ticketed()
 		l := begin(d, s)
-		defer func() { must(t, l.Close()) }()
+		defer func() { must(t, l.Stop(bg)) }()
 		apply(t, l, w.say(event.Changed{LabelConfig: single}))
 		back := false
 		for _, what := range rapid.SliceOfN(rapid.SampledFrom([]string{
@@ -249,7 +244,7 @@ func TestAnyOrderOfRetrainsEndsWhereNoneDoes(t *testing.T) {
 				back = true
 				apply(t, l, &event.RollbackDue{Project: 1, At: at(w.clock), To: all[w.rng.IntN(len(all))]})
 			case "restart":
-				must(t, l.Close())
+				must(t, l.Stop(bg))
 				l = begin(d, s)
 			case "rest":
 				rest(t, l)
@@ -268,7 +263,7 @@ func TestAnyOrderOfRetrainsEndsWhereNoneDoes(t *testing.T) {
 		clean, closeClean := hone()
 		defer closeClean()
 		fresh := begin(clean, new(slow))
-		defer func() { must(t, fresh.Close()) }()
+		defer func() { must(t, fresh.Stop(bg)) }()
 		apply(t, fresh, w.all())
 		encoded(t, fresh)
 		same(t, fresh, l, alike)

@@ -64,7 +64,7 @@ func TestRetrainChangesTheSettingsOnlyAndIsKept(t *testing.T) {
 	apply(t, l, due(2, "asked"))
 	rest(t, l)
 	ridge := status(t, l).Heads[0].Ridge
-	must(t, l.Close())
+	must(t, l.Stop(bg))
 	again := start(t, d, learner.Options{})
 	rest(t, again)
 	if got := status(t, again).Heads[0].Ridge; got != ridge {
@@ -77,10 +77,11 @@ func TestRetrainSurvivesAKill(t *testing.T) {
 	d := openDisk(t)
 	l, err := learner.New(d, learner.Options{})
 	must(t, err)
+	must(t, l.Start(bg))
 	apply(t, l, labels(150))
 	apply(t, l, due(2, "asked"))
 	d.failNext(math.MaxInt) // killed: nothing more is written
-	_ = l.Close()
+	_ = l.Stop(bg)
 	d.failNext(0)
 	again := start(t, d, learner.Options{})
 	rest(t, again)
@@ -195,7 +196,7 @@ func TestRollbackCallsOffARetrain(t *testing.T) {
 	apply(t, l, due(5, "asked"))
 	apply(t, l, &event.RollbackDue{Project: 1, At: at(6), To: "hone-2"}) // most likely while it runs
 	rest(t, l)
-	must(t, l.Close())
+	must(t, l.Stop(bg))
 	again := start(t, d, learner.Options{})
 	rest(t, again)
 	if all, live := names(again); live != "hone-2" {

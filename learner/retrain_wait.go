@@ -2,13 +2,14 @@ package learner
 
 import (
 	"fmt"
+	"math"
 	"sync/atomic"
 	"time"
 
 	"github.com/hone-ml/hone/event"
 )
 
-// vectorPatience is how long a retrain waits for an encoder from which nothing
+// vectorPatience is how long a retrain waits for encoders from which nothing
 // comes. Then it goes on without, and is done again when the vectors are there.
 const vectorPatience = 10 * time.Minute
 
@@ -20,6 +21,7 @@ type vectorWait struct {
 	// missing is how many labelled texts of examples lack vectors; 0 means that label
 	// names do.
 	missing, examples atomic.Int64
+	encoders          atomic.Uint64 // whose vectors are missing, an encoderSet
 	over              chan struct{}
 }
 
@@ -39,55 +41,71 @@ func (w *vectorWait) report() *Retrain {
 // waitsForVectors reports whether the project's retrain is to wait, and sees to it
 // that it begins when there is nothing to wait for any more.
 func (l *Learner) waitsForVectors(p *project) bool {
-	missing, examples, names := l.missingVectors(p)
+	missing, examples, encoders := l.missingVectors(p)
 	id := p.meta.Project
-	if missing == 0 && !names {
+	if encoders == 0 {
 		l.endWait(id)
 		return false
 	}
 	was, _ := l.waiting.Load(id)
 	w, _ := was.(*vectorWait)
-	if w == nil || w.pending != *p.pending {
+	begun := w == nil || w.pending != *p.pending
+	if begun {
 		l.endWait(id)
 		w = &vectorWait{since: time.Now(), pending: *p.pending, over: make(chan struct{})}
+	}
+	w.missing.Store(int64(missing))
+	w.examples.Store(int64(examples))
+	w.encoders.Store(uint64(encoders))
+	if begun {
 		l.waiting.Store(id, w)
 		if !w.pending.Again {
 			l.spawn(func() { l.watch(id, w) })
 		}
 	}
-	w.missing.Store(int64(missing))
-	w.examples.Store(int64(examples))
-	return w.pending.Again || l.backfill.QuietFor(w.since) < vectorPatience
+	return w.pending.Again || l.quietFor(w) < vectorPatience
 }
 
-// missingVectors counts the examples of the head that lacks the most, and says
-// whether label names do. What will never have a vector lacks none.
-func (l *Learner) missingVectors(p *project) (missing, examples int, names bool) {
-	if l.backfill == nil {
-		return 0, 0, false
+// quietFor is how long nothing has come of any of the encoders that a retrain waits for:
+// one that is busy with other texts does not make it wait for one that is down.
+func (l *Learner) quietFor(w *vectorWait) time.Duration {
+	quiet := time.Duration(math.MaxInt64)
+	for i := range encoderSet(w.encoders.Load()).each {
+		quiet = min(quiet, l.backfills[i].QuietFor(w.since))
 	}
+	return quiet
+}
+
+// missingVectors counts the examples of the head that lacks the most, 0 if only label
+// names lack any, and says of which encoders. What will never have a vector lacks none.
+func (l *Learner) missingVectors(p *project) (missing, examples int, encoders encoderSet) {
 	for _, h := range p.heads {
 		if n := len(h.incomplete); n > missing {
 			missing, examples = n, h.model.Len()
 		}
+		for _, s := range h.incomplete {
+			encoders |= s
+		}
 	}
 	if missing > 0 {
-		return missing, examples, false
+		return missing, examples, encoders
 	}
 	for _, h := range p.heads {
 		for _, need := range l.features.labelRequests(h.Spec) {
-			if !l.backfill.Has(need.Key()) {
-				return 0, 0, true
+			for i, b := range l.backfills {
+				if !b.Has(need.Key()) {
+					encoders = encoders.with(i)
+				}
 			}
 		}
 	}
-	return 0, 0, false
+	return 0, 0, encoders
 }
 
 // watch begins the retrain when the encoder has been quiet for too long.
 func (l *Learner) watch(id event.ProjectID, w *vectorWait) {
 	for {
-		timer := time.NewTimer(max(time.Second, vectorPatience-l.backfill.QuietFor(w.since)))
+		timer := time.NewTimer(max(time.Second, vectorPatience-l.quietFor(w)))
 		select {
 		case <-w.over:
 		case <-l.ctx.Done():

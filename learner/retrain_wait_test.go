@@ -75,7 +75,7 @@ func TestARetrainGoesOnWithoutAnEncoderAndIsDoneAgain(t *testing.T) {
 					}
 				}
 				_, before := names(l)
-				must(t, l.Close()) // and that it is to be done again is not forgotten
+				must(t, l.Stop(bg)) // and that it is to be done again is not forgotten
 				l = start(t, d, with(d, s))
 				time.Sleep(time.Hour)
 				rest(t, l)
@@ -84,7 +84,7 @@ func TestARetrainGoesOnWithoutAnEncoderAndIsDoneAgain(t *testing.T) {
 				}
 				s.set(nil)
 				if name == "hangs" { // hone cannot end it
-					must(t, l.Close())
+					must(t, l.Stop(bg))
 					l = start(t, d, with(d, s))
 				}
 				encoded(t, l)

@@ -42,7 +42,7 @@ func TestARollbackHoldsUntilSomebodyAsks(t *testing.T) {
 	apply(t, l, more, due(5, learner.ReasonSchedule)) // a higher rung
 	rest(t, l)
 	restart := func() {
-		must(t, l.Close())
+		must(t, l.Stop(bg))
 		l = start(t, d, learner.Options{Tolerance: 1e-3})
 		rest(t, l)
 	}

@@ -2,6 +2,7 @@ package learner_test
 
 import (
 	"context"
+	"math"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -70,7 +71,7 @@ func TestTokensVectorsThatComeLaterAreTakenIn(t *testing.T) {
 				t.Errorf("%q is encoded as a whole too, which nobody reads", text)
 			}
 		}
-		must(t, l.Close())
+		must(t, l.Stop(bg))
 
 		again := new(slow)
 		again.set(down)
@@ -79,13 +80,13 @@ func TestTokensVectorsThatComeLaterAreTakenIn(t *testing.T) {
 		same(t, want, l, 5e-3)
 	})
 	// Two heads that know more tell probes apart otherwise than those that know less.
-	a, _, err := want.Distributions(bg, 1, probes(20))
+	a, _, err := want.Estimates(bg, 1, probes(20))
 	must(t, err)
-	b, _, err := without.Distributions(bg, 1, probes(20))
+	b, _, err := without.Estimates(bg, 1, probes(20))
 	must(t, err)
 	differ := 0
 	for i := range a {
-		if d := a[i][0].P[0] - b[i][0].P[0]; d > 0.01 || d < -0.01 {
+		if math.Abs(a[i][0].Certainty-b[i][0].Certainty) > 0.02 {
 			differ++
 		}
 	}
@@ -148,7 +149,7 @@ func TestStrangeVectorsOfTokensAreMadeAnew(t *testing.T) {
 		l := start(t, d, with(d, s))
 		apply(t, l, all)
 		encoded(t, l)
-		must(t, l.Close())
+		must(t, l.Stop(bg))
 		keys := map[event.TextKey]bool{}
 		must(t, d.VectorKeys(bg, "slow/1", func(k event.TextKey) { keys[k] = true }))
 		few, err := vector.PackTokens([][]float32{static.Default().Encode(nil, "one token")})
@@ -171,7 +172,7 @@ func TestStrangeVectorsOfTokensAreMadeAnew(t *testing.T) {
 		again := new(slow)
 		l = start(t, d, with(d, again))
 		encoded(t, l)
-		_, _, err = l.Distributions(bg, 1, probes(20)) // finds out that the probes' are strange
+		_, _, err = l.Estimates(bg, 1, probes(20)) // finds out that the probes' are strange
 		must(t, err)
 		encoded(t, l)
 		same(t, want, l, 5e-3)

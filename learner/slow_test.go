@@ -13,10 +13,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/encode/text/ngram"
 	"github.com/hone-ml/hone/encode/text/static"
 	"github.com/hone-ml/hone/encode/text/token"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/app/core"
 	"github.com/hone-ml/hone/learner"
 )
 
@@ -96,8 +98,16 @@ var errDown = errors.New("connection refused")
 
 func down(context.Context, []string) ([][]float32, error) { return nil, errDown }
 
-func with(d *disk, s *slow) learner.Options {
-	return learner.Options{Encoder: ngram.New(), Slow: s, Vectors: d, Tasks: d, Tolerance: 1e-3}
+func with(d *disk, s *slow) learner.Options { return withSlow(d, core.BackfillOptions{}, s) }
+
+// withSlow are options with slow encoders whose vectors and tasks are the disk's, if o does
+// not say otherwise.
+func withSlow(d *disk, o core.BackfillOptions, all ...encode.BatchEncoder) learner.Options {
+	if o.Vectors == nil {
+		o.Vectors = d
+	}
+	o.Tasks = d
+	return learner.Options{Encoder: ngram.New(), Slow: all, NewBackfill: core.Backfills(o), Tasks: d, Tolerance: 1e-3}
 }
 
 func encoded(t fataler, l *learner.Learner) {
@@ -144,7 +154,7 @@ func TestVectorsThatComeLaterAreTakenInOnceAndForEver(t *testing.T) {
 		if n := len(asked); n == 0 || n != len(slices.Compact(asked)) {
 			t.Errorf("%d texts were asked for, some of them twice", n)
 		}
-		must(t, l.Close())
+		must(t, l.Stop(bg))
 
 		again := new(slow)
 		again.set(down)
@@ -162,9 +172,8 @@ func TestLabelledTextsFirstThenTheQueueThenTheRest(t *testing.T) {
 		d, s := openDisk(t), new(slow)
 		gate := make(chan struct{})
 		s.set(func(context.Context, []string) ([][]float32, error) { <-gate; return nil, nil })
-		o := with(d, s)
-		o.Next = func(event.ProjectID) []event.TaskID { return []event.TaskID{1090, 1080, 1090, 5000} }
-		l := start(t, d, o)
+		next := func(event.ProjectID) []event.TaskID { return []event.TaskID{1090, 1080, 1090, 5000} }
+		l := start(t, d, withSlow(d, core.BackfillOptions{Next: next}, s))
 		apply(t, l, &event.Changed{Project: 1, LabelConfig: single, At: at(1)}) // the names wait at the gate
 		synctest.Wait()
 		c := labels(40)
@@ -212,7 +221,7 @@ func TestVectorsGoWithTheTask(t *testing.T) {
 			t.Errorf("%d vectors, were %d, and two tasks are gone", after, before)
 		}
 		must(t, d.ChangeVectors(bg, "another", map[event.TextKey][]byte{{1}: {1}}, nil))
-		must(t, l.Close())
+		must(t, l.Stop(bg))
 		l = start(t, d, with(d, s))
 		encoded(t, l)
 		must(t, d.VectorKeys(bg, "another", func(event.TextKey) { t.Error("another encoder's vectors stay") }))
@@ -353,7 +362,7 @@ func anyOrder(t *testing.T, seed uint64) {
 			}
 			time.Sleep(time.Duration(rng.IntN(4000)) * time.Millisecond)
 			if rng.IntN(8) == 0 {
-				must(t, l.Close())
+				must(t, l.Stop(bg))
 				l = start(t, d, with(d, s))
 			}
 		}
@@ -400,13 +409,11 @@ func TestAReadErrorIsNotDamage(t *testing.T) {
 	apply(t, l, labels(12))
 	encoded(t, l)
 	rest(t, l)
-	must(t, l.Close())
+	must(t, l.Stop(bg))
 	before := len(s.texts())
 
 	u := &unreadable{disk: d}
-	o := with(d, s)
-	o.Vectors = u
-	again := start(t, u, o)
+	again := start(t, u, withSlow(d, core.BackfillOptions{Vectors: u}, s))
 	encoded(t, again)
 	rest(t, again)
 	_, err := again.Predict(bg, 1, "", labels(5).Tasks)
@@ -414,7 +421,7 @@ func TestAReadErrorIsNotDamage(t *testing.T) {
 	if n := len(s.texts()); n > before {
 		t.Errorf("%d texts were encoded again", n-before)
 	}
-	must(t, again.Close())
+	must(t, again.Stop(bg))
 	if u.inVain == 0 {
 		t.Error("nothing was read in vain")
 	}

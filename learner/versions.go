@@ -7,74 +7,52 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/learner/model"
-	"github.com/hone-ml/hone/learner/score"
-	"github.com/hone-ml/hone/learner/tune"
 )
 
 // keptVersions is how many versions are kept for a rollback.
 const keptVersions = 20
 
-// blob is what the learner keeps in event.Version.Settings. Heads are the
-// version's own; the rest belongs to the project and is kept with whichever
-// version is live, because it must be stored with every commit, which a
-// checkpoint is too large for.
-type blob struct {
+// versionSettings is what the learner keeps in event.Version.Settings: what a rollback
+// to the version brings back.
+type versionSettings struct {
 	// Heads are the settings by control name: those the version was made with, and
 	// when it is live no more those it had last. A control without has the defaults.
 	Heads map[string]model.Settings `json:"heads,omitempty"`
-
-	Pinned   bool                          `json:"pinned,omitempty"`
-	Chosen   map[string]tune.Selection     `json:"chosen,omitempty"`
-	Snapshot uint64                        `json:"snapshot,omitempty"`
-	Pending  *pending                      `json:"pending,omitempty"`
-	Progress map[string]*score.Prequential `json:"progress,omitempty"`
 }
 
-// pending is a retrain that was asked for and is not done.
-type pending struct {
-	At     time.Time `json:"at"`
-	Reason string    `json:"reason"`
-	// Again is true when it was done without the vectors of some examples: it is to be
-	// done once more when they are there.
-	Again bool `json:"again,omitempty"`
-}
-
-func readBlob(v event.Version) (blob, error) {
-	var b blob
+func readVersionSettings(v event.Version) (map[string]model.Settings, error) {
+	var s versionSettings
 	if len(v.Settings) == 0 {
-		return b, nil
+		return nil, nil
 	}
-	if err := json.Unmarshal(v.Settings, &b); err != nil {
-		return b, fmt.Errorf("settings of version %s: %w", v.Name, err)
+	if err := json.Unmarshal(v.Settings, &s); err != nil {
+		return nil, fmt.Errorf("settings of version %s: %w", v.Name, err)
 	}
-	all := map[string]model.Settings{}
-	maps.Copy(all, b.Heads)
-	for name, c := range b.Chosen {
-		all[name+" as chosen"] = c.Settings
-	}
-	for name, s := range all {
-		if err := s.Validate(); err != nil {
-			return blob{}, fmt.Errorf("settings of version %s, control %q: %w", v.Name, name, err)
+	for name, set := range s.Heads {
+		if err := set.Validate(); err != nil {
+			return nil, fmt.Errorf("settings of version %s, control %q: %w", v.Name, name, err)
 		}
 	}
-	return b, nil
+	return s.Heads, nil
 }
 
-func (b blob) write() []byte {
-	out, err := json.Marshal(b)
+func (s versionSettings) write() []byte { return marshal(s) }
+
+// marshal is v as JSON. It is for what cannot fail: numbers, names and dates; settings
+// are validated, scores are finite.
+func marshal(v any) []byte {
+	out, err := json.Marshal(v)
 	if err != nil {
-		// Numbers, names and dates; settings are validated, scores are finite.
 		panic("learner: " + err.Error())
 	}
 	return out
 }
 
-// live is the index of the live version, -1 without one.
-func live(versions []event.Version) int {
+// liveIndex is the index of the live version, -1 without one.
+func liveIndex(versions []event.Version) int {
 	return slices.IndexFunc(versions, func(v event.Version) bool { return v.Live })
 }
 
@@ -89,38 +67,36 @@ func nextName(versions []event.Version) string {
 	return "hone-" + strconv.Itoa(n+1)
 }
 
-// stored are the versions as they are to be committed, the live one with the
-// project's own state.
-func (p *project) stored() []event.Version {
+// forCommit is the project as it is to be committed.
+func (p *project) forCommit(d *event.Delta, checkpoint []byte) event.ProjectCommit {
+	return event.ProjectCommit{
+		Project: p.meta.Project, Delta: d, Checkpoint: checkpoint,
+		Versions: p.currentVersions(), LearnerState: p.state().write(),
+	}
+}
+
+// currentVersions are the versions, the live one with its settings as they are now.
+func (p *project) currentVersions() []event.Version {
 	out := slices.Clone(p.versions)
-	at := live(out)
-	if at < 0 {
-		return out
+	if at := liveIndex(out); at >= 0 {
+		out[at].Settings = versionSettings{Heads: p.settings}.write()
 	}
-	b := blob{Heads: p.settings, Pinned: p.pinned, Chosen: p.choices(), Snapshot: p.number, Pending: p.pending, Progress: map[string]*score.Prequential{}}
-	for _, h := range p.heads {
-		b.Progress[h.Control.Name] = h.progress
-	}
-	out[at].Settings = b.write()
 	return out
 }
 
-// setLive makes the version at the index the only live one and returns its
-// settings; the others keep theirs only.
+// setLive makes the version at the index the only live one and returns its settings.
+// The one that was live keeps those it has now.
 func (p *project) setLive(at int) (map[string]model.Settings, error) {
-	b, err := readBlob(p.versions[at])
+	settings, err := readVersionSettings(p.versions[at])
 	if err != nil {
 		return nil, err
 	}
-	versions := slices.Clone(p.versions)
+	versions := p.currentVersions()
 	for i := range versions {
-		if versions[i].Live {
-			versions[i].Settings = blob{Heads: p.settings}.write()
-		}
 		versions[i].Live = i == at
 	}
 	p.versions = versions
-	return b.Heads, nil
+	return settings, nil
 }
 
 // keepSettings has the live version remember the settings that its models have now,
@@ -139,9 +115,9 @@ func (p *project) keepSettings() {
 // addVersion appends a live version with the settings.
 func (p *project) addVersion(v event.Version, settings map[string]model.Settings) {
 	v.Name = nextName(p.versions)
-	v.Settings = blob{Heads: settings}.write()
+	v.Settings = versionSettings{Heads: settings}.write()
 	p.versions = append(slices.Clone(p.versions), v)
-	// The blob was just written, so it reads.
+	// They were just written, so they are read.
 	p.settings, _ = p.setLive(len(p.versions) - 1)
 	p.pinned = false
 	if extra := len(p.versions) - keptVersions; extra > 0 {
@@ -151,7 +127,7 @@ func (p *project) addVersion(v event.Version, settings map[string]model.Settings
 
 // version is the live version's name, "" before there is one.
 func (p *project) version() string {
-	if at := live(p.versions); at >= 0 {
+	if at := liveIndex(p.versions); at >= 0 {
 		return p.versions[at].Name
 	}
 	return ""

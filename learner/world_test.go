@@ -104,8 +104,9 @@ func openDisk(t testing.TB) *disk {
 func start(t testing.TB, d learner.Store, o learner.Options) *learner.Learner {
 	l, err := learner.New(d, o)
 	must(t, err)
-	t.Cleanup(func() { must(t, l.Close()) })
-	must(t, l.Start(bg, []event.ProjectID{1}))
+	t.Cleanup(func() { must(t, l.Stop(bg)) })
+	must(t, l.Load(bg, []event.ProjectID{1}))
+	must(t, l.Start(bg))
 	return l
 }
 
@@ -190,9 +191,9 @@ func probes(n int) []event.Task {
 func same(t fataler, want, got *learner.Learner, tolerance float64) {
 	t.Helper()
 	tasks := probes(20)
-	a, _, err := want.Distributions(bg, 1, tasks)
+	a, _, err := want.Estimates(bg, 1, tasks)
 	must(t, err)
-	b, _, err := got.Distributions(bg, 1, tasks)
+	b, _, err := got.Estimates(bg, 1, tasks)
 	must(t, err)
 	for i := range a {
 		if len(a[i]) != len(b[i]) {
@@ -200,21 +201,37 @@ func same(t fataler, want, got *learner.Learner, tolerance float64) {
 		}
 		for h := range a[i] {
 			x, y := a[i][h], b[i][h]
-			if x.Control != y.Control || !slices.Equal(x.Labels, y.Labels) || x.Exclusive != y.Exclusive {
-				t.Fatalf("distribution of %+v, want %+v", y, x)
-			}
-			var sum float64
-			for k := range x.P {
-				sum += y.P[k]
-				if !(math.Abs(x.P[k]-y.P[k]) <= tolerance) {
-					t.Fatalf("task %d: %v, want %v", i, y, x)
-				}
-			}
-			if x.Exclusive && math.Abs(sum-1) > 1e-9 {
-				t.Fatalf("probabilities sum to %g", sum)
-			}
+			sameEstimate(t, x, y, tolerance)
 		}
 	}
+}
+
+func sameEstimate(t fataler, want, got event.Estimate, tolerance float64) {
+	t.Helper()
+	x, y := want.Classes, got.Classes
+	if want.Control != got.Control || (x == nil) != (y == nil) || x != nil && (!slices.Equal(x.Labels, y.Labels) || x.Exclusive != y.Exclusive) {
+		t.Fatalf("estimate of %+v (%+v), want %+v (%+v)", got, y, want, x)
+	}
+	var sum float64
+	for k, p := range probabilities(want) {
+		q := probabilities(got)[k]
+		sum += q
+		if !(math.Abs(p-q) <= tolerance) {
+			t.Fatalf("%s: %v, want %v", got.Control, probabilities(got), probabilities(want))
+		}
+	}
+	if x != nil && x.Exclusive && math.Abs(sum-1) > 1e-9 {
+		t.Fatalf("probabilities sum to %g", sum)
+	}
+}
+
+// probabilities are those of the classes, or of a head without any the one that its
+// answer is right.
+func probabilities(e event.Estimate) []float64 {
+	if e.Classes == nil {
+		return []float64{(1 + e.Certainty) / 2}
+	}
+	return e.Classes.P
 }
 
 func tempDir(t fataler) (dir string, remove func()) {

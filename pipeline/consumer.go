@@ -6,6 +6,7 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/panics"
 	"github.com/hone-ml/hone/pipeline/boltlog"
 	"github.com/sirupsen/logrus"
 )
@@ -13,29 +14,29 @@ import (
 // consumer is one handler. The log has one of its entries in flight at a time,
 // so its fields need no lock.
 type consumer struct {
-	p       *Pipeline
-	group   string
-	topic   event.Topic
-	most    int
-	handler Handler
-	logger  *logrus.Entry
+	p        *Pipeline
+	group    string
+	topic    event.Topic
+	maxBatch int
+	handler  Handler
+	logger   *logrus.Entry
 
-	// Entries up to soloUntil were in a batch that could not be handled: they come one
-	// by one, or each of those before the bad one would fail in a batch again.
-	soloUntil uint64
-	failures  int
-	tries     tries
+	// Entries up to singleUntil were in a batch that failed. They are handled one by one;
+	// otherwise those before the bad one would fail with it again.
+	singleUntil uint64
+	failures    int
+	tries       tryCounter
 }
 
-// tries counts how often an entry was handled in vain.
-type tries struct {
+// tryCounter counts the failed attempts to handle one entry.
+type tryCounter struct {
 	offset uint64
 	n      int
 }
 
-// judge counts the tries of an entry whose error may or may not pass, and calls it
-// permanent after the last.
-func (t *tries) judge(at uint64, err error) error {
+// classify counts an attempt whose error is neither permanent nor passing, and marks the
+// error as permanent after the last attempt.
+func (t *tryCounter) classify(at uint64, err error) error {
 	if err == nil || Passing(err) || Permanent(err) {
 		return err
 	}
@@ -48,11 +49,11 @@ func (t *tries) judge(at uint64, err error) error {
 	return MarkPermanent(fmt.Errorf("tried %d times: %w", t.n, err))
 }
 
-// delivery is what the middleware around a handler learns from inside.
+// delivery carries results of a handler to the middleware around it.
 type delivery struct {
-	kind    string
-	handled []event.Event
-	buried  bool
+	kind         string
+	handled      []event.Event
+	deadLettered bool
 }
 
 const unreadableKind = "unreadable"
@@ -66,11 +67,11 @@ func deliveryOf(msg *message.Message) *delivery {
 	return &delivery{kind: unreadableKind}
 }
 
-// handle is the innermost: it makes a batch of the delivered entry and those
-// after it, has it handled, and passes the cursor over it.
+// handle is the innermost handler. It makes a batch of the delivered entry and those after
+// it, calls the Handler, and moves the cursor past the batch.
 func (c *consumer) handle(msg *message.Message) error {
 	d, at := deliveryOf(msg), boltlog.Offset(msg)
-	first, err := decode(at, msg.Payload, msg.Metadata)
+	first, err := decodeEvent(at, msg.Payload, msg.Metadata)
 	if err != nil {
 		return err
 	}
@@ -81,13 +82,13 @@ func (c *consumer) handle(msg *message.Message) error {
 	}
 	err = c.call(msg.Context(), batch, last)
 	if len(batch) > 1 && err != nil && !Passing(err) {
-		c.soloUntil = last
-		report(c.logger.WithField("events", len(batch)), err).Warn("a batch cannot be handled, handling its events one by one")
+		c.singleUntil = last
+		withError(c.logger.WithField("events", len(batch)), err).Warn("a batch cannot be handled, handling its events one by one")
 		batch, last = batch[:1:1], at
 		err = c.call(msg.Context(), batch, last)
 	}
 	if err != nil {
-		return c.tries.judge(at, err)
+		return c.tries.classify(at, err)
 	}
 	// Most handlers have committed it themselves; then this writes nothing.
 	if err := c.p.log.Advance(c.cursor(last)); err != nil {
@@ -98,7 +99,7 @@ func (c *consumer) handle(msg *message.Message) error {
 }
 
 func (c *consumer) call(ctx context.Context, batch []event.Event, last uint64) error {
-	return safely(func() error { return c.handler(ctx, batch, c.cursor(last)) })
+	return panics.Catch(func() error { return c.handler(ctx, batch, c.cursor(last)) })
 }
 
 func (c *consumer) cursor(offset uint64) event.Cursor {
@@ -109,15 +110,15 @@ func (c *consumer) cursor(offset uint64) event.Cursor {
 // be decoded ends the batch before it: it will be delivered by itself.
 func (c *consumer) readAhead(first event.Event, at uint64) ([]event.Event, uint64, error) {
 	batch := []event.Event{first}
-	if c.most == 1 || at <= c.soloUntil {
+	if c.maxBatch == 1 || at <= c.singleUntil {
 		return batch, at, nil
 	}
-	entries, err := c.p.log.Read(string(c.topic), at, c.most-1)
+	entries, err := c.p.log.Read(string(c.topic), at, c.maxBatch-1)
 	if err != nil {
 		return nil, 0, err
 	}
 	for _, e := range entries {
-		ev, err := decode(e.Offset, e.Payload, e.Metadata)
+		ev, err := decodeEvent(e.Offset, e.Payload, e.Metadata)
 		if err != nil {
 			break
 		}
@@ -126,7 +127,7 @@ func (c *consumer) readAhead(first event.Event, at uint64) ([]event.Event, uint6
 	return batch, at, nil //nolint:nilerr // What cannot be read is delivered alone, later.
 }
 
-func decode(at uint64, payload []byte, metadata map[string]string) (event.Event, error) {
+func decodeEvent(at uint64, payload []byte, metadata map[string]string) (event.Event, error) {
 	if why := metadata[boltlog.UnreadableKey]; why != "" {
 		return nil, fmt.Errorf("%w: %s", event.ErrUnreadable, why)
 	}

@@ -32,7 +32,8 @@ type DeadLetter struct {
 	Payload []byte `json:"payload"`
 }
 
-// storedLetter is a dead letter in the log. What the payload tells is not stored.
+// storedLetter is a dead letter as it is stored. Fields that follow from the payload are
+// left out.
 type storedLetter struct {
 	Version int         `json:"v"`
 	Topic   event.Topic `json:"topic"`
@@ -55,9 +56,9 @@ func encodeLetter(d DeadLetter) ([]byte, error) {
 	return b, nil
 }
 
-// bury moves the entry at a cursor to the dead letters, in one transaction with the
-// cursor: it is in one place or the other, never in both and never in neither.
-func (p *Pipeline) bury(logger *logrus.Entry, cur event.Cursor, payload []byte, reason error) error {
+// deadLetter moves the entry at a cursor to the dead letters, in one transaction with the
+// cursor, so that it is always in exactly one of the two places.
+func (p *Pipeline) deadLetter(logger *logrus.Entry, cur event.Cursor, payload []byte, reason error) error {
 	letter, err := encodeLetter(DeadLetter{
 		Topic: cur.Topic, Group: cur.Group, Entry: cur.Offset, Reason: reason.Error(), At: time.Now(), Payload: payload,
 	})
@@ -73,7 +74,7 @@ func (p *Pipeline) bury(logger *logrus.Entry, cur event.Cursor, payload []byte, 
 	if err != nil {
 		return err
 	}
-	report(logger.WithField("offset", cur.Offset), reason).Error("an event cannot be handled and went to the dead letters")
+	withError(logger.WithField("offset", cur.Offset), reason).Error("an event cannot be handled and went to the dead letters")
 	return nil
 }
 
@@ -134,17 +135,17 @@ func (p *Pipeline) CountDeadLetters(context.Context) (int, error) {
 // them; each moves in one transaction. It returns how many it moved, also
 // together with an error. An offset that is not there is left out.
 func (p *Pipeline) Replay(ctx context.Context, offsets ...uint64) (int, error) {
-	return p.eachLetter(ctx, "replay", offsets, func(tx *bbolt.Tx, d DeadLetter) error {
+	return p.forEachLetter(ctx, "replay", offsets, func(tx *bbolt.Tx, d DeadLetter) error {
 		return p.log.AppendTx(tx, string(d.Topic), d.Payload)
 	})
 }
 
 // Drop removes dead letters for good and returns how many there were.
 func (p *Pipeline) Drop(ctx context.Context, offsets ...uint64) (int, error) {
-	return p.eachLetter(ctx, "drop", offsets, nil)
+	return p.forEachLetter(ctx, "drop", offsets, nil)
 }
 
-func (p *Pipeline) eachLetter(ctx context.Context, what string, offsets []uint64, also func(*bbolt.Tx, DeadLetter) error) (done int, err error) {
+func (p *Pipeline) forEachLetter(ctx context.Context, what string, offsets []uint64, also func(*bbolt.Tx, DeadLetter) error) (done int, err error) {
 	for _, offset := range offsets {
 		if err := ctx.Err(); err != nil {
 			return done, fmt.Errorf("%s dead letters: %w", what, err)

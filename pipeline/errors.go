@@ -3,33 +3,31 @@ package pipeline
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"net"
 	"os"
-	"runtime/debug"
 	"syscall"
 
 	bbolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/panics"
 )
 
-// Permanent and Passing decide, for the whole of hone, between retry and dead
-// letter. Permanent reports whether trying again cannot cure the error. That holds
-// for bytes that are not an event, for panics, and for what MarkPermanent marked.
-// What is neither permanent nor passing is tried a few times.
+// Permanent reports whether another attempt cannot cure the error. That holds for bytes that
+// are not an event, for panics, and for errors that MarkPermanent marked. Permanent and
+// Passing decide, for the whole of hone, between retry and dead letter. An error that is
+// neither permanent nor passing is retried a few times.
 func Permanent(err error) bool {
 	var marked permanentError
-	var panicked *panicError
+	var panicked *panics.Error
 	return errors.Is(err, event.ErrUnreadable) || errors.As(err, &marked) || errors.As(err, &panicked)
 }
 
-// maxTries is how often an event is handled whose error is neither permanent nor
-// known to pass.
+// maxTries is how often an event is handled whose error is neither permanent nor passing.
 const maxTries = 5
 
-// Passing reports whether an error is of the kind that goes away by itself, so that
+// Passing reports whether the cause of an error can go away by itself, so that
 // an event is handled again for as long as it takes: the disk, the network, running
 // out of time, being stopped. The list is closed: an error that nobody has thought
 // of must not hold up every project for ever.
@@ -54,20 +52,6 @@ func Passing(err error) bool {
 	return false
 }
 
-// MarkPassing wraps an error so that Passing reports true; nil stays nil.
-func MarkPassing(err error) error {
-	if err == nil {
-		return nil
-	}
-	return passingError{err}
-}
-
-type passingError struct{ error }
-
-func (passingError) Passing() bool { return true }
-
-func (e passingError) Unwrap() error { return e.error }
-
 // MarkPermanent wraps an error so that Permanent reports true; nil stays nil.
 func MarkPermanent(err error) error {
 	if err == nil {
@@ -79,27 +63,3 @@ func MarkPermanent(err error) error {
 type permanentError struct{ error }
 
 func (e permanentError) Unwrap() error { return e.error }
-
-// panicError is a recovered panic. Its stack goes to the log, not to the reason
-// of a dead letter.
-type panicError struct {
-	value any
-	stack string
-}
-
-func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
-
-func (e *panicError) Unwrap() error {
-	err, _ := e.value.(error)
-	return err
-}
-
-// safely turns a panic of fn into an error.
-func safely(fn func() error) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = &panicError{value: v, stack: string(debug.Stack())}
-		}
-	}()
-	return fn()
-}

@@ -4,14 +4,14 @@ import "time"
 
 // LimitLanes bounds what waits in memory, of a lane and of all.
 func (p *Pipeline) LimitLanes(lane, all int) {
-	for _, s := range p.laned {
+	for _, s := range p.laneGroups {
 		s.maxLaneBytes, s.maxBytes = lane, all
 	}
 }
 
 // HurryLanes has the base catch up at once.
 func (p *Pipeline) HurryLanes() {
-	for _, s := range p.laned {
+	for _, s := range p.laneGroups {
 		s.baseEvery = time.Millisecond
 	}
 }

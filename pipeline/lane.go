@@ -8,12 +8,13 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/backoff"
 	"github.com/hone-ml/hone/internal/fault"
+	"github.com/hone-ml/hone/internal/panics"
 	"github.com/hone-ml/hone/pipeline/boltlog"
 	"github.com/sirupsen/logrus"
 )
 
-// waiting is an entry that is not handled.
-type waiting struct {
+// laneEntry is an entry of a lane that is not handled yet.
+type laneEntry struct {
 	offset  uint64
 	at      time.Time
 	bytes   int
@@ -23,9 +24,9 @@ type waiting struct {
 	forAll  bool // it is for the lane of every project
 }
 
-func hear(e boltlog.Entry) waiting {
-	w := waiting{offset: e.Offset, at: e.Time, bytes: len(e.Payload)}
-	if w.event, w.err = decode(e.Offset, e.Payload, e.Metadata); w.err != nil {
+func readLaneEntry(e boltlog.Entry) laneEntry {
+	w := laneEntry{offset: e.Offset, at: e.Time, bytes: len(e.Payload)}
+	if w.event, w.err = decodeEvent(e.Offset, e.Payload, e.Metadata); w.err != nil {
 		w.event = nil
 		return w
 	}
@@ -33,54 +34,54 @@ func hear(e boltlog.Entry) waiting {
 	return w
 }
 
-// lane is the order, the position and the trouble of one project. One goroutine works
-// while there is something to handle.
+// lane holds the unhandled entries of one project, its position in the log, and its
+// failures. One goroutine handles the entries and ends when there are none.
 type lane struct {
-	of     *lanes
+	lanes  *lanes
 	id     event.ProjectID
 	logger *logrus.Entry
 
-	// Guarded by of.mu.
-	queue   []waiting // not handled, in order; the first may be in the handler's hands
-	bytes   int       // of queue
-	count   uint64    // not handled, those that are only in the log too
-	done    uint64    // handled up to here
-	behind  bool      // what comes after the queue is only in the log,
-	scanned uint64    // from after this entry on
-	handled time.Time // when the last one that was handled had been appended
-	at      bool      // a goroutine is at work
-	failing time.Time // since when; zero when it works
-	reason  string    // why it fails
+	// Guarded by lanes.mu.
+	queue   []laneEntry // not handled, in order; the first may be in the handler's hands
+	bytes   int         // of queue
+	count   uint64      // not handled, those that are only in the log too
+	done    uint64      // handled up to here
+	behind  bool        // what comes after the queue is only in the log,
+	scanned uint64      // from after this entry on
+	handled time.Time   // when the last one that was handled had been appended
+	working bool        // a goroutine is at work
+	failing time.Time   // since when; zero when it works
+	reason  string      // why it fails
 
 	// The goroutine's own.
-	soloUntil uint64 // up to here entries come one by one: they were in a batch that failed
-	failures  int
-	tries     tries
+	singleUntil uint64 // up to here entries come one by one: they were in a batch that failed
+	failures    int
+	tries       tryCounter
 }
 
-// first is the entry that is to be handled next, or one before it. of.mu is held, and
-// there is such an entry.
-func (l *lane) first() uint64 {
+// firstPending returns the offset of the next entry to handle, or one before it. lanes.mu is
+// held, and there is such an entry.
+func (l *lane) firstPending() uint64 {
 	if len(l.queue) > 0 {
 		return l.queue[0].offset
 	}
 	return l.scanned + 1
 }
 
-// since is when the next one was appended, about.
-func (l *lane) since() time.Time {
+// oldestPending returns about when the next entry to handle was appended.
+func (l *lane) oldestPending() time.Time {
 	if len(l.queue) > 0 {
 		return l.queue[0].at
 	}
 	return l.handled
 }
 
-// add has the lane handle an entry. of.mu is held.
-func (l *lane) add(w waiting) {
+// enqueue adds an entry to the lane and starts its goroutine. lanes.mu is held.
+func (l *lane) enqueue(w laneEntry) {
 	if w.offset <= l.done {
 		return // before a restart
 	}
-	s := l.of
+	s := l.lanes
 	l.count++
 	s.open[l] = struct{}{}
 	if l.behind || len(l.queue) > 0 && (l.bytes+w.bytes > s.maxLaneBytes || s.bytes+w.bytes > s.maxBytes) {
@@ -88,40 +89,40 @@ func (l *lane) add(w waiting) {
 			l.behind, l.scanned = true, w.offset-1
 		}
 	} else {
-		l.push(w)
+		l.append(w)
 	}
-	if !l.at {
-		l.at = true
+	if !l.working {
+		l.working = true
 		ctx := s.ctx
-		s.working.Go(func() { l.work(ctx) })
+		s.working.Go(func() { l.drain(ctx) })
 	}
 }
 
-func (l *lane) push(w waiting) {
+func (l *lane) append(w laneEntry) {
 	l.queue = append(l.queue, w)
 	l.bytes += w.bytes
-	l.of.bytes += w.bytes
+	l.lanes.bytes += w.bytes
 }
 
-// work handles what there is, and ends when there is nothing.
-func (l *lane) work(ctx context.Context) {
+// drain handles entries until there are none.
+func (l *lane) drain(ctx context.Context) {
 	for {
 		batch, err := l.next(ctx)
 		if err == nil && batch == nil {
 			return
 		}
 		if err == nil {
-			if !l.of.p.begin() {
+			if !l.lanes.p.beginHandling() {
 				return
 			}
-			err = l.try(batch)
-			l.of.p.inFlight.Done()
+			err = l.attempt(batch)
+			l.lanes.p.inFlight.Done()
 		}
-		if ctx.Err() != nil && l.of.p.work.Err() != nil {
+		if ctx.Err() != nil && l.lanes.p.work.Err() != nil {
 			return
 		}
-		if !l.judge(err) {
-			backoff.Sleep(ctx, l.of.p.log.Backoff(l.failures-1))
+		if !l.recordOutcome(err) {
+			backoff.Sleep(ctx, l.lanes.p.log.Backoff(l.failures-1))
 		}
 		if ctx.Err() != nil {
 			return
@@ -129,9 +130,9 @@ func (l *lane) work(ctx context.Context) {
 	}
 }
 
-// next is the batch to handle next, nil when there is none; then the goroutine ends.
-func (l *lane) next(ctx context.Context) ([]waiting, error) {
-	s := l.of
+// next returns the next batch, nil when there is none; then the goroutine ends.
+func (l *lane) next(ctx context.Context) ([]laneEntry, error) {
+	s := l.lanes
 	for {
 		s.mu.Lock()
 		if len(l.queue) > 0 {
@@ -140,10 +141,10 @@ func (l *lane) next(ctx context.Context) ([]waiting, error) {
 			return batch, nil
 		}
 		if !l.behind {
-			l.at = false
+			l.working = false
 			delete(s.open, l)
 			s.mu.Unlock()
-			s.rested.Set()
+			s.laneIdle.Set()
 			return nil, nil
 		}
 		s.mu.Unlock()
@@ -153,18 +154,19 @@ func (l *lane) next(ctx context.Context) ([]waiting, error) {
 	}
 }
 
-// batch is the front of the queue. What is no event comes alone. of.mu is held.
-func (l *lane) batch() []waiting {
+// batch returns the front of the queue. An entry that is no event is a batch of its own.
+// lanes.mu is held.
+func (l *lane) batch() []laneEntry {
 	n := 1
-	for n < min(len(l.queue), l.of.most) && l.queue[0].err == nil && l.queue[n].err == nil && l.queue[n-1].offset > l.soloUntil {
+	for n < min(len(l.queue), l.lanes.maxBatch) && l.queue[0].err == nil && l.queue[n].err == nil && l.queue[n-1].offset > l.singleUntil {
 		n++
 	}
 	return l.queue[:n:n]
 }
 
-// catchUp reads from the log what did not wait in memory.
+// catchUp reads entries from the log that were not kept in memory.
 func (l *lane) catchUp(ctx context.Context) error {
-	s := l.of
+	s := l.lanes
 	s.mu.Lock()
 	from := l.scanned
 	s.mu.Unlock()
@@ -182,17 +184,17 @@ func (l *lane) catchUp(ctx context.Context) error {
 		if e.Offset > s.read {
 			break // it will be given
 		}
-		if w := hear(e); w.forAll || w.project == l.id {
-			l.push(w)
+		if w := readLaneEntry(e); w.forAll || w.project == l.id {
+			l.append(w)
 		}
 	}
 	l.behind = l.scanned < s.read
 	return ctx.Err()
 }
 
-// handle has the handler handle a batch, unless it is no event. It returns the events, and
-// where the lane is after them.
-func (l *lane) handle(ctx context.Context, batch []waiting) ([]event.Event, event.Cursor, error) {
+// handle calls the handler with a batch, unless the batch is an entry that is no event. It
+// returns the events and the lane's position after them.
+func (l *lane) handle(ctx context.Context, batch []laneEntry) ([]event.Event, event.Cursor, error) {
 	cur := l.cursor(batch)
 	if batch[0].err != nil {
 		return nil, cur, batch[0].err
@@ -201,18 +203,18 @@ func (l *lane) handle(ctx context.Context, batch []waiting) ([]event.Event, even
 	for i, w := range batch {
 		events[i] = w.event
 	}
-	if limit := l.of.p.opts.HandlerTimeout; limit > 0 {
+	if limit := l.lanes.p.opts.HandlerTimeout; limit > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
 	}
-	err := safely(func() error { return l.of.handler(ctx, events, cur) })
+	err := panics.Catch(func() error { return l.lanes.handler(ctx, events, cur) })
 	return events, cur, err
 }
 
-// cursor is where the lane is after a batch.
-func (l *lane) cursor(batch []waiting) event.Cursor {
-	s := l.of
+// cursor returns the lane's position after a batch.
+func (l *lane) cursor(batch []laneEntry) event.Cursor {
+	s := l.lanes
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	cur := event.Cursor{Topic: s.topic, Group: s.group, Lane: l.id, Offset: batch[len(batch)-1].offset}
@@ -227,15 +229,15 @@ func (l *lane) cursor(batch []waiting) event.Cursor {
 	return cur
 }
 
-// try handles a batch, or if that fails for good its first entry alone.
-func (l *lane) try(batch []waiting) error {
-	s := l.of
+// attempt handles a batch, or its first entry alone if the batch fails for good.
+func (l *lane) attempt(batch []laneEntry) error {
+	s := l.lanes
 	began := time.Now()
 	ctx := s.p.work
 	events, cur, err := l.handle(ctx, batch)
 	if len(batch) > 1 && err != nil && !Passing(err) {
-		l.soloUntil = batch[len(batch)-1].offset
-		report(l.logger.WithField("events", len(batch)), err).Warn("a batch cannot be handled, handling its events one by one")
+		l.singleUntil = batch[len(batch)-1].offset
+		withError(l.logger.WithField("events", len(batch)), err).Warn("a batch cannot be handled, handling its events one by one")
 		batch = batch[:1]
 		events, cur, err = l.handle(ctx, batch)
 	}
@@ -244,8 +246,8 @@ func (l *lane) try(batch []waiting) error {
 		kind = event.Kind(e)
 	}
 	dead := false
-	if err = l.tries.judge(cur.Offset, err); Permanent(err) {
-		if putErr := l.bury(cur, err); putErr != nil {
+	if err = l.tries.classify(cur.Offset, err); Permanent(err) {
+		if putErr := l.deadLetter(cur, err); putErr != nil {
 			err = putErr
 		} else {
 			dead, err = true, nil
@@ -269,13 +271,13 @@ func (l *lane) try(batch []waiting) error {
 	default:
 		s.p.metrics.countHandled(s.topic, events)
 	}
-	l.pass(len(batch), cur)
+	l.dequeue(len(batch), cur)
 	return nil
 }
 
-// pass takes handled entries off the queue.
-func (l *lane) pass(n int, cur event.Cursor) {
-	s := l.of
+// dequeue removes the first n entries, which were handled, from the queue.
+func (l *lane) dequeue(n int, cur event.Cursor) {
+	s := l.lanes
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, w := range l.queue[:n] {
@@ -290,21 +292,21 @@ func (l *lane) pass(n int, cur event.Cursor) {
 	s.base = max(s.base, cur.Base)
 }
 
-// bury moves the entry of a cursor to the dead letters.
-func (l *lane) bury(cur event.Cursor, reason error) error {
-	e, ok, err := l.of.p.log.Get(string(cur.Topic), cur.Offset)
+// deadLetter moves the entry at a cursor to the dead letters.
+func (l *lane) deadLetter(cur event.Cursor, reason error) error {
+	e, ok, err := l.lanes.p.log.Get(string(cur.Topic), cur.Offset)
 	if err != nil {
 		return err
 	}
 	if !ok {
 		return fmt.Errorf("entry %d of topic %s is not in the log any more", cur.Offset, cur.Topic)
 	}
-	return l.of.p.bury(l.logger, cur, e.Payload, reason)
+	return l.lanes.p.deadLetter(l.logger, cur, e.Payload, reason)
 }
 
-// judge notes how a try ended, and reports whether to go on at once.
-func (l *lane) judge(err error) bool {
-	s := l.of
+// recordOutcome records how an attempt ended and reports whether to go on at once.
+func (l *lane) recordOutcome(err error) bool {
+	s := l.lanes
 	if err == nil {
 		if l.failures > 0 {
 			l.logger.WithField("failures", l.failures).Info("handling works again")
@@ -313,7 +315,7 @@ func (l *lane) judge(err error) bool {
 	} else {
 		l.failures++
 		if backoff.ShouldLog(l.failures) {
-			report(l.logger.WithField("failures", l.failures), err).Warn("handling failed, trying again; other projects go on")
+			withError(l.logger.WithField("failures", l.failures), err).Warn("handling failed, trying again; other projects go on")
 		}
 	}
 	s.mu.Lock()
@@ -326,10 +328,10 @@ func (l *lane) judge(err error) bool {
 		}
 		l.reason = err.Error()
 	}
-	tooFar := err != nil && s.read-l.first() >= s.o.MaxBehind && l.id != noProject
+	tooFar := err != nil && s.read-l.firstPending() >= s.o.MaxBehind && l.id != noProject
 	s.mu.Unlock()
 	if tooFar {
-		l.leave()
+		l.skipBacklog()
 	}
 	return err == nil
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-// Lanes says how a topic is followed project by project. Only Known is needed.
+// Lanes are the options of HandleLanes. Only Known is required.
 type Lanes struct {
 	// Known are the projects that an event for all of them reaches, beside those that
 	// have been met since the start.
@@ -40,7 +40,8 @@ const (
 	baseEvery = time.Second
 )
 
-// noProject is the lane of what belongs to no project, such as bytes that are no event.
+// noProject is the lane of entries that belong to no project, such as bytes that are no
+// event.
 const noProject = event.ProjectID(0)
 
 // lanes follows a topic, and gives each entry to the lane of its project. Lanes do not
@@ -48,16 +49,16 @@ const noProject = event.ProjectID(0)
 //
 // Locks: mu is held for moments, never over the disk, a handler or another lock.
 type lanes struct {
-	p       *Pipeline
-	group   string
-	topic   event.Topic
-	most    int
-	handler Handler
-	o       Lanes
-	logger  *logrus.Entry
-	seconds prometheus.Observer // how long a batch took
-	rested  wake.Signal         // a lane has nothing left to do
-	working sync.WaitGroup
+	p        *Pipeline
+	group    string
+	topic    event.Topic
+	maxBatch int
+	handler  Handler
+	o        Lanes
+	logger   *logrus.Entry
+	seconds  prometheus.Observer // how long a batch took
+	laneIdle wake.Signal         // a lane has nothing left to do
+	working  sync.WaitGroup
 	// What may wait in memory, of a lane and of all.
 	maxLaneBytes, maxBytes int
 	baseEvery              time.Duration
@@ -83,17 +84,17 @@ func (p *Pipeline) HandleLanes(group string, topic event.Topic, maxBatch int, o 
 		o.MaxBehind = defaultMaxBehind
 	}
 	s := &lanes{
-		p: p, group: group, topic: topic, most: max(maxBatch, 1), handler: h, o: o,
+		p: p, group: group, topic: topic, maxBatch: max(maxBatch, 1), handler: h, o: o,
 		logger:  p.logger.WithFields(logrus.Fields{"topic": topic, "group": group}),
-		seconds: p.metrics.seconds.WithLabelValues(string(topic), group), rested: wake.New(), maxLaneBytes: maxLaneBytes, maxBytes: maxBytes, baseEvery: baseEvery,
+		seconds: p.metrics.seconds.WithLabelValues(string(topic), group), laneIdle: wake.New(), maxLaneBytes: maxLaneBytes, maxBytes: maxBytes, baseEvery: baseEvery,
 		all: map[event.ProjectID]*lane{}, open: map[*lane]struct{}{},
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.laned = append(p.laned, s)
+	p.laneGroups = append(p.laneGroups, s)
 }
 
-// load reads how far the lanes are.
+// load reads the stored positions of the lanes.
 func (s *lanes) load() error {
 	base, beyond, err := s.p.log.Lanes(string(s.topic), s.group)
 	if err != nil {
@@ -105,9 +106,9 @@ func (s *lanes) load() error {
 	return nil
 }
 
-// run follows the topic until the context ends or the log is closed, and returns when
+// follow handles the entries of the topic until the context ends or the log is closed, and returns when
 // no lane is at work any more.
-func (s *lanes) run(ctx context.Context) error {
+func (s *lanes) follow(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer s.working.Wait()
 	defer cancel()
@@ -115,8 +116,8 @@ func (s *lanes) run(ctx context.Context) error {
 	s.ctx = ctx
 	s.mu.Unlock()
 	for failures := 0; ; {
-		news := s.p.log.News(string(s.topic))
-		found, err := s.readOn(ctx)
+		news := s.p.log.Appended(string(s.topic))
+		found, err := s.readNext(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -132,14 +133,15 @@ func (s *lanes) run(ctx context.Context) error {
 		if found {
 			continue
 		}
-		if closed := s.idle(ctx, news); closed {
+		if closed := s.waitForEntries(ctx, news); closed {
 			return errors.New("its log was closed")
 		}
 	}
 }
 
-// idle waits for news; when all lanes rest it has the base catch up.
-func (s *lanes) idle(ctx context.Context, news <-chan struct{}) (closed bool) {
+// waitForEntries waits until entries are appended. When all lanes are idle it stores the
+// base.
+func (s *lanes) waitForEntries(ctx context.Context, news <-chan struct{}) (closed bool) {
 	timer := time.NewTimer(s.baseEvery)
 	defer timer.Stop()
 	for {
@@ -155,7 +157,7 @@ func (s *lanes) idle(ctx context.Context, news <-chan struct{}) (closed bool) {
 			return false
 		case <-s.p.log.Closed():
 			return ctx.Err() == nil
-		case <-s.rested:
+		case <-s.laneIdle:
 		case <-late:
 			cur := s.cursor()
 			if err := s.p.log.Advance(cur); err == nil {
@@ -167,14 +169,14 @@ func (s *lanes) idle(ctx context.Context, news <-chan struct{}) (closed bool) {
 	}
 }
 
-// baseLags reports whether all lanes rest and the stored base is behind them.
+// baseLags reports whether all lanes are idle and the stored base is behind them.
 func (s *lanes) baseLags() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.open) == 0 && s.base < s.read
 }
 
-// cursor is up to where every lane has come.
+// cursor returns the position that every lane has reached.
 func (s *lanes) cursor() event.Cursor {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -187,20 +189,21 @@ func (s *lanes) advanced(cur event.Cursor) {
 	s.base = max(s.base, cur.Offset)
 }
 
-// lowest is up to where all lanes have handled the log, if one of them, or none, had
-// come to own. mu is held.
+// lowest returns the offset up to which all lanes have handled the log, with the position of
+// lane but, unless nil, taken to be own. mu is held.
 func (s *lanes) lowest(but *lane, own uint64) uint64 {
 	low := min(own, s.read)
 	for l := range s.open {
 		if l != but {
-			low = min(low, l.first()-1)
+			low = min(low, l.firstPending()-1)
 		}
 	}
 	return low
 }
 
-// readOn gives the next entries to their lanes and reports whether there were any.
-func (s *lanes) readOn(ctx context.Context) (bool, error) {
+// readNext reads the next entries of the log, distributes them to their lanes and reports
+// whether there were any.
+func (s *lanes) readNext(ctx context.Context) (bool, error) {
 	s.mu.Lock()
 	after := s.read
 	s.mu.Unlock()
@@ -209,9 +212,9 @@ func (s *lanes) readOn(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	var known []event.ProjectID
-	heard := make([]waiting, len(entries))
+	heard := make([]laneEntry, len(entries))
 	for i, e := range entries {
-		heard[i] = hear(e)
+		heard[i] = readLaneEntry(e)
 		if c, ok := heard[i].event.(*event.Changed); ok && i > 0 && fault.On(fault.WrongProject) {
 			heard[i].project, c.Project = heard[i-1].project, heard[i-1].project
 		}
@@ -224,16 +227,16 @@ func (s *lanes) readOn(ctx context.Context) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, w := range heard {
-		s.give(w, known)
+		s.distribute(w, known)
 	}
 	s.read = entries[len(entries)-1].Offset
 	return true, nil
 }
 
-// give adds an entry to its lane, or to all. mu is held.
-func (s *lanes) give(w waiting, known []event.ProjectID) {
+// distribute adds an entry to its lane, or to all. mu is held.
+func (s *lanes) distribute(w laneEntry, known []event.ProjectID) {
 	if !w.forAll {
-		s.lane(w.project).add(w)
+		s.lane(w.project).enqueue(w)
 		return
 	}
 	for _, id := range known {
@@ -241,23 +244,23 @@ func (s *lanes) give(w waiting, known []event.ProjectID) {
 	}
 	for id, l := range s.all {
 		if id != noProject {
-			l.add(w)
+			l.enqueue(w)
 		}
 	}
 }
 
-// lane is that of a project. mu is held.
+// lane returns the lane of a project and makes it if needed. mu is held.
 func (s *lanes) lane(id event.ProjectID) *lane {
 	l := s.all[id]
 	if l == nil {
-		l = &lane{of: s, id: id, done: s.beyond[id], logger: s.logger.WithField("project", id)}
+		l = &lane{lanes: s, id: id, done: s.beyond[id], logger: s.logger.WithField("project", id)}
 		s.all[id] = l
 	}
 	return l
 }
 
-// lag is how many entries all lanes have not handled, and when the oldest of them was
-// appended, about; running is false before the start.
+// lag returns how many entries the lanes have not handled, and about when the oldest of them
+// was appended. running is false before the start.
 func (s *lanes) lag() (entries uint64, since time.Time, running bool, err error) {
 	last, err := s.p.log.Last(string(s.topic))
 	if err != nil {
@@ -273,14 +276,14 @@ func (s *lanes) lag() (entries uint64, since time.Time, running bool, err error)
 	}
 	for l := range s.open {
 		entries += l.count
-		if t := l.since(); since.IsZero() || t.Before(since) {
+		if t := l.oldestPending(); since.IsZero() || t.Before(since) {
 			since = t
 		}
 	}
 	return entries, since, true, nil
 }
 
-// Lane is how a project's lane is doing.
+// Lane is the state of a project's lane.
 type Lane struct {
 	// Entries are those not handled yet; Since is about when the oldest was published,
 	// zero when there is none.
@@ -291,8 +294,8 @@ type Lane struct {
 	Reason  string
 }
 
-// Lane returns how a project is doing in a group that follows a topic by lanes. Entries
-// that have not been given to their lanes yet count as its own.
+// Lane returns the state of a project's lane in a group that follows a topic by lanes.
+// Entries that have not been distributed to lanes yet count as the project's.
 func (p *Pipeline) Lane(group string, topic event.Topic, id event.ProjectID) (Lane, error) {
 	s := p.lanesOf(group, topic)
 	if s == nil {
@@ -306,7 +309,7 @@ func (p *Pipeline) Lane(group string, topic event.Topic, id event.ProjectID) (La
 	defer s.mu.Unlock()
 	var out Lane
 	if l := s.all[id]; l != nil && l.count > 0 {
-		out = Lane{Entries: l.count, Since: l.since(), Failing: l.failing, Reason: l.reason}
+		out = Lane{Entries: l.count, Since: l.oldestPending(), Failing: l.failing, Reason: l.reason}
 	}
 	if last > s.read {
 		out.Entries += last - s.read
@@ -314,8 +317,8 @@ func (p *Pipeline) Lane(group string, topic event.Topic, id event.ProjectID) (La
 	return out, nil
 }
 
-// Handled returns up to which entry of a topic all is handled that concerns a project,
-// in a group that follows it by lanes.
+// Handled returns the offset up to which a group that follows a topic by lanes has handled
+// all entries that concern a project.
 func (p *Pipeline) Handled(group string, topic event.Topic, id event.ProjectID) (uint64, error) {
 	s := p.lanesOf(group, topic)
 	if s == nil {
@@ -327,13 +330,13 @@ func (p *Pipeline) Handled(group string, topic event.Topic, id event.ProjectID) 
 		return s.base, nil
 	}
 	if l := s.all[id]; l != nil && l.count > 0 {
-		return l.first() - 1, nil
+		return l.firstPending() - 1, nil
 	}
 	return s.read, nil
 }
 
 func (p *Pipeline) lanesOf(group string, topic event.Topic) *lanes {
-	for _, s := range p.allLaned() {
+	for _, s := range p.allLaneGroups() {
 		if s.group == group && s.topic == topic {
 			return s
 		}

@@ -104,9 +104,9 @@ func (r *rig) effect(trouble bool, seed uint64) pipeline.Handler {
 	}
 	return func(_ context.Context, batch []event.Event, cur event.Cursor) error {
 		if fails(3) {
-			return pipeline.MarkPassing(errAgain)
+			return passing{errAgain}
 		}
-		write, err := r.InTx(&cur)
+		write, err := r.PublishTx(&cur)
 		if err != nil {
 			return err
 		}
@@ -130,7 +130,7 @@ func (r *rig) effect(trouble bool, seed uint64) pipeline.Handler {
 				}
 			}
 			if fails(10) {
-				return pipeline.MarkPassing(errAgain)
+				return passing{errAgain}
 			}
 			return write(tx)
 		})

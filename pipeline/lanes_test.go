@@ -52,7 +52,7 @@ func TestNoLaneWaitsForAnother(t *testing.T) {
 			select {
 			case <-works:
 			default:
-				return pipeline.MarkPassing(errAgain)
+				return passing{errAgain}
 			}
 		}
 		for _, title := range titles(batch) {
@@ -247,7 +247,7 @@ func TestALaneTooFarBehindIsReadAnew(t *testing.T) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		if cur.Lane == 1 && broken {
-			return pipeline.MarkPassing(errAgain)
+			return passing{errAgain}
 		}
 		for _, title := range titles(batch) {
 			got <- fmt.Sprintf("%d:%s", cur.Lane, title)
@@ -318,7 +318,7 @@ func TestStopWithLanes(t *testing.T) {
 		started <- struct{}{}
 		<-release
 		if cur.Lane == 2 {
-			return pipeline.MarkPassing(errAgain)
+			return passing{errAgain}
 		}
 		return ctx.Err()
 	})
@@ -385,7 +385,7 @@ func TestARefusedCommitHurtsNoOther(t *testing.T) {
 	refuse := errors.New("refused")
 	got := make(chan event.ProjectID, 100)
 	r.HandleLanes("g", event.Changes, 1, knows(), func(_ context.Context, _ []event.Event, cur event.Cursor) error {
-		write, err := r.InTx(&cur)
+		write, err := r.PublishTx(&cur)
 		if err != nil {
 			return err
 		}

@@ -9,16 +9,16 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-type metrics struct {
+type pipelineMetrics struct {
 	published, handled, failed, dead *prometheus.CounterVec
 	seconds                          *prometheus.HistogramVec
 }
 
-func newMetrics(r prometheus.Registerer, p *Pipeline) (*metrics, error) {
+func newMetrics(r prometheus.Registerer, p *Pipeline) (*pipelineMetrics, error) {
 	counter := func(name, help string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{"topic", "kind"})
 	}
-	m := &metrics{
+	m := &pipelineMetrics{
 		published: counter("hone_events_published_total", "Events stored in the log."),
 		handled:   counter("hone_events_handled_total", "Events handled, by each group that did."),
 		failed:    counter("hone_events_failed_total", "Attempts to handle an event that failed and are repeated."),
@@ -38,7 +38,7 @@ func newMetrics(r prometheus.Registerer, p *Pipeline) (*metrics, error) {
 	return m, errors.Join(errs...)
 }
 
-func (m *metrics) countHandled(topic event.Topic, events []event.Event) {
+func (m *pipelineMetrics) countHandled(topic event.Topic, events []event.Event) {
 	for _, e := range events {
 		m.handled.WithLabelValues(string(topic), event.Kind(e)).Inc()
 	}

@@ -8,17 +8,18 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/hone-ml/hone/internal/backoff"
 	"github.com/hone-ml/hone/internal/fault"
+	"github.com/hone-ml/hone/internal/panics"
 	"github.com/hone-ml/hone/pipeline/boltlog"
 	"github.com/sirupsen/logrus"
 )
 
 // The middleware of a handler, outermost first.
 
-// detach gives the handler a context that survives the end of the subscription,
-// so that a batch in flight finishes when hone stops, and starts none after that.
-func (c *consumer) detach(next message.HandlerFunc) message.HandlerFunc {
+// detachContext gives the handler a context that outlives the subscription, so that a batch
+// in flight finishes when hone stops. It starts no batch after that.
+func (c *consumer) detachContext(next message.HandlerFunc) message.HandlerFunc {
 	return func(msg *message.Message) ([]*message.Message, error) {
-		if !c.p.begin() {
+		if !c.p.beginHandling() {
 			msg.Nack()
 			return nil, nil
 		}
@@ -32,10 +33,10 @@ func (c *consumer) detach(next message.HandlerFunc) message.HandlerFunc {
 	}
 }
 
-// refuse asks for the entry again after an error. It does so itself instead of
-// returning the error, because the router would log every single attempt, and a
-// disk can be full for hours.
-func (c *consumer) refuse(next message.HandlerFunc) message.HandlerFunc {
+// nackOnError sends a negative acknowledgement after an error, so that the entry is
+// delivered again. It does not return the error, because the router would log every
+// attempt, and a disk can be full for hours.
+func (c *consumer) nackOnError(next message.HandlerFunc) message.HandlerFunc {
 	return func(msg *message.Message) ([]*message.Message, error) {
 		out, err := next(msg)
 		if err == nil {
@@ -48,7 +49,7 @@ func (c *consumer) refuse(next message.HandlerFunc) message.HandlerFunc {
 		if c.p.work.Err() == nil {
 			c.failures++
 			if backoff.ShouldLog(c.failures) {
-				report(c.logger.WithField("failures", c.failures), err).Warn("handling failed, trying again")
+				withError(c.logger.WithField("failures", c.failures), err).Warn("handling failed, trying again")
 			}
 		}
 		if fault.On(fault.LostRetry) {
@@ -69,7 +70,7 @@ func (c *consumer) measure(next message.HandlerFunc) message.HandlerFunc {
 		switch {
 		case err != nil:
 			c.p.metrics.failed.WithLabelValues(string(c.topic), d.kind).Inc()
-		case d.buried:
+		case d.deadLettered:
 			c.p.metrics.dead.WithLabelValues(string(c.topic), d.kind).Inc()
 		default:
 			c.p.metrics.countHandled(c.topic, d.handled)
@@ -78,24 +79,24 @@ func (c *consumer) measure(next message.HandlerFunc) message.HandlerFunc {
 	}
 }
 
-// bury moves an entry whose error is permanent to the dead letters.
-func (c *consumer) bury(next message.HandlerFunc) message.HandlerFunc {
+// deadLetterPermanent moves an entry whose error is permanent to the dead letters.
+func (c *consumer) deadLetterPermanent(next message.HandlerFunc) message.HandlerFunc {
 	return func(msg *message.Message) ([]*message.Message, error) {
 		out, err := next(msg)
 		if !Permanent(err) {
 			return out, err
 		}
-		if putErr := c.p.bury(c.logger, c.cursor(boltlog.Offset(msg)), msg.Payload, err); putErr != nil {
+		if putErr := c.p.deadLetter(c.logger, c.cursor(boltlog.Offset(msg)), msg.Payload, err); putErr != nil {
 			return nil, putErr
 		}
-		deliveryOf(msg).buried = true
+		deliveryOf(msg).deadLettered = true
 		return nil, nil
 	}
 }
 
-func recovered(next message.HandlerFunc) message.HandlerFunc {
+func recoverMiddleware(next message.HandlerFunc) message.HandlerFunc {
 	return func(msg *message.Message) (out []*message.Message, err error) {
-		err = safely(func() error {
+		err = panics.Catch(func() error {
 			out, err = next(msg)
 			return err
 		})
@@ -116,11 +117,11 @@ func (c *consumer) timeout(next message.HandlerFunc) message.HandlerFunc {
 	}
 }
 
-// report adds an error to a log line, and the stack of a panic.
-func report(l *logrus.Entry, err error) *logrus.Entry {
-	var p *panicError
+// withError adds an error to a log line, and the stack of a panic.
+func withError(l *logrus.Entry, err error) *logrus.Entry {
+	var p *panics.Error
 	if errors.As(err, &p) {
-		l = l.WithField("stack", p.stack)
+		l = l.WithField("stack", p.Stack)
 	}
 	return l.WithError(err)
 }

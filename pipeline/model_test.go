@@ -86,7 +86,7 @@ func TestFates(t *testing.T) {
 					}
 				}
 				if commits {
-					write, err := r.InTx(&cur)
+					write, err := r.PublishTx(&cur)
 					if err != nil {
 						return err
 					}

@@ -17,13 +17,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/logging"
 	"github.com/hone-ml/hone/pipeline/boltlog"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
@@ -50,6 +50,15 @@ type Options struct {
 	HandlerTimeout time.Duration
 }
 
+func (o *Options) setDefaults() {
+	if o.CloseTimeout <= 0 {
+		o.CloseTimeout = 10 * time.Second
+	}
+	if o.Logger == nil {
+		o.Logger = logging.Silent()
+	}
+}
+
 // Handler handles events of one topic, in order. cur is the position after the
 // last of the batch: commit it together with what the batch changed, or leave it
 // to the pipeline, which moves the cursor there after a nil return. ctx lives
@@ -63,36 +72,29 @@ type Pipeline struct {
 	opts    Options
 	logger  *logrus.Entry
 	router  *message.Router
-	metrics *metrics
+	metrics *pipelineMetrics
 
-	mu        sync.Mutex
-	consumers []*consumer
-	laned     []*lanes
-	stopping  bool
-	inFlight  sync.WaitGroup
-	running   chan struct{} // closed once every handler is subscribed
+	mu         sync.Mutex
+	consumers  []*consumer
+	laneGroups []*lanes
+	stopping   bool
+	inFlight   sync.WaitGroup
+	running    chan struct{} // closed once every handler is subscribed
 
-	// work ends when handlers have to give up.
+	// work is the handlers' context; it is cancelled when stopping takes too long.
 	work     context.Context //nolint:containedctx // the pipeline's lifetime, not a call's
 	stopWork context.CancelFunc
 }
 
-// giveUp is how long handlers that were told to give up have to return.
-const giveUp = time.Second
+// handlerGrace is how long handlers may take to return after their context was cancelled.
+const handlerGrace = time.Second
 
 // New builds a pipeline on a log, which it does not close.
 func New(log *boltlog.Log, o Options) (*Pipeline, error) {
-	if o.CloseTimeout <= 0 {
-		o.CloseTimeout = 10 * time.Second
-	}
+	o.setDefaults()
 	p := &Pipeline{log: log, opts: o, logger: o.Logger, running: make(chan struct{})}
-	if p.logger == nil {
-		silent := logrus.New()
-		silent.SetOutput(io.Discard)
-		p.logger = logrus.NewEntry(silent)
-	}
 	var err error
-	p.router, err = message.NewRouter(message.RouterConfig{CloseTimeout: o.CloseTimeout + giveUp}, NewLogger(p.logger))
+	p.router, err = message.NewRouter(message.RouterConfig{CloseTimeout: o.CloseTimeout + handlerGrace}, NewLogger(p.logger))
 	if err != nil {
 		return nil, fmt.Errorf("build the router: %w", err)
 	}
@@ -113,7 +115,7 @@ func (p *Pipeline) Publish(ctx context.Context, events ...event.Event) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("publish: %w", err)
 	}
-	write, err := p.InTx(nil, events...)
+	write, err := p.PublishTx(nil, events...)
 	if err != nil {
 		return err
 	}
@@ -123,11 +125,10 @@ func (p *Pipeline) Publish(ctx context.Context, events ...event.Event) error {
 	return nil
 }
 
-// InTx encodes events and returns a function that appends them, and moves the
-// cursor unless it is nil, inside somebody else's transaction: what a handler's
-// commit needs so that its state, its cursor and what follows become durable
-// together. The function may be called more than once.
-func (p *Pipeline) InTx(cur *event.Cursor, events ...event.Event) (func(tx *bbolt.Tx) error, error) {
+// PublishTx encodes events and returns a function that appends them, and moves the cursor
+// unless it is nil, inside the caller's transaction. With it a handler commits its state, its
+// cursor and the events that follow together. The function may be called more than once.
+func (p *Pipeline) PublishTx(cur *event.Cursor, events ...event.Event) (func(tx *bbolt.Tx) error, error) {
 	payloads := make([][]byte, len(events))
 	for i, e := range events {
 		var err error
@@ -162,7 +163,7 @@ func (p *Pipeline) InTx(cur *event.Cursor, events ...event.Event) (func(tx *bbol
 // (group, topic).
 func (p *Pipeline) Handle(group string, topic event.Topic, maxBatch int, h Handler) {
 	c := &consumer{
-		p: p, group: group, topic: topic, most: max(maxBatch, 1), handler: h,
+		p: p, group: group, topic: topic, maxBatch: max(maxBatch, 1), handler: h,
 		logger: p.logger.WithFields(logrus.Fields{"topic": topic, "group": group}),
 	}
 	p.mu.Lock()
@@ -170,16 +171,16 @@ func (p *Pipeline) Handle(group string, topic event.Topic, maxBatch int, h Handl
 	p.mu.Unlock()
 	// A subscriber of its own: the router closes it together with the handler.
 	p.router.AddConsumerHandler(group+"/"+string(topic), string(topic), p.log.Subscriber(group), c.handle).
-		AddMiddleware(c.detach, c.refuse, c.measure, c.bury, recovered, c.timeout)
+		AddMiddleware(c.detachContext, c.nackOnError, c.measure, c.deadLetterPermanent, recoverMiddleware, c.timeout)
 }
 
-func (p *Pipeline) allLaned() []*lanes {
+func (p *Pipeline) allLaneGroups() []*lanes {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return slices.Clone(p.laned)
+	return slices.Clone(p.laneGroups)
 }
 
-func (p *Pipeline) all() []*consumer {
+func (p *Pipeline) allConsumers() []*consumer {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.consumers)
@@ -191,12 +192,12 @@ func (p *Pipeline) all() []*consumer {
 func (p *Pipeline) Run(ctx context.Context) error {
 	defer p.stopWork()
 	// All groups first: from here on nothing is deleted that one of them needs.
-	if err := p.register(); err != nil {
+	if err := p.registerGroups(); err != nil {
 		return err
 	}
 	follow, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	ended := p.follow(follow)
+	ended := p.startHandlers(follow)
 	// The router must have started before it can be closed.
 	select {
 	case <-p.router.Running():
@@ -213,7 +214,7 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	}
 	late := time.AfterFunc(p.opts.CloseTimeout, p.stopWork)
 	defer late.Stop()
-	deadline := time.After(p.opts.CloseTimeout + giveUp)
+	deadline := time.After(p.opts.CloseTimeout + handlerGrace)
 	p.mu.Lock()
 	p.stopping = true
 	p.mu.Unlock()
@@ -229,19 +230,19 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	case <-idle:
 		return errors.Join(early, err, <-ended)
 	case <-deadline:
-		return errors.Join(early, fmt.Errorf("stop the pipeline: a handler did not end within %v", p.opts.CloseTimeout+giveUp))
+		return errors.Join(early, fmt.Errorf("stop the pipeline: a handler did not end within %v", p.opts.CloseTimeout+handlerGrace))
 	}
 }
 
-// register has nothing be deleted from now on that some group needs, and reads how far
-// lanes are.
-func (p *Pipeline) register() error {
-	for _, c := range p.all() {
+// registerGroups keeps all entries that some group needs from being deleted from now on, and
+// reads the positions of lanes.
+func (p *Pipeline) registerGroups() error {
+	for _, c := range p.allConsumers() {
 		if err := p.log.Register(string(c.topic), c.group); err != nil {
 			return err
 		}
 	}
-	for _, s := range p.allLaned() {
+	for _, s := range p.allLaneGroups() {
 		if err := p.log.Register(string(s.topic), s.group); err != nil {
 			return err
 		}
@@ -252,14 +253,14 @@ func (p *Pipeline) register() error {
 	return nil
 }
 
-// follow has all handlers follow their topics. What is returned has their error, or nil,
-// when all have ended.
-func (p *Pipeline) follow(ctx context.Context) chan error {
+// startHandlers starts all handlers. The returned channel receives their error, or nil, when
+// all have ended.
+func (p *Pipeline) startHandlers(ctx context.Context) chan error {
 	var g errgroup.Group
 	g.Go(func() error { return p.router.Run(context.WithoutCancel(ctx)) })
-	for _, s := range p.allLaned() {
+	for _, s := range p.allLaneGroups() {
 		g.Go(func() error {
-			err := s.run(ctx)
+			err := s.follow(ctx)
 			if err != nil {
 				_ = p.router.Close() // they end together
 			}
@@ -271,9 +272,9 @@ func (p *Pipeline) follow(ctx context.Context) chan error {
 	return ended
 }
 
-// begin reports whether a handler may still start; if so, call p.inFlight.Done
-// when it has ended.
-func (p *Pipeline) begin() bool {
+// beginHandling reports whether a handler may still start; if so, call p.inFlight.Done when
+// it has ended.
+func (p *Pipeline) beginHandling() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.stopping {
@@ -286,7 +287,7 @@ func (p *Pipeline) begin() bool {
 // Running returns a channel that is closed once every handler is subscribed.
 func (p *Pipeline) Running() <-chan struct{} { return p.running }
 
-// Lag is how far a handler's group is behind.
+// Lag says how far a handler's group is behind.
 type Lag struct {
 	Topic event.Topic `json:"topic"`
 	Group string      `json:"group"`
@@ -299,7 +300,7 @@ type Lag struct {
 // Lag returns the lag of every handler, in the order of HandleLanes and Handle.
 func (p *Pipeline) Lag() ([]Lag, error) {
 	var lags []Lag
-	for _, s := range p.allLaned() {
+	for _, s := range p.allLaneGroups() {
 		entries, since, running, err := s.lag()
 		if err == nil && !running {
 			entries, since, err = p.log.Lag(string(s.topic), s.group)
@@ -309,7 +310,7 @@ func (p *Pipeline) Lag() ([]Lag, error) {
 		}
 		lags = append(lags, Lag{Topic: s.topic, Group: s.group, Entries: entries, Since: since})
 	}
-	for _, c := range p.all() {
+	for _, c := range p.allConsumers() {
 		entries, since, err := p.log.Lag(string(c.topic), c.group)
 		if err != nil {
 			return nil, fmt.Errorf("lag of group %s, topic %s: %w", c.group, c.topic, err)

@@ -86,7 +86,7 @@ func TestCommitInOneTransaction(t *testing.T) {
 	r.publish(changes(1, 5)...)
 	learned := make(chan []int, 10)
 	r.Handle("learner", event.Changes, 10, func(_ context.Context, batch []event.Event, cur event.Cursor) error {
-		write, err := r.InTx(&cur, &event.Learned{Project: batch[0].Of()})
+		write, err := r.PublishTx(&cur, &event.Learned{Project: batch[0].Of()})
 		if err != nil {
 			return err
 		}
@@ -113,7 +113,7 @@ func TestTransientIsRetried(t *testing.T) {
 			if batch[0].Of() != 1 {
 				t.Errorf("event %d overtook a failing one", batch[0].Of())
 			}
-			return pipeline.MarkPassing(errAgain)
+			return passing{errAgain}
 		}
 		got <- numbers(batch)
 		return nil
@@ -179,7 +179,7 @@ func TestStopLetsAHandlerFinish(t *testing.T) {
 	calls := 0
 	r.Handle("g", event.Changes, 2, func(ctx context.Context, _ []event.Event, _ event.Cursor) error {
 		if calls++; calls > 1 {
-			return pipeline.MarkPassing(errAgain) // the stop may begin only after that
+			return passing{errAgain} // the stop may begin only after that
 		}
 		close(started)
 		<-finish

@@ -22,38 +22,40 @@ const (
 	progressEvery = 10 * time.Second
 )
 
-// comparison is one run.
+// comparison is one run: it compares what Label Studio holds of a project with what hone
+// knows. One goroutine uses it.
 type comparison struct {
 	r      *Reconciler
-	w      *project
+	w      *projectRunner
 	id     event.ProjectID
 	log    *logrus.Entry
 	source Source
-	due
+	request
 	began time.Time
 
-	// from is the position of the last change heard before Label Studio was asked:
-	// what is read stands over all up to it.
-	from uint64
+	// position is that of the last change heard before Label Studio was asked: what is
+	// read wins over all changes up to it.
+	position uint64
 
-	meta  event.Meta
-	heard bool // hone has heard of the project before
-	met   bool // project is read
-	// replaced: what hone holds under this id is of another project.
+	meta         event.Meta
+	projectKnown bool // hone knew the project before
+	projectRead  bool // project is read
+	// replaced: hone's data under this id belong to another project.
 	replaced bool
-	// told: Label Studio tells hone of changes by webhook, as far as hone knows.
-	told    bool
-	project labelstudio.Project
+	// webhooksActive: Label Studio sends hone webhooks for this project, as far as hone
+	// knows.
+	webhooksActive bool
+	project        labelstudio.Project
 	// known is what hone knew before it asked; nil when only single tasks are read. An
 	// annotation made meanwhile is in neither list, or in Label Studio's only, and so
 	// is never taken for deleted.
 	known map[event.TaskID]event.KnownTask
 
-	read, total, stated int
-	said                time.Time // of the last progress
+	read, total, published int
+	loggedAt               time.Time // of the last progress
 }
 
-func (c *comparison) run(ctx context.Context) error {
+func (c *comparison) compareAll(ctx context.Context) error {
 	if err := c.begin(ctx); err != nil {
 		return err
 	}
@@ -64,7 +66,7 @@ func (c *comparison) run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read how far the project was compared: %w", err)
 	}
-	if c.told = !mark.IsZero(); c.told && !c.changed {
+	if c.webhooksActive = !mark.IsZero(); c.webhooksActive && !c.changed {
 		return c.fetch(ctx, slices.Sorted(maps.Keys(c.tasks)))
 	}
 	if err := c.readKnown(ctx); err != nil {
@@ -81,9 +83,9 @@ func (c *comparison) run(ctx context.Context) error {
 	}
 	c.contents = c.contents || mark.IsZero()
 	c.full = c.full || c.contents
-	c.told = !mark.IsZero()
+	c.webhooksActive = !mark.IsZero()
 
-	c.said = time.Now()
+	c.loggedAt = time.Now()
 	seen := map[event.TaskID]struct{}{}
 	q := labelstudio.TaskQuery{PageSize: c.r.o.PageSize}
 	if !c.contents {
@@ -106,7 +108,7 @@ func (c *comparison) run(ctx context.Context) error {
 		return err
 	}
 	if c.full {
-		if err := c.r.o.Marks.Confirm(ctx, c.id, c.from); err != nil {
+		if err := c.r.o.Marks.Confirm(ctx, c.id, c.position); err != nil {
 			return err
 		}
 	}
@@ -120,30 +122,30 @@ func (c *comparison) run(ctx context.Context) error {
 	return nil
 }
 
-// begin notes what has been heard so far, and waits until it is learned: what is
-// compared with Label Studio must not lack what was heard before.
+// begin records the position of the last change heard, and waits until all changes up to it
+// are learned: the comparison must include them.
 func (c *comparison) begin(ctx context.Context) error {
 	var err error
-	if c.from, err = c.r.o.Log.Heard(); err != nil {
+	if c.position, err = c.r.o.Log.Heard(); err != nil {
 		return fmt.Errorf("read how much has been heard: %w", err)
 	}
 	late := time.NewTimer(c.r.o.Patience)
 	defer late.Stop()
-	look := time.NewTicker(lookEvery)
+	look := time.NewTicker(pollInterval)
 	defer look.Stop()
 	for {
 		applied, err := c.r.o.Log.Applied(c.id)
 		if err != nil {
 			return fmt.Errorf("read how much has been learned: %w", err)
 		}
-		if applied >= c.from {
+		if applied >= c.position {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-late.C:
-			return fmt.Errorf("%d changes heard before the comparison are not learned yet; hone's log says what holds it up", c.from-applied)
+			return fmt.Errorf("%d changes heard before the comparison are not learned yet; hone's log says what holds it up", c.position-applied)
 		case <-look.C:
 		}
 	}
@@ -156,7 +158,7 @@ func (c *comparison) readMeta(ctx context.Context) error {
 	}
 	c.meta = event.Meta{Project: c.id}
 	if i := slices.IndexFunc(metas, func(m event.Meta) bool { return m.Project == c.id }); i >= 0 {
-		c.meta, c.heard = metas[i], true
+		c.meta, c.projectKnown = metas[i], true
 	}
 	return nil
 }
@@ -173,7 +175,7 @@ func (c *comparison) readKnown(ctx context.Context) error {
 	return nil
 }
 
-// readProject reads the project's settings and states them where they are news.
+// readProject reads the project's settings and publishes those that differ.
 func (c *comparison) readProject(ctx context.Context) (gone bool, err error) {
 	at := time.Now()
 	p, err := c.source.Project(ctx, c.id)
@@ -183,17 +185,17 @@ func (c *comparison) readProject(ctx context.Context) (gone bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	c.project, c.met = p, true
+	c.project, c.projectRead = p, true
 	if p.Title == c.meta.Title && p.LabelConfig == c.meta.LabelConfig && p.CreatedAt.Unix() == c.meta.CreatedAt && !c.meta.Gone && !c.anew {
 		return false, nil
 	}
 	return false, c.publish(ctx, &event.Changed{Title: p.Title, LabelConfig: p.LabelConfig, At: at}, 0)
 }
 
-// gone states that Label Studio no longer has the project. A 404 alone may come
-// from a wrong address or a proxy, so the list of projects must say so too.
+// gone publishes that Label Studio no longer has the project. A 404 alone may come from a
+// wrong address or a proxy, so the project must be missing in the list of projects too.
 func (c *comparison) gone(ctx context.Context, notFound error) error {
-	if !c.heard {
+	if !c.projectKnown {
 		return notFound
 	}
 	at := time.Now()
@@ -211,8 +213,8 @@ func (c *comparison) gone(ctx context.Context, notFound error) error {
 	return c.publish(ctx, &event.Changed{Gone: true, At: at}, 0)
 }
 
-// readChanged reads the tasks a query selects, page by page, and states what
-// hone did not know. next is the mark from which the next run has to read.
+// readChanged reads the tasks that a query selects, page by page, and publishes what hone
+// did not know. next is the watermark from which the next run has to read.
 func (c *comparison) readChanged(ctx context.Context, q labelstudio.TaskQuery, seen map[event.TaskID]struct{}) (next time.Time, err error) {
 	first := true
 	for {
@@ -240,30 +242,30 @@ func (c *comparison) readChanged(ctx context.Context, q labelstudio.TaskQuery, s
 		if page.Next == 0 {
 			return next, nil
 		}
-		if time.Since(c.said) > progressEvery {
-			c.said = time.Now()
+		if time.Since(c.loggedAt) > progressEvery {
+			c.loggedAt = time.Now()
 			c.log.Infof("reconcile: %d tasks read, %d to go", c.read, page.Total-len(page.Tasks))
 		}
 		q.After = page.Next
 	}
 }
 
-// publish makes what was read durable, unless that is nothing. differs is how much
-// of it hone did not know.
+// publish publishes what was read, unless that is nothing. differs counts what hone did not
+// know of it.
 func (c *comparison) publish(ctx context.Context, e *event.Changed, differs int) error {
 	n := len(e.Tasks) + len(e.DeletedTasks)
 	if n == 0 && e.Title == "" && e.LabelConfig == "" && !e.Gone {
 		return nil
 	}
-	e.Project, e.Source, e.Reading = c.id, event.FromReconcile, &event.Reading{From: c.from}
+	e.Project, e.Source, e.Reading = c.id, event.FromReconcile, &event.Reading{From: c.position}
 	e.CreatedAt = c.meta.CreatedAt
-	if c.met {
+	if c.projectRead {
 		e.CreatedAt = c.project.CreatedAt.Unix()
 	}
 	if err := c.r.o.Publisher.Publish(ctx, e); err != nil {
 		return fmt.Errorf("publish what was read of %d tasks: %w", n, err)
 	}
-	c.stated += differs
+	c.published += differs
 	c.r.metrics.stated.Add(float64(differs))
 	return nil
 }

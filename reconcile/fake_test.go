@@ -316,13 +316,13 @@ func rigFor(t *testing.T, change func(*Options)) *rig {
 // run makes one run at once, without the worker.
 func (g *rig) run(full bool) Status {
 	g.t.Helper()
-	return g.runDue(due{changed: true, full: full})
+	return g.runDue(request{changed: true, full: full})
 }
 
-func (g *rig) runDue(d due) Status {
+func (g *rig) runDue(d request) Status {
 	g.t.Helper()
 	w := g.r.project(pid)
-	w.once(context.Background(), d)
+	w.runOnce(context.Background(), d)
 	return w.snapshot()
 }
 
@@ -330,13 +330,13 @@ func (g *rig) runDue(d due) Status {
 func (g *rig) settle() {
 	g.t.Helper()
 	for range 10 {
-		var d due
+		var d request
 		for _, x := range g.doubts {
 			if x.Project {
-				d.add(due{changed: true})
+				d.merge(request{changed: true})
 			}
 			if len(x.Tasks) > 0 {
-				d.add(dueOf(&event.ReconcileDue{Tasks: x.Tasks}))
+				d.merge(requestOf(&event.ReconcileDue{Tasks: x.Tasks}))
 			}
 		}
 		g.doubts = nil

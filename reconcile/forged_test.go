@@ -82,7 +82,7 @@ func TestASingleTaskThatIsNotThere(t *testing.T) {
 	g := labelledRig(t, 12, nil)
 	g.ls.removeTask(5)
 	g.ls.removeTask(12)
-	st := g.runDue(due{tasks: map[event.TaskID]struct{}{5: {}, 6: {}, 12: {}, 77: {}}})
+	st := g.runDue(request{tasks: map[event.TaskID]struct{}{5: {}, 6: {}, 12: {}, 77: {}}})
 	require.Empty(t, st.Error)
 	g.same()
 	assert.Equal(t, 2, st.Stated)
@@ -93,9 +93,9 @@ func TestSingleTasksAreNotForgotten(t *testing.T) {
 	g := labelledRig(t, 12, nil)
 	g.forge(event.Changed{DeletedAnnotations: upTo(2)})
 	g.ls.before = func(string) error { return context.DeadlineExceeded }
-	require.NotEmpty(t, g.runDue(due{tasks: map[event.TaskID]struct{}{1: {}, 2: {}}}).Error)
+	require.NotEmpty(t, g.runDue(request{tasks: map[event.TaskID]struct{}{1: {}, 2: {}}}).Error)
 	g.ls.before = nil
-	d := g.r.project(pid).take()
+	d := g.r.project(pid).takeRequest()
 	require.NotNil(t, d)
 	require.Empty(t, g.runDue(*d).Error)
 	g.same()
@@ -109,7 +109,7 @@ func TestContentsAreCompared(t *testing.T) {
 	a.UpdatedAt = endOfTime
 	g.forge(event.Changed{Annotations: []event.Annotation{a}})
 	require.Empty(t, g.run(true).Error)
-	st := g.runDue(due{changed: true, contents: true})
+	st := g.runDue(request{changed: true, contents: true})
 	require.Empty(t, st.Error)
 	g.same()
 	assert.Equal(t, 1, st.Stated)
@@ -141,14 +141,14 @@ func TestAQuietRunIsCheap(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, before, after, "nothing is said")
 	assert.Equal(t, map[string]int{"project": 3, "page": 3, "ids": 3}, g.ls.calls)
-	require.Empty(t, g.runDue(due{changed: true, contents: true}).Error)
+	require.Empty(t, g.runDue(request{changed: true, contents: true}).Error)
 	assert.Equal(t, after, g.last, "nor of contents that are the same")
 }
 
 // All of it is stated anew when that is asked for.
 func TestRebuildStatesEverything(t *testing.T) {
 	g := labelledRig(t, 12, nil)
-	require.Empty(t, g.runDue(due{changed: true, contents: true, anew: true}).Error)
+	require.Empty(t, g.runDue(request{changed: true, contents: true, anew: true}).Error)
 	tasks := 0
 	for _, e := range g.take() {
 		tasks += len(e.Tasks)
@@ -184,31 +184,31 @@ func TestARestoredLabelStudio(t *testing.T) {
 	for id := range event.TaskID(2) { // the same ids, on other tasks
 		g.forge(event.Changed{Annotations: []event.Annotation{g.ls.annotate(id+5, "given again")}, Tasks: []event.Task{g.ls.tasks[id+5].Task}})
 	}
-	require.Empty(t, g.runDue(due{changed: true, contents: true}).Error)
+	require.Empty(t, g.runDue(request{changed: true, contents: true}).Error)
 	g.same()
 }
 
 func TestRequestsAddUp(t *testing.T) {
-	var d due
-	d.add(dueOf(&event.ReconcileDue{Tasks: []event.TaskID{1, 2}}))
-	d.add(dueOf(&event.ReconcileDue{Tasks: []event.TaskID{2, 3}}))
+	var d request
+	d.merge(requestOf(&event.ReconcileDue{Tasks: []event.TaskID{1, 2}}))
+	d.merge(requestOf(&event.ReconcileDue{Tasks: []event.TaskID{2, 3}}))
 	assert.Len(t, d.tasks, 3)
 	assert.False(t, d.changed)
-	assert.Equal(t, time.Second, d.pause(time.Second, time.Millisecond))
-	assert.Equal(t, 5*time.Second, d.pause(time.Second, 5*time.Second), "who doubts all the time gets half of it")
-	assert.Equal(t, time.Minute, d.pause(time.Second, time.Hour))
-	d.add(dueOf(&event.ReconcileDue{}))
+	assert.Equal(t, time.Second, d.pauseAfter(time.Second, time.Millisecond))
+	assert.Equal(t, 5*time.Second, d.pauseAfter(time.Second, 5*time.Second), "who doubts all the time gets half of it")
+	assert.Equal(t, time.Minute, d.pauseAfter(time.Second, time.Hour))
+	d.merge(requestOf(&event.ReconcileDue{}))
 	assert.True(t, d.changed)
 	assert.False(t, d.full)
 	many := &event.ReconcileDue{}
-	for i := range mostTasks {
+	for i := range maxTasks {
 		many.Tasks = append(many.Tasks, event.TaskID(100+i))
 	}
-	d.add(dueOf(many))
+	d.merge(requestOf(many))
 	assert.Empty(t, d.tasks)
 	assert.True(t, d.full && d.doubted && !d.contents)
-	d.add(dueOf(&event.ReconcileDue{Anew: true}))
+	d.merge(requestOf(&event.ReconcileDue{Anew: true}))
 	assert.True(t, d.contents && d.anew)
-	plain := dueOf(&event.ReconcileDue{Full: true})
-	assert.Equal(t, time.Second, plain.pause(time.Second, time.Hour))
+	plain := requestOf(&event.ReconcileDue{Full: true})
+	assert.Equal(t, time.Second, plain.pauseAfter(time.Second, time.Hour))
 }

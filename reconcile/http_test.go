@@ -60,7 +60,7 @@ func TestLabelStudio(t *testing.T) {
 	run := func(full bool) Status {
 		t.Helper()
 		w := r.project(p.ID)
-		w.once(ctx, due{changed: true, full: full})
+		w.runOnce(ctx, request{changed: true, full: full})
 		st := w.snapshot()
 		require.Empty(t, st.Error)
 		return st

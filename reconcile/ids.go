@@ -13,9 +13,9 @@ import (
 	"github.com/hone-ml/hone/labelstudio"
 )
 
-// goesBack is by how much hone's time of a task may be later than Label Studio's
-// before that is looked into. A webhook may come while the list is made.
-const goesBack = time.Minute
+// clockTolerance is by how much hone's time of a task may be later than Label Studio's
+// before the task is read. A webhook may come while the list is made.
+const clockTolerance = time.Minute
 
 // compareIDs compares all ids and times, since a deleted task leaves no other trace,
 // and reads the tasks that differ.
@@ -33,7 +33,7 @@ func (c *comparison) compareIDs(ctx context.Context, seen map[event.TaskID]struc
 			lacking = append(lacking, t.Task)
 		}
 	}
-	maps.DeleteFunc(c.w.compared, func(id event.TaskID, _ times) bool { _, is := there[id]; return !is })
+	maps.DeleteFunc(c.w.compared, func(id event.TaskID, _ timePair) bool { _, is := there[id]; return !is })
 	if err := c.deleteTasks(ctx, at, there); err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func (c *comparison) differs(t event.KnownTask) bool {
 	return !ours.UpdatedAt.Equal(t.UpdatedAt) && c.w.compared[t.Task] != timesOf(t.UpdatedAt, ours.UpdatedAt)
 }
 
-// deleteTasks states which known tasks are not there any more.
+// deleteTasks publishes the deletion of known tasks that are not there any more.
 func (c *comparison) deleteTasks(ctx context.Context, at time.Time, there map[event.TaskID]struct{}) error {
 	var tasks []event.TaskID
 	for _, id := range slices.Sorted(maps.Keys(c.known)) {
@@ -65,7 +65,7 @@ func (c *comparison) deleteTasks(ctx context.Context, at time.Time, there map[ev
 	if len(tasks) == 0 {
 		return nil
 	}
-	if err := c.believe(ctx, len(there)); err != nil {
+	if err := c.verifyComplete(ctx, len(there)); err != nil {
 		return err
 	}
 	return c.stateDeleted(ctx, at, tasks)
@@ -80,9 +80,9 @@ func (c *comparison) stateDeleted(ctx context.Context, at time.Time, tasks []eve
 	return nil
 }
 
-// believe refuses a list of tasks that is shorter than Label Studio's own count
-// both before and after it: it would drop labels until the next reading.
-func (c *comparison) believe(ctx context.Context, listed int) error {
+// verifyComplete returns an error if a list of tasks is shorter than Label Studio's own count
+// both before and after it: such a list would drop labels until the next reading.
+func (c *comparison) verifyComplete(ctx context.Context, listed int) error {
 	now, err := c.source.Project(ctx, c.id)
 	if err != nil {
 		return err
@@ -93,8 +93,8 @@ func (c *comparison) believe(ctx context.Context, listed int) error {
 	return nil
 }
 
-// fetch reads single tasks, rising ids, as pages that begin at the next one wanted.
-// Those that are not there are stated as deleted, if hone has them.
+// fetch reads single tasks, in order of their ids, as pages that begin at the next one
+// wanted. It publishes the deletion of those that hone has and Label Studio does not.
 func (c *comparison) fetch(ctx context.Context, ids []event.TaskID) error {
 	c.total += len(ids)
 	for len(ids) > 0 {
@@ -120,7 +120,8 @@ func (c *comparison) fetch(ctx context.Context, ids []event.TaskID) error {
 	return nil
 }
 
-// stateAbsent states which of the wanted tasks hone has and Label Studio does not.
+// stateAbsent publishes the deletion of wanted tasks that hone has and Label Studio does
+// not.
 func (c *comparison) stateAbsent(ctx context.Context, at time.Time, wanted []event.TaskID, there []labelstudio.Task) error {
 	absent := slices.DeleteFunc(slices.Clone(wanted), func(id event.TaskID) bool {
 		_, is := slices.BinarySearchFunc(there, id, func(t labelstudio.Task, id event.TaskID) int { return cmp.Compare(t.ID, id) })

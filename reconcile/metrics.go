@@ -7,14 +7,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-type metrics struct {
+type runMetrics struct {
 	runs   *prometheus.CounterVec
 	took   prometheus.Histogram
 	stated prometheus.Counter
 }
 
-func newMetrics(r prometheus.Registerer, statuses func() []Status) (*metrics, error) {
-	m := &metrics{
+func newMetrics(r prometheus.Registerer, statuses func() []Status) (*runMetrics, error) {
+	m := &runMetrics{
 		runs: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "hone_reconcile_runs_total", Help: "Comparisons with Label Studio, by how they ended.",
 		}, []string{"result"}),
@@ -31,22 +31,22 @@ func newMetrics(r prometheus.Registerer, statuses func() []Status) (*metrics, er
 		return m, nil
 	}
 	var errs []error
-	for _, c := range []prometheus.Collector{m.runs, m.took, m.stated, missed{statuses}} {
+	for _, c := range []prometheus.Collector{m.runs, m.took, m.stated, missedCollector{statuses}} {
 		errs = append(errs, r.Register(c))
 	}
 	return m, errors.Join(errs...)
 }
 
-// missed shows the count that is kept with the project, which outlives a
-// restart. It is read when a run begins, so what a run finds shows at the next.
-type missed struct{ statuses func() []Status }
+// missedCollector exports the count that is stored with the project and survives a restart.
+// The count is read when a run begins, so that what a run finds shows after the next one.
+type missedCollector struct{ statuses func() []Status }
 
 var missedDesc = prometheus.NewDesc("hone_reconcile_missed_total",
 	"Changes that no webhook told and only a comparison found.", []string{"project"}, nil)
 
-func (c missed) Describe(ch chan<- *prometheus.Desc) { ch <- missedDesc }
+func (c missedCollector) Describe(ch chan<- *prometheus.Desc) { ch <- missedDesc }
 
-func (c missed) Collect(ch chan<- prometheus.Metric) {
+func (c missedCollector) Collect(ch chan<- prometheus.Metric) {
 	for _, st := range c.statuses() {
 		ch <- prometheus.MustNewConstMetric(missedDesc, prometheus.CounterValue, float64(st.Missed), strconv.FormatInt(int64(st.Project), 10))
 	}

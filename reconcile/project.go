@@ -13,63 +13,63 @@ import (
 	"github.com/hone-ml/hone/internal/wake"
 )
 
-// project runs the comparisons of one project, one after the other.
-type project struct {
+// projectRunner runs the comparisons of one project, one after the other.
+type projectRunner struct {
 	r    *Reconciler
 	id   event.ProjectID
 	log  *logrus.Entry
 	wake wake.Signal
 
-	mu     sync.Mutex
-	asked  *due
-	status Status
+	mu      sync.Mutex
+	pending *request
+	status  Status
 
-	// compared are tasks whose times differ although their contents are the same: hone's
-	// own predictions move them. Only once uses it.
-	compared map[event.TaskID]times
+	// compared are tasks whose times differ although their contents are the same, because
+	// hone's own predictions change the times. Only runOnce uses it.
+	compared map[event.TaskID]timePair
 }
 
-// times are Label Studio's time of a task and hone's, in nanoseconds.
-type times struct{ theirs, ours int64 }
+// timePair holds Label Studio's time of a task and hone's, in nanoseconds.
+type timePair struct{ theirs, ours int64 }
 
-func timesOf(theirs, ours time.Time) times { return times{theirs.UnixNano(), ours.UnixNano()} }
+func timesOf(theirs, ours time.Time) timePair { return timePair{theirs.UnixNano(), ours.UnixNano()} }
 
-func (w *project) ask(d due) {
-	w.add(d)
+func (w *projectRunner) enqueueAndWake(d request) {
+	w.enqueue(d)
 	w.wake.Set()
 }
 
-func (w *project) add(d due) {
+func (w *projectRunner) enqueue(d request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.asked == nil {
-		w.asked = &due{}
+	if w.pending == nil {
+		w.pending = &request{}
 	}
-	w.asked.add(d)
+	w.pending.merge(d)
 }
 
-func (w *project) take() *due {
+func (w *projectRunner) takeRequest() *request {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	d := w.asked
-	w.asked = nil
+	d := w.pending
+	w.pending = nil
 	return d
 }
 
-func (w *project) run(ctx context.Context) {
+func (w *projectRunner) serve(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-w.wake:
 		}
-		d := w.take()
+		d := w.takeRequest()
 		if d == nil {
 			continue
 		}
 		began := time.Now()
-		w.once(ctx, *d)
-		if !backoff.Sleep(ctx, d.pause(w.r.o.Spacing, time.Since(began))) {
+		w.runOnce(ctx, *d)
+		if !backoff.Sleep(ctx, d.pauseAfter(w.r.o.Spacing, time.Since(began))) {
 			return
 		}
 	}
@@ -77,20 +77,20 @@ func (w *project) run(ctx context.Context) {
 
 var errNotConnected = errors.New("not connected to Label Studio: set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY")
 
-// once makes one run. A failure is counted and shown, nothing more: whatever was
-// not read is read by the next run, since the mark has not moved, and single tasks
-// that were asked for are kept.
-func (w *project) once(ctx context.Context, d due) {
+// runOnce makes one run. A failure is counted and shown in the status, nothing more: what was
+// not read is read by the next run, since the watermark has not moved, and requested single
+// tasks are kept.
+func (w *projectRunner) runOnce(ctx context.Context, d request) {
 	w.mu.Lock()
 	w.status.Running, w.status.Read, w.status.Total = true, 0, 0
 	d.full = d.full || d.changed && time.Since(w.status.LastFull) >= w.r.o.FullEvery
 	w.mu.Unlock()
 
 	began := time.Now()
-	c := comparison{r: w.r, w: w, id: w.id, log: w.log, source: w.r.from(), due: d, began: began}
+	c := comparison{r: w.r, w: w, id: w.id, log: w.log, source: w.r.currentSource(), request: d, began: began}
 	err := errNotConnected
 	if c.source != nil {
-		err = c.run(ctx)
+		err = c.compareAll(ctx)
 	}
 	took := time.Since(began)
 
@@ -98,9 +98,9 @@ func (w *project) once(ctx context.Context, d due) {
 	st := &w.status
 	repeated := err != nil && st.Error == err.Error()
 	mended := err == nil && st.Error != "" && st.Error != errNotConnected.Error()
-	st.Running, st.Took, st.Read, st.Stated = false, took, c.read, c.stated
+	st.Running, st.Took, st.Read, st.Stated = false, took, c.read, c.published
 	st.Runs++
-	if c.met {
+	if c.projectRead {
 		st.Missed, st.ModelVersion, st.Sampling = c.meta.Missed, c.project.ModelVersion, c.project.Sampling
 	}
 	if err == nil {
@@ -117,7 +117,7 @@ func (w *project) once(ctx context.Context, d due) {
 	now := *st
 	w.mu.Unlock()
 	if err != nil && (len(d.tasks) > 0 || d.contents) {
-		w.add(due{changed: d.contents, contents: d.contents, anew: d.anew, tasks: d.tasks}) // with whatever comes next
+		w.enqueue(request{changed: d.contents, contents: d.contents, anew: d.anew, tasks: d.tasks}) // with whatever comes next
 	}
 
 	switch {
@@ -145,14 +145,14 @@ func (w *project) once(ctx context.Context, d due) {
 	}
 }
 
-// progress shows how far a run is.
-func (w *project) progress(read, total int) {
+// progress stores in the status how far a run is.
+func (w *projectRunner) progress(read, total int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.status.Read, w.status.Total = read, max(read, total)
 }
 
-func (w *project) snapshot() Status {
+func (w *projectRunner) snapshot() Status {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.status

@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"sync"
 	"time"
 
@@ -16,11 +15,13 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/logging"
+	"github.com/hone-ml/hone/internal/service"
 	"github.com/hone-ml/hone/internal/wake"
 	"github.com/hone-ml/hone/labelstudio"
 )
 
-// Index is what hone knows.
+// Index returns what hone knows of Label Studio. Its methods may be called concurrently.
 type Index interface {
 	// Projects are all projects ever heard of, those that are gone included.
 	Projects(ctx context.Context) ([]event.Meta, error)
@@ -40,15 +41,15 @@ type Marks interface {
 	Confirm(ctx context.Context, p event.ProjectID, from uint64) error
 }
 
-// Log is where hone stands in the log of changes.
+// Log returns positions in the log of changes.
 type Log interface {
-	// Heard is the position of the last change heard, Applied that up to which Index
-	// reflects all that concerns a project. They are 0 before the first.
+	// Heard returns the position of the last change heard. Applied returns the position up
+	// to which Index contains all changes of a project. Both are 0 before the first.
 	Heard() (uint64, error)
 	Applied(p event.ProjectID) (uint64, error)
 }
 
-// Source is what Label Studio holds; *labelstudio.Client is one.
+// Source reads from Label Studio; *labelstudio.Client implements it.
 type Source interface {
 	Project(ctx context.Context, p event.ProjectID) (labelstudio.Project, error)
 	Projects(ctx context.Context) ([]labelstudio.Project, error)
@@ -56,13 +57,12 @@ type Source interface {
 	KnownTasks(ctx context.Context, p event.ProjectID) ([]event.KnownTask, error)
 }
 
-// Publisher makes events durable; they are when it returns nil.
+// Publisher stores events; they are durable when Publish returns nil.
 type Publisher interface {
 	Publish(ctx context.Context, events ...event.Event) error
 }
 
-// Options are what a Reconciler is made of. Zero values of the last group mean
-// the defaults named.
+// Options configure a Reconciler. Zero values of the last group mean the defaults named.
 type Options struct {
 	Index     Index
 	Marks     Marks
@@ -92,6 +92,32 @@ type Options struct {
 	Observer   func(event.ProjectID, Status)
 	Logger     *logrus.Entry
 	Registerer prometheus.Registerer
+}
+
+func (o *Options) setDefaults() {
+	for value, byDefault := range map[*time.Duration]time.Duration{
+		&o.Overlap: 5 * time.Second, &o.FullEvery: time.Hour, &o.Spacing: time.Second, &o.Delivery: 1500 * time.Millisecond, &o.Patience: 10 * time.Minute,
+	} {
+		if *value == 0 {
+			*value = byDefault
+		}
+	}
+	if o.PageSize == 0 {
+		o.PageSize = 500
+	}
+	if o.Logger == nil {
+		o.Logger = logging.Silent()
+	}
+}
+
+func (o *Options) validate() error {
+	if o.Index == nil || o.Marks == nil || o.Log == nil || o.Publisher == nil {
+		return errors.New("reconcile: Index, Marks, Log and Publisher are needed")
+	}
+	if o.Overlap < 0 || o.FullEvery < 0 || o.Spacing < 0 || o.Delivery < 0 || o.PageSize < 0 {
+		return errors.New("reconcile: overlap, full_every, spacing, delivery and page size must not be negative")
+	}
+	return nil
 }
 
 // Status is how the last run of a project went.
@@ -128,66 +154,40 @@ type Status struct {
 // be called concurrently.
 type Reconciler struct {
 	o       Options
-	log     *logrus.Entry
-	metrics *metrics
+	metrics *runMetrics
+	life    *service.Life // its lock may be taken while mu is held
 
-	mu       sync.Mutex
-	source   Source
-	all      *due // asked for every project, and not yet handed out
-	allWake  wake.Signal
-	projects map[event.ProjectID]*project
-	start    func(*project) // set while Run runs
+	mu            sync.Mutex
+	source        Source
+	pendingForAll *request // asked for every project, and not yet handed out
+	allWake       wake.Signal
+	projects      map[event.ProjectID]*projectRunner
+	started       bool // projects run
 }
 
 // New checks the options.
 func New(o Options) (*Reconciler, error) {
-	if o.Index == nil || o.Marks == nil || o.Log == nil || o.Publisher == nil {
-		return nil, errors.New("reconcile: Index, Marks, Log and Publisher are needed")
-	}
-	if o.Overlap == 0 {
-		o.Overlap = 5 * time.Second
-	}
-	if o.FullEvery == 0 {
-		o.FullEvery = time.Hour
-	}
-	if o.Spacing == 0 {
-		o.Spacing = time.Second
-	}
-	if o.Delivery == 0 {
-		o.Delivery = 1500 * time.Millisecond
-	}
-	if o.Patience == 0 {
-		o.Patience = 10 * time.Minute
-	}
-	if o.PageSize == 0 {
-		o.PageSize = 500
-	}
-	if o.Overlap < 0 || o.FullEvery < 0 || o.Spacing < 0 || o.Delivery < 0 || o.PageSize < 0 {
-		return nil, errors.New("reconcile: overlap, full_every, spacing, delivery and page size must not be negative")
-	}
-	log := o.Logger
-	if log == nil {
-		quiet := logrus.New()
-		quiet.SetOutput(io.Discard)
-		log = logrus.NewEntry(quiet)
+	o.setDefaults()
+	if err := o.validate(); err != nil {
+		return nil, err
 	}
 	r := &Reconciler{
-		o: o, log: log, source: o.Source,
-		allWake: wake.New(), projects: map[event.ProjectID]*project{},
+		o: o, life: service.NewLife(), source: o.Source,
+		allWake: wake.New(), projects: map[event.ProjectID]*projectRunner{},
 	}
 	var err error
 	r.metrics, err = newMetrics(o.Registerer, r.Statuses)
 	return r, err
 }
 
-// Handle takes notice of ReconcileDue and returns at once with nil; it is the
-// handler of the Reconciles log. However many ask for a project, one run answers
-// them all, and it begins after the last of them. A request that is lost because
-// hone is stopped is made good by the one hone makes when it starts.
+// Handle queues the requests of ReconcileDue events and returns nil at once; it is the
+// handler of the Reconciles topic. One run answers all requests for a project, and it begins
+// after the last of them. A request that is lost because hone stops is replaced by the one
+// hone makes when it starts.
 func (r *Reconciler) Handle(_ context.Context, batch []event.Event, _ event.Cursor) error {
 	for _, e := range batch {
 		if d, ok := e.(*event.ReconcileDue); ok {
-			r.ask(d.Project, dueOf(d))
+			r.ask(d.Project, requestOf(d))
 		}
 	}
 	return nil
@@ -195,18 +195,18 @@ func (r *Reconciler) Handle(_ context.Context, batch []event.Event, _ event.Curs
 
 // Ask asks for a run of a project, 0 for all, without going through the log.
 // full compares all ids.
-func (r *Reconciler) Ask(p event.ProjectID, full bool) { r.ask(p, due{changed: true, full: full}) }
+func (r *Reconciler) Ask(p event.ProjectID, full bool) { r.ask(p, request{changed: true, full: full}) }
 
-func (r *Reconciler) ask(p event.ProjectID, d due) {
+func (r *Reconciler) ask(p event.ProjectID, d request) {
 	if p != 0 {
-		r.project(p).ask(d)
+		r.project(p).enqueueAndWake(d)
 		return
 	}
 	r.mu.Lock()
-	if r.all == nil {
-		r.all = &due{}
+	if r.pendingForAll == nil {
+		r.pendingForAll = &request{}
 	}
-	r.all.add(d)
+	r.pendingForAll.merge(d)
 	r.mu.Unlock()
 	r.allWake.Set()
 }
@@ -236,7 +236,7 @@ func (r *Reconciler) Status(p event.ProjectID) (st Status, ok bool) {
 // Statuses are those of all projects, in no order.
 func (r *Reconciler) Statuses() []Status {
 	r.mu.Lock()
-	all := make([]*project, 0, len(r.projects))
+	all := make([]*projectRunner, 0, len(r.projects))
 	for _, w := range r.projects {
 		all = append(all, w)
 	}
@@ -248,40 +248,37 @@ func (r *Reconciler) Statuses() []Status {
 	return out
 }
 
-// Run works until ctx is done and returns nil then. Projects run side by side,
-// so that reading a large one for the first time does not hold up the others.
-func (r *Reconciler) Run(ctx context.Context) error {
-	var all sync.WaitGroup
+// Start begins the work, as service.Service says. Projects run side by side, so that
+// reading a large one for the first time does not hold up the others.
+func (r *Reconciler) Start(ctx context.Context) error { return r.life.Start(ctx, r.run) }
+
+// Stop ends the work, as service.Service says. What was not compared is compared by the
+// next start.
+func (r *Reconciler) Stop(ctx context.Context) error { return r.life.Stop(ctx) }
+
+var _ service.Service = (*Reconciler)(nil)
+
+func (r *Reconciler) run(ctx context.Context) {
 	r.mu.Lock()
-	if r.start != nil {
-		r.mu.Unlock()
-		return errors.New("reconcile: it is running already")
-	}
-	r.start = func(w *project) { all.Go(func() { w.run(ctx) }) }
+	r.started = true
 	for _, w := range r.projects {
-		r.start(w)
+		r.life.Go(w.serve)
 	}
 	r.mu.Unlock()
-
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
 		case <-r.allWake:
-			r.spread(ctx)
+			r.fanOut(ctx)
 		}
 	}
-	r.mu.Lock()
-	r.start = nil
-	r.mu.Unlock()
-	all.Wait()
-	return nil
 }
 
-// spread turns a request for all projects into one for each that is not gone.
-func (r *Reconciler) spread(ctx context.Context) {
+// fanOut turns a request for all projects into one for each project that is not gone.
+func (r *Reconciler) fanOut(ctx context.Context) {
 	r.mu.Lock()
-	d := r.all
-	r.all = nil
+	d := r.pendingForAll
+	r.pendingForAll = nil
 	r.mu.Unlock()
 	if d == nil {
 		return
@@ -290,32 +287,32 @@ func (r *Reconciler) spread(ctx context.Context) {
 	if err != nil {
 		if ctx.Err() == nil {
 			r.metrics.runs.WithLabelValues("failed").Inc()
-			r.log.WithError(fmt.Errorf("list the known projects: %w", err)).Warn("reconcile: cannot begin; it is tried again at the next occasion")
+			r.o.Logger.WithError(fmt.Errorf("list the known projects: %w", err)).Warn("reconcile: cannot begin; it is tried again at the next occasion")
 		}
 		return
 	}
 	for _, m := range metas {
 		if !m.Gone {
-			r.project(m.Project).ask(*d)
+			r.project(m.Project).enqueueAndWake(*d)
 		}
 	}
 }
 
-func (r *Reconciler) project(p event.ProjectID) *project {
+func (r *Reconciler) project(p event.ProjectID) *projectRunner {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	w := r.projects[p]
 	if w == nil {
-		w = &project{r: r, id: p, log: r.log.WithField("project", int64(p)), wake: wake.New(), status: Status{Project: p}, compared: map[event.TaskID]times{}}
+		w = &projectRunner{r: r, id: p, log: r.o.Logger.WithField("project", int64(p)), wake: wake.New(), status: Status{Project: p}, compared: map[event.TaskID]timePair{}}
 		r.projects[p] = w
-		if r.start != nil {
-			r.start(w)
+		if r.started {
+			r.life.Go(w.serve)
 		}
 	}
 	return w
 }
 
-func (r *Reconciler) from() Source {
+func (r *Reconciler) currentSource() Source {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.source

@@ -305,7 +305,7 @@ func TestAGoneProjectIsSaidOnceAndOnlyWhenItIsSure(t *testing.T) {
 
 	// One that hone never heard of is a mistake of whoever asked.
 	w := g.r.project(99)
-	w.once(context.Background(), due{changed: true})
+	w.runOnce(context.Background(), request{changed: true})
 	assert.NotEmpty(t, w.snapshot().Error)
 	assert.Empty(t, g.take())
 }
@@ -452,14 +452,14 @@ func TestAfterAFullRunTheStateIsLabelStudios(t *testing.T) {
 				told = append(told, heard)
 			}
 		}
-		require.Empty(t, g.runDue(due{changed: true, contents: true}).Error)
+		require.Empty(t, g.runDue(request{changed: true, contents: true}).Error)
 		g.same()
-		require.Zero(t, g.runDue(due{changed: true, contents: true}).Stated)
+		require.Zero(t, g.runDue(request{changed: true, contents: true}).Stated)
 		// What comes in late after that lives until the next time.
 		for _, c := range told {
 			require.NoError(t, g.hear(context.Background(), c))
 		}
-		require.Empty(t, g.runDue(due{changed: true, contents: true}).Error)
+		require.Empty(t, g.runDue(request{changed: true, contents: true}).Error)
 		g.same()
 	})
 }
@@ -493,9 +493,8 @@ func TestManyRequestsAreOneRunAndNoneIsForgotten(t *testing.T) {
 		defer done()
 		g.run(false)
 		<-runs
-		ctx, stop := context.WithCancel(t.Context())
-		ended := make(chan error, 1)
-		go func() { ended <- g.r.Run(ctx) }()
+		ctx := t.Context()
+		require.NoError(t, g.r.Start(ctx))
 
 		hold := make(chan struct{})
 		inside := make(chan struct{}, 1)
@@ -527,8 +526,7 @@ func TestManyRequestsAreOneRunAndNoneIsForgotten(t *testing.T) {
 		assert.LessOrEqual(t, len(runs), 1)
 		st, _ = g.r.Status(pid)
 		assert.LessOrEqual(t, st.Runs, 4)
-		stop()
-		require.NoError(t, <-ended)
+		require.NoError(t, g.r.Stop(ctx))
 	})
 }
 

@@ -15,9 +15,9 @@ func BenchmarkRank(b *testing.B) {
 		b.Run(fmt.Sprintf("pool=%d", n), func(b *testing.B) {
 			o := Defaults()
 			brain := newBrain(n)
-			o.Pool, o.Scorer = brain, readyMade{brain: brain, dists: make([][]event.Distribution, rankChunk)}
+			o.Pool, o.Scorer = brain, readyMade{brain: brain, estimates: make([][]event.Estimate, rankChunk)}
 			for i := range rankChunk {
-				o.Scorer.(readyMade).dists[i] = []event.Distribution{dist(true, .4, .3, .1, .1, .02, .02, .02, .02, .01, .01)}
+				o.Scorer.(readyMade).estimates[i] = []event.Estimate{estimate(true, .4, .3, .1, .1, .02, .02, .02, .02, .01, .01)}
 			}
 			s, err := New(o)
 			if err != nil {
@@ -39,9 +39,9 @@ func BenchmarkRank(b *testing.B) {
 
 type readyMade struct {
 	*brain
-	dists [][]event.Distribution
+	estimates [][]event.Estimate
 }
 
-func (r readyMade) Distributions(_ context.Context, _ event.ProjectID, tasks []event.Task) ([][]event.Distribution, string, error) {
-	return r.dists[:len(tasks)], "hone-1", nil
+func (r readyMade) Estimates(_ context.Context, _ event.ProjectID, tasks []event.Task) ([][]event.Estimate, string, error) {
+	return r.estimates[:len(tasks)], "hone-1", nil
 }

@@ -345,14 +345,14 @@ func (b *brain) Tasks(_ context.Context, _ event.ProjectID, ids []event.TaskID) 
 	return out, nil
 }
 
-func (b *brain) Distributions(_ context.Context, _ event.ProjectID, tasks []event.Task) ([][]event.Distribution, string, error) {
+func (b *brain) Estimates(_ context.Context, _ event.ProjectID, tasks []event.Task) ([][]event.Estimate, string, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	out := make([][]event.Distribution, len(tasks))
+	out := make([][]event.Estimate, len(tasks))
 	for i, t := range tasks {
 		if !b.ignorant {
 			p := 0.5 + float64(randomKey(b.salt, t.ID)>>12)/float64(1<<53)
-			out[i] = []event.Distribution{dist(true, p, 1-p)}
+			out[i] = []event.Estimate{estimate(true, p, 1-p)}
 		}
 	}
 	return out, b.version, nil
@@ -367,8 +367,8 @@ func (b *brain) Regions(_ context.Context, _ event.ProjectID, tasks []event.Task
 	return []json.RawMessage{[]byte(fmt.Sprintf(`[{"id":"t%d"}]`, tasks[0].ID))}, nil
 }
 
-func dist(exclusive bool, p ...float64) event.Distribution {
-	return event.Distribution{Control: "c", Labels: make([]string, len(p)), P: p, Exclusive: exclusive}
+func estimate(exclusive bool, p ...float64) event.Estimate {
+	return event.Estimate{Control: "c", Classes: &event.Distribution{Labels: make([]string, len(p)), P: p, Exclusive: exclusive}}
 }
 
 func (b *brain) is(f func()) {
@@ -403,12 +403,9 @@ func run(t *testing.T, tasks int, change func(*Options, *bench), f func(b *bench
 		var err error
 		b.s, err = New(o)
 		require.NoError(t, err)
-		ctx, stop := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- b.s.Run(ctx) }()
+		require.NoError(t, b.s.Start(t.Context()))
 		f(b)
-		stop()
-		require.NoError(t, <-done)
+		require.NoError(t, b.s.Stop(t.Context()))
 	})
 }
 

@@ -80,10 +80,8 @@ func TestLabelStudioFollowsTheQueue(t *testing.T) {
 	o.Observer = func(x Observation) { seen <- x }
 	s, err := New(o)
 	require.NoError(t, err)
-	runCtx, stop := context.WithCancel(ctx)
-	done := make(chan error, 1)
-	go func() { done <- s.Run(runCtx) }()
-	defer func() { stop(); assert.NoError(t, <-done) }()
+	require.NoError(t, s.Start(ctx))
+	defer func() { assert.NoError(t, s.Stop(ctx)) }()
 	wait := func(stage Stage, rank uint64) {
 		t.Helper()
 		late := time.After(time.Minute)
@@ -179,9 +177,7 @@ func TestLostAnswersLeaveNoDoubles(t *testing.T) {
 	s, err := New(o)
 	require.NoError(t, err)
 	s.Refresh(p.ID)
-	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- s.Run(ctx) }()
+	require.NoError(t, s.Start(t.Context()))
 	failed := 0
 	for x := range seen {
 		if x.Stage == Failed {
@@ -191,8 +187,7 @@ func TestLostAnswersLeaveNoDoubles(t *testing.T) {
 			break
 		}
 	}
-	stop()
-	require.NoError(t, <-done)
+	require.NoError(t, s.Stop(t.Context()))
 	assert.Equal(t, 1, failed)
 	var rows []labelstudio.PredictionRow
 	for r, err := range c.Predictions(t.Context(), p.ID) {

@@ -10,27 +10,27 @@ import (
 	"github.com/hone-ml/hone/sampler/push"
 )
 
-// pending is what has been heard of a project and is not in its queue yet. The zero
-// value says nothing but that the queue is to be ranked again.
+// pending holds changes of a project that are not in its queue yet. The zero value only
+// requests that the queue be ranked again.
 type pending struct {
 	wholePool bool // read all tasks again
 	tasks     map[event.TaskID]struct{}
 	relist    bool // ask Label Studio again what it holds
-	changes   interval
-	model     model
+	changes   changeInterval
+	model     modelState
 }
 
-// model is the state of the learner that a Learned named; the zero value is none.
-type model struct {
+// modelState is the state of the learner that a Learned named; the zero value is none.
+type modelState struct {
 	version string
 	labels  int
 }
 
-// learned is what a Learned says.
+// learned returns the changes that a Learned event brings.
 func learned(l *event.Learned) pending {
 	p := pending{
 		wholePool: l.All, tasks: make(map[event.TaskID]struct{}, len(l.Tasks)),
-		changes: interval{l.Since, l.Since}, model: model{l.Version, l.Labels},
+		changes: changeInterval{l.Since, l.Since}, model: modelState{l.Version, l.Labels},
 	}
 	for _, t := range l.Tasks {
 		p.tasks[t] = struct{}{}

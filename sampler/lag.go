@@ -2,12 +2,12 @@ package sampler
 
 import "time"
 
-// interval is from the oldest to the newest of some changes, by the times at which
+// changeInterval is from the oldest to the newest of some changes, by the times at which
 // hone heard of them; zero when there are none.
-type interval struct{ oldest, newest time.Time }
+type changeInterval struct{ oldest, newest time.Time }
 
 // widen makes the interval hold another one too.
-func (i *interval) widen(other interval) {
+func (i *changeInterval) widen(other changeInterval) {
 	if !other.oldest.IsZero() && (i.oldest.IsZero() || other.oldest.Before(i.oldest)) {
 		i.oldest = other.oldest
 	}
@@ -19,7 +19,7 @@ func (i *interval) widen(other interval) {
 // oldestUnhandled is the time of the oldest change later than handled, as far as the
 // interval tells; zero if there is none. A snapshot that only brings earlier changes
 // closer to the optimum repeats their time, which is no delay.
-func (i interval) oldestUnhandled(handled time.Time) time.Time {
+func (i changeInterval) oldestUnhandled(handled time.Time) time.Time {
 	if i.oldest.After(handled) {
 		return i.oldest
 	}
@@ -39,7 +39,7 @@ type lagClock struct {
 
 // rank records that changes are in the ranking now. since is the time of the oldest
 // that was not there before; zero if none.
-func (c *lagClock) rank(changes interval) (since time.Time) {
+func (c *lagClock) rank(changes changeInterval) (since time.Time) {
 	since = changes.oldestUnhandled(c.ranked)
 	if t := changes.oldestUnhandled(c.shown); !t.IsZero() && (c.unshown.IsZero() || t.Before(c.unshown)) {
 		c.unshown = t

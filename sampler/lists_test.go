@@ -1,7 +1,6 @@
 package sampler
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -50,9 +49,7 @@ func TestNothingIsListedAgainWhileNothingIsWrong(t *testing.T) {
 		o.Pool, o.Scorer, o.Predictor, o.LabelStudio = b, b, b, c
 		s, err := New(o)
 		require.NoError(t, err)
-		runCtx, stop := context.WithCancel(ctx)
-		done := make(chan error, 1)
-		go func() { done <- s.Run(runCtx) }()
+		require.NoError(t, s.Start(ctx))
 		learned := func(deleted bool, task event.TaskID) {
 			b.is(func() {
 				b.salt++
@@ -96,7 +93,6 @@ func TestNothingIsListedAgainWhileNothingIsWrong(t *testing.T) {
 		next, err := c.NextTask(ctx, p.ID)
 		require.NoError(t, err)
 		assert.NotZero(t, next.ID)
-		stop()
-		require.NoError(t, <-done)
+		require.NoError(t, s.Stop(ctx))
 	})
 }

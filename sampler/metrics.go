@@ -8,7 +8,7 @@ import (
 	"github.com/hone-ml/hone/sampler/push"
 )
 
-type metrics struct {
+type samplerMetrics struct {
 	ready, lag prometheus.Histogram
 	writes     *prometheus.CounterVec
 	failures   *prometheus.CounterVec
@@ -17,13 +17,13 @@ type metrics struct {
 	versionSet prometheus.Counter
 }
 
-func (m *metrics) push() push.Metrics {
+func (m *samplerMetrics) push() push.Metrics {
 	return push.Metrics{Writes: m.writes, Failures: m.failures, VersionSet: m.versionSet}
 }
 
-func newMetrics(r prometheus.Registerer) (*metrics, error) {
+func newMetrics(r prometheus.Registerer) (*samplerMetrics, error) {
 	buckets := []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2, 4, 8, 15, 30, 60, 300}
-	m := &metrics{
+	m := &samplerMetrics{
 		ready: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "hone_queue_ready_seconds", Buckets: buckets,
 			Help: "From hearing of an annotation to having ranked the queue that follows from it.",

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/logging"
 	"github.com/hone-ml/hone/sampler/push"
 	"github.com/hone-ml/hone/sampler/strategy"
 )
@@ -23,14 +25,14 @@ type Pool interface {
 // Scorer reads the learner's last snapshot of a project. It must not wait for
 // learning.
 type Scorer interface {
-	// Distributions says what every head believes of every task, in the order of
-	// tasks; a task on which no head has anything to say gets an empty list.
-	// version is the live version's name, "" before there is one. The result may
-	// be reused by the next call.
-	Distributions(ctx context.Context, p event.ProjectID, tasks []event.Task) (dists [][]event.Distribution, version string, err error)
+	// Estimates says how sure every head is of every task, in the order of tasks; a
+	// task on which no head has anything to say gets an empty list. version is the
+	// live version's name, "" before there is one. The result may be reused by the
+	// next call.
+	Estimates(ctx context.Context, p event.ProjectID, tasks []event.Task) (estimates [][]event.Estimate, version string, err error)
 }
 
-// Options are what a Sampler is made of. Start from Defaults.
+// Options configure a Sampler. Start from Defaults.
 type Options struct {
 	Pool   Pool
 	Scorer Scorer
@@ -89,17 +91,26 @@ func Defaults() Options {
 	}
 }
 
-// faults collects what is wrong with options.
-type faults []error
+func (o *Options) setDefaults() {
+	if o.Jitter == nil {
+		o.Jitter = rand.Float64
+	}
+	if o.Logger == nil {
+		o.Logger = logging.Silent()
+	}
+}
 
-func (f *faults) when(is bool, format string, args ...any) {
+// optionFaults collects what is wrong with options.
+type optionFaults []error
+
+func (f *optionFaults) when(is bool, format string, args ...any) {
 	if is {
 		*f = append(*f, fmt.Errorf("sampler: "+format, args...))
 	}
 }
 
 func (o *Options) validate() error {
-	var f faults
+	var f optionFaults
 	f.when(o.Pool == nil, "Pool is missing")
 	f = append(f, o.validateRanking()...)
 	f.when(o.Settle < 0, "settle %v; it must not be negative", o.Settle)
@@ -109,8 +120,8 @@ func (o *Options) validate() error {
 	return errors.Join(f...)
 }
 
-func (o *Options) validateRanking() faults {
-	var f faults
+func (o *Options) validateRanking() optionFaults {
+	var f optionFaults
 	f.when(o.Scorer == nil, "Scorer is missing")
 	f.when(o.QueueSize < 1, "queue size %d; it must be at least 1", o.QueueSize)
 	f.when(o.Front < 1, "head %d; it must be at least 1", o.Front)

@@ -5,22 +5,22 @@ import (
 	"github.com/hone-ml/hone/sampler/push"
 )
 
-// pool is what may still be asked about in one project. Tasks are kept with
+// taskPool holds the tasks of one project that may still be asked about. Tasks are kept with
 // their data, since ranking needs it: a pool of 100,000 texts of 300 bytes takes
 // about 50 MB. Labelled tasks are kept as ids only. One goroutine uses it.
-type pool struct {
-	open     set
-	skipped  set
+type taskPool struct {
+	open     taskSet
+	skipped  taskSet
 	labelled map[event.TaskID]struct{}
 }
 
-func newPool() *pool {
-	return &pool{open: newSet(), skipped: newSet(), labelled: map[event.TaskID]struct{}{}}
+func newPool() *taskPool {
+	return &taskPool{open: newSet(), skipped: newSet(), labelled: map[event.TaskID]struct{}{}}
 }
 
-// put states what a task is now; saying it twice changes nothing. labelled
-// reports whether the task was not labelled before and is now.
-func (p *pool) put(t event.TaskState) (labelled bool) {
+// update records the state of a task; repeating it changes nothing. labelled reports whether
+// the task was not labelled before and is now.
+func (p *taskPool) update(t event.TaskState) (labelled bool) {
 	id := t.Task.ID
 	_, was := p.labelled[id]
 	switch {
@@ -33,27 +33,27 @@ func (p *pool) put(t event.TaskState) (labelled bool) {
 		return !was
 	case t.Skipped():
 		p.drop(id)
-		p.skipped.add(t.Task)
+		p.skipped.put(t.Task)
 	default:
 		p.forget(id)
-		p.open.add(t.Task)
+		p.open.put(t.Task)
 	}
 	return false
 }
 
-func (p *pool) drop(id event.TaskID) {
+func (p *taskPool) drop(id event.TaskID) {
 	p.open.remove(id)
 	p.forget(id)
 }
 
-func (p *pool) forget(id event.TaskID) {
+func (p *taskPool) forget(id event.TaskID) {
 	p.skipped.remove(id)
 	delete(p.labelled, id)
 }
 
 // candidates are the tasks to rank: those nobody has seen, or, when there is
 // none left, those that were skipped. The slice is the pool's own.
-func (p *pool) candidates() []event.Task {
+func (p *taskPool) candidates() []event.Task {
 	if len(p.open.tasks) > 0 {
 		return p.open.tasks
 	}
@@ -61,7 +61,7 @@ func (p *pool) candidates() []event.Task {
 }
 
 // Task implements push.Pool.
-func (p *pool) Task(id event.TaskID) (event.Task, bool) {
+func (p *taskPool) Task(id event.TaskID) (event.Task, bool) {
 	if t, ok := p.open.get(id); ok {
 		return t, true
 	}
@@ -69,28 +69,28 @@ func (p *pool) Task(id event.TaskID) (event.Task, bool) {
 }
 
 // Has implements push.Pool.
-func (p *pool) Has(id event.TaskID) bool {
+func (p *taskPool) Has(id event.TaskID) bool {
 	_, unlabelled := p.Task(id)
 	return unlabelled || p.IsLabelled(id)
 }
 
 // IsLabelled implements push.Pool.
-func (p *pool) IsLabelled(id event.TaskID) bool {
+func (p *taskPool) IsLabelled(id event.TaskID) bool {
 	_, ok := p.labelled[id]
 	return ok
 }
 
-var _ push.Pool = (*pool)(nil)
+var _ push.Pool = (*taskPool)(nil)
 
-// set is tasks by id in one slice, so that they can be ranked without copying.
-type set struct {
+// taskSet holds tasks by id in one slice, so that they can be ranked without copying.
+type taskSet struct {
 	tasks []event.Task
 	at    map[event.TaskID]int
 }
 
-func newSet() set { return set{at: map[event.TaskID]int{}} }
+func newSet() taskSet { return taskSet{at: map[event.TaskID]int{}} }
 
-func (s *set) add(t event.Task) {
+func (s *taskSet) put(t event.Task) {
 	if i, ok := s.at[t.ID]; ok {
 		s.tasks[i] = t
 		return
@@ -99,7 +99,7 @@ func (s *set) add(t event.Task) {
 	s.tasks = append(s.tasks, t)
 }
 
-func (s *set) remove(id event.TaskID) {
+func (s *taskSet) remove(id event.TaskID) {
 	i, ok := s.at[id]
 	if !ok {
 		return
@@ -112,7 +112,7 @@ func (s *set) remove(id event.TaskID) {
 	delete(s.at, id)
 }
 
-func (s *set) get(id event.TaskID) (event.Task, bool) {
+func (s *taskSet) get(id event.TaskID) (event.Task, bool) {
 	i, ok := s.at[id]
 	if !ok {
 		return event.Task{}, false

@@ -21,8 +21,8 @@ type Item struct {
 	Random bool `json:"random"`
 }
 
-// scored is one task of the pool while it is ranked.
-type scored struct {
+// scoredTask is one task of the pool while it is ranked.
+type scoredTask struct {
 	task  event.TaskID
 	score float64
 	hash  uint64
@@ -38,11 +38,11 @@ func randomKey(seed uint64, t event.TaskID) uint64 {
 	return xxhash.Sum64(b[:])
 }
 
-func byHash(a, b scored) int {
+func byHash(a, b scoredTask) int {
 	return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.task, b.task))
 }
 
-func byScore(a, b scored) int { return cmp.Or(cmp.Compare(a.score, b.score), byHash(a, b)) }
+func byScore(a, b scoredTask) int { return cmp.Or(cmp.Compare(a.score, b.score), byHash(a, b)) }
 
 // randomSlot reports whether the n-th label of a project (from 0) is to be a
 // random one. The slots follow the number of labels, not the place in the queue:
@@ -55,11 +55,11 @@ func randomSlot(n int, share float64) bool {
 // How far down the ranking a task may slip and still keep its place behind the
 // front: some queue lengths, or a part of a large pool, whichever is more.
 const (
-	keepQueues = 3
-	keepPart   = 20
+	keepQueueLengths = 3
+	keepPoolPart     = 20
 )
 
-// queueSpec is what buildQueue is asked for.
+// queueSpec holds the parameters of buildQueue.
 type queueSpec struct {
 	size, front int
 	share       float64 // of random tasks
@@ -74,7 +74,7 @@ type queueSpec struct {
 // label would keep Label Studio busy for seconds, for places that people reach
 // only after they have come to the front and been ranked again. Over the first 200
 // labels of 1,000 tasks in 10 classes, 22 writes a label became 12.
-func buildQueue(all []scored, before []Item, q queueSpec) []Item {
+func buildQueue(all []scoredTask, before []Item, q queueSpec) []Item {
 	size := min(q.size, len(all))
 	slots := 0
 	for i := range size {
@@ -89,18 +89,18 @@ func buildQueue(all []scored, before []Item, q queueSpec) []Item {
 	for _, s := range random {
 		drawn[s.task] = true
 	}
-	rest := slices.DeleteFunc(all, func(s scored) bool { return drawn[s.task] })
+	rest := slices.DeleteFunc(all, func(s scoredTask) bool { return drawn[s.task] })
 	front := 0
 	for i := range min(size, q.front) {
 		if !randomSlot(q.labels+i, q.share) {
 			front++
 		}
 	}
-	best := stabilizeTail(topK(rest, max(keepQueues*q.size, len(rest)/keepPart), byScore), before, front, size-slots)
+	best := stabilizeTail(topK(rest, max(keepQueueLengths*q.size, len(rest)/keepPoolPart), byScore), before, front, size-slots)
 
 	queue := make([]Item, 0, size)
 	for i := range size {
-		var s scored
+		var s scoredTask
 		isRandom := randomSlot(q.labels+i, q.share)
 		if isRandom {
 			s, random = random[0], random[1:]
@@ -114,7 +114,7 @@ func buildQueue(all []scored, before []Item, q queueSpec) []Item {
 
 // stabilizeTail picks n of the ranked tasks: the first front as they are, then those
 // of the queue before in its order, then the next best.
-func stabilizeTail(ranked []scored, before []Item, front, n int) []scored {
+func stabilizeTail(ranked []scoredTask, before []Item, front, n int) []scoredTask {
 	out := slices.Clone(ranked[:front])
 	at := make(map[event.TaskID]int, len(ranked))
 	for i, s := range ranked[front:] {
@@ -136,11 +136,11 @@ func stabilizeTail(ranked []scored, before []Item, front, n int) []scored {
 
 // topK returns the n first of all in the order of compare, sorted, in a slice
 // of its own. It keeps a bounded heap: a pool of 100,000 needs no full sort.
-func topK(all []scored, n int, compare func(a, b scored) int) []scored {
+func topK(all []scoredTask, n int, compare func(a, b scoredTask) int) []scoredTask {
 	if n <= 0 {
 		return nil
 	}
-	heap := make([]scored, 0, n) // largest at 0
+	heap := make([]scoredTask, 0, n) // largest at 0
 	for _, s := range all {
 		switch {
 		case len(heap) < n:
@@ -163,7 +163,7 @@ func topK(all []scored, n int, compare func(a, b scored) int) []scored {
 }
 
 // siftDown restores the heap after its root has been replaced.
-func siftDown(heap []scored, compare func(a, b scored) int) {
+func siftDown(heap []scoredTask, compare func(a, b scoredTask) int) {
 	for i := 0; ; {
 		big := i
 		for _, c := range [2]int{2*i + 1, 2*i + 2} {

@@ -14,11 +14,11 @@ import (
 	"github.com/hone-ml/hone/sampler/strategy"
 )
 
-func scores(seed uint64, s ...float64) []scored {
-	var all []scored
+func scores(seed uint64, s ...float64) []scoredTask {
+	var all []scoredTask
 	for i, x := range s {
 		id := event.TaskID(i + 1)
-		all = append(all, scored{task: id, score: x, hash: randomKey(seed, id)})
+		all = append(all, scoredTask{task: id, score: x, hash: randomKey(seed, id)})
 	}
 	return all
 }
@@ -52,10 +52,10 @@ func TestRandomShareOfWhatIsAskedIsExact(t *testing.T) {
 		asked := 0
 		var before []Item
 		for label := range 200 {
-			var all []scored
+			var all []scoredTask
 			for id := range pool {
 				// Every round another ranking.
-				all = append(all, scored{task: id, score: float64(randomKey(uint64(label), id)) / math.MaxUint64, hash: randomKey(9, id)})
+				all = append(all, scoredTask{task: id, score: float64(randomKey(uint64(label), id)) / math.MaxUint64, hash: randomKey(9, id)})
 			}
 			queue := buildQueue(all, before, queueSpec{size: 10, front: 5, share: share, labels: label})
 			if queue[0].Random {
@@ -97,7 +97,7 @@ func TestRandomPicksDoNotDependOnTheScores(t *testing.T) {
 func TestTheTailOfTheQueueStaysPutWhereItCan(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(0, 80).Draw(t, "n")
-		draw := func(name string, before []Item) ([]Item, []scored) {
+		draw := func(name string, before []Item) ([]Item, []scoredTask) {
 			all := scores(5, rapid.SliceOfN(rapid.Float64Range(0, 1), n, n).Draw(t, name)...)
 			ranked := slices.SortedFunc(slices.Values(all), byScore)
 			return buildQueue(all, before, queueSpec{size: 10, front: 3}), ranked
@@ -168,7 +168,7 @@ func TestPoolHoldsWhatIsUnlabelled(t *testing.T) {
 		for range rapid.IntRange(0, 60).Draw(t, "steps") {
 			id := event.TaskID(rapid.IntRange(1, 8).Draw(t, "id"))
 			k := kind(rapid.SampledFrom([]string{"open", "skipped", "labelled", "deleted"}).Draw(t, "kind"))
-			news := p.put(state(id, k))
+			news := p.update(state(id, k))
 			if want := k == "labelled" && model[id] != "labelled"; news != want {
 				t.Fatalf("task %d from %s to %s: news %v", id, model[id], k, news)
 			}
@@ -207,12 +207,12 @@ func TestPoolHoldsWhatIsUnlabelled(t *testing.T) {
 // oneVersion is a scorer that is less sure of a task the higher its id.
 type oneVersion struct{ asked int }
 
-func (o *oneVersion) Distributions(_ context.Context, _ event.ProjectID, tasks []event.Task) ([][]event.Distribution, string, error) {
+func (o *oneVersion) Estimates(_ context.Context, _ event.ProjectID, tasks []event.Task) ([][]event.Estimate, string, error) {
 	o.asked += len(tasks)
-	out := make([][]event.Distribution, len(tasks))
+	out := make([][]event.Estimate, len(tasks))
 	for i, t := range tasks {
 		p := 0.5 + 0.4/float64(t.ID)
-		out[i] = []event.Distribution{dist(true, p, 1-p)}
+		out[i] = []event.Estimate{estimate(true, p, 1-p)}
 	}
 	return out, "v1", nil
 }

@@ -12,7 +12,7 @@ import (
 // rankChunk bounds the memory that distributions take at a time.
 const rankChunk = 2048
 
-// Queue is what to label next, best first.
+// Queue holds the tasks to label next, best first.
 type Queue struct {
 	Items []Item
 	// Version is the live version that ranked it, "" when nothing has been
@@ -20,8 +20,7 @@ type Queue struct {
 	Version string
 }
 
-// Ranker makes queues. It is what a Sampler ranks with, and keeps nothing
-// between two calls: safe for concurrent use.
+// Ranker makes queues. It keeps no state between two calls and is safe for concurrent use.
 type Ranker struct {
 	scorer      Scorer
 	strategy    strategy.Strategy
@@ -48,12 +47,12 @@ func NewRanker(o Options) (*Ranker, error) {
 // Rank scores tasks with one snapshot of a project and makes the queue. labelled
 // is how many tasks of the project are labelled, which says where random ones
 // are due; before is the queue before, whose tail stays where it can. Where
-// nothing has been learned all scores are alike, which makes the order random.
+// nothing has been learned all scores are equal, which makes the order random.
 func (r *Ranker) Rank(ctx context.Context, p event.ProjectID, tasks []event.Task, labelled int, before Queue) (Queue, error) {
 	// A new version may go live between two chunks; scores of two versions do not
 	// compare, so start over, and take what comes if it happens again and again.
 	for try := 0; ; try++ {
-		all := make([]scored, 0, len(tasks))
+		all := make([]scoredTask, 0, len(tasks))
 		var version string
 		knows, mixed := false, false
 		for from := 0; from < len(tasks) || from == 0; from += rankChunk {
@@ -62,20 +61,20 @@ func (r *Ranker) Rank(ctx context.Context, p event.ProjectID, tasks []event.Task
 			if r.random {
 				asked = nil // only the version is needed
 			}
-			dists, v, err := r.scorer.Distributions(ctx, p, asked)
+			estimates, v, err := r.scorer.Estimates(ctx, p, asked)
 			if err != nil {
 				return Queue{}, fmt.Errorf("score %d tasks: %w", len(asked), err)
 			}
-			if len(dists) != len(asked) {
-				return Queue{}, fmt.Errorf("score %d tasks: got %d distributions", len(asked), len(dists))
+			if len(estimates) != len(asked) {
+				return Queue{}, fmt.Errorf("score %d tasks: got %d estimates", len(asked), len(estimates))
 			}
 			mixed = mixed || from > 0 && v != version
 			version = v
 			for i, t := range chunk {
-				s := scored{task: t.ID, score: strategy.RandomScore, hash: randomKey(r.seed, t.ID)}
+				s := scoredTask{task: t.ID, score: strategy.RandomScore, hash: randomKey(r.seed, t.ID)}
 				if !r.random {
 					var ok bool
-					s.score, ok = strategy.Combine(r.strategy, dists[i])
+					s.score, ok = strategy.Combine(r.strategy, estimates[i])
 					knows = knows || ok
 				}
 				all = append(all, s)

@@ -17,8 +17,8 @@ const (
 	unauthorizedPause = time.Minute
 )
 
-// retry says when to push again after a failure. One goroutine uses it.
-type retry struct {
+// pushRetry says when to push again after a failure. One goroutine uses it.
+type pushRetry struct {
 	at       time.Time // no push before that; zero when none has failed
 	failures int       // since the last push that succeeded
 	gone     bool      // Label Studio does not have the project
@@ -27,16 +27,16 @@ type retry struct {
 
 // backoff is the pause after one more failure, give or take a half, so that many
 // projects do not come back at the same moment.
-func (r *retry) backoff() time.Duration {
+func (r *pushRetry) backoff() time.Duration {
 	d := retryDelays.Delay(r.failures)
 	r.failures++
 	return time.Duration(float64(d) * (0.5 + r.jitter()))
 }
 
-func (r *retry) succeeded() { r.failures, r.at = 0, time.Time{} }
+func (r *pushRetry) succeeded() { r.failures, r.at = 0, time.Time{} }
 
 // failed records that a push has failed and returns the cause for the metrics.
-func (r *retry) failed(err error) (cause string) {
+func (r *pushRetry) failed(err error) (cause string) {
 	now := time.Now()
 	switch {
 	case errors.Is(err, push.ErrGone):
@@ -52,4 +52,4 @@ func (r *retry) failed(err error) (cause string) {
 }
 
 // clear ends a pause: somebody knows better now than when it began.
-func (r *retry) clear() { r.at, r.gone = time.Time{}, false }
+func (r *pushRetry) clear() { r.at, r.gone = time.Time{}, false }

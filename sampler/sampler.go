@@ -2,14 +2,10 @@ package sampler
 
 import (
 	"context"
-	"errors"
-	"io"
-	"math/rand/v2"
 	"sync"
 
-	"github.com/sirupsen/logrus"
-
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/service"
 	"github.com/hone-ml/hone/sampler/push"
 )
 
@@ -18,17 +14,18 @@ import (
 type Sampler struct {
 	o       Options
 	ranker  *Ranker
-	log     *logrus.Entry
-	metrics *metrics
+	metrics *samplerMetrics
 	pusher  *push.Pusher
+	life    *service.Life // its lock may be taken while mu is held
 
 	mu       sync.Mutex
 	projects map[event.ProjectID]*worker // guarded by mu
-	start    func(*worker)               // guarded by mu; set while Run runs
+	begin    func(*worker)               // guarded by mu; nil before Start
 }
 
 // New checks the options; the error names every fault.
 func New(o Options) (*Sampler, error) {
+	o.setDefaults()
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
@@ -40,54 +37,43 @@ func New(o Options) (*Sampler, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Jitter == nil {
-		o.Jitter = rand.Float64
-	}
-	log := o.Logger
-	if log == nil {
-		quiet := logrus.New()
-		quiet.SetOutput(io.Discard)
-		log = logrus.NewEntry(quiet)
+	pusher, err := push.New(push.Options{
+		LabelStudio: o.LabelStudio, Predictor: o.Predictor,
+		QueueSize: o.QueueSize, Front: o.Front, Settle: o.Settle, PushRate: o.PushRate,
+		ManageModelVersion: o.ManageModelVersion, CheckEvery: o.CheckEvery, BulkAbove: o.BulkAbove,
+		Logger: o.Logger, Metrics: m.push(),
+	})
+	if err != nil {
+		return nil, err
 	}
 	return &Sampler{
-		o: o, ranker: ranker, log: log, metrics: m,
-		pusher: push.New(push.Options{
-			LabelStudio: o.LabelStudio, Predictor: o.Predictor,
-			QueueSize: o.QueueSize, Front: o.Front, Settle: o.Settle, PushRate: o.PushRate,
-			ManageModelVersion: o.ManageModelVersion, CheckEvery: o.CheckEvery, BulkAbove: o.BulkAbove,
-			Logger: log, Metrics: m.push(),
-		}),
+		o: o, ranker: ranker, metrics: m, life: service.NewLife(), pusher: pusher,
 		projects: map[event.ProjectID]*worker{},
 	}, nil
 }
 
-// Run works until ctx is done and returns nil then. Each project has a worker of
-// its own, so that one that cannot be reached does not hold up the others; they
-// share the limit on writes. Run may be called once at a time.
-func (s *Sampler) Run(ctx context.Context) error {
-	var all sync.WaitGroup
-	s.mu.Lock()
-	if s.start != nil {
-		s.mu.Unlock()
-		return errors.New("sampler: it is running already")
-	}
-	s.start = func(w *worker) { all.Go(func() { w.run(ctx) }) }
-	for _, w := range s.projects {
-		s.start(w)
-	}
-	s.mu.Unlock()
-
-	<-ctx.Done()
-	s.mu.Lock()
-	s.start = nil
-	s.mu.Unlock()
-	all.Wait()
-	return nil
+// Start begins the work, as service.Service says. Each project has a worker of its own,
+// so that one that cannot be reached does not hold up the others; they share the limit
+// on writes.
+func (s *Sampler) Start(ctx context.Context) error {
+	return s.life.Start(ctx, func(context.Context) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.begin = func(w *worker) { s.life.Go(w.run) }
+		for _, w := range s.projects {
+			s.begin(w)
+		}
+	})
 }
 
-// Learned takes notice of new snapshots and returns at once; it is the handler
-// of the Snapshots log. Events of one project that come while its worker is busy
-// become one.
+// Stop ends the work, as service.Service says. What was not written is written by the
+// next start.
+func (s *Sampler) Stop(ctx context.Context) error { return s.life.Stop(ctx) }
+
+var _ service.Service = (*Sampler)(nil)
+
+// Learned records new snapshots and returns at once; it is the handler of the Snapshots
+// topic. Events of one project that come while its worker is busy are merged.
 func (s *Sampler) Learned(_ context.Context, batch []event.Event, _ event.Cursor) error {
 	for _, e := range batch {
 		if l, ok := e.(*event.Learned); ok && l.Project > 0 {
@@ -140,7 +126,7 @@ func (s *Sampler) Next(p event.ProjectID) []Item {
 	return st.Queue
 }
 
-// Status says how a project stands; ok is false for one never heard of.
+// Status returns the state of a project's queue; ok is false for an unknown project.
 func (s *Sampler) Status(p event.ProjectID) (st Status, ok bool) {
 	s.mu.Lock()
 	w := s.projects[p]
@@ -162,7 +148,7 @@ func (s *Sampler) enqueue(p event.ProjectID, what pending) {
 		s.projects[p] = w
 	}
 	w.inbox.enqueue(what)
-	if !known && s.start != nil {
-		s.start(w)
+	if !known && s.begin != nil {
+		s.begin(w)
 	}
 }

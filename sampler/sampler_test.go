@@ -289,7 +289,7 @@ func TestAWorkerHasItsFirstNewsWhenItStarts(t *testing.T) {
 	s, err := New(o)
 	require.NoError(t, err)
 	var first []pending
-	s.start = func(w *worker) {
+	s.begin = func(w *worker) {
 		p, ok := w.inbox.drain()
 		assert.True(t, ok)
 		first = append(first, p)

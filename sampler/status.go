@@ -8,7 +8,7 @@ import (
 	"github.com/hone-ml/hone/event"
 )
 
-// Status is how the sampler stands in one project.
+// Status is the state of one project's queue.
 type Status struct {
 	Strategy string `json:"strategy"`
 	// Version is the model version the queue was ranked with.
@@ -35,20 +35,20 @@ type Status struct {
 	Note string `json:"note,omitempty"`
 }
 
-// board holds a project's status. Its methods may be called concurrently.
-type board struct {
+// statusBoard holds a project's status. Its methods may be called concurrently.
+type statusBoard struct {
 	mu sync.Mutex
 	st Status // guarded by mu
 }
 
-func (b *board) set(f func(*Status)) {
+func (b *statusBoard) set(f func(*Status)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	f(&b.st)
 }
 
 // get returns the status with a queue of the caller's own.
-func (b *board) get() Status {
+func (b *statusBoard) get() Status {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	st := b.st
@@ -58,7 +58,7 @@ func (b *board) get() Status {
 
 // holdsQueued reports whether Label Studio is thought to hold a place of the queue
 // for any of the tasks.
-func (b *board) holdsQueued(tasks []event.Task) bool {
+func (b *statusBoard) holdsQueued(tasks []event.Task) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, i := range b.st.Queue[:min(b.st.Pushed, len(b.st.Queue))] {

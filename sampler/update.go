@@ -66,7 +66,7 @@ func (w *worker) readPool(ctx context.Context, p pending) error {
 		}
 		w.pool = newPool()
 		for _, t := range tasks {
-			w.pool.put(t)
+			w.pool.update(t)
 		}
 		w.remote.PoolReplaced(w.pool)
 		return nil
@@ -86,7 +86,7 @@ func (w *worker) readPool(ctx context.Context, p pending) error {
 		}
 	}
 	for _, t := range tasks {
-		if w.pool.put(t) {
+		if w.pool.update(t) {
 			if pick, queued := picks[t.Task.ID]; queued {
 				w.s.metrics.asked.WithLabelValues(pick).Inc()
 			}

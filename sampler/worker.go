@@ -19,25 +19,25 @@ type worker struct {
 	s      *Sampler
 	id     event.ProjectID
 	log    *logrus.Entry
-	inbox  *inbox // any goroutine enqueues, run drains
-	status *board // run writes, any goroutine reads
+	inbox  *inbox       // any goroutine enqueues, run drains
+	status *statusBoard // run writes, any goroutine reads
 
 	// The rest is read and written by run alone.
-	pool      *pool // nil until read
+	pool      *taskPool // nil until read
 	queue     Queue
 	rank      uint64 // counts the rankings
 	announced string // the version Learned named last
 	lag       lagClock
 	remote    *push.Project
-	retry     retry
+	retry     pushRetry
 }
 
 func newWorker(s *Sampler, p event.ProjectID) *worker {
 	w := &worker{
-		s: s, id: p, log: s.log.WithField("project", int64(p)),
+		s: s, id: p, log: s.o.Logger.WithField("project", int64(p)),
 		inbox:  newInbox(pending{wholePool: true}),
-		status: &board{st: Status{Strategy: s.o.Strategy}},
-		retry:  retry{jitter: s.o.Jitter},
+		status: &statusBoard{st: Status{Strategy: s.o.Strategy}},
+		retry:  pushRetry{jitter: s.o.Jitter},
 	}
 	w.remote = s.pusher.Project(p, w.inbox, w)
 	return w

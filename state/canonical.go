@@ -16,25 +16,25 @@ import (
 // (escapes, spacing, order of keys), so content is compared in one canonical
 // spelling. Only the hash of it is kept; what is stored is what was heard.
 
-func taskStamp(t event.Task) stamp {
-	return stamp{at: t.UpdatedAt, hash: xxhash.Sum64(canonical(t.Data))}
+func taskVersion(t event.Task) version {
+	return version{at: t.UpdatedAt, hash: xxhash.Sum64(canonicalJSON(t.Data))}
 }
 
-func annotationStamp(a event.Annotation) stamp {
+func annotationVersion(a event.Annotation) version {
 	b := appendID(nil, a.Task)
 	b = append(b, annotationFlags(a))
 	b = binary.BigEndian.AppendUint64(b, uint64(a.CompletedBy))
-	result := canonical(a.Result)
+	result := canonicalJSON(a.Result)
 	if string(result) != "null" && string(result) != "[]" { // both are "nothing marked"
 		b = append(b, result...)
 	}
-	return stamp{at: a.UpdatedAt, hash: xxhash.Sum64(b)}
+	return version{at: a.UpdatedAt, hash: xxhash.Sum64(b)}
 }
 
-// canonical returns the one spelling of a JSON value: no spaces, sorted keys,
+// canonicalJSON returns the one spelling of a JSON value: no spaces, sorted keys,
 // the shortest spelling of each number. Nothing at all is null; bytes that are
 // not JSON stand for themselves.
-func canonical(raw json.RawMessage) []byte {
+func canonicalJSON(raw json.RawMessage) []byte {
 	if len(bytes.TrimSpace(raw)) == 0 {
 		return []byte("null")
 	}

@@ -26,7 +26,7 @@ func TestCanonicalSpelling(t *testing.T) {
 		"null and empty":    {`null`, `{}`, false},
 		"not json":          {`{`, `{{`, false},
 	} {
-		if got := bytes.Equal(canonical(json.RawMessage(c.a)), canonical(json.RawMessage(c.b))); got != c.same {
+		if got := bytes.Equal(canonicalJSON(json.RawMessage(c.a)), canonicalJSON(json.RawMessage(c.b))); got != c.same {
 			t.Errorf("%s: %s and %s the same: %v, want %v", name, c.a, c.b, got, c.same)
 		}
 	}
@@ -38,11 +38,11 @@ func FuzzCanonical(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		before := bytes.Clone(b)
-		c := canonical(b)
+		c := canonicalJSON(b)
 		if !bytes.Equal(b, before) {
 			t.Fatal("the input was changed")
 		}
-		if again := canonical(c); !bytes.Equal(again, c) {
+		if again := canonicalJSON(c); !bytes.Equal(again, c) {
 			t.Fatalf("%q becomes %q, then %q", b, c, again)
 		}
 		if json.Valid(b) {
@@ -50,7 +50,7 @@ func FuzzCanonical(f *testing.F) {
 			if err := json.Indent(&spaced, b, " ", "  "); err != nil {
 				t.Fatal(err)
 			}
-			if s := canonical(spaced.Bytes()); !bytes.Equal(s, c) {
+			if s := canonicalJSON(spaced.Bytes()); !bytes.Equal(s, c) {
 				t.Fatalf("%q and %q differ: %q, %q", b, spaced.Bytes(), c, s)
 			}
 		}
@@ -59,10 +59,10 @@ func FuzzCanonical(f *testing.F) {
 
 // Records come from a file that may be damaged: an error, never a panic.
 func FuzzRecords(f *testing.F) {
-	f.Add(make([]byte, 16), encodeAnnotation(annotation(1, 2, 3, "x"), stamp{at: sec(3), hash: 4}))
-	f.Add([]byte{}, encodeTask(task(1, 2, `{}`), stamp{at: sec(2), hash: 4}, 9))
-	f.Add([]byte{}, encodeRegister(register{task: 3, stamp: stamp{at: sec(2)}, at: 9}))
-	f.Add([]byte{}, encodeRegister(register{deleted: true, at: 9}))
+	f.Add(make([]byte, 16), encodeAnnotation(annotation(1, 2, 3, "x"), version{at: sec(3), hash: 4}))
+	f.Add([]byte{}, encodeTask(task(1, 2, `{}`), version{at: sec(2), hash: 4}, 9))
+	f.Add([]byte{}, encodeRef(annotationRef{task: 3, stamp: version{at: sec(2)}, at: 9}))
+	f.Add([]byte{}, encodeRef(annotationRef{deleted: true, at: 9}))
 	f.Add([]byte{}, encodeTombstone(9))
 	f.Fuzz(func(t *testing.T, key, b []byte) {
 		if task, st, at, err := decodeTask(1, b); err == nil && !bytes.Equal(encodeTask(task, st, at), b) {
@@ -73,7 +73,7 @@ func FuzzRecords(f *testing.F) {
 			}
 		}
 		_, _ = decodeAnnotation(key, b)
-		_, _ = decodeRegister(1, b)
+		_, _ = decodeRef(1, b)
 		_, _ = decodeTombstone(1, b)
 	})
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/hone-ml/hone/event"
 )
 
-// Commit stores deltas, checkpoints and versions in one durable transaction:
+// Commit stores deltas, checkpoints, versions and learner states in one durable transaction:
 // when it returns nil all of it is on disk, otherwise none is and the same
 // Commit may be tried again. It does what Prepare says in a transaction of its own.
 func (s *Store) Commit(ctx context.Context, c event.Commit) error {
@@ -26,7 +26,7 @@ func (s *Store) Commit(ctx context.Context, c event.Commit) error {
 	return nil
 }
 
-// Prepare encodes deltas, checkpoints and versions, and returns a function that stores
+// Prepare encodes deltas, checkpoints, versions and learner states, and returns a function that stores
 // them inside somebody else's transaction, which others may share: all of it that takes
 // time is done before, since a transaction keeps webhooks waiting. The function may be
 // called more than once; committing the same delta twice is harmless. c.Cursor and
@@ -52,16 +52,17 @@ func (s *Store) Prepare(c event.Commit) (write func(*bbolt.Tx) error, err error)
 
 // projectWrite is one project's part, encoded.
 type projectWrite struct {
-	project              event.ProjectID
-	fresh                bool   // nothing stored may remain
-	meta                 []byte // nil without a delta
-	checkpoint, versions []byte // nil: unchanged
+	project event.ProjectID
+	isNew   bool   // nothing stored may remain
+	meta    []byte // nil without a delta
 
-	tasks              []taskWrite
-	restTasks          []taskWrite
-	restAnnotations    []annotationWrite
-	deletedTasks       []tombstoneWrite
-	deletedAnnotations []tombstoneWrite
+	checkpoint, versions, learnerState []byte // nil: unchanged
+
+	tasks               []taskWrite
+	bookkeptTasks       []taskWrite
+	bookkeptAnnotations []annotationWrite
+	deletedTasks        []tombstoneWrite
+	deletedAnnotations  []tombstoneWrite
 
 	heard heardWrite
 }
@@ -80,7 +81,7 @@ type annotationWrite struct {
 }
 
 func encodeProject(p event.ProjectCommit) (w projectWrite, err error) {
-	w = projectWrite{project: p.Project, checkpoint: p.Checkpoint}
+	w = projectWrite{project: p.Project, checkpoint: p.Checkpoint, learnerState: encodeLearnerState(p.LearnerState)}
 	if p.Project <= 0 {
 		return w, fmt.Errorf("there is no such project")
 	}
@@ -96,7 +97,7 @@ func encodeProject(p event.ProjectCommit) (w projectWrite, err error) {
 	if d.Meta.Project != p.Project {
 		return w, fmt.Errorf("its delta is about project %d", d.Meta.Project)
 	}
-	w.fresh = d.New
+	w.isNew = d.New
 	w.heard = newHeardWrite(d.Heard)
 	if w.meta, err = encodeJSON(d.Meta); err != nil {
 		return w, err
@@ -113,17 +114,17 @@ func encodeProject(p event.ProjectCommit) (w projectWrite, err error) {
 		w.tasks = append(w.tasks, t)
 	}
 	for _, t := range d.Rest.Tasks {
-		w.restTasks = append(w.restTasks, w.encodeTask(t))
+		w.bookkeptTasks = append(w.bookkeptTasks, w.encodeTask(t))
 	}
 	for _, a := range d.Rest.Annotations {
-		w.restAnnotations = append(w.restAnnotations, w.encodeAnnotation(a))
+		w.bookkeptAnnotations = append(w.bookkeptAnnotations, w.encodeAnnotation(a))
 	}
 	for _, id := range d.Rest.DeletedTasks {
 		w.deletedTasks = append(w.deletedTasks, tombstoneWrite{idKey(id), encodeTombstone(w.heard.ofTask(id))})
 	}
 	for _, id := range d.Rest.DeletedAnnotations {
-		r := register{deleted: true, at: w.heard.ofAnnotation(id)}
-		w.deletedAnnotations = append(w.deletedAnnotations, tombstoneWrite{idKey(id), encodeRegister(r)})
+		r := annotationRef{deleted: true, at: w.heard.ofAnnotation(id)}
+		w.deletedAnnotations = append(w.deletedAnnotations, tombstoneWrite{idKey(id), encodeRef(r)})
 	}
 	return w, nil
 }
@@ -132,22 +133,22 @@ func (w *projectWrite) encodeTask(t event.Task) taskWrite {
 	out := taskWrite{key: idKey(t.ID)}
 	at := w.heard.ofTask(t.ID)
 	if t.Data != nil {
-		out.record = encodeTask(t, taskStamp(t), at)
+		out.record = encodeTask(t, taskVersion(t), at)
 	}
 	return out
 }
 
 func (w *projectWrite) encodeAnnotation(a event.Annotation) annotationWrite {
-	st := annotationStamp(a)
+	st := annotationVersion(a)
 	return annotationWrite{
 		key: idKey(a.ID), resultKey: resultKey(a.Task, a.ID),
-		register: encodeRegister(register{task: a.Task, stamp: st, at: w.heard.ofAnnotation(a.ID)}),
+		register: encodeRef(annotationRef{task: a.Task, stamp: st, at: w.heard.ofAnnotation(a.ID)}),
 		record:   encodeAnnotation(a, st),
 	}
 }
 
 func (w *projectWrite) write(tx *bbolt.Tx) error {
-	if w.fresh {
+	if w.isNew {
 		if err := w.dropReplaced(tx); err != nil {
 			return err
 		}
@@ -157,7 +158,7 @@ func (w *projectWrite) write(tx *bbolt.Tx) error {
 		return err
 	}
 	for _, kv := range []struct{ k, v []byte }{
-		{keyMeta, w.meta}, {keyCheckpoint, w.checkpoint}, {keyVersions, w.versions},
+		{keyMeta, w.meta}, {keyCheckpoint, w.checkpoint}, {keyVersions, w.versions}, {keyLearnerState, w.learnerState},
 	} {
 		if kv.v == nil {
 			continue
@@ -171,7 +172,7 @@ func (w *projectWrite) write(tx *bbolt.Tx) error {
 			return err
 		}
 	}
-	if err := w.writeRest(b); err != nil {
+	if err := w.writeBookkeeping(b); err != nil {
 		return err
 	}
 	return w.heard.write(b)
@@ -188,13 +189,13 @@ func (w *projectWrite) dropReplaced(tx *bbolt.Tx) error {
 	return projectsBucket(tx).DeleteBucket(idKey(w.project))
 }
 
-func (w *projectWrite) writeRest(b *buckets) error {
-	for i := range w.restTasks {
-		if err := b.tasks.Put(w.restTasks[i].key, w.restTasks[i].record); err != nil {
+func (w *projectWrite) writeBookkeeping(b *projectBuckets) error {
+	for i := range w.bookkeptTasks {
+		if err := b.tasks.Put(w.bookkeptTasks[i].key, w.bookkeptTasks[i].record); err != nil {
 			return err
 		}
 	}
-	for _, a := range w.restAnnotations {
+	for _, a := range w.bookkeptAnnotations {
 		if err := b.annotations.Put(a.key, a.register); err != nil {
 			return err
 		}
@@ -218,8 +219,8 @@ func (w *projectWrite) writeRest(b *buckets) error {
 	return nil
 }
 
-// putTask makes what is stored of a task equal to w.
-func (b *buckets) putTask(w *taskWrite) error {
+// putTask replaces the stored records of a task by w.
+func (b *projectBuckets) putTask(w *taskWrite) error {
 	keep := make(map[string]bool, len(w.annotations))
 	for _, a := range w.annotations {
 		keep[string(a.resultKey)] = true

@@ -29,6 +29,7 @@ func TestCommitStoresAllOrNothing(t *testing.T) {
 	}
 	c := commitOf(deltas)
 	c.Projects[0].Checkpoint, c.Projects[0].Versions = []byte("model"), []event.Version{{Name: "hone-1", Live: true}}
+	c.Projects[0].LearnerState = []byte("what is pending")
 
 	boom := errors.New("boom")
 	sawState := false
@@ -38,7 +39,7 @@ func TestCommitStoresAllOrNothing(t *testing.T) {
 		if err := write(tx); err != nil {
 			return err
 		}
-		sawState = openProject(tx, 1).project.Get(keyCheckpoint) != nil
+		sawState = openProject(tx, 1).project.Get(keyCheckpoint) != nil && openProject(tx, 1).project.Get(keyLearnerState) != nil
 		if _, err := tx.CreateBucket([]byte("log")); err != nil {
 			return err
 		}
@@ -62,7 +63,7 @@ func TestCommitStoresAllOrNothing(t *testing.T) {
 	if dump(t, s) != after {
 		t.Fatal("the same commit twice is not the same as once")
 	}
-	// nil leaves the checkpoint and the versions, empty ones replace.
+	// nil leaves the checkpoint, the versions and the learner's state, empty ones replace.
 	must(t, s.Commit(ctx, event.Commit{Projects: []event.ProjectCommit{{Project: 1}}}))
 	if dump(t, s) != after {
 		t.Fatal("an empty commit changed something")
@@ -70,6 +71,9 @@ func TestCommitStoresAllOrNothing(t *testing.T) {
 	must(t, s.Commit(ctx, event.Commit{Projects: []event.ProjectCommit{{Project: 1, Checkpoint: []byte{}, Versions: []event.Version{}}}}))
 	stored, err := s.Load(ctx, 1)
 	must(t, err)
+	if string(stored.LearnerState) != "what is pending" {
+		t.Errorf("the learner's state is %q", stored.LearnerState)
+	}
 	if len(stored.Checkpoint) != 0 || len(stored.Versions) != 0 || len(labelled(t, stored)) != 1 {
 		t.Fatalf("not replaced: %+v", stored)
 	}

@@ -98,7 +98,7 @@ func readCredential(path string) (Credential, error) {
 	var r credentialRecord
 	if err := json.Unmarshal(b, &r); err != nil {
 		return Credential{}, fmt.Errorf("%s: %w: %w: remove it, and save hone under Settings > Model in Label Studio again, "+
-			"or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY", path, errRecord, err)
+			"or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY", path, errDamagedRecord, err)
 	}
 	return Credential(r), nil
 }

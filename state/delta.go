@@ -10,7 +10,7 @@ import (
 )
 
 // task returns a task's slot, reading what is stored of it the first time.
-func (m *merge) task(id event.TaskID) (*taskSlot, error) {
+func (m *projectMerge) task(id event.TaskID) (*taskSlot, error) {
 	if slot, ok := m.tasks[id]; ok {
 		return slot, nil
 	}
@@ -28,7 +28,7 @@ func (m *merge) task(id event.TaskID) (*taskSlot, error) {
 			if err != nil {
 				return nil, err
 			}
-			slot.before = taskFact{heard: true, stamp: st, at: at}
+			slot.before = taskFact{stated: true, stamp: st, at: at}
 			slot.data = t.Data
 		}
 	}
@@ -38,21 +38,21 @@ func (m *merge) task(id event.TaskID) (*taskSlot, error) {
 }
 
 // annotation returns an annotation's slot, reading its register the first time.
-func (m *merge) annotation(id event.AnnotationID) (*annSlot, error) {
+func (m *projectMerge) annotation(id event.AnnotationID) (*annSlot, error) {
 	if slot, ok := m.anns[id]; ok {
 		return slot, nil
 	}
 	slot := &annSlot{id: id}
 	if m.b != nil {
 		if v := m.b.annotations.Get(idKey(id)); v != nil {
-			r, err := decodeRegister(id, v)
+			r, err := decodeRef(id, v)
 			if err != nil {
 				return nil, err
 			}
-			slot.before = annFact{register: r, heard: true}
+			slot.before = annFact{annotationRef: r, stated: true}
 			if !r.deleted {
 				slot.before.bare = m.b.results.Get(resultKey(r.task, id)) == nil
-				m.on[r.task] = append(m.on[r.task], slot)
+				m.annotationsOf[r.task] = append(m.annotationsOf[r.task], slot)
 			}
 		}
 	}
@@ -61,8 +61,8 @@ func (m *merge) annotation(id event.AnnotationID) (*annSlot, error) {
 	return slot, nil
 }
 
-// loadOn makes slots of the annotations stored on a task.
-func (m *merge) loadOn(id event.TaskID) error {
+// loadAnnotations makes slots of the annotations stored on a task.
+func (m *projectMerge) loadAnnotations(id event.TaskID) error {
 	if m.b == nil {
 		return nil
 	}
@@ -72,10 +72,10 @@ func (m *merge) loadOn(id event.TaskID) error {
 	})
 }
 
-// result returns the bytes of an annotation's result as it stands now.
-func (m *merge) result(a *annSlot) []byte {
-	if a.said != nil {
-		return a.said.Result
+// result returns the bytes of an annotation's current result.
+func (m *projectMerge) result(a *annSlot) []byte {
+	if a.statement != nil {
+		return a.statement.Result
 	}
 	if v := m.b.results.Get(resultKey(a.now.task, a.id)); len(v) > annotationHead {
 		return v[annotationHead:]
@@ -83,10 +83,10 @@ func (m *merge) result(a *annSlot) []byte {
 	return nil
 }
 
-// delta says what the batch changed.
-func (m *merge) delta() (event.Delta, error) {
+// buildDelta returns what the batch changed.
+func (m *projectMerge) buildDelta() (event.Delta, error) {
 	d := event.Delta{
-		Meta: m.meta, New: m.fresh, Duplicates: m.duplicates,
+		Meta: m.meta, New: m.isNew, Duplicates: m.duplicates,
 		ConfigChanged: m.meta.LabelConfig != m.before.LabelConfig,
 		Doubts:        event.Doubts{Project: m.doubtProject, Tasks: slices.Sorted(maps.Keys(m.doubts))},
 	}
@@ -95,7 +95,7 @@ func (m *merge) delta() (event.Delta, error) {
 	annIDs := slices.Sorted(maps.Keys(m.anns))
 	for _, id := range annIDs {
 		a := m.anns[id]
-		was, is := a.before.counts(), a.now.counts()
+		was, is := a.before.isCounted(), a.now.isCounted()
 		if was != is || is && (a.before.task != a.now.task || a.before.stamp.hash != a.now.stamp.hash) {
 			d.Annotations++
 			if was {
@@ -112,20 +112,20 @@ func (m *merge) delta() (event.Delta, error) {
 	for _, id := range slices.Sorted(maps.Keys(m.tasks)) {
 		switch t := m.tasks[id]; {
 		case t.now.deleted:
-			if t.before.heard {
+			if t.before.stated {
 				touched[id] = true
 			} else if !t.before.deleted && !touched[id] {
 				d.Rest.DeletedTasks = append(d.Rest.DeletedTasks, id)
 			}
-		case t.before.deleted, t.now.heard && (!t.before.heard || t.before.stamp.hash != t.now.stamp.hash):
+		case t.before.deleted, t.now.stated && (!t.before.stated || t.before.stamp.hash != t.now.stamp.hash):
 			touched[id] = true
-		case t.said && !touched[id]:
+		case t.restated && !touched[id]:
 			d.Rest.Tasks = append(d.Rest.Tasks, m.taskOf(t))
 		}
 	}
 	for _, id := range annIDs {
-		if a := m.anns[id]; a.said != nil && (!a.now.counts() || !touched[a.now.task]) {
-			d.Rest.Annotations = append(d.Rest.Annotations, *a.said)
+		if a := m.anns[id]; a.statement != nil && (!a.now.isCounted() || !touched[a.now.task]) {
+			d.Rest.Annotations = append(d.Rest.Annotations, *a.statement)
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(touched)) {
@@ -139,9 +139,9 @@ func (m *merge) delta() (event.Delta, error) {
 	return d, nil
 }
 
-// heard is where everything was last heard of that the delta writes, or that was
-// heard of again without effect.
-func (m *merge) heard() (h event.Heard) {
+// heard returns the positions at which the things that the delta writes were last stated,
+// and of those that were stated again without effect.
+func (m *projectMerge) heard() (h event.Heard) {
 	for id, t := range m.tasks {
 		if t.now.at > 0 {
 			if h.Tasks == nil {
@@ -161,17 +161,17 @@ func (m *merge) heard() (h event.Heard) {
 	return h
 }
 
-func (m *merge) taskOf(t *taskSlot) event.Task {
+func (m *projectMerge) taskOf(t *taskSlot) event.Task {
 	out := event.Task{ID: t.id}
-	if t.now.heard {
+	if t.now.stated {
 		out.UpdatedAt = t.now.stamp.at
 		out.Data = bytes.Clone(t.data) // may belong to the transaction
 	}
 	return out
 }
 
-// taskState builds a touched task, whole.
-func (m *merge) taskState(id event.TaskID) (event.TaskState, error) {
+// taskState returns a changed task with all of its annotations.
+func (m *projectMerge) taskState(id event.TaskID) (event.TaskState, error) {
 	slot, err := m.task(id)
 	if err != nil {
 		return event.TaskState{}, err
@@ -180,15 +180,15 @@ func (m *merge) taskState(id event.TaskID) (event.TaskState, error) {
 		return event.TaskState{Task: event.Task{ID: id}, Deleted: true}, nil
 	}
 	ts := event.TaskState{Task: m.taskOf(slot)}
-	if err := m.loadOn(id); err != nil {
+	if err := m.loadAnnotations(id); err != nil {
 		return event.TaskState{}, err
 	}
-	for _, a := range m.on[id] {
-		if a.now.task != id || !a.now.counts() {
+	for _, a := range m.annotationsOf[id] {
+		if a.now.task != id || !a.now.isCounted() {
 			continue
 		}
-		if a.said != nil {
-			ts.Annotations = append(ts.Annotations, *a.said)
+		if a.statement != nil {
+			ts.Annotations = append(ts.Annotations, *a.statement)
 			continue
 		}
 		key := resultKey(id, a.id)

@@ -1,7 +1,7 @@
 // Package state is hone's memory on disk: one bbolt file that holds, for every
 // project, the tasks, the annotations as Label Studio last stated them, the
-// learner's checkpoint and versions, and how far a reconcile has read. How to reach
-// Label Studio is in a small file of its own, so that a backup never holds a token.
+// learner's checkpoint, versions and state, and how far a reconcile has read. How to
+// reach Label Studio is in a small file of its own, so that a backup never holds a token.
 //
 // What is read from Label Studio (event.Reading) stands over everything heard
 // before the reading began, in the order of the log: contents, times, deletions,

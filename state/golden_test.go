@@ -16,7 +16,7 @@ import (
 
 // The bytes of every record, so that what is stored is read by whatever comes.
 func TestGoldenRecords(t *testing.T) {
-	at := stamp{at: sec(5).Add(7), hash: 0x0102030405060708}
+	at := version{at: sec(5).Add(7), hash: 0x0102030405060708}
 	full := annotation(8, 7, 5, "a")
 	full.Cancelled, full.GroundTruth, full.FromModel, full.CompletedBy = true, true, true, 9
 	meta, err := encodeJSON(golden.Fill(&event.Meta{}))
@@ -34,10 +34,11 @@ func TestGoldenRecords(t *testing.T) {
 		{"tombstone", encodeTombstone(3)},
 		{"annotation", encodeAnnotation(full, at)},
 		{"annotation that is empty", encodeAnnotation(event.Annotation{ID: 8, Task: 7, UpdatedAt: sec(5)}, at)},
-		{"register, stated", encodeRegister(register{task: 7, stamp: at, at: 3})},
-		{"register, deleted", encodeRegister(register{deleted: true, at: 3})},
+		{"register, stated", encodeRef(annotationRef{task: 7, stamp: at, at: 3})},
+		{"register, deleted", encodeRef(annotationRef{deleted: true, at: 3})},
 		{"meta", meta},
 		{"versions", versions},
+		{"learner state", encodeLearnerState([]byte("opaque"))},
 	} {
 		fmt.Fprintf(&out, "%s\n  %x\n  %q\n", r.what, r.bytes, r.bytes)
 	}
@@ -61,6 +62,7 @@ func TestGoldenFile(t *testing.T) {
 	commit := commitOf(deltas)
 	commit.Projects[0].Checkpoint = []byte("a checkpoint")
 	commit.Projects[0].Versions = []event.Version{{Name: "hone-1", CreatedAt: sec(3), Reason: "first", Live: true, Labels: 1, Settings: []byte("{}")}}
+	commit.Projects[0].LearnerState = []byte(`{"snapshot":1}`)
 	must(t, s.Commit(ctx, commit))
 	must(t, s.SetWatermark(ctx, 3, sec(4)))
 	must(t, s.ChangeVectors(ctx, "slow/1", map[event.TextKey][]byte{{1, 2}: []byte("a vector")}, nil))

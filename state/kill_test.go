@@ -65,6 +65,7 @@ func writeForever(dir string) {
 		c := commitOf(deltas)
 		for i := range c.Projects {
 			c.Projects[i].Checkpoint = []byte(strings.Repeat(strconv.FormatUint(at, 10)+" ", 2000))
+			c.Projects[i].LearnerState = strconv.AppendUint(nil, at, 10)
 		}
 		write, err := s.Prepare(c)
 		fail(err)
@@ -125,8 +126,12 @@ func TestKilledAnywhereTheFileStandsAtItsCursor(t *testing.T) {
 			if diff := cmp.Diff(meta, stored.Meta); diff != "" {
 				t.Fatalf("round %d, project %d at %d (-model +store):\n%s", round, p, at, diff)
 			}
-			if first, _, _ := strings.Cut(string(stored.Checkpoint), " "); len(want) > 0 && !checkpointOf(p, first, at) {
+			first, _, _ := strings.Cut(string(stored.Checkpoint), " ")
+			if len(want) > 0 && !checkpointOf(p, first, at) {
 				t.Fatalf("round %d, project %d: checkpoint of %s, cursor %d", round, p, first, at)
+			}
+			if string(stored.LearnerState) != first {
+				t.Fatalf("round %d, project %d: checkpoint of %s, learner's state of %s", round, p, first, stored.LearnerState)
 			}
 		}
 		must(t, s.Close())

@@ -102,13 +102,13 @@ func model(p event.ProjectID, all []*event.Changed) (meta event.Meta, tasks []ev
 				continue
 			}
 			old, ok := byTask[t.ID]
-			if c := taskStamp(t).compare(taskStamp(old)); !ok || c > 0 || c == 0 && bytes.Compare(t.Data, old.Data) > 0 {
+			if c := taskVersion(t).compare(taskVersion(old)); !ok || c > 0 || c == 0 && bytes.Compare(t.Data, old.Data) > 0 {
 				byTask[t.ID] = t
 			}
 		}
 		for _, a := range c.Annotations {
 			old, ok := byAnn[a.ID]
-			if c := annotationStamp(a).compare(annotationStamp(old)); !ok || c > 0 || c == 0 && bytes.Compare(a.Result, old.Result) > 0 {
+			if c := annotationVersion(a).compare(annotationVersion(old)); !ok || c > 0 || c == 0 && bytes.Compare(a.Result, old.Result) > 0 {
 				byAnn[a.ID] = a
 			}
 		}
@@ -165,9 +165,9 @@ func (f follower) hear(deltas []event.Delta) {
 func taught(tasks []event.TaskState) map[event.TaskID]string {
 	out := map[event.TaskID]string{}
 	for _, ts := range tasks {
-		s := string(canonical(ts.Task.Data))
+		s := string(canonicalJSON(ts.Task.Data))
 		for _, a := range ts.Annotations {
-			b, _ := json.Marshal([]any{a.ID, annotationStamp(a).hash})
+			b, _ := json.Marshal([]any{a.ID, annotationVersion(a).hash})
 			s += string(b)
 		}
 		out[ts.Task.ID] = s
@@ -272,8 +272,8 @@ func checkReaders(t *rapid.T, s *Store, p event.ProjectID, tasks []event.TaskSta
 	for _, ts := range tasks {
 		want.Tasks++
 		want.Annotations += len(ts.Annotations)
-		want.Labelled += count(ts.Labelled())
-		want.Skipped += count(ts.Skipped())
+		want.Labelled += countOf(ts.Labelled())
+		want.Skipped += countOf(ts.Skipped())
 		k := event.KnownTask{Task: ts.Task.ID, UpdatedAt: ts.Task.UpdatedAt}
 		for _, a := range ts.Annotations {
 			k.Annotations = append(k.Annotations, a.ID)

@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// rewritten is the new database while it is being written.
-	rewritten = ".hone.db.rewritten"
+	// rewrittenName is the new database while it is being written.
+	rewrittenName = ".hone.db.rewritten"
 
 	// copyAtOnce is how many bytes are copied in one transaction, which is memory.
 	copyAtOnce = 4 << 20
@@ -78,12 +78,12 @@ func (s *Store) moveCredential(path string, done func(step string)) error {
 	return errReplaced
 }
 
-// keepNewer saves a credential unless the file has a newer one: the database may be
-// a restored one, or that of an older hone that heard of another Label Studio.
+// keepNewer saves a credential unless the file has a newer one: the database may have been
+// restored, or belong to an older hone that was set up with another Label Studio.
 func (s *Store) keepNewer(c Credential) error {
 	have, err := readCredential(s.credential)
 	switch {
-	case errors.Is(err, errRecord): // of no use to anybody
+	case errors.Is(err, errDamagedRecord): // of no use to anybody
 	case err != nil:
 		return err
 	case have.At.After(c.At):
@@ -99,7 +99,7 @@ func (s *Store) rewrite(path string, done func(step string)) error {
 	if err != nil {
 		return err
 	}
-	tmp := filepath.Join(filepath.Dir(path), rewritten)
+	tmp := filepath.Join(filepath.Dir(path), rewrittenName)
 	if err := fsutil.Remove(tmp); err != nil { // of a start that was cut short
 		return err
 	}

@@ -46,6 +46,15 @@ type Options struct {
 	step func(done string)
 }
 
+func (o *Options) setDefaults() {
+	if o.LockTimeout <= 0 {
+		o.LockTimeout = defaultLockTimeout
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+}
+
 // Store is the open file. All methods are safe for concurrent use; reads never
 // wait for writes. The deltas of one project must come from one writer: nothing
 // else may commit a delta of that project between its Plan and its Commit.
@@ -63,12 +72,7 @@ type Store struct {
 // without it. Open wraps ErrInUse when another process has the file, and refuses a
 // file that a newer hone wrote.
 func Open(dir string, o Options) (*Store, error) {
-	if o.LockTimeout <= 0 {
-		o.LockTimeout = defaultLockTimeout
-	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
+	o.setDefaults()
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("create the data directory: %w", err)
 	}
@@ -79,7 +83,7 @@ func Open(dir string, o Options) (*Store, error) {
 	}
 }
 
-// errReplaced says that the file that was opened is no longer the one of that name.
+// errReplaced says that the opened file no longer has that name.
 var errReplaced = errors.New("it was replaced meanwhile")
 
 func openOnce(dir string, o Options) (*Store, error) {
@@ -110,9 +114,9 @@ func openOnce(dir string, o Options) (*Store, error) {
 	return s, nil
 }
 
-var errDamaged = errors.New("its pages do not fit together")
+var errDamagedPages = errors.New("its pages do not fit together")
 
-// openFile opens the file and finds out whether it is all there, and still there.
+// openFile opens the file and checks that it is complete and still has its name.
 func openFile(path string, opts *bbolt.Options) (db *bbolt.DB, err error) {
 	var f *os.File
 	with := *opts
@@ -130,7 +134,7 @@ func openFile(path string, opts *bbolt.Options) (db *bbolt.DB, err error) {
 		}
 		fi, err := f.Stat()
 		if err == nil && fi.Size() < want {
-			err = fmt.Errorf("%w: it has %d of %d bytes", errDamaged, fi.Size(), want)
+			err = fmt.Errorf("%w: it has %d of %d bytes", errDamagedPages, fi.Size(), want)
 		}
 		return err
 	})
@@ -146,22 +150,21 @@ func openFile(path string, opts *bbolt.Options) (db *bbolt.DB, err error) {
 	return db, nil
 }
 
-// unlessDamaged does something with a bbolt file. bbolt reads it as memory and
-// trusts it: a copy that was cut short would otherwise end the process, here or at
-// some later read.
+// unlessDamaged calls do and turns a fault of reading a bbolt file into an error. bbolt maps
+// the file and trusts it: a truncated copy would otherwise end the process.
 func unlessDamaged(do func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("%w: %v", errDamaged, r)
+			err = fmt.Errorf("%w: %v", errDamagedPages, r)
 		}
 	}()
 	return do()
 }
 
-// stillThere tells whether an open file is the one of that name. The lock is on the
-// file, not on its name: whoever waited for it while another hone rewrote the file
-// holds one that nobody will open again.
+// stillThere returns an error unless path names the open file. The lock is on the file, not
+// on its name: a hone that waited for it while another one rewrote the database holds a file
+// that nobody will open again.
 func stillThere(f *os.File, path string) error {
 	have, err := f.Stat()
 	if err != nil {
@@ -192,17 +195,18 @@ func (s *Store) prepare(dir, path string, created bool) error {
 	return nil
 }
 
-type owner struct {
+type ownerRecord struct {
 	PID   int       `json:"pid"`
 	Host  string    `json:"host"`
 	Since time.Time `json:"since"`
 }
 
-// writeOwner says beside the file who has it, for the error of the next one. It
-// is only read while the lock is held, so a leftover of a killed hone is harmless.
+// writeOwner writes a file beside the database that names this process, for the error
+// message of another one. It is read only while the lock is held, so that the file of a
+// killed hone does no harm.
 func (s *Store) writeOwner() error {
 	host, _ := os.Hostname()
-	b, err := json.Marshal(owner{PID: os.Getpid(), Host: host, Since: s.now().UTC()})
+	b, err := json.Marshal(ownerRecord{PID: os.Getpid(), Host: host, Since: s.now().UTC()})
 	if err != nil {
 		return err
 	}
@@ -213,13 +217,13 @@ func openError(path, ownerPath string, err error) error {
 	switch {
 	case errors.Is(err, bbolterrors.ErrTimeout):
 		who := "another process"
-		var o owner
+		var o ownerRecord
 		if b, readErr := os.ReadFile(ownerPath); readErr == nil && json.Unmarshal(b, &o) == nil && o.PID > 0 {
 			who = fmt.Sprintf("process %d on %s, running since %s", o.PID, o.Host, o.Since.Format(time.RFC3339))
 		}
 		return fmt.Errorf("%w: %s is held by %s. Stop that hone first, or give this one another --data-dir; "+
 			"commands about a running hone reach it over HTTP at its listen address", ErrInUse, path, who)
-	case errors.Is(err, bbolterrors.ErrInvalid), errors.Is(err, bbolterrors.ErrChecksum), errors.Is(err, bbolterrors.ErrVersionMismatch), errors.Is(err, errDamaged):
+	case errors.Is(err, bbolterrors.ErrInvalid), errors.Is(err, bbolterrors.ErrChecksum), errors.Is(err, bbolterrors.ErrVersionMismatch), errors.Is(err, errDamagedPages):
 		return fmt.Errorf("open %s: %w: it is damaged or not hone's. Restore a backup, "+
 			"or move it away: hone then learns again from what Label Studio holds", path, err)
 	}

@@ -31,6 +31,8 @@ func TestMain(m *testing.M) {
 		writeForever(dir)
 	case "move":
 		moveUntil(dir)
+	case "migrate":
+		migrateUntil(dir)
 	default:
 		os.Exit(m.Run())
 	}
@@ -235,9 +237,10 @@ func TestOpenReadsSchema1(t *testing.T) {
 	}
 	stored.Labelled = nil
 	if diff := cmp.Diff(event.Stored{
-		Meta:       event.Meta{Project: 7, Title: "old"},
-		Checkpoint: []byte("model"),
-		Versions:   []event.Version{{Name: "hone-1", CreatedAt: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), Reason: "first", Live: true, Labels: 3}},
+		Meta:         event.Meta{Project: 7, Title: "old"},
+		Checkpoint:   []byte("model"),
+		Versions:     []event.Version{{Name: "hone-1", CreatedAt: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), Reason: "first", Live: true, Labels: 3}},
+		LearnerState: []byte(`{}`),
 	}, stored); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}

@@ -41,7 +41,7 @@ func (s *Store) Plan(ctx context.Context, changes []*event.Changed) ([]event.Del
 					return fmt.Errorf("project %d: %w", p, err)
 				}
 			}
-			d, err := m.delta()
+			d, err := m.buildDelta()
 			if err != nil {
 				return fmt.Errorf("project %d: %w", p, err)
 			}
@@ -56,18 +56,18 @@ func (s *Store) Plan(ctx context.Context, changes []*event.Changed) ([]event.Del
 	return deltas, nil
 }
 
-// merge is one project while a batch is applied: what is stored, read as it is
-// needed, and what the batch has made of it so far.
-type merge struct {
-	b            *buckets // nil when nothing is stored, or it was dropped
+// projectMerge merges a batch of changes into one project. It holds the stored records, read
+// as they are needed, and their state after the changes so far.
+type projectMerge struct {
+	b            *projectBuckets // nil when nothing is stored, or it was dropped
 	before, meta event.Meta
-	fresh        bool // not known before, or dropped
-	mark         watermark
+	isNew        bool // not known before, or dropped
+	watermark    watermark
 
 	tasks map[event.TaskID]*taskSlot
 	anns  map[event.AnnotationID]*annSlot
-	// on lists, per task, the annotations that were on it before or are now.
-	on map[event.TaskID][]*annSlot
+	// annotationsOf lists, per task, the annotations that were on it before or are now.
+	annotationsOf map[event.TaskID][]*annSlot
 
 	duplicates   int
 	doubts       map[event.TaskID]bool
@@ -76,39 +76,39 @@ type merge struct {
 
 type taskFact struct {
 	deleted bool
-	heard   bool // its data is known
-	stamp   stamp
-	at      uint64 // the position at which it was last heard of
+	stated  bool // its data is known
+	stamp   version
+	at      uint64 // the position of the last statement about it
 }
 
 type taskSlot struct {
 	id          event.TaskID
 	before, now taskFact
 	data        []byte // of now; may belong to the transaction
-	said        bool   // the batch has another statement than the stored one
+	restated    bool   // the batch has another statement than the stored one
 }
 
 type annFact struct {
-	register
-	heard bool
+	annotationRef
+	stated bool
 	// bare: only its time is known, since the task it was stated on was deleted.
 	bare bool
 }
 
-// counts reports whether an annotation is there for the learner.
-func (f *annFact) counts() bool { return f.heard && !f.deleted && !f.bare }
+// isCounted reports whether the learner learns from an annotation.
+func (f *annFact) isCounted() bool { return f.stated && !f.deleted && !f.bare }
 
 type annSlot struct {
 	id          event.AnnotationID
 	before, now annFact
-	said        *event.Annotation // nil while the stored statement stands
+	statement   *event.Annotation // nil while the stored statement stands
 }
 
-func newMerge(tx *bbolt.Tx, p event.ProjectID) (*merge, error) {
-	m := &merge{
+func newMerge(tx *bbolt.Tx, p event.ProjectID) (*projectMerge, error) {
+	m := &projectMerge{
 		tasks: make(map[event.TaskID]*taskSlot), anns: make(map[event.AnnotationID]*annSlot),
-		on: make(map[event.TaskID][]*annSlot), b: openProject(tx, p),
-		before: event.Meta{Project: p}, fresh: true,
+		annotationsOf: make(map[event.TaskID][]*annSlot), b: openProject(tx, p),
+		before: event.Meta{Project: p}, isNew: true,
 	}
 	if m.b != nil {
 		var err error
@@ -116,38 +116,38 @@ func newMerge(tx *bbolt.Tx, p event.ProjectID) (*merge, error) {
 		if m.before, known, err = m.b.meta(p); err != nil {
 			return nil, err
 		}
-		if m.mark, err = m.b.watermark(); err != nil {
+		if m.watermark, err = m.b.watermark(); err != nil {
 			return nil, err
 		}
-		m.fresh = !known
+		m.isNew = !known
 	}
 	m.meta = m.before
 	return m, nil
 }
 
 // apply merges one statement.
-func (m *merge) apply(c *event.Changed) error {
+func (m *projectMerge) apply(c *event.Changed) error {
 	if c.CreatedAt != 0 && m.meta.CreatedAt != 0 && c.CreatedAt != m.meta.CreatedAt {
-		if !m.replaces(c) {
+		if !m.replacesDatabase(c) {
 			m.duplicates++
 			return nil
 		}
-		m.drop()
+		m.dropStored()
 	}
-	news := m.describe(c)
+	news := m.mergeProject(c)
 	var found int
 	var err error
 	if c.Reading != nil {
-		found, err = m.read(c)
+		found, err = m.mergeReading(c)
 	} else {
-		found, err = m.hear(c)
+		found, err = m.mergeStatement(c)
 	}
 	if err != nil {
 		return err
 	}
 	// What the first reconcile of a project brings was not missed: nobody was to
 	// tell us. Missed begins once its watermark is set.
-	if c.Source == event.FromReconcile && !m.mark.first.IsZero() && c.At.After(m.mark.first) {
+	if c.Source == event.FromReconcile && !m.watermark.first.IsZero() && c.At.After(m.watermark.first) {
 		m.meta.Missed += uint64(found)
 	}
 	if found == 0 && !news {
@@ -156,10 +156,10 @@ func (m *merge) apply(c *event.Changed) error {
 	return nil
 }
 
-// replaces reports whether a statement about another Label Studio database under
-// the same project id is to be believed: everything stored is dropped then. A
-// webhook is not; it is a reason to ask.
-func (m *merge) replaces(c *event.Changed) bool {
+// replacesDatabase reports whether a statement proves that the project id belongs to another
+// Label Studio database now; then everything stored is dropped. A webhook proves nothing: it
+// causes a reading.
+func (m *projectMerge) replacesDatabase(c *event.Changed) bool {
 	switch {
 	case c.Reading != nil:
 		return true
@@ -170,36 +170,35 @@ func (m *merge) replaces(c *event.Changed) bool {
 	return c.At.After(m.meta.LastEvent) // else a late word about a database that is no more
 }
 
-func count(changed bool) int {
+func countOf(changed bool) int {
 	if changed {
 		return 1
 	}
 	return 0
 }
 
-// drop forgets what was stored: the project's Label Studio database was replaced.
-func (m *merge) drop() {
-	*m = merge{
+// dropStored drops all stored records, as the project's Label Studio database was replaced.
+func (m *projectMerge) dropStored() {
+	*m = projectMerge{
 		tasks: make(map[event.TaskID]*taskSlot), anns: make(map[event.AnnotationID]*annSlot),
-		on: make(map[event.TaskID][]*annSlot), fresh: true, duplicates: m.duplicates,
+		annotationsOf: make(map[event.TaskID][]*annSlot), isNew: true, duplicates: m.duplicates,
 		before: event.Meta{Project: m.meta.Project}, meta: event.Meta{Project: m.meta.Project},
 		doubtProject: m.doubtProject,
 	}
 }
 
-// doubt notes that only a reading can tell what is true of a task.
-func (m *merge) doubt(id event.TaskID) {
+// markDoubted records that only a reading can settle the state of a task.
+func (m *projectMerge) markDoubted(id event.TaskID) {
 	if m.doubts == nil {
 		m.doubts = make(map[event.TaskID]bool)
 	}
 	m.doubts[id] = true
 }
 
-// describe merges what is said of the project itself. Among statements the later
-// heard wins, so that here too the order of arrival does not matter; a reading wins
-// over what was heard before it. Of a webhook, a label config and that the project
-// is gone are reasons to ask; the label config counts until the answer is there.
-func (m *merge) describe(c *event.Changed) (news bool) {
+// mergeProject merges title, label config and deletion of the project. Among statements the
+// one heard later wins; a reading wins over all that was heard before it. A label config or a
+// deletion in a webhook causes a reading; the label config holds until that is there.
+func (m *projectMerge) mergeProject(c *event.Changed) (news bool) {
 	at := c.At.Round(0).UTC()
 	was := m.meta
 	heard, stands := c.Position, func(uint64) bool { return false }

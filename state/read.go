@@ -26,7 +26,7 @@ func forRange(b *bbolt.Bucket, prefix []byte, f func(k, v []byte) error) error {
 	return nil
 }
 
-func (b *buckets) meta(p event.ProjectID) (m event.Meta, known bool, err error) {
+func (b *projectBuckets) meta(p event.ProjectID) (m event.Meta, known bool, err error) {
 	v := b.project.Get(keyMeta)
 	if v == nil {
 		return event.Meta{Project: p}, false, nil
@@ -36,7 +36,7 @@ func (b *buckets) meta(p event.ProjectID) (m event.Meta, known bool, err error) 
 }
 
 // view runs f on a project's buckets, nil when nothing is stored of it.
-func (s *Store) view(ctx context.Context, what string, p event.ProjectID, f func(b *buckets) error) error {
+func (s *Store) view(ctx context.Context, what string, p event.ProjectID, f func(b *projectBuckets) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func (s *Store) Projects(ctx context.Context) ([]event.Meta, error) {
 // Meta returns a project's record; the error wraps ErrUnknownProject when there
 // is none.
 func (s *Store) Meta(ctx context.Context, p event.ProjectID) (m event.Meta, err error) {
-	err = s.view(ctx, "record", p, func(b *buckets) (err error) {
+	err = s.view(ctx, "record", p, func(b *projectBuckets) (err error) {
 		known := false
 		if b != nil {
 			m, known, err = b.meta(p)
@@ -93,7 +93,7 @@ func (s *Store) Meta(ctx context.Context, p event.ProjectID) (m event.Meta, err 
 // of is empty, not an error.
 func (s *Store) Load(ctx context.Context, p event.ProjectID) (event.Stored, error) {
 	out := event.Stored{Meta: event.Meta{Project: p}}
-	err := s.view(ctx, "load the state", p, func(b *buckets) (err error) {
+	err := s.view(ctx, "load the state", p, func(b *projectBuckets) (err error) {
 		if b == nil {
 			return nil
 		}
@@ -106,7 +106,8 @@ func (s *Store) Load(ctx context.Context, p event.ProjectID) (event.Stored, erro
 				return err
 			}
 		}
-		return nil
+		out.LearnerState, err = decodeLearnerState(b.project.Get(keyLearnerState))
+		return err
 	})
 	out.Labelled = s.labelled(ctx, p)
 	return out, err
@@ -117,28 +118,28 @@ func (s *Store) Load(ctx context.Context, p event.ProjectID) (event.Stored, erro
 // open the file cannot grow, so no webhook would be acknowledged.
 const loadTasks = 512
 
-var errEnough = errors.New("enough for one transaction")
+var errBatchFull = errors.New("enough for one transaction")
 
 func (s *Store) labelled(ctx context.Context, p event.ProjectID) iter.Seq2[event.TaskState, error] {
 	return func(yield func(event.TaskState, error) bool) {
 		var from []byte
 		for {
 			part := make([]event.TaskState, 0, loadTasks)
-			err := s.view(ctx, "read the labelled tasks", p, func(b *buckets) error {
+			err := s.view(ctx, "read the labelled tasks", p, func(b *projectBuckets) error {
 				if b == nil {
 					return nil
 				}
-				return b.walkFrom(ctx, from, false, func(g *group) error {
+				return b.walkFrom(ctx, from, false, func(g *taskRecord) error {
 					if len(part) == loadTasks {
 						from = bytes.Clone(g.key)
-						return errEnough
+						return errBatchFull
 					}
 					ts, err := g.state()
 					part = append(part, ts)
 					return err
 				})
 			})
-			more := errors.Is(err, errEnough)
+			more := errors.Is(err, errBatchFull)
 			if err != nil && !more {
 				yield(event.TaskState{}, err)
 				return
@@ -160,12 +161,12 @@ func (s *Store) labelled(ctx context.Context, p event.ProjectID) iter.Seq2[event
 // comes back Deleted.
 func (s *Store) Tasks(ctx context.Context, p event.ProjectID, ids []event.TaskID) ([]event.TaskState, error) {
 	out := make([]event.TaskState, 0, len(ids))
-	err := s.view(ctx, "read the tasks", p, func(b *buckets) error {
+	err := s.view(ctx, "read the tasks", p, func(b *projectBuckets) error {
 		if ids == nil {
 			if b == nil {
 				return nil
 			}
-			return b.walk(ctx, true, func(g *group) error {
+			return b.walk(ctx, true, func(g *taskRecord) error {
 				ts, err := g.state()
 				out = append(out, ts)
 				return err
@@ -191,16 +192,16 @@ func (s *Store) Tasks(ctx context.Context, p event.ProjectID, ids []event.TaskID
 	return out, err
 }
 
-// Known returns what hone believes Label Studio holds, by task id: what a
-// comparison of all ids needs, without any content. A task known only by an
+// Known returns the ids and times of the tasks and annotations that hone has stored, by task
+// id and without content, for a comparison of all ids. A task that is known only from an
 // annotation on it has no UpdatedAt.
 func (s *Store) Known(ctx context.Context, p event.ProjectID) ([]event.KnownTask, error) {
 	var out []event.KnownTask
-	err := s.view(ctx, "read the ids", p, func(b *buckets) error {
+	err := s.view(ctx, "read the ids", p, func(b *projectBuckets) error {
 		if b == nil {
 			return nil
 		}
-		return b.walk(ctx, true, func(g *group) error {
+		return b.walk(ctx, true, func(g *taskRecord) error {
 			t, err := g.task()
 			k := event.KnownTask{Task: t.ID, UpdatedAt: t.UpdatedAt}
 			for _, a := range g.annotations {
@@ -222,15 +223,15 @@ type Counts struct {
 // Count counts what is stored of a project, by reading the keys of all its tasks.
 func (s *Store) Count(ctx context.Context, p event.ProjectID) (Counts, error) {
 	var n Counts
-	err := s.view(ctx, "count the tasks", p, func(b *buckets) error {
+	err := s.view(ctx, "count the tasks", p, func(b *projectBuckets) error {
 		if b == nil {
 			return nil
 		}
-		return b.walk(ctx, true, func(g *group) error {
+		return b.walk(ctx, true, func(g *taskRecord) error {
 			labelled, skipped := 0, 0
 			for _, a := range g.annotations {
 				if len(a.record) < annotationHead {
-					return fmt.Errorf("annotation %x: %w", a.key, errRecord)
+					return fmt.Errorf("annotation %x: %w", a.key, errDamagedRecord)
 				}
 				if a.record[1]&flagCancelled != 0 {
 					skipped = 1

@@ -7,11 +7,11 @@ import (
 	"github.com/hone-ml/hone/internal/fault"
 )
 
-// read merges what was read from Label Studio. It stands, whatever the dates, over
-// everything heard at or before its From, deletions included. What was heard after
-// that may be newer than the reading or older: it is merged as if it had been told,
-// and where that leaves a difference the task is doubted, so that it is read again.
-func (m *merge) read(c *event.Changed) (found int, err error) {
+// mergeReading merges what was read from Label Studio. Whatever the dates, it wins over
+// everything heard at or before its From, deletions included. What was heard later may be
+// newer than the reading or older: both are merged as statements, and where they differ the
+// task is marked as doubted, so that it is read again.
+func (m *projectMerge) mergeReading(c *event.Changed) (found int, err error) {
 	from := c.Reading.From
 	on := make(map[event.TaskID][]event.Annotation, len(c.Tasks))
 	for _, a := range c.Annotations {
@@ -33,19 +33,19 @@ func (m *merge) read(c *event.Changed) (found int, err error) {
 	return found + n, err
 }
 
-// doubtLater doubts the deletions of what was heard of after the reading began.
-func (m *merge) doubtLater(c *event.Changed, from uint64) error {
+// doubtLater marks as doubted the deleted things that were stated after the reading began.
+func (m *projectMerge) doubtLater(c *event.Changed, from uint64) error {
 	for _, id := range c.DeletedTasks {
 		slot, _, err := m.taskWithAnnotations(id)
 		if err != nil {
 			return err
 		}
 		later := slot.now.at > from
-		for _, a := range m.on[id] {
+		for _, a := range m.annotationsOf[id] {
 			later = later || a.now.task == id && a.now.at > from
 		}
 		if later {
-			m.doubt(id)
+			m.markDoubted(id)
 		}
 	}
 	for _, id := range c.DeletedAnnotations {
@@ -53,22 +53,22 @@ func (m *merge) doubtLater(c *event.Changed, from uint64) error {
 		if err != nil {
 			return err
 		}
-		if slot.now.counts() && slot.now.at > from {
-			m.doubt(slot.now.task)
+		if slot.now.isCounted() && slot.now.at > from {
+			m.markDoubted(slot.now.task)
 		}
 	}
 	return nil
 }
 
 // readTask merges a task and all annotations there are of it.
-func (m *merge) readTask(t event.Task, annotations []event.Annotation, from uint64) (found int, err error) {
+func (m *projectMerge) readTask(t event.Task, annotations []event.Annotation, from uint64) (found int, err error) {
 	slot, _, err := m.taskWithAnnotations(t.ID)
 	if err != nil {
 		return 0, err
 	}
 	switch {
 	case slot.now.deleted && slot.now.at > from:
-		m.doubt(t.ID)
+		m.markDoubted(t.ID)
 	case slot.now.deleted:
 		slot.now = taskFact{at: slot.now.at} // it is there after all
 	}
@@ -76,7 +76,7 @@ func (m *merge) readTask(t event.Task, annotations []event.Annotation, from uint
 	if err != nil {
 		return 0, err
 	}
-	found += count(changed)
+	found += countOf(changed)
 	listed := make(map[event.AnnotationID]bool, len(annotations))
 	for _, a := range annotations {
 		listed[a.ID] = true
@@ -84,13 +84,13 @@ func (m *merge) readTask(t event.Task, annotations []event.Annotation, from uint
 		if err != nil {
 			return 0, err
 		}
-		found += count(changed)
+		found += countOf(changed)
 	}
-	for _, a := range m.on[t.ID] {
+	for _, a := range m.annotationsOf[t.ID] {
 		switch {
-		case listed[a.id] || a.now.task != t.ID || !a.now.counts():
+		case listed[a.id] || a.now.task != t.ID || !a.now.isCounted():
 		case a.now.at > from: // made since, or false
-			m.doubt(t.ID)
+			m.markDoubted(t.ID)
 		default:
 			found++
 			m.deleteAnnotation(a, from)
@@ -99,26 +99,26 @@ func (m *merge) readTask(t event.Task, annotations []event.Annotation, from uint
 	return found, nil
 }
 
-func (m *merge) readData(slot *taskSlot, t event.Task, from uint64) (bool, error) {
+func (m *projectMerge) readData(slot *taskSlot, t event.Task, from uint64) (bool, error) {
 	if noData(t) {
 		return false, nil
 	}
-	st := taskStamp(t)
+	st := taskVersion(t)
 	switch {
 	case slot.now.deleted:
-		return m.stateTask(t, from)
-	case slot.now.heard && slot.now.at > from:
+		return m.mergeTask(t, from)
+	case slot.now.stated && slot.now.at > from:
 		if st.hash != slot.now.stamp.hash {
-			m.doubt(t.ID)
+			m.markDoubted(t.ID)
 		}
-		return m.stateTask(t, from)
-	case slot.now.heard && st.compare(slot.now.stamp) == 0 && bytes.Equal(t.Data, slot.data):
+		return m.mergeTask(t, from)
+	case slot.now.stated && st.compare(slot.now.stamp) == 0 && bytes.Equal(t.Data, slot.data):
 		return false, nil
 	}
 	return m.setTask(slot, t, st, from), nil
 }
 
-func (m *merge) readAnnotation(a event.Annotation, from uint64) (bool, error) {
+func (m *projectMerge) readAnnotation(a event.Annotation, from uint64) (bool, error) {
 	slot, err := m.annotation(a.ID)
 	if err != nil {
 		return false, err
@@ -126,20 +126,20 @@ func (m *merge) readAnnotation(a event.Annotation, from uint64) (bool, error) {
 	if fault.On(fault.Tombstone) && slot.now.deleted {
 		return false, nil
 	}
-	lost, err := m.lost(slot)
+	lost, err := m.lacksContent(slot)
 	if err != nil {
 		return false, err
 	}
-	st := annotationStamp(a)
-	same := slot.now.counts() && slot.now.task == a.Task
+	st := annotationVersion(a)
+	same := slot.now.isCounted() && slot.now.task == a.Task
 	switch {
 	case lost && slot.now.at > from:
-		m.doubt(a.Task) // what was heard of it since is not known any more
-	case slot.now.heard && slot.now.at > from:
+		m.markDoubted(a.Task) // what was heard of it since is not known any more
+	case slot.now.stated && slot.now.at > from:
 		if !same || st.hash != slot.now.stamp.hash {
-			m.doubt(a.Task)
+			m.markDoubted(a.Task)
 		}
-		return m.stateAnnotation(a, from)
+		return m.mergeAnnotation(a, from)
 	case same && st.compare(slot.now.stamp) == 0 && bytes.Equal(a.Result, m.result(slot)):
 		return false, nil
 	}

@@ -119,8 +119,8 @@ func tombstones(t *testing.T, s *Store) (n int) {
 		b := openProject(tx, 1)
 		n = b.tombstones.Stats().KeyN
 		return b.annotations.ForEach(func(k, v []byte) error {
-			r, err := decodeRegister(0, v)
-			n += count(r.deleted)
+			r, err := decodeRef(0, v)
+			n += countOf(r.deleted)
 			return err
 		})
 	}))
@@ -200,8 +200,8 @@ func fileOfBefore(t *testing.T, dir string) {
 		if err != nil {
 			return err
 		}
-		st := appendStamp(nil, taskStamp(one))
-		as := annotationStamp(mine)
+		st := appendVersion(nil, taskVersion(one))
+		as := annotationVersion(mine)
 		meta, err := encodeJSON(event.Meta{Project: 1, Title: "p"})
 		if err != nil {
 			return err
@@ -213,7 +213,7 @@ func fileOfBefore(t *testing.T, dir string) {
 			{b.project, keyMeta, meta},
 			{b.tasks, idKey(one.ID), append(append([]byte{1}, st...), one.Data...)},
 			{b.results, resultKey(1, 5), encodeAnnotation(mine, as)},
-			{b.annotations, idKey(mine.ID), appendStamp(appendID([]byte{1, 1}, mine.Task), as)},
+			{b.annotations, idKey(mine.ID), appendVersion(appendID([]byte{1, 1}, mine.Task), as)},
 			{b.annotations, idKey(event.AnnotationID(6)), []byte{1, 2}},
 			{b.tombstones, idKey(event.TaskID(2)), []byte{1}},
 		} {

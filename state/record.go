@@ -18,16 +18,16 @@ const (
 	heardVersion  = 2
 )
 
-var errRecord = errors.New("damaged record (restore a backup, or move the file away: hone then learns again from what Label Studio holds)")
+var errDamagedRecord = errors.New("damaged record (restore a backup, or move the file away: hone then learns again from what Label Studio holds)")
 
-// stamp orders the statements about one thing: the later time wins, then the
-// greater hash.
-type stamp struct {
+// version orders the statements about one thing: the later time wins, then the greater
+// hash.
+type version struct {
 	at   time.Time
 	hash uint64
 }
 
-func (s stamp) compare(o stamp) int {
+func (s version) compare(o version) int {
 	if c := s.at.Compare(o.at); c != 0 {
 		return c
 	}
@@ -69,30 +69,30 @@ func timeOf(b []byte) time.Time {
 	return time.Unix(int64(binary.BigEndian.Uint64(b)), int64(binary.BigEndian.Uint32(b[8:]))).UTC()
 }
 
-func appendStamp(b []byte, s stamp) []byte {
+func appendVersion(b []byte, s version) []byte {
 	return binary.BigEndian.AppendUint64(appendTime(b, s.at), s.hash)
 }
 
-func stampOf(b []byte) stamp {
-	return stamp{at: timeOf(b), hash: binary.BigEndian.Uint64(b[timeLen:])}
+func versionOf(b []byte) version {
+	return version{at: timeOf(b), hash: binary.BigEndian.Uint64(b[timeLen:])}
 }
 
-const stampLen = timeLen + 8
+const versionLen = timeLen + 8
 
 // task record: version, stamp, position, data.
 const (
-	taskHead1 = 1 + stampLen
+	taskHead1 = 1 + versionLen
 	taskHead2 = taskHead1 + 8
 )
 
-func encodeTask(t event.Task, s stamp, at uint64) []byte {
+func encodeTask(t event.Task, s version, at uint64) []byte {
 	b := make([]byte, 0, taskHead2+len(t.Data))
-	b = binary.BigEndian.AppendUint64(appendStamp(append(b, heardVersion), s), at)
+	b = binary.BigEndian.AppendUint64(appendVersion(append(b, heardVersion), s), at)
 	return append(b, t.Data...)
 }
 
 // decodeTask returns a task whose Data is part of b.
-func decodeTask(id event.TaskID, b []byte) (t event.Task, s stamp, at uint64, err error) {
+func decodeTask(id event.TaskID, b []byte) (t event.Task, s version, at uint64, err error) {
 	var data []byte
 	switch {
 	case len(b) >= taskHead2 && b[0] == heardVersion:
@@ -100,9 +100,9 @@ func decodeTask(id event.TaskID, b []byte) (t event.Task, s stamp, at uint64, er
 	case len(b) >= taskHead1 && b[0] == recordVersion:
 		data = b[taskHead1:]
 	default:
-		return event.Task{}, stamp{}, 0, fmt.Errorf("task %d: %w", id, errRecord)
+		return event.Task{}, version{}, 0, fmt.Errorf("task %d: %w", id, errDamagedRecord)
 	}
-	s = stampOf(b[1:])
+	s = versionOf(b[1:])
 	return event.Task{ID: id, Data: data, UpdatedAt: s.at}, s, at, nil
 }
 
@@ -118,7 +118,7 @@ func decodeTombstone(id event.TaskID, b []byte) (at uint64, err error) {
 	case len(b) == 1 && b[0] == recordVersion:
 		return 0, nil
 	}
-	return 0, fmt.Errorf("deleted task %d: %w", id, errRecord)
+	return 0, fmt.Errorf("deleted task %d: %w", id, errDamagedRecord)
 }
 
 const (
@@ -128,11 +128,11 @@ const (
 )
 
 // annotation record: version, flags, stamp, completed by, result.
-const annotationHead = 2 + stampLen + 8
+const annotationHead = 2 + versionLen + 8
 
-func encodeAnnotation(a event.Annotation, s stamp) []byte {
+func encodeAnnotation(a event.Annotation, s version) []byte {
 	b := make([]byte, 0, annotationHead+len(a.Result))
-	b = appendStamp(append(b, recordVersion, annotationFlags(a)), s)
+	b = appendVersion(append(b, recordVersion, annotationFlags(a)), s)
 	b = binary.BigEndian.AppendUint64(b, uint64(a.CompletedBy))
 	return append(b, a.Result...)
 }
@@ -153,7 +153,7 @@ func annotationFlags(a event.Annotation) (flags byte) {
 // decodeAnnotation reads a "results" entry. The Result is a copy.
 func decodeAnnotation(key, b []byte) (event.Annotation, error) {
 	if len(key) != 16 || len(b) < annotationHead || b[0] != recordVersion {
-		return event.Annotation{}, fmt.Errorf("annotation %x: %w", key, errRecord)
+		return event.Annotation{}, fmt.Errorf("annotation %x: %w", key, errDamagedRecord)
 	}
 	a := event.Annotation{
 		ID:          idOf[event.AnnotationID](key[8:]),
@@ -162,7 +162,7 @@ func decodeAnnotation(key, b []byte) (event.Annotation, error) {
 		GroundTruth: b[1]&flagGroundTruth != 0,
 		FromModel:   b[1]&flagFromModel != 0,
 		UpdatedAt:   timeOf(b[2:]),
-		CompletedBy: event.UserID(binary.BigEndian.Uint64(b[2+stampLen:])),
+		CompletedBy: event.UserID(binary.BigEndian.Uint64(b[2+versionLen:])),
 	}
 	if len(b) > annotationHead {
 		a.Result = bytes.Clone(b[annotationHead:])
@@ -170,41 +170,41 @@ func decodeAnnotation(key, b []byte) (event.Annotation, error) {
 	return a, nil
 }
 
-// An annotation's register says where it was last stated, and when; or that it
-// is deleted; and at which position that was heard.
-type register struct {
+// An annotationRef is the record of an annotation without its content: the task and the
+// version of its last statement, or that it is deleted; and the position of that statement.
+type annotationRef struct {
 	deleted bool
 	task    event.TaskID
-	stamp   stamp
+	stamp   version
 	at      uint64
 }
 
 const (
-	registerStated  = 1
-	registerDeleted = 2
+	refStated  = 1
+	refDeleted = 2
 
-	statedLen = 2 + 8 + stampLen
+	statedLen = 2 + 8 + versionLen
 )
 
-func encodeRegister(r register) []byte {
+func encodeRef(r annotationRef) []byte {
 	b := make([]byte, 0, statedLen+8)
 	if r.deleted {
-		b = append(b, heardVersion, registerDeleted)
+		b = append(b, heardVersion, refDeleted)
 	} else {
-		b = appendStamp(appendID(append(b, heardVersion, registerStated), r.task), r.stamp)
+		b = appendVersion(appendID(append(b, heardVersion, refStated), r.task), r.stamp)
 	}
 	return binary.BigEndian.AppendUint64(b, r.at)
 }
 
-func decodeRegister(id event.AnnotationID, b []byte) (register, error) {
-	r, ok := readRegister(b)
+func decodeRef(id event.AnnotationID, b []byte) (annotationRef, error) {
+	r, ok := readRef(b)
 	if !ok {
-		return register{}, fmt.Errorf("annotation %d: %w", id, errRecord)
+		return annotationRef{}, fmt.Errorf("annotation %d: %w", id, errDamagedRecord)
 	}
 	return r, nil
 }
 
-func readRegister(b []byte) (r register, ok bool) {
+func readRef(b []byte) (r annotationRef, ok bool) {
 	if len(b) < 2 {
 		return r, false
 	}
@@ -216,14 +216,33 @@ func readRegister(b []byte) (r register, ok bool) {
 		return r, false
 	}
 	switch {
-	case len(rest) == 2 && b[1] == registerDeleted:
+	case len(rest) == 2 && b[1] == refDeleted:
 		r.deleted = true
-	case len(rest) == statedLen && b[1] == registerStated:
-		r.task, r.stamp = idOf[event.TaskID](b[2:]), stampOf(b[10:])
+	case len(rest) == statedLen && b[1] == refStated:
+		r.task, r.stamp = idOf[event.TaskID](b[2:]), versionOf(b[10:])
 	default:
 		return r, false
 	}
 	return r, true
+}
+
+// The learner's state of a project is its own business, behind the version byte.
+func encodeLearnerState(b []byte) []byte {
+	if b == nil {
+		return nil
+	}
+	return append([]byte{recordVersion}, b...)
+}
+
+// decodeLearnerState returns a copy; nil for no record.
+func decodeLearnerState(b []byte) ([]byte, error) {
+	if b == nil {
+		return nil, nil
+	}
+	if len(b) < 1 || b[0] != recordVersion {
+		return nil, fmt.Errorf("learner state: %w", errDamagedRecord)
+	}
+	return bytes.Clone(b[1:]), nil
 }
 
 // Rare records are JSON behind the version byte.
@@ -237,10 +256,10 @@ func encodeJSON(v any) ([]byte, error) {
 
 func decodeJSON(what string, b []byte, v any) error {
 	if len(b) < 1 || b[0] != recordVersion {
-		return fmt.Errorf("%s: %w", what, errRecord)
+		return fmt.Errorf("%s: %w", what, errDamagedRecord)
 	}
 	if err := json.Unmarshal(b[1:], v); err != nil {
-		return fmt.Errorf("%s: %w: %w", what, errRecord, err)
+		return fmt.Errorf("%s: %w: %w", what, errDamagedRecord, err)
 	}
 	return nil
 }

@@ -18,7 +18,7 @@ import (
 //	  vectors/<encoder>/       hash of a text -> its vector; only where encoding is slow
 //	  projects/
 //	    <project>/
-//	      meta, checkpoint, versions, watermark, confirmed
+//	      meta, checkpoint, versions, learner, watermark, confirmed
 //	      tasks/               task -> time, hash, position, data
 //	      results/             task, annotation -> the annotation; only those that count
 //	      annotations/         annotation -> task, time, hash; or a tombstone; position
@@ -46,6 +46,8 @@ var (
 	keyWatermark  = []byte("watermark")
 	keyConfirmed  = []byte("confirmed")
 
+	keyLearnerState = []byte("learner")
+
 	keyTasks       = []byte("tasks")
 	keyResults     = []byte("results")
 	keyAnnotations = []byte("annotations")
@@ -60,6 +62,7 @@ var migrations = []func(tx *bbolt.Tx) error{
 	// Records may now say where in the log they were heard. Those of before are read
 	// as they are; a hone of before could not read the new ones.
 	func(*bbolt.Tx) error { return nil },
+	splitVersionSettings,
 }
 
 func createRoot(tx *bbolt.Tx) error {
@@ -115,8 +118,8 @@ func migrate(db *bbolt.DB, table []func(tx *bbolt.Tx) error) error {
 	})
 }
 
-// buckets are one project's buckets within a transaction.
-type buckets struct {
+// projectBuckets are one project's buckets within a transaction.
+type projectBuckets struct {
 	project, tasks, results, annotations, tombstones *bbolt.Bucket
 }
 
@@ -125,24 +128,24 @@ func projectsBucket(tx *bbolt.Tx) *bbolt.Bucket {
 }
 
 // open returns a project's buckets for reading, nil when nothing is stored.
-func openProject(tx *bbolt.Tx, p event.ProjectID) *buckets {
+func openProject(tx *bbolt.Tx, p event.ProjectID) *projectBuckets {
 	b := projectsBucket(tx).Bucket(idKey(p))
 	if b == nil {
 		return nil
 	}
-	return &buckets{
+	return &projectBuckets{
 		project: b, tasks: b.Bucket(keyTasks), results: b.Bucket(keyResults),
 		annotations: b.Bucket(keyAnnotations), tombstones: b.Bucket(keyTombstones),
 	}
 }
 
 // createProject returns a project's buckets for writing.
-func createProject(tx *bbolt.Tx, p event.ProjectID) (*buckets, error) {
+func createProject(tx *bbolt.Tx, p event.ProjectID) (*projectBuckets, error) {
 	b, err := projectsBucket(tx).CreateBucketIfNotExists(idKey(p))
 	if err != nil {
 		return nil, err
 	}
-	out := &buckets{project: b}
+	out := &projectBuckets{project: b}
 	for _, sub := range []struct {
 		name []byte
 		to   **bbolt.Bucket
@@ -155,12 +158,12 @@ func createProject(tx *bbolt.Tx, p event.ProjectID) (*buckets, error) {
 		if *sub.to, err = b.CreateBucketIfNotExists(sub.name); err != nil {
 			return nil, err
 		}
-		(*sub.to).FillPercent = fill
+		(*sub.to).FillPercent = pageFill
 	}
 	return out, nil
 }
 
-// fill is how much of a page stays when it is split. Ids rise, so most of what comes
-// goes behind all there is, and what is split off is rarely written again. The file
-// is mapped: half-empty pages are memory too.
-const fill = 0.9
+// pageFill is the share of a page that stays filled when it is split. Ids rise, so most
+// records are appended and earlier pages are rarely written again. The file is mapped, so
+// half-empty pages would cost memory too.
+const pageFill = 0.9

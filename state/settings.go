@@ -10,7 +10,7 @@ import (
 	"github.com/hone-ml/hone/event"
 )
 
-// watermark is how far reconcile has read.
+// watermark says how far reconcile has read.
 type watermark struct {
 	// at is Label Studio's updated_at up to which everything was read.
 	at time.Time
@@ -18,13 +18,13 @@ type watermark struct {
 	first time.Time
 }
 
-func (b *buckets) watermark() (w watermark, err error) {
+func (b *projectBuckets) watermark() (w watermark, err error) {
 	v := b.project.Get(keyWatermark)
 	if v == nil {
 		return w, nil
 	}
 	if len(v) != 1+2*timeLen || v[0] != recordVersion {
-		return w, fmt.Errorf("watermark: %w", errRecord)
+		return w, fmt.Errorf("watermark: %w", errDamagedRecord)
 	}
 	return watermark{at: timeOf(v[1:]), first: timeOf(v[1+timeLen:])}, nil
 }
@@ -33,7 +33,7 @@ func (b *buckets) watermark() (w watermark, err error) {
 // zero before its first full reading.
 func (s *Store) Watermark(ctx context.Context, p event.ProjectID) (time.Time, error) {
 	var w watermark
-	err := s.view(ctx, "watermark", p, func(b *buckets) (err error) {
+	err := s.view(ctx, "watermark", p, func(b *projectBuckets) (err error) {
 		if b != nil {
 			w, err = b.watermark()
 		}

@@ -25,7 +25,7 @@ func (s *Store) VectorKeys(ctx context.Context, encoder string, f func(event.Tex
 				return ctx.Err()
 			}
 			if len(k) != len(event.TextKey{}) {
-				return fmt.Errorf("vector %x: %w", k, errRecord)
+				return fmt.Errorf("vector %x: %w", k, errDamagedRecord)
 			}
 			f(event.TextKey(k))
 			return nil
@@ -37,7 +37,7 @@ func (s *Store) VectorKeys(ctx context.Context, encoder string, f func(event.Tex
 	return nil
 }
 
-// Vector is what was stored under a key of an encoder, nil when there is nothing.
+// Vector returns the bytes stored under a key of an encoder, nil when there are none.
 func (s *Store) Vector(encoder string, key event.TextKey) (v []byte, err error) {
 	err = s.db.View(func(tx *bbolt.Tx) error {
 		if b := vectorsBucket(tx, encoder); b != nil {

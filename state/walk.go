@@ -8,19 +8,20 @@ import (
 	"github.com/hone-ml/hone/event"
 )
 
-// group is one task as it is stored, undecoded. Its bytes are the transaction's.
-type group struct {
+// taskRecord holds the stored records of one task, undecoded. Its bytes are valid during the
+// transaction only.
+type taskRecord struct {
 	key         []byte
 	record      []byte // nil when the task's data is not known
-	annotations []stored
+	annotations []storedRecord
 }
 
-type stored struct{ key, record []byte }
+type storedRecord struct{ key, record []byte }
 
-func (g *group) empty() bool { return g.record == nil && len(g.annotations) == 0 }
+func (g *taskRecord) empty() bool { return g.record == nil && len(g.annotations) == 0 }
 
 // task returns the task; its data are part of the record.
-func (g *group) task() (event.Task, error) {
+func (g *taskRecord) task() (event.Task, error) {
 	id := idOf[event.TaskID](g.key)
 	if g.record == nil {
 		return event.Task{ID: id}, nil
@@ -30,7 +31,7 @@ func (g *group) task() (event.Task, error) {
 }
 
 // state decodes and copies the whole task.
-func (g *group) state() (ts event.TaskState, err error) {
+func (g *taskRecord) state() (ts event.TaskState, err error) {
 	if ts.Task, err = g.task(); err != nil {
 		return ts, err
 	}
@@ -46,12 +47,12 @@ func (g *group) state() (ts event.TaskState, err error) {
 	return ts, nil
 }
 
-// group reads one task.
-func (b *buckets) group(id event.TaskID) *group {
-	g := &group{key: idKey(id)}
+// group reads the records of one task.
+func (b *projectBuckets) group(id event.TaskID) *taskRecord {
+	g := &taskRecord{key: idKey(id)}
 	g.record = b.tasks.Get(g.key)
 	_ = forRange(b.results, g.key, func(k, v []byte) error {
-		g.annotations = append(g.annotations, stored{k, v})
+		g.annotations = append(g.annotations, storedRecord{k, v})
 		return nil
 	})
 	return g
@@ -59,25 +60,25 @@ func (b *buckets) group(id event.TaskID) *group {
 
 // walk calls f for every task by id, or only for those with annotations. The
 // group is reused from call to call.
-func (b *buckets) walk(ctx context.Context, all bool, f func(g *group) error) error {
+func (b *projectBuckets) walk(ctx context.Context, all bool, f func(g *taskRecord) error) error {
 	return b.walkFrom(ctx, nil, all, f)
 }
 
-// walkFrom is walk from the task with that key on.
-func (b *buckets) walkFrom(ctx context.Context, from []byte, all bool, f func(g *group) error) error {
+// walkFrom is walk that begins with the task of the key from.
+func (b *projectBuckets) walkFrom(ctx context.Context, from []byte, all bool, f func(g *taskRecord) error) error {
 	results, tasks := b.results.Cursor(), b.tasks.Cursor()
 	rk, rv := results.Seek(from)
 	var tk, tv []byte
 	if all {
 		tk, tv = tasks.Seek(from)
 	}
-	var g group
+	var g taskRecord
 	for n := 0; rk != nil || tk != nil; n++ {
 		if n%1024 == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
 		if rk != nil && len(rk) != 16 || tk != nil && len(tk) != 8 {
-			return fmt.Errorf("keys %x, %x: %w", rk, tk, errRecord)
+			return fmt.Errorf("keys %x, %x: %w", rk, tk, errDamagedRecord)
 		}
 		g.key, g.record, g.annotations = nil, nil, g.annotations[:0]
 		if rk != nil {
@@ -94,7 +95,7 @@ func (b *buckets) walkFrom(ctx context.Context, from []byte, all bool, f func(g 
 			g.record = b.tasks.Get(g.key)
 		}
 		for rk != nil && bytes.HasPrefix(rk, g.key) {
-			g.annotations = append(g.annotations, stored{rk, rv})
+			g.annotations = append(g.annotations, storedRecord{rk, rv})
 			rk, rv = results.Next()
 		}
 		if err := f(&g); err != nil {

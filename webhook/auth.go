@@ -13,13 +13,13 @@ import (
 	"github.com/hone-ml/hone/labelstudio/wire"
 )
 
-// strangerTime bounds how long hone reads from a caller that proved nothing.
-const strangerTime = 3 * time.Second
+// unprovenReadTimeout bounds how long hone reads from a caller without a credential.
+const unprovenReadTimeout = 3 * time.Second
 
-// refuseUnproven answers what the gate does not let in: a call of Label Studio's
-// routes without the secret.
+// refuseUnproven answers a request to one of Label Studio's routes that the gate does not
+// admit, because it lacks the secret.
 func (s *Server) refuseUnproven(c *gin.Context) {
-	_ = http.NewResponseController(c.Writer).SetReadDeadline(time.Now().Add(strangerTime))
+	_ = http.NewResponseController(c.Writer).SetReadDeadline(time.Now().Add(unprovenReadTimeout))
 	if strings.TrimSuffix(c.FullPath(), "/") == "/webhook" && !fromLabelStudio(c.Request) {
 		s.refuseUnsigned(c)
 		return
@@ -27,7 +27,7 @@ func (s *Server) refuseUnproven(c *gin.Context) {
 	s.refuseCall(c)
 }
 
-const needSecret = "hone asks for its secret: `hone secret` prints the address with it, to paste in Label Studio under Settings > Model (with BASIC_AUTH_USER and BASIC_AUTH_PASS set, give that pair there)"
+const secretHelp = "hone asks for its secret: `hone secret` prints the address with it, to paste in Label Studio under Settings > Model (with BASIC_AUTH_USER and BASIC_AUTH_PASS set, give that pair there)"
 
 // refuseCall answers a call of the ML-backend protocol without the secret.
 func (s *Server) refuseCall(c *gin.Context) {
@@ -35,24 +35,24 @@ func (s *Server) refuseCall(c *gin.Context) {
 	s.metrics.refused.WithLabelValues(refusedAuth).Inc()
 	s.warnRefused(c.Request)
 	c.Header("WWW-Authenticate", `Basic realm="hone"`)
-	drain(c.Request, unsignedBytes)
-	surface(c, http.StatusUnauthorized, needSecret)
+	drainBody(c.Request, unsignedBytes)
+	failInStatusLine(c, http.StatusUnauthorized, secretHelp)
 }
 
 // refuseUnsigned answers a webhook without the secret. It may be Label Studio's
 // own, of a project whose registration does not carry the secret yet, because hone
-// was upgraded or has lost it: that one is a reason to ask Label Studio what
-// happened. What it says is not believed, and of all other projects hone does not
-// even read it: it looks at the registrations by its own clock.
+// was upgraded or has lost it. Then hone asks Label Studio what happened. The content of
+// the webhook is not trusted, and for all other projects it is not even read: hone checks
+// the registrations at its own times.
 func (s *Server) refuseUnsigned(c *gin.Context) {
 	s.unsigned.Add(1)
-	if s.Unregistered(0) {
+	if s.o.Unregistered(0) {
 		body, f := readJSON(c, unsignedBytes)
 		if f == nil {
 			hook, err := wire.DecodeHook(body.Bytes(), time.Now().UTC())
-			release(body)
-			if err == nil && slices.Contains(s.Projects.Projects(), hook.Project) && s.Unregistered(hook.Project) {
-				s.reconcile.owe(hook.Project, "webhooks come without the secret")
+			releaseBuffer(body)
+			if err == nil && slices.Contains(s.o.Projects.Projects(), hook.Project) && s.o.Unregistered(hook.Project) {
+				s.reconciles.Add(hook.Project, "webhooks come without the secret")
 				s.metrics.received.WithLabelValues(actionLabel(hook)).Inc()
 				c.Data(http.StatusOK, jsonType, okBody)
 				return
@@ -61,15 +61,15 @@ func (s *Server) refuseUnsigned(c *gin.Context) {
 	}
 	s.metrics.refused.WithLabelValues(refusedAuth).Inc()
 	c.Header("WWW-Authenticate", `Basic realm="hone"`)
-	drain(c.Request, unsignedBytes*8) // else Label Studio may see its connection break in place of the answer
-	fail(c, http.StatusUnauthorized, "the secret is missing or wrong; `hone connect` puts it into Label Studio's webhooks")
+	drainBody(c.Request, unsignedBytes*8) // else Label Studio may see its connection break in place of the answer
+	failInBody(c, http.StatusUnauthorized, "the secret is missing or wrong; `hone connect` puts it into Label Studio's webhooks")
 }
 
 // warnRefused tells the operator of a refused caller, at most once a minute.
 func (s *Server) warnRefused(r *http.Request) {
 	now := time.Now().UnixNano()
-	last := s.warned.Load()
-	if last != 0 && now-last < int64(time.Minute) || !s.warned.CompareAndSwap(last, now) {
+	last := s.lastWarned.Load()
+	if last != 0 && now-last < int64(time.Minute) || !s.lastWarned.CompareAndSwap(last, now) {
 		return
 	}
 	_, _, tried := r.BasicAuth()
@@ -77,7 +77,7 @@ func (s *Server) warnRefused(r *http.Request) {
 	if tried {
 		what = "with a wrong user or password"
 	}
-	s.log.WithFields(logrus.Fields{"from": r.RemoteAddr, "path": clip(r.URL.Path, 200)}).
+	s.log.WithFields(logrus.Fields{"from": r.RemoteAddr, "path": shortenTo(r.URL.Path, 200)}).
 		Warn("a caller came " + what + " and was refused: if it is Label Studio, paste the address that `hone secret` prints under Settings > Model, or run `hone connect`")
 }
 
@@ -87,9 +87,9 @@ func fromLabelStudio(r *http.Request) bool {
 	return strings.HasPrefix(r.UserAgent(), "heartex/")
 }
 
-// Stats are figures of a running server.
+// Stats counts what a running server has received since its start.
 type Stats struct {
-	// Duplicates counts webhooks that said word for word what another had said.
+	// Duplicates counts webhooks whose body equalled that of an earlier one.
 	Duplicates uint64
 	// Unsigned counts webhooks without the secret, RefusedCalls the calls of the
 	// ML-backend protocol that were refused for that.
@@ -101,5 +101,5 @@ func (s *Server) Stats() Stats {
 	return Stats{s.duplicates.Load(), s.unsigned.Load(), s.refusedCalls.Load()}
 }
 
-// believed reports whether what a request says is taken for what happened.
-func believed(c *gin.Context) bool { return access.VerdictOf(c).Trusted }
+// isTrusted reports whether the content of a request may be trusted.
+func isTrusted(c *gin.Context) bool { return access.VerdictOf(c).Trusted }

@@ -263,7 +263,7 @@ func TestWhoMayCallTheBackend(t *testing.T) {
 }
 
 func TestHealthSignsAChallengeAndNothingElse(t *testing.T) {
-	id := access.NewIdentity()
+	id := keysOf(t, access.Options{}).Identity()
 	r := newRig(t, withSecret, set(func(o *Options) { o.Identity = id }))
 	url := r.serve(t)
 	nonce := access.NewChallenge()

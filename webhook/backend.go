@@ -21,7 +21,7 @@ import (
 // challenge. Label Studio's own client gets 401 without the secret: only then does
 // its page name the cause.
 func (s *Server) health(c *gin.Context) {
-	if fromLabelStudio(c.Request) && !s.Gate.Check(c.Request, access.LabelStudio, false).Admitted {
+	if fromLabelStudio(c.Request) && !s.o.Gate.Check(c.Request, access.LabelStudio, false).Admitted {
 		s.refuseCall(c)
 		return
 	}
@@ -30,7 +30,7 @@ func (s *Server) health(c *gin.Context) {
 		Challenge string `json:"challenge,omitempty"`
 	}{
 		wire.Health{Status: "UP", ModelClass: "Hone"},
-		s.Identity.Sign(c.GetHeader(access.ChallengeHeader)),
+		s.o.Identity.Sign(c.GetHeader(access.ChallengeHeader)),
 	})
 }
 
@@ -42,16 +42,16 @@ func (s *Server) setup(c *gin.Context) {
 		s.refuse(c, f)
 		return
 	}
-	defer release(body)
+	defer releaseBuffer(body)
 	req, err := wire.DecodeSetup(body.Bytes())
 	if err != nil {
-		s.refuse(c, malformed(err))
+		s.refuse(c, malformedBody(err))
 		return
 	}
-	if !believed(c) {
-		// Registrations are being given the secret: it is told the version, so that
+	if !isTrusted(c) {
+
 		// Label Studio does not take hone for broken, and nothing is made of it.
-		if names := s.Projects.Versions(req.Project); len(names) > 0 {
+		if names := s.o.Projects.Versions(req.Project); len(names) > 0 {
 			c.JSON(http.StatusOK, wire.SetupResponse{ModelVersion: names[len(names)-1]})
 			return
 		}
@@ -72,18 +72,18 @@ func (s *Server) setup(c *gin.Context) {
 	log := s.log.WithField("project", info.Project)
 	switch {
 	case errors.Is(err, ErrUnusable):
-		log.Warn("Label Studio adds hone to a project it cannot work with: " + sentenceOf(err))
-		s.refuse(c, &fault{http.StatusBadRequest, refusedProject, sentenceOf(err)})
+		log.Warn("Label Studio adds hone to a project it cannot work with: " + unmarkedText(err))
+		s.refuse(c, &refusal{http.StatusBadRequest, refusedProject, unmarkedText(err)})
 	case err != nil:
 		log.WithError(err).Error("a project could not be set up")
-		s.refuse(c, &fault{http.StatusServiceUnavailable, refusedStorage, "hone could not take the project in; its log says why"})
+		s.refuse(c, &refusal{http.StatusServiceUnavailable, refusedStorage, "hone could not take the project in; its log says why"})
 	default:
 		c.JSON(http.StatusOK, wire.SetupResponse{ModelVersion: version})
 	}
 }
 
-// sentenceOf is an error's text without the mark.
-func sentenceOf(err error) string {
+// unmarkedText returns an error's text without that of ErrUnusable.
+func unmarkedText(err error) string {
 	text := strings.TrimPrefix(err.Error(), ErrUnusable.Error()+": ")
 	return strings.TrimSuffix(text, ": "+ErrUnusable.Error())
 }
@@ -104,7 +104,7 @@ func (s *Server) adopt(ctx context.Context, info SetupInfo) (string, error) {
 				done <- answer{err: errors.New("setup panicked")}
 			}
 		}()
-		v, err := s.Adopter.Setup(ctx, info)
+		v, err := s.o.Adopter.Setup(ctx, info)
 		done <- answer{v, err}
 	}()
 	select {
@@ -115,8 +115,8 @@ func (s *Server) adopt(ctx context.Context, info SetupInfo) (string, error) {
 	}
 }
 
-// backendURL is hone's address as the caller wrote it, or as a trusted proxy says
-// that he did.
+// backendURL returns hone's address as the caller wrote it, or as a trusted proxy says that
+// the caller wrote it.
 func (s *Server) backendURL(r *http.Request) string {
 	scheme, host := "http", r.Host
 	if r.TLS != nil {
@@ -124,7 +124,7 @@ func (s *Server) backendURL(r *http.Request) string {
 	}
 	if from, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
 		ip := from.Addr().Unmap()
-		if slices.ContainsFunc(s.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(ip) }) {
+		if slices.ContainsFunc(s.o.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(ip) }) {
 			if strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") {
 				scheme = "https"
 			}
@@ -138,21 +138,21 @@ func (s *Server) backendURL(r *http.Request) string {
 
 // train asks for a retrain and does not wait for it.
 func (s *Server) train(c *gin.Context) {
-	if !believed(c) { // while registrations are being given the secret
+	if !isTrusted(c) { // while registrations are being given the secret
 		s.refuseCall(c)
 		return
 	}
 	var p event.ProjectID
 	if c.Request.ContentLength != 0 {
-		body, f := readJSON(c, s.MaxPredictBytes) // old Label Studios send every annotation along
+		body, f := readJSON(c, s.o.MaxPredictBytes) // old Label Studios send every annotation along
 		if f != nil {
 			s.refuse(c, f)
 			return
 		}
-		defer release(body)
+		defer releaseBuffer(body)
 		var err error
 		if p, err = wire.DecodeTrain(body.Bytes()); err != nil {
-			s.refuse(c, malformed(err))
+			s.refuse(c, malformedBody(err))
 			return
 		}
 	}
@@ -162,8 +162,8 @@ func (s *Server) train(c *gin.Context) {
 		return
 	}
 	due := &event.RetrainDue{Project: p, At: time.Now().UTC(), Reason: "asked for at /train"}
-	if _, err := s.put(c.Request.Context(), due); err != nil {
-		s.refuse(c, &fault{http.StatusServiceUnavailable, refusedStorage, "hone could not store the request to train; try again once its storage works"})
+	if _, err := s.publish(c.Request.Context(), due); err != nil {
+		s.refuse(c, &refusal{http.StatusServiceUnavailable, refusedStorage, "hone could not store the request to train; try again once its storage works"})
 		return
 	}
 	c.Data(http.StatusOK, jsonType, okBody)
@@ -172,12 +172,12 @@ func (s *Server) train(c *gin.Context) {
 // versions lists the names of versions. Label Studio does not say for which
 // project it asks; people may, with ?project=.
 func (s *Server) versions(c *gin.Context) {
-	projects := s.Projects.Projects()
+	projects := s.o.Projects.Projects()
 	if q := c.Query("project"); q != "" {
 		id, _, _ := strings.Cut(q, ".")
 		n, err := strconv.ParseInt(id, 10, 64)
 		if err != nil {
-			surface(c, http.StatusBadRequest, "project must be a number, the project's id in Label Studio")
+			failInStatusLine(c, http.StatusBadRequest, "project must be a number, the project's id in Label Studio")
 			return
 		}
 		p, f := s.project(event.ProjectID(n))
@@ -190,7 +190,7 @@ func (s *Server) versions(c *gin.Context) {
 	slices.Sort(projects)
 	names := []string{}
 	for _, p := range projects {
-		for _, v := range s.Projects.Versions(p) {
+		for _, v := range s.o.Projects.Versions(p) {
 			if !slices.Contains(names, v) {
 				names = append(names, v)
 			}
@@ -201,10 +201,10 @@ func (s *Server) versions(c *gin.Context) {
 
 // project finds the project that a call is about; asked is 0 when the call did
 // not say.
-func (s *Server) project(asked event.ProjectID) (event.ProjectID, *fault) {
-	known := s.Projects.Projects()
-	unusable := func(status int, sentence string) (event.ProjectID, *fault) {
-		return 0, &fault{status, refusedProject, sentence}
+func (s *Server) project(asked event.ProjectID) (event.ProjectID, *refusal) {
+	known := s.o.Projects.Projects()
+	unusable := func(status int, sentence string) (event.ProjectID, *refusal) {
+		return 0, &refusal{status, refusedProject, sentence}
 	}
 	id := strconv.FormatInt(int64(asked), 10)
 	switch {
@@ -225,16 +225,16 @@ func (s *Server) project(asked event.ProjectID) (event.ProjectID, *fault) {
 	return unusable(http.StatusBadRequest, "several projects are connected ("+strings.Join(list, ", ")+`): say which one, as in "project": `+list[0])
 }
 
-func malformed(err error) *fault {
-	return &fault{http.StatusBadRequest, refusedMalformed, clip(err.Error(), 300)}
+func malformedBody(err error) *refusal {
+	return &refusal{http.StatusBadRequest, refusedMalformed, shortenTo(err.Error(), 300)}
 }
 
 // refuse answers a call of the ML-backend protocol.
-func (s *Server) refuse(c *gin.Context, f *fault) {
+func (s *Server) refuse(c *gin.Context, f *refusal) {
 	s.metrics.refused.WithLabelValues(f.reason).Inc()
 	if f.reason == refusedTooLarge || f.reason == refusedCut || f.reason == refusedContentType {
-		fail(c, f.status, f.sentence) // the body was not read
+		failInBody(c, f.status, f.sentence) // the body was not read
 		return
 	}
-	surface(c, f.status, f.sentence)
+	failInStatusLine(c, f.status, f.sentence)
 }

@@ -59,10 +59,13 @@ func benchmarkWebhook(b *testing.B, senders int) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	if err := s.Start(b.Context()); err != nil {
+		b.Fatal(err)
+	}
 	srv := httptest.NewServer(s.Engine())
 	defer func() {
 		srv.Close()
-		if err := s.Close(context.Background()); err != nil {
+		if err := s.Stop(context.Background()); err != nil {
 			b.Error(err)
 		}
 	}()

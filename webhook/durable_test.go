@@ -43,10 +43,13 @@ func TestEventIsOnDiskWhenAnswered(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := s.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	srv := httptest.NewServer(s.Engine())
 	defer func() {
 		srv.Close()
-		if err := s.Close(context.Background()); err != nil {
+		if err := s.Stop(context.Background()); err != nil {
 			t.Error(err)
 		}
 	}()

@@ -17,7 +17,7 @@ const (
 	refusedProject     = "project"
 )
 
-type metrics struct {
+type serverMetrics struct {
 	received    *prometheus.CounterVec
 	refused     *prometheus.CounterVec
 	duplicates  prometheus.Counter
@@ -28,8 +28,8 @@ type metrics struct {
 	predict     prometheus.Histogram
 }
 
-func newMetrics(r prometheus.Registerer) (*metrics, error) {
-	m := &metrics{
+func newMetrics(r prometheus.Registerer) (*serverMetrics, error) {
+	m := &serverMetrics{
 		received: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "hone_webhook_received_total",
 			Help: "Webhooks accepted, duplicates included, by action; actions hone does not know are counted as unknown.",

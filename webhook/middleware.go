@@ -24,9 +24,9 @@ func (s *Server) recover(c *gin.Context) {
 		}
 		s.metrics.panics.Inc()
 		s.log.WithFields(logrus.Fields{"path": c.FullPath(), "stack": string(debug.Stack())}).
-			Errorf("a handler failed unexpectedly: %s", clip(fmt.Sprint(p), 200))
+			Errorf("a handler failed unexpectedly: %s", shortenTo(fmt.Sprint(p), 200))
 		if !c.Writer.Written() {
-			fail(c, http.StatusInternalServerError, "hone failed unexpectedly; its log says where")
+			failInBody(c, http.StatusInternalServerError, "hone failed unexpectedly; its log says where")
 		}
 		c.Abort()
 	}()
@@ -43,7 +43,7 @@ func (s *Server) logRequests(c *gin.Context) {
 	c.Next()
 	s.log.WithFields(logrus.Fields{
 		"method": c.Request.Method,
-		"path":   clip(c.Request.URL.Path, 200),
+		"path":   shortenTo(c.Request.URL.Path, 200),
 		"status": c.Writer.Status(),
 		"bytes":  c.Request.ContentLength,
 		"took":   time.Since(start).String(),

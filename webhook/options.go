@@ -57,7 +57,7 @@ type Adopter interface {
 // config it cannot learn from.
 var ErrUnusable = errors.New("unusable project")
 
-// SetupInfo is what /setup says.
+// SetupInfo is the content of a /setup call.
 type SetupInfo struct {
 	Project event.ProjectID
 	// CreatedAt is the project's creation time in unix seconds, 0 if not sent.
@@ -70,8 +70,7 @@ type SetupInfo struct {
 	AccessToken secret.Secret
 	// BackendURL is hone's address as Label Studio sees it, without a path.
 	BackendURL string
-	// Proof is what the call's credential is worth; on a loopback address a call
-	// needs none.
+	// Proof says which secret the call carried; on a loopback address a call needs none.
 	Proof access.Proof
 	// Local is true when the call came from this machine itself, through no proxy
 	// that says so.
@@ -139,7 +138,7 @@ const (
 	maxStoring = 1024
 )
 
-func (o Options) withDefaults() (Options, error) {
+func (o *Options) validate() error {
 	var errs []error
 	required := func(missing bool, name string) {
 		if missing {
@@ -151,6 +150,10 @@ func (o Options) withDefaults() (Options, error) {
 	required(o.Projects == nil, "Projects")
 	required(o.Adopter == nil, "Adopter")
 	required(o.Gate == nil, "Gate")
+	return errors.Join(errs...)
+}
+
+func (o *Options) setDefaults() {
 	if o.Unregistered == nil {
 		o.Unregistered = func(event.ProjectID) bool { return false }
 	}
@@ -169,5 +172,4 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Registerer == nil {
 		o.Registerer = prometheus.NewRegistry()
 	}
-	return o, errors.Join(errs...)
 }

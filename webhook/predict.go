@@ -31,15 +31,15 @@ func (s *Server) predict(c *gin.Context) {
 		s.metrics.predict.Observe(time.Since(start).Seconds())
 		s.metrics.predictions.WithLabelValues(outcome).Inc()
 	}()
-	body, f := readJSON(c, s.MaxPredictBytes)
+	body, f := readJSON(c, s.o.MaxPredictBytes)
 	if f != nil {
 		s.refuse(c, f)
 		return
 	}
-	defer release(body)
+	defer releaseBuffer(body)
 	req, err := wire.DecodePredict(body.Bytes())
 	if err != nil {
-		s.refuse(c, malformed(err))
+		s.refuse(c, malformedBody(err))
 		return
 	}
 	interactive := req.Context != nil
@@ -58,24 +58,24 @@ func (s *Server) predict(c *gin.Context) {
 	case interactive && nothingDrawn(req.Context):
 		// Label Studio asks once more after a submit, and expects no answer.
 	case len(req.Tasks) > 0:
-		if s.OnPredict != nil && !interactive && believed(c) {
-			s.OnPredict(p, req.Tasks)
+		if s.o.OnPredict != nil && !interactive && isTrusted(c) {
+			s.o.OnPredict(p, req.Tasks)
 		}
 		if interactive {
-			preds, err = s.extend(c.Request.Context(), p, req)
+			preds, err = s.predictInteractive(c.Request.Context(), p, req)
 		} else {
-			preds, err = s.Predictor.Predict(c.Request.Context(), p, req.LabelConfig, req.Tasks)
+			preds, err = s.o.Predictor.Predict(c.Request.Context(), p, req.LabelConfig, req.Tasks)
 		}
 		if err == nil && len(preds) != len(req.Tasks) {
 			s.log.WithField("project", p).Errorf("%d predictions were made for %d tasks", len(preds), len(req.Tasks))
 			outcome = predictFailed
-			surface(c, http.StatusInternalServerError, "hone made a wrong number of predictions; its log says more")
+			failInStatusLine(c, http.StatusInternalServerError, "hone made a wrong number of predictions; its log says more")
 			return
 		}
 		if err != nil {
 			s.log.WithField("project", p).WithError(err).Error("prediction failed")
 			outcome = predictFailed
-			surface(c, http.StatusInternalServerError, "hone could not predict; its log says why")
+			failInStatusLine(c, http.StatusInternalServerError, "hone could not predict; its log says why")
 			return
 		}
 	}
@@ -83,16 +83,16 @@ func (s *Server) predict(c *gin.Context) {
 	s.answer(c, preds, interactive)
 }
 
-// extend answers an annotator at work. What they drew is read loosely: what is no
+// predictInteractive answers an annotator at work. What they drew is read loosely: what is no
 // region is passed over.
-func (s *Server) extend(ctx context.Context, p event.ProjectID, req wire.PredictRequest) ([]wire.Prediction, error) {
+func (s *Server) predictInteractive(ctx context.Context, p event.ProjectID, req wire.PredictRequest) ([]wire.Prediction, error) {
 	drawn, err := regions.Decode(req.Context.Result)
 	if err != nil {
 		return nil, err
 	}
 	out := make([]wire.Prediction, len(req.Tasks))
 	for i, t := range req.Tasks {
-		if out[i], err = s.Predictor.Extend(ctx, p, req.LabelConfig, t, drawn); err != nil {
+		if out[i], err = s.o.Predictor.Extend(ctx, p, req.LabelConfig, t, drawn); err != nil {
 			return nil, err
 		}
 	}
@@ -117,7 +117,7 @@ func (s *Server) answer(c *gin.Context, preds []wire.Prediction, interactive boo
 	b, err := json.Marshal(wire.PredictResponse{Results: preds})
 	if err != nil {
 		s.log.WithError(err).Error("a prediction cannot be written as JSON")
-		surface(c, http.StatusInternalServerError, "hone made a prediction that cannot be sent; its log says more")
+		failInStatusLine(c, http.StatusInternalServerError, "hone made a prediction that cannot be sent; its log says more")
 		return
 	}
 	c.Data(http.StatusOK, jsonType, b)

@@ -15,17 +15,17 @@ import (
 
 var okBody = []byte(`{"status":"ok"}`)
 
-// webhook takes what Label Studio says happened. It answers 200 once that is on
-// disk, and does nothing else for it.
+// webhook stores the events of a webhook. It answers 200 once they are on disk, and does
+// nothing else with them.
 func (s *Server) webhook(c *gin.Context) {
 	start := time.Now()
 	defer func() { s.metrics.ack.Observe(time.Since(start).Seconds()) }()
 
-	if !believed(c) { // while registrations are being given the secret
+	if !isTrusted(c) { // while registrations are being given the secret
 		s.refuseUnsigned(c)
 		return
 	}
-	body, f := readJSON(c, s.MaxWebhookBytes)
+	body, f := readJSON(c, s.o.MaxWebhookBytes)
 	if f != nil {
 		s.refuseHook(c, f)
 		return
@@ -33,12 +33,12 @@ func (s *Server) webhook(c *gin.Context) {
 	settled := true
 	defer func() {
 		if settled { // else the write still refers to it
-			release(body)
+			releaseBuffer(body)
 		}
 	}()
 
-	key := s.seen.key(body.Bytes())
-	if action, again := s.seen.lookup(key, start); again {
+	key := s.dedupe.key(body.Bytes())
+	if action, again := s.dedupe.find(key, start); again {
 		s.metrics.received.WithLabelValues(action).Inc()
 		s.metrics.duplicates.Inc()
 		s.duplicates.Add(1)
@@ -47,70 +47,71 @@ func (s *Server) webhook(c *gin.Context) {
 	}
 	hook, err := wire.DecodeHook(body.Bytes(), start.UTC())
 	if err != nil {
-		s.refuseHook(c, &fault{http.StatusBadRequest, refusedMalformed, clip(err.Error(), 300)})
+		s.refuseHook(c, &refusal{http.StatusBadRequest, refusedMalformed, shortenTo(err.Error(), 300)})
 		return
 	}
 	action := actionLabel(hook)
 	events := eventsOf(hook, start.UTC())
 	if len(events) > 0 {
-		if settled, err = s.put(c.Request.Context(), events...); err != nil {
+		if settled, err = s.publish(c.Request.Context(), events...); err != nil {
 			s.refuseUnstored(c, hook, err)
 			return
 		}
-		if echoes(hook) {
-			s.seen.remember(key, action, time.Now())
+		if canDedupe(hook) {
+			s.dedupe.record(key, action, time.Now())
 		}
 	}
 	s.metrics.received.WithLabelValues(action).Inc()
 	c.Data(http.StatusOK, jsonType, okBody)
 }
 
-// refuseHook answers a body that is of no use. What it told is lost, unless a
+// refuseHook answers a webhook whose body cannot be used. Its content is lost unless a
 // reconcile finds it.
-func (s *Server) refuseHook(c *gin.Context, f *fault) {
+func (s *Server) refuseHook(c *gin.Context, f *refusal) {
 	s.metrics.refused.WithLabelValues(f.reason).Inc()
 	if f.reason != refusedContentType { // Label Studio sends nothing but JSON
-		s.reconcile.owe(0, "a webhook was refused: "+f.reason)
+		s.reconciles.Add(0, "a webhook was refused: "+f.reason)
 	}
-	fail(c, f.status, f.sentence)
+	failInBody(c, f.status, f.sentence)
 }
 
 func (s *Server) refuseUnstored(c *gin.Context, hook wire.Hook, err error) {
 	s.metrics.refused.WithLabelValues(refusedStorage).Inc()
 	sentence := "hone could not store this event; it will compare the project with Label Studio once storage works"
-	if errors.Is(err, errSlow) {
+	if errors.Is(err, errStoreTimeout) {
 		sentence = "hone's storage is too slow; it will compare the project with Label Studio"
 	}
 	if hook.Train {
-		surface(c, http.StatusServiceUnavailable, "hone could not store the request to train; try again once its storage works")
+		failInStatusLine(c, http.StatusServiceUnavailable, "hone could not store the request to train; try again once its storage works")
 		return
 	}
-	s.reconcile.owe(hook.Project, "webhooks could not be stored")
-	fail(c, http.StatusServiceUnavailable, sentence)
+	s.reconciles.Add(hook.Project, "webhooks could not be stored")
+	failInBody(c, http.StatusServiceUnavailable, sentence)
 }
 
-// put stores events and says in the log when storage ceases to work, and when
-// it works again: not once per event, since the log may be on the same disk.
-func (s *Server) put(ctx context.Context, events ...event.Event) (settled bool, err error) {
-	settled, changed, err := s.store.put(ctx, events...)
+// publish stores events. It logs when storage begins to fail and when it works again, but
+// not each failure, since the log may be on the same disk.
+func (s *Server) publish(ctx context.Context, events ...event.Event) (settled bool, err error) {
+	settled, changed, err := s.publisher.publish(ctx, events...)
 	switch {
 	case changed && err != nil:
 		s.log.WithError(err).Error("events cannot be stored; webhooks are answered with 503 until they can")
 	case changed:
 		s.log.Info("events can be stored again")
-		s.reconcile.retry()
+		s.reconciles.retryNow()
 	}
 	return settled, err
 }
 
-// askReconcile pays a debt of s.reconcile. All ids are compared, because a lost
-// deletion leaves no other trace.
+// askReconcile is the action of s.reconciles. It asks for a comparison of all ids, because
+// a lost deletion leaves no other trace.
 func (s *Server) askReconcile(ctx context.Context, p event.ProjectID, why string) error {
-	_, err := s.put(ctx, &event.ReconcileDue{Project: p, At: time.Now().UTC(), Full: true, Reason: why})
+	_, err := s.publish(ctx, &event.ReconcileDue{Project: p, At: time.Now().UTC(), Full: true, Reason: why})
 	return err
 }
 
-// actionLabel is an action as a metric's label: foreign words never are.
+// actionLabel returns the metric's label of an action. Words that hone does not know become
+// one label.
 func actionLabel(h wire.Hook) string {
 	if h.Ignored {
 		return "unknown"
@@ -118,7 +119,8 @@ func actionLabel(h wire.Hook) string {
 	return h.Action
 }
 
-// eventsOf are what a hook means to hone; none for actions that mean nothing.
+// eventsOf returns the events that a webhook stands for; none for actions that do not
+// concern hone.
 func eventsOf(h wire.Hook, at time.Time) []event.Event {
 	var events []event.Event
 	if h.Changed != nil {
@@ -137,10 +139,9 @@ func eventsOf(h wire.Hook, at time.Time) []event.Event {
 	return events
 }
 
-// echoes reports whether the same body within a short while can only be the
-// same event: it names tasks or annotations, with the time of their last change
-// or as deleted.
-func echoes(h wire.Hook) bool {
+// canDedupe reports whether an equal body within a short time can only be the same event:
+// the body names tasks or annotations with the time of their last change, or as deleted.
+func canDedupe(h wire.Hook) bool {
 	c := h.Changed
 	return c != nil && !h.Train && len(c.Tasks)+len(c.Annotations)+len(c.DeletedTasks)+len(c.DeletedAnnotations) > 0
 }

@@ -226,7 +226,7 @@ func TestManySendersAtOnce(t *testing.T) {
 func TestPanicBecomes500(t *testing.T) {
 	r := newRig(t)
 	r.hone.predict = nil
-	r.Server.Predictor = nil // as a broken build would
+	r.Server.o.Predictor = nil // as a broken build would
 	got := call(t, http.MethodPost, r.serve(t)+"/predict", `{"tasks":[{"data":{"text":"x"}}]}`)
 	if got.status != http.StatusInternalServerError || !strings.Contains(got.body, "failed unexpectedly") {
 		t.Errorf("answer: %s", got)
@@ -238,7 +238,7 @@ func TestPanicBecomes500(t *testing.T) {
 
 func TestPanicInStorageIs503(t *testing.T) {
 	r := newRig(t)
-	r.Server.store.publisher = nil
+	r.Server.publisher.publisher = nil
 	got := call(t, http.MethodPost, r.serve(t)+"/webhook", recorded(t, "webhook-annotation-created-choices"))
 	if got.status != http.StatusServiceUnavailable {
 		t.Errorf("answer: %s", got)

@@ -14,13 +14,13 @@ import (
 
 const (
 	jsonType = "application/json"
-	// surfaceTimeout bounds the write of an error, which fits any socket's buffer.
-	surfaceTimeout = 5 * time.Second
+	// statusLineTimeout bounds the write of an error, which fits any socket's buffer.
+	statusLineTimeout = 5 * time.Second
 )
 
-// fault is why a request is refused: one sentence for whoever reads the answer
-// and a word for the metric. It says nothing of what a body held.
-type fault struct {
+// refusal says why a request is refused: a status, a sentence for the caller and a label for
+// the metric. It quotes nothing of the body.
+type refusal struct {
 	status   int
 	reason   string
 	sentence string
@@ -36,48 +36,48 @@ func errorBody(sentence string) []byte {
 	return b
 }
 
-// fail answers with a sentence in the body.
-func fail(c *gin.Context, status int, sentence string) {
+// failInBody answers with a sentence in the body.
+func failInBody(c *gin.Context, status int, sentence string) {
 	c.Data(status, jsonType, errorBody(sentence))
 }
 
-// surface answers like fail, with the sentence in the status line too: of an
-// error, Label Studio shows its users the status line and nothing else. That
-// takes HTTP/1 and a body that was read to its end; otherwise it is fail.
-func surface(c *gin.Context, status int, sentence string) {
+// failInStatusLine answers with the sentence in the body and in the status line: of an
+// error, Label Studio shows its users the status line only. That needs HTTP/1 and a body
+// that was read to its end; otherwise it does what failInBody does.
+func failInStatusLine(c *gin.Context, status int, sentence string) {
 	w, ok := c.Writer.(interface{ Unwrap() http.ResponseWriter })
 	if !ok || c.Request.ProtoMajor != 1 || c.Request.Method == http.MethodHead {
-		fail(c, status, sentence)
+		failInBody(c, status, sentence)
 		return
 	}
 	if _, ok := w.Unwrap().(http.Hijacker); !ok {
-		fail(c, status, sentence)
+		failInBody(c, status, sentence)
 		return
 	}
 	c.Status(status)
 	conn, buf, err := c.Writer.Hijack()
 	if err != nil {
-		fail(c, status, sentence)
+		failInBody(c, status, sentence)
 		return
 	}
 	defer conn.Close()
-	_ = conn.SetWriteDeadline(time.Now().Add(surfaceTimeout)) // the server's own ended with the hijacking
+	_ = conn.SetWriteDeadline(time.Now().Add(statusLineTimeout)) // the server's own ended with the hijacking
 	body := errorBody(sentence)
 	h := c.Writer.Header().Clone()
 	h.Set("Content-Type", jsonType)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	h.Set("Connection", "close")
-	fmt.Fprintf(buf, "HTTP/1.1 %d %s\r\n", status, phrase(sentence))
+	fmt.Fprintf(buf, "HTTP/1.1 %d %s\r\n", status, reasonPhrase(sentence))
 	_ = h.Write(buf) // an error stays in buf and comes back from Flush
 	fmt.Fprint(buf, "\r\n")
 	_, _ = buf.Write(body)
 	_ = buf.Flush() // nobody is left to tell
 }
 
-// phrase makes a sentence fit for a status line: printable ASCII, bounded.
-// Anything else could end the line early, or reach the user garbled. Label
-// Studio shows it as HTML, where <Choices> would be invisible.
-func phrase(sentence string) string {
+// reasonPhrase makes a sentence fit for a status line: printable ASCII of bounded length.
+// Other characters could end the line early or reach the user garbled. Label Studio shows
+// it as HTML, where <Choices> would be invisible.
+func reasonPhrase(sentence string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '\n' || r == '\t':
@@ -92,21 +92,21 @@ func phrase(sentence string) string {
 			return ']'
 		}
 		return r
-	}, clip(sentence, 600))
+	}, shortenTo(sentence, 600))
 }
 
-// clip shortens s to at most n bytes.
-func clip(s string, n int) string {
+// shortenTo shortens s to at most n bytes.
+func shortenTo(s string, n int) string {
 	if len(s) <= n {
 		return s
 	}
 	return strings.ToValidUTF8(s[:n], "") + "..."
 }
 
-// drain reads up to n bytes of what is left of a body, and keeps none of it. A
+// drainBody reads up to n bytes of what is left of a body, and keeps none of it. A
 // client that is still sending when its connection closes may never see the
 // answer.
-func drain(r *http.Request, n int64) {
+func drainBody(r *http.Request, n int64) {
 	if r.Header.Get("Expect") == "" { // else it has not sent anything yet
 		_, _ = io.CopyN(io.Discard, r.Body, n)
 	}

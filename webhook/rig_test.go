@@ -55,9 +55,12 @@ func newRig(t testing.TB, change ...func(testing.TB, *Options)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := s.Start(context.Background()); err != nil {
+		t.Fatal(err)
+	}
 	r.Server, r.engine = s, s.Engine()
 	t.Cleanup(func() {
-		if err := s.Close(context.Background()); err != nil {
+		if err := s.Stop(context.Background()); err != nil {
 			t.Error(err)
 		}
 	})

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"sync/atomic"
@@ -11,71 +12,68 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/hone-ml/hone/access"
+	"github.com/hone-ml/hone/internal/service"
 )
 
 // Server holds the handlers. It is safe for concurrent use.
 type Server struct {
-	Options
-	log       *logrus.Entry
-	metrics   *metrics
-	store     *store
-	seen      *seen
-	reconcile *debts // projects that must be compared with Label Studio
-	stop      context.CancelFunc
-	warned    atomic.Int64 // when a refused caller was last logged, in unix nanoseconds
+	o          Options
+	log        *logrus.Entry
+	metrics    *serverMetrics
+	publisher  *boundedPublisher
+	dedupe     *dedupe
+	reconciles *retryQueue // projects that must be compared with Label Studio
+	life       *service.Life
+	lastWarned atomic.Int64 // when a refused caller was last logged, in unix nanoseconds
 
 	duplicates, unsigned, refusedCalls atomic.Uint64 // what Stats tells
 }
 
-// New returns a running Server; Close ends it.
+// New returns a Server whose handlers can be used; Start it too, and Stop it in the end.
 func New(o Options) (*Server, error) {
-	o, err := o.withDefaults()
-	if err != nil {
+	o.setDefaults()
+	if err := o.validate(); err != nil {
 		return nil, err
 	}
 	m, err := newMetrics(o.Registerer)
 	if err != nil {
 		return nil, err
 	}
-	ctx, stop := context.WithCancel(context.Background())
 	s := &Server{
-		Options: o,
+		o:       o,
 		log:     o.Logger.WithField("component", "webhook"),
 		metrics: m,
-		seen:    newSeen(duplicateKeys, duplicateWindow),
-		stop:    stop,
+		dedupe:  newDedupe(duplicateKeys, duplicateWindow),
+		life:    service.NewLife(),
 	}
-	s.store = newStore(o.Publisher, o.StoreTimeout)
-	s.reconcile = newDebts(ctx, reconcileSpacing, s.askReconcile)
+	s.publisher = newBoundedPublisher(o.Publisher, o.StoreTimeout)
+	s.reconciles = newRetryQueue(reconcileSpacing, s.askReconcile)
 	if err := o.Registerer.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "hone_webhook_owed_reconciles",
 		Help: "Projects that lost a webhook and wait for a reconcile; one entry may stand for all.",
-	}, func() float64 { return float64(s.reconcile.outstanding()) })); err != nil {
-		stop()
+	}, func() float64 { return float64(s.reconciles.Len()) })); err != nil {
 		return nil, fmt.Errorf("webhook: register metrics: %w", err)
 	}
 	return s, nil
 }
 
-// Close waits until the writes under way are finished, or ctx ends, and stops
-// the background work. Webhooks that still come are answered with 503. Call it
-// after the HTTP server was shut down; more than once is fine. A reconcile still owed is not lost: hone
+// Start begins to ask for the reconciles that are owed, as service.Service says.
+func (s *Server) Start(ctx context.Context) error { return s.life.Start(ctx, s.reconciles.run) }
+
+// Stop ends that, as service.Service says, and waits until the writes under way are
+// finished, or ctx ends. Webhooks that still come are answered with 503. Call it
+// after the HTTP server was shut down. A reconcile still owed is not lost: hone
 // reconciles whenever it starts.
-func (s *Server) Close(ctx context.Context) error {
-	s.stop()
-	err := s.store.close(ctx)
-	select {
-	case <-s.reconcile.done:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	return err
+func (s *Server) Stop(ctx context.Context) error {
+	return errors.Join(s.life.Stop(ctx), s.publisher.close(ctx))
 }
+
+var _ service.Service = (*Server)(nil)
 
 // Engine returns a gin engine with the routes of Label Studio, behind the gate.
 // Other routes may be added to it; they are behind the gate too.
 func (s *Server) Engine() *gin.Engine {
-	e := s.Bare(s.Gate)
+	e := s.Bare(s.o.Gate)
 	s.register(e)
 	return e
 }
@@ -91,10 +89,10 @@ func (s *Server) Bare(g *access.Gate) *gin.Engine {
 	_ = e.SetTrustedProxies(nil) // nil cannot fail
 	e.Use(s.logRequests, s.recover, g.Enforce(s.refuseUnproven))
 	e.NoRoute(func(c *gin.Context) {
-		fail(c, http.StatusNotFound, "there is nothing at this path; Label Studio's backend URL is hone's address without a path")
+		failInBody(c, http.StatusNotFound, "there is nothing at this path; Label Studio's backend URL is hone's address without a path")
 	})
 	e.NoMethod(func(c *gin.Context) {
-		fail(c, http.StatusMethodNotAllowed, "this path does not take "+clip(c.Request.Method, 16))
+		failInBody(c, http.StatusMethodNotAllowed, "this path does not take "+shortenTo(c.Request.Method, 16))
 	})
 	return e
 }

@@ -69,7 +69,7 @@ more in Label Studio under Settings > Model.`,
 		if err != nil {
 			return err
 		}
-		if err := restore(cmd.Context(), args[0], cfg.DataDir, *force); err != nil {
+		if err := restoreBackup(cmd.Context(), args[0], cfg.DataDir, *force); err != nil {
 			return err
 		}
 		c.printf("%s is now the database in %s; start hone with `hone serve`\n", args[0], cfg.DataDir)
@@ -79,13 +79,13 @@ more in Label Studio under Settings > Model.`,
 }
 
 const (
-	database = "hone.db"
-	replaced = "hone.db.before-restore"
+	databaseName = "hone.db"
+	replacedName = "hone.db.before-restore"
 )
 
-// restore replaces the database in dir by file. Whenever it fails, the database
+// restoreBackup replaces the database in dir by file. Whenever it fails, the database
 // that was there still is.
-func restore(ctx context.Context, file, dir string, force bool) error {
+func restoreBackup(ctx context.Context, file, dir string, force bool) error {
 	in, err := os.Open(file) // #nosec G304 -- named by the user
 	if err != nil {
 		return fmt.Errorf("the backup: %w", err)
@@ -108,14 +108,14 @@ func restore(ctx context.Context, file, dir string, force bool) error {
 		return fmt.Errorf("the data directory: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(trial) }()
-	copied := filepath.Join(trial, database)
+	copied := filepath.Join(trial, databaseName)
 	if _, err := fsutil.Write(copied, func(w io.Writer) error { return copyAll(ctx, w, in) }); err != nil {
 		return err
 	}
-	if err := opens(ctx, trial); err != nil {
+	if err := checkOpens(ctx, trial); err != nil {
 		return fmt.Errorf("%s is not a backup that this hone can read: %w", file, err)
 	}
-	target := filepath.Join(dir, database)
+	target := filepath.Join(dir, databaseName)
 	_, err = os.Lstat(target)
 	there := err == nil
 	if there {
@@ -136,7 +136,7 @@ func restore(ctx context.Context, file, dir string, force bool) error {
 		return fmt.Errorf("the token in the backup: %w", err)
 	}
 	if there {
-		if err := os.Rename(target, filepath.Join(dir, replaced)); err != nil {
+		if err := os.Rename(target, filepath.Join(dir, replacedName)); err != nil {
 			return err
 		}
 	}
@@ -157,8 +157,8 @@ func takeCredential(from, to string) error {
 	return err
 }
 
-// opens reads every project of a database once.
-func opens(ctx context.Context, dir string) error {
+// checkOpens opens a database and reads every project once.
+func checkOpens(ctx context.Context, dir string) error {
 	s, err := state.Open(dir, state.Options{})
 	if err != nil {
 		return err
@@ -166,13 +166,13 @@ func opens(ctx context.Context, dir string) error {
 	metas, err := s.Projects(ctx)
 	for _, m := range metas {
 		if err == nil {
-			err = reads(ctx, s, m.Project)
+			err = readAll(ctx, s, m.Project)
 		}
 	}
 	return errors.Join(err, s.Close())
 }
 
-func reads(ctx context.Context, s *state.Store, p event.ProjectID) error {
+func readAll(ctx context.Context, s *state.Store, p event.ProjectID) error {
 	stored, err := s.Load(ctx, p)
 	if err != nil {
 		return err

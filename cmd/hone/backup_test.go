@@ -64,7 +64,7 @@ func TestABackupHoldsNoSecret(t *testing.T) {
 	require.True(t, slices.ContainsFunc(s.Deliveries(), func(d lstest.Delivery) bool {
 		return d.Status == http.StatusOK && strings.Contains(string(d.Body), ofProject)
 	}), "hone was told the project's own token")
-	for _, path := range []string{file, filepath.Join(dir, database)} {
+	for _, path := range []string{file, filepath.Join(dir, databaseName)} {
 		content := contentOf(t, path)
 		assert.Contains(t, content, "question 1 about") // it is what it should be
 		for _, secret := range []string{lstest.Token, ofProject, "sesame-the-password", "an-openai-key", "a-webhook-secret"} {
@@ -95,7 +95,7 @@ func oldDatabase(t *testing.T, host, token string, at time.Time) (dir string) {
 		return tx.Bucket([]byte("state")).Bucket([]byte("settings")).Put([]byte("credential"), append([]byte{1}, b...))
 	}))
 	require.NoError(t, store.Close())
-	require.Contains(t, contentOf(t, filepath.Join(dir, database)), token)
+	require.Contains(t, contentOf(t, filepath.Join(dir, databaseName)), token)
 	return dir
 }
 
@@ -110,13 +110,13 @@ func run(args ...string) error {
 func TestRestoreOfAnOldBackup(t *testing.T) {
 	s := apptest.NewStudio(t)
 	now := time.Now().UTC()
-	backup := filepath.Join(oldDatabase(t, s.Server.URL, lstest.Token, now), database)
+	backup := filepath.Join(oldDatabase(t, s.Server.URL, lstest.Token, now), databaseName)
 	before := contentOf(t, backup)
 
 	t.Run("elsewhere", func(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "new")
 		require.NoError(t, run("restore", backup, "--data-dir", dir))
-		assert.NotContains(t, contentOf(t, filepath.Join(dir, database)), lstest.Token)
+		assert.NotContains(t, contentOf(t, filepath.Join(dir, databaseName)), lstest.Token)
 		h := start(t, apptest.Settings(dir, nil))
 		c, none := h.Connection.Client()
 		require.NoError(t, none)
@@ -135,7 +135,7 @@ func TestRestoreOfAnOldBackup(t *testing.T) {
 				require.NoError(t, store.Close())
 			}
 			require.NoError(t, run("restore", backup, "--data-dir", own, "--force"))
-			for _, file := range []string{database, replaced} {
+			for _, file := range []string{databaseName, replacedName} {
 				content := contentOf(t, filepath.Join(own, file))
 				assert.NotContains(t, content, "its own token", "%s, %s", name, file)
 				assert.NotContains(t, content, lstest.Token, "%s, %s", name, file)

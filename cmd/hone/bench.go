@@ -15,15 +15,15 @@ import (
 	"github.com/hone-ml/hone/internal/simulate"
 )
 
-// benching is what the flags of bench say.
-type benching struct {
+// benchFlags holds the flags of bench.
+type benchFlags struct {
 	source        simulate.Source
 	encoder, json string
 	options       bench.Options
 }
 
 func newBench(c *cli) *cobra.Command {
-	var b benching
+	var b benchFlags
 	cmd := &cobra.Command{
 		Use:   "bench --data FILE",
 		Short: "Measure how fast hone learns and predicts labelled data on this machine",
@@ -65,8 +65,8 @@ In the file of --json:
 	return cmd
 }
 
-func (c *cli) bench(b benching) error {
-	saveMemory() // as serve does
+func (c *cli) bench(b benchFlags) error {
+	startGCTuner() // as serve does
 	cfg, err := c.config()
 	if err != nil {
 		return err

@@ -8,51 +8,52 @@ import (
 	"sync"
 )
 
-// Garbage is collected when the heap has grown by spare, but by no more than Go's
-// whole and no less than leastGrowth hundredths. Most of a large heap are examples,
-// large pieces without pointers that the collector does not look into: collecting
-// it eight times as often costs a few hundredths of the speed, and saves half the
-// memory. A small heap is left to Go.
+// Garbage is collected when the heap has grown by heapSpare bytes, but by at least minGrowth
+// and at most maxGrowth per cent. Most of a large heap are examples, large blocks without
+// pointers that the collector does not scan: collecting it eight times as often costs a few
+// per cent of the speed and saves half of the memory. A small heap grows as Go's default
+// lets it.
 const (
-	spare       = 32 << 20
-	leastGrowth = 12
-	mostGrowth  = 100
+	heapSpare = 32 << 20
+	minGrowth = 12
+	maxGrowth = 100
 )
 
-// saveMemory is for commands that hold examples for long. Who sets GOGC knows better.
-func saveMemory() {
+// startGCTuner starts the tuner, for commands that hold examples for long. It does nothing
+// when GOGC is set.
+func startGCTuner() {
 	if os.Getenv("GOGC") == "" {
-		tuning.Do(func() { (&tuner{percent: mostGrowth}).onGC() })
+		tuneOnce.Do(func() { (&gcTuner{percent: maxGrowth}).onGC() })
 	}
 }
 
-var tuning sync.Once
+var tuneOnce sync.Once
 
-// tuner adjusts the collector after every collection. It learns of the end of one by
-// the finalizer of an object that nobody holds.
-type tuner struct{ percent int }
+// gcTuner adjusts the collector after every collection. The finalizer of an unreachable
+// object tells it that one has ended.
+type gcTuner struct{ percent int }
 
-// onGC has tune called after the next collection, and after each one that follows.
-func (t *tuner) onGC() {
-	runtime.SetFinalizer(&struct{ t *tuner }{t}, func(*struct{ t *tuner }) {
+// onGC arranges that tune is called after the next collection and after each later one.
+func (t *gcTuner) onGC() {
+	runtime.SetFinalizer(&struct{ t *gcTuner }{t}, func(*struct{ t *gcTuner }) {
 		t.tune()
 		t.onGC()
 	})
 }
 
-func (t *tuner) tune() {
+func (t *gcTuner) tune() {
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(live)
 	if live[0].Value.Kind() != metrics.KindUint64 {
 		return
 	}
-	if p := growth(live[0].Value.Uint64()); p != t.percent {
+	if p := growthPercent(live[0].Value.Uint64()); p != t.percent {
 		t.percent = p
 		debug.SetGCPercent(p)
 	}
 }
 
-// growth is the percentage for so many bytes that are in use.
-func growth(live uint64) int {
-	return int(min(max(100*spare/max(live, 1), leastGrowth), mostGrowth))
+// growthPercent returns the value of GOGC for a heap of live bytes.
+func growthPercent(live uint64) int {
+	return int(min(max(100*heapSpare/max(live, 1), minGrowth), maxGrowth))
 }

@@ -108,6 +108,7 @@ func fillState(b *testing.B, dir string, n int) {
 	require.NoError(b, err)
 	l, err := learner.New(core.WithoutLog(store), learner.Options{Encoder: ngram.NewWords(), Budget: time.Microsecond})
 	require.NoError(b, err)
+	require.NoError(b, l.Start(context.Background()))
 	config := "<View><Text name='t' value='$text'/><Choices name='topic' toName='t'>"
 	for _, topic := range []string{"A", "B", "C", "D"} {
 		config += "<Choice value='topic " + topic + "'/>"
@@ -128,7 +129,7 @@ func fillState(b *testing.B, dir string, n int) {
 			c = &event.Changed{Project: 1, LabelConfig: config, At: now}
 		}
 	}
-	require.NoError(b, l.Close())
+	require.NoError(b, l.Stop(context.Background()))
 	require.NoError(b, store.Close())
 }
 

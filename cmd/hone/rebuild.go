@@ -26,7 +26,7 @@ ids and times every hour, for contents every night (see cron in the configuratio
 	}
 	noWait := cmd.Flags().Bool("no-wait", false, "return as soon as hone accepted it")
 	c.onProject(cmd, func(ctx context.Context, cl *api.Client, id event.ProjectID) error {
-		r := reading{c: c, cl: cl, id: id, ask: cl.Reconcile, done: func(r *api.Reconcile) *time.Time { return r.LastContents }, what: "comparing"}
+		r := projectReading{c: c, cl: cl, id: id, ask: cl.Reconcile, done: func(r *api.Reconcile) *time.Time { return r.LastContents }, what: "comparing"}
 		if err := r.begin(ctx); err != nil || *noWait {
 			return err
 		}
@@ -65,12 +65,12 @@ versions stay, and while it is read hone goes on as always.`,
 		if err != nil {
 			return err
 		}
-		done, failed := []rebuilt{}, []error(nil)
+		done, failed := []rebuildResult{}, []error(nil)
 		for _, id := range ids {
-			r := reading{c: c, cl: cl, id: id, ask: cl.Rebuild, done: func(r *api.Reconcile) *time.Time { return r.LastRebuild }, what: "reading"}
+			r := projectReading{c: c, cl: cl, id: id, ask: cl.Rebuild, done: func(r *api.Reconcile) *time.Time { return r.LastRebuild }, what: "reading"}
 			err := r.begin(cmd.Context())
 			if err == nil && !*noWait {
-				var out rebuilt
+				var out rebuildResult
 				if out, err = r.await(); err == nil {
 					done = append(done, out)
 					if !c.json {
@@ -105,8 +105,8 @@ func (c *cli) projects(cl *api.Client, project int64, all bool) ([]event.Project
 	return ids, err
 }
 
-// rebuilt is what came of a reading, as --json prints it.
-type rebuilt struct {
+// rebuildResult is the result of a reading, as --json prints it.
+type rebuildResult struct {
 	Project event.ProjectID `json:"project"`
 	Tasks   int             `json:"tasks"`
 	// Found counts the changes that hone had not known.
@@ -114,8 +114,8 @@ type rebuilt struct {
 	Labels int    `json:"labels"`
 }
 
-// reading is a command that has a project read and waits for it.
-type reading struct {
+// projectReading requests a reading of a project and waits for it.
+type projectReading struct {
 	c      *cli
 	cl     *api.Client
 	id     event.ProjectID
@@ -126,7 +126,7 @@ type reading struct {
 	before api.Project
 }
 
-func (r *reading) begin(ctx context.Context) (err error) {
+func (r *projectReading) begin(ctx context.Context) (err error) {
 	if r.before, err = r.cl.Project(ctx, r.id); err != nil {
 		return err
 	}
@@ -134,7 +134,7 @@ func (r *reading) begin(ctx context.Context) (err error) {
 	return err
 }
 
-func (r *reading) await() (rebuilt, error) {
+func (r *projectReading) await() (rebuildResult, error) {
 	failed := func(p api.Project) bool { return p.ReconcileFailures > r.before.ReconcileFailures }
 	bar := newBar(-1, r.what)
 	p, err := r.c.await(r.cl, r.id, func(p api.Project) bool {
@@ -153,11 +153,11 @@ func (r *reading) await() (rebuilt, error) {
 		}
 	})
 	if err != nil {
-		return rebuilt{}, err
+		return rebuildResult{}, err
 	}
 	_ = bar.Finish()
 	if failed(p) {
-		return rebuilt{}, fmt.Errorf("project %d was not compared: %s", r.id, strings.Join(p.Problems, "; "))
+		return rebuildResult{}, fmt.Errorf("project %d was not compared: %s", r.id, strings.Join(p.Problems, "; "))
 	}
-	return rebuilt{Project: r.id, Tasks: p.Tasks, Found: p.MissedFound - r.before.MissedFound, Labels: p.Labels}, nil
+	return rebuildResult{Project: r.id, Tasks: p.Tasks, Found: p.MissedFound - r.before.MissedFound, Labels: p.Labels}, nil
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/hone-ml/hone/event"
 )
 
-// pollEvery is how often a waiting command asks hone.
+// pollEvery is the pause between two requests of a waiting command.
 const pollEvery = 200 * time.Millisecond
 
 // await polls a project until done says so, reporting each state to progress.

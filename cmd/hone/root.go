@@ -15,7 +15,7 @@ import (
 	"github.com/hone-ml/hone/internal/app"
 )
 
-// cli is what every command shares.
+// cli holds what all commands share.
 type cli struct {
 	cmd  *cobra.Command
 	file string
@@ -88,7 +88,7 @@ func (c *cli) withJSON(cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// withProject adds --project and returns where it lands.
+// withProject adds --project and returns a pointer to its value.
 func withProject(cmd *cobra.Command, usage string) *int64 {
 	return cmd.Flags().Int64("project", 0, usage)
 }

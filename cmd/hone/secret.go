@@ -21,7 +21,7 @@ import (
 // rotateTime bounds the wait for registrations to carry a new secret.
 const rotateTime = time.Minute
 
-// shownSecret is what `hone secret --json` prints.
+// shownSecret is the output of `hone secret --json`.
 type shownSecret struct {
 	User   string `json:"user"`
 	Secret string `json:"secret"`
@@ -125,7 +125,8 @@ func ownAddresses(cfg config.Config) ([]string, error) {
 	return out, nil
 }
 
-// everyInterface reports whether a host to listen at stands for all of the machine's.
+// everyInterface reports whether a host to listen at stands for all of the machine's
+// addresses.
 func everyInterface(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	return host == "" || err == nil && ip.IsUnspecified()
@@ -172,7 +173,7 @@ func (c *cli) rotate(ctx context.Context, cfg config.Config) error {
 	return nil
 }
 
-// unrotated says which registrations still carry the old secret.
+// unrotated returns an error that names the registrations that still carry the old secret.
 func (c *cli) unrotated(r api.Rotation) error {
 	var errs []error
 	for _, p := range r.Projects {

@@ -32,7 +32,7 @@ loopback address only (--listen 127.0.0.1:9090).`,
   hone serve --config config.yaml --listen :9091 --debug`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			saveMemory()
+			startGCTuner()
 			cfg, err := c.config()
 			if err != nil {
 				return err
@@ -86,7 +86,7 @@ func startHone(ctx context.Context, cfg config.Config, logFile string) (stop fun
 	}
 }
 
-// doctorAlone is what can be checked while no hone runs.
+// doctorAlone makes the checks that need no running hone.
 func doctorAlone(ctx context.Context, cfg config.Config, notRunning error) api.Report {
 	rep := api.Report{Steps: []api.Step{{Level: "fail", Name: "hone", What: notRunning.Error()}}}
 	if cfg.LabelStudio.URL == "" || cfg.LabelStudio.APIKey == "" {

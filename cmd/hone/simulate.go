@@ -20,8 +20,8 @@ import (
 	"github.com/hone-ml/hone/sampler/strategy"
 )
 
-// simulation is what the flags of simulate say.
-type simulation struct {
+// simulateFlags holds the flags of simulate.
+type simulateFlags struct {
 	source     simulate.Source
 	options    simulate.Options
 	encoder    string
@@ -30,7 +30,7 @@ type simulation struct {
 }
 
 func newSimulate(c *cli) *cobra.Command {
-	var s simulation
+	var s simulateFlags
 	cmd := &cobra.Command{
 		Use:   "simulate --data FILE --test FILE",
 		Short: "Replay labelled data and show how fast hone would learn it",
@@ -80,7 +80,7 @@ Each is the mean over the seeds, with the standard deviation.`,
 	return cmd
 }
 
-func (c *cli) simulate(s simulation) error {
+func (c *cli) simulate(s simulateFlags) error {
 	cfg, err := c.config()
 	if err != nil {
 		return err
@@ -112,7 +112,7 @@ func (c *cli) simulate(s simulation) error {
 	}
 	o.Encoder = enc.Fast
 	if slow := enc.Blocking(); slow != nil {
-		if err := c.warm(slow, data.Needs(), s.vectors); err != nil {
+		if err := c.encodeAhead(slow, data.Needs(), s.vectors); err != nil {
 			return err
 		}
 		o.Encoder = slow
@@ -153,9 +153,9 @@ func (c *cli) simulate(s simulation) error {
 	return nil
 }
 
-// warm encodes texts ahead, but for those whose vectors are in a file, and puts
-// theirs there too. Without a name there is no file.
-func (c *cli) warm(slow *encode.Blocking, needs []encode.Request, file string) error {
+// encodeAhead encodes texts ahead, except those whose vectors are in a file, and adds their
+// vectors to the file. Without a name there is no file.
+func (c *cli) encodeAhead(slow *encode.Blocking, needs []encode.Request, file string) error {
 	if file != "" {
 		err := takeVectors(slow, file)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -84,7 +84,7 @@ func (c *cli) printProject(p api.Project, now time.Time) {
 		if len(h.Labels) > 0 {
 			over = fmt.Sprintf(" over %d labels", len(h.Labels))
 		}
-		row("head "+h.Control, "%s%s, %d examples, %s", h.Type, over, h.Examples, progressive(h))
+		row("head "+h.Control, "%s%s, %d examples, %s", h.Type, over, h.Examples, progressiveScores(h))
 	}
 	for _, u := range p.Unlearnable {
 		row("left alone", "%s (%s) %s", u.Control, u.Type, u.Reason)
@@ -107,10 +107,10 @@ func (c *cli) printProject(p api.Project, now time.Time) {
 		row("retrain", "running, %.0f %%", 100*r.Progress)
 	}
 	if !p.Retrain.Running && p.Retrain.Last != nil {
-		row("retrain", "%s, %s", ago(p.Retrain.Last, now), p.Retrain.Outcome)
+		row("retrain", "%s, %s", formatAgo(p.Retrain.Last, now), p.Retrain.Outcome)
 	}
-	row("last event", "%s", ago(p.LastEvent, now))
-	row("reconciled", "%s, %d missed changes found so far", ago(p.LastReconcile, now), p.MissedFound)
+	row("last event", "%s", formatAgo(p.LastEvent, now))
+	row("reconciled", "%s, %d missed changes found so far", formatAgo(p.LastReconcile, now), p.MissedFound)
 	if p.Backlog > 0 {
 		row("backlog", "%d events", p.Backlog)
 	}
@@ -123,7 +123,7 @@ func (c *cli) printProject(p api.Project, now time.Time) {
 	_ = w.Flush()
 }
 
-func progressive(h api.Head) string {
+func progressiveScores(h api.Head) string {
 	if h.Accuracy == nil {
 		return "nothing learned yet"
 	}
@@ -160,7 +160,7 @@ func joinIDs(ids []event.TaskID) string {
 	return strings.Join(out, " ")
 }
 
-func ago(t *time.Time, now time.Time) string {
+func formatAgo(t *time.Time, now time.Time) string {
 	if t == nil {
 		return "never"
 	}

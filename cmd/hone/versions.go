@@ -36,14 +36,14 @@ func newVersions(c *cli) *cobra.Command {
 			if v.Live {
 				live = "*"
 			}
-			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", v.Name, live, v.CreatedAt.Local().Format(time.DateTime), v.Labels, accuracies(v), v.Reason)
+			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", v.Name, live, v.CreatedAt.Local().Format(time.DateTime), v.Labels, formatAccuracies(v), v.Reason)
 		}
 		return w.Flush()
 	})
 	return c.withJSON(cmd)
 }
 
-func accuracies(v api.Version) string {
+func formatAccuracies(v api.Version) string {
 	if len(v.Accuracy) == 0 {
 		return "-"
 	}

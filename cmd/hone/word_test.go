@@ -94,9 +94,9 @@ func TestLabelStudiosWordIsFinal(t *testing.T) {
 	assert.Equal(t, truth, h.contents(p))
 
 	h.forge(fmt.Sprintf(`{"action":"ANNOTATION_UPDATED","annotation":{"id":%d,"task":%d,"result":[],"updated_at":"9998-01-01T00:00:00Z"},%s}`, annotation, task, project))
-	var out struct{ Projects []rebuilt }
+	var out struct{ Projects []rebuildResult }
 	require.NoError(t, json.Unmarshal([]byte(h.ok("rebuild", "--all", "--json")), &out))
-	assert.Equal(t, []rebuilt{{Project: p, Tasks: 12, Found: 1, Labels: 8}}, out.Projects)
+	assert.Equal(t, []rebuildResult{{Project: p, Tasks: 12, Found: 1, Labels: 8}}, out.Projects)
 	assert.Equal(t, truth, h.contents(p))
 	assert.Equal(t, "project 1: 12 tasks read, 0 of their changes were not known, 8 labels\n", h.ok("rebuild"))
 	assert.Empty(t, h.ok("rebuild", "--no-wait"))

@@ -72,7 +72,7 @@ func (f *Service) publishArrivals(now time.Time, last bool) {
 // consume starts the goroutine of a project unless it is at work. f.mu is held.
 func (f *Service) consume(id event.ProjectID, p *projectQueue) {
 	if !p.consuming && !p.arrivals.empty() {
-		p.consuming = f.spawn(func() { f.consumeAll(f.ctx, id, p) })
+		p.consuming = f.life.Go(func(ctx context.Context) { f.consumeAll(ctx, id, p) })
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 )
 
 // collectGarbage drops vectors that no task needs: those of tasks that are deleted or
-// have another text now, and those of other encoders.
+// have another text now, and those of encoders that are no more.
 func (f *Service) collectGarbage(ctx context.Context) error {
 	needed := map[event.TextKey]struct{}{}
 	f.mu.Lock()
@@ -51,7 +51,7 @@ func (f *Service) collectGarbage(ctx context.Context) error {
 	if err := f.vectors.sweep(ctx, needed); err != nil {
 		return err
 	}
-	if err := f.vectors.store.RetainEncoders(ctx, []string{f.vectors.slow.Name()}); err != nil {
+	if err := f.vectors.store.RetainEncoders(ctx, append(slices.Clone(f.o.Retain), f.vectors.slow.Name())); err != nil {
 		return err
 	}
 	f.gcPending = false

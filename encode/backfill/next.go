@@ -66,7 +66,7 @@ func (f *Service) pick(now time.Time) encodeBatch {
 		}
 	}
 	for _, id := range all {
-		if p := f.projects[id]; f.o.Next != nil && len(p.missing) > 0 {
+		if p := f.projects[id]; len(p.missing) > 0 {
 			if tasks, _ := p.front(f.o.Next(id), most); len(tasks) > 0 {
 				f.turn = id
 				return encodeBatch{project: id, tasks: tasks}

@@ -2,6 +2,7 @@ package backfill
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/logging"
 )
 
 // TaskStore reads tasks.
@@ -50,9 +52,13 @@ type Arrivals struct {
 	Publish bool
 }
 
-// Options are what a Service is made of. All of it is needed but for Next.
+// Options are what a Service is made of. All is required unless stated.
 type Options struct {
 	Encoder encode.BatchEncoder
+	// Retain are the names of the encoders beside it whose stored vectors stay, those of
+	// other services on the same store. What is stored of any other is dropped.
+	// It may be nil.
+	Retain  []string
 	Vectors VectorStore
 	Tasks   TaskStore
 	// Needed is what a project's models read now, nil when it is gone or nothing is read
@@ -65,15 +71,44 @@ type Options struct {
 	// Next is what will be asked next, best first; its texts are encoded before those
 	// nobody waits for. It may be nil.
 	Next func(event.ProjectID) []event.TaskID
-	// Cores is how many batches are encoded at once, at least 1.
-	Cores   int
-	Now     func() time.Time
+	// Cores is how many batches are encoded at once, 1 if zero.
+	Cores int
+	// Now is the clock, time.Now if nil.
+	Now func() time.Time
+	// Logger may be nil.
 	Logger  *logrus.Entry
 	Metrics Metrics
+}
+
+func (o *Options) setDefaults() {
+	if o.Next == nil {
+		o.Next = func(event.ProjectID) []event.TaskID { return nil }
+	}
+	if o.Cores <= 0 {
+		o.Cores = 1
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = logging.Silent()
+	}
+}
+
+func (o *Options) validate() error {
+	if o.Encoder == nil || o.Vectors == nil || o.Tasks == nil || o.Needed == nil || o.Consume == nil {
+		return errors.New("backfill: Encoder, Vectors, Tasks, Needed and Consume are required")
+	}
+	if o.Metrics.Encoded == nil || o.Metrics.Failures == nil || o.Metrics.Unencoded == nil {
+		return errors.New("backfill: Metrics are required")
+	}
+	return nil
 }
 
 // Metrics are what a Service counts.
 type Metrics struct {
 	Encoded, Failures prometheus.Counter
-	Unencoded         *prometheus.GaugeVec // by project
+	// Unencoded is told how many tasks of a project have texts without a vector. It must
+	// not wait.
+	Unencoded func(p event.ProjectID, tasks int)
 }

@@ -89,7 +89,7 @@ func (f *Service) WaitIdle(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-f.ctx.Done():
+		case <-f.life.Context().Done():
 			return ErrStopped
 		case <-changed:
 		}

@@ -3,7 +3,6 @@ package backfill
 import (
 	"context"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -158,6 +157,6 @@ func (f *Service) updateGauge(id event.ProjectID) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if p := f.projects[id]; p != nil {
-		f.o.Metrics.Unencoded.WithLabelValues(strconv.FormatInt(int64(id), 10)).Set(float64(len(p.missing)))
+		f.o.Metrics.Unencoded(id, len(p.missing))
 	}
 }

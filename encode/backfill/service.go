@@ -11,6 +11,7 @@ import (
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/backoff"
+	"github.com/hone-ml/hone/internal/service"
 	"github.com/hone-ml/hone/internal/wake"
 )
 
@@ -37,13 +38,7 @@ type Service struct {
 	o       Options
 	vectors *vectorCache
 	wake    wake.Signal
-
-	ctx    context.Context // ends with Stop
-	cancel context.CancelFunc
-	work   sync.WaitGroup
-	life   sync.Mutex // guards the two below; taken for moments, also while mu is held
-	begun  bool
-	ended  bool
+	life    *service.Life // its lock may be taken while mu is held
 
 	mu       sync.Mutex
 	projects map[event.ProjectID]*projectQueue
@@ -76,64 +71,42 @@ type projectQueue struct {
 	unpublished    bool
 }
 
-// New makes a service that does nothing yet: Load it, Start it, and Stop it in the end.
-func New(o Options) *Service {
+// New makes a service that does nothing yet: Load it, Start it, have it Scan what is there,
+// and Stop it in the end.
+func New(o Options) (*Service, error) {
+	o.setDefaults()
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
 	f := &Service{
-		o: o, vectors: newVectorCache(o.Encoder, o.Vectors, o.Now), wake: wake.New(), gcPending: true,
+		o: o, life: service.NewLife(), vectors: newVectorCache(o.Encoder, o.Vectors, o.Now), wake: wake.New(), gcPending: true,
 		projects: map[event.ProjectID]*projectQueue{}, changed: make(chan struct{}),
 	}
-	f.ctx, f.cancel = context.WithCancel(context.Background())
 	f.vectors.onCorrupt = f.rescanAll
 	f.vectors.onReadError = func(err error) {
 		o.Logger.WithError(err).Warn("stored vectors cannot be read; models do without them until they can")
 	}
-	return f
+	return f, nil
 }
 
 // Load reads which vectors are stored; before that none is found. The error is the
 // store's.
 func (f *Service) Load(ctx context.Context) error { return f.vectors.load(ctx) }
 
-// Start begins the work on the projects that are known. A second call has them looked at
-// again; after Stop it does nothing.
-func (f *Service) Start(projects []event.ProjectID) {
+// Start begins the work, as service.Service says.
+func (f *Service) Start(ctx context.Context) error { return f.life.Start(ctx, f.run) }
+
+// Stop ends the work, as service.Service says, and stores what was encoded.
+func (f *Service) Stop(ctx context.Context) error { return f.life.Stop(ctx) }
+
+// Scan has all tasks of projects looked at, before Start or after it.
+func (f *Service) Scan(projects ...event.ProjectID) {
 	f.mu.Lock()
-	f.busy = true
+	defer f.mu.Unlock()
 	for _, id := range projects {
 		f.queueFor(id).fullScan = true
 	}
-	f.mu.Unlock()
-	f.life.Lock()
-	begun := f.begun
-	f.begun = true
-	f.life.Unlock()
-	if begun {
-		f.wake.Set()
-		return
-	}
-	f.spawn(f.run)
-}
-
-// Stop ends the work and stores what was encoded. It returns when that is done, and may be
-// called more than once.
-func (f *Service) Stop() {
-	f.life.Lock()
-	f.ended = true
-	f.life.Unlock()
-	f.cancel()
-	f.work.Wait()
-}
-
-// spawn runs do in a goroutine that Stop waits for, and reports whether it did: not after
-// Stop has begun.
-func (f *Service) spawn(do func()) bool {
-	f.life.Lock()
-	defer f.life.Unlock()
-	if f.ended {
-		return false
-	}
-	f.work.Go(do)
-	return true
+	f.wakeUp()
 }
 
 func (f *Service) queueFor(id event.ProjectID) *projectQueue {
@@ -171,14 +144,15 @@ func (f *Service) rescanAll() {
 	}
 }
 
+var _ service.Service = (*Service)(nil)
+
 // wakeUp notes that there is something to do. f.mu is held.
 func (f *Service) wakeUp() {
 	f.busy = true
 	f.wake.Set()
 }
 
-func (f *Service) run() {
-	ctx := f.ctx
+func (f *Service) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for ctx.Err() == nil {

@@ -11,12 +11,13 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/sirupsen/logrus"
 	"go.uber.org/goleak"
 
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/encode/backfill"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/service"
+	"github.com/hone-ml/hone/internal/service/servicetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -104,29 +105,34 @@ func (*world) Requests(data []byte, all map[event.TextKey]encode.Request) {
 }
 
 func (w *world) service() *backfill.Service {
-	return backfill.New(backfill.Options{
-		Encoder: w, Vectors: w, Tasks: w, Cores: 2, Now: time.Now, Logger: quiet(),
+	return w.serviceOf(w, nil, func(p event.ProjectID, a backfill.Arrivals) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.arrived[p] = append(w.arrived[p], a.Tasks...)
+		if len(a.Tasks) > 0 && len(w.arrived[p]) == 40 {
+			w.all <- p
+		}
+	})
+}
+
+// serviceOf is the service of an encoder beside those to retain.
+func (w *world) serviceOf(e encode.BatchEncoder, retain []string, consume func(event.ProjectID, backfill.Arrivals)) *backfill.Service {
+	s, err := backfill.New(backfill.Options{
+		Encoder: e, Retain: retain, Vectors: w, Tasks: w, Cores: 2, Now: time.Now,
 		Needed: func(event.ProjectID) backfill.Needed { return w },
 		Consume: func(_ context.Context, p event.ProjectID, a backfill.Arrivals) error {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			w.arrived[p] = append(w.arrived[p], a.Tasks...)
-			if len(a.Tasks) > 0 && len(w.arrived[p]) == 40 {
-				w.all <- p
-			}
+			consume(p, a)
 			return nil
 		},
 		Metrics: backfill.Metrics{
 			Encoded: prometheus.NewCounter(prometheus.CounterOpts{}), Failures: prometheus.NewCounter(prometheus.CounterOpts{}),
-			Unencoded: prometheus.NewGaugeVec(prometheus.GaugeOpts{}, []string{"project"}),
+			Unencoded: func(event.ProjectID, int) {},
 		},
 	})
-}
-
-func quiet() *logrus.Entry {
-	l := logrus.New()
-	l.SetLevel(logrus.PanicLevel)
-	return logrus.NewEntry(l)
+	if err != nil {
+		panic(err)
+	}
+	return s
 }
 
 func newWorld() *world {
@@ -138,11 +144,14 @@ func TestAllThatIsNeededIsMadeOnceAndHandedOver(t *testing.T) {
 	w := newWorld()
 	w.stored["another/1"] = map[event.TextKey][]byte{{1}: {1}}
 	s := w.service()
-	defer s.Stop()
+	defer func() { _ = s.Stop(context.Background()) }()
 	if err := s.Load(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s.Start([]event.ProjectID{1, 2})
+	s.Scan(1, 2)
+	if err := s.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	if err := s.WaitIdle(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -168,30 +177,26 @@ func TestAProjectThatCannotBeReadKeepsNoOtherWaiting(t *testing.T) {
 	w := newWorld()
 	w.fails[1] = errors.New("disk on fire")
 	s := w.service()
-	s.Start([]event.ProjectID{1, 2})
+	s.Scan(1, 2)
+	if err := s.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	if p := <-w.all; p != 2 {
 		t.Errorf("project %d has got all", p)
 	}
-	s.Stop()
+	if err := s.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
 	if err := s.WaitIdle(t.Context()); !errors.Is(err, backfill.ErrStopped) {
 		t.Errorf("with work left it says %v", err)
 	}
 }
 
-func TestStartAndStopStandBeingCalledTwice(t *testing.T) {
-	for i := range 200 {
+func TestStartAndStopInAnyOrder(t *testing.T) {
+	servicetest.Stress(t, func(t *testing.T) service.Service {
 		s := newWorld().service()
-		if i%3 > 0 {
-			s.Start([]event.ProjectID{1})
-		}
-		var all sync.WaitGroup
-		for range 4 {
-			all.Go(func() { s.Start([]event.ProjectID{1, 2}) })
-			all.Go(func() { s.OnCommit(3, &event.Delta{New: true}) })
-			all.Go(s.Stop)
-		}
-		all.Wait()
-		s.Stop()
-		s.Start([]event.ProjectID{1})
-	}
+		s.Scan(1, 2)
+		t.Cleanup(func() { s.OnCommit(3, &event.Delta{New: true}) })
+		return s
+	})
 }

@@ -52,18 +52,18 @@ type Options struct {
 
 // Encoder is what a name stands for.
 type Encoder struct {
-	// Fast makes the vectors at once; Slow, if not nil, adds a dense part later.
+	// Fast makes the vectors at once; each of Slow adds a dense part later, in this order.
 	Fast encode.Encoder
-	Slow encode.BatchEncoder
+	Slow []encode.BatchEncoder
 }
 
 // Blocking is the encoder for where time does not matter: it waits for the slow
-// part. It is nil when there is none.
+// parts. It is nil when there are none.
 func (e Encoder) Blocking() *encode.Blocking {
-	if e.Slow == nil {
+	if len(e.Slow) == 0 {
 		return nil
 	}
-	return encode.NewBlocking(e.Fast, e.Slow)
+	return encode.NewBlocking(e.Fast, e.Slow...)
 }
 
 // Open makes the encoder of a name. The error says which there are.
@@ -80,7 +80,7 @@ func Open(name string, o Options) (Encoder, error) {
 		if err != nil {
 			return Encoder{}, err
 		}
-		return Encoder{Fast: Default(), Slow: transformer{e.Windowed()}}, nil
+		return Encoder{Fast: Default(), Slow: []encode.BatchEncoder{transformer{e.Windowed()}}}, nil
 	case strings.HasPrefix(name, Model2Vec):
 		e, err := model2vec.Open(strings.TrimPrefix(name, Model2Vec))
 		if err != nil {
@@ -94,7 +94,7 @@ func Open(name string, o Options) (Encoder, error) {
 		if err != nil {
 			return Encoder{}, err
 		}
-		return Encoder{Fast: ngram.New(), Slow: c}, nil
+		return Encoder{Fast: ngram.New(), Slow: []encode.BatchEncoder{c}}, nil
 	}
 	return Encoder{}, fmt.Errorf("unknown encoder %q; use one of %s", name, strings.Join(Names(), ", "))
 }

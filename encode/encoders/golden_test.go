@@ -32,8 +32,8 @@ func TestGoldenNames(t *testing.T) {
 		}
 		given := strings.Replace(name, "../text/", "../", 1) // where the folder lies is no matter
 		fmt.Fprintf(&out, "%s\n  fast %s\n", given, e.Fast.Name())
-		if e.Slow != nil {
-			fmt.Fprintf(&out, "  slow %s\n  together %s\n", e.Slow.Name(), e.Blocking().Name())
+		for _, s := range e.Slow {
+			fmt.Fprintf(&out, "  slow %s\n  together %s\n", s.Name(), e.Blocking().Name())
 		}
 	}
 	golden.Check(t, "golden/names.txt", []byte(out.String()))

@@ -16,7 +16,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
+
+	"github.com/hone-ml/hone/internal/backoff"
+	"github.com/hone-ml/hone/internal/cut"
 )
 
 const (
@@ -25,19 +27,21 @@ const (
 	batchBytes = 256 << 10
 	// maxText is how much of a text is sent; models read some thousand tokens.
 	maxText = 32 << 10
-	// leastText is the length to which a refused text is shortened at the most.
-	leastText = 512
-	// perText and perAnswer bound what is read of an answer: vectors of some 15,000
-	// numbers, and what stands around them.
-	perText   = 256 << 10
-	perAnswer = 64 << 10
+	// minText is the least length to which a refused text is shortened.
+	minText = 512
+	// answerBytesPerText and answerOverhead bound what is read of an answer: vectors of
+	// some 15,000 numbers, and what stands around them.
+	answerBytesPerText = 256 << 10
+	answerOverhead     = 64 << 10
 
-	attempts    = 4
-	firstPause  = 500 * time.Millisecond
-	longestWait = 30 * time.Second
+	maxAttempts = 4
+	maxBackoff  = 30 * time.Second
 )
 
-// Options are what a Client is made of.
+// retryDelays are those between attempts, but for what the server asks.
+var retryDelays = backoff.Exponential{Min: 500 * time.Millisecond, Max: maxBackoff}
+
+// Options configure a Client.
 type Options struct {
 	// URL is the server's address, with or without /v1 and /embeddings.
 	URL string
@@ -52,21 +56,7 @@ type Options struct {
 	Transport http.RoundTripper
 }
 
-// Client implements encode.BatchEncoder. It is safe for concurrent use.
-type Client struct {
-	url   string
-	model string
-	key   func() string
-	http  *http.Client
-	wait  func(ctx context.Context, d time.Duration) error
-}
-
-// New checks the options. It sends nothing.
-func New(o Options) (*Client, error) {
-	u, err := endpoint(o.URL)
-	if err != nil {
-		return nil, err
-	}
+func (o *Options) setDefaults() {
 	if o.Key == nil {
 		o.Key = func() string { return "" }
 	}
@@ -76,8 +66,26 @@ func New(o Options) (*Client, error) {
 	if o.Transport == nil {
 		o.Transport = http.DefaultTransport.(*http.Transport).Clone()
 	}
+}
+
+// Client implements encode.BatchEncoder. It is safe for concurrent use.
+type Client struct {
+	url   string
+	model string
+	key   func() string
+	http  *http.Client
+	wait  func(ctx context.Context, d time.Duration) bool // backoff.Sleep, but in tests
+}
+
+// New checks the options. It sends nothing.
+func New(o Options) (*Client, error) {
+	u, err := endpoint(o.URL)
+	if err != nil {
+		return nil, err
+	}
+	o.setDefaults()
 	return &Client{
-		url: u, model: o.Model, key: o.Key, wait: wait,
+		url: u, model: o.Model, key: o.Key, wait: backoff.Sleep,
 		http: &http.Client{
 			Transport: o.Transport, Timeout: o.Timeout,
 			// A redirect could lead the key and the texts to another host.
@@ -86,8 +94,8 @@ func New(o Options) (*Client, error) {
 	}, nil
 }
 
-// endpoint completes an address. What is wrong is said without the address, which
-// may hold a password.
+// endpoint completes an address. Its errors do not quote the address, which may hold a
+// password.
 func endpoint(s string) (string, error) {
 	u, err := url.Parse(s)
 	switch {
@@ -121,14 +129,14 @@ func (c *Client) EncodeBatch(ctx context.Context, texts []string) ([][]float32, 
 		n, size := 0, 0
 		batch := make([]string, 0, min(len(texts), batchTexts))
 		for n < len(texts) && n < batchTexts {
-			t := cut(texts[n], maxText)
+			t := truncate(texts[n], maxText)
 			if size += len(t); n > 0 && size > batchBytes {
 				break
 			}
 			batch = append(batch, t)
 			n++
 		}
-		xs, err := c.some(ctx, batch)
+		xs, err := c.encodeSplitting(ctx, batch)
 		if err != nil {
 			return nil, err
 		}
@@ -138,41 +146,36 @@ func (c *Client) EncodeBatch(ctx context.Context, texts []string) ([][]float32, 
 	return out, nil
 }
 
-// cut ends the text at n bytes, not within a character, and makes it valid UTF-8.
-func cut(text string, n int) string {
-	if len(text) > n {
-		for n > 0 && !utf8.RuneStart(text[n]) {
-			n--
-		}
-		text = text[:n]
-	}
-	return strings.ToValidUTF8(text, "\uFFFD")
+// truncate shortens the text to at most n bytes, not within a character, and makes it valid
+// UTF-8. What replaces a fault may be longer.
+func truncate(text string, n int) string {
+	return strings.ToValidUTF8(cut.Bytes(text, n), "\uFFFD")
 }
 
-// some encodes a batch; when it is refused, its halves, down to the text that is
-// the reason.
-func (c *Client) some(ctx context.Context, texts []string) ([][]float32, error) {
-	xs, err := c.retried(ctx, texts)
+// encodeSplitting encodes a batch. When the server refuses it, it encodes the halves, down
+// to the text that is the reason.
+func (c *Client) encodeSplitting(ctx context.Context, texts []string) ([][]float32, error) {
+	xs, err := c.sendWithRetry(ctx, texts)
 	var refused *refusedError
 	if !errors.As(err, &refused) {
 		return xs, err
 	}
 	if n := len(texts); n > 1 {
-		left, err := c.some(ctx, texts[:n/2])
+		left, err := c.encodeSplitting(ctx, texts[:n/2])
 		if err != nil {
 			return nil, err
 		}
-		right, err := c.some(ctx, texts[n/2:])
+		right, err := c.encodeSplitting(ctx, texts[n/2:])
 		return append(left, right...), err
 	}
-	for size := len(texts[0]) / 2; size >= leastText; size /= 2 {
-		xs, err := c.retried(ctx, []string{cut(texts[0], size)})
+	for size := len(texts[0]) / 2; size >= minText; size /= 2 {
+		xs, err := c.sendWithRetry(ctx, []string{truncate(texts[0], size)})
 		if !errors.As(err, new(*refusedError)) {
 			return xs, err
 		}
 	}
 	// Is it the text, or would the server refuse any?
-	if _, err := c.retried(ctx, []string{"text"}); err != nil {
+	if _, err := c.sendWithRetry(ctx, []string{"text"}); err != nil {
 		return nil, err
 	}
 	return [][]float32{nil}, nil
@@ -180,61 +183,49 @@ func (c *Client) some(ctx context.Context, texts []string) ([][]float32, error) 
 
 // refusedError says that the server will not take a request as it is.
 type refusedError struct {
-	status int
-	said   string
+	status  int
+	message string
 }
 
 func (e *refusedError) Error() string {
-	return fmt.Sprintf("the embedding server refuses the request (%d): %s", e.status, e.said)
+	return fmt.Sprintf("the embedding server refuses the request (%d): %s", e.status, e.message)
 }
 
-// passingError is worth another attempt.
-type passingError struct {
+// temporaryError marks an error after which another attempt can succeed.
+type temporaryError struct {
 	error
-	after time.Duration // what the server asks to wait, 0 if it does not say
+	retryAfter time.Duration // what the server asks to wait, 0 if it does not say
 }
 
-func (e *passingError) Unwrap() error { return e.error }
+func (e *temporaryError) Unwrap() error { return e.error }
 
-// retried sends a request until it is answered or there is no point in it.
-func (c *Client) retried(ctx context.Context, texts []string) ([][]float32, error) {
-	pause := firstPause
+// sendWithRetry sends a request until it succeeds, fails for good, or maxAttempts are made.
+func (c *Client) sendWithRetry(ctx context.Context, texts []string) ([][]float32, error) {
 	for attempt := 1; ; attempt++ {
 		xs, err := c.send(ctx, texts)
-		var passing *passingError
-		if !errors.As(err, &passing) || attempt == attempts || ctx.Err() != nil {
+		var passing *temporaryError
+		if !errors.As(err, &passing) || attempt == maxAttempts || ctx.Err() != nil {
 			return xs, err
 		}
-		wait := max(pause/2+rand.N(pause), passing.after) // spread, for several hones
-		pause *= 2
-		if deadline, ok := ctx.Deadline(); wait > longestWait || ok && time.Until(deadline) < wait {
+		pause := retryDelays.Delay(attempt - 1)
+		wait := max(pause/2+rand.N(pause), passing.retryAfter) // spread, for several hones
+		if deadline, ok := ctx.Deadline(); wait > maxBackoff || ok && time.Until(deadline) < wait {
 			return nil, err // whoever asked comes again later
 		}
-		if c.wait(ctx, wait) != nil {
+		if !c.wait(ctx, wait) {
 			return nil, err
 		}
 	}
 }
 
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
-}
-
-type request struct {
+type embeddingRequest struct {
 	Model  string   `json:"model,omitempty"`
 	Input  []string `json:"input"`
 	Format string   `json:"encoding_format"`
 }
 
 func (c *Client) send(ctx context.Context, texts []string) ([][]float32, error) {
-	body, err := json.Marshal(request{Model: c.model, Input: texts, Format: "float"})
+	body, err := json.Marshal(embeddingRequest{Model: c.model, Input: texts, Format: "float"})
 	if err != nil {
 		return nil, err
 	}
@@ -253,21 +244,21 @@ func (c *Client) send(ctx context.Context, texts []string) ([][]float32, error) 
 		if errors.As(err, &withURL) {
 			err = withURL.Err
 		}
-		return nil, &passingError{error: fmt.Errorf("the embedding server does not answer: %w", err)}
+		return nil, &temporaryError{error: fmt.Errorf("the embedding server does not answer: %w", err)}
 	}
 	defer func() { _ = resp.Body.Close() }()
-	most := perAnswer + perText*len(texts)
+	most := answerOverhead + answerBytesPerText*len(texts)
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, int64(most)+1))
 	if err != nil {
-		return nil, &passingError{error: fmt.Errorf("the embedding server's answer breaks off: %w", err)}
+		return nil, &temporaryError{error: fmt.Errorf("the embedding server's answer breaks off: %w", err)}
 	}
-	switch said := quote(answer, key); {
+	switch said := excerptWithoutKey(answer, key); {
 	case resp.StatusCode == http.StatusOK && len(answer) > most:
 		return nil, fmt.Errorf("the embedding server's answer to %d texts is larger than %d KiB", len(texts), most>>10)
 	case resp.StatusCode == http.StatusOK:
-		return decode(answer, len(texts))
+		return decodeVectors(answer, len(texts))
 	case resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusRequestTimeout || resp.StatusCode >= 500:
-		return nil, &passingError{fmt.Errorf("the embedding server cannot now (%d): %s", resp.StatusCode, said), retryAfter(resp.Header)}
+		return nil, &temporaryError{fmt.Errorf("the embedding server cannot now (%d): %s", resp.StatusCode, said), retryAfter(resp.Header)}
 	case resp.StatusCode == http.StatusBadRequest || resp.StatusCode == http.StatusRequestEntityTooLarge || resp.StatusCode == http.StatusUnprocessableEntity:
 		return nil, &refusedError{resp.StatusCode, said}
 	case resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden:
@@ -281,28 +272,28 @@ func (c *Client) send(ctx context.Context, texts []string) ([][]float32, error) 
 	}
 }
 
-// quote is the beginning of what a server said, without the key it was sent.
-func quote(answer []byte, key string) string {
+// excerptWithoutKey returns the beginning of an answer, with the key removed.
+func excerptWithoutKey(answer []byte, key string) string {
 	const most = 300
 	s := string(answer[:min(len(answer), 4*most)])
 	if key != "" {
 		s = strings.ReplaceAll(s, key, "***")
 	}
-	return strconv.Quote(cut(s, most))
+	return strconv.Quote(truncate(s, most))
 }
 
-// retryAfter is in seconds; a date is rare, and treated as if nothing was said.
+// retryAfter is what an answer's Retry-After says, 0 if that is nothing or too much to be
+// meant.
 func retryAfter(h http.Header) time.Duration {
-	n, err := strconv.Atoi(h.Get("Retry-After"))
-	if err != nil || n < 0 || n > 3600 {
-		return 0
+	if d, ok := backoff.RetryAfter(h, time.Now()); ok && d <= time.Hour {
+		return d
 	}
-	return time.Duration(n) * time.Second
+	return 0
 }
 
-// decode reads an answer to a request with n texts. Memory is bounded by the
+// decodeVectors reads the answer to a request with n texts. Its memory is bounded by the
 // answer's size.
-func decode(answer []byte, n int) ([][]float32, error) {
+func decodeVectors(answer []byte, n int) ([][]float32, error) {
 	var a struct {
 		Data []struct {
 			Index     *int      `json:"index"`

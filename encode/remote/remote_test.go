@@ -30,8 +30,8 @@ const key = "sk-not-to-be-seen"
 type server struct {
 	*httptest.Server
 	mu       sync.Mutex
-	requests []request
-	do       func(w http.ResponseWriter, r request) bool
+	requests []embeddingRequest
+	do       func(w http.ResponseWriter, r embeddingRequest) bool
 }
 
 func serve(t *testing.T) (*server, *Client, *[]time.Duration) {
@@ -39,7 +39,7 @@ func serve(t *testing.T) (*server, *Client, *[]time.Duration) {
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		var in request
+		var in embeddingRequest
 		if err := json.NewDecoder(r.Body).Decode(&in); err != nil || r.URL.Path != "/v1/embeddings" || r.Method != http.MethodPost {
 			t.Errorf("%s %s: %v", r.Method, r.URL, err)
 		}
@@ -59,14 +59,14 @@ func serve(t *testing.T) (*server, *Client, *[]time.Duration) {
 		t.Fatal(err)
 	}
 	waits := new([]time.Duration)
-	c.wait = func(ctx context.Context, d time.Duration) error {
+	c.wait = func(ctx context.Context, d time.Duration) bool {
 		*waits = append(*waits, d)
-		return ctx.Err()
+		return ctx.Err() == nil
 	}
 	return s, c, waits
 }
 
-func answer(w http.ResponseWriter, in request) {
+func answer(w http.ResponseWriter, in embeddingRequest) {
 	type entry struct {
 		Index     int       `json:"index"`
 		Embedding []float32 `json:"embedding"`
@@ -112,7 +112,7 @@ func TestBatchesInOrder(t *testing.T) {
 func TestTriesAgainWhatMayPass(t *testing.T) {
 	s, c, waits := serve(t)
 	fail := 2
-	s.do = func(w http.ResponseWriter, _ request) bool {
+	s.do = func(w http.ResponseWriter, _ embeddingRequest) bool {
 		if fail--; fail < 0 {
 			return false
 		}
@@ -127,7 +127,7 @@ func TestTriesAgainWhatMayPass(t *testing.T) {
 		t.Errorf("waits %v", *waits)
 	}
 	fail, s.requests = 1000, nil
-	s.do = func(w http.ResponseWriter, _ request) bool {
+	s.do = func(w http.ResponseWriter, _ embeddingRequest) bool {
 		http.Error(w, "out of memory, your key is "+key, http.StatusInternalServerError)
 		return true
 	}
@@ -135,10 +135,10 @@ func TestTriesAgainWhatMayPass(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "out of memory") || strings.Contains(err.Error(), key) {
 		t.Errorf("error %v", err)
 	}
-	if len(s.requests) != attempts {
+	if len(s.requests) != maxAttempts {
 		t.Errorf("%d attempts", len(s.requests))
 	}
-	s.do = func(w http.ResponseWriter, _ request) bool {
+	s.do = func(w http.ResponseWriter, _ embeddingRequest) bool {
 		w.Header().Set("Retry-After", "3000")
 		w.WriteHeader(http.StatusTooManyRequests)
 		return true
@@ -151,7 +151,7 @@ func TestTriesAgainWhatMayPass(t *testing.T) {
 
 func TestOneRefusedTextDoesNotSpoilTheBatch(t *testing.T) {
 	s, c, _ := serve(t)
-	refuse := func(w http.ResponseWriter, r request) bool {
+	refuse := func(w http.ResponseWriter, r embeddingRequest) bool {
 		if slices.ContainsFunc(r.Input, func(t string) bool { return strings.Contains(t, "bad") || len(t) > 2000 }) {
 			http.Error(w, `{"error":{"message":"input is too long"}}`, http.StatusBadRequest)
 			return true
@@ -168,7 +168,7 @@ func TestOneRefusedTextDoesNotSpoilTheBatch(t *testing.T) {
 		t.Error(d)
 	}
 	// A server that refuses everything refuses no text.
-	s.do = func(w http.ResponseWriter, _ request) bool {
+	s.do = func(w http.ResponseWriter, _ embeddingRequest) bool {
 		http.Error(w, "model: field required", http.StatusUnprocessableEntity)
 		return true
 	}
@@ -191,9 +191,9 @@ func TestGarbageIsAnError(t *testing.T) {
 		"no numbers":         `{"data":[{"index":0,"embedding":[]},{"index":1,"embedding":[]}]}`,
 		"texts for numbers":  `{"data":[{"index":0,"embedding":["x"]},{"index":1,"embedding":["x"]}]}`,
 		"a number too large": `{"data":[{"index":0,"embedding":[1e99]},{"index":1,"embedding":[1]}]}`,
-		"much":               strings.Repeat(" ", 2*perText+perAnswer+1),
+		"much":               strings.Repeat(" ", 2*answerBytesPerText+answerOverhead+1),
 	} {
-		s.do = func(w http.ResponseWriter, _ request) bool { fmt.Fprint(w, body); return true }
+		s.do = func(w http.ResponseWriter, _ embeddingRequest) bool { fmt.Fprint(w, body); return true }
 		if got, err := c.EncodeBatch(t.Context(), []string{"a", "b"}); err == nil || got != nil {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
@@ -209,7 +209,7 @@ func TestErrorsNameTheFix(t *testing.T) {
 		http.StatusFound:        "final address",
 		http.StatusTeapot:       "418",
 	} {
-		s.do = func(w http.ResponseWriter, _ request) bool {
+		s.do = func(w http.ResponseWriter, _ embeddingRequest) bool {
 			w.Header().Set("Location", "http://elsewhere.invalid/")
 			w.WriteHeader(status)
 			return true
@@ -223,7 +223,7 @@ func TestErrorsNameTheFix(t *testing.T) {
 	}
 	s.Close()
 	_, err := c.EncodeBatch(t.Context(), []string{"a"})
-	if err == nil || !strings.Contains(err.Error(), "does not answer") || len(*waits) != attempts-1 {
+	if err == nil || !strings.Contains(err.Error(), "does not answer") || len(*waits) != maxAttempts-1 {
 		t.Errorf("no server: %v after %v", err, *waits)
 	}
 }
@@ -232,7 +232,7 @@ func TestSlowServerIsGivenUp(t *testing.T) {
 	s, c, _ := serve(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	held := make(chan struct{})
-	s.do = func(http.ResponseWriter, request) bool {
+	s.do = func(http.ResponseWriter, embeddingRequest) bool {
 		cancel()
 		<-held
 		return true
@@ -269,7 +269,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"data":[{"index":1,"embedding":[1,2]},{"index":0,"embedding":[3,4]}]}`), 2)
 	f.Add([]byte(`{"data":[{"embedding":[1]}]}`), 1)
 	f.Fuzz(func(t *testing.T, b []byte, n int) {
-		got, err := decode(b, n)
+		got, err := decodeVectors(b, n)
 		if err != nil {
 			return
 		}

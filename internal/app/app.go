@@ -129,9 +129,10 @@ func (a *App) wireCore() (err error) {
 		Log:      boltlog.Options{Logger: pipeline.NewLogger(a.part("boltlog")), BeforeAppend: a.seams.Append},
 		Pipeline: pipeline.Options{Logger: a.part("pipeline"), Registerer: a.Registry, CloseTimeout: a.cfg.ShutdownTimeout},
 		Learner: learner.Options{
-			Encoder: enc.Fast, Slow: enc.Slow, Next: a.queued, SlowCores: a.cfg.Learner.EncodeWorkers,
+			Encoder: enc.Fast, Slow: enc.Slow,
 			Budget: a.cfg.Learner.Budget, Steps: a.seams.Steps, Logger: a.part("learner"), Registerer: a.Registry,
 		},
+		Next: a.queued, EncodeCores: a.cfg.Learner.EncodeWorkers,
 		Store: a.seams.Store,
 	})
 	return err

@@ -35,9 +35,14 @@ import (
 	"github.com/hone-ml/hone/state"
 )
 
-// goldenData is the database of a hone that has learned a project with three kinds of
-// control, has encoded all its texts and tokens, and was retrained.
-const goldenData = "testdata/golden/hone.db"
+const (
+	// goldenData is the database of a hone that has learned a project with three kinds of
+	// control, has encoded all its texts and tokens, and was retrained.
+	goldenData = "testdata/golden/hone.db"
+	// schema2Data is the same of a hone that kept the state of a project in the settings
+	// of its live version. It stays as it is.
+	schema2Data = "testdata/schema2/hone.db"
+)
 
 const goldenConfig = `<View><Text name="t" value="$text"/>
 	<Choices name="topic" toName="t"><Choice value="Money"/><Choice value="Travel"/><Choice value="Food"/></Choices>
@@ -52,20 +57,80 @@ const (
 // A hone of today goes on where the hone that wrote the database stopped: with the
 // same models and settings, and without encoding a text again.
 func TestGoldenDataDirectory(t *testing.T) {
-	if _, err := encoders.Open(encoders.MiniLM, encoders.Options{}); errors.Is(err, minilm.ErrNotBuiltIn) {
-		t.Skip(err)
-	}
+	needsMiniLM(t)
 	if golden.Updating() {
 		makeGoldenData(t)
 	}
-	dir := t.TempDir()
-	b, err := os.ReadFile(goldenData)
+	dir := copyData(t, goldenData)
+	goesOn(t, dir, storedIn(t, dir))
+}
+
+// So it does where it has to bring the database to its own schema first, as often as it
+// is started.
+func TestSchema2DataDirectory(t *testing.T) {
+	needsMiniLM(t)
+	dir := copyData(t, schema2Data)
+	before := storedInSchema2(t, filepath.Join(dir, "hone.db"))
+	goesOn(t, dir, before)
+	goesOn(t, dir, before)
+}
+
+// A retrain that was asked for before the schema changed is done.
+func TestSchema2PendingRetrainIsDone(t *testing.T) {
+	needsMiniLM(t)
+	dir := copyData(t, schema2Data)
+	db, err := bbolt.Open(filepath.Join(dir, "hone.db"), 0o600, nil)
+	require.NoError(t, err)
+	require.NoError(t, db.Update(func(tx *bbolt.Tx) error {
+		b := projectIn(tx)
+		versions := versionsIn(t, b)
+		settings := map[string]json.RawMessage{}
+		live := &versions[len(versions)-1]
+		require.True(t, live.Live)
+		require.NoError(t, json.Unmarshal(live.Settings, &settings))
+		settings["pending"] = json.RawMessage(`{"at":"2026-11-01T00:00:00Z","reason":"asked before"}`)
+		live.Settings, err = json.Marshal(settings)
+		require.NoError(t, err)
+		list, err := json.Marshal(versions)
+		require.NoError(t, err)
+		return b.Put([]byte("versions"), append([]byte{1}, list...))
+	}))
+	require.NoError(t, db.Close())
+	synctest.Test(t, func(t *testing.T) {
+		a, stop := goldenHone(t, dir)
+		versions := a.Learner.Versions(1)
+		assert.Len(t, versions, 3)
+		assert.Equal(t, "asked before", versions[len(versions)-1].Reason)
+		stop()
+	})
+	assert.NotContains(t, storedIn(t, dir).LearnerState, "pending")
+}
+
+func needsMiniLM(t *testing.T) {
+	t.Helper()
+	if _, err := encoders.Open(encoders.MiniLM, encoders.Options{}); errors.Is(err, minilm.ErrNotBuiltIn) {
+		t.Skip(err)
+	}
+}
+
+// copyData is a data directory with a copy of a database.
+func copyData(t *testing.T, from string) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	b, err := os.ReadFile(from)
 	require.NoError(t, err)
 	require.Less(t, len(b), 200_000, "it is part of the source")
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "hone.db"), b, 0o600))
-	before := storedIn(t, dir)
+	return dir
+}
+
+// goesOn starts a hone on a directory, and compares what is stored in the end with what
+// was before.
+func goesOn(t *testing.T, dir string, before stored) {
+	t.Helper()
 	require.NotEmpty(t, before.Checkpoint)
 	require.Len(t, before.Versions, 2)
+	require.NotEmpty(t, before.LearnerState["progress"])
 	require.Equal(t, 2*goldenTasks+goldenNames, len(before.Vectors), "of a text its own and those of its tokens, and of each label's name")
 	synctest.Test(t, func(t *testing.T) {
 		a, stop := goldenHone(t, dir)
@@ -85,6 +150,7 @@ func TestGoldenDataDirectory(t *testing.T) {
 	})
 	after := storedIn(t, dir)
 	assert.Equal(t, before.Versions, after.Versions)
+	assert.Equal(t, before.LearnerState, after.LearnerState)
 	assert.Equal(t, before.Vectors, after.Vectors)
 	// A start walks on from where the last walk ended, and the numbers of a checkpoint
 	// are rounded: they may move by a few of their steps.
@@ -103,11 +169,13 @@ func TestGoldenDataDirectory(t *testing.T) {
 
 // stored is what must be the same after a start: what was learned, and the vectors.
 type stored struct {
-	Checkpoint map[string][]uint16 // numbers by head and task
-	Versions   []string
-	Vectors    map[string]string
+	Checkpoint   map[string][]uint16 // numbers by head and task
+	Versions     []string
+	LearnerState map[string]any // without the number of the snapshot, which counts the starts too
+	Vectors      map[string]string
 }
 
+// storedIn reads with the code of today, which brings the database to its schema.
 func storedIn(t *testing.T, dir string) (out stored) {
 	t.Helper()
 	s, err := state.Open(dir, state.Options{})
@@ -115,20 +183,73 @@ func storedIn(t *testing.T, dir string) (out stored) {
 	defer func() { require.NoError(t, s.Close()) }()
 	p, err := s.Load(t.Context(), 1)
 	require.NoError(t, err)
-	out = stored{Checkpoint: numbersOf(t, p.Checkpoint), Vectors: map[string]string{}}
+	out = stored{Checkpoint: numbersOf(t, p.Checkpoint), Vectors: vectorsIn(t, s.DB())}
 	for _, v := range p.Versions {
-		settings := map[string]any{}
-		require.NoError(t, json.Unmarshal(v.Settings, &settings))
-		delete(settings, "snapshot") // counts the starts too
-		v.Settings, err = json.Marshal(settings)
-		require.NoError(t, err)
-		out.Versions = append(out.Versions, fmt.Sprintf("%s %s %q live %t, %d labels: %s", v.Name, v.CreatedAt, v.Reason, v.Live, v.Labels, v.Settings))
+		out.Versions = append(out.Versions, spellVersion(t, v))
 	}
-	require.NoError(t, s.DB().View(func(tx *bbolt.Tx) error {
+	require.NoError(t, json.Unmarshal(p.LearnerState, &out.LearnerState))
+	delete(out.LearnerState, "snapshot")
+	return out
+}
+
+// storedInSchema2 reads a database of schema 2 by the description of its form alone.
+func storedInSchema2(t *testing.T, path string) (out stored) {
+	t.Helper()
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	require.NoError(t, db.View(func(tx *bbolt.Tx) error {
+		require.Equal(t, []byte{0, 0, 0, 0, 0, 0, 0, 2}, tx.Bucket([]byte("state")).Get([]byte("schema")))
+		b := projectIn(tx)
+		out = stored{Checkpoint: numbersOf(t, b.Get([]byte("checkpoint")))}
+		for _, v := range versionsIn(t, b) {
+			var settings map[string]any
+			require.NoError(t, json.Unmarshal(v.Settings, &settings))
+			heads := map[string]any{"heads": settings["heads"]}
+			v.Settings, err = json.Marshal(heads)
+			require.NoError(t, err)
+			out.Versions = append(out.Versions, spellVersion(t, v))
+			if v.Live {
+				delete(settings, "heads")
+				delete(settings, "snapshot")
+				out.LearnerState = settings
+			}
+		}
+		return nil
+	}))
+	out.Vectors = vectorsIn(t, db)
+	return out
+}
+
+func projectIn(tx *bbolt.Tx) *bbolt.Bucket {
+	return tx.Bucket([]byte("state")).Bucket([]byte("projects")).Bucket([]byte{0x80, 0, 0, 0, 0, 0, 0, 1})
+}
+
+func versionsIn(t *testing.T, project *bbolt.Bucket) (out []event.Version) {
+	t.Helper()
+	list := project.Get([]byte("versions"))
+	require.Equal(t, byte(1), list[0])
+	require.NoError(t, json.Unmarshal(list[1:], &out))
+	return out
+}
+
+func spellVersion(t *testing.T, v event.Version) string {
+	t.Helper()
+	var settings any
+	require.NoError(t, json.Unmarshal(v.Settings, &settings))
+	spelled, err := json.Marshal(settings)
+	require.NoError(t, err)
+	return fmt.Sprintf("%s %s %q live %t, %d labels: %s", v.Name, v.CreatedAt, v.Reason, v.Live, v.Labels, spelled)
+}
+
+func vectorsIn(t *testing.T, db *bbolt.DB) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	require.NoError(t, db.View(func(tx *bbolt.Tx) error {
 		vectors := tx.Bucket([]byte("state")).Bucket([]byte("vectors"))
 		return vectors.ForEachBucket(func(encoder []byte) error {
 			return vectors.Bucket(encoder).ForEach(func(k, v []byte) error {
-				out.Vectors[fmt.Sprintf("%s %x", encoder, k)] = fmt.Sprintf("%d bytes %x", len(v), sha256.Sum256(v))
+				out[fmt.Sprintf("%s %x", encoder, k)] = fmt.Sprintf("%d bytes %x", len(v), sha256.Sum256(v))
 				return nil
 			})
 		})

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/service"
 )
 
 // Addrs are where hone listens, with the real ports where the configured ones are 0:
@@ -32,6 +33,13 @@ func (a *App) Ready() <-chan struct{} { return a.ready }
 func (a *App) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, a.Close()) }()
 	g, ctx := errgroup.WithContext(ctx)
+	// What follows the log outlives the listener: a webhook that was accepted
+	// while stopping is in the log, and stays there.
+	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWork()
+	if err := errors.Join(a.Webhook.Start(work), a.Connection.Start(work)); err != nil {
+		return err
+	}
 	// Webhooks are durable from the first moment on, before any model is loaded.
 	for _, p := range a.ports {
 		g.Go(p.serve)
@@ -41,11 +49,6 @@ func (a *App) Run(ctx context.Context) (err error) {
 	if _, err := a.Connection.Client(); err != nil {
 		a.log.Warn(err)
 	}
-	// What follows the log outlives the listener: a webhook that was accepted
-	// while stopping is in the log, and stays there.
-	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopWork()
-	g.Go(func() error { return a.Connection.Run(work) })
 	g.Go(func() error { return a.upgrade(work) })
 	g.Go(func() error { return a.followLog(work) })
 	g.Go(func() error {
@@ -61,7 +64,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 				_ = p.server.Close()
 			}
 		}
-		if err := a.Webhook.Close(limit); err != nil {
+		if err := a.Webhook.Stop(limit); err != nil {
 			a.log.WithError(err).Warn("the disk is too slow for what is being stored; it goes on without waiting")
 		}
 		stopWork()
@@ -76,7 +79,11 @@ func (a *App) followLog(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := a.Learner.Start(ctx, known); err != nil {
+	if err := a.Learner.Load(ctx, known); err != nil {
+		return err
+	}
+	// It goes on until the log's handlers have ended, and then saves: see Close.
+	if err := a.Learner.Start(context.WithoutCancel(ctx)); err != nil {
 		return err
 	}
 	debug.FreeOSMemory() // what was read to be learned is as much as the models
@@ -86,9 +93,12 @@ func (a *App) followLog(ctx context.Context) error {
 	}
 	defer stopCron()
 	g, ctx := errgroup.WithContext(ctx)
+	for _, s := range []service.Service{a.Sampler, a.Reconciler} {
+		if err := s.Start(ctx); err != nil && ctx.Err() == nil {
+			return err
+		}
+	}
 	g.Go(func() error { return a.Pipeline.Run(ctx) })
-	g.Go(func() error { return a.Sampler.Run(ctx) })
-	g.Go(func() error { return a.Reconciler.Run(ctx) })
 	g.Go(func() error {
 		select {
 		case <-ctx.Done():
@@ -129,16 +139,30 @@ func (a *App) Close() error {
 	if a.Webhook != nil {
 		limit, cancel := context.WithTimeout(context.Background(), a.cfg.ShutdownTimeout)
 		defer cancel()
-		_ = a.Webhook.Close(limit) // run has said what went wrong, or nothing was received
+		_ = a.Webhook.Stop(limit) // run has said what went wrong, or nothing was received
 	}
+	errs = append(errs, a.stopServices(context.Background()))
 	if a.Core != nil {
 		errs = append(errs, a.Core.Close())
 	}
-	if a.Connection != nil {
-		a.Connection.Close()
-	}
 	if a.Store != nil {
 		errs = append(errs, a.Store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// stopServices waits for what works with Label Studio: the context it was started under
+// has ended already, or it was never started.
+func (a *App) stopServices(ctx context.Context) error {
+	var errs []error
+	if a.Sampler != nil {
+		errs = append(errs, a.Sampler.Stop(ctx))
+	}
+	if a.Reconciler != nil {
+		errs = append(errs, a.Reconciler.Stop(ctx))
+	}
+	if a.Connection != nil { // last: it drops the connections of all
+		errs = append(errs, a.Connection.Stop(ctx))
 	}
 	return errors.Join(errs...)
 }

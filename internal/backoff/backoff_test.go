@@ -2,6 +2,7 @@ package backoff
 
 import (
 	"context"
+	"net/http"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -57,4 +58,22 @@ func TestSleepEndsWithWhatComesFirst(t *testing.T) {
 			t.Errorf("slept %v beyond its context", time.Since(began))
 		}
 	})
+}
+
+func TestRetryAfter(t *testing.T) {
+	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	for in, want := range map[string]time.Duration{
+		"3": 3 * time.Second, "0": 0, "-5": 0,
+		now.Add(7 * time.Second).Format(http.TimeFormat): 7 * time.Second,
+		now.Add(-time.Hour).Format(http.TimeFormat):      0,
+	} {
+		if d, ok := RetryAfter(http.Header{"Retry-After": {in}}, now); !ok || d != want {
+			t.Errorf("%q: %v, %v", in, d, ok)
+		}
+	}
+	for _, in := range []string{"", "soon", "1e9", "99999999999999999999"} {
+		if d, ok := RetryAfter(http.Header{"Retry-After": {in}}, now); ok {
+			t.Errorf("%q: %v", in, d)
+		}
+	}
 }

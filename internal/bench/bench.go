@@ -38,7 +38,14 @@ type Options struct {
 	Progress func(step, steps int, what string)
 }
 
-// Result is what was measured; as JSON it is the file that people script against.
+func (o *Options) validate() error {
+	if o.Encoder == nil || o.For <= 0 || o.Singles < 1 {
+		return errors.New("bench: Options.Encoder, For and Singles are required")
+	}
+	return nil
+}
+
+// Result holds the measurements. Its JSON is a format that people script against.
 // Rates are by the clock on the wall, those per CPU second by the processor time of
 // the whole process, garbage collection included.
 type Result struct {
@@ -86,7 +93,7 @@ type Result struct {
 	RSSMB float64 `json:"rss_mb"`
 }
 
-// dataset is the data as the measurements take it.
+// dataset is the data in the form that the measurements need, and their results so far.
 type dataset struct {
 	Options
 	config  string
@@ -101,8 +108,8 @@ type dataset struct {
 // Run measures, one thing after the other, on one core: it sets GOMAXPROCS to 1
 // until it returns, so nothing else should run beside it.
 func Run(ctx context.Context, d *simulate.Data, o Options) (Result, error) {
-	if o.Encoder == nil || o.For <= 0 || o.Singles < 1 {
-		return Result{}, errors.New("bench: Options.Encoder, For and Singles are required")
+	if err := o.validate(); err != nil {
+		return Result{}, err
 	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	w := &dataset{Options: o, config: d.Config, items: d.Labelled()}
@@ -113,7 +120,7 @@ func Run(ctx context.Context, d *simulate.Data, o Options) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	err = w.run(ctx, dir)
+	err = w.runSteps(ctx, dir)
 	return w.result, errors.Join(err, os.RemoveAll(dir))
 }
 
@@ -143,7 +150,7 @@ func (w *dataset) prepare() error {
 			return fmt.Errorf("task %d: %w", it.Task.ID, err)
 		}
 		w.texts = append(w.texts, text)
-		w.targets = append(w.targets, shares(labels, class))
+		w.targets = append(w.targets, targetOf(labels, class))
 		words += len(strings.Fields(text))
 	}
 	w.result = Result{
@@ -153,7 +160,7 @@ func (w *dataset) prepare() error {
 	return nil
 }
 
-func shares(labels []string, class map[string]int32) []model.Share {
+func targetOf(labels []string, class map[string]int32) []model.Share {
 	out := make([]model.Share, 0, len(labels))
 	for c := range int32(len(class)) {
 		for _, l := range labels {
@@ -166,9 +173,9 @@ func shares(labels []string, class map[string]int32) []model.Share {
 	return out
 }
 
-// run goes through the steps. The order matters: what is slow to fill comes before
-// what needs it.
-func (w *dataset) run(ctx context.Context, dir string) (err error) {
+// runSteps runs all measurements. The order matters: each step needs what earlier ones have
+// learned or stored.
+func (w *dataset) runSteps(ctx context.Context, dir string) (err error) {
 	var h *instance
 	defer func() {
 		if h != nil {
@@ -179,21 +186,21 @@ func (w *dataset) run(ctx context.Context, dir string) (err error) {
 		what string
 		do   func(context.Context) error
 	}{
-		{"encoding", w.encode},
-		{"encoding the rest", w.warm},
-		{"learning", w.learn},
+		{"encoding", w.measureEncode},
+		{"encoding the rest", w.encodeAhead},
+		{"learning", w.measureLearn},
 		{"applying a backlog", func(ctx context.Context) error {
 			if h, err = w.open(ctx, dir); err != nil {
 				return err
 			}
-			return h.apply(ctx)
+			return h.measureApply(ctx)
 		}},
-		{"learning one by one", func(ctx context.Context) error { return h.learnOne(ctx) }},
+		{"learning one by one", func(ctx context.Context) error { return h.measureLearnOne(ctx) }},
 		{"coming to rest", func(ctx context.Context) error { return h.learner.Rest(ctx) }}, // what follows is measured without learning
-		{"predicting", func(ctx context.Context) error { return h.predict(ctx) }},
-		{"answering /predict", func(ctx context.Context) error { return h.requests(ctx) }},
-		{"webhooks, one sender", func(ctx context.Context) error { return h.webhooks(ctx, 1) }},
-		{"webhooks, 64 senders", func(ctx context.Context) error { return h.webhooks(ctx, 64) }},
+		{"predicting", func(ctx context.Context) error { return h.measurePredict(ctx) }},
+		{"answering /predict", func(ctx context.Context) error { return h.measurePredictRequests(ctx) }},
+		{"webhooks, one sender", func(ctx context.Context) error { return h.measureWebhooks(ctx, 1) }},
+		{"webhooks, 64 senders", func(ctx context.Context) error { return h.measureWebhooks(ctx, 64) }},
 	}
 	for i, s := range steps {
 		if w.Progress != nil {
@@ -211,13 +218,13 @@ func (w *dataset) run(ctx context.Context, dir string) (err error) {
 	return nil
 }
 
-// unitsPerClockRead is how many units of work are measured between two looks at the clock.
+// unitsPerClockRead is how many units of work are measured between two readings of the clock.
 const unitsPerClockRead = 100
 
-// rate calls f, which does some units of work, until that took the time there is,
-// and gives the units a second by both clocks. prepare, if not nil, comes before
-// every call and is not measured.
-func (w *dataset) rate(ctx context.Context, prepare func(), f func() (units int, err error)) (perS, perCPUS float64, err error) {
+// measureRate calls f, which does some units of work, for about Options.For, and returns the
+// units per second of wall-clock time and of CPU time. prepare, if not nil, is called before
+// every call of f and is not measured.
+func (w *dataset) measureRate(ctx context.Context, prepare func(), f func() (units int, err error)) (perS, perCPUS float64, err error) {
 	var wall, cpu time.Duration
 	units := 0
 	for wall < w.For {
@@ -238,9 +245,9 @@ func (w *dataset) rate(ctx context.Context, prepare func(), f func() (units int,
 	return float64(units) / wall.Seconds(), perCPUS, nil
 }
 
-func (w *dataset) encode(ctx context.Context) (err error) {
+func (w *dataset) measureEncode(ctx context.Context) (err error) {
 	i, e := 0, w.Encoder
-	w.result.EncodePerS, w.result.EncodePerCPUS, err = w.rate(ctx, nil, func() (int, error) {
+	w.result.EncodePerS, w.result.EncodePerCPUS, err = w.measureRate(ctx, nil, func() (int, error) {
 		for range unitsPerClockRead {
 			if p, keeps := w.Encoder.(*encode.Blocking); keeps && i%len(w.texts) == 0 {
 				e = p.WithEmptyCache()
@@ -253,8 +260,8 @@ func (w *dataset) encode(ctx context.Context) (err error) {
 	return err
 }
 
-// warm has a slow encoder read all texts, which is not measured.
-func (w *dataset) warm(ctx context.Context) error {
+// encodeAhead has a slow encoder encode all texts, which is not measured.
+func (w *dataset) encodeAhead(ctx context.Context) error {
 	p, keeps := w.Encoder.(*encode.Blocking)
 	if !keeps {
 		return nil
@@ -266,11 +273,11 @@ func (w *dataset) warm(ctx context.Context) error {
 	return p.Precompute(ctx, needs, nil)
 }
 
-// learn learns the data again and again, each time with a new model.
-func (w *dataset) learn(ctx context.Context) (err error) {
+// measureLearn learns the data again and again, each time with a new model.
+func (w *dataset) measureLearn(ctx context.Context) (err error) {
 	var m *model.Model
 	i := 0
-	w.result.LearnPerS, w.result.LearnPerCPUS, err = w.rate(ctx, nil, func() (int, error) {
+	w.result.LearnPerS, w.result.LearnPerCPUS, err = w.measureRate(ctx, nil, func() (int, error) {
 		for range unitsPerClockRead {
 			at := i % len(w.texts)
 			i++
@@ -287,13 +294,13 @@ func (w *dataset) learn(ctx context.Context) (err error) {
 	return err
 }
 
-// annotation is what hone hears of item i when it is labelled; round 0 is the data,
-// later ones are other tasks with the same texts.
+// annotation returns the change that labels item i. Round 0 labels the data; later rounds
+// label other tasks with the same texts.
 func (w *dataset) annotation(i, round int, at time.Time) *event.Changed {
 	it := w.items[i]
 	id := it.Task.ID + event.TaskID(round*len(w.items))
 	c := &event.Changed{
-		Project: project, LabelConfig: w.config, Source: event.FromWebhook, At: at,
+		Project: projectID, LabelConfig: w.config, Source: event.FromWebhook, At: at,
 		Tasks: []event.Task{{ID: id, Data: w.data(i, round), UpdatedAt: at}},
 	}
 	for j, r := range it.Results {

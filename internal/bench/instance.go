@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"slices"
@@ -13,21 +12,19 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/sirupsen/logrus"
-
 	"github.com/hone-ml/hone/access"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/app/core"
+	"github.com/hone-ml/hone/internal/logging"
 	"github.com/hone-ml/hone/learner"
 	"github.com/hone-ml/hone/state"
 	"github.com/hone-ml/hone/webhook"
 )
 
-const project = event.ProjectID(1)
+const projectID = event.ProjectID(1)
 
-// instance is a hone without Label Studio: core, database and receiver. It is no whole
-// internal/app: a sampler that ranks after each batch, a reconciler and a clock's events
-// would be measured with what is to be measured alone.
+// instance is a hone without Label Studio: core, database and receiver. It is not a whole
+// internal/app, whose sampler, reconciler and timers would be measured too.
 type instance struct {
 	*dataset
 	store   *state.Store
@@ -43,7 +40,7 @@ type instance struct {
 	round  int // of the annotations made last
 }
 
-// timedStore adds up the time that commits take.
+// timedStore sums the time that commits take.
 type timedStore struct {
 	learner.Store
 	disk *atomic.Int64 // nanoseconds
@@ -74,8 +71,9 @@ func (w *dataset) open(ctx context.Context, dir string) (_ *instance, err error)
 		return nil, err
 	}
 	h.learner = h.core.Learner
-	quiet := logrus.New()
-	quiet.SetOutput(io.Discard)
+	if err = h.learner.Start(ctx); err != nil {
+		return nil, err
+	}
 	var lc net.ListenConfig
 	listener, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -88,10 +86,13 @@ func (w *dataset) open(ctx context.Context, dir string) (_ *instance, err error)
 		return nil, errors.Join(err, listener.Close())
 	}
 	h.hook, err = webhook.New(webhook.Options{
-		Publisher: h.core.Pipeline, Predictor: h.learner, Projects: h, Adopter: h, Logger: logrus.NewEntry(quiet),
+		Publisher: h.core.Pipeline, Predictor: h.learner, Projects: h, Adopter: h, Logger: logging.Silent(),
 		Gate: access.NewGate(keys, access.GateOptions{Addr: listener.Addr()}),
 	})
 	if err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	if err = h.hook.Start(ctx); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
 	h.addr = listener.Addr().String()
@@ -114,7 +115,7 @@ func (h *instance) close() error {
 	if h.hook != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
-		errs = append(errs, h.hook.Close(ctx))
+		errs = append(errs, h.hook.Stop(ctx))
 	}
 	if h.core != nil {
 		errs = append(errs, h.core.Close())
@@ -134,14 +135,13 @@ func (h *instance) Versions(p event.ProjectID) []string { return []string{h.lear
 // Setup implements webhook.Adopter.
 func (h *instance) Setup(context.Context, webhook.SetupInfo) (string, error) { return "", nil }
 
-// tell brings changes to the learner as the log does.
-func (h *instance) tell(ctx context.Context, changes ...event.Event) error {
+// applyEvents passes changes to the learner as the log does.
+func (h *instance) applyEvents(ctx context.Context, changes ...event.Event) error {
 	h.offset += uint64(len(changes))
 	return h.learner.Apply(ctx, changes, event.Cursor{Topic: event.Changes, Group: core.LearnerGroup, Offset: h.offset})
 }
 
-// data are a task's data; the round is in it, so that no encoding is known from an
-// earlier one.
+// data returns a task's data. They contain the round, so that no text was encoded before.
 func (w *dataset) data(i, round int) []byte {
 	d := w.items[i].Task.Data
 	if round == 0 {
@@ -151,15 +151,15 @@ func (w *dataset) data(i, round int) []byte {
 	return append(strconv.AppendInt(append(slices.Clone(d), `,"hone bench":`...), int64(round), 10), '}')
 }
 
-// apply has all of the data learned and waits until the model rests.
-func (h *instance) apply(ctx context.Context) error {
+// measureApply has all of the data learned and waits until the model is at its optimum.
+func (h *instance) measureApply(ctx context.Context) error {
 	began := time.Now()
 	for from := 0; from < len(h.items); from += core.LearnBatch {
 		var batch []event.Event
 		for i := from; i < min(from+core.LearnBatch, len(h.items)); i++ {
 			batch = append(batch, h.annotation(i, 0, began))
 		}
-		if err := h.tell(ctx, batch...); err != nil {
+		if err := h.applyEvents(ctx, batch...); err != nil {
 			return err
 		}
 	}
@@ -167,18 +167,18 @@ func (h *instance) apply(ctx context.Context) error {
 		return err
 	}
 	h.result.ApplyPerS = float64(len(h.items)) / time.Since(began).Seconds()
-	if st, ok := h.learner.Status(project); !ok || len(st.Heads) != 1 || st.Heads[0].Examples == 0 {
+	if st, ok := h.learner.Status(projectID); !ok || len(st.Heads) != 1 || st.Heads[0].Examples == 0 {
 		return fmt.Errorf("the learner learned nothing of %d tasks", len(h.items))
 	}
 	return nil
 }
 
-// pause is the least time between two annotations of a person.
-const pause = 20 * time.Millisecond
+// annotationPause is the least time between two annotations of a person.
+const annotationPause = 20 * time.Millisecond
 
-// learnOne has one more annotation learned at a time. The walk to the optimum goes
-// on in the background between them, as it does between a person's.
-func (h *instance) learnOne(ctx context.Context) error {
+// measureLearnOne has single annotations learned, one at a time. Between them the model is
+// optimized in the background, as between a person's annotations.
+func (h *instance) measureLearnOne(ctx context.Context) error {
 	h.round++
 	var learned, durable []time.Duration
 	for i := range h.Singles {
@@ -186,10 +186,10 @@ func (h *instance) learnOne(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(pause):
+		case <-time.After(annotationPause):
 		}
 		disk, began := h.disk.Load(), time.Now()
-		if err := h.tell(ctx, c); err != nil {
+		if err := h.applyEvents(ctx, c); err != nil {
 			return err
 		}
 		took := time.Since(began)
@@ -199,18 +199,18 @@ func (h *instance) learnOne(ctx context.Context) error {
 	h.round += h.Singles / len(h.items)
 	slices.Sort(learned)
 	slices.Sort(durable)
-	h.result.LearnOneP50Ms, h.result.LearnOneP99Ms = ms(learned[len(learned)/2]), ms(learned[len(learned)*99/100])
-	h.result.LearnOneDurableP99Ms = ms(durable[len(durable)*99/100])
+	h.result.LearnOneP50Ms, h.result.LearnOneP99Ms = milliseconds(learned[len(learned)/2]), milliseconds(learned[len(learned)*99/100])
+	h.result.LearnOneDurableP99Ms = milliseconds(durable[len(durable)*99/100])
 	return nil
 }
 
-func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// predict asks for the probabilities of tasks as the sampler does.
-func (h *instance) predict(ctx context.Context) (err error) {
+// measurePredict asks for the probabilities of tasks as the sampler does.
+func (h *instance) measurePredict(ctx context.Context) (err error) {
 	tasks := make([]event.Task, unitsPerClockRead)
 	i := 0
-	h.result.PredictPerS, h.result.PredictPerCPUS, err = h.rate(ctx, func() {
+	h.result.PredictPerS, h.result.PredictPerCPUS, err = h.measureRate(ctx, func() {
 		for t := range tasks {
 			if i%len(h.items) == 0 {
 				h.round++
@@ -219,9 +219,9 @@ func (h *instance) predict(ctx context.Context) (err error) {
 			i++
 		}
 	}, func() (int, error) {
-		dists, _, err := h.learner.Distributions(ctx, project, tasks)
-		if err == nil && len(dists[0]) == 0 {
-			err = fmt.Errorf("no probabilities for %s", tasks[0].Data)
+		estimates, _, err := h.learner.Estimates(ctx, projectID, tasks)
+		if err == nil && len(estimates[0]) == 0 {
+			err = fmt.Errorf("no estimate of %s", tasks[0].Data)
 		}
 		return len(tasks), err
 	})

@@ -11,9 +11,9 @@ func (r Result) Table(to io.Writer) error {
 	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "%d texts of %.0f words, %d classes, %s, one core\n\n", r.Texts, r.Words, r.Classes, r.Encoder)
 	row := func(what string, perS, perCPU float64) {
-		fmt.Fprintf(w, "%s\t%s/s", what, count(perS))
+		fmt.Fprintf(w, "%s\t%s/s", what, roundedCount(perS))
 		if perCPU > 0 {
-			fmt.Fprintf(w, "\t%s/CPU s", count(perCPU))
+			fmt.Fprintf(w, "\t%s/CPU s", roundedCount(perCPU))
 		}
 		fmt.Fprintln(w)
 	}
@@ -31,8 +31,8 @@ func (r Result) Table(to io.Writer) error {
 	return w.Flush()
 }
 
-// count rounds to three digits, with spaces between thousands.
-func count(v float64) string {
+// roundedCount rounds to three digits, with spaces between thousands.
+func roundedCount(v float64) string {
 	if v < 1000 {
 		return fmt.Sprintf("%.3g", v)
 	}

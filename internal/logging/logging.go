@@ -44,6 +44,13 @@ func New(out io.Writer, level, format string, secrets ...string) (*logrus.Logger
 	return log, nil
 }
 
+// Silent is a log that nobody reads, for a part that was given none.
+func Silent() *logrus.Entry {
+	log := logrus.New()
+	log.SetOutput(io.Discard)
+	return logrus.NewEntry(log)
+}
+
 // Redact adds secrets that became known after New. Lines being written at the
 // same time may still be without them. A logger New did not make is left alone,
 // and the result is false.

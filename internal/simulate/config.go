@@ -19,7 +19,7 @@ import (
 
 // inferConfig makes the label config of data that came without one: a Choices
 // for each question that was answered, its classes those in the data.
-func inferConfig(entries []entry) (string, error) {
+func inferConfig(entries []labelledEntry) (string, error) {
 	lines, exports, tagged := 0, 0, 0
 	for _, e := range entries {
 		if e.spans {
@@ -54,7 +54,7 @@ func inferConfig(entries []entry) (string, error) {
 	return writeConfig(map[string]string{"text": "text"}, []inferredControl{q}), nil
 }
 
-// inferredControl is one question while a config is made of the answers.
+// inferredControl collects one control of a config that is inferred from answers.
 type inferredControl struct {
 	tag      string // of the control
 	name     string
@@ -66,7 +66,7 @@ type inferredControl struct {
 	order    []string // of the labels; sorted if nil
 }
 
-func inferExport(entries []entry) (string, error) {
+func inferExport(entries []labelledEntry) (string, error) {
 	found := map[string]*inferredControl{}
 	for _, e := range entries {
 		for _, regions := range e.results {
@@ -74,7 +74,7 @@ func inferExport(entries []entry) (string, error) {
 				if r.FromName == "" || r.ToName == "" || inferNumber(found, r) {
 					continue
 				}
-				tag, ok := inferable[r.Type]
+				tag, ok := inferableTypes[r.Type]
 				if !ok {
 					continue
 				}
@@ -113,12 +113,12 @@ func inferExport(entries []entry) (string, error) {
 	return writeConfig(objects, questions), nil
 }
 
-// inferable are the types of results that a config can be made of, and their tags.
-var inferable = map[string]string{"choices": labelconfig.TypeChoices, "labels": labelconfig.TypeLabels}
+// inferableTypes are the types of results that a config can be made of, and their tags.
+var inferableTypes = map[string]string{"choices": labelconfig.TypeChoices, "labels": labelconfig.TypeLabels}
 
 // textField is the field of the task data that is shown: "text", or the only one
 // that is a text in every task.
-func textField(entries []entry) (string, error) {
+func textField(entries []labelledEntry) (string, error) {
 	counts := map[string]int{}
 	for _, e := range entries {
 		var fields map[string]any
@@ -199,10 +199,10 @@ func writeTag(b *strings.Builder, name, end string, attrs ...string) {
 	b.WriteString(end + ">\n")
 }
 
-// anonymous is a config that asks the same of the same objects with labels that
-// say nothing, A1, A2 and so on, and the new name of each label by control. Their
-// order is that of a hash of the old names.
-func anonymous(objects []labelconfig.Object, learned []head.Decision) (config string, names map[string]map[string]string) {
+// anonymizeLabels returns a config that asks the same about the same objects with meaningless
+// labels, A1, A2 and so on, in the order of a hash of the old names. names maps, by control,
+// each old label to its new one.
+func anonymizeLabels(objects []labelconfig.Object, learned []head.Decision) (config string, names map[string]map[string]string) {
 	var b strings.Builder
 	b.WriteString("<View>\n")
 	for _, o := range objects {

@@ -16,14 +16,14 @@ import (
 )
 
 const (
-	project = 1
-	// noLimit is more time than any walk to the optimum takes: a walk that a
-	// clock ends would end elsewhere in every run.
+	projectID = 1
+	// noLimit is more time than any optimization takes: one that the clock ends would end
+	// elsewhere in every run.
 	noLimit = 24 * time.Hour
 )
 
-// run is one curve on its way.
-type run struct {
+// curveRun is the state while one curve is computed.
+type curveRun struct {
 	*Data
 	learner     *learner.Learner
 	ranker      *sampler.Ranker
@@ -38,8 +38,8 @@ type run struct {
 	test        []event.Task
 }
 
-// curve makes c's points.
-func (d *Data) curve(ctx context.Context, o Options, points []int, c *Curve, onLabels func(int)) (err error) {
+// runCurve computes the points of c.
+func (d *Data) runCurve(ctx context.Context, o Options, points []int, c *Curve, onLabels func(int)) (err error) {
 	began := time.Now()
 	dir, err := os.MkdirTemp(o.Dir, "hone-simulate-")
 	if err != nil {
@@ -61,6 +61,9 @@ func (d *Data) curve(ctx context.Context, o Options, points []int, c *Curve, onL
 	}
 	defer func() { err = errors.Join(err, hone.Close()) }()
 	l := hone.Learner
+	if err := l.Start(ctx); err != nil {
+		return err
+	}
 	r, err := d.start(ctx, l, o, c)
 	if err != nil {
 		return err
@@ -68,7 +71,7 @@ func (d *Data) curve(ctx context.Context, o Options, points []int, c *Curve, onL
 	for _, n := range points {
 		for r.labels < n {
 			gives := min(r.step, n-r.labels)
-			if err := r.label(ctx, gives); err != nil {
+			if err := r.labelNext(ctx, gives); err != nil {
 				return err
 			}
 			onLabels(gives)
@@ -86,9 +89,9 @@ func (d *Data) curve(ctx context.Context, o Options, points []int, c *Curve, onL
 	return nil
 }
 
-// start makes the project and its tasks known.
-func (d *Data) start(ctx context.Context, l *learner.Learner, o Options, c *Curve) (*run, error) {
-	r := &run{Data: d, learner: l, step: o.Batch, at: map[event.TaskID]int{}, clock: time.Unix(1_700_000_000, 0).UTC()}
+// start makes the project and its tasks known to the learner.
+func (d *Data) start(ctx context.Context, l *learner.Learner, o Options, c *Curve) (*curveRun, error) {
+	r := &curveRun{Data: d, learner: l, step: o.Batch, at: map[event.TaskID]int{}, clock: time.Unix(1_700_000_000, 0).UTC()}
 	so := sampler.Defaults()
 	so.Scorer, so.Strategy, so.RandomShare, so.Seed = l, c.Strategy, o.RandomShare, uint64(c.Seed)
 	if c.Strategy == strategy.NameRandom {
@@ -111,19 +114,19 @@ func (d *Data) start(ctx context.Context, l *learner.Learner, o Options, c *Curv
 	// In chunks, as webhooks and reconcile bring them.
 	for from := 0; from < len(r.open); from += core.LearnBatch {
 		c := event.Changed{LabelConfig: d.Config, Tasks: r.open[from:min(from+core.LearnBatch, len(r.open))]}
-		if err := r.tell(ctx, &c); err != nil {
+		if err := r.applyChanges(ctx, &c); err != nil {
 			return nil, err
 		}
 	}
 	return r, l.Rest(ctx)
 }
 
-// tell brings changes to the learner as the log does.
-func (r *run) tell(ctx context.Context, changes ...*event.Changed) error {
+// applyChanges passes changes to the learner as the log does.
+func (r *curveRun) applyChanges(ctx context.Context, changes ...*event.Changed) error {
 	batch := make([]event.Event, len(changes))
 	for i, c := range changes {
 		r.clock = r.clock.Add(time.Second)
-		c.Project, c.Source, c.At = project, event.FromWebhook, r.clock
+		c.Project, c.Source, c.At = projectID, event.FromWebhook, r.clock
 		for j := range c.Annotations {
 			c.Annotations[j].UpdatedAt = r.clock
 		}
@@ -133,9 +136,9 @@ func (r *run) tell(ctx context.Context, changes ...*event.Changed) error {
 	return r.learner.Apply(ctx, batch, event.Cursor{Topic: event.Changes, Group: core.LearnerGroup, Offset: r.offset})
 }
 
-// label ranks the pool, and has the first n of the queue labelled and learned.
-func (r *run) label(ctx context.Context, n int) error {
-	queue, err := r.ranker.Rank(ctx, project, r.open, r.labels, r.queue)
+// labelNext ranks the pool, labels the first n tasks of the queue and has them learned.
+func (r *curveRun) labelNext(ctx context.Context, n int) error {
+	queue, err := r.ranker.Rank(ctx, projectID, r.open, r.labels, r.queue)
 	if err != nil {
 		return err
 	}
@@ -166,7 +169,7 @@ func (r *run) label(ctx context.Context, n int) error {
 	}
 	r.open = left
 	r.labels += n
-	if err := r.tell(ctx, changes...); err != nil {
+	if err := r.applyChanges(ctx, changes...); err != nil {
 		return err
 	}
 	return r.learner.Rest(ctx) // what comes next must not depend on a race

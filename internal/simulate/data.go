@@ -36,8 +36,8 @@ type Data struct {
 	// Config is the label config that is learned under.
 	Config    string
 	questions []question
-	pool      []item
-	test      []item
+	pool      []labelledTask
+	test      []labelledTask
 }
 
 // Pool is the number of tasks that can be labelled.
@@ -70,7 +70,8 @@ func (d *Data) Labelled() []Labelled {
 	return out
 }
 
-// Needs are what is read of the tasks, and the labels, in no special order.
+// Needs returns the requests for everything that is read of the tasks, and for the labels,
+// in no particular order.
 func (d *Data) Needs() []encode.Request {
 	var out []encode.Request
 	for _, q := range d.questions {
@@ -102,17 +103,18 @@ type question struct {
 	labels  []string
 }
 
-// item is a task with its answers.
-type item struct {
+// labelledTask is a task with its answers.
+type labelledTask struct {
 	task event.Task
-	// results are what each annotator sends.
+	// results are the annotators' results, one for each.
 	results []json.RawMessage
-	// truth is what most of them say, for each question; nil when it is unanswered.
-	truth []*truth
+	// truth is the majority's answer to each question; nil when it is unanswered.
+	truth []*answer
 }
 
-// truth are labels, or for a control that labels spans the spans' marks.
-type truth struct{ labels []string }
+// answer is an answer to one question: labels, or the spans' marks for a control that labels
+// spans.
+type answer struct{ labels []string }
 
 // Load reads the data; errors name the file, the line and the fix.
 func Load(s Source) (*Data, error) {
@@ -120,7 +122,7 @@ func Load(s Source) (*Data, error) {
 	if err != nil {
 		return nil, err
 	}
-	var test []entry
+	var test []labelledEntry
 	if s.Test != "" {
 		if test, err = readFile(s.Test); err != nil {
 			return nil, err
@@ -151,22 +153,22 @@ func Load(s Source) (*Data, error) {
 	b := relabeler{from: questionsOf(decisions), given: s.LabelConfig}
 	b.to = b.from
 	if s.Anonymous {
-		d.Config, b.names = anonymous(cfg.Objects, decisions.Learned())
+		d.Config, b.names = anonymizeLabels(cfg.Objects, decisions.Learned())
 		if cfg, err = labelconfig.Parse(d.Config); err != nil {
 			return nil, err
 		}
 		b.to = questionsOf(head.Decide(cfg))
 	}
 	d.questions = b.to
-	if d.pool, err = b.bind(train, 1); err != nil {
+	if d.pool, err = b.relabelAll(train, 1); err != nil {
 		return nil, err
 	}
-	if d.test, err = b.bind(test, 1+len(train)); err != nil {
+	if d.test, err = b.relabelAll(test, 1+len(train)); err != nil {
 		return nil, err
 	}
 	for _, f := range []struct {
 		path  string
-		items []item
+		items []labelledTask
 	}{{s.Train, d.pool}, {s.Test, d.test}} {
 		if f.path != "" && len(f.items) == 0 {
 			return nil, fmt.Errorf("%s: no task has an answer to a control of the label config", f.path)
@@ -191,28 +193,28 @@ type relabeler struct {
 	given    string                       // file of the label config
 }
 
-func (b *relabeler) bind(entries []entry, firstID int) ([]item, error) {
-	var out []item
+func (b *relabeler) relabelAll(entries []labelledEntry, firstID int) ([]labelledTask, error) {
+	var out []labelledTask
 	for i, e := range entries {
-		it := item{task: event.Task{ID: event.TaskID(firstID + i), Data: e.data}}
+		it := labelledTask{task: event.Task{ID: event.TaskID(firstID + i), Data: e.data}}
 		said, err := b.answers(e)
 		if err == nil {
-			err = b.readable(e.data)
+			err = b.checkReadable(e.data)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", e.where, err)
 		}
-		b.settle(&it, said)
-		if slices.ContainsFunc(it.truth, func(t *truth) bool { return t != nil }) {
+		b.encodeAnswers(&it, said)
+		if slices.ContainsFunc(it.truth, func(t *answer) bool { return t != nil }) {
 			out = append(out, it)
 		}
 	}
 	return out, nil
 }
 
-// readable fails when a task has no text for any question: it could never be
-// learned, nor predicted.
-func (b *relabeler) readable(data json.RawMessage) error {
+// checkReadable returns an error when a task has no text for any question: it could never be
+// learned or predicted.
+func (b *relabeler) checkReadable(data json.RawMessage) error {
 	var errs []error
 	for _, q := range b.to {
 		_, err := content.Joined(q.objects, data)
@@ -224,32 +226,32 @@ func (b *relabeler) readable(data json.RawMessage) error {
 	return errors.Join(errs...)
 }
 
-// answers are what each annotator says, by question; nil when nothing.
-func (b *relabeler) answers(e entry) ([][]*truth, error) {
+// answers returns each annotator's answers by question; nil where there is none.
+func (b *relabeler) answers(e labelledEntry) ([][]*answer, error) {
 	if e.spans {
 		return b.tagged(e)
 	}
 	if e.results == nil {
 		t, err := b.answer(e)
-		return [][]*truth{{t}}, err
+		return [][]*answer{{t}}, err
 	}
-	var out [][]*truth
+	var out [][]*answer
 	for _, rs := range e.results {
-		row := make([]*truth, len(b.from))
+		row := make([]*answer, len(b.from))
 		for i, q := range b.from {
 			if q.isSpans() {
-				row[i] = q.marked(rs, e.data)
+				row[i] = q.readMarks(rs, e.data)
 				continue
 			}
-			row[i] = q.said(rs)
+			row[i] = q.readAnswer(rs)
 		}
 		out = append(out, row)
 	}
 	return out, nil
 }
 
-// answer is that of a line of JSONL.
-func (b *relabeler) answer(e entry) (*truth, error) {
+// answer returns the answer in a line of JSONL.
+func (b *relabeler) answer(e labelledEntry) (*answer, error) {
 	if len(b.from) != 1 {
 		return nil, fmt.Errorf("a line has the labels of one control, but %s has %d that hone learns: use a config with one, or a Label Studio export", b.given, len(b.from))
 	}
@@ -257,9 +259,9 @@ func (b *relabeler) answer(e entry) (*truth, error) {
 	if !q.Multiple && len(e.labels) != 1 {
 		return nil, fmt.Errorf(`it has %d labels, but <%s name=%q> takes one: make it choice="multiple", or keep one label`, len(e.labels), q.Type, q.Name)
 	}
-	t := &truth{}
+	t := &answer{}
 	for _, l := range e.labels {
-		name, ok := q.find(l)
+		name, ok := q.labelNamed(l)
 		if !ok {
 			if q.answer != head.AnswerLabels {
 				return nil, fmt.Errorf("label %q is no answer that <%s name=%q> in %s takes: mend either, or take the line out", l, q.Type, q.Name, b.given)
@@ -273,9 +275,9 @@ func (b *relabeler) answer(e entry) (*truth, error) {
 	return t, nil
 }
 
-// find is the name of the label that data calls l: by its name, its path, its value
-// or its alias.
-func (q *question) find(l string) (string, bool) {
+// labelNamed returns the label that data calls l: by its name, its path, its value or its
+// alias.
+func (q *question) labelNamed(l string) (string, bool) {
 	if q.isNumber() {
 		return q.findNumber(l)
 	}
@@ -301,9 +303,9 @@ func (q *question) find(l string) (string, bool) {
 	return "", false
 }
 
-// settle writes the answers under the simulated config and finds the truth.
-func (b *relabeler) settle(it *item, said [][]*truth) {
-	it.truth = make([]*truth, len(b.to))
+// encodeAnswers encodes the answers under the simulated config and sets the truth.
+func (b *relabeler) encodeAnswers(it *labelledTask, said [][]*answer) {
+	it.truth = make([]*answer, len(b.to))
 	for _, row := range said {
 		rs := []regions.Region{}
 		none := false // no span, which is an answer without a region
@@ -314,8 +316,8 @@ func (b *relabeler) settle(it *item, said [][]*truth) {
 			q := &b.to[i]
 			if q.isSpans() {
 				none = true
-				t.labels = renamed(t.labels, b.names[q.Name])
-				rs = append(rs, q.regions(t.labels, it.task.Data)...)
+				t.labels = renameMarks(t.labels, b.names[q.Name])
+				rs = append(rs, q.markRegions(t.labels, it.task.Data)...)
 				continue
 			}
 			if b.names[q.Name] != nil {
@@ -325,7 +327,7 @@ func (b *relabeler) settle(it *item, said [][]*truth) {
 				}
 				t.labels = renamed
 			}
-			rs = append(rs, q.region(fmt.Sprintf("r%d", i+1), t.labels))
+			rs = append(rs, q.answerRegion(fmt.Sprintf("r%d", i+1), t.labels))
 		}
 		if len(rs) == 0 && !none {
 			continue
@@ -341,11 +343,12 @@ func (b *relabeler) settle(it *item, said [][]*truth) {
 	}
 }
 
-// majority is what most annotators say: of exclusive labels the most frequent,
-// the first in the config of several; otherwise all that half of them gave.
-func (q *question) majority(said [][]*truth, i int) *truth {
+// majority returns the majority's answer to question i. Of exclusive labels it is the most
+// frequent one, the first in the config of several; otherwise all that half of the annotators
+// gave.
+func (q *question) majority(said [][]*answer, i int) *answer {
 	if q.answer.Numeric() {
-		return q.middle(said, i)
+		return q.centralAnswer(said, i)
 	}
 	count := map[string]int{}
 	n := 0
@@ -361,7 +364,7 @@ func (q *question) majority(said [][]*truth, i int) *truth {
 	if n == 0 {
 		return nil
 	}
-	t, best := &truth{}, 0
+	t, best := &answer{}, 0
 	labels := q.labels
 	if q.isSpans() {
 		labels = slices.Sorted(maps.Keys(count))

@@ -9,8 +9,8 @@ import (
 	"github.com/hone-ml/hone/labelstudio/regions"
 )
 
-// exported is a task of Label Studio's JSON export.
-type exported struct {
+// exportedTask is a task of Label Studio's JSON export.
+type exportedTask struct {
 	ID          json.RawMessage `json:"id"`
 	Data        json.RawMessage `json:"data"`
 	Annotations []struct {
@@ -20,20 +20,20 @@ type exported struct {
 }
 
 // readExport reads a list of tasks. Tasks nobody answered are left out.
-func readExport(path string, r io.Reader) ([]entry, error) {
+func readExport(path string, r io.Reader) ([]labelledEntry, error) {
 	d := json.NewDecoder(r)
 	if _, err := d.Token(); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	var out []entry
+	var out []labelledEntry
 	n := 1
 	for ; d.More(); n++ {
 		where := fmt.Sprintf("%s, task %d of the list", path, n)
-		var t exported
+		var t exportedTask
 		if err := d.Decode(&t); err != nil {
 			return nil, fmt.Errorf("%s: %w", where, err)
 		}
-		e, err := t.entry()
+		e, err := t.toEntry()
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", where, err)
 		}
@@ -50,8 +50,8 @@ func readExport(path string, r io.Reader) ([]entry, error) {
 	return out, nil
 }
 
-func (t *exported) entry() (entry, error) {
-	e := entry{data: t.Data}
+func (t *exportedTask) toEntry() (labelledEntry, error) {
+	e := labelledEntry{data: t.Data}
 	if len(t.Data) == 0 || t.Data[0] != '{' {
 		return e, errors.New(`it has no "data" object; export as JSON, not as JSON-MIN, or write one {"text", "label"} a line`)
 	}

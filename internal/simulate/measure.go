@@ -11,20 +11,20 @@ import (
 	"github.com/hone-ml/hone/learner/score"
 )
 
-// measure asks the model for the test tasks, as /predict does.
-func (r *run) measure(ctx context.Context) (Point, error) {
-	answers, err := r.learner.Predict(ctx, project, "", r.test)
+// measure predicts the test tasks as /predict does and scores the predictions.
+func (r *curveRun) measure(ctx context.Context) (Point, error) {
+	predictions, err := r.learner.Predict(ctx, projectID, "", r.test)
 	if err != nil {
 		return Point{}, err
 	}
-	dists, _, err := r.learner.Distributions(ctx, project, r.test)
+	estimates, _, err := r.learner.Estimates(ctx, projectID, r.test)
 	if err != nil {
 		return Point{}, err
 	}
 	p := Point{Labels: r.labels}
 	var asked, labelled, probable, numeric, spans float64
 	for i, q := range r.questions {
-		s := r.scoresOf(i, answers, dists)
+		s := r.scoresOf(i, predictions, estimates)
 		if s.Tasks == 0 {
 			continue
 		}
@@ -59,14 +59,14 @@ func (r *run) measure(ctx context.Context) (Point, error) {
 	return p, nil
 }
 
-// scoresOf scores the answers to one question, and the model's probabilities where it is
-// about labels of the whole text.
-func (r *run) scoresOf(i int, answers []wire.Prediction, dists [][]event.Distribution) score.Scores {
+// scoresOf scores the predictions of one question, and the model's probabilities where it
+// is about labels of the whole text.
+func (r *curveRun) scoresOf(i int, predictions []wire.Prediction, estimates [][]event.Estimate) score.Scores {
 	q := &r.questions[i]
 	var s score.Scores
-	var scale scale
+	var by errorScale
 	if q.answer.Numeric() {
-		scale = r.scaleOf(i)
+		by = r.errorScaleOf(i)
 	}
 	for j, it := range r.Data.test {
 		truth := it.truth[i]
@@ -74,71 +74,56 @@ func (r *run) scoresOf(i int, answers []wire.Prediction, dists [][]event.Distrib
 			continue
 		}
 		if q.isNumber() {
-			s.Add(q.numberOutcome(truth, answers[j], scale))
+			s.Add(q.numberOutcome(truth, predictions[j], by))
 			continue
 		}
-		o := q.labelOutcome(truth, answers[j], it.task.Data)
+		o := q.labelOutcome(truth, predictions[j], it.task.Data)
 		if q.answer.Numeric() {
-			o.AbsErr = q.distance(truth, answers[j], scale)
+			o.AbsErr = q.distance(truth, predictions[j], by)
 		}
 		s.Add(o)
 		if !q.isSpans() {
-			d := q.believed(dists[j])
+			d := q.distributionFor(estimates[j])
 			s.AddProbabilities(truth.labels, d.Labels, d.P, d.Exclusive)
 		}
 	}
 	return s
 }
 
-// labelOutcome compares an answer that consists of labels, or of marks, with the truth.
-func (q *question) labelOutcome(truth *truth, answer wire.Prediction, data json.RawMessage) score.Outcome {
+// labelOutcome compares a prediction that consists of labels, or of marks, with the truth.
+func (q *question) labelOutcome(truth *answer, prediction wire.Prediction, data json.RawMessage) score.Outcome {
 	var said []string
 	answered := false
-	if !answer.Abstains() && q.isSpans() {
-		if m := q.marked(answer.Result, data); m != nil {
+	if !prediction.Abstains() && q.isSpans() {
+		if m := q.readMarks(prediction.Result, data); m != nil {
 			said, answered = m.labels, true
 		}
-	} else if !answer.Abstains() {
-		a := regions.Choices(q.Control, answer.Result)
+	} else if !prediction.Abstains() {
+		a := regions.Choices(q.Control, prediction.Result)
 		said, answered = a.Labels, a.OK || q.Multiple
 	}
 	return compare(truth.labels, said, answered)
 }
 
-// compare counts the labels of marks, and is correct where an answer has exactly the marks
+// compare counts the labels of marks. The prediction is correct if it has exactly the marks
 // of the truth.
 func compare(truth, said []string, answered bool) score.Outcome {
-	o := score.Outcome{Counts: map[string][3]float64{}, Correct: answered && len(truth) == len(said)}
-	count := func(mark string, column int) {
-		c := o.Counts[labelOf(mark)]
-		c[column]++
-		o.Counts[labelOf(mark)] = c
+	missing := slices.ContainsFunc(truth, func(l string) bool { return !slices.Contains(said, l) })
+	return score.Outcome{
+		Counts:  score.CountLabels(truth, said, labelOf),
+		Correct: answered && len(truth) == len(said) && !missing,
 	}
-	for _, l := range said {
-		if slices.Contains(truth, l) {
-			count(l, 0)
-		} else {
-			count(l, 1)
-		}
-	}
-	for _, l := range truth {
-		if !slices.Contains(said, l) {
-			count(l, 2)
-			o.Correct = false
-		}
-	}
-	return o
 }
 
-// believed is the model's distribution for the question; where it has none all
-// labels are as likely.
-func (q *question) believed(dists []event.Distribution) event.Distribution {
-	for _, d := range dists {
-		if d.Control == q.Name {
-			return d
+// distributionFor returns the model's distribution for the question. Without one all labels
+// are equally likely.
+func (q *question) distributionFor(estimates []event.Estimate) event.Distribution {
+	for _, e := range estimates {
+		if e.Control == q.Name && e.Classes != nil {
+			return *e.Classes
 		}
 	}
-	d := event.Distribution{Control: q.Name, Labels: q.labels, P: make([]float64, len(q.labels)), Exclusive: !q.Multiple}
+	d := event.Distribution{Labels: q.labels, P: make([]float64, len(q.labels)), Exclusive: !q.Multiple}
 	for i := range d.P {
 		d.P[i] = 1 / float64(len(q.labels))
 		if q.Multiple {

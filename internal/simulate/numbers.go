@@ -19,34 +19,35 @@ func (q *question) isNumber() bool { return q.answer == head.AnswerNumber }
 
 func (q *question) isSpans() bool { return q.answer == head.AnswerSpans }
 
-// said is what an annotation's regions say; nil when nothing.
-func (q *question) said(rs []regions.Region) *truth {
+// readAnswer returns the answer that an annotation's regions hold; nil when there is none.
+func (q *question) readAnswer(rs []regions.Region) *answer {
 	if q.isNumber() {
 		if v, ok := regions.Number(q.Control, rs); ok {
-			return &truth{[]string{written(v)}}
+			return &answer{[]string{formatNumber(v)}}
 		}
 		return nil
 	}
 	if a := regions.Choices(q.Control, rs); a.OK {
-		return &truth{a.Labels}
+		return &answer{a.Labels}
 	}
 	return nil
 }
 
-// region is how annotators send labels, and a number as they typed it.
-func (q *question) region(id string, labels []string) regions.Region {
+// answerRegion returns the region by which annotators send labels, or a number as they typed
+// it.
+func (q *question) answerRegion(id string, labels []string) regions.Region {
 	if !q.isNumber() {
 		return regions.EncodeChoices(q.Control, id, labels, 1)
 	}
-	r := regions.EncodeNumber(q.Control, id, value(labels[0]), 1)
+	r := regions.EncodeNumber(q.Control, id, numericValue(labels[0]), 1)
 	r.Value = json.RawMessage(`{"number":` + labels[0] + `}`)
 	return r
 }
 
-func written(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
+func formatNumber(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
 
-// value is the number that a label is; NaN if none.
-func value(label string) float64 {
+// numericValue returns a label as a number; NaN if it is none.
+func numericValue(label string) float64 {
 	v, err := strconv.ParseFloat(label, 64)
 	if err != nil {
 		return math.NaN()
@@ -54,21 +55,21 @@ func value(label string) float64 {
 	return v
 }
 
-// findNumber is find for a Number.
+// findNumber is labelNamed for a Number.
 func (q *question) findNumber(l string) (string, bool) {
-	if v := value(l); q.Numbers.Has(v) {
-		return written(v), true
+	if v := numericValue(l); q.Numbers.Has(v) {
+		return formatNumber(v), true
 	}
 	return "", false
 }
 
-// middle is what several annotators say together: of numbers the mean, of ratings
-// the median.
-func (q *question) middle(said [][]*truth, i int) *truth {
+// centralAnswer combines several annotators' answers: the mean of numbers, the median of
+// ratings.
+func (q *question) centralAnswer(said [][]*answer, i int) *answer {
 	var all []float64
 	for _, row := range said {
 		if row[i] != nil {
-			all = append(all, value(row[i].labels[0]))
+			all = append(all, numericValue(row[i].labels[0]))
 		}
 	}
 	if len(all) == 0 {
@@ -76,51 +77,51 @@ func (q *question) middle(said [][]*truth, i int) *truth {
 	}
 	if !q.isNumber() {
 		slices.Sort(all)
-		return &truth{[]string{written(all[(len(all)-1)/2])}}
+		return &answer{[]string{formatNumber(all[(len(all)-1)/2])}}
 	}
 	var sum float64
 	for _, v := range all {
 		sum += v
 	}
-	return &truth{[]string{written(sum / float64(len(all)))}}
+	return &answer{[]string{formatNumber(sum / float64(len(all)))}}
 }
 
-// scale is what distances from the truth are measured by.
-type scale struct {
-	mean      float64 // of the test data's answers; stands for what is not answered
+// errorScale says what the errors of numeric predictions are measured by.
+type errorScale struct {
+	mean      float64 // of the test data's answers; taken where there is no prediction
 	tolerance float64 // how far a number may be off and still be right
 }
 
-// scaleOf is that of a numeric question.
-func (r *run) scaleOf(i int) scale {
+// errorScaleOf returns the errorScale of a numeric question.
+func (r *curveRun) errorScaleOf(i int) errorScale {
 	var all []float64
 	for _, it := range r.Data.test {
 		if it.truth[i] != nil {
-			all = append(all, value(it.truth[i].labels[0]))
+			all = append(all, numericValue(it.truth[i].labels[0]))
 		}
 	}
 	mean, sd := spreadOf(all)
-	return scale{mean, r.questions[i].tolerance(sd)}
+	return errorScale{mean, r.questions[i].tolerance(sd)}
 }
 
-// distance is how far an answer to a numeric question is from the truth.
-func (q *question) distance(truth *truth, answer wire.Prediction, by scale) *float64 {
+// distance returns how far a prediction of a numeric question is from the truth.
+func (q *question) distance(truth *answer, prediction wire.Prediction, by errorScale) *float64 {
 	guess := by.mean
-	if said := q.said(answer.Result); said != nil {
-		guess = value(said.labels[0])
+	if said := q.readAnswer(prediction.Result); said != nil {
+		guess = numericValue(said.labels[0])
 	}
-	far := math.Abs(guess - value(truth.labels[0]))
+	far := math.Abs(guess - numericValue(truth.labels[0]))
 	return &far
 }
 
-// numberOutcome compares an answer to a Number with the truth.
-func (q *question) numberOutcome(truth *truth, answer wire.Prediction, by scale) score.Outcome {
-	o := score.Outcome{AbsErr: q.distance(truth, answer, by)}
-	if q.said(answer.Result) == nil {
+// numberOutcome compares a prediction of a Number with the truth.
+func (q *question) numberOutcome(truth *answer, prediction wire.Prediction, by errorScale) score.Outcome {
+	o := score.Outcome{AbsErr: q.distance(truth, prediction, by)}
+	if q.readAnswer(prediction.Result) == nil {
 		return o
 	}
 	o.Correct = *o.AbsErr <= by.tolerance
-	for _, region := range answer.Result {
+	for _, region := range prediction.Result {
 		if region.FromName == q.Name && region.Score != nil {
 			o.Answers = append(o.Answers, score.Answer{Confidence: *region.Score, Correct: o.Correct})
 		}
@@ -128,8 +129,8 @@ func (q *question) numberOutcome(truth *truth, answer wire.Prediction, by scale)
 	return o
 }
 
-// tolerance is how far a number may be off and still be right, as in the learner:
-// within a step or a tenth of the range, else half a standard deviation.
+// tolerance returns the largest error of a number that counts as right, as in the learner: a
+// step or a tenth of the range, else half a standard deviation.
 func (q *question) tolerance(sd float64) float64 {
 	width, bounded := q.Numbers.Width()
 	switch step := q.Numbers.Step; {
@@ -151,8 +152,8 @@ func spreadOf(all []float64) (mean, sd float64) {
 	return mean, math.Sqrt(sd)
 }
 
-// inferNumber makes the question that a rating or a number answers, and reports
-// whether the region is one.
+// inferNumber adds the control that a rating or a number answers, and reports whether the
+// region is one of these.
 func inferNumber(found map[string]*inferredControl, r regions.Region) bool {
 	tag := map[string]string{"rating": labelconfig.TypeRating, "number": labelconfig.TypeNumber}[r.Type]
 	if tag == "" {
@@ -167,7 +168,7 @@ func inferNumber(found map[string]*inferredControl, r regions.Region) bool {
 		found[r.FromName] = q
 	}
 	var v struct{ Rating int }
-	if q.tag == labelconfig.TypeRating && json.Unmarshal(r.Value, &v) == nil && float64(v.Rating) > value(q.attrs[1]) {
+	if q.tag == labelconfig.TypeRating && json.Unmarshal(r.Value, &v) == nil && float64(v.Rating) > numericValue(q.attrs[1]) {
 		q.attrs[1] = strconv.Itoa(v.Rating)
 	}
 	return true

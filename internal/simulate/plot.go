@@ -18,18 +18,18 @@ const (
 	secondPanel           = 550
 )
 
-// colours of the strategies, told apart also by people who see few colours
+// plotColours of the strategies, told apart also by people who see few colours
 // (Okabe & Ito 2008).
-var colours = []string{"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"}
+var plotColours = []string{"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"}
 
 // Plot writes the mean curves as an SVG image, each with a band of one standard
 // deviation to both sides: accuracy on the left, macro-F1 on the right.
 func (r Result) Plot(w io.Writer, title string) error {
 	rows := r.Rows()
-	p := plot{rows: rows}
+	p := svgPlot{rows: rows}
 	p.printf(`<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" font-family="Helvetica, Arial, sans-serif" font-size="13" fill="#222">`+"\n", plotWidth, plotHeight, plotWidth, plotHeight)
 	p.printf(`<rect width="%d" height="%d" fill="#fff"/>`+"\n", plotWidth, plotHeight)
-	p.printf(`<text x="%d" y="24" font-size="15" font-weight="bold">%s</text>`+"\n", firstPanel, escape(title))
+	p.printf(`<text x="%d" y="24" font-size="15" font-weight="bold">%s</text>`+"\n", firstPanel, escapeXML(title))
 	p.legend()
 	p.panel(firstPanel, "accuracy", func(r Row) Spread { return r.Accuracy })
 	p.panel(secondPanel, "macro-F1", func(r Row) Spread { return r.MacroF1 })
@@ -38,21 +38,21 @@ func (r Result) Plot(w io.Writer, title string) error {
 	return err
 }
 
-type plot struct {
+type svgPlot struct {
 	bytes.Buffer
 	rows []Row
 }
 
-func (p *plot) printf(format string, args ...any) { _, _ = fmt.Fprintf(p, format, args...) }
+func (p *svgPlot) printf(format string, args ...any) { _, _ = fmt.Fprintf(p, format, args...) }
 
-func escape(s string) string {
+func escapeXML(s string) string {
 	var b bytes.Buffer
 	_ = xml.EscapeText(&b, []byte(s)) // a buffer takes everything
 	return b.String()
 }
 
 // curves are the rows by strategy.
-func (p *plot) curves() [][]Row {
+func (p *svgPlot) curves() [][]Row {
 	var out [][]Row
 	for i, row := range p.rows {
 		if i == 0 || row.Strategy != p.rows[i-1].Strategy {
@@ -63,23 +63,23 @@ func (p *plot) curves() [][]Row {
 	return out
 }
 
-func (p *plot) legend() {
+func (p *svgPlot) legend() {
 	x := firstPanel
 	for i, c := range p.curves() {
-		p.printf(`<line x1="%d" y1="400" x2="%d" y2="400" stroke="%s" stroke-width="3"/>`, x, x+24, colours[i%len(colours)])
-		p.printf(`<text x="%d" y="404">%s</text>`+"\n", x+30, escape(c[0].Strategy))
+		p.printf(`<line x1="%d" y1="400" x2="%d" y2="400" stroke="%s" stroke-width="3"/>`, x, x+24, plotColours[i%len(plotColours)])
+		p.printf(`<text x="%d" y="404">%s</text>`+"\n", x+30, escapeXML(c[0].Strategy))
 		x += 30 + 8*len(c[0].Strategy) + 28
 	}
 }
 
-func (p *plot) panel(left float64, name string, figure func(Row) Spread) {
+func (p *svgPlot) panel(left float64, name string, figure func(Row) Spread) {
 	top, labels, low := 0.0, 0.0, 0.0
 	for _, r := range p.rows {
 		f := figure(r)
 		top = max(top, min(1, f.Mean+f.SD))
 		labels = max(labels, float64(r.Labels))
 	}
-	step := nice(max(top, 0.1), 5)
+	step := niceStep(max(top, 0.1), 5)
 	high := math.Ceil(max(top, 0.1)/step-1e-9) * step
 	x := func(n float64) float64 { return left + panelWidth*n/max(labels, 1) }
 	y := func(v float64) float64 {
@@ -89,18 +89,18 @@ func (p *plot) panel(left float64, name string, figure func(Row) Spread) {
 	for i := 0; float64(i)*step <= high+1e-9; i++ {
 		v := float64(i) * step
 		p.printf(`<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" stroke="#ddd"/>`, left, y(v), left+panelWidth, y(v))
-		p.printf(`<text x="%.1f" y="%.1f" text-anchor="end">%s</text>`+"\n", left-8, y(v)+4, number(v))
+		p.printf(`<text x="%.1f" y="%.1f" text-anchor="end">%s</text>`+"\n", left-8, y(v)+4, plotNumber(v))
 	}
-	step = max(1, nice(max(labels, 1), 6))
+	step = max(1, niceStep(max(labels, 1), 6))
 	for i := 0; float64(i)*step <= labels+1e-9; i++ {
 		n := float64(i) * step
 		p.printf(`<line x1="%.1f" y1="%d" x2="%.1f" y2="%d" stroke="#222"/>`, x(n), panelBottom, x(n), panelBottom+5)
-		p.printf(`<text x="%.1f" y="%d" text-anchor="middle">%s</text>`+"\n", x(n), panelBottom+20, number(n))
+		p.printf(`<text x="%.1f" y="%d" text-anchor="middle">%s</text>`+"\n", x(n), panelBottom+20, plotNumber(n))
 	}
 	p.printf(`<line x1="%.1f" y1="%d" x2="%.1f" y2="%d" stroke="#222"/>`+"\n", left, panelBottom, left+panelWidth, panelBottom)
 	p.printf(`<text x="%.1f" y="%d" text-anchor="end">labels</text>`+"\n", left+panelWidth, panelBottom+38)
 	for i, c := range p.curves() {
-		colour := colours[i%len(colours)]
+		colour := plotColours[i%len(plotColours)]
 		var line, upper, lower string
 		for j, r := range c {
 			f := figure(r)
@@ -120,9 +120,9 @@ func (p *plot) panel(left float64, name string, figure func(Row) Spread) {
 	}
 }
 
-// nice is the least of 1, 2 and 5 times a power of ten that divides a length
+// niceStep is the least of 1, 2 and 5 times a power of ten that divides a length
 // into at most n steps.
-func nice(length float64, n int) float64 {
+func niceStep(length float64, n int) float64 {
 	power := math.Pow(10, math.Floor(math.Log10(length/float64(n))))
 	for _, f := range []float64{1, 2, 5} {
 		if length/(f*power) <= float64(n)+1e-9 {
@@ -132,4 +132,4 @@ func nice(length float64, n int) float64 {
 	return 10 * power
 }
 
-func number(v float64) string { return strconv.FormatFloat(math.Round(v*1e6)/1e6, 'g', -1, 64) }
+func plotNumber(v float64) string { return strconv.FormatFloat(math.Round(v*1e6)/1e6, 'g', -1, 64) }

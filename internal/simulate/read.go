@@ -15,8 +15,8 @@ import (
 	"github.com/hone-ml/hone/labelstudio/regions"
 )
 
-// entry is one labelled thing of a file, as it was written.
-type entry struct {
+// labelledEntry is one labelled task of a file, as it was written.
+type labelledEntry struct {
 	where string // "file:line" or "file, task 3", for errors
 	data  json.RawMessage
 	// labels and multiple are of JSONL; results, one for each person who
@@ -31,7 +31,7 @@ type entry struct {
 
 // readFile reads JSONL or a Label Studio JSON export, gzipped or not; which of
 // them is seen from the content.
-func readFile(path string) ([]entry, error) {
+func readFile(path string) ([]labelledEntry, error) {
 	f, err := os.Open(path) // #nosec G304 -- named by the user
 	if err != nil {
 		return nil, err
@@ -76,8 +76,8 @@ func firstByte(r *bufio.Reader) (byte, error) {
 	}
 }
 
-func readLines(path string, r *bufio.Reader) ([]entry, error) {
-	var out []entry
+func readLines(path string, r *bufio.Reader) ([]labelledEntry, error) {
+	var out []labelledEntry
 	for n := 1; ; n++ {
 		line, err := r.ReadBytes('\n')
 		if err != nil && !errors.Is(err, io.EOF) {
@@ -103,19 +103,19 @@ func readLines(path string, r *bufio.Reader) ([]entry, error) {
 
 const wantLine = `each line is {"text": "...", "label": "..."}, or {"text": "...", "labels": ["...", "..."]} for several, or {"tokens": ["...", "..."], "tags": ["O", "B-..."]} for spans`
 
-func readLine(line []byte) (entry, error) {
+func readLine(line []byte) (labelledEntry, error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(line, &fields); err != nil {
-		return entry{}, fmt.Errorf("not a JSON object (%w); %s", err, wantLine)
+		return labelledEntry{}, fmt.Errorf("not a JSON object (%w); %s", err, wantLine)
 	}
 	if fields == nil {
-		return entry{}, fmt.Errorf("null is not a JSON object; %s", wantLine)
+		return labelledEntry{}, fmt.Errorf("null is not a JSON object; %s", wantLine)
 	}
 	label, single := fields["label"]
 	labels, multiple := fields["labels"]
 	_, tokens := fields["tokens"]
 	_, tags := fields["tags"]
-	var e entry
+	var e labelledEntry
 	switch {
 	case single && multiple:
 		return e, errors.New(`it has both "label" and "labels"; keep one`)
@@ -157,12 +157,12 @@ func readLine(line []byte) (entry, error) {
 // readTagged reads a sentence as words and, for each, whether a span begins at it
 // (B-label), goes on (I-label) or is elsewhere (O). The text has a space between
 // two words. A span that goes on from nothing or from another label begins there.
-func readTagged(rawTokens, rawTags json.RawMessage) (entry, error) {
+func readTagged(rawTokens, rawTags json.RawMessage) (labelledEntry, error) {
 	var tokens, tags []string
 	if json.Unmarshal(rawTokens, &tokens) != nil || json.Unmarshal(rawTags, &tags) != nil || len(tokens) != len(tags) {
-		return entry{}, fmt.Errorf(`"tokens" and "tags" are not two lists of texts of the same length; %s`, wantLine)
+		return labelledEntry{}, fmt.Errorf(`"tokens" and "tags" are not two lists of texts of the same length; %s`, wantLine)
 	}
-	e := entry{spans: true}
+	e := labelledEntry{spans: true}
 	var text strings.Builder
 	last := ""
 	for i, token := range tokens {
@@ -178,7 +178,7 @@ func readTagged(rawTokens, rawTags json.RawMessage) (entry, error) {
 			last = ""
 			continue
 		case !found || label == "" || position != "B" && position != "I":
-			return entry{}, fmt.Errorf(`tag %d is %q, not "O", "B-label" or "I-label"`, i+1, tags[i])
+			return labelledEntry{}, fmt.Errorf(`tag %d is %q, not "O", "B-label" or "I-label"`, i+1, tags[i])
 		case position == "I" && label == last:
 			e.tagged[len(e.tagged)-1].End = text.Len()
 		case text.Len() > from:

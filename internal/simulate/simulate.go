@@ -69,7 +69,7 @@ func (o *Options) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Result is what came out; as JSON it is the file that people script against.
+// Result holds all curves. Its JSON is a format that people script against.
 type Result struct {
 	Curves []Curve `json:"curves"`
 }
@@ -146,7 +146,7 @@ func Run(ctx context.Context, d *Data, o Options) (Result, error) {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if err := d.curve(ctx, o, points, c, onLabels); err != nil {
+			if err := d.runCurve(ctx, o, points, c, onLabels); err != nil {
 				return fmt.Errorf("strategy %s, seed %d: %w", c.Strategy, c.Seed, err)
 			}
 			return nil

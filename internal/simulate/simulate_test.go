@@ -256,9 +256,9 @@ func TestScoresOfKnownAnswers(t *testing.T) {
 
 	// Without a distribution all labels are as likely.
 	q := question{labels: []string{"a", "b", "c", "d"}}
-	assert.Equal(t, []float64{.25, .25, .25, .25}, q.believed(nil).P)
+	assert.Equal(t, []float64{.25, .25, .25, .25}, q.distributionFor(nil).P)
 	q.Multiple = true
-	assert.Equal(t, []float64{.5, .5, .5, .5}, q.believed(nil).P)
+	assert.Equal(t, []float64{.5, .5, .5, .5}, q.distributionFor(nil).P)
 
 	var m score.Scores
 	m.Add(compare([]string{"a", "c"}, []string{"c", "a"}, true))
@@ -317,6 +317,6 @@ func TestNiceSteps(t *testing.T) {
 		n      int
 		want   float64
 	}{{1, 5, .2}, {.62, 5, .2}, {500, 6, 100}, {5000, 6, 1000}, {25, 6, 5}, {1, 6, .2}} {
-		assert.InDelta(t, c.want, nice(c.length, c.n), 1e-12)
+		assert.InDelta(t, c.want, niceStep(c.length, c.n), 1e-12)
 	}
 }

@@ -18,15 +18,15 @@ func markOf(label, object string, s regions.Span) string {
 	return strings.Join([]string{label, object, strconv.Itoa(s.Start), strconv.Itoa(s.End)}, "\x00")
 }
 
-// labelOf is the label of a mark; a label is its own.
+// labelOf returns the label of a mark; a text that is no mark is a label itself.
 func labelOf(mark string) string {
 	label, _, _ := strings.Cut(mark, "\x00")
 	return label
 }
 
-// marked are the marks that regions make in a task; nil when they say nothing.
-func (q *question) marked(rs []regions.Region, data json.RawMessage) *truth {
-	var t *truth
+// readMarks returns the marks that regions make in a task; nil when they answer nothing.
+func (q *question) readMarks(rs []regions.Region, data json.RawMessage) *answer {
+	var t *answer
 	for _, o := range q.objects {
 		p, err := content.Passage(o, data)
 		if err != nil {
@@ -37,7 +37,7 @@ func (q *question) marked(rs []regions.Region, data json.RawMessage) *truth {
 			continue
 		}
 		if t == nil {
-			t = &truth{}
+			t = &answer{}
 		}
 		for _, s := range a.Spans {
 			for _, l := range s.Labels {
@@ -50,8 +50,8 @@ func (q *question) marked(rs []regions.Region, data json.RawMessage) *truth {
 	return t
 }
 
-// regions are marks as a result.
-func (q *question) regions(marks []string, data json.RawMessage) []regions.Region {
+// markRegions returns marks as a result's regions.
+func (q *question) markRegions(marks []string, data json.RawMessage) []regions.Region {
 	var out []regions.Region
 	for _, o := range q.objects {
 		p, err := content.Passage(o, data)
@@ -75,8 +75,9 @@ func (q *question) regions(marks []string, data json.RawMessage) []regions.Regio
 	return out
 }
 
-// renamed are marks with the new names of their labels; without names they stay.
-func renamed(marks []string, names map[string]string) []string {
+// renameMarks returns marks with the new names of their labels. Without names it returns the
+// marks.
+func renameMarks(marks []string, names map[string]string) []string {
 	if names == nil {
 		return marks
 	}
@@ -88,8 +89,8 @@ func renamed(marks []string, names map[string]string) []string {
 	return out
 }
 
-// tagged is the answer of a line with tokens and tags.
-func (b *relabeler) tagged(e entry) ([][]*truth, error) {
+// tagged returns the answers of a line with tokens and tags.
+func (b *relabeler) tagged(e labelledEntry) ([][]*answer, error) {
 	if len(b.from) != 1 || !b.from[0].isSpans() || len(b.from[0].objects) != 1 {
 		return nil, fmt.Errorf("a line with tokens and tags has the spans of one control over one text, which %s does not have: use one with a single <Labels>", b.given)
 	}
@@ -98,16 +99,16 @@ func (b *relabeler) tagged(e entry) ([][]*truth, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &truth{}
+	t := &answer{}
 	for _, s := range e.tagged {
 		if s.End > len(p.Text) {
 			return nil, fmt.Errorf("the text is %q, and a span ends beyond it: let the config show $text", p.Text)
 		}
-		name, ok := q.find(s.Labels[0])
+		name, ok := q.labelNamed(s.Labels[0])
 		if !ok {
 			return nil, fmt.Errorf("label %q is not in %s: add <Label value=%q/> to it, or take the line out", s.Labels[0], b.given, s.Labels[0])
 		}
 		t.labels = append(t.labels, markOf(name, p.Object, s))
 	}
-	return [][]*truth{{t}}, nil
+	return [][]*answer{{t}}, nil
 }

@@ -65,7 +65,7 @@ func TestSpansAreLearnedFromLinesAndExports(t *testing.T) {
 	require.NoError(t, res.Table(&table))
 	assert.Contains(t, table.String(), "span F1")
 
-	export := func(items []item) string {
+	export := func(items []labelledTask) string {
 		var tasks []map[string]any
 		for _, it := range items {
 			tasks = append(tasks, map[string]any{"id": it.task.ID, "data": it.task.Data, "annotations": []any{map[string]any{"id": it.task.ID, "result": it.results[0]}}})

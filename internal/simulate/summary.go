@@ -41,17 +41,17 @@ func (r Result) Rows() []Row {
 		}
 		for i, p := range of[0].Points {
 			row := Row{Strategy: s, Labels: p.Labels}
-			row.Accuracy = spread(of, func(c Curve) float64 { return c.Points[i].Accuracy })
-			row.MacroF1 = spread(of, func(c Curve) float64 { return c.Points[i].MacroF1 })
-			row.MAE = spread(of, func(c Curve) float64 { return c.Points[i].MAE })
-			row.SpanF1 = spread(of, func(c Curve) float64 { return c.Points[i].SpanF1 })
+			row.Accuracy = spreadOverSeeds(of, func(c Curve) float64 { return c.Points[i].Accuracy })
+			row.MacroF1 = spreadOverSeeds(of, func(c Curve) float64 { return c.Points[i].MacroF1 })
+			row.MAE = spreadOverSeeds(of, func(c Curve) float64 { return c.Points[i].MAE })
+			row.SpanF1 = spreadOverSeeds(of, func(c Curve) float64 { return c.Points[i].SpanF1 })
 			out = append(out, row)
 		}
 	}
 	return out
 }
 
-func spread(curves []Curve, f func(Curve) float64) Spread {
+func spreadOverSeeds(curves []Curve, f func(Curve) float64) Spread {
 	var s Spread
 	for _, c := range curves {
 		s.Mean += f(c) / float64(len(curves))

@@ -7,32 +7,32 @@ import (
 )
 
 func (s *Server) annotationRoutes(m *http.ServeMux) {
-	m.HandleFunc("GET /api/tasks/{id}/annotations/{$}", s.act(s.inTask(func(_ *request, t *task) result {
-		rows := []obj{}
+	m.HandleFunc("GET /api/tasks/{id}/annotations/{$}", s.runAction(s.inTask(func(_ *apiRequest, t *task) apiResult {
+		rows := []jsonObject{}
 		for _, a := range t.notes {
 			rows = append(rows, s.noteAPI(a))
 		}
-		return ok(rows)
+		return okResult(rows)
 	})))
-	m.HandleFunc("POST /api/tasks/{id}/annotations/{$}", s.act(s.inTask(s.createNote)))
-	m.HandleFunc("PATCH /api/annotations/{id}/{$}", s.act(s.inNote(s.patchNote)))
-	m.HandleFunc("DELETE /api/annotations/{id}/{$}", s.act(s.inNote(func(r *request, a *annotation) result {
+	m.HandleFunc("POST /api/tasks/{id}/annotations/{$}", s.runAction(s.inTask(s.createNote)))
+	m.HandleFunc("PATCH /api/annotations/{id}/{$}", s.runAction(s.inNote(s.patchNote)))
+	m.HandleFunc("DELETE /api/annotations/{id}/{$}", s.runAction(s.inNote(func(r *apiRequest, a *annotation) apiResult {
 		s.removeNote(a)
-		s.touch(a.task, r.user)
-		return done().with(s.event(a.task.project, "ANNOTATIONS_DELETED", obj{"annotations": []obj{{"id": a.id}}}))
+		s.markUpdated(a.task, r.user)
+		return noContent().withEvents(s.newEvent(a.task.project, "ANNOTATIONS_DELETED", jsonObject{"annotations": []jsonObject{{"id": a.id}}}))
 	})))
-	m.HandleFunc("POST /api/annotations/{id}/convert-to-draft", s.act(s.inNote(func(r *request, a *annotation) result {
+	m.HandleFunc("POST /api/annotations/{id}/convert-to-draft", s.runAction(s.inNote(func(r *apiRequest, a *annotation) apiResult {
 		s.removeNote(a)
-		s.touch(a.task, r.user)
-		return ok(obj{"id": s.id("draft"), "result": a.result, "task": a.task.id}) // no webhook: it vanishes in silence
+		s.markUpdated(a.task, r.user)
+		return okResult(jsonObject{"id": s.nextRowID("draft"), "result": a.result, "task": a.task.id}) // no webhook: it vanishes in silence
 	})))
 }
 
-func (s *Server) inNote(h func(*request, *annotation) result) action {
-	return func(r *request) result {
-		a, found := s.notes[r.id()]
+func (s *Server) inNote(h func(*apiRequest, *annotation) apiResult) apiAction {
+	return func(r *apiRequest) apiResult {
+		a, found := s.notes[r.pathID()]
 		if !found {
-			return missing("Annotation")
+			return notFound("Annotation")
 		}
 		return h(r, a)
 	}
@@ -47,71 +47,71 @@ type noteBody struct {
 	UniqueID         string          `json:"unique_id"`
 }
 
-func (s *Server) newNote(t *task, u *user, b noteBody) *annotation {
+func (s *Server) newNote(t *task, u *account, b noteBody) *annotation {
 	now := s.now()
-	a := &annotation{id: s.id("annotation"), task: t, by: u, result: raw(b.Result), leadTime: b.LeadTime, parentPrediction: b.ParentPrediction, uniqueID: b.UniqueID, created: now, updated: now}
+	a := &annotation{id: s.nextRowID("annotation"), task: t, by: u, result: rawOrNull(b.Result), leadTime: b.LeadTime, parentPrediction: b.ParentPrediction, uniqueID: b.UniqueID, created: now, updated: now}
 	if a.uniqueID == "" {
 		a.uniqueID = fmt.Sprintf("00000000-0000-4000-8000-%012d", a.id)
 	}
-	set(&a.cancelled, b.Cancelled)
-	set(&a.groundTruth, b.GroundTruth)
+	setIfGiven(&a.cancelled, b.Cancelled)
+	setIfGiven(&a.groundTruth, b.GroundTruth)
 	s.notes[a.id] = a
 	t.notes = append(t.notes, a)
 	delete(t.locks, u)
 	return a
 }
 
-func (s *Server) createNote(r *request, t *task) result {
+func (s *Server) createNote(r *apiRequest, t *task) apiResult {
 	var b noteBody
-	if bad := r.read(&b); bad != nil {
+	if bad := r.decodeBody(&b); bad != nil {
 		return *bad
 	}
 	if b.UniqueID != "" {
 		for _, a := range s.notes {
 			if a.uniqueID == b.UniqueID {
-				return failure(http.StatusConflict, "Annotation with this unique id already exists")
+				return failureResult(http.StatusConflict, "Annotation with this unique id already exists")
 			}
 		}
 	}
 	a := s.newNote(t, r.user, b)
-	s.touch(t, r.user)
-	return result{status: http.StatusCreated, body: s.noteAPI(a)}.with(s.noteEvent("ANNOTATION_CREATED", a))
+	s.markUpdated(t, r.user)
+	return apiResult{status: http.StatusCreated, body: s.noteAPI(a)}.withEvents(s.noteEvent("ANNOTATION_CREATED", a))
 }
 
-func (s *Server) patchNote(r *request, a *annotation) result {
+func (s *Server) patchNote(r *apiRequest, a *annotation) apiResult {
 	var b noteBody
-	if bad := r.read(&b); bad != nil {
+	if bad := r.decodeBody(&b); bad != nil {
 		return *bad
 	}
 	if b.Result != nil {
-		a.result = raw(b.Result)
+		a.result = rawOrNull(b.Result)
 	}
-	set(&a.cancelled, b.Cancelled)
-	set(&a.groundTruth, b.GroundTruth)
+	setIfGiven(&a.cancelled, b.Cancelled)
+	setIfGiven(&a.groundTruth, b.GroundTruth)
 	if b.LeadTime != nil {
 		a.leadTime = b.LeadTime
 	}
 	a.updated = s.now()
-	s.touch(a.task, r.user)
-	return ok(s.noteAPI(a)).with(s.noteEvent("ANNOTATION_UPDATED", a))
+	s.markUpdated(a.task, r.user)
+	return okResult(s.noteAPI(a)).withEvents(s.noteEvent("ANNOTATION_UPDATED", a))
 }
 
-func (s *Server) noteEvent(action string, a *annotation) *event {
-	return s.event(a.task.project, action, obj{"annotation": s.noteRow(a), "task": s.taskRow(a.task)})
+func (s *Server) noteEvent(action string, a *annotation) *webhookEvent {
+	return s.newEvent(a.task.project, action, jsonObject{"annotation": s.noteRow(a), "task": s.taskRow(a.task)})
 }
 
 // predictionsToAnnotations turns the first prediction of each task into an
 // annotation nobody looked at: a parent, no lead time.
-func (s *Server) predictionsToAnnotations(p *project, u *user, chosen []*task) *event {
-	notes, tasks := []obj{}, []obj{}
+func (s *Server) predictionsToAnnotations(p *project, u *account, chosen []*task) *webhookEvent {
+	notes, tasks := []jsonObject{}, []jsonObject{}
 	for _, t := range chosen {
 		preds := t.preds
 		if len(preds) == 0 {
 			continue
 		}
 		a := s.newNote(t, u, noteBody{Result: preds[0].result, ParentPrediction: &preds[0].id})
-		s.touch(t, u)
+		s.markUpdated(t, u)
 		notes, tasks = append(notes, s.noteRow(a)), append(tasks, s.taskRow(t))
 	}
-	return s.event(p, "ANNOTATIONS_CREATED", obj{"annotation": notes, "task": tasks})
+	return s.newEvent(p, "ANNOTATIONS_CREATED", jsonObject{"annotation": notes, "task": tasks})
 }

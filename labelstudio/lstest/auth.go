@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-type user struct {
+type account struct {
 	id            int64
 	email, legacy string
 	refresh       string // the one live personal access token
 }
 
-type access struct {
-	user  *user
+type accessToken struct {
+	user  *account
 	until time.Time
 }
 
@@ -30,26 +30,26 @@ func (s *Server) AddUser(email string) (token string) {
 }
 
 func (s *Server) addUser(email, token string) {
-	s.users = append(s.users, &user{id: s.id("user"), email: email, legacy: token})
+	s.users = append(s.users, &account{id: s.nextRowID("user"), email: email, legacy: token})
 }
 
-// authed checks the credential as Label Studio does, with its words.
-func (s *Server) authed(a action) http.HandlerFunc {
+// withAccount checks the credential as Label Studio does and answers with its messages.
+func (s *Server) withAccount(a apiAction) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			return
 		}
-		u, why := s.whose(r.Header.Get("Authorization"))
+		u, why := s.accountOf(r.Header.Get("Authorization"))
 		if u == nil {
-			failure(http.StatusUnauthorized, why).write(w)
+			failureResult(http.StatusUnauthorized, why).writeTo(w)
 			return
 		}
-		a(&request{Request: r, user: u, body: body}).write(w)
+		a(&apiRequest{Request: r, user: u, body: body}).writeTo(w)
 	}
 }
 
-func (s *Server) whose(header string) (*user, string) {
+func (s *Server) accountOf(header string) (*account, string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	scheme, token, _ := strings.Cut(header, " ")
@@ -73,23 +73,23 @@ func (s *Server) whose(header string) (*user, string) {
 }
 
 func (s *Server) routes(m *http.ServeMux) {
-	m.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { ok(obj{"status": "UP"}).write(w) })
+	m.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { okResult(jsonObject{"status": "UP"}).writeTo(w) })
 	m.HandleFunc("GET /api/version/", func(w http.ResponseWriter, _ *http.Request) {
-		ok(obj{"release": "1.23.2", "edition": "Community"}).write(w)
+		okResult(jsonObject{"release": "1.23.2", "edition": "Community"}).writeTo(w)
 	})
-	m.HandleFunc("GET /api/current-user/whoami", s.act(func(r *request) result {
-		return ok(obj{"id": r.user.id, "email": r.user.email, "username": "", "active_organization": 1})
+	m.HandleFunc("GET /api/current-user/whoami", s.runAction(func(r *apiRequest) apiResult {
+		return okResult(jsonObject{"id": r.user.id, "email": r.user.email, "username": "", "active_organization": 1})
 	}))
-	m.HandleFunc("GET /api/jwt/settings", s.act(func(*request) result { return ok(s.tokens) }))
-	m.HandleFunc("POST /api/jwt/settings", s.act(func(r *request) result {
-		if bad := r.read(&s.tokens); bad != nil {
+	m.HandleFunc("GET /api/jwt/settings", s.runAction(func(*apiRequest) apiResult { return okResult(s.tokens) }))
+	m.HandleFunc("POST /api/jwt/settings", s.runAction(func(r *apiRequest) apiResult {
+		if bad := r.decodeBody(&s.tokens); bad != nil {
 			return *bad
 		}
-		return ok(s.tokens)
+		return okResult(s.tokens)
 	}))
-	m.HandleFunc("POST /api/token/{$}", s.act(s.createToken))
+	m.HandleFunc("POST /api/token/{$}", s.runAction(s.createToken))
 	m.HandleFunc("POST /api/token/refresh/", s.refreshToken)
-	m.HandleFunc("POST /api/token/blacklist/", s.act(s.blacklistToken))
+	m.HandleFunc("POST /api/token/blacklist/", s.runAction(s.blacklistToken))
 	s.projectRoutes(m)
 	s.nextRoutes(m)
 	s.taskRoutes(m)
@@ -99,44 +99,44 @@ func (s *Server) routes(m *http.ServeMux) {
 	s.hookRoutes(m)
 }
 
-func (s *Server) createToken(r *request) result {
+func (s *Server) createToken(r *apiRequest) apiResult {
 	if r.user.refresh != "" {
-		return failure(http.StatusConflict, "You already have a valid token. Please revoke it before creating a new one.")
+		return failureResult(http.StatusConflict, "You already have a valid token. Please revoke it before creating a new one.")
 	}
-	r.user.refresh = fmt.Sprintf("refresh.%d.%d", r.user.id, s.id("refresh"))
-	return result{status: http.StatusCreated, body: obj{"token": r.user.refresh}}
+	r.user.refresh = fmt.Sprintf("refresh.%d.%d", r.user.id, s.nextRowID("refresh"))
+	return apiResult{status: http.StatusCreated, body: jsonObject{"token": r.user.refresh}}
 }
 
 // refreshToken takes no credential but the token in its body.
 func (s *Server) refreshToken(w http.ResponseWriter, r *http.Request) {
 	var b struct{ Refresh string }
 	if err := json.NewDecoder(r.Body).Decode(&b); err != nil {
-		failure(http.StatusBadRequest, "JSON parse error - "+err.Error()).write(w)
+		failureResult(http.StatusBadRequest, "JSON parse error - "+err.Error()).writeTo(w)
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, u := range s.users {
 		if u.refresh != "" && u.refresh == b.Refresh && s.tokens.PersonalAccessTokens {
-			token := fmt.Sprintf("access.%d.%d", u.id, s.id("access"))
-			s.access[token] = access{u, time.Now().Add(s.accessLife)}
-			ok(obj{"access": token}).write(w)
+			token := fmt.Sprintf("access.%d.%d", u.id, s.nextRowID("access"))
+			s.access[token] = accessToken{u, time.Now().Add(s.accessLife)}
+			okResult(jsonObject{"access": token}).writeTo(w)
 			return
 		}
 	}
-	failure(http.StatusUnauthorized, "Token is invalid").write(w)
+	failureResult(http.StatusUnauthorized, "Token is invalid").writeTo(w)
 }
 
-func (s *Server) blacklistToken(r *request) result {
+func (s *Server) blacklistToken(r *apiRequest) apiResult {
 	var b struct{ Refresh string }
-	if bad := r.read(&b); bad != nil {
+	if bad := r.decodeBody(&b); bad != nil {
 		return *bad
 	}
 	for _, u := range s.users {
 		if u.refresh != "" && u.refresh == b.Refresh {
 			u.refresh = ""
-			return done()
+			return noContent()
 		}
 	}
-	return failure(http.StatusNotFound, "Token is invalid, or already expired")
+	return failureResult(http.StatusNotFound, "Token is invalid, or already expired")
 }

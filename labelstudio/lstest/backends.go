@@ -23,33 +23,33 @@ type backend struct {
 }
 
 func (s *Server) backendRoutes(m *http.ServeMux) {
-	m.HandleFunc("GET /api/ml/{$}", s.authed(s.listBackends))
-	m.HandleFunc("POST /api/ml/{$}", s.authed(s.addBackend))
-	m.HandleFunc("GET /api/ml/{id}", s.authed(s.inBackend(func(_ *request, b *backend) result {
+	m.HandleFunc("GET /api/ml/{$}", s.withAccount(s.listBackends))
+	m.HandleFunc("POST /api/ml/{$}", s.withAccount(s.addBackend))
+	m.HandleFunc("GET /api/ml/{id}", s.withAccount(s.inBackend(func(_ *apiRequest, b *backend) apiResult {
 		s.updateState(b)
-		return ok(s.backendRow(b))
+		return okResult(s.backendRow(b))
 	})))
-	m.HandleFunc("PATCH /api/ml/{id}", s.authed(s.inBackend(s.patchBackend)))
-	m.HandleFunc("DELETE /api/ml/{id}", s.authed(s.inBackend(s.deleteBackend)))
-	m.HandleFunc("POST /api/ml/{id}/train", s.authed(s.inBackend(s.trainBackend)))
+	m.HandleFunc("PATCH /api/ml/{id}", s.withAccount(s.inBackend(s.patchBackend)))
+	m.HandleFunc("DELETE /api/ml/{id}", s.withAccount(s.inBackend(s.deleteBackend)))
+	m.HandleFunc("POST /api/ml/{id}/train", s.withAccount(s.inBackend(s.trainBackend)))
 }
 
 // inBackend runs without the lock: backends are called.
-func (s *Server) inBackend(h func(*request, *backend) result) action {
-	return func(r *request) result {
+func (s *Server) inBackend(h func(*apiRequest, *backend) apiResult) apiAction {
+	return func(r *apiRequest) apiResult {
 		var b *backend
-		s.locked(func() { b = s.backends[r.id()] })
+		s.locked(func() { b = s.backends[r.pathID()] })
 		if b == nil {
-			return missing("MLBackend")
+			return notFound("MLBackend")
 		}
 		return h(r, b)
 	}
 }
 
-func (s *Server) backendRow(b *backend) obj {
+func (s *Server) backendRow(b *backend) jsonObject {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	row := obj{
+	row := jsonObject{
 		"id": b.id, "project": b.project.id, "url": b.url, "title": b.title, "state": b.state, "model_version": b.version,
 		"is_interactive": b.interactive, "auth_method": b.authMethod, "basic_auth_user": b.user, "basic_auth_pass_is_set": b.pass != "",
 		"error_message": nil, "extra_params": nil, "auto_update": true,
@@ -60,8 +60,8 @@ func (s *Server) backendRow(b *backend) obj {
 	return row
 }
 
-// call asks a backend; the lock is not held.
-func (s *Server) call(b *backend, method, path string, body any, limit time.Duration) (obj, error) {
+// callBackend sends a request to a backend; the lock is not held.
+func (s *Server) callBackend(b *backend, method, path string, body any, limit time.Duration) (jsonObject, error) {
 	var as backend // it may be changed meanwhile
 	s.locked(func() { as = *b })
 	b = &as
@@ -79,14 +79,14 @@ func (s *Server) call(b *backend, method, path string, body any, limit time.Dura
 		headers["Authorization"] = "Basic " + base64.StdEncoding.EncodeToString([]byte(b.user+":"+b.pass))
 		address = withoutUserInfo(address)
 	}
-	got, err := s.send(ctx, method, address, "heartex/1.23.2", raw, headers)
+	got, err := s.sendRequest(ctx, method, address, "heartex/1.23.2", raw, headers)
 	if err != nil {
 		return nil, err
 	}
 	if got.status < 200 || got.status > 299 {
 		return nil, &statusError{got.status, got.reason, strings.TrimRight(b.url, "/") + path}
 	}
-	var o obj
+	var o jsonObject
 	if err := json.Unmarshal(got.body, &o); err != nil {
 		return nil, fmt.Errorf("the answer is no JSON object: %w", err)
 	}
@@ -108,26 +108,26 @@ func (e *statusError) Error() string {
 	return fmt.Sprintf("%d %s Error: %s for url: %s", e.status, whose, e.reason, e.url)
 }
 
-func (s *Server) health(b *backend) error {
-	_, err := s.call(b, http.MethodGet, "/health", nil, time.Second)
+func (s *Server) callHealth(b *backend) error {
+	_, err := s.callBackend(b, http.MethodGet, "/health", nil, time.Second)
 	return err
 }
 
-func (s *Server) setup(b *backend) (version string, err error) {
-	var body obj
+func (s *Server) callSetup(b *backend) (version string, err error) {
+	var body jsonObject
 	s.locked(func() {
-		body = obj{"project": s.uid(b.project), "schema": b.project.config, "hostname": s.URL, "access_token": b.project.owner.legacy, "extra_params": nil}
+		body = jsonObject{"project": s.projectUID(b.project), "schema": b.project.config, "hostname": s.URL, "access_token": b.project.owner.legacy, "extra_params": nil}
 	})
-	o, err := s.call(b, http.MethodPost, "/setup", body, 3*time.Second)
+	o, err := s.callBackend(b, http.MethodPost, "/setup", body, 3*time.Second)
 	version, _ = o["model_version"].(string)
 	return version, err
 }
 
 func (s *Server) updateState(b *backend) (version string, ready bool) {
 	state, message := "CO", ""
-	if s.health(b) != nil {
+	if s.callHealth(b) != nil {
 		state = "DI"
-	} else if v, err := s.setup(b); err != nil {
+	} else if v, err := s.callSetup(b); err != nil {
 		state, message = "ER", err.Error()
 	} else {
 		version = v
@@ -141,25 +141,25 @@ func (s *Server) updateState(b *backend) (version string, ready bool) {
 	return version, state == "CO"
 }
 
-// validate is what adding and changing a backend do first.
-func (s *Server) validate(b *backend) *result {
+// validate makes the checks that come before a backend is added or changed.
+func (s *Server) validate(b *backend) *apiResult {
 	if bad := refusedBackend(b.url); bad != nil {
 		return bad
 	}
-	err := s.health(b)
+	err := s.callHealth(b)
 	var unknown *net.DNSError
 	if errors.As(err, &unknown) {
-		return new(unresolved(unknown.Name))
+		return new(unresolvedHost(unknown.Name))
 	}
 	var answered *statusError
 	if errors.As(err, &answered) && answered.status == http.StatusUnauthorized {
-		return new(invalid("non_field_errors", "Able to connect to ML Server, but authentication parameters were either not provided or are incorrect."))
+		return new(invalidField("non_field_errors", "Able to connect to ML Server, but authentication parameters were either not provided or are incorrect."))
 	}
 	if err != nil {
-		return new(invalid("non_field_errors", fmt.Sprintf("Can't connect to ML backend %s, health check failed. Make sure it is up and your firewall is properly configured. Additional info: %v", b.url, err)))
+		return new(invalidField("non_field_errors", fmt.Sprintf("Can't connect to ML backend %s, health check failed. Make sure it is up and your firewall is properly configured. Additional info: %v", b.url, err)))
 	}
-	if _, err := s.setup(b); err != nil {
-		return new(invalid("non_field_errors", fmt.Sprintf("Successfully connected to %s but it doesn't look like a valid ML backend. Reason: %v.", b.url, err)))
+	if _, err := s.callSetup(b); err != nil {
+		return new(invalidField("non_field_errors", fmt.Sprintf("Successfully connected to %s but it doesn't look like a valid ML backend. Reason: %v.", b.url, err)))
 	}
 	return nil
 }
@@ -174,37 +174,37 @@ type backendBody struct {
 	Pass        *string `json:"basic_auth_pass"`
 }
 
-func (b *backend) apply(v backendBody) {
-	set(&b.url, v.URL)
-	set(&b.title, v.Title)
-	set(&b.interactive, v.Interactive)
-	set(&b.authMethod, v.AuthMethod)
-	set(&b.user, v.User)
-	set(&b.pass, v.Pass)
+func (b *backend) patch(v backendBody) {
+	setIfGiven(&b.url, v.URL)
+	setIfGiven(&b.title, v.Title)
+	setIfGiven(&b.interactive, v.Interactive)
+	setIfGiven(&b.authMethod, v.AuthMethod)
+	setIfGiven(&b.user, v.User)
+	setIfGiven(&b.pass, v.Pass)
 }
 
-func (s *Server) listBackends(r *request) result {
+func (s *Server) listBackends(r *apiRequest) apiResult {
 	var all []*backend
 	var found bool
 	s.locked(func() {
 		var p *project
 		p, found = s.projects[int64(intParam(r.URL.Query(), "project", 0))]
-		all = sorted(s.backends, func(b *backend) bool { return b.project == p })
+		all = sortedRows(s.backends, func(b *backend) bool { return b.project == p })
 	})
 	if !found {
-		return missing("Project")
+		return notFound("Project")
 	}
-	rows := []obj{}
+	rows := []jsonObject{}
 	for _, b := range all {
 		s.updateState(b)
 		rows = append(rows, s.backendRow(b))
 	}
-	return ok(rows)
+	return okResult(rows)
 }
 
-func (s *Server) addBackend(r *request) result {
+func (s *Server) addBackend(r *apiRequest) apiResult {
 	var v backendBody
-	if bad := r.read(&v); bad != nil {
+	if bad := r.decodeBody(&v); bad != nil {
 		return *bad
 	}
 	b := &backend{state: "DI", authMethod: "NONE", title: "default"}
@@ -215,16 +215,16 @@ func (s *Server) addBackend(r *request) result {
 	})
 	switch {
 	case b.project == nil:
-		return invalid("project", "Invalid pk - object does not exist.")
+		return invalidField("project", "Invalid pk - object does not exist.")
 	case v.URL == nil:
-		return invalid("url", "This field is required.")
+		return invalidField("url", "This field is required.")
 	}
-	b.apply(v)
+	b.patch(v)
 	if bad := s.validate(b); bad != nil {
 		return *bad
 	}
 	s.locked(func() {
-		b.id = s.id("backend")
+		b.id = s.nextRowID("backend")
 		s.backends[b.id] = b
 		s.autoHook(b)
 	})
@@ -234,12 +234,12 @@ func (s *Server) addBackend(r *request) result {
 			b.project.modelVersion = b.title
 		}
 	})
-	return result{status: http.StatusCreated, body: s.backendRow(b)}
+	return apiResult{status: http.StatusCreated, body: s.backendRow(b)}
 }
 
-// autoHook is the webhook nobody asked for: everything, no headers, the URL's
-// credentials. It stays when the backend goes. A URL that no webhook may have
-// gets none, in silence.
+// autoHook makes the webhook that Label Studio adds by itself: all actions, no headers, the
+// credentials of the URL. It stays when the backend is deleted. For a URL that no webhook may
+// have it makes none, and reports nothing.
 func (s *Server) autoHook(b *backend) {
 	address := strings.TrimRight(b.url, "/") + "/webhook"
 	if !validURL(address) {
@@ -250,30 +250,30 @@ func (s *Server) autoHook(b *backend) {
 			return
 		}
 	}
-	h := &hook{id: s.id("hook"), project: b.project, url: address, payload: true, all: true, active: true, actions: []string{}, headers: map[string]string{}}
+	h := &webhook{id: s.nextRowID("hook"), project: b.project, url: address, payload: true, all: true, active: true, actions: []string{}, headers: map[string]string{}}
 	s.hooks[h.id] = h
 }
 
-func (s *Server) patchBackend(r *request, b *backend) result {
+func (s *Server) patchBackend(r *apiRequest, b *backend) apiResult {
 	var v backendBody
-	if bad := r.read(&v); bad != nil {
+	if bad := r.decodeBody(&v); bad != nil {
 		return *bad
 	}
 	if v.URL == nil || v.Project == nil {
-		return failure(http.StatusInternalServerError, "'url'")
+		return failureResult(http.StatusInternalServerError, "'url'")
 	}
 	changed := *b
-	changed.apply(v)
+	changed.patch(v)
 	if bad := s.validate(&changed); bad != nil {
 		return *bad
 	}
-	s.locked(func() { b.apply(v) })
+	s.locked(func() { b.patch(v) })
 	s.updateState(b)
 	s.updateState(b)
-	return ok(s.backendRow(b))
+	return okResult(s.backendRow(b))
 }
 
-func (s *Server) deleteBackend(_ *request, b *backend) result {
+func (s *Server) deleteBackend(_ *apiRequest, b *backend) apiResult {
 	s.updateState(b)
 	s.locked(func() {
 		delete(s.backends, b.id)
@@ -281,17 +281,17 @@ func (s *Server) deleteBackend(_ *request, b *backend) result {
 			b.project.modelVersion = ""
 		}
 	})
-	return done()
+	return noContent()
 }
 
-func (s *Server) trainBackend(_ *request, b *backend) result {
-	var body obj
-	s.locked(func() { body = obj{"action": "START_TRAINING", "project": s.projectRow(b.project)} })
-	_, err := s.call(b, http.MethodPost, "/webhook", body, 100*time.Second)
+func (s *Server) trainBackend(_ *apiRequest, b *backend) apiResult {
+	var body jsonObject
+	s.locked(func() { body = jsonObject{"action": "START_TRAINING", "project": s.projectRow(b.project)} })
+	_, err := s.callBackend(b, http.MethodPost, "/webhook", body, 100*time.Second)
 	s.locked(func() {
 		if b.state = "TR"; err != nil {
 			b.state, b.message = "ER", err.Error()
 		}
 	})
-	return ok(obj{"status": "ok"})
+	return okResult(jsonObject{"status": "ok"})
 }

@@ -6,25 +6,25 @@ import (
 	"time"
 )
 
-// Backup is what a server held at one moment.
+// Backup is a copy of the rows of a server.
 type Backup struct {
 	nextID map[string]int64
-	tables tables
+	tables database
 }
 
-// tables are what Label Studio keeps in its database.
-type tables struct {
+// database holds the tables of Label Studio's database.
+type database struct {
 	projects map[int64]*project
 	tasks    map[int64]*task
 	notes    map[int64]*annotation
 	preds    map[int64]*prediction
 	backends map[int64]*backend
-	hooks    map[int64]*hook
+	hooks    map[int64]*webhook
 }
 
 // Backup copies what the server holds.
 func (s *Server) Backup() (b *Backup) {
-	s.locked(func() { b = &Backup{maps.Clone(s.nextID), s.tables.clone()} })
+	s.locked(func() { b = &Backup{maps.Clone(s.nextID), s.database.clone()} })
 	return b
 }
 
@@ -33,15 +33,15 @@ func (s *Server) Backup() (b *Backup) {
 // nobody is told. A backup may be restored more than once.
 func (s *Server) Restore(b *Backup) {
 	s.locked(func() {
-		s.nextID, s.tables, s.last = maps.Clone(b.nextID), b.tables.clone(), time.Time{}
+		s.nextID, s.database, s.last = maps.Clone(b.nextID), b.tables.clone(), time.Time{}
 	})
 }
 
 // clone copies the rows, which point to each other.
-func (t tables) clone() tables {
-	out := tables{
+func (t database) clone() database {
+	out := database{
 		projects: map[int64]*project{}, tasks: map[int64]*task{}, notes: map[int64]*annotation{},
-		preds: map[int64]*prediction{}, backends: map[int64]*backend{}, hooks: map[int64]*hook{},
+		preds: map[int64]*prediction{}, backends: map[int64]*backend{}, hooks: map[int64]*webhook{},
 	}
 	for id, p := range t.projects {
 		out.projects[id] = new(*p)
@@ -63,11 +63,11 @@ func (t tables) clone() tables {
 		out.preds[id] = c
 	}
 	for _, p := range out.projects {
-		p.tasks = same(p.tasks, func(x *task) *task { return out.tasks[x.id] })
+		p.tasks = cloneList(p.tasks, func(x *task) *task { return out.tasks[x.id] })
 	}
 	for _, x := range out.tasks {
-		x.notes = same(x.notes, func(a *annotation) *annotation { return out.notes[a.id] })
-		x.preds = same(x.preds, func(p *prediction) *prediction { return out.preds[p.id] })
+		x.notes = cloneList(x.notes, func(a *annotation) *annotation { return out.notes[a.id] })
+		x.preds = cloneList(x.preds, func(p *prediction) *prediction { return out.preds[p.id] })
 	}
 	for id, b := range t.backends {
 		c := new(*b)
@@ -82,8 +82,8 @@ func (t tables) clone() tables {
 	return out
 }
 
-// same is a list of the copies of its rows.
-func same[T any](list []T, of func(T) T) []T {
+// cloneList returns the list of the rows' copies.
+func cloneList[T any](list []T, of func(T) T) []T {
 	out := make([]T, len(list))
 	for i, x := range list {
 		out[i] = of(x)

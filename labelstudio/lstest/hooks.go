@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-type hook struct {
+type webhook struct {
 	id                   int64
 	project              *project
 	url                  string
@@ -41,27 +41,27 @@ func (s *Server) Deliveries() (all []Delivery) {
 }
 
 func (s *Server) hookRoutes(m *http.ServeMux) {
-	m.HandleFunc("GET /api/webhooks/{$}", s.act(func(r *request) result {
+	m.HandleFunc("GET /api/webhooks/{$}", s.runAction(func(r *apiRequest) apiResult {
 		project := int64(intParam(r.URL.Query(), "project", 0))
-		rows := []obj{}
-		for _, h := range sorted(s.hooks, func(h *hook) bool { return project == 0 || h.project.id == project }) {
-			rows = append(rows, h.row())
+		rows := []jsonObject{}
+		for _, h := range sortedRows(s.hooks, func(h *webhook) bool { return project == 0 || h.project.id == project }) {
+			rows = append(rows, h.asJSON())
 		}
-		return ok(rows)
+		return okResult(rows)
 	}))
-	m.HandleFunc("POST /api/webhooks/{$}", s.act(s.createHook))
-	m.HandleFunc("PATCH /api/webhooks/{id}/{$}", s.act(s.patchHook))
-	m.HandleFunc("DELETE /api/webhooks/{id}/{$}", s.act(func(r *request) result {
-		if _, found := s.hooks[r.id()]; !found {
-			return missing("Webhook")
+	m.HandleFunc("POST /api/webhooks/{$}", s.runAction(s.createHook))
+	m.HandleFunc("PATCH /api/webhooks/{id}/{$}", s.runAction(s.patchHook))
+	m.HandleFunc("DELETE /api/webhooks/{id}/{$}", s.runAction(func(r *apiRequest) apiResult {
+		if _, found := s.hooks[r.pathID()]; !found {
+			return notFound("Webhook")
 		}
-		delete(s.hooks, r.id())
-		return done()
+		delete(s.hooks, r.pathID())
+		return noContent()
 	}))
 }
 
-func (h *hook) row() obj {
-	return obj{
+func (h *webhook) asJSON() jsonObject {
+	return jsonObject{
 		"id": h.id, "organization": 1, "project": h.project.id, "url": h.url, "send_payload": h.payload,
 		"send_for_all_actions": h.all, "headers": h.headers, "is_active": h.active, "actions": h.actions,
 	}
@@ -77,69 +77,69 @@ type hookBody struct {
 	Headers *map[string]string `json:"headers"`
 }
 
-func (h *hook) apply(b hookBody) {
-	set(&h.url, b.URL)
-	set(&h.payload, b.Payload)
-	set(&h.all, b.All)
-	set(&h.active, b.Active)
-	set(&h.headers, b.Headers)
+func (h *webhook) patch(b hookBody) {
+	setIfGiven(&h.url, b.URL)
+	setIfGiven(&h.payload, b.Payload)
+	setIfGiven(&h.all, b.All)
+	setIfGiven(&h.active, b.Active)
+	setIfGiven(&h.headers, b.Headers)
 	h.actions = b.Actions // not sent means none
 	if h.actions == nil {
 		h.actions = []string{}
 	}
 }
 
-func (s *Server) createHook(r *request) result {
+func (s *Server) createHook(r *apiRequest) apiResult {
 	var b hookBody
-	if bad := r.read(&b); bad != nil {
+	if bad := r.decodeBody(&b); bad != nil {
 		return *bad
 	}
 	p, found := s.projects[b.Project]
 	if !found {
-		return failure(http.StatusNotFound, "Project not found.")
+		return failureResult(http.StatusNotFound, "Project not found.")
 	}
 	if b.URL == nil {
-		return invalid("url", "This field is required.")
+		return invalidField("url", "This field is required.")
 	}
 	if !validURL(*b.URL) {
-		return invalid("url", "Enter a valid URL.")
+		return invalidField("url", "Enter a valid URL.")
 	}
 	if b.Headers != nil && len(*b.Headers) > 10 {
-		return invalid("headers", "Too many headers. Maximum number of headers is 10.")
+		return invalidField("headers", "Too many headers. Maximum number of headers is 10.")
 	}
-	h := &hook{id: s.id("hook"), project: p, payload: true, all: true, active: true, headers: map[string]string{}}
-	h.apply(b)
+	h := &webhook{id: s.nextRowID("hook"), project: p, payload: true, all: true, active: true, headers: map[string]string{}}
+	h.patch(b)
 	s.hooks[h.id] = h
-	return result{status: http.StatusCreated, body: h.row()}
+	return apiResult{status: http.StatusCreated, body: h.asJSON()}
 }
 
-func (s *Server) patchHook(r *request) result {
-	h, found := s.hooks[r.id()]
+func (s *Server) patchHook(r *apiRequest) apiResult {
+	h, found := s.hooks[r.pathID()]
 	if !found {
-		return missing("Webhook")
+		return notFound("Webhook")
 	}
 	var b hookBody
-	if bad := r.read(&b); bad != nil {
+	if bad := r.decodeBody(&b); bad != nil {
 		return *bad
 	}
 	if b.URL != nil && !validURL(*b.URL) {
-		return invalid("url", "Enter a valid URL.")
+		return invalidField("url", "Enter a valid URL.")
 	}
-	h.apply(b)
-	return ok(h.row())
+	h.patch(b)
+	return okResult(h.asJSON())
 }
 
-// event is a webhook to send, its receivers chosen when it happened.
-type event struct {
+// webhookEvent is a webhook to send, its receivers chosen when it happened.
+type webhookEvent struct {
 	action string
 	body   []byte
-	to     []hook
+	to     []webhook
 }
 
-// event builds one from the state as it is now; the lock is held.
-func (s *Server) event(p *project, action string, fields obj) *event {
-	e := &event{action: action}
-	for _, h := range sorted(s.hooks, func(h *hook) bool { return h.project == p && h.active }) {
+// newEvent builds a webhook's event from the current state; the lock is held.
+func (s *Server) newEvent(p *project, action string, fields jsonObject) *webhookEvent {
+	e := &webhookEvent{action: action}
+	for _, h := range sortedRows(s.hooks, func(h *webhook) bool { return h.project == p && h.active }) {
 		if h.all || slices.Contains(h.actions, action) {
 			e.to = append(e.to, *h)
 		}
@@ -152,16 +152,16 @@ func (s *Server) event(p *project, action string, fields obj) *event {
 	return e
 }
 
-// deliver sends to one hook after another: one attempt, one second each, whatever
-// they answer. The lock is not held, since a receiver may ask back.
-func (s *Server) deliver(e *event) {
+// deliver sends an event to one webhook after another: one attempt of one second each,
+// whatever they answer. The lock is not held, since a receiver may call the server.
+func (s *Server) deliver(e *webhookEvent) {
 	if e == nil {
 		return
 	}
 	for _, h := range e.to {
 		d := Delivery{URL: h.url, Action: e.action, Body: e.body}
 		if !h.payload {
-			d.Body, _ = json.Marshal(obj{"action": e.action})
+			d.Body, _ = json.Marshal(jsonObject{"action": e.action})
 		}
 		drop, timeout := false, s.hookTimeout
 		s.locked(func() {
@@ -174,8 +174,8 @@ func (s *Server) deliver(e *event) {
 			d.Err = ErrDropped
 		} else {
 			ctx, cancel := context.WithTimeout(context.Background(), timeout)
-			var a answer
-			a, d.Err = s.send(ctx, http.MethodPost, h.url, "python-requests/2.34.2", d.Body, h.headers)
+			var a response
+			a, d.Err = s.sendRequest(ctx, http.MethodPost, h.url, "python-requests/2.34.2", d.Body, h.headers)
 			d.Status = a.status
 			cancel()
 		}
@@ -183,19 +183,19 @@ func (s *Server) deliver(e *event) {
 	}
 }
 
-// answer is what came back: status, reason phrase, body.
-type answer struct {
+// response is what a receiver answered: status, reason phrase, body.
+type response struct {
 	status int
 	reason string
 	body   []byte
 }
 
-// send makes one outgoing request. Credentials in the address become Basic
+// sendRequest makes one outgoing request. Credentials in the address become Basic
 // authentication, whatever the headers say; a user without a colon is ignored.
-func (s *Server) send(ctx context.Context, method, address, agent string, body []byte, headers map[string]string) (answer, error) {
+func (s *Server) sendRequest(ctx context.Context, method, address, agent string, body []byte, headers map[string]string) (response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
 	if err != nil {
-		return answer{}, err
+		return response{}, err
 	}
 	req.Header.Set("User-Agent", agent)
 	req.Header.Set("Content-Type", "application/json")
@@ -208,9 +208,9 @@ func (s *Server) send(ctx context.Context, method, address, agent string, body [
 	req.URL.User = nil
 	res, err := s.out.Do(req)
 	if err != nil {
-		return answer{}, err
+		return response{}, err
 	}
 	defer func() { _ = res.Body.Close() }()
 	b, err := io.ReadAll(res.Body)
-	return answer{res.StatusCode, strings.TrimSpace(strings.TrimPrefix(res.Status, strconv.Itoa(res.StatusCode))), b}, err
+	return response{res.StatusCode, strings.TrimSpace(strings.TrimPrefix(res.Status, strconv.Itoa(res.StatusCode))), b}, err
 }

@@ -10,7 +10,7 @@ import (
 
 type project struct {
 	id                    int64
-	owner                 *user
+	owner                 *account
 	title, config         string
 	created, updated      time.Time
 	modelVersion          string
@@ -28,7 +28,7 @@ type task struct {
 	data             json.RawMessage
 	created, updated time.Time
 	updatedBy        *int64
-	locks            map[*user]bool
+	locks            map[*account]bool
 	notes            []*annotation // by id
 	preds            []*prediction // by id
 }
@@ -36,7 +36,7 @@ type task struct {
 type annotation struct {
 	id               int64
 	task             *task
-	by               *user
+	by               *account
 	result           json.RawMessage
 	cancelled        bool
 	groundTruth      bool
@@ -56,8 +56,8 @@ type prediction struct {
 	created, updated time.Time
 }
 
-// sorted returns the values of a table that pass, by id.
-func sorted[T any](table map[int64]T, pass func(T) bool) []T {
+// sortedRows returns the values of a table that pass, by id.
+func sortedRows[T any](table map[int64]T, pass func(T) bool) []T {
 	ids := make([]int64, 0, len(table))
 	for id, v := range table {
 		if pass(v) {
@@ -72,13 +72,14 @@ func sorted[T any](table map[int64]T, pass func(T) bool) []T {
 	return out
 }
 
-// labeled is Label Studio's is_labeled: enough people annotated it, skips apart.
-func labeled(t *task) bool {
-	done, _ := t.counts()
+// isLabeled computes Label Studio's is_labeled: enough people annotated the task, skips not
+// counted.
+func isLabeled(t *task) bool {
+	done, _ := t.countAnnotations()
 	return done >= t.project.maxAnnotations
 }
 
-func (t *task) counts() (done, cancelled int) {
+func (t *task) countAnnotations() (done, cancelled int) {
 	for _, a := range t.notes {
 		if a.cancelled {
 			cancelled++
@@ -89,15 +90,15 @@ func (t *task) counts() (done, cancelled int) {
 	return done, cancelled
 }
 
-// projectRow is what webhooks send: the whole row, secrets included.
-func (s *Server) projectRow(p *project) obj {
+// projectRow returns a project as webhooks send it: the whole row, secrets included.
+func (s *Server) projectRow(p *project) jsonObject {
 	notes := 0
 	for _, t := range p.tasks {
 		notes += len(t.notes)
 	}
-	return obj{
-		"id": p.id, "title": p.title, "description": "", "label_config": p.config, "parsed_label_config": obj{},
-		"created_at": stamp(p.created), "updated_at": stamp(p.updated), "model_version": p.modelVersion,
+	return jsonObject{
+		"id": p.id, "title": p.title, "description": "", "label_config": p.config, "parsed_label_config": jsonObject{},
+		"created_at": formatTime(p.created), "updated_at": formatTime(p.updated), "model_version": p.modelVersion,
 		"sampling": p.sampling, "maximum_annotations": p.maxAnnotations, "show_collab_predictions": p.showPredictions,
 		"evaluate_predictions_automatically": p.evaluate, "min_annotations_to_start_training": p.minAnnotationsToTrain,
 		"task_number": len(p.tasks), "total_annotations_number": notes, "token": "project-token-secret",
@@ -106,33 +107,33 @@ func (s *Server) projectRow(p *project) obj {
 	}
 }
 
-// projectAPI is what the API answers.
-func (s *Server) projectAPI(p *project) obj {
+// projectAPI returns a project as the API answers it.
+func (s *Server) projectAPI(p *project) jsonObject {
 	row := s.projectRow(p)
 	delete(row, "token")
-	row["created_by"] = obj{"id": p.owner.id, "email": p.owner.email}
+	row["created_by"] = jsonObject{"id": p.owner.id, "email": p.owner.email}
 	return row
 }
 
-func (s *Server) uid(p *project) string { return fmt.Sprintf("%d.%d", p.id, p.created.Unix()) }
+func (s *Server) projectUID(p *project) string { return fmt.Sprintf("%d.%d", p.id, p.created.Unix()) }
 
-func (s *Server) taskRow(t *task) obj {
-	done, cancelled := t.counts()
-	return obj{
-		"id": t.id, "data": t.data, "meta": obj{}, "created_at": stamp(t.created), "updated_at": stamp(t.updated),
-		"is_labeled": labeled(t), "allow_skip": true, "overlap": t.project.maxAnnotations, "inner_id": t.inner,
+func (s *Server) taskRow(t *task) jsonObject {
+	done, cancelled := t.countAnnotations()
+	return jsonObject{
+		"id": t.id, "data": t.data, "meta": jsonObject{}, "created_at": formatTime(t.created), "updated_at": formatTime(t.updated),
+		"is_labeled": isLabeled(t), "allow_skip": true, "overlap": t.project.maxAnnotations, "inner_id": t.inner,
 		"total_annotations": done, "cancelled_annotations": cancelled, "total_predictions": len(t.preds),
 		"precomputed_agreement": nil, "comment_count": 0, "unresolved_comment_count": 0, "last_comment_updated_at": nil,
 		"project": t.project.id, "updated_by": t.updatedBy, "file_upload": nil, "comment_authors": []int{},
 	}
 }
 
-// taskFull is what /predict and the API's reads add.
-func (s *Server) taskFull(t *task) obj {
+// taskFull returns a task with what /predict and reads of the API add.
+func (s *Server) taskFull(t *task) jsonObject {
 	row := s.taskRow(t)
 	delete(row, "allow_skip")
 	delete(row, "precomputed_agreement")
-	notes, preds := []obj{}, []obj{}
+	notes, preds := []jsonObject{}, []jsonObject{}
 	for _, a := range t.notes {
 		notes = append(notes, s.noteAPI(a))
 	}
@@ -144,21 +145,21 @@ func (s *Server) taskFull(t *task) obj {
 }
 
 // noteAPI is an annotation as the API writes it; a webhook has three keys more.
-func (s *Server) noteAPI(a *annotation) obj {
-	return obj{
+func (s *Server) noteAPI(a *annotation) jsonObject {
+	return jsonObject{
 		"id": a.id, "result": a.result, "was_cancelled": a.cancelled, "ground_truth": a.groundTruth,
-		"created_at": stamp(a.created), "updated_at": stamp(a.updated), "draft_created_at": nil, "lead_time": a.leadTime,
+		"created_at": formatTime(a.created), "updated_at": formatTime(a.updated), "draft_created_at": nil, "lead_time": a.leadTime,
 		"import_id": nil, "last_action": nil, "bulk_created": false, "task": a.task.id, "project": a.task.project.id,
 		"completed_by": a.by.id, "updated_by": a.by.id, "parent_prediction": a.parentPrediction, "parent_annotation": nil,
 		"last_created_by": nil,
 	}
 }
 
-func (s *Server) noteRow(a *annotation) obj {
+func (s *Server) noteRow(a *annotation) jsonObject {
 	row := s.noteAPI(a)
 	var regions []any
 	_ = json.Unmarshal(a.result, &regions)
-	row["unique_id"], row["result_count"], row["prediction"] = a.uniqueID, len(regions), obj{}
+	row["unique_id"], row["result_count"], row["prediction"] = a.uniqueID, len(regions), jsonObject{}
 	for _, p := range a.task.preds {
 		if p.version == a.task.project.modelVersion {
 			row["prediction"] = predAPI(p)
@@ -168,16 +169,16 @@ func (s *Server) noteRow(a *annotation) obj {
 	return row
 }
 
-func predAPI(p *prediction) obj {
-	return obj{
+func predAPI(p *prediction) jsonObject {
+	return jsonObject{
 		"id": p.id, "result": p.result, "model_version": p.version, "score": p.score, "cluster": p.cluster, "neighbors": nil,
-		"mislabeling": 0.0, "created_at": stamp(p.created), "updated_at": stamp(p.updated), "task": p.task.id,
+		"mislabeling": 0.0, "created_at": formatTime(p.created), "updated_at": formatTime(p.updated), "task": p.task.id,
 		"project": p.task.project.id,
 	}
 }
 
-// touch moves a task's updated_at.
-func (s *Server) touch(t *task, u *user) {
+// markUpdated sets a task's updated_at to now.
+func (s *Server) markUpdated(t *task, u *account) {
 	t.updated = s.now()
 	if u != nil {
 		t.updatedBy = &u.id
@@ -193,21 +194,21 @@ func (s *Server) removeTask(t *task) {
 	}
 	t.notes, t.preds = nil, nil
 	delete(s.tasks, t.id)
-	t.project.tasks = without(t.project.tasks, t)
+	t.project.tasks = removeFrom(t.project.tasks, t)
 }
 
 func (s *Server) removeNote(a *annotation) {
 	delete(s.notes, a.id)
-	a.task.notes = without(a.task.notes, a)
+	a.task.notes = removeFrom(a.task.notes, a)
 }
 
 func (s *Server) removePred(p *prediction) {
 	delete(s.preds, p.id)
-	p.task.preds = without(p.task.preds, p)
+	p.task.preds = removeFrom(p.task.preds, p)
 }
 
-// without copies, so that a loop over the old list may remove from it.
-func without[T comparable](list []T, x T) []T {
+// removeFrom returns a copy of list without x, so that a loop over the old list may remove.
+func removeFrom[T comparable](list []T, x T) []T {
 	out := make([]T, 0, len(list))
 	for _, y := range list {
 		if y != x {
@@ -217,21 +218,21 @@ func without[T comparable](list []T, x T) []T {
 	return out
 }
 
-// only keeps the fields Label Studio's include parameter names, in the object
-// and in the lists of objects inside it.
-func only(o obj, names []string) obj {
+// keepFields keeps the fields that Label Studio's include parameter names, in the object and
+// in the lists of objects inside it.
+func keepFields(o jsonObject, names []string) jsonObject {
 	if len(names) == 0 {
 		return o
 	}
-	out := obj{}
+	out := jsonObject{}
 	for k, v := range o {
 		if !slices.Contains(names, k) {
 			continue
 		}
-		if list, ok := v.([]obj); ok {
-			kept := make([]obj, len(list))
+		if list, ok := v.([]jsonObject); ok {
+			kept := make([]jsonObject, len(list))
 			for i, x := range list {
-				kept[i] = only(x, names)
+				kept[i] = keepFields(x, names)
 			}
 			v = kept
 		}
@@ -240,7 +241,7 @@ func only(o obj, names []string) obj {
 	return out
 }
 
-// byScore orders as Label Studio on SQLite: no score first, then the lowest.
+// byScore orders as Label Studio on SQLite does: rows without a score first, then the lowest.
 func byScore(a, b *prediction) int {
 	switch {
 	case a.score == nil && b.score == nil:

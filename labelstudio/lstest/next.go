@@ -7,29 +7,30 @@ import (
 )
 
 func (s *Server) nextRoutes(m *http.ServeMux) {
-	m.HandleFunc("GET /api/projects/{id}/next/{$}", s.act(s.inProject(s.next)))
+	m.HandleFunc("GET /api/projects/{id}/next/{$}", s.runAction(s.inProject(s.nextTask)))
 }
 
-// next is the label stream: the user's locked task, else what sampling says.
-func (s *Server) next(r *request, p *project) result {
+// nextTask serves the label stream: the task that the user has locked, else the one that
+// sampling chooses.
+func (s *Server) nextTask(r *apiRequest, p *project) apiResult {
 	var open []*task
 	for _, t := range p.tasks {
 		mine := slices.ContainsFunc(t.notes, func(a *annotation) bool { return a.by == r.user })
-		if !mine && !labeled(t) {
+		if !mine && !isLabeled(t) {
 			open = append(open, t)
 		}
 	}
-	t, queue := s.choose(p, r.user, open)
+	t, queue := s.chooseTask(p, r.user, open)
 	if t == nil {
-		return failure(http.StatusNotFound, "There are no tasks for "+r.user.email)
+		return failureResult(http.StatusNotFound, "There are no tasks for "+r.user.email)
 	}
 	t.locks[r.user] = true
 	row := s.taskFull(t)
-	row["queue"], row["annotations"], row["drafts"] = queue, []obj{}, []obj{}
-	return ok(row)
+	row["queue"], row["annotations"], row["drafts"] = queue, []jsonObject{}, []jsonObject{}
+	return okResult(row)
 }
 
-func (s *Server) choose(p *project, u *user, open []*task) (*task, string) {
+func (s *Server) chooseTask(p *project, u *account, open []*task) (*task, string) {
 	for _, t := range open {
 		if t.locks[u] {
 			return t, "Task lock"
@@ -50,7 +51,7 @@ func (s *Server) choose(p *project, u *user, open []*task) (*task, string) {
 
 // uncertain takes the lowest score of the project's version among the clusters
 // the user has solved least, and anything when no task has such a prediction.
-func (s *Server) uncertain(p *project, u *user, free []*task) *task {
+func (s *Server) uncertain(p *project, u *account, free []*task) *task {
 	solved := map[int64]int{}
 	for _, a := range s.notes {
 		if a.by != u || a.task.project != p {

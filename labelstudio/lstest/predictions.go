@@ -8,23 +8,23 @@ import (
 )
 
 func (s *Server) predictionRoutes(m *http.ServeMux) {
-	m.HandleFunc("GET /api/predictions/{$}", s.act(s.listPreds))
-	m.HandleFunc("POST /api/predictions/{$}", s.act(s.createPred))
-	m.HandleFunc("GET /api/predictions/{id}/{$}", s.act(s.inPred(func(_ *request, p *prediction) result { return ok(predAPI(p)) })))
-	m.HandleFunc("PATCH /api/predictions/{id}/{$}", s.act(s.inPred(s.patchPred)))
-	m.HandleFunc("DELETE /api/predictions/{id}/{$}", s.act(s.inPred(func(_ *request, p *prediction) result {
+	m.HandleFunc("GET /api/predictions/{$}", s.runAction(s.listPreds))
+	m.HandleFunc("POST /api/predictions/{$}", s.runAction(s.createPred))
+	m.HandleFunc("GET /api/predictions/{id}/{$}", s.runAction(s.inPred(func(_ *apiRequest, p *prediction) apiResult { return okResult(predAPI(p)) })))
+	m.HandleFunc("PATCH /api/predictions/{id}/{$}", s.runAction(s.inPred(s.patchPred)))
+	m.HandleFunc("DELETE /api/predictions/{id}/{$}", s.runAction(s.inPred(func(_ *apiRequest, p *prediction) apiResult {
 		s.removePred(p)
-		s.touch(p.task, nil)
-		return done()
+		s.markUpdated(p.task, nil)
+		return noContent()
 	})))
-	m.HandleFunc("POST /api/projects/{id}/import/predictions", s.act(s.inProject(s.importPreds)))
+	m.HandleFunc("POST /api/projects/{id}/import/predictions", s.runAction(s.inProject(s.importPreds)))
 }
 
-func (s *Server) inPred(h func(*request, *prediction) result) action {
-	return func(r *request) result {
-		p, found := s.preds[r.id()]
+func (s *Server) inPred(h func(*apiRequest, *prediction) apiResult) apiAction {
+	return func(r *apiRequest) apiResult {
+		p, found := s.preds[r.pathID()]
 		if !found {
-			return missing("Prediction")
+			return notFound("Prediction")
 		}
 		return h(r, p)
 	}
@@ -40,67 +40,67 @@ type predBody struct {
 
 func (s *Server) newPred(t *task, b predBody) *prediction {
 	now := s.now()
-	p := &prediction{id: s.id("prediction"), task: t, result: raw(b.Result), score: b.Score, version: b.Version, cluster: b.Cluster, created: now, updated: now}
+	p := &prediction{id: s.nextRowID("prediction"), task: t, result: rawOrNull(b.Result), score: b.Score, version: b.Version, cluster: b.Cluster, created: now, updated: now}
 	s.preds[p.id] = p
 	t.preds = append(t.preds, p)
 	return p
 }
 
-func (s *Server) listPreds(r *request) result {
+func (s *Server) listPreds(r *apiRequest) apiResult {
 	q := r.URL.Query()
 	var include []string
 	if v := q.Get("include"); v != "" {
 		include = strings.Split(v, ",")
 	}
-	rows := []obj{}
-	for _, p := range sorted(s.preds, func(p *prediction) bool { return p.task.project.id == int64(intParam(q, "project", 0)) }) {
-		rows = append(rows, only(predAPI(p), include))
+	rows := []jsonObject{}
+	for _, p := range sortedRows(s.preds, func(p *prediction) bool { return p.task.project.id == int64(intParam(q, "project", 0)) }) {
+		rows = append(rows, keepFields(predAPI(p), include))
 	}
-	return ok(rows)
+	return okResult(rows)
 }
 
-func (s *Server) createPred(r *request) result {
+func (s *Server) createPred(r *apiRequest) apiResult {
 	var b predBody
-	if bad := r.read(&b); bad != nil {
+	if bad := r.decodeBody(&b); bad != nil {
 		return *bad
 	}
 	t, found := s.tasks[b.Task]
 	if !found {
-		return invalid("task", fmt.Sprintf("Invalid pk \"%d\" - object does not exist.", b.Task))
+		return invalidField("task", fmt.Sprintf("Invalid pk \"%d\" - object does not exist.", b.Task))
 	}
 	p := s.newPred(t, b)
-	s.touch(t, nil) // a single prediction moves the task, a bulk import does not
-	return result{status: http.StatusCreated, body: predAPI(p)}
+	s.markUpdated(t, nil) // a single prediction moves the task, a bulk import does not
+	return apiResult{status: http.StatusCreated, body: predAPI(p)}
 }
 
-func (s *Server) patchPred(r *request, p *prediction) result {
+func (s *Server) patchPred(r *apiRequest, p *prediction) apiResult {
 	var b predBody
 	b.Version, b.Score, b.Cluster, b.Result = p.version, p.score, p.cluster, p.result
-	if bad := r.read(&b); bad != nil {
+	if bad := r.decodeBody(&b); bad != nil {
 		return *bad
 	}
-	p.version, p.score, p.cluster, p.result = b.Version, b.Score, b.Cluster, raw(b.Result)
+	p.version, p.score, p.cluster, p.result = b.Version, b.Score, b.Cluster, rawOrNull(b.Result)
 	p.updated = s.now()
-	s.touch(p.task, nil)
-	return ok(predAPI(p))
+	s.markUpdated(p.task, nil)
+	return okResult(predAPI(p))
 }
 
-// importPreds refuses the whole list for an unknown task, and drops what it does
-// not like otherwise.
-func (s *Server) importPreds(r *request, p *project) result {
+// importPreds refuses the whole list for an unknown task, and drops other invalid items
+// silently.
+func (s *Server) importPreds(r *apiRequest, p *project) apiResult {
 	var list []predBody
-	if bad := r.read(&list); bad != nil {
+	if bad := r.decodeBody(&list); bad != nil {
 		return *bad
 	}
 	for _, b := range list {
 		if t, found := s.tasks[b.Task]; !found || t.project != p {
-			return invalid("non_field_errors", fmt.Sprintf("contains invalid \"task\" field: corresponding task ID couldn't be retrieved from project %s (id=%d) tasks", p.title, p.id))
+			return invalidField("non_field_errors", fmt.Sprintf("contains invalid \"task\" field: corresponding task ID couldn't be retrieved from project %s (id=%d) tasks", p.title, p.id))
 		}
 	}
 	created := 0
 	for _, b := range list {
 		var regions []any
-		if json.Unmarshal(raw(b.Result), &regions) != nil || b.Score != nil && (*b.Score < 0 || *b.Score > 1) {
+		if json.Unmarshal(rawOrNull(b.Result), &regions) != nil || b.Score != nil && (*b.Score < 0 || *b.Score > 1) {
 			continue
 		}
 		if b.Version == "" {
@@ -109,5 +109,5 @@ func (s *Server) importPreds(r *request, p *project) result {
 		s.newPred(s.tasks[b.Task], b)
 		created++
 	}
-	return result{status: http.StatusCreated, body: obj{"created": created}}
+	return apiResult{status: http.StatusCreated, body: jsonObject{"created": created}}
 }

@@ -8,15 +8,15 @@ import (
 )
 
 func (s *Server) projectRoutes(m *http.ServeMux) {
-	m.HandleFunc("GET /api/projects/{$}", s.act(s.listProjects))
-	m.HandleFunc("POST /api/projects/{$}", s.act(s.createProject))
-	m.HandleFunc("GET /api/projects/{id}/{$}", s.act(s.inProject(func(_ *request, p *project) result { return ok(s.projectAPI(p)) })))
-	m.HandleFunc("PATCH /api/projects/{id}/{$}", s.act(s.inProject(s.patchProject)))
-	m.HandleFunc("DELETE /api/projects/{id}/{$}", s.act(s.inProject(func(_ *request, p *project) result {
+	m.HandleFunc("GET /api/projects/{$}", s.runAction(s.listProjects))
+	m.HandleFunc("POST /api/projects/{$}", s.runAction(s.createProject))
+	m.HandleFunc("GET /api/projects/{id}/{$}", s.runAction(s.inProject(func(_ *apiRequest, p *project) apiResult { return okResult(s.projectAPI(p)) })))
+	m.HandleFunc("PATCH /api/projects/{id}/{$}", s.runAction(s.inProject(s.patchProject)))
+	m.HandleFunc("DELETE /api/projects/{id}/{$}", s.runAction(s.inProject(func(_ *apiRequest, p *project) apiResult {
 		s.removeProject(p) // its webhooks hear nothing
-		return done()
+		return noContent()
 	})))
-	m.HandleFunc("GET /api/projects/{id}/model-versions/{$}", s.act(s.inProject(func(_ *request, p *project) result {
+	m.HandleFunc("GET /api/projects/{id}/model-versions/{$}", s.runAction(s.inProject(func(_ *apiRequest, p *project) apiResult {
 		count := map[string]int{}
 		for _, b := range s.backends {
 			if b.project == p {
@@ -28,30 +28,30 @@ func (s *Server) projectRoutes(m *http.ServeMux) {
 				count[x.version]++
 			}
 		}
-		return ok(count)
+		return okResult(count)
 	})))
-	m.HandleFunc("DELETE /api/projects/{id}/model-versions/{$}", s.act(s.inProject(s.deleteVersion)))
+	m.HandleFunc("DELETE /api/projects/{id}/model-versions/{$}", s.runAction(s.inProject(s.deleteVersion)))
 }
 
 // inProject finds the project of the path.
-func (s *Server) inProject(h func(*request, *project) result) action {
-	return func(r *request) result {
-		p, found := s.projects[r.id()]
+func (s *Server) inProject(h func(*apiRequest, *project) apiResult) apiAction {
+	return func(r *apiRequest) apiResult {
+		p, found := s.projects[r.pathID()]
 		if !found {
-			return missing("Project")
+			return notFound("Project")
 		}
 		return h(r, p)
 	}
 }
 
-func (s *Server) listProjects(r *request) result {
-	all := sorted(s.projects, func(*project) bool { return true })
+func (s *Server) listProjects(r *apiRequest) apiResult {
+	all := sortedRows(s.projects, func(*project) bool { return true })
 	page, size := intParam(r.URL.Query(), "page", 1), intParam(r.URL.Query(), "page_size", 30)
 	from := (page - 1) * size
 	if page < 1 || from > 0 && from >= len(all) {
-		return failure(http.StatusNotFound, "Invalid page.")
+		return failureResult(http.StatusNotFound, "Invalid page.")
 	}
-	rows := []obj{}
+	rows := []jsonObject{}
 	for _, p := range all[from:min(from+size, len(all))] {
 		rows = append(rows, s.projectAPI(p))
 	}
@@ -59,7 +59,7 @@ func (s *Server) listProjects(r *request) result {
 	if from+size < len(all) {
 		next = new(fmt.Sprintf("%s/api/projects/?page=%d", s.URL, page+1))
 	}
-	return ok(obj{"count": len(all), "next": next, "previous": nil, "results": rows})
+	return okResult(jsonObject{"count": len(all), "next": next, "previous": nil, "results": rows})
 }
 
 type projectPatch struct {
@@ -72,56 +72,56 @@ type projectPatch struct {
 	Evaluate        *bool   `json:"evaluate_predictions_automatically"`
 }
 
-func set[T any](to *T, v *T) {
+func setIfGiven[T any](to *T, v *T) {
 	if v != nil {
 		*to = *v
 	}
 }
 
-func (p projectPatch) apply(to *project) {
-	set(&to.title, p.Title)
-	set(&to.config, p.LabelConfig)
-	set(&to.sampling, p.Sampling)
-	set(&to.modelVersion, p.ModelVersion)
-	set(&to.maxAnnotations, p.MaxAnnotations)
-	set(&to.showPredictions, p.ShowPredictions)
-	set(&to.evaluate, p.Evaluate)
+func (p projectPatch) patch(to *project) {
+	setIfGiven(&to.title, p.Title)
+	setIfGiven(&to.config, p.LabelConfig)
+	setIfGiven(&to.sampling, p.Sampling)
+	setIfGiven(&to.modelVersion, p.ModelVersion)
+	setIfGiven(&to.maxAnnotations, p.MaxAnnotations)
+	setIfGiven(&to.showPredictions, p.ShowPredictions)
+	setIfGiven(&to.evaluate, p.Evaluate)
 	if p.ShowPredictions != nil && !*p.ShowPredictions {
 		to.modelVersion = "" // hiding predictions forgets the version
 	}
 }
 
-func (s *Server) createProject(r *request) result {
+func (s *Server) createProject(r *apiRequest) apiResult {
 	var b projectPatch
-	if bad := r.read(&b); bad != nil {
+	if bad := r.decodeBody(&b); bad != nil {
 		return *bad
 	}
 	if b.Title == nil || len(strings.TrimSpace(*b.Title)) < 3 {
-		return invalid("title", "Ensure this field has at least 3 characters.")
+		return invalidField("title", "Ensure this field has at least 3 characters.")
 	}
 	now := s.now()
 	p := &project{
-		id: s.id("project"), owner: r.user, created: now, updated: now, config: "<View></View>",
+		id: s.nextRowID("project"), owner: r.user, created: now, updated: now, config: "<View></View>",
 		sampling: "Sequential sampling", maxAnnotations: 1, showPredictions: true,
 	}
-	b.apply(p)
+	b.patch(p)
 	s.projects[p.id] = p
 	row := s.projectAPI(p)
 	row["task_number"] = nil
-	return result{status: http.StatusCreated, body: row}
+	return apiResult{status: http.StatusCreated, body: row}
 }
 
-func (s *Server) patchProject(r *request, p *project) result {
+func (s *Server) patchProject(r *apiRequest, p *project) apiResult {
 	var b projectPatch
-	if bad := r.read(&b); bad != nil {
+	if bad := r.decodeBody(&b); bad != nil {
 		return *bad
 	}
 	if v := b.ModelVersion; v != nil && *v != "" && *v != p.modelVersion && !s.versionExists(p, *v) {
-		return invalid("model_version", "Model version doesn't exist either as live model or as static predictions.")
+		return invalidField("model_version", "Model version doesn't exist either as live model or as static predictions.")
 	}
-	b.apply(p)
+	b.patch(p)
 	p.updated = s.now()
-	return ok(s.projectAPI(p)).with(s.event(p, "PROJECT_UPDATED", obj{}))
+	return okResult(s.projectAPI(p)).withEvents(s.newEvent(p, "PROJECT_UPDATED", jsonObject{}))
 }
 
 func (s *Server) versionExists(p *project, version string) bool {
@@ -138,11 +138,11 @@ func (s *Server) versionExists(p *project, version string) bool {
 	return false
 }
 
-func (s *Server) deleteVersion(r *request, p *project) result {
+func (s *Server) deleteVersion(r *apiRequest, p *project) apiResult {
 	var b struct {
 		Version string `json:"model_version"`
 	}
-	if bad := r.read(&b); bad != nil {
+	if bad := r.decodeBody(&b); bad != nil {
 		return *bad
 	}
 	n := 0
@@ -155,7 +155,7 @@ func (s *Server) deleteVersion(r *request, p *project) result {
 	if p.modelVersion == b.Version {
 		p.modelVersion = ""
 	}
-	return ok(obj{"deleted_predictions": n})
+	return okResult(jsonObject{"deleted_predictions": n})
 }
 
 func (s *Server) removeProject(p *project) {
@@ -175,7 +175,7 @@ func (s *Server) removeProject(p *project) {
 	delete(s.projects, p.id)
 }
 
-func raw(v json.RawMessage) json.RawMessage {
+func rawOrNull(v json.RawMessage) json.RawMessage {
 	if len(v) == 0 || string(v) == "null" {
 		return json.RawMessage("[]")
 	}

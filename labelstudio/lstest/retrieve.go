@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// predictTasks is what retrieving predictions does, with the first backend only.
+// predictTasks retrieves predictions, from the first backend only.
 func (s *Server) predictTasks(p *project, chosen []*task) {
 	var b *backend
 	s.locked(func() {
-		if all := sorted(s.backends, func(b *backend) bool { return b.project == p }); len(all) > 0 {
+		if all := sortedRows(s.backends, func(b *backend) bool { return b.project == p }); len(all) > 0 {
 			b = all[0]
 		}
 	})
@@ -22,9 +22,9 @@ func (s *Server) predictTasks(p *project, chosen []*task) {
 		return
 	}
 	var todo []*task
-	var body obj
+	var body jsonObject
 	s.locked(func() {
-		rows := []obj{}
+		rows := []jsonObject{}
 		for _, t := range chosen {
 			has := false
 			for _, x := range t.preds {
@@ -34,21 +34,22 @@ func (s *Server) predictTasks(p *project, chosen []*task) {
 				todo, rows = append(todo, t), append(rows, s.taskFull(t))
 			}
 		}
-		body = obj{"tasks": rows, "project": s.uid(p), "label_config": p.config, "params": obj{"login": nil, "password": nil, "context": nil}}
+		body = jsonObject{"tasks": rows, "project": s.projectUID(p), "label_config": p.config, "params": jsonObject{"login": nil, "password": nil, "context": nil}}
 	})
 	if len(todo) == 0 {
 		return
 	}
-	o, err := s.call(b, http.MethodPost, "/predict", body, 100*time.Second)
+	o, err := s.callBackend(b, http.MethodPost, "/predict", body, 100*time.Second)
 	results, _ := o["results"].([]any)
 	if err != nil || len(results) != len(todo) {
 		return // Label Studio says 200 all the same
 	}
-	s.locked(func() { s.keep(b, todo, results) })
+	s.locked(func() { s.storePredictions(b, todo, results) })
 }
 
-// keep stores what a backend answered: an item without a result is an abstention.
-func (s *Server) keep(b *backend, todo []*task, results []any) {
+// storePredictions stores what a backend answered. An item without a result is an
+// abstention.
+func (s *Server) storePredictions(b *backend, todo []*task, results []any) {
 	for i, item := range results {
 		list, isList := item.([]any)
 		if !isList {
@@ -65,7 +66,7 @@ func (s *Server) keep(b *backend, todo []*task, results []any) {
 				continue
 			}
 			version := b.version
-			set(&version, v.Version)
+			setIfGiven(&version, v.Version)
 			s.newPred(todo[i], predBody{Result: v.Result, Score: v.Score, Version: version})
 		}
 	}

@@ -53,10 +53,10 @@ type Server struct {
 	last   time.Time
 	ahead  time.Duration // of the clock
 	nextID map[string]int64
-	users  []*user
+	users  []*account
 	tokens TokenSettings
-	access map[string]access // access token -> whose, until when
-	tables
+	access map[string]accessToken // access token -> whose, until when
+	database
 
 	fault       func(*http.Request) Fault
 	accessLife  time.Duration
@@ -86,10 +86,10 @@ func New() *Server {
 
 func prepare() *Server {
 	s := &Server{
-		nextID: map[string]int64{}, access: map[string]access{},
-		tables: tables{
+		nextID: map[string]int64{}, access: map[string]accessToken{},
+		database: database{
 			projects: map[int64]*project{}, tasks: map[int64]*task{}, notes: map[int64]*annotation{},
-			preds: map[int64]*prediction{}, backends: map[int64]*backend{}, hooks: map[int64]*hook{},
+			preds: map[int64]*prediction{}, backends: map[int64]*backend{}, hooks: map[int64]*webhook{},
 		},
 		tokens:     TokenSettings{PersonalAccessTokens: true, LegacyTokens: true},
 		accessLife: 300 * time.Second, hookTimeout: time.Second,
@@ -98,9 +98,9 @@ func prepare() *Server {
 	mux := http.NewServeMux()
 	s.routes(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		failure(http.StatusNotImplemented, fmt.Sprintf("the stand-in does not know %s %s", r.Method, r.URL.Path)).write(w)
+		failureResult(http.StatusNotImplemented, fmt.Sprintf("the stand-in does not know %s %s", r.Method, r.URL.Path)).writeTo(w)
 	})
-	s.handler = s.outer(mux)
+	s.handler = s.withFaults(mux)
 	return s
 }
 
@@ -144,8 +144,8 @@ func (s *Server) locked(f func()) {
 	f()
 }
 
-// outer injects faults around everything.
-func (s *Server) outer(next http.Handler) http.Handler {
+// withFaults wraps the handler so that requests fail as SetFault chose.
+func (s *Server) withFaults(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var f func(*http.Request) Fault
 		s.locked(func() {
@@ -169,7 +169,7 @@ func (s *Server) outer(next http.Handler) http.Handler {
 		}
 		switch {
 		case fault.Status != 0:
-			failure(fault.Status, "injected fault").write(w)
+			failureResult(fault.Status, "injected fault").writeTo(w)
 		case fault.CutAfter:
 			next.ServeHTTP(httptest.NewRecorder(), r)
 			panic(http.ErrAbortHandler)
@@ -179,10 +179,10 @@ func (s *Server) outer(next http.Handler) http.Handler {
 	})
 }
 
-// obj is a JSON object.
-type obj = map[string]any
+// jsonObject is a JSON object.
+type jsonObject = map[string]any
 
-// now is strictly increasing, in microseconds as Label Studio stores them.
+// now returns strictly increasing times, in microseconds as Label Studio stores them.
 func (s *Server) now() time.Time {
 	t := time.Now().Add(s.ahead).UTC().Truncate(time.Microsecond)
 	if !t.After(s.last) {
@@ -192,48 +192,48 @@ func (s *Server) now() time.Time {
 	return t
 }
 
-// id is never reused, as in Label Studio.
-func (s *Server) id(kind string) int64 {
+// nextRowID returns an id that was never used before, as in Label Studio.
+func (s *Server) nextRowID(kind string) int64 {
 	s.nextID[kind]++
 	return s.nextID[kind]
 }
 
-func stamp(t time.Time) string { return t.Format("2006-01-02T15:04:05.000000Z") }
+func formatTime(t time.Time) string { return t.Format("2006-01-02T15:04:05.000000Z") }
 
-// result is an answer, and the webhooks that go out before it.
-type result struct {
+// apiResult is an answer, and the webhooks that are sent before it.
+type apiResult struct {
 	status int
 	body   any
-	send   []*event
+	send   []*webhookEvent
 }
 
-func ok(body any) result { return result{status: http.StatusOK, body: body} }
+func okResult(body any) apiResult { return apiResult{status: http.StatusOK, body: body} }
 
-func (r result) with(events ...*event) result {
+func (r apiResult) withEvents(events ...*webhookEvent) apiResult {
 	r.send = append(r.send, events...)
 	return r
 }
 
-func done() result { return result{status: http.StatusNoContent} }
+func noContent() apiResult { return apiResult{status: http.StatusNoContent} }
 
-// failure answers as Label Studio does: the id is a request's, not a thing's.
-func failure(status int, detail string) result {
-	return result{status: status, body: obj{
+// failureResult answers as Label Studio does: the id is a request's, not a thing's.
+func failureResult(status int, detail string) apiResult {
+	return apiResult{status: status, body: jsonObject{
 		"id": "00000000-0000-4000-8000-000000000000", "status_code": status, "version": "1.23.2", "detail": detail, "exc_info": nil,
 	}}
 }
 
-func missing(kind string) result {
-	return failure(http.StatusNotFound, "No "+kind+" matches the given query.")
+func notFound(kind string) apiResult {
+	return failureResult(http.StatusNotFound, "No "+kind+" matches the given query.")
 }
 
-func invalid(field, message string) result {
-	r := failure(http.StatusBadRequest, "Validation error")
-	r.body.(obj)["validation_errors"] = obj{field: []string{message}}
+func invalidField(field, message string) apiResult {
+	r := failureResult(http.StatusBadRequest, "Validation error")
+	r.body.(jsonObject)["validation_errors"] = jsonObject{field: []string{message}}
 	return r
 }
 
-func (r result) write(w http.ResponseWriter) {
+func (r apiResult) writeTo(w http.ResponseWriter) {
 	if r.status == http.StatusNoContent {
 		w.WriteHeader(r.status)
 		return
@@ -243,27 +243,27 @@ func (r result) write(w http.ResponseWriter) {
 	_ = json.NewEncoder(w).Encode(r.body)
 }
 
-// action handles a request of a user; the lock is held.
-type action func(r *request) result
+// apiAction handles a request of a user; the lock is held.
+type apiAction func(r *apiRequest) apiResult
 
-type request struct {
+type apiRequest struct {
 	*http.Request
-	user *user
+	user *account
 	body []byte
 }
 
-// read decodes the body into v.
-func (r *request) read(v any) *result {
+// decodeBody decodes the body into v.
+func (r *apiRequest) decodeBody(v any) *apiResult {
 	if len(strings.TrimSpace(string(r.body))) == 0 {
 		return nil
 	}
 	if err := json.Unmarshal(r.body, v); err != nil {
-		return new(failure(http.StatusBadRequest, "JSON parse error - "+err.Error()))
+		return new(failureResult(http.StatusBadRequest, "JSON parse error - "+err.Error()))
 	}
 	return nil
 }
 
-func (r *request) id() int64 {
+func (r *apiRequest) pathID() int64 {
 	id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
 	if err != nil {
 		return -1
@@ -271,10 +271,10 @@ func (r *request) id() int64 {
 	return id
 }
 
-// act runs an action with the lock, then sends its webhooks without it, then
+// runAction runs an action with the lock, then sends its webhooks without it, then
 // answers: the order a real Label Studio keeps.
-func (s *Server) act(a action) http.HandlerFunc {
-	return s.authed(func(r *request) result {
+func (s *Server) runAction(a apiAction) http.HandlerFunc {
+	return s.withAccount(func(r *apiRequest) apiResult {
 		s.mu.Lock()
 		res := a(r)
 		s.mu.Unlock()

@@ -10,34 +10,34 @@ import (
 )
 
 func (s *Server) taskRoutes(m *http.ServeMux) {
-	m.HandleFunc("GET /api/tasks/{$}", s.act(s.listTasks))
-	m.HandleFunc("GET /api/tasks/{id}/{$}", s.authed(s.getTask))
-	m.HandleFunc("PATCH /api/tasks/{id}/{$}", s.act(s.inTask(s.patchTask)))
-	m.HandleFunc("DELETE /api/tasks/{id}/{$}", s.act(s.inTask(func(_ *request, t *task) result {
+	m.HandleFunc("GET /api/tasks/{$}", s.runAction(s.listTasks))
+	m.HandleFunc("GET /api/tasks/{id}/{$}", s.withAccount(s.getTask))
+	m.HandleFunc("PATCH /api/tasks/{id}/{$}", s.runAction(s.inTask(s.patchTask)))
+	m.HandleFunc("DELETE /api/tasks/{id}/{$}", s.runAction(s.inTask(func(_ *apiRequest, t *task) apiResult {
 		s.removeTask(t)
-		return done().with(s.event(t.project, "TASKS_DELETED", obj{"tasks": []obj{{"id": t.id}}}))
+		return noContent().withEvents(s.newEvent(t.project, "TASKS_DELETED", jsonObject{"tasks": []jsonObject{{"id": t.id}}}))
 	})))
-	m.HandleFunc("POST /api/projects/{id}/import", s.act(s.inProject(s.importTasks)))
-	m.HandleFunc("POST /api/dm/actions/{$}", s.authed(s.dataManager))
+	m.HandleFunc("POST /api/projects/{id}/import", s.runAction(s.inProject(s.importTasks)))
+	m.HandleFunc("POST /api/dm/actions/{$}", s.withAccount(s.dataManager))
 }
 
-func (s *Server) inTask(h func(*request, *task) result) action {
-	return func(r *request) result {
-		t, found := s.tasks[r.id()]
+func (s *Server) inTask(h func(*apiRequest, *task) apiResult) apiAction {
+	return func(r *apiRequest) apiResult {
+		t, found := s.tasks[r.pathID()]
 		if !found {
-			return missing("Task")
+			return notFound("Task")
 		}
 		return h(r, t)
 	}
 }
 
-type filter struct {
+type taskFilter struct {
 	Filter, Operator, Type string
 	Value                  json.RawMessage
 }
 
 // matches knows the filters hone uses; any other is an error, not "all".
-func (f filter) matches(t *task) (bool, error) {
+func (f taskFilter) matches(t *task) (bool, error) {
 	switch f.Filter + " " + f.Operator {
 	case "filter:tasks:id greater":
 		var id int64
@@ -57,19 +57,19 @@ func (f filter) matches(t *task) (bool, error) {
 	return false, fmt.Errorf("the stand-in does not know the filter %s %s", f.Filter, f.Operator)
 }
 
-func (s *Server) listTasks(r *request) result {
+func (s *Server) listTasks(r *apiRequest) apiResult {
 	q := r.URL.Query()
 	p, found := s.projects[int64(intParam(q, "project", 0))]
 	if !found {
-		return missing("Project")
+		return notFound("Project")
 	}
 	var query struct {
-		Filters  struct{ Items []filter }
+		Filters  struct{ Items []taskFilter }
 		Ordering []string
 	}
 	if v := q.Get("query"); v != "" {
 		if err := json.Unmarshal([]byte(v), &query); err != nil {
-			return failure(http.StatusBadRequest, err.Error())
+			return failureResult(http.StatusBadRequest, err.Error())
 		}
 	}
 	var chosen []*task
@@ -78,7 +78,7 @@ func (s *Server) listTasks(r *request) result {
 		for _, f := range query.Filters.Items {
 			is, err := f.matches(t)
 			if err != nil {
-				return failure(http.StatusNotImplemented, err.Error())
+				return failureResult(http.StatusNotImplemented, err.Error())
 			}
 			keep = keep && is
 		}
@@ -91,42 +91,42 @@ func (s *Server) listTasks(r *request) result {
 	case "tasks:updated_at":
 		slices.SortStableFunc(chosen, func(a, b *task) int { return a.updated.Compare(b.updated) })
 	default:
-		return failure(http.StatusNotImplemented, "the stand-in does not know this ordering")
+		return failureResult(http.StatusNotImplemented, "the stand-in does not know this ordering")
 	}
-	return s.page(r, chosen)
+	return s.taskPage(r, chosen)
 }
 
-func (s *Server) page(r *request, chosen []*task) result {
+func (s *Server) taskPage(r *apiRequest, chosen []*task) apiResult {
 	q := r.URL.Query()
 	page, size := intParam(q, "page", 1), intParam(q, "page_size", 100)
 	from := (page - 1) * size
 	if page < 1 || from > 0 && from >= len(chosen) {
-		return failure(http.StatusNotFound, "Invalid page.")
+		return failureResult(http.StatusNotFound, "Invalid page.")
 	}
 	var include []string
 	if v := q.Get("include"); v != "" {
 		include = strings.Split(v, ",")
 	}
-	rows, notes, preds := []obj{}, 0, 0
+	rows, notes, preds := []jsonObject{}, 0, 0
 	for _, t := range chosen {
 		notes += len(t.notes)
 		preds += len(t.preds)
 	}
 	for _, t := range chosen[from:min(from+size, len(chosen))] {
 		row := s.taskFull(t)
-		row["drafts"], row["annotations_ids"] = []obj{}, ""
+		row["drafts"], row["annotations_ids"] = []jsonObject{}, ""
 		if q.Get("fields") == "all" {
 			row["annotations_ids"] = s.noteIDs(t)
 		} else {
 			delete(row, "annotations")
 			delete(row, "predictions")
 		}
-		rows = append(rows, only(row, include))
+		rows = append(rows, keepFields(row, include))
 	}
-	return ok(obj{"tasks": rows, "total": len(chosen), "total_annotations": notes, "total_predictions": preds})
+	return okResult(jsonObject{"tasks": rows, "total": len(chosen), "total_annotations": notes, "total_predictions": preds})
 }
 
-// noteIDs is a column of the grid: cut at 500 characters, in no order.
+// noteIDs returns a column of the grid: cut at 500 characters, in no order.
 func (s *Server) noteIDs(t *task) string {
 	var ids []string
 	for _, a := range t.notes {
@@ -139,13 +139,13 @@ func (s *Server) noteIDs(t *task) string {
 
 // getTask asks the ML backend first when the task has no prediction and the
 // project shows them, as opening a task in the browser does.
-func (s *Server) getTask(r *request) result {
+func (s *Server) getTask(r *apiRequest) apiResult {
 	s.mu.Lock()
-	t, found := s.tasks[r.id()]
+	t, found := s.tasks[r.pathID()]
 	ask := found && t.project.showPredictions && len(t.preds) == 0
 	s.mu.Unlock()
 	if !found {
-		return missing("Task")
+		return notFound("Task")
 	}
 	if ask {
 		s.predictTasks(t.project, []*task{t})
@@ -154,40 +154,40 @@ func (s *Server) getTask(r *request) result {
 	defer s.mu.Unlock()
 	row := s.taskFull(t)
 	for i, a := range t.notes {
-		row["annotations"].([]obj)[i]["completed_by"] = obj{"id": a.by.id, "email": a.by.email}
+		row["annotations"].([]jsonObject)[i]["completed_by"] = jsonObject{"id": a.by.id, "email": a.by.email}
 	}
-	return ok(row)
+	return okResult(row)
 }
 
-func (s *Server) patchTask(r *request, t *task) result {
+func (s *Server) patchTask(r *apiRequest, t *task) apiResult {
 	var b struct{ Data json.RawMessage }
-	if bad := r.read(&b); bad != nil {
+	if bad := r.decodeBody(&b); bad != nil {
 		return *bad
 	}
 	if b.Data != nil {
 		t.data = b.Data
 	}
-	s.touch(t, r.user)
-	return ok(s.taskRow(t)) // no webhook
+	s.markUpdated(t, r.user)
+	return okResult(s.taskRow(t)) // no webhook
 }
 
-func (s *Server) importTasks(r *request, p *project) result {
+func (s *Server) importTasks(r *apiRequest, p *project) apiResult {
 	var items []struct {
 		Data        json.RawMessage
 		Annotations []noteBody
 		Predictions []predBody
 	}
-	if bad := r.read(&items); bad != nil {
+	if bad := r.decodeBody(&items); bad != nil {
 		return *bad
 	}
 	var bare []json.RawMessage
-	if bad := r.read(&bare); bad != nil {
+	if bad := r.decodeBody(&bare); bad != nil {
 		return *bad
 	}
 	if len(items) == 0 {
-		return invalid("non_field_errors", "load_tasks: No data found in DATA or in FILES")
+		return invalidField("non_field_errors", "load_tasks: No data found in DATA or in FILES")
 	}
-	ids, rows, notes := []int64{}, []obj{}, 0
+	ids, rows, notes := []int64{}, []jsonObject{}, 0
 	for i, item := range items {
 		if item.Data == nil {
 			item.Data = bare[i]
@@ -205,27 +205,27 @@ func (s *Server) importTasks(r *request, p *project) result {
 		}
 		ids, rows = append(ids, t.id), append(rows, s.taskRow(t))
 	}
-	res := result{status: http.StatusCreated, body: obj{"task_count": len(ids), "annotation_count": notes, "task_ids": ids}}
-	return res.with(s.event(p, "TASKS_CREATED", obj{"tasks": rows}))
+	res := apiResult{status: http.StatusCreated, body: jsonObject{"task_count": len(ids), "annotation_count": notes, "task_ids": ids}}
+	return res.withEvents(s.newEvent(p, "TASKS_CREATED", jsonObject{"tasks": rows}))
 }
 
 func (s *Server) newTask(p *project, data json.RawMessage) *task {
 	now := s.now()
-	t := &task{id: s.id("task"), project: p, data: data, created: now, updated: now, locks: map[*user]bool{}, inner: int64(len(p.tasks) + 1)}
+	t := &task{id: s.nextRowID("task"), project: p, data: data, created: now, updated: now, locks: map[*account]bool{}, inner: int64(len(p.tasks) + 1)}
 	s.tasks[t.id] = t
 	p.tasks = append(p.tasks, t)
 	return t
 }
 
 // dataManager runs an action over selected tasks.
-func (s *Server) dataManager(r *request) result {
+func (s *Server) dataManager(r *apiRequest) apiResult {
 	var b struct {
 		SelectedItems struct {
 			All                bool
 			Included, Excluded []int64
 		}
 	}
-	if bad := r.read(&b); bad != nil {
+	if bad := r.decodeBody(&b); bad != nil {
 		return *bad
 	}
 	s.mu.Lock()
@@ -241,9 +241,9 @@ func (s *Server) dataManager(r *request) result {
 	}
 	s.mu.Unlock()
 	if !found {
-		return missing("Project")
+		return notFound("Project")
 	}
-	var sent *event
+	var sent *webhookEvent
 	switch id := r.URL.Query().Get("id"); id {
 	case "retrieve_tasks_predictions":
 		s.predictTasks(p, chosen) // 200 whatever comes of it
@@ -256,31 +256,31 @@ func (s *Server) dataManager(r *request) result {
 			}
 		})
 	case "delete_tasks":
-		rows := []obj{}
+		rows := []jsonObject{}
 		s.locked(func() {
 			for _, t := range chosen {
 				s.removeTask(t)
-				rows = append(rows, obj{"id": t.id})
+				rows = append(rows, jsonObject{"id": t.id})
 			}
-			sent = s.event(p, "TASKS_DELETED", obj{"tasks": rows})
+			sent = s.newEvent(p, "TASKS_DELETED", jsonObject{"tasks": rows})
 		})
 	case "delete_tasks_annotations":
-		rows := []obj{}
+		rows := []jsonObject{}
 		s.locked(func() {
 			for _, t := range chosen {
 				for _, a := range t.notes {
 					s.removeNote(a)
-					rows = append(rows, obj{"id": a.id})
+					rows = append(rows, jsonObject{"id": a.id})
 				}
-				s.touch(t, r.user)
+				s.markUpdated(t, r.user)
 			}
-			sent = s.event(p, "ANNOTATIONS_DELETED", obj{"annotations": rows})
+			sent = s.newEvent(p, "ANNOTATIONS_DELETED", jsonObject{"annotations": rows})
 		})
 	case "predictions_to_annotations":
 		s.locked(func() { sent = s.predictionsToAnnotations(p, r.user, chosen) })
 	default:
-		return failure(http.StatusNotImplemented, "the stand-in does not know the action "+id)
+		return failureResult(http.StatusNotImplemented, "the stand-in does not know the action "+id)
 	}
 	s.deliver(sent)
-	return ok(obj{"processed_items": len(chosen)})
+	return okResult(jsonObject{"processed_items": len(chosen)})
 }

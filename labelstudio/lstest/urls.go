@@ -20,8 +20,8 @@ var (
 	lastPart = regexp.MustCompile(`^(?:[^0-9]{2,}|xn--[a-z0-9]+)$`)
 )
 
-// validURL is whether Label Studio accepts a webhook's URL. It is written apart
-// from labelstudio.CheckHookHost, so that tests can compare the two.
+// validURL reports whether Label Studio accepts a webhook's URL. It shares no code with
+// labelstudio.CheckHookHost, so that tests can compare the two.
 func validURL(address string) bool {
 	m := urlForm.FindStringSubmatch(address)
 	if m == nil || utf8.RuneCountInString(address) > 2048 {
@@ -44,24 +44,24 @@ func validURL(address string) bool {
 	return len(parts) > 1 && lastPart.MatchString(parts[len(parts)-1]) && utf8.RuneCountInString(host) <= 253
 }
 
-// refusedBackend is what Label Studio says to some ML backends' addresses before
-// it calls them. It looks names up for IPv4 only, the bracketed ones too.
-func refusedBackend(address string) *result {
+// refusedBackend returns Label Studio's refusal of an ML backend's address, nil when it
+// accepts the address. It looks names up for IPv4 only, the bracketed ones too.
+func refusedBackend(address string) *apiResult {
 	u, err := url.Parse(address)
 	switch {
 	case err != nil, u.Scheme != "http" && u.Scheme != "https":
-		return new(failure(http.StatusForbidden, "The provided URL was not allowed. URLs must use http:// or https://, and must not resolve to local or private network addresses when SSRF protection applies."))
+		return new(failureResult(http.StatusForbidden, "The provided URL was not allowed. URLs must use http:// or https://, and must not resolve to local or private network addresses when SSRF protection applies."))
 	case strings.HasPrefix(u.Host, "["):
-		return new(unresolved("[" + u.Hostname() + "]"))
+		return new(unresolvedHost("[" + u.Hostname() + "]"))
 	}
 	return nil
 }
 
-func unresolved(host string) result {
-	return failure(http.StatusInternalServerError, "Can't resolve hostname "+host)
+func unresolvedHost(host string) apiResult {
+	return failureResult(http.StatusInternalServerError, "Can't resolve hostname "+host)
 }
 
-// withoutUserInfo is what is called when other credentials win.
+// withoutUserInfo removes the user info of an address, for calls with other credentials.
 func withoutUserInfo(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {

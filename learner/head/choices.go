@@ -34,7 +34,7 @@ func (choices) Aggregate(q *Spec, t event.TaskState) Aggregate {
 	})
 }
 
-// shares of 1 for each label.
+// shares returns a share of 1 for each label.
 func (q *Spec) shares(labels []string) []model.Share {
 	out := make([]model.Share, 0, len(labels))
 	for _, l := range labels {
@@ -49,7 +49,7 @@ func (choices) NewModel(q *Spec, s model.Settings) Incremental {
 	return model.NewFrom(q.Prior, len(q.Labels), q.Link(), s)
 }
 
-// Link is how the probabilities of labels hang together.
+// Link says whether one label holds, or any number of them.
 func (q *Spec) Link() model.Link {
 	if q.Control.Multiple {
 		return model.Independent
@@ -68,46 +68,47 @@ func (choices) Score(q *Spec, m Incremental, e model.Example, p *score.Prequenti
 	p.Add(q.outcome(e.Target, probabilities, c.None()))
 }
 
-// outcome is of probabilities and of how often no label holds.
+// outcome compares predicted probabilities with a target. none is the share of examples
+// without a label.
 func (q *Spec) outcome(target []model.Share, p []float64, none float64) score.Outcome {
 	truth, loss := q.majorityAndLoss(target, p)
-	said := q.decide(p, none)
-	return score.Outcome{Truth: truth, Said: said, Correct: slices.Equal(truth, said), LogLoss: &loss, Answers: q.answers(truth, p)}
+	labels := q.decide(p, none)
+	return score.Outcome{Truth: truth, Predicted: labels, Correct: slices.Equal(truth, labels), LogLoss: &loss, Answers: q.answers(truth, p)}
 }
 
-// answers are what the probabilities say is so, and whether it is: of the likeliest
-// label, or with multiple choice of each.
+// answers returns the confidence in the likeliest label and whether it is correct; with
+// multiple choice one answer a label, that it holds or that it does not.
 func (q *Spec) answers(truth []string, p []float64) []score.Answer {
 	return score.Answers(truth, q.Labels, p, !q.Control.Multiple)
 }
 
-// evaluate takes the log-loss. The squared error trusts label names too little where
+// Evaluate takes the log-loss. The squared error trusts label names too little where
 // there are many classes.
 func (choices) Evaluate(q *Spec, m Incremental, examples []model.Example) (loss, accuracy float64) {
 	p := make([]float64, len(q.Labels))
 	var s model.Scratch
 	c := m.(*model.Model)
-	right := 0
+	correct := 0
 	for _, e := range examples {
 		c.Predict(e.X, p, &s)
 		truth, l := q.majorityAndLoss(e.Target, p)
 		loss += l
 		if slices.Equal(truth, q.decide(p, c.None())) {
-			right++
+			correct++
 		}
 	}
-	return loss, score.Ratio(float64(right), float64(len(examples)))
+	return loss, score.Ratio(float64(correct), float64(len(examples)))
 }
 
-// multiLabelThreshold is the probability from which on one of several labels is said:
-// below a half, because a label that is missing costs an annotator more than a wrong one
-// (ADR 18).
+// multiLabelThreshold is the probability from which a label is predicted with multiple
+// choice. It is below a half, because a missing label costs an annotator more than a wrong
+// one (ADR 18).
 const multiLabelThreshold = 0.4
 
-// decide is the labels a head with these probabilities gives: the likeliest, or
-// with multiple choice all that are likely enough, but as few and as many as the
-// control takes. If none is, it is the likeliest nevertheless when that is likelier
-// than that a text has no label, which is none.
+// decide returns the labels predicted from probabilities: the likeliest, or with multiple
+// choice all above the threshold, at most as many as the control takes. If no label is
+// above it, the likeliest is predicted if the control requires an answer, or if it is
+// likelier than none, the share of examples without a label.
 func (q *Spec) decide(p []float64, none float64) []string {
 	if !q.Control.Multiple {
 		return []string{q.Labels[argmax(p)]}
@@ -118,22 +119,22 @@ func (q *Spec) decide(p []float64, none float64) []string {
 		slices.Sort(sorted)
 		least = max(least, math.Nextafter(sorted[len(p)-most-1], 1))
 	}
-	var said []string
+	var labels []string
 	for y, v := range p {
 		if v >= least {
-			said = append(said, q.Labels[y])
+			labels = append(labels, q.Labels[y])
 		}
 	}
-	if len(said) > 0 {
-		return said
+	if len(labels) > 0 {
+		return labels
 	}
 	if best := argmax(p); q.Control.Required || p[best] > none {
-		said = append(said, q.Labels[best])
+		labels = append(labels, q.Labels[best])
 	}
-	return said
+	return labels
 }
 
-// majorityAndLoss is the truth as labels, by majority, and the log-loss of p.
+// majorityAndLoss returns the labels that most annotators gave, and the log-loss of p.
 func (q *Spec) majorityAndLoss(target []model.Share, p []float64) (truth []string, loss float64) {
 	if !q.Control.Multiple {
 		best := target[0]
@@ -158,15 +159,15 @@ func (q *Spec) majorityAndLoss(target []model.Share, p []float64) (truth []strin
 	return truth, loss
 }
 
-// confidence is the probability of what choose said; for multiple choice the mean
-// over the labels, said or not.
-func (q *Spec) confidence(p []float64, said []string) float64 {
+// confidence returns the probability of the predicted label; with multiple choice the mean
+// over the labels of the probability that each is rightly predicted or left out.
+func (q *Spec) confidence(p []float64, labels []string) float64 {
 	if !q.Control.Multiple {
 		return p[argmax(p)]
 	}
 	var sum float64
 	for y, v := range p {
-		if slices.Contains(said, q.Labels[y]) {
+		if slices.Contains(labels, q.Labels[y]) {
 			sum += v
 		} else {
 			sum += 1 - v
@@ -175,6 +176,7 @@ func (q *Spec) confidence(p []float64, said []string) float64 {
 	return sum / float64(len(p))
 }
 
+// argmax returns the index of the highest number, the first of equals.
 func argmax(p []float64) int {
 	best := 0
 	for y := range p {
@@ -192,23 +194,30 @@ func (choices) Snapshot(q *Spec, m Incremental) Predictor {
 // choicesPredictor is the Predictor of choices.
 type choicesPredictor struct {
 	*Spec
-	*model.View
+	view *model.View
 }
 
-func (c choicesPredictor) Width() int { return len(c.Labels) }
+func (c choicesPredictor) Examples() int { return c.view.Examples() }
 
-func (c choicesPredictor) Answer(id string, in Sample, s *Scratch) ([]regions.Region, float64) {
+func (c choicesPredictor) Classes() int { return len(c.Labels) }
+
+func (c choicesPredictor) Predict(id string, in Sample, s *Scratch) ([]regions.Region, float64) {
 	p := s.floats(len(c.Labels))
-	c.Predict(in.X, p, &s.Scratch)
-	said := c.decide(p, c.None())
-	confidence := c.confidence(p, said)
-	if len(said) == 0 {
+	c.view.Predict(in.X, p, &s.Scratch)
+	labels := c.decide(p, c.view.None())
+	confidence := c.confidence(p, labels)
+	if len(labels) == 0 {
 		return nil, confidence
 	}
-	return []regions.Region{regions.EncodeChoices(c.Control, id, said, confidence)}, confidence
+	return []regions.Region{regions.EncodeChoices(c.Control, id, labels, confidence)}, confidence
 }
 
-func (c choicesPredictor) Distribution(in Sample, p []float64, s *Scratch) event.Distribution {
-	c.Predict(in.X, p, &s.Scratch)
-	return event.Distribution{Control: c.Control.Name, Labels: c.Labels, P: p, Exclusive: !c.Control.Multiple}
+func (c choicesPredictor) Estimate(in Sample, p []float64, s *Scratch) event.Estimate {
+	c.view.Predict(in.X, p, &s.Scratch)
+	return c.estimate(p, !c.Control.Multiple)
+}
+
+// estimate returns the estimate of a head whose labels have the probabilities p.
+func (q *Spec) estimate(p []float64, exclusive bool) event.Estimate {
+	return event.Estimate{Control: q.Control.Name, Classes: &event.Distribution{Labels: q.Labels, P: p, Exclusive: exclusive}}
 }

@@ -1,7 +1,7 @@
-// Package head is how each kind of control is learned: one file a kind, which says what
-// is read of a task, what its annotators said, which model learns it, how good that is,
-// and what it answers. For decides which kind learns a control.
+// Package head says how each kind of control is learned. A kind has a file, which reads
+// the features of a task and the answers of its annotators, makes the model, evaluates it
+// and predicts. For decides which kind learns a control.
 //
-// A Kind has no state. What a project's model is made of, and when it learns, is the
-// business of package learner.
+// A Kind has no state. Package learner holds the models of a project and decides when
+// they learn.
 package head

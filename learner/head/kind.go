@@ -7,69 +7,68 @@ import (
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio/regions"
+	"github.com/hone-ml/hone/learner/head/span"
 	"github.com/hone-ml/hone/learner/model"
 	"github.com/hone-ml/hone/learner/score"
 	"github.com/hone-ml/hone/vector"
 )
 
-// Kind is how the controls of one type are learned: what is read of them, the
-// model under the head, what it answers and how it is judged. A kind has no
-// state of its own; it may be used by any number of goroutines. None embeds another:
-// each says all of itself, and what only some can do has an interface of its own.
+// Kind says how the controls of one type are learned. It has no state; any number of
+// goroutines may use it. No kind embeds another, so that each says all of itself. What
+// only some kinds can do has an interface of its own.
 type Kind interface {
-	// Features are those of a task's data, empty when there is nothing to go by. It must
-	// be a pure function of the data and of what Spec.Seed stands for: encodings are
+	// Features encodes a task's data. The vector is empty when there is nothing to encode.
+	// It must be a pure function of the data and of what Spec.Seed hashes, because it is
 	// cached.
 	Features(q *Spec, data []byte, e encode.Encoder) vector.Vector
-	// Aggregate is what the annotators of a task said of the control.
+	// Aggregate reads the answers of a task's annotators and returns their mean.
 	Aggregate(q *Spec, t event.TaskState) Aggregate
-	// NewModel is the model, knowing nothing yet.
+	// NewModel returns a model without examples.
 	NewModel(q *Spec, s model.Settings) Incremental
-	// Snapshot is a model that NewModel made as it is now, for readers.
+	// Snapshot returns a model of NewModel as it is now, for readers.
 	Snapshot(q *Spec, m Incremental) Predictor
-	// Score counts in p how well the model predicts an example it has not learned.
+	// Score adds to p how well the model predicts an example that it has not learned.
 	Score(q *Spec, m Incremental, e model.Example, p *score.Prequential)
-	// Evaluate gives the loss that settings are compared by, summed over examples, and
-	// the accuracy.
+	// Evaluate returns the loss by which settings are compared, as the sum over examples,
+	// and the accuracy, 0 to 1.
 	Evaluate(q *Spec, m Incremental, examples []model.Example) (loss, accuracy float64)
-	// Space is what settings the kind has.
+	// Space returns the settings that the kind can have.
 	Space() Space
 }
 
-// Space is what settings a kind starts with and which are worth trying.
+// Space holds the settings a kind starts with, and those worth trying.
 type Space struct {
-	Defaults model.Settings // before any were chosen, where there are no dense parts
+	Defaults model.Settings // before settings are chosen, without dense parts
 	Ridges   []float64      // in falling order
-	// Tunable is true where the weights of the feature parts are chosen, and settings
-	// while labels come in: of models of texts' vectors.
+	// Tunable is true when the weights of the feature parts are chosen too, and settings
+	// are chosen while labels come in. It is so for kinds that learn vectors of texts.
 	Tunable bool
 }
 
-// ridges are those of models of texts, in falling order.
+// ridges are those worth trying for kinds that learn vectors of texts.
 var ridges = []float64{0.3, 0.1, 0.03, 0.01, 0.003, 0.001}
 
-// LabelPrior is a kind whose label names say something of the answer before anybody
-// has labelled.
+// LabelPrior is a kind that predicts from the names of labels before anybody has labelled.
 type LabelPrior interface {
-	// Prior is the first guess of the weights; nil when the names say nothing.
+	// Prior returns the mean that the weights are pulled to; nil if the names say nothing.
 	Prior(q *Spec, e encode.Encoder) model.Prior
 }
 
-// FeatureSpace is a kind that reads texts otherwise than others do.
+// FeatureSpace is a kind whose features of a text differ from those of other kinds.
 type FeatureSpace interface {
-	// Reads names how: its features are told from those of other kinds by it.
+	// Reads names the difference. It is part of the key by which features are cached.
 	Reads() string
 }
 
-// Interactive is a Predictor that can go on from what an annotator has drawn.
+// Interactive is a Predictor that can continue what an annotator has drawn.
 type Interactive interface {
-	// Extend is Answer without what is drawn already or would overlap it; no regions
-	// when nothing is drawn of the control. It works before anything was learned.
-	Extend(id string, in Sample, drawn []regions.Region, s *Scratch) (regions []regions.Region, confidence float64)
+	// Propagate predicts like Predict, and leaves out what is drawn already or would
+	// overlap it. There are no regions when nothing is drawn of the control. It works
+	// before anything is learned.
+	Propagate(id string, in Sample, drawn []regions.Region, s *Scratch) (regions []regions.Region, confidence float64)
 }
 
-// textFeatures are those of the text that the annotator read, for kinds that read no
-// more than that.
+// textFeatures encodes the text that the annotator read.
 func textFeatures(q *Spec, data []byte, e encode.Encoder) vector.Vector {
 	text, err := q.text(data)
 	if err != nil {
@@ -78,7 +77,7 @@ func textFeatures(q *Spec, data []byte, e encode.Encoder) vector.Vector {
 	return e.Encode(text)
 }
 
-// Incremental is the model under a head. It holds examples and walks to the optimum
+// Incremental is the model under a head. It holds examples and approaches the optimum
 // of exactly those, whatever its history. It is for one goroutine.
 type Incremental interface {
 	Len() int
@@ -87,20 +86,20 @@ type Incremental interface {
 	// Put adds an example or replaces the one with its id.
 	Put(e model.Example) error
 	// Resume is Put from where a former run ended: duals as Duals gave them.
-	// They decide how long the walk takes, not where it ends.
+	// They decide how long optimizing takes, not where it ends.
 	Resume(e model.Example, duals []float32) error
 	// Remove forgets an example completely and reports whether it was there.
 	Remove(id int64) bool
 	// Examples calls f with each example, in no order, until it is false.
 	Examples(f func(model.Example) bool)
-	// Duals is Examples with where the walk is; the slice is valid until f returns.
+	// Duals is Examples with the dual variables; the slice is valid until f returns.
 	Duals(f func(e model.Example, duals []float32) bool)
-	// DualNumbers is how many numbers Duals gives, over all examples.
+	// DualNumbers returns how many numbers Duals gives, over all examples.
 	DualNumbers() int
-	// Settle walks until no probability can differ from the optimum's by more than the
+	// Settle optimizes until no probability can differ from the optimum's by more than the
 	// tolerance, or until the context ends.
 	Settle(ctx context.Context, tolerance float64) model.Settled
-	// Bound is the most by which a probability can differ from the optimum's, +Inf
+	// Bound returns the most by which a probability can differ from the optimum's, +Inf
 	// when it is not known.
 	Bound() float64
 }
@@ -108,24 +107,25 @@ type Incremental interface {
 // Predictor is a head's model as it was at one moment. It is immutable and read by
 // any number of goroutines.
 type Predictor interface {
-	// Examples is how many it has learned; with none it knows nothing.
+	// Examples returns how many examples it has learned.
 	Examples() int
-	// Answer is what the head says of a task, no regions when it says "none of
-	// them", and how sure it is of that, 0 to 1.
-	Answer(id string, in Sample, s *Scratch) (regions []regions.Region, confidence float64)
-	// Distribution is what the head believes of a task; p, of length Width, is
-	// memory for its P.
-	Distribution(in Sample, p []float64, s *Scratch) event.Distribution
-	// Width is how many numbers a distribution has.
-	Width() int
+	// Predict returns the answer to a task as regions whose ids begin with id, and the
+	// confidence in it, 0 to 1. There are no regions when the answer is "none of them".
+	Predict(id string, in Sample, s *Scratch) (regions []regions.Region, confidence float64)
+	// Estimate says how sure the head is of a task. p, of length Classes, is memory that the
+	// estimate keeps.
+	Estimate(in Sample, p []float64, s *Scratch) event.Estimate
+	// Classes returns how many labels have a probability: 0 for a head that does not
+	// choose among labels.
+	Classes() int
 }
 
-// classifier is a model or a view of one.
+// classifier predicts probabilities: a model, or a view of one.
 type classifier interface {
 	Predict(x vector.Vector, p []float64, s *model.Scratch)
 }
 
-// Sample is a task as a Predictor sees it.
+// Sample is a task that a Predictor predicts: its data, and their features.
 type Sample struct {
 	Data json.RawMessage
 	X    vector.Vector
@@ -134,11 +134,11 @@ type Sample struct {
 // Scratch is working memory of one goroutine.
 type Scratch struct {
 	model.Scratch
-	p          []float64
-	tokenProbs tokenProbs
+	p     []float64
+	spans span.Scratch
 }
 
-// floats are n numbers to write to.
+// floats returns memory for n numbers, valid until the next call.
 func (s *Scratch) floats(n int) []float64 {
 	if cap(s.p) < n {
 		s.p = make([]float64, n)

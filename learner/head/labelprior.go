@@ -10,7 +10,7 @@ import (
 	"github.com/hone-ml/hone/learner/model"
 )
 
-// WithEncoder is the spec with what the encoder makes of its label names.
+// WithEncoder returns the spec with the prior that the encoder makes of its label names.
 func (q *Spec) WithEncoder(e encode.Encoder) *Spec {
 	out := *q
 	out.Dense = len(e.Encode("label").Dense)
@@ -21,22 +21,20 @@ func (q *Spec) WithEncoder(e encode.Encoder) *Spec {
 	return &out
 }
 
-// WithPriorOf is the spec with what the encoder made of the names of old, which has
-// the same labels.
+// WithPriorOf returns the spec with the prior of another one that has the same labels.
 func (q *Spec) WithPriorOf(old *Spec) *Spec {
 	out := *q
 	out.Dense, out.Prior = old.Dense, old.Prior
 	return &out
 }
 
-// independentPriorBias is the cosine between a text and the name of a label above which
-// the name alone makes the label likelier than not, where labels are independent.
+// independentPriorBias is the cosine between a text and a label's name above which the
+// name alone predicts the label, when labels are independent.
 const independentPriorBias = 0.3
 
-// Prior takes each label's name, encoded like a text, as the first guess of the
-// label's weights (as in Xian, Schiele & Akata 2017, "Zero-shot learning - the
-// good, the bad and the ugly": class embeddings as the classifier), less what the
-// names of all labels have in common.
+// Prior encodes each label's name like a text and takes that as the mean of the label's
+// weights (as in Xian, Schiele & Akata 2017, "Zero-shot learning - the good, the bad and
+// the ugly": class embeddings as the classifier), after subtracting the mean over labels.
 func (choices) Prior(q *Spec, e encode.Encoder) model.Prior {
 	k := len(q.Labels)
 	if k < 2 {
@@ -97,8 +95,8 @@ func (choices) Prior(q *Spec, e encode.Encoder) model.Prior {
 	return prior
 }
 
-// LabelTexts are the words that say what a label means: what annotators read, its
-// tooltip, and what results carry, unless that is the same.
+// LabelTexts returns the texts that say what a label means: the value that annotators
+// read, its tooltip, and the alias that results carry. None is there twice.
 func LabelTexts(l labelconfig.Label) []string {
 	value := l.Value
 	if len(l.Path) > 1 {
@@ -115,7 +113,7 @@ func LabelTexts(l labelconfig.Label) []string {
 	return out
 }
 
-// splitIdentifier takes a name apart: account_blocked, card-lost, cardLost.
+// splitIdentifier puts spaces between the words of account_blocked, card-lost, cardLost.
 func splitIdentifier(name string) string {
 	var b strings.Builder
 	last := ' '
@@ -132,6 +130,7 @@ func splitIdentifier(name string) string {
 	return strings.Join(strings.Fields(b.String()), " ")
 }
 
+// accumulate adds x to sum, and returns it. A nil sum is zero.
 func accumulate[F float32 | float64](sum []float64, x []F) []float64 {
 	if sum == nil {
 		sum = make([]float64, len(x))
@@ -142,8 +141,8 @@ func accumulate[F float32 | float64](sum []float64, x []F) []float64 {
 	return sum
 }
 
-// normalize makes the length 1, and is false when there is none.
-func normalize(v []float64) bool {
+// normalize scales v to length 1. ok is false when v is zero, or nearly: it is zero then.
+func normalize(v []float64) (ok bool) {
 	var n2 float64
 	for _, x := range v {
 		n2 += x * x

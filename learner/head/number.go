@@ -25,7 +25,7 @@ func (number) Features(q *Spec, data []byte, e encode.Encoder) vector.Vector {
 	return textFeatures(q, data, e)
 }
 
-// space has defaults to start from: on rated texts the error was flat from a ridge of 0.1 to 1
+// Space starts where the error on rated texts was flat, from a ridge of 0.1 to 1
 // (docs/adr/0012). A retrain chooses among ridges.
 func (number) Space() Space {
 	s := model.Defaults()
@@ -43,8 +43,8 @@ func (number) Aggregate(q *Spec, t event.TaskState) Aggregate {
 	})
 }
 
-// maxNumber is the largest answer that is learned. Squares of it, and sums over a
-// million of them, stay finite in 64 bits, and itself in 32.
+// maxNumber is the largest answer that is learned. It is finite in 32 bits, and a sum of a
+// million of its squares in 64.
 const maxNumber = 1e30
 
 func (number) NewModel(_ *Spec, s model.Settings) Incremental { return model.NewRegression(s) }
@@ -55,42 +55,42 @@ func (number) Snapshot(q *Spec, m Incremental) Predictor {
 
 func (number) Score(q *Spec, m Incremental, e model.Example, pr *score.Prequential) {
 	n := newNumberPredictor(q, m)
-	said, sure := n.estimate(e.X, new(Scratch))
-	far := math.Abs(said - float64(e.Target[0].P))
-	right := far <= n.tolerance
-	pr.Add(score.Outcome{Correct: right, AbsErr: &far, Answers: []score.Answer{{Confidence: sure, Correct: right}}})
+	number, probability := n.predictNumber(e.X, new(Scratch))
+	absErr := math.Abs(number - float64(e.Target[0].P))
+	correct := absErr <= n.tolerance
+	pr.Add(score.Outcome{Correct: correct, AbsErr: &absErr, Answers: []score.Answer{{Confidence: probability, Correct: correct}}})
 }
 
-// evaluate takes the squared error.
+// Evaluate takes the squared error.
 func (number) Evaluate(q *Spec, m Incremental, examples []model.Example) (loss, accuracy float64) {
 	n := newNumberPredictor(q, m)
 	var s Scratch
-	right := 0
+	correct := 0
 	for _, e := range examples {
-		mean, _ := n.Predict(e.X, &s.Scratch)
-		off := mean - float64(e.Target[0].P)
-		loss += off * off
-		if said, _ := n.estimate(e.X, &s); math.Abs(said-float64(e.Target[0].P)) <= n.tolerance {
-			right++
+		mean, _ := n.view.Predict(e.X, &s.Scratch)
+		residual := mean - float64(e.Target[0].P)
+		loss += residual * residual
+		if number, _ := n.predictNumber(e.X, &s); math.Abs(number-float64(e.Target[0].P)) <= n.tolerance {
+			correct++
 		}
 	}
-	return loss, score.Ratio(float64(right), float64(len(examples)))
+	return loss, score.Ratio(float64(correct), float64(len(examples)))
 }
 
 // numberPredictor is the Predictor of a number.
 type numberPredictor struct {
 	*Spec
-	*model.RegressionView
-	spread    float64
-	whole     bool
-	tolerance float64 // how far an answer may be off and still be right
+	view      *model.RegressionView
+	spread    float64 // standard deviation of the learned answers
+	whole     bool    // all learned answers are whole numbers
+	tolerance float64 // largest error of an answer that counts as correct
 }
 
-// newNumberPredictor takes a number for right within a step, within a tenth of the range
-// where the config gives one, else within half a standard deviation of the answers.
+// newNumberPredictor sets the tolerance to a step or a tenth of the range, whichever is
+// larger, where the config has them, else to half a standard deviation of the answers.
 func newNumberPredictor(q *Spec, m Incremental) numberPredictor {
-	n := numberPredictor{Spec: q, RegressionView: m.(*model.Regression).View()}
-	n.spread, n.whole = n.Spread()
+	n := numberPredictor{Spec: q, view: m.(*model.Regression).View()}
+	n.spread, n.whole = n.view.Spread()
 	width, bounded := q.Control.Numbers.Width()
 	if bounded {
 		n.tolerance = width / 10
@@ -103,39 +103,36 @@ func newNumberPredictor(q *Spec, m Incremental) numberPredictor {
 	return n
 }
 
-// estimate is the number said of a text and how probably it is right.
-func (n numberPredictor) estimate(x vector.Vector, s *Scratch) (said, sure float64) {
-	mean, sd := n.Predict(x, &s.Scratch)
+// predictNumber returns the number predicted of a text, and the probability that it is
+// within the tolerance.
+func (n numberPredictor) predictNumber(x vector.Vector, s *Scratch) (number, probability float64) {
+	mean, sd := n.view.Predict(x, &s.Scratch)
 	switch {
 	case n.whole:
 		mean = math.Round(mean)
-	case n.spread > 0: // no more digits than mean something
+	case n.spread > 0: // keep three significant digits of the spread
 		unit := math.Pow(10, math.Floor(math.Log10(n.spread))-2)
 		mean = math.Round(mean/unit) * unit
 	}
-	sure = 1
+	probability = 1
 	if sd > 0 && n.tolerance > 0 {
-		sure = math.Erf(n.tolerance / sd / math.Sqrt2)
+		probability = math.Erf(n.tolerance / sd / math.Sqrt2)
 	}
-	// What few answers have in common may be chance (Laplace's rule).
-	count := float64(n.Examples())
-	return n.Control.Numbers.Nearest(mean), sure * count / (count + 1)
+	// The agreement of few answers may be chance (Laplace's rule of succession).
+	count := float64(n.view.Examples())
+	return n.Control.Numbers.Nearest(mean), probability * count / (count + 1)
 }
 
-func (n numberPredictor) Width() int { return 1 }
+func (n numberPredictor) Examples() int { return n.view.Examples() }
 
-func (n numberPredictor) Answer(id string, in Sample, s *Scratch) ([]regions.Region, float64) {
-	said, sure := n.estimate(in.X, s)
-	return []regions.Region{regions.EncodeNumber(n.Control, id, said, sure)}, sure
+func (n numberPredictor) Classes() int { return 0 }
+
+func (n numberPredictor) Predict(id string, in Sample, s *Scratch) ([]regions.Region, float64) {
+	number, probability := n.predictNumber(in.X, s)
+	return []regions.Region{regions.EncodeNumber(n.Control, id, number, probability)}, probability
 }
 
-// right is the one label of a number's distribution.
-var right = []string{"right"}
-
-// Distribution has a single yes-or-no question: half and half when the number is
-// nothing but a guess, so that every strategy asks first where it is least sure.
-func (n numberPredictor) Distribution(in Sample, p []float64, s *Scratch) event.Distribution {
-	_, sure := n.estimate(in.X, s)
-	p[0] = (1 + sure) / 2
-	return event.Distribution{Control: n.Control.Name, Labels: right, P: p}
+func (n numberPredictor) Estimate(in Sample, _ []float64, s *Scratch) event.Estimate {
+	_, certainty := n.predictNumber(in.X, s)
+	return event.Estimate{Control: n.Control.Name, Certainty: certainty}
 }

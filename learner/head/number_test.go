@@ -84,7 +84,7 @@ func TestRatingFollowsTheText(t *testing.T) {
 	right := 0
 	for i, text := range texts {
 		var s Scratch
-		answer, confidence := mind.Answer("i", Sample{X: e.Encode(text)}, &s)
+		answer, confidence := mind.Predict("i", Sample{X: e.Encode(text)}, &s)
 		said := regions.Choices(q.Control, answer)
 		if !said.OK || len(said.Unknown) > 0 {
 			t.Fatalf("the answer is %+v", said)
@@ -96,7 +96,7 @@ func TestRatingFollowsTheText(t *testing.T) {
 		if far == 0 {
 			right++
 		}
-		d := mind.Distribution(Sample{X: e.Encode(text)}, make([]float64, mind.Width()), &s)
+		d := mind.Estimate(Sample{X: e.Encode(text)}, make([]float64, mind.Classes()), &s).Classes
 		var sum float64
 		for _, p := range d.P {
 			sum += p
@@ -136,7 +136,7 @@ func TestLevelsAreADistributionInOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		above := rapid.SliceOfN(rapid.Float64Range(0, 1), 1, 9).Draw(t, "above")
 		p := make([]float64, len(above)+1)
-		levels(above, p)
+		levelProbabilities(above, p)
 		var sum float64
 		for _, v := range p {
 			if v < 0 {
@@ -149,7 +149,7 @@ func TestLevelsAreADistributionInOrder(t *testing.T) {
 		}
 	})
 	p := make([]float64, 4)
-	levels([]float64{0.9, 0.6, 0.2}, p)
+	levelProbabilities([]float64{0.9, 0.6, 0.2}, p)
 	for y, want := range []float64{0.1, 0.3, 0.4, 0.2} {
 		if math.Abs(p[y]-want) > 1e-12 {
 			t.Fatalf("levels %v", p)
@@ -182,7 +182,7 @@ func TestNumberFollowsTheTextAndTheConfig(t *testing.T) {
 		right := 0
 		var s Scratch
 		for i, text := range texts {
-			answer, confidence := mind.Answer("i", Sample{X: e.Encode(text)}, &s)
+			answer, confidence := mind.Predict("i", Sample{X: e.Encode(text)}, &s)
 			v, ok := regions.Number(q.Control, answer)
 			if !ok || unit > 0 && math.Abs(math.Remainder(v-0.5, unit)) > 1e-9 {
 				t.Fatalf("%s: the answer is %g, %v", attrs, v, ok)
@@ -193,9 +193,8 @@ func TestNumberFollowsTheTextAndTheConfig(t *testing.T) {
 			if math.Abs(v-q.Control.Numbers.Nearest(worth[i])) <= newNumberPredictor(q, m).tolerance {
 				right++
 			}
-			d := mind.Distribution(Sample{X: e.Encode(text)}, make([]float64, 1), &s)
-			if d.P[0] != (1+confidence)/2 || d.Exclusive || len(d.Labels) != 1 {
-				t.Fatalf("distribution %+v", d)
+			if got := mind.Estimate(Sample{X: e.Encode(text)}, nil, &s); got.Certainty != confidence {
+				t.Fatalf("estimate %+v, confidence %v", got, confidence)
 			}
 		}
 		if off > 0.6*blind || math.Abs(sure-float64(right)/200) > 0.15 {
@@ -213,7 +212,7 @@ func TestOneNumberIsNotCertain(t *testing.T) {
 			t.Fatal(err)
 		}
 		m.Settle(t.Context(), 1e-3)
-		answer, sure := q.Kind.Snapshot(q, m).Answer("i", Sample{X: e.Encode("another text")}, new(Scratch))
+		answer, sure := q.Kind.Snapshot(q, m).Predict("i", Sample{X: e.Encode("another text")}, new(Scratch))
 		if v, ok := regions.Number(q.Control, answer); v != 7 || !ok || sure > float64(i+1)/float64(i+2) {
 			t.Errorf("after %d answers of 7: %g, sure %g", i+1, v, sure)
 		}

@@ -23,7 +23,7 @@ var (
 	_ FeatureSpace = pairwise{}
 )
 
-// reads sets the encodings of pairs apart from those of the same texts joined.
+// Reads tells the features of pairs from those of the same texts joined.
 func (pairwise) Reads() string { return "difference of" }
 
 func (pairwise) Features(q *Spec, data []byte, e encode.Encoder) vector.Vector {
@@ -53,7 +53,7 @@ func (pairwise) Aggregate(q *Spec, t event.TaskState) Aggregate {
 		if q.class[labels[0]] == 0 {
 			return []model.Share{{P: 1}}, true, nil
 		}
-		return nil, true, nil // the other one
+		return nil, true, nil // the right one
 	})
 }
 
@@ -61,13 +61,13 @@ func (pairwise) NewModel(_ *Spec, s model.Settings) Incremental {
 	return model.New(1, model.Independent, s)
 }
 
-// sides fills p with the probabilities of left and right.
-func sides(m classifier, x vector.Vector, p []float64, s *model.Scratch) {
+// predictSides fills p with the probabilities of left and right.
+func predictSides(m classifier, x vector.Vector, p []float64, s *model.Scratch) {
 	m.Predict(x, p[:1], s)
 	p[1] = 1 - p[0]
 }
 
-// shares of left and right, of a target that only has the left one's.
+// shares returns those of left and right, of a target that has only the left one's.
 func (pairwise) shares(target []model.Share) []model.Share {
 	left := float32(0)
 	for _, s := range target {
@@ -78,25 +78,25 @@ func (pairwise) shares(target []model.Share) []model.Share {
 
 func (pairwise) Score(q *Spec, m Incremental, e model.Example, pr *score.Prequential) {
 	p := make([]float64, 2)
-	sides(m.(*model.Model), e.X, p, new(model.Scratch))
+	predictSides(m.(*model.Model), e.X, p, new(model.Scratch))
 	pr.Add(q.outcome(pairwise{}.shares(e.Target), p, 0))
 }
 
-// evaluate takes the squared error of the probabilities.
+// Evaluate takes the squared error of the probabilities.
 func (pairwise) Evaluate(q *Spec, m Incremental, examples []model.Example) (brier, accuracy float64) {
 	p := make([]float64, 2)
 	var s model.Scratch
-	right := 0
+	correct := 0
 	for _, e := range examples {
-		sides(m.(*model.Model), e.X, p, &s)
+		predictSides(m.(*model.Model), e.X, p, &s)
 		target := pairwise{}.shares(e.Target)
 		if q.outcome(target, p, 0).Correct {
-			right++
+			correct++
 		}
-		off := p[0] - float64(target[0].P)
-		brier += 2 * off * off
+		residual := p[0] - float64(target[0].P)
+		brier += 2 * residual * residual
 	}
-	return brier, score.Ratio(float64(right), float64(len(examples)))
+	return brier, score.Ratio(float64(correct), float64(len(examples)))
 }
 
 func (pairwise) Snapshot(q *Spec, m Incremental) Predictor {
@@ -106,19 +106,21 @@ func (pairwise) Snapshot(q *Spec, m Incremental) Predictor {
 // pairwisePredictor is the Predictor of a pairwise comparison.
 type pairwisePredictor struct {
 	*Spec
-	*model.View
+	view *model.View
 }
 
-func (c pairwisePredictor) Width() int { return 2 }
+func (c pairwisePredictor) Examples() int { return c.view.Examples() }
 
-func (c pairwisePredictor) Answer(id string, in Sample, s *Scratch) ([]regions.Region, float64) {
+func (c pairwisePredictor) Classes() int { return 2 }
+
+func (c pairwisePredictor) Predict(id string, in Sample, s *Scratch) ([]regions.Region, float64) {
 	p := s.floats(2)
-	sides(c.View, in.X, p, &s.Scratch)
+	predictSides(c.view, in.X, p, &s.Scratch)
 	said := c.decide(p, 0)
 	return []regions.Region{regions.EncodeChoices(c.Control, id, said, p[argmax(p)])}, p[argmax(p)]
 }
 
-func (c pairwisePredictor) Distribution(in Sample, p []float64, s *Scratch) event.Distribution {
-	sides(c.View, in.X, p, &s.Scratch)
-	return event.Distribution{Control: c.Control.Name, Labels: c.Labels, P: p, Exclusive: true}
+func (c pairwisePredictor) Estimate(in Sample, p []float64, s *Scratch) event.Estimate {
+	predictSides(c.view, in.X, p, &s.Scratch)
+	return c.estimate(p, true)
 }

@@ -63,12 +63,12 @@ func TestPairwiseIsAntisymmetric(t *testing.T) {
 		var s Scratch
 		left, right := rapid.SampledFrom(texts).Draw(t, "left"), rapid.SampledFrom(texts).Draw(t, "right")
 		there, back := q.Kind.Features(q, pairData(left, right), h), q.Kind.Features(q, pairData(right, left), h)
-		p := q.Kind.Snapshot(q, m).Distribution(Sample{X: there}, make([]float64, 2), &s).P
-		swapped := q.Kind.Snapshot(q, m).Distribution(Sample{X: back}, make([]float64, 2), &s).P
+		p := q.Kind.Snapshot(q, m).Estimate(Sample{X: there}, make([]float64, 2), &s).Classes.P
+		swapped := q.Kind.Snapshot(q, m).Estimate(Sample{X: back}, make([]float64, 2), &s).Classes.P
 		if math.Abs(p[0]-swapped[1]) > 1e-12 || math.Abs(p[0]+p[1]-1) > 1e-12 {
 			t.Fatalf("%v, swapped %v", p, swapped)
 		}
-		other := q.Kind.Snapshot(q, mirrored).Distribution(Sample{X: there}, make([]float64, 2), &s).P
+		other := q.Kind.Snapshot(q, mirrored).Estimate(Sample{X: there}, make([]float64, 2), &s).Classes.P
 		if math.Abs(p[0]-other[0]) > 2.1e-3 {
 			t.Fatalf("%v, learned from swapped examples %v", p, other)
 		}
@@ -89,7 +89,7 @@ func TestPairwiseLearnsWhatIsBetter(t *testing.T) {
 		}
 		x := q.Kind.Features(q, data, e)
 		if i >= 600 {
-			answer, sure := q.Kind.Snapshot(q, m).Answer("i", Sample{X: x}, new(Scratch))
+			answer, sure := q.Kind.Snapshot(q, m).Predict("i", Sample{X: x}, new(Scratch))
 			if a := regions.Choices(q.Control, answer); !a.OK || sure < 0.5 || sure > 1 {
 				t.Fatalf("%+v, %g", answer, sure)
 			} else if a.Labels[0] == said {

@@ -24,9 +24,9 @@ func (rating) Features(q *Spec, data []byte, e encode.Encoder) vector.Vector {
 	return textFeatures(q, data, e)
 }
 
-// space has defaults that were near the best on two sets of rated texts from 25 to 400 labels
-// (docs/adr/0012). Most answers are above the lowest step and below the
-// highest, which a large bias tells from few labels.
+// Space starts near the best settings on two sets of rated texts from 25 to 400 labels
+// (docs/adr/0012). Most answers are above the lowest step and below the highest, which a
+// large bias learns from few labels.
 func (rating) Space() Space {
 	s := model.Defaults()
 	s.Ridge, s.Bias = 0.1, 0.5
@@ -43,41 +43,42 @@ func (rating) Aggregate(q *Spec, t event.TaskState) Aggregate {
 		if err != nil || !ok {
 			return nil, false, err
 		}
-		var said []model.Share
+		var predicted []model.Share
 		for step := range q.class[labels[0]] {
-			said = append(said, model.Share{Class: step, P: 1})
+			predicted = append(predicted, model.Share{Class: step, P: 1})
 		}
-		return said, true, nil
+		return predicted, true, nil
 	})
 }
 
-// levels makes of the probabilities that the answer is above each step those of
-// each level, one more. Models of single steps may contradict each other, so each
-// is taken for the mean of the least before it and the most after it.
-func levels(above, p []float64) {
-	most := 0.0
+// levelProbabilities fills p with the probability of each level, from those that the
+// answer is above each step, which are one fewer. The latter must fall from step to step,
+// and models of single steps may contradict that: each is replaced by the mean of the
+// lowest up to it and the highest from it on.
+func levelProbabilities(above, p []float64) {
+	highest := 0.0
 	for k := len(above) - 1; k >= 0; k-- {
-		most = max(most, above[k])
-		p[k] = most
+		highest = max(highest, above[k])
+		p[k] = highest
 	}
-	least, before := 1.0, 1.0
+	lowest, previous := 1.0, 1.0
 	for k, a := range above {
-		least = min(least, a)
-		at := (least + p[k]) / 2
-		p[k] = before - at
-		before = at
+		lowest = min(lowest, a)
+		monotone := (lowest + p[k]) / 2
+		p[k] = previous - monotone
+		previous = monotone
 	}
-	p[len(above)] = before
+	p[len(above)] = previous
 }
 
-// steps fills p with the probabilities of the levels.
-func steps(m classifier, x vector.Vector, p []float64, s *Scratch) {
+// predictLevels fills p with the probabilities of the levels.
+func predictLevels(m classifier, x vector.Vector, p []float64, s *Scratch) {
 	above := s.floats(len(p) - 1)
 	m.Predict(x, above, &s.Scratch)
-	levels(above, p)
+	levelProbabilities(above, p)
 }
 
-// median is the level that as many answers are above as below.
+// median returns the lowest level with at least half of the probability up to it.
 func median(p []float64) int {
 	var sum float64
 	for y, v := range p {
@@ -88,53 +89,53 @@ func median(p []float64) int {
 	return len(p) - 1
 }
 
-// shares are those of the levels, of a target in steps.
+// shares returns those of the levels, of a target in steps.
 func (rating) shares(q *Spec, target []model.Share) []float64 {
 	above, p := make([]float64, len(q.Labels)-1), make([]float64, len(q.Labels))
 	for _, s := range target {
 		above[s.Class] = float64(s.P)
 	}
-	levels(above, p)
+	levelProbabilities(above, p)
 	return p
 }
 
 func (rating) Score(q *Spec, m Incremental, e model.Example, pr *score.Prequential) {
 	p := make([]float64, len(q.Labels))
-	steps(m.(*model.Model), e.X, p, new(Scratch))
+	predictLevels(m.(*model.Model), e.X, p, new(Scratch))
 	shares := rating{}.shares(q, e.Target)
-	truth, said := median(shares), median(p)
+	truth, predicted := median(shares), median(p)
 	var loss float64
 	for y, s := range shares {
 		if s > 0 {
 			loss -= s * math.Log(max(p[y], 1e-12))
 		}
 	}
-	far := math.Abs(float64(said - truth))
+	absErr := math.Abs(float64(predicted - truth))
 	pr.Add(score.Outcome{
-		Truth: q.Labels[truth : truth+1], Said: q.Labels[said : said+1], Correct: said == truth,
-		LogLoss: &loss, AbsErr: &far, Answers: []score.Answer{{Confidence: p[said], Correct: said == truth}},
+		Truth: q.Labels[truth : truth+1], Predicted: q.Labels[predicted : predicted+1], Correct: predicted == truth,
+		LogLoss: &loss, AbsErr: &absErr, Answers: []score.Answer{{Confidence: p[predicted], Correct: predicted == truth}},
 	})
 }
 
-// evaluate takes the ranked probability score, the squared errors of the steps'
+// Evaluate takes the ranked probability score, which is the squared error of the steps'
 // probabilities (Epstein 1969).
 func (rating) Evaluate(q *Spec, m Incremental, examples []model.Example) (loss, accuracy float64) {
 	p := make([]float64, len(q.Labels))
 	var s Scratch
-	right := 0
+	correct := 0
 	for _, e := range examples {
-		steps(m.(*model.Model), e.X, p, &s)
+		predictLevels(m.(*model.Model), e.X, p, &s)
 		shares := rating{}.shares(q, e.Target)
 		if median(shares) == median(p) {
-			right++
+			correct++
 		}
-		var off float64
+		var residual float64
 		for y := range p {
-			off += p[y] - shares[y]
-			loss += off * off
+			residual += p[y] - shares[y]
+			loss += residual * residual
 		}
 	}
-	return loss, score.Ratio(float64(right), float64(len(examples)))
+	return loss, score.Ratio(float64(correct), float64(len(examples)))
 }
 
 func (rating) Snapshot(q *Spec, m Incremental) Predictor {
@@ -144,19 +145,21 @@ func (rating) Snapshot(q *Spec, m Incremental) Predictor {
 // ratingPredictor is the Predictor of a rating.
 type ratingPredictor struct {
 	*Spec
-	*model.View
+	view *model.View
 }
 
-func (r ratingPredictor) Width() int { return len(r.Labels) }
+func (r ratingPredictor) Examples() int { return r.view.Examples() }
 
-func (r ratingPredictor) Answer(id string, in Sample, s *Scratch) ([]regions.Region, float64) {
+func (r ratingPredictor) Classes() int { return len(r.Labels) }
+
+func (r ratingPredictor) Predict(id string, in Sample, s *Scratch) ([]regions.Region, float64) {
 	p := make([]float64, len(r.Labels))
-	steps(r.View, in.X, p, s)
-	said := median(p)
-	return []regions.Region{regions.EncodeChoices(r.Control, id, r.Labels[said:said+1], p[said])}, p[said]
+	predictLevels(r.view, in.X, p, s)
+	predicted := median(p)
+	return []regions.Region{regions.EncodeChoices(r.Control, id, r.Labels[predicted:predicted+1], p[predicted])}, p[predicted]
 }
 
-func (r ratingPredictor) Distribution(in Sample, p []float64, s *Scratch) event.Distribution {
-	steps(r.View, in.X, p, s)
-	return event.Distribution{Control: r.Control.Name, Labels: r.Labels, P: p, Exclusive: true}
+func (r ratingPredictor) Estimate(in Sample, p []float64, s *Scratch) event.Estimate {
+	predictLevels(r.view, in.X, p, s)
+	return r.estimate(p, true)
 }

@@ -15,19 +15,19 @@ import (
 	"github.com/hone-ml/hone/learner/model"
 )
 
-// Spec is a control that is learned, with what it is about. It is immutable
+// Spec is a control that is learned, with the objects it is about. It is immutable
 // and shared with snapshots.
 type Spec struct {
 	Kind    Kind
 	Answer  Answer
 	Control labelconfig.Control
 	Labels  []string
-	ID      string // the front of the ids of what it suggests
-	Key     string // equal keys: same labels over the same features
-	Seed    uint64 // hash of what decides the encoding of a task's data
+	ID      string // begins the ids of predicted regions
+	Key     string // equal for the same labels over the same features
+	Seed    uint64 // hash of what the features of a task depend on, beside its data
 
-	// What the encoder adds: the number of dense parts its vectors have, and the
-	// first guess that the label names make, nil when they make none.
+	// Dense is the number of dense parts of the encoder's vectors. Prior is the mean that
+	// the weights are pulled to, made of the label names; nil without one.
 	Dense int
 	Prior model.Prior
 
@@ -35,7 +35,7 @@ type Spec struct {
 	class   map[string]int32 // by label
 }
 
-// NewSpec makes the Spec of a control whose outcome is Learned.
+// NewSpec returns the spec of a control whose outcome is Learned.
 func NewSpec(d Decision) *Spec {
 	c := d.Control
 	q := &Spec{Kind: d.Kind, Answer: d.Answer, Control: c, objects: d.Objects, Labels: c.LabelNames(), ID: regions.ID(c.Name), class: map[string]int32{}}
@@ -49,38 +49,40 @@ func NewSpec(d Decision) *Spec {
 	read := strings.Join(objects, " ")
 	q.Key = c.Key() + " " + read
 	if k, ok := q.Kind.(FeatureSpace); ok {
-		read = k.Reads() + " " + read // otherwise than other kinds
+		read = k.Reads() + " " + read
 	}
 	q.Seed = xxhash.Sum64String(read)
 	return q
 }
 
-// text is what the annotator read; several objects are joined.
+// text returns the text that the annotator read, of several objects joined by newlines.
+// The error says why no object has one.
 func (q *Spec) text(data []byte) (string, error) {
 	return content.Joined(q.objects, data)
 }
 
-// Aggregate is what the annotators of a task said of a control.
+// Aggregate is the mean answer of the annotators of a task.
 type Aggregate struct {
-	// Target is empty when they said "none of them"; with no annotations it means
+	// Target is empty when the answer is "none of them". Without annotations it means
 	// nothing.
 	Target      []model.Share
-	Annotations []event.AnnotationID // those that said something
-	// Unreadable counts those that could not be read, Reason is why the last one.
+	Annotations []event.AnnotationID // those that have an answer
+	// Unreadable counts annotations that could not be read. Reason says why, of the last.
 	Unreadable int
 	Reason     string
 }
 
-// aggregate is what the annotators of a task said on average, as shares by class,
-// given what each says. Skips, and annotations no person looked at, say nothing.
-func (q *Spec) aggregate(t event.TaskState, read func(result json.RawMessage) (said []model.Share, ok bool, err error)) Aggregate {
+// aggregate returns the mean answer of a task's annotators, as shares by class. read
+// returns the answer of one; ok is false if it has none. Skipped annotations, and those
+// that no person looked at, have none.
+func (q *Spec) aggregate(t event.TaskState, read func(result json.RawMessage) (shares []model.Share, ok bool, err error)) Aggregate {
 	var l Aggregate
 	sums := make(map[int32]float64)
 	for _, a := range t.Annotations {
 		if a.Cancelled || a.FromModel {
 			continue
 		}
-		said, ok, err := read(a.Result)
+		shares, ok, err := read(a.Result)
 		if err != nil {
 			l.Unreadable++
 			l.Reason = fmt.Sprintf("annotation %d: %v", a.ID, err)
@@ -89,7 +91,7 @@ func (q *Spec) aggregate(t event.TaskState, read func(result json.RawMessage) (s
 			continue
 		}
 		l.Annotations = append(l.Annotations, a.ID)
-		for _, s := range said {
+		for _, s := range shares {
 			sums[s.Class] += float64(s.P)
 		}
 	}

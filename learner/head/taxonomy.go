@@ -12,10 +12,10 @@ import (
 	"github.com/hone-ml/hone/vector"
 )
 
-// taxonomy learns trees of choices, each path that may be chosen a class: as
-// choices of which one is right while every task has one path, and as any number
-// of independent ones as soon as some task has several. Label Studio lets
-// annotators choose several unless the config says otherwise, and few do.
+// taxonomy learns trees of choices, of which each path that may be chosen is a class.
+// While every task has one path, one of them holds; as soon as some task has several,
+// any number may. Label Studio lets annotators choose several unless the config says
+// otherwise, and few do.
 type taxonomy struct{}
 
 var (
@@ -34,16 +34,16 @@ func (taxonomy) Space() Space { return choices{}.Space() }
 
 func (taxonomy) Prior(q *Spec, e encode.Encoder) model.Prior { return choices{}.Prior(q, e) }
 
-// withMultiple is the spec as it is asked now. An answer always has a path: a tree that
-// nobody opened says nothing.
-func (q *Spec) withMultiple(several bool) *Spec {
+// withMultiple returns the spec for one path or for any number of them. An answer always
+// has a path: a tree that nobody opened is no answer.
+func (q *Spec) withMultiple(multiple bool) *Spec {
 	out := *q
-	out.Control.Multiple, out.Control.Required = several, true
+	out.Control.Multiple, out.Control.Required = multiple, true
 	return &out
 }
 
 func (taxonomy) NewModel(q *Spec, s model.Settings) Incremental {
-	return &taxonomyModel{question: q, Incremental: choices{}.NewModel(q.withMultiple(false), s), several: map[int64]bool{}}
+	return &taxonomyModel{spec: q, Incremental: choices{}.NewModel(q.withMultiple(false), s), several: map[int64]bool{}}
 }
 
 func (taxonomy) Snapshot(q *Spec, m Incremental) Predictor {
@@ -61,13 +61,13 @@ func (taxonomy) Evaluate(q *Spec, m Incremental, examples []model.Example) (brie
 	return choices{}.Evaluate(q.withMultiple(t.multiLabel), t.Incremental, examples)
 }
 
-// taxonomyModel is the model of a taxonomy. Which of the two models it is depends on
-// the examples it has now and on nothing else.
+// taxonomyModel is a model of one path or of any number of them. Which of the two depends
+// on the examples it holds and on nothing else.
 type taxonomyModel struct {
 	Incremental
-	question   *Spec
-	several    map[int64]bool // examples with more or less than one path
-	multiLabel bool           // any number of paths may be right
+	spec       *Spec
+	several    map[int64]bool // examples with more or fewer than one path
+	multiLabel bool           // any number of paths may hold
 }
 
 // isSingleLabel reports whether the annotators gave one path each.
@@ -104,14 +104,14 @@ func (p *taxonomyModel) Remove(id int64) bool {
 	return was
 }
 
-// switchLink makes the model the one that the examples ask for. It starts where the
-// other was.
+// switchLink replaces the model when the examples need the other one, which starts from
+// the same duals.
 func (p *taxonomyModel) switchLink() error {
-	split := len(p.several) > 0
-	if split == p.multiLabel {
+	multiLabel := len(p.several) > 0
+	if multiLabel == p.multiLabel {
 		return nil
 	}
-	next := choices{}.NewModel(p.question.withMultiple(split), p.Settings())
+	next := choices{}.NewModel(p.spec.withMultiple(multiLabel), p.Settings())
 	var examples []model.Example
 	p.Incremental.Examples(func(e model.Example) bool {
 		examples = append(examples, e)
@@ -128,6 +128,6 @@ func (p *taxonomyModel) switchLink() error {
 			return err
 		}
 	}
-	p.Incremental, p.multiLabel = next, split
+	p.Incremental, p.multiLabel = next, multiLabel
 	return nil
 }

@@ -72,8 +72,8 @@ func TestTaxonomyIsAFunctionOfItsExamples(t *testing.T) {
 		got, want := q.Kind.Snapshot(q, m), q.Kind.Snapshot(q, fresh)
 		var s Scratch
 		for _, w := range words {
-			a := got.Distribution(Sample{X: h.Encode(w)}, make([]float64, 4), &s)
-			b := want.Distribution(Sample{X: h.Encode(w)}, make([]float64, 4), &s)
+			a := got.Estimate(Sample{X: h.Encode(w)}, make([]float64, 4), &s).Classes
+			b := want.Estimate(Sample{X: h.Encode(w)}, make([]float64, 4), &s).Classes
 			if a.Exclusive != !several || a.Exclusive != b.Exclusive {
 				t.Fatalf("exclusive %v and %v with several %v", a.Exclusive, b.Exclusive, several)
 			}
@@ -106,7 +106,7 @@ func TestTaxonomyAnswersArePathsOfTheConfig(t *testing.T) {
 		m.Settle(t.Context(), 1e-3)
 		var s Scratch
 		for text, fewest := range map[string]int{"whiskers": min(tc.most, 3), "an unheard text": 1} {
-			answer, sure := q.Kind.Snapshot(q, m).Answer("i", Sample{X: h.Encode(text)}, &s)
+			answer, sure := q.Kind.Snapshot(q, m).Predict("i", Sample{X: h.Encode(text)}, &s)
 			said := regions.Choices(q.Control, answer)
 			if len(said.Labels) < fewest || len(said.Labels) > tc.most || len(said.Unknown) > 0 || !(sure > 0 && sure <= 1) {
 				t.Errorf("%s %q: %+v, %g", tc.attrs, text, said, sure)

@@ -1,9 +1,9 @@
 package model
 
-// leastAVX is the length from which on axpy does better than axpyGo.
+// leastAVX is the length from which on axpyAVX is faster than axpyGo.
 const leastAVX = 8
 
-// axpyGo is axpy on any machine.
+// axpyGo is axpy without assembly.
 func axpyGo(a float32, x, y []float32) {
 	y = y[:len(x)]
 	for i, v := range x {

@@ -140,7 +140,7 @@ func solveIndependent(t []float64, kappa float64, guess []float32) {
 	}
 }
 
-func (l Link) solve(t []float64, kappa float64, guess []float32, u []float64) {
+func (l Link) solveBlock(t []float64, kappa float64, guess []float32, u []float64) {
 	if l == Independent {
 		solveIndependent(t, kappa, guess)
 		return

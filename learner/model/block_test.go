@@ -32,7 +32,7 @@ func TestBlockUpdateIsTheFixedPoint(t *testing.T) {
 			for y := range p {
 				p[y] = m[y] + kappa*q[y]
 			}
-			link.solve(p, kappa, guess, make([]float64, k))
+			link.solveBlock(p, kappa, guess, make([]float64, k))
 			again := make([]float64, k)
 			for y := range again {
 				again[y] = m[y] + kappa*(q[y]-p[y])
@@ -74,7 +74,7 @@ func TestBeyondTheBestIsBetterThanBefore(t *testing.T) {
 			for y, v := range before {
 				p[y] = float32(v)
 			}
-			relax := link.limit(rapid.Float64Range(1, 1.5).Draw(t, "relax"), p, best)
+			relax := link.maxRelaxation(rapid.Float64Range(1, 1.5).Draw(t, "relax"), p, best)
 			if relax < 1 {
 				t.Fatalf("it would stop on the way, at %g", relax)
 			}

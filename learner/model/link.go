@@ -35,26 +35,25 @@ func (l Link) probabilities(margins, p []float64) {
 	}
 }
 
-// divergence is the Kullback-Leibler divergence of the probabilities a model
-// has from its duals (p) to those its margins give (r): one example's share of
-// the duality gap.
+// divergence returns the Kullback-Leibler divergence from the probabilities of the margins
+// (r) to those of the dual variables (p): one example's share of the duality gap.
 func (l Link) divergence(p []float32, r []float64) float64 {
 	var d float64
 	for y := range r {
-		d += relative(float64(p[y]), r[y])
+		d += generalizedKL(float64(p[y]), r[y])
 		if l == Independent {
-			d += relative(1-float64(p[y]), 1-r[y])
+			d += generalizedKL(1-float64(p[y]), 1-r[y])
 		}
 	}
 	return max(d, 0)
 }
 
-// limit is how many times the way from the probabilities p to the best ones, t, may be
-// gone, relax at most, which is 1 to 1.5, so that the end is better than p. A p is worse
-// than t by their divergence and kappa/2 |p - t|^2; of two on both sides of t the one
-// at half the distance is the better one, unless a probability there is below half
-// of t's.
-func (l Link) limit(relax float64, p []float32, t []float64) float64 {
+// maxRelaxation returns by what factor, at most relax, a step from the probabilities p to
+// the optimal ones t may be lengthened so that its end is still better than p. relax is
+// from 1 to 1.5. A p is worse than t by their divergence plus kappa/2 |p - t|^2. So of two
+// points on both sides of t the one at half the distance is better, unless one of its
+// probabilities is below half of that in t.
+func (l Link) maxRelaxation(relax float64, p []float32, t []float64) float64 {
 	for y, v := range p {
 		if d := float64(v) - t[y]; d > 0 {
 			relax = min(relax, 1+t[y]/(2*d))
@@ -65,16 +64,16 @@ func (l Link) limit(relax float64, p []float32, t []float64) float64 {
 	return relax
 }
 
-// tiny keeps logarithms finite.
-const tiny = 1e-12
+// minProbability keeps logarithms finite.
+const minProbability = 1e-12
 
-// relative is p log(p/r) - p + r: of second order in p - r also when rounded
-// probabilities don't quite sum to 1.
-func relative(p, r float64) float64 {
-	if p < tiny {
+// generalizedKL returns p log(p/r) - p + r. It is of second order in p - r even when
+// rounded probabilities do not quite sum to 1.
+func generalizedKL(p, r float64) float64 {
+	if p < minProbability {
 		return r
 	}
-	r = max(r, tiny)
+	r = max(r, minProbability)
 	return p*math.Log(p/r) - p + r
 }
 

@@ -16,7 +16,7 @@ type Share struct {
 	P     float32
 }
 
-// Example is what one annotated task teaches one head.
+// Example is a training example: the features and the target of one annotated task.
 type Example struct {
 	// ID names the example; a Put with the same ID replaces it.
 	ID int64
@@ -28,8 +28,8 @@ type Example struct {
 	Weight float64
 }
 
-// holdsNone reports whether no class holds, by majority.
-func (e *Example) holdsNone() bool {
+// hasNoLabel reports whether each class has less than half of the annotators' shares.
+func (e *Example) hasNoLabel() bool {
 	return !slices.ContainsFunc(e.Target, func(s Share) bool { return s.P >= 0.5 })
 }
 
@@ -45,16 +45,16 @@ func (e *Example) holdsNone() bool {
 // one optimum, whatever the order, and the duality gap bounds the distance to
 // it. A Model is for one goroutine; its Views are for any number.
 type Model struct {
-	link     Link
-	settings Settings
-	w        *weights
-	examples []*row
-	index    map[int64]int
-	dense    int // most dense parts an example has
-	none     int // examples for which no class holds
-	writes   int // updates since the weights were last computed afresh
+	link         Link
+	settings     Settings
+	w            *weights
+	examples     []*exampleRow
+	index        map[int64]int
+	dense        int // most dense parts an example has
+	noLabelCount int // examples for which no class holds
+	writes       int // updates since the weights were last computed afresh
 
-	walk
+	ascent
 	bound, gap float64 // as last measured
 
 	margin, delta []float32
@@ -62,8 +62,8 @@ type Model struct {
 	scratch       Scratch
 }
 
-// row is an example inside the model.
-type row struct {
+// exampleRow is an example and its state in the solver.
+type exampleRow struct {
 	Example
 	p     []float32 // the dual variables are weight (target - p)
 	norm2 float64   // squared length of the weighted features
@@ -81,7 +81,7 @@ func NewFrom(prior Prior, classes int, link Link, s Settings) *Model {
 		panic(fmt.Sprintf("model: %d classes, settings %+v: %v", classes, s, err))
 	}
 	return &Model{
-		link: link, settings: s, w: newWeights(classes, prior.guess(classes, s.Trust)), index: make(map[int64]int),
+		link: link, settings: s, w: newWeights(classes, prior.scale(classes, s.Trust)), index: make(map[int64]int),
 		margin: make([]float32, classes), delta: make([]float32, classes), t: make([]float64, classes), u: make([]float64, classes),
 	}
 }
@@ -92,7 +92,7 @@ func (m *Model) Classes() int { return m.w.classes }
 // Len is the number of examples.
 func (m *Model) Len() int { return len(m.examples) }
 
-// Settings are the ones New got.
+// Settings returns the settings that New was given.
 func (m *Model) Settings() Settings { return m.settings }
 
 // Has reports whether an example of that id is held.
@@ -118,14 +118,14 @@ func (m *Model) Duals(f func(e Example, p []float32) bool) {
 	}
 }
 
-// DualNumbers is how many numbers Duals gives, over all examples.
+// DualNumbers returns how many numbers Duals yields over all examples.
 func (m *Model) DualNumbers() int { return len(m.examples) * m.w.classes }
 
-// Put adds an example or replaces the one with its id, and moves it to its best
-// given the others. Errors name what is wrong with the example; the model is
+// Put adds an example or replaces the one with its id, and sets its dual variables to
+// their optimum given all others. An error names the fault of the example; the model is
 // then unchanged.
 func (m *Model) Put(e Example) error {
-	if err := m.check(e); err != nil {
+	if err := m.validate(e); err != nil {
 		return err
 	}
 	m.Remove(e.ID)
@@ -136,18 +136,18 @@ func (m *Model) Put(e Example) error {
 	for _, s := range e.Target {
 		r.p[s.Class] = s.P
 	}
-	m.improve(r, 1)
+	m.updateBlock(r, 1)
 	return nil
 }
 
-// Resume adds an example with the probabilities a former run ended with, which
-// saves the way to the optimum but does not change it. p is copied; when it is
-// of another length Resume is Put.
+// Resume is Put with a warm start: p are the probabilities that Duals yielded in an earlier
+// run. They save steps and do not change the optimum. p is copied; when its length is wrong
+// Resume does what Put does.
 func (m *Model) Resume(e Example, p []float32) error {
 	if len(p) != m.w.classes {
 		return m.Put(e)
 	}
-	if err := m.check(e); err != nil {
+	if err := m.validate(e); err != nil {
 		return err
 	}
 	m.Remove(e.ID)
@@ -169,35 +169,35 @@ func (m *Model) Resume(e Example, p []float32) error {
 			}
 		}
 	}
-	m.contribute(r, 1)
+	m.addContribution(r, 1)
 	return nil
 }
 
-func (m *Model) insert(e Example) *row {
-	r := &row{Example: e, p: make([]float32, m.w.classes), norm2: m.settings.norm2(m.w.expand(e.X))}
+func (m *Model) insert(e Example) *exampleRow {
+	r := &exampleRow{Example: e, p: make([]float32, m.w.classes), norm2: m.settings.norm2(m.w.expand(e.X))}
 	m.index[e.ID] = len(m.examples)
 	m.examples = append(m.examples, r)
 	m.w.retain(e.X)
 	m.dense = max(m.dense, e.X.Parts())
-	if e.holdsNone() {
-		m.none++
+	if e.hasNoLabel() {
+		m.noLabelCount++
 	}
 	m.changed()
 	return r
 }
 
-// Remove forgets an example completely and reports whether it was there. The
-// others find their new optimum in Settle.
+// Remove removes an example and all of its effect, and reports whether it was there. Settle
+// then finds the optimum of the others.
 func (m *Model) Remove(id int64) bool {
 	at, ok := m.index[id]
 	if !ok {
 		return false
 	}
 	r := m.examples[at]
-	m.contribute(r, -1)
+	m.addContribution(r, -1)
 	m.w.release(r.X)
-	if r.holdsNone() {
-		m.none--
+	if r.hasNoLabel() {
+		m.noLabelCount--
 	}
 	last := len(m.examples) - 1
 	m.examples[at] = m.examples[last]
@@ -206,13 +206,13 @@ func (m *Model) Remove(id int64) bool {
 	m.examples = m.examples[:last]
 	delete(m.index, id)
 	m.changed()
-	if last == 0 || m.w.dead > 1024 && m.w.dead > m.w.rows/2 {
+	if last == 0 || m.w.emptyRows > 1024 && m.w.emptyRows > m.w.rows/2 {
 		m.rebuild()
 	}
 	return true
 }
 
-func (m *Model) check(e Example) error {
+func (m *Model) validate(e Example) error {
 	if !(e.Weight > 0) || math.IsInf(e.Weight, 0) {
 		return fmt.Errorf("example %d: weight %g must be above 0", e.ID, e.Weight)
 	}
@@ -234,8 +234,8 @@ func (m *Model) check(e Example) error {
 	return nil
 }
 
-// contribute adds the example's share of the weights times sign.
-func (m *Model) contribute(r *row, sign float64) {
+// addContribution adds the example's share of the weights times sign.
+func (m *Model) addContribution(r *exampleRow, sign float64) {
 	c := float32(sign * r.Weight / m.settings.Ridge)
 	for y, p := range r.p {
 		m.delta[y] = -c * p
@@ -243,23 +243,24 @@ func (m *Model) contribute(r *row, sign float64) {
 	for _, s := range r.Target {
 		m.delta[s.Class] += c * s.P
 	}
-	m.w.add(m.w.expand(r.X), &m.settings, m.delta)
+	m.w.addFeatures(m.w.expand(r.X), &m.settings, m.delta)
 	m.writes++
 }
 
-// predict fills m.t with the margins of an example's expanded features, its own share
-// included.
+// predict fills m.t with the margins of an example's expanded features. The example's own
+// contribution to the weights is included.
 func (m *Model) predict(x vector.Vector) {
-	l := m.w.live()
+	l := m.w.current()
 	l.margins(x, &m.settings, m.margin)
 	for y := range m.t {
 		m.t[y] = float64(m.margin[y])
 	}
 }
 
-// improve moves one example to its optimum given all others, or relax times as far,
-// from 1 to 1.5, as long as the dual objective rises.
-func (m *Model) improve(r *row, relax float64) {
+// updateBlock sets the dual variables of one example to their optimum given all others. It
+// lengthens the step by the factor relax, from 1 to 1.5, as long as the dual objective
+// rises.
+func (m *Model) updateBlock(r *exampleRow, relax float64) {
 	x := m.w.expand(r.X)
 	m.predict(x)
 	t := m.t
@@ -269,9 +270,9 @@ func (m *Model) improve(r *row, relax float64) {
 	for y, p := range r.p {
 		t[y] += kappa * float64(p)
 	}
-	m.link.solve(t, kappa, r.p, m.u)
+	m.link.solveBlock(t, kappa, r.p, m.u)
 	c := r.Weight / m.settings.Ridge
-	relax = m.link.limit(relax, r.p, t)
+	relax = m.link.maxRelaxation(relax, r.p, t)
 	var moved float64
 	for y, old := range r.p {
 		r.p[y] = float32(t[y] + (relax-1)*(t[y]-float64(old)))
@@ -280,24 +281,24 @@ func (m *Model) improve(r *row, relax float64) {
 		moved = max(moved, math.Abs(d))
 	}
 	if moved > 0 {
-		m.w.add(x, &m.settings, m.delta)
+		m.w.addFeatures(x, &m.settings, m.delta)
 		m.writes++
 	}
 }
 
-// recompute takes the weights afresh from the duals, in the order of the ids,
-// which ends the drift of many small additions.
+// recompute computes the weights anew from the dual variables, in the order of the ids. It
+// removes the rounding errors of many small additions.
 func (m *Model) recompute() {
 	m.w.reset()
 	for _, r := range m.sorted() {
-		m.contribute(r, 1)
+		m.addContribution(r, 1)
 	}
 	m.writes = 0
 }
 
-// rebuild is recompute with rows for the features of today's examples only.
+// rebuild is recompute that also drops rows of features that no example has.
 func (m *Model) rebuild() {
-	m.w = newWeights(m.w.classes, m.w.guess)
+	m.w = newWeights(m.w.classes, m.w.prior)
 	m.dense = 0
 	for _, r := range m.sorted() {
 		m.w.retain(r.X)
@@ -306,8 +307,8 @@ func (m *Model) rebuild() {
 	m.recompute()
 }
 
-func (m *Model) sorted() []*row {
+func (m *Model) sorted() []*exampleRow {
 	rows := slices.Clone(m.examples)
-	slices.SortFunc(rows, func(a, b *row) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(rows, func(a, b *exampleRow) int { return cmp.Compare(a.ID, b.ID) })
 	return rows
 }

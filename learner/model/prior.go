@@ -2,10 +2,9 @@ package model
 
 import "fmt"
 
-// Prior is the mean of the Gaussian prior, part by part: what the model believes
-// before it has learned anything, and what it departs from. The hashed part and
-// parts that are not mentioned have mean zero. A Prior is immutable and may be
-// shared by any number of models.
+// Prior is the mean of the Gaussian prior on the weights, a Guess for each dense part. A
+// model without examples has these weights. The hashed part and missing parts
+// have mean zero. A Prior is immutable and may be shared by any number of models.
 type Prior []Guess
 
 // Guess is the prior's mean for one dense part. Settings.Trust scales it.
@@ -16,15 +15,16 @@ type Guess struct {
 	Bias []float32
 }
 
-// guess is a prior as the weights take it. It is not written.
-type guess struct {
+// scaledPrior is a prior scaled to the units of weights. It is read-only.
+type scaledPrior struct {
 	dense [][]float32
 	bias  []float32
 }
 
-// guess scales the prior. It panics when the prior is not for that many classes.
-func (p Prior) guess(classes int, trust []float64) guess {
-	g := guess{bias: make([]float32, classes)}
+// scale multiplies the prior by the trust in each part. It panics when the prior is not for
+// that many classes.
+func (p Prior) scale(classes int, trust []float64) scaledPrior {
+	g := scaledPrior{bias: make([]float32, classes)}
 	for part := range p {
 		var dense []float32
 		if part < len(trust) && trust[part] != 0 {

@@ -25,43 +25,43 @@ import (
 type Regression struct {
 	settings Settings
 	w        *weights // of the targets and of the ones
-	squares  *weights // per feature the sum of its squares, see RegressionView.novelty
-	examples []*sample
+	squares  *weights // per feature the sum of its squares, see weightsView.leverage
+	examples []*regressionExample
 	index    map[int64]int
 	dense    int
 	writes   int
-	fit      fit
+	fit      fitSummary
 	// center is subtracted from every target, which changes nothing but how they
 	// round: the first target there was.
 	center float64
 
-	walk
-	sums sums // of the measuring under way
+	ascent
+	sums measureSums // of the measuring under way
 }
 
-// sample is an example inside the model.
-type sample struct {
+// regressionExample is an example and its state in the solver.
+type regressionExample struct {
 	Example
 	y     float64
 	p     [2]float64 // the dual variables are weight (target - p), weight (1 - p)
 	norm2 float64
 }
 
-// fit is what the last measuring found.
-type fit struct {
+// fitSummary holds the results of the last measurement.
+type fitSummary struct {
 	bound            float64 // of any value, in the unit of the targets
 	intercept, noise float64 // noise is a variance
 	spread           float64 // standard deviation of the targets
 	whole            bool    // every target is a whole number
 }
 
-// sums are what measuring adds up.
-type sums struct {
-	gap, off, noise, weight, y, y2 float64
-	whole                          bool
+// measureSums are the sums that a measurement accumulates over the examples.
+type measureSums struct {
+	gap, residual, noise, weight, y, y2 float64
+	whole                               bool
 }
 
-const columns = 2
+const dualColumns = 2
 
 // NewRegression makes a model without examples. It panics on settings that
 // Validate refuses: the caller's mistake. Settings.Bias is not used.
@@ -70,18 +70,18 @@ func NewRegression(s Settings) *Regression {
 		panic(fmt.Sprintf("model: settings %+v: %v", s, err))
 	}
 	s.Bias = 0
-	r := &Regression{settings: s, index: map[int64]int{}, w: newWeights(columns, Prior(nil).guess(columns, nil)), squares: newWeights(1, Prior(nil).guess(1, nil))}
+	r := &Regression{settings: s, index: map[int64]int{}, w: newWeights(dualColumns, Prior(nil).scale(dualColumns, nil)), squares: newWeights(1, Prior(nil).scale(1, nil))}
 	r.changed()
 	return r
 }
 
-// DualNumbers is how many numbers Duals gives, over all examples.
-func (r *Regression) DualNumbers() int { return columns * len(r.examples) }
+// DualNumbers returns how many numbers Duals yields over all examples.
+func (r *Regression) DualNumbers() int { return dualColumns * len(r.examples) }
 
 // Len is the number of examples.
 func (r *Regression) Len() int { return len(r.examples) }
 
-// Settings are the ones NewRegression got, without a bias.
+// Settings returns the settings that NewRegression was given, without a bias.
 func (r *Regression) Settings() Settings { return r.settings }
 
 // Has reports whether an example of that id is held.
@@ -97,38 +97,39 @@ func (r *Regression) Examples(f func(Example) bool) {
 	}
 }
 
-// Duals is Examples with what Resume takes: two numbers from 0 to 1. They must not
-// be kept.
+// Duals is Examples with the dual variables that Resume takes: two numbers from 0 to 1.
+// They must not be kept.
 func (r *Regression) Duals(f func(e Example, duals []float32) bool) {
-	var d [columns]float32
+	var d [dualColumns]float32
 	for _, e := range r.examples {
-		d[0], d[1] = squash(e.y-e.p[0]), squash(1-e.p[1])
+		d[0], d[1] = encodeDual(e.y-e.p[0]), encodeDual(1-e.p[1])
 		if !f(e.Example, d[:]) {
 			return
 		}
 	}
 }
 
-// squash writes a number of any size as one from 0 to 1, to a thousandth of it
-// also in the 16 bits of a checkpoint; stretch reads it.
-func squash(v float64) float32  { return float32(0.5 + math.Asinh(v*1e6)/128) }
-func stretch(d float32) float64 { return math.Sinh((float64(d)-0.5)*128) / 1e6 }
+// encodeDual maps a number of any size to one from 0 to 1, precise to a thousandth even in
+// the 16 bits of a checkpoint. decodeDual is its inverse.
+func encodeDual(v float64) float32 { return float32(0.5 + math.Asinh(v*1e6)/128) }
+func decodeDual(d float32) float64 { return math.Sinh((float64(d)-0.5)*128) / 1e6 }
 
-// Put adds an example or replaces the one with its id, and moves it to its best
-// given the others. Errors name what is wrong with the example; the model is then
+// Put adds an example or replaces the one with its id, and sets its dual variables to their
+// optimum given all others. An error names the fault of the example; the model is then
 // unchanged.
 func (r *Regression) Put(e Example) error {
 	s, err := r.insert(e)
 	if err == nil {
-		r.improve(s)
+		r.updateBlock(s)
 	}
 	return err
 }
 
-// Resume adds an example as a former run ended with it, which saves the way to
-// the optimum but does not change it. When duals are of another length it is Put.
+// Resume is Put with a warm start: duals are those that Duals yielded in an earlier run.
+// They save steps and do not change the optimum. When their number is wrong Resume does
+// what Put does.
 func (r *Regression) Resume(e Example, duals []float32) error {
-	if len(duals) != columns {
+	if len(duals) != dualColumns {
 		return r.Put(e)
 	}
 	s, err := r.insert(e)
@@ -136,16 +137,16 @@ func (r *Regression) Resume(e Example, duals []float32) error {
 		return err
 	}
 	for k, d := range duals {
-		if v := stretch(min(max(d, 0), 1)); !math.IsNaN(v) {
+		if v := decodeDual(min(max(d, 0), 1)); !math.IsNaN(v) {
 			s.p[k] -= v
 		}
 	}
-	r.contribute(s, 1)
+	r.addContribution(s, 1)
 	return nil
 }
 
-// insert holds an example that says nothing yet.
-func (r *Regression) insert(e Example) (*sample, error) {
+// insert adds an example with dual variables that contribute nothing to the weights.
+func (r *Regression) insert(e Example) (*regressionExample, error) {
 	if !(e.Weight > 0) || math.IsInf(e.Weight, 0) {
 		return nil, fmt.Errorf("example %d: weight %g must be above 0", e.ID, e.Weight)
 	}
@@ -161,27 +162,27 @@ func (r *Regression) insert(e Example) (*sample, error) {
 		r.center = y
 	}
 	y -= r.center
-	s := &sample{Example: e, y: y, p: [2]float64{y, 1}, norm2: r.settings.norm2(r.w.expand(e.X))}
+	s := &regressionExample{Example: e, y: y, p: [2]float64{y, 1}, norm2: r.settings.norm2(r.w.expand(e.X))}
 	r.index[e.ID] = len(r.examples)
 	r.examples = append(r.examples, s)
 	r.w.retain(e.X)
 	r.squares.retain(e.X)
-	r.cover(s, 1)
+	r.addSquares(s, 1)
 	r.dense = max(r.dense, e.X.Parts())
 	r.changed()
 	return s, nil
 }
 
-// Remove forgets an example completely and reports whether it was there. The
-// others find their new optimum in Settle.
+// Remove removes an example and all of its effect, and reports whether it was there. Settle
+// then finds the optimum of the others.
 func (r *Regression) Remove(id int64) bool {
 	at, ok := r.index[id]
 	if !ok {
 		return false
 	}
 	s := r.examples[at]
-	r.contribute(s, -1)
-	r.cover(s, -1)
+	r.addContribution(s, -1)
+	r.addSquares(s, -1)
 	r.w.release(s.X)
 	r.squares.release(s.X)
 	last := len(r.examples) - 1
@@ -192,28 +193,28 @@ func (r *Regression) Remove(id int64) bool {
 	delete(r.index, id)
 	r.changed()
 	if last == 0 {
-		r.center, r.fit = 0, fit{}
+		r.center, r.fit = 0, fitSummary{}
 	}
-	if last == 0 || r.w.dead > 1024 && r.w.dead > r.w.rows/2 {
+	if last == 0 || r.w.emptyRows > 1024 && r.w.emptyRows > r.w.rows/2 {
 		r.rebuild()
 	}
 	return true
 }
 
-func (r *Regression) contribute(s *sample, sign float64) {
+func (r *Regression) addContribution(s *regressionExample, sign float64) {
 	c := sign * s.Weight / r.settings.Ridge
-	r.w.add(r.w.expand(s.X), &r.settings, []float32{float32(c * (s.y - s.p[0])), float32(c * (1 - s.p[1]))})
+	r.w.addFeatures(r.w.expand(s.X), &r.settings, []float32{float32(c * (s.y - s.p[0])), float32(c * (1 - s.p[1]))})
 	r.writes++
 }
 
-// improve moves one example to its optimum given all others.
-func (r *Regression) improve(s *sample) {
-	var m [columns]float32
-	l, x := r.w.live(), r.w.expand(s.X)
+// updateBlock sets the dual variables of one example to their optimum given all others.
+func (r *Regression) updateBlock(s *regressionExample) {
+	var m [dualColumns]float32
+	l, x := r.w.current(), r.w.expand(s.X)
 	l.margins(x, &r.settings, m[:])
 	kappa := s.Weight * s.norm2 / r.settings.Ridge
 	c := s.Weight / r.settings.Ridge
-	var delta [columns]float32
+	var delta [dualColumns]float32
 	for k := range delta {
 		// The value without the example is m - kappa (target - p), with it at its
 		// optimum it is p: the target cancels.
@@ -221,27 +222,27 @@ func (r *Regression) improve(s *sample) {
 		delta[k] = float32(c * (s.p[k] - p))
 		s.p[k] = p
 	}
-	r.w.add(x, &r.settings, delta[:])
+	r.w.addFeatures(x, &r.settings, delta[:])
 	r.writes++
 }
 
-func (r *Regression) sorted() []*sample {
+func (r *Regression) sorted() []*regressionExample {
 	out := slices.Clone(r.examples)
-	slices.SortFunc(out, func(a, b *sample) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(out, func(a, b *regressionExample) int { return cmp.Compare(a.ID, b.ID) })
 	return out
 }
 
-// rebuild computes everything afresh from the duals, in the order of the ids,
-// with rows for the features of today's examples only. It ends the drift of many
-// small additions.
+// rebuild computes everything anew from the dual variables, in the order of the ids, and
+// drops rows of features that no example has. It removes the rounding errors of many small
+// additions.
 func (r *Regression) rebuild() {
-	r.w, r.squares, r.dense = newWeights(columns, Prior(nil).guess(columns, nil)), newWeights(1, Prior(nil).guess(1, nil)), 0
+	r.w, r.squares, r.dense = newWeights(dualColumns, Prior(nil).scale(dualColumns, nil)), newWeights(1, Prior(nil).scale(1, nil)), 0
 	for _, s := range r.sorted() {
 		r.w.retain(s.X)
 		r.squares.retain(s.X)
 		r.dense = max(r.dense, s.X.Parts())
-		r.contribute(s, 1)
-		r.cover(s, 1)
+		r.addContribution(s, 1)
+		r.addSquares(s, 1)
 	}
 	r.writes = 0
 }
@@ -251,9 +252,9 @@ func (r *Regression) changed() {
 	r.fit.bound = math.Inf(1)
 }
 
-// Bound is the most by which a value can differ from the exact optimum's, in
-// standard deviations of the targets; +Inf when the examples changed since it
-// was measured.
+// Bound returns by how much a predicted value can at most differ from that of the exact
+// optimum, in standard deviations of the targets. It is +Inf when the examples have changed
+// since the last measurement.
 func (r *Regression) Bound() float64 {
 	if len(r.examples) == 0 {
 		return 0
@@ -261,22 +262,22 @@ func (r *Regression) Bound() float64 {
 	return r.fit.bound / r.fit.unit()
 }
 
-func (f *fit) unit() float64 {
+func (f *fitSummary) unit() float64 {
 	if f.spread > 0 {
 		return f.spread
 	}
 	return 1
 }
 
-// Settle is Model.Settle: it walks until every value is within tolerance standard
-// deviations of the targets from the optimum.
+// Settle is Model.Settle for a Regression: it optimizes until every predicted value is
+// within tolerance standard deviations of the targets from that of the optimum.
 func (r *Regression) Settle(ctx context.Context, tolerance float64) Settled {
-	return r.settle(ctx, r, tolerance)
+	return r.optimize(ctx, r, tolerance)
 }
 
-// choose takes all examples: a step costs no more than to measure whether it is
-// needed.
-func (r *Regression) choose(order []int32, _ float64) []int32 {
+// activeSet implements problem. It takes all examples: a step costs no more than to measure
+// whether it is needed.
+func (r *Regression) activeSet(order []int32, _ float64) []int32 {
 	if r.writes > 64*len(r.examples)+1024 {
 		r.rebuild()
 	}
@@ -286,10 +287,10 @@ func (r *Regression) choose(order []int32, _ float64) []int32 {
 	return order
 }
 
-func (r *Regression) step(i int32) { r.improve(r.examples[i]) }
+func (r *Regression) step(i int32) { r.updateBlock(r.examples[i]) }
 
-// measure computes how far the optimum is, and what else depends on all examples.
-// It reports whether it got through; if not, the next call goes on.
+// measure computes the bound on the distance to the optimum, and what else depends on all
+// examples. It returns false when the context ended first; the next call then goes on.
 //
 // With the intercept that makes the dual variables sum to 0 they are feasible for
 // the whole problem, and its duality gap is half the squares of p less the model's
@@ -298,25 +299,25 @@ func (r *Regression) step(i int32) { r.improve(r.examples[i]) }
 // are.
 func (r *Regression) measure(ctx context.Context) bool {
 	b := r.intercept()
-	l, q := r.w.live(), r.squares.live()
-	if r.at == 0 {
-		r.sums = sums{whole: true}
+	l, q := r.w.current(), r.squares.current()
+	if r.position == 0 {
+		r.sums = measureSums{whole: true}
 	}
-	var m [columns]float32
-	for ; r.at < len(r.examples); r.at++ {
-		if r.at%4 == 0 && over(ctx) {
+	var m [dualColumns]float32
+	for ; r.position < len(r.examples); r.position++ {
+		if r.position%4 == 0 && expired(ctx) {
 			return false
 		}
-		s := r.examples[r.at]
+		s := r.examples[r.position]
 		x := r.w.expand(s.X)
 		l.margins(x, &r.settings, m[:])
 		off := s.p[0] - float64(m[0]) - b*(s.p[1]-float64(m[1]))
 		r.sums.gap += s.Weight * off * off / 2
-		r.sums.off += s.Weight * off
-		// What the others say of it (leave-one-out): its residual, which is p's,
+		r.sums.residual += s.Weight * off
+
 		// times what it would gain from the example itself.
 		residual := s.y - b - (s.p[0] - b*s.p[1])
-		left := q.novelty(x, &r.settings, s.Weight)
+		left := q.leverage(x, &r.settings, s.Weight)
 		r.sums.noise += s.Weight * residual * residual * (1 + left)
 		r.sums.weight += s.Weight
 		r.sums.y += s.Weight * s.y
@@ -325,17 +326,17 @@ func (r *Regression) measure(ctx context.Context) bool {
 	}
 	n := r.sums.weight
 	mean := r.sums.y / n
-	r.fit = fit{
+	r.fit = fitSummary{
 		intercept: b, noise: r.sums.noise / n, whole: r.sums.whole,
 		spread: math.Sqrt(max(0, r.sums.y2/n-mean*mean)),
 	}
 	radius := math.Sqrt(r.settings.radius2(r.dense))
-	r.fit.bound = 2*radius*math.Sqrt(2*r.sums.gap/r.settings.Ridge) + math.Abs(r.sums.off)/n
-	r.progress(r.fit.bound)
+	r.fit.bound = 2*radius*math.Sqrt(2*r.sums.gap/r.settings.Ridge) + math.Abs(r.sums.residual)/n
+	r.recordBound(r.fit.bound)
 	return true
 }
 
-// intercept is the one that belongs to the dual variables: it makes them sum to 0.
+// intercept returns the intercept that makes the dual variables sum to 0.
 func (r *Regression) intercept() float64 {
 	var y, one float64
 	for _, s := range r.examples {

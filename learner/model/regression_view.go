@@ -6,8 +6,8 @@ import (
 	"github.com/hone-ml/hone/vector"
 )
 
-// cover adds the squares of a sample's features to the sums, times sign.
-func (r *Regression) cover(s *sample, sign float32) {
+// addSquares adds the squares of an example's features, times sign, to r.squares.
+func (r *Regression) addSquares(s *regressionExample, sign float32) {
 	weight := sign * float32(s.Weight)
 	v := r.w.expand(s.X)
 	scale := s.X.Scale * r.settings.part(0)
@@ -25,12 +25,11 @@ func (r *Regression) cover(s *sample, sign float32) {
 	}
 }
 
-// novelty is the variance of a text's value that comes from not knowing the
-// weights, in units of the noise, with the features taken as independent given the
-// examples (the diagonal of the Hessian; MacKay 1992, "A practical Bayesian
-// framework for backpropagation networks"). An example that is among the sums is
-// left out with its weight as less.
-func (l *lookup) novelty(v vector.Vector, s *Settings, less float64) float64 {
+// leverage returns the variance of a predicted value that comes from uncertain weights, in
+// units of the noise. It takes the features as independent given the examples (the diagonal
+// of the Hessian; MacKay 1992, "A practical Bayesian framework for backpropagation
+// networks"). To leave out an example that is in the sums, pass its weight as less.
+func (l *weightsView) leverage(v vector.Vector, s *Settings, less float64) float64 {
 	var sum float64
 	scale := float64(v.Scale) * float64(s.part(0))
 	for _, t := range v.Terms {
@@ -60,42 +59,42 @@ func (l *lookup) novelty(v vector.Vector, s *Settings, less float64) float64 {
 // any number of goroutines without a lock while the model learns on.
 type RegressionView struct {
 	settings         Settings
-	weights, squares lookup
+	weights, squares weightsView
 	examples         int
-	fit              fit
+	fit              fitSummary
 	center           float64
 }
 
-// View takes one; it costs what Model.View costs.
+// View returns an immutable view of the model as it is now. It costs what Model.View costs.
 func (r *Regression) View() *RegressionView {
-	v := &RegressionView{settings: r.settings, weights: r.w.view(), squares: r.squares.view(), examples: len(r.examples), fit: r.fit, center: r.center}
+	v := &RegressionView{settings: r.settings, weights: r.w.snapshot(), squares: r.squares.snapshot(), examples: len(r.examples), fit: r.fit, center: r.center}
 	v.fit.intercept = r.intercept()
 	return v
 }
 
-// Examples is how many examples the view knows; with none it knows nothing.
+// Examples returns how many examples the model had.
 func (v *RegressionView) Examples() int { return v.examples }
 
-// Spread is the standard deviation of the targets, and whole is true when all of
-// them are whole numbers. Both are those of the last measuring.
+// Spread returns the standard deviation of the targets, and whether all of them are whole
+// numbers, both as of the last measurement.
 func (v *RegressionView) Spread() (sd float64, whole bool) { return v.fit.spread, v.fit.whole }
 
-// Predict is the mean and the standard deviation of a text's target. It allocates
+// Predict returns the mean and the standard deviation of a text's target. It allocates
 // nothing once s has been used.
 func (v *RegressionView) Predict(x vector.Vector, s *Scratch) (mean, sd float64) {
-	if cap(s.margins) < columns {
-		s.margins = make([]float32, columns)
+	if cap(s.margins) < dualColumns {
+		s.margins = make([]float32, dualColumns)
 	}
-	m := s.margins[:columns]
-	x = x.Expand(&s.room)
+	m := s.margins[:dualColumns]
+	x = x.Expand(&s.buffer)
 	v.weights.margins(x, &v.settings, m)
 	mean = v.center + float64(m[0]) + v.fit.intercept*(1-float64(m[1]))
-	return mean, math.Sqrt(v.fit.noise * (1 + v.squares.novelty(x, &v.settings, 0)))
+	return mean, math.Sqrt(v.fit.noise * (1 + v.squares.leverage(x, &v.settings, 0)))
 }
 
 // Predict is View().Predict without the view.
 func (r *Regression) Predict(x vector.Vector, s *Scratch) (mean, sd float64) {
-	v := RegressionView{settings: r.settings, weights: r.w.live(), squares: r.squares.live(), fit: r.fit, center: r.center}
+	v := RegressionView{settings: r.settings, weights: r.w.current(), squares: r.squares.current(), fit: r.fit, center: r.center}
 	v.fit.intercept = r.intercept()
 	return v.Predict(x, s)
 }

@@ -4,12 +4,12 @@ import (
 	"github.com/hone-ml/hone/vector"
 )
 
-// A text has hundreds of terms, and with few classes a row is so short that calling
-// axpy costs more than adding it. What is here adds many rows in one call, four
-// classes without a loop. The sums are those of axpy to the bit.
+// A text has hundreds of terms, and with few classes a row is so short that a call of axpy
+// costs more than the addition. The functions of this file add many rows in one call, four
+// classes without a loop. Their sums equal those of axpy to the bit.
 
-// termsGo is terms on any machine.
-func (l *lookup) termsGo(terms []vector.Term, dst []float32) {
+// sumTermsGo is sumTerms without assembly.
+func (l *weightsView) sumTermsGo(terms []vector.Term, dst []float32) {
 	mask := int32(1)<<l.shift - 1
 	switch {
 	case l.classes == 3: // tags of tokens

@@ -26,24 +26,24 @@ func TestManyRowsAreThoseOneByOne(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(1, 80).Draw(t, "classes")
 		numbers := func(name string, n int) []float32 { return rapid.SliceOfN(number, n, n).Draw(t, name) }
-		w := newWeights(n, guess{})
+		w := newWeights(n, scaledPrior{})
 		x := h.Encode(rapid.StringMatching(`[a-z ]{0,150}`).Draw(t, "text"))
 		w.retain(x)
 		delta, scale := numbers("delta", n), number.Draw(t, "scale")
 		w.addTerms(x.Terms, scale, delta)
-		l := w.live()
+		l := w.current()
 		row := make([]float32, n)
 		var want []float32
 		sum, at := make([]float32, n), make([]float32, n)
 		for _, term := range x.Terms {
 			clear(row)
 			axpyGo(scale*term.Units(), delta, row)
-			l.terms([]vector.Term{term}, at)
+			l.sumTerms([]vector.Term{term}, at)
 			axpyGo(term.Units(), row, sum)
 		}
 		same(t, "terms one by one", at, sum)
 		clear(at)
-		l.terms(x.Terms, at)
+		l.sumTerms(x.Terms, at)
 		same(t, "terms", at, sum)
 
 		// Terms without a row, and those whose row is younger than the view.
@@ -51,9 +51,9 @@ func TestManyRowsAreThoseOneByOne(t *testing.T) {
 		w.retain(young)
 		mixed := rapid.Permutation(slices.Concat(x.Terms, young.Terms, h.Encode("0123456789").Terms)).Draw(t, "mixed")
 		clear(sum)
-		l.termsGo(mixed, sum)
+		l.sumTermsGo(mixed, sum)
 		clear(at)
-		l.terms(mixed, at)
+		l.sumTerms(mixed, at)
 		same(t, "mixed terms", at, sum)
 
 		dims := rapid.IntRange(0, 9).Draw(t, "dims")

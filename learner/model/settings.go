@@ -50,7 +50,7 @@ func (s Settings) Validate() error {
 	return nil
 }
 
-// part is the factor of a part's features: the root of its kernel's weight.
+// part returns the factor of a part's features: the square root of its kernel weight.
 func (s *Settings) part(i int) float32 {
 	if i >= len(s.Parts) {
 		return 1
@@ -58,7 +58,7 @@ func (s *Settings) part(i int) float32 {
 	return float32(math.Sqrt(s.Parts[i]))
 }
 
-// weight is the kernel weight of a part.
+// weight returns the kernel weight of a part.
 func (s *Settings) weight(i int) float32 {
 	if i >= len(s.Parts) {
 		return 1

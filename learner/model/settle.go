@@ -9,20 +9,20 @@ import (
 	"sync/atomic"
 )
 
-// overRelaxed is how far a sweep moves each example, 1 being its optimum given the
-// others: as in successive over-relaxation (Young 1954), beyond it there is less left
-// to do for the next ones. A third fewer sweeps are made.
-const overRelaxed = 1.4
+// relaxation is the factor by which a sweep lengthens each example's step; 1 leads to its
+// optimum given the others. A longer step leaves less to do for the examples that follow, as
+// in successive over-relaxation (Young 1954), and saves a third of the sweeps.
+const relaxation = 1.4
 
-// Settle walks towards the optimum until every probability is within tolerance
-// of it or the context is done, whichever is first, and returns how far it
-// came. The context's end is not an error: the next call goes on where this one
-// stopped, so that many short calls end where a long one does.
+// Settle optimizes until every probability is within tolerance of that of the optimum, or
+// until the context ends, and returns how far it came. The end of the context is not an
+// error: the next call goes on where this one stopped, so that many short calls take the
+// same steps as a long one.
 func (m *Model) Settle(ctx context.Context, tolerance float64) Settled {
-	return m.settle(ctx, m, tolerance)
+	return m.optimize(ctx, m, tolerance)
 }
 
-// Bound is the bound that was last measured, +Inf when the examples changed
+// Bound returns the bound of the last measurement, +Inf when the examples have changed
 // since.
 func (m *Model) Bound() float64 {
 	if len(m.examples) == 0 {
@@ -36,22 +36,22 @@ func (m *Model) changed() {
 	m.bound = math.Inf(1)
 }
 
-// ofMean is the share of the mean gap below which an example waits for a later sweep:
-// together those hold less than this share of the whole.
-const ofMean = 0.1
+// activeShare is the share of the mean gap below which an example waits for a later sweep.
+// All waiting examples together hold less than this share of the whole gap.
+const activeShare = 0.1
 
-// choose takes the examples that matter: those whose share of the gap is not far
-// below what each may keep, nor below what they have on average. After one annotation
-// most examples are where they should be, and after a few sweeps those that are easy.
-// Measuring looks at all of them again, so nothing is missed.
-func (m *Model) choose(order []int32, tolerance float64) []int32 {
+// activeSet appends the examples that the next sweeps update: those whose share of the gap
+// is not far below the tolerance for each, nor below the average share. After one annotation
+// most examples are at their optimum, and after a few sweeps the easy ones are. Each
+// measurement looks at all examples, so that none is missed.
+func (m *Model) activeSet(order []int32, tolerance float64) []int32 {
 	if m.writes > 64*len(m.examples)+1024 {
 		m.recompute()
 	}
 	enough := 0.1 * m.gapFor(tolerance)
 	// The others may have moved away meanwhile: less and less is left out until there
 	// is progress again.
-	enough = max(enough, math.Ldexp(ofMean, -m.stale)*m.gap) / float64(len(m.examples))
+	enough = max(enough, math.Ldexp(activeShare, -m.stagnant)*m.gap) / float64(len(m.examples))
 	for i, r := range m.examples {
 		if r.gap > enough {
 			order = append(order, int32(i))
@@ -60,19 +60,19 @@ func (m *Model) choose(order []int32, tolerance float64) []int32 {
 	return order
 }
 
-func (m *Model) step(i int32) { m.improve(m.examples[i], overRelaxed) }
+func (m *Model) step(i int32) { m.updateBlock(m.examples[i], relaxation) }
 
-// measure computes the duality gap, and from it the bound: the primal and the
-// dual are both ridge-strongly convex in the weights, so ridge |w - w*|^2 <=
-// gap; a softmax probability moves at most sqrt(2)/4 times the margins' change.
-// It reports whether it got through; if not, the next call goes on.
+// measure computes the duality gap, and from it the bound: the primal and the dual are both
+// ridge-strongly convex in the weights, so ridge |w - w*|^2 <= gap; a softmax probability
+// changes by at most sqrt(2)/4 times the change of the margins. It returns false when the
+// context ended first; the next call then goes on.
 func (m *Model) measure(ctx context.Context) bool {
-	if _, hurried := ctx.Deadline(); !hurried && m.at == 0 && len(m.examples) >= wide {
-		if !m.measureWide(ctx) {
+	if _, hurried := ctx.Deadline(); !hurried && m.position == 0 && len(m.examples) >= parallelFrom {
+		if !m.measureParallel(ctx) {
 			return false
 		}
-	} else if n := m.gaps(ctx, m.examples[m.at:], m.t, &m.scratch); m.at+n < len(m.examples) {
-		m.at += n
+	} else if n := m.gaps(ctx, m.examples[m.position:], m.t, &m.scratch); m.position+n < len(m.examples) {
+		m.position += n
 		return false
 	}
 	m.gap = 0
@@ -80,15 +80,15 @@ func (m *Model) measure(ctx context.Context) bool {
 		m.gap += r.gap
 	}
 	m.bound = math.Sqrt(2) / 4 * math.Sqrt(m.settings.radius2(m.dense)*m.gap/m.settings.Ridge)
-	m.progress(m.bound)
+	m.recordBound(m.bound)
 	return true
 }
 
-// wide is the number of examples from which on a walk that has no deadline, which is
-// none of the live models, measures on all cores.
-const wide = 1024
+// parallelFrom is the number of examples from which on an optimization without a deadline
+// measures on all cores. Live models always have a deadline.
+const parallelFrom = 1024
 
-func (m *Model) measureWide(ctx context.Context) bool {
+func (m *Model) measureParallel(ctx context.Context) bool {
 	cores := runtime.GOMAXPROCS(0)
 	var g sync.WaitGroup
 	var through atomic.Int64
@@ -102,11 +102,11 @@ func (m *Model) measureWide(ctx context.Context) bool {
 	return through.Load() == int64(len(m.examples))
 }
 
-// gaps measures examples until the context ends and returns how many. It writes to
-// nothing but them, p and s.
-func (m *Model) gaps(ctx context.Context, rows []*row, p []float64, s *Scratch) int {
+// gaps measures examples until the context ends and returns how many it measured. It writes
+// only to them, to p and to s.
+func (m *Model) gaps(ctx context.Context, rows []*exampleRow, p []float64, s *Scratch) int {
 	for i, r := range rows {
-		if i%4 == 0 && over(ctx) {
+		if i%4 == 0 && expired(ctx) {
 			return i
 		}
 		m.Predict(r.X, p, s)
@@ -115,7 +115,7 @@ func (m *Model) gaps(ctx context.Context, rows []*row, p []float64, s *Scratch) 
 	return len(rows)
 }
 
-// gapFor is the duality gap at which the bound is tolerance.
+// gapFor returns the duality gap at which the bound equals tolerance.
 func (m *Model) gapFor(tolerance float64) float64 {
 	return 8 * tolerance * tolerance * m.settings.Ridge / m.settings.radius2(m.dense)
 }

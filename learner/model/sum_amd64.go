@@ -17,10 +17,10 @@ var hasAVX2 = cpu.X86.HasAVX2
 //go:noescape
 func sumTermsAVX2(dst *float32, classes int, terms *vector.Term, n int, rowOf *atomic.Int32, rows int, pages *[]float32, shift uint)
 
-// terms adds the rows of the terms, times their units, to dst.
-func (l *lookup) terms(terms []vector.Term, dst []float32) {
+// sumTerms adds the rows of the terms, times their units, to dst.
+func (l *weightsView) sumTerms(terms []vector.Term, dst []float32) {
 	if !hasAVX2 {
-		l.termsGo(terms, dst)
+		l.sumTermsGo(terms, dst)
 		return
 	}
 	if len(terms) > 0 && l.rows > 0 {

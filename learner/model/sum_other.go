@@ -6,5 +6,5 @@ import (
 	"github.com/hone-ml/hone/vector"
 )
 
-// terms adds the rows of the terms, times their units, to dst.
-func (l *lookup) terms(terms []vector.Term, dst []float32) { l.termsGo(terms, dst) }
+// sumTerms adds the rows of the terms, times their units, to dst.
+func (l *weightsView) sumTerms(terms []vector.Term, dst []float32) { l.sumTermsGo(terms, dst) }

@@ -7,46 +7,46 @@ import (
 // View is a model as it was at one moment: immutable, and read by any number of
 // goroutines without a lock while the model learns on.
 type View struct {
-	link     Link
-	settings Settings
-	weights  lookup
-	examples int
-	none     int
+	link         Link
+	settings     Settings
+	weights      weightsView
+	examples     int
+	noLabelCount int
 }
 
-// View takes one. It costs a page table, and later a copy of each page that is
-// written for the first time since.
+// View returns an immutable view of the model as it is now. It costs a copy of the page
+// table, and later a copy of each page when the model first writes to it.
 func (m *Model) View() *View {
-	return &View{link: m.link, settings: m.settings, weights: m.w.view(), examples: len(m.examples), none: m.none}
+	return &View{link: m.link, settings: m.settings, weights: m.w.snapshot(), examples: len(m.examples), noLabelCount: m.noLabelCount}
 }
 
 // Classes is the number of classes.
 func (v *View) Classes() int { return v.weights.classes }
 
-// Link says how the classes relate.
+// Link returns how the classes relate.
 func (v *View) Link() Link { return v.link }
 
-// Examples is how many examples the view knows; with none it knows nothing.
+// Examples returns how many examples the model had.
 func (v *View) Examples() int { return v.examples }
 
-// None is how often no class holds at all, judged by the examples: as if two more had
-// been seen, and half of one of them had none.
-func (v *View) None() float64 { return (float64(v.none) + 0.5) / (float64(v.examples) + 2) }
+// None returns the share of examples for which no class holds, smoothed as if two more
+// examples had been seen of which half a one had no class.
+func (v *View) None() float64 { return (float64(v.noLabelCount) + 0.5) / (float64(v.examples) + 2) }
 
 // Scratch is working memory for Predict; one for each goroutine.
 type Scratch struct {
 	margins []float32
-	room    vector.Room
+	buffer  vector.Room
 }
 
-// Predict fills p, one probability a class, for a text. It allocates nothing once s
-// has been used.
+// Predict fills p with the probabilities of a text, one for each class. It allocates nothing
+// once s has been used.
 func (v *View) Predict(x vector.Vector, p []float64, s *Scratch) {
 	if cap(s.margins) < v.weights.classes {
 		s.margins = make([]float32, v.weights.classes)
 	}
 	margins := s.margins[:v.weights.classes]
-	v.weights.margins(x.Expand(&s.room), &v.settings, margins)
+	v.weights.margins(x.Expand(&s.buffer), &v.settings, margins)
 	p = p[:len(margins)]
 	for y, m := range margins {
 		p[y] = float64(m)
@@ -54,11 +54,13 @@ func (v *View) Predict(x vector.Vector, p []float64, s *Scratch) {
 	v.link.probabilities(p, p)
 }
 
-// Predict is View().Predict without the view.
+// Predict returns what View().Predict would, without making a view.
 func (m *Model) Predict(x vector.Vector, p []float64, s *Scratch) {
-	v := View{link: m.link, settings: m.settings, weights: m.w.live()}
+	v := View{link: m.link, settings: m.settings, weights: m.w.current()}
 	v.Predict(x, p, s)
 }
 
-// None is View().None without the view.
-func (m *Model) None() float64 { return (&View{examples: len(m.examples), none: m.none}).None() }
+// None returns what View().None would, without making a view.
+func (m *Model) None() float64 {
+	return (&View{examples: len(m.examples), noLabelCount: m.noLabelCount}).None()
+}

@@ -6,70 +6,71 @@ import (
 	"time"
 )
 
-// Settled is how far Settle came.
+// Settled says how far Settle came.
 type Settled struct {
 	// Bound is the most by which any probability, for any text, can differ from
 	// the exact optimum's.
 	Bound float64
 	// Passes over the examples that were made.
 	Passes int
-	// Done is true when there is no use in going on: the tolerance is reached, or
-	// what is left is rounding.
+	// Done is true when further calls would not help: the tolerance is reached, or only
+	// rounding errors are left.
 	Done bool
 }
 
 const (
-	// maxPasses after a change end a walk in any case, or maxSteps where that is
-	// more: few examples that contradict each other under a weak ridge take many.
+	// maxPasses, or maxSteps where that is more, is how many passes or steps after a
+	// change end an optimization in any case. A few examples that contradict each other
+	// under a weak ridge take many.
 	maxPasses = 1000
 	maxSteps  = 1 << 18
-	// maxStale measurements that found the gap hardly smaller end it too: what is
-	// left is rounding. Far from there the gap halves much faster.
-	maxStale = 20
-	// sweepsBetween two measurements.
+	// maxStagnant is how many measurements without a clearly smaller gap end it too: only
+	// rounding errors are left. Far from the optimum the gap halves much faster.
+	maxStagnant = 20
+	// sweepsBetween is the number of sweeps between two measurements.
 	sweepsBetween = 2
 )
 
-// walk is the way of a model to its optimum. It measures how far that is and sweeps
-// over examples in turn, and stops and goes on anywhere: many short walks take the
-// same steps as a long one, so that results do not depend on how busy the machine is.
-type walk struct {
-	order  []int32 // of the sweep under way
-	at     int     // the place in it, or in the measuring
-	sweeps int     // left until it is measured again
-	passes int     // since the examples changed
-	pass   uint64  // of all
-	fresh  bool    // nothing moved since it was measured
-	// mark is the bound that others are compared with to see whether there is
-	// progress, and stale the number of measurements since it was set.
-	mark  float64
-	stale int
+// ascent is the state of a coordinate ascent on the dual. It alternates between measuring
+// the gap and sweeping over examples. It can stop and go on at any step: many short calls
+// take the same steps as a long one, so that results do not depend on how busy the machine
+// is.
+type ascent struct {
+	order    []int32 // the active set that is being swept
+	position int     // position in order, or in the examples while measuring
+	sweeps   int     // left until the next measurement
+	passes   int     // since the examples changed
+	pass     uint64  // of all
+	measured bool    // nothing has changed since the last measurement
+	// bestBound is the bound that later ones must clearly improve on, and stagnant the
+	// number of measurements since it was set.
+	bestBound float64
+	stagnant  int
 }
 
-// walker is what walks.
-type walker interface {
+// problem is an optimization problem for an ascent.
+type problem interface {
 	Len() int
 	Bound() float64
-	// measure goes on at the walk's place and reports whether it got through; if
-	// so, it says progress.
+	// measure goes on at the ascent's position and returns false when the context ended
+	// first. After the last example it calls recordBound.
 	measure(ctx context.Context) bool
-	// choose appends the examples that the coming sweeps improve.
-	choose(order []int32, tolerance float64) []int32
-	// step improves one example.
+	// activeSet appends the examples that the next sweeps update.
+	activeSet(order []int32, tolerance float64) []int32
+	// step updates the dual variables of one example.
 	step(example int32)
 }
 
-// settle walks until the bound is within tolerance or the context is done, whichever
-// is first.
-func (w *walk) settle(ctx context.Context, m walker, tolerance float64) Settled {
+// optimize runs the ascent until the bound is within tolerance or the context ends.
+func (w *ascent) optimize(ctx context.Context, m problem, tolerance float64) Settled {
 	s := Settled{Bound: m.Bound()}
-	for s.Bound > tolerance && !w.stuck(m.Len()) {
+	for s.Bound > tolerance && !w.exhausted(m.Len()) {
 		if w.sweeps == 0 {
-			if !w.fresh && !m.measure(ctx) {
+			if !w.measured && !m.measure(ctx) {
 				break
 			}
 			if s.Bound = m.Bound(); s.Bound > tolerance {
-				w.order = m.choose(w.order[:0], tolerance)
+				w.order = m.activeSet(w.order[:0], tolerance)
 				w.sweeps = sweepsBetween
 			}
 			continue
@@ -81,52 +82,53 @@ func (w *walk) settle(ctx context.Context, m walker, tolerance float64) Settled 
 		w.passes++
 		s.Passes++
 	}
-	s.Done = s.Bound <= tolerance || w.stuck(m.Len())
+	s.Done = s.Bound <= tolerance || w.exhausted(m.Len())
 	return s
 }
 
-func (w *walk) stuck(examples int) bool {
-	return w.passes >= max(maxPasses, maxSteps/max(1, examples)) || w.stale >= maxStale
+func (w *ascent) exhausted(examples int) bool {
+	return w.passes >= max(maxPasses, maxSteps/max(1, examples)) || w.stagnant >= maxStagnant
 }
 
-// sweep improves every example in the order once and reports whether it got through;
-// if not, the next call goes on. The order is of chance, but the same in every run.
-func (w *walk) sweep(ctx context.Context, m walker) bool {
-	if w.at == 0 {
-		if over(ctx) {
+// sweep updates every example of the active set once, in a pseudo-random order that is the
+// same in every run. It returns false when the context ended first; the next call then goes
+// on.
+func (w *ascent) sweep(ctx context.Context, m problem) bool {
+	if w.position == 0 {
+		if expired(ctx) {
 			return false // before the order is drawn, so that the next call draws the same
 		}
-		w.fresh = false
+		w.measured = false
 		w.pass++
 		rng := rand.New(rand.NewPCG(w.pass, 0x686f6e65))
 		rng.Shuffle(len(w.order), func(i, j int) { w.order[i], w.order[j] = w.order[j], w.order[i] })
 	}
-	for ; w.at < len(w.order); w.at++ {
-		if w.at > 0 && w.at%4 == 0 && over(ctx) {
+	for ; w.position < len(w.order); w.position++ {
+		if w.position > 0 && w.position%4 == 0 && expired(ctx) {
 			return false
 		}
-		m.step(w.order[w.at])
+		m.step(w.order[w.position])
 	}
-	w.at = 0
+	w.position = 0
 	return true
 }
 
-// progress ends a measuring that found bound.
-func (w *walk) progress(bound float64) {
-	w.at, w.fresh = 0, true
-	if w.mark == 0 || bound < 0.95*w.mark {
-		w.mark, w.stale = bound, 0
+// recordBound ends a measurement whose result is bound.
+func (w *ascent) recordBound(bound float64) {
+	w.position, w.measured = 0, true
+	if w.bestBound == 0 || bound < 0.95*w.bestBound {
+		w.bestBound, w.stagnant = bound, 0
 	} else {
-		w.stale++
+		w.stagnant++
 	}
 }
 
-// restart voids what was measured and the walk that was under way.
-func (w *walk) restart() { *w = walk{order: w.order[:0], pass: w.pass} }
+// restart drops the last measurement and the ascent under way.
+func (w *ascent) restart() { *w = ascent{order: w.order[:0], pass: w.pass} }
 
-// over reports whether a context has ended. It looks at the clock itself: on one core
-// nobody else may come to do so for ten milliseconds.
-func over(ctx context.Context) bool {
+// expired reports whether a context has ended. It checks the deadline against the clock
+// itself: on one core the timer's goroutine may not run for ten milliseconds.
+func expired(ctx context.Context) bool {
 	end, ok := ctx.Deadline()
 	return ok && !time.Now().Before(end) || ctx.Err() != nil
 }

@@ -20,28 +20,28 @@ type weights struct {
 	shift   uint // a page has 1<<shift rows
 	// rowOf maps a bucket to its row + 1. Entries are only ever set from 0, so
 	// views share it without a lock: a view ignores rows younger than itself.
-	rowOf []atomic.Int32
-	pages [][]float32
-	owned []bool  // pages no view shares
-	refs  []int32 // examples that have the row's feature
-	rows  int
-	dead  int // rows without examples
+	rowOf     []atomic.Int32
+	pages     [][]float32
+	owned     []bool  // pages no view shares
+	refs      []int32 // examples that have the row's feature
+	rows      int
+	emptyRows int // rows without examples
 
 	// dense are the weights of the dense parts, dimension by class, times the root
 	// of the part's kernel weight, and bias are those of the bias times its value:
-	// so a prior's guess adds to them as it is.
+	// so that a scaled prior can be added as it is.
 	dense      [][]float32
 	bias       []float32
-	guess      guess // what they are without examples
+	prior      scaledPrior // what they are without examples
 	denseOwned bool
 
-	room vector.Room // of the vector that was expanded last
+	buffer vector.Room // of the vector that was expanded last
 }
 
-func newWeights(classes int, g guess) *weights {
+func newWeights(classes int, g scaledPrior) *weights {
 	w := &weights{
 		classes: classes, rowOf: make([]atomic.Int32, vector.Buckets),
-		guess: g, dense: g.dense, bias: g.bias,
+		prior: g, dense: g.dense, bias: g.bias,
 	}
 	for classes<<(w.shift+1) <= pageFloats {
 		w.shift++
@@ -49,8 +49,8 @@ func newWeights(classes int, g guess) *weights {
 	return w
 }
 
-// expand is v with its terms and parts, which are valid until the next call.
-func (w *weights) expand(v vector.Vector) vector.Vector { return v.Expand(&w.room) }
+// expand returns v with its terms and parts, which are valid until the next call.
+func (w *weights) expand(v vector.Vector) vector.Vector { return v.Expand(&w.buffer) }
 
 // retain gives every feature of v a row and counts the example.
 func (w *weights) retain(v vector.Vector) {
@@ -67,7 +67,7 @@ func (w *weights) retain(v vector.Vector) {
 			}
 			w.rowOf[t.Bucket()].Store(int32(row + 1))
 		} else if w.refs[row] == 0 {
-			w.dead--
+			w.emptyRows--
 		}
 		w.refs[row]++
 	}
@@ -92,7 +92,7 @@ func (w *weights) release(v vector.Vector) {
 		row := int(w.rowOf[t.Bucket()].Load()) - 1
 		w.refs[row]--
 		if w.refs[row] == 0 {
-			w.dead++
+			w.emptyRows++
 			clear(w.writable(row))
 		}
 	}
@@ -120,8 +120,8 @@ func (w *weights) ownDense() {
 	w.denseOwned = true
 }
 
-// add adds delta times the weighted features of v, which is expanded.
-func (w *weights) add(v vector.Vector, s *Settings, delta []float32) {
+// addFeatures adds delta times the weighted features of v, which is expanded.
+func (w *weights) addFeatures(v vector.Vector, s *Settings, delta []float32) {
 	scale := v.Scale * s.part(0)
 	w.addTerms(v.Terms, scale, delta)
 	w.ownDense()
@@ -133,19 +133,19 @@ func (w *weights) add(v vector.Vector, s *Settings, delta []float32) {
 	}
 }
 
-// view is the weights as they are now; it never changes.
-func (w *weights) view() lookup {
+// snapshot returns the weights as they are now; they do not change any more.
+func (w *weights) snapshot() weightsView {
 	clear(w.owned)
 	w.denseOwned = false
-	return lookup{
+	return weightsView{
 		classes: w.classes, shift: w.shift, rows: int32(w.rows), rowOf: w.rowOf,
 		pages: slices.Clone(w.pages), dense: w.dense, bias: w.bias,
 	}
 }
 
-// live reads the weights without making a view; only for the writer itself.
-func (w *weights) live() lookup {
-	return lookup{
+// current returns a view that later writes change; only for the writer itself.
+func (w *weights) current() weightsView {
+	return weightsView{
 		classes: w.classes, shift: w.shift, rows: int32(w.rows), rowOf: w.rowOf,
 		pages: w.pages, dense: w.dense, bias: w.bias,
 	}
@@ -158,18 +158,18 @@ func (w *weights) reset() {
 		w.owned[i] = true
 	}
 	w.ownDense()
-	copy(w.bias, w.guess.bias)
+	copy(w.bias, w.prior.bias)
 	for part, d := range w.dense {
 		n := 0
-		if part < len(w.guess.dense) {
-			n = copy(d, w.guess.dense[part])
+		if part < len(w.prior.dense) {
+			n = copy(d, w.prior.dense[part])
 		}
 		clear(d[n:])
 	}
 }
 
-// lookup computes margins.
-type lookup struct {
+// weightsView computes margins.
+type weightsView struct {
 	classes int
 	shift   uint
 	rows    int32
@@ -180,9 +180,9 @@ type lookup struct {
 }
 
 // margins overwrites dst, one number a class. v is expanded.
-func (l *lookup) margins(v vector.Vector, s *Settings, dst []float32) {
+func (l *weightsView) margins(v vector.Vector, s *Settings, dst []float32) {
 	clear(dst)
-	l.terms(v.Terms, dst)
+	l.sumTerms(v.Terms, dst)
 	scale := v.Scale * s.part(0)
 	for y := range dst {
 		dst[y] = dst[y]*scale + l.bias[y]

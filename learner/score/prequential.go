@@ -1,5 +1,5 @@
-// Package score counts how well predictions turn out: accuracy, F1, errors and
-// calibration.
+// Package score measures predictions against the answers of annotators: accuracy, F1,
+// errors and calibration.
 package score
 
 import (
@@ -7,76 +7,78 @@ import (
 	"slices"
 )
 
-// decay is the factor by which the recent scores forget at every new task: they look
-// about 50 tasks back.
+// decay is the factor by which each new task reduces the weight of earlier ones in the
+// recent scores, which so are about the last 50 tasks.
 const decay = 0.98
 
-// Prequential is how well a head predicted tasks just before it learned them
-// (test-then-train; Dawid 1984, Gama et al. 2013), each task once. It is for one
+// Prequential scores the predictions that a head made of tasks just before it learned
+// them, each task once (test-then-train; Dawid 1984, Gama et al. 2013). It is for one
 // goroutine, and is stored as JSON.
 type Prequential struct {
 	Cumulative Scores `json:"all"`
 	Recent     Scores `json:"fading"`
 }
 
-// Scores are sums over tasks, of which the last may count more.
+// Scores are sums over tasks, in which later tasks may weigh more.
 type Scores struct {
 	Tasks   float64 `json:"n"`
 	Correct float64 `json:"right"`
 	LogLoss float64 `json:"log_loss"`
 	AbsErr  float64 `json:"far,omitempty"`
 	SqErr   float64 `json:"far2,omitempty"`
-	// Labels count by label name: hits, false alarms, misses.
+	// Labels holds by label the number of hits, false alarms and misses.
 	Labels map[string][3]float64 `json:"labels,omitempty"`
-	// Bins are by confidence: how many answers, the sum of their confidence, how many
-	// were correct.
+	// Bins holds by confidence the number of answers, the sum of their confidence, and the
+	// number of correct ones.
 	Bins [bins][3]float64 `json:"bets,omitzero"`
 }
 
-// bins of the calibration error.
+// bins is into how many the calibration error divides confidences.
 const bins = 15
 
-// Outcome is how a prediction of one task turned out.
+// Outcome compares a prediction of one task with the answer.
 type Outcome struct {
-	Truth, Said []string              // labels that people gave and those predicted, if it is about labels
-	Counts      map[string][3]float64 // in their place: hits, false alarms and misses by label
-	Correct     bool
-	LogLoss     *float64 // nil where there is none
-	AbsErr      *float64 // distance of what was said from the truth, nil where there is none
-	Answers     []Answer
+	Truth, Predicted []string              // labels of the answer and of the prediction, if it is about labels
+	Counts           map[string][3]float64 // in their place: hits, false alarms and misses by label
+	Correct          bool
+	LogLoss          *float64 // nil where there is none
+	AbsErr           *float64 // distance of the prediction from the answer, nil where there is none
+	Answers          []Answer
 }
 
 // Answer is one of the answers in a prediction: the probability that the model gave it, 0
-// to 1, and whether it is so.
+// to 1, and whether it is correct.
 type Answer struct {
 	Confidence float64
 	Correct    bool
 }
 
-// Add counts a task.
+// Add adds a task to both scores.
 func (p *Prequential) Add(o Outcome) {
 	p.Cumulative.add(o, 1)
 	p.Recent.add(o, decay)
 }
 
-func (s *Scores) decay(keep float64) {
+// decay multiplies all sums.
+func (s *Scores) decay(factor float64) {
 	for _, v := range []*float64{&s.Tasks, &s.Correct, &s.LogLoss, &s.AbsErr, &s.SqErr} {
-		*v *= keep
+		*v *= factor
 	}
 	for l, c := range s.Labels {
-		s.Labels[l] = [3]float64{c[0] * keep, c[1] * keep, c[2] * keep}
+		s.Labels[l] = [3]float64{c[0] * factor, c[1] * factor, c[2] * factor}
 	}
 	for b, c := range s.Bins {
-		s.Bins[b] = [3]float64{c[0] * keep, c[1] * keep, c[2] * keep}
+		s.Bins[b] = [3]float64{c[0] * factor, c[1] * factor, c[2] * factor}
 	}
 }
 
-func (s *Scores) add(o Outcome, keep float64) {
+// add adds a task to sums that were multiplied by a factor.
+func (s *Scores) add(o Outcome, factor float64) {
 	if s.Labels == nil {
 		s.Labels = map[string][3]float64{}
 	}
-	if keep != 1 {
-		s.decay(keep)
+	if factor != 1 {
+		s.decay(factor)
 	}
 	s.Tasks++
 	if o.Correct {
@@ -89,47 +91,56 @@ func (s *Scores) add(o Outcome, keep float64) {
 		s.AbsErr += *o.AbsErr
 		s.SqErr += *o.AbsErr * *o.AbsErr
 	}
-	for _, b := range o.Answers {
-		s.addAnswer(b)
+	for _, a := range o.Answers {
+		s.addAnswer(a)
 	}
-	for label, n := range o.Counts {
+	s.addLabels(o)
+}
+
+// Columns of the counts of a label.
+const (
+	hit = iota
+	falseAlarm
+	miss
+)
+
+// addLabels counts the labels of a task.
+func (s *Scores) addLabels(o Outcome) {
+	count := func(label string, column int, n float64) {
 		c := s.Labels[label]
-		for what := range n {
-			c[what] += n[what]
+		c[column] += n
+		s.Labels[label] = c
+	}
+	for label, counts := range o.Counts {
+		for column, n := range counts {
+			count(label, column, n)
 		}
-		s.Labels[label] = c
 	}
-	truth, said := o.Truth, o.Said
-	count := func(label string, what int) {
-		c := s.Labels[label]
-		c[what]++
-		s.Labels[label] = c
-	}
-	for _, l := range said {
-		if slices.Contains(truth, l) {
-			count(l, 0)
+	for _, l := range o.Predicted {
+		if slices.Contains(o.Truth, l) {
+			count(l, hit, 1)
 		} else {
-			count(l, 1)
+			count(l, falseAlarm, 1)
 		}
 	}
-	for _, l := range truth {
-		if !slices.Contains(said, l) {
-			count(l, 2)
+	for _, l := range o.Truth {
+		if !slices.Contains(o.Predicted, l) {
+			count(l, miss, 1)
 		}
 	}
 }
 
-// addAnswer counts one answer by its confidence.
+// addAnswer adds an answer to the bin of its confidence.
 func (s *Scores) addAnswer(a Answer) {
-	c := &s.Bins[min(max(int(a.Confidence*bins), 0), bins-1)]
-	c[0]++
-	c[1] += a.Confidence
+	bin := &s.Bins[min(max(int(a.Confidence*bins), 0), bins-1)]
+	bin[0]++
+	bin[1] += a.Confidence
 	if a.Correct {
-		c[2]++
+		bin[2]++
 	}
 }
 
-// Retain drops the counts of labels that are gone.
+// Retain deletes the counts of labels other than these.
 func (p *Prequential) Retain(labels []string) {
 	for _, s := range []*Scores{&p.Cumulative, &p.Recent} {
 		for l := range s.Labels {
@@ -140,33 +151,33 @@ func (p *Prequential) Retain(labels []string) {
 	}
 }
 
-// Accuracy is the share of tasks whose answer was exactly right.
+// Accuracy returns the share of tasks whose prediction was correct.
 func (s *Scores) Accuracy() float64 { return Ratio(s.Correct, s.Tasks) }
 
-// MeanLogLoss is the mean over tasks.
+// MeanLogLoss returns the mean over tasks.
 func (s *Scores) MeanLogLoss() float64 { return Ratio(s.LogLoss, s.Tasks) }
 
-// MAE is the mean absolute error.
+// MAE returns the mean absolute error.
 func (s *Scores) MAE() float64 { return Ratio(s.AbsErr, s.Tasks) }
 
-// RMSE is the root of the mean squared error.
+// RMSE returns the root of the mean squared error.
 func (s *Scores) RMSE() float64 { return math.Sqrt(Ratio(s.SqErr, s.Tasks)) }
 
-// ECE is the expected calibration error: how far apart, on average, are how sure
-// the model was and how often it was right (Naeini, Cooper & Hauskrecht 2015).
+// ECE returns the expected calibration error: the mean over answers of the difference
+// between confidence and accuracy in their bin (Naeini, Cooper & Hauskrecht 2015).
 func (s *Scores) ECE() float64 {
-	var off, n float64
+	var gap, n float64
 	for _, c := range s.Bins {
-		off += math.Abs(c[1] - c[2])
+		gap += math.Abs(c[1] - c[2])
 		n += c[0]
 	}
-	return Ratio(off, n)
+	return Ratio(gap, n)
 }
 
-// MacroF1 is the mean F1 over the labels that people gave.
+// MacroF1 returns the mean F1 over the labels that annotators gave.
 func (s *Scores) MacroF1() float64 { return s.MacroF1Of(s.labelNames()) }
 
-// Ratio is a / b, and 0 where that is no number.
+// Ratio returns a / b, and 0 where that is no number.
 func Ratio(a, b float64) float64 {
 	if b == 0 || math.IsNaN(a) {
 		return 0

@@ -10,7 +10,7 @@ import (
 func TestScores(t *testing.T) {
 	p := new(score.Prequential)
 	add := func(truth, said string, loss float64) {
-		p.Add(score.Outcome{Truth: []string{truth}, Said: []string{said}, Correct: truth == said, LogLoss: &loss})
+		p.Add(score.Outcome{Truth: []string{truth}, Predicted: []string{said}, Correct: truth == said, LogLoss: &loss})
 	}
 	add("a", "a", 0.5)
 	add("a", "b", 1.5)

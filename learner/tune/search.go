@@ -14,37 +14,37 @@ import (
 )
 
 const (
-	// MaxCompared is how many examples Compare looks at, at most.
+	// MaxCompared is how many examples Compare uses at most.
 	MaxCompared = 3000
-	// CompareSteps is at most how many times Compare calls tick.
+	// CompareSteps is how many times Compare calls onStep at most.
 	CompareSteps = 2
 
-	// folds by a hash of the task id, so that neither order nor time matters.
+	// folds is their number. A hash of the task id says which an example is in, so that
+	// neither order nor time matters.
 	folds = 5
-	// minCompared is the number of examples below which nothing is compared: the
-	// folds would be noise.
+	// minCompared is the number of examples below which Compare gives no result: it would
+	// be noise.
 	minCompared = 50
-	// tuneTolerance is enough to compare settings by.
+	// tuneTolerance is how near to the optimum a model is fitted to compare settings.
 	tuneTolerance = 0.2
 )
 
-// search chooses settings by the cross-validated loss of a kind. What it finds
-// depends on the question and the examples only.
+// search chooses settings by the cross-validated loss of a kind. The choice depends on
+// the spec and the examples only.
 type search struct {
-	q     *head.Spec
-	train [][]model.Example
-	test  [][]model.Example
-	last  []head.Incremental // where the next fit of a fold starts
-	n     int
-	// cores has a place for each model that is being fitted.
-	cores chan struct{}
-	// tick is called after each of at most steps losses.
-	tick func()
+	q         *head.Spec
+	train     [][]model.Example  // by fold
+	test      [][]model.Example  // by fold
+	warmStart []head.Incremental // by fold, the model whose duals the next fit starts from
+	n         int                // examples
+	cores     chan struct{}      // has a place for each model that is fitted at once
+	onStep    func()             // called after each loss
 }
 
-// newSearch is over examples in the order of their ids; a fold is one of parts.
-func newSearch(q *head.Spec, parts [][]model.Example, cores chan struct{}, tick func()) *search {
-	s := &search{q: q, cores: cores, tick: tick}
+// newSearch returns a search over folds, which each have their examples in the order of
+// ids. Empty folds are left out.
+func newSearch(q *head.Spec, parts [][]model.Example, cores chan struct{}, onStep func()) *search {
+	s := &search{q: q, cores: cores, onStep: onStep}
 	for f := range parts {
 		var train []model.Example
 		for g := range parts {
@@ -58,11 +58,11 @@ func newSearch(q *head.Spec, parts [][]model.Example, cores chan struct{}, tick 
 		s.train, s.test = append(s.train, train), append(s.test, parts[f])
 		s.n += len(parts[f])
 	}
-	s.last = make([]head.Incremental, len(s.train))
+	s.warmStart = make([]head.Incremental, len(s.train))
 	return s
 }
 
-// Steps is at most how many losses a search computes, and calls tick.
+// Steps returns how many losses a search computes at most, each followed by onStep.
 func Steps(q *head.Spec) int {
 	n := 1
 	for _, a := range dimensions(q) {
@@ -71,8 +71,7 @@ func Steps(q *head.Spec) int {
 	return n
 }
 
-// losses are those of the examples, fold by fold, each by a model of the other
-// folds.
+// losses returns the loss of each example, fold by fold, by a model of the other folds.
 func (s *search) losses(ctx context.Context, settings model.Settings) ([]float64, error) {
 	losses := make([][]float64, len(s.train))
 	err := s.eachFold(ctx, settings, func(f int, m head.Incremental) {
@@ -84,18 +83,18 @@ func (s *search) losses(ctx context.Context, settings model.Settings) ([]float64
 	return slices.Concat(losses...), err
 }
 
-// accuracy is the mean over the examples, each judged by a model of the other folds.
+// accuracy returns the mean over the examples, each by a model of the other folds.
 func (s *search) accuracy(ctx context.Context, settings model.Settings) (float64, error) {
-	right := make([]float64, len(s.train))
+	correct := make([]float64, len(s.train))
 	err := s.eachFold(ctx, settings, func(f int, m head.Incremental) {
 		_, accuracy := s.q.Kind.Evaluate(s.q, m, s.test[f])
-		right[f] = accuracy * float64(len(s.test[f]))
+		correct[f] = accuracy * float64(len(s.test[f]))
 	})
-	return total(right) / float64(s.n), err
+	return sum(correct) / float64(s.n), err
 }
 
-// eachFold calls judge with a model of the other folds, for several folds at once.
-func (s *search) eachFold(ctx context.Context, settings model.Settings, judge func(fold int, m head.Incremental)) error {
+// eachFold calls evaluate with a model of the other folds, for several folds at once.
+func (s *search) eachFold(ctx context.Context, settings model.Settings, evaluate func(fold int, m head.Incremental)) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for f := range s.train {
 		g.Go(func() error {
@@ -105,51 +104,53 @@ func (s *search) eachFold(ctx context.Context, settings model.Settings, judge fu
 			case <-ctx.Done():
 				return ctx.Err()
 			}
-			m, err := fit(ctx, s.q, s.train[f], settings, s.last[f], tuneTolerance)
+			m, err := fit(ctx, s.q, s.train[f], settings, s.warmStart[f], tuneTolerance)
 			if err != nil {
 				return err
 			}
-			s.last[f] = m
-			judge(f, m)
+			s.warmStart[f] = m
+			evaluate(f, m)
 			return nil
 		})
 	}
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	s.tick()
+	s.onStep()
 	return nil
 }
 
-func total(losses []float64) float64 {
-	var sum float64
-	for _, l := range losses {
-		sum += l
+func sum(values []float64) float64 {
+	var s float64
+	for _, v := range values {
+		s += v
 	}
-	return sum
+	return s
 }
 
-// gain is by how much losses are lower than those before, less its standard error:
-// the one-standard-error rule (Breiman, Friedman, Olshen & Stone 1984, section
-// 3.4.3) on the differences, example by example. One more difference, of the mean
-// loss, is a prior: with a handful of examples the error itself is hardly known.
-func gain(before, after []float64) float64 {
+// oneSEGain returns by how much the losses after are lower than those before, less the
+// standard error of that: the one-standard-error rule (Breiman, Friedman, Olshen & Stone
+// 1984, section 3.4.3) on the differences, example by example. The standard error has one
+// more difference, of the mean loss, as a prior: of a handful of examples it is hardly
+// known.
+func oneSEGain(before, after []float64) float64 {
 	n := float64(len(before))
-	mean := total(before) / n
-	var sum, squares float64
+	mean := sum(before) / n
+	var gain, squares float64
 	for i, l := range before {
 		d := l - after[i]
-		sum += d
+		gain += d
 		squares += d * d
 	}
-	return sum - math.Sqrt(max(0, squares-sum*sum/n)+mean*mean)
+	return gain - math.Sqrt(max(0, squares-gain*gain/n)+mean*mean)
 }
 
-// best walks along each axis in turn from the defaults, up and down, as long as it
-// gets better, and stays with what is best. What is not clearly better than the
-// defaults is not taken: of a dozen settings some look better by chance, and where
-// most classes have no example yet the price is what the label names say of them.
-func (s *search) best(ctx context.Context) (model.Settings, float64, error) {
+// coordinateSearch starts from the defaults and tries the values of one dimension after
+// the other, up and down from the default as long as the loss falls. It keeps a value only
+// if it gains more than its standard error: of a dozen settings some look better by chance,
+// and while most classes have no example, other settings lose what label names say of
+// them. It returns the settings and their loss, as the sum over examples.
+func (s *search) coordinateSearch(ctx context.Context) (model.Settings, float64, error) {
 	at := Defaults(s.q)
 	if s.n == 0 {
 		return at, math.Inf(1), ctx.Err()
@@ -162,7 +163,7 @@ func (s *search) best(ctx context.Context) (model.Settings, float64, error) {
 		here, before := at, losses
 		most := 0.0
 		for _, way := range []int{-1, 1} {
-			last := total(before)
+			last := sum(before)
 			for i := a.start + way; i >= 0 && i < len(a.values); i += way {
 				there := here
 				a.set(&there, a.values[i])
@@ -170,28 +171,28 @@ func (s *search) best(ctx context.Context) (model.Settings, float64, error) {
 				if err != nil {
 					return at, 0, err
 				}
-				if g := gain(before, l); g > most {
+				if g := oneSEGain(before, l); g > most {
 					at, losses, most = there, l, g
 				}
-				if total(l) >= last {
+				if sum(l) >= last {
 					break
 				}
-				last = total(l)
+				last = sum(l)
 			}
 		}
 	}
-	return at, total(losses), nil
+	return at, sum(losses), nil
 }
 
-// Search chooses settings for the examples, which may come in any order. cores has a
-// place for each model that is fitted at once; tick is called after each of at most Steps
-// losses. It depends on nothing but its arguments. The error is the context's.
-func Search(ctx context.Context, q *head.Spec, examples []model.Example, cores chan struct{}, tick func()) (model.Settings, error) {
-	s, _, err := newSearch(q, byFold(examples), cores, tick).best(ctx)
+// Search chooses settings for the examples, which may be in any order. cores has a place
+// for each model that is fitted at once; onStep is called at most Steps times. The choice
+// depends on the spec and the examples only. The error is the context's.
+func Search(ctx context.Context, q *head.Spec, examples []model.Example, cores chan struct{}, onStep func()) (model.Settings, error) {
+	s, _, err := newSearch(q, byFold(examples), cores, onStep).coordinateSearch(ctx)
 	return s, err
 }
 
-// byFold deals examples to the folds, each in the order of ids.
+// byFold returns the examples of each fold, in the order of ids.
 func byFold(examples []model.Example) [][]model.Example {
 	examples = slices.Clone(examples)
 	slices.SortFunc(examples, func(a, b model.Example) int { return cmp.Compare(a.ID, b.ID) })
@@ -207,8 +208,9 @@ func byFold(examples []model.Example) [][]model.Example {
 // ones, NaN with too few examples.
 type Comparison struct{ Candidate, Live float64 }
 
-// Compare measures two settings on the same folds. A choice never hears of it.
-func Compare(ctx context.Context, q *head.Spec, examples []model.Example, candidate, live model.Settings, cores chan struct{}, tick func()) (Comparison, error) {
+// Compare returns the accuracy of two settings on the same folds. No choice depends on
+// it. cores and onStep are as in Search. The error is the context's.
+func Compare(ctx context.Context, q *head.Spec, examples []model.Example, candidate, live model.Settings, cores chan struct{}, onStep func()) (Comparison, error) {
 	c := Comparison{math.NaN(), math.NaN()}
 	if len(examples) < minCompared {
 		return c, ctx.Err()
@@ -218,7 +220,7 @@ func Compare(ctx context.Context, q *head.Spec, examples []model.Example, candid
 		slices.SortFunc(examples, func(a, b model.Example) int { return cmp.Compare(hashID(a.ID), hashID(b.ID)) })
 		examples = examples[:MaxCompared]
 	}
-	s := newSearch(q, byFold(examples), cores, tick)
+	s := newSearch(q, byFold(examples), cores, onStep)
 	var err error
 	if c.Candidate, err = s.accuracy(ctx, candidate); err != nil {
 		return c, err
@@ -230,9 +232,10 @@ func Compare(ctx context.Context, q *head.Spec, examples []model.Example, candid
 	return c, err
 }
 
-// fit trains a model, starting from another's duals if from is not nil.
-func fit(ctx context.Context, q *head.Spec, examples []model.Example, s model.Settings, from head.Incremental, tolerance float64) (head.Incremental, error) {
-	m, err := begin(ctx, q, examples, s, from)
+// fit returns a model of the examples, optimized up to the tolerance. Unless nil, warmStart
+// is a model of the same examples whose duals it starts from.
+func fit(ctx context.Context, q *head.Spec, examples []model.Example, s model.Settings, warmStart head.Incremental, tolerance float64) (head.Incremental, error) {
+	m, err := newModelWith(ctx, q, examples, s, warmStart)
 	if err != nil {
 		return nil, err
 	}
@@ -240,11 +243,11 @@ func fit(ctx context.Context, q *head.Spec, examples []model.Example, s model.Se
 	return m, ctx.Err()
 }
 
-// Build is fit from nothing, for many examples: it tells in between which share of the
-// way it has gone. The bound falls by about the same factor each time, so the way is
-// measured by its logarithm.
+// Build is fit without a warm start, for many examples. It calls gone with its progress, 0
+// to 1. The bound falls by about the same factor in each pass, so progress is measured by
+// its logarithm.
 func Build(ctx context.Context, q *head.Spec, examples []model.Example, s model.Settings, tolerance float64, gone func(share float64)) (head.Incremental, error) {
-	m, err := begin(ctx, q, examples, s, nil)
+	m, err := newModelWith(ctx, q, examples, s, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -259,12 +262,13 @@ func Build(ctx context.Context, q *head.Spec, examples []model.Example, s model.
 	return m, ctx.Err()
 }
 
-// begin is a model that holds the examples.
-func begin(ctx context.Context, q *head.Spec, examples []model.Example, s model.Settings, from head.Incremental) (head.Incremental, error) {
+// newModelWith returns a model that holds the examples, not optimized, with the duals of
+// warmStart unless that is nil.
+func newModelWith(ctx context.Context, q *head.Spec, examples []model.Example, s model.Settings, warmStart head.Incremental) (head.Incremental, error) {
 	m := q.Kind.NewModel(q, s)
-	if from != nil {
+	if warmStart != nil {
 		var err error
-		from.Duals(func(e model.Example, p []float32) bool {
+		warmStart.Duals(func(e model.Example, p []float32) bool {
 			err = m.Resume(e, p)
 			return err == nil && ctx.Err() == nil
 		})

@@ -7,33 +7,33 @@ import (
 	"github.com/hone-ml/hone/learner/model"
 )
 
-// A head with dense parts starts from these: measured on parts of the training
-// texts of several public sets, accuracy is flat around them.
+// Defaults of a head with dense parts. Accuracy is flat around them, on parts of the
+// training texts of several public sets.
 const (
 	denseRidge = 0.01
-	// denseBias lets rare classes be rare: embeddings of texts of one kind are near
-	// each other, so a small bias has all classes guessed alike.
+	// denseBias is large enough for rare classes to stay rare. Embeddings of similar texts
+	// are near each other, so with a small bias all classes are predicted alike.
 	denseBias = 0.2
-	// severalBias is the default bias with two dense parts or more, whose say is larger:
-	// 50 labels of spam gain .004 of macro-F1 over a bias of .3, and tweets with
+	// severalBias is the default bias with two dense parts or more, which weigh more. With
+	// 50 labels of spam it gains .004 of macro-F1 over a bias of .3, and of tweets with
 	// anonymous labels as much.
 	severalBias = 0.4
-	// priorTrust is how much the names count where there is one dense part, and of the
-	// best of several.
+	// priorTrust is the weight of the label names' prior in the only dense part, or in the
+	// last of several, which is the best.
 	priorTrust = 15.0
-	// priorTrustBeside is how much they count in a part beside the best.
-	priorTrustBeside = 5.0
+	// priorTrustSecond is that in the other dense parts.
+	priorTrustSecond = 5.0
 )
 
-// Defaults are the settings before any were chosen.
+// Defaults returns the settings that a head has before any were chosen.
 func Defaults(q *head.Spec) model.Settings {
 	s := q.Kind.Space().Defaults
 	if q.Dense == 1 && Tunable(q) {
 		s.Parts = []float64{0.3, 1}
 	}
-	if q.Dense > 1 && s.Parts == nil { // those of tokens are others than of texts
-		// Hashed n-grams, a static embedding, and a transformer that says most. With 0.5
-		// and 0.25 for the first two intents gain little and spam loses much.
+	if q.Dense > 1 && s.Parts == nil { // features of tokens have weights of their own
+		// Hashed n-grams, a static embedding, and a transformer, which is the most accurate.
+		// With 0.5 and 0.25 for the first two, intents gain little and spam loses much.
 		s.Parts = []float64{0.25}
 		for range q.Dense - 1 {
 			s.Parts = append(s.Parts, 0.5)
@@ -46,7 +46,7 @@ func Defaults(q *head.Spec) model.Settings {
 			s.Bias = severalBias
 		}
 		for range len(q.Prior) - 1 {
-			s.Trust = append(s.Trust, priorTrustBeside)
+			s.Trust = append(s.Trust, priorTrustSecond)
 		}
 		s.Trust = append(s.Trust, priorTrust)
 		if q.Link() == model.Independent {
@@ -58,24 +58,23 @@ func Defaults(q *head.Spec) model.Settings {
 	return s
 }
 
-// denseGrid are the weights tried of the dense parts: of all but the last, and of the
-// last, which is the slowest to make and says most. The third is the default.
+// denseGrid holds the weights tried for the dense parts: for all but the last, and for the
+// last, which is the slowest and the most accurate. The third row is the default.
 var denseGrid = [...][2]float64{{0, 1}, {0.25, 1}, {0.5, 1}, {1, 1}, {1, 0.25}, {1, 0}}
 
-// dimension is one thing about the settings that can be chosen.
+// dimension is one setting that is chosen.
 type dimension struct {
-	// values are tried one after the other, and start is the index of the default.
+	// values are in the order in which they are tried. start is the index of the default.
 	values []float64
 	start  int
 	set    func(s *model.Settings, v float64)
 }
 
-// Tunable reports whether the weights of the feature parts are chosen, and settings
-// while labels come in.
+// Tunable reports whether the weights of the feature parts are chosen too, and settings
+// are chosen while labels come in.
 func Tunable(q *head.Spec) bool { return q.Kind.Space().Tunable }
 
-// dimensions are what is chosen for a question, in the order in which it is: what matters
-// most comes first.
+// dimensions returns what is chosen for a head, the most important first.
 func dimensions(q *head.Spec) []dimension {
 	d := Defaults(q)
 	var out []dimension
@@ -93,7 +92,7 @@ func dimensions(q *head.Spec) []dimension {
 			now = d.Parts[i]
 		}
 		if !slices.Contains(values, now) {
-			return // the kind knows better
+			return // the kind sets it
 		}
 		out = append(out, dimension{values, slices.Index(values, now), func(s *model.Settings, v float64) {
 			s.Parts = slices.Clone(s.Parts)
@@ -109,8 +108,8 @@ func dimensions(q *head.Spec) []dimension {
 		part(0, 0, 0.1, 0.3, 1)
 	case q.Dense > 1:
 		part(0, 0, 0.1, 0.25, 0.5, 1)
-		// From the best part alone to the lesser ones alone, which are ahead on some
-		// texts, such as spam.
+		// From the last part alone to the others alone, which are better on some texts,
+		// such as spam.
 		out = append(out, dimension{[]float64{0, 1, 2, 3, 4, 5}, 2, func(s *model.Settings, v float64) {
 			s.Parts = slices.Clone(s.Parts)
 			for i := 1; i < q.Dense; i++ {

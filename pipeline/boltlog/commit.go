@@ -2,76 +2,77 @@ package boltlog
 
 import (
 	"errors"
-	"fmt"
 	"sync"
 
 	"go.etcd.io/bbolt"
+
+	"github.com/hone-ml/hone/internal/panics"
 )
 
-// maxGroup bounds the functions of one transaction, so that nobody waits for
-// ever more others.
+// maxGroup bounds the number of functions in one transaction, so that no caller waits for
+// arbitrarily many others.
 const maxGroup = 1000
 
-// errAlone tells a caller to run its function in a transaction of its own.
-var errAlone = errors.New("failed in a shared transaction")
+// errRunAlone tells a caller to run its function in a transaction of its own.
+var errRunAlone = errors.New("failed in a shared transaction")
 
-// committer shares transactions among concurrent callers: a group commit. Who
-// comes while the disk is busy, with the log or with anybody else's transaction,
-// goes along with the next one, however many they are; who finds it idle waits
-// for nobody. bbolt's own db.Batch closes a batch a fixed time after its first
-// call, so under load it queues many small batches for the disk, and without
-// load it waits for company that does not come.
+// committer shares transactions among concurrent callers: a group commit. Calls that come
+// while the disk is busy, with the log or with another transaction, share the next
+// transaction; a call that finds it idle does not wait. bbolt's own db.Batch ends a batch a
+// fixed time after its first call: under load it queues many small batches for the disk,
+// and without load it waits for calls that do not come.
 type committer struct {
 	db      *bbolt.DB
 	mu      sync.Mutex
-	waiting []*call
+	waiting []*commitCall
 	running bool
 }
 
-type call struct {
+type commitCall struct {
 	fn   func(tx *bbolt.Tx) error
 	done chan error
 }
 
-// do runs fn in a transaction and returns after it is on disk. A panic of fn
+// commit runs fn in a transaction and returns after it is on disk. A panic of fn
 // reaches the caller.
-func (c *committer) do(fn func(tx *bbolt.Tx) error) error {
-	own := &call{fn: fn, done: make(chan error, 1)}
+func (c *committer) commit(fn func(tx *bbolt.Tx) error) error {
+	own := &commitCall{fn: fn, done: make(chan error, 1)}
 	c.mu.Lock()
 	c.waiting = append(c.waiting, own)
 	if !c.running {
 		c.running = true
-		go c.run()
+		go c.commitAll()
 	}
 	c.mu.Unlock()
 	err := <-own.done
-	if errors.Is(err, errAlone) {
+	if errors.Is(err, errRunAlone) {
 		return c.db.Update(fn)
 	}
 	return err
 }
 
-// run commits until nobody waits.
-func (c *committer) run() {
+// commitAll commits until nobody waits.
+func (c *committer) commitAll() {
 	for {
-		var group []*call
-		var failed *call
+		var group []*commitCall
+		var failed *commitCall
 		err := c.db.Update(func(tx *bbolt.Tx) error {
-			group = c.take() // only now, when nobody else holds the database
+			group = c.takeGroup() // only now, when nobody else holds the database
 			for _, x := range group {
-				if safely(x.fn, tx) != nil {
+				// Alone, it will panic where its caller sees it.
+				if panics.Catch(func() error { return x.fn(tx) }) != nil {
 					failed = x
-					return errAlone
+					return errRunAlone
 				}
 			}
 			return nil
 		})
 		if failed != nil {
-			failed.done <- errAlone
+			failed.done <- errRunAlone
 			c.putBack(group, failed)
 		} else {
 			if group == nil {
-				group = c.take() // the database could not even begin
+				group = c.takeGroup() // the database could not even begin
 			}
 			for _, x := range group {
 				x.done <- err
@@ -83,7 +84,7 @@ func (c *committer) run() {
 	}
 }
 
-func (c *committer) take() []*call {
+func (c *committer) takeGroup() []*commitCall {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n := min(len(c.waiting), maxGroup)
@@ -92,9 +93,9 @@ func (c *committer) take() []*call {
 	return group
 }
 
-// putBack has the others of a failed transaction come first in the next one.
-func (c *committer) putBack(group []*call, failed *call) {
-	again := make([]*call, 0, len(group))
+// putBack puts the other calls of a failed transaction at the front of the next one.
+func (c *committer) putBack(group []*commitCall, failed *commitCall) {
+	again := make([]*commitCall, 0, len(group))
 	for _, x := range group {
 		if x != failed {
 			again = append(again, x)
@@ -110,15 +111,4 @@ func (c *committer) idle() bool {
 	defer c.mu.Unlock()
 	c.running = len(c.waiting) > 0
 	return !c.running
-}
-
-// safely turns a panic into an error; alone, the function will panic where its
-// caller sees it.
-func safely(fn func(tx *bbolt.Tx) error, tx *bbolt.Tx) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v", p)
-		}
-	}()
-	return fn(tx)
 }

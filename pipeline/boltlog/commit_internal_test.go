@@ -47,7 +47,7 @@ func TestWaitingCallsShareATransaction(t *testing.T) {
 	const n = 500
 	ids := make([]int, n)
 	while(t, c, n, func(i int) {
-		if err := c.do(func(tx *bbolt.Tx) error { ids[i] = tx.ID(); return nil }); err != nil {
+		if err := c.commit(func(tx *bbolt.Tx) error { ids[i] = tx.ID(); return nil }); err != nil {
 			t.Error(err)
 		}
 	})
@@ -63,7 +63,7 @@ func TestWaitingCallsShareATransaction(t *testing.T) {
 func TestNeighboursThatFail(t *testing.T) {
 	c := newCommitter(t)
 	bucket := []byte("b")
-	if err := c.do(func(tx *bbolt.Tx) error { _, err := tx.CreateBucket(bucket); return err }); err != nil {
+	if err := c.commit(func(tx *bbolt.Tx) error { _, err := tx.CreateBucket(bucket); return err }); err != nil {
 		t.Fatal(err)
 	}
 	no := errors.New("no")
@@ -74,7 +74,7 @@ func TestNeighboursThatFail(t *testing.T) {
 				t.Errorf("call %d: panic %v", i, p)
 			}
 		}()
-		err := c.do(func(tx *bbolt.Tx) error {
+		err := c.commit(func(tx *bbolt.Tx) error {
 			seq, err := tx.Bucket(bucket).NextSequence()
 			if err != nil {
 				return err
@@ -121,7 +121,7 @@ func TestCommitToAClosedDatabase(t *testing.T) {
 	var all sync.WaitGroup
 	for range 20 {
 		all.Go(func() {
-			if err := c.do(func(*bbolt.Tx) error { return nil }); err == nil {
+			if err := c.commit(func(*bbolt.Tx) error { return nil }); err == nil {
 				t.Error("no error")
 			}
 		})

@@ -39,9 +39,9 @@ type consumer struct {
 	out          chan *message.Message
 }
 
-func (c *consumer) run(ctx context.Context) {
+func (c *consumer) consume(ctx context.Context) {
 	for ctx.Err() == nil {
-		news := c.log.News(c.topic)
+		news := c.log.Appended(c.topic)
 		if !c.lease.acquire(ctx) {
 			return
 		}
@@ -61,7 +61,7 @@ func (c *consumer) run(ctx context.Context) {
 func (c *consumer) step(ctx context.Context) bool {
 	var e Entry
 	found := false
-	c.insist(ctx, "read the log", func() (err error) {
+	c.retryForever(ctx, "read the log", func() (err error) {
 		e, found, err = c.log.next(c.topic, c.group)
 		return err
 	})
@@ -101,14 +101,14 @@ func (c *consumer) deliver(ctx context.Context, e Entry) {
 	}
 	cancel()
 	// The handler is done: from here only the cursor is tried again, not it.
-	c.insist(ctx, "advance the cursor", func() error {
+	c.retryForever(ctx, "advance the cursor", func() error {
 		return c.log.Advance(event.Cursor{Topic: event.Topic(c.topic), Group: c.group, Offset: e.Offset})
 	})
 }
 
-// insist repeats fn with growing pauses until it succeeds or the subscription
-// ends. It logs ever more rarely, as a full disk can stay full for hours.
-func (c *consumer) insist(ctx context.Context, what string, fn func() error) {
+// retryForever repeats fn with growing pauses until it succeeds or the subscription ends. It
+// logs ever more rarely, as a full disk can stay full for hours.
+func (c *consumer) retryForever(ctx context.Context, what string, fn func() error) {
 	for failures := 0; ; failures++ {
 		err := fn()
 		if err == nil || ctx.Err() != nil {
@@ -122,7 +122,7 @@ func (c *consumer) insist(ctx context.Context, what string, fn func() error) {
 	}
 }
 
-// Backoff is the pause after the given number of earlier failures.
+// Backoff returns the pause after the given number of earlier failures.
 func (l *Log) Backoff(failures int) time.Duration {
 	return backoff.Exponential{Min: l.opts.MinBackoff, Max: l.opts.MaxBackoff}.Delay(failures)
 }

@@ -16,13 +16,13 @@ var (
 
 const (
 	// Keys only grow, so pages can be filled almost to the brim.
-	appendFill = 0.95
+	appendFillPercent = 0.95
 	// Deleting waits for this many entries, or for the log to be handled to its
 	// end, so that a page is not rewritten for each single one.
-	truncateFrom = 256
+	minTruncate = 256
 	// At most this many entries are deleted in one transaction, so that a group
 	// that catches up after a long time does not stall a commit.
-	truncateMost = 1024
+	maxTruncate = 1024
 	// Read stops at about this many bytes.
 	readBytes = 8 << 20
 )
@@ -37,18 +37,18 @@ func (l *Log) Register(topic, group string) error {
 		return err
 	}
 	known := false
-	err := l.view(func(tx *bbolt.Tx) error {
-		_, known = cursor(tx, topic, group)
+	err := l.read(func(tx *bbolt.Tx) error {
+		_, known = readCursor(tx, topic, group)
 		return nil
 	})
 	if err != nil || known {
 		return err
 	}
 	err = l.Update(func(tx *bbolt.Tx) error {
-		if _, ok := cursor(tx, topic, group); ok {
+		if _, ok := readCursor(tx, topic, group); ok {
 			return nil
 		}
-		return putCursor(tx, topic, group, oldest(tx, topic)-1)
+		return putCursor(tx, topic, group, oldestOffset(tx, topic)-1)
 	})
 	if err != nil {
 		return fmt.Errorf("register group %s of topic %s: %w", group, topic, err)
@@ -70,7 +70,7 @@ func (l *Log) AdvanceTx(tx *bbolt.Tx, c event.Cursor) error {
 	if c.Lane != 0 {
 		return l.advanceLane(tx, c)
 	}
-	if at, ok := cursor(tx, string(c.Topic), c.Group); ok && at >= c.Offset {
+	if at, ok := readCursor(tx, string(c.Topic), c.Group); ok && at >= c.Offset {
 		return nil
 	}
 	return l.moveCursor(tx, c)
@@ -91,7 +91,7 @@ func (l *Log) moveCursor(tx *bbolt.Tx, c event.Cursor) error {
 	if err := passLanes(tx, c); err != nil {
 		return err
 	}
-	if err := truncate(tx.Bucket(entriesBucket).Bucket([]byte(topic)), lowest(tx, topic)); err != nil {
+	if err := deleteHandled(tx.Bucket(entriesBucket).Bucket([]byte(topic)), lowestCursor(tx, topic)); err != nil {
 		return fmt.Errorf("%w: truncate topic %s: %w", ErrStorage, topic, err)
 	}
 	return nil
@@ -100,7 +100,7 @@ func (l *Log) moveCursor(tx *bbolt.Tx, c event.Cursor) error {
 // Advance is AdvanceTx in a transaction of its own; it writes nothing when the
 // cursor is already there.
 func (l *Log) Advance(c event.Cursor) error {
-	done, err := l.passed(c)
+	done, err := l.hasPassed(c)
 	if err != nil || done {
 		return err
 	}
@@ -110,7 +110,7 @@ func (l *Log) Advance(c event.Cursor) error {
 // Cursor returns the offset up to which a group has handled a topic; for a group
 // that is not registered, the offset before the oldest entry.
 func (l *Log) Cursor(topic, group string) (at uint64, err error) {
-	err = l.view(func(tx *bbolt.Tx) error {
+	err = l.read(func(tx *bbolt.Tx) error {
 		at = cursorOrStart(tx, topic, group)
 		return nil
 	})
@@ -120,7 +120,7 @@ func (l *Log) Cursor(topic, group string) (at uint64, err error) {
 // Last returns the offset of the last entry a topic was ever given, 0 before the
 // first.
 func (l *Log) Last(topic string) (at uint64, err error) {
-	err = l.view(func(tx *bbolt.Tx) error {
+	err = l.read(func(tx *bbolt.Tx) error {
 		if b := tx.Bucket(entriesBucket).Bucket([]byte(topic)); b != nil {
 			at = b.Sequence()
 		}
@@ -132,7 +132,7 @@ func (l *Log) Last(topic string) (at uint64, err error) {
 // Read returns the entries after an offset in order, at most most of them, and
 // fewer when they add up to more than 8 MiB, but at least one if there is one.
 func (l *Log) Read(topic string, after uint64, most int) (entries []Entry, err error) {
-	err = l.view(func(tx *bbolt.Tx) error {
+	err = l.read(func(tx *bbolt.Tx) error {
 		b := tx.Bucket(entriesBucket).Bucket([]byte(topic))
 		if b == nil {
 			return nil
@@ -151,7 +151,7 @@ func (l *Log) Read(topic string, after uint64, most int) (entries []Entry, err e
 
 // Get returns one entry, and false when it is not there.
 func (l *Log) Get(topic string, offset uint64) (e Entry, ok bool, err error) {
-	err = l.view(func(tx *bbolt.Tx) error {
+	err = l.read(func(tx *bbolt.Tx) error {
 		b := tx.Bucket(entriesBucket).Bucket([]byte(topic))
 		if b == nil {
 			return nil
@@ -166,7 +166,7 @@ func (l *Log) Get(topic string, offset uint64) (e Entry, ok bool, err error) {
 
 // Count returns how many entries a topic holds. It visits each key.
 func (l *Log) Count(topic string) (n int, err error) {
-	err = l.view(func(tx *bbolt.Tx) error {
+	err = l.read(func(tx *bbolt.Tx) error {
 		b := tx.Bucket(entriesBucket).Bucket([]byte(topic))
 		if b == nil {
 			return nil
@@ -183,7 +183,7 @@ func (l *Log) Count(topic string) (n int, err error) {
 // Lag returns how many entries of a topic a group has not handled yet, and when
 // the oldest of them was appended (zero when there is none).
 func (l *Log) Lag(topic, group string) (entries uint64, since time.Time, err error) {
-	err = l.view(func(tx *bbolt.Tx) error {
+	err = l.read(func(tx *bbolt.Tx) error {
 		b := tx.Bucket(entriesBucket).Bucket([]byte(topic))
 		if b == nil {
 			return nil
@@ -203,7 +203,7 @@ func (l *Log) Lag(topic, group string) (entries uint64, since time.Time, err err
 
 // next returns the entry a group has to handle next.
 func (l *Log) next(topic, group string) (e Entry, ok bool, err error) {
-	err = l.view(func(tx *bbolt.Tx) error {
+	err = l.read(func(tx *bbolt.Tx) error {
 		b := tx.Bucket(entriesBucket).Bucket([]byte(topic))
 		if b == nil {
 			return nil
@@ -216,14 +216,14 @@ func (l *Log) next(topic, group string) (e Entry, ok bool, err error) {
 	return e, ok, err
 }
 
-func (l *Log) view(fn func(tx *bbolt.Tx) error) error {
+func (l *Log) read(fn func(tx *bbolt.Tx) error) error {
 	if err := l.db.View(fn); err != nil {
 		return fmt.Errorf("%w: %w", ErrStorage, err)
 	}
 	return nil
 }
 
-func cursor(tx *bbolt.Tx, topic, group string) (uint64, bool) {
+func readCursor(tx *bbolt.Tx, topic, group string) (uint64, bool) {
 	b := tx.Bucket(cursorsBucket).Bucket([]byte(topic))
 	if b == nil {
 		return 0, false
@@ -239,10 +239,10 @@ func decodeCursor(v []byte) (uint64, bool) {
 }
 
 func cursorOrStart(tx *bbolt.Tx, topic, group string) uint64 {
-	if at, ok := cursor(tx, topic, group); ok {
+	if at, ok := readCursor(tx, topic, group); ok {
 		return at
 	}
-	return oldest(tx, topic) - 1
+	return oldestOffset(tx, topic) - 1
 }
 
 func putCursor(tx *bbolt.Tx, topic, group string, offset uint64) error {
@@ -256,8 +256,8 @@ func putCursor(tx *bbolt.Tx, topic, group string, offset uint64) error {
 	return nil
 }
 
-// oldest is the offset of the first entry a topic has, or will have.
-func oldest(tx *bbolt.Tx, topic string) uint64 {
+// oldestOffset returns the offset of the first entry a topic has, or will have.
+func oldestOffset(tx *bbolt.Tx, topic string) uint64 {
 	b := tx.Bucket(entriesBucket).Bucket([]byte(topic))
 	if b == nil {
 		return 1
@@ -268,8 +268,8 @@ func oldest(tx *bbolt.Tx, topic string) uint64 {
 	return b.Sequence() + 1
 }
 
-// lowest is the offset that every registered group of a topic has handled.
-func lowest(tx *bbolt.Tx, topic string) uint64 {
+// lowestCursor returns the offset that every registered group of a topic has handled.
+func lowestCursor(tx *bbolt.Tx, topic string) uint64 {
 	low := ^uint64(0)
 	c := tx.Bucket(cursorsBucket).Bucket([]byte(topic)).Cursor()
 	for k, v := c.First(); k != nil; k, v = c.Next() {
@@ -280,17 +280,17 @@ func lowest(tx *bbolt.Tx, topic string) uint64 {
 	return low
 }
 
-func truncate(b *bbolt.Bucket, low uint64) error {
+func deleteHandled(b *bbolt.Bucket, low uint64) error {
 	k, _ := b.Cursor().First()
 	if k == nil {
 		return nil
 	}
 	first := keyOffset(k)
-	if first > low || (low-first+1 < truncateFrom && low < b.Sequence()) {
+	if first > low || (low-first+1 < minTruncate && low < b.Sequence()) {
 		return nil
 	}
-	b.FillPercent = appendFill
-	for last := min(low, first+truncateMost-1); first <= last; first++ {
+	b.FillPercent = appendFillPercent
+	for last := min(low, first+maxTruncate-1); first <= last; first++ {
 		if err := b.Delete(offsetKey(first)); err != nil {
 			return err
 		}

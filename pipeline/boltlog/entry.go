@@ -61,7 +61,7 @@ const (
 	headerSize  = 9
 )
 
-var errEntry = errors.New("damaged log entry")
+var errDamagedEntry = errors.New("damaged log entry")
 
 func encodeEntry(e Entry) []byte {
 	size := headerSize + 2*binary.MaxVarintLen64 + len(e.UUID) + len(e.Payload)
@@ -99,7 +99,7 @@ func decodeEntry(b []byte) (Entry, error) {
 	// A pair takes at least two bytes: a larger count is damage, not a reason to
 	// reserve memory for it.
 	if n <= 0 || pairs > uint64(len(b))/2 {
-		return Entry{}, fmt.Errorf("%w: number of metadata pairs", errEntry)
+		return Entry{}, fmt.Errorf("%w: number of metadata pairs", errDamagedEntry)
 	}
 	b = b[n:]
 	if pairs > 0 {
@@ -121,10 +121,10 @@ func decodeEntry(b []byte) (Entry, error) {
 
 func entryTime(b []byte) (time.Time, error) {
 	if len(b) < headerSize {
-		return time.Time{}, fmt.Errorf("%w: %d bytes are too few", errEntry, len(b))
+		return time.Time{}, fmt.Errorf("%w: %d bytes are too few", errDamagedEntry, len(b))
 	}
 	if b[0] != entryFormat {
-		return time.Time{}, fmt.Errorf("%w: format %d, this hone reads %d", errEntry, b[0], entryFormat)
+		return time.Time{}, fmt.Errorf("%w: format %d, this hone reads %d", errDamagedEntry, b[0], entryFormat)
 	}
 	return time.Unix(0, int64(binary.BigEndian.Uint64(b[1:headerSize]))), nil //nolint:gosec // two's complement both ways
 }
@@ -132,7 +132,7 @@ func entryTime(b []byte) (time.Time, error) {
 func cutString(b []byte) (string, []byte, error) {
 	size, n := binary.Uvarint(b)
 	if n <= 0 || size > uint64(len(b)-n) {
-		return "", nil, errEntry
+		return "", nil, errDamagedEntry
 	}
 	b = b[n:]
 	return string(b[:size]), b[size:], nil

@@ -27,7 +27,7 @@ func TestGoldenFile(t *testing.T) {
 	if err := l.Register("changes", "learner"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := l.append("changes", [][]byte{
+	if _, err := l.appendValues("changes", [][]byte{
 		encodeEntry(Entry{Time: at, Payload: []byte("the first")}),
 		encodeEntry(Entry{Time: at, UUID: "uuid", Metadata: map[string]string{"key": "value"}, Payload: []byte(strings.Repeat("x", 130))}),
 		encodeEntry(Entry{Time: at}),

@@ -19,7 +19,7 @@ func (l *Log) advanceLane(tx *bbolt.Tx, c event.Cursor) error {
 			return err
 		}
 	}
-	base, known := cursor(tx, string(c.Topic), c.Group)
+	base, known := readCursor(tx, string(c.Topic), c.Group)
 	if known && base >= c.Offset && base >= c.Base {
 		return nil
 	}
@@ -65,7 +65,7 @@ func passLanes(tx *bbolt.Tx, c event.Cursor) error {
 // Lanes returns a group's base, and the positions of the lanes that are beyond it.
 func (l *Log) Lanes(topic, group string) (base uint64, beyond map[event.ProjectID]uint64, err error) {
 	beyond = map[event.ProjectID]uint64{}
-	err = l.view(func(tx *bbolt.Tx) error {
+	err = l.read(func(tx *bbolt.Tx) error {
 		base = cursorOrStart(tx, topic, group)
 		b := lanesOf(tx, event.Cursor{Topic: event.Topic(topic), Group: group})
 		if b == nil {
@@ -81,9 +81,9 @@ func (l *Log) Lanes(topic, group string) (base uint64, beyond map[event.ProjectI
 	return base, beyond, err
 }
 
-// passed reports whether the stored position is there already, or further.
-func (l *Log) passed(c event.Cursor) (done bool, err error) {
-	err = l.view(func(tx *bbolt.Tx) error {
+// hasPassed reports whether the stored position is there already, or further.
+func (l *Log) hasPassed(c event.Cursor) (done bool, err error) {
+	err = l.read(func(tx *bbolt.Tx) error {
 		base := cursorOrStart(tx, string(c.Topic), c.Group)
 		done = base >= c.Offset
 		if c.Lane != 0 && base >= c.Base {

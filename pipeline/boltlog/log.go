@@ -51,7 +51,7 @@ type Options struct {
 	BeforeAppend func(topic string) error
 }
 
-func (o Options) withDefaults() Options {
+func (o *Options) setDefaults() {
 	if o.Logger == nil {
 		o.Logger = watermill.NopLogger{}
 	}
@@ -62,7 +62,6 @@ func (o Options) withDefaults() Options {
 		o.MaxBackoff = 30 * time.Second
 	}
 	o.MaxBackoff = max(o.MaxBackoff, o.MinBackoff)
-	return o
 }
 
 // Log holds every topic of one database file. There must be only one Log for a
@@ -77,17 +76,17 @@ type Log struct {
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 
-	mu     sync.Mutex
-	closed bool
-	news   map[string]chan struct{}
-	leases map[groupKey]*lease
+	mu       sync.Mutex
+	closed   bool
+	appended map[string]chan struct{}
+	leases   map[groupKey]*lease
 }
 
 type groupKey struct{ topic, group string }
 
 // New prepares the buckets of a log in db.
 func New(db *bbolt.DB, opts Options) (*Log, error) {
-	opts = opts.withDefaults()
+	opts.setDefaults()
 	err := db.Update(func(tx *bbolt.Tx) error {
 		for _, name := range [][]byte{entriesBucket, cursorsBucket, lanesBucket} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
@@ -99,7 +98,7 @@ func New(db *bbolt.DB, opts Options) (*Log, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: prepare the log in %s: %w", ErrStorage, db.Path(), err)
 	}
-	l := &Log{db: db, commit: &committer{db: db}, opts: opts, news: map[string]chan struct{}{}, leases: map[groupKey]*lease{}}
+	l := &Log{db: db, commit: &committer{db: db}, opts: opts, appended: map[string]chan struct{}{}, leases: map[groupKey]*lease{}}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	return l, nil
 }
@@ -124,7 +123,7 @@ func (l *Log) Close() error {
 // the database wraps ErrStorage.
 func (l *Log) Update(fn func(tx *bbolt.Tx) error) error {
 	var own error
-	err := l.commit.do(func(tx *bbolt.Tx) error {
+	err := l.commit.commit(func(tx *bbolt.Tx) error {
 		own = fn(tx)
 		return own
 	})
@@ -141,7 +140,7 @@ func (l *Log) Update(fn func(tx *bbolt.Tx) error) error {
 // Append adds payloads to a topic in one transaction and returns the offset of
 // the last one after it is on disk. The payloads are copied.
 func (l *Log) Append(topic string, payloads ...[]byte) (uint64, error) {
-	return l.append(topic, encodePayloads(payloads))
+	return l.appendValues(topic, encodePayloads(payloads))
 }
 
 // AppendTx adds payloads to a topic inside the caller's transaction; subscribers
@@ -160,7 +159,7 @@ func encodePayloads(payloads [][]byte) [][]byte {
 	return values
 }
 
-func (l *Log) append(topic string, values [][]byte) (last uint64, err error) {
+func (l *Log) appendValues(topic string, values [][]byte) (last uint64, err error) {
 	if l.ctx.Err() != nil {
 		return 0, fmt.Errorf("append to topic %s: %w", topic, ErrClosed)
 	}
@@ -187,7 +186,7 @@ func (l *Log) appendTx(tx *bbolt.Tx, topic string, values [][]byte) (uint64, err
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", ErrStorage, err)
 	}
-	b.FillPercent = appendFill
+	b.FillPercent = appendFillPercent
 	var last uint64
 	for _, v := range values {
 		if last, err = b.NextSequence(); err == nil {
@@ -197,7 +196,7 @@ func (l *Log) appendTx(tx *bbolt.Tx, topic string, values [][]byte) (uint64, err
 			return 0, fmt.Errorf("%w: %w", ErrStorage, err)
 		}
 	}
-	tx.OnCommit(func() { l.announce(topic) })
+	tx.OnCommit(func() { l.notifyAppend(topic) })
 	return last, nil
 }
 
@@ -217,25 +216,25 @@ func (l *Log) RemoveTx(tx *bbolt.Tx, topic string, offset uint64) (bool, error) 
 	return true, nil
 }
 
-// News returns a channel that is closed at the next commit that adds to the
-// topic. Take it before looking, so that nothing is missed in between.
-func (l *Log) News(topic string) <-chan struct{} {
+// Appended returns a channel that is closed at the next commit that adds to the topic. Call
+// it before reading the topic, so that no entry in between is missed.
+func (l *Log) Appended(topic string) <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	ch, ok := l.news[topic]
+	ch, ok := l.appended[topic]
 	if !ok {
 		ch = make(chan struct{})
-		l.news[topic] = ch
+		l.appended[topic] = ch
 	}
 	return ch
 }
 
-func (l *Log) announce(topic string) {
+func (l *Log) notifyAppend(topic string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if ch, ok := l.news[topic]; ok {
+	if ch, ok := l.appended[topic]; ok {
 		close(ch)
-		delete(l.news, topic)
+		delete(l.appended, topic)
 	}
 }
 
@@ -251,11 +250,11 @@ func (l *Log) Subscriber(group string) message.Subscriber {
 	return s
 }
 
-const maxName = 255
+const maxNameBytes = 255
 
 func checkName(what, name string) error {
-	if name == "" || len(name) > maxName {
-		return fmt.Errorf("%s name %q: must have 1 to %d bytes", what, name, maxName)
+	if name == "" || len(name) > maxNameBytes {
+		return fmt.Errorf("%s name %q: must have 1 to %d bytes", what, name, maxNameBytes)
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ func (p *publisher) Publish(topic string, messages ...*message.Message) error {
 	for i, m := range messages {
 		values[i] = encodeEntry(Entry{Time: now, UUID: m.UUID, Metadata: m.Metadata, Payload: m.Payload})
 	}
-	_, err := p.log.append(topic, values)
+	_, err := p.log.appendValues(topic, values)
 	return err
 }
 
@@ -76,7 +76,7 @@ func (s *subscriber) Subscribe(ctx context.Context, topic string) (<-chan *messa
 		defer close(c.out)
 		defer cancel()
 		defer unhook()
-		c.run(ctx)
+		c.consume(ctx)
 	}()
 	return c.out, nil
 }

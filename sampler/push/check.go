@@ -27,10 +27,10 @@ func (p *Project) check(ctx context.Context, ls LabelStudio) error {
 	switch n := counts[r.version]; {
 	case n < r.total:
 		return r.disproved("it counts %d predictions of %s, not %d", n, r.version, r.total)
-	case n > r.total && p.surplus.due(now):
+	case n > r.total && p.surplus.isDue(now):
 		return r.disproved("it counts %d predictions of %s, not %d", n, r.version, r.total)
 	case n == r.total:
-		p.surplus.none(now)
+		p.surplus.clear(now)
 	}
 	return p.checkRows(ctx, ls)
 }
@@ -51,7 +51,7 @@ func (r *remoteState) disproved(format string, args ...any) error {
 // within as many checks as the queue has rows.
 func (p *Project) checkRows(ctx context.Context, ls LabelStudio) error {
 	r := &p.remote
-	var last, oldest row
+	var last, oldest queueRow
 	for _, x := range r.rows {
 		if _, deleted := r.deleted[x.task]; deleted {
 			continue
@@ -63,7 +63,7 @@ func (p *Project) checkRows(ctx context.Context, ls LabelStudio) error {
 			oldest = x
 		}
 	}
-	rows := []row{last}
+	rows := []queueRow{last}
 	if oldest.id != last.id {
 		rows = append(rows, oldest)
 	}
@@ -88,45 +88,45 @@ func (p *Project) checkRows(ctx context.Context, ls LabelStudio) error {
 }
 
 // writtenAfter reports whether a row was written after another, as far as known.
-func (r row) writtenAfter(other row) bool {
+func (r queueRow) writtenAfter(other queueRow) bool {
 	if r.written != other.written {
 		return r.written > other.written
 	}
 	return cmp.Or(r.updated.Compare(other.updated), cmp.Compare(r.id, other.id)) > 0
 }
 
-func (r row) seenBefore(other row) bool {
+func (r queueRow) seenBefore(other queueRow) bool {
 	return cmp.Or(r.seen.Compare(other.seen), cmp.Compare(r.id, other.id)) < 0
 }
 
 // maxSurplusPause is how long a surplus may wait, as long as a false webhook's date.
 const maxSurplusPause = time.Hour
 
-// surplus delays the listings that predictions cause which hone has not written. Most
+// surplusDelay delays the listings that predictions cause which hone has not written. Most
 // often Label Studio has asked /predict and keeps the answers, which change nothing:
 // while it does so for a large project, listing it each minute would be in its way.
 // So when a listing found nothing else, the next one waits, each time twice as long.
-type surplus struct {
+type surplusDelay struct {
 	found bool // the listing that is due is for a surplus
 	pause time.Duration
 	until time.Time
 }
 
-// due reports whether a surplus causes a listing now.
-func (s *surplus) due(now time.Time) bool {
+// isDue reports whether a surplus causes a listing now.
+func (s *surplusDelay) isDue(now time.Time) bool {
 	s.found = !now.Before(s.until)
 	return s.found
 }
 
-// none records that there is no surplus.
-func (s *surplus) none(now time.Time) {
+// clear records that there is no surplus.
+func (s *surplusDelay) clear(now time.Time) {
 	if !now.Before(s.until) {
 		s.pause = 0
 	}
 }
 
-// listed records the outcome of a listing: inVain means that it found nothing new.
-func (s *surplus) listed(inVain bool, least time.Duration) {
+// recordListing records the outcome of a listing: inVain means that it found nothing new.
+func (s *surplusDelay) recordListing(inVain bool, least time.Duration) {
 	if s.found && inVain {
 		s.pause = min(max(2*s.pause, least), maxSurplusPause)
 		s.until = time.Now().Add(s.pause)

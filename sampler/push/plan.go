@@ -13,20 +13,20 @@ import (
 // The scores of a queue. New rows go in front of old ones far more often than
 // behind, so a fresh queue starts high and grows downwards by step.
 const (
-	ceiling = 0.01  // above every score of the queue; /predict answers start here
-	base    = 0.008 // where a fresh queue starts
-	step    = 1e-6
+	maxQueueScore = 0.01  // above every score of the queue; /predict answers start here
+	firstScore    = 0.008 // where a fresh queue starts
+	scoreStep     = 1e-6
 	// minGap is the least distance between neighbours. It is a thousand times
 	// what a double resolves at this size.
 	minGap = 1e-15
 	// rescaleBelow asks for rescaling when there is time; floor is where the front
 	// has no room at all. Between the two, each new front halves the lowest score.
 	rescaleBelow = 1e-4
-	floor        = 1e-200
+	minScore     = 1e-200
 )
 
-// row is a prediction of the queue as Label Studio holds it.
-type row struct {
+// queueRow is a prediction of the queue as Label Studio holds it.
+type queueRow struct {
 	id    labelstudio.PredictionID
 	task  event.TaskID
 	score float64
@@ -40,17 +40,17 @@ type row struct {
 	seen    time.Time // when Label Studio last said so
 }
 
-type op string
+type editKind string
 
 const (
-	create op = "create"
-	update op = "update"
-	remove op = "delete"
+	createRow editKind = "create"
+	updateRow editKind = "update"
+	deleteRow editKind = "delete"
 )
 
 // edit is one write to Label Studio.
 type edit struct {
-	op    op
+	op    editKind
 	task  event.TaskID
 	id    labelstudio.PredictionID // of the row to update or delete
 	score float64
@@ -72,8 +72,8 @@ type edit struct {
 // the other queued tasks get scores between those. A row that is not queued is
 // deleted when it lies before the end of the queue, and left alone behind it,
 // where it is a fair next guess.
-func plan(queue []event.TaskID, rows []row) (edits []edit, correctPrefix int, ok bool) {
-	p := planner{queue: queue, held: make(map[event.TaskID]row, len(rows))}
+func plan(queue []event.TaskID, rows []queueRow) (edits []edit, correctPrefix int, ok bool) {
+	p := planner{queue: queue, held: make(map[event.TaskID]queueRow, len(rows))}
 	for _, r := range rows {
 		p.held[r.task] = r
 	}
@@ -95,14 +95,14 @@ func plan(queue []event.TaskID, rows []row) (edits []edit, correctPrefix int, ok
 	return edits, correctPrefix, true
 }
 
-func compareRows(a, b row) int {
+func compareRows(a, b queueRow) int {
 	return cmp.Or(cmp.Compare(a.score, b.score), cmp.Compare(a.task, b.task))
 }
 
 type planner struct {
 	queue []event.TaskID
-	held  map[event.TaskID]row // the rows of queued and other tasks
-	stale []row                // rows outside the queue, by score
+	held  map[event.TaskID]queueRow // the rows of queued and other tasks
+	stale []queueRow                // rows outside the queue, by score
 	keep  []bool
 	score []float64 // the final score of each place
 }
@@ -110,7 +110,7 @@ type planner struct {
 // keptChain marks the places whose rows stay. Of all rising chains it takes the one
 // that costs least: a place left out is one edit, and so is every stale row
 // below the chain's end.
-func (p *planner) keptChain(rows []row) {
+func (p *planner) keptChain(rows []queueRow) {
 	n := len(p.queue)
 	p.keep = make([]bool, n)
 	best, end := n, -1
@@ -133,7 +133,7 @@ func (p *planner) keptChain(rows []row) {
 		} else {
 			tails[l] = i
 		}
-		below, _ := slices.BinarySearchFunc(p.stale, r.score, func(s row, x float64) int { return cmp.Compare(s.score, x) })
+		below, _ := slices.BinarySearchFunc(p.stale, r.score, func(s queueRow, x float64) int { return cmp.Compare(s.score, x) })
 		if cost := n - length[i] + below; cost < best {
 			best, end = cost, i
 		}
@@ -145,7 +145,7 @@ func (p *planner) keptChain(rows []row) {
 
 // crowdedFront reports whether more than one row lies in front of the first
 // task's row. Then only moving that row sets the front right in one edit.
-func (p *planner) crowdedFront(rows []row, score float64) bool {
+func (p *planner) crowdedFront(rows []queueRow, score float64) bool {
 	n := 0
 	for _, r := range rows {
 		if r.score < score || r.score == score && r.task != p.queue[0] {
@@ -173,7 +173,7 @@ again:
 		for b < len(p.queue) && !p.keep[b] {
 			b++
 		}
-		hi, open := ceiling, true
+		hi, open := maxQueueScore, true
 		if b < len(p.queue) {
 			hi, open = p.held[p.queue[b]].score, false
 		}
@@ -197,7 +197,7 @@ again:
 // moves. A new score below it is right at once, whatever has been written by then.
 func (p *planner) nextFixedScore(lo float64, a int) (lowest float64, found bool) {
 	lowest = math.Inf(1)
-	i, _ := slices.BinarySearchFunc(p.stale, lo, func(s row, x float64) int { return cmp.Compare(s.score, x) })
+	i, _ := slices.BinarySearchFunc(p.stale, lo, func(s queueRow, x float64) int { return cmp.Compare(s.score, x) })
 	for ; i < len(p.stale); i++ {
 		if p.stale[i].score > lo {
 			lowest = p.stale[i].score
@@ -219,14 +219,14 @@ func spreadScores(scores []float64, lo, hi float64, front, open bool) bool {
 	m := float64(len(scores))
 	switch {
 	case front && open:
-		d := min(step, (ceiling-base)/(m+1))
+		d := min(scoreStep, (maxQueueScore-firstScore)/(m+1))
 		for j := range scores {
-			scores[j] = base + d*float64(j)
+			scores[j] = firstScore + d*float64(j)
 		}
 		return true
-	case front && hi > 2*step*m:
+	case front && hi > 2*scoreStep*m:
 		for j := range scores {
-			scores[j] = hi - step*(m-float64(j))
+			scores[j] = hi - scoreStep*(m-float64(j))
 		}
 		return true
 	case front:
@@ -235,18 +235,18 @@ func spreadScores(scores []float64, lo, hi float64, front, open bool) bool {
 			x /= 2
 			scores[j] = x
 		}
-		return x > floor
+		return x > minScore
 	}
 	d := (hi - lo) / (m + 1)
 	if d < minGap {
 		return false
 	}
 	first := lo + d
-	if d > step {
+	if d > scoreStep {
 		// Room to spare: stay close to the side where less is going to come.
-		first, d = hi-step*m, step
+		first, d = hi-scoreStep*m, scoreStep
 		if open {
-			first = lo + step
+			first = lo + scoreStep
 		}
 	}
 	for j := range scores {

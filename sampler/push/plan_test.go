@@ -12,29 +12,29 @@ import (
 )
 
 // world is what Label Studio holds; apply does what it would do with a write.
-type world map[event.TaskID]row
+type world map[event.TaskID]queueRow
 
 func (w world) apply(t interface{ Fatalf(string, ...any) }, x edit) {
 	r, has := w[x.task]
 	switch {
-	case x.op == create && !has:
-		w[x.task] = row{id: labelstudio.PredictionID(1000 + len(w)), task: x.task, score: x.score}
-	case x.op == update && has && r.id == x.id:
+	case x.op == createRow && !has:
+		w[x.task] = queueRow{id: labelstudio.PredictionID(1000 + len(w)), task: x.task, score: x.score}
+	case x.op == updateRow && has && r.id == x.id:
 		r.score = x.score
 		w[x.task] = r
-	case x.op == remove && has && r.id == x.id:
+	case x.op == deleteRow && has && r.id == x.id:
 		delete(w, x.task)
 		return
 	default:
 		t.Fatalf("write %+v does not fit row %+v (there: %v)", x, r, has)
 	}
-	if !(x.score > 0 && x.score < ceiling) {
-		t.Fatalf("score %g of %+v is outside (0, %g)", x.score, x, ceiling)
+	if !(x.score > 0 && x.score < maxQueueScore) {
+		t.Fatalf("score %g of %+v is outside (0, %g)", x.score, x, maxQueueScore)
 	}
 }
 
-func (w world) rows() []row {
-	var rows []row
+func (w world) rows() []queueRow {
+	var rows []queueRow
 	for _, r := range w {
 		rows = append(rows, r)
 	}
@@ -59,7 +59,7 @@ func (w world) served(t interface{ Fatalf(string, ...any) }) []event.TaskID {
 func genWorld(t *rapid.T, tasks int) world {
 	w := world{}
 	for i, id := range rapid.Permutation(seq(tasks)).Draw(t, "rows")[:rapid.IntRange(0, tasks).Draw(t, "n")] {
-		w[id] = row{id: labelstudio.PredictionID(i + 1), task: id, score: base + float64(i)*step*rapid.Float64Range(0.9, 1).Draw(t, "jitter")}
+		w[id] = queueRow{id: labelstudio.PredictionID(i + 1), task: id, score: firstScore + float64(i)*scoreStep*rapid.Float64Range(0.9, 1).Draw(t, "jitter")}
 	}
 	return w
 }
@@ -150,7 +150,7 @@ func TestPlanIsMinimalAndRightFromTheFrontAfterEveryWrite(t *testing.T) {
 func TestPlanCountsKMinusLIS(t *testing.T) {
 	w := world{}
 	for i, id := range []event.TaskID{1, 2, 3, 4, 5} {
-		w[id] = row{id: labelstudio.PredictionID(id), task: id, score: base + float64(i)*step}
+		w[id] = queueRow{id: labelstudio.PredictionID(id), task: id, score: firstScore + float64(i)*scoreStep}
 	}
 	for _, c := range []struct {
 		queue []event.TaskID
@@ -224,7 +224,7 @@ func TestCompactNeverChangesTheOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := world{}
 		for i, s := range rapid.SliceOfNDistinct(rapid.Float64Range(1e-190, 0.0099), 1, 40, rapid.ID).Draw(t, "scores") {
-			w[event.TaskID(i+1)] = row{id: labelstudio.PredictionID(i + 1), task: event.TaskID(i + 1), score: s}
+			w[event.TaskID(i+1)] = queueRow{id: labelstudio.PredictionID(i + 1), task: event.TaskID(i + 1), score: s}
 		}
 		before := w.served(t)
 		for _, x := range rescale(w.rows(), rescaleBelow) {
@@ -242,7 +242,7 @@ func FuzzPlan(f *testing.F) {
 		w := world{}
 		have = have[:min(len(have), 1000)]
 		for i, b := range have {
-			w[event.TaskID(b)] = row{id: labelstudio.PredictionID(i + 1), task: event.TaskID(b), score: base + float64(i)*step/2}
+			w[event.TaskID(b)] = queueRow{id: labelstudio.PredictionID(i + 1), task: event.TaskID(b), score: firstScore + float64(i)*scoreStep/2}
 		}
 		var queue []event.TaskID
 		for _, b := range want {
@@ -266,7 +266,7 @@ func FuzzPlan(f *testing.F) {
 func BenchmarkPlan(b *testing.B) {
 	w := world{}
 	for i, id := range seq(30) {
-		w[id] = row{id: labelstudio.PredictionID(i + 1), task: id, score: base + float64(i)*step}
+		w[id] = queueRow{id: labelstudio.PredictionID(i + 1), task: id, score: firstScore + float64(i)*scoreStep}
 	}
 	queue, rows := seq(45)[15:], w.rows()
 	for b.Loop() {

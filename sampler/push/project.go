@@ -13,7 +13,7 @@ import (
 	"github.com/hone-ml/hone/labelstudio"
 )
 
-// Queue is what Label Studio is to hold.
+// Queue is the queue that Label Studio shall hold.
 type Queue struct {
 	// Tasks are the queued tasks, the one to ask about first in front.
 	Tasks []event.TaskID
@@ -24,7 +24,7 @@ type Queue struct {
 	Rank uint64
 }
 
-// Pool is what a push has to know of the project's tasks.
+// Pool answers what a push has to know of the project's tasks. One goroutine uses it.
 type Pool interface {
 	// Task finds a task that nobody has labelled.
 	Task(id event.TaskID) (event.Task, bool)
@@ -73,12 +73,12 @@ const (
 // Project keeps what Label Studio holds of one project equal to its queue. One
 // goroutine uses it.
 type Project struct {
-	pusher    *Pusher
-	id        event.ProjectID
-	interrupt Interrupt
-	listener  Listener
-	log       *logrus.Entry
-	sets      *rate.Limiter // how often model_version is set
+	pusher         *Pusher
+	id             event.ProjectID
+	interrupt      Interrupt
+	listener       Listener
+	log            *logrus.Entry
+	versionLimiter *rate.Limiter // how often model_version is set
 
 	// Push writes these two, from what it is given.
 	queue Queue
@@ -86,7 +86,7 @@ type Project struct {
 
 	remote    remoteState                 // what Label Studio holds
 	inherited []labelstudio.PredictionRow // rows of an earlier run whose ids were not looked at
-	surplus   surplus
+	surplus   surplusDelay
 	writes    uint64    // predictions written so far
 	checked   uint64    // how many of the writes were made before the last check
 	checkAt   time.Time // when the next check is due; zero before the first listing

@@ -3,6 +3,7 @@ package push
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"sync"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/logging"
 )
 
 // Predictor gives the regions that annotators see as a suggestion, one JSON array a
@@ -19,7 +21,7 @@ type Predictor interface {
 	Regions(ctx context.Context, p event.ProjectID, tasks []event.Task) ([]json.RawMessage, error)
 }
 
-// Options are what a Pusher is made of. All but LabelStudio and Predictor are needed.
+// Options configure a Pusher. All fields are required unless stated.
 type Options struct {
 	// LabelStudio may be nil: nothing is written until SetLabelStudio is called.
 	LabelStudio LabelStudio
@@ -43,8 +45,25 @@ type Options struct {
 	// cheaper for Label Studio than single writes.
 	BulkAbove int
 
+	// Logger may be nil.
 	Logger  *logrus.Entry
 	Metrics Metrics
+}
+
+func (o *Options) setDefaults() {
+	if o.Logger == nil {
+		o.Logger = logging.Silent()
+	}
+}
+
+func (o *Options) validate() error {
+	if o.QueueSize < 1 || o.Front < 1 || !(o.PushRate > 0) || o.CheckEvery <= 0 || o.BulkAbove < 1 {
+		return errors.New("push: QueueSize, Front, PushRate, CheckEvery and BulkAbove must be more than 0")
+	}
+	if o.Metrics.Writes == nil || o.Metrics.Failures == nil || o.Metrics.VersionSet == nil {
+		return errors.New("push: Metrics are required")
+	}
+	return nil
 }
 
 // Metrics are counted by a Pusher; whoever makes them registers them.
@@ -67,9 +86,13 @@ type Pusher struct {
 	ls LabelStudio // guarded by mu; nil while there is no connection
 }
 
-// New makes a Pusher.
-func New(o Options) *Pusher {
-	return &Pusher{o: o, limit: rate.NewLimiter(rate.Limit(o.PushRate), o.Front), ls: o.LabelStudio}
+// New checks the options. It sends nothing.
+func New(o Options) (*Pusher, error) {
+	o.setDefaults()
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	return &Pusher{o: o, limit: rate.NewLimiter(rate.Limit(o.PushRate), o.Front), ls: o.LabelStudio}, nil
 }
 
 // SetLabelStudio replaces the connection; nil ends the writing. What a project held
@@ -97,6 +120,6 @@ func (p *Pusher) Project(id event.ProjectID, interrupt Interrupt, listener Liste
 		log: p.o.Logger.WithField("project", int64(id)),
 		// Three times a minute: somebody else may want another version, and
 		// fighting over it would have Label Studio send events in a circle.
-		sets: rate.NewLimiter(rate.Every(20*time.Second), 3),
+		versionLimiter: rate.NewLimiter(rate.Every(20*time.Second), 3),
 	}
 }

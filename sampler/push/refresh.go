@@ -21,14 +21,14 @@ func (p *Project) refreshSuggestions(ctx context.Context, ls LabelStudio) error 
 	for _, t := range target[:min(p.pusher.o.Front, len(target))] {
 		r, has := p.remote.rows[t]
 		if has && suggestionOf(p.regions(ctx, t)) != r.suggestion {
-			edits = append(edits, edit{op: update, task: t, id: r.id, score: r.score})
+			edits = append(edits, edit{op: updateRow, task: t, id: r.id, score: r.score})
 		}
 	}
 	return p.applyAll(ctx, ls, edits)
 }
 
-// suggestionOf is what regions say without their ids and certainties, in a form that
-// can be compared and is never "".
+// suggestionOf returns regions without their ids and scores, in a form that can be compared
+// and is never "".
 func suggestionOf(regions json.RawMessage) string {
 	if len(regions) == 0 {
 		return "[]"

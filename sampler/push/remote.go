@@ -10,16 +10,16 @@ import (
 	"github.com/hone-ml/hone/labelstudio"
 )
 
-// remoteState is what Label Studio holds of the queue's predictions, as far as known.
+// remoteState mirrors the queue's predictions that Label Studio holds, as far as known.
 // list writes it as a whole; every write to Label Studio keeps it up to date.
 type remoteState struct {
-	known   bool                 // false: list before the next plan
-	version string               // all rows are of this version
-	live    string               // the project's model_version when last read
-	counts  map[string]int       // predictions by version when last read
-	rows    map[event.TaskID]row // the rows of the queue, one a task
+	known   bool                      // false: list before the next plan
+	version string                    // all rows are of this version
+	live    string                    // the project's model_version when last read
+	counts  map[string]int            // predictions by version when last read
+	rows    map[event.TaskID]queueRow // the rows of the queue, one a task
 	// duplicates are second rows of a task, and rows without a usable score.
-	duplicates []row
+	duplicates []queueRow
 	// total is how many predictions of the version Label Studio should count, and
 	// held how many of them a task has, answers of /predict among them.
 	total int
@@ -35,7 +35,7 @@ type remoteState struct {
 	imported bool   // a bulk import was tried for this version
 	note     string // why the project does not go by the version
 
-	old        []row // rows of oldVersion, to delete one by one
+	old        []queueRow // rows of oldVersion, to delete one by one
 	oldVersion string
 }
 
@@ -43,7 +43,7 @@ type remoteState struct {
 func (p *Project) list(ctx context.Context, ls LabelStudio) error {
 	before := &p.remote
 	version := p.queue.Version
-	r := remoteState{version: version, rows: map[event.TaskID]row{}, held: map[event.TaskID]int{}, excluded: before.excluded}
+	r := remoteState{version: version, rows: map[event.TaskID]queueRow{}, held: map[event.TaskID]int{}, excluded: before.excluded}
 	r.imported = before.imported && before.version == version
 	first := p.checkAt.IsZero()
 	if first {
@@ -64,36 +64,36 @@ func (p *Project) list(ctx context.Context, ls LabelStudio) error {
 			}
 			if stored.ModelVersion == version {
 				r.held[stored.Task]++
-				r.add(stored)
+				r.addRow(stored)
 			}
 		}
 	}
 	for task, now := range r.rows {
-		if old, had := before.rows[task]; had && now.same(old) {
+		if old, had := before.rows[task]; had && now.isUnchanged(old) {
 			now.suggestion, now.written = old.suggestion, old.written
 			r.rows[task] = now
 		}
 	}
 	r.known = true
-	p.surplus.listed(len(r.duplicates) == 0 && maps.EqualFunc(r.rows, before.rows, row.same), p.pusher.o.CheckEvery)
+	p.surplus.recordListing(len(r.duplicates) == 0 && maps.EqualFunc(r.rows, before.rows, queueRow.isUnchanged), p.pusher.o.CheckEvery)
 	p.remote, p.checked = r, p.writes
 	p.checkAt = time.Now().Add(p.pusher.o.CheckEvery)
 	return nil
 }
 
-// add sorts one row of the live version in. A task counts with its lowest score,
+// addRow adds one row of the live version. A task counts with its lowest score,
 // whichever row has it, so second rows are duplicates. A row without a score comes
 // first, at least on SQLite.
-func (r *remoteState) add(stored labelstudio.PredictionRow) {
-	at := row{id: stored.ID, task: stored.Task, updated: stored.UpdatedAt, seen: time.Now()}
+func (r *remoteState) addRow(stored labelstudio.PredictionRow) {
+	at := queueRow{id: stored.ID, task: stored.Task, updated: stored.UpdatedAt, seen: time.Now()}
 	if stored.Score != nil {
 		at.score = *stored.Score
 	}
-	if at.score >= ceiling {
+	if at.score >= maxQueueScore {
 		return // an answer of /predict
 	}
 	_, twice := r.rows[at.task]
-	if twice || !(at.score > floor) {
+	if twice || !(at.score > minScore) {
 		r.duplicates = append(r.duplicates, at)
 		return
 	}
@@ -103,7 +103,7 @@ func (r *remoteState) add(stored labelstudio.PredictionRow) {
 // remove forgets a row that was deleted. A row of a superseded version is not held
 // and changes nothing.
 func (r *remoteState) remove(task event.TaskID, id labelstudio.PredictionID) {
-	if i := slices.IndexFunc(r.duplicates, func(d row) bool { return d.id == id }); i >= 0 {
+	if i := slices.IndexFunc(r.duplicates, func(d queueRow) bool { return d.id == id }); i >= 0 {
 		r.duplicates = slices.Delete(r.duplicates, i, i+1)
 	} else if kept, has := r.rows[task]; has && kept.id == id {
 		delete(r.rows, task)
@@ -141,12 +141,12 @@ func (r *remoteState) forgetDeleted(n int) {
 		delete(r.rows, id)
 		delete(r.held, id)
 	}
-	r.duplicates = slices.DeleteFunc(r.duplicates, func(d row) bool { _, is := r.deleted[d.task]; return is })
+	r.duplicates = slices.DeleteFunc(r.duplicates, func(d queueRow) bool { _, is := r.deleted[d.task]; return is })
 	r.total, r.deleted = n, nil
 }
 
-// same reports whether nobody has written the row between two readings of it.
-func (r row) same(as row) bool {
+// isUnchanged reports whether nobody has written the row between two readings of it.
+func (r queueRow) isUnchanged(as queueRow) bool {
 	return r.id == as.id && r.task == as.task && r.score == as.score && r.updated.Equal(as.updated)
 }
 
@@ -158,8 +158,8 @@ func (p *Project) isHidden(t event.TaskID) bool {
 }
 
 // servedRows are the rows that Label Studio may serve.
-func (p *Project) servedRows() []row {
-	rows := make([]row, 0, len(p.remote.rows))
+func (p *Project) servedRows() []queueRow {
+	rows := make([]queueRow, 0, len(p.remote.rows))
 	for _, r := range p.remote.rows {
 		if !p.isHidden(r.task) {
 			rows = append(rows, r)

@@ -51,7 +51,7 @@ func (p *Project) renewIDs(ctx context.Context, ls LabelStudio) error {
 		if err != nil {
 			return p.renewLater(ctx, err)
 		}
-		p.pusher.o.Metrics.Writes.WithLabelValues(string(update)).Inc()
+		p.pusher.o.Metrics.Writes.WithLabelValues(string(updateRow)).Inc()
 		if held, is := p.remote.rows[was.Task]; is && held.id == was.ID {
 			p.writes++
 			held.updated, held.written = stored.UpdatedAt, p.writes
@@ -70,8 +70,8 @@ func (p *Project) renewLater(ctx context.Context, err error) error {
 	return ctx.Err()
 }
 
-// rest lets Label Studio rest before a write that nobody waits for. As it may go on for
-// hours, the project's version is looked after meanwhile.
+// rest pauses before a write that nobody waits for. As such writes may go on for hours, it
+// also keeps the project's model version right.
 func (p *Project) rest(ctx context.Context, ls LabelStudio) error {
 	if err := p.interrupt.WaitQuiet(ctx, deletePause); err != nil {
 		return err

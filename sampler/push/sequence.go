@@ -5,7 +5,7 @@ import "slices"
 // sequence orders the edits so that the queue becomes right from the front.
 func (p *planner) sequence() (edits []edit, correctPrefix int) {
 	type movingRow struct {
-		row
+		queueRow
 		at int // place in the queue, -1 for a stale row
 	}
 	var moving []movingRow // rows in the way, by score
@@ -17,7 +17,7 @@ func (p *planner) sequence() (edits []edit, correctPrefix int) {
 			moving = append(moving, movingRow{r, i})
 		}
 	}
-	slices.SortFunc(moving, func(a, b movingRow) int { return compareRows(a.row, b.row) })
+	slices.SortFunc(moving, func(a, b movingRow) int { return compareRows(a.queueRow, b.queueRow) })
 
 	done := make([]bool, len(p.queue))
 	put := func(i int) {
@@ -25,9 +25,9 @@ func (p *planner) sequence() (edits []edit, correctPrefix int) {
 			return
 		}
 		done[i] = true
-		e := edit{op: create, task: p.queue[i], score: p.score[i], correctPrefix: correctPrefix}
+		e := edit{op: createRow, task: p.queue[i], score: p.score[i], correctPrefix: correctPrefix}
 		if r, has := p.held[e.task]; has {
-			e.op, e.id = update, r.id
+			e.op, e.id = updateRow, r.id
 		}
 		edits = append(edits, e)
 	}
@@ -37,7 +37,7 @@ func (p *planner) sequence() (edits []edit, correctPrefix int) {
 			moving = moving[1:]
 			switch {
 			case h.at < 0:
-				edits = append(edits, edit{op: remove, task: h.task, id: h.id, correctPrefix: correctPrefix})
+				edits = append(edits, edit{op: deleteRow, task: h.task, id: h.id, correctPrefix: correctPrefix})
 			case h.at != i:
 				put(h.at)
 			}
@@ -77,8 +77,8 @@ func (p *planner) blocked(i int) bool {
 // rescale moves rows that have come close to 0 up again, the last one first, so that
 // their order never changes. It returns nothing when the lowest score is at least
 // below.
-func rescale(rows []row, below float64) []edit {
-	const lowest = base / 2
+func rescale(rows []queueRow, below float64) []edit {
+	const lowest = firstScore / 2
 	rows = slices.Clone(rows)
 	slices.SortFunc(rows, compareRows)
 	if len(rows) == 0 || rows[0].score >= below {
@@ -88,7 +88,7 @@ func rescale(rows []row, below float64) []edit {
 	for n < len(rows) && rows[n].score < lowest {
 		n++
 	}
-	hi := base + step*float64(n)
+	hi := firstScore + scoreStep*float64(n)
 	if n < len(rows) {
 		hi = min(hi, rows[n].score)
 	}
@@ -98,7 +98,7 @@ func rescale(rows []row, below float64) []edit {
 	}
 	var edits []edit
 	for i := n - 1; i >= 0; i-- {
-		edits = append(edits, edit{op: update, task: rows[i].task, id: rows[i].id, score: scores[i]})
+		edits = append(edits, edit{op: updateRow, task: rows[i].task, id: rows[i].id, score: scores[i]})
 	}
 	return edits
 }

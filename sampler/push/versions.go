@@ -45,7 +45,7 @@ func (p *Project) ensureModelVersion(ctx context.Context, ls LabelStudio, frontD
 		r.note = fmt.Sprintf("the project goes by model version %q, not %q, so Label Studio does not follow the queue (manage_model_version is off)", r.live, r.version)
 		return nil
 	}
-	if !p.sets.Allow() {
+	if !p.versionLimiter.Allow() {
 		r.note = fmt.Sprintf("something keeps setting the project's model version to %q; hone stops setting %q for a while (to choose the version by hand turn manage_model_version off)", r.live, r.version)
 		p.log.Warn("queue: " + r.note)
 		return nil
@@ -73,7 +73,7 @@ func (p *Project) deleteDuplicates(ctx context.Context, ls LabelStudio) error {
 		if p.isHidden(r.task) {
 			continue
 		}
-		if err := p.apply(ctx, ls, edit{op: remove, task: r.task, id: r.id}); err != nil {
+		if err := p.apply(ctx, ls, edit{op: deleteRow, task: r.task, id: r.id}); err != nil {
 			return err
 		}
 	}
@@ -87,11 +87,11 @@ func (p *Project) trimTail(ctx context.Context, ls LabelStudio) error {
 		queued[t] = true
 	}
 	rows := p.servedRows()
-	behind := slices.DeleteFunc(slices.Clone(rows), func(r row) bool { return queued[r.task] })
+	behind := slices.DeleteFunc(slices.Clone(rows), func(r queueRow) bool { return queued[r.task] })
 	slices.SortFunc(behind, compareRows)
 	var edits []edit
 	for i := len(behind) - 1; i >= p.pusher.o.QueueSize; i-- {
-		edits = append(edits, edit{op: remove, task: behind[i].task, id: behind[i].id})
+		edits = append(edits, edit{op: deleteRow, task: behind[i].task, id: behind[i].id})
 	}
 	if len(edits) == 0 {
 		edits = rescale(rows, rescaleBelow)
@@ -142,7 +142,7 @@ func (p *Project) deleteVersionGradually(ctx context.Context, ls LabelStudio, ve
 				return wrapProjectError(err, "list predictions")
 			}
 			if stored.ModelVersion == version {
-				r.old = append(r.old, row{id: stored.ID, task: stored.Task})
+				r.old = append(r.old, queueRow{id: stored.ID, task: stored.Task})
 			}
 		}
 	}
@@ -157,7 +157,7 @@ func (p *Project) deleteVersionGradually(ctx context.Context, ls LabelStudio, ve
 			r.old = nil
 			return errReplan
 		}
-		if err := p.apply(ctx, ls, edit{op: remove, task: r.old[0].task, id: r.old[0].id}); err != nil {
+		if err := p.apply(ctx, ls, edit{op: deleteRow, task: r.old[0].task, id: r.old[0].id}); err != nil {
 			return err
 		}
 		r.old = r.old[1:]

@@ -41,7 +41,7 @@ func (p *Project) applyAll(ctx context.Context, ls LabelStudio, edits []edit) er
 func (p *Project) write(ctx context.Context, ls LabelStudio, e edit) error {
 	r := &p.remote
 	switch e.op {
-	case create:
+	case createRow:
 		regions := p.regions(ctx, e.task)
 		prediction := p.prediction(e, regions)
 		prediction.Project = p.id
@@ -59,7 +59,7 @@ func (p *Project) write(ctx context.Context, ls LabelStudio, e edit) error {
 		r.held[e.task]++
 		r.total++
 		p.recordWrite(e, created, regions)
-	case update:
+	case updateRow:
 		regions := p.regions(ctx, e.task)
 		updated, err := ls.UpdatePrediction(ctx, e.id, p.prediction(e, regions))
 		if labelstudio.IsNotFound(err) {
@@ -72,7 +72,7 @@ func (p *Project) write(ctx context.Context, ls LabelStudio, e edit) error {
 			return r.disproved("prediction %d is of task %d, not %d", e.id, updated.Task, e.task)
 		}
 		p.recordWrite(e, updated, regions)
-	case remove:
+	case deleteRow:
 		if err := ls.DeletePrediction(ctx, e.id); err != nil && !labelstudio.IsNotFound(err) {
 			return fmt.Errorf("delete prediction %d of task %d: %w", e.id, e.task, err)
 		}
@@ -84,7 +84,7 @@ func (p *Project) write(ctx context.Context, ls LabelStudio, e edit) error {
 // recordWrite stores a row as Label Studio has it after a write.
 func (p *Project) recordWrite(e edit, stored labelstudio.PredictionRow, regions json.RawMessage) {
 	p.writes++
-	p.remote.rows[e.task] = row{
+	p.remote.rows[e.task] = queueRow{
 		id: stored.ID, task: e.task, score: e.score, suggestion: suggestionOf(regions),
 		updated: stored.UpdatedAt, written: p.writes, seen: time.Now(),
 	}
@@ -108,8 +108,8 @@ func (p *Project) exclude(ctx context.Context, ls LabelStudio, t event.TaskID, e
 	return errReplan
 }
 
-// regions are what annotators see of a queued task as a suggestion, a JSON array.
-// They are a help, the order is the point: what cannot be predicted is [].
+// regions returns the regions that annotators see as a suggestion for a queued task, a JSON
+// array. When the prediction fails it returns [], as the order of the queue matters more.
 func (p *Project) regions(ctx context.Context, id event.TaskID) json.RawMessage {
 	none := json.RawMessage("[]")
 	task, ok := p.pool.Task(id)
@@ -136,7 +136,7 @@ func (p *Project) prediction(e edit, regions json.RawMessage) labelstudio.Predic
 // many that single ones cost Label Studio more. Their ids come from the listing
 // that follows.
 func (p *Project) importMany(ctx context.Context, ls LabelStudio, edits []edit) error {
-	creates := slices.DeleteFunc(slices.Clone(edits), func(e edit) bool { return e.op != create })
+	creates := slices.DeleteFunc(slices.Clone(edits), func(e edit) bool { return e.op != createRow })
 	if len(creates) < p.pusher.o.BulkAbove || p.remote.imported {
 		return nil
 	}

@@ -12,7 +12,12 @@ import (
 type Entropy struct{}
 
 // Score implements Strategy.
-func (Entropy) Score(d event.Distribution) (float64, bool) {
+func (Entropy) Score(e event.Estimate) (float64, bool) {
+	if e.Classes == nil {
+		p, ok := rightProbability(e)
+		return clamp(1 - (entropyTerm(p)+entropyTerm(1-p))/math.Ln2), ok
+	}
+	d := *e.Classes
 	if d.Exclusive {
 		sum, ok := exclusiveSum(d)
 		if !ok {

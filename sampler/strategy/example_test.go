@@ -14,7 +14,7 @@ func ExampleNamed() {
 		return
 	}
 	for _, p := range [][]float64{{0.9, 0.1, 0}, {0.45, 0.4, 0.15}} {
-		score, _ := margin.Score(event.Distribution{Labels: []string{"bank", "travel", "work"}, P: p, Exclusive: true})
+		score, _ := margin.Score(event.Estimate{Classes: &event.Distribution{Labels: []string{"bank", "travel", "work"}, P: p, Exclusive: true}})
 		fmt.Printf("%v scores %.2f\n", p, score)
 	}
 	_, err = strategy.Named("best")

@@ -12,7 +12,12 @@ import (
 type LeastConfidence struct{}
 
 // Score implements Strategy.
-func (LeastConfidence) Score(d event.Distribution) (float64, bool) {
+func (LeastConfidence) Score(e event.Estimate) (float64, bool) {
+	if e.Classes == nil {
+		p, ok := rightProbability(e)
+		return 2*p - 1, ok
+	}
+	d := *e.Classes
 	n := float64(len(d.P))
 	if d.Exclusive {
 		sum, ok := exclusiveSum(d)

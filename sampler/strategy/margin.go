@@ -13,7 +13,12 @@ import (
 type Margin struct{}
 
 // Score implements Strategy.
-func (Margin) Score(d event.Distribution) (float64, bool) {
+func (Margin) Score(e event.Estimate) (float64, bool) {
+	if e.Classes == nil {
+		p, ok := rightProbability(e)
+		return 2*p - 1, ok
+	}
+	d := *e.Classes
 	if d.Exclusive {
 		sum, ok := exclusiveSum(d)
 		if !ok {

@@ -11,6 +11,6 @@ const RandomScore = 0.5
 type Random struct{}
 
 // Score implements Strategy.
-func (Random) Score(event.Distribution) (float64, bool) { return RandomScore, true }
+func (Random) Score(event.Estimate) (float64, bool) { return RandomScore, true }
 
 var _ Strategy = Random{}

@@ -1,6 +1,6 @@
 // Package strategy holds the score functions of active learning: how sure a model
-// is of a task, from what it believes of the task's labels. Each strategy is a type
-// in a file of its own.
+// is of a task, from what its heads estimate. Each strategy is a type in a file of its
+// own.
 package strategy
 
 import (
@@ -10,13 +10,14 @@ import (
 	"github.com/hone-ml/hone/event"
 )
 
-// Strategy scores what one head believes of one task. An implementation keeps no
-// state: it may be called concurrently, and equal distributions have equal scores.
+// Strategy scores what one head estimates of one task. An implementation keeps no
+// state: it may be called concurrently, and equal estimates have equal scores.
 type Strategy interface {
-	// Score is 0 for a head that is as unsure as can be and 1 for a certain one. ok
-	// is false when the distribution says nothing: no labels, a single exclusive one,
-	// or numbers that are no probabilities. Score does not change d.
-	Score(d event.Distribution) (score float64, ok bool)
+	// Score is 0 for a head that is as unsure as can be and 1 for a certain one. It reads
+	// the classes, or the certainty of a head that has none. ok is false when the
+	// estimate says nothing: no labels, a single exclusive one, numbers that are no
+	// probabilities, or a certainty that is not within 0 and 1. Score does not change e.
+	Score(e event.Estimate) (score float64, ok bool)
 }
 
 // Names of the strategies, as settings and results have them.
@@ -52,11 +53,11 @@ func Names() []string { return []string{NameMargin, NameLeastConfidence, NameEnt
 
 // Combine is the score of a task with several heads: that of the head that is
 // least sure, since one answer of a person teaches all heads at once. ok is false,
-// and the score 1, when no distribution says anything.
-func Combine(s Strategy, dists []event.Distribution) (score float64, ok bool) {
+// and the score 1, when no estimate says anything.
+func Combine(s Strategy, estimates []event.Estimate) (score float64, ok bool) {
 	score = 1
-	for _, d := range dists {
-		if x, scored := s.Score(d); scored {
+	for _, e := range estimates {
+		if x, scored := s.Score(e); scored {
 			score, ok = min(score, x), true
 		}
 	}

@@ -14,15 +14,15 @@ import (
 	"github.com/hone-ml/hone/event"
 )
 
-func dist(exclusive bool, p ...float64) event.Distribution {
-	return event.Distribution{Control: "c", Labels: make([]string, len(p)), P: p, Exclusive: exclusive}
+func dist(exclusive bool, p ...float64) event.Estimate {
+	return event.Estimate{Control: "c", Classes: &event.Distribution{Labels: make([]string, len(p)), P: p, Exclusive: exclusive}}
 }
 
 func TestStrategyKnownAnswers(t *testing.T) {
 	h := func(p float64) float64 { return -p*math.Log2(p) - (1-p)*math.Log2(1-p) }
 	for _, c := range []struct {
 		strategy string
-		d        event.Distribution
+		e        event.Estimate
 		want     float64
 	}{
 		{NameMargin, dist(true, .5, .3, .2), .2},
@@ -42,9 +42,9 @@ func TestStrategyKnownAnswers(t *testing.T) {
 	} {
 		f, err := Named(c.strategy)
 		require.NoError(t, err)
-		got, ok := f.Score(c.d)
-		assert.True(t, ok, "%s of %v", c.strategy, c.d.P)
-		assert.InDelta(t, c.want, got, 1e-12, "%s of %v", c.strategy, c.d.P)
+		got, ok := f.Score(c.e)
+		assert.True(t, ok, "%s of %v", c.strategy, c.e.Classes.P)
+		assert.InDelta(t, c.want, got, 1e-12, "%s of %v", c.strategy, c.e.Classes.P)
 	}
 }
 
@@ -69,7 +69,7 @@ func TestStrategyScoresStayInRangeWhateverTheNumbers(t *testing.T) {
 				Exclusive: rapid.Bool().Draw(t, "exclusive"),
 			}
 			in := slices.Clone(d.P)
-			s, ok := f.Score(d)
+			s, ok := f.Score(event.Estimate{Classes: &d})
 			if ok && !(s >= 0 && s <= 1) {
 				t.Fatalf("score %v", s)
 			}
@@ -93,11 +93,12 @@ func TestStrategyDoesNotDependOnTheOrderOfLabels(t *testing.T) {
 			p[0] = max(p[0], .01)
 			d := dist(rapid.Bool().Draw(t, "exclusive"), p...)
 			before, ok := f.Score(d)
-			shuffled := dist(d.Exclusive, slices.Clone(p)...)
-			rand.Shuffle(len(p), func(i, j int) { shuffled.P[i], shuffled.P[j] = shuffled.P[j], shuffled.P[i] })
+			shuffled := dist(d.Classes.Exclusive, slices.Clone(p)...)
+			q := shuffled.Classes.P
+			rand.Shuffle(len(p), func(i, j int) { q[i], q[j] = q[j], q[i] })
 			after, ok2 := f.Score(shuffled)
 			if ok != ok2 || math.Abs(before-after) > 1e-12 {
-				t.Fatalf("%v gives %v, %v gives %v", p, before, shuffled.P, after)
+				t.Fatalf("%v gives %v, %v gives %v", p, before, q, after)
 			}
 		}))
 	}
@@ -124,11 +125,47 @@ func TestStrategiesAgreeOnTwoLabels(t *testing.T) {
 	})
 }
 
+// A head without classes is scored like a question of two labels, the answer's being right
+// and its being wrong, whether these are written as one label or as two. So such a head
+// keeps its place among heads with classes.
+func TestCertaintiesAreScoredLikeAQuestionOfTwoLabels(t *testing.T) {
+	for _, name := range Names() {
+		f, _ := Named(name)
+		t.Run(name, rapid.MakeCheck(func(t *rapid.T) {
+			c := rapid.Float64Range(0, 1).Draw(t, "certainty")
+			p := (1 + c) / 2
+			got, ok := f.Score(event.Estimate{Control: "c", Certainty: c})
+			one, ok1 := f.Score(dist(false, p))
+			two, ok2 := f.Score(dist(true, p, 1-p))
+			if !ok || !ok1 || !ok2 {
+				t.Fatalf("certainty %v: %v, %v, %v", c, ok, ok1, ok2)
+			}
+			if got != two {
+				t.Fatalf("certainty %v scores %v, two labels %v", c, got, two)
+			}
+			// The likeliest set of labels is a product, by logarithms, which rounds.
+			if rounded := name == NameLeastConfidence; !rounded && got != one || math.Abs(got-one) > 1e-15 {
+				t.Fatalf("certainty %v scores %v, one label %v", c, got, one)
+			}
+		}))
+	}
+}
+
+func TestACertaintyOutOfRangeSaysNothing(t *testing.T) {
+	for _, name := range []string{NameMargin, NameLeastConfidence, NameEntropy} {
+		f, _ := Named(name)
+		for _, c := range []float64{-0.1, 1.1, math.NaN(), math.Inf(1)} {
+			_, ok := f.Score(event.Estimate{Certainty: c})
+			assert.False(t, ok, "%s of %v", name, c)
+		}
+	}
+}
+
 func TestCombineTakesTheLeastSureHeadAndAbstainsWithoutAny(t *testing.T) {
-	s, ok := Combine(Margin{}, []event.Distribution{dist(true, .9, .1), dist(true, .55, .45), dist(true, 1)})
+	s, ok := Combine(Margin{}, []event.Estimate{dist(true, .9, .1), dist(true, .55, .45), dist(true, 1)})
 	assert.True(t, ok)
 	assert.InDelta(t, .1, s, 1e-12)
-	s, ok = Combine(Margin{}, []event.Distribution{dist(true, math.NaN(), .1), dist(true), dist(false)})
+	s, ok = Combine(Margin{}, []event.Estimate{dist(true, math.NaN(), .1), dist(true), dist(false)})
 	assert.False(t, ok)
 	assert.Equal(t, 1.0, s)
 }

@@ -8,40 +8,41 @@ import (
 	"sync/atomic"
 )
 
-// piecesOf is a window of a text, and where its vector goes.
-type piecesOf struct {
+// textWindow holds the word pieces of one window of a text. at is the index of the
+// window's vector among all windows of the batch.
+type textWindow struct {
 	pieces []int32
 	at     int
 }
 
-// EncodeBatch gives the vectors of texts, each as Encode gives it, on that many
-// cores; fewer than one are one. Texts pass the weights together, several at a
-// time, which takes less time than one after the other. The vectors share their
-// memory: copy those that are to outlive the others. The only error is the
-// context's, which is looked at every few milliseconds.
+// EncodeBatch returns the vectors of texts, each as Encode returns it. It uses up to
+// workers cores; a number below one means one. Several texts pass the weights together,
+// which takes less time than one text after the other. The vectors share one piece of
+// memory: copy those that are to outlive the others. The only error is the context's,
+// which EncodeBatch checks every few milliseconds.
 func (e *Encoder) EncodeBatch(ctx context.Context, texts []string, workers int) ([][]float32, error) {
-	all, first, err := e.cut(ctx, texts)
+	all, first, err := e.cutWindows(ctx, texts)
 	if err != nil {
 		return nil, err
 	}
-	memory := make([]float32, len(all)*width)
-	groups := group(all)
+	memory := make([]float32, len(all)*hiddenSize)
+	groups := groupWindows(all)
 	var next atomic.Int64
 	work := func() {
-		s := e.free.get()
-		defer e.free.put(s)
+		s := e.free.acquire()
+		defer e.free.release(s)
 		for ctx.Err() == nil {
 			i := int(next.Add(1)) - 1
 			if i >= len(groups) {
 				return
 			}
-			s.clear()
+			s.reset()
 			for _, p := range groups[i] {
-				s.add(p.pieces)
+				s.addText(p.pieces)
 			}
 			e.model.forward(s, e.model.layers[:])
 			for j, p := range groups[i] {
-				s.pool(memory[p.at*width:][:width], j)
+				s.meanDirection(memory[p.at*hiddenSize:][:hiddenSize], j)
 			}
 		}
 	}
@@ -56,11 +57,11 @@ func (e *Encoder) EncodeBatch(ctx context.Context, texts []string, workers int) 
 	}
 	vectors := make([][]float32, len(texts))
 	for i := range vectors {
-		v := memory[first[i]*width:][:width:width]
+		v := memory[first[i]*hiddenSize:][:hiddenSize:hiddenSize]
 		if count := first[i+1] - first[i]; count > 1 {
-			var total [width]float64
+			var total [hiddenSize]float64
 			for w := range count {
-				accumulate(&total, memory[(first[i]+w)*width:])
+				accumulate(&total, memory[(first[i]+w)*hiddenSize:])
 			}
 			normalize(v, &total)
 		}
@@ -69,37 +70,37 @@ func (e *Encoder) EncodeBatch(ctx context.Context, texts []string, workers int) 
 	return vectors, nil
 }
 
-// cut gives the windows of all texts, and each text's first, and behind them their
-// number.
-func (e *Encoder) cut(ctx context.Context, texts []string) ([]piecesOf, []int, error) {
-	s := e.free.get()
-	defer e.free.put(s)
-	all, first := make([]piecesOf, 0, len(texts)), make([]int, 0, len(texts)+1)
+// cutWindows cuts texts into windows. first[i] is the index of the first window of text
+// i; one more element at the end is the number of windows.
+func (e *Encoder) cutWindows(ctx context.Context, texts []string) ([]textWindow, []int, error) {
+	s := e.free.acquire()
+	defer e.free.release(s)
+	all, first := make([]textWindow, 0, len(texts)), make([]int, 0, len(texts)+1)
 	for _, text := range texts {
 		if err := ctx.Err(); err != nil {
 			return nil, nil, err
 		}
 		first = append(first, len(all))
-		s.pieces = e.tokens.Append(s.pieces[:0], text, e.limit())
+		s.pieces = e.tokens.Append(s.pieces[:0], text, e.maxPieces())
 		pieces := slices.Clone(s.pieces)
-		count := windows(len(pieces))
+		count := windowCount(len(pieces))
 		for i := range count {
-			from, to := window(len(pieces), count, i)
-			all = append(all, piecesOf{pieces[from:to], len(all)})
+			from, to := windowBounds(len(pieces), count, i)
+			all = append(all, textWindow{pieces[from:to], len(all)})
 		}
 	}
 	return all, append(first, len(all)), nil
 }
 
-// group puts windows together, the longest first so that cores end at about the
-// same time, up to batchRows tokens each or one window.
-func group(all []piecesOf) [][]piecesOf {
-	slices.SortStableFunc(all, func(a, b piecesOf) int { return cmp.Compare(len(b.pieces), len(a.pieces)) })
-	var groups [][]piecesOf
+// groupWindows puts windows into groups of up to batchRows tokens, or of one window. The
+// longest windows come first, so that all cores finish at about the same time.
+func groupWindows(all []textWindow) [][]textWindow {
+	slices.SortStableFunc(all, func(a, b textWindow) int { return cmp.Compare(len(b.pieces), len(a.pieces)) })
+	var groups [][]textWindow
 	for len(all) > 0 {
-		n, rows := 1, len(all[0].pieces)+ends
-		for n < len(all) && rows+len(all[n].pieces)+ends <= batchRows {
-			rows += len(all[n].pieces) + ends
+		n, rows := 1, len(all[0].pieces)+specialPieces
+		for n < len(all) && rows+len(all[n].pieces)+specialPieces <= batchRows {
+			rows += len(all[n].pieces) + specialPieces
 			n++
 		}
 		groups = append(groups, all[:n])

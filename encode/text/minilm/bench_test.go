@@ -45,7 +45,7 @@ func BenchmarkEncode(b *testing.B) {
 	for _, pieces := range []int{6, 22, 57, 254} {
 		b.Run(name(pieces), func(b *testing.B) {
 			texts := textsOf(b, e, pieces, 64)
-			dst := make([]float32, 0, width)
+			dst := make([]float32, 0, hiddenSize)
 			b.ReportAllocs()
 			i, start := 0, cpuSeconds()
 			for b.Loop() {
@@ -95,11 +95,11 @@ func BenchmarkEncodeInContext(b *testing.B) {
 
 // A block of six rows by sixteen columns: 2*6*16*384 operations.
 func BenchmarkProduct(b *testing.B) {
-	a, tile := newInts(6), make([]int16, tileSize)
-	c := make([]float32, 6*width)
+	a, tile := newQuantizedRows(6), make([]int16, tileSize)
+	c := make([]float32, 6*hiddenSize)
 	start := cpuSeconds()
 	for b.Loop() {
-		product(6, width, a.rows, width, tile, a.units, c, width, false)
+		tileProduct(6, hiddenSize, a.rows, hiddenSize, tile, a.units, c, hiddenSize, false)
 	}
 	b.ReportMetric(float64(b.N)*2*6*tileSize/(cpuSeconds()-start)/1e9, "gops")
 }

@@ -48,17 +48,17 @@ func TestInContextIsAnEarlyLayer(t *testing.T) {
 	got := inContextOf(t, text)[0]
 	s := newScratch()
 	pieces, spans := e.tokens.AppendSpans(nil, nil, text, 100)
-	s.add(pieces)
+	s.addText(pieces)
 	e.model.forward(s, e.model.layers[:contextLayers])
 	n := e.model.layers[contextLayers-1].norm2
 	for i, p := range fields(text) {
-		want := make([]float32, width)
+		want := make([]float32, hiddenSize)
 		count := 0
 		for j, at := range spans {
 			if at.Start < p.End && at.End > p.Start {
 				count++
 				for k := range want {
-					want[k] += (s.x[(1+j)*width+k] - n.bias[k]) / n.weight[k]
+					want[k] += (s.x[(1+j)*hiddenSize+k] - n.bias[k]) / n.weight[k]
 				}
 			}
 		}
@@ -100,7 +100,7 @@ func TestInContextSeesTheContext(t *testing.T) {
 // tokenizer passes over, and places between others still get their own.
 func TestInContextWhereThereIsNothing(t *testing.T) {
 	e := encoder(t)
-	read := MaxWindows * (MaxPieces - ends)
+	read := MaxWindows * (MaxPieces - specialPieces)
 	long := inContextOf(t, strings.Repeat("card ", read+3))[0]
 	if long[read-1] == nil || long[read] != nil {
 		t.Errorf("vectors up to %d of %d", slices.IndexFunc(long, func(v []float32) bool { return v == nil }), read)
@@ -169,14 +169,14 @@ func FuzzInContext(f *testing.F) {
 		if err != nil || len(got) != 1 || len(got[0]) != len(places) {
 			t.Fatalf("%q: %d texts, %v", text, len(got), err)
 		}
-		_, spans := e.tokens.AppendSpans(nil, nil, text, MaxWindows*(MaxPieces-ends))
+		_, spans := e.tokens.AppendSpans(nil, nil, text, MaxWindows*(MaxPieces-specialPieces))
 		for i, v := range got[0] {
 			p := places[i]
 			has := slices.ContainsFunc(spans, func(s wordpiece.Span) bool { return s.Start < p.End && s.End > p.Start })
 			if has != (v != nil) {
 				t.Fatalf("%q: place %v has pieces: %v, and %d numbers", text, p, has, len(v))
 			}
-			if c := length2(v); v != nil && (!(c > 0.999 && c < 1.001) || len(v) != width) {
+			if c := length2(v); v != nil && (!(c > 0.999 && c < 1.001) || len(v) != hiddenSize) {
 				t.Fatalf("%q, %v: %d numbers, length² %v", text, p, len(v), c)
 			}
 		}

@@ -5,4 +5,4 @@ package minilm
 import _ "embed"
 
 //go:embed weights.bin
-var embedded []byte
+var embeddedWeights []byte

@@ -2,4 +2,4 @@
 
 package minilm
 
-var embedded []byte
+var embeddedWeights []byte

@@ -121,7 +121,7 @@ func TestEncodeUsesTheBuffer(t *testing.T) {
 func TestNoAllocations(t *testing.T) {
 	e := encoder(t).Windowed()
 	texts := []string{"", "How do I locate my card?", strings.Repeat("word ", 300)}
-	dst := make([]float32, 0, width)
+	dst := make([]float32, 0, hiddenSize)
 	var tokens Tokens
 	for _, text := range texts {
 		e.EncodeTokens(&tokens, text)
@@ -143,11 +143,11 @@ func TestTokensSameAsReference(t *testing.T) {
 			continue
 		}
 		e.EncodeTokens(&got, g.Text)
-		if len(got.IDs) != g.Pieces || len(got.Spans) != g.Pieces || len(got.Vectors) != g.Pieces*width {
+		if len(got.IDs) != g.Pieces || len(got.Spans) != g.Pieces || len(got.Vectors) != g.Pieces*hiddenSize {
 			t.Fatalf("%q: %d pieces, %d spans, %d numbers; want %d pieces", g.Text, len(got.IDs), len(got.Spans), len(got.Vectors), g.Pieces)
 		}
 		for i := range got.IDs {
-			want := g.tokens[(i+1)*width:][:width]
+			want := g.tokens[(i+1)*hiddenSize:][:hiddenSize]
 			if c := cosine(got.Vector(i), want); c < 0.99999 {
 				t.Errorf("%q, piece %d: cosine %.6f", g.Text, i, c)
 			}
@@ -186,7 +186,7 @@ func TestWindows(t *testing.T) {
 	if e.Name() == w.Name() {
 		t.Error("both have the name " + e.Name())
 	}
-	fits := strings.Repeat("card ", MaxPieces-ends)
+	fits := strings.Repeat("card ", MaxPieces-specialPieces)
 	if !slices.Equal(e.Encode(nil, fits), e.Encode(nil, fits+"weather")) {
 		t.Error("pieces beyond MaxPieces count")
 	}
@@ -195,7 +195,7 @@ func TestWindows(t *testing.T) {
 	}
 	first, second := strings.Repeat("my card is lost. ", 30), strings.Repeat("will it rain now? ", 30)
 	a, b := e.Encode(nil, first), e.Encode(nil, second)
-	both := make([]float32, width)
+	both := make([]float32, hiddenSize)
 	for i := range both {
 		both[i] = a[i] + b[i]
 	}
@@ -208,14 +208,14 @@ func TestWindows(t *testing.T) {
 	}
 	var tokens Tokens
 	w.EncodeTokens(&tokens, first+second)
-	if len(tokens.IDs) != 300 || len(tokens.Vectors) != 300*width || !slices.Equal(tokens.Text, w.Encode(nil, first+second)) {
+	if len(tokens.IDs) != 300 || len(tokens.Vectors) != 300*hiddenSize || !slices.Equal(tokens.Text, w.Encode(nil, first+second)) {
 		t.Errorf("%d tokens, want 300, and Encode's vector", len(tokens.IDs))
 	}
 	if zero := tokens.Vector(299); cosine(zero, zero) < 0.99 {
 		t.Error("the last token has no vector")
 	}
 	w.EncodeTokens(&tokens, strings.Repeat("a ", 5000))
-	if want := MaxWindows * (MaxPieces - ends); len(tokens.IDs) != want {
+	if want := MaxWindows * (MaxPieces - specialPieces); len(tokens.IDs) != want {
 		t.Errorf("%d tokens of 5000, want %d", len(tokens.IDs), want)
 	}
 }
@@ -248,10 +248,10 @@ func FuzzEncode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		text = text[:min(len(text), 500)]
 		e.EncodeTokens(&tokens, text)
-		if c := length2(tokens.Text); !(c > 0.999 && c < 1.001) || len(tokens.Text) != width {
+		if c := length2(tokens.Text); !(c > 0.999 && c < 1.001) || len(tokens.Text) != hiddenSize {
 			t.Fatalf("%q: %d numbers, length %v", text, len(tokens.Text), c)
 		}
-		if len(tokens.IDs) != len(tokens.Spans) || len(tokens.Vectors) != len(tokens.IDs)*width {
+		if len(tokens.IDs) != len(tokens.Spans) || len(tokens.Vectors) != len(tokens.IDs)*hiddenSize {
 			t.Fatalf("%q: %d pieces, %d spans, %d numbers", text, len(tokens.IDs), len(tokens.Spans), len(tokens.Vectors))
 		}
 		for _, s := range tokens.Spans {

@@ -2,5 +2,5 @@
 
 package minilm
 
-// fused is a*b + c, rounded once.
-func fused(a, b, c float32) float32 { return fusedExactly(a, b, c) }
+// fusedMulAdd returns a*b + c, rounded once.
+func fusedMulAdd(a, b, c float32) float32 { return fusedMulAddExact(a, b, c) }

@@ -2,5 +2,6 @@
 
 package minilm
 
-// fused is a*b + c, rounded once: on these machines the compiler fuses the two.
-func fused(a, b, c float32) float32 { return a*b + c }
+// fusedMulAdd returns a*b + c, rounded once: on these machines the compiler fuses the two
+// operations.
+func fusedMulAdd(a, b, c float32) float32 { return a*b + c }

@@ -6,7 +6,7 @@ import "math"
 // computes eight at a time, each operation rounded in the same way. Sums of a row
 // are of eight lanes, which sum8 adds up.
 
-const lanes = 8
+const simdLanes = 8
 
 const (
 	// geluEnd is where the normal distribution is 0 or 1, up to 2e-8.
@@ -21,14 +21,14 @@ const (
 	// magic23 added to a number leaves its nearest integer in the lowest bits.
 	magic23 = 3 << 22
 
-	// intMost is the largest of a row's numbers in 16 bits: width products with
+	// maxQuantized is the largest of a row's numbers in 16 bits: width products with
 	// int8 fit 32 bits.
-	intMost = 1<<15 - 1
-	// leastMost stands for the largest number of a row of zeros.
-	leastMost = 1e-30
+	maxQuantized = 1<<15 - 1
+	// minRowMax replaces the largest number of a row of zeros.
+	minRowMax = 1e-30
 
 	normEpsilon = 1e-12
-	perWidth    = float32(1) / width
+	perWidth    = float32(1) / hiddenSize
 )
 
 // The normal distribution function less a half is u times P(u²) over Q(u²), for u
@@ -40,8 +40,8 @@ var (
 	expSeries = [8]float32{1.0 / 5040, 1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 0.5, 1, 1}
 )
 
-// spreadGo gives the bytes of a tile, two's complement, as 16 bits, of each two
-// inputs the weights to an output side by side.
+// spreadGo unpacks a tile of int8 weights to 16 bits. The weights of each two inputs to an
+// output come to lie side by side.
 func spreadGo(dst []int16, src []byte) {
 	for len(src) >= 2*tileOut {
 		for j := range tileOut {
@@ -51,24 +51,24 @@ func spreadGo(dst []int16, src []byte) {
 	}
 }
 
-// quantizeGo rounds a row to 16 bits, the largest to intMost, and gives what a unit
-// stands for.
+// quantizeGo rounds a row to 16 bits, its largest number to maxQuantized, and stores the
+// value of one unit in scale.
 func quantizeGo(dst []int16, x []float32, scale *float32) {
-	most := float32(leastMost)
+	most := float32(minRowMax)
 	for _, v := range x {
 		most = max(most, v, -v)
 	}
-	*scale = float32(most * (1.0 / intMost))
-	inverse := intMost / most
+	*scale = float32(most * (1.0 / maxQuantized))
+	inverse := maxQuantized / most
 	for i, v := range x {
 		r := float32(v*inverse) + magic23
 		dst[i] = int16(math.Float32bits(r) - math.Float32bits(magic23))
 	}
 }
 
-// productGo gives tileOut columns of c, or adds to them, as the product of rows of
-// a, k integers each, lda apart, with a spread tile, times the rows' scales. The
-// integers' sums are exact: k is at most width.
+// productGo multiplies rows of a, k integers each and lda apart, with an unpacked tile and
+// with the rows' scales. It writes tileOut columns of c, or adds to them. The integer sums
+// are exact, as k is at most hiddenSize.
 func productGo(rows, k int, a []int16, lda int, b []int16, scales, c []float32, ldc int, add bool) {
 	for r := range rows {
 		row := a[r*lda:][:k]
@@ -86,23 +86,23 @@ func productGo(rows, k int, a []int16, lda int, b []int16, scales, c []float32, 
 			}
 			sums[j], sums[j+1], sums[j+2], sums[j+3] = s0, s1, s2, s3
 		}
-		scaled((*[tileOut]float32)(c[r*ldc:]), &sums, scales[r], add)
+		storeScaled((*[tileOut]float32)(c[r*ldc:]), &sums, scales[r], add)
 	}
 }
 
-// scaled gives sums times scale in out, or adds to it.
-func scaled(out *[tileOut]float32, sums *[tileOut]int32, scale float32, add bool) {
+// storeScaled writes sums times scale to out, or adds them.
+func storeScaled(out *[tileOut]float32, sums *[tileOut]int32, scale float32, add bool) {
 	for j, sum := range sums {
 		if add {
-			out[j] = fused(float32(sum), scale, out[j])
+			out[j] = fusedMulAdd(float32(sum), scale, out[j])
 		} else {
 			out[j] = float32(float32(sum) * scale)
 		}
 	}
 }
 
-// gemmGo gives tileOut columns of c, or adds to them, as the product of rows of a
-// with b, for attention: k inner numbers, the matrices' rows lda, ldb and ldc apart.
+// gemmGo multiplies rows of a with b for attention and writes tileOut columns of c, or adds
+// to them. k is the inner dimension; the matrices' rows are lda, ldb and ldc apart.
 func gemmGo(rows, k int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int, add bool) {
 	for r := range rows {
 		var sums [tileOut]float32
@@ -112,77 +112,77 @@ func gemmGo(rows, k int, a []float32, lda int, b []float32, ldb int, c []float32
 		}
 		for i, v := range a[r*lda:][:k] {
 			for j, w := range (*[tileOut]float32)(b[i*ldb:]) {
-				sums[j] = fused(v, w, sums[j])
+				sums[j] = fusedMulAdd(v, w, sums[j])
 			}
 		}
 		*out = sums
 	}
 }
 
-// scaleBiasGo gives y*scale + bias in y.
+// scaleBiasGo sets y to y*scale + bias.
 func scaleBiasGo(y, scale, bias []float32) {
 	for i, v := range y {
-		y[i] = fused(v, scale[i], bias[i])
+		y[i] = fusedMulAdd(v, scale[i], bias[i])
 	}
 }
 
 // addScaledGo adds y*scale + bias to x.
 func addScaledGo(x, y, scale, bias []float32) {
 	for i := range x {
-		x[i] += fused(y[i], scale[i], bias[i])
+		x[i] += fusedMulAdd(y[i], scale[i], bias[i])
 	}
 }
 
-// geluGo gives GELU(h*scale + bias) * factor in h (Hendrycks & Gimpel 2016; the
-// form with the error function).
+// geluGo sets h to GELU(h*scale + bias) * factor (Hendrycks & Gimpel 2016; the form with
+// the error function).
 func geluGo(h, scale, bias, factor []float32) {
 	for i := range h {
-		v := fused(h[i], scale[i], bias[i])
+		v := fusedMulAdd(h[i], scale[i], bias[i])
 		u := min(max(v, -geluEnd), geluEnd)
 		t := float32(u * u)
 		p, q := geluP[0], geluQ[0]
 		for j := 1; j < len(geluP); j++ {
-			p, q = fused(p, t, geluP[j]), fused(q, t, geluQ[j])
+			p, q = fusedMulAdd(p, t, geluP[j]), fusedMulAdd(q, t, geluQ[j])
 		}
 		g := float32(float32(p/q) * u)
-		h[i] = float32(fused(v, g, float32(v*0.5)) * factor[i])
+		h[i] = float32(fusedMulAdd(v, g, float32(v*0.5)) * factor[i])
 	}
 }
 
-// normRowGo normalises a row of width numbers (Ba, Kiros & Hinton 2016, "Layer
+// normRowGo normalises a row of hiddenSize numbers (Ba, Kiros & Hinton 2016, "Layer
 // Normalization").
 func normRowGo(x, weight, bias []float32) {
-	var sums [lanes]float32
+	var sums [simdLanes]float32
 	for i, v := range x {
-		sums[i%lanes] += v
+		sums[i%simdLanes] += v
 	}
 	mean := float32(sum8(&sums) * perWidth)
-	sums = [lanes]float32{}
+	sums = [simdLanes]float32{}
 	for i, v := range x {
 		d := v - mean
-		sums[i%lanes] = fused(d, d, sums[i%lanes])
+		sums[i%simdLanes] = fusedMulAdd(d, d, sums[i%simdLanes])
 	}
 	variance := float32(sum8(&sums) * perWidth)
 	inverse := 1 / float32(math.Sqrt(float64(variance+normEpsilon)))
 	for i, v := range x {
 		d := v - mean
-		x[i] = fused(float32(d*inverse), weight[i], bias[i])
+		x[i] = fusedMulAdd(float32(d*inverse), weight[i], bias[i])
 	}
 }
 
-// softmaxGo gives the exponentials of scale times the row, over their sum. The
-// row's length is a multiple of eight.
+// softmaxGo replaces the row by the softmax of scale times the row. The row's length is a
+// multiple of eight.
 func softmaxGo(row []float32, scale float32) {
 	most := row[0]
 	for _, v := range row {
 		most = max(most, v)
 	}
-	var sums [lanes]float32
+	var sums [simdLanes]float32
 	for i, v := range row {
 		d := v - most
 		e := expGo(float32(d * scale))
 		row[i] = e
-		sums[i%lanes] += e
+		sums[i%simdLanes] += e
 	}
 	inverse := 1 / sum8(&sums)
 	for i, v := range row {
@@ -190,40 +190,40 @@ func softmaxGo(row []float32, scale float32) {
 	}
 }
 
-// expGo is the exponential function of a number that is not above 0.
+// expGo returns e^x for x of at most 0.
 func expGo(x float32) float32 {
 	x = max(x, expEnd)
-	t := fused(x, log2e, magic23)
+	t := fusedMulAdd(x, log2e, magic23)
 	n := t - magic23
-	r := fused(n, -ln2Hi, x)
-	r = fused(n, -ln2Lo, r)
+	r := fusedMulAdd(n, -ln2Hi, x)
+	r = fusedMulAdd(n, -ln2Lo, r)
 	p := expSeries[0]
 	for _, c := range expSeries[1:] {
-		p = fused(p, r, c)
+		p = fusedMulAdd(p, r, c)
 	}
 	return math.Float32frombits(math.Float32bits(p) + math.Float32bits(t)<<23)
 }
 
-// sum8 adds up lanes as halves of vectors are added up.
-func sum8(s *[lanes]float32) float32 {
+// sum8 adds the lanes in the order in which the assembly adds halves of vectors.
+func sum8(s *[simdLanes]float32) float32 {
 	return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))
 }
 
-// fusedExactly gives a*b + c rounded once, as a fused multiply-add does, where the
-// machine may have none for float32.
-func fusedExactly(a, b, c float32) float32 {
+// fusedMulAddExact returns a*b + c rounded once, as a fused multiply-add does, on machines
+// that may have no such instruction for float32.
+func fusedMulAddExact(a, b, c float32) float32 {
 	p := float64(a) * float64(b) // exact
 	sum := p + float64(c)
 	const half = 1 << 28
 	if math.Float64bits(sum)&(2*half-1) == half {
-		return unhalved(p, float64(c), sum)
+		return breakTie(p, float64(c), sum)
 	}
 	return float32(sum)
 }
 
-// unhalved rounds a sum of float64 that, once rounded itself, lies half way between
+// breakTie rounds a sum of float64 that, once rounded itself, lies half way between
 // two float32, by what that rounding took off.
-func unhalved(p, c, sum float64) float32 {
+func breakTie(p, c, sum float64) float32 {
 	rest := sum - p
 	off := (p - (sum - rest)) + (c - rest)
 	bits := math.Float64bits(sum)

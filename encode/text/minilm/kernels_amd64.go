@@ -2,12 +2,13 @@ package minilm
 
 import "golang.org/x/sys/cpu"
 
-// vectors says whether the processor has what the assembly needs. Tests change it.
-var vectors = cpu.X86.HasAVX2 && cpu.X86.HasFMA
+// hasAVX2FMA is true when the processor has the instructions that the assembly uses. Tests
+// change it.
+var hasAVX2FMA = cpu.X86.HasAVX2 && cpu.X86.HasFMA
 
-// eightTimes gives constants as the assembly reads them: each eight times.
-func eightTimes(values ...float32) [][lanes]float32 {
-	t := make([][lanes]float32, len(values))
+// eightTimes repeats each constant eight times, as the assembly reads them.
+func eightTimes(values ...float32) [][simdLanes]float32 {
+	t := make([][simdLanes]float32, len(values))
 	for i, v := range values {
 		for j := range t[i] {
 			t[i][j] = v
@@ -21,7 +22,7 @@ var (
 	geluConstants = eightTimes(append(append([]float32{-geluEnd, geluEnd, 0.5}, geluP[:]...), geluQ[:]...)...)
 	expConstants  = eightTimes(append([]float32{expEnd, log2e, magic23, -ln2Hi, -ln2Lo}, expSeries[:]...)...)
 	normConstants = [2]float32{perWidth, normEpsilon}
-	intConstants  = [3]float32{leastMost, 1.0 / intMost, intMost}
+	intConstants  = [3]float32{minRowMax, 1.0 / maxQuantized, maxQuantized}
 )
 
 //go:noescape
@@ -49,16 +50,16 @@ func scaleBiasAVX2(y, scale, bias *float32, n int)
 func addScaledAVX2(x, y, scale, bias *float32, n int)
 
 //go:noescape
-func geluAVX2(h, scale, bias, factor *float32, n int, constants *[lanes]float32)
+func geluAVX2(h, scale, bias, factor *float32, n int, constants *[simdLanes]float32)
 
 //go:noescape
 func normAVX2(x, weight, bias *float32, n int, constants *[2]float32)
 
 //go:noescape
-func softmaxAVX2(row *float32, n int, scale float32, constants *[lanes]float32)
+func softmaxAVX2(row *float32, n int, scale float32, constants *[simdLanes]float32)
 
-func spread(dst []int16, src []byte) {
-	if !vectors {
+func spreadTile(dst []int16, src []byte) {
+	if !hasAVX2FMA {
 		spreadGo(dst, src)
 		return
 	}
@@ -67,7 +68,7 @@ func spread(dst []int16, src []byte) {
 }
 
 func quantize(dst []int16, x []float32, scale *float32) {
-	if !vectors {
+	if !hasAVX2FMA {
 		quantizeGo(dst, x, scale)
 		return
 	}
@@ -75,8 +76,8 @@ func quantize(dst []int16, x []float32, scale *float32) {
 	quantizeAVX2(&dst[0], &x[0], len(x), scale, &intConstants)
 }
 
-func product(rows, k int, a []int16, lda int, b []int16, scales, c []float32, ldc int, add bool) {
-	if !vectors {
+func tileProduct(rows, k int, a []int16, lda int, b []int16, scales, c []float32, ldc int, add bool) {
+	if !hasAVX2FMA {
 		productGo(rows, k, a, lda, b, scales, c, ldc, add)
 		return
 	}
@@ -90,7 +91,7 @@ func product(rows, k int, a []int16, lda int, b []int16, scales, c []float32, ld
 }
 
 func gemm(rows, k int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int, add bool) {
-	if !vectors {
+	if !hasAVX2FMA {
 		gemmGo(rows, k, a, lda, b, ldb, c, ldc, add)
 		return
 	}
@@ -104,7 +105,7 @@ func gemm(rows, k int, a []float32, lda int, b []float32, ldb int, c []float32, 
 }
 
 func scaleBias(y, scale, bias []float32) {
-	if !vectors {
+	if !hasAVX2FMA {
 		scaleBiasGo(y, scale, bias)
 		return
 	}
@@ -114,7 +115,7 @@ func scaleBias(y, scale, bias []float32) {
 }
 
 func addScaled(x, y, scale, bias []float32) {
-	if !vectors {
+	if !hasAVX2FMA {
 		addScaledGo(x, y, scale, bias)
 		return
 	}
@@ -124,7 +125,7 @@ func addScaled(x, y, scale, bias []float32) {
 }
 
 func gelu(h, scale, bias, factor []float32) {
-	if !vectors {
+	if !hasAVX2FMA {
 		geluGo(h, scale, bias, factor)
 		return
 	}
@@ -134,7 +135,7 @@ func gelu(h, scale, bias, factor []float32) {
 }
 
 func normRow(x, weight, bias []float32) {
-	if !vectors {
+	if !hasAVX2FMA {
 		normRowGo(x, weight, bias)
 		return
 	}
@@ -144,7 +145,7 @@ func normRow(x, weight, bias []float32) {
 }
 
 func softmax(row []float32, scale float32) {
-	if !vectors {
+	if !hasAVX2FMA {
 		softmaxGo(row, scale)
 		return
 	}

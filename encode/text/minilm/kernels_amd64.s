@@ -455,7 +455,7 @@ addScaled8:
 	VZEROUPPER
 	RET
 
-// func geluAVX2(h, scale, bias, factor *float32, n int, constants *[lanes]float32)
+// func geluAVX2(h, scale, bias, factor *float32, n int, constants *[simdLanes]float32)
 TEXT ·geluAVX2(SB), NOSPLIT, $0-48
 	MOVQ    h+0(FP), DI
 	MOVQ    scale+8(FP), SI
@@ -562,7 +562,7 @@ normScale:
 	VZEROUPPER
 	RET
 
-// func softmaxAVX2(row *float32, n int, scale float32, constants *[lanes]float32)
+// func softmaxAVX2(row *float32, n int, scale float32, constants *[simdLanes]float32)
 TEXT ·softmaxAVX2(SB), NOSPLIT, $0-32
 	MOVQ         row+0(FP), DI
 	MOVQ         n+8(FP), CX

@@ -10,14 +10,14 @@ import (
 
 // without runs f with the kernels of any machine.
 func without(f func()) {
-	defer func(v bool) { vectors = v }(vectors)
-	vectors = false
+	defer func(v bool) { hasAVX2FMA = v }(hasAVX2FMA)
+	hasAVX2FMA = false
 	f()
 }
 
 func needVectors(t *testing.T) {
 	t.Helper()
-	if !vectors {
+	if !hasAVX2FMA {
 		t.Skip("no AVX2 and FMA here: there is only one kind of kernels")
 	}
 }
@@ -36,8 +36,8 @@ func TestAssemblyIsTheSame(t *testing.T) {
 	needVectors(t)
 	rapid.Check(t, func(t *rapid.T) {
 		off := rapid.IntRange(0, 3).Draw(t, "offset") // not every row is aligned
-		n := lanes * rapid.IntRange(1, 12).Draw(t, "eights")
-		draw := func(most float32) []float32 { return row(t, n+off+lanes, most)[off:] }
+		n := simdLanes * rapid.IntRange(1, 12).Draw(t, "eights")
+		draw := func(most float32) []float32 { return row(t, n+off+simdLanes, most)[off:] }
 		x, y, scale, bias, factor := draw(20), draw(100), draw(2), draw(2), draw(2)
 
 		both := func(what string, from []float32, f func(x []float32)) {
@@ -76,7 +76,7 @@ func TestProductsAreTheSame(t *testing.T) {
 func TestIntegersAreTheSame(t *testing.T) {
 	needVectors(t)
 	rapid.Check(t, func(t *rapid.T) {
-		k := rapid.SampledFrom([]int{16, 32, width}).Draw(t, "k")
+		k := rapid.SampledFrom([]int{16, 32, hiddenSize}).Draw(t, "k")
 		x := row(t, k, rapid.SampledFrom([]float32{0, 1e-35, 1, 1e6}).Draw(t, "most"))
 		got, want := make([]int16, k), make([]int16, k)
 		units := make([]float32, 2)
@@ -88,7 +88,7 @@ func TestIntegersAreTheSame(t *testing.T) {
 
 		bytes := rapid.SliceOfN(rapid.SampledFrom([]byte{0, 1, 3, 127, 128, 129, 255}), k*tileOut, k*tileOut).Draw(t, "bytes")
 		tile, twin := make([]int16, k*tileOut), make([]int16, k*tileOut)
-		spread(tile, bytes)
+		spreadTile(tile, bytes)
 		spreadGo(twin, bytes)
 		if !slices.Equal(tile, twin) {
 			t.Fatalf("tiles %v, want %v", tile, twin)
@@ -96,11 +96,11 @@ func TestIntegersAreTheSame(t *testing.T) {
 
 		rows := rapid.SampledFrom([]int{4, 6}).Draw(t, "rows")
 		lda, ldc := k+rapid.IntRange(0, 5).Draw(t, "beyond a"), tileOut+rapid.IntRange(0, 5).Draw(t, "beyond c")
-		a := rapid.SliceOfN(rapid.SampledFrom([]int16{0, 1, -1, 700, intMost, -intMost}), rows*lda, rows*lda).Draw(t, "a")
+		a := rapid.SliceOfN(rapid.SampledFrom([]int16{0, 1, -1, 700, maxQuantized, -maxQuantized}), rows*lda, rows*lda).Draw(t, "a")
 		scales, c := row(t, rows, 10), row(t, rows*ldc+5, 1e6)
 		add := rapid.Bool().Draw(t, "add")
 		sums, others := slices.Clone(c), slices.Clone(c)
-		product(rows, k, a, lda, tile, scales, sums, ldc, add)
+		tileProduct(rows, k, a, lda, tile, scales, sums, ldc, add)
 		productGo(rows, k, a, lda, tile, scales, others, ldc, add)
 		same(t, "product", sums, others)
 	})

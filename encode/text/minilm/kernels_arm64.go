@@ -1,7 +1,7 @@
 package minilm
 
-// sumsNEON gives the sums of two rows of a, lda apart, with a spread tile: four
-// pairs of numbers or a multiple of that.
+// sumsNEON multiplies two rows of a, lda apart, with an unpacked tile and writes the sums.
+// pairs is a multiple of four.
 //
 //go:noescape
 func sumsNEON(pairs int, a *int16, lda int, b *int16, sums *[2][tileOut]int32)
@@ -9,18 +9,18 @@ func sumsNEON(pairs int, a *int16, lda int, b *int16, sums *[2][tileOut]int32)
 //go:noescape
 func spreadNEON(dst *int16, src *byte, pairs int)
 
-func spread(dst []int16, src []byte) {
+func spreadTile(dst []int16, src []byte) {
 	dst = dst[:len(src)]
 	spreadNEON(&dst[0], &src[0], len(src)/(2*tileOut))
 }
 
-func product(rows, k int, a []int16, lda int, b []int16, scales, c []float32, ldc int, add bool) {
+func tileProduct(rows, k int, a []int16, lda int, b []int16, scales, c []float32, ldc int, add bool) {
 	_, _ = a[(rows-1)*lda+k-1], b[k*tileOut-1]
 	for r := 0; r < rows; r += 2 {
 		var sums [2][tileOut]int32
 		sumsNEON(k/2, &a[r*lda], lda, &b[0], &sums)
 		for i := range sums {
-			scaled((*[tileOut]float32)(c[(r+i)*ldc:]), &sums[i], scales[r+i], add)
+			storeScaled((*[tileOut]float32)(c[(r+i)*ldc:]), &sums[i], scales[r+i], add)
 		}
 	}
 }

@@ -24,10 +24,10 @@ func TestFusedRoundsOnce(t *testing.T) {
 		exact := new(big.Float).SetPrec(400).Mul(big.NewFloat(float64(a)), big.NewFloat(float64(b)))
 		exact.SetPrec(400).Add(exact, big.NewFloat(float64(c)))
 		want, _ := exact.Float32()
-		if got := fusedExactly(a, b, c); got != want {
+		if got := fusedMulAddExact(a, b, c); got != want {
 			t.Fatalf("%g*%g + %g is %g, want %g", a, b, c, got, want)
 		}
-		if got := fused(a, b, c); got != want {
+		if got := fusedMulAdd(a, b, c); got != want {
 			t.Fatalf("%g*%g + %g is %g on this machine, want %g", a, b, c, got, want)
 		}
 	})
@@ -40,10 +40,10 @@ func TestFusedHalfWay(t *testing.T) {
 		exact := new(big.Float).SetPrec(400).Mul(big.NewFloat(float64(a)), big.NewFloat(float64(b)))
 		exact.Add(exact, big.NewFloat(float64(c)))
 		want, _ := exact.Float32()
-		if got := fusedExactly(a, b, c); got != want {
+		if got := fusedMulAddExact(a, b, c); got != want {
 			t.Errorf("with %g: %.10g, want %.10g", c, got, want)
 		}
-		if got := fusedExactly(-a, b, -c); got != -want {
+		if got := fusedMulAddExact(-a, b, -c); got != -want {
 			t.Errorf("with %g, negative: %.10g, want %.10g", c, got, -want)
 		}
 	}
@@ -88,7 +88,7 @@ func row(t *rapid.T, n int, most float32) []float32 {
 
 func TestSoftmax(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		n := lanes * rapid.IntRange(1, 9).Draw(t, "eights")
+		n := simdLanes * rapid.IntRange(1, 9).Draw(t, "eights")
 		x := row(t, n, 200)
 		got := append([]float32(nil), x...)
 		softmaxGo(got, 0.3)
@@ -110,15 +110,15 @@ func TestSoftmax(t *testing.T) {
 
 func TestNorm(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		x, weight, bias := row(t, width, 50), row(t, width, 2), row(t, width, 2)
+		x, weight, bias := row(t, hiddenSize, 50), row(t, hiddenSize, 2), row(t, hiddenSize, 2)
 		got := append([]float32(nil), x...)
 		normRowGo(got, weight, bias)
 		var mean, variance float64
 		for _, v := range x {
-			mean += float64(v) / width
+			mean += float64(v) / hiddenSize
 		}
 		for _, v := range x {
-			variance += (float64(v) - mean) * (float64(v) - mean) / width
+			variance += (float64(v) - mean) * (float64(v) - mean) / hiddenSize
 		}
 		if variance < 1e-3 {
 			return // all alike: what rounding leaves is what is scaled up
@@ -137,9 +137,9 @@ func TestBlocks(t *testing.T) {
 	for rows := 1; rows <= maxRows; rows++ {
 		r := 0
 		for r < rows {
-			r += block(rows - r)
+			r += rowsPerBlock(rows - r)
 		}
-		if over := r - rows; over > spare || rows > 2 && over > 1 {
+		if over := r - rows; over > spareRows || rows > 2 && over > 1 {
 			t.Errorf("%d rows: %d beyond the end", rows, over)
 		}
 	}

@@ -30,12 +30,12 @@ import (
 const (
 	// MaxPieces is how many word pieces go through the transformer at once, [CLS]
 	// and [SEP] among them, as in the reference.
-	MaxPieces = positions
+	MaxPieces = maxPositions
 	// MaxWindows is how many windows of a text a windowed encoder reads.
 	MaxWindows = 16
 
-	// ends are [CLS] and [SEP].
-	ends = 2
+	// specialPieces are [CLS] and [SEP].
+	specialPieces = 2
 )
 
 // ErrNotBuiltIn is the error of Load in a program that was built without weights.
@@ -46,34 +46,34 @@ type Encoder struct {
 	model   *model
 	tokens  *wordpiece.Tokenizer
 	windows int
-	free    *pool
+	free    *scratchPool
 }
 
-var load = sync.OnceValues(func() (*Encoder, error) {
-	if len(embedded) == 0 {
+var loadEmbedded = sync.OnceValues(func() (*Encoder, error) {
+	if len(embeddedWeights) == 0 {
 		return nil, ErrNotBuiltIn
 	}
-	return open(embedded, static.Default().Tokenizer())
+	return newEncoder(embeddedWeights, static.Default().Tokenizer())
 })
 
-// Load gives the encoder of the weights in the program, always the same one. The
-// first call takes a few milliseconds; the matrices are used where they are. Its
-// error is ErrNotBuiltIn or a fault of the build.
-func Load() (*Encoder, error) { return load() }
+// Load returns the encoder of the weights in the program, always the same one. The first
+// call takes a few milliseconds; the matrices are not copied. The error is ErrNotBuiltIn,
+// or one of parsing when the build is broken.
+func Load() (*Encoder, error) { return loadEmbedded() }
 
-// open makes an encoder of a weights file, which it keeps.
-func open(data []byte, tokens *wordpiece.Tokenizer) (*Encoder, error) {
+// newEncoder makes an encoder of the bytes of a weights file, which it keeps.
+func newEncoder(data []byte, tokens *wordpiece.Tokenizer) (*Encoder, error) {
 	m, err := parse(data, tokens)
 	if err != nil {
 		return nil, err
 	}
-	return &Encoder{model: m, tokens: tokens, windows: 1, free: newPool()}, nil
+	return &Encoder{model: m, tokens: tokens, windows: 1, free: newScratchPool()}, nil
 }
 
-// Windowed is an encoder with the same weights that reads a text of more than
-// MaxPieces in up to MaxWindows windows, alike in length and without overlap, and
-// gives the direction of the mean of their vectors. Shorter texts have the vectors
-// they have without. Encoder e reads the first MaxPieces, as the reference does.
+// Windowed returns an encoder with the same weights that reads a text of more than
+// MaxPieces in up to MaxWindows windows of equal length without overlap. The vector of
+// such a text is the normalised mean of its windows' vectors; shorter texts keep their
+// vectors. e itself reads the first MaxPieces pieces only, as the reference does.
 func (e *Encoder) Windowed() *Encoder {
 	w := *e
 	w.windows = MaxWindows
@@ -90,19 +90,19 @@ func (e *Encoder) Name() string {
 }
 
 // Dim is the length of the vectors.
-func (e *Encoder) Dim() int { return width }
+func (e *Encoder) Dim() int { return hiddenSize }
 
 // Note says where the weights come from and under which licence.
 func (e *Encoder) Note() string { return e.model.note }
 
-// Encode gives the text's vector, Dim numbers of length 1, in dst's memory if that
-// is large enough: the mean of the last layer over all tokens. A text without word
-// pieces, such as an empty one, has the vector of [CLS] [SEP], as in the reference.
+// Encode returns the text's vector, Dim numbers of length 1: the normalised mean of the
+// last layer over all tokens. It uses dst's memory if that is large enough. A text without
+// word pieces, such as an empty one, has the vector of [CLS] [SEP], as in the reference.
 func (e *Encoder) Encode(dst []float32, text string) []float32 {
-	s := e.free.get()
-	defer e.free.put(s)
-	s.pieces = e.tokens.Append(s.pieces[:0], text, e.limit())
-	dst = slices.Grow(dst[:0], width)[:width]
+	s := e.free.acquire()
+	defer e.free.release(s)
+	s.pieces = e.tokens.Append(s.pieces[:0], text, e.maxPieces())
+	dst = slices.Grow(dst[:0], hiddenSize)[:hiddenSize]
 	e.encode(s, dst, nil)
 	return dst
 }
@@ -115,45 +115,45 @@ type Tokens struct {
 	Spans []wordpiece.Span
 	// Vectors has Dim numbers for each piece: the last layer, of any length.
 	Vectors []float32
-	// Text is what Encode gives for the text.
+	// Text is the text's vector, as Encode returns it.
 	Text []float32
 }
 
-// Vector is that of the piece with number i.
-func (t *Tokens) Vector(i int) []float32 { return t.Vectors[i*width:][:width:width] }
+// Vector returns the vector of piece number i.
+func (t *Tokens) Vector(i int) []float32 { return t.Vectors[i*hiddenSize:][:hiddenSize:hiddenSize] }
 
 // EncodeTokens replaces what dst holds by the text's tokens, reusing its memory.
 // Pieces beyond what the encoder reads are left out.
 func (e *Encoder) EncodeTokens(dst *Tokens, text string) {
-	s := e.free.get()
-	defer e.free.put(s)
-	dst.IDs, dst.Spans = e.tokens.AppendSpans(dst.IDs[:0], dst.Spans[:0], text, e.limit())
+	s := e.free.acquire()
+	defer e.free.release(s)
+	dst.IDs, dst.Spans = e.tokens.AppendSpans(dst.IDs[:0], dst.Spans[:0], text, e.maxPieces())
 	s.pieces = append(s.pieces[:0], dst.IDs...)
-	dst.Vectors = slices.Grow(dst.Vectors[:0], len(dst.IDs)*width)[:len(dst.IDs)*width]
-	dst.Text = slices.Grow(dst.Text[:0], width)[:width]
+	dst.Vectors = slices.Grow(dst.Vectors[:0], len(dst.IDs)*hiddenSize)[:len(dst.IDs)*hiddenSize]
+	dst.Text = slices.Grow(dst.Text[:0], hiddenSize)[:hiddenSize]
 	e.encode(s, dst.Text, dst.Vectors)
 }
 
-// limit is the number of pieces that are read.
-func (e *Encoder) limit() int { return e.windows * (MaxPieces - ends) }
+// maxPieces returns how many pieces of a text the encoder reads.
+func (e *Encoder) maxPieces() int { return e.windows * (MaxPieces - specialPieces) }
 
-// encode gives the vector of s.pieces in dst and, if vectors has room for them,
-// those of the tokens.
+// encode writes the vector of s.pieces to dst, and the tokens' vectors to vectors as far
+// as that has room.
 func (e *Encoder) encode(s *scratch, dst, vectors []float32) {
-	count := windows(len(s.pieces))
+	count := windowCount(len(s.pieces))
 	for i := range count {
-		from, to := window(len(s.pieces), count, i)
-		s.clear()
-		s.add(s.pieces[from:to])
+		from, to := windowBounds(len(s.pieces), count, i)
+		s.reset()
+		s.addText(s.pieces[from:to])
 		e.model.forward(s, e.model.layers[:])
 		if vectors != nil {
-			copy(vectors[from*width:to*width], s.x[width:])
+			copy(vectors[from*hiddenSize:to*hiddenSize], s.x[hiddenSize:])
 		}
 		if count == 1 {
-			s.pool(dst, 0)
+			s.meanDirection(dst, 0)
 			return
 		}
-		s.pool(s.vector[:], 0)
+		s.meanDirection(s.vector[:], 0)
 		if i == 0 {
 			clear(s.total[:])
 		}
@@ -162,20 +162,24 @@ func (e *Encoder) encode(s *scratch, dst, vectors []float32) {
 	normalize(dst, &s.total)
 }
 
-// windows is how many windows that many pieces take.
-func windows(pieces int) int { return max(1, (pieces+MaxPieces-ends-1)/(MaxPieces-ends)) }
+// windowCount returns how many windows that many pieces take.
+func windowCount(pieces int) int {
+	return max(1, (pieces+MaxPieces-specialPieces-1)/(MaxPieces-specialPieces))
+}
 
-// window is the part of the pieces that window i of count has.
-func window(pieces, count, i int) (from, to int) { return pieces * i / count, pieces * (i + 1) / count }
+// windowBounds returns the range of pieces that window i of count has.
+func windowBounds(pieces, count, i int) (from, to int) {
+	return pieces * i / count, pieces * (i + 1) / count
+}
 
-func accumulate(total *[width]float64, v []float32) {
-	for i, x := range v[:width] {
+func accumulate(total *[hiddenSize]float64, v []float32) {
+	for i, x := range v[:hiddenSize] {
 		total[i] += float64(x)
 	}
 }
 
-// normalize gives the direction of total.
-func normalize(dst []float32, total *[width]float64) {
+// normalize writes total, scaled to length 1, to dst.
+func normalize(dst []float32, total *[hiddenSize]float64) {
 	var squares float64
 	for _, v := range total {
 		squares += float64(v * v) // the conversion forbids a fused, so differently rounded, addition

@@ -60,9 +60,9 @@ func readGolden(t testing.TB) []golden {
 		if err := json.Unmarshal(lines.Bytes(), &g); err != nil {
 			t.Fatal(err)
 		}
-		g.full, g.rounded, vectors = vectors[:width], vectors[width:2*width], vectors[2*width:]
+		g.full, g.rounded, vectors = vectors[:hiddenSize], vectors[hiddenSize:2*hiddenSize], vectors[2*hiddenSize:]
 		if g.Tokens {
-			n := (g.Pieces + ends) * width
+			n := (g.Pieces + specialPieces) * hiddenSize
 			g.tokens, tokens = tokens[:n], tokens[n:]
 		}
 		all = append(all, g)

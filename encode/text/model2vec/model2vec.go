@@ -14,9 +14,9 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
-	"unicode/utf8"
 
 	"github.com/hone-ml/hone/encode/text/token"
+	"github.com/hone-ml/hone/internal/cut"
 )
 
 const (
@@ -24,8 +24,8 @@ const (
 	// gigabyte and some 40 MB.
 	maxTensors = 4 << 30
 	maxJSON    = 256 << 20
-	// standardLength is how many tokens are read when config.json does not say.
-	standardLength = 512
+	// defaultLength is how many tokens are read when config.json does not say.
+	defaultLength = 512
 )
 
 // Encoder makes vectors of texts. It is immutable and safe for concurrent use.
@@ -70,7 +70,7 @@ func Open(dir string) (*Encoder, error) {
 			return nil, fmt.Errorf("no Model2Vec folder: %w", err)
 		}
 	}
-	e, err := parse(files[0], files[1], files[2])
+	e, err := parseFiles(files[0], files[1], files[2])
 	if err != nil {
 		return nil, fmt.Errorf("the Model2Vec folder %s: %w", dir, err)
 	}
@@ -91,15 +91,15 @@ func readFile(path string, most int64) ([]byte, error) {
 	return b, err
 }
 
-// parse makes an encoder of the files' bytes, of which it keeps the tensors'.
-func parse(config, tokens, tensors []byte) (*Encoder, error) {
+// parseFiles makes an encoder of the bytes of the three files. It keeps those of tensors.
+func parseFiles(config, tokens, tensors []byte) (*Encoder, error) {
 	var c struct {
 		MaxLength json.RawMessage `json:"max_length"`
 	}
 	if err := json.Unmarshal(config, &c); err != nil {
 		return nil, fmt.Errorf("config.json: %w", err)
 	}
-	e := &Encoder{length: standardLength}
+	e := &Encoder{length: defaultLength}
 	switch {
 	case c.MaxLength == nil:
 	case string(c.MaxLength) == "null":
@@ -142,7 +142,7 @@ func (e *Encoder) tensors(data []byte) error {
 	e.dim = e.rows.shape[1]
 	n := e.tokens.size
 	if t, ok := ts["mapping"]; ok {
-		if e.mapping, err = t.rows(n, rows); err != nil {
+		if e.mapping, err = t.rowIndices(n, rows); err != nil {
 			return fmt.Errorf("mapping: %w", err)
 		}
 	} else if rows < n {
@@ -154,7 +154,7 @@ func (e *Encoder) tensors(data []byte) error {
 		}
 		e.weights = make([]float32, n)
 		for i := range e.weights {
-			w, err := t.float(i)
+			w, err := t.numberAt(i)
 			if err != nil {
 				return fmt.Errorf("weights: %w", err)
 			}
@@ -162,7 +162,7 @@ func (e *Encoder) tensors(data []byte) error {
 		}
 	}
 	for i := range rows * e.dim {
-		if _, err := e.rows.float(i); err != nil {
+		if _, err := e.rows.numberAt(i); err != nil {
 			return fmt.Errorf("embeddings: %w", err)
 		}
 	}
@@ -175,13 +175,13 @@ func (e *Encoder) Name() string { return e.name }
 // Dim is the length of the vectors.
 func (e *Encoder) Dim() int { return e.dim }
 
-// Encode implements encode.Embedder: the direction of the mean of the tokens'
-// vectors, as the reference gives it with normalize, whatever config.json says of
-// that, since a feature part has length 1.
+// Encode implements encode.Embedder. It returns the normalised mean of the tokens' vectors,
+// as the reference does with normalize. It ignores that setting in config.json, since a
+// part of a feature vector has length 1.
 func (e *Encoder) Encode(dst []float32, text string) []float32 {
 	s := e.pool.Get().(*scratch)
 	defer e.pool.Put(s)
-	s.ids = e.tokens.append(s.ids[:0], cut(text, e.chars), e.length)
+	s.ids = e.tokens.append(s.ids[:0], cut.Runes(text, e.chars), e.length)
 	clear(s.sums)
 	for _, id := range s.ids {
 		if id == e.tokens.unknown {
@@ -195,8 +195,8 @@ func (e *Encoder) Encode(dst []float32, text string) []float32 {
 			row = int(e.mapping[id])
 		}
 		for i := range s.sums {
-			v, _ := e.rows.float(row*e.dim + i) // they were all read before
-			s.sums[i] += float64(v * weight)    // the conversion forbids a fused addition
+			v, _ := e.rows.numberAt(row*e.dim + i) // they were all read before
+			s.sums[i] += float64(v * weight)       // the conversion forbids a fused addition
 		}
 	}
 	var squares float64
@@ -212,17 +212,4 @@ func (e *Encoder) Encode(dst []float32, text string) []float32 {
 		dst[i] = float32(v * scale)
 	}
 	return dst
-}
-
-// cut ends a text after n characters.
-func cut(text string, n int) string {
-	if len(text) <= n {
-		return text
-	}
-	at := 0
-	for ; n > 0 && at < len(text); n-- {
-		_, size := utf8.DecodeRuneInString(text[at:])
-		at += size
-	}
-	return text[:at]
 }

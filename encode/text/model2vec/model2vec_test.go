@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/hone-ml/hone/encode"
+	"github.com/hone-ml/hone/internal/cut"
 )
 
 var _ encode.Embedder = (*Encoder)(nil)
@@ -185,11 +186,11 @@ func TestErrorsNameWhatIsNotSupported(t *testing.T) {
 
 func TestNumbersOf16Bits(t *testing.T) {
 	for bits, want := range map[uint16]float64{0: 0, 0x3c00: 1, 0xc000: -2, 0x3555: 0.333251953125, 1: math.Ldexp(1, -24), 0x7bff: 65504} {
-		if got := half(bits); got != want {
+		if got := fromFloat16(bits); got != want {
 			t.Errorf("%04x is %v, want %v", bits, got, want)
 		}
 	}
-	if !math.IsNaN(half(0x7c00)) || !math.IsNaN(half(0xfe00)) {
+	if !math.IsNaN(fromFloat16(0x7c00)) || !math.IsNaN(fromFloat16(0xfe00)) {
 		t.Error("infinite and no number are numbers")
 	}
 }
@@ -207,7 +208,7 @@ func FuzzOpen(f *testing.F) {
 		f.Add(files[0], files[1], files[2], "my card ﬁ 卡")
 	}
 	f.Fuzz(func(t *testing.T, config, tokens, tensors []byte, text string) {
-		e, err := parse(config, tokens, tensors)
+		e, err := parseFiles(config, tokens, tensors)
 		if err != nil {
 			return
 		}
@@ -238,7 +239,7 @@ func FuzzTokenizer(f *testing.F) {
 		if err != nil {
 			return
 		}
-		ids := tk.append(nil, cut(text, 1000), 100)
+		ids := tk.append(nil, cut.Runes(text, 1000), 100)
 		if len(ids) > 100 {
 			t.Fatalf("%d ids", len(ids))
 		}

@@ -18,26 +18,26 @@ import (
 // maxDepth bounds sequences within sequences.
 const maxDepth = 8
 
-var errDeep = errors.New("sequences are nested too deep")
+var errTooDeep = errors.New("sequences are nested too deep")
 
-// pattern is what Replace and Split look for.
-type pattern struct {
+// searchPattern is the text or regular expression that Replace and Split search for.
+type searchPattern struct {
 	String *string `json:"String"`
 	Regex  *string `json:"Regex"`
 }
 
-func (t *tokenizer) addNormalizer(p *part, depth int) error {
+func (t *tokenizer) addNormalizer(p *component, depth int) error {
 	add := func(f func(string) string) { t.normalise = append(t.normalise, f) }
 	switch p.Type {
 	case "Sequence":
 		var s struct {
-			All []part `json:"normalizers"`
+			All []component `json:"normalizers"`
 		}
-		if err := p.into(&s); err != nil {
+		if err := p.decode(&s); err != nil {
 			return err
 		}
 		if depth >= maxDepth {
-			return errDeep
+			return errTooDeep
 		}
 		for i := range s.All {
 			if err := t.addNormalizer(&s.All[i], depth+1); err != nil {
@@ -45,13 +45,13 @@ func (t *tokenizer) addNormalizer(p *part, depth int) error {
 			}
 		}
 	case "BertNormalizer":
-		b, err := bertOf(p)
+		b, err := readBert(p)
 		if err != nil {
 			return err
 		}
 		add(b.normalise)
 	case "Lowercase":
-		add(lower)
+		add(lowerByRune)
 	case "NFC":
 		add(norm.NFC.String)
 	case "NFD":
@@ -67,7 +67,7 @@ func (t *tokenizer) addNormalizer(p *part, depth int) error {
 			Left  bool `json:"strip_left"`
 			Right bool `json:"strip_right"`
 		}
-		if err := p.into(&s); err != nil {
+		if err := p.decode(&s); err != nil {
 			return err
 		}
 		if s.Left {
@@ -80,7 +80,7 @@ func (t *tokenizer) addNormalizer(p *part, depth int) error {
 		var s struct {
 			Text string `json:"prepend"`
 		}
-		if err := p.into(&s); err != nil {
+		if err := p.decode(&s); err != nil {
 			return err
 		}
 		add(func(x string) string {
@@ -90,13 +90,13 @@ func (t *tokenizer) addNormalizer(p *part, depth int) error {
 			return s.Text + x
 		})
 	case "Replace":
-		f, err := replacer(p)
+		f, err := newReplacer(p)
 		if err != nil {
 			return err
 		}
 		add(f)
 	case "Precompiled":
-		f, err := precompiled(p)
+		f, err := newCharsmap(p)
 		if err != nil {
 			return err
 		}
@@ -107,12 +107,12 @@ func (t *tokenizer) addNormalizer(p *part, depth int) error {
 	return nil
 }
 
-func replacer(p *part) (func(string) string, error) {
+func newReplacer(p *component) (func(string) string, error) {
 	var s struct {
-		Pattern pattern `json:"pattern"`
-		Content string  `json:"content"`
+		Pattern searchPattern `json:"pattern"`
+		Content string        `json:"content"`
 	}
-	if err := p.into(&s); err != nil {
+	if err := p.decode(&s); err != nil {
 		return nil, err
 	}
 	switch {
@@ -128,20 +128,21 @@ func replacer(p *part) (func(string) string, error) {
 	return nil, errors.New("a Replace has no pattern")
 }
 
-// unicodeClasses makes what is Unicode in the reference's patterns Unicode here.
+// unicodeClasses replaces classes of characters in the reference's patterns, which are
+// Unicode there, by Unicode classes of Go's regular expressions.
 var unicodeClasses = strings.NewReplacer(`\\`, `\\`, `\s`, `[\s\v\x{85}\p{Z}]`, `\d`, `\p{Nd}`)
 
-// bert is BERT's normaliser, cased or not.
-type bert struct {
+// bertNormalizer holds the settings of BERT's normaliser, cased or uncased.
+type bertNormalizer struct {
 	Clean   bool  `json:"clean_text"`
 	Chinese bool  `json:"handle_chinese_chars"`
 	Strip   *bool `json:"strip_accents"`
 	Lower   bool  `json:"lowercase"`
 }
 
-func bertOf(p *part) (*bert, error) {
-	b := &bert{Clean: true, Chinese: true, Lower: true}
-	if err := p.into(b); err != nil {
+func readBert(p *component) (*bertNormalizer, error) {
+	b := &bertNormalizer{Clean: true, Chinese: true, Lower: true}
+	if err := p.decode(b); err != nil {
 		return nil, err
 	}
 	if b.Strip == nil {
@@ -150,17 +151,18 @@ func bertOf(p *part) (*bert, error) {
 	return b, nil
 }
 
-// uncased reports whether it all is what package wordpiece does exactly.
-func uncased(n, split *part, m *pieceModel) bool {
-	if n == nil || split == nil || n.Type != "BertNormalizer" || split.Type != "BertPreTokenizer" || m.whole {
+// isUncasedBert reports whether normaliser, splitter and model together are BERT's uncased
+// tokenizer, which package wordpiece implements.
+func isUncasedBert(n, split *component, m *pieceModel) bool {
+	if n == nil || split == nil || n.Type != "BertNormalizer" || split.Type != "BertPreTokenizer" || m.wholeWords {
 		return false
 	}
-	b, err := bertOf(n)
+	b, err := readBert(n)
 	_, unknown := m.ids["[UNK]"]
-	return err == nil && b.Clean && b.Chinese && b.Lower && *b.Strip && unknown && m.unknown == m.ids["[UNK]"] && m.continued == "##" && m.longest == 100
+	return err == nil && b.Clean && b.Chinese && b.Lower && *b.Strip && unknown && m.unknown == m.ids["[UNK]"] && m.continuationPrefix == "##" && m.longest == 100
 }
 
-func (b *bert) normalise(text string) string {
+func (b *bertNormalizer) normalise(text string) string {
 	if b.Clean {
 		text = strings.Map(func(r rune) rune {
 			switch {
@@ -175,7 +177,7 @@ func (b *bert) normalise(text string) string {
 	if b.Chinese {
 		var out strings.Builder
 		for _, r := range text {
-			if ideograph(r) {
+			if isIdeograph(r) {
 				out.WriteByte(' ')
 				out.WriteRune(r)
 				out.WriteByte(' ')
@@ -189,13 +191,13 @@ func (b *bert) normalise(text string) string {
 		text = dropMarks(norm.NFD.String(text))
 	}
 	if b.Lower {
-		text = lower(text)
+		text = lowerByRune(text)
 	}
 	return text
 }
 
-// ideograph is what BERT takes for a Chinese character.
-func ideograph(r rune) bool {
+// isIdeograph reports whether BERT takes a character for a Chinese one.
+func isIdeograph(r rune) bool {
 	return r >= 0x4e00 && r <= 0x9fff || r >= 0x3400 && r <= 0x4dbf || r >= 0x20000 && r <= 0x2a6df ||
 		r >= 0x2a700 && r <= 0x2b73f || r >= 0x2b740 && r <= 0x2b81f || r >= 0x2b920 && r <= 0x2ceaf ||
 		r >= 0xf900 && r <= 0xfaff || r >= 0x2f800 && r <= 0x2fa1f
@@ -210,8 +212,9 @@ func dropMarks(text string) string {
 	}, text)
 }
 
-// lower is character by character, as the reference does it; one becomes two.
-func lower(text string) string {
+// lowerByRune lower-cases each character by itself, as the reference does. One character
+// becomes two.
+func lowerByRune(text string) string {
 	return strings.ReplaceAll(strings.Map(func(r rune) rune {
 		if r == 'İ' {
 			return r
@@ -220,13 +223,13 @@ func lower(text string) string {
 	}, text), "İ", "i̇")
 }
 
-// precompiled is SentencePiece's table of replacements: a trie over the bytes as
-// a double array (Aoe 1989), and behind it the replacements, each ended by zero.
-func precompiled(p *part) (func(string) string, error) {
+// newCharsmap reads SentencePiece's table of replacements: a trie over the bytes as a
+// double array (Aoe 1989), and behind it the replacements, each ended by zero.
+func newCharsmap(p *component) (func(string) string, error) {
 	var s struct {
 		Map string `json:"precompiled_charsmap"`
 	}
-	if err := p.into(&s); err != nil {
+	if err := p.decode(&s); err != nil {
 		return nil, err
 	}
 	b, err := base64.StdEncoding.DecodeString(s.Map)
@@ -259,14 +262,14 @@ func (c *charsmap) normalise(text string) string {
 	for all.Next() {
 		g := all.Value()
 		if len(g) < 6 {
-			if to, ok := c.of(g); ok {
+			if to, ok := c.replacementOf(g); ok {
 				out.Write(to)
 				continue
 			}
 		}
 		for at := 0; at < len(g); {
 			_, size := utf8.DecodeRuneInString(g[at:])
-			if to, ok := c.of(g[at : at+size]); ok {
+			if to, ok := c.replacementOf(g[at : at+size]); ok {
 				out.Write(to)
 			} else {
 				out.WriteString(g[at : at+size])
@@ -277,9 +280,9 @@ func (c *charsmap) normalise(text string) string {
 	return out.String()
 }
 
-// of is the replacement of the shortest beginning of s that has one. That it
-// stands for all of s is the reference's way.
-func (c *charsmap) of(s string) ([]byte, bool) {
+// replacementOf returns the replacement of the shortest prefix of s that has one. It
+// replaces all of s, as in the reference.
+func (c *charsmap) replacementOf(s string) ([]byte, bool) {
 	at := uint32(0)
 	unit := func() (uint32, bool) {
 		if uint64(at) >= uint64(len(c.units)) {

@@ -8,16 +8,16 @@ import (
 	"math"
 )
 
-// tensor is a part of a safetensors file: a header of JSON behind its length in 8
-// bytes, then the numbers, little-endian.
+// tensor is one tensor of a safetensors file. Such a file holds the length of its header in
+// 8 bytes, the header as JSON, and the numbers, little-endian.
 type tensor struct {
 	dtype string
 	shape []int
 	data  []byte
 }
 
-// widths are the bytes a number takes.
-var widths = map[string]int{"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I8": 1, "I32": 4, "I64": 8}
+// bytesPerNumber is the size of a number of each type.
+var bytesPerNumber = map[string]int{"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I8": 1, "I32": 4, "I64": 8}
 
 // parseTensors reads the header. The tensors share the file's memory; those of
 // unknown types are left out.
@@ -47,7 +47,7 @@ func parseTensors(file []byte) (map[string]tensor, error) {
 		if err := json.Unmarshal(raw, &h); err != nil {
 			return nil, fmt.Errorf("tensor %q: %w", name, err)
 		}
-		width, known := widths[h.Dtype]
+		width, known := bytesPerNumber[h.Dtype]
 		if !known {
 			if name == "embeddings" || name == "weights" || name == "mapping" {
 				return nil, fmt.Errorf("tensor %q has numbers of the type %s, which is not supported", name, h.Dtype)
@@ -75,8 +75,8 @@ func parseTensors(file []byte) (map[string]tensor, error) {
 	return out, nil
 }
 
-// float is a number of the tensor; NaN and infinities are errors.
-func (t *tensor) float(i int) (float64, error) {
+// numberAt returns number i of the tensor. NaN and infinities are errors.
+func (t *tensor) numberAt(i int) (float64, error) {
 	var v float64
 	switch t.dtype {
 	case "F32":
@@ -84,7 +84,7 @@ func (t *tensor) float(i int) (float64, error) {
 	case "F64":
 		v = math.Float64frombits(binary.LittleEndian.Uint64(t.data[8*i:]))
 	case "F16":
-		v = half(binary.LittleEndian.Uint16(t.data[2*i:]))
+		v = fromFloat16(binary.LittleEndian.Uint16(t.data[2*i:]))
 	case "BF16":
 		v = float64(math.Float32frombits(uint32(binary.LittleEndian.Uint16(t.data[2*i:])) << 16))
 	case "I8":
@@ -99,8 +99,8 @@ func (t *tensor) float(i int) (float64, error) {
 	return v, nil
 }
 
-// half is an IEEE 754 number of 16 bits.
-func half(b uint16) float64 {
+// fromFloat16 converts an IEEE 754 number of 16 bits.
+func fromFloat16(b uint16) float64 {
 	sign, exponent, fraction := 1.0, int(b>>10&31), float64(b&1023)
 	if b>>15 == 1 {
 		sign = -1
@@ -114,8 +114,9 @@ func half(b uint16) float64 {
 	return sign * math.Ldexp(1024+fraction, exponent-25)
 }
 
-// rows are the first n numbers of a list of rows, each below limit.
-func (t *tensor) rows(n, limit int) ([]int32, error) {
+// rowIndices returns the first n numbers as indices of rows. One that is not below limit is
+// an error.
+func (t *tensor) rowIndices(n, limit int) ([]int32, error) {
 	if len(t.shape) != 1 || t.shape[0] < n {
 		return nil, fmt.Errorf("it has the shape %v for %d tokens", t.shape, n)
 	}

@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-func (t *tokenizer) addSplit(p *part, depth int) error {
+func (t *tokenizer) addSplit(p *component, depth int) error {
 	each := func(f func(string) []string) {
 		t.split = append(t.split, func(words []string) []string {
 			out := make([]string, 0, len(words))
@@ -21,13 +21,13 @@ func (t *tokenizer) addSplit(p *part, depth int) error {
 	switch p.Type {
 	case "Sequence":
 		var s struct {
-			All []part `json:"pretokenizers"`
+			All []component `json:"pretokenizers"`
 		}
-		if err := p.into(&s); err != nil {
+		if err := p.decode(&s); err != nil {
 			return err
 		}
 		if depth >= maxDepth {
-			return errDeep
+			return errTooDeep
 		}
 		for i := range s.All {
 			if err := t.addSplit(&s.All[i], depth+1); err != nil {
@@ -37,7 +37,7 @@ func (t *tokenizer) addSplit(p *part, depth int) error {
 	case "BertPreTokenizer":
 		each(func(w string) (out []string) {
 			for _, f := range strings.FieldsFunc(w, unicode.IsSpace) {
-				out = append(out, isolate(f, punctuation)...)
+				out = append(out, isolateRunes(f, isPunctuation)...)
 			}
 			return out
 		})
@@ -49,13 +49,13 @@ func (t *tokenizer) addSplit(p *part, depth int) error {
 		var s struct {
 			Behavior string `json:"behavior"`
 		}
-		if err := p.into(&s); err != nil {
+		if err := p.decode(&s); err != nil {
 			return err
 		}
 		if s.Behavior != "" && s.Behavior != "Isolated" {
 			return fmt.Errorf("punctuation that is %s is not supported; Isolated is", s.Behavior)
 		}
-		each(func(w string) []string { return isolate(w, punctuation) })
+		each(func(w string) []string { return isolateRunes(w, isPunctuation) })
 	case "Metaspace":
 		return t.addMetaspace(p)
 	default:
@@ -66,16 +66,17 @@ func (t *tokenizer) addSplit(p *part, depth int) error {
 
 var wordsOrSigns = regexp.MustCompile(`[\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}]+|[^\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\s\v\x{85}\p{Z}]+`)
 
-// punctuation is ASCII's signs and what Unicode calls punctuation, as BERT has it.
-func punctuation(r rune) bool {
+// isPunctuation reports whether BERT takes a character for punctuation: ASCII's signs, and
+// what Unicode calls punctuation.
+func isPunctuation(r rune) bool {
 	if r < utf8.RuneSelf {
 		return r >= '!' && r <= '/' || r >= ':' && r <= '@' || r >= '[' && r <= '`' || r >= '{' && r <= '~'
 	}
 	return unicode.IsPunct(r)
 }
 
-// isolate makes each character that is so a word of its own.
-func isolate(word string, so func(rune) bool) (out []string) {
+// isolateRunes makes each character for which so returns true a word of its own.
+func isolateRunes(word string, so func(rune) bool) (out []string) {
 	from := 0
 	for at, r := range word {
 		if !so(r) {
@@ -94,14 +95,14 @@ func isolate(word string, so func(rune) bool) (out []string) {
 }
 
 // addMetaspace marks where words begin.
-func (t *tokenizer) addMetaspace(p *part) error {
+func (t *tokenizer) addMetaspace(p *component) error {
 	s := struct {
 		Mark   string  `json:"replacement"`
 		Scheme *string `json:"prepend_scheme"`
 		Prefix *bool   `json:"add_prefix_space"`
 		Split  *bool   `json:"split"`
 	}{Mark: "▁"}
-	if err := p.into(&s); err != nil {
+	if err := p.decode(&s); err != nil {
 		return err
 	}
 	scheme := "always"

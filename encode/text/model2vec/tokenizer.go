@@ -11,8 +11,8 @@ import (
 	"github.com/hone-ml/hone/encode/text/wordpiece"
 )
 
-// tokenizer is what a tokenizer.json says, without special tokens: their names
-// mean nothing special within a text.
+// tokenizer does what a tokenizer.json describes, but for special tokens: their names have
+// no special meaning within a text.
 type tokenizer struct {
 	size    int   // ids are below it
 	unknown int32 // -1: none
@@ -21,21 +21,21 @@ type tokenizer struct {
 	uncased   *wordpiece.Tokenizer // BERT's, uncased: the whole of it
 	normalise []func(string) string
 	split     []func([]string) []string
-	model     model
+	model     subwordModel
 }
 
-// model splits a word into ids.
-type model interface {
+// subwordModel splits a word into ids.
+type subwordModel interface {
 	append(dst []int32, word string) []int32
 }
 
-type part struct {
+type component struct {
 	Type string `json:"type"`
 	raw  json.RawMessage
 }
 
-func (p *part) UnmarshalJSON(b []byte) error {
-	type plain part
+func (p *component) UnmarshalJSON(b []byte) error {
+	type plain component
 	p.raw = slices.Clone(b)
 	if string(b) == "null" {
 		return nil
@@ -43,14 +43,14 @@ func (p *part) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*plain)(p))
 }
 
-func (p *part) into(v any) error {
+func (p *component) decode(v any) error {
 	if err := json.Unmarshal(p.raw, v); err != nil {
 		return fmt.Errorf("%s: %w", p.Type, err)
 	}
 	return nil
 }
 
-type added struct {
+type addedToken struct {
 	ID      int    `json:"id"`
 	Content string `json:"content"`
 	Special bool   `json:"special"`
@@ -58,10 +58,10 @@ type added struct {
 
 func parseTokenizer(b []byte) (*tokenizer, error) {
 	var file struct {
-		Normalizer   *part   `json:"normalizer"`
-		PreTokenizer *part   `json:"pre_tokenizer"`
-		Model        part    `json:"model"`
-		Added        []added `json:"added_tokens"`
+		Normalizer   *component   `json:"normalizer"`
+		PreTokenizer *component   `json:"pre_tokenizer"`
+		Model        component    `json:"model"`
+		Added        []addedToken `json:"added_tokens"`
 	}
 	if err := json.Unmarshal(b, &file); err != nil {
 		return nil, err
@@ -71,21 +71,21 @@ func parseTokenizer(b []byte) (*tokenizer, error) {
 	var err error
 	switch file.Model.Type {
 	case "WordPiece", "WordLevel":
-		pieces, err = t.words(&file.Model)
+		pieces, err = t.addWordPiece(&file.Model)
 	case "Unigram":
-		pieces, err = t.unigram(&file.Model)
+		pieces, err = t.addUnigram(&file.Model)
 	default:
 		err = fmt.Errorf("models of the type %q are not supported; WordPiece, WordLevel and Unigram are", file.Model.Type)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if err := t.measure(pieces, file.Added); err != nil {
+	if err := t.countTokens(pieces, file.Added); err != nil {
 		return nil, err
 	}
-	if w, ok := t.model.(*pieceModel); ok && uncased(file.Normalizer, file.PreTokenizer, w) {
+	if w, ok := t.model.(*pieceModel); ok && isUncasedBert(file.Normalizer, file.PreTokenizer, w) {
 		// The exact tokenizer wants ids without gaps, which those of BERT are.
-		if list, dense := inOrder(pieces); dense {
+		if list, dense := piecesInOrder(pieces); dense {
 			if u, err := wordpiece.New(list); err == nil {
 				t.uncased = u
 				return t, nil
@@ -105,8 +105,8 @@ func parseTokenizer(b []byte) (*tokenizer, error) {
 	return t, nil
 }
 
-// measure finds the number of ids and the median length of the tokens.
-func (t *tokenizer) measure(pieces map[string]int32, extra []added) error {
+// countTokens sets the number of ids and the median length of the tokens.
+func (t *tokenizer) countTokens(pieces map[string]int32, extra []addedToken) error {
 	if len(pieces) == 0 {
 		return errors.New("its vocabulary is empty")
 	}
@@ -138,7 +138,7 @@ func (t *tokenizer) measure(pieces map[string]int32, extra []added) error {
 	return nil
 }
 
-func inOrder(pieces map[string]int32) ([]string, bool) {
+func piecesInOrder(pieces map[string]int32) ([]string, bool) {
 	out := make([]string, len(pieces))
 	for p, id := range pieces {
 		if int(id) >= len(out) || p == "" {
@@ -179,26 +179,26 @@ func (t *tokenizer) append(dst []int32, text string, limit int) []int32 {
 
 // pieceModel is WordPiece or, without pieces, WordLevel.
 type pieceModel struct {
-	ids       map[string]int32
-	unknown   int32
-	continued string
-	longest   int // characters of a word
-	whole     bool
+	ids                map[string]int32
+	unknown            int32
+	continuationPrefix string
+	longest            int // characters of a word
+	wholeWords         bool
 }
 
-func (t *tokenizer) words(p *part) (map[string]int32, error) {
+func (t *tokenizer) addWordPiece(p *component) (map[string]int32, error) {
 	m := struct {
 		Vocab     map[string]int32 `json:"vocab"`
 		Unknown   string           `json:"unk_token"`
 		Continued *string          `json:"continuing_subword_prefix"`
 		Longest   *int             `json:"max_input_chars_per_word"`
 	}{}
-	if err := p.into(&m); err != nil {
+	if err := p.decode(&m); err != nil {
 		return nil, err
 	}
-	w := &pieceModel{ids: m.Vocab, unknown: -1, continued: "##", longest: wordpiece.MaxWord, whole: p.Type == "WordLevel"}
+	w := &pieceModel{ids: m.Vocab, unknown: -1, continuationPrefix: "##", longest: wordpiece.MaxWord, wholeWords: p.Type == "WordLevel"}
 	if m.Continued != nil {
-		w.continued = *m.Continued
+		w.continuationPrefix = *m.Continued
 	}
 	if m.Longest != nil {
 		w.longest = *m.Longest
@@ -211,15 +211,15 @@ func (t *tokenizer) words(p *part) (map[string]int32, error) {
 }
 
 func (m *pieceModel) append(dst []int32, word string) []int32 {
-	if m.whole {
+	if m.wholeWords {
 		if id, ok := m.ids[word]; ok {
 			return append(dst, id)
 		}
-		return m.unknownTo(dst)
+		return m.appendUnknown(dst)
 	}
 	start := len(dst)
 	if utf8.RuneCountInString(word) > m.longest {
-		return m.unknownTo(dst)
+		return m.appendUnknown(dst)
 	}
 	prefix := ""
 	for word != "" {
@@ -234,14 +234,14 @@ func (m *pieceModel) append(dst []int32, word string) []int32 {
 			}
 		}
 		if end == 0 {
-			return m.unknownTo(dst[:start])
+			return m.appendUnknown(dst[:start])
 		}
-		word, prefix = word[end:], m.continued
+		word, prefix = word[end:], m.continuationPrefix
 	}
 	return dst
 }
 
-func (m *pieceModel) unknownTo(dst []int32) []int32 {
+func (m *pieceModel) appendUnknown(dst []int32) []int32 {
 	if m.unknown < 0 {
 		return dst
 	}
@@ -251,23 +251,24 @@ func (m *pieceModel) unknownTo(dst []int32) []int32 {
 // unigramModel finds the likeliest pieces of a word (Kudo 2018, "Subword
 // regularization").
 type unigramModel struct {
-	ids     map[string]int32
-	scores  []float64
-	unknown int32
-	least   float64 // the score of a character that is in no piece
-	longest int     // bytes of the longest piece
+	ids          map[string]int32
+	scores       []float64
+	unknown      int32
+	unknownScore float64 // the score of a character that is in no piece
+	longest      int     // bytes of the longest piece
 }
 
-// unknownPenalty is what the reference takes off for an unknown character.
+// unknownPenalty is how much lower than the lowest score the reference scores an unknown
+// character.
 const unknownPenalty = 10
 
-func (t *tokenizer) unigram(p *part) (map[string]int32, error) {
+func (t *tokenizer) addUnigram(p *component) (map[string]int32, error) {
 	var m struct {
 		Unknown *int32               `json:"unk_id"`
 		Vocab   [][2]json.RawMessage `json:"vocab"`
 		Bytes   bool                 `json:"byte_fallback"`
 	}
-	if err := p.into(&m); err != nil {
+	if err := p.decode(&m); err != nil {
 		return nil, err
 	}
 	if m.Bytes {
@@ -285,10 +286,10 @@ func (t *tokenizer) unigram(p *part) (map[string]int32, error) {
 		}
 		u.ids[piece] = int32(i)
 		u.scores = append(u.scores, score)
-		u.least = min(u.least, score)
+		u.unknownScore = min(u.unknownScore, score)
 		u.longest = max(u.longest, len(piece))
 	}
-	u.least -= unknownPenalty
+	u.unknownScore -= unknownPenalty
 	if m.Unknown != nil && int(*m.Unknown) < len(u.scores) && *m.Unknown >= 0 {
 		u.unknown, t.unknown = *m.Unknown, *m.Unknown
 	}
@@ -323,7 +324,7 @@ func (m *unigramModel) append(dst []int32, word string) []int32 {
 			}
 		}
 		if !single {
-			reach(at+size, -1, m.least)
+			reach(at+size, -1, m.unknownScore)
 		}
 		at += size
 	}

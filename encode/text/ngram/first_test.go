@@ -19,11 +19,11 @@ func TestFirstWordsAreThoseOfUnicode(t *testing.T) {
 		}
 		var one, other scratch
 		for rest := text; rest != ""; {
-			n, simple := first(rest)
+			n, simple := nextWord(rest)
 			got = append(got, rest[:n])
 			if simple {
 				letters := one.lowerASCII(rest[:n])
-				if other.lower(rest[:n]) != letters || !slices.Equal(one.runes, other.runes) {
+				if other.lowerRunes(rest[:n]) != letters || !slices.Equal(one.runes, other.runes) {
 					t.Fatalf("%q is %q, want %q", rest[:n], string(one.runes), string(other.runes))
 				}
 			}

@@ -18,15 +18,15 @@ const (
 	minGram = 3
 	maxGram = 5
 
-	// edge stands for both ends of a word in character n-grams; no text holds it.
-	edge = unicode.MaxRune + 1
+	// wordEdge stands for both ends of a word in character n-grams; no text holds it.
+	wordEdge = unicode.MaxRune + 1
 )
 
-// Encoder makes of a text as word 1- and 2-grams and character 3- to 5-grams
-// within words, lower-cased, in one hashed space with random signs (Weinberger
-// et al. 2009, "Feature hashing for large scale multitask learning"). Each
-// group has values 1+log(tf), length 1, and half the say. It needs no
-// dictionary and knows no language: words are those of Unicode's annex 29.
+// Encoder counts the word 1- and 2-grams of a text and its character 3- to 5-grams within
+// words, lower-cased, in one hashed space with random signs (Weinberger et al. 2009,
+// "Feature hashing for large scale multitask learning"). Words and characters each have
+// values 1+log(tf), length 1, and half of the weight. It needs no dictionary and no
+// language: words are those of Unicode's annex 29.
 type Encoder struct {
 	words bool // no character n-grams
 	pool  sync.Pool
@@ -37,8 +37,8 @@ func New() *Encoder {
 	return &Encoder{pool: sync.Pool{New: func() any { return newScratch() }}}
 }
 
-// NewWords makes an encoder of word 1- and 2-grams alone. It is several times
-// as fast, and knows nothing of words it has not seen.
+// NewWords makes an encoder of word 1- and 2-grams alone. It is several times as fast, and
+// gives unseen words nothing in common with seen ones.
 func NewWords() *Encoder {
 	h := New()
 	h.words = true
@@ -58,24 +58,24 @@ func (h *Encoder) Encode(text string) vector.Vector {
 	s := h.pool.Get().(*scratch)
 	defer h.pool.Put(s)
 	s.reset()
-	s.read(token.Truncate(text), !h.words)
+	s.readText(token.Truncate(text), !h.words)
 	return s.vector()
 }
 
-// scratch is the working memory of one Encode. Grams are counted in entries, in
-// order of first sight, which table finds by open addressing: it holds the entry's
-// number after base. Numbers of earlier texts are at most base, so nothing has to be
-// cleared between texts.
+// scratch is the working memory of one Encode. entries counts grams in the order in which
+// they were first seen. table is a hash table with open addressing; it holds base plus the
+// entry's number, from 1. What earlier texts left there is at most base, so that nothing
+// has to be cleared between texts.
 type scratch struct {
-	table   []uint32
-	base    uint32
-	entries []entry
-	runes   []rune
-	hashes  []uint64
-	many    []int32
+	table    []uint32
+	base     uint32
+	entries  []gramCount
+	runes    []rune
+	hashes   []uint64
+	repeated []int32
 }
 
-type entry struct {
+type gramCount struct {
 	bucket     uint32
 	word, char int32 // signed counts
 }
@@ -91,17 +91,17 @@ func (s *scratch) reset() {
 	}
 }
 
-func (s *scratch) read(text string, chars bool) {
+func (s *scratch) readText(text string, chars bool) {
 	var last uint64 // hash of the word before, 0 at the start
 	for len(text) > 0 {
-		n, simple := first(text)
+		n, simple := nextWord(text)
 		word := text[:n]
 		text = text[n:]
 		var letters bool
 		if simple {
 			letters = s.lowerASCII(word)
 		} else {
-			letters = s.lower(word)
+			letters = s.lowerRunes(word)
 		}
 		if len(s.runes) == 2 {
 			continue // white space
@@ -118,26 +118,26 @@ func (s *scratch) read(text string, chars bool) {
 		of := len(s.hashes)
 		last = h | 1
 		if letters && chars {
-			s.grams()
+			s.appendCharGrams()
 		}
-		s.count(of)
+		s.countGrams(of)
 	}
 }
 
-// first is the length of the first word of a text that is not empty, white space
-// being words too, by the rules of Unicode's annex 29. simple is true if it was
-// found without them: letters and digits of ASCII with nothing behind them that could
-// go on with the word, or a space or a mark between two such words.
-func first(text string) (n int, simple bool) {
-	for n < len(text) && ascii[text[n]] == alphanumeric {
+// nextWord returns the length in bytes of the first word of a text that is not empty, by
+// the rules of Unicode's annex 29, for which white space is a word too. simple is true if
+// the fast path found it: ASCII letters and digits that nothing behind them can continue,
+// or a space or a mark between two such words.
+func nextWord(text string) (n int, simple bool) {
+	for n < len(text) && asciiKinds[text[n]] == asciiAlphanumeric {
 		n++
 	}
 	switch {
 	case n == 0:
-		if what := ascii[text[0]]; what == space && len(text) > 1 && ascii[text[1]] == alphanumeric || what == mark && ends(text[1:]) {
+		if what := asciiKinds[text[0]]; what == asciiSpace && len(text) > 1 && asciiKinds[text[1]] == asciiAlphanumeric || what == asciiMark && atWordEnd(text[1:]) {
 			return 1, true
 		}
-	case ends(text[n:]) || ascii[text[n]] == mark && ends(text[n+1:]):
+	case atWordEnd(text[n:]) || asciiKinds[text[n]] == asciiMark && atWordEnd(text[n+1:]):
 		return n, true
 	}
 	it := words.FromString(text)
@@ -145,46 +145,47 @@ func first(text string) (n int, simple bool) {
 	return len(it.Value()), false
 }
 
-// ends reports whether there is no more text, or a space.
-func ends(text string) bool { return text == "" || text[0] == ' ' }
+// atWordEnd reports whether text is empty or begins with a space.
+func atWordEnd(text string) bool { return text == "" || text[0] == ' ' }
 
-// ascii tells the characters of ASCII apart that first knows.
-var ascii = func() (what [256]uint8) {
+// asciiKinds gives the kind of each ASCII character that the fast path of nextWord takes;
+// 0 for the others.
+var asciiKinds = func() (what [256]uint8) {
 	for c := range what[:utf8.RuneSelf] {
 		if r := rune(c); unicode.IsLetter(r) || unicode.IsDigit(r) {
-			what[c] = alphanumeric
+			what[c] = asciiAlphanumeric
 		}
 	}
-	what[' '] = space
+	what[' '] = asciiSpace
 	for _, c := range ".,:;!?'" {
-		what[c] = mark
+		what[c] = asciiMark
 	}
 	return what
 }()
 
 const (
-	alphanumeric = iota + 1
-	space
-	mark
+	asciiAlphanumeric = iota + 1
+	asciiSpace
+	asciiMark
 )
 
-// lowerASCII is lower for what first calls simple.
+// lowerASCII is lowerRunes for words that nextWord calls simple.
 func (s *scratch) lowerASCII(word string) (letters bool) {
-	s.runes = append(s.runes[:0], edge)
+	s.runes = append(s.runes[:0], wordEdge)
 	if word != " " {
 		for i := range len(word) {
 			s.runes = append(s.runes, rune(word[i]|('a'-'A'))) // digits and marks have that bit
 		}
 	}
-	s.runes = append(s.runes, edge)
-	return ascii[word[0]] == alphanumeric
+	s.runes = append(s.runes, wordEdge)
+	return asciiKinds[word[0]] == asciiAlphanumeric
 }
 
-// lower fills s.runes with the word in lower case between two edges, without
+// lowerRunes fills s.runes with the word in lower case between two edges, without
 // white space and format characters, and reports whether it holds a letter or a
 // digit.
-func (s *scratch) lower(word string) (letters bool) {
-	s.runes = append(s.runes[:0], edge)
+func (s *scratch) lowerRunes(word string) (letters bool) {
+	s.runes = append(s.runes[:0], wordEdge)
 	for _, r := range word {
 		if r < utf8.RuneSelf {
 			switch {
@@ -205,12 +206,12 @@ func (s *scratch) lower(word string) (letters bool) {
 		}
 		s.runes = append(s.runes, r)
 	}
-	s.runes = append(s.runes, edge)
+	s.runes = append(s.runes, wordEdge)
 	return letters
 }
 
-// grams appends the hashes of the character n-grams of the word in s.runes.
-func (s *scratch) grams() {
+// appendCharGrams appends the hashes of the character n-grams of the word in s.runes.
+func (s *scratch) appendCharGrams() {
 	const seed = hashing.SeedChar
 	runes, out := s.runes, s.hashes
 	for ; len(runes) >= maxGram; runes = runes[1:] {
@@ -233,11 +234,11 @@ func (s *scratch) grams() {
 	s.hashes = out
 }
 
-func sign(h uint64) int32 { return 1 - int32(h&1)<<1 }
+func hashSign(h uint64) int32 { return 1 - int32(h&1)<<1 }
 
-// count counts the grams of s.hashes, of words and from number chars on of
-// characters.
-func (s *scratch) count(chars int) {
+// countGrams counts the grams in s.hashes: those below index chars are of words, the others
+// of characters.
+func (s *scratch) countGrams(chars int) {
 	for 2*(len(s.entries)+len(s.hashes)) > len(s.table) {
 		s.grow()
 	}
@@ -246,14 +247,14 @@ func (s *scratch) count(chars int) {
 next:
 	for n, h := range s.hashes {
 		bucket := uint32(h >> (64 - vector.Bits))
-		word, char := sign(h), int32(0)
+		word, char := hashSign(h), int32(0)
 		if n >= chars {
 			word, char = 0, word
 		}
 		for slot := bucket & mask; ; slot = (slot + 1) & mask {
 			i := table[slot] - base - 1 // large for what is free
 			if i >= uint32(len(entries)) {
-				entries = append(entries, entry{bucket, word, char})
+				entries = append(entries, gramCount{bucket, word, char})
 				table[slot] = base + uint32(len(entries))
 				continue next
 			}
@@ -279,57 +280,56 @@ func (s *scratch) grow() {
 	}
 }
 
-// logs are the damped counts from -mostLogs to mostLogs: a word said twice is not
-// twice as telling.
-var logs = func() (l [2*mostLogs + 1]float32) {
-	for n := 1; n <= mostLogs; n++ {
-		l[mostLogs+n] = float32(1 + math.Log(float64(n)))
-		l[mostLogs-n] = -l[mostLogs+n]
+// sublinearTable holds sublinear term frequencies, 1+log(n) with the sign of the count,
+// for counts from -maxTabulatedCount to maxTabulatedCount.
+var sublinearTable = func() (l [2*maxTabulatedCount + 1]float32) {
+	for n := 1; n <= maxTabulatedCount; n++ {
+		l[maxTabulatedCount+n] = float32(1 + math.Log(float64(n)))
+		l[maxTabulatedCount-n] = -l[maxTabulatedCount+n]
 	}
 	return l
 }()
 
-const mostLogs = 63
+const maxTabulatedCount = 63
 
-func damped(n int32) float32 {
-	if i := uint32(n + mostLogs); i < uint32(len(logs)) {
-		return logs[i]
+func sublinearTF(n int32) float32 {
+	if i := uint32(n + maxTabulatedCount); i < uint32(len(sublinearTable)) {
+		return sublinearTable[i]
 	}
-	return dampedMany(n)
+	return sublinearTFComputed(n)
 }
 
-func dampedMany(n int32) float32 {
+func sublinearTFComputed(n int32) float32 {
 	if n < 0 {
-		return -dampedMany(-n)
+		return -sublinearTFComputed(-n)
 	}
 	return float32(1 + math.Log(float64(n)))
 }
 
-// vector is quantize for counted grams. Nearly all grams of a text are said once,
-// as a word or as characters, and what those come to is computed once. s.many lists
-// the others.
+// vector turns the counted grams into a vector. Nearly all grams of a text occur once, as a
+// word or as characters; their value is computed once. s.repeated lists the others.
 func (s *scratch) vector() vector.Vector {
 	var words, chars int64 // said once
 	var word2, char2 float64
-	s.many = s.many[:0]
+	s.repeated = s.repeated[:0]
 	for i := range s.entries {
 		e := &s.entries[i]
-		if e.once() {
+		if e.countedOnce() {
 			words += int64(e.word * e.word)
 			chars += int64(e.char * e.char)
 			continue
 		}
-		s.many = append(s.many, int32(i))
+		s.repeated = append(s.repeated, int32(i))
 		if e.word != 0 {
-			w := float64(damped(e.word))
+			w := float64(sublinearTF(e.word))
 			word2 += float64(w * w)
 		}
 		if e.char != 0 {
-			c := float64(damped(e.char))
+			c := float64(sublinearTF(e.char))
 			char2 += float64(c * c)
 		}
 	}
-	w := weights{inverse(float64(words) + word2), inverse(float64(chars) + char2)}
+	w := singleGramWeights{inverseNorm(float64(words) + word2), inverseNorm(float64(chars) + char2)}
 	var biggest float32
 	if words > 0 {
 		biggest = w.word
@@ -337,8 +337,8 @@ func (s *scratch) vector() vector.Vector {
 	if chars > 0 {
 		biggest = max(biggest, w.char)
 	}
-	for _, i := range s.many {
-		v := w.of(&s.entries[i])
+	for _, i := range s.repeated {
+		v := w.valueOf(&s.entries[i])
 		biggest = max(biggest, v, -v)
 	}
 	if biggest == 0 {
@@ -348,7 +348,7 @@ func (s *scratch) vector() vector.Vector {
 	word, char := vector.Round(float64(w.word)*toUnits), vector.Round(float64(w.char)*toUnits)
 	units2 := words*int64(word)*int64(word) + chars*int64(char)*int64(char)
 	terms, n, done := make([]vector.Term, len(s.entries)), 0, 0
-	add := func(e *entry, u int32) {
+	add := func(e *gramCount, u int32) {
 		terms[n] = vector.NewTerm(e.bucket, u)
 		if u != 0 {
 			n++
@@ -356,8 +356,8 @@ func (s *scratch) vector() vector.Vector {
 	}
 	for at := 0; done < len(s.entries); at++ {
 		end := len(s.entries)
-		if at < len(s.many) {
-			end = int(s.many[at])
+		if at < len(s.repeated) {
+			end = int(s.repeated[at])
 		}
 		for i := done; i < end; i++ {
 			e := &s.entries[i]
@@ -365,7 +365,7 @@ func (s *scratch) vector() vector.Vector {
 		}
 		if end < len(s.entries) {
 			e := &s.entries[end]
-			u := vector.Round(float64(w.of(e)) * toUnits)
+			u := vector.Round(float64(w.valueOf(e)) * toUnits)
 			units2 += int64(u) * int64(u)
 			add(e, u)
 		}
@@ -374,19 +374,19 @@ func (s *scratch) vector() vector.Vector {
 	return vector.FromTerms(terms[:n], units2)
 }
 
-// once reports whether the entry is of one gram that was said once.
-func (e *entry) once() bool {
+// countedOnce reports whether the entry counts one gram that occurs once.
+func (e *gramCount) countedOnce() bool {
 	return int64(e.word)*int64(e.word)+int64(e.char)*int64(e.char) == 1
 }
 
-// weights are what a gram said once is worth.
-type weights struct{ word, char float32 }
+// singleGramWeights are the values of a gram that occurs once.
+type singleGramWeights struct{ word, char float32 }
 
-func (w weights) of(e *entry) float32 {
-	return float32(w.word*damped(e.word)) + float32(w.char*damped(e.char))
+func (w singleGramWeights) valueOf(e *gramCount) float32 {
+	return float32(w.word*sublinearTF(e.word)) + float32(w.char*sublinearTF(e.char))
 }
 
-func inverse(norm2 float64) float32 {
+func inverseNorm(norm2 float64) float32 {
 	if norm2 == 0 {
 		return 0
 	}

@@ -16,7 +16,7 @@ import (
 )
 
 //go:embed table.bin
-var embedded []byte
+var embeddedTable []byte
 
 //go:embed mean.bin
 var embeddedMean []byte
@@ -26,14 +26,14 @@ const (
 	MaxPieces = 4096
 
 	maxFactor = 1<<16 - 1
-	// block is how many pieces can be summed before 32 bits could overflow, with a
-	// sign or without.
-	block = (1<<31 - 1) / (128 * maxFactor)
+	// maxBlockPieces is how many pieces can be summed before 32 bits could overflow, with
+	// a sign or without.
+	maxBlockPieces = (1<<31 - 1) / (128 * maxFactor)
 )
 
 // Encoder makes vectors of texts. It is immutable and safe for concurrent use.
 type Encoder struct {
-	table   *table
+	table   *vectorTable
 	tokens  *wordpiece.Tokenizer
 	factors []uint32
 	mean    []float64 // of the directions of texts of all kinds
@@ -50,12 +50,12 @@ type scratch struct {
 	centred []float64
 }
 
-var load = sync.OnceValues(func() (*Encoder, error) { return open(embedded, embeddedMean) })
+var loadDefault = sync.OnceValues(func() (*Encoder, error) { return newEncoder(embeddedTable, embeddedMean) })
 
-// Default is the encoder of the table in the program. The first call takes some
-// milliseconds; the rows of the table are used where they are.
+// Default returns the encoder of the table in the program. The first call takes some
+// milliseconds; the rows of the table are not copied.
 func Default() *Encoder {
-	e, err := load()
+	e, err := loadDefault()
 	if err != nil {
 		panic(err) // the program was built with a broken table
 	}
@@ -75,18 +75,18 @@ func (e *Encoder) Tokenizer() *wordpiece.Tokenizer { return e.tokens }
 // Note says where the table comes from and under which licence.
 func (e *Encoder) Note() string { return e.table.note }
 
-// Encode gives the text's vector, Dim numbers of length 1, in dst's memory if
-// that is large enough. The result has no elements if no piece of the text has a
-// vector: an empty text, or one in a script the vocabulary lacks. Equal texts have
-// bit for bit equal vectors, on every machine: sums are of integers.
+// Encode returns the text's vector, Dim numbers of length 1, in dst's memory if that is
+// large enough. The result has no elements if no piece of the text has a vector, as in an
+// empty text or one in a script that the vocabulary lacks. Equal texts have equal vectors
+// to the bit on every machine, as the sums are of integers.
 func (e *Encoder) Encode(dst []float32, text string) []float32 {
 	s := e.pool.Get().(*scratch)
 	defer e.pool.Put(s)
 	s.ids = e.tokens.Append(s.ids[:0], text, MaxPieces)
 	clear(s.total)
 	for ids := s.ids; len(ids) > 0; {
-		n := min(len(ids), block)
-		e.sum(s, ids[:n])
+		n := min(len(ids), maxBlockPieces)
+		e.sumRows(s, ids[:n])
 		ids = ids[n:]
 	}
 	var squares float64
@@ -120,10 +120,10 @@ func (e *Encoder) Encode(dst []float32, text string) []float32 {
 // maxWordPieces is how many pieces of one word are read.
 const maxWordPieces = 64
 
-// EmbedWord gives the direction of the first dim numbers of the sum of the word's
-// pieces, the ones that tell most, in dst's memory if that is large enough; no
-// elements when no piece has a vector. Words are not centred as texts are: the mean
-// is that of texts.
+// EmbedWord returns the first dim numbers of the sum of the word's pieces, scaled to length
+// 1, in dst's memory if that is large enough. The first numbers tell most. The result has
+// no elements if no piece has a vector. The mean that is subtracted from texts is not
+// subtracted from words.
 func (e *Encoder) EmbedWord(dst []float32, word string, dim int) []float32 {
 	s := e.pool.Get().(*scratch)
 	defer e.pool.Put(s)
@@ -158,9 +158,9 @@ func (e *Encoder) EmbedWord(dst []float32, word string, dim int) []float32 {
 	return dst
 }
 
-// sumGo adds the vectors of up to block pieces to s.total. It works on two numbers
-// of 32 bits in a word at a time: rows are shifted from -128..127 to 0..255, which
-// the end takes back, so that nothing borrows from its neighbour.
+// sumGo adds the vectors of up to maxBlockPieces pieces to s.total. It adds two numbers of
+// 32 bits in one word at a time. Rows are shifted from -128..127 to 0..255, so that no
+// number borrows from its neighbour; the end subtracts the shift.
 func (e *Encoder) sumGo(s *scratch, ids []int32) {
 	const (
 		lanes = 0x000000ff000000ff

@@ -85,7 +85,7 @@ func TestTableIsTheOneThatWasMade(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sum := sha256.Sum256(embedded)
+	sum := sha256.Sum256(embeddedTable)
 	if got := hex.EncodeToString(sum[:]) + "  table.bin\n"; got != string(want) {
 		t.Errorf("table.bin has the checksum %s, want %s", got, want)
 	}
@@ -133,14 +133,14 @@ func TestSumsExactly(t *testing.T) {
 		}
 	}
 	texts := []string{
-		strings.Repeat(e.tokens.Piece(longest)+" ", block-1),
-		strings.Repeat(e.tokens.Piece(longest)+" ", block),
-		strings.Repeat(e.tokens.Piece(longest)+" ", block+1),
+		strings.Repeat(e.tokens.Piece(longest)+" ", maxBlockPieces-1),
+		strings.Repeat(e.tokens.Piece(longest)+" ", maxBlockPieces),
+		strings.Repeat(e.tokens.Piece(longest)+" ", maxBlockPieces+1),
 		strings.Repeat(e.tokens.Piece(longest)+" ", MaxPieces),
 		strings.Repeat(e.tokens.Piece(shortest)+" ", MaxPieces),
 	}
 	for _, text := range texts {
-		if len(e.tokens.Append(nil, text, MaxPieces)) < block-1 {
+		if len(e.tokens.Append(nil, text, MaxPieces)) < maxBlockPieces-1 {
 			t.Fatalf("%.20q is not one piece", text)
 		}
 		if c := dot(plain(e, text), e.Encode(nil, text)); c < 0.99999 {
@@ -231,17 +231,17 @@ func TestMeaning(t *testing.T) {
 
 func TestBrokenTables(t *testing.T) {
 	for at := range 32 {
-		broken := slices.Clone(embedded)
+		broken := slices.Clone(embeddedTable)
 		broken[at] ^= 0x55
 		if at < 28 { // what follows is not used yet
-			if _, err := open(broken, nil); err == nil {
+			if _, err := newEncoder(broken, nil); err == nil {
 				t.Errorf("accepted with header byte %d changed", at)
 			}
 		}
 	}
-	for _, size := range []int{0, 7, 31, 32, 1000, len(embedded) / 2, len(embedded) - 1} {
-		if _, err := open(embedded[:size], nil); err == nil {
-			t.Errorf("accepted with %d of %d bytes", size, len(embedded))
+	for _, size := range []int{0, 7, 31, 32, 1000, len(embeddedTable) / 2, len(embeddedTable) - 1} {
+		if _, err := newEncoder(embeddedTable[:size], nil); err == nil {
+			t.Errorf("accepted with %d of %d bytes", size, len(embeddedTable))
 		}
 	}
 }
@@ -250,7 +250,7 @@ func TestBrokenMeans(t *testing.T) {
 	nan := slices.Clone(embeddedMean)
 	copy(nan[8:], []byte{0, 0, 0xc0, 0x7f})
 	for name, mean := range map[string][]byte{"short": embeddedMean[:1020], "long": append(embeddedMean[:1024:1024], 0, 0, 0, 0), "NaN": nan} {
-		if _, err := open(embedded, mean); err == nil {
+		if _, err := newEncoder(embeddedTable, mean); err == nil {
 			t.Errorf("accepted: %s", name)
 		}
 	}
@@ -264,7 +264,7 @@ func TestFunctionWordsSayLittle(t *testing.T) {
 	if c := dot(a, b); c > 0.2 {
 		t.Errorf("cosine %.3f", c)
 	}
-	without, err := open(embedded, nil)
+	without, err := newEncoder(embeddedTable, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -275,16 +275,16 @@ func TestFunctionWordsSayLittle(t *testing.T) {
 }
 
 func FuzzOpen(f *testing.F) {
-	f.Add(embedded[:200])
-	f.Add([]byte(magic + "\x01\x00\x00\x00\x01\x00\x00\x00\x08\x00\x00\x00\x00\x00\x00\x00\x06\x00\x00\x00\x00\x00\x00\x00\x05[UNK]"))
-	small := append([]byte(magic+"\x01\x00\x00\x00\x01\x00\x00\x00\x08\x00\x00\x00\x00\x00\x00\x00\x06\x00\x00\x00\x00\x00\x00\x00\x05[UNK]"), make([]byte, 98)...)
+	f.Add(embeddedTable[:200])
+	f.Add([]byte(fileMagic + "\x01\x00\x00\x00\x01\x00\x00\x00\x08\x00\x00\x00\x00\x00\x00\x00\x06\x00\x00\x00\x00\x00\x00\x00\x05[UNK]"))
+	small := append([]byte(fileMagic+"\x01\x00\x00\x00\x01\x00\x00\x00\x08\x00\x00\x00\x00\x00\x00\x00\x06\x00\x00\x00\x00\x00\x00\x00\x05[UNK]"), make([]byte, 98)...)
 	small[64+3], small[128] = 0x3f, 1
-	if _, err := open(small, nil); err != nil {
+	if _, err := newEncoder(small, nil); err != nil {
 		f.Fatal(err)
 	}
 	f.Add(small)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		e, err := open(data, nil)
+		e, err := newEncoder(data, nil)
 		if err != nil {
 			return
 		}
@@ -320,7 +320,7 @@ func BenchmarkEncode(b *testing.B) {
 
 func BenchmarkOpen(b *testing.B) {
 	for b.Loop() {
-		if _, err := open(embedded, embeddedMean); err != nil {
+		if _, err := newEncoder(embeddedTable, embeddedMean); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -2,8 +2,8 @@ package static
 
 import "golang.org/x/sys/cpu"
 
-// lanes is how many numbers sumAVX2 takes at a time.
-const lanes = 64
+// sumLanes is how many numbers sumAVX2 takes at a time.
+const sumLanes = 64
 
 var hasAVX2 = cpu.X86.HasAVX2
 
@@ -12,11 +12,11 @@ var hasAVX2 = cpu.X86.HasAVX2
 //go:noescape
 func sumAVX2(sums *int32, rows *byte, dim int, ids *int32, factors *uint32, n int)
 
-// sum adds the vectors of up to block pieces to s.total. Sums of whole numbers are
+// sumRows adds the vectors of up to maxBlockPieces pieces to s.total. Sums of integers are
 // the same in any order.
-func (e *Encoder) sum(s *scratch, ids []int32) {
+func (e *Encoder) sumRows(s *scratch, ids []int32) {
 	dim := e.table.dim
-	if !hasAVX2 || dim%lanes != 0 || len(ids) == 0 {
+	if !hasAVX2 || dim%sumLanes != 0 || len(ids) == 0 {
 		e.sumGo(s, ids)
 		return
 	}

@@ -14,20 +14,20 @@ func TestSumsAreTheSameWithAndWithoutAVX2(t *testing.T) {
 	}
 	const dim, pieces = 128, 5
 	rapid.Check(t, func(t *rapid.T) {
-		e := &Encoder{table: &table{dim: dim, rows: make([]byte, dim*pieces)}, factors: make([]uint32, pieces)}
+		e := &Encoder{table: &vectorTable{dim: dim, rows: make([]byte, dim*pieces)}, factors: make([]uint32, pieces)}
 		for i := range e.table.rows {
 			e.table.rows[i] = rapid.SampledFrom([]byte{0, 1, 0x7f, 0x80, 0x81, 0xff, 40}).Draw(t, "number")
 		}
 		for i := range e.factors {
 			e.factors[i] = rapid.SampledFrom([]uint32{0, 1, maxFactor, 40000}).Draw(t, "factor")
 		}
-		ids := rapid.SliceOfN(rapid.Int32Range(0, pieces-1), 0, block).Draw(t, "ids")
+		ids := rapid.SliceOfN(rapid.Int32Range(0, pieces-1), 0, maxBlockPieces).Draw(t, "ids")
 		if rapid.Bool().Draw(t, "full") {
-			ids = make([]int32, block) // one piece, again and again
+			ids = make([]int32, maxBlockPieces) // one piece, again and again
 		}
 		a := &scratch{sums: make([]uint64, dim/2), total: make([]int64, dim)}
 		b := &scratch{sums: make([]uint64, dim/2), total: make([]int64, dim)}
-		e.sum(a, ids)
+		e.sumRows(a, ids)
 		e.sumGo(b, ids)
 		assert.Equal(t, b.total, a.total)
 	})

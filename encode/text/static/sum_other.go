@@ -2,5 +2,5 @@
 
 package static
 
-// sum adds the vectors of up to block pieces to s.total.
-func (e *Encoder) sum(s *scratch, ids []int32) { e.sumGo(s, ids) }
+// sumRows adds the vectors of up to maxBlockPieces pieces to s.total.
+func (e *Encoder) sumRows(s *scratch, ids []int32) { e.sumGo(s, ids) }

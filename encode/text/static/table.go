@@ -10,17 +10,17 @@ import (
 )
 
 const (
-	magic      = "honevec\n"
-	version    = 1
-	headerSize = 32
-	align      = 64
+	fileMagic     = "honevec\n"
+	fileVersion   = 1
+	headerSize    = 32
+	fileAlignment = 64
 
 	maxPieces = 1 << 18
 	maxDim    = 4096
 )
 
-// table is a parsed file of vectors. rows is a part of the file's bytes.
-type table struct {
+// vectorTable is a parsed file of vectors. rows is a part of the file's bytes.
+type vectorTable struct {
 	note   string
 	pieces []string
 	dim    int
@@ -28,27 +28,27 @@ type table struct {
 	rows   []byte    // len(pieces) * dim, two's complement
 }
 
-// parse reads the format that tools/distill/table.py describes.
-func parse(data []byte) (*table, error) {
-	if len(data) < headerSize || string(data[:len(magic)]) != magic {
-		return nil, fmt.Errorf("not a table of static vectors: it does not begin with %q", magic)
+// parseTable reads the format that tools/distill/table.py describes.
+func parseTable(data []byte) (*vectorTable, error) {
+	if len(data) < headerSize || string(data[:len(fileMagic)]) != fileMagic {
+		return nil, fmt.Errorf("not a table of static vectors: it does not begin with %q", fileMagic)
 	}
 	field := func(i int) int { // what doesn't fit an int is too large anyway
-		return int(min(binary.LittleEndian.Uint32(data[len(magic)+4*i:]), math.MaxInt32))
+		return int(min(binary.LittleEndian.Uint32(data[len(fileMagic)+4*i:]), math.MaxInt32))
 	}
-	if v := field(0); v != version {
-		return nil, fmt.Errorf("table of static vectors has version %d, this program reads %d", v, version)
+	if v := field(0); v != fileVersion {
+		return nil, fmt.Errorf("table of static vectors has version %d, this program reads %d", v, fileVersion)
 	}
 	n, dim, note, vocabulary := field(1), field(2), field(3), field(4)
 	if note > len(data) || vocabulary > len(data) || n < 1 || n > maxPieces || dim < 8 || dim > maxDim || dim%8 != 0 {
 		return nil, fmt.Errorf("table of static vectors claims %d pieces of %d dimensions, %d bytes of note and %d of vocabulary", n, dim, note, vocabulary)
 	}
-	scalesAt := up(headerSize + note + vocabulary)
-	rowsAt := up(scalesAt + 4*n)
+	scalesAt := alignUp(headerSize + note + vocabulary)
+	rowsAt := alignUp(scalesAt + 4*n)
 	if want := rowsAt + n*dim; len(data) != want {
 		return nil, fmt.Errorf("table of static vectors has %d bytes, its header wants %d", len(data), want)
 	}
-	t := &table{
+	t := &vectorTable{
 		note:   string(data[headerSize : headerSize+note]),
 		pieces: make([]string, 0, n),
 		dim:    dim,
@@ -77,16 +77,15 @@ func parse(data []byte) (*table, error) {
 	return t, nil
 }
 
-func up(n int) int { return (n + align - 1) / align * align }
+func alignUp(n int) int { return (n + fileAlignment - 1) / fileAlignment * fileAlignment }
 
 // row is the vector of a piece as it is stored.
-func (t *table) row(id int32) []byte { return t.rows[int(id)*t.dim:][:t.dim:t.dim] }
+func (t *vectorTable) row(id int32) []byte { return t.rows[int(id)*t.dim:][:t.dim:t.dim] }
 
-// open makes an encoder of a table's bytes, which it keeps, and of those of the
-// mean: as many float32 as the table has dimensions, little-endian. No bytes are no
-// mean.
-func open(data, mean []byte) (*Encoder, error) {
-	t, err := parse(data)
+// newEncoder makes an encoder of a table's bytes, which it keeps, and of the mean's bytes:
+// one float32 for each dimension of the table, little-endian. An empty mean is zero.
+func newEncoder(data, mean []byte) (*Encoder, error) {
+	t, err := parseTable(data)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +93,7 @@ func open(data, mean []byte) (*Encoder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("table of static vectors: %w", err)
 	}
-	e := &Encoder{table: t, tokens: tokens, factors: factors(t), mean: make([]float64, t.dim)}
+	e := &Encoder{table: t, tokens: tokens, factors: fixedPointFactors(t), mean: make([]float64, t.dim)}
 	if len(mean) != 0 && len(mean) != 4*t.dim {
 		return nil, fmt.Errorf("mean of static vectors has %d bytes, the table wants %d", len(mean), 4*t.dim)
 	}
@@ -111,9 +110,9 @@ func open(data, mean []byte) (*Encoder, error) {
 	return e, nil
 }
 
-// factors are the scales as fractions of the largest in 16 bits; 0 for pieces
+// fixedPointFactors are the scales as fractions of the largest in 16 bits; 0 for pieces
 // without a vector. The rows stay untouched, and so on disk until they are used.
-func factors(t *table) []uint32 {
+func fixedPointFactors(t *vectorTable) []uint32 {
 	largest := float64(slices.Max(t.scales))
 	f := make([]uint32, len(t.scales))
 	for i, s := range t.scales {

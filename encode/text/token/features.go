@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	maxAffix  = 4  // longest prefix and suffix, in characters
-	wordDim   = 64 // of a word's embedding, its first numbers
-	tokenSize = 64 // most terms that a token can have, and some room
+	maxAffix = 4  // longest prefix and suffix, in characters
+	wordDim  = 64 // of a word's embedding, its first numbers
+	maxTerms = 64 // most terms that a token can have, and some room
 )
 
 // WordEmbedder is an encoder that has vectors of single words.
@@ -26,49 +26,50 @@ type WordEmbedder interface {
 // suffixes of up to 4 characters, kinds of characters, whether white space is around
 // it, and of the two tokens on both sides words, shapes, endings and kinds, signed
 // and hashed like those of texts. Dense are the word vectors of the token, the one
-// before and the one after, nil where there is none, when words is not nil, and
-// behind them the token's vector in its context when inContext, one a token, is not
-// nil. It is safe for concurrent use.
-func Encode(text string, tokens []Token, words WordEmbedder, inContext [][]float32) []vector.Vector {
+// before and the one after, nil where there is none, when words is not nil. Behind them
+// come the token's vectors in its context: inContext has one a token for each encoder
+// that makes such. It is safe for concurrent use.
+func Encode(text string, tokens []Token, words WordEmbedder, inContext [][][]float32) []vector.Vector {
 	if len(tokens) == 0 {
 		return nil
 	}
-	ws := make([]word, len(tokens))
+	ws := make([]wordFeatures, len(tokens))
 	for i, t := range tokens {
-		ws[i].read(text[t.Start:t.End])
-		ws[i].glued = i > 0 && tokens[i-1].End == t.Start
+		ws[i].analyze(text[t.Start:t.End])
+		ws[i].noSpaceBefore = i > 0 && tokens[i-1].End == t.Start
 	}
-	has := inContext != nil
 	if words != nil {
 		embedAll(words, text, tokens, ws)
 	}
 	b := termBuilder{all: make([]vector.Term, 0, 48*len(ws))}
 	out := make([]vector.Vector, len(ws))
-	parts := make([][]float32, 0, (ContextPart+1)*len(ws))
+	parts := make([][]float32, 0, (ContextPart+len(inContext))*len(ws))
 	for i := range ws {
-		out[i] = b.token(ws, i)
-		if words == nil && !has {
+		out[i] = b.buildToken(ws, i)
+		if words == nil && len(inContext) == 0 {
 			continue
 		}
 		at := len(parts)
-		parts = append(parts, ws[i].dense, neighbour(ws, i-1).dense, neighbour(ws, i+1).dense)
-		if has {
-			parts = append(parts, inContext[i])
+		parts = append(parts, ws[i].dense, wordAt(ws, i-1).dense, wordAt(ws, i+1).dense)
+		for _, xs := range inContext {
+			parts = append(parts, xs[i])
 		}
 		out[i].Dense = parts[at:len(parts):len(parts)]
 	}
 	return out
 }
 
-// ContextPart is which dense part of a token is its vector in context.
+// ContextPart is the index of the dense part that holds a token's contextual vector, the
+// first of them where several encoders make one.
 const ContextPart = 3
 
 // PartWeights are weights of the parts of those vectors, good on tweets and
-// news from 100 to 1,000 texts; accuracy is flat around them.
+// news from 100 to 1,000 texts; accuracy is flat around them. A part beyond them, of a
+// second encoder of tokens in context, weighs 1 as the first does.
 func PartWeights() []float64 { return []float64{1, 0.5, 0.1, 0.1, 1} }
 
-// embedAll gives the words their vectors, equal words the same memory.
-func embedAll(e WordEmbedder, text string, tokens []Token, ws []word) {
+// embedAll sets the vector of each word. Equal words share memory.
+func embedAll(e WordEmbedder, text string, tokens []Token, ws []wordFeatures) {
 	known := make(map[string][]float32, len(ws))
 	memory := make([]float32, 0, wordDim*len(ws))
 	for i, t := range tokens {
@@ -87,23 +88,24 @@ func embedAll(e WordEmbedder, text string, tokens []Token, ws []word) {
 	}
 }
 
-// word is what one token says of itself, made once for it and its neighbours.
-type word struct {
-	exact, lower   uint64
-	shape, long    uint64 // with and without runs of equal kinds made one
-	prefix, suffix [maxAffix]uint64
-	affixes        int // how many of each there are
-	kinds          uint64
-	glued          bool // no white space before it
-	dense          []float32
+// wordFeatures holds the features of one token alone. They are computed once, for the token
+// and for its neighbours.
+type wordFeatures struct {
+	exact, lower     uint64
+	shape, fullShape uint64 // with and without runs of equal kinds made one
+	prefix, suffix   [maxAffix]uint64
+	affixes          int // how many of each there are
+	kinds            uint64
+	noSpaceBefore    bool // no white space before it
+	dense            []float32
 }
 
-// border stands before the first token and after the last.
-var border = word{exact: 1, lower: 1, shape: 1, long: 1, kinds: 1 << 20}
+// boundaryWord stands for the word before the first token and after the last.
+var boundaryWord = wordFeatures{exact: 1, lower: 1, shape: 1, fullShape: 1, kinds: 1 << 20}
 
-func neighbour(ws []word, i int) *word {
+func wordAt(ws []wordFeatures, i int) *wordFeatures {
 	if i < 0 || i >= len(ws) {
-		return &border
+		return &boundaryWord
 	}
 	return &ws[i]
 }
@@ -119,8 +121,8 @@ const (
 	upperWithin
 )
 
-// read fills w from a token's text.
-func (w *word) read(s string) {
+// analyze fills w from a token's text.
+func (w *wordFeatures) analyze(s string) {
 	const seedShape, seedExact = hashing.SeedChar, hashing.SeedWord
 	exact, lower, shape, long := uint64(seedExact), uint64(hashing.SeedWord), uint64(seedShape), uint64(seedShape)
 	var tail [maxAffix]rune // the last characters, in a ring
@@ -177,7 +179,7 @@ func (w *word) read(s string) {
 		last = kind
 		n++
 	}
-	w.exact, w.lower, w.shape, w.long = hashing.Mix(exact), hashing.Mix(lower), hashing.Mix(shape), hashing.Mix(long)
+	w.exact, w.lower, w.shape, w.fullShape = hashing.Mix(exact), hashing.Mix(lower), hashing.Mix(shape), hashing.Mix(long)
 	w.affixes = min(n, maxAffix)
 	h := uint64(hashing.SeedChar)
 	for i := range w.affixes {
@@ -186,21 +188,22 @@ func (w *word) read(s string) {
 	}
 }
 
-// ending is the suffix of up to n characters.
-func (w *word) ending(n int) uint64 {
+// suffixUpTo returns the hash of the suffix of up to n characters.
+func (w *wordFeatures) suffixUpTo(n int) uint64 {
 	if w.affixes == 0 {
 		return w.lower
 	}
 	return w.suffix[min(n, w.affixes)-1]
 }
 
-// termBuilder makes terms. Those of all tokens of a text lie in one piece of memory.
+// termBuilder builds the terms of tokens. The terms of all tokens of a text lie in one
+// piece of memory.
 type termBuilder struct {
-	all   []vector.Term
-	slots [256]tokenSlot // by bucket, open addressing
-	now   uint32         // number of the token under way
-	used  [tokenSize]uint8
-	n     int
+	all     []vector.Term
+	slots   [256]tokenSlot // by bucket, open addressing
+	current uint32         // number of the token under way
+	used    [maxTerms]uint8
+	n       int
 }
 
 type tokenSlot struct {
@@ -208,24 +211,24 @@ type tokenSlot struct {
 	value         int32
 }
 
-// add counts a feature: what it says, and in which place it says it.
-func (b *termBuilder) add(place, what uint64) {
+// addFeature counts the feature that has the value what at a place.
+func (b *termBuilder) addFeature(place, what uint64) {
 	h := hashing.Mix((what + place*hashing.SeedPair) * hashing.Prime)
 	bucket := uint32(h >> (64 - vector.Bits))
 	at := uint8(bucket)
-	for b.slots[at].token == b.now && b.slots[at].bucket != bucket {
+	for b.slots[at].token == b.current && b.slots[at].bucket != bucket {
 		at++
 	}
 	s := &b.slots[at]
-	if s.token != b.now {
-		*s = tokenSlot{bucket: bucket, token: b.now}
+	if s.token != b.current {
+		*s = tokenSlot{bucket: bucket, token: b.current}
 		b.used[b.n] = at
 		b.n++
 	}
 	s.value += int32(1) - int32(h&1)<<1
 }
 
-// places of features; neighbours' follow by their distance.
+// Places tell features of equal value apart. Those of neighbours follow, by distance.
 const (
 	placeExact = iota + 1
 	placeLower
@@ -240,45 +243,45 @@ const (
 	perNeighbour   = 8
 )
 
-func (b *termBuilder) token(ws []word, i int) vector.Vector {
-	b.now++
+func (b *termBuilder) buildToken(ws []wordFeatures, i int) vector.Vector {
+	b.current++
 	b.n = 0
-	w, before, after := &ws[i], neighbour(ws, i-1), neighbour(ws, i+1)
-	b.add(placeExact, w.exact)
-	b.add(placeLower, w.lower)
-	b.add(placeShape, w.shape)
-	b.add(placeLong, w.long)
-	b.add(placeKinds, w.kinds)
+	w, before, after := &ws[i], wordAt(ws, i-1), wordAt(ws, i+1)
+	b.addFeature(placeExact, w.exact)
+	b.addFeature(placeLower, w.lower)
+	b.addFeature(placeShape, w.shape)
+	b.addFeature(placeLong, w.fullShape)
+	b.addFeature(placeKinds, w.kinds)
 	space := uint64(0)
-	if w.glued {
+	if w.noSpaceBefore {
 		space = 1
 	}
-	if after.glued {
+	if after.noSpaceBefore {
 		space |= 2
 	}
-	b.add(placeSpace, space)
+	b.addFeature(placeSpace, space)
 	for k := range w.affixes {
-		b.add(placePrefix+uint64(k), w.prefix[k])
-		b.add(placeSuffix+uint64(k), w.suffix[k])
+		b.addFeature(placePrefix+uint64(k), w.prefix[k])
+		b.addFeature(placeSuffix+uint64(k), w.suffix[k])
 	}
-	b.add(placePairs, before.lower*hashing.Prime^w.lower)
-	b.add(placePairs+1, w.lower*hashing.Prime^after.lower)
-	b.add(placePairs+2, (before.shape*hashing.Prime^w.shape)*hashing.Prime^after.shape)
+	b.addFeature(placePairs, before.lower*hashing.Prime^w.lower)
+	b.addFeature(placePairs+1, w.lower*hashing.Prime^after.lower)
+	b.addFeature(placePairs+2, (before.shape*hashing.Prime^w.shape)*hashing.Prime^after.shape)
 	for d := range 4 {
-		n := neighbour(ws, i+[4]int{-2, -1, 1, 2}[d])
+		n := wordAt(ws, i+[4]int{-2, -1, 1, 2}[d])
 		place := uint64(placeNeighbour + d*perNeighbour)
-		b.add(place, n.lower)
-		b.add(place+1, n.shape)
+		b.addFeature(place, n.lower)
+		b.addFeature(place+1, n.shape)
 		if d == 1 || d == 2 {
-			b.add(place+2, n.ending(2))
-			b.add(place+3, n.ending(3))
-			b.add(place+4, n.kinds)
+			b.addFeature(place+2, n.suffixUpTo(2))
+			b.addFeature(place+3, n.suffixUpTo(3))
+			b.addFeature(place+4, n.kinds)
 		}
 	}
-	return b.vector()
+	return b.buildVector()
 }
 
-func (b *termBuilder) vector() vector.Vector {
+func (b *termBuilder) buildVector() vector.Vector {
 	from := len(b.all)
 	squares := int32(0)
 	for _, at := range b.used[:b.n] {

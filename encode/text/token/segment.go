@@ -8,17 +8,18 @@ import (
 	"unicode/utf8"
 
 	"github.com/clipperhouse/uax29/v2/words"
+
+	"github.com/hone-ml/hone/internal/cut"
 )
 
-// MaxText is how much of a text is read, in bytes. What follows is ignored: it
-// bounds what one foreign task can cost.
+// MaxText is how many bytes of a text are read; the rest is ignored. It bounds what one
+// task of a stranger can cost.
 const MaxText = 256 << 10
 
-// Token is a piece of a text that a span holds or does not hold, in bytes.
+// Token is a range of bytes of a text that lies as a whole in a span or outside of it.
 type Token struct{ Start, End int }
 
-// MaxTokens is how many tokens of a text are told apart; what follows is in no
-// token.
+// MaxTokens is how many tokens of a text there are at most; what follows is in no token.
 const MaxTokens = 20000
 
 // Segment appends the tokens of a text to dst, in order and without overlap.
@@ -36,7 +37,7 @@ func Segment(dst []Token, text string) []Token {
 		if start < skip {
 			continue
 		}
-		if blank(text[start:end]) {
+		if isBlank(text[start:end]) {
 			continue
 		}
 		if letter, _ := utf8.DecodeRuneInString(text[start:]); unicode.IsLetter(letter) && strings.HasPrefix(text[end:], "://") {
@@ -77,8 +78,8 @@ func cutWord(dst []Token, text string, start, end int) []Token {
 	return dst
 }
 
-// blank reports whether a word has nothing to see.
-func blank(word string) bool {
+// isBlank reports whether a word has no visible character.
+func isBlank(word string) bool {
 	for _, r := range word {
 		if !unicode.IsSpace(r) && !unicode.Is(unicode.Cf, r) && !unicode.Is(unicode.Cc, r) {
 			return false
@@ -88,13 +89,4 @@ func blank(word string) bool {
 }
 
 // Truncate ends the text at MaxText, not within a character.
-func Truncate(text string) string {
-	if len(text) <= MaxText {
-		return text
-	}
-	end := MaxText
-	for end > MaxText-utf8.UTFMax && !utf8.RuneStart(text[end]) {
-		end--
-	}
-	return text[:end]
-}
+func Truncate(text string) string { return cut.Bytes(text, MaxText) }

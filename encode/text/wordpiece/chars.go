@@ -12,20 +12,20 @@ import (
 //go:embed chars.txt
 var charsText string
 
-// What becomes of a character. Values from mapped on stand for
-// chars.maps[value-mapped].
+// Classes of characters: what normalisation does with one. A value v from charMapped on
+// stands for charTable.maps[v-charMapped].
 const (
-	stays = iota
-	drops
-	spaces
-	alone
-	mapped
+	charStays = iota
+	charDropped
+	charSpace
+	charAlone
+	charMapped
 )
 
 const (
-	pageBits = 8
-	pageSize = 1 << pageBits
-	pages    = (utf8.MaxRune + 1) >> pageBits
+	pageBits  = 8
+	pageSize  = 1 << pageBits
+	pageCount = (utf8.MaxRune + 1) >> pageBits
 
 	hangulFirst = 0xac00
 	hangulLast  = 0xd7a3
@@ -36,29 +36,29 @@ const (
 	hangulBlock = 21 * hangulTails
 )
 
-// chars tells what becomes of each character, in two levels, since most pages of
-// 256 characters are alike.
-type chars struct {
-	page  [pages]uint8
+// charTable holds the class of each character, in two levels, since most pages of 256
+// characters are alike.
+type charTable struct {
+	page  [pageCount]uint8
 	table [][pageSize]uint16
-	maps  []mapping
+	maps  []charMapping
 }
 
-type mapping struct {
+type charMapping struct {
 	text  string
 	chars int
 	alone bool // a word of its own
 }
 
-var loadChars = sync.OnceValues(func() (*chars, error) { return parseChars(charsText) })
+var loadChars = sync.OnceValues(func() (*charTable, error) { return parseChars(charsText) })
 
-func (c *chars) of(r rune) uint16 { return c.table[c.page[r>>pageBits]][r&(pageSize-1)] }
+func (c *charTable) classOf(r rune) uint16 { return c.table[c.page[r>>pageBits]][r&(pageSize-1)] }
 
 // parseChars reads the format that the head of chars.txt describes.
-func parseChars(text string) (*chars, error) {
+func parseChars(text string) (*charTable, error) {
 	flat := make([]uint16, utf8.MaxRune+1)
-	c := &chars{}
-	known := map[mapping]uint16{}
+	c := &charTable{}
+	known := map[charMapping]uint16{}
 	number := 0
 	for line := range strings.Lines(text) {
 		number++
@@ -70,10 +70,10 @@ func parseChars(text string) (*chars, error) {
 			return nil, fmt.Errorf("chars.txt, line %d: %w", number, err)
 		}
 	}
-	return c, c.fold(flat)
+	return c, c.foldPages(flat)
 }
 
-func (c *chars) parseLine(line string, flat []uint16, known map[mapping]uint16) error {
+func (c *charTable) parseLine(line string, flat []uint16, known map[charMapping]uint16) error {
 	span, action, _ := strings.Cut(line, " ")
 	from, to, ok := strings.Cut(span, "-")
 	if !ok {
@@ -90,18 +90,18 @@ func (c *chars) parseLine(line string, flat []uint16, known map[mapping]uint16) 
 	for r := first; r <= last; r++ {
 		switch action {
 		case "drop":
-			flat[r] = drops
+			flat[r] = charDropped
 		case "space":
-			flat[r] = spaces
+			flat[r] = charSpace
 		case "alone":
-			flat[r] = alone
+			flat[r] = charAlone
 		default:
 			m, err := parseMapping(r, action)
 			if err != nil {
 				return err
 			}
 			if _, ok := known[m]; !ok {
-				known[m] = uint16(mapped + len(c.maps))
+				known[m] = uint16(charMapped + len(c.maps))
 				c.maps = append(c.maps, m)
 			}
 			flat[r] = known[m]
@@ -110,29 +110,29 @@ func (c *chars) parseLine(line string, flat []uint16, known map[mapping]uint16) 
 	return nil
 }
 
-func parseMapping(r rune, action string) (mapping, error) {
+func parseMapping(r rune, action string) (charMapping, error) {
 	if action == "" {
-		return mapping{}, fmt.Errorf("nothing is said of %04X", r)
+		return charMapping{}, fmt.Errorf("nothing is said of %04X", r)
 	}
 	switch rest := strings.TrimPrefix(action[1:], " "); action[0] {
 	case '+', '-':
 		offset, err := strconv.Atoi(action)
 		if err != nil {
-			return mapping{}, err
+			return charMapping{}, err
 		}
-		return mapping{text: string(r + rune(offset)), chars: 1}, nil
+		return charMapping{text: string(r + rune(offset)), chars: 1}, nil
 	case '>', '=':
 		var text []rune
 		for field := range strings.FieldsSeq(rest) {
 			r, err := parseRune(field)
 			if err != nil {
-				return mapping{}, err
+				return charMapping{}, err
 			}
 			text = append(text, r)
 		}
-		return mapping{text: string(text), chars: len(text), alone: action[0] == '='}, nil
+		return charMapping{text: string(text), chars: len(text), alone: action[0] == '='}, nil
 	}
-	return mapping{}, fmt.Errorf("unknown action %q", action)
+	return charMapping{}, fmt.Errorf("unknown action %q", action)
 }
 
 func parseRune(hex string) (rune, error) {
@@ -143,10 +143,10 @@ func parseRune(hex string) (rune, error) {
 	return rune(v), nil
 }
 
-// fold keeps one of each distinct page.
-func (c *chars) fold(flat []uint16) error {
+// foldPages stores each distinct page once.
+func (c *charTable) foldPages(flat []uint16) error {
 	seen := map[[pageSize]uint16]uint8{}
-	for p := range pages {
+	for p := range pageCount {
 		page := [pageSize]uint16(flat[p*pageSize:])
 		at, ok := seen[page]
 		if !ok {
@@ -162,8 +162,8 @@ func (c *chars) fold(flat []uint16) error {
 	return nil
 }
 
-// hangul gives the letters of a Hangul syllable: two or three.
-func hangul(r rune) (letters [3]rune, n int) {
+// decomposeHangul returns the two or three letters of a Hangul syllable.
+func decomposeHangul(r rune) (letters [3]rune, n int) {
 	s := r - hangulFirst
 	letters = [3]rune{hangulLead + s/hangulBlock, hangulVowel + s%hangulBlock/hangulTails, hangulTail + s%hangulTails}
 	if letters[2] == hangulTail {

@@ -9,21 +9,21 @@ type Span struct{ Start, End int }
 
 // AppendSpans is Append that also appends each piece's place in the text to spans.
 func (t *Tokenizer) AppendSpans(dst []int32, spans []Span, text string, limit int) ([]int32, []Span) {
-	w := words{text: text, chars: t.chars}
-	var hashes [maxPiece]uint64
-	var p places
+	w := wordReader{text: text, chars: t.chars}
+	var hashes [maxPieceBytes]uint64
+	var p wordPlaces
 	first, end := len(dst), len(dst)+max(limit, 0)
 	before, from := len(spans), 0
 	for len(dst) < end && w.next() {
 		to := len(text) - len(w.text)
-		whole := p.read(text, from, to, w.chars)
+		whole := p.locate(text, from, to, w.chars)
 		from = to
 		if w.count > MaxWord {
 			dst, spans = append(dst, t.unknown), append(spans, whole)
 			continue
 		}
 		at := len(dst)
-		dst = t.word(dst, w.buf[:w.n], &hashes)
+		dst = t.appendWord(dst, w.buf[:w.n], &hashes)
 		if dst[at] == t.unknown {
 			spans = append(spans, whole)
 			continue
@@ -31,7 +31,7 @@ func (t *Tokenizer) AppendSpans(dst []int32, spans []Span, text string, limit in
 		for n := 0; at < len(dst); at++ {
 			size := len(t.pieces[dst[at]])
 			if n > 0 {
-				size -= len(continued)
+				size -= len(continuationPrefix)
 			}
 			spans = append(spans, Span{p.start[n], p.end[n+size-1]})
 			n += size
@@ -41,29 +41,28 @@ func (t *Tokenizer) AppendSpans(dst []int32, spans []Span, text string, limit in
 	return dst, spans[:before+len(dst)-first]
 }
 
-// places are the places in the text of what became the bytes of a word.
-type places struct {
+// wordPlaces holds, for each byte of a normalised word, the range of the text it came from.
+type wordPlaces struct {
 	start, end [MaxWord * utf8.UTFMax]int
 }
 
-// read finds the places of the one word that the text from from up to to holds,
-// and returns the word's own.
-func (p *places) read(text string, from, to int, table *chars) Span {
+// locate fills p for the one word in text[from:to] and returns the word's own range.
+func (p *wordPlaces) locate(text string, from, to int, table *charTable) Span {
 	whole := Span{-1, from}
 	n := 0
 	for at := from; at < to; {
 		r, size := utf8.DecodeRuneInString(text[at:to])
-		what := table.of(r)
+		what := table.classOf(r)
 		s := Span{at, at + size}
 		at += size
 		bytes := 0
 		switch {
-		case what == drops || what == spaces:
+		case what == charDropped || what == charSpace:
 			continue
-		case what >= mapped:
-			bytes = len(table.maps[what-mapped].text)
+		case what >= charMapped:
+			bytes = len(table.maps[what-charMapped].text)
 		case r >= hangulFirst && r <= hangulLast:
-			letters, count := hangul(r)
+			letters, count := decomposeHangul(r)
 			for _, l := range letters[:count] {
 				bytes += utf8.RuneLen(l)
 			}

@@ -19,32 +19,32 @@ const (
 	// vocabulary. Every vocabulary must have it.
 	Unknown = "[UNK]"
 
-	continued = "##" // marks a piece that goes on within a word
+	continuationPrefix = "##" // marks a piece that goes on within a word
 
-	// maxPiece bounds the pieces' length in bytes, and with it the time for a word.
-	maxPiece = 255
-	// mostPieces keeps places in their text within 32 bits.
-	mostPieces = 1 << 24
+	// maxPieceBytes bounds the pieces' length in bytes, and with it the time for a word.
+	maxPieceBytes = 255
+	// maxVocabulary keeps offsets into Tokenizer.texts within 32 bits.
+	maxVocabulary = 1 << 24
 
 	seedFirst     = 0x9e3779b97f4a7c15
 	seedContinued = 0xd6e8feb86659fd93
-	prime         = 0x9fb21c651e98df25
+	hashPrime     = 0x9fb21c651e98df25
 )
 
 // Tokenizer splits texts. It is immutable and safe for concurrent use.
 type Tokenizer struct {
-	chars   *chars
+	chars   *charTable
 	pieces  []string
 	unknown int32
 	longest int // bytes of the longest piece, without ##
-	slots   []slot
+	slots   []hashSlot
 	shift   uint
 	texts   []byte // the pieces without ##, one after the other
 }
 
-// slot is a place in a hash table with open addressing. It says where the piece's
-// text is, which saves a look at pieces: the memory for all of it is far away.
-type slot struct {
+// hashSlot is a slot of a hash table with open addressing. It holds where the piece's text
+// begins, which saves reading Tokenizer.pieces, whose memory is far away.
+type hashSlot struct {
 	hash   uint32 // the hash's lower half; the upper one says where to look first
 	id     int32  // -1: free
 	start  uint32 // of the text in texts
@@ -59,32 +59,32 @@ func New(pieces []string) (*Tokenizer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(pieces) > mostPieces {
-		return nil, fmt.Errorf("a vocabulary of %d word pieces; it may have %d", len(pieces), mostPieces)
+	if len(pieces) > maxVocabulary {
+		return nil, fmt.Errorf("a vocabulary of %d word pieces; it may have %d", len(pieces), maxVocabulary)
 	}
 	size := max(bits.Len(uint(len(pieces)))+1, 4)
-	t := &Tokenizer{chars: table, pieces: pieces, unknown: -1, slots: make([]slot, 1<<size), shift: uint(64 - size)}
+	t := &Tokenizer{chars: table, pieces: pieces, unknown: -1, slots: make([]hashSlot, 1<<size), shift: uint(64 - size)}
 	for i := range t.slots {
 		t.slots[i].id = -1
 	}
 	for i, p := range pieces {
 		text, seed := p, uint64(seedFirst)
-		if strings.HasPrefix(p, continued) && len(p) > len(continued) {
-			text, seed = p[len(continued):], seedContinued
+		if strings.HasPrefix(p, continuationPrefix) && len(p) > len(continuationPrefix) {
+			text, seed = p[len(continuationPrefix):], seedContinued
 		}
-		if text == "" || len(text) > maxPiece || !utf8.ValidString(text) {
-			return nil, fmt.Errorf("word piece %d, %q: want 1 to %d bytes of UTF-8", i, p, maxPiece)
+		if text == "" || len(text) > maxPieceBytes || !utf8.ValidString(text) {
+			return nil, fmt.Errorf("word piece %d, %q: want 1 to %d bytes of UTF-8", i, p, maxPieceBytes)
 		}
 		h := seed
 		for j := range len(text) {
-			h = (h ^ uint64(text[j])) * prime
+			h = (h ^ uint64(text[j])) * hashPrime
 		}
 		within := seed == seedContinued
-		at, found := t.find(h, []byte(text), within)
+		at, found := t.findSlot(h, []byte(text), within)
 		if found {
 			return nil, fmt.Errorf("word piece %d, %q, is in the vocabulary twice", i, p)
 		}
-		t.slots[at] = slot{uint32(h), int32(i), uint32(len(t.texts)), uint8(len(text)), within}
+		t.slots[at] = hashSlot{uint32(h), int32(i), uint32(len(t.texts)), uint8(len(text)), within}
 		t.texts = append(t.texts, text...)
 		t.longest = max(t.longest, len(text))
 		if p == Unknown {
@@ -110,34 +110,34 @@ func (t *Tokenizer) Unknown() int32 { return t.unknown }
 // without [CLS] or [SEP]. It allocates only to grow dst. Invalid UTF-8 is passed
 // over, and no more of the text is read than the limit needs.
 func (t *Tokenizer) Append(dst []int32, text string, limit int) []int32 {
-	w := words{text: text, chars: t.chars}
-	var hashes [maxPiece]uint64
+	w := wordReader{text: text, chars: t.chars}
+	var hashes [maxPieceBytes]uint64
 	end := len(dst) + max(limit, 0)
 	for len(dst) < end && w.next() {
 		if w.count > MaxWord {
 			dst = append(dst, t.unknown)
 			continue
 		}
-		dst = t.word(dst, w.buf[:w.n], &hashes)
+		dst = t.appendWord(dst, w.buf[:w.n], &hashes)
 	}
 	return dst[:min(len(dst), end)]
 }
 
-// word appends the pieces of a word, or Unknown. It keeps the hashes of the
-// prefixes of what is left of the word in hashes.
-func (t *Tokenizer) word(dst []int32, word []byte, hashes *[maxPiece]uint64) []int32 {
+// appendWord appends the pieces of a word, or Unknown. hashes is working memory for the
+// hashes of the prefixes of what is left of the word.
+func (t *Tokenizer) appendWord(dst []int32, word []byte, hashes *[maxPieceBytes]uint64) []int32 {
 	start := len(dst)
 	seed := uint64(seedFirst)
 	for len(word) > 0 {
 		n := min(len(word), t.longest)
 		h := seed
 		for i, c := range word[:n] {
-			h = (h ^ uint64(c)) * prime
+			h = (h ^ uint64(c)) * hashPrime
 			hashes[i] = h
 		}
 		id := int32(-1)
 		for ; n > 0; n-- {
-			if at, ok := t.find(hashes[n-1], word[:n], seed == seedContinued); ok {
+			if at, ok := t.findSlot(hashes[n-1], word[:n], seed == seedContinued); ok {
 				id = t.slots[at].id
 				break
 			}
@@ -151,9 +151,9 @@ func (t *Tokenizer) word(dst []int32, word []byte, hashes *[maxPiece]uint64) []i
 	return dst
 }
 
-// find gives the slot of a piece, or the free slot where it belongs. The text is
+// findSlot returns the slot of a piece, or the free slot where it belongs. The text is
 // without ##.
-func (t *Tokenizer) find(h uint64, text []byte, within bool) (at uint64, found bool) {
+func (t *Tokenizer) findSlot(h uint64, text []byte, within bool) (at uint64, found bool) {
 	mask := uint64(len(t.slots) - 1)
 	for at = h >> t.shift; ; at = (at + 1) & mask {
 		s := &t.slots[at]

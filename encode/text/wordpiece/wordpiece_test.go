@@ -19,7 +19,7 @@ func split(t testing.TB, text string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := words{text: text, chars: table}
+	w := wordReader{text: text, chars: table}
 	var all []string
 	for w.next() {
 		if w.count > MaxWord {
@@ -83,8 +83,8 @@ func TestNewRefuses(t *testing.T) {
 		"twice":       {Unknown, "a", "a"},
 		"empty":       {Unknown, ""},
 		"not UTF-8":   {Unknown, "\xff"},
-		"overlong":    {Unknown, strings.Repeat("a", maxPiece+1)},
-		"within long": {Unknown, continued + strings.Repeat("a", maxPiece+1)},
+		"overlong":    {Unknown, strings.Repeat("a", maxPieceBytes+1)},
+		"within long": {Unknown, continuationPrefix + strings.Repeat("a", maxPieceBytes+1)},
 	} {
 		if _, err := New(pieces); err == nil {
 			t.Errorf("%s: accepted", name)
@@ -124,7 +124,7 @@ func FuzzRejoin(f *testing.F) {
 		}
 		pieces = append(pieces, string(rune(c)))
 		if c != '#' {
-			pieces = append(pieces, continued+string(rune(c)))
+			pieces = append(pieces, continuationPrefix+string(rune(c)))
 		}
 	}
 	tok, err := New(pieces)
@@ -156,11 +156,11 @@ func FuzzRejoin(f *testing.F) {
 				continue
 			}
 			joined := tok.Piece(ids[0])
-			if joined != continued && strings.HasPrefix(joined, continued) {
+			if joined != continuationPrefix && strings.HasPrefix(joined, continuationPrefix) {
 				t.Fatalf("%q: the word %q begins with the inner piece %q", text, word, joined)
 			}
-			for ids = ids[1:]; len(ids) > 0 && strings.HasPrefix(tok.Piece(ids[0]), continued); ids = ids[1:] {
-				joined += tok.Piece(ids[0])[len(continued):]
+			for ids = ids[1:]; len(ids) > 0 && strings.HasPrefix(tok.Piece(ids[0]), continuationPrefix); ids = ids[1:] {
+				joined += tok.Piece(ids[0])[len(continuationPrefix):]
 			}
 			if joined != word {
 				t.Fatalf("%q: the pieces of %q make %q", text, word, joined)

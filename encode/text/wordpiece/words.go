@@ -6,12 +6,11 @@ import "unicode/utf8"
 // up; a longer one is unknown.
 const MaxWord = 100
 
-// words cuts a text into normalised words: control characters and accents
-// removed, lower case, split at white space; punctuation and CJK ideographs are
-// words of their own.
-type words struct {
+// wordReader cuts a text into normalised words: control characters and accents removed, in
+// lower case, split at white space. Punctuation and CJK ideographs are words of their own.
+type wordReader struct {
 	text  string
-	chars *chars
+	chars *charTable
 	buf   [MaxWord * utf8.UTFMax]byte
 	n     int // bytes of the word so far
 	count int // its characters, beyond MaxWord too
@@ -19,7 +18,7 @@ type words struct {
 
 // next reads the next word into buf[:n]. Its result is valid until the next call;
 // it is false at the end of the text.
-func (w *words) next() bool {
+func (w *wordReader) next() bool {
 	w.n, w.count = 0, 0
 	text, table := w.text, &w.chars.table[w.chars.page[0]]
 	for len(text) > 0 {
@@ -29,10 +28,10 @@ func (w *words) next() bool {
 		var what uint16
 		if c < utf8.RuneSelf {
 			r, what = rune(c), table[c]
-			if what >= mapped { // upper case; every other ASCII character stays itself
-				c, what = w.chars.maps[what-mapped].text[0], stays
+			if what >= charMapped { // upper case; every other ASCII character stays itself
+				c, what = w.chars.maps[what-charMapped].text[0], charStays
 			}
-			if what == stays {
+			if what == charStays {
 				if w.count < MaxWord {
 					w.buf[w.n] = c
 					w.n++
@@ -43,50 +42,50 @@ func (w *words) next() bool {
 			}
 		} else {
 			r, size = utf8.DecodeRuneInString(text) // RuneError, for invalid bytes, drops
-			what = w.chars.of(r)
+			what = w.chars.classOf(r)
 		}
-		if what == spaces || what == alone || what >= mapped && w.chars.maps[what-mapped].alone {
+		if what == charSpace || what == charAlone || what >= charMapped && w.chars.maps[what-charMapped].alone {
 			if w.count > 0 { // the word before; what ended it comes next time
 				w.text = text
 				return true
 			}
 			text = text[size:]
-			if what == spaces {
+			if what == charSpace {
 				continue
 			}
-			w.add(r, what)
+			w.addChar(r, what)
 			w.text = text
 			return true
 		}
 		text = text[size:]
-		if what != drops {
-			w.add(r, what)
+		if what != charDropped {
+			w.addChar(r, what)
 		}
 	}
 	w.text = text
 	return w.count > 0
 }
 
-// add appends what becomes of a character to the word.
-func (w *words) add(r rune, what uint16) {
+// addChar appends what normalisation makes of a character of class what to the word.
+func (w *wordReader) addChar(r rune, what uint16) {
 	switch {
-	case what >= mapped:
-		m := &w.chars.maps[what-mapped]
+	case what >= charMapped:
+		m := &w.chars.maps[what-charMapped]
 		if w.count+m.chars <= MaxWord {
 			w.n += copy(w.buf[w.n:], m.text)
 		}
 		w.count += m.chars
 	case r >= hangulFirst && r <= hangulLast:
-		letters, n := hangul(r)
+		letters, n := decomposeHangul(r)
 		for _, l := range letters[:n] {
-			w.put(l)
+			w.putRune(l)
 		}
 	default:
-		w.put(r)
+		w.putRune(r)
 	}
 }
 
-func (w *words) put(r rune) {
+func (w *wordReader) putRune(r rune) {
 	if w.count < MaxWord {
 		w.n += utf8.EncodeRune(w.buf[w.n:], r)
 	}

@@ -45,7 +45,7 @@ func (s txStore) Commit(ctx context.Context, c event.Commit) error {
 	if err != nil {
 		return err
 	}
-	alongside, err := s.pipe.InTx(c.Cursor, events...)
+	alongside, err := s.pipe.PublishTx(c.Cursor, events...)
 	if err != nil {
 		return err
 	}

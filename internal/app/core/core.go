@@ -4,8 +4,10 @@
 package core
 
 import (
+	"context"
 	"errors"
 
+	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/learner"
 	"github.com/hone-ml/hone/pipeline"
 	"github.com/hone-ml/hone/pipeline/boltlog"
@@ -32,15 +34,20 @@ type Core struct {
 type Options struct {
 	Log      boltlog.Options
 	Pipeline pipeline.Options
-	// Learner are the learner's; a slow encoder's vectors and tasks are the database's.
+	// Learner are the learner's. Tasks and NewBackfill are set by New: a slow encoder's
+	// vectors and tasks are the database's.
 	Learner learner.Options
+	// Next and EncodeCores are those of BackfillOptions.
+	Next        func(event.ProjectID) []event.TaskID
+	EncodeCores int
 	// WithoutLog leaves the log out: the learner is told its changes by the caller.
 	WithoutLog bool
 	// Store, when not nil, is around the store that the learner commits to.
 	Store func(learner.Store) learner.Store
 }
 
-// New builds a Core on a database, which remains the caller's to close, after the Core.
+// New builds a Core on a database, which remains the caller's to close, after the Core. The
+// learner is to be started by the caller.
 func New(db *state.Store, o Options) (_ *Core, err error) {
 	c := new(Core)
 	defer func() {
@@ -61,7 +68,8 @@ func New(db *state.Store, o Options) (_ *Core, err error) {
 	if o.Store != nil {
 		store = o.Store(store)
 	}
-	o.Learner.Vectors, o.Learner.Tasks = db, db
+	o.Learner.Tasks = db
+	o.Learner.NewBackfill = Backfills(BackfillOptions{Vectors: db, Tasks: db, Next: o.Next, Cores: o.EncodeCores})
 	if c.Learner, err = learner.New(store, o.Learner); err != nil {
 		return nil, err
 	}
@@ -73,7 +81,7 @@ func New(db *state.Store, o Options) (_ *Core, err error) {
 func (c *Core) Close() error {
 	var errs []error
 	if c.Learner != nil {
-		errs = append(errs, c.Learner.Close())
+		errs = append(errs, c.Learner.Stop(context.Background()))
 	}
 	if c.EventLog != nil {
 		errs = append(errs, c.EventLog.Close())

@@ -1,4 +1,4 @@
-// Package hashing is what the encoders of texts hash with: seeds, a prime to multiply
+// Package hashing holds what the encoders of texts hash with: seeds, a prime to multiply
 // by, and a finisher. Vectors depend on every number of it.
 package hashing
 

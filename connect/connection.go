@@ -1,0 +1,210 @@
+// Package connect keeps the connection between hone and Label Studio: which
+// Label Studio and which token, hone's registration with a project, the signature
+// on its webhook, and the doctor that says what is wrong.
+package connect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/hone-ml/hone/access"
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/logging"
+	"github.com/hone-ml/hone/internal/netguard"
+	"github.com/hone-ml/hone/internal/secret"
+	"github.com/hone-ml/hone/internal/service"
+	"github.com/hone-ml/hone/labelstudio"
+)
+
+// ErrNoCredential says that hone has no working way to call Label Studio.
+var ErrNoCredential = errors.New("no Label Studio is configured, and none has called yet: add hone's address in Label Studio under Settings > Model of a project, or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY (a token from Account & Settings in Label Studio) and restart hone")
+
+// Vault keeps the host and token that /setup taught, across restarts.
+type Vault interface {
+	Credential(ctx context.Context) (url string, token secret.Secret, err error)
+	SetCredential(ctx context.Context, url string, token secret.Secret) error
+}
+
+// Options say what is configured. URL and Token may be empty (zero
+// configuration); the rest is required unless stated.
+type Options struct {
+	URL   string
+	Token secret.Secret
+	// Client is the template for clients: limits, timeouts, logger.
+	Client labelstudio.Options
+	// Keys are the credentials that Label Studio shall send to hone; required.
+	Keys *access.Keys
+	// Port is where hone listens.
+	Port int
+	// Refused counts what hone refuses, since the start; nil: nothing.
+	Refused func() Refused
+	// ManageSampling lets hone turn on uncertainty sampling in projects that are
+	// still on Label Studio's default.
+	ManageSampling bool
+	Vault          Vault
+	// Live names a project's live version, "" when it has none.
+	Live func(event.ProjectID) string
+	// Learned names the controls of a label config that hone learns, at least one; the
+	// error says why there is none, and what would work.
+	Learned func(labelConfig string) (controls []string, err error)
+	// Known lists the projects hone has heard of.
+	Known func(context.Context) ([]event.ProjectID, error)
+	// Holds are the ids hone holds of a project, for the doctor to compare; may be nil.
+	Holds func(context.Context, event.ProjectID) ([]event.KnownTask, error)
+	// Counters returns figures of hone itself for the doctor; may be nil.
+	Counters func(event.ProjectID) Counters
+	// OnClient is called when a Label Studio becomes reachable after the start.
+	OnClient func(*labelstudio.Client)
+	Logger   *logrus.Entry
+}
+
+func (o *Options) setDefaults() {
+	if o.Refused == nil {
+		o.Refused = func() Refused { return Refused{} }
+	}
+	if o.Logger == nil {
+		o.Logger = logging.Silent()
+	}
+}
+
+func (o *Options) validate() error {
+	if o.Keys == nil || o.Vault == nil {
+		return errors.New("connect: Keys and Vault are required")
+	}
+	return nil
+}
+
+// Refused counts what came without the secret: webhooks, and calls of the
+// ML-backend protocol.
+type Refused struct{ Webhooks, Calls uint64 }
+
+// Counters are figures of the running hone that point to a broken connection.
+type Counters struct {
+	// Duplicates and Unsigned count webhooks since the start.
+	Duplicates, Unsigned uint64
+	// DeadLetters counts events that could not be handled.
+	DeadLetters int
+	// Missed counts changes found only by reconcile.
+	Missed uint64
+	// Pool counts the tasks that nobody has labelled.
+	Pool int
+}
+
+// Link is the connection. It is safe for concurrent use.
+type Link struct {
+	o      Options
+	life   *service.Life
+	client atomic.Pointer[clientWithToken]
+	settle time.Duration
+	// idsAgain is how long the doctor waits before it believes that ids differ.
+	idsAgain time.Duration
+	retry    time.Duration
+	// repairing is a lock, held while a registration is changed: two at once would each make
+	// the webhook that the other is about to make.
+	repairing chan struct{}
+
+	mu sync.Mutex
+	// fault is why there is no client although /setup offered a token.
+	fault error
+	// registrations say how far each project's registration carries the secret.
+	registrations map[event.ProjectID]*registrationState
+	// generation counts the secrets. The result of a check that began under an older one is
+	// dropped.
+	generation int
+	// hosts is hone's own host:port per project, as Label Studio addressed it.
+	hosts map[event.ProjectID]string
+	// sampled are the projects in which hone has turned on uncertainty sampling.
+	sampled map[event.ProjectID]bool
+	// otherServers are the addresses, other than the one in use, that /setup named.
+	otherServers map[string]bool
+
+	// requests carries the projects to check; its capacity bounds a burst of /setup.
+	requests chan checkRequest
+	// checks requests a check of all registrations; true: of each in full.
+	checks chan bool
+	// offers carries the /setup calls that may bring a host and a token.
+	offers chan Setup
+	// lastTokenCheck is when the token in use was last checked; only run uses it.
+	lastTokenCheck time.Time
+}
+
+// clientWithToken is a client and its token.
+type clientWithToken struct {
+	*labelstudio.Client
+	token secret.Secret
+}
+
+// New makes the client from the configuration, or from the credential that an earlier /setup
+// brought.
+func New(ctx context.Context, o Options) (*Link, error) {
+	o.setDefaults()
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	l := &Link{
+		o: o, life: service.NewLife(), settle: checkDelay, retry: retryAfter, idsAgain: idsAgain, repairing: make(chan struct{}, 1),
+		hosts: map[event.ProjectID]string{}, sampled: map[event.ProjectID]bool{}, otherServers: map[string]bool{},
+		registrations: map[event.ProjectID]*registrationState{}, checks: make(chan bool, 1),
+		requests: make(chan checkRequest, 64), offers: make(chan Setup, 1),
+	}
+	at, token := o.URL, o.Token
+	client := l.newClient
+	if at == "" {
+		var err error
+		if at, token, err = o.Vault.Credential(ctx); err != nil {
+			return nil, err
+		}
+		client = func(at string, token secret.Secret) (*labelstudio.Client, error) {
+			return l.guardedClient(at, token, isLoopbackHost(at)) // so it was when it was believed
+		}
+	}
+	if at != "" && token != "" {
+		c, err := client(at, token)
+		if err != nil {
+			return nil, err
+		}
+		l.client.Store(&clientWithToken{c, token})
+	}
+	return l, nil
+}
+
+func (l *Link) newClient(at string, token secret.Secret) (*labelstudio.Client, error) {
+	o := l.o.Client
+	o.URL, o.Token = at, token
+	return labelstudio.NewClient(o)
+}
+
+// guardedClient is newClient for an address that a request named: the client does not connect
+// to link-local addresses and the like, and to loopback addresses only if here is true.
+func (l *Link) guardedClient(at string, token secret.Secret, here bool) (*labelstudio.Client, error) {
+	o := l.o.Client
+	o.URL, o.Token = at, token
+	base := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // as net/http makes it
+	base.TLSClientConfig = o.TLS.Clone()
+	o.Transport = netguard.Policy{AllowLoopback: here}.Transport(base)
+	return labelstudio.NewClient(o)
+}
+
+// Client returns the client for the one Label Studio hone works with, or why
+// there is none.
+func (l *Link) Client() (*labelstudio.Client, error) {
+	if c := l.client.Load(); c != nil {
+		return c.Client, nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.fault != nil {
+		return nil, l.fault
+	}
+	if l.o.URL != "" {
+		return nil, fmt.Errorf("LABEL_STUDIO_API_KEY is not set: copy a token from Account & Settings in %s and restart hone", l.o.URL)
+	}
+	return nil, ErrNoCredential
+}

@@ -1,0 +1,272 @@
+package connect
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hone-ml/hone/api"
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/backoff"
+	"github.com/hone-ml/hone/internal/service"
+	"github.com/hone-ml/hone/labelstudio"
+)
+
+const (
+	// checkDelay is how long after a /setup call hone checks the project. Label Studio
+	// makes its own webhook only after /setup was answered.
+	checkDelay = 500 * time.Millisecond
+	// retryAfter is the pause after a failure (Label Studio may be starting), and the least
+	// time between two checks of a project that is in order.
+	retryAfter = 15 * time.Second
+	// maxRetry is the longest pause.
+	maxRetry = 10 * time.Minute
+	// visitTimeout bounds one check, so that one project cannot delay the others.
+	visitTimeout = time.Minute
+	// maxUnregisteredChecks is how many times a project without hone as a backend is checked
+	// before giving up: its registration may be under way.
+	maxUnregisteredChecks = 5
+)
+
+// errUnregistered says that hone is not, or not yet, among a project's backends.
+var errUnregistered = errors.New("hone is not among the project's ML backends")
+
+// LookAfter requests that a project's registration be checked and repaired soon: one webhook
+// with the secret, uncertainty sampling on. It never blocks; when too many requests wait, it
+// drops this one, and the next /setup repeats it.
+func (l *Link) LookAfter(p event.ProjectID) { l.requestCheck(checkRequest{p, false}) }
+
+// checkRequest requests a check of a project. One that comes from /setup may have been caused
+// by a check.
+type checkRequest struct {
+	project event.ProjectID
+	setup   bool
+}
+
+func (l *Link) requestCheck(r checkRequest) {
+	select {
+	case l.requests <- r:
+	default:
+	}
+}
+
+// maintainer holds the schedules of the projects that run maintains. Only run uses it.
+type maintainer struct {
+	*Link
+	schedules map[event.ProjectID]*schedule
+}
+
+type schedule struct {
+	// next is when the next check is due; zero: none is.
+	next time.Time
+	// lastGood is when a check last succeeded, failures how many have failed since.
+	lastGood time.Time
+	failures int
+	// lastWarning is the last warning in the log.
+	lastWarning string
+}
+
+// Start begins to look after projects, as service.Service says.
+func (l *Link) Start(ctx context.Context) error { return l.life.Start(ctx, l.run) }
+
+// Stop ends that, as service.Service says, and releases the client's connections.
+func (l *Link) Stop(ctx context.Context) error {
+	err := l.life.Stop(ctx)
+	if c := l.client.Load(); c != nil {
+		c.Close()
+	}
+	return err
+}
+
+var _ service.Service = (*Link)(nil)
+
+func (l *Link) run(ctx context.Context) {
+	k := maintainer{l, map[event.ProjectID]*schedule{}}
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case s := <-l.offers:
+			l.tryAdopt(ctx, s)
+		case full := <-l.checks:
+			k.checkWebhooks(ctx, full)
+		case r := <-l.requests:
+			k.scheduleCheck(r.project)
+		case now := <-timer.C:
+			for _, p := range slices.Sorted(maps.Keys(k.schedules)) {
+				v := k.schedules[p]
+				if !v.next.IsZero() && !v.next.After(now) && ctx.Err() == nil {
+					k.checkProject(ctx, p, v)
+				}
+			}
+		}
+		next := time.Hour
+		for _, v := range k.schedules {
+			if !v.next.IsZero() {
+				next = min(next, max(0, time.Until(v.next)))
+			}
+		}
+		timer.Reset(next)
+	}
+}
+
+// scheduleCheck schedules a check, not sooner than retryAfter after the last good one.
+func (k *maintainer) scheduleCheck(p event.ProjectID) {
+	v := k.schedules[p]
+	if v == nil {
+		v = &schedule{}
+		k.schedules[p] = v
+	}
+	if v.next.IsZero() {
+		v.next = time.Now().Add(k.settle)
+		if !v.lastGood.IsZero() && v.next.Before(v.lastGood.Add(k.retry)) {
+			v.next = v.lastGood.Add(k.retry)
+		}
+	}
+}
+
+func (k *maintainer) checkProject(ctx context.Context, p event.ProjectID, v *schedule) {
+	v.next = time.Time{}
+	limit, cancel := context.WithTimeout(ctx, visitTimeout)
+	generation, suspicious := k.beginCheck(p)
+	steps, at, err := k.maintain(limit, p, suspicious)
+	cancel()
+	defer k.dropSelfTriggered(p)
+	log := k.o.Logger.WithField("project", p)
+	switch {
+	case ctx.Err() != nil:
+	case err == nil:
+		v.lastGood, v.failures = time.Now(), 0
+		k.settleRecord(p, generation, at, nil)
+		k.warnOnce(v, p, steps)
+	case errors.Is(err, errUnregistered):
+		// A backend that is being added is not listed yet.
+		if v.failures++; v.failures < maxUnregisteredChecks {
+			v.next = time.Now().Add(k.settle << v.failures)
+		} else {
+			k.settleRecord(p, generation, "", nil) // there is nothing to carry the secret
+		}
+		v.lastGood = time.Now()
+	case k.client.Load() == nil, labelstudio.IsNotFound(err):
+		// Nothing can be done: adopting a Label Studio asks again, or the project
+		// is of no Label Studio that hone works with.
+		delete(k.schedules, p)
+		if labelstudio.IsNotFound(err) {
+			k.forgetProject(p)
+		}
+	default:
+		log.WithError(err).Debug("could not look after the project's registration yet")
+		k.settleRecord(p, generation, at, err)
+		v.next = time.Now().Add(backoff.Exponential{Min: k.retry, Max: maxRetry}.Delay(v.failures))
+		v.failures++
+	}
+}
+
+// dropSelfTriggered drops the requests that a check of p has caused: Label Studio calls
+// /setup whenever its backends are listed. It does so before it returns the list, so all
+// those requests are queued by now.
+func (k *maintainer) dropSelfTriggered(p event.ProjectID) {
+	for {
+		select {
+		case r := <-k.requests:
+			if r.project != p || !r.setup {
+				k.scheduleCheck(r.project)
+			}
+		default:
+			return
+		}
+	}
+}
+
+// warnOnce logs what hone does not repair, once for as long as it stays the same.
+func (k *maintainer) warnOnce(v *schedule, p event.ProjectID, steps []api.Step) {
+	var warned strings.Builder
+	for _, s := range steps {
+		if s.Level != "ok" {
+			warned.WriteString(s.What)
+		}
+	}
+	repeated := v.lastWarning == warned.String()
+	v.lastWarning = warned.String()
+	for _, s := range steps {
+		if s.Level != "ok" && !repeated {
+			k.o.Logger.WithField("project", p).Warnf("%s: %s (fix: %s)", s.Name, s.What, s.Fix)
+		} else {
+			k.o.Logger.WithField("project", p).Debugf("%s: %s", s.Name, s.What)
+		}
+	}
+}
+
+// maintain repairs one project's registration and never makes one: whether hone is connected
+// is the user's choice. suspicious: webhooks without the secret have come since the last
+// check, so it also searches for webhooks under other addresses. It returns hone's address as
+// registered.
+func (l *Link) maintain(ctx context.Context, p event.ProjectID, suspicious bool) ([]api.Step, string, error) {
+	c, err := l.Client()
+	if err != nil {
+		return nil, "", err
+	}
+	if err := l.lock(ctx); err != nil {
+		return nil, "", err
+	}
+	defer l.unlock()
+	r := &registration{link: l, client: c, project: p, refused: l.o.Refused().Calls}
+	if err := r.readAll(ctx); err != nil {
+		return nil, "", err
+	}
+	if suspicious || r.url == "" {
+		r.findAliases(ctx)
+	}
+	if r.url == "" {
+		if err := r.deleteStrayHooks(ctx); err != nil {
+			return nil, "", err
+		}
+		return nil, "", errUnregistered
+	}
+	for _, b := range r.backendsOfHone() {
+		if !r.lacksSecret(b) {
+			continue
+		}
+		if err := r.giveSecret(ctx, b); err != nil {
+			return nil, r.url, err
+		}
+	}
+	if err := r.maintainHooks(ctx); err != nil {
+		return nil, r.url, err
+	}
+	if err := r.repairSampling(ctx, false); err != nil {
+		return nil, r.url, err
+	}
+	return r.report.Steps, r.url, nil
+}
+
+// deleteStrayHooks deletes webhooks to hone without its secret in a project whose backend is
+// not hone any more: Label Studio leaves them there, and each of their events is refused.
+func (r *registration) deleteStrayHooks(ctx context.Context) error {
+	for _, h := range r.ownWebhooks() {
+		if r.link.carries(h) {
+			continue
+		}
+		if err := r.client.DeleteWebhook(ctx, h.ID); err != nil {
+			return err
+		}
+		r.link.o.Logger.WithField("project", r.project).Info("removed a webhook to hone that " + lacksSecretFault + ": hone is not among the project's ML backends any more")
+	}
+	return nil
+}
+
+func (l *Link) lock(ctx context.Context) error {
+	select {
+	case l.repairing <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (l *Link) unlock() { <-l.repairing }
