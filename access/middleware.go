@@ -46,8 +46,8 @@ func VerdictOf(c *gin.Context) Verdict {
 }
 
 const (
-	tokenHelp    = "hone's /api and /metrics want a token (Authorization: Bearer TOKEN): commands on hone's machine find it in the data directory, so give the right --data-dir and run them as its owner; from elsewhere set HONE_ADMIN_TOKEN"
-	readOnlyHelp = "this token only reads; HONE_ADMIN_TOKEN may do this"
+	unknownCallerHelp = "hone's /api and /metrics want a token (Authorization: Bearer TOKEN): commands on hone's machine find it in the data directory, so give the right --data-dir and run them as its owner; from elsewhere set HONE_ADMIN_TOKEN"
+	readOnlyHelp      = "this token only reads; HONE_ADMIN_TOKEN may do this"
 )
 
 func (g *Gate) refuse(c *gin.Context) {
@@ -56,5 +56,5 @@ func (g *Gate) refuse(c *gin.Context) {
 		return
 	}
 	c.Header("WWW-Authenticate", `Bearer realm="hone"`)
-	c.JSON(http.StatusUnauthorized, gin.H{"error": tokenHelp})
+	c.JSON(http.StatusUnauthorized, gin.H{"error": unknownCallerHelp})
 }

@@ -105,8 +105,8 @@ type Webhook struct {
 
 // Learner is about the models.
 type Learner struct {
-	// Encoder names the features of text: one of Encoders, or the beginning of one
-	// of EncoderKinds with what belongs behind it.
+	// Encoder names the features of text: one of Names.Encoders, if need be
+	// with an address.
 	Encoder string `koanf:"encoder"`
 	// OpenAIModel, OpenAIKey and OpenAITimeout are for "openai:": the model's name,
 	// the bearer token, and what bounds one attempt of a request.
@@ -123,7 +123,7 @@ type Learner struct {
 
 // Sampler is about what annotators are asked next.
 type Sampler struct {
-	// Strategy is one of Strategies.
+	// Strategy is one of Names.Strategies.
 	Strategy string `koanf:"strategy"`
 	// Queue is the number of tasks kept in the queue, Head how many of them are
 	// written at once; the others when nothing was learned for Settle.
@@ -154,14 +154,13 @@ type Log struct {
 	Format string `koanf:"format"`
 }
 
-// Encoders and Strategies are the names that the keys learner.encoder and
-// sampler.strategy take; an encoder may also be one of EncoderKinds with an
-// address for the word in capitals.
-var (
-	Encoders     = []string{"minilm", "static", "hashed", "words"}
-	EncoderKinds = []string{"model2vec:DIR", "openai:URL"}
-	Strategies   = []string{"margin", "least_confidence", "entropy", "random"}
-)
+// Names are what the keys learner.encoder and sampler.strategy take. Packages that this one
+// does not import know them. A nil list takes any name.
+type Names struct {
+	// Encoders may have an address for the word in capitals after a colon.
+	Encoders   []string
+	Strategies []string
+}
 
 // Default is the configuration of a hone for which nothing was set.
 func Default() Config {

@@ -13,7 +13,7 @@ import (
 const exampleFile = "../config.example.yaml"
 
 func TestExampleFileIsTheDefaults(t *testing.T) {
-	got, err := Load(Sources{File: exampleFile})
+	got, err := Load(Sources{File: exampleFile, Names: known})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +59,7 @@ func TestExampleFileExplainsEveryKey(t *testing.T) {
 			t.Errorf("section %s has no comment above it in config.example.yaml", s)
 		}
 	}
-	for _, name := range slices.Concat(Encoders, EncoderKinds, Strategies) {
+	for _, name := range slices.Concat(known.Encoders, known.Strategies) {
 		if !strings.Contains(string(b), name) {
 			t.Errorf("config.example.yaml does not name %q", name)
 		}

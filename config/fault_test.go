@@ -42,6 +42,7 @@ sampler:
 queue: 5
 `)
 	_, err := Load(Sources{
+		Names:   known,
 		File:    path,
 		Environ: []string{"HONE_LABELSTUDIO_URL=http://x", "HONE_LEARNER_ENCODER=bert", "LOG_LEVEL=loud", "BASIC_AUTH_PASS=hunter3"},
 	})
@@ -102,7 +103,7 @@ func TestFileFaults(t *testing.T) {
 		"number as key":    {"1: 2\n", "1", "no such key"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Load(Sources{File: write(t, t.TempDir(), c.text)})
+			_, err := Load(Sources{File: write(t, t.TempDir(), c.text), Names: known})
 			got := faultsOf(t, err)
 			if f, ok := got[c.key]; !ok || len(got) != 1 || !strings.Contains(f.Error(), c.says) {
 				t.Errorf("want one fault about %q saying %q, got: %v", c.key, c.says, err)
@@ -208,7 +209,7 @@ func TestValidate(t *testing.T) {
 		t.Run(fmt.Sprint(i, c.key), func(t *testing.T) {
 			cfg := Default()
 			c.set(&cfg)
-			err := cfg.Validate()
+			err := cfg.Validate(known)
 			if c.key == "" {
 				if err != nil {
 					t.Fatal(err)

@@ -23,13 +23,13 @@ func FuzzLoad(f *testing.F) {
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, text string) {
 		path := write(t, dir, text)
-		c, err := Load(Sources{File: path})
-		again, errAgain := Load(Sources{File: path})
+		c, err := Load(Sources{File: path, Names: known})
+		again, errAgain := Load(Sources{File: path, Names: known})
 		if (err == nil) != (errAgain == nil) || (err != nil && err.Error() != errAgain.Error()) {
 			t.Fatalf("two loads differ:\n%v\n%v", err, errAgain)
 		}
 		if err == nil {
-			if err := c.Validate(); err != nil {
+			if err := c.Validate(known); err != nil {
 				t.Fatalf("loaded but not valid: %v", err)
 			}
 			if c != again {

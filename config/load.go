@@ -26,6 +26,8 @@ type Sources struct {
 	// Flags may be nil. Those read, when they were given: --listen, --data-dir,
 	// --insecure and --debug.
 	Flags *pflag.FlagSet
+	// Names are those that are valid.
+	Names Names
 }
 
 // Load reads all sources over the defaults and validates the result. The error
@@ -57,7 +59,7 @@ func Load(s Sources) (Config, error) {
 	c.normalise()
 	// Without the file, a complaint about what it should have held would mislead.
 	if fileOK {
-		for _, f := range c.validate() {
+		for _, f := range c.validate(s.Names) {
 			if !unread[f.Key] {
 				f.Source = m.from[f.Key]
 				m.faults = append(m.faults, f)

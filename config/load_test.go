@@ -51,7 +51,7 @@ func TestNothingSetIsTheDefaults(t *testing.T) {
 	if diff := cmp.Diff(Default(), got); diff != "" {
 		t.Error(diff)
 	}
-	if err := Default().Validate(); err != nil {
+	if err := Default().Validate(known); err != nil {
 		t.Errorf("the defaults are not valid: %v", err)
 	}
 }

@@ -31,13 +31,14 @@ func (c *Config) normalise() {
 	c.LabelStudio.APIKey = secret.Secret(strings.TrimSpace(c.LabelStudio.APIKey.Reveal()))
 }
 
-// Validate returns Faults with everything wrong in c, or nil.
-func (c Config) Validate() error { return c.validate().err() }
+// Validate returns Faults with everything wrong in c, or nil. Names are those that are valid.
+func (c Config) Validate(n Names) error { return c.validate(n).err() }
 
 // validator collects faults about c.
 type validator struct {
-	c  *Config
-	fs Faults
+	c     *Config
+	names Names
+	fs    Faults
 }
 
 func (k *validator) reject(is bool, key, problem, fix string) {
@@ -59,11 +60,11 @@ func (k *validator) size(n Size, key string) {
 }
 
 func (k *validator) oneOf(s, key string, names []string) {
-	k.reject(!slices.Contains(names, s), key, "not a name hone knows", "use one of "+strings.Join(names, ", "))
+	k.reject(names != nil && !slices.Contains(names, s), key, "not a name hone knows", "use one of "+strings.Join(names, ", "))
 }
 
-func (c Config) validate() Faults {
-	k := &validator{c: &c}
+func (c Config) validate(n Names) Faults {
+	k := &validator{c: &c, names: n}
 	k.server()
 	k.labelStudio()
 	k.webhook()
@@ -217,8 +218,7 @@ func (k *validator) encoder() {
 	case kind == "model2vec" && ok:
 		k.reject(address == "", "learner.encoder", "names no folder", `write "model2vec:DIR" with the folder's name`)
 	default:
-		k.reject(!slices.Contains(Encoders, c.Encoder), "learner.encoder", "not a name hone knows",
-			"use one of "+strings.Join(slices.Concat(Encoders, EncoderKinds), ", "))
+		k.oneOf(c.Encoder, "learner.encoder", k.names.Encoders)
 	}
 	k.reject(strings.ContainsFunc(c.OpenAIKey.Reveal(), func(r rune) bool { return r <= ' ' || r > '~' }), "learner.openai_key",
 		"holds a space or a character no key has", `give the bare key, without "Bearer" before it`)
@@ -228,7 +228,7 @@ func (k *validator) encoder() {
 
 func (k *validator) sampler() {
 	c := k.c.Sampler
-	k.oneOf(c.Strategy, "sampler.strategy", Strategies)
+	k.oneOf(c.Strategy, "sampler.strategy", k.names.Strategies)
 	k.count(c.Queue, "sampler.queue", 1, 1000)
 	k.count(c.Head, "sampler.head", 1, 1000)
 	k.reject(c.Head > c.Queue && c.Queue >= 1, "sampler.head", "is more than the whole queue",

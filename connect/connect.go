@@ -124,7 +124,7 @@ func (r *registration) giveSecret(ctx context.Context, b labelstudio.Backend) er
 		return withAddressHelp(err, b.URL)
 	}
 	r.url = write.URL
-	r.addStep("ok", "ML backend", "", "mended: it %s", lacksSecretFault)
+	r.addStep("ok", "ML backend", "", "mended: it %s", unsignedFault)
 	return nil
 }
 

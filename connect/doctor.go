@@ -141,7 +141,7 @@ func (r *registration) checkHooks(ctx context.Context) {
 	}
 	faults := r.hookFaults(ours[0])
 	if !r.link.carries(ours[0]) {
-		faults = append(faults, lacksSecretFault)
+		faults = append(faults, unsignedFault)
 	}
 	if len(faults) > 0 {
 		r.addStep("fail", name, fmt.Sprintf("run `hone connect --project %d`", r.project), "it %s", strings.Join(faults, ", "))

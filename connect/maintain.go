@@ -255,7 +255,7 @@ func (r *registration) deleteStrayHooks(ctx context.Context) error {
 		if err := r.client.DeleteWebhook(ctx, h.ID); err != nil {
 			return err
 		}
-		r.link.o.Logger.WithField("project", r.project).Info("removed a webhook to hone that " + lacksSecretFault + ": hone is not among the project's ML backends any more")
+		r.link.o.Logger.WithField("project", r.project).Info("removed a webhook to hone that " + unsignedFault + ": hone is not among the project's ML backends any more")
 	}
 	return nil
 }

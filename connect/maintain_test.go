@@ -216,12 +216,23 @@ func TestTwoBackendsAtOneHost(t *testing.T) {
 	}
 }
 
+// Nobody takes what is asked for here: what is beyond the room for it is dropped, and
+// the first are kept.
 func TestLookAfterNeverBlocks(t *testing.T) {
-	r := newRig(t, nil)
-	for p := range 1000 {
-		r.LookAfter(event.ProjectID(p))
-		r.Heard(Setup{Project: event.ProjectID(p), Hostname: "http://elsewhere.example", BackendURL: "http://hone:9090"})
+	r := newRig(t, func(o *Options) { o.URL = "" })
+	const many = 1000
+	for p := range event.ProjectID(many) {
+		r.LookAfter(p)
+		r.Heard(Setup{Project: p, Hostname: "http://elsewhere.example", BackendURL: "http://hone:9090"})
 	}
+	require.Less(t, cap(r.requests), many)
+	require.Len(t, r.requests, cap(r.requests))
+	for i := range event.ProjectID(cap(r.requests)) {
+		assert.Equal(t, checkRequest{project: i / 2, setup: i%2 == 1}, <-r.requests)
+	}
+	require.Len(t, r.offers, 1)
+	assert.Zero(t, (<-r.offers).Project)
+	assert.Len(t, r.hosts, min(many, maxHosts))
 }
 
 func TestItStopsWhileLabelStudioHangs(t *testing.T) {

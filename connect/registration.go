@@ -205,7 +205,7 @@ func (r *registration) repairHooks(ctx context.Context) (made int64, err error) 
 	h := ours[0]
 	faults := r.hookFaults(h)
 	if !r.link.carries(h) {
-		faults = append(faults, lacksSecretFault)
+		faults = append(faults, unsignedFault)
 	}
 	if !labelstudio.SameHook(h.URL, r.hookURL()) {
 		faults = append(faults, "went to "+redactURL(h.URL))
@@ -249,7 +249,7 @@ func (r *registration) maintainHooks(ctx context.Context) error {
 		if _, err := r.client.UpdateWebhook(ctx, h); err != nil {
 			return err
 		}
-		r.addStep("ok", name, "", "mended: it %s", lacksSecretFault)
+		r.addStep("ok", name, "", "mended: it %s", unsignedFault)
 	}
 	if faults := r.hookFaults(h); len(faults) > 0 {
 		r.addStep("warn", name, fix, "the one to %s %s", redactURL(h.URL), strings.Join(faults, ", "))
@@ -287,8 +287,8 @@ func (r *registration) hookFaults(h labelstudio.Webhook) []string {
 	return faults
 }
 
-// lacksSecretFault is the fault of a webhook without the secret, as the end of "it …".
-const lacksSecretFault = "did not carry hone's secret"
+// unsignedFault is the fault of a webhook without the secret, as the end of "it …".
+const unsignedFault = "did not carry hone's secret"
 
 // addSecret puts the secret into a webhook's header, and removes an old one from its
 // address.

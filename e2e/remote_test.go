@@ -20,10 +20,14 @@ type remote struct {
 	here string
 }
 
-// newRemote makes one, and takes it away when the test ends. It returns nil, and
-// says so, where this machine does not let it: that needs root and iproute2.
+// newRemote makes one, and takes it away when the test ends. Where this machine lets its
+// user make no network namespaces it skips the test and says why; where it lets him,
+// whatever else is missing fails the test.
 func newRemote(t *testing.T) *remote {
 	t.Helper()
+	if err := namespaces(); err != nil {
+		t.Skipf("NO REMOTE ATTACKER: this machine does not let its user make network namespaces (run as root): %v", err)
+	}
 	ip := func(args ...string) error {
 		out, err := exec.Command("ip", args...).CombinedOutput() //nolint:noctx // short, and wanted in Cleanup too
 		if err != nil {
@@ -33,8 +37,7 @@ func newRemote(t *testing.T) *remote {
 	}
 	used, err := exec.Command("ip", "-o", "-4", "addr", "show").Output() //nolint:noctx // short
 	if err != nil {
-		t.Logf("NO REMOTE ATTACKER: this machine has no `ip` (install iproute2): %v", err)
-		return nil
+		t.Fatalf("network namespaces can be made here, but there is no `ip` (install iproute2): %v", err)
 	}
 	pid := os.Getpid()
 	n := -1 // Other runs on this machine have another number, and another cable.
@@ -45,14 +48,12 @@ func newRemote(t *testing.T) *remote {
 		}
 	}
 	if n < 0 {
-		t.Log("NO REMOTE ATTACKER: all of 192.0.2.0/24 is in use")
-		return nil
+		t.Fatal("network namespaces can be made here, but all of 192.0.2.0/24 is in use")
 	}
 	r := &remote{name: fmt.Sprintf("hone-e2e-%d", pid), here: fmt.Sprintf("192.0.2.%d", n+1)}
 	cable, end := fmt.Sprintf("hn%dh", pid), fmt.Sprintf("hn%dr", pid)
 	if err := ip("netns", "add", r.name); err != nil {
-		t.Logf("NO REMOTE ATTACKER: this machine does not let its user make network namespaces (run as root): %v", err)
-		return nil
+		t.Fatalf("network namespaces can be made here, but not by ip: %v", err)
 	}
 	t.Cleanup(func() {
 		_ = ip("link", "del", cable) // the other end goes with it
@@ -69,8 +70,7 @@ func newRemote(t *testing.T) *remote {
 		{"netns", "exec", r.name, "true"},
 	} {
 		if err := ip(args...); err != nil {
-			t.Logf("NO REMOTE ATTACKER: %v", err)
-			return nil
+			t.Fatalf("network namespaces can be made here, but: %v", err)
 		}
 	}
 	return r

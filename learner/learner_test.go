@@ -1,11 +1,11 @@
 package learner_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"math"
 	"reflect"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -239,7 +239,66 @@ func TestWhichProject(t *testing.T) {
 	}
 }
 
+// slowDisk keeps each commit until it is let go.
+type slowDisk struct {
+	learner.Store
+	begun, release chan struct{}
+}
+
+func (d slowDisk) Commit(ctx context.Context, c event.Commit) error {
+	d.begun <- struct{}{}
+	<-d.release
+	return d.Store.Commit(ctx, c)
+}
+
+// A batch is being stored, and its project's lane is held: everything that reads answers
+// what was there before.
 func TestReadsNeverWait(t *testing.T) {
+	disk := openDisk(t)
+	l, err := learner.New(disk, learner.Options{})
+	must(t, err)
+	apply(t, l, labels(20))
+	must(t, l.Stop(bg))
+	slow := slowDisk{disk, make(chan struct{}), make(chan struct{})}
+	if l, err = learner.New(slow, learner.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	must(t, l.Load(bg, []event.ProjectID{1}))
+	all := labels(21)
+	stored := make(chan error, 1)
+	go func() {
+		stored <- l.Apply(bg, []event.Event{all}, event.Cursor{Topic: event.Changes, Group: "learner", Offset: 1})
+	}()
+	<-slow.begun
+	before, version, err := l.Estimates(bg, 1, probes(5))
+	must(t, err)
+	if len(before) != 5 || len(before[0]) == 0 || version == "" {
+		t.Errorf("of version %q: %v", version, before)
+	}
+	predictions, err := l.Predict(bg, 1, "", probes(5))
+	must(t, err)
+	shown, err := l.Regions(bg, 1, probes(5))
+	must(t, err)
+	if len(predictions) != 5 || len(shown) != 5 || string(shown[0]) == "" {
+		t.Errorf("predicted %v, shown %s", predictions, shown)
+	}
+	st, ok := l.Status(1)
+	if !ok || st.Labels < 20 || len(l.Versions(1)) != 1 || len(l.Projects()) != 1 || l.Trouble(1) != "" {
+		t.Errorf("status %+v, versions %v, projects %v, trouble %q", st, l.Versions(1), l.Projects(), l.Trouble(1))
+	}
+	go func() {
+		for range slow.begun { // the last one, of stopping
+		}
+	}()
+	close(slow.release)
+	must(t, <-stored)
+	must(t, l.Stop(bg))
+	close(slow.begun)
+}
+
+// Whoever reads while others learn has a whole snapshot: probabilities that add up, and
+// of no version that was not there.
+func TestWhatIsReadWhileOthersLearnIsWhole(t *testing.T) {
 	l := start(t, openDisk(t), learner.Options{Budget: time.Millisecond})
 	apply(t, l, labels(50))
 	stop := make(chan struct{})
@@ -252,15 +311,31 @@ func TestReadsNeverWait(t *testing.T) {
 					return
 				default:
 				}
-				if _, _, err := l.Estimates(bg, 1, probes(100)); err != nil {
-					t.Error(err)
+				of, version, err := l.Estimates(bg, 1, probes(100))
+				if err != nil || len(of) != 100 || !slices.ContainsFunc(l.Versions(1), func(v event.Version) bool { return v.Name == version }) {
+					t.Errorf("%d of version %q: %v", len(of), version, err)
 				}
-				if _, err := l.Regions(bg, 1, probes(10)); err != nil {
-					t.Error(err)
+				for _, heads := range of {
+					for _, d := range heads {
+						if d.Classes == nil {
+							t.Errorf("no classes of %s", d.Control)
+							continue
+						}
+						sum := 0.0
+						for _, p := range d.Classes.P {
+							sum += p
+						}
+						if d.Classes.Exclusive && math.Abs(sum-1) > 1e-6 {
+							t.Errorf("probabilities of %s add up to %v", d.Control, sum)
+						}
+					}
 				}
-				l.Status(1)
-				l.Versions(1)
-				runtime.Gosched()
+				if shown, err := l.Regions(bg, 1, probes(10)); err != nil || len(shown) != 10 {
+					t.Errorf("%d shown: %v", len(shown), err)
+				}
+				if st, ok := l.Status(1); !ok || st.Labels < 50 {
+					t.Errorf("status %+v, %v", st, ok)
+				}
 			}
 		})
 	}
@@ -293,6 +368,8 @@ func TestCloseEndsItAll(t *testing.T) {
 // settings follow.
 func TestSettledIsTheLastWord(t *testing.T) {
 	l := start(t, openDisk(t), learner.Options{Budget: time.Millisecond})
+	tick := time.NewTicker(100 * time.Microsecond)
+	defer tick.Stop()
 	all := labels(32)
 	for from := range len(all.Tasks) / 8 {
 		part := *all
@@ -301,7 +378,7 @@ func TestSettledIsTheLastWord(t *testing.T) {
 		var st learner.Status
 		for st.Labels < 8*from+8 || !st.Settled {
 			st, _ = l.Status(1)
-			runtime.Gosched()
+			<-tick.C
 		}
 		before, _, err := l.Estimates(bg, 1, probes(5))
 		must(t, err)

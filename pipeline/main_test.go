@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -39,11 +38,24 @@ type rig struct {
 // eventually waits for a condition.
 func eventually(tb testing.TB, ok func() bool) {
 	tb.Helper()
-	for begin := time.Now(); !ok(); runtime.Gosched() {
-		if time.Since(begin) > patience {
-			tb.Fatal("waited in vain")
+	if !until(ok) {
+		tb.Fatal("waited in vain")
+	}
+}
+
+// until looks for a condition again and again, and reports whether it came.
+func until(ok func() bool) bool {
+	limit, tick := time.NewTimer(patience), time.NewTicker(time.Millisecond)
+	defer limit.Stop()
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-limit.C:
+			return false
 		}
 	}
+	return true
 }
 
 // caughtUp is closed when group g has handled every change, or when the log is
@@ -52,12 +64,9 @@ func (r *rig) caughtUp() <-chan struct{} {
 	done, log := make(chan struct{}), r.log
 	go func() {
 		defer close(done)
-		for begin := time.Now(); time.Since(begin) < patience; runtime.Gosched() {
-			if lag, _, err := log.Lag(string(event.Changes), "g"); err != nil || lag == 0 {
-				return
-			}
+		if !until(func() bool { lag, _, err := log.Lag(string(event.Changes), "g"); return err != nil || lag == 0 }) {
+			r.tb.Error("the group does not catch up")
 		}
-		r.tb.Error("the group does not catch up")
 	}()
 	return done
 }

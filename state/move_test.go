@@ -250,8 +250,10 @@ func TestOpenWaitsForTheRewrittenFile(t *testing.T) {
 			}
 			second <- err
 		}()
+		tick := time.NewTicker(time.Millisecond)
+		defer tick.Stop()
 		for openedOf(path) < 2 {
-			runtime.Gosched()
+			<-tick.C
 		}
 	}})
 	must(t, err)

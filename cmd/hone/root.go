@@ -11,8 +11,10 @@ import (
 
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/config"
+	"github.com/hone-ml/hone/encode/encoders"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/app"
+	"github.com/hone-ml/hone/sampler/strategy"
 )
 
 // cli holds what all commands share.
@@ -58,7 +60,8 @@ a project with "hone connect", and look at it with "hone status".`,
 
 // config reads flags, environment, file and defaults, in that order of weight.
 func (c *cli) config() (config.Config, error) {
-	return config.Load(config.Sources{File: c.file, Environ: os.Environ(), Flags: c.cmd.Flags()})
+	names := config.Names{Encoders: encoders.Names(), Strategies: strategy.Names()}
+	return config.Load(config.Sources{File: c.file, Environ: os.Environ(), Flags: c.cmd.Flags(), Names: names})
 }
 
 // client returns a client for the hone that runs at the listen address.

@@ -8,7 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -18,6 +18,7 @@ import (
 	"github.com/hone-ml/hone/encode/encoders"
 	"github.com/hone-ml/hone/encode/text/minilm"
 	"github.com/hone-ml/hone/internal/app"
+	"github.com/hone-ml/hone/sampler/strategy"
 )
 
 func runHone(t *testing.T, args ...string) (string, error) {
@@ -88,8 +89,16 @@ func TestSimulateRefusesWithTheFix(t *testing.T) {
 	}
 }
 
-func TestEveryConfiguredEncoderOpens(t *testing.T) {
-	assert.Equal(t, slices.Concat(config.Encoders, config.EncoderKinds), encoders.Names())
+// The configuration takes the names that open, and no others.
+func TestUnknownNamesInTheConfigurationAreRefused(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	require.NoError(t, os.WriteFile(file, []byte("learner: {encoder: bert}\nsampler: {strategy: best}\n"), 0o600))
+	_, err := runHone(t, "simulate", "--config", file, "--data", "x", "--test", "x")
+	assert.ErrorContains(t, err, strings.Join(encoders.Names(), ", "))
+	assert.ErrorContains(t, err, strings.Join(strategy.Names(), ", "))
+}
+
+func TestTheDefaultEncoderOpens(t *testing.T) {
 	cfg := config.Default()
 	opened, err := app.OpenEncoder(cfg.Learner, cfg.Learner.Encoder)
 	require.NoError(t, err)

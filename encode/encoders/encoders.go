@@ -35,12 +35,6 @@ const (
 	OpenAI = "openai:"
 )
 
-// Names are those that Open knows, and the beginnings of those that go on with an
-// address.
-func Names() []string {
-	return []string{MiniLM, Static, Hashed, Words, Model2Vec + "DIR", OpenAI + "URL"}
-}
-
 // Options are what the encoders need beyond their names.
 type Options struct {
 	// OpenAIModel and OpenAIKey are for the server of OpenAI; the key goes nowhere
@@ -66,37 +60,73 @@ func (e Encoder) Blocking() *encode.Blocking {
 	return encode.NewBlocking(e.Fast, e.Slow...)
 }
 
+// entry is an encoder that has a name.
+type entry struct {
+	// name is the whole name, or what is before the address of those that have one.
+	name string
+	// address is what people are told to write after name; empty for none.
+	address string
+	// open makes the encoder, given the address.
+	open func(address string, o Options) (Encoder, error)
+}
+
+// entries is the only list of encoders, in the order in which people are told of it.
+var entries = []entry{
+	{name: MiniLM, open: openMiniLM},
+	{name: Static, open: fast(Default)},
+	{name: Hashed, open: fast(func() encode.Encoder { return ngram.New() })},
+	{name: Words, open: fast(func() encode.Encoder { return ngram.NewWords() })},
+	{name: Model2Vec, address: "DIR", open: openModel2Vec},
+	{name: OpenAI, address: "URL", open: openRemote},
+}
+
+// Names are those that Open knows, and the beginnings of those that go on with an
+// address.
+func Names() []string {
+	names := make([]string, len(entries))
+	for i, e := range entries {
+		names[i] = e.name + e.address
+	}
+	return names
+}
+
 // Open makes the encoder of a name. The error says which there are.
 func Open(name string, o Options) (Encoder, error) {
-	switch {
-	case name == Hashed:
-		return Encoder{Fast: ngram.New()}, nil
-	case name == Words:
-		return Encoder{Fast: ngram.NewWords()}, nil
-	case name == Static:
-		return Encoder{Fast: Default()}, nil
-	case name == MiniLM:
-		e, err := minilm.Load()
-		if err != nil {
-			return Encoder{}, err
+	for _, e := range entries {
+		if address, ok := strings.CutPrefix(name, e.name); ok && (address == "" || e.address != "") {
+			return e.open(address, o)
 		}
-		return Encoder{Fast: Default(), Slow: []encode.BatchEncoder{transformer{e.Windowed()}}}, nil
-	case strings.HasPrefix(name, Model2Vec):
-		e, err := model2vec.Open(strings.TrimPrefix(name, Model2Vec))
-		if err != nil {
-			return Encoder{}, err
-		}
-		return Encoder{Fast: encode.Union(ngram.New(), e)}, nil
-	case strings.HasPrefix(name, OpenAI):
-		c, err := remote.New(remote.Options{
-			URL: strings.TrimPrefix(name, OpenAI), Model: o.OpenAIModel, Key: o.OpenAIKey, Timeout: o.OpenAITimeout,
-		})
-		if err != nil {
-			return Encoder{}, err
-		}
-		return Encoder{Fast: ngram.New(), Slow: []encode.BatchEncoder{c}}, nil
 	}
 	return Encoder{}, fmt.Errorf("unknown encoder %q; use one of %s", name, strings.Join(Names(), ", "))
+}
+
+// fast opens an encoder without an address that makes all vectors at once.
+func fast(encoder func() encode.Encoder) func(string, Options) (Encoder, error) {
+	return func(string, Options) (Encoder, error) { return Encoder{Fast: encoder()}, nil }
+}
+
+func openMiniLM(string, Options) (Encoder, error) {
+	e, err := minilm.Load()
+	if err != nil {
+		return Encoder{}, err
+	}
+	return Encoder{Fast: Default(), Slow: []encode.BatchEncoder{transformer{e.Windowed()}}}, nil
+}
+
+func openModel2Vec(dir string, _ Options) (Encoder, error) {
+	e, err := model2vec.Open(dir)
+	if err != nil {
+		return Encoder{}, err
+	}
+	return Encoder{Fast: encode.Union(ngram.New(), e)}, nil
+}
+
+func openRemote(url string, o Options) (Encoder, error) {
+	c, err := remote.New(remote.Options{URL: url, Model: o.OpenAIModel, Key: o.OpenAIKey, Timeout: o.OpenAITimeout})
+	if err != nil {
+		return Encoder{}, err
+	}
+	return Encoder{Fast: ngram.New(), Slow: []encode.BatchEncoder{c}}, nil
 }
 
 // transformer runs each batch on one core; whoever wants more runs several.

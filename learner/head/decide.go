@@ -59,7 +59,7 @@ func For(c labelconfig.Control, objects []labelconfig.Object) Decision {
 	case !known:
 		d.Reason = unknown(c.Type)
 	default:
-		if d.Reason = unanswerable(c, t.answer); d.Reason == "" {
+		if d.Reason = unanswerable(c, t); d.Reason == "" {
 			d.Reason = unread(c, t.answer, objects, len(d.Objects))
 		}
 	}

@@ -28,7 +28,7 @@ func unknown(tag string) string {
 
 // unanswerable says why nothing can be learned of a control's answers, whatever it is
 // about; empty when something can.
-func unanswerable(c labelconfig.Control, a Answer) string {
+func unanswerable(c labelconfig.Control, t controlTag) string {
 	switch {
 	case c.PerRegion:
 		return "is asked per region, which hone does not learn yet"
@@ -36,22 +36,34 @@ func unanswerable(c labelconfig.Control, a Answer) string {
 		return "stands in a <Repeater>, which hone does not learn yet"
 	case c.Dynamic:
 		return "takes its choices from the task data, so that they differ from task to task"
-	case a == AnswerNumber:
-		return withoutNumbers(c.Numbers)
-	case a == AnswerStep:
-		return withoutSteps(c)
-	case len(c.Labels) == 0 && a == AnswerSpans:
-		return "has no <Label>"
+	case t.refuse != nil:
+		return t.refuse(c)
+	}
+	return ""
+}
+
+// tooFewChoices says why labels leave nothing to choose, empty when they do not.
+func tooFewChoices(c labelconfig.Control) string {
+	switch {
 	case len(c.Labels) == 0:
 		return "has no <Choice>"
-	case len(c.Labels) == 1 && a != AnswerSpans && !(c.Multiple && c.MayBeEmpty()):
+	case len(c.Labels) == 1 && !(c.Multiple && c.MayBeEmpty()):
 		return "has a single <Choice>, so there is nothing to choose"
 	}
 	return ""
 }
 
+// withoutLabels says why spans have no label, empty when they have one.
+func withoutLabels(c labelconfig.Control) string {
+	if len(c.Labels) == 0 {
+		return "has no <Label>"
+	}
+	return ""
+}
+
 // withoutNumbers says why a range leaves nothing to ask, empty when it does not.
-func withoutNumbers(r labelconfig.Range) string {
+func withoutNumbers(c labelconfig.Control) string {
+	r := c.Numbers
 	if w, ok := r.Width(); ok && !(w > 0) {
 		return fmt.Sprintf("takes no number but one: its min is %g and its max %g", *r.Min, *r.Max)
 	}

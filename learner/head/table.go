@@ -38,19 +38,22 @@ type controlTag struct {
 	name   string
 	answer Answer
 	kind   Kind
+	// refuse says why nothing can be learned of what a control asks, as the end of a
+	// sentence that starts with the tag; empty when something can. nil never refuses.
+	refuse func(labelconfig.Control) string
 }
 
 // controlTags is the only list of what hone learns, in the order in which people are
 // told of it.
 var controlTags = []controlTag{
-	{labelconfig.TypeChoices, AnswerLabels, choices{}},
-	{labelconfig.TypeTaxonomy, AnswerPaths, taxonomy{}},
-	{labelconfig.TypeRating, AnswerStep, rating{}},
-	{labelconfig.TypeNumber, AnswerNumber, number{}},
-	{labelconfig.TypePairwise, AnswerSide, pairwise{}},
-	{labelconfig.TypeLabels, AnswerSpans, spans{}},
-	{labelconfig.TypeHyperTextLabels, AnswerSpans, spans{}},
-	{labelconfig.TypeParagraphLabels, AnswerSpans, spans{}},
+	{labelconfig.TypeChoices, AnswerLabels, choices{}, tooFewChoices},
+	{labelconfig.TypeTaxonomy, AnswerPaths, taxonomy{}, tooFewChoices},
+	{labelconfig.TypeRating, AnswerStep, rating{}, withoutSteps},
+	{labelconfig.TypeNumber, AnswerNumber, number{}, withoutNumbers},
+	{labelconfig.TypePairwise, AnswerSide, pairwise{}, nil},
+	{labelconfig.TypeLabels, AnswerSpans, spans{}, withoutLabels},
+	{labelconfig.TypeHyperTextLabels, AnswerSpans, spans{}, withoutLabels},
+	{labelconfig.TypeParagraphLabels, AnswerSpans, spans{}, withoutLabels},
 }
 
 func tagOf(name string) (controlTag, bool) {

@@ -3,9 +3,9 @@ package boltlog
 import (
 	"errors"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"testing"
+	"time"
 
 	"go.etcd.io/bbolt"
 )
@@ -18,7 +18,9 @@ func while(t *testing.T, c *committer, n int, start func(i int)) {
 		for i := range n {
 			all.Go(func() { start(i) })
 		}
-		for waiting := 0; waiting < n; runtime.Gosched() {
+		tick := time.NewTicker(time.Millisecond)
+		defer tick.Stop()
+		for waiting := 0; waiting < n; <-tick.C {
 			c.mu.Lock()
 			waiting = len(c.waiting)
 			c.mu.Unlock()

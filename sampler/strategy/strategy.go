@@ -28,28 +28,43 @@ const (
 	NameRandom          = "random"
 )
 
-// Named returns the strategy of that name; the error lists the names.
+// strategies is the only list of what can be named, in the order in which people are
+// told of it.
 //
 // The three measures are those of Settles, "Active Learning Literature Survey"
 // (2009), section 3.1. Each is scaled so that 0 is the uniform distribution and 1 a
 // certain one, which makes heads with different numbers of labels comparable. A head
 // with several labels at once is one yes-or-no question a label.
+var strategies = []named{
+	{NameMargin, Margin{}},
+	{NameLeastConfidence, LeastConfidence{}},
+	{NameEntropy, Entropy{}},
+	{NameRandom, Random{}},
+}
+
+type named struct {
+	name     string
+	strategy Strategy
+}
+
+// Named returns the strategy of that name; the error lists the names.
 func Named(name string) (Strategy, error) {
-	switch name {
-	case NameMargin:
-		return Margin{}, nil
-	case NameLeastConfidence:
-		return LeastConfidence{}, nil
-	case NameEntropy:
-		return Entropy{}, nil
-	case NameRandom:
-		return Random{}, nil
+	for _, s := range strategies {
+		if s.name == name {
+			return s.strategy, nil
+		}
 	}
 	return nil, fmt.Errorf("unknown sampling strategy %q; use one of %s", name, strings.Join(Names(), ", "))
 }
 
 // Names lists the names that Named knows, in the order they are listed to people.
-func Names() []string { return []string{NameMargin, NameLeastConfidence, NameEntropy, NameRandom} }
+func Names() []string {
+	names := make([]string, len(strategies))
+	for i, s := range strategies {
+		names[i] = s.name
+	}
+	return names
+}
 
 // Combine is the score of a task with several heads: that of the head that is
 // least sure, since one answer of a person teaches all heads at once. ok is false,
