@@ -31,7 +31,7 @@ var layers = []layer{
 		"internal/backoff", "internal/cut", "internal/fault", "internal/fsutil", "internal/jsonscan", "internal/logging", "internal/netguard",
 		"internal/panics", "internal/secret", "internal/service", "internal/wake", "config", "event", "vector",
 	}},
-	{"Label Studio's forms", []string{"labelstudio/labelconfig", "labelstudio/passage", "content", "labelstudio/regions", "labelstudio/wire"}},
+	{"Label Studio's forms", []string{"labelstudio/passage", "labelstudio/labelconfig", "content", "labelstudio/regions", "labelstudio/wire"}},
 	{"doors", []string{"access", "api", "labelstudio"}},
 	{"vectors", []string{
 		"encode/text/internal/hashing", "encode/text/token", "encode", "encode/text/wordpiece", "encode/text/ngram", "encode/text/static",
@@ -44,7 +44,7 @@ var layers = []layer{
 	{"whole hones", []string{"internal/app/core", "internal/app", "internal/simulate", "internal/bench", "internal/demo"}},
 	{"commands", []string{"cmd/hone", "tools/checknames", "tools/checksleeps", "tools/clinc10", "tools/features", "tools/newslike", "tools/rooms"}},
 	{"for tests", []string{
-		"internal/golden", "internal/service/servicetest", "labelstudio/lstest", "labelstudio/lstest/admin", "learner/head/span/spantest", "learner/head/headtest",
+		"internal/golden", "internal/service/servicetest", "labelstudio/lstest", "labelstudio/lstest/admin", "learner/head/headtest", "learner/head/span/spantest",
 		"internal/app/apptest", "scripts", "e2e",
 	}},
 }
