@@ -90,9 +90,9 @@ func (h *onlineHead) learn(t event.TaskState, x vector.Vector, duals []float32, 
 	ch.learned = true
 	h.sums[t.Task.ID] = sum
 	if duals != nil {
-		return ch, h.model.Resume(e, duals)
+		return ch, h.model.UpsertWarm(e, duals)
 	}
-	return ch, h.model.Put(e)
+	return ch, h.model.Upsert(e)
 }
 
 // markMissing notes of which slow encoders vectors of an example are still to come.

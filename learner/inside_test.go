@@ -24,11 +24,11 @@ func TestCheckpointIsReadBack(t *testing.T) {
 		p.heads = []*onlineHead{h}
 		for _, e := range headtest.Noisy(40, 0.1) {
 			e.ID *= 7919
-			if err := h.model.Put(e); err != nil {
+			if err := h.model.Upsert(e); err != nil {
 				t.Fatal(err)
 			}
 		}
-		h.model.Settle(t.Context(), 1e-3)
+		h.model.Optimize(t.Context(), 1e-3)
 		raw := p.checkpoint("e")
 		if len(raw) > p.checkpointBytes()+64 {
 			t.Errorf("%d bytes, said %d", len(raw), p.checkpointBytes())
@@ -62,7 +62,7 @@ func FuzzCheckpoint(f *testing.F) {
 	h := newHead(headtest.Choices(f, "single"), p.taught)
 	p.heads = []*onlineHead{h}
 	for _, e := range headtest.Noisy(3, 0) {
-		if err := h.model.Put(e); err != nil {
+		if err := h.model.Upsert(e); err != nil {
 			f.Fatal(err)
 		}
 	}

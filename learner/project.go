@@ -224,7 +224,7 @@ func (l *Learner) apply(ctx context.Context, p *project, d *event.Delta) error {
 func (p *project) settle(ctx context.Context, tolerance float64) bool {
 	p.settled = true
 	for _, h := range p.heads {
-		p.settled = h.model.Settle(ctx, tolerance).Done && p.settled
+		p.settled = h.model.Optimize(ctx, tolerance).Done && p.settled
 	}
 	return p.settled
 }

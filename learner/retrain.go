@@ -275,7 +275,7 @@ func (c *candidate) catchUp(h *onlineHead) error {
 	h.model.Examples(func(e model.Example) bool {
 		id := event.TaskID(e.ID)
 		if sum, had := c.sums[id]; !had || sum != h.sums[id] {
-			err = c.model.Put(e)
+			err = c.model.Upsert(e)
 		}
 		return err == nil
 	})

@@ -59,7 +59,7 @@ func (h *onlineHead) reset(s model.Settings) {
 	old := h.model
 	h.model = h.Kind.NewModel(h.Spec, s)
 	old.Duals(func(e model.Example, p []float32) bool {
-		if err := h.model.Resume(e, p); err != nil {
+		if err := h.model.UpsertWarm(e, p); err != nil {
 			panic("learner: an example that was held is refused: " + err.Error())
 		}
 		return true

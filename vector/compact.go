@@ -86,8 +86,8 @@ func packTerms(p []uint16, terms []Term) []uint16 {
 	return p
 }
 
-// Room is memory for one expanded vector at a time.
-type Room struct {
+// Buffer is memory for one expanded vector at a time.
+type Buffer struct {
 	terms   []Term
 	numbers []float32
 	dense   [][]float32
@@ -95,7 +95,7 @@ type Room struct {
 
 // Expand is the vector with its terms and dense parts, which are valid until the room
 // is used again. A vector that is not compact is returned as it is.
-func (v Vector) Expand(r *Room) Vector {
+func (v Vector) Expand(r *Buffer) Vector {
 	if v.Packed == nil {
 		return v
 	}
@@ -124,7 +124,7 @@ func (v Vector) Expand(r *Room) Vector {
 	return v
 }
 
-func (r *Room) unpackTerms(p []uint16) {
+func (r *Buffer) unpackTerms(p []uint16) {
 	// There are fewer terms than numbers.
 	dst := slices.Grow(r.terms[:0], len(p))[:len(p)]
 	at := 0

@@ -284,7 +284,7 @@ func (w *dataset) measureLearn(ctx context.Context) (err error) {
 			if at == 0 {
 				m = model.New(w.result.Classes, w.link, model.Defaults())
 			}
-			err := m.Put(model.Example{ID: int64(at + 1), X: w.Encoder.Encode(w.texts[at]), Target: w.targets[at], Weight: 1})
+			err := m.Upsert(model.Example{ID: int64(at + 1), X: w.Encoder.Encode(w.texts[at]), Target: w.targets[at], Weight: 1})
 			if err != nil {
 				return 0, err
 			}
