@@ -107,18 +107,18 @@ func (l *Learner) newBackfills() (_ []Backfill, err error) {
 	for i, e := range l.o.Slow {
 		names[i] = e.Name()
 	}
-	unencoded := &worstCounts{counts: map[event.ProjectID][]int{}, of: len(names), gauge: l.metrics.unencoded}
+	unencoded := &maxGauge{counts: map[event.ProjectID][]int{}, encoders: len(names), gauge: l.metrics.unencoded}
 	all := make([]Backfill, len(names))
 	for i, e := range l.o.Slow {
 		all[i], err = l.o.NewBackfill(BackfillOptions{
 			Encoder: e, Retain: names, Now: l.o.Now, Logger: l.o.Logger,
 			Needed: func(p event.ProjectID) NeededVectors {
 				if s := l.snapshot(p); s != nil {
-					return needed{&l.features, i, s.heads}
+					return headRequests{&l.features, i, s.heads}
 				}
 				return nil
 			},
-			Consume: l.takeIn,
+			Consume: l.applyArrivals,
 			Encoded: l.metrics.encoded, Failures: l.metrics.encodeFailures,
 			Unencoded: func(p event.ProjectID, tasks int) { unencoded.set(p, i, tasks) },
 		})
@@ -129,19 +129,19 @@ func (l *Learner) newBackfills() (_ []Backfill, err error) {
 	return all, nil
 }
 
-// worstCounts shows the highest of the counts of several encoders, for each project.
-type worstCounts struct {
+// maxGauge shows the highest of the counts of several encoders, for each project.
+type maxGauge struct {
 	mu     sync.Mutex
 	counts map[event.ProjectID][]int
-	of     int
+	encoders     int
 	gauge  *prometheus.GaugeVec // by project
 }
 
-func (w *worstCounts) set(p event.ProjectID, encoder, n int) {
+func (w *maxGauge) set(p event.ProjectID, encoder, n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.counts[p] == nil {
-		w.counts[p] = make([]int, w.of)
+		w.counts[p] = make([]int, w.encoders)
 	}
 	w.counts[p][encoder] = n
 	worst := 0
@@ -151,21 +151,21 @@ func (w *worstCounts) set(p event.ProjectID, encoder, n int) {
 	w.gauge.WithLabelValues(strconv.FormatInt(int64(p), 10)).Set(float64(worst))
 }
 
-// needed is what heads read of one slow encoder.
-type needed struct {
+// headRequests is what heads read of one slow encoder.
+type headRequests struct {
 	features *featurizer
 	encoder  int
-	heads    []frozen
+	heads    []headSnapshot
 }
 
-func (n needed) LabelNames() (all []encode.Request) {
+func (n headRequests) LabelNames() (all []encode.Request) {
 	for _, h := range n.heads {
 		all = append(all, n.features.labelRequests(h.Spec)...)
 	}
 	return all
 }
 
-func (n needed) Requests(data []byte, all map[event.TextKey]encode.Request) {
+func (n headRequests) Requests(data []byte, all map[event.TextKey]encode.Request) {
 	for _, h := range n.heads {
 		n.features.requests(h.Spec, n.encoder, data, all)
 	}
@@ -189,8 +189,8 @@ type Encoding struct {
 	Fault string `json:"fault,omitempty"`
 }
 
-// encoding is nil without a slow encoder.
-func (l *Learner) encoding(id event.ProjectID) *Encoding {
+// encodingStatus is nil without a slow encoder.
+func (l *Learner) encodingStatus(id event.ProjectID) *Encoding {
 	if len(l.backfills) == 0 {
 		return nil
 	}
@@ -217,10 +217,10 @@ func (l *Learner) encoding(id event.ProjectID) *Encoding {
 	return e
 }
 
-// Encoded returns when every text has the vectors of every slow encoder and every
+// WaitEncoded returns when every text has the vectors of every slow encoder and every
 // example has taken them in, or with the context's error. Without a slow encoder it
 // returns at once.
-func (l *Learner) Encoded(ctx context.Context) error {
+func (l *Learner) WaitEncoded(ctx context.Context) error {
 	for _, b := range l.backfills {
 		if err := b.WaitIdle(ctx); err != nil {
 			return err
@@ -231,7 +231,7 @@ func (l *Learner) Encoded(ctx context.Context) error {
 
 // encodeNow has texts encoded that nobody has seen yet, for as long as somebody
 // may be kept waiting; what is not done by then is answered with what is there.
-func (l *Learner) encodeNow(ctx context.Context, heads []frozen, tasks []event.Task) {
+func (l *Learner) encodeNow(ctx context.Context, heads []headSnapshot, tasks []event.Task) {
 	if len(l.backfills) == 0 {
 		return
 	}
@@ -254,12 +254,12 @@ func (l *Learner) encodeNow(ctx context.Context, heads []frozen, tasks []event.T
 
 // unencoded are the requests of tasks that have no vector yet, for each slow encoder, in
 // the order of the tasks.
-func (l *Learner) unencoded(heads []frozen, tasks []event.Task) [][]encode.Request {
+func (l *Learner) unencoded(heads []headSnapshot, tasks []event.Task) [][]encode.Request {
 	out := make([][]encode.Request, len(l.backfills))
 	seen := make([]map[event.TextKey]bool, len(l.backfills))
 	for _, t := range tasks {
 		for _, h := range heads {
-			for i := range l.features.entry(h.Spec, t.Data).encoders().each {
+			for i := range l.features.encodedTask(h.Spec, t.Data).encoders().each {
 				if seen[i] == nil {
 					seen[i] = map[event.TextKey]bool{}
 				}
@@ -277,8 +277,8 @@ func (l *Learner) unencoded(heads []frozen, tasks []event.Task) [][]encode.Reque
 	return out
 }
 
-// maxSlow is how many slow encoders there may be: as many as an encoderSet has bits.
-const maxSlow = 64
+// maxSlowEncoders is how many slow encoders there may be: as many as an encoderSet has bits.
+const maxSlowEncoders = 64
 
 // checkSlow checks the slow encoders and what they need.
 func (o *Options) checkSlow() error {
@@ -288,8 +288,8 @@ func (o *Options) checkSlow() error {
 	if o.NewBackfill == nil || o.Tasks == nil {
 		return errors.New("a slow encoder needs NewBackfill and Tasks")
 	}
-	if len(o.Slow) > maxSlow {
-		return fmt.Errorf("%d slow encoders are too many: %d at most", len(o.Slow), maxSlow)
+	if len(o.Slow) > maxSlowEncoders {
+		return fmt.Errorf("%d slow encoders are too many: %d at most", len(o.Slow), maxSlowEncoders)
 	}
 	used := map[string]bool{}
 	for _, e := range o.Slow {

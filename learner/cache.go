@@ -7,15 +7,15 @@ import (
 	"github.com/hone-ml/hone/vector"
 )
 
-// encoding is what was made of a task's data, and which slow encoders' vectors of the
+// encodedTask is what was made of a task's data, and which slow encoders' vectors of the
 // texts in it were not there yet.
-type encoding struct {
+type encodedTask struct {
 	vector  vector.Vector
 	missing []missingVector
 }
 
 // encoders are those of which vectors are missing.
-func (e encoding) encoders() (s encoderSet) {
+func (e encodedTask) encoders() (s encoderSet) {
 	for _, m := range e.missing {
 		s = s.with(int(m.encoder))
 	}
@@ -33,7 +33,7 @@ type cache struct {
 
 type shard struct {
 	mu         sync.Mutex
-	young, old map[uint64]encoding
+	current, previous map[uint64]encodedTask
 	bytes      int
 	budget     int // of one generation
 }
@@ -41,18 +41,18 @@ type shard struct {
 func newCache(bytes int) *cache {
 	c := new(cache)
 	for i := range c.shards {
-		c.shards[i] = shard{young: map[uint64]encoding{}, budget: bytes / len(c.shards) / 2}
+		c.shards[i] = shard{current: map[uint64]encodedTask{}, budget: bytes / len(c.shards) / 2}
 	}
 	return c
 }
 
 // get returns the encoding under the key, made by encode if it is not there.
-func (c *cache) get(key uint64, encode func() encoding) encoding {
+func (c *cache) get(key uint64, encode func() encodedTask) encodedTask {
 	s := &c.shards[key>>60]
 	s.mu.Lock()
-	v, ok := s.young[key]
+	v, ok := s.current[key]
 	if !ok {
-		if v, ok = s.old[key]; ok {
+		if v, ok = s.previous[key]; ok {
 			s.put(key, v)
 		}
 	}
@@ -66,7 +66,7 @@ func (c *cache) get(key uint64, encode func() encoding) encoding {
 }
 
 // put has get return v.
-func (c *cache) put(key uint64, v encoding) {
+func (c *cache) put(key uint64, v encodedTask) {
 	s := &c.shards[key>>60]
 	s.mu.Lock()
 	s.put(key, v)
@@ -80,15 +80,15 @@ const (
 	missingBytes = 20
 )
 
-func (e encoding) bytes() int { return e.vector.Bytes() + missingBytes*len(e.missing) + mapBytes }
+func (e encodedTask) bytes() int { return e.vector.Bytes() + missingBytes*len(e.missing) + mapBytes }
 
-func (s *shard) put(key uint64, v encoding) {
-	if old, ok := s.young[key]; ok {
+func (s *shard) put(key uint64, v encodedTask) {
+	if old, ok := s.current[key]; ok {
 		s.bytes -= old.bytes()
 	}
-	s.young[key] = v
+	s.current[key] = v
 	s.bytes += v.bytes()
 	if s.bytes > s.budget {
-		s.old, s.young, s.bytes = s.young, map[uint64]encoding{}, 0
+		s.previous, s.current, s.bytes = s.current, map[uint64]encodedTask{}, 0
 	}
 }

@@ -78,11 +78,11 @@ func readCheckpoint(b []byte) (checkpoint, error) {
 	if !bytes.HasPrefix(b, []byte(checkpointMagic)) {
 		return c, errCheckpoint
 	}
-	r := reader{b: b[len(checkpointMagic):]}
+	r := byteReader{b: b[len(checkpointMagic):]}
 	for len(r.b) > 0 {
 		key := string(r.take(int(r.uvarint())))
 		n := int(r.uvarint())
-		if r.bad || n < 0 || n > len(r.b) {
+		if r.failed || n < 0 || n > len(r.b) {
 			return checkpoint{}, fmt.Errorf("%w: head %q", errCheckpoint, key)
 		}
 		duals := make(map[event.TaskID][]float32, n)
@@ -90,7 +90,7 @@ func readCheckpoint(b []byte) (checkpoint, error) {
 		for range n {
 			id += r.varint()
 			raw := r.take(2 * int(r.uvarint()))
-			if r.bad {
+			if r.failed {
 				return checkpoint{}, fmt.Errorf("%w: it ends early", errCheckpoint)
 			}
 			p := make([]float32, len(raw)/2)
@@ -104,15 +104,15 @@ func readCheckpoint(b []byte) (checkpoint, error) {
 	return c, nil
 }
 
-// reader takes bytes off the front; once it ran out it stays bad.
-type reader struct {
+// byteReader takes bytes off the front; once it ran out it stays bad.
+type byteReader struct {
 	b   []byte
-	bad bool
+	failed bool
 }
 
-func (r *reader) take(n int) []byte {
-	if r.bad || n < 0 || n > len(r.b) {
-		r.bad = true
+func (r *byteReader) take(n int) []byte {
+	if r.failed || n < 0 || n > len(r.b) {
+		r.failed = true
 		return nil
 	}
 	out := r.b[:n]
@@ -120,20 +120,20 @@ func (r *reader) take(n int) []byte {
 	return out
 }
 
-func (r *reader) uvarint() uint64 {
+func (r *byteReader) uvarint() uint64 {
 	v, n := binary.Uvarint(r.b)
 	if n <= 0 || v > math.MaxInt32 {
-		r.bad = true
+		r.failed = true
 		return 0
 	}
 	r.b = r.b[n:]
 	return v
 }
 
-func (r *reader) varint() int64 {
+func (r *byteReader) varint() int64 {
 	v, n := binary.Varint(r.b)
 	if n <= 0 {
-		r.bad = true
+		r.failed = true
 		return 0
 	}
 	r.b = r.b[n:]

@@ -20,27 +20,27 @@ type onlineHead struct {
 	*head.Spec
 	model    head.Incremental
 	progress *score.Prequential
-	// taught are the annotations behind each example, and sums what it was, so
+	// annotationsByTask are the annotations behind each example, and sums what it was, so
 	// that hearing the same again does nothing.
-	taught map[event.TaskID][]event.AnnotationID
-	sums   map[event.TaskID]uint64
-	tally  tally
+	annotationsByTask map[event.TaskID][]event.AnnotationID
+	fingerprints   map[event.TaskID]uint64
+	annotationRefs  annotationRefs
 	// incomplete are the examples of which vectors are still to come, and of which slow
 	// encoders.
 	incomplete map[event.TaskID]encoderSet
 
-	// choice is where the settings come from; horizon is the highest first annotation
+	// selection is where the settings come from; horizon is the highest first annotation
 	// id among the examples it was made of, and stale is true when one of those may
 	// be another now.
-	choice  tune.Selection
-	horizon event.AnnotationID
-	stale   bool
+	selection  tune.Selection
+	newestUsed event.AnnotationID
+	dirty   bool
 }
 
-// tally counts the heads that learned from each annotation of a project.
-type tally map[event.AnnotationID]int
+// annotationRefs counts the heads that learned from each annotation of a project.
+type annotationRefs map[event.AnnotationID]int
 
-func (t tally) add(ids []event.AnnotationID, by int) {
+func (t annotationRefs) add(ids []event.AnnotationID, by int) {
 	for _, id := range ids {
 		if t[id] += by; t[id] == 0 {
 			delete(t, id)
@@ -49,16 +49,16 @@ func (t tally) add(ids []event.AnnotationID, by int) {
 }
 
 // newHead is a head that knows nothing, with the default settings.
-func newHead(q *head.Spec, t tally) *onlineHead {
+func newHead(q *head.Spec, t annotationRefs) *onlineHead {
 	return &onlineHead{
-		Spec: q, tally: t, model: q.Kind.NewModel(q, tune.Defaults(q)), progress: new(score.Prequential),
-		choice: tune.Selection{Settings: tune.Defaults(q)}, stale: true, taught: map[event.TaskID][]event.AnnotationID{}, sums: map[event.TaskID]uint64{},
+		Spec: q, annotationRefs: t, model: q.Kind.NewModel(q, tune.Defaults(q)), progress: new(score.Prequential),
+		selection: tune.Selection{Settings: tune.Defaults(q)}, dirty: true, annotationsByTask: map[event.TaskID][]event.AnnotationID{}, fingerprints: map[event.TaskID]uint64{},
 		incomplete: map[event.TaskID]encoderSet{},
 	}
 }
 
-// change is what learning a task did.
-type change struct {
+// learnResult is what learning a task did.
+type learnResult struct {
 	learned, forgotten, refused bool
 	unreadable                  int
 	reason                      string // of what was unreadable
@@ -67,20 +67,20 @@ type change struct {
 // learn makes the head know of the task what its state says: an example, or
 // nothing. duals, when not nil, are where a former run ended. With test, a task
 // that is new to the head first tests it.
-func (h *onlineHead) learn(t event.TaskState, x vector.Vector, duals []float32, test bool) (change, error) {
+func (h *onlineHead) learn(t event.TaskState, x vector.Vector, duals []float32, test bool) (learnResult, error) {
 	said := h.Kind.Aggregate(h.Spec, t)
-	ch := change{unreadable: said.Unreadable, reason: said.Reason}
+	ch := learnResult{unreadable: said.Unreadable, reason: said.Reason}
 	if t.Deleted || len(said.Annotations) == 0 || x.Empty() {
 		ch.forgotten = h.forget(t.Task.ID)
 		return ch, nil
 	}
 	sum := fingerprint(said.Target, x, t.Task.Data)
-	h.tally.add(said.Annotations, 1)
-	h.tally.add(h.taught[t.Task.ID], -1)
-	h.touch(t.Task.ID)
-	h.taught[t.Task.ID] = said.Annotations
-	h.touch(t.Task.ID)
-	if old, ok := h.sums[t.Task.ID]; ok && old == sum {
+	h.annotationRefs.add(said.Annotations, 1)
+	h.annotationRefs.add(h.annotationsByTask[t.Task.ID], -1)
+	h.markDirty(t.Task.ID)
+	h.annotationsByTask[t.Task.ID] = said.Annotations
+	h.markDirty(t.Task.ID)
+	if old, ok := h.fingerprints[t.Task.ID]; ok && old == sum {
 		return ch, nil
 	}
 	e := model.Example{ID: int64(t.Task.ID), X: x, Target: said.Target, Weight: 1}
@@ -88,7 +88,7 @@ func (h *onlineHead) learn(t event.TaskState, x vector.Vector, duals []float32, 
 		h.Kind.Score(h.Spec, h.model, e, h.progress)
 	}
 	ch.learned = true
-	h.sums[t.Task.ID] = sum
+	h.fingerprints[t.Task.ID] = sum
 	if duals != nil {
 		return ch, h.model.UpsertWarm(e, duals)
 	}
@@ -98,21 +98,21 @@ func (h *onlineHead) learn(t event.TaskState, x vector.Vector, duals []float32, 
 // markMissing notes of which slow encoders vectors of an example are still to come.
 func (h *onlineHead) markMissing(id event.TaskID, missing encoderSet) {
 	_, was := h.incomplete[id]
-	_, learned := h.sums[id]
+	_, learned := h.fingerprints[id]
 	switch {
 	case learned && missing != 0:
 		h.incomplete[id] = missing
 	case was:
 		delete(h.incomplete, id)
-		h.touch(id) // a choice may have waited for it
+		h.markDirty(id) // a choice may have waited for it
 	}
 }
 
 func (h *onlineHead) forget(id event.TaskID) bool {
-	h.touch(id)
-	h.tally.add(h.taught[id], -1)
-	delete(h.taught, id)
-	delete(h.sums, id)
+	h.markDirty(id)
+	h.annotationRefs.add(h.annotationsByTask[id], -1)
+	delete(h.annotationsByTask, id)
+	delete(h.fingerprints, id)
 	delete(h.incomplete, id)
 	return h.model.Remove(int64(id))
 }

@@ -27,8 +27,8 @@ type lane struct {
 	id event.ProjectID
 
 	mu   sync.Mutex // guards all below
-	p    *project   // nil when nothing is known of it
-	lost *loss      // not nil when it must be loaded again: memory may differ from what is stored
+	project    *project   // nil when nothing is known of it
+	needsReload *pendingReload      // not nil when it must be loaded again: memory may differ from what is stored
 
 	unstored *unstored // what is in memory and could not be stored, nil for nothing
 
@@ -36,10 +36,10 @@ type lane struct {
 	retryAt  time.Time // the background leaves it alone until then
 }
 
-// loss is a project that must be loaded again.
-type loss struct {
-	fails   int
-	at      time.Time // not tried before
+// pendingReload is a project that must be loaded again.
+type pendingReload struct {
+	failures   int
+	retryAt      time.Time // not tried before
 	loading bool      // a goroutine is at it
 }
 
@@ -47,12 +47,12 @@ type loss struct {
 // others behind it: together they may say nothing any more of what it did.
 type unstored struct {
 	tasks map[event.TaskID]bool
-	whole bool // it changed more than tasks
+	wholeProject bool // it changed more than tasks
 }
 
 // add notes what a delta did.
 func (u *unstored) add(d *event.Delta, went bool) {
-	u.whole = u.whole || d.New || d.ConfigChanged || went
+	u.wholeProject = u.wholeProject || d.New || d.ConfigChanged || went
 	for _, t := range d.Tasks {
 		u.tasks[t.Task.ID] = true
 	}
@@ -66,15 +66,15 @@ func (u *unstored) coveredBy(d *event.Delta) bool {
 			n++
 		}
 	}
-	return !u.whole && n == len(u.tasks)
+	return !u.wholeProject && n == len(u.tasks)
 }
 
-// live is the project if it is loaded, nil if not. mu is held.
-func (ln *lane) live() *project {
-	if ln.lost != nil {
+// loaded is the project if it is loaded, nil if not. mu is held.
+func (ln *lane) loaded() *project {
+	if ln.needsReload != nil {
 		return nil
 	}
-	return ln.p
+	return ln.project
 }
 
 // lane is that of a project.
@@ -92,9 +92,9 @@ func (l *Learner) lane(id event.ProjectID) *lane {
 	return ln
 }
 
-// hold locks a lane. What it returns lets go of it, and wakes the idle work, which may
+// lockLane locks a lane. What it returns lets go of it, and wakes the idle work, which may
 // have passed the lane over.
-func (l *Learner) hold(ln *lane) (release func()) {
+func (l *Learner) lockLane(ln *lane) (release func()) {
 	ln.mu.Lock()
 	return func() {
 		ln.mu.Unlock()
@@ -117,73 +117,73 @@ func (l *Learner) spawn(f func()) bool {
 	return l.life.Go(func(context.Context) { f() })
 }
 
-// project returns a lane's project, loading it if need be; nil when nothing is known
+// ensureLoaded returns a lane's project, loading it if need be; nil when nothing is known
 // of it. The lane's lock is held.
-func (l *Learner) project(ctx context.Context, ln *lane) (*project, error) {
+func (l *Learner) ensureLoaded(ctx context.Context, ln *lane) (*project, error) {
 	if l.isClosed() {
 		return nil, ErrClosed
 	}
-	if p := ln.live(); p != nil {
+	if p := ln.loaded(); p != nil {
 		return p, nil
 	}
 	p, err := l.load(ctx, ln.id)
 	if err != nil {
 		return nil, err
 	}
-	if ln.p != nil {
-		p.number = max(p.number, ln.p.number)
+	if ln.project != nil {
+		p.sequence = max(p.sequence, ln.project.sequence)
 	}
-	l.found(ln)
+	l.markLoaded(ln)
 	if len(p.versions) == 0 && p.meta.LabelConfig == "" && len(p.heads) == 0 {
-		ln.p = nil
+		ln.project = nil
 		return nil, nil
 	}
-	ln.p = p
+	ln.project = p
 	return p, nil
 }
 
-// lose has a project loaded again in the background; err is why that failed the
+// requestReload has a project loaded again in the background; err is why that failed the
 // last time, nil when it was not tried. The lane's lock is held.
-func (l *Learner) lose(ln *lane, err error) {
-	if ln.lost == nil {
-		ln.lost = &loss{}
+func (l *Learner) requestReload(ln *lane, err error) {
+	if ln.needsReload == nil {
+		ln.needsReload = &pendingReload{}
 	}
-	at := ln.lost
+	at := ln.needsReload
 	if err == nil {
 		return
 	}
-	at.at = l.o.Now().Add(retry.Delay(at.fails))
-	at.fails++
+	at.retryAt = l.o.Now().Add(retryBackoff.Delay(at.failures))
+	at.failures++
 	l.troubles.Store(ln.id, fmt.Sprintf("its model cannot be loaded, and hone tries again: %v", err))
-	if backoff.ShouldLog(at.fails) {
+	if backoff.ShouldLog(at.failures) {
 		l.o.Logger.WithError(err).WithField("project", ln.id).Error("a project cannot be loaded; the others go on, and it is tried again")
 	}
 }
 
-// found ends a loss. The lane's lock is held.
-func (l *Learner) found(ln *lane) {
-	ln.lost, ln.unstored = nil, nil
+// markLoaded ends a loss. The lane's lock is held.
+func (l *Learner) markLoaded(ln *lane) {
+	ln.needsReload, ln.unstored = nil, nil
 	l.troubles.Delete(ln.id)
 }
 
 // reload loads a lost project.
 func (l *Learner) reload(ln *lane) {
-	defer l.hold(ln)()
-	if ln.lost == nil {
+	defer l.lockLane(ln)()
+	if ln.needsReload == nil {
 		return
 	}
-	ln.lost.loading = false
-	p, err := l.project(l.ctx, ln)
+	ln.needsReload.loading = false
+	p, err := l.ensureLoaded(l.ctx, ln)
 	if err != nil {
 		if l.ctx.Err() == nil {
-			l.lose(ln, err)
+			l.requestReload(ln, err)
 		}
 		return
 	}
 	if p != nil {
 		l.publish(p)
-		l.beginRetrain(ln)
-		l.beginChoice(ln)
+		l.startRetrain(ln)
+		l.startSelection(ln)
 	}
 }
 

@@ -29,17 +29,17 @@ type Learner struct {
 	lanes []*lane // by id; replaced when there is another
 
 	snapshots sync.Map     // event.ProjectID to *snapshot
-	retrains  sync.Map     // event.ProjectID to *retrain, running
-	retrained sync.Map     // event.ProjectID to LastRetrain
-	waiting   sync.Map     // event.ProjectID to *vectorWait, of the retrain a project waits with
-	choosing  sync.Map     // event.ProjectID to *choosing, under way
+	retrainRuns  sync.Map     // event.ProjectID to *retrain, running
+	lastRetrains sync.Map     // event.ProjectID to LastRetrain
+	vectorWaits   sync.Map     // event.ProjectID to *vectorWait, of the retrain a project waits with
+	selectionRuns  sync.Map     // event.ProjectID to *choosing, under way
 	troubles  sync.Map     // event.ProjectID to the sentence why it is not loaded
-	begun     atomic.Int64 // retrains and choices ever
-	parsed    atomic.Pointer[parsedConfig]
+	runsStarted     atomic.Int64 // retrains and choices ever
+	configCache    atomic.Pointer[parsedConfig]
 
 	life *service.Life
 	ctx  context.Context // the life's
-	last sync.Once       // of saving where it ended
+	finalSave sync.Once       // of saving where it ended
 	wake wake.Signal
 	// cores has a place for each model that is being fitted to compare settings by: as
 	// many as there are cores, so that a hundred retrains at once leave time for labels.
@@ -70,11 +70,11 @@ func New(store Store, o Options) (*Learner, error) {
 		if l.backfills, err = l.newBackfills(); err != nil {
 			return nil, fmt.Errorf("learner: %w", err)
 		}
-		l.features.slow = &composite{Encoder: o.Encoder}
+		l.features.composite = &composite{Encoder: o.Encoder}
 		for _, b := range l.backfills {
-			l.features.slow.slow = append(l.features.slow.slow, b)
+			l.features.composite.slow = append(l.features.composite.slow, b)
 		}
-		l.features.encoder = l.features.slow
+		l.features.encoder = l.features.composite
 		l.features.cache.arrived = func(m missingVector) bool { return l.backfills[m.encoder].Has(m.key) }
 	}
 	return l, nil
@@ -103,7 +103,7 @@ func (l *Learner) Load(ctx context.Context, projects []event.ProjectID) error {
 // Start begins the work in the background, as service.Service says: what is not at its
 // optimum yet goes on towards it, and missing vectors are made.
 func (l *Learner) Start(ctx context.Context) error {
-	if err := l.life.Start(ctx, l.idle); err != nil {
+	if err := l.life.Start(ctx, l.runBackground); err != nil {
 		return fmt.Errorf("learner: %w", err)
 	}
 	for _, b := range l.backfills {
@@ -115,22 +115,22 @@ func (l *Learner) Start(ctx context.Context) error {
 }
 
 func (l *Learner) startProject(ctx context.Context, ln *lane) error {
-	defer l.hold(ln)()
-	p, err := l.project(ctx, ln)
+	defer l.lockLane(ln)()
+	p, err := l.ensureLoaded(ctx, ln)
 	if err != nil {
 		if ctx.Err() != nil || l.isClosed() {
 			return err
 		}
-		l.lose(ln, err) // the others go on
+		l.requestReload(ln, err) // the others go on
 		return nil
 	}
 	if p == nil {
 		return nil
 	}
-	l.budgeted(ctx, p)
+	l.settleWithin(ctx, p)
 	l.publish(p)
-	l.beginRetrain(ln)
-	l.beginChoice(ln)
+	l.startRetrain(ln)
+	l.startSelection(ln)
 	return nil
 }
 
@@ -143,9 +143,9 @@ func (l *Learner) Stop(ctx context.Context) (err error) {
 	if err = errors.Join(err, l.life.Stop(ctx)); err != nil {
 		return fmt.Errorf("learner: stop: %w", err)
 	}
-	l.last.Do(func() {
+	l.finalSave.Do(func() {
 		for _, ln := range l.allLanes() {
-			err = errors.Join(err, l.saveLast(ln))
+			err = errors.Join(err, l.saveOnStop(ln))
 		}
 	})
 	return err
@@ -153,11 +153,11 @@ func (l *Learner) Stop(ctx context.Context) (err error) {
 
 var _ service.Service = (*Learner)(nil)
 
-// saveLast saves where a project ended. It waits for what is being done to it.
-func (l *Learner) saveLast(ln *lane) error {
+// saveOnStop saves where a project ended. It waits for what is being done to it.
+func (l *Learner) saveOnStop(ln *lane) error {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
-	p := ln.live()
+	p := ln.loaded()
 	if p == nil || !p.unsaved || len(p.versions) == 0 {
 		return nil
 	}
@@ -172,13 +172,13 @@ func (l *Learner) saveLast(ln *lane) error {
 	return nil
 }
 
-// touched is what a batch does to its project.
-type touched struct {
+// projectBatch is what a batch does to its project.
+type projectBatch struct {
 	p       *project // nil when the batch does nothing
 	delta   *event.Delta
-	went    bool           // the project is gone, or is there again
+	goneChanged    bool           // the project is gone, or is there again
 	applied bool           // memory has all of the delta
-	told    *event.Learned // nil when there is nothing to tell
+	learned    *event.Learned // nil when there is nothing to tell
 }
 
 // Apply applies a batch of one project's entries in the Changes log, in order, and
@@ -192,12 +192,12 @@ func (l *Learner) Apply(ctx context.Context, batch []event.Event, cur event.Curs
 	if err != nil {
 		return fmt.Errorf("learner: %w", err)
 	}
-	defer l.hold(ln)()
+	defer l.lockLane(ln)()
 	if l.isClosed() {
 		return ErrClosed
 	}
 	began := time.Now()
-	var t touched
+	var t projectBatch
 	orders := false
 	err = l.applyChanges(ctx, ln, batch, &t)
 	for _, e := range batch {
@@ -207,13 +207,13 @@ func (l *Learner) Apply(ctx context.Context, batch []event.Event, cur event.Curs
 		switch e := e.(type) {
 		case *event.RetrainDue:
 			orders = true
-			err = l.order(ctx, ln, &t, func(p *project) bool {
+			err = l.applyCommand(ctx, ln, &t, func(p *project) bool {
 				p.orderRetrain(e)
 				return false
 			})
 		case *event.RollbackDue:
 			orders = true
-			err = l.order(ctx, ln, &t, func(p *project) bool { return l.rollback(p, e.To) })
+			err = l.applyCommand(ctx, ln, &t, func(p *project) bool { return l.rollback(p, e.To) })
 		}
 	}
 	if err == nil {
@@ -224,12 +224,12 @@ func (l *Learner) Apply(ctx context.Context, batch []event.Event, cur event.Curs
 		switch {
 		case t.p == nil:
 		case orders, t.delta != nil && !t.applied:
-			l.lose(ln, nil)
+			l.requestReload(ln, nil)
 		case t.delta != nil:
 			if ln.unstored == nil {
 				ln.unstored = &unstored{tasks: map[event.TaskID]bool{}}
 			}
-			ln.unstored.add(t.delta, t.went)
+			ln.unstored.add(t.delta, t.goneChanged)
 		}
 		return fmt.Errorf("learner: %w", err)
 	}
@@ -239,8 +239,8 @@ func (l *Learner) Apply(ctx context.Context, batch []event.Event, cur event.Curs
 	if t.delta != nil {
 		ln.unstored = nil
 	}
-	l.beginRetrain(ln)
-	l.beginChoice(ln)
+	l.startRetrain(ln)
+	l.startSelection(ln)
 	for _, b := range l.backfills {
 		if t.delta != nil {
 			b.OnCommit(ln.id, t.delta)
@@ -274,7 +274,7 @@ func (l *Learner) laneOf(batch []event.Event, cur event.Cursor) (*lane, error) {
 }
 
 // applyChanges applies the changes of a batch. The lane's lock is held.
-func (l *Learner) applyChanges(ctx context.Context, ln *lane, batch []event.Event, t *touched) error {
+func (l *Learner) applyChanges(ctx context.Context, ln *lane, batch []event.Event, t *projectBatch) error {
 	var changes []*event.Changed
 	var since time.Time
 	for _, e := range batch {
@@ -296,52 +296,52 @@ func (l *Learner) applyChanges(ctx context.Context, ln *lane, batch []event.Even
 		return fmt.Errorf("the changes of project %d make %d deltas", ln.id, len(deltas))
 	}
 	d := &deltas[0]
-	p, err := l.project(ctx, ln)
+	p, err := l.ensureLoaded(ctx, ln)
 	if err != nil {
 		return err
 	}
 	if ln.unstored != nil && !ln.unstored.coveredBy(d) {
-		l.lose(ln, nil)
-		if p, err = l.project(ctx, ln); err != nil {
+		l.requestReload(ln, nil)
+		if p, err = l.ensureLoaded(ctx, ln); err != nil {
 			return err
 		}
 	}
 	if p == nil || d.New {
-		number := numberOf(p)
+		number := sequenceOf(p)
 		p = newProject(ln.id)
-		p.number = number
-		ln.p = p
+		p.sequence = number
+		ln.project = p
 	}
 	t.p, t.delta = p, d
-	t.went = d.Meta.Gone != p.meta.Gone
-	if err := l.apply(ctx, p, d); err != nil {
+	t.goneChanged = d.Meta.Gone != p.meta.Gone
+	if err := l.applyDelta(ctx, p, d); err != nil {
 		return err
 	}
 	t.applied = true
-	if d.Empty() && !t.went {
+	if d.Empty() && !t.goneChanged {
 		return nil
 	}
-	if p.since.IsZero() || since.Before(p.since) {
-		p.since = since
+	if p.oldestPending.IsZero() || since.Before(p.oldestPending) {
+		p.oldestPending = since
 	}
-	t.told = &event.Learned{Project: ln.id, All: d.New || d.ConfigChanged || t.went}
+	t.learned = &event.Learned{Project: ln.id, All: d.New || d.ConfigChanged || t.goneChanged}
 	for _, ts := range d.Tasks {
-		t.told.Tasks = append(t.told.Tasks, ts.Task.ID)
+		t.learned.Tasks = append(t.learned.Tasks, ts.Task.ID)
 	}
 	return nil
 }
 
-func numberOf(p *project) uint64 {
+func sequenceOf(p *project) uint64 {
 	if p == nil {
 		return 0
 	}
-	return p.number
+	return p.sequence
 }
 
-// order does something to a project. do reports whether the model is another one now.
+// applyCommand does something to a project. do reports whether the model is another one now.
 // The lane's lock is held.
-func (l *Learner) order(ctx context.Context, ln *lane, t *touched, do func(*project) bool) error {
-	p, err := l.project(ctx, ln)
+func (l *Learner) applyCommand(ctx context.Context, ln *lane, t *projectBatch, do func(*project) bool) error {
+	p, err := l.ensureLoaded(ctx, ln)
 	if err != nil {
 		return err
 	}
@@ -350,90 +350,90 @@ func (l *Learner) order(ctx context.Context, ln *lane, t *touched, do func(*proj
 		return nil
 	}
 	t.p = p
-	if do(p) && t.told == nil {
-		t.told = &event.Learned{Project: ln.id}
+	if do(p) && t.learned == nil {
+		t.learned = &event.Learned{Project: ln.id}
 	}
 	return nil
 }
 
 // finish spends the budget, publishes and commits. The lane's lock is held.
-func (l *Learner) finish(ctx context.Context, ln *lane, t *touched, cur event.Cursor) error {
+func (l *Learner) finish(ctx context.Context, ln *lane, t *projectBatch, cur event.Cursor) error {
 	c := event.Commit{Cursor: &cur}
 	p := t.p
-	if t.told != nil {
-		l.budgeted(ctx, p)
-		l.beginChoice(ln) // first, since what is published says whether one is under way
+	if t.learned != nil {
+		l.settleWithin(ctx, p)
+		l.startSelection(ln) // first, since what is published says whether one is under way
 		l.publish(p)
-		t.told.Version, t.told.Labels = p.version(), p.labels()
-		t.told.Since = p.since
-		c.Learned = append(c.Learned, t.told)
+		t.learned.Version, t.learned.Labels = p.version(), p.labels()
+		t.learned.Since = p.oldestPending
+		c.Learned = append(c.Learned, t.learned)
 	}
 	var checkpoint []byte
 	if p != nil {
-		checkpoint = l.save(p)
+		checkpoint = l.dueCheckpoint(p)
 		c.Projects = []event.ProjectCommit{p.forCommit(t.delta, checkpoint)}
 	}
 	if err := l.store.Commit(ctx, c); err != nil {
 		return err
 	}
 	if p != nil {
-		l.saved(p, checkpoint)
+		l.markSaved(p, checkpoint)
 	}
 	return nil
 }
 
-// budgeted walks towards the optimum for at most the budget.
-func (l *Learner) budgeted(ctx context.Context, p *project) {
-	ctx, cancel := l.bounded(ctx, l.o.Budget)
+// settleWithin walks towards the optimum for at most the budget.
+func (l *Learner) settleWithin(ctx context.Context, p *project) {
+	ctx, cancel := l.withBudget(ctx, l.o.Budget)
 	defer cancel()
-	p.settle(ctx, l.o.Tolerance)
+	p.optimize(ctx, l.o.Tolerance)
 }
 
-// bounded is a context that ends after d, or where steps are counted after those.
-func (l *Learner) bounded(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+// withBudget is a context that ends after d, or where steps are counted after those.
+func (l *Learner) withBudget(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithTimeout(ctx, d)
 	if l.o.Steps > 0 {
-		ctx = &counted{ctx, l.o.Steps}
+		ctx = &stepLimitedContext{ctx, l.o.Steps}
 	}
 	return ctx, cancel
 }
 
-// counted ends when it has been asked so many times whether it has.
-type counted struct {
+// stepLimitedContext ends when it has been asked so many times whether it has.
+type stepLimitedContext struct {
 	context.Context
 	left int
 }
 
-func (c *counted) Err() error {
+func (c *stepLimitedContext) Err() error {
 	if c.left--; c.left < 0 {
 		return context.DeadlineExceeded
 	}
 	return c.Context.Err()
 }
 
-// smallCheckpoint is what every commit may carry; a larger one waits until the
+// inlineCheckpointLimit is what every commit may carry; a larger one waits until the
 // project has settled and the last is a while ago.
-const smallCheckpoint = 64 << 10
+const inlineCheckpointLimit = 64 << 10
 
-// save is the checkpoint to commit now, nil for none.
-func (l *Learner) save(p *project) []byte {
+// dueCheckpoint is the checkpoint to commit now, nil for none.
+func (l *Learner) dueCheckpoint(p *project) []byte {
 	if !p.unsaved {
 		return nil
 	}
-	large := p.checkpointBytes() > smallCheckpoint
+	large := p.checkpointBytes() > inlineCheckpointLimit
 	if large && (!p.settled || l.o.Now().Sub(p.savedAt) < l.o.CheckpointEvery) {
 		return nil
 	}
 	return p.checkpoint(l.features.encoder.Name())
 }
 
-// saved notes that a commit with this checkpoint is durable.
-func (l *Learner) saved(p *project, checkpoint []byte) {
+// markSaved notes that a commit with this checkpoint is durable.
+func (l *Learner) markSaved(p *project, checkpoint []byte) {
 	if checkpoint != nil {
 		p.unsaved = !p.settled // the walk goes on from here
 		p.savedAt = l.o.Now()
 	}
 	if p.settled {
-		p.since = time.Time{}
+		p.oldestPending = time.Time{}
 	}
 }

@@ -31,18 +31,18 @@ func (l *Learner) Predict(ctx context.Context, p event.ProjectID, labelConfig st
 	}
 	out := make([]wire.Prediction, len(tasks))
 	s := l.snapshot(p)
-	if s == nil || !l.fits(s, labelConfig) {
+	if s == nil || !l.compatibleWith(s, labelConfig) {
 		return out, ctx.Err()
 	}
-	heads := s.known()
+	heads := s.readyHeads()
 	if len(heads) == 0 {
 		return out, ctx.Err()
 	}
 	l.encodeNow(ctx, heads, tasks)
-	err := each(ctx, len(tasks), func(_, from, to int) {
+	err := forEachChunk(ctx, len(tasks), func(_, from, to int) {
 		var scratch head.Scratch
 		for i := from; i < to; i++ {
-			out[i] = l.answer(s, heads, tasks[i].Data, &scratch)
+			out[i] = l.predictTask(s, heads, tasks[i].Data, &scratch)
 		}
 	})
 	if err != nil {
@@ -51,9 +51,9 @@ func (l *Learner) Predict(ctx context.Context, p event.ProjectID, labelConfig st
 	return out, nil
 }
 
-const leastScore = 0.01
+const minPredictionScore = 0.01
 
-func (l *Learner) answer(s *snapshot, heads []frozen, data json.RawMessage, scratch *head.Scratch) wire.Prediction {
+func (l *Learner) predictTask(s *snapshot, heads []headSnapshot, data json.RawMessage, scratch *head.Scratch) wire.Prediction {
 	result := []regions.Region{}
 	var sum float64
 	answered := 0
@@ -62,7 +62,7 @@ func (l *Learner) answer(s *snapshot, heads []frozen, data json.RawMessage, scra
 		if !ok {
 			continue
 		}
-		said, confidence := h.mind.Predict(h.ID, head.Sample{Data: data, X: x}, scratch)
+		said, confidence := h.predictor.Predict(h.ID, head.Sample{Data: data, X: x}, scratch)
 		sum += confidence
 		answered++
 		result = append(result, said...)
@@ -71,13 +71,13 @@ func (l *Learner) answer(s *snapshot, heads []frozen, data json.RawMessage, scra
 		return wire.Prediction{}
 	}
 	return wire.Prediction{
-		Result: result, Score: min(max(sum/float64(answered), leastScore), 1), ModelVersion: s.status.Version,
+		Result: result, Score: min(max(sum/float64(answered), minPredictionScore), 1), ModelVersion: s.status.Version,
 	}
 }
 
 // featuresOf are those of head i; ok is false when the task has no text.
-func (l *Learner) featuresOf(heads []frozen, i int, data json.RawMessage) (vector.Vector, bool) {
-	x := l.features.of(heads[i].Spec, data)
+func (l *Learner) featuresOf(heads []headSnapshot, i int, data json.RawMessage) (vector.Vector, bool) {
+	x := l.features.features(heads[i].Spec, data)
 	return x, !x.Empty()
 }
 
@@ -110,24 +110,24 @@ func (l *Learner) Estimates(ctx context.Context, p event.ProjectID, tasks []even
 	if s == nil {
 		return estimates, "", ctx.Err()
 	}
-	heads := s.known()
+	heads := s.readyHeads()
 	classes := 0
 	for _, h := range heads {
-		classes += h.mind.Classes()
+		classes += h.predictor.Classes()
 	}
 	if len(heads) > 0 {
 		// One piece of memory each for all tasks.
 		all := make([]event.Estimate, len(tasks)*len(heads))
 		ps := make([]float64, len(tasks)*classes)
-		err = each(ctx, len(tasks), func(_, from, to int) {
+		err = forEachChunk(ctx, len(tasks), func(_, from, to int) {
 			var scratch head.Scratch
 			for i := from; i < to; i++ {
 				row := all[i*len(heads) : i*len(heads) : (i+1)*len(heads)]
 				at := i * classes
 				for j, h := range heads {
-					n := h.mind.Classes()
+					n := h.predictor.Classes()
 					if x, ok := l.featuresOf(heads, j, tasks[i].Data); ok {
-						row = append(row, h.mind.Estimate(head.Sample{Data: tasks[i].Data, X: x}, ps[at:at+n:at+n], &scratch))
+						row = append(row, h.predictor.Estimate(head.Sample{Data: tasks[i].Data, X: x}, ps[at:at+n:at+n], &scratch))
 					}
 					at += n
 				}

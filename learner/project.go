@@ -27,24 +27,24 @@ type project struct {
 	versions []event.Version
 	settings map[string]model.Settings // of the live version, where it has some
 	pinned   bool                      // settings stay, whatever the labels say: a rollback holds them
-	chosen   map[string]tune.Selection // as stored, for heads to come
-	pending  *pending
-	number   uint64 // of the last snapshot
+	storedSelections   map[string]tune.Selection // as stored, for heads to come
+	pending  *pendingRetrain
+	sequence   uint64 // of the last snapshot
 
-	taught  tally
+	annotationRefs  annotationRefs
 	refused refused   // answers that no model can take
-	since   time.Time // oldest change not yet settled and told
+	oldestPending   time.Time // oldest change not yet settled and told
 	settled bool
 	unsaved bool // duals changed since the last checkpoint
 	savedAt time.Time
-	epoch   uint64 // goes up when heads are replaced: a retrain begun before is void
+	generation   uint64 // goes up when heads are replaced: a retrain begun before is void
 }
 
-// epochs number the sets of heads, also those of a project that is loaded again.
-var epochs atomic.Uint64
+// lastGeneration number the sets of heads, also those of a project that is loaded again.
+var lastGeneration atomic.Uint64
 
 func newProject(id event.ProjectID) *project {
-	return &project{meta: event.Meta{Project: id}, taught: tally{}, refused: refused{}}
+	return &project{meta: event.Meta{Project: id}, annotationRefs: annotationRefs{}, refused: refused{}}
 }
 
 // load makes a project from what is stored.
@@ -66,7 +66,7 @@ func (l *Learner) load(ctx context.Context, id event.ProjectID) (*project, error
 	if err != nil {
 		l.o.Logger.WithError(err).WithField("project", id).Error("going on without it: settings are chosen anew")
 	}
-	p.pinned, p.chosen, p.pending, p.number = state.Pinned, state.Chosen, state.Pending, state.Snapshot
+	p.pinned, p.storedSelections, p.pending, p.sequence = state.Pinned, state.Chosen, state.Pending, state.Snapshot
 	ck, err := readCheckpoint(st.Checkpoint)
 	if err != nil {
 		l.o.Logger.WithError(err).WithField("project", id).Warn("learning afresh from the examples")
@@ -78,7 +78,7 @@ func (l *Learner) load(ctx context.Context, id event.ProjectID) (*project, error
 			h.progress.Retain(h.Labels)
 		}
 	}
-	if err := l.fill(p, p.heads, st.Labelled, ck); err != nil {
+	if err := l.trainFromStore(p, p.heads, st.Labelled, ck); err != nil {
 		return nil, err
 	}
 	return p, nil
@@ -103,8 +103,8 @@ func (p *project) configure(e encode.Encoder) []*onlineHead {
 				heads = append(heads, p.heads[same])
 				continue
 			}
-			h := newHead(q.WithEncoder(e), p.taught)
-			h.take(p.choiceOf(h.Spec))
+			h := newHead(q.WithEncoder(e), p.annotationRefs)
+			h.applySettings(p.selectionFor(h.Spec))
 			for _, old := range p.heads { // other labels, same question
 				if old.Control.Name == q.Control.Name && old.Control.Type == q.Control.Type && old.Control.Multiple == q.Control.Multiple {
 					h.progress = old.progress
@@ -117,30 +117,30 @@ func (p *project) configure(e encode.Encoder) []*onlineHead {
 	}
 	for _, old := range p.heads {
 		if !slices.Contains(heads, old) {
-			for _, ids := range old.taught {
-				p.taught.add(ids, -1)
+			for _, ids := range old.annotationsByTask {
+				p.annotationRefs.add(ids, -1)
 			}
 			maps.DeleteFunc(p.refused, func(k refusedKey, _ string) bool { return k.control == old.Control.Name })
 		}
 	}
 	p.heads = heads
-	p.epoch = epochs.Add(1)
+	p.generation = lastGeneration.Add(1)
 	return fresh
 }
 
-// choiceOf is where the settings of a question come from that is not a head yet.
-func (p *project) choiceOf(q *head.Spec) tune.Selection {
+// selectionFor is where the settings of a question come from that is not a head yet.
+func (p *project) selectionFor(q *head.Spec) tune.Selection {
 	if s, ok := p.settings[q.Control.Name]; ok && p.pinned {
 		return tune.Selection{Settings: s, Pinned: true}
 	}
-	if c, ok := p.chosen[q.Control.Name]; ok && tune.Tunable(q) {
+	if c, ok := p.storedSelections[q.Control.Name]; ok && tune.Tunable(q) {
 		return c
 	}
 	return tune.Selection{Settings: tune.Defaults(q)}
 }
 
-// fill teaches heads, which know nothing yet, the tasks.
-func (l *Learner) fill(p *project, heads []*onlineHead, tasks iter.Seq2[event.TaskState, error], ck checkpoint) error {
+// trainFromStore teaches heads, which know nothing yet, the tasks.
+func (l *Learner) trainFromStore(p *project, heads []*onlineHead, tasks iter.Seq2[event.TaskState, error], ck checkpoint) error {
 	duals := make([]map[event.TaskID][]float32, len(heads))
 	for i, h := range heads {
 		duals[i] = ck.duals(h, l.features.encoder.Name())
@@ -150,7 +150,7 @@ func (l *Learner) fill(p *project, heads []*onlineHead, tasks iter.Seq2[event.Ta
 			return err
 		}
 		for i, h := range heads {
-			l.teach(p, h, t, duals[i][t.Task.ID], false)
+			l.learnTask(p, h, t, duals[i][t.Task.ID], false)
 			delete(duals[i], t.Task.ID)
 		}
 	}
@@ -159,13 +159,13 @@ func (l *Learner) fill(p *project, heads []*onlineHead, tasks iter.Seq2[event.Ta
 	return nil
 }
 
-// teach encodes the task and makes the head learn what its state says. What the
+// learnTask encodes the task and makes the head learn what its state says. What the
 // head's model refuses is forgotten and passed over: trying again would not help,
 // and others wait.
-func (l *Learner) teach(p *project, h *onlineHead, t event.TaskState, duals []float32, test bool) change {
+func (l *Learner) learnTask(p *project, h *onlineHead, t event.TaskState, duals []float32, test bool) learnResult {
 	if t.Deleted || len(t.Annotations) == 0 {
 		p.refused.note(t.Task.ID, h.Control.Name, "")
-		return change{forgotten: h.forget(t.Task.ID)}
+		return learnResult{forgotten: h.forget(t.Task.ID)}
 	}
 	x, missing := l.features.example(h.Spec, t.Task.Data)
 	ch, err := h.learn(t, x, duals, test)
@@ -174,7 +174,7 @@ func (l *Learner) teach(p *project, h *onlineHead, t event.TaskState, duals []fl
 	case err != nil:
 		reason = err.Error()
 		h.forget(t.Task.ID)
-		ch = change{forgotten: true, refused: true}
+		ch = learnResult{forgotten: true, refused: true}
 	case ch.unreadable > 0:
 		reason = ch.reason
 		ch.refused = true
@@ -184,8 +184,8 @@ func (l *Learner) teach(p *project, h *onlineHead, t event.TaskState, duals []fl
 	return ch
 }
 
-// apply makes the project know a delta.
-func (l *Learner) apply(ctx context.Context, p *project, d *event.Delta) error {
+// applyDelta makes the project know a delta.
+func (l *Learner) applyDelta(ctx context.Context, p *project, d *event.Delta) error {
 	reconfigure := d.ConfigChanged || d.New || d.Meta.Gone != p.meta.Gone
 	p.meta = d.Meta
 	if reconfigure {
@@ -195,7 +195,7 @@ func (l *Learner) apply(ctx context.Context, p *project, d *event.Delta) error {
 			if err != nil {
 				return fmt.Errorf("load project %d: %w", p.meta.Project, err)
 			}
-			if err := l.fill(p, fresh, st.Labelled, checkpoint{}); err != nil {
+			if err := l.trainFromStore(p, fresh, st.Labelled, checkpoint{}); err != nil {
 				return err
 			}
 		}
@@ -203,14 +203,14 @@ func (l *Learner) apply(ctx context.Context, p *project, d *event.Delta) error {
 	}
 	for _, t := range d.Tasks {
 		for _, h := range p.heads {
-			ch := l.teach(p, h, t, nil, true)
+			ch := l.learnTask(p, h, t, nil, true)
 			if ch.refused {
 				l.metrics.refused.WithLabelValues(strconv.FormatInt(int64(p.meta.Project), 10), h.Control.Name).Inc()
 			}
 			if ch.learned || ch.forgotten {
 				p.settled, p.unsaved = false, true
 			}
-			l.metrics.changed(ch)
+			l.metrics.countLearned(ch)
 		}
 	}
 	if len(p.versions) == 0 {
@@ -219,9 +219,9 @@ func (l *Learner) apply(ctx context.Context, p *project, d *event.Delta) error {
 	return nil
 }
 
-// settle walks every head to its optimum until the context is done, and
+// optimize walks every head to its optimum until the context is done, and
 // reports whether it got there.
-func (p *project) settle(ctx context.Context, tolerance float64) bool {
+func (p *project) optimize(ctx context.Context, tolerance float64) bool {
 	p.settled = true
 	for _, h := range p.heads {
 		p.settled = h.model.Optimize(ctx, tolerance).Done && p.settled
@@ -230,4 +230,4 @@ func (p *project) settle(ctx context.Context, tolerance float64) bool {
 }
 
 // labels counts the annotations that some head learned from.
-func (p *project) labels() int { return len(p.taught) }
+func (p *project) labels() int { return len(p.annotationRefs) }

@@ -19,13 +19,13 @@ type projectState struct {
 	Chosen map[string]tune.Selection `json:"chosen,omitempty"`
 	// Snapshot is the number of the last snapshot.
 	Snapshot uint64   `json:"snapshot,omitempty"`
-	Pending  *pending `json:"pending,omitempty"`
+	Pending  *pendingRetrain `json:"pending,omitempty"`
 	// Progress is how well predictions turned out, by control name.
 	Progress map[string]*score.Prequential `json:"progress,omitempty"`
 }
 
-// pending is a retrain that was asked for and is not done.
-type pending struct {
+// pendingRetrain is a retrain that was asked for and is not done.
+type pendingRetrain struct {
 	At     time.Time `json:"at"`
 	Reason string    `json:"reason"`
 	// Again is true when it was done without the vectors of some examples: it is to be
@@ -54,7 +54,7 @@ func (s projectState) write() []byte { return marshal(s) }
 
 // state is the project's state as it is now.
 func (p *project) state() projectState {
-	s := projectState{Pinned: p.pinned, Chosen: p.choices(), Snapshot: p.number, Pending: p.pending, Progress: map[string]*score.Prequential{}}
+	s := projectState{Pinned: p.pinned, Chosen: p.selections(), Snapshot: p.sequence, Pending: p.pending, Progress: map[string]*score.Prequential{}}
 	for _, h := range p.heads {
 		s.Progress[h.Control.Name] = h.progress
 	}

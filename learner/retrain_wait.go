@@ -17,12 +17,12 @@ const vectorPatience = 10 * time.Minute
 // label names.
 type vectorWait struct {
 	since   time.Time
-	pending pending
+	pending pendingRetrain
 	// missing is how many labelled texts of examples lack vectors; 0 means that label
 	// names do.
 	missing, examples atomic.Int64
 	encoders          atomic.Uint64 // whose vectors are missing, an encoderSet
-	over              chan struct{}
+	ended              chan struct{}
 }
 
 func (w *vectorWait) report() *Retrain {
@@ -47,20 +47,20 @@ func (l *Learner) waitsForVectors(p *project) bool {
 		l.endWait(id)
 		return false
 	}
-	was, _ := l.waiting.Load(id)
+	was, _ := l.vectorWaits.Load(id)
 	w, _ := was.(*vectorWait)
 	begun := w == nil || w.pending != *p.pending
 	if begun {
 		l.endWait(id)
-		w = &vectorWait{since: time.Now(), pending: *p.pending, over: make(chan struct{})}
+		w = &vectorWait{since: time.Now(), pending: *p.pending, ended: make(chan struct{})}
 	}
 	w.missing.Store(int64(missing))
 	w.examples.Store(int64(examples))
 	w.encoders.Store(uint64(encoders))
 	if begun {
-		l.waiting.Store(id, w)
+		l.vectorWaits.Store(id, w)
 		if !w.pending.Again {
-			l.spawn(func() { l.watch(id, w) })
+			l.spawn(func() { l.watchEncoders(id, w) })
 		}
 	}
 	return w.pending.Again || l.quietFor(w) < vectorPatience
@@ -102,27 +102,27 @@ func (l *Learner) missingVectors(p *project) (missing, examples int, encoders en
 	return 0, 0, encoders
 }
 
-// watch begins the retrain when the encoder has been quiet for too long.
-func (l *Learner) watch(id event.ProjectID, w *vectorWait) {
+// watchEncoders begins the retrain when the encoder has been quiet for too long.
+func (l *Learner) watchEncoders(id event.ProjectID, w *vectorWait) {
 	for {
 		timer := time.NewTimer(max(time.Second, vectorPatience-l.quietFor(w)))
 		select {
-		case <-w.over:
+		case <-w.ended:
 		case <-l.ctx.Done():
 		case <-timer.C:
 		}
 		timer.Stop()
 		select {
-		case <-w.over:
+		case <-w.ended:
 			return
 		case <-l.ctx.Done():
 			return
 		default:
 		}
 		ln := l.lane(id)
-		release := l.hold(ln)
-		if ln.live() != nil {
-			l.beginRetrain(ln)
+		release := l.lockLane(ln)
+		if ln.loaded() != nil {
+			l.startRetrain(ln)
 		}
 		release()
 	}
@@ -130,7 +130,7 @@ func (l *Learner) watch(id event.ProjectID, w *vectorWait) {
 
 // endWait forgets that the project's retrain waits, if it does.
 func (l *Learner) endWait(id event.ProjectID) {
-	if w, ok := l.waiting.LoadAndDelete(id); ok {
-		close(w.(*vectorWait).over)
+	if w, ok := l.vectorWaits.LoadAndDelete(id); ok {
+		close(w.(*vectorWait).ended)
 	}
 }

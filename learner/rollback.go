@@ -40,22 +40,22 @@ func (l *Learner) rollback(p *project, to string) bool {
 		if _, ok := p.settings[h.Control.Name]; !ok {
 			p.settings[h.Control.Name] = tune.Defaults(h.Spec)
 		}
-		h.take(p.choiceOf(h.Spec))
+		h.applySettings(p.selectionFor(h.Spec))
 	}
 	// The last word counts: a retrain that was asked for before is called off.
 	p.pending = nil
-	p.epoch = epochs.Add(1)
+	p.generation = lastGeneration.Add(1)
 	p.settled, p.unsaved = false, true
 	return true
 }
 
-// held reports whether a rollback holds the settings of some head.
-func (p *project) held() bool {
-	return slices.ContainsFunc(p.heads, func(h *onlineHead) bool { return h.choice.Pinned })
+// settingsPinned reports whether a rollback holds the settings of some head.
+func (p *project) settingsPinned() bool {
+	return slices.ContainsFunc(p.heads, func(h *onlineHead) bool { return h.selection.Pinned })
 }
 
-// reset makes the model anew with other settings, from where the old one is.
-func (h *onlineHead) reset(s model.Settings) {
+// rebuildModel makes the model anew with other settings, from where the old one is.
+func (h *onlineHead) rebuildModel(s model.Settings) {
 	old := h.model
 	h.model = h.Kind.NewModel(h.Spec, s)
 	old.Duals(func(e model.Example, p []float32) bool {

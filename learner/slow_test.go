@@ -112,8 +112,8 @@ func withSlow(d *disk, o core.BackfillOptions, all ...encode.BatchEncoder) learn
 
 func encoded(t fataler, l *learner.Learner) {
 	t.Helper()
-	must(t, l.Encoded(bg))
-	must(t, l.Rest(bg))
+	must(t, l.WaitEncoded(bg))
+	must(t, l.WaitSettled(bg))
 }
 
 // complete is a learner that had every vector from the beginning.

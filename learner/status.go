@@ -104,10 +104,10 @@ type Retrain struct {
 }
 
 func (l *Learner) status(p *project) Status {
-	_, choosing := l.choosing.Load(p.meta.Project)
+	_, choosing := l.selectionRuns.Load(p.meta.Project)
 	s := Status{
-		Project: p.meta.Project, Labels: p.labels(), Version: p.version(), Snapshot: p.number,
-		Settled: p.settled && !choosing, Fault: p.fault, Heads: []Head{}, SettingsHeld: p.held(),
+		Project: p.meta.Project, Labels: p.labels(), Version: p.version(), Snapshot: p.sequence,
+		Settled: p.settled && !choosing, Fault: p.fault, Heads: []Head{}, SettingsHeld: p.settingsPinned(),
 	}
 	s.Refused, s.RefusedCount = p.refused.list()
 	gap := 0.0
@@ -143,13 +143,13 @@ func (l *Learner) Status(p event.ProjectID) (Status, bool) {
 		return Status{}, false
 	}
 	st := s.status
-	if r, ok := l.retrains.Load(p); ok {
+	if r, ok := l.retrainRuns.Load(p); ok {
 		st.Retrain = r.(*retrain).report()
-	} else if w, ok := l.waiting.Load(p); ok {
+	} else if w, ok := l.vectorWaits.Load(p); ok {
 		st.Retrain = w.(*vectorWait).report()
 	}
-	st.Encoding = l.encoding(p)
-	if r, ok := l.retrained.Load(p); ok {
+	st.Encoding = l.encodingStatus(p)
+	if r, ok := l.lastRetrains.Load(p); ok {
 		last := r.(LastRetrain)
 		st.LastRetrain = &last
 	}

@@ -31,7 +31,9 @@ func (v *View) Examples() int { return v.examples }
 
 // NoLabelShare returns the share of examples for which no class holds, smoothed as if two more
 // examples had been seen of which half a one had no class.
-func (v *View) NoLabelShare() float64 { return (float64(v.noLabelCount) + 0.5) / (float64(v.examples) + 2) }
+func (v *View) NoLabelShare() float64 {
+	return (float64(v.noLabelCount) + 0.5) / (float64(v.examples) + 2)
+}
 
 // Scratch is working memory for Predict. Each goroutine needs its own.
 type Scratch struct {

@@ -28,7 +28,7 @@ func (l *Learner) Extend(ctx context.Context, p event.ProjectID, labelConfig str
 		}
 	}
 	s := l.snapshot(p)
-	if s == nil || !l.fits(s, labelConfig) {
+	if s == nil || !l.compatibleWith(s, labelConfig) {
 		return wire.Prediction{}, ctx.Err()
 	}
 	out := wire.Prediction{Result: []regions.Region{}, ModelVersion: s.status.Version}
@@ -37,16 +37,16 @@ func (l *Learner) Extend(ctx context.Context, p event.ProjectID, labelConfig str
 	if len(drawn) == 0 {
 		return out, ctx.Err()
 	}
-	if known := s.known(); len(known) > 0 {
+	if known := s.readyHeads(); len(known) > 0 {
 		l.encodeNow(ctx, known, []event.Task{task})
 	}
 	var scratch head.Scratch
 	var sum float64
 	answered := 0
 	for i, h := range s.heads {
-		e, extends := h.mind.(head.Interactive)
+		e, extends := h.predictor.(head.Interactive)
 		x, ok := l.featuresOf(s.heads, i, task.Data)
-		if !ok || !extends && h.mind.Examples() == 0 {
+		if !ok || !extends && h.predictor.Examples() == 0 {
 			continue
 		}
 		var said []regions.Region
@@ -54,12 +54,12 @@ func (l *Learner) Extend(ctx context.Context, p event.ProjectID, labelConfig str
 		if extends {
 			said, confidence = e.Propagate(h.ID, head.Sample{Data: task.Data, X: x}, drawn, &scratch)
 		} else {
-			said, confidence = h.mind.Predict(h.ID, head.Sample{Data: task.Data, X: x}, &scratch)
+			said, confidence = h.predictor.Predict(h.ID, head.Sample{Data: task.Data, X: x}, &scratch)
 		}
 		sum += confidence
 		answered++
 		out.Result = append(out.Result, said...)
 	}
-	out.Score = min(max(sum/float64(max(1, answered)), leastScore), 1)
+	out.Score = min(max(sum/float64(max(1, answered)), minPredictionScore), 1)
 	return out, ctx.Err()
 }
