@@ -83,9 +83,9 @@ func alignToTokens(xs [][]float32, whole, tokens []token.Token) [][]float32 {
 			}
 			if sum == nil {
 				sum = make([]float64, len(xs[j]))
-				add(sum, out[i])
+				addVector(sum, out[i])
 			}
-			add(sum, xs[j])
+			addVector(sum, xs[j])
 		}
 		if sum != nil {
 			out[i] = normalized(sum)
@@ -94,7 +94,7 @@ func alignToTokens(xs [][]float32, whole, tokens []token.Token) [][]float32 {
 	return out
 }
 
-func add(sum []float64, x []float32) {
+func addVector(sum []float64, x []float32) {
 	for k, v := range x {
 		sum[k] += float64(v)
 	}

@@ -18,10 +18,10 @@ const (
 	// fileMagic begins a file of one slow encoder's vectors, severalMagic one of several.
 	fileMagic    = "hone vectors 1\n"
 	severalMagic = "hone vectors 2\n"
-	// mostName and mostNumbers are more than a name or a text's vectors have, so that foreign
+	// maxNameBytes and mostNumbers are more than a name or a text's vectors have, so that foreign
 	// bytes do not ask for all memory.
-	mostName    = 1 << 12
-	mostNumbers = 1 << 24
+	maxNameBytes   = 1 << 12
+	maxVectorBytes = 1 << 24
 )
 
 // Len is how many vectors there are.
@@ -108,7 +108,7 @@ func (p *Blocking) Restore(r io.Reader) error {
 // readVectors reads those of one encoder: as many as the file says if counted, else all
 // to the file's end.
 func readVectors(b *bufio.Reader, encoder string, counted bool) (map[[16]byte][]byte, error) {
-	name, err := readPrefixed(b, mostName)
+	name, err := readPrefixed(b, maxNameBytes)
 	if err != nil {
 		return nil, fmt.Errorf("read the encoder's name: %w", err)
 	}
@@ -129,7 +129,7 @@ func readVectors(b *bufio.Reader, encoder string, counted bool) (map[[16]byte][]
 		} else if err != nil {
 			return nil, fmt.Errorf("read the key of vector %d: %w", len(got), err)
 		}
-		x, err := readPrefixed(b, mostNumbers)
+		x, err := readPrefixed(b, maxVectorBytes)
 		if err != nil {
 			return nil, fmt.Errorf("read vector %d: %w", len(got), err)
 		}

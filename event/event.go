@@ -8,8 +8,8 @@ import (
 // Event is one entry of a log. The set is closed: Encode and Decode know every
 // kind.
 type Event interface {
-	// Of is the project the event is about.
-	Of() ProjectID
+	// ProjectOf is the project the event is about.
+	ProjectOf() ProjectID
 	// Topic is the log the event belongs to.
 	Topic() Topic
 	kind() string
@@ -22,7 +22,7 @@ func Kind(e Event) string { return e.kind() }
 // that is due, that names none. A change always names one.
 func ForAll(e Event) bool {
 	_, change := e.(*Changed)
-	return !change && e.Of() == 0
+	return !change && e.ProjectOf() == 0
 }
 
 // Source says who noticed a change.
@@ -150,11 +150,11 @@ type Learned struct {
 	All bool `json:"all,omitempty"`
 }
 
-func (e *Changed) Of() ProjectID      { return e.Project }
-func (e *ReconcileDue) Of() ProjectID { return e.Project }
-func (e *RetrainDue) Of() ProjectID   { return e.Project }
-func (e *RollbackDue) Of() ProjectID  { return e.Project }
-func (e *Learned) Of() ProjectID      { return e.Project }
+func (e *Changed) ProjectOf() ProjectID      { return e.Project }
+func (e *ReconcileDue) ProjectOf() ProjectID { return e.Project }
+func (e *RetrainDue) ProjectOf() ProjectID   { return e.Project }
+func (e *RollbackDue) ProjectOf() ProjectID  { return e.Project }
+func (e *Learned) ProjectOf() ProjectID      { return e.Project }
 
 func (*Changed) Topic() Topic      { return Changes }
 func (*ReconcileDue) Topic() Topic { return Reconciles }

@@ -13,8 +13,8 @@ type AnnotationID int64
 // UserID is Label Studio's id of a person.
 type UserID int64
 
-// TextKey names a text by its content: the beginning of its SHA-256.
-type TextKey [16]byte
+// ContentKey names a text by its content: the beginning of its SHA-256.
+type ContentKey [16]byte
 
 // Topic names one append-only log. Order is kept within a topic.
 type Topic string

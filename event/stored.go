@@ -77,8 +77,8 @@ type Delta struct {
 	Annotations int
 	// Duplicates counts the Changed that said nothing new.
 	Duplicates int
-	// Rest must be stored too, but holds nothing to learn from.
-	Rest Rest
+	// Bookkeeping must be stored too, but holds nothing to learn from.
+	Bookkeeping Bookkeeping
 	// Heard must be stored too.
 	Heard Heard
 	// Doubts should be asked of Label Studio once the delta is stored.
@@ -99,9 +99,9 @@ type Doubts struct {
 	Tasks   []TaskID
 }
 
-// Rest is the part of a Delta that only the state needs: without it a later
+// Bookkeeping is the part of a Delta that only the state needs: without it a later
 // statement could be judged wrongly, and the order of arrival would matter.
-type Rest struct {
+type Bookkeeping struct {
 	// Tasks were heard of again with the same data and a later time. Label Studio
 	// moves a task's time at every annotation and prediction, also at our own.
 	Tasks []Task
@@ -118,8 +118,8 @@ type Rest struct {
 // empty delta still belongs into the Commit: its Meta and Rest must be stored.
 func (d *Delta) Empty() bool { return len(d.Tasks) == 0 && !d.ConfigChanged && !d.New }
 
-// Stored is everything the learner needs of a project when it starts.
-type Stored struct {
+// ProjectState is everything the learner needs of a project when it starts.
+type ProjectState struct {
 	Meta Meta
 	// Labelled reads the tasks with at least one annotation, by id, a few at a time: all
 	// of them may be more memory than what is learned of them. An error ends it. It may

@@ -25,7 +25,7 @@ type Backfill interface {
 	// HasTokens reports whether the encoder has vectors of tokens too.
 	HasTokens() bool
 	// Has reports whether what was asked for under a key is there.
-	Has(key event.TextKey) bool
+	Has(key event.ContentKey) bool
 	// Text is the vector of a text, of length 1; ok is false when it is not there yet. A
 	// text that will never have one has nil. It never waits for the encoder.
 	Text(text string) (x []float32, ok bool)
@@ -79,7 +79,7 @@ type NeededVectors interface {
 	// LabelNames are the requests of the names of labels.
 	LabelNames() []encode.Request
 	// Requests adds those of a task's data to all, by their keys.
-	Requests(data []byte, all map[event.TextKey]encode.Request)
+	Requests(data []byte, all map[event.ContentKey]encode.Request)
 }
 
 // Arrivals are the vectors of an encoder that have come for a project since the last time.
@@ -131,10 +131,10 @@ func (l *Learner) newBackfills() (_ []Backfill, err error) {
 
 // maxGauge shows the highest of the counts of several encoders, for each project.
 type maxGauge struct {
-	mu     sync.Mutex
-	counts map[event.ProjectID][]int
-	encoders     int
-	gauge  *prometheus.GaugeVec // by project
+	mu       sync.Mutex
+	counts   map[event.ProjectID][]int
+	encoders int
+	gauge    *prometheus.GaugeVec // by project
 }
 
 func (w *maxGauge) set(p event.ProjectID, encoder, n int) {
@@ -165,7 +165,7 @@ func (n headRequests) LabelNames() (all []encode.Request) {
 	return all
 }
 
-func (n headRequests) Requests(data []byte, all map[event.TextKey]encode.Request) {
+func (n headRequests) Requests(data []byte, all map[event.ContentKey]encode.Request) {
 	for _, h := range n.heads {
 		n.features.requests(h.Spec, n.encoder, data, all)
 	}
@@ -256,14 +256,14 @@ func (l *Learner) encodeNow(ctx context.Context, heads []headSnapshot, tasks []e
 // the order of the tasks.
 func (l *Learner) unencoded(heads []headSnapshot, tasks []event.Task) [][]encode.Request {
 	out := make([][]encode.Request, len(l.backfills))
-	seen := make([]map[event.TextKey]bool, len(l.backfills))
+	seen := make([]map[event.ContentKey]bool, len(l.backfills))
 	for _, t := range tasks {
 		for _, h := range heads {
 			for i := range l.features.encodedTask(h.Spec, t.Data).encoders().each {
 				if seen[i] == nil {
-					seen[i] = map[event.TextKey]bool{}
+					seen[i] = map[event.ContentKey]bool{}
 				}
-				of := map[event.TextKey]encode.Request{}
+				of := map[event.ContentKey]encode.Request{}
 				l.features.requests(h.Spec, i, t.Data, of)
 				for k, n := range of {
 					if !seen[i][k] && !l.backfills[i].Has(k) {

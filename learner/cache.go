@@ -32,10 +32,10 @@ type cache struct {
 }
 
 type shard struct {
-	mu         sync.Mutex
+	mu                sync.Mutex
 	current, previous map[uint64]encodedTask
-	bytes      int
-	budget     int // of one generation
+	bytes             int
+	budget            int // of one generation
 }
 
 func newCache(bytes int) *cache {

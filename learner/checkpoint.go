@@ -106,7 +106,7 @@ func readCheckpoint(b []byte) (checkpoint, error) {
 
 // byteReader takes bytes off the front; once it ran out it stays bad.
 type byteReader struct {
-	b   []byte
+	b      []byte
 	failed bool
 }
 

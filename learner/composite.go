@@ -100,7 +100,7 @@ func (e *composite) Fast() encode.Encoder { return e.Encoder }
 // missingVector is what a slow encoder has not made yet.
 type missingVector struct {
 	encoder uint32
-	key     event.TextKey
+	key     event.ContentKey
 }
 
 // missTracker encodes and remembers which vectors are not there yet. It is for one

@@ -12,13 +12,15 @@ import (
 // featurizer makes what heads read of tasks' data, and keeps what may be read again. It
 // is safe for concurrent use.
 type featurizer struct {
-	encoder encode.Encoder // with what the slow ones have made so far, if there are any
-	composite    *composite     // the same as encoder, nil without a slow one
-	cache   *cache
+	encoder   encode.Encoder // with what the slow ones have made so far, if there are any
+	composite *composite     // the same as encoder, nil without a slow one
+	cache     *cache
 }
 
 // features are the features of a task, empty when it has no text.
-func (f *featurizer) features(q *head.Spec, data []byte) vector.Vector { return f.encodedTask(q, data).vector }
+func (f *featurizer) features(q *head.Spec, data []byte) vector.Vector {
+	return f.encodedTask(q, data).vector
+}
 
 // example is of for what is learned and so kept: compact, and the same memory for all
 // heads that read the same. missing are the slow encoders whose vectors are to come.
@@ -51,7 +53,7 @@ func (f *featurizer) encodedTask(q *head.Spec, data []byte) encodedTask {
 }
 
 // requests adds what a question reads of a slow encoder, of a task's data.
-func (f *featurizer) requests(q *head.Spec, encoder int, data []byte, all map[event.TextKey]encode.Request) {
+func (f *featurizer) requests(q *head.Spec, encoder int, data []byte, all map[event.ContentKey]encode.Request) {
 	if f.composite == nil {
 		return
 	}

@@ -23,8 +23,8 @@ type onlineHead struct {
 	// annotationsByTask are the annotations behind each example, and sums what it was, so
 	// that hearing the same again does nothing.
 	annotationsByTask map[event.TaskID][]event.AnnotationID
-	fingerprints   map[event.TaskID]uint64
-	annotationRefs  annotationRefs
+	fingerprints      map[event.TaskID]uint64
+	annotationRefs    annotationRefs
 	// incomplete are the examples of which vectors are still to come, and of which slow
 	// encoders.
 	incomplete map[event.TaskID]encoderSet
@@ -34,7 +34,7 @@ type onlineHead struct {
 	// be another now.
 	selection  tune.Selection
 	newestUsed event.AnnotationID
-	dirty   bool
+	dirty      bool
 }
 
 // annotationRefs counts the heads that learned from each annotation of a project.

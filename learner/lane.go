@@ -26,9 +26,9 @@ import (
 type lane struct {
 	id event.ProjectID
 
-	mu   sync.Mutex // guards all below
-	project    *project   // nil when nothing is known of it
-	needsReload *pendingReload      // not nil when it must be loaded again: memory may differ from what is stored
+	mu          sync.Mutex     // guards all below
+	project     *project       // nil when nothing is known of it
+	needsReload *pendingReload // not nil when it must be loaded again: memory may differ from what is stored
 
 	unstored *unstored // what is in memory and could not be stored, nil for nothing
 
@@ -38,15 +38,15 @@ type lane struct {
 
 // pendingReload is a project that must be loaded again.
 type pendingReload struct {
-	failures   int
-	retryAt      time.Time // not tried before
-	loading bool      // a goroutine is at it
+	failures int
+	retryAt  time.Time // not tried before
+	loading  bool      // a goroutine is at it
 }
 
 // unstored is what a batch did that could not be stored. The batch comes again, but with
 // others behind it: together they may say nothing any more of what it did.
 type unstored struct {
-	tasks map[event.TaskID]bool
+	tasks        map[event.TaskID]bool
 	wholeProject bool // it changed more than tasks
 }
 

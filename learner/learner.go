@@ -28,19 +28,19 @@ type Learner struct {
 	byID  map[event.ProjectID]*lane
 	lanes []*lane // by id; replaced when there is another
 
-	snapshots sync.Map     // event.ProjectID to *snapshot
-	retrainRuns  sync.Map     // event.ProjectID to *retrain, running
-	lastRetrains sync.Map     // event.ProjectID to LastRetrain
+	snapshots     sync.Map     // event.ProjectID to *snapshot
+	retrainRuns   sync.Map     // event.ProjectID to *retrain, running
+	lastRetrains  sync.Map     // event.ProjectID to LastRetrain
 	vectorWaits   sync.Map     // event.ProjectID to *vectorWait, of the retrain a project waits with
-	selectionRuns  sync.Map     // event.ProjectID to *choosing, under way
-	troubles  sync.Map     // event.ProjectID to the sentence why it is not loaded
-	runsStarted     atomic.Int64 // retrains and choices ever
-	configCache    atomic.Pointer[parsedConfig]
+	selectionRuns sync.Map     // event.ProjectID to *choosing, under way
+	troubles      sync.Map     // event.ProjectID to the sentence why it is not loaded
+	runsStarted   atomic.Int64 // retrains and choices ever
+	configCache   atomic.Pointer[parsedConfig]
 
-	life *service.Life
-	ctx  context.Context // the life's
+	life      *service.Life
+	ctx       context.Context // the life's
 	finalSave sync.Once       // of saving where it ended
-	wake wake.Signal
+	wake      wake.Signal
 	// cores has a place for each model that is being fitted to compare settings by: as
 	// many as there are cores, so that a hundred retrains at once leave time for labels.
 	cores chan struct{}
@@ -174,11 +174,11 @@ func (l *Learner) saveOnStop(ln *lane) error {
 
 // projectBatch is what a batch does to its project.
 type projectBatch struct {
-	p       *project // nil when the batch does nothing
-	delta   *event.Delta
-	goneChanged    bool           // the project is gone, or is there again
-	applied bool           // memory has all of the delta
-	learned    *event.Learned // nil when there is nothing to tell
+	p           *project // nil when the batch does nothing
+	delta       *event.Delta
+	goneChanged bool           // the project is gone, or is there again
+	applied     bool           // memory has all of the delta
+	learned     *event.Learned // nil when there is nothing to tell
 }
 
 // Apply applies a batch of one project's entries in the Changes log, in order, and
@@ -259,7 +259,7 @@ func (l *Learner) laneOf(batch []event.Event, cur event.Cursor) (*lane, error) {
 		if event.ForAll(e) {
 			continue
 		}
-		of := e.Of()
+		of := e.ProjectOf()
 		if id == 0 {
 			id = of
 		}

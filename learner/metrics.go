@@ -10,7 +10,7 @@ import (
 type metrics struct {
 	learned, forgotten, unreadable prometheus.Counter
 	settle                         prometheus.Histogram
-	gap, sequence, labels            *prometheus.GaugeVec
+	gap, sequence, labels          *prometheus.GaugeVec
 	retrains                       *prometheus.CounterVec
 	refused                        *prometheus.CounterVec
 	encoded, encodeFailures        prometheus.Counter
@@ -35,7 +35,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 			Buckets: prometheus.ExponentialBuckets(0.001, 4, 9),
 		}),
 		gap:            gauge("optimality_gap", "The most by which a probability can differ from training from scratch; -1 while unknown."),
-		sequence:         gauge("snapshot", "Number of the last snapshot."),
+		sequence:       gauge("snapshot", "Number of the last snapshot."),
 		labels:         gauge("labels", "Annotations learned from."),
 		encoded:        counter("encoded_total", "Texts that a slow encoder has encoded."),
 		encodeFailures: counter("encode_failures_total", "Batches that a slow encoder could not encode."),

@@ -18,7 +18,7 @@ import (
 // Store is what the learner needs of the state.
 type Store interface {
 	// Load returns a project whole; one never heard of is empty.
-	Load(ctx context.Context, p event.ProjectID) (event.Stored, error)
+	Load(ctx context.Context, p event.ProjectID) (event.ProjectState, error)
 	// Plan says what changes really change. It writes nothing.
 	Plan(ctx context.Context, changes []*event.Changed) ([]event.Delta, error)
 	// Commit makes everything durable, with the cursor and what was learned, or

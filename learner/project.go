@@ -20,24 +20,24 @@ import (
 
 // project is what is learned of one project. It is guarded by its lane's lock.
 type project struct {
-	meta     event.Meta
-	controls head.Decisions // what is done with each; nil when no config can be read
-	fault    string         // why not
-	heads    []*onlineHead
-	versions []event.Version
-	settings map[string]model.Settings // of the live version, where it has some
-	pinned   bool                      // settings stay, whatever the labels say: a rollback holds them
-	storedSelections   map[string]tune.Selection // as stored, for heads to come
-	pending  *pendingRetrain
-	sequence   uint64 // of the last snapshot
+	meta             event.Meta
+	controls         head.Decisions // what is done with each; nil when no config can be read
+	fault            string         // why not
+	heads            []*onlineHead
+	versions         []event.Version
+	settings         map[string]model.Settings // of the live version, where it has some
+	pinned           bool                      // settings stay, whatever the labels say: a rollback holds them
+	storedSelections map[string]tune.Selection // as stored, for heads to come
+	pending          *pendingRetrain
+	sequence         uint64 // of the last snapshot
 
-	annotationRefs  annotationRefs
-	refused refused   // answers that no model can take
-	oldestPending   time.Time // oldest change not yet settled and told
-	settled bool
-	unsaved bool // duals changed since the last checkpoint
-	savedAt time.Time
-	generation   uint64 // goes up when heads are replaced: a retrain begun before is void
+	annotationRefs annotationRefs
+	refused        refused   // answers that no model can take
+	oldestPending  time.Time // oldest change not yet settled and told
+	settled        bool
+	unsaved        bool // duals changed since the last checkpoint
+	savedAt        time.Time
+	generation     uint64 // goes up when heads are replaced: a retrain begun before is void
 }
 
 // lastGeneration number the sets of heads, also those of a project that is loaded again.

@@ -18,7 +18,7 @@ type projectState struct {
 	// Chosen are the settings that the labels asked for last, by control name.
 	Chosen map[string]tune.Selection `json:"chosen,omitempty"`
 	// Snapshot is the number of the last snapshot.
-	Snapshot uint64   `json:"snapshot,omitempty"`
+	Snapshot uint64          `json:"snapshot,omitempty"`
 	Pending  *pendingRetrain `json:"pending,omitempty"`
 	// Progress is how well predictions turned out, by control name.
 	Progress map[string]*score.Prequential `json:"progress,omitempty"`

@@ -28,28 +28,28 @@ const promoteTolerance = 0.05
 type retrain struct {
 	project    event.ProjectID
 	pending    pendingRetrain
-	generation      uint64
+	generation uint64
 	candidates []*candidate
 	// incomplete is how many examples lacked vectors that did not come within patience,
 	// 0 if none.
 	incomplete int
 	examples   int
 	steps      int
-	stepsDone         atomic.Int64
+	stepsDone  atomic.Int64
 	done       chan struct{}
 }
 
 // candidate is what a retrain makes of one head.
 type candidate struct {
-	spec *head.Spec
-	live     model.Settings // compared with, and nothing else
-	examples []model.Example
-	fingerprints     map[event.TaskID]uint64
-	sample     searchSample
+	spec         *head.Spec
+	live         model.Settings // compared with, and nothing else
+	examples     []model.Example
+	fingerprints map[event.TaskID]uint64
+	sample       searchSample
 
 	selection tune.Selection
-	scores tune.Comparison
-	model  head.Incremental
+	scores    tune.Comparison
+	model     head.Incremental
 }
 
 func (r *retrain) report() *Retrain {

@@ -22,7 +22,7 @@ type vectorWait struct {
 	// names do.
 	missing, examples atomic.Int64
 	encoders          atomic.Uint64 // whose vectors are missing, an encoderSet
-	ended              chan struct{}
+	ended             chan struct{}
 }
 
 func (w *vectorWait) report() *Retrain {

@@ -50,9 +50,9 @@ const maxMissingShare = 0.1
 type searchSample struct {
 	// selection is the choice without its settings; with them when the size is 0, where
 	// there is nothing to choose.
-	selection       tune.Selection
-	taskIDs    map[int64]bool
-	examples []model.Example
+	selection tune.Selection
+	taskIDs   map[int64]bool
+	examples  []model.Example
 	// newest is the highest first annotation id among the examples.
 	newest event.AnnotationID
 }

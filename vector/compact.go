@@ -32,7 +32,7 @@ func (v Vector) Compact() Vector {
 		if len(d) > math.MaxUint16 {
 			return v
 		}
-		scale := math.Float32bits(largest(d) / math.MaxInt16)
+		scale := math.Float32bits(maxAbs(d) / math.MaxInt16)
 		p = append(p, uint16(len(d)), uint16(scale), uint16(scale>>16))
 	}
 	terms := len(p)
@@ -40,7 +40,7 @@ func (v Vector) Compact() Vector {
 	p[0], p[1] = uint16(len(p)-terms), uint16((len(p)-terms)>>16)
 	for _, d := range v.Dense {
 		per := 0.0
-		if most := largest(d); most > 0 {
+		if most := maxAbs(d); most > 0 {
 			per = math.MaxInt16 / float64(most)
 		}
 		for _, x := range d {
@@ -51,7 +51,7 @@ func (v Vector) Compact() Vector {
 	return v
 }
 
-func largest(d []float32) float32 {
+func maxAbs(d []float32) float32 {
 	var most float32
 	for _, x := range d {
 		most = max(most, x, -x)

@@ -65,7 +65,7 @@ func (v Vector) Bytes() int {
 	for _, t := range v.Tokens {
 		n += 4*len(t.Terms) + 24*len(t.Dense) + 104
 		for _, d := range t.Dense {
-			if len(d) > 0 && !holds(before, d) {
+			if len(d) > 0 && !sharesMemory(before, d) {
 				n += 4 * len(d)
 			}
 		}
@@ -74,8 +74,8 @@ func (v Vector) Bytes() int {
 	return n
 }
 
-// holds reports whether one of parts is the same memory as d, which is not empty.
-func holds(parts [][]float32, d []float32) bool {
+// sharesMemory reports whether one of parts is the same memory as d, which is not empty.
+func sharesMemory(parts [][]float32, d []float32) bool {
 	for _, p := range parts {
 		if len(p) > 0 && &p[0] == &d[0] {
 			return true

@@ -13,46 +13,46 @@ import (
 // goroutine of its own, as long as there are any, so that a project whose lane is busy
 // keeps the encoder waiting for nobody. It is guarded by Service.mu.
 type arrivals struct {
-	arrived   []event.TaskID // tasks whose vectors have come
-	checked   []event.TaskID // tasks whose vectors may have come another way
-	named     bool           // those of all label names have come
-	publish   bool           // readers are to hear of it
-	consuming bool           // the goroutine is at work
+	encoded        []event.TaskID // tasks whose vectors have come
+	rechecked      []event.TaskID // tasks whose vectors may have come another way
+	labelNamesDone bool           // those of all label names have come
+	publish        bool           // readers are to hear of it
+	consuming      bool           // the goroutine is at work
 }
 
 func (a *arrivals) empty() bool {
-	return len(a.arrived) == 0 && len(a.checked) == 0 && !a.named && !a.publish
+	return len(a.encoded) == 0 && len(a.rechecked) == 0 && !a.labelNamesDone && !a.publish
 }
 
-// arrive has a project take in what was encoded.
-func (f *Service) arrive(b encodeBatch) {
+// recordEncoded has a project take in what was encoded.
+func (f *Service) recordEncoded(b encodeBatch) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	p := f.projects[b.project]
 	if p == nil {
 		return
 	}
-	p.well()
+	p.clearFailures()
 	if b.tasks == nil {
-		p.names = p.names[min(len(p.names), len(b.needs)):]
-		p.named = p.named || len(p.names) == 0
+		p.labelNames = p.labelNames[min(len(p.labelNames), len(b.requests)):]
+		p.labelNamesDone = p.labelNamesDone || len(p.labelNames) == 0
 	}
 	for _, t := range b.tasks {
 		delete(p.missing, t)
 	}
-	p.arrived = append(p.arrived, b.tasks...)
+	p.encoded = append(p.encoded, b.tasks...)
 	f.consume(b.project, p)
 }
 
-// check has a project look whether the vectors of tasks have come.
-func (f *Service) check(id event.ProjectID, tasks []event.TaskID) {
+// recheck has a project look whether the vectors of tasks have come.
+func (f *Service) recheck(id event.ProjectID, tasks []event.TaskID) {
 	if len(tasks) == 0 {
 		return
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	p := f.queueFor(id)
-	p.checked = append(p.checked, tasks...)
+	p.rechecked = append(p.rechecked, tasks...)
 	f.consume(id, p)
 }
 
@@ -88,22 +88,22 @@ func (f *Service) consumeAll(ctx context.Context, id event.ProjectID, p *project
 			return
 		}
 		f.mu.Unlock()
-		err := f.o.Consume(ctx, id, Arrivals{Tasks: slices.Concat(a.arrived, a.checked), LabelNames: a.named, Publish: a.publish})
+		err := f.o.Consume(ctx, id, Arrivals{Tasks: slices.Concat(a.encoded, a.rechecked), LabelNames: a.labelNamesDone, Publish: a.publish})
 		f.mu.Lock()
 		if err == nil {
 			failures = 0
-			p.unpublished = p.unpublished || len(a.arrived) > 0 || a.named
+			p.unpublished = p.unpublished || len(a.encoded) > 0 || a.labelNamesDone
 			f.wakeUp()
 			f.mu.Unlock()
 			f.updateGauge(id)
 			continue
 		}
-		p.arrived, p.checked = append(a.arrived, p.arrived...), append(a.checked, p.checked...)
-		p.named, p.publish = p.named || a.named, p.publish || a.publish
+		p.encoded, p.rechecked = append(a.encoded, p.encoded...), append(a.rechecked, p.rechecked...)
+		p.labelNamesDone, p.publish = p.labelNamesDone || a.labelNamesDone, p.publish || a.publish
 		f.mu.Unlock()
 		if failures++; backoff.ShouldLog(failures) && ctx.Err() == nil {
 			f.o.Logger.WithError(err).WithField("project", id).Warn("new vectors cannot be taken in; others go on, and it is tried again")
 		}
-		backoff.Sleep(ctx, retry.Delay(failures-1))
+		backoff.Sleep(ctx, retryBackoff.Delay(failures-1))
 	}
 }

@@ -11,7 +11,7 @@ import (
 // collectGarbage drops vectors that no task needs: those of tasks that are deleted or
 // have another text now, and those of encoders that are no more.
 func (f *Service) collectGarbage(ctx context.Context) error {
-	needed := map[event.TextKey]struct{}{}
+	needed := map[event.ContentKey]struct{}{}
 	f.mu.Lock()
 	var ids []event.ProjectID
 	for id := range f.projects {
@@ -39,7 +39,7 @@ func (f *Service) collectGarbage(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			needs := map[event.TextKey]encode.Request{}
+			needs := map[event.ContentKey]encode.Request{}
 			for _, t := range states {
 				addRequests(s, t, needs)
 			}
@@ -48,10 +48,10 @@ func (f *Service) collectGarbage(ctx context.Context) error {
 			}
 		}
 	}
-	if err := f.vectors.sweep(ctx, needed); err != nil {
+	if err := f.vectors.dropUnneeded(ctx, needed); err != nil {
 		return err
 	}
-	if err := f.vectors.store.RetainEncoders(ctx, append(slices.Clone(f.o.Retain), f.vectors.slow.Name())); err != nil {
+	if err := f.vectors.store.RetainEncoders(ctx, append(slices.Clone(f.o.Retain), f.vectors.encoder.Name())); err != nil {
 		return err
 	}
 	f.gcPending = false

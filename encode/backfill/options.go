@@ -24,11 +24,11 @@ type TaskStore interface {
 // VectorStore keeps the vectors of a slow encoder, by its name and the text. What
 // their bytes mean is the business of package vector.
 type VectorStore interface {
-	VectorKeys(ctx context.Context, encoder string, f func(event.TextKey)) error
+	VectorKeys(ctx context.Context, encoder string, f func(event.ContentKey)) error
 	// Vector is nil when there is none.
-	Vector(encoder string, key event.TextKey) ([]byte, error)
+	Vector(encoder string, key event.ContentKey) ([]byte, error)
 	// ChangeVectors makes all of it durable, or nothing.
-	ChangeVectors(ctx context.Context, encoder string, put map[event.TextKey][]byte, drop []event.TextKey) error
+	ChangeVectors(ctx context.Context, encoder string, put map[event.ContentKey][]byte, drop []event.ContentKey) error
 	// RetainEncoders drops the vectors of all encoders but those.
 	RetainEncoders(ctx context.Context, encoders []string) error
 }
@@ -39,7 +39,7 @@ type Needed interface {
 	// LabelNames are the requests of the names of labels.
 	LabelNames() []encode.Request
 	// Requests adds those of a task's data to all, by their keys.
-	Requests(data []byte, all map[event.TextKey]encode.Request)
+	Requests(data []byte, all map[event.ContentKey]encode.Request)
 }
 
 // Arrivals are what has come for a project since the last time.

@@ -14,13 +14,13 @@ import (
 var ErrStopped = errors.New("the encoding of texts is stopped")
 
 // Name is the encoder's.
-func (f *Service) Name() string { return f.vectors.slow.Name() }
+func (f *Service) Name() string { return f.vectors.encoder.Name() }
 
 // HasTokens reports whether the encoder has vectors of tokens too.
 func (f *Service) HasTokens() bool { return f.vectors.tokenwise }
 
 // Has reports whether what was asked for under a key is there.
-func (f *Service) Has(k event.TextKey) bool { return f.vectors.has(k) }
+func (f *Service) Has(k event.ContentKey) bool { return f.vectors.has(k) }
 
 // Text is the vector of a text, of length 1; ok is false when it is not there yet. A
 // text that will never have one has nil. It waits for the disk at most.
@@ -68,10 +68,10 @@ type Progress struct {
 func (f *Service) Progress(id event.ProjectID) Progress {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	out := Progress{PerSecond: f.rate, Err: f.vectors.lastErr()}
+	out := Progress{PerSecond: f.textsPerSecond, Err: f.vectors.lastErr()}
 	if p := f.projects[id]; p != nil {
 		out.Tasks, out.Encoded = len(p.tasks), len(p.tasks)-len(p.missing)
-		out.Done = !p.fullScan && len(p.changedTasks) == 0 && len(p.missing) == 0 && len(p.names) == 0
+		out.Done = !p.fullScan && len(p.changedTasks) == 0 && len(p.missing) == 0 && len(p.labelNames) == 0
 	}
 	return out
 }
@@ -81,7 +81,7 @@ func (f *Service) Progress(id event.ProjectID) Progress {
 func (f *Service) WaitIdle(ctx context.Context) error {
 	for {
 		f.mu.Lock()
-		busy, changed := f.busy, f.changed
+		busy, changed := f.busy, f.idle
 		f.mu.Unlock()
 		if !busy {
 			return nil
@@ -101,11 +101,11 @@ func (f *Service) WaitIdle(ctx context.Context) error {
 func (f *Service) QuietFor(since time.Time) time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !f.tried.IsZero() && f.tried.Before(since) {
-		since = f.tried
+	if !f.firstAttempt.IsZero() && f.firstAttempt.Before(since) {
+		since = f.firstAttempt
 	}
-	if f.arrived.After(since) {
-		since = f.arrived
+	if f.lastSuccess.After(since) {
+		since = f.lastSuccess
 	}
 	return time.Since(since)
 }

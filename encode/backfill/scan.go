@@ -13,7 +13,7 @@ import (
 )
 
 // withoutVector are the requests without a vector, in a fixed order.
-func (f *Service) withoutVector(needs map[event.TextKey]encode.Request) []encode.Request {
+func (f *Service) withoutVector(needs map[event.ContentKey]encode.Request) []encode.Request {
 	var out []encode.Request
 	for k, n := range needs {
 		if !f.vectors.persistIfCached(k) {
@@ -29,9 +29,9 @@ func (f *Service) withoutVector(needs map[event.TextKey]encode.Request) []encode
 	return out
 }
 
-// byKey are requests without repetition.
-func byKey(all []encode.Request) map[event.TextKey]encode.Request {
-	out := make(map[event.TextKey]encode.Request, len(all))
+// requestsByKey are requests without repetition.
+func requestsByKey(all []encode.Request) map[event.ContentKey]encode.Request {
+	out := make(map[event.ContentKey]encode.Request, len(all))
 	for _, n := range all {
 		out[n.Key()] = n
 	}
@@ -39,7 +39,7 @@ func byKey(all []encode.Request) map[event.TextKey]encode.Request {
 }
 
 // addRequests collects what the models need for a task.
-func addRequests(s Needed, t event.TaskState, needs map[event.TextKey]encode.Request) {
+func addRequests(s Needed, t event.TaskState, needs map[event.ContentKey]encode.Request) {
 	if t.Deleted || len(t.Task.Data) == 0 {
 		return
 	}
@@ -50,11 +50,11 @@ func addRequests(s Needed, t event.TaskState, needs map[event.TextKey]encode.Req
 func (f *Service) scan(ctx context.Context) {
 	now := time.Now()
 	f.mu.Lock()
-	ids := f.turns(now)
+	ids := f.roundRobin(now)
 	f.mu.Unlock()
 	for _, id := range ids {
 		if err := f.scanProject(ctx, id); err != nil && ctx.Err() == nil {
-			f.trouble(id, err)
+			f.recordFailure(id, err)
 		}
 	}
 }
@@ -75,7 +75,7 @@ func (f *Service) scanProject(ctx context.Context, id event.ProjectID) error {
 		p.fullScan, p.changedTasks = p.fullScan || fullScan, append(fresh, p.changedTasks...)
 		return err
 	}
-	p.well()
+	p.clearFailures()
 	return nil
 }
 
@@ -96,9 +96,9 @@ func (f *Service) scanTasks(ctx context.Context, id event.ProjectID, all bool, i
 		for _, k := range known {
 			ids = append(ids, k.Task)
 		}
-		names := f.withoutVector(byKey(s.LabelNames()))
+		names := f.withoutVector(requestsByKey(s.LabelNames()))
 		f.mu.Lock()
-		f.queueFor(id).names = names
+		f.queueFor(id).labelNames = names
 		f.mu.Unlock()
 		f.gcPending = true
 	}
@@ -112,7 +112,7 @@ func (f *Service) scanTasks(ctx context.Context, id event.ProjectID, all bool, i
 			if len(t.Annotations) > 0 {
 				taught = append(taught, t.Task.ID)
 			}
-			needs := map[event.TextKey]encode.Request{}
+			needs := map[event.ContentKey]encode.Request{}
 			addRequests(s, t, needs)
 			lacks := len(f.withoutVector(needs)) > 0
 			f.mu.Lock()
@@ -120,7 +120,7 @@ func (f *Service) scanTasks(ctx context.Context, id event.ProjectID, all bool, i
 			f.mu.Unlock()
 		}
 		// An example may have been learned just before its vector came another way.
-		f.check(id, taught)
+		f.recheck(id, taught)
 	}
 	f.updateGauge(id)
 	return nil
@@ -148,7 +148,7 @@ func (p *projectQueue) record(t event.TaskState, lacks bool) (stale bool) {
 	case t.Labelled() && !was:
 		p.labelled = append(p.labelled, id)
 	case !t.Labelled() && !queued:
-		p.rest = append(p.rest, id)
+		p.unlabelled = append(p.unlabelled, id)
 	}
 	return known && old != sum
 }

@@ -40,18 +40,18 @@ type Service struct {
 	wake    wake.Signal
 	life    *service.Life // its lock may be taken while mu is held
 
-	mu       sync.Mutex
-	projects map[event.ProjectID]*projectQueue
-	busy     bool
-	changed  chan struct{} // closed and replaced when it comes to rest
-	rate     float64       // texts a second, lately
-	tried    time.Time     // when the first attempt began since the last that succeeded; zero if none did
-	arrived  time.Time     // when an attempt last succeeded
+	mu             sync.Mutex
+	projects       map[event.ProjectID]*projectQueue
+	busy           bool
+	idle           chan struct{} // closed and replaced when it comes to rest
+	textsPerSecond float64       // texts a second, lately
+	firstAttempt   time.Time     // when the first attempt began since the last that succeeded; zero if none did
+	lastSuccess    time.Time     // when an attempt last succeeded
 
 	// The rest belongs to the goroutine.
-	gcPending     bool
-	gcAt, flushed time.Time
-	turn          event.ProjectID // whose texts were encoded last
+	gcPending          bool
+	gcAfter, flushedAt time.Time
+	lastProject        event.ProjectID // whose texts were encoded last
 }
 
 // projectQueue is what is to do in a project. It is guarded by Service.mu.
@@ -63,12 +63,12 @@ type projectQueue struct {
 	changedTasks []event.TaskID          // these are to be scanned
 	tasks        map[event.TaskID]uint64 // hashes of their data
 	missing      map[event.TaskID]bool   // tasks with texts to encode; true for labelled ones
-	names        []encode.Request        // label names to encode
+	labelNames   []encode.Request        // label names to encode
 	// labelled and rest are the missing ones in order; those that are not missing
 	// any more are skipped.
-	labelled, rest []event.TaskID
-	publishedAt    time.Time
-	unpublished    bool
+	labelled, unlabelled []event.TaskID
+	publishedAt          time.Time
+	unpublished          bool
 }
 
 // New makes a service that does nothing yet: Load it, Start it, have it Scan what is there,
@@ -80,7 +80,7 @@ func New(o Options) (*Service, error) {
 	}
 	f := &Service{
 		o: o, life: service.NewLife(), vectors: newVectorCache(o.Encoder, o.Vectors, o.Now), wake: wake.New(), gcPending: true,
-		projects: map[event.ProjectID]*projectQueue{}, changed: make(chan struct{}),
+		projects: map[event.ProjectID]*projectQueue{}, idle: make(chan struct{}),
 	}
 	f.vectors.onCorrupt = f.rescanAll
 	f.vectors.onReadError = func(err error) {
@@ -158,7 +158,7 @@ func (f *Service) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		wait, err := f.runOnce(ctx)
 		if err != nil && ctx.Err() == nil {
-			wait = max(retry.Min, f.vectors.backoffLeft())
+			wait = max(retryBackoff.Min, f.vectors.backoffLeft())
 			f.o.Metrics.Failures.Inc()
 			f.o.Logger.WithError(err).Warnf("texts are not encoded; models do without, and it is tried again in %v", wait.Round(time.Second))
 		}
@@ -183,8 +183,8 @@ func (f *Service) run(ctx context.Context) {
 // idleTimeout is how long run sleeps when there is no work; a wake-up ends it earlier.
 const idleTimeout = 24 * time.Hour
 
-// retry is how long a project is left alone after a failure, and the encoder.
-var retry = backoff.Exponential{Min: time.Second, Max: time.Minute}
+// retryBackoff is how long a project is left alone after a failure, and the encoder.
+var retryBackoff = backoff.Exponential{Min: time.Second, Max: time.Minute}
 
 // runOnce does one piece of work and says how long to wait before the next, 0 for
 // not at all. An error is the encoder's or the disk's; the trouble of one project is
@@ -194,31 +194,31 @@ func (f *Service) runOnce(ctx context.Context) (time.Duration, error) {
 	if pause := f.vectors.backoffLeft(); pause > 0 && f.hasWork() {
 		return pause, nil
 	}
-	batch := f.next(ctx)
-	if len(batch.needs) > 0 {
-		if err := f.encode(ctx, batch.needs); err != nil {
+	batch := f.nextBatch(ctx)
+	if len(batch.requests) > 0 {
+		if err := f.encode(ctx, batch.requests); err != nil {
 			return 0, err
 		}
 	}
 	if batch.project != 0 {
-		f.arrive(batch)
+		f.recordEncoded(batch)
 	}
 	now := time.Now()
-	if f.vectors.pendingCount() >= flushVectors || now.Sub(f.flushed) > flushEvery || batch.project == 0 {
+	if f.vectors.pendingCount() >= flushVectors || now.Sub(f.flushedAt) > flushEvery || batch.project == 0 {
 		if err := f.vectors.flush(ctx); err != nil {
 			return 0, err
 		}
-		f.flushed = now
+		f.flushedAt = now
 	}
 	f.publishArrivals(now, batch.project == 0)
 	if batch.project != 0 {
 		return 0, nil
 	}
-	if f.gcPending && now.After(f.gcAt) {
+	if f.gcPending && now.After(f.gcAfter) {
 		if err := f.collectGarbage(ctx); err != nil {
 			return 0, err
 		}
-		f.gcAt = time.Now().Add(gcDutyCycle * time.Since(now))
+		f.gcAfter = time.Now().Add(gcDutyCycle * time.Since(now))
 	}
 	wait := idleTimeout
 	if !f.markIdle() {
@@ -227,7 +227,7 @@ func (f *Service) runOnce(ctx context.Context) (time.Duration, error) {
 		}
 	}
 	if f.gcPending {
-		wait = min(wait, max(time.Millisecond, time.Until(f.gcAt)))
+		wait = min(wait, max(time.Millisecond, time.Until(f.gcAfter)))
 	}
 	return wait, nil
 }
@@ -237,7 +237,7 @@ func (f *Service) hasWork() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, p := range f.projects {
-		if len(p.missing) > 0 || len(p.names) > 0 {
+		if len(p.missing) > 0 || len(p.labelNames) > 0 {
 			return true
 		}
 	}
@@ -254,14 +254,14 @@ func (f *Service) markIdle() bool {
 		}
 	}
 	f.busy = false
-	close(f.changed)
-	f.changed = make(chan struct{})
+	close(f.idle)
+	f.idle = make(chan struct{})
 	return true
 }
 
 // pending reports whether the worker has something to do for the project.
 func (p *projectQueue) pending() bool {
-	return p.fullScan || len(p.changedTasks) > 0 || len(p.missing) > 0 || len(p.names) > 0 || p.unpublished
+	return p.fullScan || len(p.changedTasks) > 0 || len(p.missing) > 0 || len(p.labelNames) > 0 || p.unpublished
 }
 
 // retryDelay is how long to wait when there is work that cannot be done now: what is being
@@ -283,12 +283,12 @@ func (f *Service) retryDelay(now time.Time) time.Duration {
 	return wait
 }
 
-// trouble notes that a project's tasks cannot be read: it is left alone for a while.
-func (f *Service) trouble(id event.ProjectID, err error) {
+// recordFailure notes that a project's tasks cannot be read: it is left alone for a while.
+func (f *Service) recordFailure(id event.ProjectID, err error) {
 	f.o.Metrics.Failures.Inc()
 	f.mu.Lock()
 	p := f.queueFor(id)
-	pause := retry.Delay(p.failures)
+	pause := retryBackoff.Delay(p.failures)
 	p.failures++
 	p.retryAt = time.Now().Add(pause)
 	n := p.failures
@@ -298,15 +298,15 @@ func (f *Service) trouble(id event.ProjectID, err error) {
 	}
 }
 
-// well ends a project's trouble. f.mu is held.
-func (p *projectQueue) well() { p.failures, p.retryAt = 0, time.Time{} }
+// clearFailures ends a project's trouble. f.mu is held.
+func (p *projectQueue) clearFailures() { p.failures, p.retryAt = 0, time.Time{} }
 
 // encode meets needs, on several cores at once.
 func (f *Service) encode(ctx context.Context, needs []encode.Request) error {
 	began := time.Now()
 	f.mu.Lock()
-	if f.tried.IsZero() {
-		f.tried = began
+	if f.firstAttempt.IsZero() {
+		f.firstAttempt = began
 	}
 	f.mu.Unlock()
 	g, ctx := errgroup.WithContext(ctx)
@@ -321,10 +321,10 @@ func (f *Service) encode(ctx context.Context, needs []encode.Request) error {
 	rate := float64(len(needs)) / max(time.Since(began).Seconds(), 1e-6)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.tried, f.arrived = time.Time{}, time.Now()
-	if f.rate == 0 {
-		f.rate = rate
+	f.firstAttempt, f.lastSuccess = time.Time{}, time.Now()
+	if f.textsPerSecond == 0 {
+		f.textsPerSecond = rate
 	}
-	f.rate += 0.2 * (rate - f.rate)
+	f.textsPerSecond += 0.2 * (rate - f.textsPerSecond)
 	return nil
 }

@@ -25,8 +25,8 @@ const (
 	// mapBytes is about what an entry of a map costs beside its vector.
 	mapBytes = 120
 
-	// complainEvery is the least time between two complaints.
-	complainEvery = time.Minute
+	// reportInterval is the least time between two complaints.
+	reportInterval = time.Minute
 )
 
 // vectorCache holds the vectors of a slow encoder: durable ones by their keys, those
@@ -34,7 +34,7 @@ const (
 // use. All numbers come from the packed form, so that a vector is the same
 // before and after it went to disk.
 type vectorCache struct {
-	slow        encode.BatchEncoder
+	encoder     encode.BatchEncoder
 	tokenwise   bool // slow has vectors of tokens too
 	store       VectorStore
 	now         func() time.Time
@@ -42,37 +42,37 @@ type vectorCache struct {
 	onReadError func(error) // is told that a stored vector cannot be read; nil for nobody
 
 	mu                sync.RWMutex
-	known             map[event.TextKey]struct{} // durable or pending
-	pending           map[event.TextKey][]byte
-	current, previous map[event.TextKey][]byte
+	knownKeys         map[event.ContentKey]struct{} // durable or pending
+	pending           map[event.ContentKey][]byte
+	current, previous map[event.ContentKey][]byte
 	currentBytes      int
 	dims              [vector.PackedKinds]int // of texts' vectors and of tokens', 0 until the first is seen
 
-	unreadAt time.Time // when that was last told
+	readErrorAt time.Time // when that was last told
 
-	fails   int
-	retryAt time.Time // the encoder is left alone until then
-	failed  error     // why; nil when the last batch went well
+	failures int
+	retryAt  time.Time // the encoder is left alone until then
+	failure  error     // why; nil when the last batch went well
 }
 
 func newVectorCache(slow encode.BatchEncoder, store VectorStore, now func() time.Time) *vectorCache {
 	_, tokenwise := slow.(encode.TokenEncoder)
 	return &vectorCache{
-		slow: slow, tokenwise: tokenwise, store: store, now: now,
-		known: map[event.TextKey]struct{}{}, pending: map[event.TextKey][]byte{}, current: map[event.TextKey][]byte{},
+		encoder: slow, tokenwise: tokenwise, store: store, now: now,
+		knownKeys: map[event.ContentKey]struct{}{}, pending: map[event.ContentKey][]byte{}, current: map[event.ContentKey][]byte{},
 	}
 }
 
 // load reads which vectors there are.
 func (v *vectorCache) load(ctx context.Context) error {
-	known := map[event.TextKey]struct{}{}
-	if err := v.store.VectorKeys(ctx, v.slow.Name(), func(k event.TextKey) { known[k] = struct{}{} }); err != nil {
+	known := map[event.ContentKey]struct{}{}
+	if err := v.store.VectorKeys(ctx, v.encoder.Name(), func(k event.ContentKey) { known[k] = struct{}{} }); err != nil {
 		return err
 	}
 	var dims [vector.PackedKinds]int
 	looks := 0
 	for k := range known {
-		b, err := v.store.Vector(v.slow.Name(), k)
+		b, err := v.store.Vector(v.encoder.Name(), k)
 		if err != nil {
 			return err
 		}
@@ -85,22 +85,22 @@ func (v *vectorCache) load(ctx context.Context) error {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.known, v.dims = known, dims
+	v.knownKeys, v.dims = known, dims
 	return nil
 }
 
 // has reports whether the vector of a text is there.
-func (v *vectorCache) has(k event.TextKey) bool {
+func (v *vectorCache) has(k event.ContentKey) bool {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	if _, ok := v.known[k]; ok {
+	if _, ok := v.knownKeys[k]; ok {
 		return true
 	}
 	_, ok := v.lookupRecent(k)
 	return ok
 }
 
-func (v *vectorCache) lookupRecent(k event.TextKey) ([]byte, bool) {
+func (v *vectorCache) lookupRecent(k event.ContentKey) ([]byte, bool) {
 	if b, ok := v.current[k]; ok {
 		return b, true
 	}
@@ -139,13 +139,13 @@ func (v *vectorCache) read(n encode.Request, take func([]byte) bool) {
 	if !ok {
 		b, ok = v.lookupRecent(k)
 	}
-	_, stored := v.known[k]
+	_, stored := v.knownKeys[k]
 	v.mu.RUnlock()
 	if !ok && stored {
 		var err error
-		if b, err = v.store.Vector(v.slow.Name(), k); err != nil {
+		if b, err = v.store.Vector(v.encoder.Name(), k); err != nil {
 			// It is there, and was paid for: what cannot be read now may be later.
-			v.unread(err)
+			v.reportReadError(err)
 			take(nil)
 			return
 		}
@@ -153,10 +153,10 @@ func (v *vectorCache) read(n encode.Request, take func([]byte) bool) {
 	if !take(b) && (ok || stored) {
 		// Unreadable, gone behind our back, or of other tokens than today's.
 		v.mu.Lock()
-		for _, from := range []map[event.TextKey][]byte{v.pending, v.current, v.previous} {
+		for _, from := range []map[event.ContentKey][]byte{v.pending, v.current, v.previous} {
 			delete(from, k)
 		}
-		delete(v.known, k)
+		delete(v.knownKeys, k)
 		v.mu.Unlock()
 		if v.onCorrupt != nil {
 			v.onCorrupt()
@@ -164,14 +164,14 @@ func (v *vectorCache) read(n encode.Request, take func([]byte) bool) {
 	}
 }
 
-// unread says, once a minute at most, that a stored vector cannot be read: the
+// reportReadError says, once a minute at most, that a stored vector cannot be read: the
 // models do without it until it can.
-func (v *vectorCache) unread(err error) {
+func (v *vectorCache) reportReadError(err error) {
 	v.mu.Lock()
 	now := v.now()
-	said := now.Sub(v.unreadAt) < complainEvery
+	said := now.Sub(v.readErrorAt) < reportInterval
 	if !said {
-		v.unreadAt = now
+		v.readErrorAt = now
 	}
 	v.mu.Unlock()
 	if !said && v.onReadError != nil {
@@ -181,15 +181,15 @@ func (v *vectorCache) unread(err error) {
 
 // persistIfCached sees to it that the vector of a task's text, if it is there, becomes
 // durable; it is false when it is not there.
-func (v *vectorCache) persistIfCached(k event.TextKey) bool {
+func (v *vectorCache) persistIfCached(k event.ContentKey) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if _, ok := v.known[k]; ok {
+	if _, ok := v.knownKeys[k]; ok {
 		return true
 	}
 	b, ok := v.lookupRecent(k)
 	if ok {
-		v.known[k], v.pending[k] = struct{}{}, b
+		v.knownKeys[k], v.pending[k] = struct{}{}, b
 	}
 	return ok
 }
@@ -198,7 +198,7 @@ func (v *vectorCache) persistIfCached(k event.TextKey) bool {
 func (v *vectorCache) backoffLeft() time.Duration {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	if v.failed == nil {
+	if v.failure == nil {
 		return 0
 	}
 	return max(0, v.retryAt.Sub(v.now()))
@@ -207,12 +207,12 @@ func (v *vectorCache) backoffLeft() time.Duration {
 func (v *vectorCache) lastErr() error {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	return v.failed
+	return v.failure
 }
 
 // encode meets needs; durable makes what is made kept beyond the process.
 func (v *vectorCache) encode(ctx context.Context, needs []encode.Request, durable bool) error {
-	packed, err := encode.EncodeRequests(ctx, v.slow, needs)
+	packed, err := encode.EncodeRequests(ctx, v.encoder, needs)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	dims := v.dims
@@ -226,21 +226,21 @@ func (v *vectorCache) encode(ctx context.Context, needs []encode.Request, durabl
 	}
 	if err != nil {
 		if ctx.Err() == nil || errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			v.fails++
-			v.failed = err
-			v.retryAt = v.now().Add(retry.Delay(v.fails - 1))
+			v.failures++
+			v.failure = err
+			v.retryAt = v.now().Add(retryBackoff.Delay(v.failures - 1))
 		}
-		return fmt.Errorf("%s: %w", v.slow.Name(), err)
+		return fmt.Errorf("%s: %w", v.encoder.Name(), err)
 	}
-	v.fails, v.failed, v.dims = 0, nil, dims
+	v.failures, v.failure, v.dims = 0, nil, dims
 	for i, n := range needs {
 		k := n.Key()
 		switch {
 		case durable:
-			v.known[k], v.pending[k] = struct{}{}, packed[i]
+			v.knownKeys[k], v.pending[k] = struct{}{}, packed[i]
 		default:
 			if v.currentBytes > generationBytes {
-				v.previous, v.current, v.currentBytes = v.current, map[event.TextKey][]byte{}, 0
+				v.previous, v.current, v.currentBytes = v.current, map[event.ContentKey][]byte{}, 0
 			}
 			v.currentBytes += len(packed[i]) + mapBytes
 			v.current[k] = packed[i]
@@ -264,7 +264,7 @@ func (v *vectorCache) flush(ctx context.Context) error {
 	if len(put) == 0 {
 		return nil
 	}
-	if err := v.store.ChangeVectors(ctx, v.slow.Name(), put, nil); err != nil {
+	if err := v.store.ChangeVectors(ctx, v.encoder.Name(), put, nil); err != nil {
 		return err
 	}
 	v.mu.Lock()
@@ -276,10 +276,10 @@ func (v *vectorCache) flush(ctx context.Context) error {
 }
 
 // collectGarbage drops the durable vectors that are not needed.
-func (v *vectorCache) sweep(ctx context.Context, needed map[event.TextKey]struct{}) error {
+func (v *vectorCache) dropUnneeded(ctx context.Context, needed map[event.ContentKey]struct{}) error {
 	v.mu.RLock()
-	var drop []event.TextKey
-	for k := range v.known {
+	var drop []event.ContentKey
+	for k := range v.knownKeys {
 		_, need := needed[k]
 		if _, waits := v.pending[k]; !need && !waits {
 			drop = append(drop, k)
@@ -289,10 +289,10 @@ func (v *vectorCache) sweep(ctx context.Context, needed map[event.TextKey]struct
 	for part := range slices.Chunk(drop, 4096) { // a long write would keep webhooks waiting
 		v.mu.Lock()
 		for _, k := range part {
-			delete(v.known, k)
+			delete(v.knownKeys, k)
 		}
 		v.mu.Unlock()
-		if err := v.store.ChangeVectors(ctx, v.slow.Name(), nil, part); err != nil {
+		if err := v.store.ChangeVectors(ctx, v.encoder.Name(), nil, part); err != nil {
 			return err
 		}
 	}
