@@ -11,28 +11,27 @@ import (
 )
 
 const (
-	// stepBudget is how long the idle work keeps a project's lane at most.
+	// stepBudget is how long one step in the background holds a project's lane at most.
 	stepBudget = time.Millisecond
-	// yieldPause is between two slices.
+	// yieldPause is the pause after each step.
 	yieldPause = 50 * time.Microsecond
 )
 
-// retryBackoff is how long a project is left alone after a failure in the background.
+// retryBackoff is the pause of a project after failures in the background.
 var retryBackoff = backoff.Exponential{Min: time.Second, Max: time.Minute}
 
-// idleTimeout is until something is heard.
+// idleTimeout is how long runBackground sleeps when there is no work; a wake-up ends it earlier.
 const idleTimeout = 24 * time.Hour
 
-// runBackground walks to the optimum what Apply had no time for, a slice of each project in
-// turn. A project whose lane is busy is passed over: who holds the lane wakes this
-// when something is left to do.
+// runBackground optimizes what Apply had no time for, a step of each project in turn, until
+// the learner stops. It skips a project whose lane is locked: releasing the lane wakes it.
 func (l *Learner) runBackground(context.Context) {
 	timer := time.NewTimer(idleTimeout)
 	defer timer.Stop()
-	breath := time.NewTimer(0)
-	defer breath.Stop()
+	pause := time.NewTimer(0)
+	defer pause.Stop()
 	for {
-		more, next := l.stepAll(breath)
+		more, next := l.stepAll(pause)
 		if l.ctx.Err() != nil {
 			return
 		}
@@ -51,9 +50,9 @@ func (l *Learner) runBackground(context.Context) {
 	}
 }
 
-// stepAll gives every project a slice. It reports whether one has more to do, and when the
-// first of those in trouble is to be tried again, zero when none is.
-func (l *Learner) stepAll(breath *time.Timer) (more bool, next time.Time) {
+// stepAll does one step of each project. It reports whether a project has more to do, and the
+// earliest time at which a failed one is to be tried again, zero if none has failed.
+func (l *Learner) stepAll(pause *time.Timer) (more bool, next time.Time) {
 	for _, ln := range l.allLanes() {
 		if l.ctx.Err() != nil {
 			return false, time.Time{}
@@ -61,29 +60,29 @@ func (l *Learner) stepAll(breath *time.Timer) (more bool, next time.Time) {
 		if !ln.mu.TryLock() {
 			continue
 		}
-		did, at := l.backgroundStep(l.ctx, ln)
+		again, at := l.backgroundStep(l.ctx, ln)
 		ln.mu.Unlock()
 		if !at.IsZero() && (next.IsZero() || at.Before(next)) {
 			next = at
 		}
-		if !did {
+		if !again {
 			continue
 		}
 		more = true
-		// On one core all others wait for their turn: Apply for the lane, and requests
-		// for somebody to look at the network, which nobody does for ten milliseconds
-		// while there is work.
-		breath.Reset(yieldPause)
+		// On one core others must get their turn: Apply waits for the lane, and requests
+		// for the network poller, which does not run for ten milliseconds while there is
+		// work.
+		pause.Reset(yieldPause)
 		select {
 		case <-l.ctx.Done():
-		case <-breath.C:
+		case <-pause.C:
 		}
 	}
 	return more, next
 }
 
-// backgroundStep does one slice of what is left to do in a lane. It reports whether there may be
-// more, or when to try again what failed, else zero. The lane's lock is held.
+// backgroundStep does one step of the work of a lane. It reports whether there may be more, and
+// when to retry a failure, else zero. The lane's lock is held.
 func (l *Learner) backgroundStep(ctx context.Context, ln *lane) (more bool, again time.Time) {
 	now := l.o.Now()
 	switch {
@@ -96,7 +95,7 @@ func (l *Learner) backgroundStep(ctx context.Context, ln *lane) (more bool, agai
 		if ln.needsReload.retryAt.After(now) {
 			return false, ln.needsReload.retryAt
 		}
-		ln.needsReload.loading = l.spawn(func() { l.reload(ln) }) // others do not wait for it
+		ln.needsReload.loading = l.spawn(func() { l.reload(ln) }) // in a goroutine, so that others need not wait
 		return false, time.Time{}
 	case ln.retryAt.After(now):
 		return false, ln.retryAt
@@ -113,22 +112,22 @@ func (l *Learner) backgroundStep(ctx context.Context, ln *lane) (more bool, agai
 	return false, ln.retryAt
 }
 
-// settleStep walks on for a slice, and tells and stores when the optimum is reached. The
-// lane's lock is held.
+// settleStep optimizes for one step budget. At the optimum it publishes a snapshot and commits
+// it. It reports whether there is more to do. The lane's lock is held.
 func (l *Learner) settleStep(ctx context.Context, ln *lane) (more bool, err error) {
 	p := ln.project
 	if p == nil || p.settled && p.oldestPending.IsZero() {
 		return false, nil
 	}
 	began := p.oldestPending
-	work, cancel := l.withBudget(ctx, stepBudget)
-	done := p.optimize(work, l.o.Tolerance)
+	stepCtx, cancel := l.withBudget(ctx, stepBudget)
+	done := p.optimize(stepCtx, l.o.Tolerance)
 	cancel()
 	if !done || len(p.versions) == 0 {
 		return !done, nil
 	}
-	// Before it is told: who reads that the project has settled must not find other
-	// settings chosen after that.
+	// Start the selection first: after the published status says settled, no other settings
+	// may be chosen.
 	l.startSelection(ln)
 	l.publish(p)
 	checkpoint := l.dueCheckpoint(p)
@@ -137,7 +136,7 @@ func (l *Learner) settleStep(ctx context.Context, ln *lane) (more bool, err erro
 		Learned:  []*event.Learned{{Project: ln.id, Since: p.oldestPending, Version: p.version(), Labels: p.labels()}},
 	})
 	if err != nil {
-		p.settled = false // tell it again
+		p.settled = false // commit again
 		return false, fmt.Errorf("save project %d: %w", ln.id, err)
 	}
 	l.markSaved(p, checkpoint)
@@ -147,15 +146,15 @@ func (l *Learner) settleStep(ctx context.Context, ln *lane) (more bool, err erro
 	return true, nil
 }
 
-// WaitSettled returns when everything that was applied is at its optimum, told and
-// saved, and no retrain is under way, or with the context's error. One that waits
-// for vectors is not under way yet: wait with Encoded first. It helps with
-// the work; nobody needs to call it.
+// WaitSettled returns when all models are at their optimum, published and committed, and no
+// retrain or selection is running. It does not wait for a retrain that waits for vectors: call
+// WaitEncoded first. It does work of the background itself. The errors are ErrClosed, the
+// store's and the context's. Safe for concurrent use.
 func (l *Learner) WaitSettled(ctx context.Context) error {
 	for {
-		// Looked at first: what ends after the steps has left something to do, and so
-		// has what others begin meanwhile.
-		begun := l.runsStarted.Load()
+		// Read before the steps: a run that ends after them has left work, and so has one
+		// that starts meanwhile.
+		started := l.runsStarted.Load()
 		what, id, done := l.activeRun()
 		more := false
 		for _, ln := range l.allLanes() {
@@ -165,7 +164,7 @@ func (l *Learner) WaitSettled(ctx context.Context) error {
 			}
 			more = more || m
 		}
-		if more || l.runsStarted.Load() != begun {
+		if more || l.runsStarted.Load() != started {
 			continue
 		}
 		if l.isClosed() {
@@ -182,11 +181,11 @@ func (l *Learner) WaitSettled(ctx context.Context) error {
 	}
 }
 
-// waitStep is a step of Rest: it waits for the lane, and for nothing else.
+// waitStep does one step of a lane for WaitSettled. It waits for the lane's lock only.
 func (l *Learner) waitStep(ctx context.Context, ln *lane) (more bool, err error) {
 	ln.mu.Lock()
-	lost := ln.needsReload != nil && !ln.needsReload.retryAt.After(l.o.Now())
-	if lost {
+	reload := ln.needsReload != nil && !ln.needsReload.retryAt.After(l.o.Now())
+	if reload {
 		ln.needsReload.loading = true
 		ln.mu.Unlock()
 		l.reload(ln)
@@ -199,8 +198,8 @@ func (l *Learner) waitStep(ctx context.Context, ln *lane) (more bool, err error)
 	return l.settleStep(ctx, ln)
 }
 
-// activeRun is some work beside the models that is under way; done is nil when
-// there is none.
+// activeRun returns a retrain or a selection run that is under way: what it is, its project,
+// and a channel that is closed at its end. done is nil when there is none.
 func (l *Learner) activeRun() (what string, id event.ProjectID, done <-chan struct{}) {
 	l.retrainRuns.Range(func(_, r any) bool {
 		what, id, done = "a retrain", r.(*retrain).project, r.(*retrain).done

@@ -7,14 +7,13 @@ import (
 	"github.com/hone-ml/hone/vector"
 )
 
-// encodedTask is what was made of a task's data, and which slow encoders' vectors of the
-// texts in it were not there yet.
+// encodedTask is the vector of a task's data, and the slow encoders' vectors that it lacks.
 type encodedTask struct {
 	vector  vector.Vector
 	missing []missingVector
 }
 
-// encoders are those of which vectors are missing.
+// encoders returns the slow encoders of the missing vectors.
 func (e encodedTask) encoders() (s encoderSet) {
 	for _, m := range e.missing {
 		s = s.with(int(m.encoder))
@@ -22,12 +21,13 @@ func (e encodedTask) encoders() (s encoderSet) {
 	return s
 }
 
-// cache keeps encodings by a hash of what was encoded, within a budget of
-// bytes. It has two generations: when the young one is half the budget, it
-// becomes the old one and the old one goes; what is used stays young.
+// cache keeps encoded tasks by a hash of what was encoded, within a budget of bytes. It has two
+// generations. When the current one has half the budget it becomes the previous one, and the
+// one before is dropped. An entry that is used moves to the current generation. It is safe for
+// concurrent use.
 type cache struct {
 	shards [16]shard
-	// arrived reports whether what was missing is there now.
+	// arrived reports whether a vector that was missing has been computed.
 	arrived func(missingVector) bool
 }
 
@@ -35,7 +35,7 @@ type shard struct {
 	mu                sync.Mutex
 	current, previous map[uint64]encodedTask
 	bytes             int
-	budget            int // of one generation
+	budget            int // in bytes, of one generation
 }
 
 func newCache(bytes int) *cache {
@@ -46,7 +46,8 @@ func newCache(bytes int) *cache {
 	return c
 }
 
-// get returns the encoding under the key, made by encode if it is not there.
+// get returns the entry of a key. It calls encode when there is none, or when a vector that it
+// lacks has arrived.
 func (c *cache) get(key uint64, encode func() encodedTask) encodedTask {
 	s := &c.shards[key>>60]
 	s.mu.Lock()
@@ -65,7 +66,7 @@ func (c *cache) get(key uint64, encode func() encodedTask) encodedTask {
 	return v
 }
 
-// put has get return v.
+// put sets the entry of a key.
 func (c *cache) put(key uint64, v encodedTask) {
 	s := &c.shards[key>>60]
 	s.mu.Lock()
@@ -74,7 +75,7 @@ func (c *cache) put(key uint64, v encodedTask) {
 }
 
 const (
-	// mapBytes is about what an entry costs beside its vector.
+	// mapBytes is roughly the size of an entry without its vector.
 	mapBytes = 120
 	// missingBytes is the size of a missingVector.
 	missingBytes = 20

@@ -12,24 +12,25 @@ import (
 	"github.com/hone-ml/hone/learner/model"
 )
 
-// A checkpoint is where the heads' duals ended, in two bytes each. It only
-// saves time: from any duals, or none, the walk ends at the same optimum.
+// A checkpoint stores the dual variables of the heads, two bytes each. It only saves time:
+// the optimum does not depend on the duals from which the ascent starts.
 //
-//	magic, then per head: key, encoder, examples, then per example, by task id:
-//	the id's difference to the one before, the number of probabilities, they
+//	magic, then for each head: the key and the encoder's name, the number of examples, and
+//	for each example, in the order of task ids: the difference to the id before, the
+//	number of duals, the duals
 const checkpointMagic = "hone duals 2\n"
 
 type checkpoint struct {
 	heads map[string]map[event.TaskID][]float32
 }
 
-// duals are what the checkpoint has for the head, by task; nil when it was made
-// of another question or by another encoder.
+// duals returns the duals of a head by task, nil when the checkpoint has none of a head with
+// this key and encoder.
 func (c checkpoint) duals(h *onlineHead, encoder string) map[event.TaskID][]float32 {
 	return c.heads[h.Key+"\x00"+encoder]
 }
 
-// checkpointBytes is the size a checkpoint of the project would have.
+// checkpointBytes returns the size that a checkpoint of the project would have at most.
 func (p *project) checkpointBytes() int {
 	n := len(checkpointMagic)
 	for _, h := range p.heads {
@@ -50,7 +51,7 @@ func (p *project) checkpoint(encoder string) []byte {
 		out = append(out, key...)
 		duals := make([]dual, 0, h.model.Len())
 		h.model.Duals(func(e model.Example, p []float32) bool {
-			duals = append(duals, dual{e.ID, slices.Clone(p)}) // a trainer may use its memory again
+			duals = append(duals, dual{e.ID, slices.Clone(p)}) // the model may reuse the memory
 			return true
 		})
 		slices.SortFunc(duals, func(a, b dual) int { return int(min(max(a.id-b.id, -1), 1)) })
@@ -104,7 +105,7 @@ func readCheckpoint(b []byte) (checkpoint, error) {
 	return c, nil
 }
 
-// byteReader takes bytes off the front; once it ran out it stays bad.
+// byteReader reads from the front of b. After the first failed read all others fail.
 type byteReader struct {
 	b      []byte
 	failed bool

@@ -9,21 +9,22 @@ import (
 	"github.com/hone-ml/hone/vector"
 )
 
-// featurizer makes what heads read of tasks' data, and keeps what may be read again. It
-// is safe for concurrent use.
+// featurizer computes the features that heads read of tasks' data, and caches them. It is
+// safe for concurrent use.
 type featurizer struct {
-	encoder   encode.Encoder // with what the slow ones have made so far, if there are any
-	composite *composite     // the same as encoder, nil without a slow one
+	encoder   encode.Encoder // the composite if there are slow encoders, else Options.Encoder
+	composite *composite     // nil without slow encoders
 	cache     *cache
 }
 
-// features are the features of a task, empty when it has no text.
+// features returns the features of a task, empty when it has no text.
 func (f *featurizer) features(q *head.Spec, data []byte) vector.Vector {
 	return f.encodedTask(q, data).vector
 }
 
-// example is of for what is learned and so kept: compact, and the same memory for all
-// heads that read the same. missing are the slow encoders whose vectors are to come.
+// example returns the features of a task to be kept as an example: compact, and in memory
+// that heads which read the same objects share. missing holds the slow encoders whose
+// vectors have not arrived.
 func (f *featurizer) example(q *head.Spec, data []byte) (x vector.Vector, missing encoderSet) {
 	v := f.encodedTask(q, data)
 	if compact := v.vector.Compact(); v.vector.Packed == nil && compact.Packed != nil {
@@ -33,7 +34,7 @@ func (f *featurizer) example(q *head.Spec, data []byte) (x vector.Vector, missin
 	return v.vector, v.encoders()
 }
 
-// cacheKey is of all that decides the features of a task.
+// cacheKey hashes everything on which the features of a task depend.
 func cacheKey(q *head.Spec, data []byte) uint64 {
 	var d xxhash.Digest
 	d.ResetWithSeed(q.Seed)
@@ -52,7 +53,7 @@ func (f *featurizer) encodedTask(q *head.Spec, data []byte) encodedTask {
 	})
 }
 
-// requests adds what a question reads of a slow encoder, of a task's data.
+// requests adds to all the requests of a spec to a slow encoder for a task's data.
 func (f *featurizer) requests(q *head.Spec, encoder int, data []byte, all map[event.ContentKey]encode.Request) {
 	if f.composite == nil {
 		return
@@ -64,7 +65,7 @@ func (f *featurizer) requests(q *head.Spec, encoder int, data []byte, all map[ev
 	}
 }
 
-// labelRequests are what a question reads of every slow encoder, of its labels' names.
+// labelRequests returns the requests of a spec to each slow encoder for its labels' names.
 func (f *featurizer) labelRequests(q *head.Spec) (all []encode.Request) {
 	if f.composite == nil {
 		return nil

@@ -15,29 +15,28 @@ import (
 	"github.com/hone-ml/hone/vector"
 )
 
-// head is the online model of one question.
+// onlineHead is the model of one control, which learns task by task.
 type onlineHead struct {
 	*head.Spec
 	model    head.Incremental
 	progress *score.Prequential
-	// annotationsByTask are the annotations behind each example, and sums what it was, so
-	// that hearing the same again does nothing.
+	// annotationsByTask holds the annotations behind each example, and fingerprints a hash
+	// of the example: learning the same example again does nothing.
 	annotationsByTask map[event.TaskID][]event.AnnotationID
 	fingerprints      map[event.TaskID]uint64
 	annotationRefs    annotationRefs
-	// incomplete are the examples of which vectors are still to come, and of which slow
-	// encoders.
+	// incomplete holds the examples that lack vectors, and the slow encoders of these.
 	incomplete map[event.TaskID]encoderSet
 
-	// selection is where the settings come from; horizon is the highest first annotation
-	// id among the examples it was made of, and stale is true when one of those may
-	// be another now.
+	// selection holds the settings and what they were chosen from. newestUsed is the highest
+	// first annotation id among those examples. dirty is true when one of these examples
+	// may have changed since.
 	selection  tune.Selection
 	newestUsed event.AnnotationID
 	dirty      bool
 }
 
-// annotationRefs counts the heads that learned from each annotation of a project.
+// annotationRefs counts for each annotation of a project the heads that learned from it.
 type annotationRefs map[event.AnnotationID]int
 
 func (t annotationRefs) add(ids []event.AnnotationID, by int) {
@@ -48,7 +47,7 @@ func (t annotationRefs) add(ids []event.AnnotationID, by int) {
 	}
 }
 
-// newHead is a head that knows nothing, with the default settings.
+// newHead returns a head without examples that has the default settings.
 func newHead(q *head.Spec, t annotationRefs) *onlineHead {
 	return &onlineHead{
 		Spec: q, annotationRefs: t, model: q.Kind.NewModel(q, tune.Defaults(q)), progress: new(score.Prequential),
@@ -57,33 +56,33 @@ func newHead(q *head.Spec, t annotationRefs) *onlineHead {
 	}
 }
 
-// learnResult is what learning a task did.
+// learnResult says what learning a task changed.
 type learnResult struct {
 	learned, forgotten, refused bool
 	unreadable                  int
-	reason                      string // of what was unreadable
+	reason                      string // why annotations were unreadable
 }
 
-// learn makes the head know of the task what its state says: an example, or
-// nothing. duals, when not nil, are where a former run ended. With test, a task
-// that is new to the head first tests it.
+// learn adds the task as an example, replaces its example, or removes it when the state has no
+// answer for the control. Unless nil, duals are those of an earlier run. If test is set, a
+// task that is new to the head is predicted first and the prediction is scored.
 func (h *onlineHead) learn(t event.TaskState, x vector.Vector, duals []float32, test bool) (learnResult, error) {
-	said := h.Kind.Aggregate(h.Spec, t)
-	ch := learnResult{unreadable: said.Unreadable, reason: said.Reason}
-	if t.Deleted || len(said.Annotations) == 0 || x.Empty() {
+	answer := h.Kind.Aggregate(h.Spec, t)
+	ch := learnResult{unreadable: answer.Unreadable, reason: answer.Reason}
+	if t.Deleted || len(answer.Annotations) == 0 || x.Empty() {
 		ch.forgotten = h.forget(t.Task.ID)
 		return ch, nil
 	}
-	sum := fingerprint(said.Target, x, t.Task.Data)
-	h.annotationRefs.add(said.Annotations, 1)
+	sum := fingerprint(answer.Target, x, t.Task.Data)
+	h.annotationRefs.add(answer.Annotations, 1)
 	h.annotationRefs.add(h.annotationsByTask[t.Task.ID], -1)
 	h.markDirty(t.Task.ID)
-	h.annotationsByTask[t.Task.ID] = said.Annotations
+	h.annotationsByTask[t.Task.ID] = answer.Annotations
 	h.markDirty(t.Task.ID)
 	if old, ok := h.fingerprints[t.Task.ID]; ok && old == sum {
 		return ch, nil
 	}
-	e := model.Example{ID: int64(t.Task.ID), X: x, Target: said.Target, Weight: 1}
+	e := model.Example{ID: int64(t.Task.ID), X: x, Target: answer.Target, Weight: 1}
 	if test && !h.model.Has(e.ID) && h.model.Len() > 0 {
 		h.Kind.Score(h.Spec, h.model, e, h.progress)
 	}
@@ -95,7 +94,7 @@ func (h *onlineHead) learn(t event.TaskState, x vector.Vector, duals []float32, 
 	return ch, h.model.Upsert(e)
 }
 
-// markMissing notes of which slow encoders vectors of an example are still to come.
+// markMissing records the slow encoders whose vectors an example lacks.
 func (h *onlineHead) markMissing(id event.TaskID, missing encoderSet) {
 	_, was := h.incomplete[id]
 	_, learned := h.fingerprints[id]
@@ -104,7 +103,7 @@ func (h *onlineHead) markMissing(id event.TaskID, missing encoderSet) {
 		h.incomplete[id] = missing
 	case was:
 		delete(h.incomplete, id)
-		h.markDirty(id) // a choice may have waited for it
+		h.markDirty(id) // a selection may have waited for it
 	}
 }
 
@@ -117,8 +116,8 @@ func (h *onlineHead) forget(id event.TaskID) bool {
 	return h.model.Remove(int64(id))
 }
 
-// fingerprint is of everything an example is made of. The features are a function
-// of the data, but for the parts that may not be there yet.
+// fingerprint hashes everything on which an example depends. The features are a function of
+// the data, except for the parts that have not arrived.
 func fingerprint(shares []model.Share, x vector.Vector, data []byte) uint64 {
 	var d xxhash.Digest
 	d.Reset()
@@ -135,12 +134,11 @@ func fingerprint(shares []model.Share, x vector.Vector, data []byte) uint64 {
 	return d.Sum64()
 }
 
-// presence appends which parts of a vector are there, for no two vectors alike that
-// differ in it. Sums of choices that are stored were made with the short form: it stays
-// what it is.
+// presence appends to b which parts a vector has, unambiguously. Stored selections were
+// fingerprinted with the short form, so it must not change.
 func presence(b []byte, x vector.Vector) []byte {
 	parts, tokens := x.Parts(), x.TokenParts()
-	is := func(has bool) {
+	bit := func(has bool) {
 		if has {
 			b = append(b, 1)
 		} else {
@@ -149,20 +147,20 @@ func presence(b []byte, x vector.Vector) []byte {
 	}
 	if parts < 8 && tokens <= token.ContextPart+1 {
 		for i := range 7 {
-			is(i < parts && x.HasPart(i))
+			bit(i < parts && x.HasPart(i))
 		}
-		is(x.HasTokenPart(token.ContextPart))
+		bit(x.HasTokenPart(token.ContextPart))
 		return b
 	}
-	const long = 2 // begins no short form
+	const long = 2 // no short form begins with it
 	b = append(b, long)
 	b = binary.AppendUvarint(b, uint64(parts))
 	for i := range parts {
-		is(x.HasPart(i))
+		bit(x.HasPart(i))
 	}
 	b = binary.AppendUvarint(b, uint64(tokens))
 	for i := range tokens {
-		is(x.HasTokenPart(i))
+		bit(x.HasTokenPart(i))
 	}
 	return b
 }

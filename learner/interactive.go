@@ -10,13 +10,13 @@ import (
 	"github.com/hone-ml/hone/learner/head"
 )
 
-// Extend answers an annotator who is at work on a task, from the project's last
-// snapshot: drawn is what they drew so far. Controls that label spans answer with
-// the same words elsewhere in the task, labelled alike, and with spans the model is
-// sure of, neither of which overlaps what is drawn; they need not have learned
-// anything. Other controls answer as in Predict. With nothing drawn, but for hints,
-// the answer has no regions. Project and config are as in Predict. Safe for
-// concurrent use.
+// Extend answers an annotator who is at work on a task, from the project's last snapshot.
+// drawn holds the regions that the annotator has drawn so far. A control that labels spans
+// answers with the other occurrences of the drawn words, and with spans of which the model
+// is certain. They do not overlap what is drawn, and the control need not have learned
+// anything. Other controls answer as in Predict. When nothing but hints is drawn the answer
+// has no regions. Project, label config, Score and errors are as in Predict. It waits up to
+// Options.SlowWait for missing vectors, and is safe for concurrent use.
 func (l *Learner) Extend(ctx context.Context, p event.ProjectID, labelConfig string, task event.Task, drawn []regions.Region) (wire.Prediction, error) {
 	if p == 0 {
 		ids := l.Projects()
@@ -37,8 +37,8 @@ func (l *Learner) Extend(ctx context.Context, p event.ProjectID, labelConfig str
 	if len(drawn) == 0 {
 		return out, ctx.Err()
 	}
-	if known := s.readyHeads(); len(known) > 0 {
-		l.encodeNow(ctx, known, []event.Task{task})
+	if ready := s.readyHeads(); len(ready) > 0 {
+		l.encodeNow(ctx, ready, []event.Task{task})
 	}
 	var scratch head.Scratch
 	var sum float64
@@ -49,16 +49,16 @@ func (l *Learner) Extend(ctx context.Context, p event.ProjectID, labelConfig str
 		if !ok || !extends && h.predictor.Examples() == 0 {
 			continue
 		}
-		var said []regions.Region
+		var found []regions.Region
 		var confidence float64
 		if extends {
-			said, confidence = e.Propagate(h.ID, head.Sample{Data: task.Data, X: x}, drawn, &scratch)
+			found, confidence = e.Propagate(h.ID, head.Sample{Data: task.Data, X: x}, drawn, &scratch)
 		} else {
-			said, confidence = h.predictor.Predict(h.ID, head.Sample{Data: task.Data, X: x}, &scratch)
+			found, confidence = h.predictor.Predict(h.ID, head.Sample{Data: task.Data, X: x}, &scratch)
 		}
 		sum += confidence
 		answered++
-		out.Result = append(out.Result, said...)
+		out.Result = append(out.Result, found...)
 	}
 	out.Score = min(max(sum/float64(max(1, answered)), minPredictionScore), 1)
 	return out, ctx.Err()

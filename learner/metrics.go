@@ -15,7 +15,7 @@ type metrics struct {
 	refused                        *prometheus.CounterVec
 	encoded, encodeFailures        prometheus.Counter
 	unencoded                      *prometheus.GaugeVec
-	scores                         map[string]*prometheus.GaugeVec // by name, of heads
+	scores                         map[string]*prometheus.GaugeVec // by metric name; of heads
 }
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
@@ -114,7 +114,7 @@ func (m *metrics) published(s *snapshot) {
 	}
 }
 
-// forgetScores drops those of heads that may be gone.
+// forgetScores deletes the scores of a project, so that those of removed heads go.
 func (m *metrics) forgetScores(project string) {
 	for _, v := range m.scores {
 		v.DeletePartialMatch(prometheus.Labels{"project": project})

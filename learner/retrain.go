@@ -18,20 +18,20 @@ import (
 	"github.com/hone-ml/hone/learner/tune"
 )
 
-// promoteTolerance is how near to its optimum a rebuilt model must be to go live; the
-// rest of the way is the live model's, as after any label.
+// promoteTolerance is the bound up to which a candidate is optimized before it goes live. After
+// that it is optimized as the live model is after any label.
 const promoteTolerance = 0.05
 
-// retrain is a full retrain: a copy of the examples, from which settings are chosen
-// and a model is built from scratch beside the live one. Nothing of the live model
-// goes into it.
+// retrain is a full retrain under way. It copies the examples, chooses settings, and builds a
+// model from scratch beside the live one. It uses nothing else of the live model.
 type retrain struct {
 	project    event.ProjectID
 	pending    pendingRetrain
 	generation uint64
 	candidates []*candidate
-	// incomplete is how many examples lacked vectors that did not come within patience,
-	// 0 if none.
+	// incomplete is the number of examples without vectors that did not come within
+	// vectorPatience, of the head with the most, and examples is that head's number of
+	// examples.
 	incomplete int
 	examples   int
 	steps      int
@@ -39,10 +39,10 @@ type retrain struct {
 	done       chan struct{}
 }
 
-// candidate is what a retrain makes of one head.
+// candidate is the new model of one head.
 type candidate struct {
 	spec         *head.Spec
-	live         model.Settings // compared with, and nothing else
+	live         model.Settings // only for the comparison
 	examples     []model.Example
 	fingerprints map[event.TaskID]uint64
 	sample       searchSample
@@ -56,16 +56,16 @@ func (r *retrain) report() *Retrain {
 	return &Retrain{Reason: r.pending.Reason, Progress: min(1, score.Ratio(float64(r.stepsDone.Load()), float64(r.steps)))}
 }
 
-// orderRetrain has a retrain wanted. The schedule's does not take the place of one
-// that a person asked for, which always makes a version.
+// orderRetrain records that a retrain was requested. One of the schedule does not replace one
+// that a person requested, which always makes a version.
 func (p *project) orderRetrain(e *event.RetrainDue) {
 	if p.pending == nil || e.Reason != ReasonSchedule || p.pending.Reason == ReasonSchedule {
 		p.pending = &pendingRetrain{At: e.At, Reason: e.Reason}
 	}
 }
 
-// startRetrain starts the retrain a project waits for, unless one is running or
-// vectors are to be waited for. The lane's lock is held, and its project loaded.
+// startRetrain starts the pending retrain of a project, unless a retrain or a selection is
+// running, or vectors are to be awaited. The lane's lock is held and its project loaded.
 func (l *Learner) startRetrain(ln *lane) {
 	id, p := ln.id, ln.project
 	if p.pending == nil {
@@ -76,21 +76,21 @@ func (l *Learner) startRetrain(ln *lane) {
 	}
 	if p.pending.Reason == ReasonSchedule && p.settingsPinned() {
 		l.finishRetrain(p, "unchanged", "unchanged: a rollback holds "+p.version()+" and its settings until you run `hone retrain`")
-		p.pending, p.settled = nil, false // the idle work stores it
+		p.pending, p.settled = nil, false // the background commits it
 		l.endWait(id)
 		l.wake.Set()
 		return
 	}
 	if l.waitsForVectors(p) {
-		return // it begins when they are there
+		return // applyArrivals starts it
 	}
 	if _, running := l.retrainRuns.Load(id); running {
-		return // it begins when that one ends
+		return // the running one starts it at its end
 	}
 	if _, running := l.selectionRuns.Load(id); running {
-		return // or when that has ended
+		return // the selection starts it at its end
 	}
-	l.endWait(id) // also where it goes on without
+	l.endWait(id) // it may go on without vectors
 	r := &retrain{project: id, pending: *p.pending, generation: p.generation, done: make(chan struct{})}
 	for _, h := range p.heads {
 		c := &candidate{spec: h.Spec, live: h.model.Settings(), fingerprints: maps.Clone(h.fingerprints), sample: h.searchSample(l.features.encoder.Name())}
@@ -108,7 +108,7 @@ func (l *Learner) startRetrain(ln *lane) {
 	}
 	l.retrainRuns.Store(r.project, r)
 	l.runsStarted.Add(1)
-	began := l.spawn(func() {
+	spawned := l.spawn(func() {
 		defer close(r.done)
 		if err := l.runRetrain(l.ctx, r); err != nil && l.ctx.Err() == nil {
 			l.o.Logger.WithError(err).WithField("project", r.project).Error("full retrain failed; trying again")
@@ -119,23 +119,25 @@ func (l *Learner) startRetrain(ln *lane) {
 		defer l.lockLane(ln)()
 		l.retrainRuns.Delete(r.project)
 		if ln.loaded() != nil {
-			l.startRetrain(ln) // asked for again meanwhile, or to be tried again
+			l.startRetrain(ln) // it may have been requested again, or have failed
 			l.startSelection(ln)
 		}
 	})
-	if !began {
+	if !spawned {
 		l.retrainRuns.Delete(r.project)
 	}
 }
 
+// runRetrain chooses settings, compares them with the live ones, builds the candidates and
+// promotes them. The error is the context's or the store's.
 func (l *Learner) runRetrain(ctx context.Context, r *retrain) error {
 	for _, c := range r.candidates {
-		tick := func() { r.stepsDone.Add(1) }
+		onStep := func() { r.stepsDone.Add(1) }
 		var err error
-		if c.selection, err = selectSettings(ctx, c.spec, c.sample, l.cores, tick); err != nil {
+		if c.selection, err = selectSettings(ctx, c.spec, c.sample, l.cores, onStep); err != nil {
 			return err
 		}
-		if c.scores, err = tune.Compare(ctx, c.spec, c.examples, c.selection.Settings, c.live, l.cores, tick); err != nil {
+		if c.scores, err = tune.Compare(ctx, c.spec, c.examples, c.selection.Settings, c.live, l.cores, onStep); err != nil {
 			return err
 		}
 		began, steps := r.stepsDone.Load(), float64(buildSteps(len(c.examples)))
@@ -150,18 +152,18 @@ func (l *Learner) runRetrain(ctx context.Context, r *retrain) error {
 	return l.promote(ctx, r)
 }
 
-// buildSteps is what building a model of so many examples counts beside the losses
-// of choosing and comparing.
+// buildSteps returns how many steps of progress building a model counts. Each loss in choosing
+// and comparing settings counts one.
 func buildSteps(examples int) int { return 1 + examples/tune.MaxCompared }
 
-// promote puts the candidates in the live heads' place, after they have caught up
-// with what was learned meanwhile.
+// promote replaces the live models by the candidates, after these have learned what came
+// meanwhile, and commits them. If the commit fails the project is as before.
 func (l *Learner) promote(ctx context.Context, r *retrain) error {
 	ln := l.lane(r.project)
 	defer l.lockLane(ln)()
 	p := ln.loaded()
 	if p == nil || p.generation != r.generation {
-		return nil // the heads are others now; pending is still set
+		return nil // the heads were replaced; the retrain is still pending
 	}
 	was := *p
 	wasModels := make([]head.Incremental, len(p.heads))
@@ -184,8 +186,7 @@ func (l *Learner) promote(ctx context.Context, r *retrain) error {
 		}
 	}
 	for i, c := range r.candidates {
-		// From here on the settings follow the labels: those that came meanwhile may ask
-		// for others.
+		// dirty, since labels that came meanwhile may lead to other settings.
 		p.heads[i].model, p.heads[i].selection, p.heads[i].dirty = c.model, c.selection, true
 	}
 	if p.pending != nil && *p.pending == r.pending {
@@ -195,15 +196,15 @@ func (l *Learner) promote(ctx context.Context, r *retrain) error {
 		}
 	}
 	labels := p.labels()
-	outcome, said := "unchanged", "unchanged: no label was added and the settings stay"
+	outcome, sentence := "unchanged", "unchanged: no label was added and the settings stay"
 	if r.pending.Reason != ReasonSchedule || changed || p.versions[liveIndex(p.versions)].Labels != labels {
 		outcome = "new_version"
 		p.addVersion(event.Version{
 			CreatedAt: l.o.Now().UTC(), Reason: r.pending.Reason, Labels: labels, Accuracy: accuracy,
 		}, settings)
-		said = fmt.Sprintf("new version %s on %d labels%s", p.version(), labels, r.comparisonNote())
+		sentence = fmt.Sprintf("new version %s on %d labels%s", p.version(), labels, r.comparisonNote())
 	}
-	said += r.missingNote()
+	sentence += r.missingNote()
 	p.unsaved = true
 	l.settleWithin(ctx, p)
 	l.publish(p)
@@ -223,18 +224,19 @@ func (l *Learner) promote(ctx context.Context, r *retrain) error {
 		return fmt.Errorf("save the retrained project %d: %w", r.project, err)
 	}
 	l.markSaved(p, checkpoint)
-	l.finishRetrain(p, outcome, said)
+	l.finishRetrain(p, outcome, sentence)
 	return nil
 }
 
-// finishRetrain tells how a retrain ended.
-func (l *Learner) finishRetrain(p *project, outcome, said string) {
+// finishRetrain logs and counts how a retrain ended. sentence says it to users.
+func (l *Learner) finishRetrain(p *project, outcome, sentence string) {
 	l.metrics.retrains.WithLabelValues(outcome).Inc()
-	l.lastRetrains.Store(p.meta.Project, LastRetrain{At: l.o.Now(), Outcome: said})
-	l.o.Logger.WithField("project", p.meta.Project).Info("full retrain: " + said)
+	l.lastRetrains.Store(p.meta.Project, LastRetrain{At: l.o.Now(), Outcome: sentence})
+	l.o.Logger.WithField("project", p.meta.Project).Info("full retrain: " + sentence)
 }
 
-// comparisonNote says how the candidates did beside the live settings.
+// comparisonNote returns the accuracy of the candidates and of the live settings, as a part of
+// a sentence.
 func (r *retrain) comparisonNote() string {
 	var all []string
 	for _, c := range r.candidates {
@@ -255,7 +257,7 @@ func (r *retrain) comparisonNote() string {
 	return ", cross-validated accuracy " + strings.Join(all, ", ")
 }
 
-// missingNote says that it was done without vectors.
+// missingNote returns a part of a sentence that says how many vectors were missing, "" if none.
 func (r *retrain) missingNote() string {
 	if r.incomplete == 0 {
 		return ""
@@ -264,7 +266,7 @@ func (r *retrain) missingNote() string {
 		r.incomplete, r.examples, vectorPatience)
 }
 
-// catchUp makes the candidate know what the live head knows.
+// catchUp makes the examples of the candidate equal to those of the live head.
 func (c *candidate) catchUp(h *onlineHead) error {
 	for id := range c.fingerprints {
 		if _, still := h.fingerprints[id]; !still {

@@ -14,7 +14,7 @@ import (
 	"github.com/hone-ml/hone/learner/tune"
 )
 
-// selections are the heads' choices by control name.
+// selections returns the selections of the heads that were made from labels, by control name.
 func (p *project) selections() map[string]tune.Selection {
 	out := map[string]tune.Selection{}
 	for _, h := range p.heads {
@@ -25,7 +25,7 @@ func (p *project) selections() map[string]tune.Selection {
 	return out
 }
 
-// firstAnnotation is the lowest annotation id behind an example, 0 without one.
+// firstAnnotation returns the lowest annotation id behind an example, 0 without one.
 func (h *onlineHead) firstAnnotation(id event.TaskID) event.AnnotationID {
 	if ids := h.annotationsByTask[id]; len(ids) > 0 {
 		return slices.Min(ids)
@@ -33,23 +33,23 @@ func (h *onlineHead) firstAnnotation(id event.TaskID) event.AnnotationID {
 	return 0
 }
 
-// markDirty notes that an example is another one now or may become one; those beyond
-// the sample do not matter.
+// markDirty records that an example has changed or may change. Examples that are newer than
+// those of the selection do not matter.
 func (h *onlineHead) markDirty(id event.TaskID) {
 	if f := h.firstAnnotation(id); f != 0 && f <= h.newestUsed {
 		h.dirty = true
 	}
 }
 
-// maxMissingShare is the share of examples whose vectors are still to come above
-// which a choice waits for them.
+// maxMissingShare is the share of examples without vectors above which a selection waits for
+// them.
 const maxMissingShare = 0.1
 
-// searchSample is what settings are chosen from: the first examples, as many as the
-// highest sample size that is reached.
+// searchSample holds the examples that settings are chosen from: the first ones, as many as
+// the largest sample size that is reached.
 type searchSample struct {
-	// selection is the choice without its settings; with them when the size is 0, where
-	// there is nothing to choose.
+	// selection has its size and fingerprint, and its settings only if the size is 0: then
+	// they are the defaults.
 	selection tune.Selection
 	taskIDs   map[int64]bool
 	examples  []model.Example
@@ -57,11 +57,12 @@ type searchSample struct {
 	newest event.AnnotationID
 }
 
-// searchSample finds the first examples; collect fills them in.
+// searchSample returns the sample for the number of examples there are, without the examples:
+// collectExamples adds them.
 func (h *onlineHead) searchSample(encoder string) searchSample {
 	n := tune.SampleSize(h.model.Len())
 	if n == 0 || !tune.Tunable(h.Spec) {
-		// The defaults, which are others with a prior.
+		// The defaults depend on whether there is a prior.
 		return searchSample{selection: tune.Selection{Settings: tune.Defaults(h.Spec)}}
 	}
 	ids := make([]event.TaskID, 0, len(h.fingerprints))
@@ -91,7 +92,7 @@ func (h *onlineHead) searchSample(encoder string) searchSample {
 	return s
 }
 
-// collectExamples fills in the examples of a selection.
+// collectExamples adds the examples to a sample.
 func (h *onlineHead) collectExamples(s *searchSample) {
 	h.model.Examples(func(e model.Example) bool {
 		if s.taskIDs[e.ID] {
@@ -101,8 +102,8 @@ func (h *onlineHead) collectExamples(s *searchSample) {
 	})
 }
 
-// dueSample is what to choose settings from. It is false when the settings are those of
-// today's examples, or held.
+// dueSample returns the sample to choose settings from. It returns false when the settings
+// were chosen from the same examples, or are pinned, or too many vectors are missing.
 func (h *onlineHead) dueSample(encoder string) (searchSample, bool) {
 	n := tune.SampleSize(h.model.Len())
 	if !tune.Tunable(h.Spec) || h.selection.Pinned || n == h.selection.Size && !h.dirty {
@@ -124,87 +125,86 @@ func (h *onlineHead) dueSample(encoder string) (searchSample, bool) {
 		}
 	}
 	if float64(missing) > maxMissingShare*float64(n) {
-		return s, false // taking the vectors in touches the examples
+		return s, false // the arrival of the vectors marks it dirty
 	}
 	h.collectExamples(&s)
 	return s, true
 }
 
-// selectionRun is a choice of settings under way.
+// selectionRun is a search for settings that is running.
 type selectionRun struct {
 	project event.ProjectID
 	done    chan struct{}
 }
 
-// startSelection has settings chosen beside the live models where the first labels
-// are others than those they were chosen from. The lane's lock is held, and its
-// project loaded.
+// startSelection starts to choose settings, in a goroutine, for the first head whose sample has
+// changed. The lane's lock is held and its project loaded.
 func (l *Learner) startSelection(ln *lane) {
 	id, p := ln.id, ln.project
 	if l.isClosed() || len(p.versions) == 0 {
 		return
 	}
 	if _, running := l.selectionRuns.Load(id); running {
-		return // it looks again when it ends
+		return // at its end it starts the next
 	}
 	if _, running := l.retrainRuns.Load(id); running {
-		return // that chooses too
+		return // a retrain chooses settings too
 	}
 	if _, waits := l.vectorWaits.Load(id); p.pending != nil && !waits {
-		return // it is about to begin
+		return // a retrain is about to begin
 	}
 	for _, h := range p.heads {
 		s, ok := h.dueSample(l.features.encoder.Name())
 		if !ok {
 			continue
 		}
-		c := &selectionRun{project: id, done: make(chan struct{})}
-		l.selectionRuns.Store(id, c)
+		run := &selectionRun{project: id, done: make(chan struct{})}
+		l.selectionRuns.Store(id, run)
 		l.runsStarted.Add(1)
-		epoch, q := p.generation, h.Spec
-		began := l.spawn(func() {
-			defer close(c.done)
-			of, err := selectSettings(l.ctx, q, s, l.cores, func() {})
+		generation, q := p.generation, h.Spec
+		spawned := l.spawn(func() {
+			defer close(run.done)
+			chosen, err := selectSettings(l.ctx, q, s, l.cores, func() {})
 			defer l.lockLane(ln)()
 			l.selectionRuns.Delete(id)
 			if err != nil || l.isClosed() {
 				return // hone ends
 			}
 			if p := ln.loaded(); p != nil {
-				if p.generation == epoch {
+				if p.generation == generation {
 					l.o.Logger.WithFields(logrus.Fields{
-						"project": id, "control": q.Control.Name, "labels": of.Size, "settings": of.Settings,
+						"project": id, "control": q.Control.Name, "labels": chosen.Size, "settings": chosen.Settings,
 					}).Debug("chose settings")
-					h.applySettings(of)
+					h.applySettings(chosen)
 					p.unsaved = true
 				} else {
 					h.dirty = true
 				}
-				p.settled = false // also where nothing changed: to tell that it is settled now
+				p.settled = false // also when nothing changed: the published status must say settled
 				l.startRetrain(ln)
 				l.startSelection(ln)
 			}
 		})
-		if !began {
+		if !spawned {
 			l.selectionRuns.Delete(id)
 		}
 		return
 	}
 }
 
-// selectSettings is the choice that a selection leads to. It depends on nothing but its
-// arguments.
-func selectSettings(ctx context.Context, q *head.Spec, s searchSample, cores chan struct{}, tick func()) (tune.Selection, error) {
-	of := s.selection
-	if of.Size == 0 {
-		return of, ctx.Err()
+// selectSettings chooses settings for a sample. The result depends on the spec and the sample
+// only. The error is the context's.
+func selectSettings(ctx context.Context, q *head.Spec, s searchSample, cores chan struct{}, onStep func()) (tune.Selection, error) {
+	out := s.selection
+	if out.Size == 0 {
+		return out, ctx.Err()
 	}
 	var err error
-	of.Settings, err = tune.Search(ctx, q, s.examples, cores, tick)
-	return of, err
+	out.Settings, err = tune.Search(ctx, q, s.examples, cores, onStep)
+	return out, err
 }
 
-// applySettings makes the settings of a choice the model's.
+// applySettings records a selection, and rebuilds the model if its settings differ.
 func (h *onlineHead) applySettings(c tune.Selection) {
 	h.selection = c
 	if !tune.Equal(c.Settings, h.model.Settings()) {

@@ -1,33 +1,29 @@
 package learner
 
 import (
-	"context"
-	"runtime"
 	"strconv"
-	"sync"
-	"sync/atomic"
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
 	"github.com/hone-ml/hone/learner/head"
 )
 
-// snapshot is a project as it was at one moment. It is immutable.
+// snapshot is an immutable copy of a project. Any number of goroutines may read it.
 type snapshot struct {
 	status   Status
-	config   string // the label config it was learned under
-	key      string // its Decisions.Key, "" when it cannot be read
+	config   string // the label config that was live
+	key      string // Decisions.Key of the label config, "" when it cannot be read
 	versions []event.Version
 	heads    []headSnapshot
 }
 
-// headSnapshot is a head in a snapshot.
+// headSnapshot is an immutable copy of a head.
 type headSnapshot struct {
 	*head.Spec
 	predictor head.Predictor
 }
 
-// publish makes the project's present state what readers see.
+// publish makes a snapshot of the project as it is now, for readers. The lane's lock is held.
 func (l *Learner) publish(p *project) {
 	p.sequence++
 	s := &snapshot{status: l.status(p), config: p.meta.LabelConfig, versions: p.versions}
@@ -46,13 +42,14 @@ func (l *Learner) publish(p *project) {
 	l.metrics.published(s)
 }
 
+// snapshot returns the last snapshot of a project, nil if there is none.
 func (l *Learner) snapshot(p event.ProjectID) *snapshot {
 	s, _ := l.snapshots.Load(p)
 	snap, _ := s.(*snapshot)
 	return snap
 }
 
-// readyHeads are the heads that have learned something, or have a first guess.
+// readyHeads returns the heads that can predict: those with examples or with a prior.
 func (s *snapshot) readyHeads() []headSnapshot {
 	var out []headSnapshot
 	for _, h := range s.heads {
@@ -63,9 +60,8 @@ func (s *snapshot) readyHeads() []headSnapshot {
 	return out
 }
 
-// compatibleWith reports whether predictions of the snapshot are valid under a label
-// config. Label Studio sends the same config with every request, so what was
-// found of the last one is kept.
+// compatibleWith reports whether predictions of the snapshot are valid under a label config.
+// Label Studio sends the same config with every request, so the last one is cached parsed.
 func (l *Learner) compatibleWith(s *snapshot, config string) bool {
 	if config == "" || config == s.config {
 		return true
@@ -81,38 +77,5 @@ func (l *Learner) compatibleWith(s *snapshot, config string) bool {
 	return last.key != "" && last.key == s.key
 }
 
+// parsedConfig is a label config and its Decisions.Key, "" when it cannot be read.
 type parsedConfig struct{ config, key string }
-
-// chunkSize is how many tasks a goroutine takes at a time.
-const chunkSize = 64
-
-// forEachChunk calls f for all i below n, on as many goroutines as there are cores, in
-// ranges of chunk. worker numbers the goroutines from 0. It ends early with the
-// context's error.
-func forEachChunk(ctx context.Context, n int, f func(worker, from, to int)) error {
-	workers := min(runtime.GOMAXPROCS(0), (n+chunkSize-1)/chunkSize)
-	if workers <= 1 {
-		for from := 0; from < n; from += chunkSize {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			f(0, from, min(from+chunkSize, n))
-		}
-		return ctx.Err()
-	}
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for w := range workers {
-		wg.Go(func() {
-			for ctx.Err() == nil {
-				from := int(next.Add(chunkSize)) - chunkSize
-				if from >= n {
-					return
-				}
-				f(w, from, min(from+chunkSize, n))
-			}
-		})
-	}
-	wg.Wait()
-	return ctx.Err()
-}

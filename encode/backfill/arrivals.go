@@ -9,22 +9,21 @@ import (
 	"github.com/hone-ml/hone/internal/backoff"
 )
 
-// arrivals are vectors that a project's model has not taken in. It does so in a
-// goroutine of its own, as long as there are any, so that a project whose lane is busy
-// keeps the encoder waiting for nobody. It is guarded by Service.mu.
+// arrivals holds vectors that the models of a project have not learned yet. A goroutine of the
+// project hands them over as long as there are any. Service.mu guards it.
 type arrivals struct {
-	encoded        []event.TaskID // tasks whose vectors have come
-	rechecked      []event.TaskID // tasks whose vectors may have come another way
-	labelNamesDone bool           // those of all label names have come
-	publish        bool           // readers are to hear of it
-	consuming      bool           // the goroutine is at work
+	encoded        []event.TaskID // tasks whose vectors this worker has computed
+	rechecked      []event.TaskID // tasks whose vectors may have come by Now
+	labelNamesDone bool           // all label names have their vectors
+	publish        bool           // a snapshot is to be published
+	consuming      bool           // the goroutine is running
 }
 
 func (a *arrivals) empty() bool {
 	return len(a.encoded) == 0 && len(a.rechecked) == 0 && !a.labelNamesDone && !a.publish
 }
 
-// recordEncoded has a project take in what was encoded.
+// recordEncoded adds an encoded batch to the arrivals of its project.
 func (f *Service) recordEncoded(b encodeBatch) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -44,7 +43,7 @@ func (f *Service) recordEncoded(b encodeBatch) {
 	f.consume(b.project, p)
 }
 
-// recheck has a project look whether the vectors of tasks have come.
+// recheck adds tasks to the arrivals of a project whose vectors may have come.
 func (f *Service) recheck(id event.ProjectID, tasks []event.TaskID) {
 	if len(tasks) == 0 {
 		return
@@ -56,8 +55,8 @@ func (f *Service) recheck(id event.ProjectID, tasks []event.TaskID) {
 	f.consume(id, p)
 }
 
-// publishArrivals has a project published, and so ranked, whose tasks have got vectors;
-// not at every batch unless it was the last.
+// publishArrivals requests a snapshot of each project with new vectors, at most once each
+// publishInterval, and always when last is true: nothing is left to encode.
 func (f *Service) publishArrivals(now time.Time, last bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -69,13 +68,14 @@ func (f *Service) publishArrivals(now time.Time, last bool) {
 	}
 }
 
-// consume starts the goroutine of a project unless it is at work. f.mu is held.
+// consume starts the goroutine of a project unless it is running. f.mu is held.
 func (f *Service) consume(id event.ProjectID, p *projectQueue) {
 	if !p.consuming && !p.arrivals.empty() {
 		p.consuming = f.life.Go(func(ctx context.Context) { f.consumeAll(ctx, id, p) })
 	}
 }
 
+// consumeAll hands arrivals to Consume until there are none, and retries after errors.
 func (f *Service) consumeAll(ctx context.Context, id event.ProjectID, p *projectQueue) {
 	for failures := 0; ; {
 		f.mu.Lock()
@@ -83,7 +83,7 @@ func (f *Service) consumeAll(ctx context.Context, id event.ProjectID, p *project
 		p.arrivals = arrivals{consuming: !a.empty()}
 		if a.empty() || ctx.Err() != nil {
 			p.consuming = false
-			f.wakeUp() // it may be at rest now
+			f.wakeUp() // it may be idle now
 			f.mu.Unlock()
 			return
 		}

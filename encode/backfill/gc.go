@@ -8,8 +8,9 @@ import (
 	"github.com/hone-ml/hone/event"
 )
 
-// collectGarbage drops vectors that no task needs: those of tasks that are deleted or
-// have another text now, and those of encoders that are no more.
+// collectGarbage deletes stored vectors that no task needs: of tasks that are deleted or have
+// another text now, and of encoders that are no longer configured. The errors are those of the
+// stores.
 func (f *Service) collectGarbage(ctx context.Context) error {
 	needed := map[event.ContentKey]struct{}{}
 	f.mu.Lock()
@@ -39,11 +40,11 @@ func (f *Service) collectGarbage(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			needs := map[event.ContentKey]encode.Request{}
+			requests := map[event.ContentKey]encode.Request{}
 			for _, t := range states {
-				addRequests(s, t, needs)
+				addRequests(s, t, requests)
 			}
-			for k := range needs {
+			for k := range requests {
 				needed[k] = struct{}{}
 			}
 		}

@@ -10,16 +10,16 @@ import (
 	"github.com/hone-ml/hone/event"
 )
 
-// encodeBatch is what is encoded at once, all of one project; no project means that
-// nothing is left. Without tasks it is about the label names. needs may be none, when
-// others brought them.
+// encodeBatch is what is encoded at once, all of one project. Project 0 means that nothing is
+// left to encode. Without tasks it holds label names. requests may be empty, when all vectors
+// have come meanwhile.
 type encodeBatch struct {
 	project  event.ProjectID
 	tasks    []event.TaskID
 	requests []encode.Request
 }
 
-// nextBatch is what to encode next. A project whose tasks cannot be read is passed over.
+// nextBatch returns what to encode next. It skips a project whose tasks cannot be read.
 func (f *Service) nextBatch(ctx context.Context) encodeBatch {
 	for ctx.Err() == nil {
 		f.mu.Lock()
@@ -37,19 +37,19 @@ func (f *Service) nextBatch(ctx context.Context) encodeBatch {
 			f.recordFailure(batch.project, err)
 			continue
 		}
-		needs := map[event.ContentKey]encode.Request{}
+		requests := map[event.ContentKey]encode.Request{}
 		for _, t := range states {
-			addRequests(s, t, needs)
+			addRequests(s, t, requests)
 		}
-		batch.requests = f.withoutVector(needs)
+		batch.requests = f.withoutVector(requests)
 		return batch
 	}
 	return encodeBatch{}
 }
 
-// pickBatch chooses by what is most urgent: label names and labelled texts, then what is
-// asked next, then the rest. Projects with work of the same kind take turns. f.mu is
-// held.
+// pickBatch returns the most urgent tasks or label names: label names and labelled texts, then
+// tasks that are asked next, then the rest. Projects with work of the same kind take turns.
+// f.mu is held.
 func (f *Service) pickBatch(now time.Time) encodeBatch {
 	all := f.roundRobin(now)
 	most := batchTasks * f.o.Cores
@@ -84,8 +84,8 @@ func (f *Service) pickBatch(now time.Time) encodeBatch {
 	return encodeBatch{}
 }
 
-// roundRobin are the projects that are not in trouble, the one after the last first. f.mu is
-// held.
+// roundRobin returns the projects that need not wait after a failure. It begins with the one
+// after lastProject. f.mu is held.
 func (f *Service) roundRobin(now time.Time) []event.ProjectID {
 	all := slices.Sorted(maps.Keys(f.projects))
 	all = slices.DeleteFunc(all, func(id event.ProjectID) bool { return f.projects[id].retryAt.After(now) })
@@ -96,9 +96,8 @@ func (f *Service) roundRobin(now time.Time) []event.ProjectID {
 	return slices.Concat(all[at:], all[:at])
 }
 
-// takeMissing are the first tasks of a list that are missing, most of them at most. What comes
-// before them is done and leaves the list; they themselves may fail, and stay. f.mu is
-// held.
+// takeMissing returns the first tasks of ids that are missing, up to most, and the list from the
+// first of them on. Tasks stay in the list until they are encoded. f.mu is held.
 func (p *projectQueue) takeMissing(ids []event.TaskID, most int) (batch, left []event.TaskID) {
 	first := len(ids)
 	for i, t := range ids {

@@ -16,24 +16,23 @@ import (
 )
 
 const (
-	// batchTasks is how many tasks are encoded at once by each core: enough for a
-	// request, and few enough that a new label's text is soon next.
+	// batchTasks is the number of tasks that each core encodes at once: enough for a request,
+	// and few enough that the text of a new label is soon encoded.
 	batchTasks = 32
-	// scanBatch is how many are looked at in one piece.
+	// scanBatch is the number of tasks that are read at once.
 	scanBatch = 256
-	// flushVectors and flushEvery bound what a crash costs, and spare the disk.
+	// flushVectors, a number of vectors, and flushEvery bound what a crash costs, with few
+	// writes.
 	flushVectors = 512
 	flushEvery   = 2 * time.Second
-	// publishInterval is how often readers hear of new vectors of tasks without labels.
+	// publishInterval is the least time between two snapshots because of new vectors.
 	publishInterval = 5 * time.Second
-	// gcDutyCycle is how many times longer than a sweep the pause after it is.
+	// gcDutyCycle is the ratio of the pause after a garbage collection to its duration.
 	gcDutyCycle = 10
 )
 
-// Service has every text of every task encoded by the slow encoder, once: first
-// the label names and the labelled texts, then what is asked next, then the rest.
-// It makes what is stored equal to what the tasks need, whatever happened before.
-// It is safe for concurrent use.
+// Service is the worker of one slow encoder. It makes the stored vectors equal to those that
+// tasks need; see the package comment. It is safe for concurrent use.
 type Service struct {
 	o       Options
 	vectors *vectorCache
@@ -43,36 +42,36 @@ type Service struct {
 	mu             sync.Mutex
 	projects       map[event.ProjectID]*projectQueue
 	busy           bool
-	idle           chan struct{} // closed and replaced when it comes to rest
-	textsPerSecond float64       // texts a second, lately
-	firstAttempt   time.Time     // when the first attempt began since the last that succeeded; zero if none did
-	lastSuccess    time.Time     // when an attempt last succeeded
+	idle           chan struct{} // closed and replaced when the service becomes idle
+	textsPerSecond float64       // recent
+	firstAttempt   time.Time     // start of the first attempt after lastSuccess; zero if there was none
+	lastSuccess    time.Time     // end of the last attempt that succeeded
 
-	// The rest belongs to the goroutine.
+	// Only the goroutine of run uses the fields below.
 	gcPending          bool
 	gcAfter, flushedAt time.Time
-	lastProject        event.ProjectID // whose texts were encoded last
+	lastProject        event.ProjectID // the project whose texts were encoded last
 }
 
-// projectQueue is what is to do in a project. It is guarded by Service.mu.
+// projectQueue is the work to do for a project. Service.mu guards it.
 type projectQueue struct {
 	arrivals
-	failures     int                     // of reading its tasks, in a row
-	retryAt      time.Time               // it is left alone until then
+	failures     int                     // consecutive failures to read its tasks
+	retryAt      time.Time               // before this it is skipped
 	fullScan     bool                    // all tasks and the label names are to be scanned
-	changedTasks []event.TaskID          // these are to be scanned
+	changedTasks []event.TaskID          // tasks to scan
 	tasks        map[event.TaskID]uint64 // hashes of their data
 	missing      map[event.TaskID]bool   // tasks with texts to encode; true for labelled ones
 	labelNames   []encode.Request        // label names to encode
-	// labelled and rest are the missing ones in order; those that are not missing
-	// any more are skipped.
+	// labelled and unlabelled hold the missing tasks in order. Tasks that are no longer
+	// missing are skipped.
 	labelled, unlabelled []event.TaskID
 	publishedAt          time.Time
 	unpublished          bool
 }
 
-// New makes a service that does nothing yet: Load it, Start it, have it Scan what is there,
-// and Stop it in the end.
+// New returns a service that does nothing yet: Load it, Start it, have it Scan the projects, and
+// Stop it in the end. The error names an option that is missing.
 func New(o Options) (*Service, error) {
 	o.setDefaults()
 	if err := o.validate(); err != nil {
@@ -89,17 +88,16 @@ func New(o Options) (*Service, error) {
 	return f, nil
 }
 
-// Load reads which vectors are stored; before that none is found. The error is the
-// store's.
+// Load reads the keys of the stored vectors. Before that none is found. The error is the store's.
 func (f *Service) Load(ctx context.Context) error { return f.vectors.load(ctx) }
 
 // Start begins the work, as service.Service says.
 func (f *Service) Start(ctx context.Context) error { return f.life.Start(ctx, f.run) }
 
-// Stop ends the work, as service.Service says, and stores what was encoded.
+// Stop ends the work, as service.Service says, and stores vectors that were not flushed.
 func (f *Service) Stop(ctx context.Context) error { return f.life.Stop(ctx) }
 
-// Scan has all tasks of projects looked at, before Start or after it.
+// Scan has all tasks of projects scanned. It may be called before Start and never waits.
 func (f *Service) Scan(projects ...event.ProjectID) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -109,6 +107,7 @@ func (f *Service) Scan(projects ...event.ProjectID) {
 	f.wakeUp()
 }
 
+// queueFor returns the queue of a project, a new one if there is none. f.mu is held.
 func (f *Service) queueFor(id event.ProjectID) *projectQueue {
 	p := f.projects[id]
 	if p == nil {
@@ -118,7 +117,7 @@ func (f *Service) queueFor(id event.ProjectID) *projectQueue {
 	return p
 }
 
-// OnCommit takes note of what a commit has changed. It never waits.
+// OnCommit has the tasks scanned that a commit has changed. It never waits.
 func (f *Service) OnCommit(id event.ProjectID, d *event.Delta) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -132,7 +131,7 @@ func (f *Service) OnCommit(id event.ProjectID, d *event.Delta) {
 	f.wakeUp()
 }
 
-// rescanAll has all tasks looked at again.
+// rescanAll has all tasks scanned again.
 func (f *Service) rescanAll() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -146,12 +145,13 @@ func (f *Service) rescanAll() {
 
 var _ service.Service = (*Service)(nil)
 
-// wakeUp notes that there is something to do. f.mu is held.
+// wakeUp records that there is work and ends the sleep of run. f.mu is held.
 func (f *Service) wakeUp() {
 	f.busy = true
 	f.wake.Set()
 }
 
+// run does all work until the context ends, and then flushes.
 func (f *Service) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -172,7 +172,7 @@ func (f *Service) run(ctx context.Context) {
 		case <-timer.C:
 		}
 	}
-	// What was encoded is worth the disk also when hone ends.
+	// Vectors that were computed are stored also when hone ends.
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	if err := f.vectors.flush(end); err != nil {
@@ -183,12 +183,12 @@ func (f *Service) run(ctx context.Context) {
 // idleTimeout is how long run sleeps when there is no work; a wake-up ends it earlier.
 const idleTimeout = 24 * time.Hour
 
-// retryBackoff is how long a project is left alone after a failure, and the encoder.
+// retryBackoff is the pause of a project, or of the encoder, after failures.
 var retryBackoff = backoff.Exponential{Min: time.Second, Max: time.Minute}
 
-// runOnce does one piece of work and says how long to wait before the next, 0 for
-// not at all. An error is the encoder's or the disk's; the trouble of one project is
-// noted with it and keeps no other waiting.
+// runOnce scans, encodes one batch, and does what follows. It returns how long to wait before the
+// next call. The error is the encoder's or the store's. The failure of one project is recorded
+// with the project and is no error.
 func (f *Service) runOnce(ctx context.Context) (time.Duration, error) {
 	f.scan(ctx)
 	if pause := f.vectors.backoffLeft(); pause > 0 && f.hasWork() {
@@ -232,7 +232,7 @@ func (f *Service) runOnce(ctx context.Context) (time.Duration, error) {
 	return wait, nil
 }
 
-// hasWork reports whether something is to be encoded.
+// hasWork reports whether tasks or label names are missing.
 func (f *Service) hasWork() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -244,7 +244,7 @@ func (f *Service) hasWork() bool {
 	return false
 }
 
-// markIdle notes that nothing is left to do, unless something has been heard since.
+// markIdle marks the service idle and ends WaitIdle. It returns false when there is work.
 func (f *Service) markIdle() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -259,14 +259,13 @@ func (f *Service) markIdle() bool {
 	return true
 }
 
-// pending reports whether the worker has something to do for the project.
+// pending reports whether the worker has work to do for the project.
 func (p *projectQueue) pending() bool {
 	return p.fullScan || len(p.changedTasks) > 0 || len(p.missing) > 0 || len(p.labelNames) > 0 || p.unpublished
 }
 
-// retryDelay is how long to wait when there is work that cannot be done now: what is being
-// taken in wakes the worker, and projects in trouble have their time. It is 0 when there
-// is other work.
+// retryDelay returns how long to wait for the first project that is to be tried again, 0 when a
+// project has work that can be done now. The end of a consumption wakes the worker itself.
 func (f *Service) retryDelay(now time.Time) time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -283,7 +282,8 @@ func (f *Service) retryDelay(now time.Time) time.Duration {
 	return wait
 }
 
-// recordFailure notes that a project's tasks cannot be read: it is left alone for a while.
+// recordFailure records that the tasks of a project cannot be read. The project is skipped for a
+// pause.
 func (f *Service) recordFailure(id event.ProjectID, err error) {
 	f.o.Metrics.Failures.Inc()
 	f.mu.Lock()
@@ -298,11 +298,11 @@ func (f *Service) recordFailure(id event.ProjectID, err error) {
 	}
 }
 
-// clearFailures ends a project's trouble. f.mu is held.
+// clearFailures ends the pause of a project. f.mu is held.
 func (p *projectQueue) clearFailures() { p.failures, p.retryAt = 0, time.Time{} }
 
-// encode meets needs, on several cores at once.
-func (f *Service) encode(ctx context.Context, needs []encode.Request) error {
+// encode encodes requests, on several cores at once. The error is the encoder's.
+func (f *Service) encode(ctx context.Context, requests []encode.Request) error {
 	began := time.Now()
 	f.mu.Lock()
 	if f.firstAttempt.IsZero() {
@@ -311,14 +311,14 @@ func (f *Service) encode(ctx context.Context, needs []encode.Request) error {
 	f.mu.Unlock()
 	g, ctx := errgroup.WithContext(ctx)
 	cores := f.o.Cores
-	for part := range slices.Chunk(needs, (len(needs)+cores-1)/cores) {
+	for part := range slices.Chunk(requests, (len(requests)+cores-1)/cores) {
 		g.Go(func() error { return f.vectors.encode(ctx, part, true) })
 	}
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	f.o.Metrics.Encoded.Add(float64(len(needs)))
-	rate := float64(len(needs)) / max(time.Since(began).Seconds(), 1e-6)
+	f.o.Metrics.Encoded.Add(float64(len(requests)))
+	rate := float64(len(requests)) / max(time.Since(began).Seconds(), 1e-6)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.firstAttempt, f.lastSuccess = time.Time{}, time.Now()

@@ -15,44 +15,43 @@ import (
 )
 
 const (
-	// generationBytes is how many bytes of vectors are kept of texts that belong to no task,
-	// in each of two generations.
+	// generationBytes bounds the vectors of texts that belong to no task, in each of two
+	// generations.
 	generationBytes = 8 << 20
 
-	// dimSample is how many stored vectors are looked at for their dimensions.
+	// dimSample is how many stored vectors load reads at most to find the dimensions.
 	dimSample = 1024
 
-	// mapBytes is about what an entry of a map costs beside its vector.
+	// mapBytes is roughly the size of a map entry without its vector.
 	mapBytes = 120
 
-	// reportInterval is the least time between two complaints.
+	// reportInterval is the least time between two reports of read errors.
 	reportInterval = time.Minute
 )
 
-// vectorCache holds the vectors of a slow encoder: durable ones by their keys, those
-// that are to become so, and the latest of texts of no task. It is safe for concurrent
-// use. All numbers come from the packed form, so that a vector is the same
-// before and after it went to disk.
+// vectorCache holds the vectors of a slow encoder: the keys of the stored ones, those that are to
+// be stored, and recent ones of texts that belong to no task. Vectors are kept packed, so that
+// one is the same before and after it is stored. It is safe for concurrent use.
 type vectorCache struct {
 	encoder     encode.BatchEncoder
-	tokenwise   bool // slow has vectors of tokens too
+	tokenwise   bool // the encoder has vectors of tokens too
 	store       VectorStore
 	now         func() time.Time
-	onCorrupt   func()      // is told of a vector that was there and is no use; nil for nobody
-	onReadError func(error) // is told that a stored vector cannot be read; nil for nobody
+	onCorrupt   func()      // called when a vector was damaged and dropped; may be nil
+	onReadError func(error) // called when a stored vector cannot be read; may be nil
 
 	mu                sync.RWMutex
-	knownKeys         map[event.ContentKey]struct{} // durable or pending
+	knownKeys         map[event.ContentKey]struct{} // stored or pending
 	pending           map[event.ContentKey][]byte
 	current, previous map[event.ContentKey][]byte
 	currentBytes      int
-	dims              [vector.PackedKinds]int // of texts' vectors and of tokens', 0 until the first is seen
+	dims              [vector.PackedKinds]int // dimensions by kind, 0 until the first vector of the kind
 
-	readErrorAt time.Time // when that was last told
+	readErrorAt time.Time // last call of onReadError
 
 	failures int
-	retryAt  time.Time // the encoder is left alone until then
-	failure  error     // why; nil when the last batch went well
+	retryAt  time.Time // before this the encoder is not called
+	failure  error     // error of the last batch, nil if it succeeded
 }
 
 func newVectorCache(slow encode.BatchEncoder, store VectorStore, now func() time.Time) *vectorCache {
@@ -63,14 +62,14 @@ func newVectorCache(slow encode.BatchEncoder, store VectorStore, now func() time
 	}
 }
 
-// load reads which vectors there are.
+// load reads the keys and the dimensions of the stored vectors.
 func (v *vectorCache) load(ctx context.Context) error {
 	known := map[event.ContentKey]struct{}{}
 	if err := v.store.VectorKeys(ctx, v.encoder.Name(), func(k event.ContentKey) { known[k] = struct{}{} }); err != nil {
 		return err
 	}
 	var dims [vector.PackedKinds]int
-	looks := 0
+	sampled := 0
 	for k := range known {
 		b, err := v.store.Vector(v.encoder.Name(), k)
 		if err != nil {
@@ -79,7 +78,7 @@ func (v *vectorCache) load(ctx context.Context) error {
 		if kind, dim, ok := vector.PackedAs(b); ok && dims[kind] == 0 {
 			dims[kind] = dim
 		}
-		if looks++; looks == dimSample || dims[vector.PackedText] > 0 && (dims[vector.PackedTokens] > 0 || !v.tokenwise) {
+		if sampled++; sampled == dimSample || dims[vector.PackedText] > 0 && (dims[vector.PackedTokens] > 0 || !v.tokenwise) {
 			break
 		}
 	}
@@ -89,7 +88,7 @@ func (v *vectorCache) load(ctx context.Context) error {
 	return nil
 }
 
-// has reports whether the vector of a text is there.
+// has reports whether there is a vector with the key.
 func (v *vectorCache) has(k event.ContentKey) bool {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
@@ -100,6 +99,7 @@ func (v *vectorCache) has(k event.ContentKey) bool {
 	return ok
 }
 
+// lookupRecent finds a vector in the two generations. v.mu is held.
 func (v *vectorCache) lookupRecent(k event.ContentKey) ([]byte, bool) {
 	if b, ok := v.current[k]; ok {
 		return b, true
@@ -108,8 +108,8 @@ func (v *vectorCache) lookupRecent(k event.ContentKey) ([]byte, bool) {
 	return b, ok
 }
 
-// text is the vector of a text; ok is false when it is not there yet. A text that
-// will never have one has nil.
+// text returns the vector of a text. ok is false when there is none yet. A text that will never
+// have a vector has nil.
 func (v *vectorCache) text(text string) (x []float32, ok bool) {
 	v.read(encode.Request{Text: text}, func(b []byte) bool {
 		x, ok = vector.Unpack(b)
@@ -118,7 +118,7 @@ func (v *vectorCache) text(text string) (x []float32, ok bool) {
 	return x, ok
 }
 
-// tokenVectors is text for the n tokens of a text.
+// tokenVectors does what text does, for each of the n tokens of a text.
 func (v *vectorCache) tokenVectors(text string, n int) (xs [][]float32, ok bool) {
 	if !v.tokenwise {
 		return nil, false
@@ -130,8 +130,8 @@ func (v *vectorCache) tokenVectors(text string, n int) (xs [][]float32, ok bool)
 	return xs, ok
 }
 
-// read hands over what was made of a need, nil when it is not there. What is not
-// taken is made anew.
+// read calls take with the packed vector of a request, nil when there is none. If take returns
+// false for a vector that should be there, the vector is dropped and computed again.
 func (v *vectorCache) read(n encode.Request, take func([]byte) bool) {
 	k := n.Key()
 	v.mu.RLock()
@@ -144,14 +144,14 @@ func (v *vectorCache) read(n encode.Request, take func([]byte) bool) {
 	if !ok && stored {
 		var err error
 		if b, err = v.store.Vector(v.encoder.Name(), k); err != nil {
-			// It is there, and was paid for: what cannot be read now may be later.
+			// The vector is stored and may be readable later, so it is not dropped.
 			v.reportReadError(err)
 			take(nil)
 			return
 		}
 	}
 	if !take(b) && (ok || stored) {
-		// Unreadable, gone behind our back, or of other tokens than today's.
+		// Damaged, deleted by others, or of other tokens than the text has now.
 		v.mu.Lock()
 		for _, from := range []map[event.ContentKey][]byte{v.pending, v.current, v.previous} {
 			delete(from, k)
@@ -164,23 +164,23 @@ func (v *vectorCache) read(n encode.Request, take func([]byte) bool) {
 	}
 }
 
-// reportReadError says, once a minute at most, that a stored vector cannot be read: the
-// models do without it until it can.
+// reportReadError calls onReadError, once in reportInterval at most. Models do without a vector
+// that cannot be read.
 func (v *vectorCache) reportReadError(err error) {
 	v.mu.Lock()
 	now := v.now()
-	said := now.Sub(v.readErrorAt) < reportInterval
-	if !said {
+	recent := now.Sub(v.readErrorAt) < reportInterval
+	if !recent {
 		v.readErrorAt = now
 	}
 	v.mu.Unlock()
-	if !said && v.onReadError != nil {
+	if !recent && v.onReadError != nil {
 		v.onReadError(err)
 	}
 }
 
-// persistIfCached sees to it that the vector of a task's text, if it is there, becomes
-// durable; it is false when it is not there.
+// persistIfCached has a recent vector stored, since a task requests it. It reports whether there is
+// a vector with the key.
 func (v *vectorCache) persistIfCached(k event.ContentKey) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -194,7 +194,7 @@ func (v *vectorCache) persistIfCached(k event.ContentKey) bool {
 	return ok
 }
 
-// backoffLeft is how long the encoder should be left alone after a failure.
+// backoffLeft returns how much of the pause after a failure is left.
 func (v *vectorCache) backoffLeft() time.Duration {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
@@ -204,15 +204,17 @@ func (v *vectorCache) backoffLeft() time.Duration {
 	return max(0, v.retryAt.Sub(v.now()))
 }
 
+// lastErr returns the error of the last batch, nil if it succeeded.
 func (v *vectorCache) lastErr() error {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	return v.failure
 }
 
-// encode meets needs; durable makes what is made kept beyond the process.
-func (v *vectorCache) encode(ctx context.Context, needs []encode.Request, durable bool) error {
-	packed, err := encode.EncodeRequests(ctx, v.encoder, needs)
+// encode encodes requests. If durable is set the vectors are to be stored, else they are cached.
+// The errors are the encoder's, and that of a changed dimension.
+func (v *vectorCache) encode(ctx context.Context, requests []encode.Request, durable bool) error {
+	packed, err := encode.EncodeRequests(ctx, v.encoder, requests)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	dims := v.dims
@@ -233,7 +235,7 @@ func (v *vectorCache) encode(ctx context.Context, needs []encode.Request, durabl
 		return fmt.Errorf("%s: %w", v.encoder.Name(), err)
 	}
 	v.failures, v.failure, v.dims = 0, nil, dims
-	for i, n := range needs {
+	for i, n := range requests {
 		k := n.Key()
 		switch {
 		case durable:
@@ -249,14 +251,14 @@ func (v *vectorCache) encode(ctx context.Context, needs []encode.Request, durabl
 	return nil
 }
 
-// pendingCount is how many vectors are not durable.
+// pendingCount returns the number of vectors that are to be stored.
 func (v *vectorCache) pendingCount() int {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	return len(v.pending)
 }
 
-// flush makes pending vectors durable.
+// flush stores the pending vectors. The error is the store's.
 func (v *vectorCache) flush(ctx context.Context) error {
 	v.mu.RLock()
 	put := maps.Clone(v.pending)
@@ -275,18 +277,18 @@ func (v *vectorCache) flush(ctx context.Context) error {
 	return nil
 }
 
-// collectGarbage drops the durable vectors that are not needed.
+// dropUnneeded deletes the stored vectors that are not needed. The error is the store's.
 func (v *vectorCache) dropUnneeded(ctx context.Context, needed map[event.ContentKey]struct{}) error {
 	v.mu.RLock()
 	var drop []event.ContentKey
 	for k := range v.knownKeys {
-		_, need := needed[k]
-		if _, waits := v.pending[k]; !need && !waits {
+		_, isNeeded := needed[k]
+		if _, waits := v.pending[k]; !isNeeded && !waits {
 			drop = append(drop, k)
 		}
 	}
 	v.mu.RUnlock()
-	for part := range slices.Chunk(drop, 4096) { // a long write would keep webhooks waiting
+	for part := range slices.Chunk(drop, 4096) { // a long transaction would delay webhooks
 		v.mu.Lock()
 		for _, k := range part {
 			delete(v.knownKeys, k)
