@@ -103,10 +103,10 @@ type Retrain struct {
 }
 
 func (l *Learner) status(p *project) Status {
-	_, choosing := l.selectionRuns.Load(p.meta.Project)
+	_, selecting := l.selectionRuns.Load(p.meta.Project)
 	s := Status{
 		Project: p.meta.Project, Labels: p.labels(), Version: p.version(), Snapshot: p.sequence,
-		Settled: p.settled && !choosing, Fault: p.fault, Heads: []Head{}, SettingsHeld: p.settingsPinned(),
+		Settled: p.settled && !selecting, Fault: p.fault, Heads: []Head{}, SettingsHeld: p.settingsPinned(),
 	}
 	s.Refused, s.RefusedCount = p.refused.list()
 	gap := 0.0

@@ -18,10 +18,10 @@ const (
 	escape     = math.MaxUint16
 )
 
-// Compact is the vector in about half the memory, for keeping: an example of 40
-// words has 500 terms, and most of them have one of four values. Terms stay what they
-// are, in another order. Dense numbers become multiples of 1/32767 of the largest in
-// their part, which changes no cosine by more than 1e-8. Tokens stay.
+// Compact returns the vector in about half the memory, for examples: one of 40 words has 500
+// terms, and most terms have one of four values. Terms keep their values, in another order.
+// Numbers of a dense part become multiples of 1/32767 of its largest, which changes no cosine
+// by more than 1e-8. Tokens stay as they are.
 func (v Vector) Compact() Vector {
 	if v.Packed != nil || len(v.Terms) == 0 && len(v.Dense) == 0 || len(v.Dense) > math.MaxUint16 {
 		return v
@@ -51,6 +51,7 @@ func (v Vector) Compact() Vector {
 	return v
 }
 
+// maxAbs returns the largest absolute value.
 func maxAbs(d []float32) float32 {
 	var most float32
 	for _, x := range d {
@@ -93,8 +94,8 @@ type Buffer struct {
 	dense   [][]float32
 }
 
-// Expand is the vector with its terms and dense parts, which are valid until the room
-// is used again. A vector that is not compact is returned as it is.
+// Expand returns a compact vector with its terms and dense parts, which are valid until r is used
+// again. It returns any other vector as it is.
 func (v Vector) Expand(r *Buffer) Vector {
 	if v.Packed == nil {
 		return v
@@ -144,7 +145,7 @@ func (r *Buffer) unpackTerms(p []uint16) {
 	r.terms = dst[:at]
 }
 
-// Parts is how many dense parts the vector has, also when it is compact.
+// Parts returns the number of dense parts, also of a compact vector.
 func (v Vector) Parts() int {
 	if v.Packed != nil {
 		return int(v.Packed[2])
@@ -152,7 +153,7 @@ func (v Vector) Parts() int {
 	return len(v.Dense)
 }
 
-// HasPart reports whether a dense part says anything of the text.
+// HasPart reports whether a dense part, below Parts, has numbers.
 func (v Vector) HasPart(part int) bool {
 	if v.Packed != nil {
 		return v.Packed[packedHead+packedPart*part] > 0
