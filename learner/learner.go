@@ -210,7 +210,7 @@ func (l *Learner) Apply(ctx context.Context, batch []event.Event, cur event.Curs
 		case *event.RetrainDue:
 			commanded = true
 			err = l.applyCommand(ctx, ln, &t, func(p *project) bool {
-				p.orderRetrain(e)
+				p.requestRetrain(e)
 				return false
 			})
 		case *event.RollbackDue:

@@ -360,7 +360,7 @@ func TestCloseEndsItAll(t *testing.T) {
 		t.Errorf("Apply after Close: %v", err)
 	}
 	if err := l.WaitSettled(bg); !errors.Is(err, learner.ErrClosed) {
-		t.Errorf("Rest after Close: %v", err)
+		t.Errorf("WaitSettled after Stop: %v", err)
 	}
 }
 

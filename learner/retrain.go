@@ -56,9 +56,9 @@ func (r *retrain) report() *Retrain {
 	return &Retrain{Reason: r.pending.Reason, Progress: min(1, score.Ratio(float64(r.stepsDone.Load()), float64(r.steps)))}
 }
 
-// orderRetrain records that a retrain was requested. One of the schedule does not replace one
+// requestRetrain records that a retrain was requested. One of the schedule does not replace one
 // that a person requested, which always makes a version.
-func (p *project) orderRetrain(e *event.RetrainDue) {
+func (p *project) requestRetrain(e *event.RetrainDue) {
 	if p.pending == nil || e.Reason != ReasonSchedule || p.pending.Reason == ReasonSchedule {
 		p.pending = &pendingRetrain{At: e.At, Reason: e.Reason}
 	}
