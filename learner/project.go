@@ -72,7 +72,7 @@ func (l *Learner) load(ctx context.Context, id event.ProjectID) (*project, error
 	p.pinned, p.storedSelections, p.pending, p.sequence = state.Pinned, state.Chosen, state.Pending, state.Snapshot
 	ck, err := readCheckpoint(st.Checkpoint)
 	if err != nil {
-		l.o.Logger.WithError(err).WithField("project", id).Warn("learning aadded from the examples")
+		l.o.Logger.WithError(err).WithField("project", id).Warn("learning afresh from the examples")
 	}
 	p.configure(l.features.encoder)
 	for _, h := range p.heads {
