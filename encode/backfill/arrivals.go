@@ -39,6 +39,7 @@ func (f *Service) recordEncoded(b encodeBatch) {
 	for _, t := range b.tasks {
 		delete(p.missing, t)
 	}
+	f.o.Metrics.Unencoded(b.project, len(p.missing)) // here, so that it never says less than Progress does
 	p.encoded = append(p.encoded, b.tasks...)
 	f.consume(b.project, p)
 }
@@ -95,7 +96,6 @@ func (f *Service) consumeAll(ctx context.Context, id event.ProjectID, p *project
 			p.unpublished = p.unpublished || len(a.encoded) > 0 || a.labelNamesDone
 			f.wakeUp()
 			f.mu.Unlock()
-			f.updateGauge(id)
 			continue
 		}
 		p.encoded, p.rechecked = append(a.encoded, p.encoded...), append(a.rechecked, p.rechecked...)
