@@ -105,16 +105,17 @@ func (s *Sampler) Refresh(projects ...event.ProjectID) {
 
 // Prelabel has predictions made for all tasks of a project that have none beside the
 // queue's. It returns when that is stored: hone goes on with it after a restart too.
-// Status says how far it is. Asking again while it goes on begins with those that lack.
-func (s *Sampler) Prelabel(ctx context.Context, p event.ProjectID) error {
-	now := time.Now()
+// asked is the Asked by which Status says how far it is. Asking again while it goes on
+// begins with those that lack.
+func (s *Sampler) Prelabel(ctx context.Context, p event.ProjectID) (asked time.Time, err error) {
+	asked = time.Now().UTC()
 	if s.o.Marks != nil {
-		if err := s.o.Marks.SetPrelabelDue(ctx, p, now); err != nil {
-			return err
+		if err := s.o.Marks.SetPrelabelDue(ctx, p, asked); err != nil {
+			return time.Time{}, err
 		}
 	}
-	s.enqueue(p, pending{prelabel: now, relist: true})
-	return nil
+	s.enqueue(p, pending{prelabel: asked, relist: true})
+	return asked, nil
 }
 
 // OnPredictRequest says that Label Studio asked /predict about tasks. It asks only where it

@@ -19,6 +19,7 @@ import (
 	"github.com/hone-ml/hone/internal/app"
 	"github.com/hone-ml/hone/internal/app/apptest"
 	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/labelstudio/lstest"
 	"github.com/hone-ml/hone/labelstudio/lstest/admin"
 )
 
@@ -231,6 +232,19 @@ func predictedTasks(t testing.TB, s *apptest.Studio, p event.ProjectID, version 
 	return out
 }
 
+// answeredTasks are the tasks with a prediction beside the queue's.
+func answeredTasks(t testing.TB, s *apptest.Studio, p event.ProjectID) map[event.TaskID]bool {
+	t.Helper()
+	out := map[event.TaskID]bool{}
+	for r, err := range s.Predictions(context.Background(), p) {
+		require.NoError(t, err)
+		if *r.Score >= 0.01 {
+			out[r.Task] = true
+		}
+	}
+	return out
+}
+
 // losing watches for tasks that had a prediction, as annotators see it, and have none.
 func losing(t testing.TB, s *apptest.Studio, w *watched, p event.ProjectID, had map[event.TaskID]bool) (lost func() []string) {
 	var mu sync.Mutex
@@ -300,4 +314,54 @@ func TestRetrievedPredictionsOutliveARetrain(t *testing.T) {
 	goesBy(t, s, p, "hone-1")
 	assert.Empty(t, lost())
 	agree(t, h, s, p)
+}
+
+// What is asked for is there in the end: after a restart in the middle, while Label Studio
+// is away, and counted by what it holds.
+func TestPrelabelGoesOnAfterARestart(t *testing.T) {
+	const tasks = 70
+	s := apptest.NewStudio(t)
+	dir := t.TempDir()
+	cfg := apptest.Settings(dir, s)
+	cfg.Sampler.BulkAbove, cfg.Sampler.CheckEvery = 1000, 1e9 // one by one
+	w := &watched{RoundTripper: http.DefaultTransport.(*http.Transport).Clone()}
+	h := apptest.StartWith(t, cfg, app.Seams{Transport: w})
+	p := asked(t, s, h, tasks)
+	label(h, s, p, 6, truth)
+	away := func(is bool) {
+		s.SetFault(func(r *http.Request) lstest.Fault {
+			if is {
+				return lstest.Fault{Status: http.StatusServiceUnavailable}
+			}
+			return lstest.Fault{}
+		})
+	}
+	made, stopped := 0, make(chan struct{})
+	var once sync.Once
+	w.set(func(r *http.Request) {
+		if r.Method == http.MethodPost && r.URL.Path == "/api/predictions/" {
+			if made++; made == 10 {
+				away(true)
+				once.Do(func() { close(stopped) })
+			}
+		}
+	})
+	_, err := h.Client.Prelabel(t.Context(), p)
+	require.NoError(t, err)
+	<-stopped
+	h.Stop()
+	w.set(nil)
+	away(false)
+	require.Less(t, len(answeredTasks(t, s, p)), tasks)
+	h = apptest.StartWith(t, cfg, app.Seams{})
+	got := h.Await(p, "every task has a prediction", func(p api.Project) bool {
+		return p.Predictions != nil && p.Predictions.Prelabel != nil && p.Predictions.Prelabel.Done != nil
+	})
+	assert.Equal(t, tasks, got.Predictions.Prelabel.Predicted)
+	assert.Len(t, answeredTasks(t, s, p), tasks)
+	h.Stop()
+	h = apptest.StartWith(t, cfg, app.Seams{})
+	h.Await(p, "nothing is left to make", func(p api.Project) bool {
+		return p.Predictions != nil && p.Queue.Pushed > 0 && p.Predictions.Prelabel == nil
+	})
 }

@@ -38,7 +38,12 @@ type Prelabel struct {
 	// of which the model says nothing, Refused those Label Studio takes none for.
 	Tasks, Predicted, Abstained, Refused int
 	Version                              string
+	// Fault is why it was given up, "" when it was not.
+	Fault string
 }
+
+// open reports whether it goes on.
+func (l Prelabel) open() bool { return !l.Asked.IsZero() && l.Done.IsZero() && l.Fault == "" }
 
 // report changes what is known of the stored predictions and tells the listener.
 func (p *Project) report(change func(*Stored)) {
@@ -56,9 +61,13 @@ func (p *Project) Prelabel(asked time.Time) {
 }
 
 // prelabelling reports whether predictions of all tasks are being made.
-func (p *Project) prelabelling() bool {
-	l := p.stored.Prelabel
-	return !l.Asked.IsZero() && l.Done.IsZero()
+func (p *Project) prelabelling() bool { return p.stored.Prelabel.open() }
+
+// giveUpPrelabel ends it with a reason.
+func (p *Project) giveUpPrelabel(why error) {
+	if p.prelabelling() {
+		p.report(func(s *Stored) { s.Prelabel.Fault = why.Error() })
+	}
 }
 
 // prelabel makes predictions for all tasks: many in one import, as that costs Label Studio
@@ -123,7 +132,7 @@ func (p *Project) answered() map[event.TaskID]bool {
 func (p *Project) countPredicted() {
 	answered := p.answered()
 	p.report(func(s *Stored) {
-		l := Prelabel{Asked: s.Prelabel.Asked, Done: s.Prelabel.Done, Version: p.remote.version}
+		l := Prelabel{Asked: s.Prelabel.Asked, Version: p.remote.version}
 		for t := range p.pool.IDs() {
 			l.Tasks++
 			_, abstained := p.abstained[t]

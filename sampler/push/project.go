@@ -148,6 +148,9 @@ func (p *Project) Push(ctx context.Context, q Queue, pool Pool) error {
 		return err
 	}
 	p.remote.known, p.remote.excluded = false, nil
+	if errors.Is(err, ErrGone) {
+		p.giveUpPrelabel(err)
+	}
 	if isUnauthorized(err) {
 		return fmt.Errorf("%w: %w", ErrUnauthorized, err)
 	}
