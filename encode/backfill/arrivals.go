@@ -40,6 +40,7 @@ func (f *Service) arrive(b encodeBatch) {
 	for _, t := range b.tasks {
 		delete(p.missing, t)
 	}
+	f.o.Metrics.Unencoded(b.project, len(p.missing)) // here, so that it never says less than Progress does
 	p.arrived = append(p.arrived, b.tasks...)
 	f.consume(b.project, p)
 }
@@ -95,7 +96,6 @@ func (f *Service) consumeAll(ctx context.Context, id event.ProjectID, p *project
 			p.unpublished = p.unpublished || len(a.arrived) > 0 || a.named
 			f.wakeUp()
 			f.mu.Unlock()
-			f.updateGauge(id)
 			continue
 		}
 		p.arrived, p.checked = append(a.arrived, p.arrived...), append(a.checked, p.checked...)
