@@ -181,7 +181,7 @@ func TestRenamedLabelIsSuggestedNowhere(t *testing.T) {
 			}
 			if restart {
 				cfg.Listen = h.Addrs()[0].String()
-				h = apptest.Start(t, cfg)
+				apptest.Start(t, cfg)
 			}
 			apptest.Until(t, "no prediction says the old name", func() bool { return stored("Money") == 0 })
 			assert.Greater(t, stored("Food"), food/2, "what still fits stays")
@@ -254,12 +254,12 @@ func losing(t testing.TB, s *apptest.Studio, w *watched, p event.ProjectID, had 
 		if err != nil {
 			return
 		}
-		has, any := predictedTasks(t, s, p, of.ModelVersion), predictedTasks(t, s, p, "")
+		has, ofAny := predictedTasks(t, s, p, of.ModelVersion), predictedTasks(t, s, p, "")
 		mu.Lock()
 		defer mu.Unlock()
 		for id := range had {
 			if !has[id] && len(found) < 3 {
-				found = append(found, fmt.Sprintf("after %s %s task %d has no prediction of %s (of any version: %v)", r.Method, r.URL.Path, id, of.ModelVersion, any[id]))
+				found = append(found, fmt.Sprintf("after %s %s task %d has no prediction of %s (of any version: %v)", r.Method, r.URL.Path, id, of.ModelVersion, ofAny[id]))
 			}
 		}
 	})
