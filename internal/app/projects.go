@@ -169,6 +169,7 @@ func (a *App) addSampler(out *api.Project) {
 	if out.Queue.Error == "" {
 		out.Queue.Error = st.Note
 	}
+	out.Predictions = describeStored(st.Stored)
 	out.Queue.Labels, out.Queue.Pushed, out.Queue.LastPush = st.Labels, st.Pushed, timePtr(st.LastPush)
 	out.Queue.ReadySeconds, out.Queue.LagSeconds = st.ReadyLag.Seconds(), st.FrontLag.Seconds()
 	for _, it := range st.Queue {
