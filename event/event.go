@@ -56,11 +56,21 @@ type Annotation struct {
 	Cancelled   bool   `json:"cancelled,omitempty"`
 	GroundTruth bool   `json:"ground_truth,omitempty"`
 	CompletedBy UserID `json:"completed_by,omitempty"`
-	// FromModel is true when no person looked at it (a prediction turned into an
-	// annotation in bulk). Such an annotation never becomes an example.
+	// FromModel is true when the statement says that no person looked at it (a prediction
+	// turned into an annotation in bulk). See Unattended.
 	FromModel bool      `json:"from_model,omitempty"`
 	UpdatedAt time.Time `json:"updated_at"`
+	// Suggested is true when it was made from a prediction. Label Studio forgets that when
+	// the prediction is deleted; what is stored does not.
+	Suggested bool `json:"suggested,omitempty"`
+	// Untimed is true when nobody spent time on it, as the statement says. Statements of
+	// older hones do not say.
+	Untimed bool `json:"untimed,omitempty"`
 }
+
+// Unattended reports whether no person looked at the annotation. Such an annotation never
+// becomes an example.
+func (a Annotation) Unattended() bool { return a.FromModel || a.Suggested && a.Untimed }
 
 // Changed says what Label Studio holds now about some tasks and annotations.
 // It is a statement, not a command: hearing it twice, late or out of order must

@@ -79,7 +79,7 @@ func (q *Spec) aggregate(t event.TaskState, read func(result json.RawMessage) (s
 	var l Aggregate
 	sums := make(map[int32]float64)
 	for _, a := range t.Annotations {
-		if a.Cancelled || a.FromModel {
+		if a.Cancelled || a.Unattended() {
 			continue
 		}
 		shares, ok, err := read(a.Result)
