@@ -14,7 +14,8 @@ import (
 // snapshot: drawn is what they drew so far. Controls that label spans answer with
 // the same words elsewhere in the task, labelled alike, and with spans the model is
 // sure of, neither of which overlaps what is drawn; they need not have learned
-// anything. Other controls answer as in Predict. With nothing drawn, but for hints,
+// anything. Other controls answer as in Predict; what the annotator answered stands over
+// it where that decides which controls they see. With nothing drawn, but for hints,
 // the answer has no regions. Project and config are as in Predict. Safe for
 // concurrent use.
 func (l *Learner) Extend(ctx context.Context, p event.ProjectID, labelConfig string, task event.Task, drawn []regions.Region) (wire.Prediction, error) {
@@ -41,25 +42,25 @@ func (l *Learner) Extend(ctx context.Context, p event.ProjectID, labelConfig str
 		l.encodeNow(ctx, known, []event.Task{task})
 	}
 	var scratch head.Scratch
-	var sum float64
-	answered := 0
+	var answers []controlAnswer
 	for i, h := range s.heads {
 		e, extends := h.mind.(head.Interactive)
 		x, ok := l.featuresOf(s.heads, i, task.Data)
 		if !ok || !extends && h.mind.Examples() == 0 {
 			continue
 		}
-		var said []regions.Region
-		var confidence float64
+		a := controlAnswer{control: h.Control.Name}
 		if extends {
-			said, confidence = e.Propagate(h.ID, head.Sample{Data: task.Data, X: x}, drawn, &scratch)
+			a.regions, a.confidence = e.Propagate(h.ID, head.Sample{Data: task.Data, X: x}, drawn, &scratch)
 		} else {
-			said, confidence = h.mind.Predict(h.ID, head.Sample{Data: task.Data, X: x}, &scratch)
+			a.regions, a.confidence = h.mind.Predict(h.ID, head.Sample{Data: task.Data, X: x}, &scratch)
 		}
-		sum += confidence
-		answered++
-		out.Result = append(out.Result, said...)
+		answers = append(answers, a)
 	}
-	out.Score = min(max(sum/float64(max(1, answered)), leastScore), 1)
+	if a := s.combine(answers, drawn); !a.Abstains() {
+		out = a
+	} else {
+		out.Score = leastScore
+	}
 	return out, ctx.Err()
 }

@@ -16,8 +16,9 @@ import (
 // waiting for learning. Project 0 means the only one there is; with several the
 // error is ErrWhichProject. A task is abstained from (the zero Prediction) when
 // nothing was learned yet, when it has no text, or when labelConfig, if given,
-// asks for other answers than those that were learned. Score is the mean
-// confidence of the heads, 0.01 to 1: what the queue pushes lies below that.
+// asks for other answers than those that were learned. A control that annotators would
+// not see, given the other answers of the same prediction, has none. Score is the mean
+// confidence of the heads that answer, 0.01 to 1: what the queue pushes lies below that.
 // Safe for concurrent use.
 func (l *Learner) Predict(ctx context.Context, p event.ProjectID, labelConfig string, tasks []event.Task) ([]wire.Prediction, error) {
 	if p == 0 {
@@ -54,25 +55,64 @@ func (l *Learner) Predict(ctx context.Context, p event.ProjectID, labelConfig st
 const leastScore = 0.01
 
 func (l *Learner) answer(s *snapshot, heads []frozen, data json.RawMessage, scratch *head.Scratch) wire.Prediction {
-	result := []regions.Region{}
-	var sum float64
-	answered := 0
+	return s.combine(l.answers(heads, data, scratch), nil)
+}
+
+// controlAnswer is what a head predicts of a task.
+type controlAnswer struct {
+	control    string
+	regions    []regions.Region
+	confidence float64
+}
+
+// answers are those of all heads that have something to go by.
+func (l *Learner) answers(heads []frozen, data json.RawMessage, scratch *head.Scratch) []controlAnswer {
+	out := make([]controlAnswer, 0, len(heads))
 	for i, h := range heads {
 		x, ok := l.featuresOf(heads, i, data)
 		if !ok {
 			continue
 		}
-		said, confidence := h.mind.Predict(h.ID, head.Sample{Data: data, X: x}, scratch)
-		sum += confidence
+		a := controlAnswer{control: h.Control.Name}
+		a.regions, a.confidence = h.mind.Predict(h.ID, head.Sample{Data: data, X: x}, scratch)
+		out = append(out, a)
+	}
+	return out
+}
+
+// hidden names the controls that annotators would not see with these answers beside what
+// they gave themselves, which counts where a control has both.
+func (s *snapshot) hidden(answers []controlAnswer, given []regions.Region) map[string]bool {
+	if s.visibility == nil {
+		return nil
+	}
+	var all []regions.Region
+	for _, a := range answers {
+		all = append(all, a.regions...)
+	}
+	return s.visibility.Hidden(append(all, given...))
+}
+
+// combine is a prediction of the answers to controls that annotators would see with it;
+// it abstains when there are none.
+func (s *snapshot) combine(answers []controlAnswer, given []regions.Region) wire.Prediction {
+	hidden := s.hidden(answers, given)
+	out := wire.Prediction{Result: []regions.Region{}, ModelVersion: s.status.Version}
+	var sum float64
+	answered := 0
+	for _, a := range answers {
+		if hidden[a.control] {
+			continue
+		}
+		sum += a.confidence
 		answered++
-		result = append(result, said...)
+		out.Result = append(out.Result, a.regions...)
 	}
 	if answered == 0 {
 		return wire.Prediction{}
 	}
-	return wire.Prediction{
-		Result: result, Score: min(max(sum/float64(answered), leastScore), 1), ModelVersion: s.status.Version,
-	}
+	out.Score = min(max(sum/float64(answered), leastScore), 1)
+	return out
 }
 
 // featuresOf are those of head i; ok is false when the task has no text.
@@ -99,7 +139,8 @@ func (l *Learner) Regions(ctx context.Context, p event.ProjectID, tasks []event.
 	return out, nil
 }
 
-// Estimates says how sure every head is of every task, in order; a task
+// Estimates says how sure every head is of every task, in order, but for heads whose
+// control annotators would not see with what is predicted; a task
 // without text, or a project nothing was learned of, gets an empty list. version
 // is the live version's name, "" before there is one. Encodings are cached by
 // content. The Labels slices are shared: don't write them. Safe for concurrent
@@ -124,9 +165,13 @@ func (l *Learner) Estimates(ctx context.Context, p event.ProjectID, tasks []even
 			for i := from; i < to; i++ {
 				row := all[i*len(heads) : i*len(heads) : (i+1)*len(heads)]
 				at := i * classes
+				var hidden map[string]bool
+				if s.visibility != nil {
+					hidden = s.hidden(l.answers(heads, tasks[i].Data, &scratch), nil)
+				}
 				for j, h := range heads {
 					n := h.mind.Classes()
-					if x, ok := l.featuresOf(heads, j, tasks[i].Data); ok {
+					if x, ok := l.featuresOf(heads, j, tasks[i].Data); ok && !hidden[h.Control.Name] {
 						row = append(row, h.mind.Estimate(head.Sample{Data: tasks[i].Data, X: x}, ps[at:at+n:at+n], &scratch))
 					}
 					at += n

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
+	"github.com/hone-ml/hone/labelstudio/regions"
 	"github.com/hone-ml/hone/learner/head"
 )
 
@@ -19,6 +20,8 @@ type snapshot struct {
 	key      string // its Decisions.Key, "" when it cannot be read
 	versions []event.Version
 	heads    []frozen
+	// visibility tells which controls annotators see; nil when they see all.
+	visibility *regions.Visibility
 }
 
 // frozen is a head in a snapshot.
@@ -32,7 +35,7 @@ func (l *Learner) publish(p *project) {
 	p.number++
 	s := &snapshot{status: l.status(p), config: p.meta.LabelConfig, versions: p.versions}
 	if p.controls != nil {
-		s.key = p.controls.Key()
+		s.key, s.visibility = p.controls.Key(), p.controls.Visibility()
 	}
 	for _, h := range p.heads {
 		s.heads = append(s.heads, frozen{h.Spec, h.Kind.Snapshot(h.Spec, h.model)})
