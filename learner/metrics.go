@@ -5,6 +5,8 @@ import (
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/hone-ml/hone/event"
 )
 
 type metrics struct {
@@ -13,6 +15,9 @@ type metrics struct {
 	gap, number, labels            *prometheus.GaugeVec
 	retrains                       *prometheus.CounterVec
 	refused                        *prometheus.CounterVec
+	annotations, suggestions       *prometheus.GaugeVec
+	lacking                        *prometheus.GaugeVec
+	unlearnable                    *prometheus.GaugeVec
 	encoded, encodeFailures        prometheus.Counter
 	unencoded                      *prometheus.GaugeVec
 	scores                         map[string]*prometheus.GaugeVec // by name, of heads
@@ -48,6 +53,13 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		Namespace: "hone", Subsystem: "learner", Name: "refused_total",
 		Help: "Answers that no model can take and that were passed over; `hone status` names the tasks.",
 	}, []string{"project", "control"})
+	by := func(name, label, help string) *prometheus.GaugeVec {
+		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "hone", Subsystem: "learner", Name: name, Help: help}, []string{"project", label})
+	}
+	m.annotations = by("annotations", "fate", "Annotations by whether they were learned, or why not.")
+	m.suggestions = by("suggestions", "outcome", "Suggestions that annotators started from, by what they made of them.")
+	m.lacking = by("labelled_tasks_lacking", "lack", "Tasks with annotations whose data give no control anything to learn from.")
+	m.unlearnable = gauge("unlearnable_controls", "Controls that are left alone; `hone status` says why.")
 	m.scores = map[string]*prometheus.GaugeVec{}
 	for name, what := range map[string]string{
 		"accuracy": "Share of answers that were right", "macro_f1": "Mean F1 over the labels", "log_loss": "Mean log-loss",
@@ -61,7 +73,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	if r == nil {
 		return m, nil
 	}
-	all := []prometheus.Collector{m.learned, m.forgotten, m.unreadable, m.refused, m.settle, m.gap, m.number, m.labels, m.retrains, m.encoded, m.encodeFailures, m.unencoded}
+	all := []prometheus.Collector{m.learned, m.forgotten, m.unreadable, m.refused, m.settle, m.gap, m.number, m.labels, m.retrains, m.annotations, m.suggestions, m.lacking, m.unlearnable, m.encoded, m.encodeFailures, m.unencoded}
 	for _, v := range m.scores {
 		all = append(all, v)
 	}
@@ -92,6 +104,7 @@ func (m *metrics) published(s *snapshot) {
 	m.gap.WithLabelValues(project).Set(gap)
 	m.number.WithLabelValues(project).Set(float64(s.status.Snapshot))
 	m.labels.WithLabelValues(project).Set(float64(s.status.Labels))
+	m.counted(project, s.status)
 	m.forgetScores(project)
 	for _, h := range s.status.Heads {
 		if h.Tested == 0 {
@@ -111,6 +124,31 @@ func (m *metrics) published(s *snapshot) {
 			set("mae", h.MAEOverall, h.MAE)
 			set("rmse", h.RMSEOverall, h.RMSE)
 		}
+	}
+}
+
+// counted sets what status counts.
+func (m *metrics) counted(project string, s Status) {
+	a, g := s.Annotations, s.Suggestions
+	for vec, values := range map[*prometheus.GaugeVec]map[string]int{
+		m.annotations: {
+			"learned": a.Learned, "skipped": a.Skipped, "from_predictions": a.FromPredictions, "unanswered": a.Unanswered, "refused": a.Refused,
+			"no_text": a.NoText, "identical_pair": a.IdenticalPair, "no_control": a.NoControl,
+		},
+		m.suggestions: {"accepted": g.Accepted, "changed": g.Changed, "rejected": g.Rejected, "empty": g.Empty},
+		m.lacking:     {string(event.LackText): s.NoText, string(event.LackDifference): s.IdenticalPairs},
+	} {
+		for label, n := range values {
+			vec.WithLabelValues(project, label).Set(float64(n))
+		}
+	}
+	m.unlearnable.WithLabelValues(project).Set(float64(len(s.Unlearnable)))
+}
+
+// forgetCounts drops what is counted of a project that is gone.
+func (m *metrics) forgetCounts(project string) {
+	for _, v := range []*prometheus.GaugeVec{m.annotations, m.suggestions, m.lacking, m.unlearnable} {
+		v.DeletePartialMatch(prometheus.Labels{"project": project})
 	}
 }
 

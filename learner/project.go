@@ -22,7 +22,7 @@ import (
 type project struct {
 	meta     event.Meta
 	controls head.Decisions // what is done with each; nil when no config can be read
-	fault    string         // why not
+	fault    string         // why nothing is learned under it
 	heads    []*onlineHead
 	versions []event.Version
 	settings map[string]model.Settings // of the live version, where it has some
@@ -33,6 +33,7 @@ type project struct {
 
 	taught  tally
 	refused refused   // answers that no model can take
+	counts  counts    // of annotations, and of what became of them
 	since   time.Time // oldest change not yet settled and told
 	settled bool
 	unsaved bool // duals changed since the last checkpoint
@@ -44,7 +45,7 @@ type project struct {
 var epochs atomic.Uint64
 
 func newProject(id event.ProjectID) *project {
-	return &project{meta: event.Meta{Project: id}, taught: tally{}, refused: refused{}}
+	return &project{meta: event.Meta{Project: id}, taught: tally{}, refused: refused{}, counts: newCounts()}
 }
 
 // load makes a project from what is stored.
@@ -95,6 +96,9 @@ func (p *project) configure(e encode.Encoder) []*onlineHead {
 		p.fault = err.Error()
 	default:
 		p.controls = head.Decide(cfg)
+		if err := p.controls.Check(); err != nil {
+			p.fault = err.Error()
+		}
 		for _, d := range p.controls.Learned() {
 			q := head.NewSpec(d)
 			same := slices.IndexFunc(p.heads, func(h *onlineHead) bool { return h.Key == q.Key })
@@ -153,6 +157,7 @@ func (l *Learner) fill(p *project, heads []*onlineHead, tasks iter.Seq2[event.Ta
 			l.teach(p, h, t, duals[i][t.Task.ID], false)
 			delete(duals[i], t.Task.ID)
 		}
+		p.count(t)
 	}
 	p.settled = false
 	p.unsaved = true
@@ -189,13 +194,18 @@ func (l *Learner) apply(ctx context.Context, p *project, d *event.Delta) error {
 	reconfigure := d.ConfigChanged || d.New || d.Meta.Gone != p.meta.Gone
 	p.meta = d.Meta
 	if reconfigure {
-		if fresh := p.configure(l.features.encoder); len(fresh) > 0 && !d.New {
+		if fresh := p.configure(l.features.encoder); !d.New {
 			// The raw results are kept, so new heads learn what old tasks say of them.
 			st, err := l.store.Load(ctx, p.meta.Project)
 			if err != nil {
 				return fmt.Errorf("load project %d: %w", p.meta.Project, err)
 			}
-			if err := l.fill(p, fresh, st.Labelled, checkpoint{}); err != nil {
+			if len(fresh) > 0 {
+				err = l.fill(p, fresh, st.Labelled, checkpoint{})
+			} else {
+				err = p.recount(st.Labelled)
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -212,6 +222,7 @@ func (l *Learner) apply(ctx context.Context, p *project, d *event.Delta) error {
 			}
 			l.metrics.changed(ch)
 		}
+		p.count(t)
 	}
 	if len(p.versions) == 0 {
 		p.addVersion(event.Version{CreatedAt: l.o.Now().UTC(), Reason: "first"}, nil)

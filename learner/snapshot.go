@@ -43,6 +43,7 @@ func (l *Learner) publish(p *project) {
 	if p.meta.Gone {
 		l.snapshots.Delete(p.meta.Project)
 		l.metrics.forgetScores(strconv.FormatInt(int64(p.meta.Project), 10))
+		l.metrics.forgetCounts(strconv.FormatInt(int64(p.meta.Project), 10))
 		return
 	}
 	l.snapshots.Store(p.meta.Project, s)

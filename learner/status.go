@@ -30,7 +30,13 @@ type Status struct {
 	// Refused are answers that could not be learned, the first few of RefusedCount.
 	Refused      []Refused `json:"refused,omitempty"`
 	RefusedCount int       `json:"refused_count,omitempty"`
-	// Fault is why the label config cannot be read, "" when it can.
+	// Annotations and Suggestions count what became of them. NoText and IdenticalPairs
+	// count tasks with annotations whose data lack a text, or a difference.
+	Annotations    AnnotationCounts `json:"annotations"`
+	Suggestions    SuggestionCounts `json:"suggestions"`
+	NoText         int              `json:"no_text,omitempty"`
+	IdenticalPairs int              `json:"identical_pairs,omitempty"`
+	// Fault is why nothing can be learned under the label config, "" when something can.
 	Fault string `json:"fault,omitempty"`
 	// SettingsHeld is true when a rollback holds the settings: no label changes them
 	// until somebody asks for a retrain.
@@ -107,7 +113,8 @@ func (l *Learner) status(p *project) Status {
 	_, choosing := l.choosing.Load(p.meta.Project)
 	s := Status{
 		Project: p.meta.Project, Labels: p.labels(), Version: p.version(), Snapshot: p.number,
-		Settled: p.settled && !choosing, Fault: p.fault, Heads: []Head{}, SettingsHeld: p.held(),
+		Settled: p.settled && !choosing, Fault: p.fault, Annotations: p.counts.annotations, Suggestions: p.counts.suggestions,
+		NoText: p.counts.noText, IdenticalPairs: p.counts.identicalPair, Heads: []Head{}, SettingsHeld: p.held(),
 	}
 	s.Refused, s.RefusedCount = p.refused.list()
 	gap := 0.0

@@ -164,7 +164,7 @@ func TestPoolHoldsWhatIsUnlabelled(t *testing.T) {
 		return s
 	}
 	rapid.Check(t, func(t *rapid.T) {
-		p, model := newPool(), map[event.TaskID]kind{}
+		p, model := newPool(nil), map[event.TaskID]kind{}
 		for range rapid.IntRange(0, 60).Draw(t, "steps") {
 			id := event.TaskID(rapid.IntRange(1, 8).Draw(t, "id"))
 			k := kind(rapid.SampledFrom([]string{"open", "skipped", "labelled", "deleted"}).Draw(t, "kind"))

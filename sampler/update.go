@@ -46,6 +46,7 @@ func (w *worker) update(ctx context.Context, p pending) error {
 			st.Labels = p.model.labels
 		}
 		st.Pool, st.Skipped, st.Pushed = len(w.pool.open.tasks), len(w.pool.skipped.tasks), 0
+		st.NoText, st.IdenticalPairs = w.pool.lacks[event.LackText], w.pool.lacks[event.LackDifference]
 		if !since.IsZero() {
 			st.ReadyLag = now.Sub(since)
 		}
@@ -57,6 +58,14 @@ func (w *worker) update(ctx context.Context, p pending) error {
 	return nil
 }
 
+// lackOf says what a task of the project lacks, nil when that is not asked for.
+func (w *worker) lackOf() func(event.Task) event.Lack {
+	if w.s.o.Contents == nil {
+		return nil
+	}
+	return func(t event.Task) event.Lack { return w.s.o.Contents.Lacks(w.id, t.Data) }
+}
+
 // readPool reads all tasks, or those that have changed.
 func (w *worker) readPool(ctx context.Context, p pending) error {
 	if w.pool == nil || p.wholePool {
@@ -64,7 +73,7 @@ func (w *worker) readPool(ctx context.Context, p pending) error {
 		if err != nil {
 			return fmt.Errorf("read the tasks: %w", err)
 		}
-		w.pool = newPool()
+		w.pool = newPool(w.lackOf())
 		for _, t := range tasks {
 			w.pool.update(t)
 		}
