@@ -52,17 +52,8 @@ type Project struct {
 	// of RefusedCount.
 	Refused      []Refused `json:"refused,omitempty"`
 	RefusedCount int       `json:"refused_count,omitempty"`
-	// Annotations say how many there are, and why not all of them are learned from.
-	Annotations Annotations `json:"annotations"`
-	// Suggestions say what annotators made of those they started from.
-	Suggestions Suggestions `json:"suggestions"`
-	// TasksWithoutText and IdenticalPairs count the tasks that nothing can be learned of
-	// or predicted for: no learned control finds a readable text, or the two texts that
-	// are to be compared are the same.
-	TasksWithoutText int     `json:"tasks_without_text"`
-	IdenticalPairs   int     `json:"identical_pairs"`
-	Queue            Queue   `json:"queue"`
-	Retrain          Retrain `json:"retrain"`
+	Queue        Queue     `json:"queue"`
+	Retrain      Retrain   `json:"retrain"`
 	// Encoding is how far a slow encoder is; absent with one that is not.
 	Encoding *Encoding `json:"encoding,omitempty"`
 	// Backlog counts received events not yet learned.
@@ -71,6 +62,15 @@ type Project struct {
 	DeadLetters int `json:"dead_letters"`
 	// Problems are things to mend, each a sentence.
 	Problems []string `json:"problems,omitempty"`
+	// Annotations say how many there are, and why not all of them are learned from.
+	Annotations Annotations `json:"annotations"`
+	// Suggestions say what annotators made of those they started from.
+	Suggestions Suggestions `json:"suggestions"`
+	// TasksWithoutText and IdenticalPairs count the tasks that nothing can be learned of
+	// or predicted for: no learned control finds a readable text, or the two texts that
+	// are to be compared are the same.
+	TasksWithoutText int `json:"tasks_without_text"`
+	IdenticalPairs   int `json:"identical_pairs"`
 }
 
 // Annotations counts a project's annotations, each once. Seen is the sum of the others.

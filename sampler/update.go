@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/hone-ml/hone/event"
@@ -51,6 +52,9 @@ func (w *worker) update(ctx context.Context, p pending) error {
 			st.ReadyLag = now.Sub(since)
 		}
 	})
+	for _, lack := range []event.Lack{event.LackText, event.LackDifference} {
+		w.s.metrics.lacking.WithLabelValues(strconv.FormatInt(int64(w.id), 10), string(lack)).Set(float64(w.pool.lacks[lack]))
+	}
 	if !since.IsZero() {
 		w.s.metrics.ready.Observe(now.Sub(since).Seconds())
 	}
