@@ -9,6 +9,7 @@ import (
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/learner"
+	"github.com/hone-ml/hone/learner/counts"
 )
 
 const counted = `<View><Text name="t" value="$text"/><Text name="u" value="$other"/>
@@ -52,8 +53,8 @@ func TestEveryReasonIsCounted(t *testing.T) {
 		c.Annotations = append(c.Annotations, a.Annotation)
 	}
 	want := learner.Status{
-		Annotations: learner.AnnotationCounts{Seen: 15, Learned: 6, Skipped: 1, FromPredictions: 2, Unanswered: 3, Refused: 1, NoText: 1, IdenticalPair: 1},
-		Suggestions: learner.SuggestionCounts{Accepted: 2, Changed: 2, Rejected: 1, Empty: 1},
+		Annotations: counts.Annotations{Seen: 15, Learned: 6, Skipped: 1, FromPredictions: 2, Unanswered: 3, Refused: 1, NoText: 1, IdenticalPair: 1},
+		Suggestions: counts.Suggestions{Accepted: 2, Changed: 2, Rejected: 1, Empty: 1},
 		NoText:      1, IdenticalPairs: 1,
 	}
 	check := func(when string, l *learner.Learner, want learner.Status) {
@@ -78,7 +79,7 @@ func TestEveryReasonIsCounted(t *testing.T) {
 	check("loaded again", start(t, d, learner.Options{}), want)
 
 	none := want
-	none.Annotations = learner.AnnotationCounts{Seen: 15, NoControl: 12, Skipped: 1, FromPredictions: 2}
+	none.Annotations = counts.Annotations{Seen: 15, NoControl: 12, Skipped: 1, FromPredictions: 2}
 	none.NoText, none.IdenticalPairs = 0, 0
 	apply(t, l, &event.Changed{Project: 1, Source: event.FromWebhook, At: at(2), LabelConfig: `<View><Text name="t" value="$text"/><TextArea name="why" toName="t"/></View>`})
 	check("nothing can be learned any more", l, none)

@@ -6,21 +6,19 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/learner/counts"
 )
 
 type metrics struct {
 	learned, forgotten, unreadable prometheus.Counter
 	settle                         prometheus.Histogram
-	gap, number, labels            *prometheus.GaugeVec
+	gap, sequence, labels          *prometheus.GaugeVec
 	retrains                       *prometheus.CounterVec
 	refused                        *prometheus.CounterVec
-	annotations, suggestions       *prometheus.GaugeVec
-	lacking                        *prometheus.GaugeVec
-	unlearnable                    *prometheus.GaugeVec
+	counts                         *counts.Metrics
 	encoded, encodeFailures        prometheus.Counter
 	unencoded                      *prometheus.GaugeVec
-	scores                         map[string]*prometheus.GaugeVec // by name, of heads
+	scores                         map[string]*prometheus.GaugeVec // by metric name; of heads
 }
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
@@ -40,7 +38,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 			Buckets: prometheus.ExponentialBuckets(0.001, 4, 9),
 		}),
 		gap:            gauge("optimality_gap", "The most by which a probability can differ from training from scratch; -1 while unknown."),
-		number:         gauge("snapshot", "Number of the last snapshot."),
+		sequence:       gauge("snapshot", "Number of the last snapshot."),
 		labels:         gauge("labels", "Annotations learned from."),
 		encoded:        counter("encoded_total", "Texts that a slow encoder has encoded."),
 		encodeFailures: counter("encode_failures_total", "Batches that a slow encoder could not encode."),
@@ -53,13 +51,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		Namespace: "hone", Subsystem: "learner", Name: "refused_total",
 		Help: "Answers that no model can take and that were passed over; `hone status` names the tasks.",
 	}, []string{"project", "control"})
-	by := func(name, label, help string) *prometheus.GaugeVec {
-		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "hone", Subsystem: "learner", Name: name, Help: help}, []string{"project", label})
-	}
-	m.annotations = by("annotations", "fate", "Annotations by whether they were learned, or why not.")
-	m.suggestions = by("suggestions", "outcome", "Suggestions that annotators started from, by what they made of them.")
-	m.lacking = by("labelled_tasks_lacking", "lack", "Tasks with annotations whose data give no control anything to learn from.")
-	m.unlearnable = gauge("unlearnable_controls", "Controls that are left alone; `hone status` says why.")
+	m.counts = counts.NewMetrics()
 	m.scores = map[string]*prometheus.GaugeVec{}
 	for name, what := range map[string]string{
 		"accuracy": "Share of answers that were right", "macro_f1": "Mean F1 over the labels", "log_loss": "Mean log-loss",
@@ -73,7 +65,8 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	if r == nil {
 		return m, nil
 	}
-	all := []prometheus.Collector{m.learned, m.forgotten, m.unreadable, m.refused, m.settle, m.gap, m.number, m.labels, m.retrains, m.annotations, m.suggestions, m.lacking, m.unlearnable, m.encoded, m.encodeFailures, m.unencoded}
+	all := []prometheus.Collector{m.learned, m.forgotten, m.unreadable, m.refused, m.settle, m.gap, m.sequence, m.labels, m.retrains, m.encoded, m.encodeFailures, m.unencoded}
+	all = append(all, m.counts.Collectors()...)
 	for _, v := range m.scores {
 		all = append(all, v)
 	}
@@ -85,7 +78,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	return m, nil
 }
 
-func (m *metrics) changed(c change) {
+func (m *metrics) countLearned(c learnResult) {
 	if c.learned {
 		m.learned.Inc()
 	}
@@ -102,9 +95,9 @@ func (m *metrics) published(s *snapshot) {
 		gap = *g
 	}
 	m.gap.WithLabelValues(project).Set(gap)
-	m.number.WithLabelValues(project).Set(float64(s.status.Snapshot))
+	m.sequence.WithLabelValues(project).Set(float64(s.status.Snapshot))
 	m.labels.WithLabelValues(project).Set(float64(s.status.Labels))
-	m.counted(project, s.status)
+	m.counts.Set(project, s.totals, len(s.status.Unlearnable))
 	m.forgetScores(project)
 	for _, h := range s.status.Heads {
 		if h.Tested == 0 {
@@ -127,32 +120,7 @@ func (m *metrics) published(s *snapshot) {
 	}
 }
 
-// counted sets what status counts.
-func (m *metrics) counted(project string, s Status) {
-	a, g := s.Annotations, s.Suggestions
-	for vec, values := range map[*prometheus.GaugeVec]map[string]int{
-		m.annotations: {
-			"learned": a.Learned, "skipped": a.Skipped, "from_predictions": a.FromPredictions, "unanswered": a.Unanswered, "refused": a.Refused,
-			"no_text": a.NoText, "identical_pair": a.IdenticalPair, "no_control": a.NoControl,
-		},
-		m.suggestions: {"accepted": g.Accepted, "changed": g.Changed, "rejected": g.Rejected, "empty": g.Empty},
-		m.lacking:     {string(event.LackText): s.NoText, string(event.LackDifference): s.IdenticalPairs},
-	} {
-		for label, n := range values {
-			vec.WithLabelValues(project, label).Set(float64(n))
-		}
-	}
-	m.unlearnable.WithLabelValues(project).Set(float64(len(s.Unlearnable)))
-}
-
-// forgetCounts drops what is counted of a project that is gone.
-func (m *metrics) forgetCounts(project string) {
-	for _, v := range []*prometheus.GaugeVec{m.annotations, m.suggestions, m.lacking, m.unlearnable} {
-		v.DeletePartialMatch(prometheus.Labels{"project": project})
-	}
-}
-
-// forgetScores drops those of heads that may be gone.
+// forgetScores deletes the scores of a project, so that those of removed heads go.
 func (m *metrics) forgetScores(project string) {
 	for _, v := range m.scores {
 		v.DeletePartialMatch(prometheus.Labels{"project": project})

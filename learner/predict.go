@@ -6,20 +6,20 @@ import (
 	"fmt"
 
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/labelstudio/regions"
 	"github.com/hone-ml/hone/labelstudio/wire"
 	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/vector"
 )
 
-// Predict answers each task from the project's last snapshot, in order, without
-// waiting for learning. Project 0 means the only one there is; with several the
-// error is ErrWhichProject. A task is abstained from (the zero Prediction) when
-// nothing was learned yet, when it has no text, or when labelConfig, if given,
-// asks for other answers than those that were learned. A control that annotators would
-// not see, given the other answers of the same prediction, has none. Score is the mean
-// confidence of the heads that answer, 0.01 to 1: what the queue pushes lies below that.
-// Safe for concurrent use.
+// Predict predicts the answers to tasks from the project's last snapshot and returns one
+// prediction for each task, in order. It does not wait for learning, but up to
+// Options.SlowWait for missing vectors. Project 0 means the only project; with several the
+// error is ErrWhichProject. Predict abstains from a task (the zero Prediction) when nothing
+// was learned yet, when the task has no text, or when labelConfig, if not empty, asks for
+// other answers than those that were learned. A control that annotators would not see, given
+// the other answers of the same prediction, has no answer. Score is the mean confidence of
+// the heads that answer, 0.01 to 1; scores of the queue are lower. The other error is the context's. Safe for
+// concurrent use.
 func (l *Learner) Predict(ctx context.Context, p event.ProjectID, labelConfig string, tasks []event.Task) ([]wire.Prediction, error) {
 	if p == 0 {
 		ids := l.Projects()
@@ -32,18 +32,18 @@ func (l *Learner) Predict(ctx context.Context, p event.ProjectID, labelConfig st
 	}
 	out := make([]wire.Prediction, len(tasks))
 	s := l.snapshot(p)
-	if s == nil || !l.fits(s, labelConfig) {
+	if s == nil || !l.compatibleWith(s, labelConfig) {
 		return out, ctx.Err()
 	}
-	heads := s.known()
+	heads := s.readyHeads()
 	if len(heads) == 0 {
 		return out, ctx.Err()
 	}
 	l.encodeNow(ctx, heads, tasks)
-	err := each(ctx, len(tasks), func(_, from, to int) {
+	err := forEachChunk(ctx, len(tasks), func(_, from, to int) {
 		var scratch head.Scratch
 		for i := from; i < to; i++ {
-			out[i] = l.answer(s, heads, tasks[i].Data, &scratch)
+			out[i] = l.predictTask(s, heads, tasks[i].Data, &scratch)
 		}
 	})
 	if err != nil {
@@ -52,76 +52,39 @@ func (l *Learner) Predict(ctx context.Context, p event.ProjectID, labelConfig st
 	return out, nil
 }
 
-const leastScore = 0.01
+// minPredictionScore is the lowest Score of a prediction.
+const minPredictionScore = 0.01
 
-func (l *Learner) answer(s *snapshot, heads []frozen, data json.RawMessage, scratch *head.Scratch) wire.Prediction {
-	return s.combine(l.answers(heads, data, scratch), nil)
-}
-
-// controlAnswer is what a head predicts of a task.
-type controlAnswer struct {
-	control    string
-	regions    []regions.Region
-	confidence float64
-}
-
-// answers are those of all heads that have something to go by.
-func (l *Learner) answers(heads []frozen, data json.RawMessage, scratch *head.Scratch) []controlAnswer {
-	out := make([]controlAnswer, 0, len(heads))
-	for i, h := range heads {
-		x, ok := l.featuresOf(heads, i, data)
-		if !ok {
-			continue
-		}
-		a := controlAnswer{control: h.Control.Name}
-		a.regions, a.confidence = h.mind.Predict(h.ID, head.Sample{Data: data, X: x}, scratch)
-		out = append(out, a)
-	}
-	return out
-}
-
-// hidden names the controls that annotators would not see with these answers beside what
-// they gave themselves, which counts where a control has both.
-func (s *snapshot) hidden(answers []controlAnswer, given []regions.Region) map[string]bool {
-	if s.visibility == nil {
-		return nil
-	}
-	var all []regions.Region
-	for _, a := range answers {
-		all = append(all, a.regions...)
-	}
-	return s.visibility.Hidden(append(all, given...))
-}
-
-// combine is a prediction of the answers to controls that annotators would see with it;
-// it abstains when there are none.
-func (s *snapshot) combine(answers []controlAnswer, given []regions.Region) wire.Prediction {
-	hidden := s.hidden(answers, given)
-	out := wire.Prediction{Result: []regions.Region{}, ModelVersion: s.status.Version}
-	var sum float64
-	answered := 0
-	for _, a := range answers {
-		if hidden[a.control] {
-			continue
-		}
-		sum += a.confidence
-		answered++
-		out.Result = append(out.Result, a.regions...)
-	}
-	if answered == 0 {
+// predictTask predicts with all heads. It abstains when no head finds a text.
+func (l *Learner) predictTask(s *snapshot, heads []headSnapshot, data json.RawMessage, scratch *head.Scratch) wire.Prediction {
+	result, confidence, ok := head.Combine(s.visibility, l.answers(heads, data, scratch), nil)
+	if !ok {
 		return wire.Prediction{}
 	}
-	out.Score = min(max(sum/float64(answered), leastScore), 1)
+	return wire.Prediction{Result: result, Score: min(max(confidence, minPredictionScore), 1), ModelVersion: s.status.Version}
+}
+
+// answers returns those of all heads that find a text.
+func (l *Learner) answers(heads []headSnapshot, data json.RawMessage, scratch *head.Scratch) []head.ControlAnswer {
+	out := make([]head.ControlAnswer, 0, len(heads))
+	for i, h := range heads {
+		if x, ok := l.featuresOf(heads, i, data); ok {
+			a := head.ControlAnswer{Control: h.Control.Name}
+			a.Regions, a.Confidence = h.predictor.Predict(h.ID, head.Sample{Data: data, X: x}, scratch)
+			out = append(out, a)
+		}
+	}
 	return out
 }
 
-// featuresOf are those of head i; ok is false when the task has no text.
-func (l *Learner) featuresOf(heads []frozen, i int, data json.RawMessage) (vector.Vector, bool) {
-	x := l.features.of(heads[i].Spec, data)
+// featuresOf returns the features of a task for head i. ok is false when it has no text.
+func (l *Learner) featuresOf(heads []headSnapshot, i int, data json.RawMessage) (vector.Vector, bool) {
+	x := l.features.features(heads[i].Spec, data)
 	return x, !x.Empty()
 }
 
-// Regions are the results of Predict as JSON, nil where it abstains.
+// Regions returns the results of Predict for each task as JSON, nil where Predict abstains.
+// Safe for concurrent use.
 func (l *Learner) Regions(ctx context.Context, p event.ProjectID, tasks []event.Task) ([]json.RawMessage, error) {
 	answers, err := l.Predict(ctx, p, "", tasks)
 	if err != nil {
@@ -139,40 +102,39 @@ func (l *Learner) Regions(ctx context.Context, p event.ProjectID, tasks []event.
 	return out, nil
 }
 
-// Estimates says how sure every head is of every task, in order, but for heads whose
-// control annotators would not see with what is predicted; a task
-// without text, or a project nothing was learned of, gets an empty list. version
-// is the live version's name, "" before there is one. Encodings are cached by
-// content. The Labels slices are shared: don't write them. Safe for concurrent
-// use.
+// Estimates returns for each task, in order, the estimate of each head. The list is empty for
+// a task without text and for a project of which nothing was learned. version is the name of
+// the live version, "" before there is one. The Labels slices are shared: the caller must not
+// write to them. It uses the vectors that have arrived and waits for none. The error is the
+// context's. Safe for concurrent use.
 func (l *Learner) Estimates(ctx context.Context, p event.ProjectID, tasks []event.Task) (estimates [][]event.Estimate, version string, err error) {
 	estimates = make([][]event.Estimate, len(tasks))
 	s := l.snapshot(p)
 	if s == nil {
 		return estimates, "", ctx.Err()
 	}
-	heads := s.known()
+	heads := s.readyHeads()
 	classes := 0
 	for _, h := range heads {
-		classes += h.mind.Classes()
+		classes += h.predictor.Classes()
 	}
 	if len(heads) > 0 {
-		// One piece of memory each for all tasks.
+		// One allocation each for all tasks.
 		all := make([]event.Estimate, len(tasks)*len(heads))
 		ps := make([]float64, len(tasks)*classes)
-		err = each(ctx, len(tasks), func(_, from, to int) {
+		err = forEachChunk(ctx, len(tasks), func(_, from, to int) {
 			var scratch head.Scratch
 			for i := from; i < to; i++ {
 				row := all[i*len(heads) : i*len(heads) : (i+1)*len(heads)]
 				at := i * classes
 				var hidden map[string]bool
 				if s.visibility != nil {
-					hidden = s.hidden(l.answers(heads, tasks[i].Data, &scratch), nil)
+					hidden = head.Hidden(s.visibility, l.answers(heads, tasks[i].Data, &scratch), nil)
 				}
 				for j, h := range heads {
-					n := h.mind.Classes()
+					n := h.predictor.Classes()
 					if x, ok := l.featuresOf(heads, j, tasks[i].Data); ok && !hidden[h.Control.Name] {
-						row = append(row, h.mind.Estimate(head.Sample{Data: tasks[i].Data, X: x}, ps[at:at+n:at+n], &scratch))
+						row = append(row, h.predictor.Estimate(head.Sample{Data: tasks[i].Data, X: x}, ps[at:at+n:at+n], &scratch))
 					}
 					at += n
 				}

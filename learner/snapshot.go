@@ -1,122 +1,87 @@
 package learner
 
 import (
-	"context"
-	"runtime"
 	"strconv"
-	"sync"
-	"sync/atomic"
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
 	"github.com/hone-ml/hone/labelstudio/regions"
+	"github.com/hone-ml/hone/learner/counts"
 	"github.com/hone-ml/hone/learner/head"
 )
 
-// snapshot is a project as it was at one moment. It is immutable.
+// snapshot is an immutable copy of a project. Any number of goroutines may read it.
 type snapshot struct {
 	status   Status
-	config   string // the label config it was learned under
-	key      string // its Decisions.Key, "" when it cannot be read
+	config   string // the label config that was live
+	key      string // Decisions.Key of the label config, "" when it cannot be read
 	versions []event.Version
-	heads    []frozen
+	heads    []headSnapshot
 	// visibility tells which controls annotators see; nil when they see all.
 	visibility *regions.Visibility
+	totals     counts.Totals
 }
 
-// frozen is a head in a snapshot.
-type frozen struct {
+// headSnapshot is an immutable copy of a head.
+type headSnapshot struct {
 	*head.Spec
-	mind head.Predictor
+	predictor head.Predictor
 }
 
-// publish makes the project's present state what readers see.
+// publish makes a snapshot of the project as it is now, for readers. The lane's lock is held.
 func (l *Learner) publish(p *project) {
-	p.number++
-	s := &snapshot{status: l.status(p), config: p.meta.LabelConfig, versions: p.versions}
+	p.sequence++
+	s := &snapshot{status: l.status(p), config: p.meta.LabelConfig, versions: p.versions, totals: p.counts.Totals}
 	if p.controls != nil {
 		s.key, s.visibility = p.controls.Key(), p.controls.Visibility()
 	}
 	for _, h := range p.heads {
-		s.heads = append(s.heads, frozen{h.Spec, h.Kind.Snapshot(h.Spec, h.model)})
+		s.heads = append(s.heads, headSnapshot{h.Spec, h.Kind.Snapshot(h.Spec, h.model)})
 	}
 	if p.meta.Gone {
 		l.snapshots.Delete(p.meta.Project)
 		l.metrics.forgetScores(strconv.FormatInt(int64(p.meta.Project), 10))
-		l.metrics.forgetCounts(strconv.FormatInt(int64(p.meta.Project), 10))
+		l.metrics.counts.Forget(strconv.FormatInt(int64(p.meta.Project), 10))
 		return
 	}
 	l.snapshots.Store(p.meta.Project, s)
 	l.metrics.published(s)
 }
 
+// snapshot returns the last snapshot of a project, nil if there is none.
 func (l *Learner) snapshot(p event.ProjectID) *snapshot {
 	s, _ := l.snapshots.Load(p)
 	snap, _ := s.(*snapshot)
 	return snap
 }
 
-// known are the heads that have learned something, or have a first guess.
-func (s *snapshot) known() []frozen {
-	var out []frozen
+// readyHeads returns the heads that can predict: those with examples or with a prior.
+func (s *snapshot) readyHeads() []headSnapshot {
+	var out []headSnapshot
 	for _, h := range s.heads {
-		if h.mind.Examples() > 0 || h.Prior != nil {
+		if h.predictor.Examples() > 0 || h.Prior != nil {
 			out = append(out, h)
 		}
 	}
 	return out
 }
 
-// fits reports whether predictions of the snapshot are valid under a label
-// config. Label Studio sends the same config with every request, so what was
-// found of the last one is kept.
-func (l *Learner) fits(s *snapshot, config string) bool {
+// compatibleWith reports whether predictions of the snapshot are valid under a label config.
+// Label Studio sends the same config with every request, so the last one is cached parsed.
+func (l *Learner) compatibleWith(s *snapshot, config string) bool {
 	if config == "" || config == s.config {
 		return true
 	}
-	last := l.parsed.Load()
+	last := l.configCache.Load()
 	if last == nil || last.config != config {
 		last = &parsedConfig{config: config}
 		if cfg, err := labelconfig.Parse(config); err == nil {
 			last.key = head.Decide(cfg).Key()
 		}
-		l.parsed.Store(last)
+		l.configCache.Store(last)
 	}
 	return last.key != "" && last.key == s.key
 }
 
+// parsedConfig is a label config and its Decisions.Key, "" when it cannot be read.
 type parsedConfig struct{ config, key string }
-
-// chunk is how many tasks a goroutine takes at a time.
-const chunk = 64
-
-// each calls f for all i below n, on as many goroutines as there are cores, in
-// ranges of chunk. worker numbers the goroutines from 0. It ends early with the
-// context's error.
-func each(ctx context.Context, n int, f func(worker, from, to int)) error {
-	workers := min(runtime.GOMAXPROCS(0), (n+chunk-1)/chunk)
-	if workers <= 1 {
-		for from := 0; from < n; from += chunk {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			f(0, from, min(from+chunk, n))
-		}
-		return ctx.Err()
-	}
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for w := range workers {
-		wg.Go(func() {
-			for ctx.Err() == nil {
-				from := int(next.Add(chunk)) - chunk
-				if from >= n {
-					return
-				}
-				f(w, from, min(from+chunk, n))
-			}
-		})
-	}
-	wg.Wait()
-	return ctx.Err()
-}

@@ -270,7 +270,7 @@ func (w *world) checkPredictions() {
 			probes = append(probes, t.Task)
 		}
 		w.must(fresh.Apply(ctx, []event.Event{c}, event.Cursor{Topic: event.Changes, Group: "learner", Offset: uint64(i + 1)}))
-		w.must(fresh.Rest(ctx))
+		w.must(fresh.WaitSettled(ctx))
 		w.comparePredictions(p, w.hone.app.Learner, fresh, probes)
 	}
 }

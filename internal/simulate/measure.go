@@ -13,7 +13,7 @@ import (
 
 // measure predicts the test tasks as /predict does and scores the predictions.
 func (r *curveRun) measure(ctx context.Context) (Point, error) {
-	answers, err := r.learner.Predict(ctx, projectID, "", r.test)
+	predictions, err := r.learner.Predict(ctx, projectID, "", r.test)
 	if err != nil {
 		return Point{}, err
 	}
@@ -24,7 +24,7 @@ func (r *curveRun) measure(ctx context.Context) (Point, error) {
 	p := Point{Labels: r.labels}
 	var asked, labelled, probable, numeric, spans float64
 	for i, q := range r.questions {
-		s := r.scoresOf(i, answers, estimates)
+		s := r.scoresOf(i, predictions, estimates)
 		if s.Tasks == 0 {
 			continue
 		}
@@ -59,14 +59,14 @@ func (r *curveRun) measure(ctx context.Context) (Point, error) {
 	return p, nil
 }
 
-// scoresOf scores the answers to one question, and the model's probabilities where it is
-// about labels of the whole text.
-func (r *curveRun) scoresOf(i int, answers []wire.Prediction, estimates [][]event.Estimate) score.Scores {
+// scoresOf scores the predictions of one question, and the model's probabilities where it
+// is about labels of the whole text.
+func (r *curveRun) scoresOf(i int, predictions []wire.Prediction, estimates [][]event.Estimate) score.Scores {
 	q := &r.questions[i]
 	var s score.Scores
-	var scale scale
+	var by errorScale
 	if q.answer.Numeric() {
-		scale = r.scaleOf(i)
+		by = r.errorScaleOf(i)
 	}
 	for j, it := range r.Data.test {
 		truth := it.truth[i]
@@ -74,12 +74,12 @@ func (r *curveRun) scoresOf(i int, answers []wire.Prediction, estimates [][]even
 			continue
 		}
 		if q.isNumber() {
-			s.Add(q.numberOutcome(truth, answers[j], scale))
+			s.Add(q.numberOutcome(truth, predictions[j], by))
 			continue
 		}
-		o := q.labelOutcome(truth, answers[j], it.task.Data)
+		o := q.labelOutcome(truth, predictions[j], it.task.Data)
 		if q.answer.Numeric() {
-			o.AbsErr = q.distance(truth, answers[j], scale)
+			o.AbsErr = q.distance(truth, predictions[j], by)
 		}
 		s.Add(o)
 		if !q.isSpans() {
@@ -90,7 +90,7 @@ func (r *curveRun) scoresOf(i int, answers []wire.Prediction, estimates [][]even
 	return s
 }
 
-// labelOutcome compares an answer that consists of labels, or of marks, with the truth.
+// labelOutcome compares a prediction that consists of labels, or of marks, with the truth.
 func (q *question) labelOutcome(truth *answer, prediction wire.Prediction, data json.RawMessage) score.Outcome {
 	var said []string
 	answered := false
@@ -105,29 +105,14 @@ func (q *question) labelOutcome(truth *answer, prediction wire.Prediction, data 
 	return compare(truth.labels, said, answered)
 }
 
-// compare counts the labels of marks, and is correct where an answer has exactly the marks
+// compare counts the labels of marks. The prediction is correct if it has exactly the marks
 // of the truth.
 func compare(truth, said []string, answered bool) score.Outcome {
-	o := score.Outcome{Counts: map[string][3]float64{}, Correct: answered && len(truth) == len(said)}
-	count := func(mark string, column int) {
-		c := o.Counts[labelOf(mark)]
-		c[column]++
-		o.Counts[labelOf(mark)] = c
+	missing := slices.ContainsFunc(truth, func(l string) bool { return !slices.Contains(said, l) })
+	return score.Outcome{
+		Counts:  score.CountLabels(truth, said, labelOf),
+		Correct: answered && len(truth) == len(said) && !missing,
 	}
-	for _, l := range said {
-		if slices.Contains(truth, l) {
-			count(l, 0)
-		} else {
-			count(l, 1)
-		}
-	}
-	for _, l := range truth {
-		if !slices.Contains(said, l) {
-			count(l, 2)
-			o.Correct = false
-		}
-	}
-	return o
 }
 
 // distributionFor returns the model's distribution for the question. Without one all labels

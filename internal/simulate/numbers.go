@@ -86,14 +86,14 @@ func (q *question) centralAnswer(said [][]*answer, i int) *answer {
 	return &answer{[]string{formatNumber(sum / float64(len(all)))}}
 }
 
-// scale is what distances from the truth are measured by.
-type scale struct {
-	mean      float64 // of the test data's answers; stands for what is not answered
+// errorScale says what the errors of numeric predictions are measured by.
+type errorScale struct {
+	mean      float64 // of the test data's answers; taken where there is no prediction
 	tolerance float64 // how far a number may be off and still be right
 }
 
-// scaleOf is that of a numeric question.
-func (r *curveRun) scaleOf(i int) scale {
+// errorScaleOf returns the errorScale of a numeric question.
+func (r *curveRun) errorScaleOf(i int) errorScale {
 	var all []float64
 	for _, it := range r.Data.test {
 		if it.truth[i] != nil {
@@ -101,11 +101,11 @@ func (r *curveRun) scaleOf(i int) scale {
 		}
 	}
 	mean, sd := spreadOf(all)
-	return scale{mean, r.questions[i].tolerance(sd)}
+	return errorScale{mean, r.questions[i].tolerance(sd)}
 }
 
-// distance is how far an answer to a numeric question is from the truth.
-func (q *question) distance(truth *answer, prediction wire.Prediction, by scale) *float64 {
+// distance returns how far a prediction of a numeric question is from the truth.
+func (q *question) distance(truth *answer, prediction wire.Prediction, by errorScale) *float64 {
 	guess := by.mean
 	if said := q.readAnswer(prediction.Result); said != nil {
 		guess = numericValue(said.labels[0])
@@ -114,8 +114,8 @@ func (q *question) distance(truth *answer, prediction wire.Prediction, by scale)
 	return &far
 }
 
-// numberOutcome compares an answer to a Number with the truth.
-func (q *question) numberOutcome(truth *answer, prediction wire.Prediction, by scale) score.Outcome {
+// numberOutcome compares a prediction of a Number with the truth.
+func (q *question) numberOutcome(truth *answer, prediction wire.Prediction, by errorScale) score.Outcome {
 	o := score.Outcome{AbsErr: q.distance(truth, prediction, by)}
 	if q.readAnswer(prediction.Result) == nil {
 		return o

@@ -82,8 +82,8 @@ func (v *Visibility) Key(control string) string {
 	}
 	var keys []string
 	seen := make([]bool, len(v.controls))
-	var visit func(name string)
-	visit = func(name string) {
+	var collectKeys func(name string)
+	collectKeys = func(name string) {
 		i, ok := v.at[name]
 		if !ok || seen[i] {
 			return
@@ -92,15 +92,15 @@ func (v *Visibility) Key(control string) string {
 		keys = append(keys, v.controls[i].Key())
 		for _, c := range v.controls[i].Conditions {
 			if c.Control != "" {
-				visit(c.Control)
+				collectKeys(c.Control)
 				continue
 			}
 			for _, other := range v.controls {
-				visit(other.Name)
+				collectKeys(other.Name)
 			}
 		}
 	}
-	visit(control)
+	collectKeys(control)
 	return labelconfig.HashLists(keys)
 }
 

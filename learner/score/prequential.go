@@ -130,7 +130,7 @@ func (s *Scores) addLabels(o Outcome) {
 	}
 }
 
-// addAnswer counts one answer by its confidence.
+// addAnswer adds an answer to the bin of its confidence.
 func (s *Scores) addAnswer(a Answer) {
 	bin := &s.Bins[min(max(int(a.Confidence*bins), 0), bins-1)]
 	bin[0]++

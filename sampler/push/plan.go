@@ -73,9 +73,10 @@ type edit struct {
 // deleted when it lies before the end of the queue, and left alone behind it,
 // where it is a fair next guess.
 func plan(queue []event.TaskID, rows []queueRow) (edits []edit, correctPrefix int, ok bool) {
-	p := planner{queue: queue, held: make(map[event.TaskID]queueRow, len(rows))}
+	p := planner{queue: queue, held: make(map[event.TaskID]queueRow, len(rows)), taken: make(map[float64]bool, len(rows))}
 	for _, r := range rows {
 		p.held[r.task] = r
+		p.taken[r.score] = true
 	}
 	place := make(map[event.TaskID]int, len(queue))
 	for i, t := range queue {
@@ -102,6 +103,7 @@ func compareRows(a, b queueRow) int {
 type planner struct {
 	queue []event.TaskID
 	held  map[event.TaskID]queueRow // the rows of queued and other tasks
+	taken map[float64]bool          // the scores of those rows
 	stale []queueRow                // rows outside the queue, by score
 	keep  []bool
 	score []float64 // the final score of each place
@@ -187,9 +189,22 @@ again:
 			p.keep[a-1] = false
 			goto again
 		}
+		p.avoidTies(p.score[a:b], lo)
 		a = b
 	}
 	return true
+}
+
+// avoidTies lowers scores that rows have now, each towards the one before it: a row is
+// written when another may still have its old score, and Label Studio orders rows of one
+// score as it likes. lo is the score before the first.
+func (p *planner) avoidTies(scores []float64, lo float64) {
+	for j := range scores {
+		for p.taken[scores[j]] {
+			scores[j] = lo + (scores[j]-lo)/2
+		}
+		lo = scores[j]
+	}
 }
 
 // nextFixedScore finds the lowest score above lo of a row that leaves its place

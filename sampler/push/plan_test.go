@@ -114,6 +114,23 @@ func cheapest(queue []event.TaskID, w world) (withHead, free int) {
 	return withHead, free
 }
 
+// Task 5 is written while task 1 still has its old row: there was room for it exactly
+// where that row was.
+func TestNoTwoRowsShareAScoreOnTheWay(t *testing.T) {
+	w := world{}
+	for i, id := range []event.TaskID{5, 2, 3, 4, 1, 6} {
+		w[id] = queueRow{id: labelstudio.PredictionID(i + 1), task: id, score: firstScore + float64(i)*scoreStep}
+	}
+	edits, _, ok := plan([]event.TaskID{2, 1, 3, 4, 5}, w.rows())
+	if !ok || len(edits) == 0 {
+		t.Fatalf("%d edits, %v", len(edits), ok)
+	}
+	for _, x := range edits {
+		w.apply(t, x)
+		w.served(t)
+	}
+}
+
 func TestPlanIsMinimalAndRightFromTheFrontAfterEveryWrite(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := genWorld(t, 10)

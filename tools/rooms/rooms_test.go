@@ -16,11 +16,13 @@ const mostLines = 4000
 // upward are the imports of tests that go to a package above, and why. A test that wants
 // another one is better at home in the package above, unless it is about the one below.
 var upward = map[string][]string{
-	"config":                {"sampler", "sampler/strategy"},            // the defaults and names are the sampler's
-	"encode":                {"encode/text/ngram"},                      // an encoder to ask
-	"encode/text/ngram":     {"internal/newslike"},                      // texts to be measured with
-	"encode/text/wordpiece": {"encode/text/static"},                     // the vocabulary that is in the program
-	"vector":                {"encode/text/ngram", "internal/newslike"}, // vectors as they are
+	"config":                {"encode/encoders", "sampler", "sampler/strategy"}, // the defaults and names are theirs
+	"encode":                {"encode/text/ngram"},                              // an encoder to ask
+	"encode/text/ngram":     {"internal/newslike"},                              // texts to be measured with
+	"encode/text/wordpiece": {"encode/text/static"},                             // the vocabulary that is in the program
+	"learner":               {"internal/app/core"},                              // its port to the background worker
+	"labelstudio/regions":   {"learner/head"},                                   // which controls have answers
+	"vector":                {"encode/text/ngram", "internal/newslike"},         // vectors as they are
 }
 
 func loaded(t *testing.T) map[string]room {
