@@ -2,6 +2,8 @@ package event
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -19,10 +21,13 @@ type Event interface {
 func Kind(e Event) string { return e.kind() }
 
 // ForAll reports whether an event is about every project: an order, such as a retrain
-// that is due, that names none. A change always names one.
+// that is due, that names none. A change, and a change of settings, always names one.
 func ForAll(e Event) bool {
-	_, change := e.(*Changed)
-	return !change && e.Of() == 0
+	switch e.(type) {
+	case *Changed, *Configured:
+		return false
+	}
+	return e.Of() == 0
 }
 
 // Source says who noticed a change.
@@ -133,6 +138,41 @@ type RollbackDue struct {
 	To string `json:"to,omitempty"`
 }
 
+// Configured says which settings of a project somebody has changed: Set by key, and Reset
+// those that have their defaults again. A key is in one of the two. Of several that name
+// a key the last one in the log counts. Keys and values are those of package settings,
+// and what reads them passes over what it does not know.
+type Configured struct {
+	Project ProjectID         `json:"project"`
+	At      time.Time         `json:"at"`
+	Set     map[string]string `json:"set,omitempty"`
+	Reset   []string          `json:"reset,omitempty"`
+}
+
+// Change returns settings after the change; the ones given are left alone.
+func (e *Configured) Change(settings map[string]string) map[string]string {
+	out := maps.Clone(settings)
+	if out == nil {
+		out = map[string]string{}
+	}
+	for _, key := range e.Reset {
+		delete(out, key)
+	}
+	maps.Copy(out, e.Set)
+	return out
+}
+
+// Then returns one change that does what both do, this one first.
+func (e *Configured) Then(later *Configured) *Configured {
+	out := &Configured{Project: later.Project, At: later.At, Set: later.Change(e.Set)}
+	for _, key := range append(slices.Clone(e.Reset), later.Reset...) {
+		if _, set := out.Set[key]; !set && !slices.Contains(out.Reset, key) {
+			out.Reset = append(out.Reset, key)
+		}
+	}
+	return out
+}
+
 // Learned says that a project has a new snapshot. It carries names, not
 // contents: whoever follows it reads the tasks again from the state, so that
 // hearing it twice is harmless.
@@ -148,22 +188,27 @@ type Learned struct {
 	Tasks []TaskID `json:"tasks,omitempty"`
 	// All means: read every task of the project again.
 	All bool `json:"all,omitempty"`
+	// Snapshot is the snapshot's number, which grows; 0 in what an older hone wrote.
+	Snapshot uint64 `json:"snapshot,omitempty"`
 }
 
 func (e *Changed) Of() ProjectID      { return e.Project }
 func (e *ReconcileDue) Of() ProjectID { return e.Project }
 func (e *RetrainDue) Of() ProjectID   { return e.Project }
 func (e *RollbackDue) Of() ProjectID  { return e.Project }
+func (e *Configured) Of() ProjectID   { return e.Project }
 func (e *Learned) Of() ProjectID      { return e.Project }
 
 func (*Changed) Topic() Topic      { return Changes }
 func (*ReconcileDue) Topic() Topic { return Reconciles }
 func (*RetrainDue) Topic() Topic   { return Changes }
 func (*RollbackDue) Topic() Topic  { return Changes }
+func (*Configured) Topic() Topic   { return Changes }
 func (*Learned) Topic() Topic      { return Snapshots }
 
 func (*Changed) kind() string      { return "changed" }
 func (*ReconcileDue) kind() string { return "reconcile_due" }
 func (*RetrainDue) kind() string   { return "retrain_due" }
 func (*RollbackDue) kind() string  { return "rollback_due" }
+func (*Configured) kind() string   { return "configured" }
 func (*Learned) kind() string      { return "learned" }

@@ -20,7 +20,7 @@ type TextKey [16]byte
 type Topic string
 
 const (
-	// Changes is the log the learner applies: Changed, RetrainDue, RollbackDue.
+	// Changes is the log the learner applies: Changed, RetrainDue, RollbackDue, Configured.
 	Changes Topic = "changes"
 	// Reconciles is the log of ReconcileDue; its handler asks Label Studio and
 	// publishes the difference to Changes.

@@ -132,6 +132,8 @@ type Stored struct {
 	// LearnerState is what the learner keeps of the project beside its versions, opaque
 	// to the state; nil at first.
 	LearnerState []byte
+	// Settings are what somebody has set for the project, by key; empty at first.
+	Settings map[string]string
 }
 
 // Version is a named snapshot: what Label Studio shows as model_version.
@@ -168,6 +170,8 @@ type ProjectCommit struct {
 	Versions []Version
 	// LearnerState replaces the stored one unless nil.
 	LearnerState []byte
+	// Settings replace the stored ones unless nil.
+	Settings map[string]string
 }
 
 // KnownTask is one task's entry in the comparison of ids.

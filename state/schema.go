@@ -18,7 +18,7 @@ import (
 //	  vectors/<encoder>/       hash of a text -> its vector; only where encoding is slow
 //	  projects/
 //	    <project>/
-//	      meta, checkpoint, versions, learner, watermark, confirmed
+//	      meta, checkpoint, versions, learner, settings, watermark, confirmed
 //	      tasks/               task -> time, hash, position, data
 //	      results/             task, annotation -> the annotation; only those that count
 //	      annotations/         annotation -> task, time, hash; or a tombstone; position
@@ -46,7 +46,8 @@ var (
 	keyWatermark  = []byte("watermark")
 	keyConfirmed  = []byte("confirmed")
 
-	keyLearnerState = []byte("learner")
+	keyLearnerState    = []byte("learner")
+	keyProjectSettings = []byte("settings")
 
 	keyTasks       = []byte("tasks")
 	keyResults     = []byte("results")
