@@ -217,6 +217,21 @@ func (l *Learner) encoding(id event.ProjectID) *Encoding {
 	return e
 }
 
+// HasVectors reports whether the slow encoders have made all vectors of some tasks. It
+// never waits for one.
+func (l *Learner) HasVectors(p event.ProjectID, tasks []event.Task) bool {
+	s := l.snapshot(p)
+	if s == nil || len(l.backfills) == 0 {
+		return true
+	}
+	for _, requests := range l.unencoded(s.heads, tasks) {
+		if len(requests) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // Encoded returns when every text has the vectors of every slow encoder and every
 // example has taken them in, or with the context's error. Without a slow encoder it
 // returns at once.

@@ -37,7 +37,7 @@ func (l *Learner) Extend(ctx context.Context, p event.ProjectID, labelConfig str
 	if len(drawn) == 0 {
 		return out, ctx.Err()
 	}
-	if known := s.known(); len(known) > 0 {
+	if known := suggested(s.known()); len(known) > 0 {
 		l.encodeNow(ctx, known, []event.Task{task})
 	}
 	var scratch head.Scratch
@@ -46,7 +46,7 @@ func (l *Learner) Extend(ctx context.Context, p event.ProjectID, labelConfig str
 	for i, h := range s.heads {
 		e, extends := h.mind.(head.Interactive)
 		x, ok := l.featuresOf(s.heads, i, task.Data)
-		if !ok || !extends && h.mind.Examples() == 0 {
+		if !ok || h.silence.all || !extends && h.mind.Examples() == 0 {
 			continue
 		}
 		var said []regions.Region

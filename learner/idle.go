@@ -130,11 +130,13 @@ func (l *Learner) settleOn(ctx context.Context, ln *lane) (more bool, err error)
 	// Before it is told: who reads that the project has settled must not find other
 	// settings chosen after that.
 	l.beginChoice(ln)
-	l.publish(p)
+	l.publishTold(p)
+	told := &event.Learned{Project: ln.id}
+	p.tell(told)
 	checkpoint := l.save(p)
 	err = l.store.Commit(ctx, event.Commit{
 		Projects: []event.ProjectCommit{p.forCommit(nil, checkpoint)},
-		Learned:  []*event.Learned{{Project: ln.id, Since: p.since, Version: p.version(), Labels: p.labels()}},
+		Learned:  []*event.Learned{told},
 	})
 	if err != nil {
 		p.settled = false // tell it again

@@ -14,12 +14,13 @@ import (
 	"github.com/hone-ml/hone/learner/head/headtest"
 	"github.com/hone-ml/hone/learner/model"
 	"github.com/hone-ml/hone/learner/tune"
+	"github.com/hone-ml/hone/settings"
 	"github.com/hone-ml/hone/vector"
 )
 
 func TestCheckpointIsReadBack(t *testing.T) {
 	for _, choice := range []string{"single", "multiple"} {
-		p := newProject(1)
+		p := newProject(1, settings.NewTable(settings.Ranking{}, nil))
 		h := newHead(headtest.Choices(t, choice), p.taught)
 		p.heads = []*onlineHead{h}
 		for _, e := range headtest.Noisy(40, 0.1) {
@@ -58,7 +59,7 @@ func TestCheckpointIsReadBack(t *testing.T) {
 }
 
 func FuzzCheckpoint(f *testing.F) {
-	p := newProject(1)
+	p := newProject(1, settings.NewTable(settings.Ranking{}, nil))
 	h := newHead(headtest.Choices(f, "single"), p.taught)
 	p.heads = []*onlineHead{h}
 	for _, e := range headtest.Noisy(3, 0) {

@@ -179,6 +179,7 @@ type touched struct {
 	went    bool           // the project is gone, or is there again
 	applied bool           // memory has all of the delta
 	told    *event.Learned // nil when there is nothing to tell
+	pending bool           // a retrain was due before the batch
 }
 
 // Apply applies a batch of one project's entries in the Changes log, in order, and
@@ -199,21 +200,29 @@ func (l *Learner) Apply(ctx context.Context, batch []event.Event, cur event.Curs
 	began := time.Now()
 	var t touched
 	orders := false
+	before := ln.metaBefore()
 	err = l.applyChanges(ctx, ln, batch, &t)
-	for _, e := range batch {
+	settingsFrom := settingsAfter(batch, before, t.delta)
+	for i, e := range batch {
 		if err != nil {
 			break
 		}
 		switch e := e.(type) {
 		case *event.RetrainDue:
 			orders = true
-			err = l.order(ctx, ln, &t, func(p *project) bool {
+			err = l.order(ctx, ln, &t, func(p *project) (bool, error) {
 				p.orderRetrain(e)
-				return false
+				return false, nil
 			})
 		case *event.RollbackDue:
 			orders = true
-			err = l.order(ctx, ln, &t, func(p *project) bool { return l.rollback(p, e.To) })
+			err = l.order(ctx, ln, &t, func(p *project) (bool, error) { return l.rollback(p, e.To), nil })
+		case *event.Configured:
+			if i < settingsFrom {
+				continue
+			}
+			orders = true
+			err = l.order(ctx, ln, &t, func(p *project) (bool, error) { return l.changeSettings(ctx, p, e, t.delta) })
 		}
 	}
 	if err == nil {
@@ -308,11 +317,11 @@ func (l *Learner) applyChanges(ctx context.Context, ln *lane, batch []event.Even
 	}
 	if p == nil || d.New {
 		number := numberOf(p)
-		p = newProject(ln.id)
+		p = newProject(ln.id, l.o.Settings)
 		p.number = number
 		ln.p = p
 	}
-	t.p, t.delta = p, d
+	t.p, t.delta, t.pending = p, d, p.pending != nil
 	t.went = d.Meta.Gone != p.meta.Gone
 	if err := l.apply(ctx, p, d); err != nil {
 		return err
@@ -340,20 +349,24 @@ func numberOf(p *project) uint64 {
 
 // order does something to a project. do reports whether the model is another one now.
 // The lane's lock is held.
-func (l *Learner) order(ctx context.Context, ln *lane, t *touched, do func(*project) bool) error {
+func (l *Learner) order(ctx context.Context, ln *lane, t *touched, do func(*project) (bool, error)) error {
 	p, err := l.project(ctx, ln)
 	if err != nil {
 		return err
 	}
 	if p == nil || len(p.versions) == 0 {
-		l.o.Logger.WithField("project", ln.id).Warn("asked to retrain or roll back a project hone has never heard of")
+		l.o.Logger.WithField("project", ln.id).Warn("asked to retrain, roll back or set up a project hone has never heard of")
 		return nil
 	}
+	if t.p == nil {
+		t.pending = p.pending != nil
+	}
 	t.p = p
-	if do(p) && t.told == nil {
+	changed, err := do(p)
+	if changed && t.told == nil {
 		t.told = &event.Learned{Project: ln.id}
 	}
-	return nil
+	return err
 }
 
 // finish spends the budget, publishes and commits. The lane's lock is held.
@@ -363,10 +376,11 @@ func (l *Learner) finish(ctx context.Context, ln *lane, t *touched, cur event.Cu
 	if t.told != nil {
 		l.budgeted(ctx, p)
 		l.beginChoice(ln) // first, since what is published says whether one is under way
-		l.publish(p)
-		t.told.Version, t.told.Labels = p.version(), p.labels()
-		t.told.Since = p.since
+		l.publishTold(p)
+		p.tell(t.told)
 		c.Learned = append(c.Learned, t.told)
+	} else if p != nil && t.pending != (p.pending != nil) {
+		l.publish(p) // whoever reads that it has settled must not find a retrain due
 	}
 	var checkpoint []byte
 	if p != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/hone-ml/hone/encode/encoders"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/logging"
+	"github.com/hone-ml/hone/settings"
 )
 
 // Store is what the learner needs of the state.
@@ -62,6 +63,9 @@ type Options struct {
 	// CheckpointEvery is the least time between two large checkpoints, 10 s if
 	// zero. Small ones are part of every commit.
 	CheckpointEvery time.Duration
+	// Settings is the table of what is set for single projects; one with nothing to choose
+	// from if nil.
+	Settings *settings.Table
 	// Now is the clock of version names and dates, time.Now if nil. No result
 	// depends on it.
 	Now        func() time.Time
@@ -87,6 +91,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.CheckpointEvery <= 0 {
 		o.CheckpointEvery = 10 * time.Second
+	}
+	if o.Settings == nil {
+		o.Settings = settings.NewTable(settings.Ranking{}, nil)
 	}
 	if o.Now == nil {
 		o.Now = time.Now

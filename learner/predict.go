@@ -15,7 +15,7 @@ import (
 // Predict answers each task from the project's last snapshot, in order, without
 // waiting for learning. Project 0 means the only one there is; with several the
 // error is ErrWhichProject. A task is abstained from (the zero Prediction) when
-// nothing was learned yet, when it has no text, or when labelConfig, if given,
+// nothing was learned yet, when the settings suggest nothing, when it has no text, or when labelConfig, if given,
 // asks for other answers than those that were learned. Score is the mean
 // confidence of the heads, 0.01 to 1: what the queue pushes lies below that.
 // Safe for concurrent use.
@@ -34,7 +34,7 @@ func (l *Learner) Predict(ctx context.Context, p event.ProjectID, labelConfig st
 	if s == nil || !l.fits(s, labelConfig) {
 		return out, ctx.Err()
 	}
-	heads := s.known()
+	heads := suggested(s.known())
 	if len(heads) == 0 {
 		return out, ctx.Err()
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/learner/model"
 	"github.com/hone-ml/hone/learner/tune"
+	"github.com/hone-ml/hone/settings"
 )
 
 // project is what is learned of one project. It is guarded by its lane's lock.
@@ -30,6 +31,10 @@ type project struct {
 	chosen   map[string]tune.Selection // as stored, for heads to come
 	pending  *pending
 	number   uint64 // of the last snapshot
+	told     uint64 // the last snapshot of which readers are told; 0 if none since it was loaded
+
+	configured map[string]string // what somebody set, by key
+	values     settings.Values   // the settings in force
 
 	taught  tally
 	refused refused   // answers that no model can take
@@ -43,8 +48,8 @@ type project struct {
 // epochs number the sets of heads, also those of a project that is loaded again.
 var epochs atomic.Uint64
 
-func newProject(id event.ProjectID) *project {
-	return &project{meta: event.Meta{Project: id}, taught: tally{}, refused: refused{}}
+func newProject(id event.ProjectID, t *settings.Table) *project {
+	return &project{meta: event.Meta{Project: id}, taught: tally{}, refused: refused{}, values: t.Values(nil)}
 }
 
 // load makes a project from what is stored.
@@ -53,7 +58,8 @@ func (l *Learner) load(ctx context.Context, id event.ProjectID) (*project, error
 	if err != nil {
 		return nil, fmt.Errorf("load project %d: %w", id, err)
 	}
-	p := newProject(id)
+	p := newProject(id, l.o.Settings)
+	p.configured, p.values = st.Settings, l.o.Settings.Values(st.Settings)
 	p.meta, p.versions = st.Meta, st.Versions
 	p.meta.Project = id
 	if at := liveIndex(st.Versions); at >= 0 {
@@ -96,7 +102,7 @@ func (p *project) configure(e encode.Encoder) []*onlineHead {
 	default:
 		p.controls = head.Decide(cfg)
 		for _, d := range p.controls.Learned() {
-			q := head.NewSpec(d)
+			q := head.NewSpec(d).WithSettings(p.values)
 			same := slices.IndexFunc(p.heads, func(h *onlineHead) bool { return h.Key == q.Key })
 			if same >= 0 {
 				p.heads[same].Spec = q.WithPriorOf(p.heads[same].Spec)

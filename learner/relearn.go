@@ -48,6 +48,7 @@ func (l *Learner) retake(ctx context.Context, id event.ProjectID, ids []event.Ta
 		return err
 	}
 	for _, h := range p.heads {
+		incomplete := len(h.incomplete)
 		stale := map[event.TaskID]event.TaskState{}
 		for _, t := range states {
 			if sum, ok := h.sums[t.Task.ID]; ok {
@@ -57,6 +58,9 @@ func (l *Learner) retake(ctx context.Context, id event.ProjectID, ids []event.Ta
 					stale[t.Task.ID] = t
 				}
 			}
+		}
+		if len(h.incomplete) != incomplete {
+			p.settled = false // the idle work finds it done, and readers hear of it
 		}
 		if len(stale) == 0 {
 			continue

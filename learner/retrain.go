@@ -206,11 +206,13 @@ func (l *Learner) promote(ctx context.Context, r *retrain) error {
 	said += r.lacked()
 	p.unsaved = true
 	l.budgeted(ctx, p)
-	l.publish(p)
+	l.publishTold(p)
+	told := &event.Learned{Project: r.project}
+	p.tell(told)
 	checkpoint := l.save(p)
 	err := l.store.Commit(ctx, event.Commit{
 		Projects: []event.ProjectCommit{p.forCommit(nil, checkpoint)},
-		Learned:  []*event.Learned{{Project: r.project, Since: p.since, Version: p.version(), Labels: labels}},
+		Learned:  []*event.Learned{told},
 	})
 	if err != nil {
 		number := p.number

@@ -10,6 +10,7 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
 	"github.com/hone-ml/hone/learner/head"
+	"github.com/hone-ml/hone/settings"
 )
 
 // snapshot is a project as it was at one moment. It is immutable.
@@ -19,24 +20,30 @@ type snapshot struct {
 	key      string // its Decisions.Key, "" when it cannot be read
 	versions []event.Version
 	heads    []frozen
+
+	configured    map[string]string // what is set, by key
+	values        settings.Values
+	suggestionKey string
 }
 
 // frozen is a head in a snapshot.
 type frozen struct {
 	*head.Spec
-	mind head.Predictor
+	mind    head.Predictor
+	silence silence
 }
 
 // publish makes the project's present state what readers see.
 func (l *Learner) publish(p *project) {
 	p.number++
-	s := &snapshot{status: l.status(p), config: p.meta.LabelConfig, versions: p.versions}
+	s := &snapshot{config: p.meta.LabelConfig, versions: p.versions, configured: p.configured, values: p.values}
 	if p.controls != nil {
 		s.key = p.controls.Key()
 	}
 	for _, h := range p.heads {
-		s.heads = append(s.heads, frozen{h.Spec, h.Kind.Snapshot(h.Spec, h.model)})
+		s.heads = append(s.heads, p.freeze(h))
 	}
+	s.suggestionKey, s.status = p.suggestionKey(s.heads), l.status(p, s.heads)
 	if p.meta.Gone {
 		l.snapshots.Delete(p.meta.Project)
 		l.metrics.forgetScores(strconv.FormatInt(int64(p.meta.Project), 10))
@@ -44,6 +51,17 @@ func (l *Learner) publish(p *project) {
 	}
 	l.snapshots.Store(p.meta.Project, s)
 	l.metrics.published(s)
+}
+
+// publishTold publishes a snapshot of which readers are to be told.
+func (l *Learner) publishTold(p *project) {
+	p.told = p.number + 1
+	l.publish(p)
+}
+
+// tell fills in what readers are told of the last snapshot.
+func (p *project) tell(e *event.Learned) {
+	e.Since, e.Version, e.Labels, e.Snapshot = p.since, p.version(), p.labels(), p.number
 }
 
 func (l *Learner) snapshot(p event.ProjectID) *snapshot {

@@ -21,10 +21,16 @@ type Status struct {
 	// OptimalityGap is the most by which any probability can differ from that of
 	// training from scratch on the same labels; null while it is not known.
 	OptimalityGap *float64 `json:"optimality_gap"`
-	// Settled is true when nothing is left to do about it, and the settings are those
-	// that the labels ask for, or a rollback holds.
-	Settled bool   `json:"settled"`
-	Heads   []Head `json:"heads"`
+	// Settled is true when nothing is left to do about it, no retrain is due, and the
+	// settings are those that the labels ask for, or a rollback holds.
+	Settled bool `json:"settled"`
+	// Told is the number of the last snapshot that a Learned told or tells of, 0 when none
+	// did since the project was loaded.
+	Told uint64 `json:"-"`
+	// VectorsMissing is true while a slow encoder has not made all vectors of labelled
+	// texts and of label names. It is only kept up to date where Settled is true.
+	VectorsMissing bool `json:"vectors_missing,omitempty"`
+	Heads []Head `json:"heads"`
 	// Unlearnable are the controls hone leaves alone, each with the reason.
 	Unlearnable []Unlearnable `json:"unlearnable,omitempty"`
 	// Refused are answers that could not be learned, the first few of RefusedCount.
@@ -83,6 +89,13 @@ type Head struct {
 	// mean something. Labelled is true where answers are labels: MacroF1 and LogLoss do.
 	Numeric  bool `json:"numeric,omitempty"`
 	Labelled bool `json:"labelled,omitempty"`
+
+	// Silent are the labels that the settings keep from annotators now; SuggestsNothing is
+	// true when nothing of the head is suggested. Precision is that of each label in the
+	// recent scores, where suggestions go by it.
+	Silent          []string           `json:"silent,omitempty"`
+	SuggestsNothing bool               `json:"suggests_nothing,omitempty"`
+	Precision       map[string]float64 `json:"precision,omitempty"`
 }
 
 // Unlearnable is a control that hone leaves alone.
@@ -103,15 +116,19 @@ type Retrain struct {
 	Again   bool   `json:"again,omitempty"`
 }
 
-func (l *Learner) status(p *project) Status {
+func (l *Learner) status(p *project, heads []frozen) Status {
 	_, choosing := l.choosing.Load(p.meta.Project)
 	s := Status{
 		Project: p.meta.Project, Labels: p.labels(), Version: p.version(), Snapshot: p.number,
-		Settled: p.settled && !choosing, Fault: p.fault, Heads: []Head{}, SettingsHeld: p.held(),
+		Settled: p.settled && !choosing && p.pending == nil, Told: p.told, Fault: p.fault, Heads: []Head{}, SettingsHeld: p.held(),
+	}
+	if s.Settled && len(l.backfills) > 0 {
+		_, _, missing := l.missingVectors(p)
+		s.VectorsMissing = missing != 0
 	}
 	s.Refused, s.RefusedCount = p.refused.list()
 	gap := 0.0
-	for _, h := range p.heads {
+	for i, h := range p.heads {
 		gap = max(gap, h.model.Bound())
 		pr := h.progress
 		s.Heads = append(s.Heads, Head{
@@ -122,6 +139,7 @@ func (l *Learner) status(p *project) Status {
 			AccuracyOverall: pr.Cumulative.Accuracy(), MacroF1Overall: pr.Cumulative.MacroF1(), LogLossOverall: pr.Cumulative.MeanLogLoss(),
 			ECEOverall: pr.Cumulative.ECE(), MAEOverall: pr.Cumulative.MAE(), RMSEOverall: pr.Cumulative.RMSE(),
 			Numeric: h.Answer.Numeric(), Labelled: len(h.Labels) > 0,
+			Silent: heads[i].silence.names(h.Labels), SuggestsNothing: heads[i].silence.all, Precision: heads[i].silence.precision,
 		})
 	}
 	if !math.IsInf(gap, 1) {
@@ -148,6 +166,8 @@ func (l *Learner) Status(p event.ProjectID) (Status, bool) {
 	} else if w, ok := l.waiting.Load(p); ok {
 		st.Retrain = w.(*vectorWait).report()
 	}
+	_, choosing := l.choosing.Load(p)
+	st.Settled = st.Settled && !choosing && st.Retrain == nil
 	st.Encoding = l.encoding(p)
 	if r, ok := l.retrained.Load(p); ok {
 		last := r.(LastRetrain)

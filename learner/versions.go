@@ -69,10 +69,14 @@ func nextName(versions []event.Version) string {
 
 // forCommit is the project as it is to be committed.
 func (p *project) forCommit(d *event.Delta, checkpoint []byte) event.ProjectCommit {
-	return event.ProjectCommit{
+	c := event.ProjectCommit{
 		Project: p.meta.Project, Delta: d, Checkpoint: checkpoint,
-		Versions: p.currentVersions(), LearnerState: p.state().write(),
+		Versions: p.currentVersions(), LearnerState: p.state().write(), Settings: p.configured,
 	}
+	if c.Settings == nil {
+		c.Settings = map[string]string{}
+	}
+	return c
 }
 
 // currentVersions are the versions, the live one with its settings as they are now.

@@ -58,7 +58,7 @@ func (s Suggesting) Hides(control string) bool {
 
 // HidesLabel reports whether a label of a control is never suggested.
 func (s Suggesting) HidesLabel(control, label string) bool {
-	return slices.Contains(s.Off, control+"/"+label)
+	return len(s.Off) > 0 && slices.Contains(s.Off, control+"/"+label)
 }
 
 // Learning is whose annotations are learned from.
