@@ -69,6 +69,17 @@ func (c *Client) Project(ctx context.Context, id event.ProjectID) (Project, erro
 	return out, err
 }
 
+// Configure changes settings of a project, all or none.
+func (c *Client) Configure(ctx context.Context, id event.ProjectID, changes []Change) (Configuration, error) {
+	body := map[string]*string{}
+	for _, ch := range changes {
+		body[ch.Key] = ch.Value
+	}
+	var out Configuration
+	err := c.do(ctx, http.MethodPatch, projectPath(id, ""), body, &out)
+	return out, err
+}
+
 // Versions lists a project's versions, oldest first.
 func (c *Client) Versions(ctx context.Context, id event.ProjectID) ([]Version, error) {
 	var out struct{ Versions []Version }

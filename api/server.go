@@ -66,6 +66,7 @@ type Server struct {
 	Publisher   Publisher
 	DeadLetters DeadLetters
 	Connector   Connector
+	Configurer  Configurer
 	Backup      Backuper
 	Secrets     Secrets
 	Metrics     http.Handler
@@ -90,6 +91,7 @@ func (s *Server) Register(r gin.IRouter) {
 	g.Use(limitRequests)
 	g.GET("/projects", s.list)
 	g.GET("/projects/:id", s.getProject)
+	g.PATCH("/projects/:id", s.configure)
 	g.GET("/projects/:id/versions", s.versions)
 	g.POST("/projects/:id/connect", s.connect)
 	g.POST("/projects/:id/retrain", s.publishRequest(func(p event.ProjectID, at time.Time, c *gin.Context) event.Event {

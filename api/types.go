@@ -28,8 +28,10 @@ type Project struct {
 	// OptimalityGap is the most by which any probability can differ from that of
 	// training from scratch on the same labels. Null: not known yet.
 	OptimalityGap *float64 `json:"optimality_gap"`
-	// Settled is true when nothing is left to learn from these labels: the model is
-	// at its optimum, with the settings they ask for.
+	// Settled is true when nothing is left to do: all that was heard is learned, the model
+	// is at its optimum with the settings the labels ask for, no choice of settings and no
+	// retrain is due or running, the labels, their names and the queue have their vectors,
+	// and Label Studio holds the queue that this model ranks.
 	Settled bool `json:"settled"`
 	// SettingsHeld is true after a rollback: the settings are those of the version that
 	// was rolled back to, whatever the labels ask for, until somebody asks for a retrain.
@@ -62,6 +64,8 @@ type Project struct {
 	DeadLetters int `json:"dead_letters"`
 	// Problems are things to mend, each a sentence.
 	Problems []string `json:"problems,omitempty"`
+	// Settings are what can be set for the project, each with its value and default.
+	Settings []Setting `json:"settings,omitempty"`
 }
 
 // Reconcile is the state of the comparison with Label Studio.
@@ -126,6 +130,12 @@ type Head struct {
 	RecentECE      *float64 `json:"recent_ece"`
 	RecentMAE      *float64 `json:"recent_mae"`
 	RecentRMSE     *float64 `json:"recent_rmse"`
+	// Silent are labels that the settings keep from annotators now; SuggestsNothing is true
+	// when nothing of the control is suggested. Precision is that of each label among
+	// recent predictions, where the settings go by it.
+	Silent          []string           `json:"silent,omitempty"`
+	SuggestsNothing bool               `json:"suggests_nothing,omitempty"`
+	Precision       map[string]float64 `json:"precision,omitempty"`
 }
 
 // Unlearnable is a control hone does not learn, and why.

@@ -13,7 +13,6 @@ import (
 // order in step. All methods may be called concurrently.
 type Sampler struct {
 	o       Options
-	ranker  *Ranker
 	metrics *samplerMetrics
 	pusher  *push.Pusher
 	life    *service.Life // its lock may be taken while mu is held
@@ -33,10 +32,6 @@ func New(o Options) (*Sampler, error) {
 	if err != nil {
 		return nil, err
 	}
-	ranker, err := NewRanker(o)
-	if err != nil {
-		return nil, err
-	}
 	pusher, err := push.New(push.Options{
 		LabelStudio: o.LabelStudio, Predictor: o.Predictor,
 		QueueSize: o.QueueSize, Front: o.Front, Settle: o.Settle, PushRate: o.PushRate,
@@ -47,7 +42,7 @@ func New(o Options) (*Sampler, error) {
 		return nil, err
 	}
 	return &Sampler{
-		o: o, ranker: ranker, metrics: m, life: service.NewLife(), pusher: pusher,
+		o: o, metrics: m, life: service.NewLife(), pusher: pusher,
 		projects: map[event.ProjectID]*worker{},
 	}, nil
 }

@@ -23,13 +23,16 @@ type worker struct {
 	status *statusBoard // run writes, any goroutine reads
 
 	// The rest is read and written by run alone.
-	pool      *taskPool // nil until read
-	queue     Queue
-	rank      uint64 // counts the rankings
-	announced string // the version Learned named last
-	lag       lagClock
-	remote    *push.Project
-	retry     pushRetry
+	pool  *taskPool // nil until read
+	queue Queue
+	size  int // how long the queue may be
+	// suggestions is the settings' SuggestionKey.
+	suggestions string
+	rank        uint64 // counts the rankings
+	announced   string // the version Learned named last
+	lag         lagClock
+	remote      *push.Project
+	retry       pushRetry
 }
 
 func newWorker(s *Sampler, p event.ProjectID) *worker {
@@ -96,7 +99,7 @@ func (w *worker) wait(ctx context.Context) bool {
 }
 
 func (w *worker) push(ctx context.Context) error {
-	q := push.Queue{Version: w.queue.Version, Rank: w.rank, Tasks: make([]event.TaskID, len(w.queue.Items))}
+	q := push.Queue{Version: w.queue.Version, Rank: w.rank, Size: w.size, Suggestions: w.suggestions, Tasks: make([]event.TaskID, len(w.queue.Items))}
 	for i, item := range w.queue.Items {
 		q.Tasks[i] = item.Task
 	}
@@ -127,7 +130,12 @@ func (w *worker) Wrote() { w.status.set(func(st *Status) { st.LastPush = time.No
 func (w *worker) Noted(note string) { w.status.set(func(st *Status) { st.Note = note }) }
 
 // Reached implements push.Listener.
-func (w *worker) Reached(stage Stage) { w.observe(stage, nil) }
+func (w *worker) Reached(stage Stage) {
+	if stage == push.Pushed {
+		w.status.set(func(st *Status) { st.Complete = true })
+	}
+	w.observe(stage, nil)
+}
 
 func (w *worker) failed(cause string, err error) {
 	w.s.metrics.failures.WithLabelValues(cause).Inc()

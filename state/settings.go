@@ -18,6 +18,17 @@ func (b *projectBuckets) settings() (out map[string]string, err error) {
 	return out, err
 }
 
+// ProjectSettings returns what somebody has set for a project, by key; nil for nothing.
+func (s *Store) ProjectSettings(ctx context.Context, p event.ProjectID) (out map[string]string, err error) {
+	err = s.view(ctx, "settings", p, func(b *projectBuckets) (err error) {
+		if b != nil {
+			out, err = b.settings()
+		}
+		return err
+	})
+	return out, err
+}
+
 // putSettings stores encoded settings: nothing when they are nil, and none when empty.
 func (b *projectBuckets) putSettings(v []byte) error {
 	switch {

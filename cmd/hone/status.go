@@ -86,6 +86,7 @@ func (c *cli) printProject(p api.Project, now time.Time) {
 		}
 		row("head "+h.Control, "%s%s, %d examples, %s", h.Type, over, h.Examples, progressiveScores(h))
 	}
+	c.statusSettings(p, row)
 	for _, u := range p.Unlearnable {
 		row("left alone", "%s (%s) %s", u.Control, u.Type, u.Reason)
 	}
@@ -121,6 +122,30 @@ func (c *cli) printProject(p api.Project, now time.Time) {
 		row("problem", "%s", s)
 	}
 	_ = w.Flush()
+}
+
+// statusSettings tells of the settings that are not at their defaults, and of what they
+// keep from annotators.
+func (c *cli) statusSettings(p api.Project, row func(name, format string, args ...any)) {
+	rest := 0
+	for _, s := range p.Settings {
+		if !s.Set {
+			rest++
+			continue
+		}
+		row("setting", "%s: %s", describeSetting(s), s.Doc)
+	}
+	if rest > 0 {
+		row("settings", "%d at their defaults; `hone configure --project %d` lists all", rest, p.ID)
+	}
+	for _, h := range p.Heads {
+		switch {
+		case h.SuggestsNothing:
+			row("silent", "%s: nothing is suggested", h.Control)
+		case len(h.Silent) > 0:
+			row("silent", "%s: %s", h.Control, strings.Join(h.Silent, ", "))
+		}
+	}
 }
 
 func progressiveScores(h api.Head) string {

@@ -22,6 +22,12 @@ type Queue struct {
 	Version string
 	// Rank is the number of the queue; it grows with each new one.
 	Rank uint64
+	// Size is how many rows may lie behind the queue; 0 for Options.QueueSize.
+	Size int
+	// Suggestions changes when all rows suggest something else from the same answers: those
+	// that do are then rewritten, not only those at the front. What an earlier run has
+	// suggested is taken for "".
+	Suggestions string
 }
 
 // Pool answers what a push has to know of the project's tasks. One goroutine uses it.
@@ -91,6 +97,7 @@ type Project struct {
 	checked   uint64    // how many of the writes were made before the last check
 	checkAt   time.Time // when the next check is due; zero before the first listing
 	frontRank uint64    // the rank of the last queue whose front was written
+	refreshed string    // the Queue.Suggestions for which all rows were rewritten
 }
 
 // NextCheck is when Push should be called though the queue has not changed; zero
