@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -75,7 +76,8 @@ func (s *Server) createPred(r *apiRequest) apiResult {
 
 func (s *Server) patchPred(r *apiRequest, p *prediction) apiResult {
 	var b predBody
-	b.Version, b.Score, b.Cluster, b.Result = p.version, p.score, p.cluster, p.result
+	// A copy: decoding writes into it, and a backup holds the same bytes.
+	b.Version, b.Score, b.Cluster, b.Result = p.version, p.score, p.cluster, slices.Clone(p.result)
 	if bad := r.decodeBody(&b); bad != nil {
 		return *bad
 	}
