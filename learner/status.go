@@ -29,8 +29,8 @@ type Status struct {
 	Told uint64 `json:"-"`
 	// VectorsMissing is true while a slow encoder has not made all vectors of labelled
 	// texts and of label names. It is only kept up to date where Settled is true.
-	VectorsMissing bool `json:"vectors_missing,omitempty"`
-	Heads []Head `json:"heads"`
+	VectorsMissing bool   `json:"vectors_missing,omitempty"`
+	Heads          []Head `json:"heads"`
 	// Unlearnable are the controls hone leaves alone, each with the reason.
 	Unlearnable []Unlearnable `json:"unlearnable,omitempty"`
 	// Refused are answers that could not be learned, the first few of RefusedCount.
