@@ -78,7 +78,7 @@ type Server struct {
 
 // RegisterProbes adds the routes for whoever restarts hone.
 func (s *Server) RegisterProbes(r gin.IRouter) {
-	r.GET("/healthz", func(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"status": "ok"}) })
+	r.GET("/healthz", func(c *gin.Context) { c.JSON(http.StatusOK, Probe{"ok"}) })
 	r.GET("/readyz", s.ready)
 }
 
@@ -148,7 +148,7 @@ func (s *Server) ready(c *gin.Context) {
 			return
 		}
 	}
-	c.JSON(http.StatusOK, gin.H{"status": "ready"})
+	c.JSON(http.StatusOK, Probe{"ready"})
 }
 
 func (s *Server) list(c *gin.Context) {
@@ -191,7 +191,7 @@ func (s *Server) versions(c *gin.Context) {
 		writeError(c, err)
 		return
 	}
-	c.JSON(http.StatusOK, gin.H{"versions": vs})
+	c.JSON(http.StatusOK, VersionList{vs})
 }
 
 // publishRequest turns a request into an event: the log decides when it happens, so that
@@ -218,7 +218,7 @@ func (s *Server) publishRequest(build func(event.ProjectID, time.Time, *gin.Cont
 			writeError(c, err)
 			return
 		}
-		c.JSON(http.StatusAccepted, gin.H{"status": "accepted", "at": at})
+		c.JSON(http.StatusAccepted, Accepted{At: at, Status: "accepted"})
 	}
 }
 
@@ -273,14 +273,12 @@ func (s *Server) letters(c *gin.Context) {
 		writeError(c, err)
 		return
 	}
-	c.JSON(http.StatusOK, gin.H{"dead_letters": ls})
+	c.JSON(http.StatusOK, DeadLetterList{ls})
 }
 
 func (s *Server) changeLetters(do func(context.Context, ...uint64) (int, error)) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		var req struct {
-			IDs []uint64 `json:"ids"`
-		}
+		var req DeadLetterIDs
 		if c.Request.ContentLength != 0 {
 			if err := c.ShouldBindJSON(&req); err != nil {
 				c.JSON(http.StatusBadRequest, Error{`the body must be {"ids": [1, 2]}, or empty for all`})
@@ -292,7 +290,7 @@ func (s *Server) changeLetters(do func(context.Context, ...uint64) (int, error))
 			writeError(c, err)
 			return
 		}
-		c.JSON(http.StatusOK, gin.H{"count": n})
+		c.JSON(http.StatusOK, Count{n})
 	}
 }
 

@@ -250,6 +250,38 @@ func (r Report) Failed() bool {
 	return false
 }
 
+// VersionList is GET /api/projects/{id}/versions: oldest first.
+type VersionList struct {
+	Versions []Version `json:"versions"`
+}
+
+// DeadLetterList is GET /api/deadletters.
+type DeadLetterList struct {
+	DeadLetters []DeadLetter `json:"dead_letters"`
+}
+
+// DeadLetterIDs says which dead letters to replay or to drop; none means all.
+type DeadLetterIDs struct {
+	IDs []uint64 `json:"ids"`
+}
+
+// Count says of how many dead letters something was done.
+type Count struct {
+	Count int `json:"count"`
+}
+
+// Accepted answers an order that is in the log and is carried out in its turn. At is the
+// order's time.
+type Accepted struct {
+	At     time.Time `json:"at"`
+	Status string    `json:"status"`
+}
+
+// Probe answers GET /healthz and GET /readyz.
+type Probe struct {
+	Status string `json:"status"`
+}
+
 // Error is the body of every answer that is not 2xx.
 type Error struct {
 	Error string `json:"error"`
