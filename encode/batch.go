@@ -2,26 +2,26 @@ package encode
 
 import "context"
 
-// BatchEncoder embeds texts at a price: milliseconds of a core each, or a request to
-// another machine, which may be down. Each text is therefore encoded once and its
-// vector kept. It must be safe for concurrent use.
+// BatchEncoder is a slow encoder of texts: each costs milliseconds of a core, or a request to
+// another machine, which may be down. Each text is therefore encoded once and its vector
+// stored. It must be safe for concurrent use.
 type BatchEncoder interface {
-	// Name identifies the embedding as Encoder.Name does the encoding: vectors are
-	// kept under it.
+	// Name identifies the embedding, as Encoder.Name identifies the encoding. Vectors are
+	// stored under it.
 	Name() string
-	// EncodeBatch gives a vector a text, in order, all of one dimension; their length
-	// does not matter. A vector without numbers is one that will never be had: the
-	// text says nothing, or is refused for what it is. An error is about all of them
-	// and may pass. The vectors are the caller's.
+	// EncodeBatch returns one vector for each text, in order, all of one dimension and of
+	// any length. An empty vector means that the text will never have one: it has no
+	// content, or was refused. An error concerns all texts, and a retry may succeed. The
+	// caller owns the vectors.
 	EncodeBatch(ctx context.Context, texts []string) ([][]float32, error)
 }
 
-// TokenEncoder is a BatchEncoder that also has vectors of a text's tokens in their
-// context, under the same name.
+// TokenEncoder is a BatchEncoder that also computes vectors of a text's tokens in their context,
+// under the same name.
 type TokenEncoder interface {
 	BatchEncoder
-	// EncodeTokens gives each text a vector for each of the tokens that Segment finds in
-	// it, in order, all of one dimension; nil for a token that will never have one. All
+	// EncodeTokens returns for each text one vector for each token that token.Segment finds in
+	// it, in order, all of one dimension. A token that will never have a vector has nil. All
 	// else is as for EncodeBatch.
 	EncodeTokens(ctx context.Context, texts []string) ([][][]float32, error)
 }

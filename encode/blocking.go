@@ -13,25 +13,25 @@ import (
 	"github.com/hone-ml/hone/vector"
 )
 
-// Blocking is an encoder that waits for its slow parts, where time does not matter. It
-// keeps every vector in memory. Its encodings are those that an encoder whose slow
-// parts come later has in the end. It is safe for concurrent use.
+// Blocking is an Encoder that computes slow parts while its caller waits. It keeps all vectors in
+// memory. Its encodings equal those of an encoder whose slow parts come later, once they have
+// come. It is safe for concurrent use.
 type Blocking struct {
 	fast Encoder
 	slow []*blockingPart
 }
 
-// blockingPart is one slow encoder and what it has made.
+// blockingPart is one slow encoder and its vectors.
 type blockingPart struct {
 	encoder BatchEncoder
-	fast    Encoder // says of which texts there is nothing to encode
+	fast    Encoder // texts in which it finds no features are not encoded
 
 	mu      sync.RWMutex
 	vectors map[[16]byte][]byte // packed, by Request.Key
 }
 
-// NewBlocking makes one of a fast encoder and those that each add a dense part to it, in
-// this order.
+// NewBlocking returns a Blocking of a fast encoder and of slow ones, which add a dense part each,
+// in this order.
 func NewBlocking(fast Encoder, slow ...BatchEncoder) *Blocking {
 	p := &Blocking{fast: fast}
 	for _, s := range slow {
@@ -49,7 +49,7 @@ func (p *Blocking) Name() string {
 	return name
 }
 
-// WithEmptyCache is the same encoder without what it keeps.
+// WithEmptyCache returns the same encoder without its vectors.
 func (p *Blocking) WithEmptyCache() *Blocking {
 	slow := make([]BatchEncoder, len(p.slow))
 	for i, s := range p.slow {
@@ -58,7 +58,7 @@ func (p *Blocking) WithEmptyCache() *Blocking {
 	return NewBlocking(p.fast, slow...)
 }
 
-// InContext is Encode for the tokens of a text, which EncodeTokens asks for.
+// InContext returns the vectors of a text's tokens, for EncodeTokens.
 func (p *Blocking) InContext(text string, tokens []token.Token) (all [][][]float32) {
 	for _, s := range p.slow {
 		if s.hasTokens() {
@@ -69,12 +69,13 @@ func (p *Blocking) InContext(text string, tokens []token.Token) (all [][][]float
 	return all
 }
 
-// Fast is the encoder without the slow parts, for what requests vectors of words.
+// Fast returns the encoder without the slow parts, which has the vectors of words.
 func (p *Blocking) Fast() Encoder { return p.fast }
 
-// Precompute makes what is requested and not there yet, in batches ahead of their use,
-// one a core at once; progress, if not nil, is told how many are done, of all encoders.
-// When it ends early, what was encoded stays.
+// Precompute computes the requested vectors that are missing, in batches, one on each core.
+// Unless nil, progress is called after each batch with the number of vectors that are done and
+// of all, over all encoders. After an error, which is an encoder's or the context's, the
+// vectors that were computed stay.
 func (p *Blocking) Precompute(ctx context.Context, requests []Request, progress func(done, all int)) error {
 	missing := make([][]Request, len(p.slow))
 	all := 0
@@ -109,7 +110,7 @@ func (s *blockingPart) hasTokens() bool {
 	return ok
 }
 
-// missing are the requests that have no vector yet and may get one, each once, by text.
+// missing returns the requests that have no vector and may get one, each once, sorted by text.
 func (s *blockingPart) missing(requests []Request) []Request {
 	seen := map[[16]byte]bool{}
 	requests = slices.DeleteFunc(slices.Clone(requests), func(n Request) bool {
@@ -144,7 +145,8 @@ func (s *blockingPart) vector(k [16]byte) (b []byte, ok bool) {
 	return b, ok
 }
 
-// vectorFor is what was made of a request, now if not before; nil should that fail.
+// vectorFor returns the packed vector of a request and computes it if it is missing; nil if that
+// fails.
 func (s *blockingPart) vectorFor(n Request) []byte {
 	k := n.Key()
 	b, ok := s.vector(k)
@@ -154,8 +156,8 @@ func (s *blockingPart) vectorFor(n Request) []byte {
 	return b
 }
 
-// Encode implements Encoder. A text that was not precomputed is encoded now; should
-// that fail it goes without that part.
+// Encode implements Encoder. It computes vectors that were not precomputed. A part that fails is
+// nil.
 func (p *Blocking) Encode(text string) vector.Vector {
 	v := p.fast.Encode(text)
 	if v.Empty() {

@@ -8,8 +8,8 @@ import (
 	"github.com/hone-ml/hone/vector"
 )
 
-// EncodeTokens gives the features of each token of a text, for models that label tokens:
-// token.Encode with the vectors of words, and of tokens in their context, that the
+// EncodeTokens returns the features of each token of a text, for models that label tokens:
+// those of token.Encode with the vectors of words, and of tokens in their context, that the
 // encoder has. It is safe for concurrent use.
 func EncodeTokens(e Encoder, text string, tokens []token.Token) []vector.Vector {
 	if len(tokens) == 0 {
@@ -18,7 +18,7 @@ func EncodeTokens(e Encoder, text string, tokens []token.Token) []vector.Vector 
 	return token.Encode(text, tokens, wordEncoderOf(e), tokenVectorsOf(e, text, tokens))
 }
 
-// wordEncoderOf is what the encoder has of single words, nil if nothing.
+// wordEncoderOf returns the part of an encoder that has vectors of single words, nil if none has.
 func wordEncoderOf(e Encoder) token.WordEmbedder {
 	if f, ok := e.(interface{ Fast() Encoder }); ok {
 		e = f.Fast()
@@ -35,14 +35,14 @@ func wordEncoderOf(e Encoder) token.WordEmbedder {
 
 // contextual is an encoder that may have vectors of tokens in their context.
 type contextual interface {
-	// InContext gives each of tokens, which are Segment's of the text, its vectors in
-	// context: a list for each encoder that makes such, one a token, and nil in place of a
-	// list that is not there yet.
+	// InContext returns the vectors in context of tokens, which are those of token.Segment for
+	// the text: a list for each encoder that has such vectors, with one for each token. A list
+	// that has not been computed yet is nil.
 	InContext(text string, tokens []token.Token) [][][]float32
 }
 
-// tokenVectorsOf gives tokens of a text their vectors in context, a list for each encoder
-// that makes such. What is not there is nil.
+// tokenVectorsOf returns the vectors in context of a text's tokens, a list for each encoder that
+// has such vectors. Vectors that are missing are nil.
 func tokenVectorsOf(e Encoder, text string, tokens []token.Token) [][][]float32 {
 	c, ok := e.(contextual)
 	if !ok {
@@ -56,15 +56,16 @@ func tokenVectorsOf(e Encoder, text string, tokens []token.Token) [][][]float32 
 		case xs == nil:
 			all[i] = make([][]float32, len(tokens))
 		case !same:
-			// The text was cut into parts before it was into tokens: a document is, at its tags.
+			// The text was cut into parts first, as a document is at its tags, and then into
+			// tokens.
 			all[i] = alignToTokens(xs, whole, tokens)
 		}
 	}
 	return all
 }
 
-// alignToTokens gives each token the direction of the sum of the vectors of all in whole that
-// it has a byte in common with. Both rise and have no overlap.
+// alignToTokens returns for each token the normalized sum of the vectors xs of those tokens in
+// whole that it overlaps. Both lists are in order and without overlaps.
 func alignToTokens(xs [][]float32, whole, tokens []token.Token) [][]float32 {
 	out := make([][]float32, len(tokens))
 	first := 0
@@ -83,9 +84,9 @@ func alignToTokens(xs [][]float32, whole, tokens []token.Token) [][]float32 {
 			}
 			if sum == nil {
 				sum = make([]float64, len(xs[j]))
-				add(sum, out[i])
+				addVector(sum, out[i])
 			}
-			add(sum, xs[j])
+			addVector(sum, xs[j])
 		}
 		if sum != nil {
 			out[i] = normalized(sum)
@@ -94,13 +95,13 @@ func alignToTokens(xs [][]float32, whole, tokens []token.Token) [][]float32 {
 	return out
 }
 
-func add(sum []float64, x []float32) {
+func addVector(sum []float64, x []float32) {
 	for k, v := range x {
 		sum[k] += float64(v)
 	}
 }
 
-// normalized is nil when there is none.
+// normalized returns sum at length 1, nil if it is zero.
 func normalized(sum []float64) []float32 {
 	var squares float64
 	for _, v := range sum {

@@ -1,9 +1,9 @@
-// Package encode turns what is in tasks into vectors. An encoding is a value with several
-// parts side by side, each a kernel of its own; a model adds the kernels with weights, so
-// parts can be added without changing what is there.
+// Package encode turns what is in tasks into vectors. A vector has several parts side by side,
+// each with a kernel of its own. A model adds the kernels with weights, so a part can be added
+// without changing the others.
 //
-// An Encoder is fast and makes its vectors at once. A BatchEncoder takes time or may
-// be down: encode/backfill has its vectors made in the background. The encoders themselves are in
-// the folders below, one each, and encode/encoders opens them by the names of the
+// An Encoder is fast and returns its vector at once. A BatchEncoder takes time and may be down:
+// encode/backfill has its vectors computed in the background. Each encoder has a folder of its
+// own below this one. Package encode/encoders opens encoders by the names in the
 // configuration.
 package encode

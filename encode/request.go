@@ -8,14 +8,14 @@ import (
 	"github.com/hone-ml/hone/vector"
 )
 
-// Request is what a model reads of a slow encoder: a text's own vector, or those of its
-// tokens.
+// Request asks a slow encoder for the vector of a text, or if Tokens is set for the vectors of
+// its tokens.
 type Request struct {
 	Text   string
 	Tokens bool
 }
 
-// Key names the request by the text's key, with the last bit turned for its tokens.
+// Key returns the text's content key, with its last bit flipped if Tokens is set.
 func (n Request) Key() [16]byte {
 	k := content.Key(n.Text)
 	if n.Tokens {
@@ -24,11 +24,11 @@ func (n Request) Key() [16]byte {
 	return k
 }
 
-// EncodeRequests has a slow encoder answer requests and packs what it gives, in order. Those of
-// tokens need one that has such vectors. The errors are the encoder's, and about answers
-// that make no sense.
+// EncodeRequests has a slow encoder encode requests and returns the packed vectors, in order.
+// The encoder must be a TokenEncoder if a request is for tokens. The errors are the encoder's,
+// and those of a wrong number of vectors or of vectors that cannot be packed.
 func EncodeRequests(ctx context.Context, slow BatchEncoder, requests []Request) ([][]byte, error) {
-	var texts [2][]string // of texts, and of tokens
+	var texts [2][]string // for vectors of texts, and of tokens
 	var places [2][]int
 	for i, n := range requests {
 		k := 0
@@ -57,6 +57,7 @@ func EncodeRequests(ctx context.Context, slow BatchEncoder, requests []Request) 
 	return out, nil
 }
 
+// packAll packs xs into out at their places. It passes on err, the encoder's.
 func packAll[X any](out [][]byte, places []int, xs []X, pack func(X) ([]byte, error), err error) error {
 	if err == nil && len(xs) != len(places) {
 		err = fmt.Errorf("vectors for %d texts, not for %d", len(xs), len(places))

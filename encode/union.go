@@ -6,18 +6,18 @@ import (
 	"github.com/hone-ml/hone/vector"
 )
 
-// Embedder turns texts into dense vectors. Like an Encoder it must be a pure
-// function of the text and safe for concurrent use.
+// Embedder turns texts into dense vectors at once. It must be a pure function of the text and
+// safe for concurrent use.
 type Embedder interface {
-	// Name identifies the embedding as Encoder.Name does the encoding.
+	// Name identifies the embedding, as Encoder.Name identifies the encoding.
 	Name() string
-	// Encode gives the text's vector, of length 1, in dst's memory if that is large
-	// enough; no elements when it has nothing to say of the text.
+	// Encode returns the vector of a text, of length 1, in the memory of dst if that is large
+	// enough. The vector is empty when the text has no features.
 	Encode(dst []float32, text string) []float32
 }
 
-// Union is the encoder of hashed's terms and, as Dense and in this order, of the
-// embedders' vectors.
+// Union returns an encoder with the terms of hashed and, as dense parts in this order, the vectors
+// of the embedders.
 func Union(hashed Encoder, dense ...Embedder) Encoder {
 	names := []string{hashed.Name()}
 	for _, d := range dense {

@@ -15,16 +15,16 @@ import (
 )
 
 const (
-	// fileMagic begins a file of one slow encoder's vectors, severalMagic one of several.
+	// fileMagic begins a file of the vectors of one slow encoder, severalMagic one of several.
 	fileMagic    = "hone vectors 1\n"
 	severalMagic = "hone vectors 2\n"
-	// mostName and mostNumbers are more than a name or a text's vectors have, so that foreign
-	// bytes do not ask for all memory.
-	mostName    = 1 << 12
-	mostNumbers = 1 << 24
+	// maxNameBytes and maxVectorBytes bound the lengths in a file, so that a foreign file
+	// cannot make Restore allocate all memory.
+	maxNameBytes   = 1 << 12
+	maxVectorBytes = 1 << 24
 )
 
-// Len is how many vectors there are.
+// Len returns the number of vectors.
 func (p *Blocking) Len() (n int) {
 	for _, s := range p.slow {
 		s.mu.RLock()
@@ -34,10 +34,10 @@ func (p *Blocking) Len() (n int) {
 	return n
 }
 
-// Save writes the vectors of all texts that were encoded, for Restore: a first line and,
-// for each slow encoder, its name and, text by text in the order of their keys, the key
-// and the packed vector, names and vectors behind their lengths. Where there are several
-// encoders the number of texts follows the name. The texts themselves are not in it.
+// Save writes all vectors, for Restore: a first line, and for each slow encoder its name and, in
+// the order of keys, the key and the packed vector of each request. The length precedes names
+// and vectors. If there are several encoders, the number of vectors follows the name. The
+// texts are not written. The error is the writer's.
 func (p *Blocking) Save(w io.Writer) error {
 	b := vectorWriter{bufio.NewWriter(w)}
 	if len(p.slow) == 1 {
@@ -75,8 +75,8 @@ func (b vectorWriter) prefixed(x []byte) {
 	_, _ = b.Write(x)
 }
 
-// Restore adds the vectors that Save wrote, so that their texts need not be encoded.
-// On an error, such as vectors of another encoder, nothing is added.
+// Restore adds the vectors that Save wrote, so that their texts need not be encoded. On an error,
+// such as a file of another encoder, it adds nothing.
 func (p *Blocking) Restore(r io.Reader) error {
 	b := bufio.NewReader(r)
 	magic := make([]byte, len(fileMagic))
@@ -108,7 +108,7 @@ func (p *Blocking) Restore(r io.Reader) error {
 // readVectors reads those of one encoder: as many as the file says if counted, else all
 // to the file's end.
 func readVectors(b *bufio.Reader, encoder string, counted bool) (map[[16]byte][]byte, error) {
-	name, err := readPrefixed(b, mostName)
+	name, err := readPrefixed(b, maxNameBytes)
 	if err != nil {
 		return nil, fmt.Errorf("read the encoder's name: %w", err)
 	}
@@ -129,7 +129,7 @@ func readVectors(b *bufio.Reader, encoder string, counted bool) (map[[16]byte][]
 		} else if err != nil {
 			return nil, fmt.Errorf("read the key of vector %d: %w", len(got), err)
 		}
-		x, err := readPrefixed(b, mostNumbers)
+		x, err := readPrefixed(b, maxVectorBytes)
 		if err != nil {
 			return nil, fmt.Errorf("read vector %d: %w", len(got), err)
 		}

@@ -7,11 +7,11 @@ import (
 	"strconv"
 )
 
-// codecVersion is written into every entry. A reader refuses a higher one: an
-// older hone must not guess at what a newer one wrote.
+// codecVersion is written into every entry. Decode refuses a higher one: an older hone must not
+// guess what a newer one wrote.
 const codecVersion = 1
 
-// ErrUnreadable marks bytes that no retry can turn into an event.
+// ErrUnreadable marks what no retry can help to read.
 var ErrUnreadable = errors.New("unreadable event")
 
 type envelope struct {
@@ -20,7 +20,7 @@ type envelope struct {
 	Data    json.RawMessage `json:"data"`
 }
 
-// Encode writes an event for the log.
+// Encode returns an event as an entry of the log.
 func Encode(e Event) ([]byte, error) {
 	data, err := json.Marshal(e)
 	if err != nil {

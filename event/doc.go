@@ -1,4 +1,3 @@
-// Package event holds the nouns that flow through hone: ids, the events of the
-// log, and what one room hands to the next. It knows neither Label Studio's
-// wire format nor where things are stored.
+// Package event defines what flows through hone: ids, the events of the log, and the values that
+// one package hands to the next. It knows neither Label Studio's wire format nor the storage.
 package event

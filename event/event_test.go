@@ -19,8 +19,8 @@ func TestWhatAnEventIsAbout(t *testing.T) {
 		{&event.ReconcileDue{Project: 7}, &event.ReconcileDue{}, "reconcile_due", event.Reconciles},
 		{&event.Learned{Project: 7}, &event.Learned{}, "learned", event.Snapshots},
 	} {
-		if event.Kind(c.of) != c.kind || c.of.Topic() != c.topic || c.of.Of() != 7 {
-			t.Errorf("%T: kind %q, topic %q, project %d", c.of, event.Kind(c.of), c.of.Topic(), c.of.Of())
+		if event.Kind(c.of) != c.kind || c.of.Topic() != c.topic || c.of.ProjectOf() != 7 {
+			t.Errorf("%T: kind %q, topic %q, project %d", c.of, event.Kind(c.of), c.of.Topic(), c.of.ProjectOf())
 		}
 		_, change := c.of.(*event.Changed)
 		if event.ForAll(c.of) || event.ForAll(c.all) == change {

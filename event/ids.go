@@ -1,7 +1,6 @@
 package event
 
-// ProjectID is Label Studio's id of a project. Ids are never reused within one
-// Label Studio database.
+// ProjectID is Label Studio's id of a project. Label Studio never reuses ids within one database.
 type ProjectID int64
 
 // TaskID is Label Studio's id of a task, unique over all projects.
@@ -13,21 +12,21 @@ type AnnotationID int64
 // UserID is Label Studio's id of a person.
 type UserID int64
 
-// TextKey names a text by its content: the beginning of its SHA-256.
-type TextKey [16]byte
+// ContentKey identifies a text by its content: the first 16 bytes of its SHA-256.
+type ContentKey [16]byte
 
-// Topic names one append-only log. Order is kept within a topic.
+// Topic names one append-only log. Entries of a topic are in order.
 type Topic string
 
 const (
-	// Changes is the log the learner applies: Changed, RetrainDue, RollbackDue, Configured.
+	// Changes is the log that the learner applies: Changed, RetrainDue, RollbackDue, Configured.
 	Changes Topic = "changes"
 	// Reconciles is the log of ReconcileDue; its handler asks Label Studio and
 	// publishes the difference to Changes.
 	Reconciles Topic = "reconciles"
-	// Snapshots is the log of Learned; the sampler follows it.
+	// Snapshots is the log of Learned, which the sampler handles.
 	Snapshots Topic = "snapshots"
-	// DeadLetters keeps events that can never be handled, with the reason.
+	// DeadLetters is the log of events that can never be handled, with the reason.
 	DeadLetters Topic = "deadletters"
 )
 
@@ -37,8 +36,9 @@ type Cursor struct {
 	Topic  Topic
 	Group  string
 	Offset uint64
-	// Lane is not 0 where the group follows the topic project by project: then only
-	// this project's entries up to Offset are handled, and all projects' up to Base.
+	// Lane is a project if the group handles the topic project by project, else 0. With a
+	// Lane, the entries of this project up to Offset are handled, and those of all projects
+	// up to Base.
 	Lane ProjectID
 	Base uint64
 }

@@ -17,108 +17,110 @@ import (
 	"github.com/hone-ml/hone/internal/service"
 )
 
-// Backfill is the worker that has one slow encoder make its vectors in the background, as
-// the learner needs it. It is safe for concurrent use.
+// Backfill is a worker that has one slow encoder compute vectors in the background. It is safe
+// for concurrent use.
 type Backfill interface {
-	// Name is the encoder's.
+	// Name returns the encoder's name.
 	Name() string
 	// HasTokens reports whether the encoder has vectors of tokens too.
 	HasTokens() bool
-	// Has reports whether what was asked for under a key is there.
-	Has(key event.TextKey) bool
-	// Text is the vector of a text, of length 1; ok is false when it is not there yet. A
-	// text that will never have one has nil. It never waits for the encoder.
+	// Has reports whether the vector of the request with this key has been computed.
+	Has(key event.ContentKey) bool
+	// Text returns the vector of a text, of length 1. ok is false when it has not been
+	// computed yet. A text that will never have a vector has nil. It never waits for the
+	// encoder.
 	Text(text string) (x []float32, ok bool)
-	// Tokens is Text for the n tokens of a text.
+	// Tokens does what Text does, for each of the n tokens of a text.
 	Tokens(text string, n int) (xs [][]float32, ok bool)
 
-	// Load reads which vectors are stored; before that none is found.
+	// Load reads the keys of the stored vectors. Before that none is found. The error is the
+	// store's.
 	Load(ctx context.Context) error
-	// Service begins and ends the work.
+	// Service starts and stops the work.
 	service.Service
-	// Scan has all tasks of projects looked at. OnCommit tells of what a commit has
-	// changed. Neither waits.
+	// Scan has the worker look for missing vectors in all tasks of projects. OnCommit has it
+	// look in the tasks that a commit has changed. Neither waits.
 	Scan(projects ...event.ProjectID)
 	OnCommit(p event.ProjectID, d *event.Delta)
 
-	// Now encodes requests that somebody waits for, as many as can be done before the
-	// context's deadline. The error is the encoder's.
+	// Now encodes requests while a caller waits, as many as can be done before the context's
+	// deadline. The error is the encoder's.
 	Now(ctx context.Context, requests []encode.Request) error
-	// Progress is how far a project is. It never waits for the encoder.
+	// Progress returns how much of a project is encoded. It never waits for the encoder.
 	Progress(p event.ProjectID) BackfillProgress
-	// WaitIdle returns when every text has its vector and every arrival has been consumed,
-	// or with the context's error, or ErrClosed.
+	// WaitIdle returns when each text has its vector and each arrival has been consumed. The
+	// errors are the context's and ErrClosed.
 	WaitIdle(ctx context.Context) error
-	// QuietFor is how long nothing has come of the encoder for somebody who has waited
-	// since then.
+	// QuietFor returns for how long the encoder has produced nothing, for a caller that has
+	// waited since then.
 	QuietFor(since time.Time) time.Duration
 }
 
-// BackfillOptions are what the learner gives the worker of a slow encoder.
+// BackfillOptions configure the worker of a slow encoder. The learner sets all of them.
 type BackfillOptions struct {
 	Encoder encode.BatchEncoder
-	// Retain are the names of all slow encoders: what is stored of others may go.
+	// Retain holds the names of all slow encoders. Stored vectors of others may be deleted.
 	Retain []string
-	// Needed is what a project's models read of the encoder now, nil when it is gone or
-	// nothing is read of it.
+	// Needed returns what the models of a project read of the encoder now, nil when the
+	// project is gone or reads nothing.
 	Needed func(event.ProjectID) NeededVectors
-	// Consume has a project's models take in what has come. It may wait for the project.
-	// After an error it is to be called again with the same and what came meanwhile.
+	// Consume applies arrivals to the models of a project. It may wait for the project's lane.
+	// After an error the worker calls it again with these and later arrivals.
 	Consume func(ctx context.Context, p event.ProjectID, a Arrivals) error
 	Now     func() time.Time
 	Logger  *logrus.Entry
-	// Encoded and Failures count texts that were encoded and batches that could not be.
+	// Encoded counts encoded texts, Failures batches that could not be encoded.
 	Encoded, Failures prometheus.Counter
-	// Unencoded is told how many tasks of a project have no vector yet.
+	// Unencoded sets the number of tasks of a project that lack a vector.
 	Unencoded func(p event.ProjectID, tasks int)
 }
 
-// NeededVectors is what the models of a project read of a slow encoder, as of one moment.
+// NeededVectors says what the models of a project read of a slow encoder, as of one snapshot.
 // It is for one goroutine at a time.
 type NeededVectors interface {
-	// LabelNames are the requests of the names of labels.
+	// LabelNames returns the requests for the names of labels.
 	LabelNames() []encode.Request
-	// Requests adds those of a task's data to all, by their keys.
-	Requests(data []byte, all map[event.TextKey]encode.Request)
+	// Requests adds the requests for a task's data to all, by their keys.
+	Requests(data []byte, all map[event.ContentKey]encode.Request)
 }
 
-// Arrivals are the vectors of an encoder that have come for a project since the last time.
+// Arrivals says which vectors have come for a project since the last call of Consume.
 type Arrivals struct {
-	// Tasks are those whose vectors have come, or may have come another way.
+	// Tasks holds the tasks whose vectors have come, or may have come by Now.
 	Tasks []event.TaskID
 	// LabelNames is true when the vectors of all label names have come.
 	LabelNames bool
-	// Publish is true when readers are to hear of it: not at every batch.
+	// Publish is true when a snapshot is to be published, which is not after every batch.
 	Publish bool
 }
 
-// BackfillProgress is how far an encoder is with a project.
+// BackfillProgress says how much of a project an encoder has encoded.
 type BackfillProgress struct {
-	// Tasks is how many tasks there are, Encoded how many of them have all their vectors.
+	// Tasks is the number of tasks, Encoded the number of those that lack no vector.
 	Tasks, Encoded int
 	Done           bool    // nothing is left to do
-	PerSecond      float64 // texts encoded a second, lately, of all projects; 0 before any were
-	Err            error   // why it does not go on, nil when it does
+	PerSecond      float64 // recent number of texts encoded a second, of all projects; 0 before the first
+	Err            error   // why the encoder fails, nil when it does not
 }
 
-// newBackfills makes the workers of the slow encoders, in their order.
+// newBackfills returns a worker for each of Options.Slow, in this order.
 func (l *Learner) newBackfills() (_ []Backfill, err error) {
 	names := make([]string, len(l.o.Slow))
 	for i, e := range l.o.Slow {
 		names[i] = e.Name()
 	}
-	unencoded := &worstCounts{counts: map[event.ProjectID][]int{}, of: len(names), gauge: l.metrics.unencoded}
+	unencoded := &maxGauge{counts: map[event.ProjectID][]int{}, encoders: len(names), gauge: l.metrics.unencoded}
 	all := make([]Backfill, len(names))
 	for i, e := range l.o.Slow {
 		all[i], err = l.o.NewBackfill(BackfillOptions{
 			Encoder: e, Retain: names, Now: l.o.Now, Logger: l.o.Logger,
 			Needed: func(p event.ProjectID) NeededVectors {
 				if s := l.snapshot(p); s != nil {
-					return needed{&l.features, i, s.heads}
+					return headRequests{&l.features, i, s.heads}
 				}
 				return nil
 			},
-			Consume: l.takeIn,
+			Consume: l.applyArrivals,
 			Encoded: l.metrics.encoded, Failures: l.metrics.encodeFailures,
 			Unencoded: func(p event.ProjectID, tasks int) { unencoded.set(p, i, tasks) },
 		})
@@ -129,19 +131,19 @@ func (l *Learner) newBackfills() (_ []Backfill, err error) {
 	return all, nil
 }
 
-// worstCounts shows the highest of the counts of several encoders, for each project.
-type worstCounts struct {
-	mu     sync.Mutex
-	counts map[event.ProjectID][]int
-	of     int
-	gauge  *prometheus.GaugeVec // by project
+// maxGauge sets a gauge for each project to the highest of the counts of several encoders.
+type maxGauge struct {
+	mu       sync.Mutex
+	counts   map[event.ProjectID][]int
+	encoders int
+	gauge    *prometheus.GaugeVec // by project
 }
 
-func (w *worstCounts) set(p event.ProjectID, encoder, n int) {
+func (w *maxGauge) set(p event.ProjectID, encoder, n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.counts[p] == nil {
-		w.counts[p] = make([]int, w.of)
+		w.counts[p] = make([]int, w.encoders)
 	}
 	w.counts[p][encoder] = n
 	worst := 0
@@ -151,46 +153,46 @@ func (w *worstCounts) set(p event.ProjectID, encoder, n int) {
 	w.gauge.WithLabelValues(strconv.FormatInt(int64(p), 10)).Set(float64(worst))
 }
 
-// needed is what heads read of one slow encoder.
-type needed struct {
+// headRequests implements NeededVectors for the heads of a snapshot and one slow encoder.
+type headRequests struct {
 	features *featurizer
 	encoder  int
-	heads    []frozen
+	heads    []headSnapshot
 }
 
-func (n needed) LabelNames() (all []encode.Request) {
+func (n headRequests) LabelNames() (all []encode.Request) {
 	for _, h := range n.heads {
 		all = append(all, n.features.labelRequests(h.Spec)...)
 	}
 	return all
 }
 
-func (n needed) Requests(data []byte, all map[event.TextKey]encode.Request) {
+func (n headRequests) Requests(data []byte, all map[event.ContentKey]encode.Request) {
 	for _, h := range n.heads {
 		n.features.requests(h.Spec, n.encoder, data, all)
 	}
 }
 
-// Encoding is how far the slow encoders are with a project.
+// Encoding says how much of a project the slow encoders have encoded.
 type Encoding struct {
-	// Encoder is their names, with + between.
+	// Encoder is the names of the encoders, with + between them.
 	Encoder string `json:"encoder"`
-	// Tasks is how many tasks there are, Encoded how many of them have all their
-	// vectors, of the encoder that is furthest behind.
+	// Tasks is the number of tasks, Encoded the number of those that lack no vector of the
+	// encoder that is furthest behind.
 	Tasks   int `json:"tasks"`
 	Encoded int `json:"encoded"`
 	// Done is true when nothing is left to do.
 	Done bool `json:"done"`
-	// PerSecond is how many texts were encoded a second, lately, by all of them; 0 before
-	// any were.
+	// PerSecond is the recent number of texts encoded a second, by all encoders; 0 before the
+	// first.
 	PerSecond float64 `json:"per_second"`
-	// Fault is why it does not go on, "" when it does; with the names of the encoders where
-	// there are several.
+	// Fault says why encoders fail, "" when none does. It has the encoders' names if there are
+	// several.
 	Fault string `json:"fault,omitempty"`
 }
 
-// encoding is nil without a slow encoder.
-func (l *Learner) encoding(id event.ProjectID) *Encoding {
+// encodingStatus returns the progress of a project, nil without a slow encoder.
+func (l *Learner) encodingStatus(id event.ProjectID) *Encoding {
 	if len(l.backfills) == 0 {
 		return nil
 	}
@@ -217,8 +219,8 @@ func (l *Learner) encoding(id event.ProjectID) *Encoding {
 	return e
 }
 
-// HasVectors reports whether the slow encoders have made all vectors of some tasks. It
-// never waits for one.
+// HasVectors reports whether the slow encoders have computed all vectors of some tasks. It
+// never waits for one. Safe for concurrent use.
 func (l *Learner) HasVectors(p event.ProjectID, tasks []event.Task) bool {
 	s := l.snapshot(p)
 	if s == nil || len(l.backfills) == 0 {
@@ -232,10 +234,10 @@ func (l *Learner) HasVectors(p event.ProjectID, tasks []event.Task) bool {
 	return true
 }
 
-// Encoded returns when every text has the vectors of every slow encoder and every
-// example has taken them in, or with the context's error. Without a slow encoder it
-// returns at once.
-func (l *Learner) Encoded(ctx context.Context) error {
+// WaitEncoded returns when each text has the vectors of each slow encoder and the examples have
+// them. Without a slow encoder it returns at once. The errors are the context's and
+// ErrClosed. Safe for concurrent use.
+func (l *Learner) WaitEncoded(ctx context.Context) error {
 	for _, b := range l.backfills {
 		if err := b.WaitIdle(ctx); err != nil {
 			return err
@@ -244,9 +246,9 @@ func (l *Learner) Encoded(ctx context.Context) error {
 	return nil
 }
 
-// encodeNow has texts encoded that nobody has seen yet, for as long as somebody
-// may be kept waiting; what is not done by then is answered with what is there.
-func (l *Learner) encodeNow(ctx context.Context, heads []frozen, tasks []event.Task) {
+// encodeNow has the missing vectors of tasks computed, for Options.SlowWait at most. Predictions
+// are made without those that are then still missing.
+func (l *Learner) encodeNow(ctx context.Context, heads []headSnapshot, tasks []event.Task) {
 	if len(l.backfills) == 0 {
 		return
 	}
@@ -267,23 +269,23 @@ func (l *Learner) encodeNow(ctx context.Context, heads []frozen, tasks []event.T
 	all.Wait()
 }
 
-// unencoded are the requests of tasks that have no vector yet, for each slow encoder, in
-// the order of the tasks.
-func (l *Learner) unencoded(heads []frozen, tasks []event.Task) [][]encode.Request {
+// unencoded returns for each slow encoder the requests of tasks that have no vector yet, in the
+// order of the tasks.
+func (l *Learner) unencoded(heads []headSnapshot, tasks []event.Task) [][]encode.Request {
 	out := make([][]encode.Request, len(l.backfills))
-	seen := make([]map[event.TextKey]bool, len(l.backfills))
+	seen := make([]map[event.ContentKey]bool, len(l.backfills))
 	for _, t := range tasks {
 		for _, h := range heads {
-			for i := range l.features.entry(h.Spec, t.Data).encoders().each {
+			for i := range l.features.encodedTask(h.Spec, t.Data).encoders().each {
 				if seen[i] == nil {
-					seen[i] = map[event.TextKey]bool{}
+					seen[i] = map[event.ContentKey]bool{}
 				}
-				of := map[event.TextKey]encode.Request{}
-				l.features.requests(h.Spec, i, t.Data, of)
-				for k, n := range of {
+				requests := map[event.ContentKey]encode.Request{}
+				l.features.requests(h.Spec, i, t.Data, requests)
+				for k, r := range requests {
 					if !seen[i][k] && !l.backfills[i].Has(k) {
 						seen[i][k] = true
-						out[i] = append(out[i], n)
+						out[i] = append(out[i], r)
 					}
 				}
 			}
@@ -292,10 +294,10 @@ func (l *Learner) unencoded(heads []frozen, tasks []event.Task) [][]encode.Reque
 	return out
 }
 
-// maxSlow is how many slow encoders there may be: as many as an encoderSet has bits.
-const maxSlow = 64
+// maxSlowEncoders is the number of bits of an encoderSet.
+const maxSlowEncoders = 64
 
-// checkSlow checks the slow encoders and what they need.
+// checkSlow validates the slow encoders and the options that they require.
 func (o *Options) checkSlow() error {
 	if len(o.Slow) == 0 {
 		return nil
@@ -303,8 +305,8 @@ func (o *Options) checkSlow() error {
 	if o.NewBackfill == nil || o.Tasks == nil {
 		return errors.New("a slow encoder needs NewBackfill and Tasks")
 	}
-	if len(o.Slow) > maxSlow {
-		return fmt.Errorf("%d slow encoders are too many: %d at most", len(o.Slow), maxSlow)
+	if len(o.Slow) > maxSlowEncoders {
+		return fmt.Errorf("%d slow encoders are too many: %d at most", len(o.Slow), maxSlowEncoders)
 	}
 	used := map[string]bool{}
 	for _, e := range o.Slow {

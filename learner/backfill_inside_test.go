@@ -13,7 +13,7 @@ func TestTheHighestOfTheCountsIsShown(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	gauge := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "n"}, []string{"project"})
 	registry.MustRegister(gauge)
-	w := &worstCounts{counts: map[event.ProjectID][]int{}, of: 3, gauge: gauge}
+	w := &maxGauge{counts: map[event.ProjectID][]int{}, encoders: 3, gauge: gauge}
 	for _, step := range []struct {
 		project event.ProjectID
 		encoder int

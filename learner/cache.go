@@ -7,52 +7,53 @@ import (
 	"github.com/hone-ml/hone/vector"
 )
 
-// encoding is what was made of a task's data, and which slow encoders' vectors of the
-// texts in it were not there yet.
-type encoding struct {
+// encodedTask is the vector of a task's data, and the slow encoders' vectors that it lacks.
+type encodedTask struct {
 	vector  vector.Vector
 	missing []missingVector
 }
 
-// encoders are those of which vectors are missing.
-func (e encoding) encoders() (s encoderSet) {
+// encoders returns the slow encoders of the missing vectors.
+func (e encodedTask) encoders() (s encoderSet) {
 	for _, m := range e.missing {
 		s = s.with(int(m.encoder))
 	}
 	return s
 }
 
-// cache keeps encodings by a hash of what was encoded, within a budget of
-// bytes. It has two generations: when the young one is half the budget, it
-// becomes the old one and the old one goes; what is used stays young.
+// cache keeps encoded tasks by a hash of what was encoded, within a budget of bytes. It has two
+// generations. When the current one has half the budget it becomes the previous one, and the
+// one before is dropped. An entry that is used moves to the current generation. It is safe for
+// concurrent use.
 type cache struct {
 	shards [16]shard
-	// arrived reports whether what was missing is there now.
+	// arrived reports whether a vector that was missing has been computed.
 	arrived func(missingVector) bool
 }
 
 type shard struct {
-	mu         sync.Mutex
-	young, old map[uint64]encoding
-	bytes      int
-	budget     int // of one generation
+	mu                sync.Mutex
+	current, previous map[uint64]encodedTask
+	bytes             int
+	budget            int // in bytes, of one generation
 }
 
 func newCache(bytes int) *cache {
 	c := new(cache)
 	for i := range c.shards {
-		c.shards[i] = shard{young: map[uint64]encoding{}, budget: bytes / len(c.shards) / 2}
+		c.shards[i] = shard{current: map[uint64]encodedTask{}, budget: bytes / len(c.shards) / 2}
 	}
 	return c
 }
 
-// get returns the encoding under the key, made by encode if it is not there.
-func (c *cache) get(key uint64, encode func() encoding) encoding {
+// get returns the entry of a key. It calls encode when there is none, or when a vector that it
+// lacks has arrived.
+func (c *cache) get(key uint64, encode func() encodedTask) encodedTask {
 	s := &c.shards[key>>60]
 	s.mu.Lock()
-	v, ok := s.young[key]
+	v, ok := s.current[key]
 	if !ok {
-		if v, ok = s.old[key]; ok {
+		if v, ok = s.previous[key]; ok {
 			s.put(key, v)
 		}
 	}
@@ -65,8 +66,8 @@ func (c *cache) get(key uint64, encode func() encoding) encoding {
 	return v
 }
 
-// put has get return v.
-func (c *cache) put(key uint64, v encoding) {
+// put sets the entry of a key.
+func (c *cache) put(key uint64, v encodedTask) {
 	s := &c.shards[key>>60]
 	s.mu.Lock()
 	s.put(key, v)
@@ -74,21 +75,21 @@ func (c *cache) put(key uint64, v encoding) {
 }
 
 const (
-	// mapBytes is about what an entry costs beside its vector.
+	// mapBytes is roughly the size of an entry without its vector.
 	mapBytes = 120
 	// missingBytes is the size of a missingVector.
 	missingBytes = 20
 )
 
-func (e encoding) bytes() int { return e.vector.Bytes() + missingBytes*len(e.missing) + mapBytes }
+func (e encodedTask) bytes() int { return e.vector.Bytes() + missingBytes*len(e.missing) + mapBytes }
 
-func (s *shard) put(key uint64, v encoding) {
-	if old, ok := s.young[key]; ok {
+func (s *shard) put(key uint64, v encodedTask) {
+	if old, ok := s.current[key]; ok {
 		s.bytes -= old.bytes()
 	}
-	s.young[key] = v
+	s.current[key] = v
 	s.bytes += v.bytes()
 	if s.bytes > s.budget {
-		s.old, s.young, s.bytes = s.young, map[uint64]encoding{}, 0
+		s.previous, s.current, s.bytes = s.current, map[uint64]encodedTask{}, 0
 	}
 }

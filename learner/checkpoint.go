@@ -12,24 +12,25 @@ import (
 	"github.com/hone-ml/hone/learner/model"
 )
 
-// A checkpoint is where the heads' duals ended, in two bytes each. It only
-// saves time: from any duals, or none, the walk ends at the same optimum.
+// A checkpoint stores the dual variables of the heads, two bytes each. It only saves time:
+// the optimum does not depend on the duals from which the ascent starts.
 //
-//	magic, then per head: key, encoder, examples, then per example, by task id:
-//	the id's difference to the one before, the number of probabilities, they
+//	magic, then for each head: the key and the encoder's name, the number of examples, and
+//	for each example, in the order of task ids: the difference to the id before, the
+//	number of duals, the duals
 const checkpointMagic = "hone duals 2\n"
 
 type checkpoint struct {
 	heads map[string]map[event.TaskID][]float32
 }
 
-// duals are what the checkpoint has for the head, by task; nil when it was made
-// of another question or by another encoder.
+// duals returns the duals of a head by task, nil when the checkpoint has none of a head with
+// this key and encoder.
 func (c checkpoint) duals(h *onlineHead, encoder string) map[event.TaskID][]float32 {
 	return c.heads[h.Key+"\x00"+encoder]
 }
 
-// checkpointBytes is the size a checkpoint of the project would have.
+// checkpointBytes returns the size that a checkpoint of the project would have at most.
 func (p *project) checkpointBytes() int {
 	n := len(checkpointMagic)
 	for _, h := range p.heads {
@@ -50,7 +51,7 @@ func (p *project) checkpoint(encoder string) []byte {
 		out = append(out, key...)
 		duals := make([]dual, 0, h.model.Len())
 		h.model.Duals(func(e model.Example, p []float32) bool {
-			duals = append(duals, dual{e.ID, slices.Clone(p)}) // a trainer may use its memory again
+			duals = append(duals, dual{e.ID, slices.Clone(p)}) // the model may reuse the memory
 			return true
 		})
 		slices.SortFunc(duals, func(a, b dual) int { return int(min(max(a.id-b.id, -1), 1)) })
@@ -78,11 +79,11 @@ func readCheckpoint(b []byte) (checkpoint, error) {
 	if !bytes.HasPrefix(b, []byte(checkpointMagic)) {
 		return c, errCheckpoint
 	}
-	r := reader{b: b[len(checkpointMagic):]}
+	r := byteReader{b: b[len(checkpointMagic):]}
 	for len(r.b) > 0 {
 		key := string(r.take(int(r.uvarint())))
 		n := int(r.uvarint())
-		if r.bad || n < 0 || n > len(r.b) {
+		if r.failed || n < 0 || n > len(r.b) {
 			return checkpoint{}, fmt.Errorf("%w: head %q", errCheckpoint, key)
 		}
 		duals := make(map[event.TaskID][]float32, n)
@@ -90,7 +91,7 @@ func readCheckpoint(b []byte) (checkpoint, error) {
 		for range n {
 			id += r.varint()
 			raw := r.take(2 * int(r.uvarint()))
-			if r.bad {
+			if r.failed {
 				return checkpoint{}, fmt.Errorf("%w: it ends early", errCheckpoint)
 			}
 			p := make([]float32, len(raw)/2)
@@ -104,15 +105,15 @@ func readCheckpoint(b []byte) (checkpoint, error) {
 	return c, nil
 }
 
-// reader takes bytes off the front; once it ran out it stays bad.
-type reader struct {
-	b   []byte
-	bad bool
+// byteReader reads from the front of b. After the first failed read all others fail.
+type byteReader struct {
+	b      []byte
+	failed bool
 }
 
-func (r *reader) take(n int) []byte {
-	if r.bad || n < 0 || n > len(r.b) {
-		r.bad = true
+func (r *byteReader) take(n int) []byte {
+	if r.failed || n < 0 || n > len(r.b) {
+		r.failed = true
 		return nil
 	}
 	out := r.b[:n]
@@ -120,20 +121,20 @@ func (r *reader) take(n int) []byte {
 	return out
 }
 
-func (r *reader) uvarint() uint64 {
+func (r *byteReader) uvarint() uint64 {
 	v, n := binary.Uvarint(r.b)
 	if n <= 0 || v > math.MaxInt32 {
-		r.bad = true
+		r.failed = true
 		return 0
 	}
 	r.b = r.b[n:]
 	return v
 }
 
-func (r *reader) varint() int64 {
+func (r *byteReader) varint() int64 {
 	v, n := binary.Varint(r.b)
 	if n <= 0 {
-		r.bad = true
+		r.failed = true
 		return 0
 	}
 	r.b = r.b[n:]

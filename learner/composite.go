@@ -9,24 +9,24 @@ import (
 	"github.com/hone-ml/hone/vector"
 )
 
-// lookup is what a slow encoder has made so far. It never blocks on the encoder.
+// lookup finds the vectors that a slow encoder has computed. It never waits for the encoder.
 type lookup interface {
 	Name() string
 	// HasTokens reports whether the encoder has vectors of tokens too.
 	HasTokens() bool
-	// Text is the vector of a text; ok is false when it is not there yet. A text that
-	// will never have one has nil.
+	// Text returns the vector of a text. ok is false when it has not been computed yet. A
+	// text that will never have a vector has nil.
 	Text(text string) (x []float32, ok bool)
-	// Tokens is Text for the n tokens of a text.
+	// Tokens does what Text does, for each of the n tokens of a text.
 	Tokens(text string, n int) (xs [][]float32, ok bool)
 }
 
-// encoderSet is a set of slow encoders, by their places among Options.Slow.
+// encoderSet is a set of slow encoders: bit i stands for Options.Slow[i].
 type encoderSet uint64
 
 func (s encoderSet) with(encoder int) encoderSet { return s | 1<<encoder }
 
-// each yields the places in rising order.
+// each yields the indices in ascending order.
 func (s encoderSet) each(yield func(encoder int) bool) {
 	for ; s != 0; s &= s - 1 {
 		if !yield(bits.TrailingZeros64(uint64(s))) {
@@ -35,9 +35,9 @@ func (s encoderSet) each(yield func(encoder int) bool) {
 	}
 }
 
-// composite adds the slow encoders' vectors to a fast one's as the last dense parts, in
-// their order, each nil until it has been computed. So it is a function of the text and
-// of what has arrived, and in the end of the text alone. It is safe for concurrent use.
+// composite adds the vectors of slow encoders to those of a fast one, as the last dense parts
+// in the order of the slow encoders. A part is nil until it has been computed. The encoding
+// is a function of the text once all parts have been. It is safe for concurrent use.
 type composite struct {
 	encode.Encoder // the fast one
 	slow           []lookup
@@ -56,8 +56,8 @@ func (e *composite) Encode(text string) vector.Vector {
 	return v
 }
 
-// encode also says of which slow encoders the part is not there yet. Texts in which the
-// fast encoder sees nothing are never asked about: there is nothing to go by.
+// encode also returns the slow encoders whose part is missing. When the fast encoder finds
+// no features in a text, the slow ones are not asked.
 func (e *composite) encode(text string) (v vector.Vector, missing encoderSet) {
 	v = e.Encoder.Encode(text)
 	if v.Empty() {
@@ -74,13 +74,13 @@ func (e *composite) encode(text string) (v vector.Vector, missing encoderSet) {
 	return v, missing
 }
 
-// InContext is what encode.EncodeTokens asks for.
+// InContext returns the vectors of tokens in their context, for encode.EncodeTokens.
 func (e *composite) InContext(text string, tokens []token.Token) [][][]float32 {
 	all, _ := e.inContext(text, tokens)
 	return all
 }
 
-// inContext also says of which slow encoders the vectors of tokens are not there yet.
+// inContext also returns the slow encoders whose vectors of tokens are missing.
 func (e *composite) inContext(text string, tokens []token.Token) (all [][][]float32, missing encoderSet) {
 	for i, s := range e.slow {
 		if !s.HasTokens() {
@@ -94,17 +94,16 @@ func (e *composite) inContext(text string, tokens []token.Token) (all [][][]floa
 	return all, missing
 }
 
-// Fast is the encoder without the slow parts.
+// Fast returns the encoder without the slow parts.
 func (e *composite) Fast() encode.Encoder { return e.Encoder }
 
-// missingVector is what a slow encoder has not made yet.
+// missingVector names a vector that a slow encoder has not computed yet.
 type missingVector struct {
 	encoder uint32
-	key     event.TextKey
+	key     event.ContentKey
 }
 
-// missTracker encodes and remembers which vectors are not there yet. It is for one
-// goroutine.
+// missTracker encodes, and records which vectors are missing. It is for one goroutine.
 type missTracker struct {
 	*composite
 	missing []missingVector
@@ -132,8 +131,8 @@ func (t *missTracker) note(missing encoderSet, n encode.Request) {
 	}
 }
 
-// requestCollector only collects what is read of one slow encoder. It is for one
-// goroutine.
+// requestCollector collects the requests to one slow encoder and computes no slow vector. It
+// is for one goroutine.
 type requestCollector struct {
 	*composite
 	encoder  int

@@ -27,14 +27,14 @@ func (l *Learner) changeSettings(ctx context.Context, p *project, e *event.Confi
 	}
 	l.o.Logger.WithField("project", p.meta.Project).WithField("settings", configured).Info("the settings of a project have changed")
 	if !was.Learning.Same(p.values.Learning) {
-		return true, l.relearn(ctx, p, delta)
+		return true, l.relearnAll(ctx, p, delta)
 	}
 	return true, nil
 }
 
-// relearn has the heads read every annotation again, those of a batch that is not stored
+// relearnAll has the heads read every annotation again, those of a batch that is not stored
 // yet last. What they make of the tasks before is replaced, so nothing of it is left.
-func (l *Learner) relearn(ctx context.Context, p *project, delta *event.Delta) error {
+func (l *Learner) relearnAll(ctx context.Context, p *project, delta *event.Delta) error {
 	p.settled, p.unsaved = false, true
 	if delta == nil || !delta.New { // else nothing that is stored counts
 		st, err := l.store.Load(ctx, p.meta.Project)
@@ -45,20 +45,20 @@ func (l *Learner) relearn(ctx context.Context, p *project, delta *event.Delta) e
 			if err != nil {
 				return err
 			}
-			l.teachAll(p, t)
+			l.learnByAll(p, t)
 		}
 	}
 	if delta != nil {
 		for _, t := range delta.Tasks {
-			l.teachAll(p, t)
+			l.learnByAll(p, t)
 		}
 	}
 	return nil
 }
 
-func (l *Learner) teachAll(p *project, t event.TaskState) {
+func (l *Learner) learnByAll(p *project, t event.TaskState) {
 	for _, h := range p.heads {
-		l.teach(p, h, t, nil, false)
+		l.learnTask(p, h, t, nil, false)
 	}
 }
 
@@ -141,7 +141,7 @@ func (s silence) names(labels []string) (out []string) {
 
 // suggestionKey is equal for the same way from the model's answers to suggestions; "" for
 // the usual one. Where it changes, what was suggested is to be suggested anew.
-func (p *project) suggestionKey(heads []frozen) string {
+func (p *project) suggestionKey(heads []headSnapshot) string {
 	var parts []string
 	if t := p.values.Suggesting.Threshold; t != settings.DefaultSuggesting().Threshold {
 		parts = append(parts, strconv.FormatFloat(t, 'g', -1, 64))
@@ -156,16 +156,16 @@ func (p *project) suggestionKey(heads []frozen) string {
 	return strings.Join(parts, " ")
 }
 
-// freeze is a head as readers see it.
-func (p *project) freeze(h *onlineHead) frozen {
+// snapshotHead returns a head as readers see it.
+func (p *project) snapshotHead(h *onlineHead) headSnapshot {
 	s := p.silenceOf(h)
 	q := h.WithSilent(s.labels)
-	return frozen{q, h.Kind.Snapshot(q, h.model), s}
+	return headSnapshot{q, h.Kind.Snapshot(q, h.model), s}
 }
 
 // suggested are the heads of some that suggest anything.
-func suggested(heads []frozen) []frozen {
-	return slices.DeleteFunc(slices.Clone(heads), func(h frozen) bool { return h.silence.all })
+func suggested(heads []headSnapshot) []headSnapshot {
+	return slices.DeleteFunc(slices.Clone(heads), func(h headSnapshot) bool { return h.silence.all })
 }
 
 // Settings are the settings of a project that are in force as of its last snapshot, and

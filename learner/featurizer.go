@@ -9,21 +9,24 @@ import (
 	"github.com/hone-ml/hone/vector"
 )
 
-// featurizer makes what heads read of tasks' data, and keeps what may be read again. It
-// is safe for concurrent use.
+// featurizer computes the features that heads read of tasks' data, and caches them. It is
+// safe for concurrent use.
 type featurizer struct {
-	encoder encode.Encoder // with what the slow ones have made so far, if there are any
-	slow    *composite     // the same as encoder, nil without a slow one
-	cache   *cache
+	encoder   encode.Encoder // the composite if there are slow encoders, else Options.Encoder
+	composite *composite     // nil without slow encoders
+	cache     *cache
 }
 
-// of are the features of a task, empty when it has no text.
-func (f *featurizer) of(q *head.Spec, data []byte) vector.Vector { return f.entry(q, data).vector }
+// features returns the features of a task, empty when it has no text.
+func (f *featurizer) features(q *head.Spec, data []byte) vector.Vector {
+	return f.encodedTask(q, data).vector
+}
 
-// example is of for what is learned and so kept: compact, and the same memory for all
-// heads that read the same. missing are the slow encoders whose vectors are to come.
+// example returns the features of a task to be kept as an example: compact, and in memory
+// that heads which read the same objects share. missing holds the slow encoders whose
+// vectors have not arrived.
 func (f *featurizer) example(q *head.Spec, data []byte) (x vector.Vector, missing encoderSet) {
-	v := f.entry(q, data)
+	v := f.encodedTask(q, data)
 	if compact := v.vector.Compact(); v.vector.Packed == nil && compact.Packed != nil {
 		v.vector = compact
 		f.cache.put(cacheKey(q, data), v)
@@ -31,7 +34,7 @@ func (f *featurizer) example(q *head.Spec, data []byte) (x vector.Vector, missin
 	return v.vector, v.encoders()
 }
 
-// cacheKey is of all that decides the features of a task.
+// cacheKey hashes everything on which the features of a task depend.
 func cacheKey(q *head.Spec, data []byte) uint64 {
 	var d xxhash.Digest
 	d.ResetWithSeed(q.Seed)
@@ -39,37 +42,37 @@ func cacheKey(q *head.Spec, data []byte) uint64 {
 	return d.Sum64()
 }
 
-func (f *featurizer) entry(q *head.Spec, data []byte) encoding {
-	return f.cache.get(cacheKey(q, data), func() encoding {
-		if f.slow == nil {
-			return encoding{vector: q.Kind.Features(q, data, f.encoder)}
+func (f *featurizer) encodedTask(q *head.Spec, data []byte) encodedTask {
+	return f.cache.get(cacheKey(q, data), func() encodedTask {
+		if f.composite == nil {
+			return encodedTask{vector: q.Kind.Features(q, data, f.encoder)}
 		}
-		t := missTracker{composite: f.slow}
+		t := missTracker{composite: f.composite}
 		v := q.Kind.Features(q, data, &t)
-		return encoding{v, t.missing}
+		return encodedTask{v, t.missing}
 	})
 }
 
-// requests adds what a question reads of a slow encoder, of a task's data.
-func (f *featurizer) requests(q *head.Spec, encoder int, data []byte, all map[event.TextKey]encode.Request) {
-	if f.slow == nil {
+// requests adds to all the requests of a spec to a slow encoder for a task's data.
+func (f *featurizer) requests(q *head.Spec, encoder int, data []byte, all map[event.ContentKey]encode.Request) {
+	if f.composite == nil {
 		return
 	}
-	c := requestCollector{composite: f.slow, encoder: encoder}
+	c := requestCollector{composite: f.composite, encoder: encoder}
 	q.Kind.Features(q, data, &c)
 	for _, n := range c.requests {
 		all[n.Key()] = n
 	}
 }
 
-// labelRequests are what a question reads of every slow encoder, of its labels' names.
+// labelRequests returns the requests of a spec to each slow encoder for its labels' names.
 func (f *featurizer) labelRequests(q *head.Spec) (all []encode.Request) {
-	if f.slow == nil {
+	if f.composite == nil {
 		return nil
 	}
 	for _, l := range q.Control.Labels {
 		for _, t := range head.LabelTexts(l) {
-			if !f.slow.Fast().Encode(t).Empty() {
+			if !f.composite.Fast().Encode(t).Empty() {
 				all = append(all, encode.Request{Text: t})
 			}
 		}

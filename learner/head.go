@@ -15,32 +15,31 @@ import (
 	"github.com/hone-ml/hone/vector"
 )
 
-// head is the online model of one question.
+// onlineHead is the model of one control, which learns task by task.
 type onlineHead struct {
 	*head.Spec
 	model    head.Incremental
 	progress *score.Prequential
-	// taught are the annotations behind each example, and sums what it was, so
-	// that hearing the same again does nothing.
-	taught map[event.TaskID][]event.AnnotationID
-	sums   map[event.TaskID]uint64
-	tally  tally
-	// incomplete are the examples of which vectors are still to come, and of which slow
-	// encoders.
+	// annotationsByTask holds the annotations behind each example, and fingerprints a hash
+	// of the example: learning the same example again does nothing.
+	annotationsByTask map[event.TaskID][]event.AnnotationID
+	fingerprints      map[event.TaskID]uint64
+	annotationRefs    annotationRefs
+	// incomplete holds the examples that lack vectors, and the slow encoders of these.
 	incomplete map[event.TaskID]encoderSet
 
-	// choice is where the settings come from; horizon is the highest first annotation
-	// id among the examples it was made of, and stale is true when one of those may
-	// be another now.
-	choice  tune.Selection
-	horizon event.AnnotationID
-	stale   bool
+	// selection holds the settings and what they were chosen from. newestUsed is the highest
+	// first annotation id among those examples. dirty is true when one of these examples
+	// may have changed since.
+	selection  tune.Selection
+	newestUsed event.AnnotationID
+	dirty      bool
 }
 
-// tally counts the heads that learned from each annotation of a project.
-type tally map[event.AnnotationID]int
+// annotationRefs counts for each annotation of a project the heads that learned from it.
+type annotationRefs map[event.AnnotationID]int
 
-func (t tally) add(ids []event.AnnotationID, by int) {
+func (t annotationRefs) add(ids []event.AnnotationID, by int) {
 	for _, id := range ids {
 		if t[id] += by; t[id] == 0 {
 			delete(t, id)
@@ -48,77 +47,77 @@ func (t tally) add(ids []event.AnnotationID, by int) {
 	}
 }
 
-// newHead is a head that knows nothing, with the default settings.
-func newHead(q *head.Spec, t tally) *onlineHead {
+// newHead returns a head without examples that has the default settings.
+func newHead(q *head.Spec, t annotationRefs) *onlineHead {
 	return &onlineHead{
-		Spec: q, tally: t, model: q.Kind.NewModel(q, tune.Defaults(q)), progress: new(score.Prequential),
-		choice: tune.Selection{Settings: tune.Defaults(q)}, stale: true, taught: map[event.TaskID][]event.AnnotationID{}, sums: map[event.TaskID]uint64{},
+		Spec: q, annotationRefs: t, model: q.Kind.NewModel(q, tune.Defaults(q)), progress: new(score.Prequential),
+		selection: tune.Selection{Settings: tune.Defaults(q)}, dirty: true, annotationsByTask: map[event.TaskID][]event.AnnotationID{}, fingerprints: map[event.TaskID]uint64{},
 		incomplete: map[event.TaskID]encoderSet{},
 	}
 }
 
-// change is what learning a task did.
-type change struct {
+// learnResult says what learning a task changed.
+type learnResult struct {
 	learned, forgotten, refused bool
 	unreadable                  int
-	reason                      string // of what was unreadable
+	reason                      string // why annotations were unreadable
 }
 
-// learn makes the head know of the task what its state says: an example, or
-// nothing. duals, when not nil, are where a former run ended. With test, a task
-// that is new to the head first tests it.
-func (h *onlineHead) learn(t event.TaskState, x vector.Vector, duals []float32, test bool) (change, error) {
-	said := h.Kind.Aggregate(h.Spec, t)
-	ch := change{unreadable: said.Unreadable, reason: said.Reason}
-	if t.Deleted || len(said.Annotations) == 0 || x.Empty() {
+// learn adds the task as an example, replaces its example, or removes it when the state has no
+// answer for the control. Unless nil, duals are those of an earlier run. If test is set, a
+// task that is new to the head is predicted first and the prediction is scored.
+func (h *onlineHead) learn(t event.TaskState, x vector.Vector, duals []float32, test bool) (learnResult, error) {
+	answer := h.Kind.Aggregate(h.Spec, t)
+	ch := learnResult{unreadable: answer.Unreadable, reason: answer.Reason}
+	if t.Deleted || len(answer.Annotations) == 0 || x.Empty() {
 		ch.forgotten = h.forget(t.Task.ID)
 		return ch, nil
 	}
-	sum := fingerprint(said.Target, x, t.Task.Data)
-	h.tally.add(said.Annotations, 1)
-	h.tally.add(h.taught[t.Task.ID], -1)
-	h.touch(t.Task.ID)
-	h.taught[t.Task.ID] = said.Annotations
-	h.touch(t.Task.ID)
-	if old, ok := h.sums[t.Task.ID]; ok && old == sum {
+	sum := fingerprint(answer.Target, x, t.Task.Data)
+	h.annotationRefs.add(answer.Annotations, 1)
+	h.annotationRefs.add(h.annotationsByTask[t.Task.ID], -1)
+	h.markDirty(t.Task.ID)
+	h.annotationsByTask[t.Task.ID] = answer.Annotations
+	h.markDirty(t.Task.ID)
+	if old, ok := h.fingerprints[t.Task.ID]; ok && old == sum {
 		return ch, nil
 	}
-	e := model.Example{ID: int64(t.Task.ID), X: x, Target: said.Target, Weight: 1}
+	e := model.Example{ID: int64(t.Task.ID), X: x, Target: answer.Target, Weight: 1}
 	if test && !h.model.Has(e.ID) && h.model.Len() > 0 {
 		h.Kind.Score(h.Spec, h.model, e, h.progress)
 	}
 	ch.learned = true
-	h.sums[t.Task.ID] = sum
+	h.fingerprints[t.Task.ID] = sum
 	if duals != nil {
-		return ch, h.model.Resume(e, duals)
+		return ch, h.model.UpsertWarm(e, duals)
 	}
-	return ch, h.model.Put(e)
+	return ch, h.model.Upsert(e)
 }
 
-// markMissing notes of which slow encoders vectors of an example are still to come.
+// markMissing records the slow encoders whose vectors an example lacks.
 func (h *onlineHead) markMissing(id event.TaskID, missing encoderSet) {
 	_, was := h.incomplete[id]
-	_, learned := h.sums[id]
+	_, learned := h.fingerprints[id]
 	switch {
 	case learned && missing != 0:
 		h.incomplete[id] = missing
 	case was:
 		delete(h.incomplete, id)
-		h.touch(id) // a choice may have waited for it
+		h.markDirty(id) // a selection may have waited for it
 	}
 }
 
 func (h *onlineHead) forget(id event.TaskID) bool {
-	h.touch(id)
-	h.tally.add(h.taught[id], -1)
-	delete(h.taught, id)
-	delete(h.sums, id)
+	h.markDirty(id)
+	h.annotationRefs.add(h.annotationsByTask[id], -1)
+	delete(h.annotationsByTask, id)
+	delete(h.fingerprints, id)
 	delete(h.incomplete, id)
 	return h.model.Remove(int64(id))
 }
 
-// fingerprint is of everything an example is made of. The features are a function
-// of the data, but for the parts that may not be there yet.
+// fingerprint hashes everything on which an example depends. The features are a function of
+// the data, except for the parts that have not arrived.
 func fingerprint(shares []model.Share, x vector.Vector, data []byte) uint64 {
 	var d xxhash.Digest
 	d.Reset()
@@ -135,12 +134,11 @@ func fingerprint(shares []model.Share, x vector.Vector, data []byte) uint64 {
 	return d.Sum64()
 }
 
-// presence appends which parts of a vector are there, for no two vectors alike that
-// differ in it. Sums of choices that are stored were made with the short form: it stays
-// what it is.
+// presence appends to b which parts a vector has, unambiguously. Stored selections were
+// fingerprinted with the short form, so it must not change.
 func presence(b []byte, x vector.Vector) []byte {
 	parts, tokens := x.Parts(), x.TokenParts()
-	is := func(has bool) {
+	bit := func(has bool) {
 		if has {
 			b = append(b, 1)
 		} else {
@@ -149,20 +147,20 @@ func presence(b []byte, x vector.Vector) []byte {
 	}
 	if parts < 8 && tokens <= token.ContextPart+1 {
 		for i := range 7 {
-			is(i < parts && x.HasPart(i))
+			bit(i < parts && x.HasPart(i))
 		}
-		is(x.HasTokenPart(token.ContextPart))
+		bit(x.HasTokenPart(token.ContextPart))
 		return b
 	}
-	const long = 2 // begins no short form
+	const long = 2 // no short form begins with it
 	b = append(b, long)
 	b = binary.AppendUvarint(b, uint64(parts))
 	for i := range parts {
-		is(x.HasPart(i))
+		bit(x.HasPart(i))
 	}
 	b = binary.AppendUvarint(b, uint64(tokens))
 	for i := range tokens {
-		is(x.HasTokenPart(i))
+		bit(x.HasTokenPart(i))
 	}
 	return b
 }

@@ -21,15 +21,15 @@ import (
 func TestCheckpointIsReadBack(t *testing.T) {
 	for _, choice := range []string{"single", "multiple"} {
 		p := newProject(1, settings.NewTable(settings.Ranking{}, nil))
-		h := newHead(headtest.Choices(t, choice), p.taught)
+		h := newHead(headtest.Choices(t, choice), p.annotationRefs)
 		p.heads = []*onlineHead{h}
 		for _, e := range headtest.Noisy(40, 0.1) {
 			e.ID *= 7919
-			if err := h.model.Put(e); err != nil {
+			if err := h.model.Upsert(e); err != nil {
 				t.Fatal(err)
 			}
 		}
-		h.model.Settle(t.Context(), 1e-3)
+		h.model.Optimize(t.Context(), 1e-3)
 		raw := p.checkpoint("e")
 		if len(raw) > p.checkpointBytes()+64 {
 			t.Errorf("%d bytes, said %d", len(raw), p.checkpointBytes())
@@ -60,10 +60,10 @@ func TestCheckpointIsReadBack(t *testing.T) {
 
 func FuzzCheckpoint(f *testing.F) {
 	p := newProject(1, settings.NewTable(settings.Ranking{}, nil))
-	h := newHead(headtest.Choices(f, "single"), p.taught)
+	h := newHead(headtest.Choices(f, "single"), p.annotationRefs)
 	p.heads = []*onlineHead{h}
 	for _, e := range headtest.Noisy(3, 0) {
-		if err := h.model.Put(e); err != nil {
+		if err := h.model.Upsert(e); err != nil {
 			f.Fatal(err)
 		}
 	}
@@ -84,9 +84,9 @@ func TestCacheKeepsToItsBudget(t *testing.T) {
 	c := newCache(1 << 20)
 	encoded := 0
 	get := func(key uint64) vector.Vector {
-		return c.get(key*0x9e3779b97f4a7c15, func() encoding {
+		return c.get(key*0x9e3779b97f4a7c15, func() encodedTask {
 			encoded++
-			return encoding{vector: vector.Vector{Terms: make([]vector.Term, 100), Scale: float32(key)}}
+			return encodedTask{vector: vector.Vector{Terms: make([]vector.Term, 100), Scale: float32(key)}}
 		}).vector
 	}
 	for i := range uint64(20000) {
@@ -100,7 +100,7 @@ func TestCacheKeepsToItsBudget(t *testing.T) {
 	}
 	held := 0
 	for i := range c.shards {
-		for _, m := range []map[uint64]encoding{c.shards[i].young, c.shards[i].old} {
+		for _, m := range []map[uint64]encodedTask{c.shards[i].current, c.shards[i].previous} {
 			for _, v := range m {
 				held += v.bytes()
 			}

@@ -11,54 +11,56 @@ import (
 	"github.com/hone-ml/hone/internal/backoff"
 )
 
-// lane is what belongs to one project: its lock, its model and its trouble. No project
-// waits for another's.
+// lane holds the lock, the models and the failures of one project. No project waits for the
+// lane of another.
 //
 // Locks, in the order in which they may be taken:
 //
-//	lane.mu     over all that is done to the project, its own reading, encoding, walking
-//	            and storing too. Nobody holds two. What serves all projects, the idle
-//	            work and the encoder's worker, never waits for one.
-//	backfill's  over what is to be encoded; never over the disk, an encoder or a model
-//	Learner.mu  over the list of lanes; for moments
+//	lane.mu     guards the project. It is held while the project is read from the store,
+//	            encoded, optimized and committed. No goroutine holds two. The background
+//	            and the workers of the encoders serve all projects and never wait for one.
+//	backfill's  guards what is to be encoded. It is never held during disk reads, encoding
+//	            or optimizing.
+//	Learner.mu  guards the list of lanes. It is held for moments.
 //
-// Readers take none: they have snapshots.
+// Readers take no lock: they read snapshots.
 type lane struct {
 	id event.ProjectID
 
-	mu   sync.Mutex // guards all below
-	p    *project   // nil when nothing is known of it
-	lost *loss      // not nil when it must be loaded again: memory may differ from what is stored
+	mu          sync.Mutex     // guards all below
+	project     *project       // nil when there is no such project in the store
+	needsReload *pendingReload // not nil when memory may differ from the store, so that it must be loaded again
 
-	unstored *unstored // what is in memory and could not be stored, nil for nothing
+	unstored *unstored // changes in memory whose commit failed, nil if none
 
-	failures int       // of storing what was done in the background, in a row
-	retryAt  time.Time // the background leaves it alone until then
+	failures int       // consecutive failures in the background
+	retryAt  time.Time // before this the background skips the lane
 }
 
-// loss is a project that must be loaded again.
-type loss struct {
-	fails   int
-	at      time.Time // not tried before
-	loading bool      // a goroutine is at it
+// pendingReload says that a project must be loaded again.
+type pendingReload struct {
+	failures int
+	retryAt  time.Time // not before this
+	loading  bool      // a goroutine loads it
 }
 
-// unstored is what a batch did that could not be stored. The batch comes again, but with
-// others behind it: together they may say nothing any more of what it did.
+// unstored holds what a batch changed in memory before its commit failed. The batch is
+// delivered again, but with later events in it, and the common delta need not mention all
+// of these changes.
 type unstored struct {
-	tasks map[event.TaskID]bool
-	whole bool // it changed more than tasks
+	tasks        map[event.TaskID]bool
+	wholeProject bool // more than tasks changed
 }
 
-// add notes what a delta did.
-func (u *unstored) add(d *event.Delta, went bool) {
-	u.whole = u.whole || d.New || d.ConfigChanged || went
+// add records the changes of a delta.
+func (u *unstored) add(d *event.Delta, goneChanged bool) {
+	u.wholeProject = u.wholeProject || d.New || d.ConfigChanged || goneChanged
 	for _, t := range d.Tasks {
 		u.tasks[t.Task.ID] = true
 	}
 }
 
-// coveredBy reports whether a delta says anew of all of it how it is now.
+// coveredBy reports whether a delta states all of these changes again.
 func (u *unstored) coveredBy(d *event.Delta) bool {
 	n := 0
 	for _, t := range d.Tasks {
@@ -66,18 +68,18 @@ func (u *unstored) coveredBy(d *event.Delta) bool {
 			n++
 		}
 	}
-	return !u.whole && n == len(u.tasks)
+	return !u.wholeProject && n == len(u.tasks)
 }
 
-// live is the project if it is loaded, nil if not. mu is held.
-func (ln *lane) live() *project {
-	if ln.lost != nil {
+// loaded returns the project if memory equals the store, else nil. mu is held.
+func (ln *lane) loaded() *project {
+	if ln.needsReload != nil {
 		return nil
 	}
-	return ln.p
+	return ln.project
 }
 
-// lane is that of a project.
+// lane returns the lane of a project, a new one if there is none.
 func (l *Learner) lane(id event.ProjectID) *lane {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -85,16 +87,16 @@ func (l *Learner) lane(id event.ProjectID) *lane {
 	if ln == nil {
 		ln = &lane{id: id}
 		l.byID[id] = ln
-		// Readers of the list hold no lock: it is never changed, but replaced.
+		// Readers of the list hold no lock, so it is replaced and never changed.
 		at, _ := slices.BinarySearchFunc(l.lanes, id, func(ln *lane, id event.ProjectID) int { return int(min(max(ln.id-id, -1), 1)) })
 		l.lanes = slices.Insert(slices.Clone(l.lanes), at, ln)
 	}
 	return ln
 }
 
-// hold locks a lane. What it returns lets go of it, and wakes the idle work, which may
-// have passed the lane over.
-func (l *Learner) hold(ln *lane) (release func()) {
+// lockLane locks a lane. release unlocks it and wakes the background, which may have skipped
+// the lane.
+func (l *Learner) lockLane(ln *lane) (release func()) {
 	ln.mu.Lock()
 	return func() {
 		ln.mu.Unlock()
@@ -102,7 +104,7 @@ func (l *Learner) hold(ln *lane) (release func()) {
 	}
 }
 
-// allLanes are all lanes in the order of ids. The list must not be written to.
+// allLanes returns all lanes in the order of ids. The caller must not write to the list.
 func (l *Learner) allLanes() []*lane {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -111,84 +113,84 @@ func (l *Learner) allLanes() []*lane {
 
 func (l *Learner) isClosed() bool { return l.life.Stopped() }
 
-// spawn runs f in a goroutine that Stop waits for, and reports whether it did: not
-// after Stop has begun.
+// spawn runs f in a goroutine that Stop waits for. After Stop has begun it does nothing and
+// returns false.
 func (l *Learner) spawn(f func()) bool {
 	return l.life.Go(func(context.Context) { f() })
 }
 
-// project returns a lane's project, loading it if need be; nil when nothing is known
-// of it. The lane's lock is held.
-func (l *Learner) project(ctx context.Context, ln *lane) (*project, error) {
+// ensureLoaded returns the project of a lane and loads it if needed; nil when the store knows
+// nothing of it. The lane's lock is held. The errors are the store's, and ErrClosed.
+func (l *Learner) ensureLoaded(ctx context.Context, ln *lane) (*project, error) {
 	if l.isClosed() {
 		return nil, ErrClosed
 	}
-	if p := ln.live(); p != nil {
+	if p := ln.loaded(); p != nil {
 		return p, nil
 	}
 	p, err := l.load(ctx, ln.id)
 	if err != nil {
 		return nil, err
 	}
-	if ln.p != nil {
-		p.number = max(p.number, ln.p.number)
+	if ln.project != nil {
+		p.sequence = max(p.sequence, ln.project.sequence)
 	}
-	l.found(ln)
+	l.markLoaded(ln)
 	if len(p.versions) == 0 && p.meta.LabelConfig == "" && len(p.heads) == 0 {
-		ln.p = nil
+		ln.project = nil
 		return nil, nil
 	}
-	ln.p = p
+	ln.project = p
 	return p, nil
 }
 
-// lose has a project loaded again in the background; err is why that failed the
-// last time, nil when it was not tried. The lane's lock is held.
-func (l *Learner) lose(ln *lane, err error) {
-	if ln.lost == nil {
-		ln.lost = &loss{}
+// requestReload has the background load a project again. err is why the last attempt failed,
+// nil if there was none. The lane's lock is held.
+func (l *Learner) requestReload(ln *lane, err error) {
+	if ln.needsReload == nil {
+		ln.needsReload = &pendingReload{}
 	}
-	at := ln.lost
+	r := ln.needsReload
 	if err == nil {
 		return
 	}
-	at.at = l.o.Now().Add(retry.Delay(at.fails))
-	at.fails++
+	r.retryAt = l.o.Now().Add(retryBackoff.Delay(r.failures))
+	r.failures++
 	l.troubles.Store(ln.id, fmt.Sprintf("its model cannot be loaded, and hone tries again: %v", err))
-	if backoff.ShouldLog(at.fails) {
+	if backoff.ShouldLog(r.failures) {
 		l.o.Logger.WithError(err).WithField("project", ln.id).Error("a project cannot be loaded; the others go on, and it is tried again")
 	}
 }
 
-// found ends a loss. The lane's lock is held.
-func (l *Learner) found(ln *lane) {
-	ln.lost, ln.unstored = nil, nil
+// markLoaded records that memory equals the store. The lane's lock is held.
+func (l *Learner) markLoaded(ln *lane) {
+	ln.needsReload, ln.unstored = nil, nil
 	l.troubles.Delete(ln.id)
 }
 
-// reload loads a lost project.
+// reload loads a project again. The lane's lock is not held.
 func (l *Learner) reload(ln *lane) {
-	defer l.hold(ln)()
-	if ln.lost == nil {
+	defer l.lockLane(ln)()
+	if ln.needsReload == nil {
 		return
 	}
-	ln.lost.loading = false
-	p, err := l.project(l.ctx, ln)
+	ln.needsReload.loading = false
+	p, err := l.ensureLoaded(l.ctx, ln)
 	if err != nil {
 		if l.ctx.Err() == nil {
-			l.lose(ln, err)
+			l.requestReload(ln, err)
 		}
 		return
 	}
 	if p != nil {
 		l.publish(p)
-		l.beginRetrain(ln)
-		l.beginChoice(ln)
+		l.startRetrain(ln)
+		l.startSelection(ln)
 	}
 }
 
-// Trouble is why a project's model is not there, a sentence; "" when nothing is
-// known of any. It never waits for learning.
+// Trouble returns a sentence that says why a project's model could not be loaded, "" when no
+// failure is known. It never waits for learning. Safe for concurrent use.
 func (l *Learner) Trouble(id event.ProjectID) string {
 	why, _ := l.troubles.Load(id)
 	s, _ := why.(string)
@@ -197,8 +199,8 @@ func (l *Learner) Trouble(id event.ProjectID) string {
 
 // metaBefore is what is known of the project, the zero Meta if nothing is. mu is held.
 func (ln *lane) metaBefore() event.Meta {
-	if ln.p == nil {
+	if ln.project == nil {
 		return event.Meta{}
 	}
-	return ln.p.meta
+	return ln.project.meta
 }

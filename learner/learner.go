@@ -14,40 +14,41 @@ import (
 	"github.com/hone-ml/hone/internal/wake"
 )
 
-// Learner applies events and owns the heads of all projects. Apply is for one caller
-// at a time for each project (a second one waits), and no project waits for another;
-// everything that reads is safe for any number and never waits for learning.
+// Learner applies events and owns the models of all projects. All methods are safe for
+// concurrent use. Calls of Apply for the same project run one after the other, and no project
+// waits for another. Methods that read never wait for learning.
 type Learner struct {
 	o         Options
 	store     Store
 	metrics   *metrics
 	features  featurizer
-	backfills []Backfill // of the slow encoders, in their order
+	backfills []Backfill // one for each of Options.Slow, in this order
 
 	mu    sync.Mutex // guards all below until the blank line; see lane
 	byID  map[event.ProjectID]*lane
-	lanes []*lane // by id; replaced when there is another
+	lanes []*lane // in the order of ids; replaced, never changed
 
-	snapshots sync.Map     // event.ProjectID to *snapshot
-	retrains  sync.Map     // event.ProjectID to *retrain, running
-	retrained sync.Map     // event.ProjectID to LastRetrain
-	waiting   sync.Map     // event.ProjectID to *vectorWait, of the retrain a project waits with
-	choosing  sync.Map     // event.ProjectID to *choosing, under way
-	troubles  sync.Map     // event.ProjectID to the sentence why it is not loaded
-	begun     atomic.Int64 // retrains and choices ever
-	parsed    atomic.Pointer[parsedConfig]
+	snapshots     sync.Map     // event.ProjectID to *snapshot
+	retrainRuns   sync.Map     // event.ProjectID to *retrain, running
+	lastRetrains  sync.Map     // event.ProjectID to LastRetrain
+	vectorWaits   sync.Map     // event.ProjectID to *vectorWait
+	selectionRuns sync.Map     // event.ProjectID to *selectionRun, running
+	troubles      sync.Map     // event.ProjectID to a sentence, why it is not loaded
+	runsStarted   atomic.Int64 // number of retrains and selection runs started
+	configCache   atomic.Pointer[parsedConfig]
 
-	life *service.Life
-	ctx  context.Context // the life's
-	last sync.Once       // of saving where it ended
-	wake wake.Signal
-	// cores has a place for each model that is being fitted to compare settings by: as
-	// many as there are cores, so that a hundred retrains at once leave time for labels.
+	life      *service.Life
+	ctx       context.Context // ends when life does
+	finalSave sync.Once       // saves all projects when the learner stops
+	wake      wake.Signal
+	// cores is a semaphore with a place for each core. Each model that is fitted to compare
+	// settings takes one, so that a hundred retrains at once leave time for labels.
 	cores chan struct{}
 }
 
-// New makes a Learner that knows nothing yet and does only what Apply does: Load what it
-// is to know, Start it, and Stop it in the end.
+// New returns a Learner without projects and without background work: Load the projects,
+// Start it, and Stop it in the end. The errors are those of invalid options, of
+// Options.NewBackfill and of registering metrics.
 func New(store Store, o Options) (*Learner, error) {
 	if store == nil {
 		return nil, errors.New("learner: the store is missing")
@@ -70,19 +71,19 @@ func New(store Store, o Options) (*Learner, error) {
 		if l.backfills, err = l.newBackfills(); err != nil {
 			return nil, fmt.Errorf("learner: %w", err)
 		}
-		l.features.slow = &composite{Encoder: o.Encoder}
+		l.features.composite = &composite{Encoder: o.Encoder}
 		for _, b := range l.backfills {
-			l.features.slow.slow = append(l.features.slow.slow, b)
+			l.features.composite.slow = append(l.features.composite.slow, b)
 		}
-		l.features.encoder = l.features.slow
+		l.features.encoder = l.features.composite
 		l.features.cache.arrived = func(m missingVector) bool { return l.backfills[m.encoder].Has(m.key) }
 	}
 	return l, nil
 }
 
-// Load loads projects and publishes their snapshots. A retrain that was asked for before
-// a restart goes on. The error is the store's, for vectors, and the context's; a project
-// that cannot be loaded is tried again in the background.
+// Load loads projects and publishes their snapshots. It starts the retrains that were pending
+// when they were stored. A project that cannot be loaded is tried again in the background and
+// is no error. The errors are the vector store's, the context's, and ErrClosed.
 func (l *Learner) Load(ctx context.Context, projects []event.ProjectID) error {
 	for _, b := range l.backfills {
 		if err := b.Load(ctx); err != nil {
@@ -100,10 +101,10 @@ func (l *Learner) Load(ctx context.Context, projects []event.ProjectID) error {
 	return nil
 }
 
-// Start begins the work in the background, as service.Service says: what is not at its
-// optimum yet goes on towards it, and missing vectors are made.
+// Start begins the work in the background, as service.Service says: it optimizes models that
+// are not at their optimum, and has missing vectors computed.
 func (l *Learner) Start(ctx context.Context) error {
-	if err := l.life.Start(ctx, l.idle); err != nil {
+	if err := l.life.Start(ctx, l.runBackground); err != nil {
 		return fmt.Errorf("learner: %w", err)
 	}
 	for _, b := range l.backfills {
@@ -115,27 +116,28 @@ func (l *Learner) Start(ctx context.Context) error {
 }
 
 func (l *Learner) startProject(ctx context.Context, ln *lane) error {
-	defer l.hold(ln)()
-	p, err := l.project(ctx, ln)
+	defer l.lockLane(ln)()
+	p, err := l.ensureLoaded(ctx, ln)
 	if err != nil {
 		if ctx.Err() != nil || l.isClosed() {
 			return err
 		}
-		l.lose(ln, err) // the others go on
+		l.requestReload(ln, err) // the others go on
 		return nil
 	}
 	if p == nil {
 		return nil
 	}
-	l.budgeted(ctx, p)
+	l.settleWithin(ctx, p)
 	l.publish(p)
-	l.beginRetrain(ln)
-	l.beginChoice(ln)
+	l.startRetrain(ln)
+	l.startSelection(ln)
 	return nil
 }
 
-// Stop ends the work in the background, as service.Service says, and saves where it
-// ended. When the context ends first nothing is saved; a later call does it.
+// Stop ends the work in the background, as service.Service says, and stores checkpoints. When
+// the context ends first, nothing is stored and a later call does it. The errors are the
+// context's and the store's.
 func (l *Learner) Stop(ctx context.Context) (err error) {
 	for _, b := range l.backfills {
 		err = errors.Join(err, b.Stop(ctx))
@@ -143,9 +145,9 @@ func (l *Learner) Stop(ctx context.Context) (err error) {
 	if err = errors.Join(err, l.life.Stop(ctx)); err != nil {
 		return fmt.Errorf("learner: stop: %w", err)
 	}
-	l.last.Do(func() {
+	l.finalSave.Do(func() {
 		for _, ln := range l.allLanes() {
-			err = errors.Join(err, l.saveLast(ln))
+			err = errors.Join(err, l.saveOnStop(ln))
 		}
 	})
 	return err
@@ -153,11 +155,11 @@ func (l *Learner) Stop(ctx context.Context) (err error) {
 
 var _ service.Service = (*Learner)(nil)
 
-// saveLast saves where a project ended. It waits for what is being done to it.
-func (l *Learner) saveLast(ln *lane) error {
+// saveOnStop stores the checkpoint of a project. It waits for the lane's lock.
+func (l *Learner) saveOnStop(ln *lane) error {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
-	p := ln.live()
+	p := ln.loaded()
 	if p == nil || !p.unsaved || len(p.versions) == 0 {
 		return nil
 	}
@@ -172,34 +174,34 @@ func (l *Learner) saveLast(ln *lane) error {
 	return nil
 }
 
-// touched is what a batch does to its project.
-type touched struct {
-	p       *project // nil when the batch does nothing
-	delta   *event.Delta
-	went    bool           // the project is gone, or is there again
-	applied bool           // memory has all of the delta
-	told    *event.Learned // nil when there is nothing to tell
-	pending bool           // a retrain was due before the batch
+// projectBatch is the effect of a batch of events on its project.
+type projectBatch struct {
+	p           *project // nil when the batch has no effect
+	delta       *event.Delta
+	goneChanged bool           // whether Label Studio has the project has changed
+	applied     bool           // the project in memory has all of the delta
+	learned     *event.Learned // nil when there is nothing to publish
+	retrainDue  bool           // whether a retrain was due before the batch
 }
 
-// Apply applies a batch of one project's entries in the Changes log, in order, and
-// commits it together with its position; cur is the position after the last event, and
-// its Lane the project: an order for all projects is applied to that one. Without a
-// Lane it is the project that the events are about. An error means that
-// nothing was committed: deliver the same events again, applying them twice has
-// the effect of once. Errors that no retry can help wrap event.ErrUnreadable.
+// Apply applies events of the Changes log, all of one project and in order, and commits them
+// in one transaction with cur, the position after the last event. cur.Lane is the project; a
+// command for all projects is applied to this one. If cur.Lane is 0 the events name the
+// project. After an error nothing is committed: deliver the same events again. Applying
+// events twice has the effect of once. Errors that no retry can help wrap
+// event.ErrUnreadable. ctx bounds all of it. Calls for the same project wait for each other.
 func (l *Learner) Apply(ctx context.Context, batch []event.Event, cur event.Cursor) error {
 	ln, err := l.laneOf(batch, cur)
 	if err != nil {
 		return fmt.Errorf("learner: %w", err)
 	}
-	defer l.hold(ln)()
+	defer l.lockLane(ln)()
 	if l.isClosed() {
 		return ErrClosed
 	}
 	began := time.Now()
-	var t touched
-	orders := false
+	var t projectBatch
+	commanded := false
 	before := ln.metaBefore()
 	err = l.applyChanges(ctx, ln, batch, &t)
 	settingsFrom := settingsAfter(batch, before, t.delta)
@@ -209,36 +211,36 @@ func (l *Learner) Apply(ctx context.Context, batch []event.Event, cur event.Curs
 		}
 		switch e := e.(type) {
 		case *event.RetrainDue:
-			orders = true
-			err = l.order(ctx, ln, &t, func(p *project) (bool, error) {
-				p.orderRetrain(e)
+			commanded = true
+			err = l.applyCommand(ctx, ln, &t, func(p *project) (bool, error) {
+				p.requestRetrain(e)
 				return false, nil
 			})
 		case *event.RollbackDue:
-			orders = true
-			err = l.order(ctx, ln, &t, func(p *project) (bool, error) { return l.rollback(p, e.To), nil })
+			commanded = true
+			err = l.applyCommand(ctx, ln, &t, func(p *project) (bool, error) { return l.rollback(p, e.To), nil })
 		case *event.Configured:
 			if i < settingsFrom {
 				continue
 			}
-			orders = true
-			err = l.order(ctx, ln, &t, func(p *project) (bool, error) { return l.changeSettings(ctx, p, e, t.delta) })
+			commanded = true
+			err = l.applyCommand(ctx, ln, &t, func(p *project) (bool, error) { return l.changeSettings(ctx, p, e, t.delta) })
 		}
 	}
 	if err == nil {
 		err = l.finish(ctx, ln, &t, cur)
 	}
 	if err != nil {
-		// Changes may be applied again to what is in memory; orders may not.
+		// Changes may be applied again to the project in memory; commands may not.
 		switch {
 		case t.p == nil:
-		case orders, t.delta != nil && !t.applied:
-			l.lose(ln, nil)
+		case commanded, t.delta != nil && !t.applied:
+			l.requestReload(ln, nil)
 		case t.delta != nil:
 			if ln.unstored == nil {
 				ln.unstored = &unstored{tasks: map[event.TaskID]bool{}}
 			}
-			ln.unstored.add(t.delta, t.went)
+			ln.unstored.add(t.delta, t.goneChanged)
 		}
 		return fmt.Errorf("learner: %w", err)
 	}
@@ -248,8 +250,8 @@ func (l *Learner) Apply(ctx context.Context, batch []event.Event, cur event.Curs
 	if t.delta != nil {
 		ln.unstored = nil
 	}
-	l.beginRetrain(ln)
-	l.beginChoice(ln)
+	l.startRetrain(ln)
+	l.startSelection(ln)
 	for _, b := range l.backfills {
 		if t.delta != nil {
 			b.OnCommit(ln.id, t.delta)
@@ -261,19 +263,19 @@ func (l *Learner) Apply(ctx context.Context, batch []event.Event, cur event.Curs
 	return nil
 }
 
-// laneOf is the lane of a batch.
+// laneOf returns the lane of the project that a batch is about.
 func (l *Learner) laneOf(batch []event.Event, cur event.Cursor) (*lane, error) {
 	id := cur.Lane
 	for _, e := range batch {
 		if event.ForAll(e) {
 			continue
 		}
-		of := e.Of()
+		project := e.ProjectOf()
 		if id == 0 {
-			id = of
+			id = project
 		}
-		if of != id {
-			return nil, fmt.Errorf("an event of project %d among those of project %d", of, id)
+		if project != id {
+			return nil, fmt.Errorf("an event of project %d among those of project %d", project, id)
 		}
 	}
 	if id <= 0 {
@@ -282,8 +284,9 @@ func (l *Learner) laneOf(batch []event.Event, cur event.Cursor) (*lane, error) {
 	return l.lane(id), nil
 }
 
-// applyChanges applies the changes of a batch. The lane's lock is held.
-func (l *Learner) applyChanges(ctx context.Context, ln *lane, batch []event.Event, t *touched) error {
+// applyChanges applies the Changed events of a batch to the project in memory and describes
+// their effect in t. The lane's lock is held.
+func (l *Learner) applyChanges(ctx context.Context, ln *lane, batch []event.Event, t *projectBatch) error {
 	var changes []*event.Changed
 	var since time.Time
 	for _, e := range batch {
@@ -305,52 +308,53 @@ func (l *Learner) applyChanges(ctx context.Context, ln *lane, batch []event.Even
 		return fmt.Errorf("the changes of project %d make %d deltas", ln.id, len(deltas))
 	}
 	d := &deltas[0]
-	p, err := l.project(ctx, ln)
+	p, err := l.ensureLoaded(ctx, ln)
 	if err != nil {
 		return err
 	}
 	if ln.unstored != nil && !ln.unstored.coveredBy(d) {
-		l.lose(ln, nil)
-		if p, err = l.project(ctx, ln); err != nil {
+		l.requestReload(ln, nil)
+		if p, err = l.ensureLoaded(ctx, ln); err != nil {
 			return err
 		}
 	}
 	if p == nil || d.New {
-		number := numberOf(p)
+		number := sequenceOf(p)
 		p = newProject(ln.id, l.o.Settings)
-		p.number = number
-		ln.p = p
+		p.sequence = number
+		ln.project = p
 	}
-	t.p, t.delta, t.pending = p, d, p.pending != nil
-	t.went = d.Meta.Gone != p.meta.Gone
-	if err := l.apply(ctx, p, d); err != nil {
+	t.p, t.delta, t.retrainDue = p, d, p.pending != nil
+	t.goneChanged = d.Meta.Gone != p.meta.Gone
+	if err := l.applyDelta(ctx, p, d); err != nil {
 		return err
 	}
 	t.applied = true
-	if d.Empty() && !t.went {
+	if d.Empty() && !t.goneChanged {
 		return nil
 	}
-	if p.since.IsZero() || since.Before(p.since) {
-		p.since = since
+	if p.oldestPending.IsZero() || since.Before(p.oldestPending) {
+		p.oldestPending = since
 	}
-	t.told = &event.Learned{Project: ln.id, All: d.New || d.ConfigChanged || t.went}
+	t.learned = &event.Learned{Project: ln.id, All: d.New || d.ConfigChanged || t.goneChanged}
 	for _, ts := range d.Tasks {
-		t.told.Tasks = append(t.told.Tasks, ts.Task.ID)
+		t.learned.Tasks = append(t.learned.Tasks, ts.Task.ID)
 	}
 	return nil
 }
 
-func numberOf(p *project) uint64 {
+func sequenceOf(p *project) uint64 {
 	if p == nil {
 		return 0
 	}
-	return p.number
+	return p.sequence
 }
 
-// order does something to a project. do reports whether the model is another one now.
-// The lane's lock is held.
-func (l *Learner) order(ctx context.Context, ln *lane, t *touched, do func(*project) (bool, error)) error {
-	p, err := l.project(ctx, ln)
+// applyCommand runs do on the project of a lane. do reports whether the
+// model, or what is suggested, changed. The
+// lane's lock is held.
+func (l *Learner) applyCommand(ctx context.Context, ln *lane, t *projectBatch, do func(*project) (bool, error)) error {
+	p, err := l.ensureLoaded(ctx, ln)
 	if err != nil {
 		return err
 	}
@@ -359,95 +363,96 @@ func (l *Learner) order(ctx context.Context, ln *lane, t *touched, do func(*proj
 		return nil
 	}
 	if t.p == nil {
-		t.pending = p.pending != nil
+		t.retrainDue = p.pending != nil
 	}
 	t.p = p
 	changed, err := do(p)
-	if changed && t.told == nil {
-		t.told = &event.Learned{Project: ln.id}
+	if changed && t.learned == nil {
+		t.learned = &event.Learned{Project: ln.id}
 	}
 	return err
 }
 
-// finish spends the budget, publishes and commits. The lane's lock is held.
-func (l *Learner) finish(ctx context.Context, ln *lane, t *touched, cur event.Cursor) error {
+// finish optimizes within the budget, publishes a snapshot and commits. The lane's lock is held.
+func (l *Learner) finish(ctx context.Context, ln *lane, t *projectBatch, cur event.Cursor) error {
 	c := event.Commit{Cursor: &cur}
 	p := t.p
-	if t.told != nil {
-		l.budgeted(ctx, p)
-		l.beginChoice(ln) // first, since what is published says whether one is under way
-		l.publishTold(p)
-		p.tell(t.told)
-		c.Learned = append(c.Learned, t.told)
-	} else if p != nil && t.pending != (p.pending != nil) {
-		l.publish(p) // whoever reads that it has settled must not find a retrain due
+	if t.learned != nil {
+		l.settleWithin(ctx, p)
+		l.startSelection(ln) // before publish: the status says whether a selection is running
+		l.publishAnnounced(p)
+		p.describe(t.learned)
+		c.Learned = append(c.Learned, t.learned)
+	} else if p != nil && t.retrainDue != (p.pending != nil) {
+		l.publish(p) // a reader of Settled must not miss that a retrain is due
 	}
 	var checkpoint []byte
 	if p != nil {
-		checkpoint = l.save(p)
+		checkpoint = l.dueCheckpoint(p)
 		c.Projects = []event.ProjectCommit{p.forCommit(t.delta, checkpoint)}
 	}
 	if err := l.store.Commit(ctx, c); err != nil {
 		return err
 	}
 	if p != nil {
-		l.saved(p, checkpoint)
+		l.markSaved(p, checkpoint)
 	}
 	return nil
 }
 
-// budgeted walks towards the optimum for at most the budget.
-func (l *Learner) budgeted(ctx context.Context, p *project) {
-	ctx, cancel := l.bounded(ctx, l.o.Budget)
+// settleWithin optimizes a project for Options.Budget at most.
+func (l *Learner) settleWithin(ctx context.Context, p *project) {
+	ctx, cancel := l.withBudget(ctx, l.o.Budget)
 	defer cancel()
-	p.settle(ctx, l.o.Tolerance)
+	p.optimize(ctx, l.o.Tolerance)
 }
 
-// bounded is a context that ends after d, or where steps are counted after those.
-func (l *Learner) bounded(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+// withBudget returns a context that ends after d, or after Options.Steps steps if that is set.
+func (l *Learner) withBudget(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithTimeout(ctx, d)
 	if l.o.Steps > 0 {
-		ctx = &counted{ctx, l.o.Steps}
+		ctx = &stepLimitedContext{ctx, l.o.Steps}
 	}
 	return ctx, cancel
 }
 
-// counted ends when it has been asked so many times whether it has.
-type counted struct {
+// stepLimitedContext ends after left calls of Err.
+type stepLimitedContext struct {
 	context.Context
 	left int
 }
 
-func (c *counted) Err() error {
+func (c *stepLimitedContext) Err() error {
 	if c.left--; c.left < 0 {
 		return context.DeadlineExceeded
 	}
 	return c.Context.Err()
 }
 
-// smallCheckpoint is what every commit may carry; a larger one waits until the
-// project has settled and the last is a while ago.
-const smallCheckpoint = 64 << 10
+// inlineCheckpointLimit is the size in bytes up to which each commit has a checkpoint. A larger
+// one is stored when the project has settled, and not more often than
+// Options.CheckpointEvery.
+const inlineCheckpointLimit = 64 << 10
 
-// save is the checkpoint to commit now, nil for none.
-func (l *Learner) save(p *project) []byte {
+// dueCheckpoint returns the checkpoint to commit now, nil if none is due.
+func (l *Learner) dueCheckpoint(p *project) []byte {
 	if !p.unsaved {
 		return nil
 	}
-	large := p.checkpointBytes() > smallCheckpoint
+	large := p.checkpointBytes() > inlineCheckpointLimit
 	if large && (!p.settled || l.o.Now().Sub(p.savedAt) < l.o.CheckpointEvery) {
 		return nil
 	}
 	return p.checkpoint(l.features.encoder.Name())
 }
 
-// saved notes that a commit with this checkpoint is durable.
-func (l *Learner) saved(p *project, checkpoint []byte) {
+// markSaved records that a commit with this checkpoint is durable.
+func (l *Learner) markSaved(p *project, checkpoint []byte) {
 	if checkpoint != nil {
-		p.unsaved = !p.settled // the walk goes on from here
+		p.unsaved = !p.settled // optimizing goes on from here
 		p.savedAt = l.o.Now()
 	}
 	if p.settled {
-		p.since = time.Time{}
+		p.oldestPending = time.Time{}
 	}
 }

@@ -359,8 +359,8 @@ func TestCloseEndsItAll(t *testing.T) {
 	if err := l.Apply(bg, []event.Event{labels(11)}, event.Cursor{}); !errors.Is(err, learner.ErrClosed) {
 		t.Errorf("Apply after Close: %v", err)
 	}
-	if err := l.Rest(bg); !errors.Is(err, learner.ErrClosed) {
-		t.Errorf("Rest after Close: %v", err)
+	if err := l.WaitSettled(bg); !errors.Is(err, learner.ErrClosed) {
+		t.Errorf("WaitSettled after Stop: %v", err)
 	}
 }
 

@@ -10,12 +10,12 @@ import (
 type metrics struct {
 	learned, forgotten, unreadable prometheus.Counter
 	settle                         prometheus.Histogram
-	gap, number, labels            *prometheus.GaugeVec
+	gap, sequence, labels          *prometheus.GaugeVec
 	retrains                       *prometheus.CounterVec
 	refused                        *prometheus.CounterVec
 	encoded, encodeFailures        prometheus.Counter
 	unencoded                      *prometheus.GaugeVec
-	scores                         map[string]*prometheus.GaugeVec // by name, of heads
+	scores                         map[string]*prometheus.GaugeVec // by metric name; of heads
 }
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
@@ -35,7 +35,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 			Buckets: prometheus.ExponentialBuckets(0.001, 4, 9),
 		}),
 		gap:            gauge("optimality_gap", "The most by which a probability can differ from training from scratch; -1 while unknown."),
-		number:         gauge("snapshot", "Number of the last snapshot."),
+		sequence:       gauge("snapshot", "Number of the last snapshot."),
 		labels:         gauge("labels", "Annotations learned from."),
 		encoded:        counter("encoded_total", "Texts that a slow encoder has encoded."),
 		encodeFailures: counter("encode_failures_total", "Batches that a slow encoder could not encode."),
@@ -61,7 +61,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	if r == nil {
 		return m, nil
 	}
-	all := []prometheus.Collector{m.learned, m.forgotten, m.unreadable, m.refused, m.settle, m.gap, m.number, m.labels, m.retrains, m.encoded, m.encodeFailures, m.unencoded}
+	all := []prometheus.Collector{m.learned, m.forgotten, m.unreadable, m.refused, m.settle, m.gap, m.sequence, m.labels, m.retrains, m.encoded, m.encodeFailures, m.unencoded}
 	for _, v := range m.scores {
 		all = append(all, v)
 	}
@@ -73,7 +73,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	return m, nil
 }
 
-func (m *metrics) changed(c change) {
+func (m *metrics) countLearned(c learnResult) {
 	if c.learned {
 		m.learned.Inc()
 	}
@@ -90,7 +90,7 @@ func (m *metrics) published(s *snapshot) {
 		gap = *g
 	}
 	m.gap.WithLabelValues(project).Set(gap)
-	m.number.WithLabelValues(project).Set(float64(s.status.Snapshot))
+	m.sequence.WithLabelValues(project).Set(float64(s.status.Snapshot))
 	m.labels.WithLabelValues(project).Set(float64(s.status.Labels))
 	m.forgetScores(project)
 	for _, h := range s.status.Heads {
@@ -114,7 +114,7 @@ func (m *metrics) published(s *snapshot) {
 	}
 }
 
-// forgetScores drops those of heads that may be gone.
+// forgetScores deletes the scores of a project, so that those of removed heads go.
 func (m *metrics) forgetScores(project string) {
 	for _, v := range m.scores {
 		v.DeletePartialMatch(prometheus.Labels{"project": project})

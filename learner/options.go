@@ -16,57 +16,58 @@ import (
 	"github.com/hone-ml/hone/settings"
 )
 
-// Store is what the learner needs of the state.
+// Store keeps what the learner learns from and what it has learned. It must be safe for
+// concurrent use.
 type Store interface {
-	// Load returns a project whole; one never heard of is empty.
-	Load(ctx context.Context, p event.ProjectID) (event.Stored, error)
-	// Plan says what changes really change. It writes nothing.
+	// Load returns all of a project. An unknown project is empty.
+	Load(ctx context.Context, p event.ProjectID) (event.ProjectState, error)
+	// Plan merges changes with what is stored and returns what they change, a delta for each
+	// project. It writes nothing.
 	Plan(ctx context.Context, changes []*event.Changed) ([]event.Delta, error)
-	// Commit makes everything durable, with the cursor and what was learned, or
-	// nothing of it.
+	// Commit makes all of c durable in one transaction, or nothing.
 	Commit(ctx context.Context, c event.Commit) error
 }
 
-// TaskReader reads tasks.
+// TaskReader reads tasks. It must be safe for concurrent use.
 type TaskReader interface {
-	// Tasks are those asked for, in order; what is not there is Deleted.
+	// Tasks returns the tasks with these ids, in their order. A task that is not stored is
+	// Deleted.
 	Tasks(ctx context.Context, p event.ProjectID, ids []event.TaskID) ([]event.TaskState, error)
 }
 
-// Options are what a Learner is made of. The zero value works.
+// Options configure a Learner. The zero value works.
 type Options struct {
-	// Encoder turns texts into features; encoders.Default if nil.
+	// Encoder computes the features of texts at once; encoders.Default if nil.
 	Encoder encode.Encoder
-	// Slow each add a dense part, in this order, that takes time or may be down. Examples
-	// and pool get theirs in the background, and NewBackfill and Tasks are then needed.
-	// None waits for another, and their names differ.
+	// Slow encoders add a dense part each, in this order. They take time and may be down, so
+	// their vectors are computed in the background. None waits for another. Their names must
+	// differ. With any, NewBackfill and Tasks are required.
 	Slow []encode.BatchEncoder
-	// NewBackfill makes the worker of a slow encoder, which does nothing yet.
+	// NewBackfill returns the worker of a slow encoder, not started.
 	NewBackfill func(BackfillOptions) (Backfill, error)
 	Tasks       TaskReader
-	// SlowWait bounds the time Predict waits for the slow parts of texts it has not
-	// seen, 5 s if zero.
+	// SlowWait bounds how long Predict and Extend wait for vectors of new texts, 5 s if
+	// zero.
 	SlowWait time.Duration
-	// Budget is the time one Apply may spend on walking to the optimum, 3 ms if
-	// zero. What is left is done when idle, so it decides when, not what.
+	// Budget bounds how long one Apply optimizes, 3 ms if zero. The background does the
+	// rest, so it decides when the optimum is reached, not which.
 	Budget time.Duration
-	// Steps, if not zero, bound in place of time what one Apply and one slice of idle
-	// work may do, so that a run can be repeated exactly; a step is a few examples.
+	// Steps, unless zero, bounds one Apply and one background step in place of time, so that
+	// a run can be repeated exactly. A step is a few examples.
 	Steps int
-	// Tolerance is how far a probability may be from the exact optimum's when the
-	// learner rests, 0.005 if zero. It is a worst case over all texts; on real ones
-	// the distance is some ten times smaller.
+	// Tolerance is by how much a probability may differ from that of the exact optimum when
+	// a project has settled, 0.005 if zero. It is a worst case over all texts; on real texts
+	// the difference is some ten times smaller.
 	Tolerance float64
-	// CacheBytes bounds the encodings kept of texts that are no examples, 128 MiB
-	// if zero.
+	// CacheBytes bounds the memory for encodings of texts that are no examples, 128 MiB if
+	// zero.
 	CacheBytes int
 	// CheckpointEvery is the least time between two large checkpoints, 10 s if
 	// zero. Small ones are part of every commit.
 	CheckpointEvery time.Duration
-	// Settings is the table of what is set for single projects; one with nothing to choose
-	// from if nil.
+	// Settings is the table of the settings of single projects; one without strategies if nil.
 	Settings *settings.Table
-	// Now is the clock of version names and dates, time.Now if nil. No result
+	// Now is the clock for dates of versions and for pauses, time.Now if nil. No prediction
 	// depends on it.
 	Now        func() time.Time
 	Logger     *logrus.Entry
@@ -110,22 +111,21 @@ func (o *Options) validate() error {
 	return nil
 }
 
-// ErrWhichProject is the error of a prediction that names no project while
-// several are connected.
+// ErrWhichProject says that a prediction names no project while several are connected.
 var ErrWhichProject = errors.New(`several projects are connected: say which one with "project"`)
 
-// ErrClosed is the error of a Learner that was closed.
+// ErrClosed says that the Learner was stopped.
 var ErrClosed error = closedError{}
 
 type closedError struct{}
 
 func (closedError) Error() string { return "the learner is closed" }
 
-// Passing tells the pipeline that the next start handles the same events again.
+// Passing tells the pipeline that the same events can be handled after the next start.
 func (closedError) Passing() bool { return true }
 
 // ReasonSchedule is the RetrainDue.Reason of the nightly retrain. It makes a new
-// version only when the settings changed or labels were added, and none while a
-// rollback holds the settings; every other reason is a person's wish and always
-// makes one.
+// version only when the settings changed or labels were added, and none while a rollback
+// holds the settings. A retrain for any other reason was asked for by a person and always
+// makes a version.
 const ReasonSchedule = "schedule"

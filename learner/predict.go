@@ -12,13 +12,14 @@ import (
 	"github.com/hone-ml/hone/vector"
 )
 
-// Predict answers each task from the project's last snapshot, in order, without
-// waiting for learning. Project 0 means the only one there is; with several the
-// error is ErrWhichProject. A task is abstained from (the zero Prediction) when
-// nothing was learned yet, when the settings suggest nothing, when it has no text, or when labelConfig, if given,
-// asks for other answers than those that were learned. Score is the mean
-// confidence of the heads, 0.01 to 1: what the queue pushes lies below that.
-// Safe for concurrent use.
+// Predict predicts the answers to tasks from the project's last snapshot and returns one
+// prediction for each task, in order. It does not wait for learning, but up to
+// Options.SlowWait for missing vectors. Project 0 means the only project; with several the
+// error is ErrWhichProject. Predict abstains from a task (the zero Prediction) when nothing
+// was learned yet, when the task has no text, or when labelConfig, if not empty, asks for
+// other answers than those that were learned. Score is the mean confidence of the heads,
+// 0.01 to 1; scores of the queue are lower. The other error is the context's. Safe for
+// concurrent use.
 func (l *Learner) Predict(ctx context.Context, p event.ProjectID, labelConfig string, tasks []event.Task) ([]wire.Prediction, error) {
 	if p == 0 {
 		ids := l.Projects()
@@ -31,18 +32,18 @@ func (l *Learner) Predict(ctx context.Context, p event.ProjectID, labelConfig st
 	}
 	out := make([]wire.Prediction, len(tasks))
 	s := l.snapshot(p)
-	if s == nil || !l.fits(s, labelConfig) {
+	if s == nil || !l.compatibleWith(s, labelConfig) {
 		return out, ctx.Err()
 	}
-	heads := suggested(s.known())
+	heads := suggested(s.readyHeads())
 	if len(heads) == 0 {
 		return out, ctx.Err()
 	}
 	l.encodeNow(ctx, heads, tasks)
-	err := each(ctx, len(tasks), func(_, from, to int) {
+	err := forEachChunk(ctx, len(tasks), func(_, from, to int) {
 		var scratch head.Scratch
 		for i := from; i < to; i++ {
-			out[i] = l.answer(s, heads, tasks[i].Data, &scratch)
+			out[i] = l.predictTask(s, heads, tasks[i].Data, &scratch)
 		}
 	})
 	if err != nil {
@@ -51,9 +52,11 @@ func (l *Learner) Predict(ctx context.Context, p event.ProjectID, labelConfig st
 	return out, nil
 }
 
-const leastScore = 0.01
+// minPredictionScore is the lowest Score of a prediction.
+const minPredictionScore = 0.01
 
-func (l *Learner) answer(s *snapshot, heads []frozen, data json.RawMessage, scratch *head.Scratch) wire.Prediction {
+// predictTask predicts with all heads. It abstains when no head finds a text.
+func (l *Learner) predictTask(s *snapshot, heads []headSnapshot, data json.RawMessage, scratch *head.Scratch) wire.Prediction {
 	result := []regions.Region{}
 	var sum float64
 	answered := 0
@@ -62,26 +65,27 @@ func (l *Learner) answer(s *snapshot, heads []frozen, data json.RawMessage, scra
 		if !ok {
 			continue
 		}
-		said, confidence := h.mind.Predict(h.ID, head.Sample{Data: data, X: x}, scratch)
+		found, confidence := h.predictor.Predict(h.ID, head.Sample{Data: data, X: x}, scratch)
 		sum += confidence
 		answered++
-		result = append(result, said...)
+		result = append(result, found...)
 	}
 	if answered == 0 {
 		return wire.Prediction{}
 	}
 	return wire.Prediction{
-		Result: result, Score: min(max(sum/float64(answered), leastScore), 1), ModelVersion: s.status.Version,
+		Result: result, Score: min(max(sum/float64(answered), minPredictionScore), 1), ModelVersion: s.status.Version,
 	}
 }
 
-// featuresOf are those of head i; ok is false when the task has no text.
-func (l *Learner) featuresOf(heads []frozen, i int, data json.RawMessage) (vector.Vector, bool) {
-	x := l.features.of(heads[i].Spec, data)
+// featuresOf returns the features of a task for head i. ok is false when it has no text.
+func (l *Learner) featuresOf(heads []headSnapshot, i int, data json.RawMessage) (vector.Vector, bool) {
+	x := l.features.features(heads[i].Spec, data)
 	return x, !x.Empty()
 }
 
-// Regions are the results of Predict as JSON, nil where it abstains.
+// Regions returns the results of Predict for each task as JSON, nil where Predict abstains.
+// Safe for concurrent use.
 func (l *Learner) Regions(ctx context.Context, p event.ProjectID, tasks []event.Task) ([]json.RawMessage, error) {
 	answers, err := l.Predict(ctx, p, "", tasks)
 	if err != nil {
@@ -99,35 +103,35 @@ func (l *Learner) Regions(ctx context.Context, p event.ProjectID, tasks []event.
 	return out, nil
 }
 
-// Estimates says how sure every head is of every task, in order; a task
-// without text, or a project nothing was learned of, gets an empty list. version
-// is the live version's name, "" before there is one. Encodings are cached by
-// content. The Labels slices are shared: don't write them. Safe for concurrent
-// use.
+// Estimates returns for each task, in order, the estimate of each head. The list is empty for
+// a task without text and for a project of which nothing was learned. version is the name of
+// the live version, "" before there is one. The Labels slices are shared: the caller must not
+// write to them. It uses the vectors that have arrived and waits for none. The error is the
+// context's. Safe for concurrent use.
 func (l *Learner) Estimates(ctx context.Context, p event.ProjectID, tasks []event.Task) (estimates [][]event.Estimate, version string, err error) {
 	estimates = make([][]event.Estimate, len(tasks))
 	s := l.snapshot(p)
 	if s == nil {
 		return estimates, "", ctx.Err()
 	}
-	heads := s.known()
+	heads := s.readyHeads()
 	classes := 0
 	for _, h := range heads {
-		classes += h.mind.Classes()
+		classes += h.predictor.Classes()
 	}
 	if len(heads) > 0 {
-		// One piece of memory each for all tasks.
+		// One allocation each for all tasks.
 		all := make([]event.Estimate, len(tasks)*len(heads))
 		ps := make([]float64, len(tasks)*classes)
-		err = each(ctx, len(tasks), func(_, from, to int) {
+		err = forEachChunk(ctx, len(tasks), func(_, from, to int) {
 			var scratch head.Scratch
 			for i := from; i < to; i++ {
 				row := all[i*len(heads) : i*len(heads) : (i+1)*len(heads)]
 				at := i * classes
 				for j, h := range heads {
-					n := h.mind.Classes()
+					n := h.predictor.Classes()
 					if x, ok := l.featuresOf(heads, j, tasks[i].Data); ok {
-						row = append(row, h.mind.Estimate(head.Sample{Data: tasks[i].Data, X: x}, ps[at:at+n:at+n], &scratch))
+						row = append(row, h.predictor.Estimate(head.Sample{Data: tasks[i].Data, X: x}, ps[at:at+n:at+n], &scratch))
 					}
 					at += n
 				}

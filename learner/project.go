@@ -19,40 +19,43 @@ import (
 	"github.com/hone-ml/hone/settings"
 )
 
-// project is what is learned of one project. It is guarded by its lane's lock.
+// project holds the models of one project and what is kept about it. The lock of its lane
+// guards it.
 type project struct {
-	meta     event.Meta
-	controls head.Decisions // what is done with each; nil when no config can be read
-	fault    string         // why not
-	heads    []*onlineHead
-	versions []event.Version
-	settings map[string]model.Settings // of the live version, where it has some
-	pinned   bool                      // settings stay, whatever the labels say: a rollback holds them
-	chosen   map[string]tune.Selection // as stored, for heads to come
-	pending  *pending
-	number   uint64 // of the last snapshot
-	told     uint64 // the last snapshot of which readers are told; 0 if none since it was loaded
+	meta             event.Meta
+	controls         head.Decisions // for each control of the label config; nil when the config cannot be read
+	fault            string         // why the config cannot be read, "" when it can
+	heads            []*onlineHead
+	versions         []event.Version
+	settings         map[string]model.Settings // of the live version, by control name
+	pinned           bool                      // a rollback holds the settings: labels do not change them
+	storedSelections map[string]tune.Selection // by control name, for heads that are made later
+	pending          *pendingRetrain
+	sequence         uint64 // number of the last snapshot
+	announced        uint64 // number of the last snapshot with a Learned; 0 if none since the project was loaded
 
-	configured map[string]string // what somebody set, by key
+	configured map[string]string // what a person has set, by key
 	values     settings.Values   // the settings in force
 
-	taught  tally
-	refused refused   // answers that no model can take
-	since   time.Time // oldest change not yet settled and told
-	settled bool
-	unsaved bool // duals changed since the last checkpoint
-	savedAt time.Time
-	epoch   uint64 // goes up when heads are replaced: a retrain begun before is void
+	annotationRefs annotationRefs
+	refused        refused   // answers that no model can learn
+	oldestPending  time.Time // time of the oldest change that is not settled and published; zero if none
+	settled        bool
+	unsaved        bool // the duals have changed since the last checkpoint
+	savedAt        time.Time
+	generation     uint64 // changes when heads are replaced: a retrain that began before is void
 }
 
-// epochs number the sets of heads, also those of a project that is loaded again.
-var epochs atomic.Uint64
+// lastGeneration is the last project.generation given. Generations are unique in the process,
+// so that a project that is loaded again has another.
+var lastGeneration atomic.Uint64
 
 func newProject(id event.ProjectID, t *settings.Table) *project {
-	return &project{meta: event.Meta{Project: id}, taught: tally{}, refused: refused{}, values: t.Values(nil)}
+	return &project{meta: event.Meta{Project: id}, annotationRefs: annotationRefs{}, refused: refused{}, values: t.Values(nil)}
 }
 
-// load makes a project from what is stored.
+// load reads a project from the store and trains its heads. The error is the store's: what
+// is damaged of settings, state and checkpoint is logged and replaced by defaults.
 func (l *Learner) load(ctx context.Context, id event.ProjectID) (*project, error) {
 	st, err := l.store.Load(ctx, id)
 	if err != nil {
@@ -64,7 +67,7 @@ func (l *Learner) load(ctx context.Context, id event.ProjectID) (*project, error
 	p.meta.Project = id
 	if at := liveIndex(st.Versions); at >= 0 {
 		if p.settings, err = readVersionSettings(st.Versions[at]); err != nil {
-			// Settings are a choice among good ones: the defaults do as well.
+			// The defaults are good settings too.
 			l.o.Logger.WithError(err).WithField("project", id).Error("using the default settings")
 		}
 	}
@@ -72,7 +75,7 @@ func (l *Learner) load(ctx context.Context, id event.ProjectID) (*project, error
 	if err != nil {
 		l.o.Logger.WithError(err).WithField("project", id).Error("going on without it: settings are chosen anew")
 	}
-	p.pinned, p.chosen, p.pending, p.number = state.Pinned, state.Chosen, state.Pending, state.Snapshot
+	p.pinned, p.storedSelections, p.pending, p.sequence = state.Pinned, state.Chosen, state.Pending, state.Snapshot
 	ck, err := readCheckpoint(st.Checkpoint)
 	if err != nil {
 		l.o.Logger.WithError(err).WithField("project", id).Warn("learning afresh from the examples")
@@ -84,17 +87,17 @@ func (l *Learner) load(ctx context.Context, id event.ProjectID) (*project, error
 			h.progress.Retain(h.Labels)
 		}
 	}
-	if err := l.fill(p, p.heads, st.Labelled, ck); err != nil {
+	if err := l.trainFromStore(p, p.heads, st.Labelled, ck); err != nil {
 		return nil, err
 	}
 	return p, nil
 }
 
-// configure makes the heads that the label config asks for and keeps those that
-// are still the same. It returns the new ones, which know nothing.
+// configure makes a head for each control of the label config that can be learned. It keeps
+// the heads whose spec has not changed, and returns the new ones, which have no examples.
 func (p *project) configure(e encode.Encoder) []*onlineHead {
 	p.controls, p.fault = nil, ""
-	var fresh, heads []*onlineHead
+	var added, heads []*onlineHead
 	switch cfg, err := labelconfig.Parse(p.meta.LabelConfig); {
 	case p.meta.Gone:
 	case err != nil:
@@ -109,44 +112,46 @@ func (p *project) configure(e encode.Encoder) []*onlineHead {
 				heads = append(heads, p.heads[same])
 				continue
 			}
-			h := newHead(q.WithEncoder(e), p.taught)
-			h.take(p.choiceOf(h.Spec))
-			for _, old := range p.heads { // other labels, same question
+			h := newHead(q.WithEncoder(e), p.annotationRefs)
+			h.applySettings(p.selectionFor(h.Spec))
+			for _, old := range p.heads { // the same control with other labels keeps its scores
 				if old.Control.Name == q.Control.Name && old.Control.Type == q.Control.Type && old.Control.Multiple == q.Control.Multiple {
 					h.progress = old.progress
 					h.progress.Retain(h.Labels)
 				}
 			}
-			fresh = append(fresh, h)
+			added = append(added, h)
 			heads = append(heads, h)
 		}
 	}
 	for _, old := range p.heads {
 		if !slices.Contains(heads, old) {
-			for _, ids := range old.taught {
-				p.taught.add(ids, -1)
+			for _, ids := range old.annotationsByTask {
+				p.annotationRefs.add(ids, -1)
 			}
 			maps.DeleteFunc(p.refused, func(k refusedKey, _ string) bool { return k.control == old.Control.Name })
 		}
 	}
 	p.heads = heads
-	p.epoch = epochs.Add(1)
-	return fresh
+	p.generation = lastGeneration.Add(1)
+	return added
 }
 
-// choiceOf is where the settings of a question come from that is not a head yet.
-func (p *project) choiceOf(q *head.Spec) tune.Selection {
+// selectionFor returns the selection for a new head: the pinned settings, else the stored
+// selection, else the defaults.
+func (p *project) selectionFor(q *head.Spec) tune.Selection {
 	if s, ok := p.settings[q.Control.Name]; ok && p.pinned {
 		return tune.Selection{Settings: s, Pinned: true}
 	}
-	if c, ok := p.chosen[q.Control.Name]; ok && tune.Tunable(q) {
+	if c, ok := p.storedSelections[q.Control.Name]; ok && tune.Tunable(q) {
 		return c
 	}
 	return tune.Selection{Settings: tune.Defaults(q)}
 }
 
-// fill teaches heads, which know nothing yet, the tasks.
-func (l *Learner) fill(p *project, heads []*onlineHead, tasks iter.Seq2[event.TaskState, error], ck checkpoint) error {
+// trainFromStore trains heads without examples on tasks, starting from the checkpoint's duals.
+// The error is that of reading tasks.
+func (l *Learner) trainFromStore(p *project, heads []*onlineHead, tasks iter.Seq2[event.TaskState, error], ck checkpoint) error {
 	duals := make([]map[event.TaskID][]float32, len(heads))
 	for i, h := range heads {
 		duals[i] = ck.duals(h, l.features.encoder.Name())
@@ -156,7 +161,7 @@ func (l *Learner) fill(p *project, heads []*onlineHead, tasks iter.Seq2[event.Ta
 			return err
 		}
 		for i, h := range heads {
-			l.teach(p, h, t, duals[i][t.Task.ID], false)
+			l.learnTask(p, h, t, duals[i][t.Task.ID], false)
 			delete(duals[i], t.Task.ID)
 		}
 	}
@@ -165,13 +170,13 @@ func (l *Learner) fill(p *project, heads []*onlineHead, tasks iter.Seq2[event.Ta
 	return nil
 }
 
-// teach encodes the task and makes the head learn what its state says. What the
-// head's model refuses is forgotten and passed over: trying again would not help,
-// and others wait.
-func (l *Learner) teach(p *project, h *onlineHead, t event.TaskState, duals []float32, test bool) change {
+// learnTask encodes a task and has a head learn it. An answer that the model refuses is
+// removed and recorded in p.refused: a retry would not help, and other tasks wait. duals and
+// test are as for onlineHead.learn.
+func (l *Learner) learnTask(p *project, h *onlineHead, t event.TaskState, duals []float32, test bool) learnResult {
 	if t.Deleted || len(t.Annotations) == 0 {
 		p.refused.note(t.Task.ID, h.Control.Name, "")
-		return change{forgotten: h.forget(t.Task.ID)}
+		return learnResult{forgotten: h.forget(t.Task.ID)}
 	}
 	x, missing := l.features.example(h.Spec, t.Task.Data)
 	ch, err := h.learn(t, x, duals, test)
@@ -180,7 +185,7 @@ func (l *Learner) teach(p *project, h *onlineHead, t event.TaskState, duals []fl
 	case err != nil:
 		reason = err.Error()
 		h.forget(t.Task.ID)
-		ch = change{forgotten: true, refused: true}
+		ch = learnResult{forgotten: true, refused: true}
 	case ch.unreadable > 0:
 		reason = ch.reason
 		ch.refused = true
@@ -190,18 +195,19 @@ func (l *Learner) teach(p *project, h *onlineHead, t event.TaskState, duals []fl
 	return ch
 }
 
-// apply makes the project know a delta.
-func (l *Learner) apply(ctx context.Context, p *project, d *event.Delta) error {
+// applyDelta changes the heads of a project by a delta. After an error the project has a part
+// of the delta.
+func (l *Learner) applyDelta(ctx context.Context, p *project, d *event.Delta) error {
 	reconfigure := d.ConfigChanged || d.New || d.Meta.Gone != p.meta.Gone
 	p.meta = d.Meta
 	if reconfigure {
-		if fresh := p.configure(l.features.encoder); len(fresh) > 0 && !d.New {
-			// The raw results are kept, so new heads learn what old tasks say of them.
+		if added := p.configure(l.features.encoder); len(added) > 0 && !d.New {
+			// The store has the raw results, from which new heads learn.
 			st, err := l.store.Load(ctx, p.meta.Project)
 			if err != nil {
 				return fmt.Errorf("load project %d: %w", p.meta.Project, err)
 			}
-			if err := l.fill(p, fresh, st.Labelled, checkpoint{}); err != nil {
+			if err := l.trainFromStore(p, added, st.Labelled, checkpoint{}); err != nil {
 				return err
 			}
 		}
@@ -209,14 +215,14 @@ func (l *Learner) apply(ctx context.Context, p *project, d *event.Delta) error {
 	}
 	for _, t := range d.Tasks {
 		for _, h := range p.heads {
-			ch := l.teach(p, h, t, nil, true)
+			ch := l.learnTask(p, h, t, nil, true)
 			if ch.refused {
 				l.metrics.refused.WithLabelValues(strconv.FormatInt(int64(p.meta.Project), 10), h.Control.Name).Inc()
 			}
 			if ch.learned || ch.forgotten {
 				p.settled, p.unsaved = false, true
 			}
-			l.metrics.changed(ch)
+			l.metrics.countLearned(ch)
 		}
 	}
 	if len(p.versions) == 0 {
@@ -225,15 +231,15 @@ func (l *Learner) apply(ctx context.Context, p *project, d *event.Delta) error {
 	return nil
 }
 
-// settle walks every head to its optimum until the context is done, and
-// reports whether it got there.
-func (p *project) settle(ctx context.Context, tolerance float64) bool {
+// optimize optimizes each head until the context ends, and reports whether all of them are
+// within the tolerance.
+func (p *project) optimize(ctx context.Context, tolerance float64) bool {
 	p.settled = true
 	for _, h := range p.heads {
-		p.settled = h.model.Settle(ctx, tolerance).Done && p.settled
+		p.settled = h.model.Optimize(ctx, tolerance).Done && p.settled
 	}
 	return p.settled
 }
 
 // labels counts the annotations that some head learned from.
-func (p *project) labels() int { return len(p.taught) }
+func (p *project) labels() int { return len(p.annotationRefs) }

@@ -9,31 +9,31 @@ import (
 	"github.com/hone-ml/hone/learner/tune"
 )
 
-// projectState is what the learner keeps of a project beside its versions and its
-// checkpoint, in event.ProjectCommit.LearnerState. It is stored with every commit,
-// which a checkpoint is too large for.
+// projectState is stored with every commit of a project, in event.ProjectCommit.LearnerState.
+// Versions have their own field, and checkpoints are too large for every commit.
 type projectState struct {
 	// Pinned is true while a rollback holds the live version's settings.
 	Pinned bool `json:"pinned,omitempty"`
-	// Chosen are the settings that the labels asked for last, by control name.
+	// Chosen holds the last selection by control name.
 	Chosen map[string]tune.Selection `json:"chosen,omitempty"`
 	// Snapshot is the number of the last snapshot.
-	Snapshot uint64   `json:"snapshot,omitempty"`
-	Pending  *pending `json:"pending,omitempty"`
-	// Progress is how well predictions turned out, by control name.
+	Snapshot uint64          `json:"snapshot,omitempty"`
+	Pending  *pendingRetrain `json:"pending,omitempty"`
+	// Progress holds the scores of predictions by control name.
 	Progress map[string]*score.Prequential `json:"progress,omitempty"`
 }
 
-// pending is a retrain that was asked for and is not done.
-type pending struct {
+// pendingRetrain is a retrain that was requested and has not been done.
+type pendingRetrain struct {
 	At     time.Time `json:"at"`
 	Reason string    `json:"reason"`
-	// Again is true when it was done without the vectors of some examples: it is to be
-	// done once more when they are there.
+	// Again is true when the retrain was done without the vectors of some examples, and is to
+	// be repeated when they have arrived.
 	Again bool `json:"again,omitempty"`
 }
 
-// readProjectState reads what write wrote; the zero state of nothing.
+// readProjectState decodes what write encoded. It returns the zero state for no bytes and
+// when there is an error, which names what is damaged.
 func readProjectState(b []byte) (projectState, error) {
 	var s projectState
 	if len(b) == 0 {
@@ -52,9 +52,9 @@ func readProjectState(b []byte) (projectState, error) {
 
 func (s projectState) write() []byte { return marshal(s) }
 
-// state is the project's state as it is now.
+// state returns what is to be stored of the project now.
 func (p *project) state() projectState {
-	s := projectState{Pinned: p.pinned, Chosen: p.choices(), Snapshot: p.number, Pending: p.pending, Progress: map[string]*score.Prequential{}}
+	s := projectState{Pinned: p.pinned, Chosen: p.selections(), Snapshot: p.sequence, Pending: p.pending, Progress: map[string]*score.Prequential{}}
 	for _, h := range p.heads {
 		s.Progress[h.Control.Name] = h.progress
 	}

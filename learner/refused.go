@@ -6,29 +6,29 @@ import (
 	"github.com/hone-ml/hone/event"
 )
 
-// maxRefused is how many refused answers a project names.
+// maxRefused is how many refused answers Status lists at most.
 const maxRefused = 20
 
-// Refused is what annotators said of a task that a control's model cannot take,
-// such as a number that is too large, or a result that is no list of regions. It
-// is passed over: nothing waits for it.
+// Refused is an answer that a control's model cannot learn, such as a number that is too large
+// or a result that is no list of regions. The learner skips it and goes on.
 type Refused struct {
 	Task    event.TaskID `json:"task"`
 	Control string       `json:"control"`
-	// Reason is a sentence's end: what is wrong with it.
+	// Reason says what is wrong with the answer, as the end of a sentence.
 	Reason string `json:"reason"`
 }
 
-// refusedKey names one answer.
+// refusedKey identifies an answer.
 type refusedKey struct {
 	task    event.TaskID
 	control string
 }
 
-// refused are the answers of a project that could not be learned, with the reason.
+// refused maps the answers of a project that could not be learned to the reason.
 type refused map[refusedKey]string
 
-// note remembers, or forgets where reason is empty, what became of an answer.
+// note records the reason why an answer could not be learned. An empty reason means that it
+// could: an earlier record is deleted.
 func (r refused) note(task event.TaskID, control, reason string) {
 	k := refusedKey{task, control}
 	if reason == "" {
@@ -38,7 +38,8 @@ func (r refused) note(task event.TaskID, control, reason string) {
 	r[k] = reason
 }
 
-// list is what status names, by task and control, and how many there are.
+// list returns the first maxRefused answers in the order of tasks and controls, and the
+// number of all.
 func (r refused) list() (some []Refused, all int) {
 	for k, why := range r {
 		some = append(some, Refused{k.task, k.control, why})

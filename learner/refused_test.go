@@ -264,12 +264,12 @@ type broken struct {
 
 var errDamaged = errors.New("damaged record")
 
-func (b *broken) Load(ctx context.Context, p event.ProjectID) (event.Stored, error) {
+func (b *broken) Load(ctx context.Context, p event.ProjectID) (event.ProjectState, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.bad[p] {
 		b.errs++
-		return event.Stored{}, errDamaged
+		return event.ProjectState{}, errDamaged
 	}
 	return b.disk.Load(ctx, p)
 }

@@ -9,37 +9,37 @@ import (
 	"github.com/hone-ml/hone/learner/model"
 )
 
-// takeIn has a project's model take in vectors, and has readers hear of them.
-func (l *Learner) takeIn(ctx context.Context, id event.ProjectID, a Arrivals) error {
-	// Whether tasks have labels is read with the model held still: some may have got
-	// theirs just now.
-	if err := l.retake(ctx, id, a.Tasks); err != nil {
+// applyArrivals applies vectors that have arrived to the models of a project. After an error
+// it is to be called again with the same arrivals.
+func (l *Learner) applyArrivals(ctx context.Context, id event.ProjectID, a Arrivals) error {
+	// relearn reads the labels of tasks under the lane's lock: a label may have come just now.
+	if err := l.relearn(ctx, id, a.Tasks); err != nil {
 		return err
 	}
 	if a.LabelNames {
-		if err := l.renamed(ctx, id); err != nil {
+		if err := l.rebuildPriors(ctx, id); err != nil {
 			return err
 		}
 	}
 	if a.Publish {
 		ln := l.lane(id)
-		defer l.hold(ln)()
-		if p := ln.p; p != nil && len(p.versions) > 0 {
-			p.settled = false // the idle work finds it done, publishes and tells
+		defer l.lockLane(ln)()
+		if p := ln.project; p != nil && len(p.versions) > 0 {
+			p.settled = false // the background publishes and commits it
 		}
 	}
 	return nil
 }
 
-// retake learns tasks again whose features have become more. The examples go on
-// from where they are, so the way to the new optimum is short.
-func (l *Learner) retake(ctx context.Context, id event.ProjectID, ids []event.TaskID) error {
+// relearn learns the tasks whose features have got more parts again. Their examples keep their
+// duals, so the new optimum is near.
+func (l *Learner) relearn(ctx context.Context, id event.ProjectID, ids []event.TaskID) error {
 	if len(ids) == 0 {
 		return nil
 	}
 	ln := l.lane(id)
-	defer l.hold(ln)()
-	p, err := l.project(ctx, ln)
+	defer l.lockLane(ln)()
+	p, err := l.ensureLoaded(ctx, ln)
 	if err != nil || p == nil {
 		return ignoreClosed(err)
 	}
@@ -49,60 +49,60 @@ func (l *Learner) retake(ctx context.Context, id event.ProjectID, ids []event.Ta
 	}
 	for _, h := range p.heads {
 		incomplete := len(h.incomplete)
-		stale := map[event.TaskID]event.TaskState{}
+		changed := map[event.TaskID]event.TaskState{}
 		for _, t := range states {
-			if sum, ok := h.sums[t.Task.ID]; ok {
+			if sum, ok := h.fingerprints[t.Task.ID]; ok {
 				x, missing := l.features.example(h.Spec, t.Task.Data)
 				h.markMissing(t.Task.ID, missing)
 				if sum != fingerprint(h.Kind.Aggregate(h.Spec, t).Target, x, t.Task.Data) {
-					stale[t.Task.ID] = t
+					changed[t.Task.ID] = t
 				}
 			}
 		}
 		if len(h.incomplete) != incomplete {
-			p.settled = false // the idle work finds it done, and readers hear of it
+			p.settled = false // the background publishes that fewer vectors are missing
 		}
-		if len(stale) == 0 {
+		if len(changed) == 0 {
 			continue
 		}
 		duals := map[event.TaskID][]float32{}
 		h.model.Duals(func(e model.Example, d []float32) bool {
-			if id := event.TaskID(e.ID); stale[id].Task.ID == id {
+			if id := event.TaskID(e.ID); changed[id].Task.ID == id {
 				duals[id] = slices.Clone(d)
 			}
-			return len(duals) < len(stale)
+			return len(duals) < len(changed)
 		})
 		for _, t := range states {
-			if _, ok := stale[t.Task.ID]; !ok {
+			if _, ok := changed[t.Task.ID]; !ok {
 				continue
 			}
-			ch := l.teach(p, h, t, duals[t.Task.ID], false)
+			ch := l.learnTask(p, h, t, duals[t.Task.ID], false)
 			if ch.learned || ch.forgotten {
 				p.settled, p.unsaved = false, true
 			}
 		}
 	}
-	l.beginRetrain(ln) // it may have waited for these
+	l.startRetrain(ln) // a retrain may have waited for these vectors
 	return nil
 }
 
-// renamed makes the models anew, from where they are, since a prior may come from
-// the label names.
-func (l *Learner) renamed(ctx context.Context, id event.ProjectID) error {
+// rebuildPriors builds all models of a project again with the priors from the vectors of label
+// names. They keep their examples and duals.
+func (l *Learner) rebuildPriors(ctx context.Context, id event.ProjectID) error {
 	ln := l.lane(id)
-	defer l.hold(ln)()
-	p, err := l.project(ctx, ln)
+	defer l.lockLane(ln)()
+	p, err := l.ensureLoaded(ctx, ln)
 	if err != nil || p == nil {
 		return ignoreClosed(err)
 	}
 	for _, h := range p.heads {
 		h.Spec = h.Spec.WithEncoder(l.features.encoder)
-		h.reset(h.model.Settings())
-		h.stale = true
+		h.rebuildModel(h.model.Settings())
+		h.dirty = true
 	}
 	p.settled, p.unsaved = false, true
-	p.epoch = epochs.Add(1)
-	l.beginRetrain(ln)
+	p.generation = lastGeneration.Add(1)
+	l.startRetrain(ln)
 	return nil
 }
 

@@ -18,83 +18,83 @@ import (
 	"github.com/hone-ml/hone/learner/tune"
 )
 
-// promoteTolerance is how near to its optimum a rebuilt model must be to go live; the
-// rest of the way is the live model's, as after any label.
+// promoteTolerance is the bound up to which a candidate is optimized before it goes live. After
+// that it is optimized as the live model is after any label.
 const promoteTolerance = 0.05
 
-// retrain is a full retrain: a copy of the examples, from which settings are chosen
-// and a model is built from scratch beside the live one. Nothing of the live model
-// goes into it.
+// retrain is a full retrain under way. It copies the examples, chooses settings, and builds a
+// model from scratch beside the live one. It uses nothing else of the live model.
 type retrain struct {
 	project    event.ProjectID
-	pending    pending
-	epoch      uint64
+	pending    pendingRetrain
+	generation uint64
 	candidates []*candidate
-	// incomplete is how many examples lacked vectors that did not come within patience,
-	// 0 if none.
+	// incomplete is the number of examples without vectors that did not come within
+	// vectorPatience, of the head with the most, and examples is that head's number of
+	// examples.
 	incomplete int
 	examples   int
 	steps      int
-	at         atomic.Int64
+	stepsDone  atomic.Int64
 	done       chan struct{}
 }
 
-// candidate is what a retrain makes of one head.
+// candidate is the new model of one head.
 type candidate struct {
-	question *head.Spec
-	live     model.Settings // compared with, and nothing else
-	examples []model.Example
-	sums     map[event.TaskID]uint64
-	from     selection
+	spec         *head.Spec
+	live         model.Settings // only for the comparison
+	examples     []model.Example
+	fingerprints map[event.TaskID]uint64
+	sample       searchSample
 
-	chosen tune.Selection
-	scores tune.Comparison
-	model  head.Incremental
+	selection tune.Selection
+	scores    tune.Comparison
+	model     head.Incremental
 }
 
 func (r *retrain) report() *Retrain {
-	return &Retrain{Reason: r.pending.Reason, Progress: min(1, score.Ratio(float64(r.at.Load()), float64(r.steps)))}
+	return &Retrain{Reason: r.pending.Reason, Progress: min(1, score.Ratio(float64(r.stepsDone.Load()), float64(r.steps)))}
 }
 
-// orderRetrain has a retrain wanted. The schedule's does not take the place of one
-// that a person asked for, which always makes a version.
-func (p *project) orderRetrain(e *event.RetrainDue) {
+// requestRetrain records that a retrain was requested. One of the schedule does not replace one
+// that a person requested, which always makes a version.
+func (p *project) requestRetrain(e *event.RetrainDue) {
 	if p.pending == nil || e.Reason != ReasonSchedule || p.pending.Reason == ReasonSchedule {
-		p.pending = &pending{At: e.At, Reason: e.Reason}
+		p.pending = &pendingRetrain{At: e.At, Reason: e.Reason}
 	}
 }
 
-// beginRetrain starts the retrain a project waits for, unless one is running or
-// vectors are to be waited for. The lane's lock is held, and its project loaded.
-func (l *Learner) beginRetrain(ln *lane) {
-	id, p := ln.id, ln.p
+// startRetrain starts the pending retrain of a project, unless a retrain or a selection is
+// running, or vectors are to be awaited. The lane's lock is held and its project loaded.
+func (l *Learner) startRetrain(ln *lane) {
+	id, p := ln.id, ln.project
 	if p.pending == nil {
 		l.endWait(id)
 	}
 	if p.pending == nil || l.isClosed() || len(p.versions) == 0 {
 		return
 	}
-	if p.pending.Reason == ReasonSchedule && p.held() {
+	if p.pending.Reason == ReasonSchedule && p.settingsPinned() {
 		l.finishRetrain(p, "unchanged", "unchanged: a rollback holds "+p.version()+" and its settings until you run `hone retrain`")
-		p.pending, p.settled = nil, false // the idle work stores it
+		p.pending, p.settled = nil, false // the background commits it
 		l.endWait(id)
 		l.wake.Set()
 		return
 	}
 	if l.waitsForVectors(p) {
-		return // it begins when they are there
+		return // applyArrivals starts it
 	}
-	if _, running := l.retrains.Load(id); running {
-		return // it begins when that one ends
+	if _, running := l.retrainRuns.Load(id); running {
+		return // the running one starts it at its end
 	}
-	if _, running := l.choosing.Load(id); running {
-		return // or when that has ended
+	if _, running := l.selectionRuns.Load(id); running {
+		return // the selection starts it at its end
 	}
-	l.endWait(id) // also where it goes on without
-	r := &retrain{project: id, pending: *p.pending, epoch: p.epoch, done: make(chan struct{})}
+	l.endWait(id) // it may go on without vectors
+	r := &retrain{project: id, pending: *p.pending, generation: p.generation, done: make(chan struct{})}
 	for _, h := range p.heads {
-		c := &candidate{question: h.Spec, live: h.model.Settings(), sums: maps.Clone(h.sums), from: h.selection(l.features.encoder.Name())}
-		h.collect(&c.from)
+		c := &candidate{spec: h.Spec, live: h.model.Settings(), fingerprints: maps.Clone(h.fingerprints), sample: h.searchSample(l.features.encoder.Name())}
+		h.collectExamples(&c.sample)
 		h.model.Examples(func(e model.Example) bool {
 			c.examples = append(c.examples, e)
 			return true
@@ -106,62 +106,64 @@ func (l *Learner) beginRetrain(ln *lane) {
 			r.incomplete, r.examples = n, h.model.Len()
 		}
 	}
-	l.retrains.Store(r.project, r)
-	l.begun.Add(1)
-	began := l.spawn(func() {
+	l.retrainRuns.Store(r.project, r)
+	l.runsStarted.Add(1)
+	spawned := l.spawn(func() {
 		defer close(r.done)
-		if err := l.rebuild(l.ctx, r); err != nil && l.ctx.Err() == nil {
+		if err := l.runRetrain(l.ctx, r); err != nil && l.ctx.Err() == nil {
 			l.o.Logger.WithError(err).WithField("project", r.project).Error("full retrain failed; trying again")
-			l.retrained.Store(r.project, LastRetrain{At: l.o.Now(), Outcome: "failed: " + err.Error()})
+			l.lastRetrains.Store(r.project, LastRetrain{At: l.o.Now(), Outcome: "failed: " + err.Error()})
 			l.metrics.retrains.WithLabelValues("failed").Inc()
-			backoff.Sleep(l.ctx, retry.Min)
+			backoff.Sleep(l.ctx, retryBackoff.Min)
 		}
-		defer l.hold(ln)()
-		l.retrains.Delete(r.project)
-		if ln.live() != nil {
-			l.beginRetrain(ln) // asked for again meanwhile, or to be tried again
-			l.beginChoice(ln)
+		defer l.lockLane(ln)()
+		l.retrainRuns.Delete(r.project)
+		if ln.loaded() != nil {
+			l.startRetrain(ln) // it may have been requested again, or have failed
+			l.startSelection(ln)
 		}
 	})
-	if !began {
-		l.retrains.Delete(r.project)
+	if !spawned {
+		l.retrainRuns.Delete(r.project)
 	}
 }
 
-func (l *Learner) rebuild(ctx context.Context, r *retrain) error {
+// runRetrain chooses settings, compares them with the live ones, builds the candidates and
+// promotes them. The error is the context's or the store's.
+func (l *Learner) runRetrain(ctx context.Context, r *retrain) error {
 	for _, c := range r.candidates {
-		tick := func() { r.at.Add(1) }
+		onStep := func() { r.stepsDone.Add(1) }
 		var err error
-		if c.chosen, err = choose(ctx, c.question, c.from, l.cores, tick); err != nil {
+		if c.selection, err = selectSettings(ctx, c.spec, c.sample, l.cores, onStep); err != nil {
 			return err
 		}
-		if c.scores, err = tune.Compare(ctx, c.question, c.examples, c.chosen.Settings, c.live, l.cores, tick); err != nil {
+		if c.scores, err = tune.Compare(ctx, c.spec, c.examples, c.selection.Settings, c.live, l.cores, onStep); err != nil {
 			return err
 		}
-		began, steps := r.at.Load(), float64(buildSteps(len(c.examples)))
-		c.model, err = tune.Build(ctx, c.question, c.examples, c.chosen.Settings, max(l.o.Tolerance, promoteTolerance), func(share float64) {
-			r.at.Store(began + int64(share*steps))
+		began, steps := r.stepsDone.Load(), float64(buildSteps(len(c.examples)))
+		c.model, err = tune.Build(ctx, c.spec, c.examples, c.selection.Settings, max(l.o.Tolerance, promoteTolerance), func(share float64) {
+			r.stepsDone.Store(began + int64(share*steps))
 		})
 		if err != nil {
 			return err
 		}
-		r.at.Store(began + int64(steps))
+		r.stepsDone.Store(began + int64(steps))
 	}
 	return l.promote(ctx, r)
 }
 
-// buildSteps is what building a model of so many examples counts beside the losses
-// of choosing and comparing.
+// buildSteps returns how many steps of progress building a model counts. Each loss in choosing
+// and comparing settings counts one.
 func buildSteps(examples int) int { return 1 + examples/tune.MaxCompared }
 
-// promote puts the candidates in the live heads' place, after they have caught up
-// with what was learned meanwhile.
+// promote replaces the live models by the candidates, after these have learned what came
+// meanwhile, and commits them. If the commit fails the project is as before.
 func (l *Learner) promote(ctx context.Context, r *retrain) error {
 	ln := l.lane(r.project)
-	defer l.hold(ln)()
-	p := ln.live()
-	if p == nil || p.epoch != r.epoch {
-		return nil // the heads are others now; pending is still set
+	defer l.lockLane(ln)()
+	p := ln.loaded()
+	if p == nil || p.generation != r.generation {
+		return nil // the heads were replaced; the retrain is still pending
 	}
 	was := *p
 	wasModels := make([]head.Incremental, len(p.heads))
@@ -172,79 +174,79 @@ func (l *Learner) promote(ctx context.Context, r *retrain) error {
 	changed := false
 	for i, c := range r.candidates {
 		h := p.heads[i]
-		wasModels[i], wasChoices[i] = h.model, h.choice
+		wasModels[i], wasChoices[i] = h.model, h.selection
 		if err := c.catchUp(h); err != nil {
 			return err
 		}
 		name := h.Control.Name
-		changed = changed || !tune.Equal(c.chosen.Settings, c.live)
-		settings[name] = c.chosen.Settings
+		changed = changed || !tune.Equal(c.selection.Settings, c.live)
+		settings[name] = c.selection.Settings
 		if !math.IsNaN(c.scores.Candidate) {
 			accuracy[name] = c.scores.Candidate
 		}
 	}
 	for i, c := range r.candidates {
-		// From here on the settings follow the labels: those that came meanwhile may ask
-		// for others.
-		p.heads[i].model, p.heads[i].choice, p.heads[i].stale = c.model, c.chosen, true
+		// dirty, since labels that came meanwhile may lead to other settings.
+		p.heads[i].model, p.heads[i].selection, p.heads[i].dirty = c.model, c.selection, true
 	}
 	if p.pending != nil && *p.pending == r.pending {
 		p.pending = nil
 		if r.incomplete > 0 {
-			p.pending = &pending{At: r.pending.At, Reason: r.pending.Reason, Again: true}
+			p.pending = &pendingRetrain{At: r.pending.At, Reason: r.pending.Reason, Again: true}
 		}
 	}
 	labels := p.labels()
-	outcome, said := "unchanged", "unchanged: no label was added and the settings stay"
+	outcome, sentence := "unchanged", "unchanged: no label was added and the settings stay"
 	if r.pending.Reason != ReasonSchedule || changed || p.versions[liveIndex(p.versions)].Labels != labels {
 		outcome = "new_version"
 		p.addVersion(event.Version{
 			CreatedAt: l.o.Now().UTC(), Reason: r.pending.Reason, Labels: labels, Accuracy: accuracy,
 		}, settings)
-		said = fmt.Sprintf("new version %s on %d labels%s", p.version(), labels, r.compared())
+		sentence = fmt.Sprintf("new version %s on %d labels%s", p.version(), labels, r.comparisonNote())
 	}
-	said += r.lacked()
+	sentence += r.missingNote()
 	p.unsaved = true
-	l.budgeted(ctx, p)
-	l.publishTold(p)
-	told := &event.Learned{Project: r.project}
-	p.tell(told)
-	checkpoint := l.save(p)
+	l.settleWithin(ctx, p)
+	l.publishAnnounced(p)
+	learned := &event.Learned{Project: r.project}
+	p.describe(learned)
+	checkpoint := l.dueCheckpoint(p)
 	err := l.store.Commit(ctx, event.Commit{
 		Projects: []event.ProjectCommit{p.forCommit(nil, checkpoint)},
-		Learned:  []*event.Learned{told},
+		Learned:  []*event.Learned{learned},
 	})
 	if err != nil {
-		number := p.number
+		number := p.sequence
 		*p = was
-		p.number = number
+		p.sequence = number
 		for i, m := range wasModels {
-			p.heads[i].model, p.heads[i].choice = m, wasChoices[i]
+			p.heads[i].model, p.heads[i].selection = m, wasChoices[i]
 		}
 		l.publish(p)
 		return fmt.Errorf("save the retrained project %d: %w", r.project, err)
 	}
-	l.saved(p, checkpoint)
-	l.finishRetrain(p, outcome, said)
+	l.markSaved(p, checkpoint)
+	l.finishRetrain(p, outcome, sentence)
 	return nil
 }
 
-// finishRetrain tells how a retrain ended.
-func (l *Learner) finishRetrain(p *project, outcome, said string) {
+// finishRetrain logs and counts how a retrain ended. sentence says it to users.
+func (l *Learner) finishRetrain(p *project, outcome, sentence string) {
 	l.metrics.retrains.WithLabelValues(outcome).Inc()
-	l.retrained.Store(p.meta.Project, LastRetrain{At: l.o.Now(), Outcome: said})
-	l.o.Logger.WithField("project", p.meta.Project).Info("full retrain: " + said)
+	l.lastRetrains.Store(p.meta.Project, LastRetrain{At: l.o.Now(), Outcome: sentence})
+	l.o.Logger.WithField("project", p.meta.Project).Info("full retrain: " + sentence)
 }
 
-// compared says how the candidates did beside the live settings.
-func (r *retrain) compared() string {
+// comparisonNote returns the accuracy of the candidates and of the live settings, as a part of
+// a sentence.
+func (r *retrain) comparisonNote() string {
 	var all []string
 	for _, c := range r.candidates {
 		if math.IsNaN(c.scores.Candidate) {
 			continue
 		}
-		s := fmt.Sprintf("%s %.3f", c.question.Control.Name, c.scores.Candidate)
-		if tune.Equal(c.chosen.Settings, c.live) {
+		s := fmt.Sprintf("%s %.3f", c.spec.Control.Name, c.scores.Candidate)
+		if tune.Equal(c.selection.Settings, c.live) {
 			s += " (settings as before)"
 		} else {
 			s += fmt.Sprintf(" (with the settings before %.3f)", c.scores.Live)
@@ -257,8 +259,8 @@ func (r *retrain) compared() string {
 	return ", cross-validated accuracy " + strings.Join(all, ", ")
 }
 
-// lacked says that it was done without vectors.
-func (r *retrain) lacked() string {
+// missingNote returns a part of a sentence that says how many vectors were missing, "" if none.
+func (r *retrain) missingNote() string {
 	if r.incomplete == 0 {
 		return ""
 	}
@@ -266,18 +268,18 @@ func (r *retrain) lacked() string {
 		r.incomplete, r.examples, vectorPatience)
 }
 
-// catchUp makes the candidate know what the live head knows.
+// catchUp makes the examples of the candidate equal to those of the live head.
 func (c *candidate) catchUp(h *onlineHead) error {
-	for id := range c.sums {
-		if _, still := h.sums[id]; !still {
+	for id := range c.fingerprints {
+		if _, still := h.fingerprints[id]; !still {
 			c.model.Remove(int64(id))
 		}
 	}
 	var err error
 	h.model.Examples(func(e model.Example) bool {
 		id := event.TaskID(e.ID)
-		if sum, had := c.sums[id]; !had || sum != h.sums[id] {
-			err = c.model.Put(e)
+		if sum, had := c.fingerprints[id]; !had || sum != h.fingerprints[id] {
+			err = c.model.Upsert(e)
 		}
 		return err == nil
 	})

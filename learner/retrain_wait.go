@@ -9,20 +9,20 @@ import (
 	"github.com/hone-ml/hone/event"
 )
 
-// vectorPatience is how long a retrain waits for encoders from which nothing
-// comes. Then it goes on without, and is done again when the vectors are there.
+// vectorPatience is how long a retrain waits for encoders that produce nothing. Then it goes on
+// without their vectors, and is repeated when they have arrived.
 const vectorPatience = 10 * time.Minute
 
-// vectorWait is a retrain that waits for the vectors of labelled texts, or of the
+// vectorWait is the wait of a pending retrain for the vectors of labelled texts, or of the
 // label names.
 type vectorWait struct {
 	since   time.Time
-	pending pending
-	// missing is how many labelled texts of examples lack vectors; 0 means that label
-	// names do.
+	pending pendingRetrain
+	// missing is the number of labelled texts, out of examples, that lack vectors; 0 means
+	// that label names do.
 	missing, examples atomic.Int64
-	encoders          atomic.Uint64 // whose vectors are missing, an encoderSet
-	over              chan struct{}
+	encoders          atomic.Uint64 // an encoderSet: those whose vectors are missing
+	ended             chan struct{}
 }
 
 func (w *vectorWait) report() *Retrain {
@@ -38,8 +38,8 @@ func (w *vectorWait) report() *Retrain {
 	return r
 }
 
-// waitsForVectors reports whether the project's retrain is to wait, and sees to it
-// that it begins when there is nothing to wait for any more.
+// waitsForVectors reports whether the pending retrain must wait. If so, it records the wait and
+// starts a goroutine that ends it after vectorPatience.
 func (l *Learner) waitsForVectors(p *project) bool {
 	missing, examples, encoders := l.missingVectors(p)
 	id := p.meta.Project
@@ -47,27 +47,27 @@ func (l *Learner) waitsForVectors(p *project) bool {
 		l.endWait(id)
 		return false
 	}
-	was, _ := l.waiting.Load(id)
+	was, _ := l.vectorWaits.Load(id)
 	w, _ := was.(*vectorWait)
-	begun := w == nil || w.pending != *p.pending
-	if begun {
+	isNew := w == nil || w.pending != *p.pending
+	if isNew {
 		l.endWait(id)
-		w = &vectorWait{since: time.Now(), pending: *p.pending, over: make(chan struct{})}
+		w = &vectorWait{since: time.Now(), pending: *p.pending, ended: make(chan struct{})}
 	}
 	w.missing.Store(int64(missing))
 	w.examples.Store(int64(examples))
 	w.encoders.Store(uint64(encoders))
-	if begun {
-		l.waiting.Store(id, w)
+	if isNew {
+		l.vectorWaits.Store(id, w)
 		if !w.pending.Again {
-			l.spawn(func() { l.watch(id, w) })
+			l.spawn(func() { l.watchEncoders(id, w) })
 		}
 	}
 	return w.pending.Again || l.quietFor(w) < vectorPatience
 }
 
-// quietFor is how long nothing has come of any of the encoders that a retrain waits for:
-// one that is busy with other texts does not make it wait for one that is down.
+// quietFor returns for how long no encoder that the retrain waits for has produced anything.
+// Encoders that it does not wait for do not count.
 func (l *Learner) quietFor(w *vectorWait) time.Duration {
 	quiet := time.Duration(math.MaxInt64)
 	for i := range encoderSet(w.encoders.Load()).each {
@@ -76,8 +76,9 @@ func (l *Learner) quietFor(w *vectorWait) time.Duration {
 	return quiet
 }
 
-// missingVectors counts the examples of the head that lacks the most, 0 if only label
-// names lack any, and says of which encoders. What will never have a vector lacks none.
+// missingVectors returns the number of examples without vectors in the head with the most, the
+// number of that head's examples, and the encoders whose vectors are missing. missing is 0
+// when only label names lack vectors. A text that will never have a vector lacks none.
 func (l *Learner) missingVectors(p *project) (missing, examples int, encoders encoderSet) {
 	for _, h := range p.heads {
 		if n := len(h.incomplete); n > missing {
@@ -91,9 +92,9 @@ func (l *Learner) missingVectors(p *project) (missing, examples int, encoders en
 		return missing, examples, encoders
 	}
 	for _, h := range p.heads {
-		for _, need := range l.features.labelRequests(h.Spec) {
+		for _, request := range l.features.labelRequests(h.Spec) {
 			for i, b := range l.backfills {
-				if !b.Has(need.Key()) {
+				if !b.Has(request.Key()) {
 					encoders = encoders.with(i)
 				}
 			}
@@ -102,35 +103,36 @@ func (l *Learner) missingVectors(p *project) (missing, examples int, encoders en
 	return 0, 0, encoders
 }
 
-// watch begins the retrain when the encoder has been quiet for too long.
-func (l *Learner) watch(id event.ProjectID, w *vectorWait) {
+// watchEncoders starts the retrain when the encoders have been quiet for too long. It returns
+// when the wait or the learner ends.
+func (l *Learner) watchEncoders(id event.ProjectID, w *vectorWait) {
 	for {
 		timer := time.NewTimer(max(time.Second, vectorPatience-l.quietFor(w)))
 		select {
-		case <-w.over:
+		case <-w.ended:
 		case <-l.ctx.Done():
 		case <-timer.C:
 		}
 		timer.Stop()
 		select {
-		case <-w.over:
+		case <-w.ended:
 			return
 		case <-l.ctx.Done():
 			return
 		default:
 		}
 		ln := l.lane(id)
-		release := l.hold(ln)
-		if ln.live() != nil {
-			l.beginRetrain(ln)
+		release := l.lockLane(ln)
+		if ln.loaded() != nil {
+			l.startRetrain(ln)
 		}
 		release()
 	}
 }
 
-// endWait forgets that the project's retrain waits, if it does.
+// endWait ends the wait of the project's retrain, if there is one.
 func (l *Learner) endWait(id event.ProjectID) {
-	if w, ok := l.waiting.LoadAndDelete(id); ok {
-		close(w.(*vectorWait).over)
+	if w, ok := l.vectorWaits.LoadAndDelete(id); ok {
+		close(w.(*vectorWait).ended)
 	}
 }

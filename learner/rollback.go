@@ -9,10 +9,10 @@ import (
 	"github.com/hone-ml/hone/learner/tune"
 )
 
-// rollback makes an earlier version live: its name, and its settings over the
-// labels there are now, which it holds until somebody asks for a retrain. A retrain
-// under way is called off. It reports whether it did; what cannot be done is logged,
-// since no retry would help.
+// rollback makes an earlier version live: models with its settings learn from all labels there
+// are now. The settings are pinned until a person requests a retrain, and a pending or running
+// retrain is cancelled. to is the version's name; "" means the one before the live version. It
+// reports whether the live version changed. A failure is logged, since no retry would help.
 func (l *Learner) rollback(p *project, to string) bool {
 	log := l.o.Logger.WithField("project", p.meta.Project)
 	at := liveIndex(p.versions) - 1
@@ -40,34 +40,34 @@ func (l *Learner) rollback(p *project, to string) bool {
 		if _, ok := p.settings[h.Control.Name]; !ok {
 			p.settings[h.Control.Name] = tune.Defaults(h.Spec)
 		}
-		h.take(p.choiceOf(h.Spec))
+		h.applySettings(p.selectionFor(h.Spec))
 	}
-	// The last word counts: a retrain that was asked for before is called off.
+	// The last command counts: it cancels a retrain that was requested before.
 	p.pending = nil
-	p.epoch = epochs.Add(1)
+	p.generation = lastGeneration.Add(1)
 	p.settled, p.unsaved = false, true
 	return true
 }
 
-// held reports whether a rollback holds the settings of some head.
-func (p *project) held() bool {
-	return slices.ContainsFunc(p.heads, func(h *onlineHead) bool { return h.choice.Pinned })
+// settingsPinned reports whether a rollback has pinned the settings of a head.
+func (p *project) settingsPinned() bool {
+	return slices.ContainsFunc(p.heads, func(h *onlineHead) bool { return h.selection.Pinned })
 }
 
-// reset makes the model anew with other settings, from where the old one is.
-func (h *onlineHead) reset(s model.Settings) {
+// rebuildModel replaces the model by one with other settings, which starts from its duals.
+func (h *onlineHead) rebuildModel(s model.Settings) {
 	old := h.model
 	h.model = h.Kind.NewModel(h.Spec, s)
 	old.Duals(func(e model.Example, p []float32) bool {
-		if err := h.model.Resume(e, p); err != nil {
+		if err := h.model.UpsertWarm(e, p); err != nil {
 			panic("learner: an example that was held is refused: " + err.Error())
 		}
 		return true
 	})
 }
 
-// Version is the live version's name as of the last snapshot, "" before there is
-// one. It never waits for learning.
+// Version returns the name of the live version in the last snapshot, "" before there is one.
+// It never waits for learning. Safe for concurrent use.
 func (l *Learner) Version(p event.ProjectID) string {
 	if s := l.snapshot(p); s != nil {
 		return s.status.Version
@@ -75,8 +75,8 @@ func (l *Learner) Version(p event.ProjectID) string {
 	return ""
 }
 
-// Versions are the project's versions, oldest first, as of the last snapshot;
-// Settings are the learner's own.
+// Versions returns the versions of a project in the last snapshot, oldest first, nil before
+// there are any. Only the learner can read their Settings. Safe for concurrent use.
 func (l *Learner) Versions(p event.ProjectID) []event.Version {
 	if s := l.snapshot(p); s != nil {
 		return slices.Clone(s.versions)

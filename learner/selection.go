@@ -14,65 +14,66 @@ import (
 	"github.com/hone-ml/hone/learner/tune"
 )
 
-// choices are the heads' choices by control name.
-func (p *project) choices() map[string]tune.Selection {
+// selections returns the selections of the heads that were made from labels, by control name.
+func (p *project) selections() map[string]tune.Selection {
 	out := map[string]tune.Selection{}
 	for _, h := range p.heads {
-		if h.choice.Size > 0 {
-			out[h.Control.Name] = h.choice
+		if h.selection.Size > 0 {
+			out[h.Control.Name] = h.selection
 		}
 	}
 	return out
 }
 
-// first is the lowest annotation id behind an example, 0 without one.
-func (h *onlineHead) first(id event.TaskID) event.AnnotationID {
-	if ids := h.taught[id]; len(ids) > 0 {
+// firstAnnotation returns the lowest annotation id behind an example, 0 without one.
+func (h *onlineHead) firstAnnotation(id event.TaskID) event.AnnotationID {
+	if ids := h.annotationsByTask[id]; len(ids) > 0 {
 		return slices.Min(ids)
 	}
 	return 0
 }
 
-// touch notes that an example is another one now or may become one; those beyond
-// the sample do not matter.
-func (h *onlineHead) touch(id event.TaskID) {
-	if f := h.first(id); f != 0 && f <= h.horizon {
-		h.stale = true
+// markDirty records that an example has changed or may change. Examples that are newer than
+// those of the selection do not matter.
+func (h *onlineHead) markDirty(id event.TaskID) {
+	if f := h.firstAnnotation(id); f != 0 && f <= h.newestUsed {
+		h.dirty = true
 	}
 }
 
-// maxMissingShare is the share of examples whose vectors are still to come above
-// which a choice waits for them.
+// maxMissingShare is the share of examples without vectors above which a selection waits for
+// them.
 const maxMissingShare = 0.1
 
-// selection is what settings are chosen from: the first examples, as many as the
-// highest sample size that is reached.
-type selection struct {
-	// of is the choice without its settings; with them when the size is 0, where
-	// there is nothing to choose.
-	of       tune.Selection
-	tasks    map[int64]bool
-	examples []model.Example
+// searchSample holds the examples that settings are chosen from: the first ones, as many as
+// the largest sample size that is reached.
+type searchSample struct {
+	// selection has its size and fingerprint, and its settings only if the size is 0: then
+	// they are the defaults.
+	selection tune.Selection
+	taskIDs   map[int64]bool
+	examples  []model.Example
 	// newest is the highest first annotation id among the examples.
 	newest event.AnnotationID
 }
 
-// selection finds the first examples; collect fills them in.
-func (h *onlineHead) selection(encoder string) selection {
+// searchSample returns the sample for the number of examples there are, without the examples:
+// collectExamples adds them.
+func (h *onlineHead) searchSample(encoder string) searchSample {
 	n := tune.SampleSize(h.model.Len())
 	if n == 0 || !tune.Tunable(h.Spec) {
-		// The defaults, which are others with a prior.
-		return selection{of: tune.Selection{Settings: tune.Defaults(h.Spec)}}
+		// The defaults depend on whether there is a prior.
+		return searchSample{selection: tune.Selection{Settings: tune.Defaults(h.Spec)}}
 	}
-	ids := make([]event.TaskID, 0, len(h.sums))
-	for id := range h.sums {
+	ids := make([]event.TaskID, 0, len(h.fingerprints))
+	for id := range h.fingerprints {
 		ids = append(ids, id)
 	}
 	slices.SortFunc(ids, func(a, b event.TaskID) int {
-		return cmp.Or(cmp.Compare(h.first(a), h.first(b)), cmp.Compare(a, b))
+		return cmp.Or(cmp.Compare(h.firstAnnotation(a), h.firstAnnotation(b)), cmp.Compare(a, b))
 	})
 	ids = ids[:min(n, len(ids))]
-	s := selection{of: tune.Selection{Size: n}, tasks: make(map[int64]bool, n), newest: h.first(ids[len(ids)-1])}
+	s := searchSample{selection: tune.Selection{Size: n}, taskIDs: make(map[int64]bool, n), newest: h.firstAnnotation(ids[len(ids)-1])}
 	var d xxhash.Digest
 	d.Reset()
 	_, _ = d.WriteString(h.Key + "\x00" + encoder)
@@ -80,134 +81,133 @@ func (h *onlineHead) selection(encoder string) selection {
 		_, _ = d.Write([]byte{byte(min(1, len(g.Weights)))})
 	}
 	for _, id := range ids {
-		s.tasks[int64(id)] = true
+		s.taskIDs[int64(id)] = true
 		var b [16]byte
 		for i := range 8 {
-			b[i], b[8+i] = byte(uint64(id)>>(8*i)), byte(h.sums[id]>>(8*i))
+			b[i], b[8+i] = byte(uint64(id)>>(8*i)), byte(h.fingerprints[id]>>(8*i))
 		}
 		_, _ = d.Write(b[:])
 	}
-	s.of.Fingerprint = d.Sum64()
+	s.selection.Fingerprint = d.Sum64()
 	return s
 }
 
-// collect fills in the examples of a selection.
-func (h *onlineHead) collect(s *selection) {
+// collectExamples adds the examples to a sample.
+func (h *onlineHead) collectExamples(s *searchSample) {
 	h.model.Examples(func(e model.Example) bool {
-		if s.tasks[e.ID] {
+		if s.taskIDs[e.ID] {
 			s.examples = append(s.examples, e)
 		}
-		return len(s.examples) < len(s.tasks)
+		return len(s.examples) < len(s.taskIDs)
 	})
 }
 
-// due is what to choose settings from. It is false when the settings are those of
-// today's examples, or held.
-func (h *onlineHead) due(encoder string) (selection, bool) {
+// dueSample returns the sample to choose settings from. It returns false when the settings
+// were chosen from the same examples, or are pinned, or too many vectors are missing.
+func (h *onlineHead) dueSample(encoder string) (searchSample, bool) {
 	n := tune.SampleSize(h.model.Len())
-	if !tune.Tunable(h.Spec) || h.choice.Pinned || n == h.choice.Size && !h.stale {
-		return selection{}, false
+	if !tune.Tunable(h.Spec) || h.selection.Pinned || n == h.selection.Size && !h.dirty {
+		return searchSample{}, false
 	}
-	h.stale = false
-	s := h.selection(encoder)
-	h.horizon = s.newest
+	h.dirty = false
+	s := h.searchSample(encoder)
+	h.newestUsed = s.newest
 	if n == 0 {
-		return s, h.choice.Size != 0 || !tune.Equal(s.of.Settings, h.choice.Settings)
+		return s, h.selection.Size != 0 || !tune.Equal(s.selection.Settings, h.selection.Settings)
 	}
-	if s.of.Size == h.choice.Size && s.of.Fingerprint == h.choice.Fingerprint {
+	if s.selection.Size == h.selection.Size && s.selection.Fingerprint == h.selection.Fingerprint {
 		return s, false
 	}
 	missing := 0
 	for id := range h.incomplete {
-		if s.tasks[int64(id)] {
+		if s.taskIDs[int64(id)] {
 			missing++
 		}
 	}
 	if float64(missing) > maxMissingShare*float64(n) {
-		return s, false // taking the vectors in touches the examples
+		return s, false // the arrival of the vectors marks it dirty
 	}
-	h.collect(&s)
+	h.collectExamples(&s)
 	return s, true
 }
 
-// choosing is a choice of settings under way.
-type choosing struct {
+// selectionRun is a search for settings that is running.
+type selectionRun struct {
 	project event.ProjectID
 	done    chan struct{}
 }
 
-// beginChoice has settings chosen beside the live models where the first labels
-// are others than those they were chosen from. The lane's lock is held, and its
-// project loaded.
-func (l *Learner) beginChoice(ln *lane) {
-	id, p := ln.id, ln.p
+// startSelection starts to choose settings, in a goroutine, for the first head whose sample has
+// changed. The lane's lock is held and its project loaded.
+func (l *Learner) startSelection(ln *lane) {
+	id, p := ln.id, ln.project
 	if l.isClosed() || len(p.versions) == 0 {
 		return
 	}
-	if _, running := l.choosing.Load(id); running {
-		return // it looks again when it ends
+	if _, running := l.selectionRuns.Load(id); running {
+		return // at its end it starts the next
 	}
-	if _, running := l.retrains.Load(id); running {
-		return // that chooses too
+	if _, running := l.retrainRuns.Load(id); running {
+		return // a retrain chooses settings too
 	}
-	if _, waits := l.waiting.Load(id); p.pending != nil && !waits {
-		return // it is about to begin
+	if _, waits := l.vectorWaits.Load(id); p.pending != nil && !waits {
+		return // a retrain is about to begin
 	}
 	for _, h := range p.heads {
-		s, ok := h.due(l.features.encoder.Name())
+		s, ok := h.dueSample(l.features.encoder.Name())
 		if !ok {
 			continue
 		}
-		c := &choosing{project: id, done: make(chan struct{})}
-		l.choosing.Store(id, c)
-		l.begun.Add(1)
-		epoch, q := p.epoch, h.Spec
-		began := l.spawn(func() {
-			defer close(c.done)
-			of, err := choose(l.ctx, q, s, l.cores, func() {})
-			defer l.hold(ln)()
-			l.choosing.Delete(id)
+		run := &selectionRun{project: id, done: make(chan struct{})}
+		l.selectionRuns.Store(id, run)
+		l.runsStarted.Add(1)
+		generation, q := p.generation, h.Spec
+		spawned := l.spawn(func() {
+			defer close(run.done)
+			chosen, err := selectSettings(l.ctx, q, s, l.cores, func() {})
+			defer l.lockLane(ln)()
+			l.selectionRuns.Delete(id)
 			if err != nil || l.isClosed() {
 				return // hone ends
 			}
-			if p := ln.live(); p != nil {
-				if p.epoch == epoch {
+			if p := ln.loaded(); p != nil {
+				if p.generation == generation {
 					l.o.Logger.WithFields(logrus.Fields{
-						"project": id, "control": q.Control.Name, "labels": of.Size, "settings": of.Settings,
+						"project": id, "control": q.Control.Name, "labels": chosen.Size, "settings": chosen.Settings,
 					}).Debug("chose settings")
-					h.take(of)
+					h.applySettings(chosen)
 					p.unsaved = true
 				} else {
-					h.stale = true
+					h.dirty = true
 				}
-				p.settled = false // also where nothing changed: to tell that it is settled now
-				l.beginRetrain(ln)
-				l.beginChoice(ln)
+				p.settled = false // also when nothing changed: the published status must say settled
+				l.startRetrain(ln)
+				l.startSelection(ln)
 			}
 		})
-		if !began {
-			l.choosing.Delete(id)
+		if !spawned {
+			l.selectionRuns.Delete(id)
 		}
 		return
 	}
 }
 
-// choose is the choice that a selection leads to. It depends on nothing but its
-// arguments.
-func choose(ctx context.Context, q *head.Spec, s selection, cores chan struct{}, tick func()) (tune.Selection, error) {
-	of := s.of
-	if of.Size == 0 {
-		return of, ctx.Err()
+// selectSettings chooses settings for a sample. The result depends on the spec and the sample
+// only. The error is the context's.
+func selectSettings(ctx context.Context, q *head.Spec, s searchSample, cores chan struct{}, onStep func()) (tune.Selection, error) {
+	out := s.selection
+	if out.Size == 0 {
+		return out, ctx.Err()
 	}
 	var err error
-	of.Settings, err = tune.Search(ctx, q, s.examples, cores, tick)
-	return of, err
+	out.Settings, err = tune.Search(ctx, q, s.examples, cores, onStep)
+	return out, err
 }
 
-// take makes the settings of a choice the model's.
-func (h *onlineHead) take(c tune.Selection) {
-	h.choice = c
+// applySettings records a selection, and rebuilds the model if its settings differ.
+func (h *onlineHead) applySettings(c tune.Selection) {
+	h.selection = c
 	if !tune.Equal(c.Settings, h.model.Settings()) {
-		h.reset(c.Settings)
+		h.rebuildModel(c.Settings)
 	}
 }

@@ -13,8 +13,8 @@ import (
 // nothing is a store that holds nothing and keeps nothing.
 type nothing struct{}
 
-func (nothing) Load(context.Context, event.ProjectID) (event.Stored, error) {
-	return event.Stored{Labelled: func(func(event.TaskState, error) bool) {}}, nil
+func (nothing) Load(context.Context, event.ProjectID) (event.ProjectState, error) {
+	return event.ProjectState{Labelled: func(func(event.TaskState, error) bool) {}}, nil
 }
 func (nothing) Plan(context.Context, []*event.Changed) ([]event.Delta, error) { return nil, nil }
 func (nothing) Commit(context.Context, event.Commit) error                    { return nil }

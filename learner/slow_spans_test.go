@@ -150,18 +150,18 @@ func TestStrangeVectorsOfTokensAreMadeAnew(t *testing.T) {
 		apply(t, l, all)
 		encoded(t, l)
 		must(t, l.Stop(bg))
-		keys := map[event.TextKey]bool{}
-		must(t, d.VectorKeys(bg, "slow/1", func(k event.TextKey) { keys[k] = true }))
+		keys := map[event.ContentKey]bool{}
+		must(t, d.VectorKeys(bg, "slow/1", func(k event.ContentKey) { keys[k] = true }))
 		few, err := vector.PackTokens([][]float32{static.Default().Encode(nil, "one token")})
 		must(t, err)
 		odd := 0
-		strange := map[event.TextKey][]byte{}
+		strange := map[event.ContentKey][]byte{}
 		for i := range 15 {
 			text, _ := sentence(uint64(i + 1))
 			if i >= 12 {
 				text, _ = sentence(uint64(1000 + i - 12))
 			}
-			k := event.TextKey(encode.Request{Text: text, Tokens: true}.Key())
+			k := event.ContentKey(encode.Request{Text: text, Tokens: true}.Key())
 			if !keys[k] {
 				t.Fatalf("no vectors of the tokens of %q", text)
 			}
@@ -183,7 +183,7 @@ func TestStrangeVectorsOfTokensAreMadeAnew(t *testing.T) {
 		encoded(t, l)
 		time.Sleep(time.Minute)
 		left := 0
-		must(t, d.VectorKeys(bg, "slow/1", func(event.TextKey) { left++ }))
+		must(t, d.VectorKeys(bg, "slow/1", func(event.ContentKey) { left++ }))
 		if left != len(keys)-3 {
 			t.Errorf("%d vectors are left of %d, and three tasks are gone", left, len(keys))
 		}

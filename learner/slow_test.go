@@ -112,8 +112,8 @@ func withSlow(d *disk, o core.BackfillOptions, all ...encode.BatchEncoder) learn
 
 func encoded(t fataler, l *learner.Learner) {
 	t.Helper()
-	must(t, l.Encoded(bg))
-	must(t, l.Rest(bg))
+	must(t, l.WaitEncoded(bg))
+	must(t, l.WaitSettled(bg))
 }
 
 // complete is a learner that had every vector from the beginning.
@@ -209,7 +209,7 @@ func TestVectorsGoWithTheTask(t *testing.T) {
 		apply(t, l, labels(10))
 		encoded(t, l)
 		stored := func() (n int) {
-			must(t, d.VectorKeys(bg, "slow/1", func(event.TextKey) { n++ }))
+			must(t, d.VectorKeys(bg, "slow/1", func(event.ContentKey) { n++ }))
 			return n
 		}
 		before := stored()
@@ -220,11 +220,11 @@ func TestVectorsGoWithTheTask(t *testing.T) {
 		if after := stored(); after != before-2 {
 			t.Errorf("%d vectors, were %d, and two tasks are gone", after, before)
 		}
-		must(t, d.ChangeVectors(bg, "another", map[event.TextKey][]byte{{1}: {1}}, nil))
+		must(t, d.ChangeVectors(bg, "another", map[event.ContentKey][]byte{{1}: {1}}, nil))
 		must(t, l.Stop(bg))
 		l = start(t, d, with(d, s))
 		encoded(t, l)
-		must(t, d.VectorKeys(bg, "another", func(event.TextKey) { t.Error("another encoder's vectors stay") }))
+		must(t, d.VectorKeys(bg, "another", func(event.ContentKey) { t.Error("another encoder's vectors stay") }))
 	})
 }
 
@@ -384,14 +384,14 @@ type unreadable struct {
 	inVain int
 }
 
-func (u *unreadable) Load(ctx context.Context, p event.ProjectID) (event.Stored, error) {
+func (u *unreadable) Load(ctx context.Context, p event.ProjectID) (event.ProjectState, error) {
 	u.mu.Lock()
 	u.bad = true
 	u.mu.Unlock()
 	return u.disk.Load(ctx, p)
 }
 
-func (u *unreadable) Vector(encoder string, key event.TextKey) ([]byte, error) {
+func (u *unreadable) Vector(encoder string, key event.ContentKey) ([]byte, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.bad {

@@ -9,60 +9,59 @@ import (
 	"github.com/hone-ml/hone/learner/head"
 )
 
-// Status is a project as its last snapshot has it.
+// Status describes a project as of its last snapshot.
 type Status struct {
 	Project event.ProjectID `json:"project"`
-	// Labels is the number of annotations learned from.
+	// Labels is the number of annotations that some head learned from.
 	Labels int `json:"labels"`
-	// Version is the live version, "" before there is one.
+	// Version is the name of the live version, "" before there is one.
 	Version string `json:"model_version"`
-	// Snapshot goes up by one with every snapshot, over restarts too.
+	// Snapshot is the number of the snapshot. It rises by one with each, also over restarts.
 	Snapshot uint64 `json:"snapshot"`
 	// OptimalityGap is the most by which any probability can differ from that of
 	// training from scratch on the same labels; null while it is not known.
 	OptimalityGap *float64 `json:"optimality_gap"`
-	// Settled is true when nothing is left to do about it, no retrain is due, and the
-	// settings are those that the labels ask for, or a rollback holds.
+	// Settled is true when the models are at their optimum, and the settings are those that
+	// the labels lead to, or pinned by a rollback, and no retrain is due.
 	Settled bool `json:"settled"`
-	// Told is the number of the last snapshot that a Learned told or tells of, 0 when none
-	// did since the project was loaded.
-	Told uint64 `json:"-"`
-	// VectorsMissing is true while a slow encoder has not made all vectors of labelled
-	// texts and of label names. It is only kept up to date where Settled is true.
+	// Announced is the number of the last snapshot that has a Learned, 0 if none has had one
+	// since the project was loaded.
+	Announced uint64 `json:"-"`
+	// VectorsMissing is true while a slow encoder lacks vectors of labelled texts or of label
+	// names. It is kept up to date only while Settled is true.
 	VectorsMissing bool   `json:"vectors_missing,omitempty"`
 	Heads          []Head `json:"heads"`
-	// Unlearnable are the controls hone leaves alone, each with the reason.
+	// Unlearnable lists the controls that hone does not learn, with the reasons.
 	Unlearnable []Unlearnable `json:"unlearnable,omitempty"`
-	// Refused are answers that could not be learned, the first few of RefusedCount.
+	// Refused lists answers that could not be learned: the first 20 of RefusedCount.
 	Refused      []Refused `json:"refused,omitempty"`
 	RefusedCount int       `json:"refused_count,omitempty"`
-	// Fault is why the label config cannot be read, "" when it can.
+	// Fault says why the label config cannot be read, "" when it can.
 	Fault string `json:"fault,omitempty"`
-	// SettingsHeld is true when a rollback holds the settings: no label changes them
-	// until somebody asks for a retrain.
+	// SettingsHeld is true when a rollback has pinned the settings: labels do not change them
+	// until a person requests a retrain.
 	SettingsHeld bool `json:"settings_held,omitempty"`
-	// Retrain is the full retrain that is waiting or running, nil if none.
+	// Retrain describes the full retrain that is waiting or running, nil if none is.
 	Retrain *Retrain `json:"retrain,omitempty"`
-	// LastRetrain is the last one since the start, nil if none ended.
+	// LastRetrain describes the last one that ended since the start, nil if none has.
 	LastRetrain *LastRetrain `json:"last_retrain,omitempty"`
-	// Encoding is how far a slow encoder is, nil without one.
+	// Encoding describes the progress of the slow encoders, nil without any.
 	Encoding *Encoding `json:"encoding,omitempty"`
 }
 
 // LastRetrain is a full retrain that has ended.
 type LastRetrain struct {
 	At time.Time `json:"at"`
-	// Outcome is a sentence.
+	// Outcome is a sentence that says how it ended.
 	Outcome string `json:"outcome"`
 }
 
-// Head is one learned control. The scores are of predictions made just before
-// each task was learned; without a suffix they look about 50 tasks back, with
-// _overall at all tasks. Accuracy is the share of tasks whose answer is exactly
-// right, of a Number that is near enough: within a step or a tenth of its range, or
-// without one within half a standard deviation of the answers. ECE is the expected
-// calibration error in 15 bins, MAE and RMSE the mean absolute error and the root of
-// the mean squared one.
+// Head describes one learned control. The scores are of predictions that were made just before
+// each task was learned: of about the last 50 tasks, and with the suffix Overall of all tasks.
+// Accuracy is the share of tasks whose answer was predicted exactly. A Number need only be
+// near: within a step or a tenth of its range, or if it has no range within half a standard
+// deviation of the answers. ECE is the expected calibration error in 15 bins. MAE and RMSE are
+// the mean absolute error and the root of the mean squared error.
 type Head struct {
 	Control  string   `json:"control"`
 	Type     string   `json:"type"`
@@ -71,7 +70,7 @@ type Head struct {
 	Examples int      `json:"examples"`
 	Ridge    float64  `json:"ridge"`
 
-	// Tested is how many tasks the overall scores are of.
+	// Tested is the number of tasks in the overall scores.
 	Tested          int     `json:"tested"`
 	Accuracy        float64 `json:"accuracy"`
 	MacroF1         float64 `json:"macro_f1"`
@@ -85,42 +84,42 @@ type Head struct {
 	ECEOverall      float64 `json:"ece_overall"`
 	MAEOverall      float64 `json:"mae_overall"`
 	RMSEOverall     float64 `json:"rmse_overall"`
-	// Numeric is true where answers are far from or near to each other: MAE and RMSE
-	// mean something. Labelled is true where answers are labels: MacroF1 and LogLoss do.
+	// Numeric is true when answers have a distance, so that MAE and RMSE are defined. Labelled
+	// is true when answers are labels, so that MacroF1 and LogLoss are.
 	Numeric  bool `json:"numeric,omitempty"`
 	Labelled bool `json:"labelled,omitempty"`
 
-	// Silent are the labels that the settings keep from annotators now; SuggestsNothing is
-	// true when nothing of the head is suggested. Precision is that of each label in the
-	// recent scores, where suggestions go by it.
+	// Silent lists the labels that the settings keep from annotators now. SuggestsNothing is
+	// true when nothing of the head is suggested. Precision holds that of each label in the
+	// recent scores, where suggestions depend on it.
 	Silent          []string           `json:"silent,omitempty"`
 	SuggestsNothing bool               `json:"suggests_nothing,omitempty"`
 	Precision       map[string]float64 `json:"precision,omitempty"`
 }
 
-// Unlearnable is a control that hone leaves alone.
+// Unlearnable is a control that hone does not learn, and why.
 type Unlearnable struct {
 	Control string `json:"control"`
 	Type    string `json:"type"`
 	Reason  string `json:"reason"`
 }
 
-// Retrain is how far a full retrain is.
+// Retrain describes the progress of a full retrain.
 type Retrain struct {
 	Reason string `json:"reason"`
-	// Progress is 0 to 1.
+	// Progress is the share that is done, 0 to 1.
 	Progress float64 `json:"progress"`
-	// Waiting is what it waits for, a sentence, "" when it is running. Again is true
-	// when it has been done without that, and is to be done again.
+	// Waiting is a sentence that says what it waits for, "" when it is running. Again is true
+	// when it was done without that, and waits to be repeated.
 	Waiting string `json:"waiting,omitempty"`
 	Again   bool   `json:"again,omitempty"`
 }
 
-func (l *Learner) status(p *project, heads []frozen) Status {
-	_, choosing := l.choosing.Load(p.meta.Project)
+func (l *Learner) status(p *project, heads []headSnapshot) Status {
+	_, selecting := l.selectionRuns.Load(p.meta.Project)
 	s := Status{
-		Project: p.meta.Project, Labels: p.labels(), Version: p.version(), Snapshot: p.number,
-		Settled: p.settled && !choosing && p.pending == nil, Told: p.told, Fault: p.fault, Heads: []Head{}, SettingsHeld: p.held(),
+		Project: p.meta.Project, Labels: p.labels(), Version: p.version(), Snapshot: p.sequence,
+		Settled: p.settled && !selecting && p.pending == nil, Announced: p.announced, Fault: p.fault, Heads: []Head{}, SettingsHeld: p.settingsPinned(),
 	}
 	if s.Settled && len(l.backfills) > 0 {
 		_, _, missing := l.missingVectors(p)
@@ -153,30 +152,31 @@ func (l *Learner) status(p *project, heads []frozen) Status {
 	return s
 }
 
-// Status is the project's last snapshot; ok is false for a project hone has not
-// heard of. It never waits for learning.
+// Status returns the status of a project. ok is false for an unknown project. It never waits
+// for learning. Safe for concurrent use.
 func (l *Learner) Status(p event.ProjectID) (Status, bool) {
 	s := l.snapshot(p)
 	if s == nil {
 		return Status{}, false
 	}
 	st := s.status
-	if r, ok := l.retrains.Load(p); ok {
+	if r, ok := l.retrainRuns.Load(p); ok {
 		st.Retrain = r.(*retrain).report()
-	} else if w, ok := l.waiting.Load(p); ok {
+	} else if w, ok := l.vectorWaits.Load(p); ok {
 		st.Retrain = w.(*vectorWait).report()
 	}
-	_, choosing := l.choosing.Load(p)
-	st.Settled = st.Settled && !choosing && st.Retrain == nil
-	st.Encoding = l.encoding(p)
-	if r, ok := l.retrained.Load(p); ok {
+	_, selecting := l.selectionRuns.Load(p)
+	st.Settled = st.Settled && !selecting && st.Retrain == nil
+	st.Encoding = l.encodingStatus(p)
+	if r, ok := l.lastRetrains.Load(p); ok {
 		last := r.(LastRetrain)
 		st.LastRetrain = &last
 	}
 	return st, true
 }
 
-// Projects are the ids of the projects with a snapshot, in order.
+// Projects returns the ids of the projects that have a snapshot, in order. Safe for concurrent
+// use.
 func (l *Learner) Projects() []event.ProjectID {
 	var ids []event.ProjectID
 	l.snapshots.Range(func(id, _ any) bool {

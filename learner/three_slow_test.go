@@ -160,7 +160,7 @@ func TestThreeSlowEncodersDoNotWaitForEachOther(t *testing.T) {
 
 func vectorsOf(t *testing.T, d *disk, encoder string) (n int) {
 	t.Helper()
-	must(t, d.VectorKeys(bg, encoder, func(event.TextKey) { n++ }))
+	must(t, d.VectorKeys(bg, encoder, func(event.ContentKey) { n++ }))
 	return n
 }
 

@@ -12,14 +12,13 @@ import (
 	"github.com/hone-ml/hone/learner/model"
 )
 
-// keptVersions is how many versions are kept for a rollback.
+// keptVersions is the number of versions that are kept for rollbacks.
 const keptVersions = 20
 
-// versionSettings is what the learner keeps in event.Version.Settings: what a rollback
-// to the version brings back.
+// versionSettings is stored in event.Version.Settings. A rollback to the version restores it.
 type versionSettings struct {
-	// Heads are the settings by control name: those the version was made with, and
-	// when it is live no more those it had last. A control without has the defaults.
+	// Heads holds the settings by control name: for the live version those it was made with,
+	// for others those they had last. A control without an entry has the defaults.
 	Heads map[string]model.Settings `json:"heads,omitempty"`
 }
 
@@ -41,8 +40,8 @@ func readVersionSettings(v event.Version) (map[string]model.Settings, error) {
 
 func (s versionSettings) write() []byte { return marshal(s) }
 
-// marshal is v as JSON. It is for what cannot fail: numbers, names and dates; settings
-// are validated, scores are finite.
+// marshal returns v as JSON. It panics when v has no JSON: all that is stored are names, dates,
+// validated settings and finite scores.
 func marshal(v any) []byte {
 	out, err := json.Marshal(v)
 	if err != nil {
@@ -51,12 +50,12 @@ func marshal(v any) []byte {
 	return out
 }
 
-// liveIndex is the index of the live version, -1 without one.
+// liveIndex returns the index of the live version, -1 without one.
 func liveIndex(versions []event.Version) int {
 	return slices.IndexFunc(versions, func(v event.Version) bool { return v.Live })
 }
 
-// nextName is hone-N with the first N that was never used.
+// nextName returns hone-N, where N is one above the highest in use.
 func nextName(versions []event.Version) string {
 	n := 0
 	for _, v := range versions {
@@ -67,7 +66,7 @@ func nextName(versions []event.Version) string {
 	return "hone-" + strconv.Itoa(n+1)
 }
 
-// forCommit is the project as it is to be committed.
+// forCommit returns what to commit of the project. d and checkpoint may be nil.
 func (p *project) forCommit(d *event.Delta, checkpoint []byte) event.ProjectCommit {
 	c := event.ProjectCommit{
 		Project: p.meta.Project, Delta: d, Checkpoint: checkpoint,
@@ -79,7 +78,7 @@ func (p *project) forCommit(d *event.Delta, checkpoint []byte) event.ProjectComm
 	return c
 }
 
-// currentVersions are the versions, the live one with its settings as they are now.
+// currentVersions returns the versions, the live one with its present settings.
 func (p *project) currentVersions() []event.Version {
 	out := slices.Clone(p.versions)
 	if at := liveIndex(out); at >= 0 {
@@ -88,8 +87,8 @@ func (p *project) currentVersions() []event.Version {
 	return out
 }
 
-// setLive makes the version at the index the only live one and returns its settings.
-// The one that was live keeps those it has now.
+// setLive makes the version at the index the live one and returns its settings. The version
+// that was live keeps its present settings.
 func (p *project) setLive(at int) (map[string]model.Settings, error) {
 	settings, err := readVersionSettings(p.versions[at])
 	if err != nil {
@@ -103,8 +102,8 @@ func (p *project) setLive(at int) (map[string]model.Settings, error) {
 	return settings, nil
 }
 
-// keepSettings has the live version remember the settings that its models have now,
-// for a rollback to it.
+// keepSettings records the present settings of the models in the live version, for a rollback
+// to it.
 func (p *project) keepSettings() {
 	settings := maps.Clone(p.settings)
 	if settings == nil {
@@ -121,7 +120,7 @@ func (p *project) addVersion(v event.Version, settings map[string]model.Settings
 	v.Name = nextName(p.versions)
 	v.Settings = versionSettings{Heads: settings}.write()
 	p.versions = append(slices.Clone(p.versions), v)
-	// They were just written, so they are read.
+	// The settings were just encoded, so decoding them cannot fail.
 	p.settings, _ = p.setLive(len(p.versions) - 1)
 	p.pinned = false
 	if extra := len(p.versions) - keptVersions; extra > 0 {
@@ -129,7 +128,7 @@ func (p *project) addVersion(v event.Version, settings map[string]model.Settings
 	}
 }
 
-// version is the live version's name, "" before there is one.
+// version returns the name of the live version, "" before there is one.
 func (p *project) version() string {
 	if at := liveIndex(p.versions); at >= 0 {
 		return p.versions[at].Name

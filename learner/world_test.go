@@ -245,7 +245,7 @@ func rest(t fataler, l *learner.Learner) {
 	ctx, cancel := context.WithTimeout(bg, 5*time.Minute)
 	defer cancel()
 	for {
-		err := l.Rest(ctx)
+		err := l.WaitSettled(ctx)
 		if errors.Is(err, errDisk) {
 			continue
 		}

@@ -93,7 +93,7 @@ func decodeLetter(e boltlog.Entry) DeadLetter {
 	}
 	d.Topic, d.Entry, d.Group, d.Reason, d.At, d.Payload = s.Topic, s.Entry, s.Group, s.Reason, s.At, s.Payload
 	if ev, err := event.Decode(s.Payload); err == nil {
-		d.Kind, d.Project = event.Kind(ev), ev.Of()
+		d.Kind, d.Project = event.Kind(ev), ev.ProjectOf()
 	}
 	return d
 }

@@ -111,7 +111,7 @@ func TestPoisonInABatch(t *testing.T) {
 			got := make(chan []int, 10)
 			r.Handle("g", event.Changes, 4, func(_ context.Context, batch []event.Event, _ event.Cursor) error {
 				for _, e := range batch {
-					if e.Of() == 3 {
+					if e.ProjectOf() == 3 {
 						if how == "panic" {
 							panic("three")
 						}
@@ -154,7 +154,7 @@ func TestReplayAndDrop(t *testing.T) {
 	broken := true
 	got, tried := make(chan []int, 10), make(chan struct{}, 10)
 	r.Handle("g", event.Changes, 1, func(_ context.Context, batch []event.Event, _ event.Cursor) error {
-		if broken && batch[0].Of() < 4 {
+		if broken && batch[0].ProjectOf() < 4 {
 			tried <- struct{}{}
 			return pipeline.MarkPermanent(errors.New("broken"))
 		}

@@ -30,7 +30,7 @@ func readLaneEntry(e boltlog.Entry) laneEntry {
 		w.event = nil
 		return w
 	}
-	w.project, w.forAll = w.event.Of(), event.ForAll(w.event)
+	w.project, w.forAll = w.event.ProjectOf(), event.ForAll(w.event)
 	return w
 }
 

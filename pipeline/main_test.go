@@ -166,7 +166,7 @@ func changes(from, to int) []event.Event {
 func numbers(batch []event.Event) []int {
 	ns := make([]int, len(batch))
 	for i, e := range batch {
-		ns[i] = int(e.Of())
+		ns[i] = int(e.ProjectOf())
 	}
 	return ns
 }

@@ -24,7 +24,7 @@ func TestMetrics(t *testing.T) {
 	failed := false
 	done, hold := make(chan struct{}, 1), make(chan struct{})
 	r.Handle("g", event.Changes, 1, func(_ context.Context, batch []event.Event, _ event.Cursor) error {
-		switch batch[0].Of() {
+		switch batch[0].ProjectOf() {
 		case 1:
 			if !failed {
 				failed = true

@@ -25,7 +25,7 @@ func TestBatches(t *testing.T) {
 	r.publish(changes(1, 25)...) // before anybody listens
 	got := make(chan []int, 100)
 	r.Handle("learner", event.Changes, 10, func(_ context.Context, batch []event.Event, cur event.Cursor) error {
-		if want := (event.Cursor{Topic: event.Changes, Group: "learner", Offset: uint64(batch[len(batch)-1].Of())}); cur != want {
+		if want := (event.Cursor{Topic: event.Changes, Group: "learner", Offset: uint64(batch[len(batch)-1].ProjectOf())}); cur != want {
 			t.Errorf("cursor %v, want %v", cur, want)
 		}
 		got <- numbers(batch)
@@ -86,7 +86,7 @@ func TestCommitInOneTransaction(t *testing.T) {
 	r.publish(changes(1, 5)...)
 	learned := make(chan []int, 10)
 	r.Handle("learner", event.Changes, 10, func(_ context.Context, batch []event.Event, cur event.Cursor) error {
-		write, err := r.PublishTx(&cur, &event.Learned{Project: batch[0].Of()})
+		write, err := r.PublishTx(&cur, &event.Learned{Project: batch[0].ProjectOf()})
 		if err != nil {
 			return err
 		}
@@ -110,8 +110,8 @@ func TestTransientIsRetried(t *testing.T) {
 	got := make(chan []int, 10)
 	r.Handle("g", event.Changes, 2, func(_ context.Context, batch []event.Event, _ event.Cursor) error {
 		if attempts++; attempts <= 9 {
-			if batch[0].Of() != 1 {
-				t.Errorf("event %d overtook a failing one", batch[0].Of())
+			if batch[0].ProjectOf() != 1 {
+				t.Errorf("event %d overtook a failing one", batch[0].ProjectOf())
 			}
 			return passing{errAgain}
 		}

@@ -122,16 +122,16 @@ func encodeProject(p event.ProjectCommit) (w projectWrite, err error) {
 		}
 		w.tasks = append(w.tasks, t)
 	}
-	for _, t := range d.Rest.Tasks {
+	for _, t := range d.Bookkeeping.Tasks {
 		w.bookkeptTasks = append(w.bookkeptTasks, w.encodeTask(t))
 	}
-	for _, a := range d.Rest.Annotations {
+	for _, a := range d.Bookkeeping.Annotations {
 		w.bookkeptAnnotations = append(w.bookkeptAnnotations, w.encodeAnnotation(a))
 	}
-	for _, id := range d.Rest.DeletedTasks {
+	for _, id := range d.Bookkeeping.DeletedTasks {
 		w.deletedTasks = append(w.deletedTasks, tombstoneWrite{idKey(id), encodeTombstone(w.heard.ofTask(id))})
 	}
-	for _, id := range d.Rest.DeletedAnnotations {
+	for _, id := range d.Bookkeeping.DeletedAnnotations {
 		r := annotationRef{deleted: true, at: w.heard.ofAnnotation(id)}
 		w.deletedAnnotations = append(w.deletedAnnotations, tombstoneWrite{idKey(id), encodeRef(r)})
 	}

@@ -176,7 +176,7 @@ func TestProjectsAreApart(t *testing.T) {
 		t.Errorf("unknown project has %+v", tasks)
 	}
 	unknown.Labelled = nil
-	if diff := cmp.Diff(event.Stored{Meta: event.Meta{Project: 9}}, unknown); diff != "" {
+	if diff := cmp.Diff(event.ProjectState{Meta: event.Meta{Project: 9}}, unknown); diff != "" {
 		t.Errorf("unknown project (-want +got)\n%s", diff)
 	}
 }

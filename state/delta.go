@@ -106,7 +106,7 @@ func (m *projectMerge) buildDelta() (event.Delta, error) {
 			}
 		}
 		if a.now.deleted && !a.before.deleted {
-			d.Rest.DeletedAnnotations = append(d.Rest.DeletedAnnotations, id)
+			d.Bookkeeping.DeletedAnnotations = append(d.Bookkeeping.DeletedAnnotations, id)
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(m.tasks)) {
@@ -115,17 +115,17 @@ func (m *projectMerge) buildDelta() (event.Delta, error) {
 			if t.before.stated {
 				touched[id] = true
 			} else if !t.before.deleted && !touched[id] {
-				d.Rest.DeletedTasks = append(d.Rest.DeletedTasks, id)
+				d.Bookkeeping.DeletedTasks = append(d.Bookkeeping.DeletedTasks, id)
 			}
 		case t.before.deleted, t.now.stated && (!t.before.stated || t.before.stamp.hash != t.now.stamp.hash):
 			touched[id] = true
 		case t.restated && !touched[id]:
-			d.Rest.Tasks = append(d.Rest.Tasks, m.taskOf(t))
+			d.Bookkeeping.Tasks = append(d.Bookkeeping.Tasks, m.taskOf(t))
 		}
 	}
 	for _, id := range annIDs {
 		if a := m.anns[id]; a.statement != nil && (!a.now.isCounted() || !touched[a.now.task]) {
-			d.Rest.Annotations = append(d.Rest.Annotations, *a.statement)
+			d.Bookkeeping.Annotations = append(d.Bookkeeping.Annotations, *a.statement)
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(touched)) {

@@ -69,7 +69,7 @@ func TestGoldenFile(t *testing.T) {
 	commit.Projects[0].Settings = map[string]string{"queue": "12"}
 	must(t, s.Commit(ctx, commit))
 	must(t, s.SetWatermark(ctx, 3, sec(4)))
-	must(t, s.ChangeVectors(ctx, "slow/1", map[event.TextKey][]byte{{1, 2}: []byte("a vector")}, nil))
+	must(t, s.ChangeVectors(ctx, "slow/1", map[event.ContentKey][]byte{{1, 2}: []byte("a vector")}, nil))
 	must(t, s.SetCredential(ctx, Credential{Host: "http://ls", Token: "secret", At: sec(4)}))
 
 	// The moment of the first watermark is the clock's.

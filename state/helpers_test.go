@@ -31,7 +31,7 @@ func must(t testingT, err error) {
 }
 
 // labelled are all labelled tasks of what was loaded.
-func labelled(t testingT, s event.Stored) []event.TaskState {
+func labelled(t testingT, s event.ProjectState) []event.TaskState {
 	t.Helper()
 	var out []event.TaskState
 	for ts, err := range s.Labelled {

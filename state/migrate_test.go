@@ -72,7 +72,7 @@ func schema2Data(t *testing.T) (dir string) {
 		}
 		must(t, s.Commit(ctx, c))
 	}
-	must(t, s.ChangeVectors(ctx, "slow/1", map[event.TextKey][]byte{{1, 2}: []byte("a vector")}, nil))
+	must(t, s.ChangeVectors(ctx, "slow/1", map[event.ContentKey][]byte{{1, 2}: []byte("a vector")}, nil))
 	must(t, s.Close())
 	withFile(t, dir, func(tx *bbolt.Tx) error {
 		return openProject(tx, 1).project.Put(keyVersions, []byte("damaged"))
@@ -120,7 +120,7 @@ func checkSplit(t *testing.T, dir string) {
 	if _, err := s.Load(ctx, 1); !errors.Is(err, errDamagedRecord) {
 		t.Errorf("the damaged list of versions: %v", err)
 	}
-	if v, err := s.Vector("slow/1", event.TextKey{1, 2}); err != nil || string(v) != "a vector" {
+	if v, err := s.Vector("slow/1", event.ContentKey{1, 2}); err != nil || string(v) != "a vector" {
 		t.Errorf("the vector is %q, %v", v, err)
 	}
 }

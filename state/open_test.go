@@ -236,7 +236,7 @@ func TestOpenReadsSchema1(t *testing.T) {
 		t.Errorf("labelled (-want +got)\n%s", diff)
 	}
 	stored.Labelled = nil
-	if diff := cmp.Diff(event.Stored{
+	if diff := cmp.Diff(event.ProjectState{
 		Meta:         event.Meta{Project: 7, Title: "old"},
 		Checkpoint:   []byte("model"),
 		Versions:     []event.Version{{Name: "hone-1", CreatedAt: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), Reason: "first", Live: true, Labels: 3}},

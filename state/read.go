@@ -91,8 +91,8 @@ func (s *Store) Meta(ctx context.Context, p event.ProjectID) (m event.Meta, err 
 
 // Load returns what the learner starts from. A project that hone has not heard
 // of is empty, not an error.
-func (s *Store) Load(ctx context.Context, p event.ProjectID) (event.Stored, error) {
-	out := event.Stored{Meta: event.Meta{Project: p}}
+func (s *Store) Load(ctx context.Context, p event.ProjectID) (event.ProjectState, error) {
+	out := event.ProjectState{Meta: event.Meta{Project: p}}
 	err := s.view(ctx, "load the state", p, func(b *projectBuckets) (err error) {
 		if b == nil {
 			return nil

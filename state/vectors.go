@@ -13,7 +13,7 @@ import (
 )
 
 // VectorKeys calls f with the key of every vector that is stored of an encoder.
-func (s *Store) VectorKeys(ctx context.Context, encoder string, f func(event.TextKey)) error {
+func (s *Store) VectorKeys(ctx context.Context, encoder string, f func(event.ContentKey)) error {
 	err := s.db.View(func(tx *bbolt.Tx) error {
 		b := vectorsBucket(tx, encoder)
 		if b == nil {
@@ -24,10 +24,10 @@ func (s *Store) VectorKeys(ctx context.Context, encoder string, f func(event.Tex
 			if n++; n%4096 == 0 && ctx.Err() != nil {
 				return ctx.Err()
 			}
-			if len(k) != len(event.TextKey{}) {
+			if len(k) != len(event.ContentKey{}) {
 				return fmt.Errorf("vector %x: %w", k, errDamagedRecord)
 			}
-			f(event.TextKey(k))
+			f(event.ContentKey(k))
 			return nil
 		})
 	})
@@ -38,7 +38,7 @@ func (s *Store) VectorKeys(ctx context.Context, encoder string, f func(event.Tex
 }
 
 // Vector returns the bytes stored under a key of an encoder, nil when there are none.
-func (s *Store) Vector(encoder string, key event.TextKey) (v []byte, err error) {
+func (s *Store) Vector(encoder string, key event.ContentKey) (v []byte, err error) {
 	err = s.db.View(func(tx *bbolt.Tx) error {
 		if b := vectorsBucket(tx, encoder); b != nil {
 			v = bytes.Clone(b.Get(key[:]))
@@ -53,7 +53,7 @@ func (s *Store) Vector(encoder string, key event.TextKey) (v []byte, err error) 
 
 // ChangeVectors stores and drops vectors of an encoder in one transaction. What
 // a vector's bytes mean is the learner's business.
-func (s *Store) ChangeVectors(ctx context.Context, encoder string, put map[event.TextKey][]byte, drop []event.TextKey) error {
+func (s *Store) ChangeVectors(ctx context.Context, encoder string, put map[event.ContentKey][]byte, drop []event.ContentKey) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -18,10 +18,10 @@ const (
 	escape     = math.MaxUint16
 )
 
-// Compact is the vector in about half the memory, for keeping: an example of 40
-// words has 500 terms, and most of them have one of four values. Terms stay what they
-// are, in another order. Dense numbers become multiples of 1/32767 of the largest in
-// their part, which changes no cosine by more than 1e-8. Tokens stay.
+// Compact returns the vector in about half the memory, for examples: one of 40 words has 500
+// terms, and most terms have one of four values. Terms keep their values, in another order.
+// Numbers of a dense part become multiples of 1/32767 of its largest, which changes no cosine
+// by more than 1e-8. Tokens stay as they are.
 func (v Vector) Compact() Vector {
 	if v.Packed != nil || len(v.Terms) == 0 && len(v.Dense) == 0 || len(v.Dense) > math.MaxUint16 {
 		return v
@@ -32,7 +32,7 @@ func (v Vector) Compact() Vector {
 		if len(d) > math.MaxUint16 {
 			return v
 		}
-		scale := math.Float32bits(largest(d) / math.MaxInt16)
+		scale := math.Float32bits(maxAbs(d) / math.MaxInt16)
 		p = append(p, uint16(len(d)), uint16(scale), uint16(scale>>16))
 	}
 	terms := len(p)
@@ -40,7 +40,7 @@ func (v Vector) Compact() Vector {
 	p[0], p[1] = uint16(len(p)-terms), uint16((len(p)-terms)>>16)
 	for _, d := range v.Dense {
 		per := 0.0
-		if most := largest(d); most > 0 {
+		if most := maxAbs(d); most > 0 {
 			per = math.MaxInt16 / float64(most)
 		}
 		for _, x := range d {
@@ -51,7 +51,8 @@ func (v Vector) Compact() Vector {
 	return v
 }
 
-func largest(d []float32) float32 {
+// maxAbs returns the largest absolute value.
+func maxAbs(d []float32) float32 {
 	var most float32
 	for _, x := range d {
 		most = max(most, x, -x)
@@ -86,16 +87,16 @@ func packTerms(p []uint16, terms []Term) []uint16 {
 	return p
 }
 
-// Room is memory for one expanded vector at a time.
-type Room struct {
+// Buffer is memory for one expanded vector at a time.
+type Buffer struct {
 	terms   []Term
 	numbers []float32
 	dense   [][]float32
 }
 
-// Expand is the vector with its terms and dense parts, which are valid until the room
-// is used again. A vector that is not compact is returned as it is.
-func (v Vector) Expand(r *Room) Vector {
+// Expand returns a compact vector with its terms and dense parts, which are valid until r is used
+// again. It returns any other vector as it is.
+func (v Vector) Expand(r *Buffer) Vector {
 	if v.Packed == nil {
 		return v
 	}
@@ -124,7 +125,7 @@ func (v Vector) Expand(r *Room) Vector {
 	return v
 }
 
-func (r *Room) unpackTerms(p []uint16) {
+func (r *Buffer) unpackTerms(p []uint16) {
 	// There are fewer terms than numbers.
 	dst := slices.Grow(r.terms[:0], len(p))[:len(p)]
 	at := 0
@@ -144,7 +145,7 @@ func (r *Room) unpackTerms(p []uint16) {
 	r.terms = dst[:at]
 }
 
-// Parts is how many dense parts the vector has, also when it is compact.
+// Parts returns the number of dense parts, also of a compact vector.
 func (v Vector) Parts() int {
 	if v.Packed != nil {
 		return int(v.Packed[2])
@@ -152,7 +153,7 @@ func (v Vector) Parts() int {
 	return len(v.Dense)
 }
 
-// HasPart reports whether a dense part says anything of the text.
+// HasPart reports whether a dense part, below Parts, has numbers.
 func (v Vector) HasPart(part int) bool {
 	if v.Packed != nil {
 		return v.Packed[packedHead+packedPart*part] > 0

@@ -17,7 +17,7 @@ import (
 func sameCompact(t interface {
 	Helper()
 	Fatalf(string, ...any)
-}, v vector.Vector, room *vector.Room,
+}, v vector.Vector, room *vector.Buffer,
 ) {
 	t.Helper()
 	compact := v.Compact()
@@ -56,7 +56,7 @@ func sameCompact(t interface {
 
 func TestCompactVectorsAreTheSame(t *testing.T) {
 	h := ngram.New()
-	var room vector.Room
+	var room vector.Buffer
 	rapid.Check(t, func(t *rapid.T) {
 		v := h.Encode(rapid.String().Draw(t, "text"))
 		v.Dense = [][]float32{nil, {1}}
@@ -104,7 +104,7 @@ func BenchmarkExpand(b *testing.B) {
 	v := ngram.New().Encode(newslike.Make(1, 4, 1)[0].Text)
 	v.Dense = [][]float32{make([]float32, 256)}
 	v = v.Compact()
-	var room vector.Room
+	var room vector.Buffer
 	for b.Loop() {
 		v.Expand(&room)
 	}

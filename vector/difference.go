@@ -6,9 +6,8 @@ import (
 	"slices"
 )
 
-// Difference is half of a less b, of at most length 1 in each part: what tells two
-// texts apart. Difference(b, a) is exactly its negative. A part that one of them
-// does not have, the result does not have; of equal texts it is empty.
+// Difference returns (a-b)/2, of length 1 at most in each part. Difference(b, a) is exactly its
+// negative. It has the parts that both vectors have. The difference of equal vectors is empty.
 func Difference(a, b Vector) Vector {
 	if a.Empty() || b.Empty() {
 		return Vector{}

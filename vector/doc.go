@@ -1,7 +1,7 @@
-// Package vector holds what an encoder makes of a task: sparse hashed terms and dense
-// parts side by side, of the whole or of each token. A model adds the parts' kernels
-// with weights, so that parts can be added without changing what is there.
+// Package vector defines the vectors that encoders return: sparse hashed terms and dense parts
+// side by side, of a whole text or of each token. A model adds the kernels of the parts with
+// weights, so a part can be added without changing the others.
 //
-// Vectors have two shorter forms. Compact is for examples in memory; Pack and PackTokens
-// are for dense parts on disk. The package imports nothing of hone's.
+// There are two shorter forms. Compact is for examples in memory. Pack and PackTokens are for
+// dense parts on disk. The package imports nothing of hone.
 package vector

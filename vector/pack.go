@@ -11,14 +11,14 @@ const (
 	packVersion   = 1
 	tokensVersion = 2
 
-	// maxDim is more numbers than a vector has.
+	// maxDim bounds the dimension, so that damaged bytes cannot ask for all memory.
 	maxDim = 1 << 16
 )
 
-// Pack is a vector's direction in a byte a number, behind a version: its cosine
-// to the original is above 0.9999 unless few numbers stand out by far. A vector
-// without numbers, or of zeros, has nothing but the version. The error is about
-// numbers that are none.
+// Pack returns a version byte and the direction of a vector, one byte for each number. The cosine
+// to the original is above 0.9999 unless a few numbers are far larger than all others. A vector
+// without numbers, or of zeros, has only the version. The error is that of NaN or infinite
+// numbers.
 func Pack(x []float32) ([]byte, error) {
 	b, err := packRow(append(make([]byte, 0, 1+len(x)), packVersion), x)
 	if err == nil && !slices.ContainsFunc(b[1:], func(c byte) bool { return c != 0 }) {
@@ -27,7 +27,7 @@ func Pack(x []float32) ([]byte, error) {
 	return b, err
 }
 
-// packRow appends a vector's direction, a byte a number.
+// packRow appends the direction of a vector, one byte for each number.
 func packRow(b []byte, x []float32) ([]byte, error) {
 	var most float64
 	for i, f := range x {
@@ -46,9 +46,9 @@ func packRow(b []byte, x []float32) ([]byte, error) {
 	return b, nil
 }
 
-// PackTokens is Pack for the vectors of a text's tokens, some of which may be nil: a
-// version, their dimension, and row after row. The error is also about vectors of
-// several dimensions.
+// PackTokens packs the vectors of a text's tokens, of which some may be nil: a version byte, the
+// dimension, and a row for each token as in Pack. The errors are those of Pack, and that of
+// vectors of different dimensions.
 func PackTokens(xs [][]float32) ([]byte, error) {
 	dim := 0
 	for _, x := range xs {
@@ -73,8 +73,8 @@ func PackTokens(xs [][]float32) ([]byte, error) {
 	return b, err
 }
 
-// UnpackTokens gives n tokens their vectors, each of length 1 or nil; ok is false for
-// what PackTokens did not make of so many.
+// UnpackTokens returns the vectors of n tokens, each of length 1 or nil. ok is false for bytes
+// that PackTokens did not return for n tokens.
 func UnpackTokens(b []byte, n int) (xs [][]float32, ok bool) {
 	dim, b, ok := rowsOf(b)
 	if !ok || dim > 0 && len(b) != n*dim {
@@ -91,8 +91,8 @@ func UnpackTokens(b []byte, n int) (xs [][]float32, ok bool) {
 	return xs, true
 }
 
-// rowsOf is what PackTokens made: the dimension, 0 when no token has a vector, and
-// the rows.
+// rowsOf splits what PackTokens returned into the dimension, 0 when no token has a vector, and the
+// rows.
 func rowsOf(b []byte) (dim int, rows []byte, ok bool) {
 	if len(b) == 0 || b[0] != tokensVersion {
 		return 0, nil, false
@@ -108,18 +108,18 @@ func rowsOf(b []byte) (dim int, rows []byte, ok bool) {
 	return dim, rows, len(rows)%dim == 0
 }
 
-// PackedKind is what a packed vector is of.
+// PackedKind says which function packed a vector.
 type PackedKind int
 
-// What Pack and what PackTokens made, and how many kinds there are.
+// PackedText is packed by Pack, PackedTokens by PackTokens. PackedKinds is the number of kinds.
 const (
 	PackedText PackedKind = iota
 	PackedTokens
 	PackedKinds
 )
 
-// PackedAs says what b was made of, and the dimension of its vectors, 0 when it has no
-// numbers; ok is false for what neither Pack nor PackTokens made.
+// PackedAs returns the kind of packed bytes and the dimension of the vectors, 0 when there are no
+// numbers. ok is false for bytes that neither Pack nor PackTokens returned.
 func PackedAs(b []byte) (kind PackedKind, dim int, ok bool) {
 	if len(b) > 0 && b[0] == packVersion {
 		return PackedText, len(b) - 1, true
@@ -128,8 +128,8 @@ func PackedAs(b []byte) (kind PackedKind, dim int, ok bool) {
 	return PackedTokens, dim, ok
 }
 
-// Unpack gives a vector of length 1, or nil when it has no numbers; ok is false
-// for what Pack did not make.
+// Unpack returns a vector of length 1, or nil when it has no numbers. ok is false for bytes that
+// Pack did not return.
 func Unpack(b []byte) (x []float32, ok bool) {
 	if len(b) == 0 || b[0] != packVersion {
 		return nil, false
@@ -141,7 +141,7 @@ func Unpack(b []byte) (x []float32, ok bool) {
 	return x, true
 }
 
-// unpackRow fills x with numbers of length 1, and is false when all are 0.
+// unpackRow fills x with the vector at length 1. It returns false when all numbers are 0.
 func unpackRow(x []float32, b []byte) bool {
 	var squares int64
 	for _, c := range b {

@@ -17,45 +17,45 @@ const (
 	valueBits = 32 - Bits
 )
 
-// Term is one hashed feature and its value in 4 bytes: the bucket in the upper
-// 18 bits, the value in the lower 14 as a signed multiple of Vector.Scale. Half
-// the memory of an index and a float, which decides how many examples fit.
+// Term is a hashed feature with its value, in 4 bytes: the bucket in the upper 18 bits, and in the
+// lower 14 the value as a signed multiple of Vector.Scale. That is half the memory of an index
+// and a float, and memory bounds the number of examples.
 type Term uint32
 
-// Bucket is the feature's number, below Buckets.
+// Bucket returns the number of the feature, below Buckets.
 func (t Term) Bucket() uint32 { return uint32(t) >> valueBits }
 
-// Units is the value in multiples of Vector.Scale.
+// Units returns the value in multiples of Vector.Scale.
 func (t Term) Units() float32 { return float32(int32(t) << Bits >> Bits) }
 
-// NewTerm is the term of a bucket, below Buckets, with a value of at most MaxUnits.
+// NewTerm returns a term. bucket is below Buckets, and units from -MaxUnits to MaxUnits.
 func NewTerm(bucket uint32, units int32) Term {
 	return Term(bucket<<valueBits | uint32(units)&(1<<valueBits-1))
 }
 
-// Vector is the encoding of one text. It is immutable once made: any number of
-// models, snapshots and caches may share it.
+// Vector is the encoding of one text. It is immutable: any number of models, snapshots and caches
+// may share it.
 type Vector struct {
-	// Terms are the hashed part, each bucket at most once, in no special order.
-	// Its length is 1, or 0 when the text has no features.
+	// Terms are the hashed part, each bucket at most once, in no order. The length of this part
+	// is 1, or 0 when the text has no features.
 	Terms []Term
 	// Scale is the size of one unit of a term.
 	Scale float32
-	// Norm2 is the hashed part's squared length as the terms really hold it.
+	// Norm2 is the squared length of the hashed part, with the rounding of the terms.
 	Norm2 float32
-	// Dense are further parts (embeddings), each of length 1 or nil when this
-	// text has none. The order is the encoder's.
+	// Dense holds further parts (embeddings), each of length 1, or nil when the text has none.
+	// The encoder defines their order.
 	Dense [][]float32
-	// Tokens are the encodings of the text's tokens in order, for models that label
-	// tokens; the parts above are then empty.
+	// Tokens holds the encodings of the text's tokens in order, for models that label tokens.
+	// The parts above are then empty.
 	Tokens []Vector
 	// Packed holds the terms and dense parts of a vector made by Compact; Terms and
 	// Dense are then empty.
 	Packed []uint16
 }
 
-// Bytes is the memory the vector holds, for caches with a budget. Tokens share parts
-// with their neighbours, and what is shared counts once.
+// Bytes returns the memory of the vector, for caches with a budget. A part that neighbouring
+// tokens share counts once.
 func (v Vector) Bytes() int {
 	n := 4*cap(v.Terms) + 2*cap(v.Packed) + 64
 	for _, d := range v.Dense {
@@ -65,7 +65,7 @@ func (v Vector) Bytes() int {
 	for _, t := range v.Tokens {
 		n += 4*len(t.Terms) + 24*len(t.Dense) + 104
 		for _, d := range t.Dense {
-			if len(d) > 0 && !holds(before, d) {
+			if len(d) > 0 && !sharesMemory(before, d) {
 				n += 4 * len(d)
 			}
 		}
@@ -74,8 +74,8 @@ func (v Vector) Bytes() int {
 	return n
 }
 
-// holds reports whether one of parts is the same memory as d, which is not empty.
-func holds(parts [][]float32, d []float32) bool {
+// sharesMemory reports whether one of parts is the same memory as d, which is not empty.
+func sharesMemory(parts [][]float32, d []float32) bool {
 	for _, p := range parts {
 		if len(p) > 0 && &p[0] == &d[0] {
 			return true
@@ -84,7 +84,7 @@ func holds(parts [][]float32, d []float32) bool {
 	return false
 }
 
-// TokenParts is how many dense parts the vectors of the tokens have.
+// TokenParts returns the largest number of dense parts among the tokens' vectors.
 func (v Vector) TokenParts() int {
 	parts := 0
 	for _, t := range v.Tokens {
@@ -93,12 +93,12 @@ func (v Vector) TokenParts() int {
 	return parts
 }
 
-// HasTokenPart reports whether a dense part says anything of some token.
+// HasTokenPart reports whether a token has numbers in a dense part.
 func (v Vector) HasTokenPart(part int) bool {
 	return slices.ContainsFunc(v.Tokens, func(t Vector) bool { return part < len(t.Dense) && len(t.Dense[part]) > 0 })
 }
 
-// Empty reports whether no part says anything of the text.
+// Empty reports whether no part has numbers.
 func (v Vector) Empty() bool {
 	if len(v.Terms) > 0 || len(v.Packed) > 0 && v.Packed[0]|v.Packed[1] > 0 {
 		return false
@@ -111,8 +111,7 @@ func (v Vector) Empty() bool {
 	return len(v.Tokens) == 0
 }
 
-// quantize packs buckets and their values into a vector of length
-// 1. Both slices run in parallel.
+// quantize returns a vector of length 1 from buckets and their values, which run in parallel.
 func quantize(buckets []uint32, values []float32) Vector {
 	var biggest float32
 	for _, v := range values {
@@ -135,13 +134,13 @@ func quantize(buckets []uint32, values []float32) Vector {
 	return FromTerms(terms, units2)
 }
 
-// FromTerms is the vector of length 1 of terms whose units' squares sum to units2.
+// FromTerms returns a vector of length 1 from terms whose squared units sum to units2.
 func FromTerms(terms []Term, units2 int64) Vector {
 	scale := float32(1 / math.Sqrt(float64(units2)))
 	return Vector{Terms: terms, Scale: scale, Norm2: float32(float64(units2) * float64(scale) * float64(scale))}
 }
 
-// Round is math.Round of a number well within 32 bits.
+// Round returns math.Round of a number that is well within 32 bits.
 func Round(x float64) int32 {
 	n := int32(x)
 	switch rest := x - float64(n); {

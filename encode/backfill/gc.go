@@ -8,10 +8,11 @@ import (
 	"github.com/hone-ml/hone/event"
 )
 
-// collectGarbage drops vectors that no task needs: those of tasks that are deleted or
-// have another text now, and those of encoders that are no more.
+// collectGarbage deletes stored vectors that no task needs: of tasks that are deleted or have
+// another text now, and of encoders that are no longer configured. The errors are those of the
+// stores.
 func (f *Service) collectGarbage(ctx context.Context) error {
-	needed := map[event.TextKey]struct{}{}
+	needed := map[event.ContentKey]struct{}{}
 	f.mu.Lock()
 	var ids []event.ProjectID
 	for id := range f.projects {
@@ -39,19 +40,19 @@ func (f *Service) collectGarbage(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			needs := map[event.TextKey]encode.Request{}
+			requests := map[event.ContentKey]encode.Request{}
 			for _, t := range states {
-				addRequests(s, t, needs)
+				addRequests(s, t, requests)
 			}
-			for k := range needs {
+			for k := range requests {
 				needed[k] = struct{}{}
 			}
 		}
 	}
-	if err := f.vectors.sweep(ctx, needed); err != nil {
+	if err := f.vectors.dropUnneeded(ctx, needed); err != nil {
 		return err
 	}
-	if err := f.vectors.store.RetainEncoders(ctx, append(slices.Clone(f.o.Retain), f.vectors.slow.Name())); err != nil {
+	if err := f.vectors.store.RetainEncoders(ctx, append(slices.Clone(f.o.Retain), f.vectors.encoder.Name())); err != nil {
 		return err
 	}
 	f.gcPending = false

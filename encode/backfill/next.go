@@ -10,20 +10,20 @@ import (
 	"github.com/hone-ml/hone/event"
 )
 
-// encodeBatch is what is encoded at once, all of one project; no project means that
-// nothing is left. Without tasks it is about the label names. needs may be none, when
-// others brought them.
+// encodeBatch is what is encoded at once, all of one project. Project 0 means that nothing is
+// left to encode. Without tasks it holds label names. requests may be empty, when all vectors
+// have come meanwhile.
 type encodeBatch struct {
-	project event.ProjectID
-	tasks   []event.TaskID
-	needs   []encode.Request
+	project  event.ProjectID
+	tasks    []event.TaskID
+	requests []encode.Request
 }
 
-// next is what to encode next. A project whose tasks cannot be read is passed over.
-func (f *Service) next(ctx context.Context) encodeBatch {
+// nextBatch returns what to encode next. It skips a project whose tasks cannot be read.
+func (f *Service) nextBatch(ctx context.Context) encodeBatch {
 	for ctx.Err() == nil {
 		f.mu.Lock()
-		batch := f.pick(time.Now())
+		batch := f.pickBatch(time.Now())
 		f.mu.Unlock()
 		if batch.project == 0 || batch.tasks == nil {
 			return batch
@@ -34,41 +34,41 @@ func (f *Service) next(ctx context.Context) encodeBatch {
 		}
 		states, err := f.o.Tasks.Tasks(ctx, batch.project, batch.tasks)
 		if err != nil {
-			f.trouble(batch.project, err)
+			f.recordFailure(batch.project, err)
 			continue
 		}
-		needs := map[event.TextKey]encode.Request{}
+		requests := map[event.ContentKey]encode.Request{}
 		for _, t := range states {
-			addRequests(s, t, needs)
+			addRequests(s, t, requests)
 		}
-		batch.needs = f.withoutVector(needs)
+		batch.requests = f.withoutVector(requests)
 		return batch
 	}
 	return encodeBatch{}
 }
 
-// pick chooses by what is most urgent: label names and labelled texts, then what is
-// asked next, then the rest. Projects with work of the same kind take turns. f.mu is
-// held.
-func (f *Service) pick(now time.Time) encodeBatch {
-	all := f.turns(now)
+// pickBatch returns the most urgent tasks or label names: label names and labelled texts, then
+// tasks that are asked next, then the rest. Projects with work of the same kind take turns.
+// f.mu is held.
+func (f *Service) pickBatch(now time.Time) encodeBatch {
+	all := f.roundRobin(now)
 	most := batchTasks * f.o.Cores
 	for _, id := range all {
 		p := f.projects[id]
-		if n := min(len(p.names), most); n > 0 {
-			f.turn = id
-			return encodeBatch{project: id, needs: slices.Clone(p.names[:n])}
+		if n := min(len(p.labelNames), most); n > 0 {
+			f.lastProject = id
+			return encodeBatch{project: id, requests: slices.Clone(p.labelNames[:n])}
 		}
 		var tasks []event.TaskID
-		if tasks, p.labelled = p.front(p.labelled, most); len(tasks) > 0 {
-			f.turn = id
+		if tasks, p.labelled = p.takeMissing(p.labelled, most); len(tasks) > 0 {
+			f.lastProject = id
 			return encodeBatch{project: id, tasks: tasks}
 		}
 	}
 	for _, id := range all {
 		if p := f.projects[id]; len(p.missing) > 0 {
-			if tasks, _ := p.front(f.o.Next(id), most); len(tasks) > 0 {
-				f.turn = id
+			if tasks, _ := p.takeMissing(f.o.Next(id), most); len(tasks) > 0 {
+				f.lastProject = id
 				return encodeBatch{project: id, tasks: tasks}
 			}
 		}
@@ -76,30 +76,29 @@ func (f *Service) pick(now time.Time) encodeBatch {
 	for _, id := range all {
 		p := f.projects[id]
 		var tasks []event.TaskID
-		if tasks, p.rest = p.front(p.rest, most); len(tasks) > 0 {
-			f.turn = id
+		if tasks, p.unlabelled = p.takeMissing(p.unlabelled, most); len(tasks) > 0 {
+			f.lastProject = id
 			return encodeBatch{project: id, tasks: tasks}
 		}
 	}
 	return encodeBatch{}
 }
 
-// turns are the projects that are not in trouble, the one after the last first. f.mu is
-// held.
-func (f *Service) turns(now time.Time) []event.ProjectID {
+// roundRobin returns the projects that need not wait after a failure. It begins with the one
+// after lastProject. f.mu is held.
+func (f *Service) roundRobin(now time.Time) []event.ProjectID {
 	all := slices.Sorted(maps.Keys(f.projects))
 	all = slices.DeleteFunc(all, func(id event.ProjectID) bool { return f.projects[id].retryAt.After(now) })
-	at, found := slices.BinarySearch(all, f.turn)
+	at, found := slices.BinarySearch(all, f.lastProject)
 	if found {
 		at++
 	}
 	return slices.Concat(all[at:], all[:at])
 }
 
-// front are the first tasks of a list that are missing, most of them at most. What comes
-// before them is done and leaves the list; they themselves may fail, and stay. f.mu is
-// held.
-func (p *projectQueue) front(ids []event.TaskID, most int) (batch, left []event.TaskID) {
+// takeMissing returns the first tasks of ids that are missing, up to most, and the list from the
+// first of them on. Tasks stay in the list until they are encoded. f.mu is held.
+func (p *projectQueue) takeMissing(ids []event.TaskID, most int) (batch, left []event.TaskID) {
 	first := len(ids)
 	for i, t := range ids {
 		if len(batch) == most {

@@ -13,65 +13,66 @@ import (
 	"github.com/hone-ml/hone/internal/logging"
 )
 
-// TaskStore reads tasks.
+// TaskStore reads tasks. It must be safe for concurrent use.
 type TaskStore interface {
-	// Known are all tasks of a project.
+	// Known returns all tasks of a project.
 	Known(ctx context.Context, p event.ProjectID) ([]event.KnownTask, error)
-	// Tasks are those asked for, in order; what is not there is Deleted.
+	// Tasks returns the tasks with these ids, in their order. A task that is not stored is
+	// Deleted.
 	Tasks(ctx context.Context, p event.ProjectID, ids []event.TaskID) ([]event.TaskState, error)
 }
 
-// VectorStore keeps the vectors of a slow encoder, by its name and the text. What
-// their bytes mean is the business of package vector.
+// VectorStore stores vectors by the name of their encoder and the key of their request. Package
+// vector packs them. It must be safe for concurrent use.
 type VectorStore interface {
-	VectorKeys(ctx context.Context, encoder string, f func(event.TextKey)) error
-	// Vector is nil when there is none.
-	Vector(encoder string, key event.TextKey) ([]byte, error)
-	// ChangeVectors makes all of it durable, or nothing.
-	ChangeVectors(ctx context.Context, encoder string, put map[event.TextKey][]byte, drop []event.TextKey) error
-	// RetainEncoders drops the vectors of all encoders but those.
+	// VectorKeys calls f with the key of each stored vector of an encoder.
+	VectorKeys(ctx context.Context, encoder string, f func(event.ContentKey)) error
+	// Vector returns a packed vector, nil when there is none.
+	Vector(encoder string, key event.ContentKey) ([]byte, error)
+	// ChangeVectors stores and deletes vectors in one transaction.
+	ChangeVectors(ctx context.Context, encoder string, put map[event.ContentKey][]byte, drop []event.ContentKey) error
+	// RetainEncoders deletes the vectors of all other encoders.
 	RetainEncoders(ctx context.Context, encoders []string) error
 }
 
-// Needed is what the models of a project read of the encoder, as of one moment. It is
-// used by one goroutine at a time.
+// Needed says what the models of a project read of the encoder, as of one snapshot. Only one
+// goroutine at a time uses it.
 type Needed interface {
-	// LabelNames are the requests of the names of labels.
+	// LabelNames returns the requests for the names of labels.
 	LabelNames() []encode.Request
-	// Requests adds those of a task's data to all, by their keys.
-	Requests(data []byte, all map[event.TextKey]encode.Request)
+	// Requests adds the requests for a task's data to all, by their keys.
+	Requests(data []byte, all map[event.ContentKey]encode.Request)
 }
 
-// Arrivals are what has come for a project since the last time.
+// Arrivals says which vectors have come for a project since the last call of Consume.
 type Arrivals struct {
-	// Tasks are those whose vectors have come, or may have come another way.
+	// Tasks holds the tasks whose vectors have come, or may have come by Now.
 	Tasks []event.TaskID
 	// LabelNames is true when the vectors of all label names have come.
 	LabelNames bool
-	// Publish is true when readers are to hear of it: not at every batch.
+	// Publish is true when a snapshot is to be published, which is not after every batch.
 	Publish bool
 }
 
-// Options are what a Service is made of. All is required unless stated.
+// Options configure a Service. All fields are required unless stated otherwise.
 type Options struct {
 	Encoder encode.BatchEncoder
-	// Retain are the names of the encoders beside it whose stored vectors stay, those of
-	// other services on the same store. What is stored of any other is dropped.
-	// It may be nil.
+	// Retain holds the names of the encoders of other services on the same store. Stored
+	// vectors of all others are deleted. It may be nil.
 	Retain  []string
 	Vectors VectorStore
 	Tasks   TaskStore
-	// Needed is what a project's models read now, nil when it is gone or nothing is read
-	// of it.
+	// Needed returns what the models of a project read now, nil when the project is gone or
+	// reads nothing.
 	Needed func(event.ProjectID) Needed
-	// Consume has a project's models take in what has come. It is called by one goroutine
-	// a project, which may wait: no other project and not the encoder wait for it. After
-	// an error it is called again with the same and what came meanwhile.
+	// Consume applies arrivals to the models of a project. One goroutine for each project
+	// calls it, and it may wait: neither other projects nor the encoder wait for it. After an
+	// error it is called again with these and later arrivals.
 	Consume func(ctx context.Context, p event.ProjectID, a Arrivals) error
-	// Next is what will be asked next, best first; its texts are encoded before those
-	// nobody waits for. It may be nil.
+	// Next returns the tasks that will be asked next, best first. They are encoded before
+	// other tasks without labels. It must not wait. It may be nil.
 	Next func(event.ProjectID) []event.TaskID
-	// Cores is how many batches are encoded at once, 1 if zero.
+	// Cores is the number of batches that are encoded at once, 1 if zero.
 	Cores int
 	// Now is the clock, time.Now if nil.
 	Now func() time.Time
@@ -105,10 +106,10 @@ func (o *Options) validate() error {
 	return nil
 }
 
-// Metrics are what a Service counts.
+// Metrics are the metrics of a Service. Encoded counts encoded requests, Failures failures of the
+// encoder and of reading tasks.
 type Metrics struct {
 	Encoded, Failures prometheus.Counter
-	// Unencoded is told how many tasks of a project have texts without a vector. It must
-	// not wait.
+	// Unencoded sets the number of tasks of a project that lack a vector. It must not wait.
 	Unencoded func(p event.ProjectID, tasks int)
 }

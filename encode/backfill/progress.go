@@ -10,30 +10,31 @@ import (
 	"github.com/hone-ml/hone/event"
 )
 
-// ErrStopped is the error of waiting for a Service that was stopped.
+// ErrStopped says that a caller waits for a Service that was stopped.
 var ErrStopped = errors.New("the encoding of texts is stopped")
 
-// Name is the encoder's.
-func (f *Service) Name() string { return f.vectors.slow.Name() }
+// Name returns the encoder's name.
+func (f *Service) Name() string { return f.vectors.encoder.Name() }
 
 // HasTokens reports whether the encoder has vectors of tokens too.
 func (f *Service) HasTokens() bool { return f.vectors.tokenwise }
 
-// Has reports whether what was asked for under a key is there.
-func (f *Service) Has(k event.TextKey) bool { return f.vectors.has(k) }
+// Has reports whether the vector of the request with this key has been computed.
+func (f *Service) Has(k event.ContentKey) bool { return f.vectors.has(k) }
 
-// Text is the vector of a text, of length 1; ok is false when it is not there yet. A
-// text that will never have one has nil. It waits for the disk at most.
+// Text returns the vector of a text, of length 1. ok is false when it has not been computed yet.
+// A text that will never have a vector has nil. It may read the disk and never waits for the
+// encoder.
 func (f *Service) Text(text string) (x []float32, ok bool) { return f.vectors.text(text) }
 
-// Tokens is Text for the n tokens of a text.
+// Tokens does what Text does, for each of the n tokens of a text.
 func (f *Service) Tokens(text string, n int) (xs [][]float32, ok bool) {
 	return f.vectors.tokenVectors(text, n)
 }
 
-// Now encodes requests that somebody waits for, as many as can be done before the
-// context's deadline, and none while the encoder is left alone after a failure. What it
-// makes is kept for a while, but not stored. The error is the encoder's.
+// Now encodes requests while a caller waits: as many as can be done before the context's
+// deadline, and none in a pause after a failure. The vectors are cached and not stored. The
+// error is the encoder's.
 func (f *Service) Now(ctx context.Context, requests []encode.Request) error {
 	if f.vectors.backoffLeft() > 0 {
 		return nil
@@ -43,7 +44,7 @@ func (f *Service) Now(ctx context.Context, requests []encode.Request) error {
 	for part := range slices.Chunk(requests, batchTasks/2) {
 		began := time.Now()
 		if bounded && began.Add(longest).After(until) {
-			return nil // to be cut off would look like a failure
+			return nil // a batch that the deadline ends would count as a failure
 		}
 		if err := f.vectors.encode(ctx, part, false); err != nil {
 			f.o.Metrics.Failures.Inc()
@@ -55,33 +56,33 @@ func (f *Service) Now(ctx context.Context, requests []encode.Request) error {
 	return nil
 }
 
-// Progress is how far a project is.
+// Progress says how much of a project is encoded.
 type Progress struct {
-	// Tasks is how many tasks there are, Encoded how many of them have all their vectors.
+	// Tasks is the number of tasks, Encoded the number of those that lack no vector.
 	Tasks, Encoded int
 	Done           bool    // nothing is left to do
-	PerSecond      float64 // texts encoded a second, lately, of all projects; 0 before any were
-	Err            error   // why it does not go on, nil when it does
+	PerSecond      float64 // recent number of texts encoded a second, of all projects; 0 before the first
+	Err            error   // why the encoder fails, nil when it does not
 }
 
-// Progress is how far a project is. It never waits for the encoder.
+// Progress returns how much of a project is encoded. It never waits for the encoder.
 func (f *Service) Progress(id event.ProjectID) Progress {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	out := Progress{PerSecond: f.rate, Err: f.vectors.lastErr()}
+	out := Progress{PerSecond: f.textsPerSecond, Err: f.vectors.lastErr()}
 	if p := f.projects[id]; p != nil {
 		out.Tasks, out.Encoded = len(p.tasks), len(p.tasks)-len(p.missing)
-		out.Done = !p.fullScan && len(p.changedTasks) == 0 && len(p.missing) == 0 && len(p.names) == 0
+		out.Done = !p.fullScan && len(p.changedTasks) == 0 && len(p.missing) == 0 && len(p.labelNames) == 0
 	}
 	return out
 }
 
-// WaitIdle returns when every text has its vector and every arrival has been consumed, or
-// with the context's error, or ErrStopped.
+// WaitIdle returns when each text has its vector and each arrival has been consumed. The errors
+// are the context's and ErrStopped.
 func (f *Service) WaitIdle(ctx context.Context) error {
 	for {
 		f.mu.Lock()
-		busy, changed := f.busy, f.changed
+		busy, changed := f.busy, f.idle
 		f.mu.Unlock()
 		if !busy {
 			return nil
@@ -96,16 +97,16 @@ func (f *Service) WaitIdle(ctx context.Context) error {
 	}
 }
 
-// QuietFor is how long nothing has come of the encoder for somebody who has waited
-// since then: while attempts fail, or one takes for ever, it counts from the first.
+// QuietFor returns for how long the encoder has produced nothing, for a caller that has waited
+// since then. While attempts fail, or one does not end, the time counts from the first attempt.
 func (f *Service) QuietFor(since time.Time) time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !f.tried.IsZero() && f.tried.Before(since) {
-		since = f.tried
+	if !f.firstAttempt.IsZero() && f.firstAttempt.Before(since) {
+		since = f.firstAttempt
 	}
-	if f.arrived.After(since) {
-		since = f.arrived
+	if f.lastSuccess.After(since) {
+		since = f.lastSuccess
 	}
 	return time.Since(since)
 }

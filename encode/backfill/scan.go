@@ -12,10 +12,10 @@ import (
 	"github.com/hone-ml/hone/event"
 )
 
-// withoutVector are the requests without a vector, in a fixed order.
-func (f *Service) withoutVector(needs map[event.TextKey]encode.Request) []encode.Request {
+// withoutVector returns the requests without a vector, in a fixed order.
+func (f *Service) withoutVector(requests map[event.ContentKey]encode.Request) []encode.Request {
 	var out []encode.Request
-	for k, n := range needs {
+	for k, n := range requests {
 		if !f.vectors.persistIfCached(k) {
 			out = append(out, n)
 		}
@@ -29,32 +29,32 @@ func (f *Service) withoutVector(needs map[event.TextKey]encode.Request) []encode
 	return out
 }
 
-// byKey are requests without repetition.
-func byKey(all []encode.Request) map[event.TextKey]encode.Request {
-	out := make(map[event.TextKey]encode.Request, len(all))
+// requestsByKey returns requests by their keys.
+func requestsByKey(all []encode.Request) map[event.ContentKey]encode.Request {
+	out := make(map[event.ContentKey]encode.Request, len(all))
 	for _, n := range all {
 		out[n.Key()] = n
 	}
 	return out
 }
 
-// addRequests collects what the models need for a task.
-func addRequests(s Needed, t event.TaskState, needs map[event.TextKey]encode.Request) {
+// addRequests adds the requests of a task.
+func addRequests(s Needed, t event.TaskState, requests map[event.ContentKey]encode.Request) {
 	if t.Deleted || len(t.Task.Data) == 0 {
 		return
 	}
-	s.Requests(t.Task.Data, needs)
+	s.Requests(t.Task.Data, requests)
 }
 
-// scan finds out which tasks that were heard of have texts to encode.
+// scan compares the changed tasks of all projects with the vectors there are.
 func (f *Service) scan(ctx context.Context) {
 	now := time.Now()
 	f.mu.Lock()
-	ids := f.turns(now)
+	ids := f.roundRobin(now)
 	f.mu.Unlock()
 	for _, id := range ids {
 		if err := f.scanProject(ctx, id); err != nil && ctx.Err() == nil {
-			f.trouble(id, err)
+			f.recordFailure(id, err)
 		}
 	}
 }
@@ -62,26 +62,26 @@ func (f *Service) scan(ctx context.Context) {
 func (f *Service) scanProject(ctx context.Context, id event.ProjectID) error {
 	f.mu.Lock()
 	p := f.projects[id]
-	fullScan, fresh := p.fullScan, p.changedTasks
+	fullScan, changed := p.fullScan, p.changedTasks
 	p.fullScan, p.changedTasks = false, nil
 	f.mu.Unlock()
-	if !fullScan && len(fresh) == 0 {
+	if !fullScan && len(changed) == 0 {
 		return nil
 	}
-	err := f.scanTasks(ctx, id, fullScan, fresh)
+	err := f.scanTasks(ctx, id, fullScan, changed)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err != nil {
-		p.fullScan, p.changedTasks = p.fullScan || fullScan, append(fresh, p.changedTasks...)
+		p.fullScan, p.changedTasks = p.fullScan || fullScan, append(changed, p.changedTasks...)
 		return err
 	}
-	p.well()
+	p.clearFailures()
 	return nil
 }
 
 func (f *Service) scanTasks(ctx context.Context, id event.ProjectID, all bool, ids []event.TaskID) error {
 	s := f.o.Needed(id)
-	if s == nil { // Label Studio has it no more, or the config cannot be read yet
+	if s == nil { // Label Studio no longer has it, or the config cannot be read yet
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		delete(f.projects, id)
@@ -96,9 +96,9 @@ func (f *Service) scanTasks(ctx context.Context, id event.ProjectID, all bool, i
 		for _, k := range known {
 			ids = append(ids, k.Task)
 		}
-		names := f.withoutVector(byKey(s.LabelNames()))
+		names := f.withoutVector(requestsByKey(s.LabelNames()))
 		f.mu.Lock()
-		f.queueFor(id).names = names
+		f.queueFor(id).labelNames = names
 		f.mu.Unlock()
 		f.gcPending = true
 	}
@@ -107,28 +107,28 @@ func (f *Service) scanTasks(ctx context.Context, id event.ProjectID, all bool, i
 		if err != nil {
 			return err
 		}
-		var taught []event.TaskID
+		var labelled []event.TaskID
 		for _, t := range states {
 			if len(t.Annotations) > 0 {
-				taught = append(taught, t.Task.ID)
+				labelled = append(labelled, t.Task.ID)
 			}
-			needs := map[event.TextKey]encode.Request{}
-			addRequests(s, t, needs)
-			lacks := len(f.withoutVector(needs)) > 0
+			requests := map[event.ContentKey]encode.Request{}
+			addRequests(s, t, requests)
+			missing := len(f.withoutVector(requests)) > 0
 			f.mu.Lock()
-			f.gcPending = f.queueFor(id).record(t, lacks) || f.gcPending
+			f.gcPending = f.queueFor(id).record(t, missing) || f.gcPending
 			f.mu.Unlock()
 		}
-		// An example may have been learned just before its vector came another way.
-		f.check(id, taught)
+		// An example may have been learned just before its vector came by Now.
+		f.recheck(id, labelled)
 	}
 	f.updateGauge(id)
 	return nil
 }
 
-// record notes how a task was found, and reports whether vectors of it may be
-// needed no more.
-func (p *projectQueue) record(t event.TaskState, lacks bool) (stale bool) {
+// record updates the queue by a scanned task. It reports whether vectors of the task may have
+// become garbage.
+func (p *projectQueue) record(t event.TaskState, missing bool) (garbage bool) {
 	id := t.Task.ID
 	old, known := p.tasks[id]
 	if t.Deleted {
@@ -138,7 +138,7 @@ func (p *projectQueue) record(t event.TaskState, lacks bool) (stale bool) {
 	}
 	sum := xxhash.Sum64(t.Task.Data)
 	p.tasks[id] = sum
-	if !lacks {
+	if !missing {
 		delete(p.missing, id)
 		return known && old != sum
 	}
@@ -148,11 +148,12 @@ func (p *projectQueue) record(t event.TaskState, lacks bool) (stale bool) {
 	case t.Labelled() && !was:
 		p.labelled = append(p.labelled, id)
 	case !t.Labelled() && !queued:
-		p.rest = append(p.rest, id)
+		p.unlabelled = append(p.unlabelled, id)
 	}
 	return known && old != sum
 }
 
+// updateGauge sets the metric of missing tasks.
 func (f *Service) updateGauge(id event.ProjectID) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

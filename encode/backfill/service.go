@@ -16,63 +16,62 @@ import (
 )
 
 const (
-	// batchTasks is how many tasks are encoded at once by each core: enough for a
-	// request, and few enough that a new label's text is soon next.
+	// batchTasks is the number of tasks that each core encodes at once: enough for a request,
+	// and few enough that the text of a new label is soon encoded.
 	batchTasks = 32
-	// scanBatch is how many are looked at in one piece.
+	// scanBatch is the number of tasks that are read at once.
 	scanBatch = 256
-	// flushVectors and flushEvery bound what a crash costs, and spare the disk.
+	// flushVectors, a number of vectors, and flushEvery bound what a crash costs, with few
+	// writes.
 	flushVectors = 512
 	flushEvery   = 2 * time.Second
-	// publishInterval is how often readers hear of new vectors of tasks without labels.
+	// publishInterval is the least time between two snapshots because of new vectors.
 	publishInterval = 5 * time.Second
-	// gcDutyCycle is how many times longer than a sweep the pause after it is.
+	// gcDutyCycle is the ratio of the pause after a garbage collection to its duration.
 	gcDutyCycle = 10
 )
 
-// Service has every text of every task encoded by the slow encoder, once: first
-// the label names and the labelled texts, then what is asked next, then the rest.
-// It makes what is stored equal to what the tasks need, whatever happened before.
-// It is safe for concurrent use.
+// Service is the worker of one slow encoder. It makes the stored vectors equal to those that
+// tasks need; see the package comment. It is safe for concurrent use.
 type Service struct {
 	o       Options
 	vectors *vectorCache
 	wake    wake.Signal
 	life    *service.Life // its lock may be taken while mu is held
 
-	mu       sync.Mutex
-	projects map[event.ProjectID]*projectQueue
-	busy     bool
-	changed  chan struct{} // closed and replaced when it comes to rest
-	rate     float64       // texts a second, lately
-	tried    time.Time     // when the first attempt began since the last that succeeded; zero if none did
-	arrived  time.Time     // when an attempt last succeeded
+	mu             sync.Mutex
+	projects       map[event.ProjectID]*projectQueue
+	busy           bool
+	idle           chan struct{} // closed and replaced when the service becomes idle
+	textsPerSecond float64       // recent
+	firstAttempt   time.Time     // start of the first attempt after lastSuccess; zero if there was none
+	lastSuccess    time.Time     // end of the last attempt that succeeded
 
-	// The rest belongs to the goroutine.
-	gcPending     bool
-	gcAt, flushed time.Time
-	turn          event.ProjectID // whose texts were encoded last
+	// Only the goroutine of run uses the fields below.
+	gcPending          bool
+	gcAfter, flushedAt time.Time
+	lastProject        event.ProjectID // the project whose texts were encoded last
 }
 
-// projectQueue is what is to do in a project. It is guarded by Service.mu.
+// projectQueue is the work to do for a project. Service.mu guards it.
 type projectQueue struct {
 	arrivals
-	failures     int                     // of reading its tasks, in a row
-	retryAt      time.Time               // it is left alone until then
+	failures     int                     // consecutive failures to read its tasks
+	retryAt      time.Time               // before this it is skipped
 	fullScan     bool                    // all tasks and the label names are to be scanned
-	changedTasks []event.TaskID          // these are to be scanned
+	changedTasks []event.TaskID          // tasks to scan
 	tasks        map[event.TaskID]uint64 // hashes of their data
 	missing      map[event.TaskID]bool   // tasks with texts to encode; true for labelled ones
-	names        []encode.Request        // label names to encode
-	// labelled and rest are the missing ones in order; those that are not missing
-	// any more are skipped.
-	labelled, rest []event.TaskID
-	publishedAt    time.Time
-	unpublished    bool
+	labelNames   []encode.Request        // label names to encode
+	// labelled and unlabelled hold the missing tasks in order. Tasks that are no longer
+	// missing are skipped.
+	labelled, unlabelled []event.TaskID
+	publishedAt          time.Time
+	unpublished          bool
 }
 
-// New makes a service that does nothing yet: Load it, Start it, have it Scan what is there,
-// and Stop it in the end.
+// New returns a service that does nothing yet: Load it, Start it, have it Scan the projects, and
+// Stop it in the end. The error names an option that is missing.
 func New(o Options) (*Service, error) {
 	o.setDefaults()
 	if err := o.validate(); err != nil {
@@ -80,7 +79,7 @@ func New(o Options) (*Service, error) {
 	}
 	f := &Service{
 		o: o, life: service.NewLife(), vectors: newVectorCache(o.Encoder, o.Vectors, o.Now), wake: wake.New(), gcPending: true,
-		projects: map[event.ProjectID]*projectQueue{}, changed: make(chan struct{}),
+		projects: map[event.ProjectID]*projectQueue{}, idle: make(chan struct{}),
 	}
 	f.vectors.onCorrupt = f.rescanAll
 	f.vectors.onReadError = func(err error) {
@@ -89,17 +88,16 @@ func New(o Options) (*Service, error) {
 	return f, nil
 }
 
-// Load reads which vectors are stored; before that none is found. The error is the
-// store's.
+// Load reads the keys of the stored vectors. Before that none is found. The error is the store's.
 func (f *Service) Load(ctx context.Context) error { return f.vectors.load(ctx) }
 
 // Start begins the work, as service.Service says.
 func (f *Service) Start(ctx context.Context) error { return f.life.Start(ctx, f.run) }
 
-// Stop ends the work, as service.Service says, and stores what was encoded.
+// Stop ends the work, as service.Service says, and stores vectors that were not flushed.
 func (f *Service) Stop(ctx context.Context) error { return f.life.Stop(ctx) }
 
-// Scan has all tasks of projects looked at, before Start or after it.
+// Scan has all tasks of projects scanned. It may be called before Start and never waits.
 func (f *Service) Scan(projects ...event.ProjectID) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -109,6 +107,7 @@ func (f *Service) Scan(projects ...event.ProjectID) {
 	f.wakeUp()
 }
 
+// queueFor returns the queue of a project, a new one if there is none. f.mu is held.
 func (f *Service) queueFor(id event.ProjectID) *projectQueue {
 	p := f.projects[id]
 	if p == nil {
@@ -118,7 +117,7 @@ func (f *Service) queueFor(id event.ProjectID) *projectQueue {
 	return p
 }
 
-// OnCommit takes note of what a commit has changed. It never waits.
+// OnCommit has the tasks scanned that a commit has changed. It never waits.
 func (f *Service) OnCommit(id event.ProjectID, d *event.Delta) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -132,7 +131,7 @@ func (f *Service) OnCommit(id event.ProjectID, d *event.Delta) {
 	f.wakeUp()
 }
 
-// rescanAll has all tasks looked at again.
+// rescanAll has all tasks scanned again.
 func (f *Service) rescanAll() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -146,19 +145,20 @@ func (f *Service) rescanAll() {
 
 var _ service.Service = (*Service)(nil)
 
-// wakeUp notes that there is something to do. f.mu is held.
+// wakeUp records that there is work and ends the sleep of run. f.mu is held.
 func (f *Service) wakeUp() {
 	f.busy = true
 	f.wake.Set()
 }
 
+// run does all work until the context ends, and then flushes.
 func (f *Service) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for ctx.Err() == nil {
 		wait, err := f.runOnce(ctx)
 		if err != nil && ctx.Err() == nil {
-			wait = max(retry.Min, f.vectors.backoffLeft())
+			wait = max(retryBackoff.Min, f.vectors.backoffLeft())
 			f.o.Metrics.Failures.Inc()
 			f.o.Logger.WithError(err).Warnf("texts are not encoded; models do without, and it is tried again in %v", wait.Round(time.Second))
 		}
@@ -172,7 +172,7 @@ func (f *Service) run(ctx context.Context) {
 		case <-timer.C:
 		}
 	}
-	// What was encoded is worth the disk also when hone ends.
+	// Vectors that were computed are stored also when hone ends.
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	if err := f.vectors.flush(end); err != nil {
@@ -183,42 +183,42 @@ func (f *Service) run(ctx context.Context) {
 // idleTimeout is how long run sleeps when there is no work; a wake-up ends it earlier.
 const idleTimeout = 24 * time.Hour
 
-// retry is how long a project is left alone after a failure, and the encoder.
-var retry = backoff.Exponential{Min: time.Second, Max: time.Minute}
+// retryBackoff is the pause of a project, or of the encoder, after failures.
+var retryBackoff = backoff.Exponential{Min: time.Second, Max: time.Minute}
 
-// runOnce does one piece of work and says how long to wait before the next, 0 for
-// not at all. An error is the encoder's or the disk's; the trouble of one project is
-// noted with it and keeps no other waiting.
+// runOnce scans, encodes one batch, and does what follows. It returns how long to wait before the
+// next call. The error is the encoder's or the store's. The failure of one project is recorded
+// with the project and is no error.
 func (f *Service) runOnce(ctx context.Context) (time.Duration, error) {
 	f.scan(ctx)
 	if pause := f.vectors.backoffLeft(); pause > 0 && f.hasWork() {
 		return pause, nil
 	}
-	batch := f.next(ctx)
-	if len(batch.needs) > 0 {
-		if err := f.encode(ctx, batch.needs); err != nil {
+	batch := f.nextBatch(ctx)
+	if len(batch.requests) > 0 {
+		if err := f.encode(ctx, batch.requests); err != nil {
 			return 0, err
 		}
 	}
 	if batch.project != 0 {
-		f.arrive(batch)
+		f.recordEncoded(batch)
 	}
 	now := time.Now()
-	if f.vectors.pendingCount() >= flushVectors || now.Sub(f.flushed) > flushEvery || batch.project == 0 {
+	if f.vectors.pendingCount() >= flushVectors || now.Sub(f.flushedAt) > flushEvery || batch.project == 0 {
 		if err := f.vectors.flush(ctx); err != nil {
 			return 0, err
 		}
-		f.flushed = now
+		f.flushedAt = now
 	}
 	f.publishArrivals(now, batch.project == 0)
 	if batch.project != 0 {
 		return 0, nil
 	}
-	if f.gcPending && now.After(f.gcAt) {
+	if f.gcPending && now.After(f.gcAfter) {
 		if err := f.collectGarbage(ctx); err != nil {
 			return 0, err
 		}
-		f.gcAt = time.Now().Add(gcDutyCycle * time.Since(now))
+		f.gcAfter = time.Now().Add(gcDutyCycle * time.Since(now))
 	}
 	wait := idleTimeout
 	if !f.markIdle() {
@@ -227,24 +227,24 @@ func (f *Service) runOnce(ctx context.Context) (time.Duration, error) {
 		}
 	}
 	if f.gcPending {
-		wait = min(wait, max(time.Millisecond, time.Until(f.gcAt)))
+		wait = min(wait, max(time.Millisecond, time.Until(f.gcAfter)))
 	}
 	return wait, nil
 }
 
-// hasWork reports whether something is to be encoded.
+// hasWork reports whether tasks or label names are missing.
 func (f *Service) hasWork() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, p := range f.projects {
-		if len(p.missing) > 0 || len(p.names) > 0 {
+		if len(p.missing) > 0 || len(p.labelNames) > 0 {
 			return true
 		}
 	}
 	return false
 }
 
-// markIdle notes that nothing is left to do, unless something has been heard since.
+// markIdle marks the service idle and ends WaitIdle. It returns false when there is work.
 func (f *Service) markIdle() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -254,19 +254,18 @@ func (f *Service) markIdle() bool {
 		}
 	}
 	f.busy = false
-	close(f.changed)
-	f.changed = make(chan struct{})
+	close(f.idle)
+	f.idle = make(chan struct{})
 	return true
 }
 
-// pending reports whether the worker has something to do for the project.
+// pending reports whether the worker has work to do for the project.
 func (p *projectQueue) pending() bool {
-	return p.fullScan || len(p.changedTasks) > 0 || len(p.missing) > 0 || len(p.names) > 0 || p.unpublished
+	return p.fullScan || len(p.changedTasks) > 0 || len(p.missing) > 0 || len(p.labelNames) > 0 || p.unpublished
 }
 
-// retryDelay is how long to wait when there is work that cannot be done now: what is being
-// taken in wakes the worker, and projects in trouble have their time. It is 0 when there
-// is other work.
+// retryDelay returns how long to wait for the first project that is to be tried again, 0 when a
+// project has work that can be done now. The end of a consumption wakes the worker itself.
 func (f *Service) retryDelay(now time.Time) time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -283,12 +282,13 @@ func (f *Service) retryDelay(now time.Time) time.Duration {
 	return wait
 }
 
-// trouble notes that a project's tasks cannot be read: it is left alone for a while.
-func (f *Service) trouble(id event.ProjectID, err error) {
+// recordFailure records that the tasks of a project cannot be read. The project is skipped for a
+// pause.
+func (f *Service) recordFailure(id event.ProjectID, err error) {
 	f.o.Metrics.Failures.Inc()
 	f.mu.Lock()
 	p := f.queueFor(id)
-	pause := retry.Delay(p.failures)
+	pause := retryBackoff.Delay(p.failures)
 	p.failures++
 	p.retryAt = time.Now().Add(pause)
 	n := p.failures
@@ -298,33 +298,33 @@ func (f *Service) trouble(id event.ProjectID, err error) {
 	}
 }
 
-// well ends a project's trouble. f.mu is held.
-func (p *projectQueue) well() { p.failures, p.retryAt = 0, time.Time{} }
+// clearFailures ends the pause of a project. f.mu is held.
+func (p *projectQueue) clearFailures() { p.failures, p.retryAt = 0, time.Time{} }
 
-// encode meets needs, on several cores at once.
-func (f *Service) encode(ctx context.Context, needs []encode.Request) error {
+// encode encodes requests, on several cores at once. The error is the encoder's.
+func (f *Service) encode(ctx context.Context, requests []encode.Request) error {
 	began := time.Now()
 	f.mu.Lock()
-	if f.tried.IsZero() {
-		f.tried = began
+	if f.firstAttempt.IsZero() {
+		f.firstAttempt = began
 	}
 	f.mu.Unlock()
 	g, ctx := errgroup.WithContext(ctx)
 	cores := f.o.Cores
-	for part := range slices.Chunk(needs, (len(needs)+cores-1)/cores) {
+	for part := range slices.Chunk(requests, (len(requests)+cores-1)/cores) {
 		g.Go(func() error { return f.vectors.encode(ctx, part, true) })
 	}
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	f.o.Metrics.Encoded.Add(float64(len(needs)))
-	rate := float64(len(needs)) / max(time.Since(began).Seconds(), 1e-6)
+	f.o.Metrics.Encoded.Add(float64(len(requests)))
+	rate := float64(len(requests)) / max(time.Since(began).Seconds(), 1e-6)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.tried, f.arrived = time.Time{}, time.Now()
-	if f.rate == 0 {
-		f.rate = rate
+	f.firstAttempt, f.lastSuccess = time.Time{}, time.Now()
+	if f.textsPerSecond == 0 {
+		f.textsPerSecond = rate
 	}
-	f.rate += 0.2 * (rate - f.rate)
+	f.textsPerSecond += 0.2 * (rate - f.textsPerSecond)
 	return nil
 }

@@ -26,7 +26,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // text of its own.
 type world struct {
 	mu      sync.Mutex
-	stored  map[string]map[event.TextKey][]byte // by encoder
+	stored  map[string]map[event.ContentKey][]byte // by encoder
 	arrived map[event.ProjectID][]event.TaskID
 	fails   map[event.ProjectID]error // of reading tasks
 	all     chan event.ProjectID      // told of each project that has got the vectors of all its tasks
@@ -42,7 +42,7 @@ func (*world) EncodeBatch(_ context.Context, texts []string) ([][]float32, error
 	return out, nil
 }
 
-func (w *world) VectorKeys(_ context.Context, encoder string, f func(event.TextKey)) error {
+func (w *world) VectorKeys(_ context.Context, encoder string, f func(event.ContentKey)) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for k := range w.stored[encoder] {
@@ -51,17 +51,17 @@ func (w *world) VectorKeys(_ context.Context, encoder string, f func(event.TextK
 	return nil
 }
 
-func (w *world) Vector(encoder string, k event.TextKey) ([]byte, error) {
+func (w *world) Vector(encoder string, k event.ContentKey) ([]byte, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.stored[encoder][k], nil
 }
 
-func (w *world) ChangeVectors(_ context.Context, encoder string, put map[event.TextKey][]byte, drop []event.TextKey) error {
+func (w *world) ChangeVectors(_ context.Context, encoder string, put map[event.ContentKey][]byte, drop []event.ContentKey) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.stored[encoder] == nil {
-		w.stored[encoder] = map[event.TextKey][]byte{}
+		w.stored[encoder] = map[event.ContentKey][]byte{}
 	}
 	maps.Copy(w.stored[encoder], put)
 	for _, k := range drop {
@@ -73,7 +73,7 @@ func (w *world) ChangeVectors(_ context.Context, encoder string, put map[event.T
 func (w *world) RetainEncoders(_ context.Context, encoders []string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	maps.DeleteFunc(w.stored, func(name string, _ map[event.TextKey][]byte) bool { return !slices.Contains(encoders, name) })
+	maps.DeleteFunc(w.stored, func(name string, _ map[event.ContentKey][]byte) bool { return !slices.Contains(encoders, name) })
 	return nil
 }
 
@@ -99,7 +99,7 @@ func (w *world) Tasks(_ context.Context, p event.ProjectID, ids []event.TaskID) 
 
 func (*world) LabelNames() []encode.Request { return []encode.Request{{Text: "label"}} }
 
-func (*world) Requests(data []byte, all map[event.TextKey]encode.Request) {
+func (*world) Requests(data []byte, all map[event.ContentKey]encode.Request) {
 	n := encode.Request{Text: string(data)}
 	all[n.Key()] = n
 }
@@ -136,13 +136,13 @@ func (w *world) serviceOf(e encode.BatchEncoder, retain []string, consume func(e
 }
 
 func newWorld() *world {
-	return &world{stored: map[string]map[event.TextKey][]byte{}, arrived: map[event.ProjectID][]event.TaskID{}, fails: map[event.ProjectID]error{}, all: make(chan event.ProjectID, 3)}
+	return &world{stored: map[string]map[event.ContentKey][]byte{}, arrived: map[event.ProjectID][]event.TaskID{}, fails: map[event.ProjectID]error{}, all: make(chan event.ProjectID, 3)}
 }
 
 // It needs neither a learner nor a ranking.
 func TestAllThatIsNeededIsMadeOnceAndHandedOver(t *testing.T) {
 	w := newWorld()
-	w.stored["another/1"] = map[event.TextKey][]byte{{1}: {1}}
+	w.stored["another/1"] = map[event.ContentKey][]byte{{1}: {1}}
 	s := w.service()
 	defer func() { _ = s.Stop(context.Background()) }()
 	if err := s.Load(t.Context()); err != nil {

@@ -30,11 +30,11 @@ func (n named) EncodeBatch(ctx context.Context, texts []string) ([][]float32, er
 // fails keeps no other waiting, and what is stored of none of them goes.
 func TestServicesOfThreeEncodersShareAStore(t *testing.T) {
 	w := newWorld()
-	w.stored["gone/1"] = map[event.TextKey][]byte{{1}: {1}}
-	stale := event.TextKey{7}
+	w.stored["gone/1"] = map[event.ContentKey][]byte{{1}: {1}}
+	stale := event.ContentKey{7}
 	names := []string{"a/1", "b/1", "broken/1"}
 	for _, n := range names {
-		w.stored[n] = map[event.TextKey][]byte{stale: {1}}
+		w.stored[n] = map[event.ContentKey][]byte{stale: {1}}
 	}
 	var all []*backfill.Service
 	for i, n := range names {

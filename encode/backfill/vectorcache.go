@@ -15,92 +15,92 @@ import (
 )
 
 const (
-	// generationBytes is how many bytes of vectors are kept of texts that belong to no task,
-	// in each of two generations.
+	// generationBytes bounds the vectors of texts that belong to no task, in each of two
+	// generations.
 	generationBytes = 8 << 20
 
-	// dimSample is how many stored vectors are looked at for their dimensions.
+	// dimSample is how many stored vectors load reads at most to find the dimensions.
 	dimSample = 1024
 
-	// mapBytes is about what an entry of a map costs beside its vector.
+	// mapBytes is roughly the size of a map entry without its vector.
 	mapBytes = 120
 
-	// complainEvery is the least time between two complaints.
-	complainEvery = time.Minute
+	// reportInterval is the least time between two reports of read errors.
+	reportInterval = time.Minute
 )
 
-// vectorCache holds the vectors of a slow encoder: durable ones by their keys, those
-// that are to become so, and the latest of texts of no task. It is safe for concurrent
-// use. All numbers come from the packed form, so that a vector is the same
-// before and after it went to disk.
+// vectorCache holds the vectors of a slow encoder: the keys of the stored ones, those that are to
+// be stored, and recent ones of texts that belong to no task. Vectors are kept packed, so that
+// one is the same before and after it is stored. It is safe for concurrent use.
 type vectorCache struct {
-	slow        encode.BatchEncoder
-	tokenwise   bool // slow has vectors of tokens too
+	encoder     encode.BatchEncoder
+	tokenwise   bool // the encoder has vectors of tokens too
 	store       VectorStore
 	now         func() time.Time
-	onCorrupt   func()      // is told of a vector that was there and is no use; nil for nobody
-	onReadError func(error) // is told that a stored vector cannot be read; nil for nobody
+	onCorrupt   func()      // called when a vector was damaged and dropped; may be nil
+	onReadError func(error) // called when a stored vector cannot be read; may be nil
 
 	mu                sync.RWMutex
-	known             map[event.TextKey]struct{} // durable or pending
-	pending           map[event.TextKey][]byte
-	current, previous map[event.TextKey][]byte
+	knownKeys         map[event.ContentKey]struct{} // stored or pending
+	pending           map[event.ContentKey][]byte
+	current, previous map[event.ContentKey][]byte
 	currentBytes      int
-	dims              [vector.PackedKinds]int // of texts' vectors and of tokens', 0 until the first is seen
+	dims              [vector.PackedKinds]int // dimensions by kind, 0 until the first vector of the kind
 
-	unreadAt time.Time // when that was last told
+	readErrorAt time.Time // last call of onReadError
 
-	fails   int
-	retryAt time.Time // the encoder is left alone until then
-	failed  error     // why; nil when the last batch went well
+	failures int
+	retryAt  time.Time // before this the encoder is not called
+	failure  error     // error of the last batch, nil if it succeeded
 }
 
 func newVectorCache(slow encode.BatchEncoder, store VectorStore, now func() time.Time) *vectorCache {
 	_, tokenwise := slow.(encode.TokenEncoder)
 	return &vectorCache{
-		slow: slow, tokenwise: tokenwise, store: store, now: now,
-		known: map[event.TextKey]struct{}{}, pending: map[event.TextKey][]byte{}, current: map[event.TextKey][]byte{},
+		encoder: slow, tokenwise: tokenwise, store: store, now: now,
+		knownKeys: map[event.ContentKey]struct{}{}, pending: map[event.ContentKey][]byte{}, current: map[event.ContentKey][]byte{},
 	}
 }
 
-// load reads which vectors there are.
+// load reads the keys and the dimensions of the stored vectors.
 func (v *vectorCache) load(ctx context.Context) error {
-	known := map[event.TextKey]struct{}{}
-	if err := v.store.VectorKeys(ctx, v.slow.Name(), func(k event.TextKey) { known[k] = struct{}{} }); err != nil {
+	known := map[event.ContentKey]struct{}{}
+	if err := v.store.VectorKeys(ctx, v.encoder.Name(), func(k event.ContentKey) { known[k] = struct{}{} }); err != nil {
 		return err
 	}
 	var dims [vector.PackedKinds]int
-	looks := 0
+	sampled := 0
 	for k := range known {
-		b, err := v.store.Vector(v.slow.Name(), k)
+		b, err := v.store.Vector(v.encoder.Name(), k)
 		if err != nil {
 			return err
 		}
 		if kind, dim, ok := vector.PackedAs(b); ok && dims[kind] == 0 {
 			dims[kind] = dim
 		}
-		if looks++; looks == dimSample || dims[vector.PackedText] > 0 && (dims[vector.PackedTokens] > 0 || !v.tokenwise) {
+		if sampled++; sampled == dimSample || dims[vector.PackedText] > 0 && (dims[vector.PackedTokens] > 0 || !v.tokenwise) {
 			break
 		}
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.known, v.dims = known, dims
+	v.knownKeys, v.dims = known, dims
 	return nil
 }
 
-// has reports whether the vector of a text is there.
-func (v *vectorCache) has(k event.TextKey) bool {
+// has reports whether there is a vector with the key.
+func (v *vectorCache) has(k event.ContentKey) bool {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	if _, ok := v.known[k]; ok {
+	if _, ok := v.knownKeys[k]; ok {
 		return true
 	}
 	_, ok := v.lookupRecent(k)
 	return ok
 }
 
-func (v *vectorCache) lookupRecent(k event.TextKey) ([]byte, bool) {
+// lookupRecent finds a vector in the two generations. v.mu is held.
+func (v *vectorCache) lookupRecent(k event.ContentKey) ([]byte, bool) {
 	if b, ok := v.current[k]; ok {
 		return b, true
 	}
@@ -108,8 +108,8 @@ func (v *vectorCache) lookupRecent(k event.TextKey) ([]byte, bool) {
 	return b, ok
 }
 
-// text is the vector of a text; ok is false when it is not there yet. A text that
-// will never have one has nil.
+// text returns the vector of a text. ok is false when there is none yet. A text that will never
+// have a vector has nil.
 func (v *vectorCache) text(text string) (x []float32, ok bool) {
 	v.read(encode.Request{Text: text}, func(b []byte) bool {
 		x, ok = vector.Unpack(b)
@@ -118,7 +118,7 @@ func (v *vectorCache) text(text string) (x []float32, ok bool) {
 	return x, ok
 }
 
-// tokenVectors is text for the n tokens of a text.
+// tokenVectors does what text does, for each of the n tokens of a text.
 func (v *vectorCache) tokenVectors(text string, n int) (xs [][]float32, ok bool) {
 	if !v.tokenwise {
 		return nil, false
@@ -130,8 +130,8 @@ func (v *vectorCache) tokenVectors(text string, n int) (xs [][]float32, ok bool)
 	return xs, ok
 }
 
-// read hands over what was made of a need, nil when it is not there. What is not
-// taken is made anew.
+// read calls take with the packed vector of a request, nil when there is none. If take returns
+// false for a vector that should be there, the vector is dropped and computed again.
 func (v *vectorCache) read(n encode.Request, take func([]byte) bool) {
 	k := n.Key()
 	v.mu.RLock()
@@ -139,24 +139,24 @@ func (v *vectorCache) read(n encode.Request, take func([]byte) bool) {
 	if !ok {
 		b, ok = v.lookupRecent(k)
 	}
-	_, stored := v.known[k]
+	_, stored := v.knownKeys[k]
 	v.mu.RUnlock()
 	if !ok && stored {
 		var err error
-		if b, err = v.store.Vector(v.slow.Name(), k); err != nil {
-			// It is there, and was paid for: what cannot be read now may be later.
-			v.unread(err)
+		if b, err = v.store.Vector(v.encoder.Name(), k); err != nil {
+			// The vector is stored and may be readable later, so it is not dropped.
+			v.reportReadError(err)
 			take(nil)
 			return
 		}
 	}
 	if !take(b) && (ok || stored) {
-		// Unreadable, gone behind our back, or of other tokens than today's.
+		// Damaged, deleted by others, or of other tokens than the text has now.
 		v.mu.Lock()
-		for _, from := range []map[event.TextKey][]byte{v.pending, v.current, v.previous} {
+		for _, from := range []map[event.ContentKey][]byte{v.pending, v.current, v.previous} {
 			delete(from, k)
 		}
-		delete(v.known, k)
+		delete(v.knownKeys, k)
 		v.mu.Unlock()
 		if v.onCorrupt != nil {
 			v.onCorrupt()
@@ -164,55 +164,57 @@ func (v *vectorCache) read(n encode.Request, take func([]byte) bool) {
 	}
 }
 
-// unread says, once a minute at most, that a stored vector cannot be read: the
-// models do without it until it can.
-func (v *vectorCache) unread(err error) {
+// reportReadError calls onReadError, once in reportInterval at most. Models do without a vector
+// that cannot be read.
+func (v *vectorCache) reportReadError(err error) {
 	v.mu.Lock()
 	now := v.now()
-	said := now.Sub(v.unreadAt) < complainEvery
-	if !said {
-		v.unreadAt = now
+	recent := now.Sub(v.readErrorAt) < reportInterval
+	if !recent {
+		v.readErrorAt = now
 	}
 	v.mu.Unlock()
-	if !said && v.onReadError != nil {
+	if !recent && v.onReadError != nil {
 		v.onReadError(err)
 	}
 }
 
-// persistIfCached sees to it that the vector of a task's text, if it is there, becomes
-// durable; it is false when it is not there.
-func (v *vectorCache) persistIfCached(k event.TextKey) bool {
+// persistIfCached has a recent vector stored, since a task requests it. It reports whether there is
+// a vector with the key.
+func (v *vectorCache) persistIfCached(k event.ContentKey) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if _, ok := v.known[k]; ok {
+	if _, ok := v.knownKeys[k]; ok {
 		return true
 	}
 	b, ok := v.lookupRecent(k)
 	if ok {
-		v.known[k], v.pending[k] = struct{}{}, b
+		v.knownKeys[k], v.pending[k] = struct{}{}, b
 	}
 	return ok
 }
 
-// backoffLeft is how long the encoder should be left alone after a failure.
+// backoffLeft returns how much of the pause after a failure is left.
 func (v *vectorCache) backoffLeft() time.Duration {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	if v.failed == nil {
+	if v.failure == nil {
 		return 0
 	}
 	return max(0, v.retryAt.Sub(v.now()))
 }
 
+// lastErr returns the error of the last batch, nil if it succeeded.
 func (v *vectorCache) lastErr() error {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	return v.failed
+	return v.failure
 }
 
-// encode meets needs; durable makes what is made kept beyond the process.
-func (v *vectorCache) encode(ctx context.Context, needs []encode.Request, durable bool) error {
-	packed, err := encode.EncodeRequests(ctx, v.slow, needs)
+// encode encodes requests. If durable is set the vectors are to be stored, else they are cached.
+// The errors are the encoder's, and that of a changed dimension.
+func (v *vectorCache) encode(ctx context.Context, requests []encode.Request, durable bool) error {
+	packed, err := encode.EncodeRequests(ctx, v.encoder, requests)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	dims := v.dims
@@ -226,21 +228,21 @@ func (v *vectorCache) encode(ctx context.Context, needs []encode.Request, durabl
 	}
 	if err != nil {
 		if ctx.Err() == nil || errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			v.fails++
-			v.failed = err
-			v.retryAt = v.now().Add(retry.Delay(v.fails - 1))
+			v.failures++
+			v.failure = err
+			v.retryAt = v.now().Add(retryBackoff.Delay(v.failures - 1))
 		}
-		return fmt.Errorf("%s: %w", v.slow.Name(), err)
+		return fmt.Errorf("%s: %w", v.encoder.Name(), err)
 	}
-	v.fails, v.failed, v.dims = 0, nil, dims
-	for i, n := range needs {
+	v.failures, v.failure, v.dims = 0, nil, dims
+	for i, n := range requests {
 		k := n.Key()
 		switch {
 		case durable:
-			v.known[k], v.pending[k] = struct{}{}, packed[i]
+			v.knownKeys[k], v.pending[k] = struct{}{}, packed[i]
 		default:
 			if v.currentBytes > generationBytes {
-				v.previous, v.current, v.currentBytes = v.current, map[event.TextKey][]byte{}, 0
+				v.previous, v.current, v.currentBytes = v.current, map[event.ContentKey][]byte{}, 0
 			}
 			v.currentBytes += len(packed[i]) + mapBytes
 			v.current[k] = packed[i]
@@ -249,14 +251,14 @@ func (v *vectorCache) encode(ctx context.Context, needs []encode.Request, durabl
 	return nil
 }
 
-// pendingCount is how many vectors are not durable.
+// pendingCount returns the number of vectors that are to be stored.
 func (v *vectorCache) pendingCount() int {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	return len(v.pending)
 }
 
-// flush makes pending vectors durable.
+// flush stores the pending vectors. The error is the store's.
 func (v *vectorCache) flush(ctx context.Context) error {
 	v.mu.RLock()
 	put := maps.Clone(v.pending)
@@ -264,7 +266,7 @@ func (v *vectorCache) flush(ctx context.Context) error {
 	if len(put) == 0 {
 		return nil
 	}
-	if err := v.store.ChangeVectors(ctx, v.slow.Name(), put, nil); err != nil {
+	if err := v.store.ChangeVectors(ctx, v.encoder.Name(), put, nil); err != nil {
 		return err
 	}
 	v.mu.Lock()
@@ -275,24 +277,24 @@ func (v *vectorCache) flush(ctx context.Context) error {
 	return nil
 }
 
-// collectGarbage drops the durable vectors that are not needed.
-func (v *vectorCache) sweep(ctx context.Context, needed map[event.TextKey]struct{}) error {
+// dropUnneeded deletes the stored vectors that are not needed. The error is the store's.
+func (v *vectorCache) dropUnneeded(ctx context.Context, needed map[event.ContentKey]struct{}) error {
 	v.mu.RLock()
-	var drop []event.TextKey
-	for k := range v.known {
-		_, need := needed[k]
-		if _, waits := v.pending[k]; !need && !waits {
+	var drop []event.ContentKey
+	for k := range v.knownKeys {
+		_, isNeeded := needed[k]
+		if _, waits := v.pending[k]; !isNeeded && !waits {
 			drop = append(drop, k)
 		}
 	}
 	v.mu.RUnlock()
-	for part := range slices.Chunk(drop, 4096) { // a long write would keep webhooks waiting
+	for part := range slices.Chunk(drop, 4096) { // a long transaction would delay webhooks
 		v.mu.Lock()
 		for _, k := range part {
-			delete(v.known, k)
+			delete(v.knownKeys, k)
 		}
 		v.mu.Unlock()
-		if err := v.store.ChangeVectors(ctx, v.slow.Name(), nil, part); err != nil {
+		if err := v.store.ChangeVectors(ctx, v.encoder.Name(), nil, part); err != nil {
 			return err
 		}
 	}

@@ -1,4 +1,4 @@
-// Package encoders makes the encoder that a name in the configuration stands for.
+// Package encoders opens encoders by the names in the configuration.
 package encoders
 
 import (
@@ -35,7 +35,7 @@ const (
 	OpenAI = "openai:"
 )
 
-// Options are what the encoders need beyond their names.
+// Options configure encoders that need more than a name.
 type Options struct {
 	// OpenAIModel and OpenAIKey are for the server of OpenAI; the key goes nowhere
 	// else. OpenAITimeout bounds one attempt of a request.
@@ -44,9 +44,9 @@ type Options struct {
 	OpenAITimeout time.Duration
 }
 
-// Encoder is what a name stands for.
+// Encoder is an encoder that a name stands for, with its slow parts.
 type Encoder struct {
-	// Fast makes the vectors at once; each of Slow adds a dense part later, in this order.
+	// Fast returns vectors at once. Each of Slow adds a dense part later, in this order.
 	Fast encode.Encoder
 	Slow []encode.BatchEncoder
 }
@@ -60,17 +60,17 @@ func (e Encoder) Blocking() *encode.Blocking {
 	return encode.NewBlocking(e.Fast, e.Slow...)
 }
 
-// entry is an encoder that has a name.
+// entry is a named encoder.
 type entry struct {
-	// name is the whole name, or what is before the address of those that have one.
+	// name is the name, without the address if the encoder has one.
 	name string
-	// address is what people are told to write after name; empty for none.
+	// address describes the address after name to users; empty if there is none.
 	address string
-	// open makes the encoder, given the address.
+	// open opens the encoder at an address.
 	open func(address string, o Options) (Encoder, error)
 }
 
-// entries is the only list of encoders, in the order in which people are told of it.
+// entries is the only list of encoders, in the order in which users see it.
 var entries = []entry{
 	{name: MiniLM, open: openMiniLM},
 	{name: Static, open: fast(Default)},
@@ -80,8 +80,7 @@ var entries = []entry{
 	{name: OpenAI, address: "URL", open: openRemote},
 }
 
-// Names are those that Open knows, and the beginnings of those that go on with an
-// address.
+// Names returns the names that Open knows; of those with an address, the part before it.
 func Names() []string {
 	names := make([]string, len(entries))
 	for i, e := range entries {
@@ -90,7 +89,7 @@ func Names() []string {
 	return names
 }
 
-// Open makes the encoder of a name. The error says which there are.
+// Open opens an encoder by its name. The error lists the names, or says why it cannot be opened.
 func Open(name string, o Options) (Encoder, error) {
 	for _, e := range entries {
 		if address, ok := strings.CutPrefix(name, e.name); ok && (address == "" || e.address != "") {
@@ -129,7 +128,7 @@ func openRemote(url string, o Options) (Encoder, error) {
 	return Encoder{Fast: ngram.New(), Slow: []encode.BatchEncoder{c}}, nil
 }
 
-// transformer runs each batch on one core; whoever wants more runs several.
+// transformer runs each batch on one core. Callers run several batches to use more.
 type transformer struct{ *minilm.Encoder }
 
 func (t transformer) EncodeBatch(ctx context.Context, texts []string) ([][]float32, error) {
@@ -147,5 +146,5 @@ func (t transformer) EncodeTokens(ctx context.Context, texts []string) ([][][]fl
 	return t.EncodeInContext(ctx, texts, places)
 }
 
-// Default is the encoder when nothing is configured.
+// Default returns the encoder that is used when none is configured.
 func Default() encode.Encoder { return encode.Union(ngram.New(), static.Default()) }

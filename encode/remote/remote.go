@@ -1,5 +1,5 @@
-// Package remote embeds texts by a server that answers POST /v1/embeddings as
-// OpenAI's does: OpenAI itself, or vLLM, Ollama, llama.cpp, text-embeddings-inference
+// Package remote embeds texts with a server that answers POST /v1/embeddings as that of OpenAI does:
+// OpenAI itself, or vLLM, Ollama, llama.cpp, text-embeddings-inference
 // and others on a machine of one's own.
 package remote
 
@@ -22,15 +22,15 @@ import (
 )
 
 const (
-	// batchTexts and batchBytes bound one request; servers refuse larger ones.
+	// batchTexts and batchBytes bound one request. Servers refuse larger ones.
 	batchTexts = 64
 	batchBytes = 256 << 10
-	// maxText is how much of a text is sent; models read some thousand tokens.
+	// maxText is the number of bytes of a text that are sent. Models read some thousand tokens.
 	maxText = 32 << 10
-	// minText is the least length to which a refused text is shortened.
+	// minText is the length in bytes below which a refused text is not shortened.
 	minText = 512
-	// answerBytesPerText and answerOverhead bound what is read of an answer: vectors of
-	// some 15,000 numbers, and what stands around them.
+	// answerBytesPerText and answerOverhead bound the bytes that are read of an answer: vectors
+	// of some 15,000 numbers, and the JSON around them.
 	answerBytesPerText = 256 << 10
 	answerOverhead     = 64 << 10
 
@@ -45,7 +45,7 @@ var retryDelays = backoff.Exponential{Min: 500 * time.Millisecond, Max: maxBacko
 type Options struct {
 	// URL is the server's address, with or without /v1 and /embeddings.
 	URL string
-	// Model is the name the server knows the model by; some take none.
+	// Model is the name of the model at the server. Some servers need none.
 	Model string
 	// Key is sent as a bearer token to URL and goes nowhere else; a function, so
 	// that printing Options does not show it. Nil: no key.
@@ -77,7 +77,7 @@ type Client struct {
 	wait  func(ctx context.Context, d time.Duration) bool // backoff.Sleep, but in tests
 }
 
-// New checks the options. It sends nothing.
+// New returns a client. It sends nothing. The error says which option is invalid.
 func New(o Options) (*Client, error) {
 	u, err := endpoint(o.URL)
 	if err != nil {
@@ -94,8 +94,7 @@ func New(o Options) (*Client, error) {
 	}, nil
 }
 
-// endpoint completes an address. Its errors do not quote the address, which may hold a
-// password.
+// endpoint completes an address. Its errors do not quote the address, which may have a password.
 func endpoint(s string) (string, error) {
 	u, err := url.Parse(s)
 	switch {
@@ -191,10 +190,10 @@ func (e *refusedError) Error() string {
 	return fmt.Sprintf("the embedding server refuses the request (%d): %s", e.status, e.message)
 }
 
-// temporaryError marks an error after which another attempt can succeed.
+// temporaryError marks an error after which a retry can succeed.
 type temporaryError struct {
 	error
-	retryAfter time.Duration // what the server asks to wait, 0 if it does not say
+	retryAfter time.Duration // the pause that the server asks for, 0 if none
 }
 
 func (e *temporaryError) Unwrap() error { return e.error }
@@ -210,7 +209,7 @@ func (c *Client) sendWithRetry(ctx context.Context, texts []string) ([][]float32
 		pause := retryDelays.Delay(attempt - 1)
 		wait := max(pause/2+rand.N(pause), passing.retryAfter) // spread, for several hones
 		if deadline, ok := ctx.Deadline(); wait > maxBackoff || ok && time.Until(deadline) < wait {
-			return nil, err // whoever asked comes again later
+			return nil, err // the caller tries again later
 		}
 		if !c.wait(ctx, wait) {
 			return nil, err
@@ -282,8 +281,8 @@ func excerptWithoutKey(answer []byte, key string) string {
 	return strconv.Quote(truncate(s, most))
 }
 
-// retryAfter is what an answer's Retry-After says, 0 if that is nothing or too much to be
-// meant.
+// retryAfter returns the pause in the Retry-After header of an answer, 0 if there is none or it is
+// implausibly long.
 func retryAfter(h http.Header) time.Duration {
 	if d, ok := backoff.RetryAfter(h, time.Now()); ok && d <= time.Hour {
 		return d

@@ -16,7 +16,7 @@ import (
 	"github.com/hone-ml/hone/sampler"
 )
 
-// connector lets the API register hone and look for faults.
+// connector implements the API's port to package connect: registering hone and the doctor.
 type connector struct {
 	pipeline   *pipeline.Pipeline
 	learner    *learner.Learner
@@ -43,11 +43,11 @@ func (c connector) Doctor(ctx context.Context, id event.ProjectID) (api.Report, 
 	return c.connection.Doctor(ctx, id)
 }
 
-// awaitProjectTime bounds the wait for a newly connected project to be known.
+// awaitProjectTime bounds the wait of awaitProject.
 const awaitProjectTime = 5 * time.Second
 
-// awaitProject waits until what /setup said of a project has gone through the log, so
-// that the command after `hone connect` finds it.
+// awaitProject waits until the learner has applied what /setup stated about a project, so that the
+// command after `hone connect` finds it.
 func (c connector) awaitProject(ctx context.Context, id event.ProjectID) {
 	ctx, cancel := context.WithTimeout(ctx, awaitProjectTime)
 	defer cancel()
@@ -62,7 +62,7 @@ func (c connector) awaitProject(ctx context.Context, id event.ProjectID) {
 	}
 }
 
-// publisher says of a full disk that it is not the caller's fault, nor a bug.
+// publisher reports a full disk with a status of its own: it is no mistake of the caller.
 type publisher struct{ *pipeline.Pipeline }
 
 var _ api.Publisher = publisher{}
@@ -75,7 +75,7 @@ func (p publisher) Publish(ctx context.Context, events ...event.Event) error {
 	return err
 }
 
-// withStatus is an error with the status that hone's API answers.
+// withStatus is an error with the HTTP status for hone's API.
 type withStatus struct {
 	error
 	status int
@@ -84,7 +84,7 @@ type withStatus struct {
 func (e withStatus) HTTPStatus() int { return e.status }
 func (e withStatus) Unwrap() error   { return e.error }
 
-// deadLetters shows the pipeline's dead letters.
+// deadLetters implements the API's port to the pipeline's dead letters.
 type deadLetters struct{ *pipeline.Pipeline }
 
 var _ api.DeadLetters = deadLetters{}

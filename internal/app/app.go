@@ -1,6 +1,6 @@
 // Package app builds one hone from its parts: database, log, learner, sampler,
-// reconciler, connection and HTTP server. It decides who is wired to whom, and holds
-// the adapters between them; flags and commands are cmd/hone.
+// reconciler, connection and HTTP server. It connects the parts and has the adapters between
+// them. Flags and commands are in cmd/hone.
 package app
 
 import (
@@ -30,8 +30,8 @@ import (
 	"github.com/hone-ml/hone/webhook"
 )
 
-// App is a whole hone. New builds it from its parts, Run runs it once. The exported
-// parts are written by New alone, and each says itself how it may be used at once.
+// App is a whole hone. New builds it and Run runs it, once. Only New sets the exported fields. The
+// type of each says how it may be used concurrently.
 type App struct {
 	cfg     config.Config
 	log     *logrus.Entry
@@ -47,42 +47,41 @@ type App struct {
 	Connection *connect.Link
 	Webhook    *webhook.Server
 	Keys       *access.Keys
-	// Engines are what the addresses serve, in the order of Addrs.
+	// Engines hold the HTTP handlers of the addresses, in the order of Addrs.
 	Engines []*gin.Engine
 
 	ports []*port
-	// upgrading is true while registrations are given the secret for the first time.
+	// upgrading is true while upgrade puts the secret into registrations for the first time.
 	upgrading atomic.Bool
 	ready     chan struct{} // closed by Run
 }
 
-// Options are what New needs beside the configuration.
+// Options configure an App beside the configuration.
 type Options struct {
 	Logger *logrus.Logger
-	// Version is hone's own, for the log.
+	// Version is the version of hone, for the log.
 	Version string
 	Seams   Seams
 }
 
-// Seams are where a simulation takes the place of the network and the disk; the
-// zero value is the real ones.
+// Seams let a simulation replace the network and the disk. The zero value replaces nothing.
 type Seams struct {
-	// Transport calls Label Studio, and hone itself for the challenge.
+	// Transport sends requests to Label Studio, and the challenge to hone itself.
 	Transport http.RoundTripper
 	Listen    func(address string) (net.Listener, error)
-	// Store and Changes are around the learner's store and handler.
+	// Store and Changes wrap the learner's store and handler.
 	Store   func(learner.Store) learner.Store
 	Changes func(pipeline.Handler) pipeline.Handler
-	// Append comes before entries are added to the log.
+	// Append is called before entries are appended to the log.
 	Append func(topic string) error
-	// Steps bound the learner's work in place of time.
+	// Steps is learner.Options.Steps.
 	Steps int
-	// Jitter is the chance in pauses, from 0 to below 1.
+	// Jitter returns the random part of pauses, from 0 to below 1.
 	Jitter func() float64
 }
 
-// New opens the data directory and the addresses and wires the parts; nothing is
-// served before Run. Whoever does not call Run has to call Close.
+// New opens the data directory and the addresses and connects the parts. Nothing is served before
+// Run. A caller that does not call Run must call Close.
 func New(ctx context.Context, cfg config.Config, o Options) (_ *App, err error) {
 	a := &App{
 		cfg: cfg, log: logrus.NewEntry(o.Logger), version: o.Version, seams: o.Seams, table: settingsOf(cfg),

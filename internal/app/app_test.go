@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"fmt"
+	"math"
 	"net/http"
 	"strings"
 	"syscall"
@@ -55,19 +56,21 @@ func TestWholeHone(t *testing.T) {
 		return got.ModelVersion == "hone-1" && got.Sampling == labelstudio.UncertaintySampling
 	})
 
-	notes := map[string]event.Annotation{}
+	notes, labelled := map[string]event.Annotation{}, map[event.TaskID]bool{}
 	for i := range labels {
 		task, topic := s.Next(p)
 		notes[topic] = s.Annotate(task, topic)
+		labelled[task] = true
 		h.Await(p, "the label is learned and a new queue stands in Label Studio", func(p api.Project) bool {
 			return p.Labels == i+1 && p.Pool == tasks-i-1 && p.Queue.Labels == i+1 && p.Queue.Pushed >= 5
 		})
 	}
 	// A busy machine may still be choosing settings, and then ranks once more.
 	h.Await(p, "the model is at its optimum, with the settings it chose", func(p api.Project) bool { return p.Settled })
+	// Not by asking for the next task: whoever is given one has it locked, and is given
+	// the same again when the order has changed.
 	apptest.Until(t, "Label Studio serves what hone ranks first", func() bool {
-		next, _ := s.Next(p)
-		return h.Status(p).Queue.Tasks[0] == next
+		return h.Status(p).Queue.Tasks[0] == lowestScored(t, s, p, labelled)
 	})
 	got := h.Status(p)
 	assert.Zero(t, got.MissedFound, "every change came by webhook")
@@ -144,6 +147,22 @@ func TestWholeHone(t *testing.T) {
 		assert.NotEmpty(t, rep.Steps)
 	})
 	h.Stop()
+}
+
+// lowestScored is the task with the lowest score under the live version, but for labelled
+// ones: Label Studio offers it next to whoever has no task locked; 0 when there is none.
+func lowestScored(t *testing.T, s *apptest.Studio, p event.ProjectID, labelled map[event.TaskID]bool) event.TaskID {
+	t.Helper()
+	project, err := s.Project(t.Context(), p)
+	require.NoError(t, err)
+	first, lowest := event.TaskID(0), math.Inf(1)
+	for row, err := range s.Predictions(t.Context(), p) {
+		require.NoError(t, err)
+		if row.ModelVersion == project.ModelVersion && row.Score != nil && *row.Score < lowest && !labelled[row.Task] {
+			first, lowest = row.Task, *row.Score
+		}
+	}
+	return first
 }
 
 // A label config that hone cannot learn from must be refused where the user sees it.

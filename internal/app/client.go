@@ -9,8 +9,8 @@ import (
 	"github.com/hone-ml/hone/internal/netguard"
 )
 
-// Client makes a client for the hone that runs with this configuration. It finds the token where the running hone keeps it. Where there is none,
-// none may be needed.
+// Client returns a client for the hone that runs with this configuration. It reads the token that the
+// running hone stores; without one it sends none.
 func Client(cfg config.Config) (*api.Client, error) {
 	listen := cfg.Listen
 	if cfg.AdminListen != "" {

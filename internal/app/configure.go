@@ -158,7 +158,7 @@ func (a *App) isSettled(ctx context.Context, out *api.Project) bool {
 		return false
 	}
 	q, ok := a.Sampler.Status(out.ID)
-	if !ok || !q.Complete || q.Pushed < len(q.Queue) || q.Snapshot < st.Told {
+	if !ok || !q.Complete || q.Pushed < len(q.Queue) || q.Snapshot < st.Announced {
 		return false
 	}
 	ids := make([]event.TaskID, len(q.Queue))

@@ -5,9 +5,9 @@ import (
 	"github.com/hone-ml/hone/learner/head"
 )
 
-// LearnedControls are the controls of a label config that hone learns, at least one.
-// The error says what is wrong with the config, or why nothing in it is learned, and
-// what would work.
+// LearnedControls returns the controls of a label config that hone learns, at least one. The error
+// says what is wrong with the config, or why hone learns none of its controls and what would
+// work.
 func LearnedControls(config string) ([]labelconfig.Control, error) {
 	cfg, err := labelconfig.Parse(config)
 	if err != nil {
@@ -24,7 +24,7 @@ func LearnedControls(config string) ([]labelconfig.Control, error) {
 	return out, nil
 }
 
-// learnedNames are the names of LearnedControls.
+// learnedNames returns the names of LearnedControls.
 func learnedNames(config string) ([]string, error) {
 	controls, err := LearnedControls(config)
 	if err != nil {

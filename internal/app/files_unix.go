@@ -4,8 +4,8 @@ package app
 
 import "syscall"
 
-// openFiles is how many files this process may hold open, connections included; 0
-// when the system does not say.
+// openFiles returns how many files, connections included, this process may have open, 0 when the
+// system does not tell.
 func openFiles() uint64 {
 	var r syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &r) != nil {

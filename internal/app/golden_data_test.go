@@ -306,8 +306,8 @@ func goldenHone(t *testing.T, dir string) (a *app.App, stop func()) {
 	go func() { done <- a.Run(ctx) }()
 	<-a.Ready()
 	settle := func() {
-		require.NoError(t, a.Learner.Encoded(ctx))
-		require.NoError(t, a.Learner.Rest(ctx))
+		require.NoError(t, a.Learner.WaitEncoded(ctx))
+		require.NoError(t, a.Learner.WaitSettled(ctx))
 		time.Sleep(time.Minute)
 		synctest.Wait()
 	}

@@ -22,23 +22,23 @@ import (
 )
 
 const (
-	// maxConns bounds the connections at one address, where hone may open enough
-	// files. Label Studio makes a new one for each call, a few at a time.
+	// maxConns bounds the connections at one address, if hone may open enough files. Label
+	// Studio opens a new one for each call, a few at a time.
 	maxConns = 1024
-	// minConns is kept however few they are: the bound must be above the clients
-	// between connecting and proving themselves.
+	// minConns is the least bound, however few files hone may open: it must exceed the number
+	// of clients that have connected and not yet authenticated.
 	minConns = 16
-	// maxHeader bounds the head of a request; Label Studio's has some hundred bytes.
+	// maxHeader bounds the header of a request in bytes. Label Studio's has some hundred.
 	maxHeader = 64 << 10
 )
 
-// port is one address that hone serves.
+// port is an address that hone serves.
 type port struct {
 	net.Listener
 	server *http.Server
 }
 
-// listen opens an address; key names its setting.
+// listen opens an address. key is the name of its setting, for errors.
 func (a *App) listen(key, address string) error {
 	open := a.seams.Listen
 	if open == nil {
@@ -54,7 +54,7 @@ func (a *App) listen(key, address string) error {
 	return nil
 }
 
-// number is the port's number.
+// number returns the TCP port.
 func (p *port) number() int {
 	ap, err := netip.ParseAddrPort(p.Addr().String())
 	if err != nil {
@@ -63,9 +63,9 @@ func (p *port) number() int {
 	return int(ap.Port())
 }
 
-// connLimit is the bound for each of some addresses when the process may hold so many
-// files open, 0 meaning that nobody knows. Strangers must not take them all: out of
-// files, hone could not even accept the connection of one who has the secret.
+// connLimit returns the bound of connections for each of several addresses when the process may
+// have so many files open, 0 if unknown. Callers without a credential must not use up all
+// files: hone could then accept no connection of those who have one.
 func connLimit(files uint64, addresses int) int {
 	if files == 0 {
 		return maxConns
@@ -76,7 +76,7 @@ func connLimit(files uint64, addresses int) int {
 	return max(minConns, min(maxConns, share))
 }
 
-// prepare makes the server that serve runs, for at most so many connections.
+// prepare returns the server of a port, for at most so many connections.
 func (p *port) prepare(h http.Handler, secure *tls.Config, limit int, logger *logrus.Entry) {
 	conns := netguard.NewConns(limit)
 	p.Listener = conns.Listen(p.Listener)
@@ -90,15 +90,15 @@ func (p *port) prepare(h http.Handler, secure *tls.Config, limit int, logger *lo
 		ReadTimeout:  2 * time.Minute,
 		WriteTimeout: 10 * time.Minute,
 		IdleTimeout:  2 * time.Minute,
-		// What strangers' connections go wrong with is theirs to know; the log must
-		// neither fill up with it nor get it past the redaction.
+		// Errors of connections go to the debug level: strangers cause them, and must not
+		// fill the log nor write to it unredacted.
 		ErrorLog:    log.New(&connErrors{logger}, "", 0),
 		ConnContext: conns.Context,
 		ConnState:   conns.State,
 	}
 }
 
-// connErrors writes net/http's complaints to the log, at debug level.
+// connErrors writes errors of net/http to the log, at debug level.
 type connErrors struct{ *logrus.Entry }
 
 func (c *connErrors) Write(line []byte) (int, error) {
@@ -117,8 +117,8 @@ func (p *port) serve() error {
 	return nil
 }
 
-// wireHTTP puts the routes behind their gates. Where there is a second address,
-// /api and /metrics are there and nowhere else.
+// wireHTTP connects routes with their gates. If there is a second address, only that one serves
+// /api and /metrics.
 func (a *App) wireHTTP() (err error) {
 	secure, err := a.serverTLS()
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 
 const wideOpen = "hone is open: whoever reaches its port may read and change everything (insecure is on); start it without --insecure"
 
-// KeyOptions are the credentials that the configuration names.
+// KeyOptions returns the credentials that the configuration names.
 func KeyOptions(cfg config.Config) access.Options {
 	return access.Options{
 		Dir: cfg.DataDir, Secret: cfg.Secret.Reveal(),
@@ -29,7 +29,7 @@ func KeyOptions(cfg config.Config) access.Options {
 	}
 }
 
-// SecretsOf lists what must never appear in a log.
+// SecretsOf returns what must never appear in a log.
 func SecretsOf(cfg config.Config) []string {
 	var out []string
 	for _, s := range []secret.Secret{
@@ -42,8 +42,8 @@ func SecretsOf(cfg config.Config) []string {
 	return out
 }
 
-// wireKeys reads or makes hone's credentials and opens its addresses: whether a
-// credential is asked for depends on them.
+// wireKeys reads or creates hone's credentials and opens its addresses, on which it depends whether
+// callers need a credential.
 func (a *App) wireKeys() (err error) {
 	if a.Keys, err = access.Open(KeyOptions(a.cfg)); err != nil {
 		return err
@@ -58,7 +58,7 @@ func (a *App) wireKeys() (err error) {
 	return nil
 }
 
-// tellAccess says in the log who may call, never with what.
+// tellAccess logs who may call hone, without credentials.
 func (a *App) tellAccess() {
 	switch {
 	case a.cfg.Insecure:
@@ -79,12 +79,12 @@ func (a *App) refused() connect.Refused {
 	return connect.Refused{Webhooks: s.Unsigned, Calls: s.RefusedCalls}
 }
 
-// upgradeTime bounds how long Label Studio's calls are let in without the secret
-// while it is being put into its registrations.
+// upgradeTime bounds how long Label Studio may call without the secret while upgrade puts it into
+// the registrations.
 const upgradeTime = 30 * time.Second
 
-// upgrade has every registration looked at. At the first start of a hone that asks
-// for a secret, nothing is refused before that was tried.
+// upgrade has every registration checked. At the first start of a hone that requires a secret, calls
+// are refused only after that was tried.
 func (a *App) upgrade(ctx context.Context) error {
 	a.Connection.Check(true)
 	if !a.upgrading.Load() {
@@ -106,7 +106,7 @@ func (a *App) upgrade(ctx context.Context) error {
 	return nil
 }
 
-// secrets lets the API replace the secret.
+// secrets implements the API's port for replacing the secret.
 type secrets struct {
 	keys       *access.Keys
 	connection *connect.Link

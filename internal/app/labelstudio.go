@@ -18,7 +18,7 @@ import (
 	"github.com/hone-ml/hone/state"
 )
 
-// ClientOptions are those of the client that the configuration asks for. The error says
+// ClientOptions returns the options of a Label Studio client for this configuration. The error says
 // what is wrong with tls.ca.
 func ClientOptions(cfg config.Config, log *logrus.Entry) (labelstudio.Options, error) {
 	retries := cfg.LabelStudio.Retries
@@ -39,7 +39,7 @@ func ClientOptions(cfg config.Config, log *logrus.Entry) (labelstudio.Options, e
 	return o, nil
 }
 
-// credentialStore keeps what /setup taught in the state.
+// credentialStore stores the address and the token that /setup stated.
 type credentialStore struct {
 	store *state.Store
 	log   *logrus.Logger
@@ -57,7 +57,7 @@ func (v credentialStore) SetCredential(ctx context.Context, url string, token se
 	return v.store.SetCredential(ctx, state.Credential{Host: url, Token: token.Reveal(), At: time.Now()})
 }
 
-// onClient is called when /setup has taught a Label Studio that works.
+// onClient is called when /setup has stated a Label Studio that answers.
 func (a *App) onClient(c *labelstudio.Client) {
 	a.Sampler.SetLabelStudio(c)
 	a.Reconciler.SetSource(c)

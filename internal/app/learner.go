@@ -6,12 +6,13 @@ import (
 	"github.com/hone-ml/hone/event"
 )
 
-// OpenEncoder makes the encoder of a name, with what the configuration says of it.
+// OpenEncoder opens the encoder that the configuration names, with its options. The error says which
+// names there are.
 func OpenEncoder(c config.Learner, name string) (encoders.Encoder, error) {
 	return encoders.Open(name, encoders.Options{OpenAIModel: c.OpenAIModel, OpenAIKey: c.OpenAIKey.Reveal, OpenAITimeout: c.OpenAITimeout})
 }
 
-// queued lists what will be asked next, for the learner to encode first.
+// queued returns the tasks that will be asked next, best first, to be encoded first.
 func (a *App) queued(id event.ProjectID) []event.TaskID {
 	if a.Sampler == nil { // not wired yet
 		return nil

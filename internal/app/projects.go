@@ -14,10 +14,10 @@ import (
 	"github.com/hone-ml/hone/webhook"
 )
 
-// projects are what the ML-backend protocol asks of them, from memory.
+// projects implements the webhook server's port to projects. It reads memory only.
 type projects struct{ learner *learner.Learner }
 
-// apiProjects gathers what all parts know of a project into one answer.
+// apiProjects implements the API's port to projects from all parts.
 type apiProjects struct{ *App }
 
 var (
@@ -25,10 +25,10 @@ var (
 	_ webhook.Projects = projects{}
 )
 
-// Projects are the ids of the connected projects, from memory.
+// Projects returns the ids of the connected projects. It reads memory only.
 func (p projects) Projects() []event.ProjectID { return p.learner.Projects() }
 
-// Versions are the names of a project's versions, oldest first, from memory.
+// Versions returns the names of a project's versions, oldest first. It reads memory only.
 func (p projects) Versions(id event.ProjectID) []string {
 	var names []string
 	for _, v := range p.learner.Versions(id) {
@@ -53,7 +53,7 @@ func (a apiProjects) List(ctx context.Context) (api.Listing, error) {
 	return out, nil
 }
 
-// problems are those of hone as a whole.
+// problems returns the problems that concern no single project.
 func (a *App) problems() []string {
 	if a.cfg.Insecure {
 		return []string{wideOpen}
@@ -61,8 +61,8 @@ func (a *App) problems() []string {
 	return nil
 }
 
-// Get reads what is said to be done before what it was done to: when nothing is
-// left to learn, the counts are those of all that was.
+// Get reads the progress before the counts: when it says that nothing is left to learn, the counts
+// include everything.
 func (a apiProjects) Get(ctx context.Context, id event.ProjectID) (api.Project, error) {
 	out := api.Project{ID: id, Heads: []api.Head{}, Problems: a.problems()}
 	a.addReconcile(&out)
@@ -211,7 +211,7 @@ func (a apiProjects) Versions(ctx context.Context, id event.ProjectID) ([]api.Ve
 	return out, nil
 }
 
-// timePtr is nil for the zero time, which JSON has no word for.
+// timePtr returns nil for the zero time, which has no form in JSON.
 func timePtr(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
@@ -219,7 +219,7 @@ func timePtr(t time.Time) *time.Time {
 	return &t
 }
 
-// known are the projects hone has heard of and Label Studio still has.
+// known returns the projects that the state has and Label Studio has not deleted.
 func (a *App) known(ctx context.Context) ([]event.ProjectID, error) {
 	metas, err := a.Store.Projects(ctx)
 	if err != nil {

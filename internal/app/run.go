@@ -14,9 +14,8 @@ import (
 	"github.com/hone-ml/hone/internal/service"
 )
 
-// Addrs are where hone listens, with the real ports where the configured ones are 0:
-// the address of Label Studio's calls, and then that of the administrator if it is
-// another one.
+// Addrs returns the addresses at which hone listens, with the real port where the configured one is
+// 0: first that for Label Studio, then that for the administrator if it is another.
 func (a *App) Addrs() []net.Addr {
 	addrs := make([]net.Addr, len(a.ports))
 	for i, p := range a.ports {
@@ -25,7 +24,7 @@ func (a *App) Addrs() []net.Addr {
 	return addrs
 }
 
-// Ready is closed once the models are loaded and the log is followed.
+// Ready returns a channel that is closed when the models are loaded and the log is handled.
 func (a *App) Ready() <-chan struct{} { return a.ready }
 
 // Run serves until the context ends, then stops in order: no more requests, the
@@ -33,8 +32,8 @@ func (a *App) Ready() <-chan struct{} { return a.ready }
 func (a *App) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, a.Close()) }()
 	g, ctx := errgroup.WithContext(ctx)
-	// What follows the log outlives the listener: a webhook that was accepted
-	// while stopping is in the log, and stays there.
+	// The log's handlers outlive the listener: a webhook that was accepted while hone stops
+	// is in the log, and stays there.
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
 	if err := errors.Join(a.Webhook.Start(work), a.Connection.Start(work)); err != nil {
@@ -73,7 +72,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 	return g.Wait()
 }
 
-// followLog loads the models and then follows the log until the context ends.
+// followLog loads the models and then handles the log until the context ends.
 func (a *App) followLog(ctx context.Context) error {
 	known, err := a.known(ctx)
 	if err != nil {
@@ -127,8 +126,7 @@ func (a *App) readiness() error {
 	}
 }
 
-// Close releases what New opened, when only part of it was opened too. Run calls it;
-// calling it again is harmless.
+// Close releases what New opened, also after New failed. Run calls it. Further calls do nothing.
 func (a *App) Close() error {
 	var errs []error
 	for _, p := range a.ports {
@@ -151,8 +149,7 @@ func (a *App) Close() error {
 	return errors.Join(errs...)
 }
 
-// stopServices waits for what works with Label Studio: the context it was started under
-// has ended already, or it was never started.
+// stopServices stops the services that call Label Studio and waits for them.
 func (a *App) stopServices(ctx context.Context) error {
 	var errs []error
 	if a.Sampler != nil {

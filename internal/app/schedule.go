@@ -11,12 +11,12 @@ import (
 	"github.com/hone-ml/hone/learner"
 )
 
-// contentsEvery is how often contents are compared at most, however often the
-// schedule trains: all tasks are read for that.
+// contentsEvery is the least time between two comparisons of contents, which read all tasks. The
+// schedule may retrain more often.
 const contentsEvery = 20 * time.Hour
 
-// startSchedule puts an event into the log at each tick; what it leads to is decided
-// by the event's place among the others.
+// startSchedule appends an event to the log at each tick of the schedule. The order of the log decides
+// its effect.
 func (a *App) startSchedule() (stop func(), err error) {
 	loc, err := a.cfg.Cron.Location()
 	if err != nil {
@@ -44,7 +44,7 @@ func (a *App) startSchedule() (stop func(), err error) {
 			c.Schedule(s, cron.FuncJob(func() { a.publishDue(j.due(time.Now())) }))
 		}
 	}
-	// What is trained anew should be what Label Studio holds, contents and all.
+	// Compare contents before a retrain, so that it learns what Label Studio holds.
 	if s, on, err := a.cfg.Cron.Schedule(a.cfg.Cron.Retrain); err == nil && on { // read above
 		var last atomic.Pointer[time.Time]
 		c.Schedule(s, cron.FuncJob(func() {

@@ -89,7 +89,7 @@ func (g *gatedEncoder) let(passes func(text string) bool) {
 func modelSettled(h *apptest.Instance, got api.Project, labels int) bool {
 	st, ok := h.Learner.Status(got.ID)
 	q, is := h.Sampler.Status(got.ID)
-	return ok && is && st.Settled && st.Labels == labels && q.Complete && q.Snapshot >= st.Told && got.Backlog == 0 && got.Queue.Pushed == len(got.Queue.Tasks)
+	return ok && is && st.Settled && st.Labels == labels && q.Complete && q.Snapshot >= st.Announced && got.Backlog == 0 && got.Queue.Pushed == len(got.Queue.Tasks)
 }
 
 // A project whose labelled texts, or whose queue, lack vectors of a slow encoder has not

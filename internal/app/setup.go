@@ -17,11 +17,11 @@ import (
 	"github.com/hone-ml/hone/webhook"
 )
 
-// firstVersion is what a project's first version is called; /setup may have to
-// answer before the learner has heard of the project.
+// firstVersion is the name of a project's first version, for an answer to /setup before the learner
+// has one.
 const firstVersion = "hone-1"
 
-// registrar takes in the projects that /setup tells of.
+// registrar implements the webhook server's port for projects that /setup names.
 type registrar struct {
 	store      *state.Store
 	pipeline   *pipeline.Pipeline
@@ -49,8 +49,8 @@ func (r registrar) Setup(ctx context.Context, info webhook.SetupInfo) (string, e
 	return firstVersion, nil
 }
 
-// publishSetup puts what /setup said into the log, if it is news: Label Studio repeats
-// itself with every task it serves.
+// publishSetup appends what /setup stated to the log, if it is new: Label Studio calls /setup with
+// every task it serves.
 func (r registrar) publishSetup(ctx context.Context, c *event.Changed) error {
 	meta, err := r.store.Meta(ctx, c.Project)
 	switch {

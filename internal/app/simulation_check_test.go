@@ -274,7 +274,7 @@ func (w *world) checkPredictions() {
 		}
 		set := &event.Configured{Project: p, At: time.Now(), Set: w.inForce(p)}
 		w.must(fresh.Apply(ctx, []event.Event{c, set}, event.Cursor{Topic: event.Changes, Group: "learner", Offset: uint64(i + 1)}))
-		w.must(fresh.Rest(ctx))
+		w.must(fresh.WaitSettled(ctx))
 		w.comparePredictions(p, w.hone.app.Learner, fresh, probes)
 	}
 }

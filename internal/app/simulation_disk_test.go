@@ -140,7 +140,7 @@ func ownEntries(a *app.App, id event.ProjectID, after, to uint64) (n int) {
 			if err != nil {
 				continue
 			}
-			if ev.Of() == id || event.ForAll(ev) {
+			if ev.ProjectOf() == id || event.ForAll(ev) {
 				n++
 			}
 		}

@@ -196,7 +196,7 @@ func (w *dataset) runSteps(ctx context.Context, dir string) (err error) {
 			return h.measureApply(ctx)
 		}},
 		{"learning one by one", func(ctx context.Context) error { return h.measureLearnOne(ctx) }},
-		{"coming to rest", func(ctx context.Context) error { return h.learner.Rest(ctx) }}, // what follows is measured without learning
+		{"coming to rest", func(ctx context.Context) error { return h.learner.WaitSettled(ctx) }}, // what follows is measured without learning
 		{"predicting", func(ctx context.Context) error { return h.measurePredict(ctx) }},
 		{"answering /predict", func(ctx context.Context) error { return h.measurePredictRequests(ctx) }},
 		{"webhooks, one sender", func(ctx context.Context) error { return h.measureWebhooks(ctx, 1) }},
@@ -284,7 +284,7 @@ func (w *dataset) measureLearn(ctx context.Context) (err error) {
 			if at == 0 {
 				m = model.New(w.result.Classes, w.link, model.Defaults())
 			}
-			err := m.Put(model.Example{ID: int64(at + 1), X: w.Encoder.Encode(w.texts[at]), Target: w.targets[at], Weight: 1})
+			err := m.Upsert(model.Example{ID: int64(at + 1), X: w.Encoder.Encode(w.texts[at]), Target: w.targets[at], Weight: 1})
 			if err != nil {
 				return 0, err
 			}

@@ -163,7 +163,7 @@ func (h *instance) measureApply(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := h.learner.Rest(ctx); err != nil {
+	if err := h.learner.WaitSettled(ctx); err != nil {
 		return err
 	}
 	h.result.ApplyPerS = float64(len(h.items)) / time.Since(began).Seconds()

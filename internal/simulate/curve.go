@@ -76,7 +76,7 @@ func (d *Data) runCurve(ctx context.Context, o Options, points []int, c *Curve, 
 			}
 			onLabels(gives)
 		}
-		if err := l.Rest(ctx); err != nil {
+		if err := l.WaitSettled(ctx); err != nil {
 			return err
 		}
 		p, err := r.measure(ctx)
@@ -118,7 +118,7 @@ func (d *Data) start(ctx context.Context, l *learner.Learner, o Options, c *Curv
 			return nil, err
 		}
 	}
-	return r, l.Rest(ctx)
+	return r, l.WaitSettled(ctx)
 }
 
 // applyChanges passes changes to the learner as the log does.
@@ -172,5 +172,5 @@ func (r *curveRun) labelNext(ctx context.Context, n int) error {
 	if err := r.applyChanges(ctx, changes...); err != nil {
 		return err
 	}
-	return r.learner.Rest(ctx) // what comes next must not depend on a race
+	return r.learner.WaitSettled(ctx) // what comes next must not depend on a race
 }

@@ -65,7 +65,7 @@ func (choices) Score(q *Spec, m Incremental, e model.Example, p *score.Prequenti
 	probabilities := make([]float64, len(q.Labels))
 	c := m.(*model.Model)
 	c.Predict(e.X, probabilities, new(model.Scratch))
-	p.Add(q.outcome(e.Target, probabilities, c.None()))
+	p.Add(q.outcome(e.Target, probabilities, c.NoLabelShare()))
 }
 
 // outcome compares predicted probabilities with a target. none is the share of examples
@@ -93,7 +93,7 @@ func (choices) Evaluate(q *Spec, m Incremental, examples []model.Example) (loss,
 		c.Predict(e.X, p, &s)
 		truth, l := q.majorityAndLoss(e.Target, p)
 		loss += l
-		if slices.Equal(truth, q.decide(p, c.None())) {
+		if slices.Equal(truth, q.decide(p, c.NoLabelShare())) {
 			correct++
 		}
 	}
@@ -199,7 +199,7 @@ func (c choicesPredictor) Classes() int { return len(c.Labels) }
 func (c choicesPredictor) Predict(id string, in Sample, s *Scratch) ([]regions.Region, float64) {
 	p := s.floats(len(c.Labels))
 	c.view.Predict(in.X, p, &s.Scratch)
-	labels := c.decide(p, c.view.None())
+	labels := c.decide(p, c.view.NoLabelShare())
 	confidence := c.confidence(p, labels)
 	if labels = c.spoken(labels); len(labels) == 0 {
 		return nil, confidence

@@ -160,9 +160,9 @@ func TestAnExampleHeadNeedsAKindAndAnEntry(t *testing.T) {
 		task, x := state(i+1, []string{"a quiet night", "a loud morning"}[i%2]+strings.Repeat(" yes", i%3), said(i%2 == 1))
 		a := q.Kind.Aggregate(q, task)
 		require.Len(t, a.Annotations, 1)
-		require.NoError(t, m.Put(model.Example{ID: int64(i + 1), X: x, Target: a.Target, Weight: 1}))
+		require.NoError(t, m.Upsert(model.Example{ID: int64(i + 1), X: x, Target: a.Target, Weight: 1}))
 	}
-	require.True(t, m.Settle(t.Context(), 1e-3).Done)
+	require.True(t, m.Optimize(t.Context(), 1e-3).Done)
 
 	p := q.Kind.Snapshot(q, m)
 	assert.Equal(t, 40, p.Examples())

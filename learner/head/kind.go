@@ -83,22 +83,22 @@ type Incremental interface {
 	Len() int
 	Has(id int64) bool
 	Settings() model.Settings
-	// Put adds an example or replaces the one with its id.
-	Put(e model.Example) error
-	// Resume is Put from where a former run ended: duals as Duals gave them.
-	// They decide how long optimizing takes, not where it ends.
-	Resume(e model.Example, duals []float32) error
+	// Upsert adds an example or replaces the one with its id.
+	Upsert(e model.Example) error
+	// UpsertWarm is Upsert with a warm start: duals are those that Duals yielded in an
+	// earlier run. They save steps and do not change the optimum.
+	UpsertWarm(e model.Example, duals []float32) error
 	// Remove forgets an example completely and reports whether it was there.
 	Remove(id int64) bool
 	// Examples calls f with each example, in no order, until it is false.
 	Examples(f func(model.Example) bool)
-	// Duals is Examples with the dual variables; the slice is valid until f returns.
+	// Duals is Examples with the dual variables. The slice is valid until f returns.
 	Duals(f func(e model.Example, duals []float32) bool)
 	// DualNumbers returns how many numbers Duals gives, over all examples.
 	DualNumbers() int
-	// Settle optimizes until no probability can differ from the optimum's by more than the
+	// Optimize optimizes until no probability can differ from the optimum's by more than the
 	// tolerance, or until the context ends.
-	Settle(ctx context.Context, tolerance float64) model.Settled
+	Optimize(ctx context.Context, tolerance float64) model.Progress
 	// Bound returns the most by which a probability can differ from the optimum's, +Inf
 	// when it is not known.
 	Bound() float64

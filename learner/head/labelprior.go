@@ -69,7 +69,7 @@ func (choices) Prior(q *Spec, e encode.Encoder) model.Prior {
 		if known < 2 {
 			continue
 		}
-		g := model.Guess{Weights: make([]float32, len(mean)*k)}
+		g := model.PriorMean{Weights: make([]float32, len(mean)*k)}
 		for y, v := range names {
 			for j := range v {
 				v[j] -= mean[j] / known

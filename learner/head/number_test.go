@@ -45,7 +45,7 @@ func teach(t interface{ Fatal(...any) }, q *Spec, m Incremental, state event.Tas
 	if p != nil && m.Len() > 0 {
 		q.Kind.Score(q, m, e, p)
 	}
-	if err := m.Put(e); err != nil {
+	if err := m.Upsert(e); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -66,7 +66,7 @@ func learned(t testing.TB, q *Spec, n int, write func(worth float64) regions.Reg
 		state := event.TaskState{Task: event.Task{ID: event.TaskID(i + 1)}, Annotations: []event.Annotation{{ID: event.AnnotationID(i + 1), Result: raw}}}
 		teach(t, q, m, state, e.Encode(text), nil)
 	}
-	if !m.Settle(t.Context(), 1e-3).Done {
+	if !m.Optimize(t.Context(), 1e-3).Done {
 		t.Fatal("it does not settle")
 	}
 	return m
@@ -208,10 +208,10 @@ func TestOneNumberIsNotCertain(t *testing.T) {
 	m := q.Kind.NewModel(q, q.Kind.Space().Defaults)
 	e := ngram.New()
 	for i := range 3 {
-		if err := m.Put(model.Example{ID: int64(i), Weight: 1, X: e.Encode("a text"), Target: []model.Share{{P: 7}}}); err != nil {
+		if err := m.Upsert(model.Example{ID: int64(i), Weight: 1, X: e.Encode("a text"), Target: []model.Share{{P: 7}}}); err != nil {
 			t.Fatal(err)
 		}
-		m.Settle(t.Context(), 1e-3)
+		m.Optimize(t.Context(), 1e-3)
 		answer, sure := q.Kind.Snapshot(q, m).Predict("i", Sample{X: e.Encode("another text")}, new(Scratch))
 		if v, ok := regions.Number(q.Control, answer); v != 7 || !ok || sure > float64(i+1)/float64(i+2) {
 			t.Errorf("after %d answers of 7: %g, sure %g", i+1, v, sure)

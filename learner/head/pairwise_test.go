@@ -58,8 +58,8 @@ func TestPairwiseIsAntisymmetric(t *testing.T) {
 		if m.Len() == 0 {
 			return
 		}
-		m.Settle(t.Context(), 1e-3)
-		mirrored.Settle(t.Context(), 1e-3)
+		m.Optimize(t.Context(), 1e-3)
+		mirrored.Optimize(t.Context(), 1e-3)
 		var s Scratch
 		left, right := rapid.SampledFrom(texts).Draw(t, "left"), rapid.SampledFrom(texts).Draw(t, "right")
 		there, back := q.Kind.Features(q, pairData(left, right), h), q.Kind.Features(q, pairData(right, left), h)
@@ -102,7 +102,7 @@ func TestPairwiseLearnsWhatIsBetter(t *testing.T) {
 			Annotations: []event.Annotation{{ID: 1, Result: []byte(`[{"from_name":"c","to_name":"c","value":{"selected":"` + said + `"}}]`)}},
 		}
 		teach(t, q, m, state, x, &progress)
-		m.Settle(t.Context(), 0.01)
+		m.Optimize(t.Context(), 0.01)
 	}
 	if right < 75 {
 		t.Errorf("%d of 100 right", right)

@@ -40,9 +40,9 @@ func trainedSpans(t testing.TB, q *head.Spec, n int) head.Incremental {
 	rng := rand.New(rand.NewPCG(1, 2))
 	m := q.Kind.NewModel(q, q.Kind.Space().Defaults)
 	for i := range n {
-		require.NoError(t, m.Put(markedExample(t, q, int64(i+1), spantest.Sentence(rng))))
+		require.NoError(t, m.Upsert(markedExample(t, q, int64(i+1), spantest.Sentence(rng))))
 	}
-	m.Settle(t.Context(), 0.01)
+	m.Optimize(t.Context(), 0.01)
 	return m
 }
 

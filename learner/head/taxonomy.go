@@ -79,9 +79,9 @@ func isSingleLabel(target []model.Share) bool {
 	return math.Abs(sum-1) < 1e-4
 }
 
-func (p *taxonomyModel) Put(e model.Example) error { return p.Resume(e, nil) }
+func (p *taxonomyModel) Upsert(e model.Example) error { return p.UpsertWarm(e, nil) }
 
-func (p *taxonomyModel) Resume(e model.Example, duals []float32) error {
+func (p *taxonomyModel) UpsertWarm(e model.Example, duals []float32) error {
 	was := p.several[e.ID]
 	if isSingleLabel(e.Target) {
 		delete(p.several, e.ID)
@@ -94,7 +94,7 @@ func (p *taxonomyModel) Resume(e model.Example, duals []float32) error {
 	if err := p.switchLink(); err != nil {
 		return err
 	}
-	return p.Incremental.Resume(e, duals)
+	return p.Incremental.UpsertWarm(e, duals)
 }
 
 func (p *taxonomyModel) Remove(id int64) bool {
@@ -124,7 +124,7 @@ func (p *taxonomyModel) switchLink() error {
 		return true
 	})
 	for _, e := range examples {
-		if err := next.Resume(e, duals[e.ID]); err != nil {
+		if err := next.UpsertWarm(e, duals[e.ID]); err != nil {
 			return err
 		}
 	}

@@ -51,7 +51,7 @@ func TestTaxonomyIsAFunctionOfItsExamples(t *testing.T) {
 			if len(e.Target) == 0 || rapid.Bool().Draw(t, "one") {
 				e.Target = []model.Share{{Class: int32(id % 4), P: 1}}
 			}
-			if err := m.Put(e); err != nil {
+			if err := m.Upsert(e); err != nil {
 				t.Fatal(err)
 			}
 			left[id] = e
@@ -60,12 +60,12 @@ func TestTaxonomyIsAFunctionOfItsExamples(t *testing.T) {
 		several := false
 		for _, e := range left {
 			several = several || len(e.Target) > 1
-			if err := fresh.Put(e); err != nil {
+			if err := fresh.Upsert(e); err != nil {
 				t.Fatal(err)
 			}
 		}
-		m.Settle(t.Context(), 1e-3)
-		fresh.Settle(t.Context(), 1e-3)
+		m.Optimize(t.Context(), 1e-3)
+		fresh.Optimize(t.Context(), 1e-3)
 		if m.Len() != len(left) || m.(*taxonomyModel).multiLabel != several {
 			t.Fatalf("%d examples, want %d; several %v, want %v", m.Len(), len(left), m.(*taxonomyModel).multiLabel, several)
 		}
@@ -99,11 +99,11 @@ func TestTaxonomyAnswersArePathsOfTheConfig(t *testing.T) {
 			for y := range min(tc.most, 3) {
 				e.Target = append(e.Target, model.Share{Class: int32(y), P: 1})
 			}
-			if err := m.Put(e); err != nil {
+			if err := m.Upsert(e); err != nil {
 				t.Fatal(err)
 			}
 		}
-		m.Settle(t.Context(), 1e-3)
+		m.Optimize(t.Context(), 1e-3)
 		var s Scratch
 		for text, fewest := range map[string]int{"whiskers": min(tc.most, 3), "an unheard text": 1} {
 			answer, sure := q.Kind.Snapshot(q, m).Predict("i", Sample{X: h.Encode(text)}, &s)

@@ -26,11 +26,11 @@ func filled(b testing.TB, n, classes int) (*model.Model, func() model.Example) {
 	}
 	m := model.New(classes, model.Exclusive, model.Defaults())
 	for range n {
-		if err := m.Put(next()); err != nil {
+		if err := m.Upsert(next()); err != nil {
 			b.Fatal(err)
 		}
 	}
-	m.Settle(context.Background(), 0.05)
+	m.Optimize(context.Background(), 0.05)
 	return m, next
 }
 
@@ -42,7 +42,7 @@ func BenchmarkLearnOne(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
 					e := next()
-					if err := m.Put(e); err != nil {
+					if err := m.Upsert(e); err != nil {
 						b.Fatal(err)
 					}
 					m.View()
@@ -57,10 +57,10 @@ func BenchmarkSettleAfterOne(b *testing.B) {
 		b.Run(fmt.Sprintf("1000_labels_%d_classes", classes), func(b *testing.B) {
 			m, next := filled(b, 1000, classes)
 			for b.Loop() {
-				if err := m.Put(next()); err != nil {
+				if err := m.Upsert(next()); err != nil {
 					b.Fatal(err)
 				}
-				m.Settle(b.Context(), 1e-3)
+				m.Optimize(b.Context(), 1e-3)
 			}
 		})
 	}

@@ -113,11 +113,11 @@ func TestCurves(t *testing.T) {
 						order := rand.New(rand.NewPCG(uint64(seed), 1)).Perm(len(train))
 						m := model.New(len(classes), link, s)
 						for _, i := range order[:min(int(n), len(order))] {
-							if err := m.Put(example(int64(i), train[i])); err != nil {
+							if err := m.Upsert(example(int64(i), train[i])); err != nil {
 								t.Fatal(err)
 							}
 						}
-						passes += m.Settle(t.Context(), 1e-3).Passes
+						passes += m.Optimize(t.Context(), 1e-3).Passes
 						a, f, l := evaluate(m.View(), test)
 						acc += a / float64(seeds)
 						f1 += f / float64(seeds)

@@ -1,5 +1,7 @@
-// Package model holds the learning algorithms, one file each with its paper.
-// A Model keeps every example and is the unique optimum of a convex problem
-// over exactly those: what was removed or replaced leaves nothing behind, and
-// the order of things does not matter.
+// Package model holds the learning algorithms: classification (Model) and regression
+// (Regression). Each is a convex problem that coordinate ascent solves in its dual.
+//
+// A model keeps every example. Its optimum is a function of the examples and of the
+// settings: removed and replaced examples leave nothing behind, and their order does not
+// matter. Models are for one goroutine; their views are immutable and for any number.
 package model

@@ -6,9 +6,9 @@ import "math"
 type Link int
 
 const (
-	// Exclusive: exactly one class is right; probabilities sum to 1 (softmax).
+	// Exclusive means that exactly one class is correct: probabilities sum to 1 (softmax).
 	Exclusive Link = iota
-	// Independent: each class is right or not by itself (a sigmoid each).
+	// Independent means that each class is correct or not by itself (a sigmoid each).
 	Independent
 )
 

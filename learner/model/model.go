@@ -9,8 +9,8 @@ import (
 	"github.com/hone-ml/hone/vector"
 )
 
-// Share is how much of an example's target a class has. Classes that are not
-// mentioned have none.
+// Share gives a class a share P, 0 to 1, of an example's target. Classes without a Share
+// have none.
 type Share struct {
 	Class int32
 	P     float32
@@ -18,13 +18,13 @@ type Share struct {
 
 // Example is a training example: the features and the target of one annotated task.
 type Example struct {
-	// ID names the example; a Put with the same ID replaces it.
+	// ID names the example; an Upsert with the same ID replaces it.
 	ID int64
 	X  vector.Vector
 	// Target sums to 1 for exclusive classes, several annotators averaged; for
 	// independent ones each share is between 0 and 1.
 	Target []Share
-	// Weight is how much the example counts; above 0.
+	// Weight multiplies the example's loss. It is above 0.
 	Weight float64
 }
 
@@ -70,12 +70,12 @@ type exampleRow struct {
 	gap   float64   // share of the duality gap when last measured
 }
 
-// New makes a model without examples. It panics on settings that Validate
-// refuses or on less than one class: both are the caller's mistake.
+// New returns a model without examples. It panics when Validate refuses the settings or
+// classes is below 1: both are mistakes of the caller.
 func New(classes int, link Link, s Settings) *Model { return NewFrom(nil, classes, link, s) }
 
-// NewFrom is New with a prior that is not zero. It panics when the prior is not
-// for that many classes.
+// NewFrom is New with a prior whose mean is not zero. It also panics when the prior has
+// another number of classes.
 func NewFrom(prior Prior, classes int, link Link, s Settings) *Model {
 	if err := s.Validate(); err != nil || classes < 1 {
 		panic(fmt.Sprintf("model: %d classes, settings %+v: %v", classes, s, err))
@@ -95,11 +95,11 @@ func (m *Model) Len() int { return len(m.examples) }
 // Settings returns the settings that New was given.
 func (m *Model) Settings() Settings { return m.settings }
 
-// Has reports whether an example of that id is held.
+// Has reports whether the model holds an example with the id.
 func (m *Model) Has(id int64) bool { _, ok := m.index[id]; return ok }
 
-// Examples calls f with every example in no special order until it returns
-// false. The example's slices must not be written.
+// Examples calls f with every example, in no order, until f returns false. The caller must
+// not write to the example's slices.
 func (m *Model) Examples(f func(Example) bool) {
 	for _, e := range m.examples {
 		if !f(e.Example) {
@@ -108,8 +108,8 @@ func (m *Model) Examples(f func(Example) bool) {
 	}
 }
 
-// Duals is Examples with the probabilities that Resume takes. p must not be
-// written or kept.
+// Duals is Examples with the probabilities that UpsertWarm takes, one for each class. The
+// caller must neither write to p nor keep it.
 func (m *Model) Duals(f func(e Example, p []float32) bool) {
 	for _, r := range m.examples {
 		if !f(r.Example, r.p) {
@@ -121,10 +121,10 @@ func (m *Model) Duals(f func(e Example, p []float32) bool) {
 // DualNumbers returns how many numbers Duals yields over all examples.
 func (m *Model) DualNumbers() int { return len(m.examples) * m.w.classes }
 
-// Put adds an example or replaces the one with its id, and sets its dual variables to
+// Upsert adds an example or replaces the one with its id, and sets its dual variables to
 // their optimum given all others. An error names the fault of the example; the model is
 // then unchanged.
-func (m *Model) Put(e Example) error {
+func (m *Model) Upsert(e Example) error {
 	if err := m.validate(e); err != nil {
 		return err
 	}
@@ -140,12 +140,12 @@ func (m *Model) Put(e Example) error {
 	return nil
 }
 
-// Resume is Put with a warm start: p are the probabilities that Duals yielded in an earlier
-// run. They save steps and do not change the optimum. p is copied; when its length is wrong
-// Resume does what Put does.
-func (m *Model) Resume(e Example, p []float32) error {
+// UpsertWarm is Upsert with a warm start: p are the probabilities that Duals yielded in an earlier
+// run. They save steps and do not change the optimum. p is copied. When its length is wrong
+// UpsertWarm does what Upsert does.
+func (m *Model) UpsertWarm(e Example, p []float32) error {
 	if len(p) != m.w.classes {
-		return m.Put(e)
+		return m.Upsert(e)
 	}
 	if err := m.validate(e); err != nil {
 		return err
@@ -186,8 +186,8 @@ func (m *Model) insert(e Example) *exampleRow {
 	return r
 }
 
-// Remove removes an example and all of its effect, and reports whether it was there. Settle
-// then finds the optimum of the others.
+// Remove removes an example and all of its effect, and reports whether it was there.
+// Optimize then finds the optimum of the others.
 func (m *Model) Remove(id int64) bool {
 	at, ok := m.index[id]
 	if !ok {

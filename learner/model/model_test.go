@@ -166,7 +166,7 @@ func TestSettlesAtTheOptimumOfGradientDescent(t *testing.T) {
 			t.Run(fmt.Sprint(link, dense), func(t *testing.T) {
 				rng := rand.New(rand.NewPCG(7, 7))
 				s := model.Settings{Ridge: 0.5, Bias: 0.5, Parts: []float64{0.5, 2}, Trust: []float64{1.5}}
-				g := model.Guess{Bias: []float32{1, 0, -1}}
+				g := model.PriorMean{Bias: []float32{1, 0, -1}}
 				for range 15 {
 					g.Weights = append(g.Weights, float32(rng.NormFloat64()))
 				}
@@ -176,11 +176,11 @@ func TestSettlesAtTheOptimumOfGradientDescent(t *testing.T) {
 				for i := range 12 {
 					e := makeExample(rng, int64(i), 3, link, dense)
 					examples = append(examples, e)
-					if err := m.Put(e); err != nil {
+					if err := m.Upsert(e); err != nil {
 						t.Fatal(err)
 					}
 				}
-				settled := m.Settle(t.Context(), 1e-4)
+				settled := m.Optimize(t.Context(), 1e-4)
 				if settled.Bound > 1e-4 {
 					t.Fatalf("did not settle: %+v", settled)
 				}
@@ -254,12 +254,12 @@ func TestAnyHistoryEndsAtTheSameModel(t *testing.T) {
 				case 1:
 					stopped, cancel := context.WithCancel(context.Background())
 					cancel()
-					m.Settle(stopped, tolerance)
+					m.Optimize(stopped, tolerance)
 				case 2:
-					m.Settle(context.Background(), 0.1)
+					m.Optimize(context.Background(), 0.1)
 				default:
 					e := makeExample(rng, id, classes, link, false)
-					if err := m.Put(e); err != nil {
+					if err := m.Upsert(e); err != nil {
 						t.Fatal(err)
 					}
 					left[id] = e
@@ -267,18 +267,18 @@ func TestAnyHistoryEndsAtTheSameModel(t *testing.T) {
 			}
 			fresh := model.New(classes, link, s)
 			for _, e := range left {
-				if err := fresh.Put(e); err != nil {
+				if err := fresh.Upsert(e); err != nil {
 					t.Fatal(err)
 				}
 			}
 			slice := &steps{Context: context.Background()}
 			for m.Bound() > tolerance { // many short calls
 				slice.left = 1 + rng.IntN(4)
-				if m.Settle(slice, tolerance).Done {
+				if m.Optimize(slice, tolerance).Done {
 					break // at the tolerance, or where rounding begins
 				}
 			}
-			a, b := m.Settle(context.Background(), tolerance), fresh.Settle(context.Background(), tolerance)
+			a, b := m.Optimize(context.Background(), tolerance), fresh.Optimize(context.Background(), tolerance)
 			if a.Bound > 10*tolerance || b.Bound > 10*tolerance || m.Len() != len(left) {
 				t.Fatalf("not settled: %+v %+v", a, b)
 			}
@@ -297,15 +297,15 @@ func TestForgettingAllLeavesNothing(t *testing.T) {
 		rare := model.Example{ID: 99, X: hashed.Encode("zebra xylitol"), Weight: 1, Target: []model.Share{{Class: 2, P: 1}}}
 		probe := model.Example{X: rare.X}
 		for i := range 30 {
-			if err := m.Put(makeExample(rng, int64(i), 4, link, true)); err != nil {
+			if err := m.Upsert(makeExample(rng, int64(i), 4, link, true)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		m.Settle(t.Context(), 1e-3)
-		if err := m.Put(rare); err != nil {
+		m.Optimize(t.Context(), 1e-3)
+		if err := m.Upsert(rare); err != nil {
 			t.Fatal(err)
 		}
-		m.Settle(t.Context(), 1e-3)
+		m.Optimize(t.Context(), 1e-3)
 		if p := predict(m.View(), probe); p[2] < 0.9 {
 			t.Fatalf("did not learn: %v", p)
 		}
@@ -334,16 +334,16 @@ func TestBoundHolds(t *testing.T) {
 		rough, exact := model.New(3, link, model.Defaults()), model.New(3, link, model.Defaults())
 		for i := range 60 {
 			e := makeExample(rng, int64(i), 3, link, false)
-			if err := rough.Put(e); err != nil {
+			if err := rough.Upsert(e); err != nil {
 				t.Fatal(err)
 			}
-			if err := exact.Put(e); err != nil {
+			if err := exact.Upsert(e); err != nil {
 				t.Fatal(err)
 			}
 		}
-		exact.Settle(t.Context(), 1e-4)
+		exact.Optimize(t.Context(), 1e-4)
 		for _, tolerance := range []float64{0.3, 0.1, 0.03, 0.01} {
-			bound := rough.Settle(t.Context(), tolerance).Bound
+			bound := rough.Optimize(t.Context(), tolerance).Bound
 			for range 50 {
 				e := makeExample(rng, 0, 3, link, false)
 				near(t, predict(exact.View(), e), predict(rough.View(), e), bound+1e-4)
@@ -356,15 +356,15 @@ func TestSettleEndsWhereRoundingBegins(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	m := model.New(3, model.Exclusive, model.Settings{Ridge: 0.5, Bias: 0.1})
 	for i := range 100 {
-		if err := m.Put(makeExample(rng, int64(i), 3, model.Exclusive, false)); err != nil {
+		if err := m.Upsert(makeExample(rng, int64(i), 3, model.Exclusive, false)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	s := m.Settle(t.Context(), 1e-30)
+	s := m.Optimize(t.Context(), 1e-30)
 	if !s.Done || s.Bound > 1e-3 || s.Passes >= 900 {
 		t.Errorf("asked for the impossible it settles at %+v", s)
 	}
-	if again := m.Settle(t.Context(), 1e-30); again.Passes > 0 || !again.Done {
+	if again := m.Optimize(t.Context(), 1e-30); again.Passes > 0 || !again.Done {
 		t.Errorf("it does not know that it has: %+v", again)
 	}
 }
@@ -373,31 +373,31 @@ func TestResumeStartsWhereItEnded(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	m := model.New(5, model.Exclusive, model.Defaults())
 	for i := range 80 {
-		if err := m.Put(makeExample(rng, int64(i), 5, model.Exclusive, false)); err != nil {
+		if err := m.Upsert(makeExample(rng, int64(i), 5, model.Exclusive, false)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	m.Settle(t.Context(), 5e-4)
+	m.Optimize(t.Context(), 5e-4)
 	again := model.New(5, model.Exclusive, model.Defaults())
 	m.Duals(func(e model.Example, p []float32) bool {
-		if err := again.Resume(e, p); err != nil {
+		if err := again.UpsertWarm(e, p); err != nil {
 			t.Fatal(err)
 		}
 		return true
 	})
-	if s := again.Settle(t.Context(), 1e-3); s.Passes > 0 {
+	if s := again.Optimize(t.Context(), 1e-3); s.Passes > 0 {
 		t.Errorf("a warm start took %d passes", s.Passes)
 	}
 	wrong := model.New(5, model.Exclusive, model.Defaults())
 	m.Duals(func(e model.Example, p []float32) bool { // damaged duals cost time only
 		p = append([]float32(nil), p...)
 		p[0], p[1], p[2] = float32(math.NaN()), -7, float32(math.Inf(1))
-		if err := wrong.Resume(e, p); err != nil {
+		if err := wrong.UpsertWarm(e, p); err != nil {
 			t.Fatal(err)
 		}
 		return true
 	})
-	if s := wrong.Settle(t.Context(), 1e-3); s.Bound > 1e-3 {
+	if s := wrong.Optimize(t.Context(), 1e-3); s.Bound > 1e-3 {
 		t.Errorf("damaged duals never settle: %+v", s)
 	}
 	for range 10 {
@@ -411,14 +411,14 @@ func TestNoneFollowsTheExamples(t *testing.T) {
 	m := model.New(2, model.Independent, model.Defaults())
 	put := func(id int64, shares ...model.Share) {
 		t.Helper()
-		if err := m.Put(model.Example{ID: id, X: hashed.Encode("a card"), Weight: 1, Target: shares}); err != nil {
+		if err := m.Upsert(model.Example{ID: id, X: hashed.Encode("a card"), Weight: 1, Target: shares}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	expect := func(want float64) {
 		t.Helper()
-		if got := m.View().None(); math.Abs(got-want) > 1e-9 || m.None() != got {
-			t.Errorf("%g and %g, want %g", got, m.None(), want)
+		if got := m.View().NoLabelShare(); math.Abs(got-want) > 1e-9 || m.NoLabelShare() != got {
+			t.Errorf("%g and %g, want %g", got, m.NoLabelShare(), want)
 		}
 	}
 	expect(0.5 / 2)
@@ -437,7 +437,7 @@ func TestViewsStayWhatTheyWere(t *testing.T) {
 	rng := rand.New(rand.NewPCG(8, 9))
 	m := model.New(3, model.Exclusive, model.Defaults())
 	for i := range 20 {
-		if err := m.Put(makeExample(rng, int64(i), 3, model.Exclusive, true)); err != nil {
+		if err := m.Upsert(makeExample(rng, int64(i), 3, model.Exclusive, true)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -465,10 +465,10 @@ func TestViewsStayWhatTheyWere(t *testing.T) {
 		if i%6 == 0 {
 			e.X = hashed.Encode(fmt.Sprintf("zebra%d card", i/6))
 		}
-		if err := m.Put(e); err != nil {
+		if err := m.Upsert(e); err != nil {
 			t.Fatal(err)
 		}
-		m.Settle(t.Context(), 0.1)
+		m.Optimize(t.Context(), 0.1)
 		m.View()
 		m.Remove(int64(i * 7 % 60))
 	}
@@ -488,7 +488,7 @@ func TestPutRefusesWhatIsNoExample(t *testing.T) {
 		"share NaN":     {X: x, Weight: 1, Target: []model.Share{{1, float32(math.NaN())}}},
 	} {
 		m := model.New(3, model.Exclusive, model.Defaults())
-		if err := m.Put(e); err == nil {
+		if err := m.Upsert(e); err == nil {
 			t.Errorf("%s: taken", name)
 		}
 		if m.Len() != 0 {
@@ -510,11 +510,11 @@ func TestWithoutExamplesThePriorSpeaks(t *testing.T) {
 			t.Errorf("link %v: %v, the prior says the first", link, before)
 		}
 		for i := range 20 {
-			if err := m.Put(makeExample(rng, int64(i), 2, link, false)); err != nil {
+			if err := m.Upsert(makeExample(rng, int64(i), 2, link, false)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		m.Settle(t.Context(), 1e-3)
+		m.Optimize(t.Context(), 1e-3)
 		for i := range 20 {
 			m.Remove(int64(i))
 		}
@@ -526,10 +526,10 @@ func TestWithoutExamplesThePriorSpeaks(t *testing.T) {
 // for a while.
 func TestSettleLooksAtTheClock(t *testing.T) {
 	m, _ := filled(t, 100, 10)
-	if err := m.Put(model.Example{ID: 1, X: hashed.Encode("another one"), Weight: 1, Target: []model.Share{{Class: 1, P: 1}}}); err != nil {
+	if err := m.Upsert(model.Example{ID: 1, X: hashed.Encode("another one"), Weight: 1, Target: []model.Share{{Class: 1, P: 1}}}); err != nil {
 		t.Fatal(err)
 	}
-	if s := m.Settle(late{t.Context()}, 1e-9); s.Done || s.Passes > 0 {
+	if s := m.Optimize(late{t.Context()}, 1e-9); s.Done || s.Passes > 0 {
 		t.Errorf("after the deadline it made %d passes, done %v", s.Passes, s.Done)
 	}
 }
@@ -554,14 +554,14 @@ func shortWalks(t *testing.T, link model.Link, n int) {
 	for i := range n {
 		e := makeExample(rng, int64(i), 3, link, true)
 		for _, m := range []*model.Model{long, short} {
-			if err := m.Put(e); err != nil {
+			if err := m.Upsert(e); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	long.Settle(t.Context(), 1e-3)
+	long.Optimize(t.Context(), 1e-3)
 	slice := &steps{Context: context.Background()}
-	for !short.Settle(slice, 1e-3).Done {
+	for !short.Optimize(slice, 1e-3).Done {
 		slice.left = rng.IntN(4)
 	}
 	for range 10 {

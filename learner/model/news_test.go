@@ -25,7 +25,7 @@ func benchmarkNews(b *testing.B, learn bool) {
 			m = model.New(classes, model.Exclusive, model.Defaults())
 		}
 		e := model.Example{ID: int64(at), X: h.Encode(texts[at].Text), Weight: 1, Target: []model.Share{{Class: class[texts[at].Label], P: 1}}}
-		if err := m.Put(e); err != nil {
+		if err := m.Upsert(e); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -2,16 +2,17 @@ package model
 
 import "fmt"
 
-// Prior is the mean of the Gaussian prior on the weights, a Guess for each dense part. A
+// Prior is the mean of the Gaussian prior on the weights, a PriorMean for each dense part. A
 // model without examples has these weights. The hashed part and missing parts
 // have mean zero. A Prior is immutable and may be shared by any number of models.
-type Prior []Guess
+type Prior []PriorMean
 
-// Guess is the prior's mean for one dense part. Settings.Trust scales it.
-type Guess struct {
-	// Weights are the part's dimensions one after the other, each a number a class.
+// PriorMean is the mean for one dense part. Settings.Trust scales it.
+type PriorMean struct {
+	// Weights has one number for each dimension of the part and each class, dimension by
+	// dimension.
 	Weights []float32
-	// Bias is added to the margins, a number a class; nil is zero.
+	// Bias has one number for each class, which is added to its margin; nil is zero.
 	Bias []float32
 }
 

@@ -20,23 +20,22 @@ import (
 // problem is linear in the targets, so it is solved for the targets and for a
 // column of ones at once, and the intercept follows from the two: numbers around
 // 10,000 are learned as well as those around 0, and nothing but the examples
-// decides. A Regression is for one goroutine; its RegressionViews are for any
-// number.
+// decides. A Regression is for one goroutine; any number may read its RegressionViews.
 type Regression struct {
 	settings Settings
-	w        *weights // of the targets and of the ones
+	w        *weights // has a column for the targets and one for the ones
 	squares  *weights // per feature the sum of its squares, see weightsView.leverage
 	examples []*regressionExample
 	index    map[int64]int
 	dense    int
 	writes   int
 	fit      fitSummary
-	// center is subtracted from every target, which changes nothing but how they
-	// round: the first target there was.
+	// center is the first target there was. It is subtracted from every target, which
+	// changes nothing but their rounding.
 	center float64
 
 	ascent
-	sums measureSums // of the measuring under way
+	sums measureSums // of the measurement under way
 }
 
 // regressionExample is an example and its state in the solver.
@@ -63,8 +62,8 @@ type measureSums struct {
 
 const dualColumns = 2
 
-// NewRegression makes a model without examples. It panics on settings that
-// Validate refuses: the caller's mistake. Settings.Bias is not used.
+// NewRegression returns a model without examples. It panics when Validate refuses the
+// settings, a mistake of the caller. It does not use Settings.Bias.
 func NewRegression(s Settings) *Regression {
 	if err := s.Validate(); err != nil {
 		panic(fmt.Sprintf("model: settings %+v: %v", s, err))
@@ -84,11 +83,11 @@ func (r *Regression) Len() int { return len(r.examples) }
 // Settings returns the settings that NewRegression was given, without a bias.
 func (r *Regression) Settings() Settings { return r.settings }
 
-// Has reports whether an example of that id is held.
+// Has reports whether the model holds an example with the id.
 func (r *Regression) Has(id int64) bool { _, ok := r.index[id]; return ok }
 
-// Examples calls f with every example in no special order until it returns
-// false. The example's slices must not be written.
+// Examples calls f with every example, in no order, until f returns false. The caller must
+// not write to the example's slices.
 func (r *Regression) Examples(f func(Example) bool) {
 	for _, e := range r.examples {
 		if !f(e.Example) {
@@ -97,8 +96,8 @@ func (r *Regression) Examples(f func(Example) bool) {
 	}
 }
 
-// Duals is Examples with the dual variables that Resume takes: two numbers from 0 to 1.
-// They must not be kept.
+// Duals is Examples with the dual variables that UpsertWarm takes: two numbers from 0 to 1.
+// The caller must not keep them.
 func (r *Regression) Duals(f func(e Example, duals []float32) bool) {
 	var d [dualColumns]float32
 	for _, e := range r.examples {
@@ -114,10 +113,10 @@ func (r *Regression) Duals(f func(e Example, duals []float32) bool) {
 func encodeDual(v float64) float32 { return float32(0.5 + math.Asinh(v*1e6)/128) }
 func decodeDual(d float32) float64 { return math.Sinh((float64(d)-0.5)*128) / 1e6 }
 
-// Put adds an example or replaces the one with its id, and sets its dual variables to their
+// Upsert adds an example or replaces the one with its id, and sets its dual variables to their
 // optimum given all others. An error names the fault of the example; the model is then
 // unchanged.
-func (r *Regression) Put(e Example) error {
+func (r *Regression) Upsert(e Example) error {
 	s, err := r.insert(e)
 	if err == nil {
 		r.updateBlock(s)
@@ -125,12 +124,12 @@ func (r *Regression) Put(e Example) error {
 	return err
 }
 
-// Resume is Put with a warm start: duals are those that Duals yielded in an earlier run.
-// They save steps and do not change the optimum. When their number is wrong Resume does
-// what Put does.
-func (r *Regression) Resume(e Example, duals []float32) error {
+// UpsertWarm is Upsert with a warm start: duals are those that Duals yielded in an earlier run.
+// They save steps and do not change the optimum. When their number is wrong
+// UpsertWarm does what Upsert does.
+func (r *Regression) UpsertWarm(e Example, duals []float32) error {
 	if len(duals) != dualColumns {
-		return r.Put(e)
+		return r.Upsert(e)
 	}
 	s, err := r.insert(e)
 	if err != nil {
@@ -173,8 +172,8 @@ func (r *Regression) insert(e Example) (*regressionExample, error) {
 	return s, nil
 }
 
-// Remove removes an example and all of its effect, and reports whether it was there. Settle
-// then finds the optimum of the others.
+// Remove removes an example and all of its effect, and reports whether it was there.
+// Optimize then finds the optimum of the others.
 func (r *Regression) Remove(id int64) bool {
 	at, ok := r.index[id]
 	if !ok {
@@ -269,9 +268,9 @@ func (f *fitSummary) unit() float64 {
 	return 1
 }
 
-// Settle is Model.Settle for a Regression: it optimizes until every predicted value is
+// Optimize is Model.Optimize for a Regression: it optimizes until every predicted value is
 // within tolerance standard deviations of the targets from that of the optimum.
-func (r *Regression) Settle(ctx context.Context, tolerance float64) Settled {
+func (r *Regression) Optimize(ctx context.Context, tolerance float64) Progress {
 	return r.optimize(ctx, r, tolerance)
 }
 
@@ -344,7 +343,7 @@ func (r *Regression) intercept() float64 {
 		one += s.Weight * (1 - s.p[1])
 	}
 	if one <= 0 {
-		return 0 // the walk has not begun
+		return 0 // the ascent has not begun
 	}
 	return y / one
 }

@@ -84,7 +84,7 @@ func TestRegressionSettlesAtTheClosedForm(t *testing.T) {
 		for i := range 30 {
 			e := measured(rng, int64(i), scale.base, scale.unit)
 			examples = append(examples, e)
-			if err := m.Put(e); err != nil {
+			if err := m.Upsert(e); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -104,7 +104,7 @@ func TestRegressionSettlesAtTheClosedForm(t *testing.T) {
 			sum0, sum1 = sum0+r[0], sum1+r[1]
 		}
 		b := sum0 / sum1
-		got := m.Settle(context.Background(), 1e-3)
+		got := m.Optimize(context.Background(), 1e-3)
 		if !got.Done {
 			t.Errorf("base %g: settled %+v", scale.base, got)
 		}
@@ -146,11 +146,11 @@ func TestAnyHistoryEndsAtTheSameRegression(t *testing.T) {
 			case 1:
 				ctx, cancel := context.WithCancel(context.Background())
 				cancel()
-				m.Settle(ctx, 1e-3)
+				m.Optimize(ctx, 1e-3)
 			case 2: // a restart
 				next := model.NewRegression(s)
 				m.Duals(func(e model.Example, d []float32) bool {
-					if err := next.Resume(e, d); err != nil {
+					if err := next.UpsertWarm(e, d); err != nil {
 						t.Fatal(err)
 					}
 					return true
@@ -158,7 +158,7 @@ func TestAnyHistoryEndsAtTheSameRegression(t *testing.T) {
 				m = next
 			default:
 				e := measured(rng, id, base, 1)
-				if err := m.Put(e); err != nil {
+				if err := m.Upsert(e); err != nil {
 					t.Fatal(err)
 				}
 				left[id] = e
@@ -166,11 +166,11 @@ func TestAnyHistoryEndsAtTheSameRegression(t *testing.T) {
 		}
 		fresh := model.NewRegression(s)
 		for _, e := range left {
-			if err := fresh.Put(e); err != nil {
+			if err := fresh.Upsert(e); err != nil {
 				t.Fatal(err)
 			}
 		}
-		a, b := m.Settle(context.Background(), 1e-3), fresh.Settle(context.Background(), 1e-3)
+		a, b := m.Optimize(context.Background(), 1e-3), fresh.Optimize(context.Background(), 1e-3)
 		if !a.Done || !b.Done || m.Len() != len(left) {
 			t.Fatalf("settled %+v, %+v with %d of %d", a, b, m.Len(), len(left))
 		}
@@ -196,11 +196,11 @@ func TestRegressionKnowsHowSureItIs(t *testing.T) {
 	for _, n := range []int{20, 300} {
 		m := model.NewRegression(model.Settings{Ridge: 0.3})
 		for i := range n {
-			if err := m.Put(measured(rng, int64(i), 5, 2)); err != nil {
+			if err := m.Upsert(measured(rng, int64(i), 5, 2)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		m.Settle(context.Background(), 1e-3)
+		m.Optimize(context.Background(), 1e-3)
 		var s model.Scratch
 		within := 0
 		for i := range 500 {
@@ -231,7 +231,7 @@ func TestRegressionRefusesWhatIsNoNumber(t *testing.T) {
 		{ID: 1, X: x, Weight: 1, Target: []model.Share{{P: float32(math.NaN())}}},
 		{ID: 1, X: x, Weight: 1, Target: []model.Share{{P: float32(math.Inf(1))}}},
 	} {
-		if m.Put(e) == nil || m.Len() != 0 {
+		if m.Upsert(e) == nil || m.Len() != 0 {
 			t.Errorf("%+v is taken", e)
 		}
 	}

@@ -55,8 +55,8 @@ func (l *weightsView) leverage(v vector.Vector, s *Settings, less float64) float
 	return sum
 }
 
-// RegressionView is a Regression as it was at one moment: immutable, and read by
-// any number of goroutines without a lock while the model learns on.
+// RegressionView is the state of a Regression at one moment. It is immutable: any number of
+// goroutines may read it without a lock while the model goes on learning.
 type RegressionView struct {
 	settings         Settings
 	weights, squares weightsView
@@ -92,7 +92,7 @@ func (v *RegressionView) Predict(x vector.Vector, s *Scratch) (mean, sd float64)
 	return mean, math.Sqrt(v.fit.noise * (1 + v.squares.leverage(x, &v.settings, 0)))
 }
 
-// Predict is View().Predict without the view.
+// Predict returns what View().Predict would, without making a view.
 func (r *Regression) Predict(x vector.Vector, s *Scratch) (mean, sd float64) {
 	v := RegressionView{settings: r.settings, weights: r.w.current(), squares: r.squares.current(), fit: r.fit, center: r.center}
 	v.fit.intercept = r.intercept()

@@ -7,18 +7,18 @@ import (
 	"github.com/hone-ml/hone/vector"
 )
 
-// Settings choose the convex problem; the examples then decide its optimum.
+// Settings define the convex problem. The examples decide its optimum.
 type Settings struct {
 	// Ridge is the Gaussian prior's precision: the penalty is Ridge/2 times the
 	// squared length of the weights, examples counting with their weight.
 	Ridge float64 `json:"ridge"`
-	// Bias is the value of the feature every example has.
+	// Bias is the value of the feature that every example has.
 	Bias float64 `json:"bias"`
-	// Parts are the kernel weights of a vector's parts, the hashed one first. A
+	// Parts has the kernel weight of each part of a vector, the hashed part first. A
 	// missing entry is 1.
 	Parts []float64 `json:"parts,omitempty"`
-	// Trust is how much of the prior's guess is taken, a factor for each dense part.
-	// A missing entry is 0.
+	// Trust has a factor for each dense part, by which the prior's mean is multiplied. A
+	// missing entry is 0.
 	Trust []float64 `json:"trust,omitempty"`
 }
 
@@ -29,7 +29,7 @@ type Settings struct {
 // follow the most frequent class: 0.1 costs up to 0.02 of macro-F1 at 100 labels.
 func Defaults() Settings { return Settings{Ridge: 0.003, Bias: 0.03} }
 
-// Validate says what is wrong with settings that came from outside.
+// Validate returns an error that names the first number out of range, nil if none is.
 func (s Settings) Validate() error {
 	if !(s.Ridge > 0) || math.IsInf(s.Ridge, 0) {
 		return fmt.Errorf("ridge %g must be above 0", s.Ridge)
@@ -66,7 +66,7 @@ func (s *Settings) weight(i int) float32 {
 	return float32(s.Parts[i])
 }
 
-// norm2 is the squared length of a vector's weighted features, the bias included. The
+// norm2 returns the squared length of a vector's weighted features, the bias included. The
 // vector is expanded.
 func (s *Settings) norm2(v vector.Vector) float64 {
 	scale := float64(s.part(0))
@@ -82,7 +82,7 @@ func (s *Settings) norm2(v vector.Vector) float64 {
 	return n
 }
 
-// radius2 is the largest squared length a weighted vector with that many dense
+// radius2 returns the largest squared length a weighted vector with that many dense
 // parts can have.
 func (s *Settings) radius2(dense int) float64 {
 	r := s.Bias * s.Bias

@@ -4,8 +4,8 @@ import (
 	"github.com/hone-ml/hone/vector"
 )
 
-// View is a model as it was at one moment: immutable, and read by any number of
-// goroutines without a lock while the model learns on.
+// View is the state of a model at one moment. It is immutable: any number of goroutines may
+// read it without a lock while the model goes on learning.
 type View struct {
 	link         Link
 	settings     Settings
@@ -29,14 +29,16 @@ func (v *View) Link() Link { return v.link }
 // Examples returns how many examples the model had.
 func (v *View) Examples() int { return v.examples }
 
-// None returns the share of examples for which no class holds, smoothed as if two more
+// NoLabelShare returns the share of examples for which no class holds, smoothed as if two more
 // examples had been seen of which half a one had no class.
-func (v *View) None() float64 { return (float64(v.noLabelCount) + 0.5) / (float64(v.examples) + 2) }
+func (v *View) NoLabelShare() float64 {
+	return (float64(v.noLabelCount) + 0.5) / (float64(v.examples) + 2)
+}
 
-// Scratch is working memory for Predict; one for each goroutine.
+// Scratch is working memory for Predict. Each goroutine needs its own.
 type Scratch struct {
 	margins []float32
-	buffer  vector.Room
+	buffer  vector.Buffer
 }
 
 // Predict fills p with the probabilities of a text, one for each class. It allocates nothing
@@ -60,7 +62,7 @@ func (m *Model) Predict(x vector.Vector, p []float64, s *Scratch) {
 	v.Predict(x, p, s)
 }
 
-// None returns what View().None would, without making a view.
-func (m *Model) None() float64 {
-	return (&View{examples: len(m.examples), noLabelCount: m.noLabelCount}).None()
+// NoLabelShare returns what View().None would, without making a view.
+func (m *Model) NoLabelShare() float64 {
+	return (&View{examples: len(m.examples), noLabelCount: m.noLabelCount}).NoLabelShare()
 }

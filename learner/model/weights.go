@@ -35,7 +35,7 @@ type weights struct {
 	prior      scaledPrior // what they are without examples
 	denseOwned bool
 
-	buffer vector.Room // of the vector that was expanded last
+	buffer vector.Buffer // of the vector that was expanded last
 }
 
 func newWeights(classes int, g scaledPrior) *weights {

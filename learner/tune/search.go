@@ -239,25 +239,25 @@ func fit(ctx context.Context, q *head.Spec, examples []model.Example, s model.Se
 	if err != nil {
 		return nil, err
 	}
-	m.Settle(ctx, tolerance)
+	m.Optimize(ctx, tolerance)
 	return m, ctx.Err()
 }
 
-// Build is fit without a warm start, for many examples. It calls gone with its progress, 0
-// to 1. The bound falls by about the same factor in each pass, so progress is measured by
+// Build is fit without a warm start, for many examples. It calls onProgress with a
+// share from 0 to 1. The bound falls by about the same factor in each pass, so progress is measured by
 // its logarithm.
-func Build(ctx context.Context, q *head.Spec, examples []model.Example, s model.Settings, tolerance float64, gone func(share float64)) (head.Incremental, error) {
+func Build(ctx context.Context, q *head.Spec, examples []model.Example, s model.Settings, tolerance float64, onProgress func(share float64)) (head.Incremental, error) {
 	m, err := newModelWith(ctx, q, examples, s, nil)
 	if err != nil {
 		return nil, err
 	}
-	bound := m.Settle(ctx, math.MaxFloat64).Bound
+	bound := m.Optimize(ctx, math.MaxFloat64).Bound
 	for whole := math.Log(bound / tolerance); bound > tolerance && ctx.Err() == nil; {
 		next := max(tolerance, bound/2)
-		if bound = m.Settle(ctx, next).Bound; bound > next {
+		if bound = m.Optimize(ctx, next).Bound; bound > next {
 			break // what is left is rounding
 		}
-		gone(min(1, 1-math.Log(bound/tolerance)/whole))
+		onProgress(min(1, 1-math.Log(bound/tolerance)/whole))
 	}
 	return m, ctx.Err()
 }
@@ -269,7 +269,7 @@ func newModelWith(ctx context.Context, q *head.Spec, examples []model.Example, s
 	if warmStart != nil {
 		var err error
 		warmStart.Duals(func(e model.Example, p []float32) bool {
-			err = m.Resume(e, p)
+			err = m.UpsertWarm(e, p)
 			return err == nil && ctx.Err() == nil
 		})
 		if err != nil {
@@ -280,7 +280,7 @@ func newModelWith(ctx context.Context, q *head.Spec, examples []model.Example, s
 			if ctx.Err() != nil {
 				break
 			}
-			if err := m.Put(e); err != nil {
+			if err := m.Upsert(e); err != nil {
 				return nil, err
 			}
 		}

@@ -1,4 +1,4 @@
-// Package apptest is a whole hone beside a stand-in for Label Studio, for tests.
+// Package apptest runs a whole hone and a stand-in for Label Studio, for tests.
 package apptest
 
 import (
@@ -27,9 +27,9 @@ import (
 )
 
 const (
-	// Patience is how long to wait for what has to come.
+	// Patience bounds each wait of a test.
 	Patience = 2 * time.Minute
-	// LabelConfig asks for one of Topics.
+	// LabelConfig has one control, a choice of one of Topics.
 	LabelConfig = `<View><Text name="t" value="$text"/><Choices name="topic" toName="t"><Choice value="Money"/><Choice value="Travel"/><Choice value="Food"/></Choices></View>`
 )
 
@@ -51,7 +51,7 @@ func NewStudio(t testing.TB) *Studio {
 	return &Studio{s, c, t}
 }
 
-// words make texts whose topic a linear model learns from a few labels.
+// words has the words of each topic. A linear model learns them from a few labels.
 var words = map[string][]string{
 	"Money":  {"bank", "loan", "credit", "account", "interest", "card"},
 	"Travel": {"flight", "hotel", "visa", "airport", "luggage", "train"},
@@ -61,14 +61,14 @@ var words = map[string][]string{
 // Topics are the labels of LabelConfig.
 var Topics = []string{"Money", "Travel", "Food"}
 
-// Text is the text of task i, and what it is about.
+// Text returns the text of task i and its topic.
 func Text(i int) (s, topic string) {
 	topic = Topics[i%len(Topics)]
 	w := words[topic]
 	return fmt.Sprintf("question %d about %s and %s", i, w[i%len(w)], w[(i/3+1)%len(w)]), topic
 }
 
-// TopicOf is what a text is about.
+// TopicOf returns the topic of a text.
 func TopicOf(s string) string {
 	for _, n := range Topics {
 		for _, w := range words[n] {
@@ -80,7 +80,7 @@ func TopicOf(s string) string {
 	return ""
 }
 
-// NewProject makes a project with LabelConfig and so many tasks.
+// NewProject creates a project with LabelConfig and so many tasks.
 func (s *Studio) NewProject(tasks int) event.ProjectID {
 	s.t.Helper()
 	p, err := s.CreateProject(context.Background(), "topics", LabelConfig)
@@ -111,14 +111,14 @@ func (s *Studio) Annotate(task event.TaskID, topic string) event.Annotation {
 	return a
 }
 
-// Answer is the result of an annotation that says topic.
+// Answer returns the result of an annotation with the topic.
 func Answer(topic string) []regions.Region {
 	return []regions.Region{{
 		ID: "r", FromName: "topic", ToName: "t", Type: "choices", Value: json.RawMessage(`{"choices":["` + topic + `"]}`),
 	}}
 }
 
-// Next is the task Label Studio offers, and what the text is about.
+// Next returns the task that Label Studio offers, and the topic of its text.
 func (s *Studio) Next(p event.ProjectID) (event.TaskID, string) {
 	s.t.Helper()
 	task, err := s.NextTask(context.Background(), p)
@@ -132,9 +132,9 @@ func (s *Studio) Next(p event.ProjectID) (event.TaskID, string) {
 type Instance struct {
 	*app.App
 	*api.Client
-	// Log is what hone has logged.
+	// Log holds what hone has logged.
 	Log *Log
-	// DataDir is where commands are told to look.
+	// DataDir is the data directory, for commands.
 	DataDir string
 
 	t      testing.TB
@@ -159,14 +159,15 @@ func (b *Log) Write(p []byte) (int, error) {
 	return b.buf.Write(p)
 }
 
-// String is all that was written.
+// String returns all that was written.
 func (b *Log) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.buf.String()
 }
 
-// Settings are for a hone that works with s, or with none yet when s is nil.
+// Settings returns the configuration of a hone that works with s, or with no Label Studio yet when s
+// is nil.
 func Settings(dir string, s *Studio) config.Config {
 	cfg := config.Default()
 	cfg.Listen, cfg.DataDir = "127.0.0.1:0", dir
@@ -187,7 +188,7 @@ func Start(t testing.TB, cfg config.Config) *Instance {
 	return StartWith(t, cfg, app.Seams{})
 }
 
-// StartWith is Start with other seams.
+// StartWith does what Start does, with seams.
 func StartWith(t testing.TB, cfg config.Config, edges app.Seams) *Instance {
 	t.Helper()
 	log := &Log{}
@@ -222,7 +223,7 @@ func StartWith(t testing.TB, cfg config.Config, edges app.Seams) *Instance {
 	return i
 }
 
-// Stop ends hone as SIGTERM does; harmless when it has ended.
+// Stop ends hone as SIGTERM does. It does nothing when hone has ended.
 func (i *Instance) Stop() {
 	i.t.Helper()
 	i.cancel()
@@ -242,13 +243,13 @@ func (i *Instance) Register(p event.ProjectID) {
 	require.False(i.t, rep.Failed(), "%+v", rep)
 }
 
-// Pasted is the address that a user pastes into Label Studio.
+// Pasted returns the address that a user pastes into Label Studio.
 func (i *Instance) Pasted() string {
 	pair := i.Keys.Backend()
 	return labelstudio.WithUserInfo(i.Base, pair.User, secret.Secret(pair.Password))
 }
 
-// Status is how hone says the project stands.
+// Status returns what hone's API answers about the project.
 func (i *Instance) Status(p event.ProjectID) api.Project {
 	i.t.Helper()
 	got, err := i.Project(context.Background(), p)
@@ -267,7 +268,7 @@ func (i *Instance) Await(p event.ProjectID, what string, cond func(api.Project) 
 	return got
 }
 
-// Until waits for a condition of the outside world.
+// Until waits until a condition holds that hone or the stand-in brings about.
 func Until(t testing.TB, what string, cond func() bool) {
 	t.Helper()
 	limit := time.NewTimer(Patience)
@@ -283,7 +284,7 @@ func Until(t testing.TB, what string, cond func() bool) {
 	}
 }
 
-// Post makes a request as Label Studio does and returns status and body.
+// Post sends a request as Label Studio does and returns status and body.
 func (i *Instance) Post(path, body string) (int, string) {
 	i.t.Helper()
 	req, err := http.NewRequestWithContext(i.t.Context(), http.MethodPost, i.Base+path, strings.NewReader(body))
@@ -333,7 +334,7 @@ func (i *Instance) Predict(p event.ProjectID, texts ...string) (labels []string,
 	return labels, scores
 }
 
-// As makes a request with the headers in pairs, and returns its status.
+// As sends a request with headers, in pairs of name and value, and returns the status.
 func (i *Instance) As(method, path, body string, headers ...string) int {
 	i.t.Helper()
 	req, err := http.NewRequestWithContext(i.t.Context(), method, i.Base+path, strings.NewReader(body))
@@ -348,8 +349,8 @@ func (i *Instance) As(method, path, body string, headers ...string) int {
 	return res.StatusCode
 }
 
-// Strict are settings for a hone that others reach: it listens everywhere, and
-// nothing is configured that would count as a secret.
+// Strict returns the configuration of a hone that other machines reach: it listens on all addresses
+// and has no configured secret.
 func Strict(dir string, s *Studio) config.Config {
 	cfg := Settings(dir, s)
 	cfg.Listen, cfg.Webhook.Secret = ":0", ""

@@ -9,21 +9,20 @@ import (
 	"github.com/hone-ml/hone/learner"
 )
 
-// BackfillOptions are what the workers of slow encoders need beside what the learner gives
-// them.
+// BackfillOptions configure the workers of slow encoders. The learner gives them the rest.
 type BackfillOptions struct {
 	Vectors backfill.VectorStore
 	Tasks   backfill.TaskStore
-	// Next is what will be asked next, best first; its texts are encoded before
-	// those nobody waits for. It may be nil.
+	// Next returns the tasks that will be asked next, best first. They are encoded before
+	// other tasks without labels. It may be nil.
 	Next func(event.ProjectID) []event.TaskID
-	// Cores is how many batches of each slow encoder run at once in the background, 1 if
-	// zero.
+	// Cores is the number of batches that each slow encoder encodes at once in the background,
+	// 1 if zero.
 	Cores int
 }
 
-// Backfills makes the learner's port to the workers of slow encoders. A worker is an
-// encoder's alone: one that is down keeps no other waiting.
+// Backfills returns a constructor of backfills for learner.Options.NewBackfill. Each slow encoder
+// has a worker of its own, so that one that is down does not delay others.
 func Backfills(o BackfillOptions) func(learner.BackfillOptions) (learner.Backfill, error) {
 	return func(l learner.BackfillOptions) (learner.Backfill, error) {
 		s, err := backfill.New(backfill.Options{
@@ -47,7 +46,7 @@ func Backfills(o BackfillOptions) func(learner.BackfillOptions) (learner.Backfil
 	}
 }
 
-// backfillPort is a worker in the learner's terms.
+// backfillPort adapts a backfill.Service to learner.Backfill.
 type backfillPort struct{ *backfill.Service }
 
 var _ learner.Backfill = backfillPort{}

@@ -15,8 +15,8 @@ import (
 	"github.com/hone-ml/hone/state"
 )
 
-// txStore is the learner's store: what a batch changed, the model, the log's
-// cursor and what follows for the sampler become durable together.
+// txStore is the learner's store. One transaction holds what a batch changed, the models, the
+// log's cursor and the events for the sampler and the reconciler.
 type txStore struct {
 	*state.Store
 	pipe *pipeline.Pipeline
@@ -52,8 +52,8 @@ func (s txStore) Commit(ctx context.Context, c event.Commit) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	// Lanes, and webhooks, share a transaction where they come at the same time; what is
-	// refused is taken out of it.
+	// Lanes and webhooks that commit at the same time share a transaction. One that fails is
+	// taken out of it.
 	err = s.log.Update(func(tx *bbolt.Tx) error {
 		if err := write(tx); err != nil {
 			return err
@@ -66,7 +66,8 @@ func (s txStore) Commit(ctx context.Context, c event.Commit) error {
 	return nil
 }
 
-// reconcileFor is what Label Studio has to be asked because of a batch, nil for nothing.
+// reconcileFor returns the request to read from Label Studio what a batch left in doubt, nil if
+// there is none.
 func reconcileFor(p event.ProjectCommit) *event.ReconcileDue {
 	if p.Delta == nil || !p.Delta.Doubts.Project && len(p.Delta.Doubts.Tasks) == 0 {
 		return nil
@@ -77,8 +78,7 @@ func reconcileFor(p event.ProjectCommit) *event.ReconcileDue {
 	}
 }
 
-// stateStore is the learner's store without a log: a commit leaves out the log's
-// cursor and what follows from a batch.
+// stateStore is the learner's store without a log. It does not store cursors or publish events.
 type stateStore struct{ *state.Store }
 
 var _ learner.Store = stateStore{}
@@ -87,6 +87,6 @@ func (s stateStore) Commit(ctx context.Context, c event.Commit) error {
 	return s.Store.Commit(ctx, c)
 }
 
-// WithoutLog makes a database the store of a learner that is told its changes by a
-// caller and not by the log. The cursors it is told are not kept.
+// WithoutLog returns a learner's store on a database, for a learner to which a caller, and no log,
+// hands events. It does not store cursors.
 func WithoutLog(s *state.Store) learner.Store { return stateStore{s} }

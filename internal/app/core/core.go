@@ -1,6 +1,5 @@
-// Package core builds the part of hone that hears and learns: event log, pipeline and
-// learner on one database. A whole hone, the benchmark and the simulation of labelling
-// have it in common.
+// Package core builds the part of hone that receives and learns: event log, pipeline and learner
+// on one database. A whole hone, the benchmark and the simulation of labelling share it.
 package core
 
 import (
@@ -17,12 +16,12 @@ import (
 const (
 	// LearnerGroup is the consumer group that applies changes.
 	LearnerGroup = "learner"
-	// LearnBatch is how many changes the learner takes in one transaction.
+	// LearnBatch is the number of events that the learner applies in one transaction at most.
 	LearnBatch = 256
 )
 
-// Core is the part of hone that learns. New writes the fields; each says itself how it
-// may be used at once.
+// Core is the part of hone that learns. New sets the fields, which do not change. The type of each
+// says how it may be used concurrently.
 type Core struct {
 	// EventLog and Pipeline are nil with Options.WithoutLog.
 	EventLog *boltlog.Log
@@ -30,24 +29,24 @@ type Core struct {
 	Learner  *learner.Learner
 }
 
-// Options are what New needs beside the database.
+// Options configure a Core.
 type Options struct {
 	Log      boltlog.Options
 	Pipeline pipeline.Options
-	// Learner are the learner's. Tasks and NewBackfill are set by New: a slow encoder's
-	// vectors and tasks are the database's.
+	// Learner configures the learner. New sets Tasks and NewBackfill, so that slow encoders
+	// read tasks from the database and store vectors there.
 	Learner learner.Options
-	// Next and EncodeCores are those of BackfillOptions.
+	// Next and EncodeCores are Next and Cores of BackfillOptions.
 	Next        func(event.ProjectID) []event.TaskID
 	EncodeCores int
-	// WithoutLog leaves the log out: the learner is told its changes by the caller.
+	// WithoutLog leaves the log out: the caller hands events to the learner.
 	WithoutLog bool
-	// Store, when not nil, is around the store that the learner commits to.
+	// Store, unless nil, wraps the store that the learner commits to.
 	Store func(learner.Store) learner.Store
 }
 
-// New builds a Core on a database, which remains the caller's to close, after the Core. The
-// learner is to be started by the caller.
+// New builds a Core on a database. The caller loads and starts the learner, and closes the database
+// after the Core. The errors are those of the parts.
 func New(db *state.Store, o Options) (_ *Core, err error) {
 	c := new(Core)
 	defer func() {
@@ -76,8 +75,8 @@ func New(db *state.Store, o Options) (_ *Core, err error) {
 	return c, nil
 }
 
-// Close saves the models and ends the log. It must not be called while the pipeline
-// runs.
+// Close stops the learner, which stores its models, and closes the log. It must not be called
+// while the pipeline runs.
 func (c *Core) Close() error {
 	var errs []error
 	if c.Learner != nil {

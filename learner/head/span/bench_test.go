@@ -82,7 +82,7 @@ func benchmarkTag(b *testing.B, e encode.Encoder) {
 	texts, examples := newsy(b, c, e, 500)
 	m := NewTagger(len(c.Labels), Defaults())
 	for _, x := range examples {
-		if err := m.Put(x); err != nil {
+		if err := m.Upsert(x); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -109,14 +109,14 @@ func BenchmarkLearnOneOf3000(b *testing.B) {
 	_, examples := newsy(b, c, encoders.Default(), 3000)
 	m := NewTagger(len(c.Labels), Defaults())
 	for _, x := range examples[1:] {
-		if err := m.Put(x); err != nil {
+		if err := m.Upsert(x); err != nil {
 			b.Fatal(err)
 		}
 	}
-	m.Settle(context.Background(), 0.5)
+	m.Optimize(context.Background(), 0.5)
 	b.ResetTimer()
 	for range b.N {
-		if err := m.Put(examples[0]); err != nil {
+		if err := m.Upsert(examples[0]); err != nil {
 			b.Fatal(err)
 		}
 		m.Remove(examples[0].ID)

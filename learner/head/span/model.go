@@ -61,13 +61,13 @@ func (t *Tagger) Has(id int64) bool { _, ok := t.texts[id]; return ok }
 // Settings returns those it was made with.
 func (t *Tagger) Settings() model.Settings { return t.settings }
 
-// Put adds a text or replaces the one with its id. The error is of a target that is of
+// Upsert adds a text or replaces the one with its id. The error is of a target that is of
 // no token, or of too many tokens; nothing changes then.
-func (t *Tagger) Put(e model.Example) error { return t.Resume(e, nil) }
+func (t *Tagger) Upsert(e model.Example) error { return t.UpsertWarm(e, nil) }
 
-// Resume is Put from where a former run ended: duals as Duals gave them. Duals of another
+// UpsertWarm is Upsert with a warm start: duals are those that Duals yielded. Duals of another
 // length are ignored.
-func (t *Tagger) Resume(e model.Example, duals []float32) error {
+func (t *Tagger) UpsertWarm(e model.Example, duals []float32) error {
 	n := len(e.X.Tokens)
 	if n >= 1<<tokenBits {
 		return fmt.Errorf("example %d: %d tokens, at most %d can be told apart", e.ID, n, 1<<tokenBits-1)
@@ -92,10 +92,10 @@ func (t *Tagger) Resume(e model.Example, duals []float32) error {
 	at := 0
 	put := func(m *model.Model, x model.Example) error {
 		if duals == nil {
-			return m.Put(x)
+			return m.Upsert(x)
 		}
 		at += m.Classes()
-		return m.Resume(x, duals[at-m.Classes():at])
+		return m.UpsertWarm(x, duals[at-m.Classes():at])
 	}
 	for i, x := range e.X.Tokens {
 		if err := put(t.boundary, model.Example{ID: tokenID(e.ID, i), X: x, Target: tagTarget(byToken[i]), Weight: e.Weight}); err != nil {
@@ -190,13 +190,13 @@ func (t *Tagger) labelDuals(tokens int) int {
 	return tokens * t.labels
 }
 
-// Settle optimizes both models until no probability can differ from the optimum's by more
+// Optimize optimizes both models until no probability can differ from the optimum's by more
 // than the tolerance, or until the context ends.
-func (t *Tagger) Settle(ctx context.Context, tolerance float64) model.Settled {
-	s := t.boundary.Settle(ctx, tolerance)
+func (t *Tagger) Optimize(ctx context.Context, tolerance float64) model.Progress {
+	s := t.boundary.Optimize(ctx, tolerance)
 	if t.label != nil {
-		n := t.label.Settle(ctx, tolerance)
-		s = model.Settled{Passes: s.Passes + n.Passes, Bound: max(s.Bound, n.Bound), Done: s.Done && n.Done}
+		n := t.label.Optimize(ctx, tolerance)
+		s = model.Progress{Passes: s.Passes + n.Passes, Bound: max(s.Bound, n.Bound), Done: s.Done && n.Done}
 	}
 	return s
 }

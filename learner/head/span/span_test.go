@@ -129,28 +129,28 @@ func TestTaggerIsAFunctionOfItsExamples(t *testing.T) {
 			case 1:
 				ctx, cancel := context.WithCancel(context.Background())
 				cancel()
-				a.Settle(ctx, 0.01)
+				a.Optimize(ctx, 0.01)
 			default:
 				held[id] = example(t, c, id, spantest.Sentence(rng))
-				require.NoError(rt, a.Put(held[id]))
+				require.NoError(rt, a.Upsert(held[id]))
 			}
 		}
-		require.True(rt, a.Settle(context.Background(), 0.002).Done)
+		require.True(rt, a.Optimize(context.Background(), 0.002).Done)
 		b, resumed := NewTagger(2, s), NewTagger(2, s)
 		for _, e := range held {
-			require.NoError(rt, b.Put(e))
+			require.NoError(rt, b.Upsert(e))
 		}
-		require.True(rt, b.Settle(context.Background(), 0.002).Done)
+		require.True(rt, b.Optimize(context.Background(), 0.002).Done)
 		require.Equal(rt, b.Len(), a.Len())
 		require.Equal(rt, b.DualNumbers(), a.DualNumbers())
 		numbers := 0
 		a.Duals(func(e model.Example, duals []float32) bool {
 			numbers += len(duals)
-			require.NoError(rt, resumed.Resume(e, duals))
+			require.NoError(rt, resumed.UpsertWarm(e, duals))
 			return true
 		})
 		require.Equal(rt, a.DualNumbers(), numbers)
-		require.LessOrEqual(rt, resumed.Settle(context.Background(), 0.01).Passes, 4, "resumed where the other ended")
+		require.LessOrEqual(rt, resumed.Optimize(context.Background(), 0.01).Passes, 4, "resumed where the other ended")
 		var sa, sb, sc Scratch
 		for range 10 {
 			x := example(t, c, 99, spantest.Sentence(rng)).X.Tokens
@@ -171,7 +171,7 @@ func TestTaggerRefusesForeignTargets(t *testing.T) {
 	m := NewTagger(2, Defaults())
 	e := example(t, c, 1, "[PER Ada] met")
 	e.Target = append(e.Target, model.Share{Class: 8, P: 1})
-	assert.Error(t, m.Put(e))
+	assert.Error(t, m.Upsert(e))
 	assert.Zero(t, m.Len())
 }
 
@@ -179,12 +179,12 @@ func TestTaggerRefusesForeignTargets(t *testing.T) {
 func TestNoSpansBeforeTheFirst(t *testing.T) {
 	c := schemeOf(t, spantest.Config)
 	m := NewTagger(2, Defaults())
-	require.NoError(t, m.Put(example(t, c, 1, "nothing here")))
+	require.NoError(t, m.Upsert(example(t, c, 1, "nothing here")))
 	var s Scratch
 	v := m.View()
 	v.predictTokens(example(t, c, 2, "Ada met Bob").X.Tokens, nil, &s)
 	assert.Empty(t, v.viterbi(&s))
-	require.NoError(t, m.Put(example(t, c, 3, "[PER Ada] here")))
+	require.NoError(t, m.Upsert(example(t, c, 3, "[PER Ada] here")))
 	require.True(t, m.Remove(3))
 	v = m.View()
 	v.predictTokens(example(t, c, 2, "Ada met Bob").X.Tokens, nil, &s)
@@ -197,9 +197,9 @@ func trained(t testing.TB, c *Scheme, n int) *Tagger {
 	rng := rand.New(rand.NewPCG(1, 2))
 	m := NewTagger(len(c.Labels), Defaults())
 	for i := range n {
-		require.NoError(t, m.Put(example(t, c, int64(i+1), spantest.Sentence(rng))))
+		require.NoError(t, m.Upsert(example(t, c, int64(i+1), spantest.Sentence(rng))))
 	}
-	m.Settle(context.Background(), 0.01)
+	m.Optimize(context.Background(), 0.01)
 	return m
 }
 

@@ -54,8 +54,8 @@ func TestExtendThroughTheLearner(t *testing.T) {
 // nothingStored is a store without a project.
 type nothingStored struct{}
 
-func (nothingStored) Load(context.Context, event.ProjectID) (event.Stored, error) {
-	return event.Stored{}, nil
+func (nothingStored) Load(context.Context, event.ProjectID) (event.ProjectState, error) {
+	return event.ProjectState{}, nil
 }
 
 func (nothingStored) Plan(context.Context, []*event.Changed) ([]event.Delta, error) { return nil, nil }

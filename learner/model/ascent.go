@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// Settled says how far Settle came.
-type Settled struct {
-	// Bound is the most by which any probability, for any text, can differ from
-	// the exact optimum's.
+// Progress says how far Optimize came.
+type Progress struct {
+	// Bound is the most by which any probability, for any text, can differ from that of
+	// the exact optimum.
 	Bound float64
-	// Passes over the examples that were made.
+	// Passes is the number of passes over the examples in this call.
 	Passes int
 	// Done is true when further calls would not help: the tolerance is reached, or only
 	// rounding errors are left.
@@ -62,8 +62,8 @@ type problem interface {
 }
 
 // optimize runs the ascent until the bound is within tolerance or the context ends.
-func (w *ascent) optimize(ctx context.Context, m problem, tolerance float64) Settled {
-	s := Settled{Bound: m.Bound()}
+func (w *ascent) optimize(ctx context.Context, m problem, tolerance float64) Progress {
+	s := Progress{Bound: m.Bound()}
 	for s.Bound > tolerance && !w.exhausted(m.Len()) {
 		if w.sweeps == 0 {
 			if !w.measured && !m.measure(ctx) {

@@ -14,11 +14,11 @@ import (
 // in successive over-relaxation (Young 1954), and saves a third of the sweeps.
 const relaxation = 1.4
 
-// Settle optimizes until every probability is within tolerance of that of the optimum, or
+// Optimize optimizes until every probability is within tolerance of that of the optimum, or
 // until the context ends, and returns how far it came. The end of the context is not an
 // error: the next call goes on where this one stopped, so that many short calls take the
 // same steps as a long one.
-func (m *Model) Settle(ctx context.Context, tolerance float64) Settled {
+func (m *Model) Optimize(ctx context.Context, tolerance float64) Progress {
 	return m.optimize(ctx, m, tolerance)
 }
 
