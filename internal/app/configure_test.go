@@ -1,12 +1,12 @@
 package app_test
 
 import (
-	"strings"
 	"encoding/json"
 	"io"
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -24,7 +24,7 @@ import (
 // patch changes settings as a script does, with the admin token.
 func patch(t *testing.T, h *apptest.Instance, p string, body string) (status int, answer string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPatch, h.Base+"/api/projects/"+p, bytes.NewBufferString(body))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPatch, h.Base+"/api/projects/"+p, strings.NewReader(body))
 	require.NoError(t, err)
 	req.Header.Set("Authorization", "Bearer "+h.Client.Token)
 	res, err := http.DefaultClient.Do(req)
