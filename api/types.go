@@ -53,7 +53,10 @@ type Project struct {
 	Refused      []Refused `json:"refused,omitempty"`
 	RefusedCount int       `json:"refused_count,omitempty"`
 	Queue        Queue     `json:"queue"`
-	Retrain      Retrain   `json:"retrain"`
+	// Predictions is how far what Label Studio stores says what the model says; absent
+	// before the first look.
+	Predictions *Predictions `json:"predictions,omitempty"`
+	Retrain     Retrain      `json:"retrain"`
 	// Encoding is how far a slow encoder is; absent with one that is not.
 	Encoding *Encoding `json:"encoding,omitempty"`
 	// Backlog counts received events not yet learned.
@@ -201,6 +204,41 @@ type Queue struct {
 	LagSeconds   float64 `json:"lag_seconds"`
 	// Error is why pushing does not work now; empty when it does.
 	Error string `json:"error,omitempty"`
+}
+
+// Predictions is the state of the predictions that Label Studio stores of hone's versions.
+type Predictions struct {
+	// QueueDiffering counts places of the queue whose stored suggestion is not what the
+	// model says now, OthersDiffering other predictions, of Others.
+	QueueDiffering  int `json:"queue_differing"`
+	OthersDiffering int `json:"others_differing"`
+	Others          int `json:"others"`
+	// DifferingSeconds is for how long the oldest of them has been known to differ.
+	DifferingSeconds float64 `json:"differing_seconds"`
+	// Staging is the version whose predictions are made before the project goes by it, ""
+	// when none is; StagingLeft is how many tasks still lack theirs.
+	Staging     string `json:"staging,omitempty"`
+	StagingLeft int    `json:"staging_left,omitempty"`
+	// Prelabel is what came of `hone prelabel`; absent when hone was not asked since it
+	// started, and nothing was left to do then.
+	Prelabel *Prelabel `json:"prelabel,omitempty"`
+}
+
+// Prelabel is how far the making of predictions for all tasks is.
+type Prelabel struct {
+	Asked time.Time `json:"asked"`
+	// Done is when all had been made, and counted in Label Studio. Null: not yet.
+	Done *time.Time `json:"done"`
+	// Tasks counts all tasks, Predicted those that have a prediction of Version beside the
+	// queue's, Abstained those of which the model says nothing, Refused those that Label
+	// Studio takes no prediction for.
+	Tasks     int    `json:"tasks"`
+	Predicted int    `json:"predicted"`
+	Abstained int    `json:"abstained"`
+	Refused   int    `json:"refused"`
+	Version   string `json:"version"`
+	// Fault is why it was given up, a sentence; empty when it was not.
+	Fault string `json:"fault,omitempty"`
 }
 
 // Encoding is how far a slow encoder is with a project's texts.

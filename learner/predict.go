@@ -40,16 +40,16 @@ func (l *Learner) Predict(ctx context.Context, p event.ProjectID, labelConfig st
 		return out, ctx.Err()
 	}
 	l.encodeNow(ctx, heads, tasks)
-	err := forEachChunk(ctx, len(tasks), func(_, from, to int) {
+	return out, l.predictAll(ctx, s, heads, tasks, out)
+}
+
+func (l *Learner) predictAll(ctx context.Context, s *snapshot, heads []headSnapshot, tasks []event.Task, out []wire.Prediction) error {
+	return forEachChunk(ctx, len(tasks), func(_, from, to int) {
 		var scratch head.Scratch
 		for i := from; i < to; i++ {
 			out[i] = l.predictTask(s, heads, tasks[i].Data, &scratch)
 		}
 	})
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
 }
 
 // minPredictionScore is the lowest Score of a prediction.
@@ -90,7 +90,11 @@ func (l *Learner) Regions(ctx context.Context, p event.ProjectID, tasks []event.
 	if err != nil {
 		return nil, err
 	}
-	out := make([]json.RawMessage, len(answers))
+	return regionsOf(answers, tasks)
+}
+
+func regionsOf(answers []wire.Prediction, tasks []event.Task) (out []json.RawMessage, err error) {
+	out = make([]json.RawMessage, len(answers))
 	for i, a := range answers {
 		if a.Abstains() {
 			continue
@@ -100,6 +104,35 @@ func (l *Learner) Regions(ctx context.Context, p event.ProjectID, tasks []event.
 		}
 	}
 	return out, nil
+}
+
+// Suggestions are what Predict answers, as JSON with the score of each answer, nil and 0
+// where it abstains. It waits for no slow encoder: it is for many tasks at a time, and
+// what has no vector yet is answered without.
+func (l *Learner) Suggestions(ctx context.Context, p event.ProjectID, tasks []event.Task) (results []json.RawMessage, scores []float64, err error) {
+	answers := make([]wire.Prediction, len(tasks))
+	if s := l.snapshot(p); s != nil {
+		if heads := s.readyHeads(); len(heads) > 0 {
+			if err := l.predictAll(ctx, s, heads, tasks, answers); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+	scores = make([]float64, len(answers))
+	for i, a := range answers {
+		scores[i] = a.Score
+	}
+	results, err = regionsOf(answers, tasks)
+	return results, scores, err
+}
+
+// Form is equal for label configs under which the same answers are learned, as of the
+// last snapshot; "" when the config cannot be read, or nothing was heard of the project.
+func (l *Learner) Form(p event.ProjectID) string {
+	if s := l.snapshot(p); s != nil {
+		return s.key
+	}
+	return ""
 }
 
 // Estimates returns for each task, in order, the estimate of each head. The list is empty for

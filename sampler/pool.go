@@ -1,6 +1,8 @@
 package sampler
 
 import (
+	"iter"
+
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/sampler/push"
 )
@@ -103,6 +105,24 @@ func (p *taskPool) Has(id event.TaskID) bool {
 func (p *taskPool) IsLabelled(id event.TaskID) bool {
 	_, ok := p.labelled[id]
 	return ok
+}
+
+// IDs implements push.Pool.
+func (p *taskPool) IDs() iter.Seq[event.TaskID] {
+	return func(yield func(event.TaskID) bool) {
+		for _, set := range []*taskSet{&p.open, &p.skipped} {
+			for _, t := range set.tasks {
+				if !yield(t.ID) {
+					return
+				}
+			}
+		}
+		for id := range p.labelled {
+			if !yield(id) {
+				return
+			}
+		}
+	}
 }
 
 var _ push.Pool = (*taskPool)(nil)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/sampler/push"
 )
 
 // Status is the state of one project's queue.
@@ -34,6 +35,8 @@ type Status struct {
 	// annotation caused: until it was ranked, and until Label Studio had its first task.
 	ReadyLag time.Duration `json:"ready_lag"`
 	FrontLag time.Duration `json:"head_lag"`
+	// Stored says how far the predictions that Label Studio holds are what they should be.
+	Stored push.Stored `json:"stored"`
 	// Note says in a sentence why Label Studio does not have the queue; it is
 	// empty when all is well.
 	Note string `json:"note,omitempty"`

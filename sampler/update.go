@@ -24,6 +24,7 @@ func (w *worker) update(ctx context.Context, p pending) error {
 	if p.relist {
 		w.remote.Relist()
 	}
+	w.takePrelabel(ctx, p.prelabel)
 	if p.relist || w.retry.gone {
 		w.retry.clear()
 	}
@@ -60,6 +61,20 @@ func (w *worker) update(ctx context.Context, p pending) error {
 	}
 	w.observe(Ranked, nil)
 	return nil
+}
+
+// takePrelabel has the push make predictions for all tasks when somebody asked for them, or
+// had before the start.
+func (w *worker) takePrelabel(ctx context.Context, asked time.Time) {
+	if asked.IsZero() && w.rank == 0 && w.s.o.Marks != nil {
+		var err error
+		if asked, err = w.s.o.Marks.PrelabelDue(ctx, w.id); err != nil {
+			w.log.WithError(err).Warn("prelabel: whether predictions are still to be made cannot be read; ask again with `hone prelabel`")
+		}
+	}
+	if !asked.IsZero() {
+		w.remote.Prelabel(asked)
+	}
 }
 
 // lackOf says what a task of the project lacks, nil when that is not asked for.

@@ -123,6 +123,18 @@ func (w *worker) Placed(correct, total int) {
 // Wrote implements push.Listener.
 func (w *worker) Wrote() { w.status.set(func(st *Status) { st.LastPush = time.Now() }) }
 
+// Holds implements push.Listener.
+func (w *worker) Holds(now push.Stored) {
+	var before push.Stored
+	w.status.set(func(st *Status) { before, st.Stored = st.Stored, now })
+	ended := func(l push.Prelabel) bool { return !l.Done.IsZero() || l.Fault != "" }
+	if ended(now.Prelabel) && !ended(before.Prelabel) && w.s.o.Marks != nil {
+		if err := w.s.o.Marks.SetPrelabelDue(context.Background(), w.id, time.Time{}); err != nil {
+			w.log.WithError(err).Warn("prelabel: that all is done cannot be stored; the next start looks again")
+		}
+	}
+}
+
 // Noted implements push.Listener.
 func (w *worker) Noted(note string) { w.status.set(func(st *Status) { st.Note = note }) }
 

@@ -171,6 +171,7 @@ func (a *App) addSampler(out *api.Project) {
 	if out.Queue.Error == "" {
 		out.Queue.Error = st.Note
 	}
+	out.Predictions = describeStored(st.Stored)
 	out.TasksWithoutText += st.NoText
 	out.IdenticalPairs += st.IdenticalPairs
 	out.Queue.Labels, out.Queue.Pushed, out.Queue.LastPush = st.Labels, st.Pushed, timePtr(st.LastPush)

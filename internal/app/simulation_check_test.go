@@ -72,6 +72,10 @@ func (w *world) settled() string {
 		if why := w.unpushed(p); why != "" {
 			return why
 		}
+		q, _ := a.Sampler.Status(p)
+		if s := q.Stored; s.Staging != "" || s.QueueDiffering+s.OthersDiffering > 0 || w.oldRows(p, q.Version) > 0 {
+			return fmt.Sprintf("project %d: predictions are still to be written: %+v", p, s)
+		}
 	}
 	return ""
 }
@@ -105,6 +109,7 @@ func (w *world) check() {
 	for _, p := range w.projects {
 		w.checkExamples(p)
 		w.checkQueue(p)
+		w.checkStored(p)
 		w.checkRegistration(p)
 		meta, err := a.Store.Meta(context.Background(), p)
 		w.must(err)

@@ -191,6 +191,7 @@ func (w *world) retitle(r *rand.Rand) {
 func (w *world) reconfigure(r *rand.Rand) {
 	i := r.IntN(len(w.projects))
 	configs := labelConfigs[i]
+	delete(w.retrieved, w.projects[i])
 	w.patch(w.projects[i], labelstudio.ProjectPatch{LabelConfig: &configs[r.IntN(len(configs))]})
 }
 
@@ -236,6 +237,7 @@ func (w *world) retrieve(r *rand.Rand) {
 	counts, err := w.user.ModelVersions(context.Background(), p)
 	w.must(err)
 	w.note("project %d has predictions of %v now", p, counts)
+	w.remember(p)
 }
 
 // What follows is done by others than people.
@@ -301,6 +303,7 @@ func (w *world) restore(*rand.Rand) {
 		w.network.excuse(p, 1000)
 	}
 	w.studio.Restore(w.backup)
+	clear(w.retrieved)
 	w.restored = time.Now()
 }
 

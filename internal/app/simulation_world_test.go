@@ -44,6 +44,8 @@ type world struct {
 	// finds.
 	nightly bool
 	configs map[event.ProjectID]int
+	// retrieved are the tasks of which people asked for predictions, and have to have some.
+	retrieved map[event.ProjectID]map[event.TaskID]bool
 
 	hone   *life
 	runs   int
@@ -56,7 +58,7 @@ type world struct {
 
 func newWorld(t *testing.T, dir string, seed uint64, say func(string, ...any)) *world {
 	t.Helper()
-	w := &world{t: t, seed: seed, dir: dir, say: say, killed: make(chan *life, 1), configs: map[event.ProjectID]int{}}
+	w := &world{t: t, seed: seed, dir: dir, say: say, killed: make(chan *life, 1), configs: map[event.ProjectID]int{}, retrieved: map[event.ProjectID]map[event.TaskID]bool{}}
 	w.network = &network{w: w}
 	w.disk = &disk{w: w}
 	w.studio = lstest.NewInMemory(studioAt, toHone{w.network})
