@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"maps"
 	"slices"
 	"strconv"
 	"sync/atomic"
@@ -39,9 +38,9 @@ type project struct {
 	values     settings.Values   // the settings in force
 
 	annotationRefs annotationRefs
-	refused        refused         // answers that no model can learn
-	counts         *counts.Project // of annotations, and of what became of them
-	oldestPending  time.Time       // time of the oldest change that is not settled and published; zero if none
+	refused        counts.RefusedAnswers // answers that no model can learn
+	counts         *counts.Project       // of annotations, and of what became of them
+	oldestPending  time.Time             // time of the oldest change that is not settled and published; zero if none
 	settled        bool
 	unsaved        bool // the duals have changed since the last checkpoint
 	savedAt        time.Time
@@ -54,7 +53,7 @@ var lastGeneration atomic.Uint64
 
 func newProject(id event.ProjectID, t *settings.Table) *project {
 	return &project{
-		meta: event.Meta{Project: id}, annotationRefs: annotationRefs{}, refused: refused{}, counts: counts.NewProject(), values: t.Values(nil),
+		meta: event.Meta{Project: id}, annotationRefs: annotationRefs{}, refused: counts.RefusedAnswers{}, counts: counts.NewProject(), values: t.Values(nil),
 	}
 }
 
@@ -136,7 +135,7 @@ func (p *project) configure(e encode.Encoder) []*onlineHead {
 			for _, ids := range old.annotationsByTask {
 				p.annotationRefs.add(ids, -1)
 			}
-			maps.DeleteFunc(p.refused, func(k refusedKey, _ string) bool { return k.control == old.Control.Name })
+			p.refused.ForgetControl(old.Control.Name)
 		}
 	}
 	p.heads = heads
@@ -184,7 +183,7 @@ func (l *Learner) trainFromStore(p *project, heads []*onlineHead, tasks iter.Seq
 // test are as for onlineHead.learn.
 func (l *Learner) learnTask(p *project, h *onlineHead, t event.TaskState, duals []float32, test bool) learnResult {
 	if t.Deleted || len(t.Annotations) == 0 {
-		p.refused.note(t.Task.ID, h.Control.Name, "")
+		p.refused.Record(t.Task.ID, h.Control.Name, "")
 		return learnResult{forgotten: h.forget(t.Task.ID)}
 	}
 	x, missing := l.features.Example(h.Spec, t.Task.Data)
@@ -199,7 +198,7 @@ func (l *Learner) learnTask(p *project, h *onlineHead, t event.TaskState, duals 
 		reason = ch.reason
 		ch.refused = true
 	}
-	p.refused.note(t.Task.ID, h.Control.Name, reason)
+	p.refused.Record(t.Task.ID, h.Control.Name, reason)
 	h.markMissing(t.Task.ID, missing)
 	return ch
 }

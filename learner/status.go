@@ -35,8 +35,8 @@ type Status struct {
 	// Unlearnable lists the controls that hone does not learn, with the reasons.
 	Unlearnable []Unlearnable `json:"unlearnable,omitempty"`
 	// Refused lists answers that could not be learned: the first 20 of RefusedCount.
-	Refused      []Refused `json:"refused,omitempty"`
-	RefusedCount int       `json:"refused_count,omitempty"`
+	Refused      []counts.Refused `json:"refused,omitempty"`
+	RefusedCount int              `json:"refused_count,omitempty"`
 	// Annotations and Suggestions count what became of them. NoText and IdenticalPairs
 	// count tasks with annotations whose data lack a text, or a difference.
 	Annotations    counts.Annotations `json:"annotations"`
@@ -133,7 +133,7 @@ func (l *Learner) status(p *project, heads []headSnapshot) Status {
 		_, _, missing := l.missingVectors(p)
 		s.VectorsMissing = missing != 0
 	}
-	s.Refused, s.RefusedCount = p.refused.list()
+	s.Refused, s.RefusedCount = p.refused.List()
 	gap := 0.0
 	for i, h := range p.heads {
 		gap = max(gap, h.model.Bound())
