@@ -28,10 +28,8 @@ type Project struct {
 	// OptimalityGap is the most by which any probability can differ from that of
 	// training from scratch on the same labels. Null: not known yet.
 	OptimalityGap *float64 `json:"optimality_gap"`
-	// Settled is true when nothing is left to do: all that was heard is learned, the model
-	// is at its optimum with the settings the labels ask for, no choice of settings and no
-	// retrain is due or running, the labels, their names and the queue have their vectors,
-	// and Label Studio holds the queue that this model ranks.
+	// Settled is true when nothing is left to learn from these labels: the model is
+	// at its optimum, with the settings they ask for.
 	Settled bool `json:"settled"`
 	// SettingsHeld is true after a rollback: the settings are those of the version that
 	// was rolled back to, whatever the labels ask for, until somebody asks for a retrain.
@@ -76,8 +74,6 @@ type Project struct {
 	// are to be compared are the same.
 	TasksWithoutText int `json:"tasks_without_text"`
 	IdenticalPairs   int `json:"identical_pairs"`
-	// Settings are what can be set for the project, each with its value and default.
-	Settings []Setting `json:"settings,omitempty"`
 }
 
 // Annotations counts a project's annotations, each once. Seen is the sum of the others.
@@ -88,8 +84,6 @@ type Annotations struct {
 	Skipped int `json:"skipped"`
 	// FromPredictions were made from predictions in bulk: nobody looked at them.
 	FromPredictions int `json:"from_predictions"`
-	// Excluded are not to be learned from, as the project's settings say.
-	Excluded int `json:"excluded"`
 	// Unanswered say nothing of a control that is learned, or that their annotator saw.
 	Unanswered int `json:"unanswered"`
 	// Refused have an answer that no model can take.
@@ -177,12 +171,6 @@ type Head struct {
 	RecentECE      *float64 `json:"recent_ece"`
 	RecentMAE      *float64 `json:"recent_mae"`
 	RecentRMSE     *float64 `json:"recent_rmse"`
-	// Silent are labels that the settings keep from annotators now; SuggestsNothing is true
-	// when nothing of the control is suggested. Precision is that of each label among
-	// recent predictions, where the settings go by it.
-	Silent          []string           `json:"silent,omitempty"`
-	SuggestsNothing bool               `json:"suggests_nothing,omitempty"`
-	Precision       map[string]float64 `json:"precision,omitempty"`
 }
 
 // Unlearnable is a control hone does not learn, and why.
@@ -330,38 +318,6 @@ func (r Report) Failed() bool {
 		}
 	}
 	return false
-}
-
-// VersionList is GET /api/projects/{id}/versions: oldest first.
-type VersionList struct {
-	Versions []Version `json:"versions"`
-}
-
-// DeadLetterList is GET /api/deadletters.
-type DeadLetterList struct {
-	DeadLetters []DeadLetter `json:"dead_letters"`
-}
-
-// DeadLetterIDs says which dead letters to replay or to drop; none means all.
-type DeadLetterIDs struct {
-	IDs []uint64 `json:"ids"`
-}
-
-// Count says of how many dead letters something was done.
-type Count struct {
-	Count int `json:"count"`
-}
-
-// Accepted answers an order that is in the log and is carried out in its turn. At is the
-// order's time.
-type Accepted struct {
-	At     time.Time `json:"at"`
-	Status string    `json:"status"`
-}
-
-// Probe answers GET /healthz and GET /readyz.
-type Probe struct {
-	Status string `json:"status"`
 }
 
 // Error is the body of every answer that is not 2xx.

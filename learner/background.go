@@ -129,13 +129,11 @@ func (l *Learner) settleStep(ctx context.Context, ln *lane) (more bool, err erro
 	// Start the selection first: after the published status says settled, no other settings
 	// may be chosen.
 	l.startSelection(ln)
-	l.publishAnnounced(p)
-	learned := &event.Learned{Project: ln.id}
-	p.describe(learned)
+	l.publish(p)
 	checkpoint := l.dueCheckpoint(p)
 	err = l.store.Commit(ctx, event.Commit{
 		Projects: []event.ProjectCommit{p.forCommit(nil, checkpoint)},
-		Learned:  []*event.Learned{learned},
+		Learned:  []*event.Learned{{Project: ln.id, Since: p.oldestPending, Version: p.version(), Labels: p.labels()}},
 	})
 	if err != nil {
 		p.settled = false // commit again

@@ -13,7 +13,7 @@ func (p *project) count(t event.TaskState) { p.counts.Put(t.Task.ID, counts.Of(t
 
 var _ counts.Heads = (*project)(nil)
 
-// Specs, Takes, IsLearned, HasExample and IsRefused implement counts.Heads.
+// Specs, IsLearned, HasExample and IsRefused implement counts.Heads.
 func (p *project) Specs() []*head.Spec {
 	out := make([]*head.Spec, len(p.heads))
 	for i, h := range p.heads {
@@ -21,8 +21,6 @@ func (p *project) Specs() []*head.Spec {
 	}
 	return out
 }
-
-func (p *project) Takes(a event.Annotation) bool { return p.values.Learning.Takes(a) }
 
 func (p *project) IsLearned(a event.AnnotationID) bool { return p.annotationRefs[a] > 0 }
 

@@ -8,7 +8,6 @@ import (
 
 	"github.com/hone-ml/hone/encode/text/token"
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/learner/features"
 	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/learner/model"
 	"github.com/hone-ml/hone/learner/score"
@@ -27,7 +26,7 @@ type onlineHead struct {
 	fingerprints      map[event.TaskID]uint64
 	annotationRefs    annotationRefs
 	// incomplete holds the examples that lack vectors, and the slow encoders of these.
-	incomplete map[event.TaskID]features.EncoderSet
+	incomplete map[event.TaskID]encoderSet
 
 	// selection holds the settings and what they were chosen from. newestUsed is the highest
 	// first annotation id among those examples. dirty is true when one of these examples
@@ -53,7 +52,7 @@ func newHead(q *head.Spec, t annotationRefs) *onlineHead {
 	return &onlineHead{
 		Spec: q, annotationRefs: t, model: q.Kind.NewModel(q, tune.Defaults(q)), progress: new(score.Prequential),
 		selection: tune.Selection{Settings: tune.Defaults(q)}, dirty: true, annotationsByTask: map[event.TaskID][]event.AnnotationID{}, fingerprints: map[event.TaskID]uint64{},
-		incomplete: map[event.TaskID]features.EncoderSet{},
+		incomplete: map[event.TaskID]encoderSet{},
 	}
 }
 
@@ -96,7 +95,7 @@ func (h *onlineHead) learn(t event.TaskState, x vector.Vector, duals []float32, 
 }
 
 // markMissing records the slow encoders whose vectors an example lacks.
-func (h *onlineHead) markMissing(id event.TaskID, missing features.EncoderSet) {
+func (h *onlineHead) markMissing(id event.TaskID, missing encoderSet) {
 	_, was := h.incomplete[id]
 	_, learned := h.fingerprints[id]
 	switch {

@@ -114,7 +114,6 @@ func (w *labelStudio) act() *event.Changed {
 	a := event.Annotation{
 		ID: w.nextAnn, Task: t.ID, Result: w.answer(), UpdatedAt: at(w.clock),
 		Cancelled: w.rng.IntN(8) == 0, FromModel: w.rng.IntN(10) == 0, Suggested: w.rng.IntN(3) == 0,
-		CompletedBy: event.UserID(1 + w.rng.IntN(2)), GroundTruth: w.rng.IntN(4) == 0,
 	}
 	w.annotations[a.ID] = a
 	return w.say(event.Changed{Annotations: []event.Annotation{a}, Tasks: []event.Task{t}})
@@ -158,23 +157,6 @@ func (w *labelStudio) answer() []byte {
 		return []byte("[]")
 	}
 	return result(regions...)
-}
-
-// setUp changes settings as people do.
-func (w *labelStudio) setUp() *event.Configured {
-	e := &event.Configured{Project: 1, At: at(w.clock), Set: map[string]string{}}
-	for _, s := range [][]string{
-		{"learn_from_users", "1", "2", "1,2"}, {"learn_from_states", "ground_truth", "submitted", "skipped,submitted"}, {"threshold", "0.2", "0.7"},
-	} {
-		key, values := s[0], s[1:]
-		switch k := w.rng.IntN(2 * len(values)); {
-		case k < len(values):
-			e.Set[key] = values[k]
-		case k == len(values):
-			e.Reset = append(e.Reset, key)
-		}
-	}
-	return e
 }
 
 // all is what a reconcile finds.
@@ -228,8 +210,6 @@ func TestAnyHistoryEndsWhereTrainingFromScratchDoes(t *testing.T) {
 			j := min(len(statements)-1, i+rng.IntN(4))
 			statements[i], statements[j] = statements[j], statements[i]
 		}
-		var set map[string]string // what was set up last
-		known := false
 		send := func(batch ...event.Event) {
 			for {
 				offset++
@@ -246,14 +226,8 @@ func TestAnyHistoryEndsWhereTrainingFromScratchDoes(t *testing.T) {
 				batch = append(batch, c)
 			}
 			statements = statements[n:]
-			if known && rng.IntN(6) == 0 { // before it is, there is nothing to set up
-				e := w.setUp()
-				set = e.Change(set)
-				batch = slices.Insert(batch, rng.IntN(len(batch)+1), event.Event(e))
-			}
 			d.failNext(max(0, rng.IntN(8)-5))
 			send(batch...)
-			known = true
 			switch rng.IntN(10) {
 			case 0: // killed: what was not committed is lost
 				if rng.IntN(2) == 0 {
@@ -285,7 +259,6 @@ func TestAnyHistoryEndsWhereTrainingFromScratchDoes(t *testing.T) {
 		defer func() { _ = fresh.Stop(bg) }()
 		must(t, fresh.Start(bg))
 		apply(t, fresh, w.all())
-		must(t, fresh.Apply(bg, []event.Event{&event.Configured{Project: 1, At: at(w.clock), Set: set}}, event.Cursor{Topic: event.Changes, Group: "learner", Offset: offset + 1}))
 		rest(t, fresh)
 		same(t, fresh, l, 2.1e-3)
 		a, b := status(t, fresh), status(t, l)

@@ -38,7 +38,7 @@ func (l *Learner) Extend(ctx context.Context, p event.ProjectID, labelConfig str
 	if len(drawn) == 0 {
 		return out, ctx.Err()
 	}
-	if ready := suggested(s.readyHeads()); len(ready) > 0 {
+	if ready := s.readyHeads(); len(ready) > 0 {
 		l.encodeNow(ctx, ready, []event.Task{task})
 	}
 	var scratch head.Scratch
@@ -46,7 +46,7 @@ func (l *Learner) Extend(ctx context.Context, p event.ProjectID, labelConfig str
 	for i, h := range s.heads {
 		e, extends := h.predictor.(head.Interactive)
 		x, ok := l.featuresOf(s.heads, i, task.Data)
-		if !ok || h.silence.all || !extends && h.predictor.Examples() == 0 {
+		if !ok || !extends && h.predictor.Examples() == 0 {
 			continue
 		}
 		a := head.ControlAnswer{Control: h.Control.Name}

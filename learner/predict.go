@@ -35,7 +35,7 @@ func (l *Learner) Predict(ctx context.Context, p event.ProjectID, labelConfig st
 	if s == nil || !l.compatibleWith(s, labelConfig) {
 		return out, ctx.Err()
 	}
-	heads := suggested(s.readyHeads())
+	heads := s.readyHeads()
 	if len(heads) == 0 {
 		return out, ctx.Err()
 	}
@@ -79,7 +79,7 @@ func (l *Learner) answers(heads []headSnapshot, data json.RawMessage, scratch *h
 
 // featuresOf returns the features of a task for head i. ok is false when it has no text.
 func (l *Learner) featuresOf(heads []headSnapshot, i int, data json.RawMessage) (vector.Vector, bool) {
-	x := l.features.Task(heads[i].Spec, data)
+	x := l.features.features(heads[i].Spec, data)
 	return x, !x.Empty()
 }
 
@@ -112,7 +112,7 @@ func regionsOf(answers []wire.Prediction, tasks []event.Task) (out []json.RawMes
 func (l *Learner) Suggestions(ctx context.Context, p event.ProjectID, tasks []event.Task) (results []json.RawMessage, scores []float64, err error) {
 	answers := make([]wire.Prediction, len(tasks))
 	if s := l.snapshot(p); s != nil {
-		if heads := suggested(s.readyHeads()); len(heads) > 0 {
+		if heads := s.readyHeads(); len(heads) > 0 {
 			if err := l.predictAll(ctx, s, heads, tasks, answers); err != nil {
 				return nil, nil, err
 			}

@@ -16,7 +16,6 @@ import (
 	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/learner/model"
 	"github.com/hone-ml/hone/learner/tune"
-	"github.com/hone-ml/hone/settings"
 )
 
 // project holds the models of one project and what is kept about it. The lock of its lane
@@ -32,10 +31,6 @@ type project struct {
 	storedSelections map[string]tune.Selection // by control name, for heads that are made later
 	pending          *pendingRetrain
 	sequence         uint64 // number of the last snapshot
-	announced        uint64 // number of the last snapshot with a Learned; 0 if none since the project was loaded
-
-	configured map[string]string // what a person has set, by key
-	values     settings.Values   // the settings in force
 
 	annotationRefs annotationRefs
 	refused        counts.RefusedAnswers // answers that no model can learn
@@ -51,10 +46,8 @@ type project struct {
 // so that a project that is loaded again has another.
 var lastGeneration atomic.Uint64
 
-func newProject(id event.ProjectID, t *settings.Table) *project {
-	return &project{
-		meta: event.Meta{Project: id}, annotationRefs: annotationRefs{}, refused: counts.RefusedAnswers{}, counts: counts.NewProject(), values: t.Values(nil),
-	}
+func newProject(id event.ProjectID) *project {
+	return &project{meta: event.Meta{Project: id}, annotationRefs: annotationRefs{}, refused: counts.RefusedAnswers{}, counts: counts.NewProject()}
 }
 
 // load reads a project from the store and trains its heads. The error is the store's: what
@@ -64,8 +57,7 @@ func (l *Learner) load(ctx context.Context, id event.ProjectID) (*project, error
 	if err != nil {
 		return nil, fmt.Errorf("load project %d: %w", id, err)
 	}
-	p := newProject(id, l.o.Settings)
-	p.configured, p.values = st.Settings, l.o.Settings.Values(st.Settings)
+	p := newProject(id)
 	p.meta, p.versions = st.Meta, st.Versions
 	p.meta.Project = id
 	if at := liveIndex(st.Versions); at >= 0 {
@@ -83,7 +75,7 @@ func (l *Learner) load(ctx context.Context, id event.ProjectID) (*project, error
 	if err != nil {
 		l.o.Logger.WithError(err).WithField("project", id).Warn("learning afresh from the examples")
 	}
-	p.configure(l.features.Encoder())
+	p.configure(l.features.encoder)
 	for _, h := range p.heads {
 		if pr := state.Progress[h.Control.Name]; pr != nil {
 			h.progress = pr
@@ -111,7 +103,7 @@ func (p *project) configure(e encode.Encoder) []*onlineHead {
 			p.fault = err.Error()
 		}
 		for _, d := range p.controls.Learned() {
-			q := head.NewSpec(d).WithSettings(p.values)
+			q := head.NewSpec(d)
 			same := slices.IndexFunc(p.heads, func(h *onlineHead) bool { return h.Key == q.Key })
 			if same >= 0 {
 				p.heads[same].Spec = q.WithPriorOf(p.heads[same].Spec)
@@ -161,7 +153,7 @@ func (p *project) selectionFor(q *head.Spec) tune.Selection {
 func (l *Learner) trainFromStore(p *project, heads []*onlineHead, tasks iter.Seq2[event.TaskState, error], ck checkpoint) error {
 	duals := make([]map[event.TaskID][]float32, len(heads))
 	for i, h := range heads {
-		duals[i] = ck.duals(h, l.features.Encoder().Name())
+		duals[i] = ck.duals(h, l.features.encoder.Name())
 	}
 	for t, err := range tasks {
 		if err != nil {
@@ -186,7 +178,7 @@ func (l *Learner) learnTask(p *project, h *onlineHead, t event.TaskState, duals 
 		p.refused.Record(t.Task.ID, h.Control.Name, "")
 		return learnResult{forgotten: h.forget(t.Task.ID)}
 	}
-	x, missing := l.features.Example(h.Spec, t.Task.Data)
+	x, missing := l.features.example(h.Spec, t.Task.Data)
 	ch, err := h.learn(t, x, duals, test)
 	reason := ""
 	switch {
@@ -209,7 +201,7 @@ func (l *Learner) applyDelta(ctx context.Context, p *project, d *event.Delta) er
 	reconfigure := d.ConfigChanged || d.New || d.Meta.Gone != p.meta.Gone
 	p.meta = d.Meta
 	if reconfigure {
-		if added := p.configure(l.features.Encoder()); !d.New {
+		if added := p.configure(l.features.encoder); !d.New {
 			// The store has the raw results, from which new heads learn, and all are counted anew.
 			st, err := l.store.Load(ctx, p.meta.Project)
 			if err != nil {

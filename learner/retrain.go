@@ -93,7 +93,7 @@ func (l *Learner) startRetrain(ln *lane) {
 	l.endWait(id) // it may go on without vectors
 	r := &retrain{project: id, pending: *p.pending, generation: p.generation, done: make(chan struct{})}
 	for _, h := range p.heads {
-		c := &candidate{spec: h.Spec, live: h.model.Settings(), fingerprints: maps.Clone(h.fingerprints), sample: h.searchSample(l.features.Encoder().Name())}
+		c := &candidate{spec: h.Spec, live: h.model.Settings(), fingerprints: maps.Clone(h.fingerprints), sample: h.searchSample(l.features.encoder.Name())}
 		h.collectExamples(&c.sample)
 		h.model.Examples(func(e model.Example) bool {
 			c.examples = append(c.examples, e)
@@ -207,13 +207,11 @@ func (l *Learner) promote(ctx context.Context, r *retrain) error {
 	sentence += r.missingNote()
 	p.unsaved = true
 	l.settleWithin(ctx, p)
-	l.publishAnnounced(p)
-	learned := &event.Learned{Project: r.project}
-	p.describe(learned)
+	l.publish(p)
 	checkpoint := l.dueCheckpoint(p)
 	err := l.store.Commit(ctx, event.Commit{
 		Projects: []event.ProjectCommit{p.forCommit(nil, checkpoint)},
-		Learned:  []*event.Learned{learned},
+		Learned:  []*event.Learned{{Project: r.project, Since: p.oldestPending, Version: p.version(), Labels: labels}},
 	})
 	if err != nil {
 		number := p.sequence

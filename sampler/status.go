@@ -27,10 +27,6 @@ type Status struct {
 	Queue []Item `json:"queue"`
 	// Pushed is how many places of the queue, from the front, Label Studio has.
 	Pushed int `json:"pushed"`
-	// Complete is true when Label Studio was seen to hold all of the queue that it takes,
-	// Snapshot the number of the last one that a Learned told of before the queue was ranked.
-	Complete bool   `json:"complete"`
-	Snapshot uint64 `json:"snapshot"`
 	// Rank counts the rankings so far.
 	Rank     uint64    `json:"rank"`
 	LastRank time.Time `json:"last_rank,omitzero"`

@@ -31,16 +31,10 @@ func (w *worker) update(ctx context.Context, p pending) error {
 	if fault.On(fault.OldSnapshot) && w.rank > 0 && !p.wholePool && len(p.tasks) == 0 {
 		return nil
 	}
-	o := w.s.o.of(w.id)
-	ranker, err := NewRanker(o)
+	queue, err := w.s.ranker.Rank(ctx, w.id, w.pool.candidates(), len(w.pool.labelled), w.queue)
 	if err != nil {
 		return err
 	}
-	queue, err := ranker.Rank(ctx, w.id, w.pool.candidates(), len(w.pool.labelled), w.queue)
-	if err != nil {
-		return err
-	}
-	w.size = o.QueueSize
 	if queue.Version == "" {
 		queue.Version = w.announced
 	}
@@ -50,9 +44,8 @@ func (w *worker) update(ctx context.Context, p pending) error {
 	since := w.lag.rank(p.changes)
 	w.status.set(func(st *Status) {
 		st.Queue, st.Version, st.Rank, st.LastRank = slices.Clone(queue.Items), queue.Version, w.rank, now
-		st.Strategy, st.Complete = o.Strategy, false
 		if p.model.version != "" {
-			st.Labels, st.Snapshot = p.model.labels, max(st.Snapshot, p.model.snapshot)
+			st.Labels = p.model.labels
 		}
 		st.Pool, st.Skipped, st.Pushed = len(w.pool.open.tasks), len(w.pool.skipped.tasks), 0
 		st.NoText, st.IdenticalPairs = w.pool.lacks[event.LackText], w.pool.lacks[event.LackDifference]

@@ -23,8 +23,6 @@ func TestGoldenRecords(t *testing.T) {
 	suggested.Suggested, suggested.Untimed = true, true
 	meta, err := encodeJSON(golden.Fill(&event.Meta{}))
 	must(t, err)
-	settings, err := encodeJSON(map[string]string{"queue": "12", "strategy": "entropy"})
-	must(t, err)
 	versions, err := encodeJSON([]event.Version{*golden.Fill(&event.Version{})})
 	must(t, err)
 	var out strings.Builder
@@ -43,7 +41,6 @@ func TestGoldenRecords(t *testing.T) {
 		{"register, deleted", encodeRef(annotationRef{deleted: true, at: 3})},
 		{"meta", meta},
 		{"versions", versions},
-		{"settings", settings},
 		{"learner state", encodeLearnerState([]byte("opaque"))},
 	} {
 		fmt.Fprintf(&out, "%s\n  %x\n  %q\n", r.what, r.bytes, r.bytes)
@@ -69,7 +66,6 @@ func TestGoldenFile(t *testing.T) {
 	commit.Projects[0].Checkpoint = []byte("a checkpoint")
 	commit.Projects[0].Versions = []event.Version{{Name: "hone-1", CreatedAt: sec(3), Reason: "first", Live: true, Labels: 1, Settings: []byte("{}")}}
 	commit.Projects[0].LearnerState = []byte(`{"snapshot":1}`)
-	commit.Projects[0].Settings = map[string]string{"queue": "12"}
 	must(t, s.Commit(ctx, commit))
 	must(t, s.SetWatermark(ctx, 3, sec(4)))
 	must(t, s.ChangeVectors(ctx, "slow/1", map[event.ContentKey][]byte{{1, 2}: []byte("a vector")}, nil))

@@ -25,7 +25,6 @@ import (
 	"github.com/hone-ml/hone/pipeline/boltlog"
 	"github.com/hone-ml/hone/reconcile"
 	"github.com/hone-ml/hone/sampler"
-	"github.com/hone-ml/hone/settings"
 	"github.com/hone-ml/hone/state"
 	"github.com/hone-ml/hone/webhook"
 )
@@ -37,7 +36,6 @@ type App struct {
 	log     *logrus.Entry
 	version string
 	seams   Seams
-	table   *settings.Table
 
 	Registry   *prometheus.Registry
 	Store      *state.Store
@@ -84,7 +82,7 @@ type Seams struct {
 // Run. A caller that does not call Run must call Close.
 func New(ctx context.Context, cfg config.Config, o Options) (_ *App, err error) {
 	a := &App{
-		cfg: cfg, log: logrus.NewEntry(o.Logger), version: o.Version, seams: o.Seams, table: settingsOf(cfg),
+		cfg: cfg, log: logrus.NewEntry(o.Logger), version: o.Version, seams: o.Seams,
 		Registry: prometheus.NewRegistry(), ready: make(chan struct{}),
 	}
 	a.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -131,8 +129,7 @@ func (a *App) wireCore() (err error) {
 		Pipeline: pipeline.Options{Logger: a.part("pipeline"), Registerer: a.Registry, CloseTimeout: a.cfg.ShutdownTimeout},
 		Learner: learner.Options{
 			Encoder: enc.Fast, Slow: enc.Slow,
-			Settings: a.table,
-			Budget:   a.cfg.Learner.Budget, Steps: a.seams.Steps, Logger: a.part("learner"), Registerer: a.Registry,
+			Budget: a.cfg.Learner.Budget, Steps: a.seams.Steps, Logger: a.part("learner"), Registerer: a.Registry,
 		},
 		Next: a.queued, EncodeCores: a.cfg.Learner.EncodeWorkers,
 		Store: a.seams.Store,
@@ -185,7 +182,6 @@ func (a *App) wireSampler() (err error) {
 	o.Fits, o.Marks = fitsConfig, a.Store
 	o.Strategy, o.QueueSize, o.Front, o.Settle = s.Strategy, s.Queue, s.Head, s.Settle
 	o.RandomShare, o.PushRate, o.BulkAbove, o.CheckEvery = s.RandomShare, s.PushRate, s.BulkAbove, s.CheckEvery
-	o.Settings = rankingSettings{a.Learner}
 	o.ManageModelVersion, o.BackgroundWrites = s.ManageModelVersion, s.BackgroundWrites
 	o.Logger, o.Registerer, o.Jitter = a.part("sampler"), a.Registry, a.seams.Jitter
 	if c, none := a.Connection.Client(); none == nil {

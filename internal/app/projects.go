@@ -98,10 +98,6 @@ func (a apiProjects) Get(ctx context.Context, id event.ProjectID) (api.Project, 
 		a.addLearner(&out)
 	}
 	a.addSampler(&out)
-	if err := a.addSettings(ctx, &out, n.Labelled); err != nil {
-		return out, err
-	}
-	out.Settled = !meta.Gone && a.isSettled(ctx, &out)
 	out.DeadLetters, err = a.Pipeline.CountDeadLetters(ctx)
 	return out, err
 }
@@ -119,11 +115,11 @@ func (a *App) addLearner(out *api.Project) {
 		return
 	}
 	out.Labels, out.ModelVersion, out.Snapshot = st.Labels, st.Version, st.Snapshot
-	out.OptimalityGap, out.SettingsHeld = st.OptimalityGap, st.SettingsHeld
+	out.OptimalityGap, out.Settled, out.SettingsHeld = st.OptimalityGap, st.Settled, st.SettingsHeld
 	out.Annotations, out.Suggestions = api.Annotations(st.Annotations), api.Suggestions(st.Suggestions)
 	out.TasksWithoutText, out.IdenticalPairs = st.NoText, st.IdenticalPairs
 	for _, h := range st.Heads {
-		head := api.Head{Control: h.Control, Type: h.Type, Labels: h.Labels, Examples: h.Examples, Ridge: h.Ridge, Silent: h.Silent, SuggestsNothing: h.SuggestsNothing, Precision: h.Precision}
+		head := api.Head{Control: h.Control, Type: h.Type, Labels: h.Labels, Examples: h.Examples, Ridge: h.Ridge}
 		if h.Tested > 0 {
 			head.Accuracy, head.RecentAccuracy, head.ECE, head.RecentECE = &h.AccuracyOverall, &h.Accuracy, &h.ECEOverall, &h.ECE
 			if h.Labelled {

@@ -100,15 +100,8 @@ func (w *world) annotate(r *rand.Rand) {
 	if t.ID%3 == 0 { // Label Studio forgets the suggestion once it is deleted
 		said.ParentPrediction = w.suggestion(t.ID)
 	}
-	if t.ID%5 == 0 {
-		said.GroundTruth = new(true)
-	}
-	person := w.user
-	if t.ID%3 == 0 {
-		person = w.second
-	}
 	said.Result = result
-	a, err := person.CreateAnnotation(context.Background(), t.ID, said)
+	a, err := w.user.CreateAnnotation(context.Background(), t.ID, said)
 	w.must(err)
 	w.note("annotation %d of task %d", a.ID, t.ID)
 }
@@ -138,11 +131,9 @@ func (w *world) edit(r *rand.Rand) {
 	if !ok {
 		return
 	}
-	write := labelstudio.AnnotationWrite{Result: answers(t.Data, r), Cancelled: new(false), GroundTruth: new(r.IntN(4) == 0)}
-	if k := r.IntN(10); k == 0 {
+	write := labelstudio.AnnotationWrite{Result: answers(t.Data, r), Cancelled: new(false)}
+	if r.IntN(5) == 0 {
 		write = labelstudio.AnnotationWrite{Result: []any{}, Cancelled: new(true)}
-	} else if k == 1 {
-		write.Cancelled = new(true) // with the answer that was given before it was skipped
 	}
 	_, err := admin.UpdateAnnotation(context.Background(), w.user, a.ID, write)
 	w.must(err)

@@ -12,8 +12,6 @@ type Annotations struct {
 	Skipped int `json:"skipped"`
 	// FromPredictions were made from predictions, and nobody looked at them.
 	FromPredictions int `json:"from_predictions"`
-	// Excluded are not to be learned from, as the project's settings say.
-	Excluded int `json:"excluded"`
 	// Unanswered say nothing of a learned control: they are empty, answer other controls,
 	// or controls that their annotator did not see.
 	Unanswered int `json:"unanswered"`
@@ -82,7 +80,6 @@ func (p *Project) accumulate(t Task, sign int) {
 	a.Learned += sign * b.Learned
 	a.Skipped += sign * b.Skipped
 	a.FromPredictions += sign * b.FromPredictions
-	a.Excluded += sign * b.Excluded
 	a.Unanswered += sign * b.Unanswered
 	a.Refused += sign * b.Refused
 	a.NoText += sign * b.NoText

@@ -13,8 +13,6 @@ import (
 type Heads interface {
 	// Specs are those of all heads.
 	Specs() []*head.Spec
-	// Takes reports whether an annotation is to be learned from.
-	Takes(a event.Annotation) bool
 	// IsLearned reports whether some head learned from an annotation.
 	IsLearned(a event.AnnotationID) bool
 	// HasExample reports whether the head of a control learned from a task.
@@ -57,8 +55,6 @@ func countAnnotation(t event.TaskState, a event.Annotation, h Heads, c *Annotati
 		c.Skipped++
 	case a.Unattended():
 		c.FromPredictions++
-	case !h.Takes(a):
-		c.Excluded++
 	case len(h.Specs()) == 0:
 		c.NoControl++
 	default:

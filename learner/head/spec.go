@@ -13,7 +13,6 @@ import (
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
 	"github.com/hone-ml/hone/labelstudio/regions"
 	"github.com/hone-ml/hone/learner/model"
-	"github.com/hone-ml/hone/settings"
 )
 
 // Spec is a control that is learned, with the objects it is about. It is immutable
@@ -35,10 +34,6 @@ type Spec struct {
 	objects    []labelconfig.Object
 	class      map[string]int32    // by label
 	visibility *regions.Visibility // nil when the control is always shown
-
-	learning  settings.Learning
-	threshold float64         // from which a label is predicted where several may hold
-	silent    map[string]bool // labels that are not predicted to people; nil for none
 }
 
 // NewSpec returns the spec of a control whose outcome is Learned.
@@ -47,7 +42,6 @@ func NewSpec(d Decision) *Spec {
 	q := &Spec{
 		Kind: d.Kind, Answer: d.Answer, Control: c, objects: d.Objects, Labels: c.LabelNames(),
 		ID: regions.ID(c.Name), class: map[string]int32{}, visibility: d.Visibility,
-		learning: settings.DefaultLearning(), threshold: settings.DefaultSuggesting().Threshold,
 	}
 	// Only annotations that show the control are read, and there no answer is one.
 	q.Control.Conditional = c.Conditional && !(d.Visibility != nil && c.Revealed())
@@ -68,33 +62,6 @@ func NewSpec(d Decision) *Spec {
 	}
 	q.Seed = xxhash.Sum64String(read)
 	return q
-}
-
-// WithSettings returns the spec with whose annotations it learns from, and when it
-// predicts a label. The features and the key stay.
-func (q *Spec) WithSettings(v settings.Values) *Spec {
-	out := *q
-	out.learning, out.threshold = v.Learning, v.Suggesting.Threshold
-	return &out
-}
-
-// WithSilent returns the spec with labels that its Predictor does not predict. What it
-// learns and how sure it is stay as they are.
-func (q *Spec) WithSilent(labels map[string]bool) *Spec {
-	if len(labels) == 0 && q.silent == nil {
-		return q
-	}
-	out := *q
-	out.silent = labels
-	return &out
-}
-
-// spoken returns those of some labels that are not silent.
-func (q *Spec) spoken(labels []string) []string {
-	if len(q.silent) == 0 {
-		return labels
-	}
-	return slices.DeleteFunc(slices.Clone(labels), func(l string) bool { return q.silent[l] })
 }
 
 // text returns the text that the annotator read, of several objects joined by newlines.
@@ -125,14 +92,13 @@ func (q *Spec) shown(result json.RawMessage) bool {
 }
 
 // aggregate returns the mean answer of a task's annotators, as shares by class. read
-// returns the answer of one; ok is false if it has none. Annotations that the settings do
-// not take, those that no person looked at, and those whose annotator did not see the
-// control, have none.
+// returns the answer of one; ok is false if it has none. Skipped annotations, those that
+// no person looked at, and those whose annotator did not see the control, have none.
 func (q *Spec) aggregate(t event.TaskState, read func(result json.RawMessage) (shares []model.Share, ok bool, err error)) Aggregate {
 	var l Aggregate
 	sums := make(map[int32]float64)
 	for _, a := range t.Annotations {
-		if !q.learning.Takes(a) || !q.shown(a.Result) {
+		if a.Cancelled || a.Unattended() || !q.shown(a.Result) {
 			continue
 		}
 		shares, ok, err := read(a.Result)

@@ -1,4 +1,4 @@
-package features
+package learner
 
 import (
 	"slices"
@@ -14,9 +14,9 @@ type encodedTask struct {
 }
 
 // encoders returns the slow encoders of the missing vectors.
-func (e encodedTask) encoders() (s EncoderSet) {
+func (e encodedTask) encoders() (s encoderSet) {
 	for _, m := range e.missing {
-		s = s.With(int(m.encoder))
+		s = s.with(int(m.encoder))
 	}
 	return s
 }

@@ -1,4 +1,4 @@
-package features
+package learner
 
 import (
 	"math/bits"
@@ -9,11 +9,9 @@ import (
 	"github.com/hone-ml/hone/vector"
 )
 
-// Lookup finds the vectors that a slow encoder has computed. It never waits for the encoder.
-type Lookup interface {
+// lookup finds the vectors that a slow encoder has computed. It never waits for the encoder.
+type lookup interface {
 	Name() string
-	// Has reports whether what was asked for under a key has been computed.
-	Has(key event.ContentKey) bool
 	// HasTokens reports whether the encoder has vectors of tokens too.
 	HasTokens() bool
 	// Text returns the vector of a text. ok is false when it has not been computed yet. A
@@ -23,14 +21,13 @@ type Lookup interface {
 	Tokens(text string, n int) (xs [][]float32, ok bool)
 }
 
-// EncoderSet is a set of slow encoders: bit i stands for the i-th.
-type EncoderSet uint64
+// encoderSet is a set of slow encoders: bit i stands for Options.Slow[i].
+type encoderSet uint64
 
-// With returns the set with one encoder more.
-func (s EncoderSet) With(encoder int) EncoderSet { return s | 1<<encoder }
+func (s encoderSet) with(encoder int) encoderSet { return s | 1<<encoder }
 
-// Each yields the indices in ascending order.
-func (s EncoderSet) Each(yield func(encoder int) bool) {
+// each yields the indices in ascending order.
+func (s encoderSet) each(yield func(encoder int) bool) {
 	for ; s != 0; s &= s - 1 {
 		if !yield(bits.TrailingZeros64(uint64(s))) {
 			return
@@ -43,7 +40,7 @@ func (s EncoderSet) Each(yield func(encoder int) bool) {
 // is a function of the text once all parts have been. It is safe for concurrent use.
 type composite struct {
 	encode.Encoder // the fast one
-	slow           []Lookup
+	slow           []lookup
 }
 
 func (e *composite) Name() string {
@@ -61,7 +58,7 @@ func (e *composite) Encode(text string) vector.Vector {
 
 // encode also returns the slow encoders whose part is missing. When the fast encoder finds
 // no features in a text, the slow ones are not asked.
-func (e *composite) encode(text string) (v vector.Vector, missing EncoderSet) {
+func (e *composite) encode(text string) (v vector.Vector, missing encoderSet) {
 	v = e.Encoder.Encode(text)
 	if v.Empty() {
 		return v, 0
@@ -71,7 +68,7 @@ func (e *composite) encode(text string) (v vector.Vector, missing EncoderSet) {
 		x, ok := s.Text(text)
 		v.Dense = append(v.Dense, x)
 		if !ok {
-			missing = missing.With(i)
+			missing = missing.with(i)
 		}
 	}
 	return v, missing
@@ -84,14 +81,14 @@ func (e *composite) InContext(text string, tokens []token.Token) [][][]float32 {
 }
 
 // inContext also returns the slow encoders whose vectors of tokens are missing.
-func (e *composite) inContext(text string, tokens []token.Token) (all [][][]float32, missing EncoderSet) {
+func (e *composite) inContext(text string, tokens []token.Token) (all [][][]float32, missing encoderSet) {
 	for i, s := range e.slow {
 		if !s.HasTokens() {
 			continue
 		}
 		xs, ok := s.Tokens(text, len(tokens))
 		if all = append(all, xs); !ok {
-			missing = missing.With(i)
+			missing = missing.with(i)
 		}
 	}
 	return all, missing
@@ -124,12 +121,12 @@ func (t *missTracker) InContext(text string, tokens []token.Token) [][][]float32
 	return all
 }
 
-func (t *missTracker) note(missing EncoderSet, n encode.Request) {
+func (t *missTracker) note(missing encoderSet, n encode.Request) {
 	if missing == 0 {
 		return
 	}
 	key := n.Key()
-	for i := range missing.Each {
+	for i := range missing.each {
 		t.missing = append(t.missing, missingVector{uint32(i), key})
 	}
 }
