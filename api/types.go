@@ -65,48 +65,6 @@ type Project struct {
 	DeadLetters int `json:"dead_letters"`
 	// Problems are things to mend, each a sentence.
 	Problems []string `json:"problems,omitempty"`
-	// Annotations say how many there are, and why not all of them are learned from.
-	Annotations Annotations `json:"annotations"`
-	// Suggestions say what annotators made of those they started from.
-	Suggestions Suggestions `json:"suggestions"`
-	// TasksWithoutText and IdenticalPairs count the tasks that nothing can be learned of
-	// or predicted for: no learned control finds a readable text, or the two texts that
-	// are to be compared are the same.
-	TasksWithoutText int `json:"tasks_without_text"`
-	IdenticalPairs   int `json:"identical_pairs"`
-}
-
-// Annotations counts a project's annotations, each once. Seen is the sum of the others.
-type Annotations struct {
-	Seen    int `json:"seen"`
-	Learned int `json:"learned"`
-	// Skipped were skipped by their annotator.
-	Skipped int `json:"skipped"`
-	// FromPredictions were made from predictions in bulk: nobody looked at them.
-	FromPredictions int `json:"from_predictions"`
-	// Unanswered say nothing of a control that is learned, or that their annotator saw.
-	Unanswered int `json:"unanswered"`
-	// Refused have an answer that no model can take.
-	Refused int `json:"refused"`
-	// NoText and IdenticalPair are of tasks that lack a readable text, or a difference
-	// between the two texts to compare.
-	NoText        int `json:"no_text"`
-	IdenticalPair int `json:"identical_pair"`
-	// NoControl were found while the label config has no control that is learned.
-	NoControl int `json:"no_control"`
-}
-
-// Suggestions counts the annotations that people made of suggestions.
-type Suggestions struct {
-	// Accepted have all their regions as suggested. What was removed beside them leaves no
-	// trace.
-	Accepted int `json:"accepted"`
-	// Changed have regions that were suggested, and some that were changed or added.
-	Changed int `json:"changed"`
-	// Rejected have only regions that were not suggested.
-	Rejected int `json:"rejected"`
-	// Empty have no region: all were removed, or none was suggested.
-	Empty int `json:"empty"`
 }
 
 // Reconcile is the state of the comparison with Label Studio.

@@ -14,8 +14,7 @@ import (
 // drawn holds the regions that the annotator has drawn so far. A control that labels spans
 // answers with the other occurrences of the drawn words, and with spans of which the model
 // is certain. They do not overlap what is drawn, and the control need not have learned
-// anything. Other controls answer as in Predict; which controls are visible follows from what
-// the annotator has answered, and from predictions for the rest. When nothing but hints is drawn the answer
+// anything. Other controls answer as in Predict. When nothing but hints is drawn the answer
 // has no regions. Project, label config, Score and errors are as in Predict. It waits up to
 // Options.SlowWait for missing vectors, and is safe for concurrent use.
 func (l *Learner) Extend(ctx context.Context, p event.ProjectID, labelConfig string, task event.Task, drawn []regions.Region) (wire.Prediction, error) {
@@ -42,22 +41,25 @@ func (l *Learner) Extend(ctx context.Context, p event.ProjectID, labelConfig str
 		l.encodeNow(ctx, ready, []event.Task{task})
 	}
 	var scratch head.Scratch
-	var answers []head.ControlAnswer
+	var sum float64
+	answered := 0
 	for i, h := range s.heads {
 		e, extends := h.predictor.(head.Interactive)
 		x, ok := l.featuresOf(s.heads, i, task.Data)
 		if !ok || !extends && h.predictor.Examples() == 0 {
 			continue
 		}
-		a := head.ControlAnswer{Control: h.Control.Name}
+		var found []regions.Region
+		var confidence float64
 		if extends {
-			a.Regions, a.Confidence = e.Propagate(h.ID, head.Sample{Data: task.Data, X: x}, drawn, &scratch)
+			found, confidence = e.Propagate(h.ID, head.Sample{Data: task.Data, X: x}, drawn, &scratch)
 		} else {
-			a.Regions, a.Confidence = h.predictor.Predict(h.ID, head.Sample{Data: task.Data, X: x}, &scratch)
+			found, confidence = h.predictor.Predict(h.ID, head.Sample{Data: task.Data, X: x}, &scratch)
 		}
-		answers = append(answers, a)
+		sum += confidence
+		answered++
+		out.Result = append(out.Result, found...)
 	}
-	result, confidence, _ := head.Combine(s.visibility, answers, drawn)
-	out.Result, out.Score = result, min(max(confidence, minPredictionScore), 1)
+	out.Score = min(max(sum/float64(max(1, answered)), minPredictionScore), 1)
 	return out, ctx.Err()
 }

@@ -5,8 +5,6 @@ import (
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
-	"github.com/hone-ml/hone/labelstudio/regions"
-	"github.com/hone-ml/hone/learner/counts"
 	"github.com/hone-ml/hone/learner/head"
 )
 
@@ -17,9 +15,6 @@ type snapshot struct {
 	key      string // Decisions.Key of the label config, "" when it cannot be read
 	versions []event.Version
 	heads    []headSnapshot
-	// visibility tells which controls annotators see; nil when they see all.
-	visibility *regions.Visibility
-	totals     counts.Totals
 }
 
 // headSnapshot is an immutable copy of a head.
@@ -31,9 +26,9 @@ type headSnapshot struct {
 // publish makes a snapshot of the project as it is now, for readers. The lane's lock is held.
 func (l *Learner) publish(p *project) {
 	p.sequence++
-	s := &snapshot{status: l.status(p), config: p.meta.LabelConfig, versions: p.versions, totals: p.counts.Totals}
+	s := &snapshot{status: l.status(p), config: p.meta.LabelConfig, versions: p.versions}
 	if p.controls != nil {
-		s.key, s.visibility = p.controls.Key(), p.controls.Visibility()
+		s.key = p.controls.Key()
 	}
 	for _, h := range p.heads {
 		s.heads = append(s.heads, headSnapshot{h.Spec, h.Kind.Snapshot(h.Spec, h.model)})
@@ -41,7 +36,6 @@ func (l *Learner) publish(p *project) {
 	if p.meta.Gone {
 		l.snapshots.Delete(p.meta.Project)
 		l.metrics.forgetScores(strconv.FormatInt(int64(p.meta.Project), 10))
-		l.metrics.counts.Forget(strconv.FormatInt(int64(p.meta.Project), 10))
 		return
 	}
 	l.snapshots.Store(p.meta.Project, s)

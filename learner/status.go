@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/learner/counts"
 	"github.com/hone-ml/hone/learner/head"
 )
 
@@ -29,15 +28,9 @@ type Status struct {
 	// Unlearnable lists the controls that hone does not learn, with the reasons.
 	Unlearnable []Unlearnable `json:"unlearnable,omitempty"`
 	// Refused lists answers that could not be learned: the first 20 of RefusedCount.
-	Refused      []counts.Refused `json:"refused,omitempty"`
-	RefusedCount int              `json:"refused_count,omitempty"`
-	// Annotations and Suggestions count what became of them. NoText and IdenticalPairs
-	// count tasks with annotations whose data lack a text, or a difference.
-	Annotations    counts.Annotations `json:"annotations"`
-	Suggestions    counts.Suggestions `json:"suggestions"`
-	NoText         int                `json:"no_text,omitempty"`
-	IdenticalPairs int                `json:"identical_pairs,omitempty"`
-	// Fault says why nothing can be learned under the label config, "" when something can.
+	Refused      []Refused `json:"refused,omitempty"`
+	RefusedCount int       `json:"refused_count,omitempty"`
+	// Fault says why the label config cannot be read, "" when it can.
 	Fault string `json:"fault,omitempty"`
 	// SettingsHeld is true when a rollback has pinned the settings: labels do not change them
 	// until a person requests a retrain.
@@ -114,9 +107,8 @@ func (l *Learner) status(p *project) Status {
 	s := Status{
 		Project: p.meta.Project, Labels: p.labels(), Version: p.version(), Snapshot: p.sequence,
 		Settled: p.settled && !selecting, Fault: p.fault, Heads: []Head{}, SettingsHeld: p.settingsPinned(),
-		Annotations: p.counts.Annotations, Suggestions: p.counts.Suggestions, NoText: p.counts.NoText, IdenticalPairs: p.counts.IdenticalPairs,
 	}
-	s.Refused, s.RefusedCount = p.refused.List()
+	s.Refused, s.RefusedCount = p.refused.list()
 	gap := 0.0
 	for _, h := range p.heads {
 		gap = max(gap, h.model.Bound())

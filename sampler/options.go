@@ -40,18 +40,10 @@ type Scorer interface {
 	Estimates(ctx context.Context, p event.ProjectID, tasks []event.Task) (estimates [][]event.Estimate, version string, err error)
 }
 
-// Contents says what a task's data lack for what is learned. It must not wait for learning.
-type Contents interface {
-	// Lacks is "" when they lack nothing, or nothing is known of the project.
-	Lacks(p event.ProjectID, data json.RawMessage) event.Lack
-}
-
 // Options configure a Sampler. Start from Defaults.
 type Options struct {
 	Pool   Pool
 	Scorer Scorer
-	// Contents may be nil: what tasks lack is then not counted.
-	Contents Contents
 	// Predictor may be nil: predictions are then written without regions.
 	Predictor push.Predictor
 	// Suggester keeps the predictions beside the queue that people asked for; nil: those

@@ -19,10 +19,6 @@ type Status struct {
 	// Pool counts the tasks nobody has labelled or skipped.
 	Pool    int `json:"pool"`
 	Skipped int `json:"skipped"`
-	// NoText and IdenticalPairs count the tasks of the pool whose data lack a text, or a
-	// difference between two.
-	NoText         int `json:"no_text,omitempty"`
-	IdenticalPairs int `json:"identical_pairs,omitempty"`
 	// Queue is what to ask next, best first.
 	Queue []Item `json:"queue"`
 	// Pushed is how many places of the queue, from the front, Label Studio has.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/hone-ml/hone/event"
@@ -48,14 +47,10 @@ func (w *worker) update(ctx context.Context, p pending) error {
 			st.Labels = p.model.labels
 		}
 		st.Pool, st.Skipped, st.Pushed = len(w.pool.open.tasks), len(w.pool.skipped.tasks), 0
-		st.NoText, st.IdenticalPairs = w.pool.lacks[event.LackText], w.pool.lacks[event.LackDifference]
 		if !since.IsZero() {
 			st.ReadyLag = now.Sub(since)
 		}
 	})
-	for _, lack := range []event.Lack{event.LackText, event.LackDifference} {
-		w.s.metrics.lacking.WithLabelValues(strconv.FormatInt(int64(w.id), 10), string(lack)).Set(float64(w.pool.lacks[lack]))
-	}
 	if !since.IsZero() {
 		w.s.metrics.ready.Observe(now.Sub(since).Seconds())
 	}
@@ -77,14 +72,6 @@ func (w *worker) takePrelabel(ctx context.Context, asked time.Time) {
 	}
 }
 
-// lackOf says what a task of the project lacks, nil when that is not asked for.
-func (w *worker) lackOf() func(event.Task) event.Lack {
-	if w.s.o.Contents == nil {
-		return nil
-	}
-	return func(t event.Task) event.Lack { return w.s.o.Contents.Lacks(w.id, t.Data) }
-}
-
 // readPool reads all tasks, or those that have changed.
 func (w *worker) readPool(ctx context.Context, p pending) error {
 	if w.pool == nil || p.wholePool {
@@ -92,7 +79,7 @@ func (w *worker) readPool(ctx context.Context, p pending) error {
 		if err != nil {
 			return fmt.Errorf("read the tasks: %w", err)
 		}
-		w.pool = newPool(w.lackOf())
+		w.pool = newPool()
 		for _, t := range tasks {
 			w.pool.update(t)
 		}

@@ -288,11 +288,6 @@ func (w *world) comparePredictions(p event.ProjectID, live, fresh *learner.Learn
 			p, have.Labels, len(have.Heads), have.RefusedCount, want.Labels, len(want.Heads), want.RefusedCount)
 		return
 	}
-	if have.Annotations != want.Annotations || have.NoText != want.NoText || have.Suggestions.Accepted != want.Suggestions.Accepted || have.Suggestions.Changed != want.Suggestions.Changed {
-		w.wrong("project %d counts %+v, %+v, %d tasks without text, from scratch %+v, %+v, %d",
-			p, have.Annotations, have.Suggestions, have.NoText, want.Annotations, want.Suggestions, want.NoText)
-		return
-	}
 	w.note("project %d has learned %d labels with %d heads", p, have.Labels, len(have.Heads))
 	for i, h := range have.Heads {
 		if f := want.Heads[i]; h.Control != f.Control || h.Examples != f.Examples || h.Ridge != f.Ridge {

@@ -23,7 +23,7 @@ var labelConfigs = [2][]string{{
 	`<View><Text name="t" value="$text"/><Choices name="topic" toName="t"><Choice value="Travel"/><Choice value="Food"/></Choices></View>`,
 	`<View><Text name="t" value="$text"/><TextArea name="topic" toName="t"/></View>`,
 }, {
-	`<View><Text name="t" value="$text"/><Choices name="topic" toName="t" choice="multiple"><Choice value="Money"/><Choice value="Travel"/><Choice value="Food"/></Choices><View visibleWhen="choice-selected" whenTagName="topic" whenChoiceValue="Money,Food"><Rating name="stars" toName="t"/></View></View>`,
+	`<View><Text name="t" value="$text"/><Choices name="topic" toName="t" choice="multiple"><Choice value="Money"/><Choice value="Travel"/><Choice value="Food"/></Choices><Rating name="stars" toName="t"/></View>`,
 	`<View><Text name="t" value="$text"/><Choices name="topic" toName="t" choice="multiple"><Choice value="Money"/><Choice value="Travel"/></Choices><Rating name="stars" toName="t"/></View>`,
 	`<View><Text name="t" value="$text"/><Rating name="stars" toName="t"/></View>`,
 }}
@@ -92,31 +92,9 @@ func (w *world) annotate(r *rand.Rand) {
 	if !ok {
 		return
 	}
-	said := labelstudio.AnnotationWrite{LeadTime: new(1.5)}
-	result := answers(t.Data, r)
-	for i := range result {
-		result[i].Origin = []string{"", "manual", "prediction", "prediction-changed"}[(int(t.ID)+i)%4]
-	}
-	if t.ID%3 == 0 { // Label Studio forgets the suggestion once it is deleted
-		said.ParentPrediction = w.suggestion(t.ID)
-	}
-	said.Result = result
-	a, err := w.user.CreateAnnotation(context.Background(), t.ID, said)
+	a, err := w.user.CreateAnnotation(context.Background(), t.ID, labelstudio.AnnotationWrite{Result: answers(t.Data, r)})
 	w.must(err)
 	w.note("annotation %d of task %d", a.ID, t.ID)
-}
-
-// suggestion is a prediction of a task, nil without one.
-func (w *world) suggestion(t event.TaskID) (id *int64) {
-	for _, p := range w.projects {
-		for row, err := range w.user.Predictions(context.Background(), p) {
-			w.must(err)
-			if row.Task == t {
-				id = new(int64(row.ID))
-			}
-		}
-	}
-	return id
 }
 
 func (w *world) skip(r *rand.Rand) {

@@ -142,7 +142,8 @@ func (t *Task) Event() event.Task {
 // Annotation are the fields hone reads of an annotation.
 type Annotation struct {
 	event.Annotation
-	project int64
+	project                   int64
+	timed, fromSomePrediction bool
 }
 
 // UnmarshalJSON reads the fields hone needs.
@@ -155,7 +156,6 @@ func (a *Annotation) read(s *jsonscan.Scanner) error {
 	if s.Kind() != jsonscan.Object {
 		return s.TypeError("an object")
 	}
-	timed := false
 	err := s.Object(func(key []byte) (err error) {
 		var id int64
 		switch string(key) {
@@ -182,9 +182,9 @@ func (a *Annotation) read(s *jsonscan.Scanner) error {
 		case "updated_at":
 			a.UpdatedAt, err = s.Time()
 		case "lead_time":
-			timed, err = s.NotNull()
+			a.timed, err = s.NotNull()
 		case "parent_prediction":
-			a.Suggested, err = s.NotNull()
+			a.fromSomePrediction, err = s.NotNull()
 		default:
 			err = s.Skip()
 		}
@@ -192,8 +192,7 @@ func (a *Annotation) read(s *jsonscan.Scanner) error {
 	})
 	// Turning predictions into annotations in bulk names the prediction and has no
 	// time spent on it; the editor always sends the time.
-	a.Untimed = !timed
-	a.FromModel = a.Suggested && a.Untimed
+	a.FromModel = a.fromSomePrediction && !a.timed
 	return err
 }
 

@@ -31,20 +31,14 @@ type Spec struct {
 	Dense int
 	Prior model.Prior
 
-	objects    []labelconfig.Object
-	class      map[string]int32    // by label
-	visibility *regions.Visibility // nil when the control is always shown
+	objects []labelconfig.Object
+	class   map[string]int32 // by label
 }
 
 // NewSpec returns the spec of a control whose outcome is Learned.
 func NewSpec(d Decision) *Spec {
 	c := d.Control
-	q := &Spec{
-		Kind: d.Kind, Answer: d.Answer, Control: c, objects: d.Objects, Labels: c.LabelNames(),
-		ID: regions.ID(c.Name), class: map[string]int32{}, visibility: d.Visibility,
-	}
-	// Only annotations that show the control are read, and there no answer is one.
-	q.Control.Conditional = c.Conditional && !(d.Visibility != nil && c.Revealed())
+	q := &Spec{Kind: d.Kind, Answer: d.Answer, Control: c, objects: d.Objects, Labels: c.LabelNames(), ID: regions.ID(c.Name), class: map[string]int32{}}
 	for i, l := range q.Labels {
 		q.class[l] = int32(i)
 	}
@@ -54,9 +48,6 @@ func NewSpec(d Decision) *Spec {
 	}
 	read := strings.Join(objects, " ")
 	q.Key = c.Key() + " " + read
-	if d.Visibility != nil {
-		q.Key += " " + d.Visibility.Key(c.Name)
-	}
 	if k, ok := q.Kind.(FeatureSpace); ok {
 		read = k.Reads() + " " + read
 	}
@@ -81,24 +72,14 @@ type Aggregate struct {
 	Reason     string
 }
 
-// shown reports whether the annotator who gave a result saw the control. What cannot be
-// read is left to whoever reads the answer.
-func (q *Spec) shown(result json.RawMessage) bool {
-	if q.visibility == nil {
-		return true
-	}
-	answers, err := regions.Decode(result)
-	return err != nil || q.visibility.Shown(q.Control.Name, answers)
-}
-
 // aggregate returns the mean answer of a task's annotators, as shares by class. read
-// returns the answer of one; ok is false if it has none. Skipped annotations, those that
-// no person looked at, and those whose annotator did not see the control, have none.
+// returns the answer of one; ok is false if it has none. Skipped annotations, and those
+// that no person looked at, have none.
 func (q *Spec) aggregate(t event.TaskState, read func(result json.RawMessage) (shares []model.Share, ok bool, err error)) Aggregate {
 	var l Aggregate
 	sums := make(map[int32]float64)
 	for _, a := range t.Annotations {
-		if a.Cancelled || a.Unattended() || !q.shown(a.Result) {
+		if a.Cancelled || a.FromModel {
 			continue
 		}
 		shares, ok, err := read(a.Result)

@@ -38,7 +38,7 @@ var layers = []layer{
 		"encode/text/minilm", "encode/text/model2vec", "encode/remote", "encode/encoders", "encode/backfill", "internal/newslike",
 	}},
 	{"memory", []string{"state", "pipeline/boltlog", "pipeline"}},
-	{"learning", []string{"learner/model", "learner/score", "learner/head/span", "learner/head", "learner/counts", "learner/tune", "learner"}},
+	{"learning", []string{"learner/model", "learner/score", "learner/head/span", "learner/head", "learner/tune", "learner"}},
 	{"asking", []string{"sampler/strategy", "sampler/push", "sampler"}},
 	{"talking to Label Studio", []string{"webhook", "reconcile", "connect"}},
 	{"whole hones", []string{"internal/app/core", "internal/app", "internal/simulate", "internal/bench", "internal/demo"}},
