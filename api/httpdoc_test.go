@@ -25,9 +25,31 @@ const httpDoc = "../docs/HTTP.md"
 
 // documented are the types of all bodies, in and out.
 var documented = []any{
-	api.Project{}, api.Head{}, api.Unlearnable{}, api.Refused{}, api.Queue{}, api.Retrain{}, api.Encoding{}, api.Reconcile{}, api.Setting{}, api.Configuration{},
-	api.Listing{}, api.VersionList{}, api.Version{}, api.Accepted{}, api.ConnectRequest{}, api.Report{}, api.Step{}, api.DeadLetterList{}, api.DeadLetter{},
-	api.DeadLetterIDs{}, api.Count{}, api.Rotation{}, api.Registration{}, api.Probe{}, api.Error{},
+	api.Project{},
+	api.Head{},
+	api.Unlearnable{},
+	api.Refused{},
+	api.Queue{},
+	api.Retrain{},
+	api.Encoding{},
+	api.Reconcile{},
+	api.Setting{},
+	api.Configuration{},
+	api.Listing{},
+	api.VersionList{},
+	api.Version{},
+	api.Accepted{},
+	api.ConnectRequest{},
+	api.Report{},
+	api.Step{},
+	api.DeadLetterList{},
+	api.DeadLetter{},
+	api.DeadLetterIDs{},
+	api.Count{},
+	api.Rotation{},
+	api.Registration{},
+	api.Probe{},
+	api.Error{},
 }
 
 // row is a line of a table of the page.

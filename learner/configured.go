@@ -6,9 +6,9 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/settings"
 )
 
@@ -62,110 +62,28 @@ func (l *Learner) learnByAll(p *project, t event.TaskState) {
 	}
 }
 
-// settingsAfter are the places in a batch from which on changes of settings count, given
-// its changes: those before are about a project that is no more when the changes make
-// another one of it, before being what was known.
-func settingsAfter(batch []event.Event, before event.Meta, delta *event.Delta) int {
-	if delta == nil || !delta.New {
-		return 0
-	}
-	return slices.IndexFunc(batch, func(e event.Event) bool {
-		c, is := e.(*event.Changed)
-		return is && (c.CreatedAt == delta.Meta.CreatedAt || before.CreatedAt == 0)
-	})
-}
-
-// minPredictions is how often a label must have been predicted before its precision says
-// something.
-const minPredictions = 5
-
-// silence is what is not suggested of a head.
-type silence struct {
-	all       bool
-	labels    map[string]bool
-	precision map[string]float64 // of the labels, where it decides
-}
-
-// silenceOf is what the settings, and the precision where they go by it, keep from
-// annotators. The precision is that of predictions made just before each task was learned:
-// out of sample, of earlier models, and of the tasks that were asked about.
-func (p *project) silenceOf(h *onlineHead) silence {
-	by := p.values.Suggesting
-	if by.Mode == settings.SuggestAlways && len(by.Off) == 0 {
-		return silence{}
-	}
-	s := silence{labels: map[string]bool{}}
-	name := h.Control.Name
-	for _, l := range h.Labels {
-		if by.HidesLabel(name, l) {
-			s.labels[l] = true
-		}
-	}
-	s.all = by.Hides(name)
-	if by.Mode != settings.SuggestPrecise {
-		return s.complete(h.Labels)
-	}
-	if len(h.Labels) == 0 {
-		s.all = s.all || h.progress.Cumulative.Tasks < minPredictions || h.progress.Recent.Accuracy() < by.Precision
-		return s
-	}
-	s.precision = map[string]float64{}
-	for _, l := range h.Labels {
-		_, ever := h.progress.Cumulative.Precision(l)
-		precision, recent := h.progress.Recent.Precision(l)
-		if recent > 0 {
-			s.precision[l] = precision
-		}
-		if ever < minPredictions || precision < by.Precision {
-			s.labels[l] = true
-		}
-	}
-	return s.complete(h.Labels)
-}
-
-// complete says that nothing is suggested where no label is.
-func (s silence) complete(labels []string) silence {
-	s.all = s.all || len(labels) > 0 && len(s.labels) == len(labels)
-	return s
-}
-
-// names are the silent labels in the order of the head's.
-func (s silence) names(labels []string) (out []string) {
-	for _, l := range labels {
-		if s.labels[l] {
-			out = append(out, l)
-		}
-	}
-	return out
-}
-
 // suggestionKey is equal for the same way from the model's answers to suggestions; "" for
 // the usual one. Where it changes, what was suggested is to be suggested anew.
-func (p *project) suggestionKey(heads []headSnapshot) string {
-	var parts []string
+func (p *project) suggestionKey(heads []headSnapshot) (key string) {
 	if t := p.values.Suggesting.Threshold; t != settings.DefaultSuggesting().Threshold {
-		parts = append(parts, strconv.FormatFloat(t, 'g', -1, 64))
+		key = strconv.FormatFloat(t, 'g', -1, 64)
 	}
 	for _, h := range heads {
-		if h.silence.all {
-			parts = append(parts, strconv.Quote(h.Control.Name))
-		} else if n := h.silence.names(h.Labels); len(n) > 0 {
-			parts = append(parts, fmt.Sprintf("%q/%q", h.Control.Name, n))
-		}
+		key += h.silence.Key(h.Spec)
 	}
-	return strings.Join(parts, " ")
+	return key
 }
 
 // snapshotHead returns a head as readers see it.
 func (p *project) snapshotHead(h *onlineHead) headSnapshot {
-	s := p.silenceOf(h)
-	q := h.WithSilent(s.labels)
+	s := head.SilenceOf(h.Spec, p.values.Suggesting, h.progress)
+	q := h.WithSilent(s.Labels)
 	return headSnapshot{q, h.Kind.Snapshot(q, h.model), s}
 }
 
 // suggested are the heads of some that suggest anything.
 func suggested(heads []headSnapshot) []headSnapshot {
-	return slices.DeleteFunc(slices.Clone(heads), func(h headSnapshot) bool { return h.silence.all })
+	return slices.DeleteFunc(slices.Clone(heads), func(h headSnapshot) bool { return h.silence.All })
 }
 
 // Settings are the settings of a project that are in force as of its last snapshot, and

@@ -11,6 +11,7 @@ import (
 	"github.com/hone-ml/hone/encode/encoders"
 	"github.com/hone-ml/hone/encode/text/token"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/learner/head/headtest"
 	"github.com/hone-ml/hone/learner/model"
 	"github.com/hone-ml/hone/learner/tune"
@@ -68,13 +69,13 @@ func FuzzCheckpoint(f *testing.F) {
 		}
 	}
 	f.Add(p.checkpoint("e"))
-	f.Add([]byte(checkpointMagic + "\x01k\x7f\x7f"))
+	f.Add([]byte(head.DualsMagic + "\x01k\x7f\x7f"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c, err := readCheckpoint(b)
 		if err != nil && len(c.heads) > 0 {
 			t.Error("half a checkpoint is used")
 		}
-		if err == nil && len(b) > 0 && !cmp.Equal(b[:len(checkpointMagic)], []byte(checkpointMagic)) {
+		if err == nil && len(b) > 0 && !cmp.Equal(b[:len(head.DualsMagic)], []byte(head.DualsMagic)) {
 			t.Error("foreign bytes are taken for a checkpoint")
 		}
 	})

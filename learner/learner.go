@@ -202,9 +202,12 @@ func (l *Learner) Apply(ctx context.Context, batch []event.Event, cur event.Curs
 	began := time.Now()
 	var t projectBatch
 	commanded := false
-	before := ln.metaBefore()
+	var before event.Meta
+	if ln.project != nil {
+		before = ln.project.meta
+	}
 	err = l.applyChanges(ctx, ln, batch, &t)
-	settingsFrom := settingsAfter(batch, before, t.delta)
+	own := t.delta.BeginsAt(batch, before)
 	for i, e := range batch {
 		if err != nil {
 			break
@@ -220,7 +223,7 @@ func (l *Learner) Apply(ctx context.Context, batch []event.Event, cur event.Curs
 			commanded = true
 			err = l.applyCommand(ctx, ln, &t, func(p *project) (bool, error) { return l.rollback(p, e.To), nil })
 		case *event.Configured:
-			if i < settingsFrom {
+			if i < own {
 				continue
 			}
 			commanded = true
@@ -380,9 +383,7 @@ func (l *Learner) finish(ctx context.Context, ln *lane, t *projectBatch, cur eve
 	if t.learned != nil {
 		l.settleWithin(ctx, p)
 		l.startSelection(ln) // before publish: the status says whether a selection is running
-		l.publishAnnounced(p)
-		p.describe(t.learned)
-		c.Learned = append(c.Learned, t.learned)
+		c.Learned = append(c.Learned, l.publishLearned(p, t.learned))
 	} else if p != nil && t.retrainDue != (p.pending != nil) {
 		l.publish(p) // a reader of Settled must not miss that a retrain is due
 	}

@@ -207,9 +207,7 @@ func (l *Learner) promote(ctx context.Context, r *retrain) error {
 	sentence += r.missingNote()
 	p.unsaved = true
 	l.settleWithin(ctx, p)
-	l.publishAnnounced(p)
-	learned := &event.Learned{Project: r.project}
-	p.describe(learned)
+	learned := l.publishLearned(p, &event.Learned{Project: r.project})
 	checkpoint := l.dueCheckpoint(p)
 	err := l.store.Commit(ctx, event.Commit{
 		Projects: []event.ProjectCommit{p.forCommit(nil, checkpoint)},

@@ -26,7 +26,7 @@ type snapshot struct {
 type headSnapshot struct {
 	*head.Spec
 	predictor head.Predictor
-	silence   silence
+	silence   head.Silence
 }
 
 // publish makes a snapshot of the project as it is now, for readers. The lane's lock is held.
@@ -49,15 +49,12 @@ func (l *Learner) publish(p *project) {
 	l.metrics.published(s)
 }
 
-// publishAnnounced publishes a snapshot whose Learned is in the commit that follows.
-func (l *Learner) publishAnnounced(p *project) {
+// publishLearned publishes a snapshot and fills in the Learned of it, which the caller commits.
+func (l *Learner) publishLearned(p *project, e *event.Learned) *event.Learned {
 	p.announced = p.sequence + 1
 	l.publish(p)
-}
-
-// describe fills in what a Learned says of the last snapshot.
-func (p *project) describe(e *event.Learned) {
 	e.Since, e.Version, e.Labels, e.Snapshot = p.oldestPending, p.version(), p.labels(), p.sequence
+	return e
 }
 
 // snapshot returns the last snapshot of a project, nil if there is none.

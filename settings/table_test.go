@@ -82,7 +82,8 @@ func withoutSet(all []settings.Setting) []settings.Setting {
 
 func TestValues(t *testing.T) {
 	set, reset, err := table().Check([]settings.Pair{
-		pair("queue", "12"), pair("learn_from_users", " 5, 1,5 "), pair("learn_from_states", `["skipped"]`), {Key: "threshold"},
+		pair("queue", "12"), pair("learn_from_users", " 5, 1,5 "), pair("learn_from_states", `["skipped"]`),
+		{Key: "threshold"},
 		pair("suggestions_off", `["topic","a,b","topic/Money"]`), pair("random_share", "2.5e-1"),
 	})
 	if err != nil || !slices.Equal(reset, []string{"threshold"}) {

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -81,7 +82,7 @@ func storedResults(t *testing.T, s *apptest.Studio, p event.ProjectID) map[event
 	return out
 }
 
-// labelled labels some tasks with what they are about.
+// label labels some tasks with what they are about.
 func (r *configured) label(n int) {
 	for range n {
 		task, topic := r.s.Next(r.p)
@@ -233,7 +234,7 @@ func TestSettingsOfSuggestions(t *testing.T) {
 		return n
 	}
 	says := func(topic string) func(string) bool {
-		return func(result string) bool { return bytes.Contains([]byte(result), []byte(`"`+topic+`"`)) }
+		return func(result string) bool { return strings.Contains(result, `"`+topic+`"`) }
 	}
 	empty := func(result string) bool { return result == "[]" }
 	before := settled(r.h, r.p)
@@ -396,10 +397,10 @@ func TestSettingsAreAProjectsOwn(t *testing.T) {
 	assert.Zero(t, settled(r.h, r.p).Labels)
 	texts, _ := unseen()
 	said, _ := r.h.Predict(other, texts...)
-	assert.NotContains(t, slices.Collect(maps.Keys(set1(said))), "")
+	assert.NotContains(t, slices.Collect(maps.Keys(distinct(said))), "")
 }
 
-func set1(all []string) map[string]bool {
+func distinct(all []string) map[string]bool {
 	out := map[string]bool{}
 	for _, s := range all {
 		out[s] = true

@@ -1,0 +1,84 @@
+package head
+
+import (
+	"fmt"
+
+	"github.com/hone-ml/hone/learner/score"
+	"github.com/hone-ml/hone/settings"
+)
+
+// minPredictions is how often a label must have been predicted before its precision says
+// something.
+const minPredictions = 5
+
+// Silence is what of a head's answers is not suggested to annotators. The zero value is
+// nothing. It is immutable.
+type Silence struct {
+	All       bool               // nothing is suggested
+	Labels    map[string]bool    // that are not suggested
+	Precision map[string]float64 // of labels, where it decides
+}
+
+// SilenceOf returns what the settings, and the precision where they go by it, keep from
+// annotators. The precision is that of predictions made just before each task was learned:
+// out of sample, of earlier models, and of the tasks that were asked about.
+func SilenceOf(q *Spec, by settings.Suggesting, p *score.Prequential) Silence {
+	if by.Mode == settings.SuggestAlways && len(by.Off) == 0 {
+		return Silence{}
+	}
+	s := Silence{Labels: map[string]bool{}}
+	name := q.Control.Name
+	for _, l := range q.Labels {
+		if by.HidesLabel(name, l) {
+			s.Labels[l] = true
+		}
+	}
+	s.All = by.Hides(name)
+	if by.Mode != settings.SuggestPrecise {
+		return s.complete(q.Labels)
+	}
+	if len(q.Labels) == 0 {
+		s.All = s.All || p.Cumulative.Tasks < minPredictions || p.Recent.Accuracy() < by.Precision
+		return s
+	}
+	s.Precision = map[string]float64{}
+	for _, l := range q.Labels {
+		_, ever := p.Cumulative.Precision(l)
+		precision, recent := p.Recent.Precision(l)
+		if recent > 0 {
+			s.Precision[l] = precision
+		}
+		if ever < minPredictions || precision < by.Precision {
+			s.Labels[l] = true
+		}
+	}
+	return s.complete(q.Labels)
+}
+
+// complete says that nothing is suggested where no label is.
+func (s Silence) complete(labels []string) Silence {
+	s.All = s.All || len(labels) > 0 && len(s.Labels) == len(labels)
+	return s
+}
+
+// Names returns the silent labels in the order of labels.
+func (s Silence) Names(labels []string) (out []string) {
+	for _, l := range labels {
+		if s.Labels[l] {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+// Key differs for silences of which one suggests something else of the same head; "" when
+// nothing is silent.
+func (s Silence) Key(q *Spec) string {
+	if s.All {
+		return fmt.Sprintf(" %q", q.Control.Name)
+	}
+	if names := s.Names(q.Labels); len(names) > 0 {
+		return fmt.Sprintf(" %q/%q", q.Control.Name, names)
+	}
+	return ""
+}
