@@ -104,6 +104,11 @@ func (c *Client) Rebuild(ctx context.Context, id event.ProjectID) (time.Time, er
 	return c.ask(ctx, projectPath(id, "/rebuild"))
 }
 
+// Prelabel asks for predictions of all tasks that have none beside the queue's.
+func (c *Client) Prelabel(ctx context.Context, id event.ProjectID) (time.Time, error) {
+	return c.ask(ctx, projectPath(id, "/prelabel"))
+}
+
 // Reconcile asks for a comparison of everything with Label Studio.
 func (c *Client) Reconcile(ctx context.Context, id event.ProjectID) (time.Time, error) {
 	return c.ask(ctx, projectPath(id, "/reconcile"))

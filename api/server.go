@@ -33,6 +33,13 @@ type Publisher interface {
 	Publish(ctx context.Context, events ...event.Event) error
 }
 
+// Prelabeller makes predictions of all tasks of a project.
+type Prelabeller interface {
+	// Prelabel stores that they are to be made and returns when, or an error wrapping
+	// ErrUnknownProject.
+	Prelabel(ctx context.Context, id event.ProjectID) (time.Time, error)
+}
+
 // DeadLetters lists and replays what could not be handled.
 type DeadLetters interface {
 	List(ctx context.Context, limit int) ([]DeadLetter, error)
@@ -63,6 +70,7 @@ type Backuper interface {
 // Server holds the handlers. All fields are required but Ready.
 type Server struct {
 	Projects    Projects
+	Prelabeller Prelabeller
 	Publisher   Publisher
 	DeadLetters DeadLetters
 	Connector   Connector
@@ -107,6 +115,7 @@ func (s *Server) Register(r gin.IRouter) {
 	g.POST("/projects/:id/rollback", s.publishRequest(func(p event.ProjectID, at time.Time, c *gin.Context) event.Event {
 		return &event.RollbackDue{Project: p, At: at, To: c.Query("to")}
 	}))
+	g.POST("/projects/:id/prelabel", s.prelabel)
 	g.GET("/deadletters", s.letters)
 	g.POST("/deadletters/replay", s.changeLetters(s.DeadLetters.Replay))
 	g.POST("/deadletters/drop", s.changeLetters(s.DeadLetters.Drop))
@@ -238,6 +247,19 @@ func (s *Server) connect(c *gin.Context) {
 		return
 	}
 	c.JSON(http.StatusOK, rep)
+}
+
+func (s *Server) prelabel(c *gin.Context) {
+	id, ok := projectID(c)
+	if !ok {
+		return
+	}
+	at, err := s.Prelabeller.Prelabel(c, id)
+	if err != nil {
+		writeError(c, err)
+		return
+	}
+	c.JSON(http.StatusAccepted, Accepted{At: at, Status: "accepted"})
 }
 
 func (s *Server) doctor(c *gin.Context) {

@@ -55,7 +55,10 @@ type Project struct {
 	Refused      []Refused `json:"refused,omitempty"`
 	RefusedCount int       `json:"refused_count,omitempty"`
 	Queue        Queue     `json:"queue"`
-	Retrain      Retrain   `json:"retrain"`
+	// Predictions is how far what Label Studio stores says what the model says; absent
+	// before the first look.
+	Predictions *Predictions `json:"predictions,omitempty"`
+	Retrain     Retrain      `json:"retrain"`
 	// Encoding is how far a slow encoder is; absent with one that is not.
 	Encoding *Encoding `json:"encoding,omitempty"`
 	// Backlog counts received events not yet learned.
@@ -64,8 +67,52 @@ type Project struct {
 	DeadLetters int `json:"dead_letters"`
 	// Problems are things to mend, each a sentence.
 	Problems []string `json:"problems,omitempty"`
+	// Annotations say how many there are, and why not all of them are learned from.
+	Annotations Annotations `json:"annotations"`
+	// Suggestions say what annotators made of those they started from.
+	Suggestions Suggestions `json:"suggestions"`
+	// TasksWithoutText and IdenticalPairs count the tasks that nothing can be learned of
+	// or predicted for: no learned control finds a readable text, or the two texts that
+	// are to be compared are the same.
+	TasksWithoutText int `json:"tasks_without_text"`
+	IdenticalPairs   int `json:"identical_pairs"`
 	// Settings are what can be set for the project, each with its value and default.
 	Settings []Setting `json:"settings,omitempty"`
+}
+
+// Annotations counts a project's annotations, each once. Seen is the sum of the others.
+type Annotations struct {
+	Seen    int `json:"seen"`
+	Learned int `json:"learned"`
+	// Skipped were skipped by their annotator.
+	Skipped int `json:"skipped"`
+	// FromPredictions were made from predictions in bulk: nobody looked at them.
+	FromPredictions int `json:"from_predictions"`
+	// Unanswered say nothing of a control that is learned, or that their annotator saw.
+	Unanswered int `json:"unanswered"`
+	// Refused have an answer that no model can take.
+	Refused int `json:"refused"`
+	// NoText and IdenticalPair are of tasks that lack a readable text, or a difference
+	// between the two texts to compare.
+	NoText        int `json:"no_text"`
+	IdenticalPair int `json:"identical_pair"`
+	// NoControl were found while the label config has no control that is learned.
+	NoControl int `json:"no_control"`
+	// Excluded are of users or states that the settings do not learn from.
+	Excluded int `json:"excluded"`
+}
+
+// Suggestions counts the annotations that people made of suggestions.
+type Suggestions struct {
+	// Accepted have all their regions as suggested. What was removed beside them leaves no
+	// trace.
+	Accepted int `json:"accepted"`
+	// Changed have regions that were suggested, and some that were changed or added.
+	Changed int `json:"changed"`
+	// Rejected have only regions that were not suggested.
+	Rejected int `json:"rejected"`
+	// Empty have no region: all were removed, or none was suggested.
+	Empty int `json:"empty"`
 }
 
 // Reconcile is the state of the comparison with Label Studio.
@@ -169,6 +216,41 @@ type Queue struct {
 	LagSeconds   float64 `json:"lag_seconds"`
 	// Error is why pushing does not work now; empty when it does.
 	Error string `json:"error,omitempty"`
+}
+
+// Predictions is the state of the predictions that Label Studio stores of hone's versions.
+type Predictions struct {
+	// QueueDiffering counts places of the queue whose stored suggestion is not what the
+	// model says now, OthersDiffering other predictions, of Others.
+	QueueDiffering  int `json:"queue_differing"`
+	OthersDiffering int `json:"others_differing"`
+	Others          int `json:"others"`
+	// DifferingSeconds is for how long the oldest of them has been known to differ.
+	DifferingSeconds float64 `json:"differing_seconds"`
+	// Staging is the version whose predictions are made before the project goes by it, ""
+	// when none is; StagingLeft is how many tasks still lack theirs.
+	Staging     string `json:"staging,omitempty"`
+	StagingLeft int    `json:"staging_left,omitempty"`
+	// Prelabel is what came of `hone prelabel`; absent when hone was not asked since it
+	// started, and nothing was left to do then.
+	Prelabel *Prelabel `json:"prelabel,omitempty"`
+}
+
+// Prelabel is how far the making of predictions for all tasks is.
+type Prelabel struct {
+	Asked time.Time `json:"asked"`
+	// Done is when all had been made, and counted in Label Studio. Null: not yet.
+	Done *time.Time `json:"done"`
+	// Tasks counts all tasks, Predicted those that have a prediction of Version beside the
+	// queue's, Abstained those of which the model says nothing, Refused those that Label
+	// Studio takes no prediction for.
+	Tasks     int    `json:"tasks"`
+	Predicted int    `json:"predicted"`
+	Abstained int    `json:"abstained"`
+	Refused   int    `json:"refused"`
+	Version   string `json:"version"`
+	// Fault is why it was given up, a sentence; empty when it was not.
+	Fault string `json:"fault,omitempty"`
 }
 
 // Encoding is how far a slow encoder is with a project's texts.

@@ -134,6 +134,9 @@ type Sampler struct {
 	RandomShare float64 `koanf:"random_share"`
 	// PushRate limits the predictions written a second, over all projects.
 	PushRate float64 `koanf:"push_rate"`
+	// BackgroundWrites limits the predictions written an hour, over all projects, that
+	// nobody waits for: those beside the queue.
+	BackgroundWrites int `koanf:"background_writes"`
 	// BulkAbove is the number of new predictions from which one bulk import
 	// replaces single writes.
 	BulkAbove int `koanf:"bulk_above"`
@@ -193,6 +196,7 @@ func Default() Config {
 			Settle:             time.Second,
 			RandomShare:        0.1,
 			PushRate:           5,
+			BackgroundWrites:   3600,
 			BulkAbove:          60,
 			CheckEvery:         time.Minute,
 			ManageModelVersion: true,

@@ -185,6 +185,7 @@ func TestValidate(t *testing.T) {
 		{"sampler.random_share", func(c *Config) { c.Sampler.RandomShare = nan() }},
 		{"sampler.push_rate", func(c *Config) { c.Sampler.PushRate = 0 }},
 		{"sampler.push_rate", func(c *Config) { c.Sampler.PushRate = nan() }},
+		{"sampler.background_writes", func(c *Config) { c.Sampler.BackgroundWrites = 0 }},
 		{"sampler.bulk_above", func(c *Config) { c.Sampler.BulkAbove = 0 }},
 		{"sampler.check_every", func(c *Config) { c.Sampler.CheckEvery = 0 }},
 		{"", spec("off")},

@@ -109,7 +109,7 @@ var other = map[string]string{
 	"learner.encoder": "openai:http://localhost:8080/v1", "learner.openai_model": "m", "learner.openai_key": "0012",
 	"learner.openai_timeout": "7s", "learner.encode_workers": "7", "learner.budget": "7ms",
 	"sampler.strategy": "entropy", "sampler.queue": "70", "sampler.head": "7", "sampler.settle": "0s",
-	"sampler.random_share": "0.7", "sampler.push_rate": "0.7", "sampler.bulk_above": "7", "sampler.check_every": "7s",
+	"sampler.random_share": "0.7", "sampler.push_rate": "0.7", "sampler.background_writes": "7", "sampler.bulk_above": "7", "sampler.check_every": "7s",
 	"sampler.manage_model_version": "no", "sampler.manage_sampling": "false",
 	"cron.reconcile": "@every 7s", "cron.full_reconcile": "off", "cron.retrain": "@daily", "cron.timezone": "Europe/Copenhagen",
 	"log.level": "debug", "log.format": "json",

@@ -11,7 +11,7 @@ import (
 func TestSamplerAgrees(t *testing.T) {
 	c, o := config.Default().Sampler, sampler.Defaults()
 	if c.Strategy != o.Strategy || c.Queue != o.QueueSize || c.Head != o.Front || c.Settle != o.Settle || c.RandomShare != o.RandomShare ||
-		c.PushRate != o.PushRate || c.BulkAbove != o.BulkAbove || c.CheckEvery != o.CheckEvery || c.ManageModelVersion != o.ManageModelVersion {
+		c.PushRate != o.PushRate || c.BackgroundWrites != o.BackgroundWrites || c.BulkAbove != o.BulkAbove || c.CheckEvery != o.CheckEvery || c.ManageModelVersion != o.ManageModelVersion {
 		t.Errorf("the defaults differ:\n%+v\n%+v", c, o)
 	}
 }

@@ -237,6 +237,7 @@ func (k *validator) sampler() {
 	k.reject(!(c.RandomShare >= 0 && c.RandomShare <= 1), "sampler.random_share", "out of range", "set it between 0 and 1")
 	k.reject(!(c.PushRate > 0 && c.PushRate <= 1000) || math.IsNaN(c.PushRate), "sampler.push_rate", "out of range",
 		"set it above 0 and up to 1000 predictions a second")
+	k.count(c.BackgroundWrites, "sampler.background_writes", 1, 1_000_000)
 	k.count(c.BulkAbove, "sampler.bulk_above", 1, 1_000_000)
 	k.duration(c.CheckEvery, "sampler.check_every", time.Second, 24*time.Hour)
 }

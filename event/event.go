@@ -60,11 +60,21 @@ type Annotation struct {
 	Cancelled   bool   `json:"cancelled,omitempty"`
 	GroundTruth bool   `json:"ground_truth,omitempty"`
 	CompletedBy UserID `json:"completed_by,omitempty"`
-	// FromModel is true when no person checked it: predictions were turned into annotations
-	// in bulk. Such an annotation never becomes an example.
+	// FromModel is true when the statement says that no person checked it: predictions were
+	// turned into annotations in bulk. See Unattended.
 	FromModel bool      `json:"from_model,omitempty"`
 	UpdatedAt time.Time `json:"updated_at"`
+	// Suggested is true when it was made from a prediction. Label Studio forgets that when
+	// the prediction is deleted; what is stored does not.
+	Suggested bool `json:"suggested,omitempty"`
+	// Untimed is true when nobody spent time on it, as the statement says. Statements of
+	// older hones do not say.
+	Untimed bool `json:"untimed,omitempty"`
 }
+
+// Unattended reports whether no person checked the annotation. Such an annotation never
+// becomes an example.
+func (a Annotation) Unattended() bool { return a.FromModel || a.Suggested && a.Untimed }
 
 // Changed states what Label Studio holds of some tasks and annotations. Applying it twice, late or
 // out of order ends in the same state. Among webhooks the later (UpdatedAt, content) wins, and

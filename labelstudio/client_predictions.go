@@ -127,19 +127,35 @@ func (e *PartialImportError) Error() string {
 	return fmt.Sprintf("import predictions into project %d: Label Studio stored %d of %d and does not say which; it drops those whose result does not fit the label config or whose score is outside 0 to 1", e.Project, e.Created, e.Sent)
 }
 
+// StoredPrediction is a prediction as Label Studio stores it.
+type StoredPrediction struct {
+	PredictionRow
+	// Result is a JSON array of regions, or whatever somebody stored in its place.
+	Result json.RawMessage `json:"result"`
+}
+
 // Predictions reads every prediction row of a project without holding the
 // results in memory. A yielded error ends the iteration. The request is open
 // while the loop runs, so the loop should not call Label Studio.
 func (c *Client) Predictions(ctx context.Context, project event.ProjectID) iter.Seq2[PredictionRow, error] {
-	return func(yield func(PredictionRow, error) bool) {
+	return listPredictions[PredictionRow](ctx, c, project, "id,task,score,model_version,updated_at")
+}
+
+// StoredPredictions is Predictions with what each row says; one result is held at a time.
+func (c *Client) StoredPredictions(ctx context.Context, project event.ProjectID) iter.Seq2[StoredPrediction, error] {
+	return listPredictions[StoredPrediction](ctx, c, project, "id,task,score,model_version,updated_at,result")
+}
+
+func listPredictions[Row any](ctx context.Context, c *Client, project event.ProjectID, fields string) iter.Seq2[Row, error] {
+	return func(yield func(Row, error) bool) {
 		stopped := false
 		err := c.do(ctx, apiCall{
 			op: fmt.Sprintf("list predictions of project %d", project), method: http.MethodGet, path: "/api/predictions/",
-			query: url.Values{"project": {strconv.FormatInt(int64(project), 10)}, "include": {"id,task,score,model_version,updated_at"}},
+			query: url.Values{"project": {strconv.FormatInt(int64(project), 10)}, "include": {fields}},
 			slow:  true,
 			into: func(r io.Reader, _ http.Header) error {
 				return decodeList(r, "", nil, func(d *json.Decoder) error {
-					var row PredictionRow
+					var row Row
 					if err := d.Decode(&row); err != nil {
 						return err
 					}
@@ -152,7 +168,8 @@ func (c *Client) Predictions(ctx context.Context, project event.ProjectID) iter.
 			},
 		})
 		if err != nil && !stopped {
-			yield(PredictionRow{}, err)
+			var none Row
+			yield(none, err)
 		}
 	}
 }

@@ -80,6 +80,13 @@ func (s suite) predictions(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, again, read)
 	require.JSONEq(t, `[]`, string(result))
+	for stored, err := range s.c.StoredPredictions(t.Context(), p) {
+		require.NoError(t, err)
+		row, result, err := s.c.Prediction(t.Context(), stored.ID)
+		require.NoError(t, err)
+		require.Equal(t, row, stored.PredictionRow)
+		require.JSONEq(t, string(result), string(stored.Result), "a list says the same")
+	}
 	require.NoError(t, s.c.DeletePrediction(t.Context(), again.ID))
 	require.NoError(t, s.c.DeletePrediction(t.Context(), again.ID))
 	_, _, err = s.c.Prediction(t.Context(), again.ID)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/learner/head"
@@ -41,37 +40,17 @@ func (l *Learner) relearnAll(ctx context.Context, p *project, delta *event.Delta
 		if err != nil {
 			return fmt.Errorf("load project %d: %w", p.meta.Project, err)
 		}
-		for t, err := range st.Labelled {
-			if err != nil {
-				return err
-			}
-			l.learnByAll(p, t)
+		if err := l.trainFromStore(p, p.heads, st.Labelled, checkpoint{}); err != nil || delta == nil {
+			return err
 		}
 	}
-	if delta != nil {
-		for _, t := range delta.Tasks {
-			l.learnByAll(p, t)
+	for _, t := range delta.Tasks {
+		for _, h := range p.heads {
+			l.learnTask(p, h, t, nil, false)
 		}
+		p.count(t)
 	}
 	return nil
-}
-
-func (l *Learner) learnByAll(p *project, t event.TaskState) {
-	for _, h := range p.heads {
-		l.learnTask(p, h, t, nil, false)
-	}
-}
-
-// suggestionKey is equal for the same way from the model's answers to suggestions; "" for
-// the usual one. Where it changes, what was suggested is to be suggested anew.
-func (p *project) suggestionKey(heads []headSnapshot) (key string) {
-	if t := p.values.Suggesting.Threshold; t != settings.DefaultSuggesting().Threshold {
-		key = strconv.FormatFloat(t, 'g', -1, 64)
-	}
-	for _, h := range heads {
-		key += h.silence.Key(h.Spec)
-	}
-	return key
 }
 
 // snapshotHead returns a head as readers see it.
@@ -93,13 +72,4 @@ func (l *Learner) Settings(p event.ProjectID) (settings.Values, map[string]strin
 		return s.values, s.configured
 	}
 	return l.o.Settings.Values(nil), nil
-}
-
-// SuggestionKey changes when the same answers of a project's model are suggested in
-// another way, as of its last snapshot; "" for the usual way.
-func (l *Learner) SuggestionKey(p event.ProjectID) string {
-	if s := l.snapshot(p); s != nil {
-		return s.suggestionKey
-	}
-	return ""
 }

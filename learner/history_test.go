@@ -1,6 +1,7 @@
 package learner_test
 
 import (
+	"encoding/json"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -92,7 +93,7 @@ func (w *labelStudio) act() *event.Changed {
 			return w.say(event.Changed{Annotations: []event.Annotation{a}, Tasks: []event.Task{w.tasks[a.Task]}})
 		}
 	case 6: // the label config is changed
-		w.config = []string{single, fewer, both, kinds, kinds, marked}[w.rng.IntN(6)]
+		w.config = []string{single, fewer, both, kinds, kinds, marked, hiding, `<View/>`}[w.rng.IntN(8)]
 		return w.say(event.Changed{LabelConfig: w.config})
 	}
 	// A task is annotated, now and then one that was before.
@@ -101,12 +102,18 @@ func (w *labelStudio) act() *event.Changed {
 		w.nextTask++
 		s, _ := sentence(w.rng.Uint64())
 		t = event.Task{ID: w.nextTask, Data: data(s), UpdatedAt: at(w.clock)}
+		switch w.rng.IntN(10) {
+		case 0: // no text
+			t.Data = json.RawMessage(`{"other":"` + s + `"}`)
+		case 1: // nothing to compare
+			t.Data = json.RawMessage(`{"text":"` + s + `","other":"` + s + `"}`)
+		}
 		w.tasks[t.ID] = t
 	}
 	w.nextAnn++
 	a := event.Annotation{
 		ID: w.nextAnn, Task: t.ID, Result: w.answer(), UpdatedAt: at(w.clock),
-		Cancelled: w.rng.IntN(8) == 0, FromModel: w.rng.IntN(10) == 0,
+		Cancelled: w.rng.IntN(8) == 0, FromModel: w.rng.IntN(10) == 0, Suggested: w.rng.IntN(3) == 0,
 		CompletedBy: event.UserID(1 + w.rng.IntN(2)), GroundTruth: w.rng.IntN(4) == 0,
 	}
 	w.annotations[a.ID] = a
@@ -138,6 +145,14 @@ func (w *labelStudio) answer() []byte {
 			"id": "s", "from_name": "s", "to_name": "t", "type": "labels",
 			"value": map[string]any{"start": from, "end": from + 1 + w.rng.IntN(8), "labels": []string{[]string{"thing", "deed"}[w.rng.IntN(2)]}},
 		})
+	}
+	if w.rng.IntN(4) == 0 {
+		regions = append(regions, region("else", "yes"))
+	}
+	for _, r := range regions {
+		if origin := w.rng.IntN(6); origin < 3 {
+			r["origin"] = []string{"manual", "prediction", "prediction-changed"}[origin]
+		}
 	}
 	if regions == nil {
 		return []byte("[]")
@@ -281,6 +296,12 @@ func TestAnyHistoryEndsWhereTrainingFromScratchDoes(t *testing.T) {
 			if a.Heads[i].Examples != b.Heads[i].Examples {
 				t.Fatalf("head %s has %d examples, want %d", a.Heads[i].Control, b.Heads[i].Examples, a.Heads[i].Examples)
 			}
+		}
+		if a.Annotations != b.Annotations || a.Suggestions != b.Suggestions || a.NoText != b.NoText || a.IdenticalPairs != b.IdenticalPairs {
+			t.Fatalf("counted %+v, %+v, %d, %d, want %+v, %+v, %d, %d", b.Annotations, b.Suggestions, b.NoText, b.IdenticalPairs, a.Annotations, a.Suggestions, a.NoText, a.IdenticalPairs)
+		}
+		if a.Annotations.Learned != a.Labels || a.Annotations.Seen != len(w.annotations) {
+			t.Fatalf("%d labels of %d annotations, counted %+v", a.Labels, len(w.annotations), a.Annotations)
 		}
 		if b.OptimalityGap == nil || *b.OptimalityGap > 1e-3 || !b.Settled {
 			t.Fatalf("at rest the gap is %v", b.OptimalityGap)

@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/labelstudio/regions"
+	"github.com/hone-ml/hone/internal/parallel"
 	"github.com/hone-ml/hone/labelstudio/wire"
 	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/vector"
@@ -17,8 +17,9 @@ import (
 // Options.SlowWait for missing vectors. Project 0 means the only project; with several the
 // error is ErrWhichProject. Predict abstains from a task (the zero Prediction) when nothing
 // was learned yet, when the task has no text, or when labelConfig, if not empty, asks for
-// other answers than those that were learned. Score is the mean confidence of the heads,
-// 0.01 to 1; scores of the queue are lower. The other error is the context's. Safe for
+// other answers than those that were learned. A control that annotators would not see, given
+// the other answers of the same prediction, has no answer. Score is the mean confidence of
+// the heads that answer, 0.01 to 1; scores of the queue are lower. The other error is the context's. Safe for
 // concurrent use.
 func (l *Learner) Predict(ctx context.Context, p event.ProjectID, labelConfig string, tasks []event.Task) ([]wire.Prediction, error) {
 	if p == 0 {
@@ -40,16 +41,16 @@ func (l *Learner) Predict(ctx context.Context, p event.ProjectID, labelConfig st
 		return out, ctx.Err()
 	}
 	l.encodeNow(ctx, heads, tasks)
-	err := forEachChunk(ctx, len(tasks), func(_, from, to int) {
+	return out, l.predictAll(ctx, s, heads, tasks, out)
+}
+
+func (l *Learner) predictAll(ctx context.Context, s *snapshot, heads []headSnapshot, tasks []event.Task, out []wire.Prediction) error {
+	return parallel.ForEachChunk(ctx, len(tasks), func(_, from, to int) {
 		var scratch head.Scratch
 		for i := from; i < to; i++ {
 			out[i] = l.predictTask(s, heads, tasks[i].Data, &scratch)
 		}
 	})
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
 }
 
 // minPredictionScore is the lowest Score of a prediction.
@@ -57,25 +58,24 @@ const minPredictionScore = 0.01
 
 // predictTask predicts with all heads. It abstains when no head finds a text.
 func (l *Learner) predictTask(s *snapshot, heads []headSnapshot, data json.RawMessage, scratch *head.Scratch) wire.Prediction {
-	result := []regions.Region{}
-	var sum float64
-	answered := 0
-	for i, h := range heads {
-		x, ok := l.featuresOf(heads, i, data)
-		if !ok {
-			continue
-		}
-		found, confidence := h.predictor.Predict(h.ID, head.Sample{Data: data, X: x}, scratch)
-		sum += confidence
-		answered++
-		result = append(result, found...)
-	}
-	if answered == 0 {
+	result, confidence, ok := head.Combine(s.visibility, l.answers(heads, data, scratch), nil)
+	if !ok {
 		return wire.Prediction{}
 	}
-	return wire.Prediction{
-		Result: result, Score: min(max(sum/float64(answered), minPredictionScore), 1), ModelVersion: s.status.Version,
+	return wire.Prediction{Result: result, Score: min(max(confidence, minPredictionScore), 1), ModelVersion: s.status.Version}
+}
+
+// answers returns those of all heads that find a text.
+func (l *Learner) answers(heads []headSnapshot, data json.RawMessage, scratch *head.Scratch) []head.ControlAnswer {
+	out := make([]head.ControlAnswer, 0, len(heads))
+	for i, h := range heads {
+		if x, ok := l.featuresOf(heads, i, data); ok {
+			a := head.ControlAnswer{Control: h.Control.Name}
+			a.Regions, a.Confidence = h.predictor.Predict(h.ID, head.Sample{Data: data, X: x}, scratch)
+			out = append(out, a)
+		}
 	}
+	return out
 }
 
 // featuresOf returns the features of a task for head i. ok is false when it has no text.
@@ -91,7 +91,11 @@ func (l *Learner) Regions(ctx context.Context, p event.ProjectID, tasks []event.
 	if err != nil {
 		return nil, err
 	}
-	out := make([]json.RawMessage, len(answers))
+	return regionsOf(answers, tasks)
+}
+
+func regionsOf(answers []wire.Prediction, tasks []event.Task) (out []json.RawMessage, err error) {
+	out = make([]json.RawMessage, len(answers))
 	for i, a := range answers {
 		if a.Abstains() {
 			continue
@@ -101,6 +105,35 @@ func (l *Learner) Regions(ctx context.Context, p event.ProjectID, tasks []event.
 		}
 	}
 	return out, nil
+}
+
+// Suggestions are what Predict answers, as JSON with the score of each answer, nil and 0
+// where it abstains. It waits for no slow encoder: it is for many tasks at a time, and
+// what has no vector yet is answered without.
+func (l *Learner) Suggestions(ctx context.Context, p event.ProjectID, tasks []event.Task) (results []json.RawMessage, scores []float64, err error) {
+	answers := make([]wire.Prediction, len(tasks))
+	if s := l.snapshot(p); s != nil {
+		if heads := suggested(s.readyHeads()); len(heads) > 0 {
+			if err := l.predictAll(ctx, s, heads, tasks, answers); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+	scores = make([]float64, len(answers))
+	for i, a := range answers {
+		scores[i] = a.Score
+	}
+	results, err = regionsOf(answers, tasks)
+	return results, scores, err
+}
+
+// Form is equal for label configs under which the same answers are learned, as of the
+// last snapshot; "" when the config cannot be read, or nothing was heard of the project.
+func (l *Learner) Form(p event.ProjectID) string {
+	if s := l.snapshot(p); s != nil {
+		return s.key
+	}
+	return ""
 }
 
 // Estimates returns for each task, in order, the estimate of each head. The list is empty for
@@ -123,14 +156,18 @@ func (l *Learner) Estimates(ctx context.Context, p event.ProjectID, tasks []even
 		// One allocation each for all tasks.
 		all := make([]event.Estimate, len(tasks)*len(heads))
 		ps := make([]float64, len(tasks)*classes)
-		err = forEachChunk(ctx, len(tasks), func(_, from, to int) {
+		err = parallel.ForEachChunk(ctx, len(tasks), func(_, from, to int) {
 			var scratch head.Scratch
 			for i := from; i < to; i++ {
 				row := all[i*len(heads) : i*len(heads) : (i+1)*len(heads)]
 				at := i * classes
+				var hidden map[string]bool
+				if s.visibility != nil {
+					hidden = head.Hidden(s.visibility, l.answers(heads, tasks[i].Data, &scratch), nil)
+				}
 				for j, h := range heads {
 					n := h.predictor.Classes()
-					if x, ok := l.featuresOf(heads, j, tasks[i].Data); ok {
+					if x, ok := l.featuresOf(heads, j, tasks[i].Data); ok && !hidden[h.Control.Name] {
 						row = append(row, h.predictor.Estimate(head.Sample{Data: tasks[i].Data, X: x}, ps[at:at+n:at+n], &scratch))
 					}
 					at += n

@@ -13,6 +13,7 @@ import (
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
+	"github.com/hone-ml/hone/learner/counts"
 	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/learner/model"
 	"github.com/hone-ml/hone/learner/tune"
@@ -24,7 +25,7 @@ import (
 type project struct {
 	meta             event.Meta
 	controls         head.Decisions // for each control of the label config; nil when the config cannot be read
-	fault            string         // why the config cannot be read, "" when it can
+	fault            string         // why nothing is learned under the config, "" when something is
 	heads            []*onlineHead
 	versions         []event.Version
 	settings         map[string]model.Settings // of the live version, by control name
@@ -38,8 +39,9 @@ type project struct {
 	values     settings.Values   // the settings in force
 
 	annotationRefs annotationRefs
-	refused        refused   // answers that no model can learn
-	oldestPending  time.Time // time of the oldest change that is not settled and published; zero if none
+	refused        counts.Refused  // answers that no model can learn
+	counts         *counts.Project // of annotations, and of what became of them
+	oldestPending  time.Time       // time of the oldest change that is not settled and published; zero if none
 	settled        bool
 	unsaved        bool // the duals have changed since the last checkpoint
 	savedAt        time.Time
@@ -51,7 +53,7 @@ type project struct {
 var lastGeneration atomic.Uint64
 
 func newProject(id event.ProjectID, t *settings.Table) *project {
-	return &project{meta: event.Meta{Project: id}, annotationRefs: annotationRefs{}, refused: refused{}, values: t.Values(nil)}
+	return &project{meta: event.Meta{Project: id}, annotationRefs: annotationRefs{}, refused: counts.Refused{}, counts: counts.NewProject(), values: t.Values(nil)}
 }
 
 // load reads a project from the store and trains its heads. The error is the store's: what
@@ -104,6 +106,9 @@ func (p *project) configure(e encode.Encoder) []*onlineHead {
 		p.fault = err.Error()
 	default:
 		p.controls = head.Decide(cfg)
+		if err := p.controls.Check(); err != nil {
+			p.fault = err.Error()
+		}
 		for _, d := range p.controls.Learned() {
 			q := head.NewSpec(d).WithSettings(p.values)
 			same := slices.IndexFunc(p.heads, func(h *onlineHead) bool { return h.Key == q.Key })
@@ -129,7 +134,7 @@ func (p *project) configure(e encode.Encoder) []*onlineHead {
 			for _, ids := range old.annotationsByTask {
 				p.annotationRefs.add(ids, -1)
 			}
-			maps.DeleteFunc(p.refused, func(k refusedKey, _ string) bool { return k.control == old.Control.Name })
+			maps.DeleteFunc(p.refused, func(k counts.AnswerKey, _ string) bool { return k.Control == old.Control.Name })
 		}
 	}
 	p.heads = heads
@@ -149,7 +154,8 @@ func (p *project) selectionFor(q *head.Spec) tune.Selection {
 	return tune.Selection{Settings: tune.Defaults(q)}
 }
 
-// trainFromStore trains heads without examples on tasks, starting from the checkpoint's duals.
+// trainFromStore trains heads without examples on tasks, starting from the checkpoint's duals,
+// and counts the tasks anew.
 // The error is that of reading tasks.
 func (l *Learner) trainFromStore(p *project, heads []*onlineHead, tasks iter.Seq2[event.TaskState, error], ck checkpoint) error {
 	duals := make([]map[event.TaskID][]float32, len(heads))
@@ -164,6 +170,7 @@ func (l *Learner) trainFromStore(p *project, heads []*onlineHead, tasks iter.Seq
 			l.learnTask(p, h, t, duals[i][t.Task.ID], false)
 			delete(duals[i], t.Task.ID)
 		}
+		p.count(t)
 	}
 	p.settled = false
 	p.unsaved = true
@@ -175,7 +182,7 @@ func (l *Learner) trainFromStore(p *project, heads []*onlineHead, tasks iter.Seq
 // test are as for onlineHead.learn.
 func (l *Learner) learnTask(p *project, h *onlineHead, t event.TaskState, duals []float32, test bool) learnResult {
 	if t.Deleted || len(t.Annotations) == 0 {
-		p.refused.note(t.Task.ID, h.Control.Name, "")
+		p.refused.Note(t.Task.ID, h.Control.Name, "")
 		return learnResult{forgotten: h.forget(t.Task.ID)}
 	}
 	x, missing := l.features.example(h.Spec, t.Task.Data)
@@ -190,7 +197,7 @@ func (l *Learner) learnTask(p *project, h *onlineHead, t event.TaskState, duals 
 		reason = ch.reason
 		ch.refused = true
 	}
-	p.refused.note(t.Task.ID, h.Control.Name, reason)
+	p.refused.Note(t.Task.ID, h.Control.Name, reason)
 	h.markMissing(t.Task.ID, missing)
 	return ch
 }
@@ -201,8 +208,8 @@ func (l *Learner) applyDelta(ctx context.Context, p *project, d *event.Delta) er
 	reconfigure := d.ConfigChanged || d.New || d.Meta.Gone != p.meta.Gone
 	p.meta = d.Meta
 	if reconfigure {
-		if added := p.configure(l.features.encoder); len(added) > 0 && !d.New {
-			// The store has the raw results, from which new heads learn.
+		if added := p.configure(l.features.encoder); !d.New {
+			// The store has the raw results, from which new heads learn, and all are counted anew.
 			st, err := l.store.Load(ctx, p.meta.Project)
 			if err != nil {
 				return fmt.Errorf("load project %d: %w", p.meta.Project, err)
@@ -224,6 +231,7 @@ func (l *Learner) applyDelta(ctx context.Context, p *project, d *event.Delta) er
 			}
 			l.metrics.countLearned(ch)
 		}
+		p.count(t)
 	}
 	if len(p.versions) == 0 {
 		p.addVersion(event.Version{CreatedAt: l.o.Now().UTC(), Reason: "first"}, nil)

@@ -5,6 +5,8 @@ import (
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
+	"github.com/hone-ml/hone/labelstudio/regions"
+	"github.com/hone-ml/hone/learner/counts"
 	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/settings"
 )
@@ -16,10 +18,12 @@ type snapshot struct {
 	key      string // Decisions.Key of the label config, "" when it cannot be read
 	versions []event.Version
 	heads    []headSnapshot
+	// visibility tells which controls annotators see; nil when they see all.
+	visibility *regions.Visibility
+	totals     counts.Totals
 
-	configured    map[string]string // what a person has set, by key
-	values        settings.Values
-	suggestionKey string
+	configured map[string]string // what a person has set, by key
+	values     settings.Values
 }
 
 // headSnapshot is an immutable copy of a head.
@@ -32,17 +36,18 @@ type headSnapshot struct {
 // publish makes a snapshot of the project as it is now, for readers. The lane's lock is held.
 func (l *Learner) publish(p *project) {
 	p.sequence++
-	s := &snapshot{config: p.meta.LabelConfig, versions: p.versions, configured: p.configured, values: p.values}
+	s := &snapshot{config: p.meta.LabelConfig, versions: p.versions, configured: p.configured, values: p.values, totals: p.counts.Totals}
 	if p.controls != nil {
-		s.key = p.controls.Key()
+		s.key, s.visibility = p.controls.Key(), p.controls.Visibility()
 	}
 	for _, h := range p.heads {
 		s.heads = append(s.heads, p.snapshotHead(h))
 	}
-	s.suggestionKey, s.status = p.suggestionKey(s.heads), l.status(p, s.heads)
+	s.status = l.status(p, s.heads)
 	if p.meta.Gone {
 		l.snapshots.Delete(p.meta.Project)
 		l.metrics.forgetScores(strconv.FormatInt(int64(p.meta.Project), 10))
+		l.metrics.counts.Forget(strconv.FormatInt(int64(p.meta.Project), 10))
 		return
 	}
 	l.snapshots.Store(p.meta.Project, s)

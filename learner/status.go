@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/learner/counts"
 	"github.com/hone-ml/hone/learner/head"
 )
 
@@ -36,7 +37,13 @@ type Status struct {
 	// Refused lists answers that could not be learned: the first 20 of RefusedCount.
 	Refused      []Refused `json:"refused,omitempty"`
 	RefusedCount int       `json:"refused_count,omitempty"`
-	// Fault says why the label config cannot be read, "" when it can.
+	// Annotations and Suggestions count what became of them. NoText and IdenticalPairs
+	// count tasks with annotations whose data lack a text, or a difference.
+	Annotations    counts.Annotations `json:"annotations"`
+	Suggestions    counts.Suggestions `json:"suggestions"`
+	NoText         int                `json:"no_text,omitempty"`
+	IdenticalPairs int                `json:"identical_pairs,omitempty"`
+	// Fault says why nothing can be learned under the label config, "" when something can.
 	Fault string `json:"fault,omitempty"`
 	// SettingsHeld is true when a rollback has pinned the settings: labels do not change them
 	// until a person requests a retrain.
@@ -97,6 +104,9 @@ type Head struct {
 	Precision       map[string]float64 `json:"precision,omitempty"`
 }
 
+// Refused is an answer that a control's model cannot learn.
+type Refused = counts.RefusedAnswer
+
 // Unlearnable is a control that hone does not learn, and why.
 type Unlearnable struct {
 	Control string `json:"control"`
@@ -120,12 +130,13 @@ func (l *Learner) status(p *project, heads []headSnapshot) Status {
 	s := Status{
 		Project: p.meta.Project, Labels: p.labels(), Version: p.version(), Snapshot: p.sequence,
 		Settled: p.settled && !selecting && p.pending == nil, Announced: p.announced, Fault: p.fault, Heads: []Head{}, SettingsHeld: p.settingsPinned(),
+		Annotations: p.counts.Annotations, Suggestions: p.counts.Suggestions, NoText: p.counts.NoText, IdenticalPairs: p.counts.IdenticalPairs,
 	}
 	if s.Settled && len(l.backfills) > 0 {
 		_, _, missing := l.missingVectors(p)
 		s.VectorsMissing = missing != 0
 	}
-	s.Refused, s.RefusedCount = p.refused.list()
+	s.Refused, s.RefusedCount = p.refused.List()
 	gap := 0.0
 	for i, h := range p.heads {
 		gap = max(gap, h.model.Bound())

@@ -132,12 +132,13 @@ func (f *fakeLS) DeletePrediction(ctx context.Context, id labelstudio.Prediction
 	})
 }
 
-func (f *fakeLS) Predictions(ctx context.Context, _ event.ProjectID) iter.Seq2[labelstudio.PredictionRow, error] {
-	return func(yield func(labelstudio.PredictionRow, error) bool) {
-		var rows []labelstudio.PredictionRow
+func (f *fakeLS) StoredPredictions(ctx context.Context, _ event.ProjectID) iter.Seq2[labelstudio.StoredPrediction, error] {
+	return func(yield func(labelstudio.StoredPrediction, error) bool) {
+		var rows []labelstudio.StoredPrediction
 		err := f.call(ctx, "list", 0, func() error {
 			for id, r := range f.rows {
-				rows = append(rows, r.row(id))
+				result, _ := r.pred.Result.(json.RawMessage)
+				rows = append(rows, labelstudio.StoredPrediction{PredictionRow: r.row(id), Result: result})
 			}
 			return nil
 		})
@@ -147,7 +148,7 @@ func (f *fakeLS) Predictions(ctx context.Context, _ event.ProjectID) iter.Seq2[l
 			}
 		}
 		if err != nil {
-			yield(labelstudio.PredictionRow{}, err)
+			yield(labelstudio.StoredPrediction{}, err)
 		}
 	}
 }

@@ -15,7 +15,8 @@ import (
 type pending struct {
 	wholePool bool // read all tasks again
 	tasks     map[event.TaskID]struct{}
-	relist    bool // ask Label Studio again what it holds
+	relist    bool      // ask Label Studio again what it holds
+	prelabel  time.Time // when predictions for all tasks were asked for; zero if they were not
 	changes   changeInterval
 	model     modelState
 }
@@ -43,6 +44,9 @@ func learned(l *event.Learned) pending {
 func (p *pending) merge(later pending) {
 	p.wholePool = p.wholePool || later.wholePool
 	p.relist = p.relist || later.relist
+	if !later.prelabel.IsZero() {
+		p.prelabel = later.prelabel
+	}
 	if p.tasks == nil {
 		p.tasks = later.tasks
 	} else {

@@ -2,6 +2,7 @@ package sampler
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -23,6 +24,13 @@ type Pool interface {
 	Tasks(ctx context.Context, p event.ProjectID, ids []event.TaskID) ([]event.TaskState, error)
 }
 
+// Marks remember when predictions for all tasks of a project were asked for, until all are
+// made; the zero time is that there are none to make.
+type Marks interface {
+	PrelabelDue(ctx context.Context, p event.ProjectID) (time.Time, error)
+	SetPrelabelDue(ctx context.Context, p event.ProjectID, at time.Time) error
+}
+
 // Scorer reads the learner's last snapshot of a project. It must not wait for
 // learning.
 type Scorer interface {
@@ -37,17 +45,29 @@ type Scorer interface {
 type Settings interface {
 	// Ranking is how the project is ranked; the zero value says nothing.
 	Ranking(p event.ProjectID) settings.Ranking
-	// SuggestionKey changes when suggestions of the same model are others, as
-	// push.Queue.Suggestions says.
-	SuggestionKey(p event.ProjectID) string
+}
+
+// Contents says what a task's data lack for what is learned. It must not wait for learning.
+type Contents interface {
+	// Lacks is "" when they lack nothing, or nothing is known of the project.
+	Lacks(p event.ProjectID, data json.RawMessage) event.Lack
 }
 
 // Options configure a Sampler. Start from Defaults.
 type Options struct {
 	Pool   Pool
 	Scorer Scorer
+	// Contents may be nil: what tasks lack is then not counted.
+	Contents Contents
 	// Predictor may be nil: predictions are then written without regions.
 	Predictor push.Predictor
+	// Suggester keeps the predictions beside the queue that people asked for; nil: those
+	// are left alone, and go with their version.
+	Suggester push.Suggester
+	// Fits is push.Options.Fits.
+	Fits func(labelConfig string) func(result json.RawMessage) bool
+	// Marks remember what is to be prelabelled over restarts; nil: nothing does.
+	Marks Marks
 	// LabelStudio may be nil: the sampler then ranks and writes nothing until
 	// SetLabelStudio is called.
 	LabelStudio push.LabelStudio
@@ -70,6 +90,10 @@ type Options struct {
 	Seed uint64
 	// PushRate limits writes to Label Studio a second, over all projects.
 	PushRate float64
+	// BackgroundWrites limits the predictions written an hour, over all projects, that
+	// nobody waits for: those beside the queue that follow the model, or are made under a
+	// new version before the project goes by it. A minute's worth may be written at once.
+	BackgroundWrites int
 	// ManageModelVersion keeps project.model_version at the live version. Without
 	// it Label Studio asks at random unless somebody sets it by hand.
 	ManageModelVersion bool
@@ -99,6 +123,7 @@ func Defaults() Options {
 		Settle:             time.Second,
 		RandomShare:        0.1,
 		PushRate:           5,
+		BackgroundWrites:   3600,
 		ManageModelVersion: true,
 		CheckEvery:         time.Minute,
 		BulkAbove:          60,
@@ -145,6 +170,7 @@ func (o *Options) validate() error {
 	f = append(f, o.validateRanking()...)
 	f.when(o.Settle < 0, "settle %v; it must not be negative", o.Settle)
 	f.when(!(o.PushRate > 0), "push rate %v; it must be more than 0 writes a second", o.PushRate)
+	f.when(o.BackgroundWrites < 1, "background writes %d; they must be at least 1 an hour", o.BackgroundWrites)
 	f.when(o.CheckEvery <= 0, "check interval %v; it must be more than 0", o.CheckEvery)
 	f.when(o.BulkAbove < 1, "bulk threshold %d; it must be at least 1", o.BulkAbove)
 	return errors.Join(f...)

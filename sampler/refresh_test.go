@@ -11,9 +11,9 @@ import (
 	"github.com/hone-ml/hone/labelstudio"
 )
 
-// What annotators see of the next tasks is what the model believes now, even
-// where a task has kept its place since before the first label.
-func TestTheHeadSuggestsWhatTheModelBelievesNow(t *testing.T) {
+// What annotators see of the queue is what the model believes now, first places first,
+// even where a task has kept its place since before the first label.
+func TestTheQueueSuggestsWhatTheModelBelievesNow(t *testing.T) {
 	const (
 		knowing = `[{"id":"a","from_name":"c","value":{"choices":["x"]},"score":0.9}]`
 		surer   = `[{"id":"b","from_name":"c","value":{"choices":["x"]},"score":0.95}]`
@@ -32,14 +32,14 @@ func TestTheHeadSuggestsWhatTheModelBelievesNow(t *testing.T) {
 
 		b.brain.is(func() { b.brain.opinion = knowing })
 		learned()
-		assert.Equal(t, 5, b.ls.writes()-before, "one write for each task of the head, none behind it")
+		assert.Equal(t, 30, b.ls.writes()-before, "one write for each task of the queue")
 		assert.Equal(t, order, b.served(), "a new suggestion moves no task")
-		head := map[event.TaskID]bool{}
-		for _, id := range order[:5] {
-			head[id] = true
+		queued := map[event.TaskID]bool{}
+		for _, id := range order[:30] {
+			queued[id] = true
 		}
 		for _, r := range b.ls.rows {
-			if head[r.task] {
+			if queued[r.task] {
 				assert.JSONEq(t, knowing, r.result())
 			}
 		}

@@ -3,6 +3,7 @@ package sampler
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/service"
@@ -32,19 +33,29 @@ func New(o Options) (*Sampler, error) {
 	if err != nil {
 		return nil, err
 	}
+	var tasks push.Tasks
+	if o.Suggester != nil {
+		tasks = o.Pool
+	}
 	pusher, err := push.New(push.Options{
-		LabelStudio: o.LabelStudio, Predictor: o.Predictor,
-		QueueSize: o.QueueSize, Front: o.Front, Settle: o.Settle, PushRate: o.PushRate,
+		LabelStudio: o.LabelStudio, Predictor: o.Predictor, Suggester: o.Suggester, Tasks: tasks, Fits: o.Fits,
+		QueueSize: o.QueueSize, Front: o.Front, Settle: o.Settle, PushRate: o.PushRate, BackgroundWrites: o.BackgroundWrites,
 		ManageModelVersion: o.ManageModelVersion, CheckEvery: o.CheckEvery, BulkAbove: o.BulkAbove,
 		Logger: o.Logger, Metrics: m.push(),
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &Sampler{
+	s := &Sampler{
 		o: o, metrics: m, life: service.NewLife(), pusher: pusher,
 		projects: map[event.ProjectID]*worker{},
-	}, nil
+	}
+	if o.Registerer != nil {
+		if err := o.Registerer.Register(differingCollector{s}); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
 }
 
 // Start begins the work, as service.Service says. Each project has a worker of its own,
@@ -85,6 +96,21 @@ func (s *Sampler) Refresh(projects ...event.ProjectID) {
 	for _, p := range projects {
 		s.enqueue(p, pending{wholePool: true, relist: true})
 	}
+}
+
+// Prelabel has predictions made for all tasks of a project that have none beside the
+// queue's. It returns when that is stored: hone goes on with it after a restart too.
+// asked is the Asked by which Status says how far it is. Asking again while it goes on
+// begins with those that lack.
+func (s *Sampler) Prelabel(ctx context.Context, p event.ProjectID) (asked time.Time, err error) {
+	asked = time.Now().UTC()
+	if s.o.Marks != nil {
+		if err := s.o.Marks.SetPrelabelDue(ctx, p, asked); err != nil {
+			return time.Time{}, err
+		}
+	}
+	s.enqueue(p, pending{prelabel: asked, relist: true})
+	return asked, nil
 }
 
 // OnPredictRequest says that Label Studio asked /predict about tasks. It asks only where it

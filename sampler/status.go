@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/sampler/push"
 )
 
 // Status is the state of one project's queue.
@@ -18,6 +19,10 @@ type Status struct {
 	// Pool counts the tasks nobody has labelled or skipped.
 	Pool    int `json:"pool"`
 	Skipped int `json:"skipped"`
+	// NoText and IdenticalPairs count the tasks of the pool whose data lack a text, or a
+	// difference between two.
+	NoText         int `json:"no_text,omitempty"`
+	IdenticalPairs int `json:"identical_pairs,omitempty"`
 	// Queue is what to ask next, best first.
 	Queue []Item `json:"queue"`
 	// Pushed is how many places of the queue, from the front, Label Studio has.
@@ -34,6 +39,8 @@ type Status struct {
 	// annotation caused: until it was ranked, and until Label Studio had its first task.
 	ReadyLag time.Duration `json:"ready_lag"`
 	FrontLag time.Duration `json:"head_lag"`
+	// Stored says how far the predictions that Label Studio holds are what they should be.
+	Stored push.Stored `json:"stored"`
 	// Note says in a sentence why Label Studio does not have the queue; it is
 	// empty when all is well.
 	Note string `json:"note,omitempty"`

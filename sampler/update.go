@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/hone-ml/hone/event"
@@ -23,6 +24,7 @@ func (w *worker) update(ctx context.Context, p pending) error {
 	if p.relist {
 		w.remote.Relist()
 	}
+	w.takePrelabel(ctx, p.prelabel)
 	if p.relist || w.retry.gone {
 		w.retry.clear()
 	}
@@ -33,9 +35,6 @@ func (w *worker) update(ctx context.Context, p pending) error {
 	ranker, err := NewRanker(o)
 	if err != nil {
 		return err
-	}
-	if o.Settings != nil {
-		w.suggestions = o.Settings.SuggestionKey(w.id)
 	}
 	queue, err := ranker.Rank(ctx, w.id, w.pool.candidates(), len(w.pool.labelled), w.queue)
 	if err != nil {
@@ -56,15 +55,41 @@ func (w *worker) update(ctx context.Context, p pending) error {
 			st.Labels, st.Snapshot = p.model.labels, max(st.Snapshot, p.model.snapshot)
 		}
 		st.Pool, st.Skipped, st.Pushed = len(w.pool.open.tasks), len(w.pool.skipped.tasks), 0
+		st.NoText, st.IdenticalPairs = w.pool.lacks[event.LackText], w.pool.lacks[event.LackDifference]
 		if !since.IsZero() {
 			st.ReadyLag = now.Sub(since)
 		}
 	})
+	for _, lack := range []event.Lack{event.LackText, event.LackDifference} {
+		w.s.metrics.lacking.WithLabelValues(strconv.FormatInt(int64(w.id), 10), string(lack)).Set(float64(w.pool.lacks[lack]))
+	}
 	if !since.IsZero() {
 		w.s.metrics.ready.Observe(now.Sub(since).Seconds())
 	}
 	w.observe(Ranked, nil)
 	return nil
+}
+
+// takePrelabel has the push make predictions for all tasks when somebody asked for them, or
+// had before the start.
+func (w *worker) takePrelabel(ctx context.Context, asked time.Time) {
+	if asked.IsZero() && w.rank == 0 && w.s.o.Marks != nil {
+		var err error
+		if asked, err = w.s.o.Marks.PrelabelDue(ctx, w.id); err != nil {
+			w.log.WithError(err).Warn("prelabel: whether predictions are still to be made cannot be read; ask again with `hone prelabel`")
+		}
+	}
+	if !asked.IsZero() {
+		w.remote.Prelabel(asked)
+	}
+}
+
+// lackOf says what a task of the project lacks, nil when that is not asked for.
+func (w *worker) lackOf() func(event.Task) event.Lack {
+	if w.s.o.Contents == nil {
+		return nil
+	}
+	return func(t event.Task) event.Lack { return w.s.o.Contents.Lacks(w.id, t.Data) }
 }
 
 // readPool reads all tasks, or those that have changed.
@@ -74,7 +99,7 @@ func (w *worker) readPool(ctx context.Context, p pending) error {
 		if err != nil {
 			return fmt.Errorf("read the tasks: %w", err)
 		}
-		w.pool = newPool()
+		w.pool = newPool(w.lackOf())
 		for _, t := range tasks {
 			w.pool.update(t)
 		}

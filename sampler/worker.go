@@ -23,16 +23,14 @@ type worker struct {
 	status *statusBoard // run writes, any goroutine reads
 
 	// The rest is read and written by run alone.
-	pool  *taskPool // nil until read
-	queue Queue
-	size  int // how long the queue may be
-	// suggestions is the settings' SuggestionKey.
-	suggestions string
-	rank        uint64 // counts the rankings
-	announced   string // the version Learned named last
-	lag         lagClock
-	remote      *push.Project
-	retry       pushRetry
+	pool      *taskPool // nil until read
+	queue     Queue
+	size      int    // how long the queue may be
+	rank      uint64 // counts the rankings
+	announced string // the version Learned named last
+	lag       lagClock
+	remote    *push.Project
+	retry     pushRetry
 }
 
 func newWorker(s *Sampler, p event.ProjectID) *worker {
@@ -99,7 +97,7 @@ func (w *worker) wait(ctx context.Context) bool {
 }
 
 func (w *worker) push(ctx context.Context) error {
-	q := push.Queue{Version: w.queue.Version, Rank: w.rank, Size: w.size, Suggestions: w.suggestions, Tasks: make([]event.TaskID, len(w.queue.Items))}
+	q := push.Queue{Version: w.queue.Version, Rank: w.rank, Size: w.size, Tasks: make([]event.TaskID, len(w.queue.Items))}
 	for i, item := range w.queue.Items {
 		q.Tasks[i] = item.Task
 	}
@@ -125,6 +123,18 @@ func (w *worker) Placed(correct, total int) {
 
 // Wrote implements push.Listener.
 func (w *worker) Wrote() { w.status.set(func(st *Status) { st.LastPush = time.Now() }) }
+
+// Holds implements push.Listener.
+func (w *worker) Holds(now push.Stored) {
+	var before push.Stored
+	w.status.set(func(st *Status) { before, st.Stored = st.Stored, now })
+	ended := func(l push.Prelabel) bool { return !l.Done.IsZero() || l.Fault != "" }
+	if ended(now.Prelabel) && !ended(before.Prelabel) && w.s.o.Marks != nil {
+		if err := w.s.o.Marks.SetPrelabelDue(context.Background(), w.id, time.Time{}); err != nil {
+			w.log.WithError(err).Warn("prelabel: that all is done cannot be stored; the next start looks again")
+		}
+	}
+}
 
 // Noted implements push.Listener.
 func (w *worker) Noted(note string) { w.status.set(func(st *Status) { st.Note = note }) }

@@ -73,7 +73,7 @@ type Learning struct {
 // Takes reports whether an annotation is learned from. One that no person looked at never
 // is.
 func (l Learning) Takes(a event.Annotation) bool {
-	if a.FromModel || len(l.Users) > 0 && !slices.Contains(l.Users, a.CompletedBy) {
+	if a.Unattended() || len(l.Users) > 0 && !slices.Contains(l.Users, a.CompletedBy) {
 		return false
 	}
 	switch {

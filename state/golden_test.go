@@ -19,6 +19,8 @@ func TestGoldenRecords(t *testing.T) {
 	at := version{at: sec(5).Add(7), hash: 0x0102030405060708}
 	full := annotation(8, 7, 5, "a")
 	full.Cancelled, full.GroundTruth, full.FromModel, full.CompletedBy = true, true, true, 9
+	suggested := annotation(8, 7, 5, "a")
+	suggested.Suggested, suggested.Untimed = true, true
 	meta, err := encodeJSON(golden.Fill(&event.Meta{}))
 	must(t, err)
 	settings, err := encodeJSON(map[string]string{"queue": "12", "strategy": "entropy"})
@@ -35,6 +37,7 @@ func TestGoldenRecords(t *testing.T) {
 		{"task", encodeTask(task(7, 5, `{"text":"t"}`), at, 3)},
 		{"tombstone", encodeTombstone(3)},
 		{"annotation", encodeAnnotation(full, at)},
+		{"annotation made from a prediction", encodeAnnotation(suggested, at)},
 		{"annotation that is empty", encodeAnnotation(event.Annotation{ID: 8, Task: 7, UpdatedAt: sec(5)}, at)},
 		{"register, stated", encodeRef(annotationRef{task: 7, stamp: at, at: 3})},
 		{"register, deleted", encodeRef(annotationRef{deleted: true, at: 3})},

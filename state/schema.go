@@ -45,6 +45,7 @@ var (
 	keyVersions   = []byte("versions")
 	keyWatermark  = []byte("watermark")
 	keyConfirmed  = []byte("confirmed")
+	keyPrelabel   = []byte("prelabel")
 
 	keyLearnerState    = []byte("learner")
 	keyProjectSettings = []byte("settings")

@@ -100,6 +100,48 @@ func (s *Store) SetWatermark(ctx context.Context, p event.ProjectID, at time.Tim
 	return nil
 }
 
+// PrelabelDue is when somebody asked for predictions of all tasks of a project that are
+// not all made yet; zero when there is nothing to make.
+func (s *Store) PrelabelDue(ctx context.Context, p event.ProjectID) (at time.Time, err error) {
+	err = s.view(ctx, "what is to be prelabelled", p, func(b *projectBuckets) error {
+		if b == nil {
+			return nil
+		}
+		v := b.project.Get(keyPrelabel)
+		if v == nil {
+			return nil
+		}
+		if len(v) != 1+timeLen || v[0] != recordVersion {
+			return fmt.Errorf("prelabel: %w", errDamagedRecord)
+		}
+		at = timeOf(v[1:])
+		return nil
+	})
+	return at, err
+}
+
+// SetPrelabelDue stores, durably, that predictions of all tasks of a known project are to
+// be made; the zero time, that they are made. Of an unknown project nothing is stored.
+func (s *Store) SetPrelabelDue(ctx context.Context, p event.ProjectID, at time.Time) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	err := s.db.Update(func(tx *bbolt.Tx) error {
+		b := openProject(tx, p)
+		if b == nil {
+			return nil
+		}
+		if at.IsZero() {
+			return b.project.Delete(keyPrelabel)
+		}
+		return b.project.Put(keyPrelabel, appendTime([]byte{recordVersion}, at))
+	})
+	if err != nil {
+		return fmt.Errorf("store that project %d is to be prelabelled: %w", p, err)
+	}
+	return nil
+}
+
 // Forget deletes everything stored of a project, also its tombstones. A later
 // statement starts it anew. Forgetting an unknown project is harmless.
 func (s *Store) Forget(ctx context.Context, p event.ProjectID) error {

@@ -68,6 +68,18 @@ func (c *cli) printProject(p api.Project, now time.Time) {
 	}
 	c.printf("Project %d  %s\n", p.ID, p.Title)
 	row("labels", "%d learned, %d tasks left to label, %d skipped", p.Labels, p.Pool, p.Skipped)
+	if p.Annotations.Seen > 0 {
+		row("annotations", "%s", countedAnnotations(p.Annotations))
+	}
+	if s := p.Suggestions; s != (api.Suggestions{}) {
+		row("suggestions", "%s", joinCounts([]namedCount{{s.Accepted, "accepted as they were"}, {s.Changed, "changed"}, {s.Rejected, "rejected"}, {s.Empty, "submitted empty"}}))
+	}
+	if p.TasksWithoutText > 0 {
+		row("without text", "%d tasks have no text that a learned control is about", p.TasksWithoutText)
+	}
+	if p.IdenticalPairs > 0 {
+		row("same twice", "%d tasks ask to compare two texts that are the same", p.IdenticalPairs)
+	}
 	gap := "unknown"
 	if p.OptimalityGap != nil {
 		gap = fmt.Sprintf("%.2g", *p.OptimalityGap)
@@ -146,6 +158,42 @@ func (c *cli) statusSettings(p api.Project, row func(name, format string, args .
 			row("silent", "%s: %s", h.Control, strings.Join(h.Silent, ", "))
 		}
 	}
+}
+
+// namedCount is a number of things with what they are.
+type namedCount struct {
+	n    int
+	what string
+}
+
+// joinCounts names all counts but those of nothing.
+func joinCounts(counts []namedCount) string {
+	var out []string
+	for _, c := range counts {
+		if c.n > 0 {
+			out = append(out, fmt.Sprintf("%d %s", c.n, c.what))
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+// countedAnnotations says how many annotations were learned, and why the others were not.
+func countedAnnotations(a api.Annotations) string {
+	seen := fmt.Sprintf("%d seen, %d learned", a.Seen, a.Learned)
+	rest := joinCounts([]namedCount{
+		{a.FromPredictions, "made from predictions"},
+		{a.Skipped, "skipped"},
+		{a.Unanswered, "without an answer to a learned control"},
+		{a.Refused, "refused"},
+		{a.NoText, "of tasks without text"},
+		{a.IdenticalPair, "of two texts that are the same"},
+		{a.Excluded, "kept out by the settings"},
+		{a.NoControl, "with no control to learn"},
+	})
+	if rest == "" {
+		return seen
+	}
+	return seen + ", " + rest
 }
 
 func progressiveScores(h api.Head) string {

@@ -181,11 +181,12 @@ func (a *App) wireLabelStudio(ctx context.Context) (err error) {
 func (a *App) wireSampler() (err error) {
 	o := sampler.Defaults()
 	s := a.cfg.Sampler
-	o.Pool, o.Scorer, o.Predictor = a.Store, a.Learner, a.Learner
+	o.Pool, o.Scorer, o.Contents, o.Predictor, o.Suggester = a.Store, a.Learner, a.Learner, a.Learner, a.Learner
+	o.Fits, o.Marks = fitsConfig, a.Store
 	o.Strategy, o.QueueSize, o.Front, o.Settle = s.Strategy, s.Queue, s.Head, s.Settle
 	o.RandomShare, o.PushRate, o.BulkAbove, o.CheckEvery = s.RandomShare, s.PushRate, s.BulkAbove, s.CheckEvery
 	o.Settings = rankingSettings{a.Learner}
-	o.ManageModelVersion = s.ManageModelVersion
+	o.ManageModelVersion, o.BackgroundWrites = s.ManageModelVersion, s.BackgroundWrites
 	o.Logger, o.Registerer, o.Jitter = a.part("sampler"), a.Registry, a.seams.Jitter
 	if c, none := a.Connection.Client(); none == nil {
 		o.LabelStudio = c

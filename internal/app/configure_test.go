@@ -192,6 +192,13 @@ func TestSettingsOfWhomToLearnFrom(t *testing.T) {
 		got := settled(r.h, r.p)
 		assert.Equal(t, n, got.Labels, "%v", pairs)
 		assert.Equal(t, n, got.Heads[0].Examples, "%v", pairs)
+		assert.Equal(t, n, got.Annotations.Learned, "%v", pairs)
+		skips := 1
+		if n == 11 || pairs[1] == "submitted,skipped" {
+			skips = 0
+		}
+		assert.Equal(t, skips, got.Annotations.Skipped, "%v", pairs)
+		assert.Equal(t, 11-n-skips, got.Annotations.Excluded, "%v: each annotation is counted", pairs)
 	}
 	learned(4, "learn_from_users", number(theirs.CompletedBy))
 	learned(1, "learn_from_states", "ground_truth")

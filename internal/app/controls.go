@@ -1,7 +1,10 @@
 package app
 
 import (
+	"encoding/json"
+
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
+	"github.com/hone-ml/hone/labelstudio/regions"
 	"github.com/hone-ml/hone/learner/head"
 )
 
@@ -35,4 +38,19 @@ func learnedNames(config string) ([]string, error) {
 		names[i] = c.Name
 	}
 	return names, nil
+}
+
+// fitsConfig makes a test of whether a stored prediction says only what hone could say
+// under a label config: with its learned controls, and labels that they have. It is nil for
+// a config that cannot be read, of which nothing is known.
+func fitsConfig(config string) func(result json.RawMessage) bool {
+	cfg, err := labelconfig.Parse(config)
+	if err != nil {
+		return nil
+	}
+	var controls []labelconfig.Control
+	for _, d := range head.Decide(cfg).Learned() {
+		controls = append(controls, d.Control)
+	}
+	return func(result json.RawMessage) bool { return regions.Fits(controls, result) }
 }

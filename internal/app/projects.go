@@ -120,6 +120,8 @@ func (a *App) addLearner(out *api.Project) {
 	}
 	out.Labels, out.ModelVersion, out.Snapshot = st.Labels, st.Version, st.Snapshot
 	out.OptimalityGap, out.SettingsHeld = st.OptimalityGap, st.SettingsHeld
+	out.Annotations, out.Suggestions = api.Annotations(st.Annotations), api.Suggestions(st.Suggestions)
+	out.TasksWithoutText, out.IdenticalPairs = st.NoText, st.IdenticalPairs
 	for _, h := range st.Heads {
 		head := api.Head{Control: h.Control, Type: h.Type, Labels: h.Labels, Examples: h.Examples, Ridge: h.Ridge, Silent: h.Silent, SuggestsNothing: h.SuggestsNothing, Precision: h.Precision}
 		if h.Tested > 0 {
@@ -173,6 +175,9 @@ func (a *App) addSampler(out *api.Project) {
 	if out.Queue.Error == "" {
 		out.Queue.Error = st.Note
 	}
+	out.Predictions = describeStored(st.Stored)
+	out.TasksWithoutText += st.NoText
+	out.IdenticalPairs += st.IdenticalPairs
 	out.Queue.Labels, out.Queue.Pushed, out.Queue.LastPush = st.Labels, st.Pushed, timePtr(st.LastPush)
 	out.Queue.ReadySeconds, out.Queue.LagSeconds = st.ReadyLag.Seconds(), st.FrontLag.Seconds()
 	for _, it := range st.Queue {

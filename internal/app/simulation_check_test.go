@@ -72,6 +72,10 @@ func (w *world) settled() string {
 		if why := w.unpushed(p); why != "" {
 			return why
 		}
+		q, _ := a.Sampler.Status(p)
+		if s := q.Stored; s.Staging != "" || s.QueueDiffering+s.OthersDiffering > 0 || w.oldRows(p, q.Version) > 0 {
+			return fmt.Sprintf("project %d: predictions are still to be written: %+v", p, s)
+		}
 	}
 	return ""
 }
@@ -106,6 +110,7 @@ func (w *world) check() {
 		w.checkExamples(p)
 		w.checkSettings(p)
 		w.checkQueue(p)
+		w.checkStored(p)
 		w.checkRegistration(p)
 		meta, err := a.Store.Meta(context.Background(), p)
 		w.must(err)
@@ -285,6 +290,11 @@ func (w *world) comparePredictions(p event.ProjectID, live, fresh *learner.Learn
 	if have.Labels != want.Labels || len(have.Heads) != len(want.Heads) || have.RefusedCount != want.RefusedCount {
 		w.wrong("project %d has learned %d labels with %d heads and refused %d, from scratch %d with %d and %d",
 			p, have.Labels, len(have.Heads), have.RefusedCount, want.Labels, len(want.Heads), want.RefusedCount)
+		return
+	}
+	if have.Annotations != want.Annotations || have.NoText != want.NoText || have.Suggestions.Accepted != want.Suggestions.Accepted || have.Suggestions.Changed != want.Suggestions.Changed {
+		w.wrong("project %d counts %+v, %+v, %d tasks without text, from scratch %+v, %+v, %d",
+			p, have.Annotations, have.Suggestions, have.NoText, want.Annotations, want.Suggestions, want.NoText)
 		return
 	}
 	w.note("project %d has learned %d labels with %d heads", p, have.Labels, len(have.Heads))

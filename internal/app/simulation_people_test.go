@@ -23,7 +23,7 @@ var labelConfigs = [2][]string{{
 	`<View><Text name="t" value="$text"/><Choices name="topic" toName="t"><Choice value="Travel"/><Choice value="Food"/></Choices></View>`,
 	`<View><Text name="t" value="$text"/><TextArea name="topic" toName="t"/></View>`,
 }, {
-	`<View><Text name="t" value="$text"/><Choices name="topic" toName="t" choice="multiple"><Choice value="Money"/><Choice value="Travel"/><Choice value="Food"/></Choices><Rating name="stars" toName="t"/></View>`,
+	`<View><Text name="t" value="$text"/><Choices name="topic" toName="t" choice="multiple"><Choice value="Money"/><Choice value="Travel"/><Choice value="Food"/></Choices><View visibleWhen="choice-selected" whenTagName="topic" whenChoiceValue="Money,Food"><Rating name="stars" toName="t"/></View></View>`,
 	`<View><Text name="t" value="$text"/><Choices name="topic" toName="t" choice="multiple"><Choice value="Money"/><Choice value="Travel"/></Choices><Rating name="stars" toName="t"/></View>`,
 	`<View><Text name="t" value="$text"/><Rating name="stars" toName="t"/></View>`,
 }}
@@ -92,17 +92,38 @@ func (w *world) annotate(r *rand.Rand) {
 	if !ok {
 		return
 	}
-	write := labelstudio.AnnotationWrite{Result: answers(t.Data, r)}
+	said := labelstudio.AnnotationWrite{LeadTime: new(1.5)}
+	result := answers(t.Data, r)
+	for i := range result {
+		result[i].Origin = []string{"", "manual", "prediction", "prediction-changed"}[(int(t.ID)+i)%4]
+	}
+	if t.ID%3 == 0 { // Label Studio forgets the suggestion once it is deleted
+		said.ParentPrediction = w.suggestion(t.ID)
+	}
+	said.Result = result
 	if t.ID%5 == 0 {
-		write.GroundTruth = new(true)
+		said.GroundTruth = new(true)
 	}
 	person := w.user
-	if t.ID%3 == 0 {
+	if t.ID%4 == 0 {
 		person = w.second
 	}
-	a, err := person.CreateAnnotation(context.Background(), t.ID, write)
+	a, err := person.CreateAnnotation(context.Background(), t.ID, said)
 	w.must(err)
 	w.note("annotation %d of task %d", a.ID, t.ID)
+}
+
+// suggestion is a prediction of a task, nil without one.
+func (w *world) suggestion(t event.TaskID) (id *int64) {
+	for _, p := range w.projects {
+		for row, err := range w.user.Predictions(context.Background(), p) {
+			w.must(err)
+			if row.Task == t {
+				id = new(int64(row.ID))
+			}
+		}
+	}
+	return id
 }
 
 func (w *world) skip(r *rand.Rand) {
@@ -179,6 +200,7 @@ func (w *world) retitle(r *rand.Rand) {
 func (w *world) reconfigure(r *rand.Rand) {
 	i := r.IntN(len(w.projects))
 	configs := labelConfigs[i]
+	delete(w.retrieved, w.projects[i])
 	w.patch(w.projects[i], labelstudio.ProjectPatch{LabelConfig: &configs[r.IntN(len(configs))]})
 }
 
@@ -224,6 +246,7 @@ func (w *world) retrieve(r *rand.Rand) {
 	counts, err := w.user.ModelVersions(context.Background(), p)
 	w.must(err)
 	w.note("project %d has predictions of %v now", p, counts)
+	w.remember(p)
 }
 
 // What follows is done by others than people.
@@ -289,6 +312,7 @@ func (w *world) restore(*rand.Rand) {
 		w.network.excuse(p, 1000)
 	}
 	w.studio.Restore(w.backup)
+	clear(w.retrieved)
 	w.restored = time.Now()
 }
 

@@ -1,10 +1,10 @@
 package lstest
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 )
 
@@ -76,8 +76,8 @@ func (s *Server) createPred(r *apiRequest) apiResult {
 
 func (s *Server) patchPred(r *apiRequest, p *prediction) apiResult {
 	var b predBody
-	// A copy: decoding writes into it, and a backup holds the same bytes.
-	b.Version, b.Score, b.Cluster, b.Result = p.version, p.score, p.cluster, slices.Clone(p.result)
+	// Decoding writes into the memory that it finds, which a backup may share.
+	b.Version, b.Score, b.Cluster, b.Result = p.version, copyOf(p.score), copyOf(p.cluster), bytes.Clone(p.result)
 	if bad := r.decodeBody(&b); bad != nil {
 		return *bad
 	}
@@ -112,4 +112,12 @@ func (s *Server) importPreds(r *apiRequest, p *project) apiResult {
 		created++
 	}
 	return apiResult{status: http.StatusCreated, body: jsonObject{"created": created}}
+}
+
+// copyOf points to a value of its own, nil where p is.
+func copyOf[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	return new(*p)
 }

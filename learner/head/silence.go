@@ -1,8 +1,6 @@
 package head
 
 import (
-	"fmt"
-
 	"github.com/hone-ml/hone/learner/score"
 	"github.com/hone-ml/hone/settings"
 )
@@ -69,16 +67,4 @@ func (s Silence) Names(labels []string) (out []string) {
 		}
 	}
 	return out
-}
-
-// Key differs for silences of which one suggests something else of the same head; "" when
-// nothing is silent.
-func (s Silence) Key(q *Spec) string {
-	if s.All {
-		return fmt.Sprintf(" %q", q.Control.Name)
-	}
-	if names := s.Names(q.Labels); len(names) > 0 {
-		return fmt.Sprintf(" %q/%q", q.Control.Name, names)
-	}
-	return ""
 }

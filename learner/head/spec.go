@@ -32,8 +32,9 @@ type Spec struct {
 	Dense int
 	Prior model.Prior
 
-	objects []labelconfig.Object
-	class   map[string]int32 // by label
+	objects    []labelconfig.Object
+	class      map[string]int32    // by label
+	visibility *regions.Visibility // nil when the control is always shown
 
 	learning  settings.Learning
 	threshold float64         // from which a label is predicted where several may hold
@@ -44,9 +45,12 @@ type Spec struct {
 func NewSpec(d Decision) *Spec {
 	c := d.Control
 	q := &Spec{
-		Kind: d.Kind, Answer: d.Answer, Control: c, objects: d.Objects, Labels: c.LabelNames(), ID: regions.ID(c.Name), class: map[string]int32{},
+		Kind: d.Kind, Answer: d.Answer, Control: c, objects: d.Objects, Labels: c.LabelNames(),
+		ID: regions.ID(c.Name), class: map[string]int32{}, visibility: d.Visibility,
 		learning: settings.DefaultLearning(), threshold: settings.DefaultSuggesting().Threshold,
 	}
+	// Only annotations that show the control are read, and there no answer is one.
+	q.Control.Conditional = c.Conditional && !(d.Visibility != nil && c.Revealed())
 	for i, l := range q.Labels {
 		q.class[l] = int32(i)
 	}
@@ -56,6 +60,9 @@ func NewSpec(d Decision) *Spec {
 	}
 	read := strings.Join(objects, " ")
 	q.Key = c.Key() + " " + read
+	if d.Visibility != nil {
+		q.Key += " " + d.Visibility.Key(c.Name)
+	}
 	if k, ok := q.Kind.(FeatureSpace); ok {
 		read = k.Reads() + " " + read
 	}
@@ -107,14 +114,25 @@ type Aggregate struct {
 	Reason     string
 }
 
+// shown reports whether the annotator who gave a result saw the control. What cannot be
+// read is left to whoever reads the answer.
+func (q *Spec) shown(result json.RawMessage) bool {
+	if q.visibility == nil {
+		return true
+	}
+	answers, err := regions.Decode(result)
+	return err != nil || q.visibility.Shown(q.Control.Name, answers)
+}
+
 // aggregate returns the mean answer of a task's annotators, as shares by class. read
 // returns the answer of one; ok is false if it has none. Annotations that the settings do
-// not take, and those that no person looked at, have none.
+// not take, those that no person looked at, and those whose annotator did not see the
+// control, have none.
 func (q *Spec) aggregate(t event.TaskState, read func(result json.RawMessage) (shares []model.Share, ok bool, err error)) Aggregate {
 	var l Aggregate
 	sums := make(map[int32]float64)
 	for _, a := range t.Annotations {
-		if !q.learning.Takes(a) {
+		if !q.learning.Takes(a) || !q.shown(a.Result) {
 			continue
 		}
 		shares, ok, err := read(a.Result)

@@ -16,13 +16,16 @@ import (
 // have to be listed.
 func (p *Project) check(ctx context.Context, ls LabelStudio) error {
 	r := &p.remote
-	live, counts, err := p.readModelVersion(ctx, ls)
+	project, counts, err := p.readProject(ctx, ls)
 	if err != nil {
 		return err
 	}
 	now := time.Now()
 	p.checkAt = now.Add(p.pusher.o.CheckEvery)
-	r.live, r.counts, r.excluded = live, counts, nil
+	r.live, r.counts, r.excluded = project.ModelVersion, counts, nil
+	if project.LabelConfig != r.config {
+		return r.disproved("its label config is another one")
+	}
 	r.forgetDeleted(counts[r.version])
 	switch n := counts[r.version]; {
 	case n < r.total:

@@ -15,7 +15,8 @@ import (
 // What Label Studio refuses is a *labelstudio.APIError. The methods are called from
 // one goroutine a project.
 type LabelStudio interface {
-	Predictions(ctx context.Context, p event.ProjectID) iter.Seq2[labelstudio.PredictionRow, error]
+	// StoredPredictions are all rows of a project with what each suggests.
+	StoredPredictions(ctx context.Context, p event.ProjectID) iter.Seq2[labelstudio.StoredPrediction, error]
 	// Prediction is a row and what it suggests, a JSON array of regions.
 	Prediction(ctx context.Context, id labelstudio.PredictionID) (labelstudio.PredictionRow, json.RawMessage, error)
 	CreatePrediction(ctx context.Context, p labelstudio.PredictionWrite) (labelstudio.PredictionRow, error)
@@ -69,15 +70,14 @@ func wrapProjectError(err error, doing string) error {
 	return fmt.Errorf("%s: %w", doing, err)
 }
 
-// readModelVersion reads the project's model version and how many predictions of
-// each version there are.
-func (p *Project) readModelVersion(ctx context.Context, ls LabelStudio) (live string, counts map[string]int, err error) {
-	project, err := ls.Project(ctx, p.id)
+// readProject reads the project, and how many predictions of each version there are.
+func (p *Project) readProject(ctx context.Context, ls LabelStudio) (project labelstudio.Project, counts map[string]int, err error) {
+	project, err = ls.Project(ctx, p.id)
 	if err == nil {
 		counts, err = ls.ModelVersions(ctx, p.id)
 	}
 	if err != nil {
-		return "", nil, wrapProjectError(err, "read the project's model versions")
+		return project, nil, wrapProjectError(err, "read the project's model versions")
 	}
-	return project.ModelVersion, counts, nil
+	return project, counts, nil
 }

@@ -30,9 +30,10 @@ type queueRow struct {
 	id    labelstudio.PredictionID
 	task  event.TaskID
 	score float64
-	// suggestion is what the row suggests to annotators, as suggestionOf gives it; ""
-	// when not known.
-	suggestion string
+	// said is the hash of what the row suggests to annotators, as hashSuggestion gives it.
+	// unfit is true when the label config no longer has that.
+	said  uint64
+	unfit bool
 	// updated is Label Studio's time of the row's last write. written is the place of
 	// that write among those of this Project, 0 when somebody else wrote the row.
 	updated time.Time
@@ -46,6 +47,8 @@ const (
 	createRow editKind = "create"
 	updateRow editKind = "update"
 	deleteRow editKind = "delete"
+	// removeRow deletes a row for what it says, whoever wants to keep it.
+	removeRow editKind = "remove"
 )
 
 // edit is one write to Label Studio.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -24,10 +25,6 @@ type Queue struct {
 	Rank uint64
 	// Size is how many rows may lie behind the queue; 0 for Options.QueueSize.
 	Size int
-	// Suggestions changes when all rows suggest something else from the same answers: those
-	// that do are then rewritten, not only those at the front. What an earlier run has
-	// suggested is taken for "".
-	Suggestions string
 }
 
 // Pool answers what a push has to know of the project's tasks. One goroutine uses it.
@@ -38,6 +35,8 @@ type Pool interface {
 	Has(id event.TaskID) bool
 	// IsLabelled reports whether somebody has labelled the task.
 	IsLabelled(id event.TaskID) bool
+	// IDs are those of all tasks, labelled or not.
+	IDs() iter.Seq[event.TaskID]
 }
 
 // Interrupt tells a push that it has to make way for a newer queue.
@@ -58,6 +57,8 @@ type Listener interface {
 	Wrote()
 	// Noted says in a sentence why Label Studio does not follow the queue; "" when it does.
 	Noted(note string)
+	// Holds says how far the stored predictions are what they should be.
+	Holds(s Stored)
 	// Reached says that a stage is done.
 	Reached(stage Stage)
 }
@@ -97,7 +98,17 @@ type Project struct {
 	checked   uint64    // how many of the writes were made before the last check
 	checkAt   time.Time // when the next check is due; zero before the first listing
 	frontRank uint64    // the rank of the last queue whose front was written
-	refreshed string    // the Queue.Suggestions for which all rows were rewritten
+
+	stored     Stored                                    // what the listener was told
+	staleSince map[event.TaskID]time.Time                // queued tasks whose rows differ from the model
+	form       string                                    // the Suggester's Form when rows were last checked against the config
+	swept      uint64                                    // the rank whose model all rows beside the queue were compared with
+	behind     map[labelstudio.PredictionID]event.TaskID // rows behind the queue, as of the last sweep
+	// Of a prelabelling: tasks of which the model says nothing, whether an import failed,
+	// and how many tasks lacked a prediction when one was last tried; 0 for never.
+	abstained    map[event.TaskID]struct{}
+	importFailed bool
+	importedOf   int
 }
 
 // NextCheck is when Push should be called though the queue has not changed; zero
@@ -139,6 +150,9 @@ func (p *Project) Push(ctx context.Context, q Queue, pool Pool) error {
 		return err
 	}
 	p.remote.known, p.remote.excluded = false, nil
+	if errors.Is(err, ErrGone) {
+		p.giveUpPrelabel(err)
+	}
 	if isUnauthorized(err) {
 		return fmt.Errorf("%w: %w", ErrUnauthorized, err)
 	}
@@ -157,7 +171,7 @@ func (p *Project) push(ctx context.Context) error {
 	}
 	var err error
 	for round := 0; round < 5+len(p.remote.excluded); round++ {
-		if !p.remote.known || p.remote.version != p.queue.Version {
+		if !p.remote.known || p.remote.target != p.queue.Version || p.formChanged() {
 			if err := p.list(ctx, ls); err != nil {
 				return err
 			}
@@ -169,7 +183,15 @@ func (p *Project) push(ctx context.Context) error {
 	return err
 }
 
+// formChanged reports whether other answers are learned than when the rows were listed.
+func (p *Project) formChanged() bool {
+	return p.pusher.o.Suggester != nil && p.pusher.o.Suggester.Form(p.id) != p.form
+}
+
 func (p *Project) pushOnce(ctx context.Context, ls LabelStudio) error {
+	if err := p.removeUnfit(ctx, ls); err != nil {
+		return err
+	}
 	if err := p.deleteDuplicates(ctx, ls); err != nil {
 		return err
 	}
@@ -178,16 +200,14 @@ func (p *Project) pushOnce(ctx context.Context, ls LabelStudio) error {
 	}
 	p.listener.Noted(p.remote.note)
 	p.listener.Reached(Pushed)
-	if err := p.refreshSuggestions(ctx, ls); err != nil {
-		return err
+	for _, step := range []func(context.Context, LabelStudio) error{
+		p.refreshQueue, p.trimTail, p.carryOver, p.prelabel, p.deleteOldVersions, p.refreshOthers, p.renewIDs,
+	} {
+		if err := step(ctx, ls); err != nil {
+			return err
+		}
 	}
-	if err := p.trimTail(ctx, ls); err != nil {
-		return err
-	}
-	if err := p.deleteOldVersions(ctx, ls); err != nil {
-		return err
-	}
-	return p.renewIDs(ctx, ls)
+	return nil
 }
 
 // writeQueue writes the differences: the front at once, the rest when no newer

@@ -27,6 +27,14 @@ type Options struct {
 	LabelStudio LabelStudio
 	// Predictor may be nil: predictions are then written without regions.
 	Predictor Predictor
+	// Suggester and Tasks keep predictions beside the queue; both or neither. Without them
+	// those are left alone, and go with their version.
+	Suggester Suggester
+	Tasks     Tasks
+	// Fits makes, of a label config, a test of whether a stored result says only what the
+	// config has; it returns nil for a config that cannot be read. It may be nil: then
+	// nothing is deleted for what it says.
+	Fits func(labelConfig string) func(result json.RawMessage) bool
 
 	// QueueSize is how many rows may lie behind the queue.
 	QueueSize int
@@ -36,6 +44,9 @@ type Options struct {
 	Settle time.Duration
 	// PushRate limits writes to Label Studio a second, over all projects.
 	PushRate float64
+	// BackgroundWrites limits the predictions written an hour, over all projects, that
+	// nobody waits for; a minute's worth may be written at once.
+	BackgroundWrites int
 	// ManageModelVersion keeps project.model_version at the live version.
 	ManageModelVersion bool
 	// CheckEvery is how often the project's model version and the number of its
@@ -57,8 +68,11 @@ func (o *Options) setDefaults() {
 }
 
 func (o *Options) validate() error {
-	if o.QueueSize < 1 || o.Front < 1 || !(o.PushRate > 0) || o.CheckEvery <= 0 || o.BulkAbove < 1 {
-		return errors.New("push: QueueSize, Front, PushRate, CheckEvery and BulkAbove must be more than 0")
+	if o.QueueSize < 1 || o.Front < 1 || !(o.PushRate > 0) || o.CheckEvery <= 0 || o.BulkAbove < 1 || o.BackgroundWrites < 1 {
+		return errors.New("push: QueueSize, Front, PushRate, CheckEvery, BulkAbove and BackgroundWrites must be more than 0")
+	}
+	if (o.Suggester == nil) != (o.Tasks == nil) {
+		return errors.New("push: a Suggester needs Tasks, and Tasks a Suggester")
 	}
 	if o.Metrics.Writes == nil || o.Metrics.Failures == nil || o.Metrics.VersionSet == nil {
 		return errors.New("push: Metrics are required")
@@ -79,8 +93,9 @@ type Metrics struct {
 // Pusher writes the queues of all projects to one Label Studio. Its methods may be
 // called concurrently.
 type Pusher struct {
-	o     Options
-	limit *rate.Limiter // of writes, over all projects
+	o      Options
+	limit  *rate.Limiter // of writes, over all projects
+	budget *rate.Limiter // of those that nobody waits for, over all projects
 
 	mu sync.Mutex
 	ls LabelStudio // guarded by mu; nil while there is no connection
@@ -92,7 +107,10 @@ func New(o Options) (*Pusher, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	return &Pusher{o: o, limit: rate.NewLimiter(rate.Limit(o.PushRate), o.Front), ls: o.LabelStudio}, nil
+	return &Pusher{
+		o: o, limit: rate.NewLimiter(rate.Limit(o.PushRate), o.Front), ls: o.LabelStudio,
+		budget: rate.NewLimiter(rate.Limit(float64(o.BackgroundWrites)/time.Hour.Seconds()), max(1, o.BackgroundWrites/60)),
+	}, nil
 }
 
 // SetLabelStudio replaces the connection; nil ends the writing. What a project held
@@ -117,7 +135,7 @@ func (p *Pusher) labelStudio() LabelStudio {
 func (p *Pusher) Project(id event.ProjectID, interrupt Interrupt, listener Listener) *Project {
 	return &Project{
 		pusher: p, id: id, interrupt: interrupt, listener: listener,
-		log: p.o.Logger.WithField("project", int64(id)),
+		log: p.o.Logger.WithField("project", int64(id)), abstained: map[event.TaskID]struct{}{},
 		// Three times a minute: somebody else may want another version, and
 		// fighting over it would have Label Studio send events in a circle.
 		versionLimiter: rate.NewLimiter(rate.Every(20*time.Second), 3),

@@ -105,28 +105,37 @@ func (p *Project) trimTail(ctx context.Context, ls LabelStudio) error {
 
 // deleteOldVersions deletes the predictions of superseded versions of hone's own. The
 // version the project goes by is never touched: deleting it would reset the
-// project's setting.
+// project's setting. Nor is one that holds more than was listed: somebody may have asked
+// for those, and they have to outlive it.
 func (p *Project) deleteOldVersions(ctx context.Context, ls LabelStudio) error {
 	r := &p.remote
 	for _, v := range slices.Sorted(maps.Keys(r.counts)) {
-		if !ownVersion.MatchString(v) || v == r.version || v == r.live {
+		if !ownVersion.MatchString(v) || v == r.version || v == r.live || r.counts[v] == 0 {
 			continue
 		}
 		if p.interrupt.Pending() {
 			return ErrSuperseded
 		}
-		if r.counts[v] > maxBulkDelete {
-			if err := p.deleteVersionGradually(ctx, ls, v); err != nil {
+		project, counts, err := p.readProject(ctx, ls)
+		if err != nil {
+			return err
+		}
+		rows := r.rowsOf(v)
+		if project.ModelVersion == v || counts[v] > len(rows) {
+			return r.disproved("it counts %d predictions of %s, not %d, and goes by %q", counts[v], v, len(rows), project.ModelVersion)
+		}
+		if slices.ContainsFunc(rows, func(id labelstudio.PredictionID) bool { return !p.pool.Has(r.others[id].task) }) {
+			if counts[v] < len(rows) {
+				return r.disproved("it counts %d predictions of %s, not %d", counts[v], v, len(rows))
+			}
+			continue // hone has not heard of the tasks yet, or was told falsely that they are gone
+		}
+		if counts[v] > maxBulkDelete {
+			if err := p.deleteVersionGradually(ctx, ls, v, rows); err != nil {
 				return err
 			}
-		} else {
-			if err := p.pusher.limit.Wait(ctx); err != nil {
-				return err
-			}
-			if _, err := ls.DeleteModelVersion(ctx, p.id, v); err != nil && !labelstudio.IsNotFound(err) {
-				return fmt.Errorf("delete the predictions of %s: %w", v, err)
-			}
-			p.pusher.o.Metrics.Writes.WithLabelValues("delete_version").Inc()
+		} else if err := p.deleteVersion(ctx, ls, v); err != nil {
+			return err
 		}
 		p.log.WithField("version", v).Infof("queue: deleted %d predictions of a superseded version", r.counts[v])
 		delete(r.counts, v)
@@ -135,22 +144,36 @@ func (p *Project) deleteOldVersions(ctx context.Context, ls LabelStudio) error {
 	return nil
 }
 
-// deleteVersionGradually deletes row by row, with a pause before each, and goes on
-// where it stopped when a newer queue came in between.
-func (p *Project) deleteVersionGradually(ctx context.Context, ls LabelStudio, version string) error {
-	r := &p.remote
-	if len(r.old) == 0 || r.oldVersion != version {
-		r.old, r.oldVersion = nil, version
-		for stored, err := range ls.Predictions(ctx, p.id) {
-			if err != nil {
-				return wrapProjectError(err, "list predictions")
-			}
-			if stored.ModelVersion == version {
-				r.old = append(r.old, queueRow{id: stored.ID, task: stored.Task})
-			}
+// rowsOf are the rows of a version other than the queue's.
+func (r *remoteState) rowsOf(version string) (ids []labelstudio.PredictionID) {
+	for id, o := range r.others {
+		if o.version == version {
+			ids = append(ids, id)
 		}
 	}
-	for len(r.old) > 0 {
+	slices.Sort(ids)
+	return ids
+}
+
+func (p *Project) deleteVersion(ctx context.Context, ls LabelStudio, version string) error {
+	if err := p.pusher.limit.Wait(ctx); err != nil {
+		return err
+	}
+	if _, err := ls.DeleteModelVersion(ctx, p.id, version); err != nil && !labelstudio.IsNotFound(err) {
+		return fmt.Errorf("delete the predictions of %s: %w", version, err)
+	}
+	for _, id := range p.remote.rowsOf(version) {
+		delete(p.remote.others, id)
+	}
+	p.pusher.o.Metrics.Writes.WithLabelValues("delete_version").Inc()
+	return nil
+}
+
+// deleteVersionGradually deletes row by row, with a pause before each; what is left when a
+// newer queue comes is deleted after it.
+func (p *Project) deleteVersionGradually(ctx context.Context, ls LabelStudio, version string, rows []labelstudio.PredictionID) error {
+	r := &p.remote
+	for _, id := range rows {
 		if err := p.interrupt.WaitQuiet(ctx, deletePause); err != nil {
 			return err
 		}
@@ -158,13 +181,11 @@ func (p *Project) deleteVersionGradually(ctx context.Context, ls LabelStudio, ve
 			return err
 		}
 		if r.live == version { // somebody went back to it meanwhile
-			r.old = nil
 			return errReplan
 		}
-		if err := p.apply(ctx, ls, edit{op: deleteRow, task: r.old[0].task, id: r.old[0].id}); err != nil {
+		if err := p.apply(ctx, ls, edit{op: deleteRow, task: r.others[id].task, id: id}); err != nil {
 			return err
 		}
-		r.old = r.old[1:]
 	}
 	return nil
 }

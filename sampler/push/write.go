@@ -14,13 +14,22 @@ import (
 
 // apply makes one edit in Label Studio and in the remote state.
 func (p *Project) apply(ctx context.Context, ls LabelStudio, e edit) error {
+	if e.op == deleteRow {
+		if left, err := p.leaveQueue(ctx, ls, e); left || err != nil {
+			return err
+		}
+	}
 	if err := p.pusher.limit.Wait(ctx); err != nil {
 		return err
 	}
 	if err := p.write(ctx, ls, e); err != nil {
 		return err
 	}
-	p.pusher.o.Metrics.Writes.WithLabelValues(string(e.op)).Inc()
+	op := e.op
+	if op == removeRow {
+		op = deleteRow
+	}
+	p.pusher.o.Metrics.Writes.WithLabelValues(string(op)).Inc()
 	p.listener.Wrote()
 	return nil
 }
@@ -72,7 +81,7 @@ func (p *Project) write(ctx context.Context, ls LabelStudio, e edit) error {
 			return r.disproved("prediction %d is of task %d, not %d", e.id, updated.Task, e.task)
 		}
 		p.recordWrite(e, updated, regions)
-	case deleteRow:
+	case deleteRow, removeRow:
 		if err := ls.DeletePrediction(ctx, e.id); err != nil && !labelstudio.IsNotFound(err) {
 			return fmt.Errorf("delete prediction %d of task %d: %w", e.id, e.task, err)
 		}
@@ -85,7 +94,7 @@ func (p *Project) write(ctx context.Context, ls LabelStudio, e edit) error {
 func (p *Project) recordWrite(e edit, stored labelstudio.PredictionRow, regions json.RawMessage) {
 	p.writes++
 	p.remote.rows[e.task] = queueRow{
-		id: stored.ID, task: e.task, score: e.score, suggestion: suggestionOf(regions),
+		id: stored.ID, task: e.task, score: e.score, said: hashSuggestion(regions),
 		updated: stored.UpdatedAt, written: p.writes, seen: time.Now(),
 	}
 }
@@ -93,19 +102,27 @@ func (p *Project) recordWrite(e edit, stored labelstudio.PredictionRow, regions 
 // exclude leaves a task out that Label Studio takes no prediction for. Most often the
 // task has been deleted and the webhook that says so is still on its way.
 func (p *Project) exclude(ctx context.Context, ls LabelStudio, t event.TaskID, err error) error {
-	if _, _, err := p.readModelVersion(ctx, ls); err != nil {
+	if _, _, err := p.readProject(ctx, ls); err != nil {
 		return err
 	}
-	p.log.WithError(err).WithField("task", int64(t)).Warn("queue: Label Studio takes no prediction for the task, leaving it out")
-	p.pusher.o.Metrics.Failures.WithLabelValues("refused").Inc()
-	if p.remote.excluded == nil {
-		p.remote.excluded = map[event.TaskID]struct{}{}
-	}
-	p.remote.excluded[t] = struct{}{}
+	p.excludeTask(t, err)
 	if len(p.target()) == 0 {
 		return fmt.Errorf("label studio takes no prediction of any queued task: %w", err)
 	}
 	return errReplan
+}
+
+func (p *Project) excludeTask(t event.TaskID, err error) {
+	p.log.WithError(err).WithField("task", int64(t)).Warn("queue: Label Studio takes no prediction for the task, leaving it out")
+	p.pusher.o.Metrics.Failures.WithLabelValues("refused").Inc()
+	p.remote.exclude(t)
+}
+
+func (r *remoteState) exclude(t event.TaskID) {
+	if r.excluded == nil {
+		r.excluded = map[event.TaskID]struct{}{}
+	}
+	r.excluded[t] = struct{}{}
 }
 
 // regions returns the regions that annotators see as a suggestion for a queued task, a JSON
@@ -122,14 +139,14 @@ func (p *Project) regions(ctx context.Context, id event.TaskID) json.RawMessage 
 		p.pusher.o.Metrics.Failures.WithLabelValues("predict").Inc()
 		return none
 	}
-	if len(regions[0]) == 0 {
-		return none
+	if len(regions[0]) == 0 || p.remote.fits != nil && !p.remote.fits(regions[0]) {
+		return none // the learner may hear of a new label config later than this
 	}
 	return regions[0]
 }
 
 func (p *Project) prediction(e edit, regions json.RawMessage) labelstudio.PredictionWrite {
-	return labelstudio.PredictionWrite{Task: e.task, Result: regions, Score: e.score, ModelVersion: p.queue.Version}
+	return labelstudio.PredictionWrite{Task: e.task, Result: regions, Score: e.score, ModelVersion: p.remote.version}
 }
 
 // importMany creates the new rows among edits in one request when they are so
@@ -159,4 +176,12 @@ func (p *Project) importMany(ctx context.Context, ls LabelStudio, edits []edit) 
 	}
 	p.remote.known = false
 	return errReplan
+}
+
+// fitsOf is the test of what a label config has, nil where there is none.
+func (p *Project) fitsOf(config string) func(json.RawMessage) bool {
+	if p.pusher.o.Fits == nil || config == "" {
+		return nil
+	}
+	return p.pusher.o.Fits(config)
 }

@@ -176,7 +176,7 @@ func Settings(dir string, s *Studio) config.Config {
 	}
 	cfg.LabelStudio.Retries = 0
 	cfg.Learner.Encoder = "static" // one that is there at once
-	cfg.Sampler.PushRate, cfg.Sampler.Settle = 10_000, 10*time.Millisecond
+	cfg.Sampler.PushRate, cfg.Sampler.Settle, cfg.Sampler.BackgroundWrites = 10_000, 10*time.Millisecond, 1_000_000
 	cfg.Webhook.Secret = "a-webhook-secret"
 	return cfg
 }
