@@ -55,14 +55,20 @@ func (l *Learner) relearnAll(ctx context.Context, p *project, delta *event.Delta
 
 // snapshotHead returns a head as readers see it.
 func (p *project) snapshotHead(h *onlineHead) headSnapshot {
-	s := head.SilenceOf(h.Spec, p.values.Suggesting, h.progress)
-	q := h.WithSilent(s.Labels)
-	return headSnapshot{q, h.Kind.Snapshot(q, h.model), s}
+	s := headSnapshot{h.Spec, h.Kind.Snapshot(h.Spec, h.model), nil, head.SilenceOf(h.Spec, p.values.Suggesting, h.progress)}
+	if s.suggester = s.predictor; len(s.silence.Labels) > 0 {
+		s.suggester = h.Kind.Snapshot(h.WithSilent(s.silence.Labels), h.model)
+	}
+	return s
 }
 
-// suggested are the heads of some that suggest anything.
+// suggested returns those of some heads that suggest anything, as they suggest it.
 func suggested(heads []headSnapshot) []headSnapshot {
-	return slices.DeleteFunc(slices.Clone(heads), func(h headSnapshot) bool { return h.silence.All })
+	out := slices.DeleteFunc(slices.Clone(heads), func(h headSnapshot) bool { return h.silence.All })
+	for i := range out {
+		out[i].predictor = out[i].suggester
+	}
+	return out
 }
 
 // Settings are the settings of a project that are in force as of its last snapshot, and

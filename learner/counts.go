@@ -2,6 +2,7 @@ package learner
 
 import (
 	"encoding/json"
+	"slices"
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/learner/counts"
@@ -24,7 +25,9 @@ func (p *project) Specs() []*head.Spec {
 
 func (p *project) Takes(a event.Annotation) bool { return p.values.Learning.Takes(a) }
 
-func (p *project) IsLearned(a event.AnnotationID) bool { return p.annotationRefs[a] > 0 }
+func (p *project) IsLearned(t event.TaskID, a event.AnnotationID) bool {
+	return slices.ContainsFunc(p.heads, func(h *onlineHead) bool { return slices.Contains(h.annotationsByTask[t], a) })
+}
 
 func (p *project) HasExample(t event.TaskID, control string) bool {
 	for _, h := range p.heads {

@@ -44,7 +44,7 @@ func (l *Learner) Extend(ctx context.Context, p event.ProjectID, labelConfig str
 	var scratch head.Scratch
 	var answers []head.ControlAnswer
 	for i, h := range s.heads {
-		e, extends := h.predictor.(head.Interactive)
+		e, extends := h.suggester.(head.Interactive)
 		x, ok := l.featuresOf(s.heads, i, task.Data)
 		if !ok || h.silence.All || !extends && h.predictor.Examples() == 0 {
 			continue
@@ -53,7 +53,7 @@ func (l *Learner) Extend(ctx context.Context, p event.ProjectID, labelConfig str
 		if extends {
 			a.Regions, a.Confidence = e.Propagate(h.ID, head.Sample{Data: task.Data, X: x}, drawn, &scratch)
 		} else {
-			a.Regions, a.Confidence = h.predictor.Predict(h.ID, head.Sample{Data: task.Data, X: x}, &scratch)
+			a.Regions, a.Confidence = h.suggester.Predict(h.ID, head.Sample{Data: task.Data, X: x}, &scratch)
 		}
 		answers = append(answers, a)
 	}

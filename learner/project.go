@@ -32,11 +32,10 @@ type project struct {
 	pinned           bool                      // a rollback holds the settings: labels do not change them
 	storedSelections map[string]tune.Selection // by control name, for heads that are made later
 	pending          *pendingRetrain
-	sequence         uint64 // number of the last snapshot
-	announced        uint64 // number of the last snapshot with a Learned; 0 if none since the project was loaded
-
-	configured map[string]string // what a person has set, by key
-	values     settings.Values   // the settings in force
+	sequence         uint64            // number of the last snapshot
+	announced        uint64            // number of the last snapshot with a Learned; 0 if none since the project was loaded
+	configured       map[string]string // what a person has set, by key
+	values           settings.Values   // the settings in force
 
 	annotationRefs annotationRefs
 	refused        counts.Refused  // answers that no model can learn

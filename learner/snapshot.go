@@ -21,7 +21,6 @@ type snapshot struct {
 	// visibility tells which controls annotators see; nil when they see all.
 	visibility *regions.Visibility
 	totals     counts.Totals
-
 	configured map[string]string // what a person has set, by key
 	values     settings.Values
 }
@@ -30,6 +29,7 @@ type snapshot struct {
 type headSnapshot struct {
 	*head.Spec
 	predictor head.Predictor
+	suggester head.Predictor // without the labels that are silent
 	silence   head.Silence
 }
 

@@ -15,8 +15,9 @@ type Heads interface {
 	Specs() []*head.Spec
 	// Takes reports whether the settings learn from an annotation, skipped or not.
 	Takes(a event.Annotation) bool
-	// IsLearned reports whether some head learned from an annotation.
-	IsLearned(a event.AnnotationID) bool
+	// IsLearned reports whether some head learned from an annotation of a task. After Label
+	// Studio was restored, an id may be of another task's annotation.
+	IsLearned(t event.TaskID, a event.AnnotationID) bool
 	// HasExample reports whether the head of a control learned from a task.
 	HasExample(t event.TaskID, control string) bool
 	// IsRefused reports whether the head of a control could not take the answers to a task.
@@ -51,7 +52,7 @@ func lackOf(t event.Task, h Heads) event.Lack {
 func countAnnotation(t event.TaskState, a event.Annotation, h Heads, c *Annotations) {
 	c.Seen++
 	switch {
-	case h.IsLearned(a.ID):
+	case h.IsLearned(t.Task.ID, a.ID):
 		c.Learned++
 	case a.Cancelled:
 		c.Skipped++
