@@ -30,11 +30,11 @@ var documented = []any{
 	api.Unlearnable{},
 	api.Refused{},
 	api.Queue{},
+	api.Retrain{},
 	api.Predictions{},
 	api.Prelabel{},
 	api.Annotations{},
 	api.Suggestions{},
-	api.Retrain{},
 	api.Encoding{},
 	api.Reconcile{},
 	api.Setting{},
@@ -182,7 +182,6 @@ func TestThePageOfHTTPHasEveryRoute(t *testing.T) {
 	s.RegisterProbes(e)
 	require.Greater(t, len(e.Routes()), 15)
 	for _, r := range e.Routes() {
-		route := r.Method + " " + strings.ReplaceAll(r.Path, ":id", "{id}")
-		assert.True(t, strings.Contains(string(b), "\n| `"+route+"` | "), "docs/HTTP.md has no %s", route)
+		assert.Contains(t, string(b), "\n| `"+r.Method+" "+strings.ReplaceAll(r.Path, ":id", "{id}")+"` | ")
 	}
 }

@@ -88,6 +88,8 @@ type Annotations struct {
 	Skipped int `json:"skipped"`
 	// FromPredictions were made from predictions in bulk: nobody looked at them.
 	FromPredictions int `json:"from_predictions"`
+	// Excluded are not to be learned from, as the project's settings say.
+	Excluded int `json:"excluded"`
 	// Unanswered say nothing of a control that is learned, or that their annotator saw.
 	Unanswered int `json:"unanswered"`
 	// Refused have an answer that no model can take.
@@ -98,8 +100,6 @@ type Annotations struct {
 	IdenticalPair int `json:"identical_pair"`
 	// NoControl were found while the label config has no control that is learned.
 	NoControl int `json:"no_control"`
-	// Excluded are of users or states that the settings do not learn from.
-	Excluded int `json:"excluded"`
 }
 
 // Suggestions counts the annotations that people made of suggestions.

@@ -5,6 +5,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -88,11 +89,13 @@ func TestSeeOnlyVisibleControlsSuggested(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			b := b.in(t)
 			b.open(fmt.Sprintf("/projects/%d/data?task=%d", project, task.ID))
-			until(t, pageTime, "the editor shows the suggestion", func() bool {
-				return len(suggested["kind"]) == 1 && b.choices()[suggested["kind"][0]].Checked
+			var shown map[string]shownChoice
+			until(t, pageTime, "the editor shows the suggestion and stands still", func() bool {
+				before := shown
+				shown = b.choices()
+				return len(suggested["kind"]) == 1 && shown[suggested["kind"][0]].Checked && maps.Equal(shown, before)
 			})
 			b.shoot("suggested")
-			shown := b.choices()
 			for control, labels := range visibleControls {
 				var checked []string
 				visible := false

@@ -2,7 +2,6 @@ package event
 
 import (
 	"iter"
-	"slices"
 	"time"
 )
 
@@ -82,19 +81,6 @@ type Delta struct {
 	Heard Heard
 	// Doubts is to be read from Label Studio after the delta is stored.
 	Doubts Doubts
-}
-
-// BeginsAt returns the place in a batch from which on events are about the project that the
-// delta leaves: 0, unless the batch made another project of the id. before is what was
-// known of the id.
-func (d *Delta) BeginsAt(batch []Event, before Meta) int {
-	if d == nil || !d.New {
-		return 0
-	}
-	return slices.IndexFunc(batch, func(e Event) bool {
-		c, is := e.(*Changed)
-		return is && (c.CreatedAt == d.Meta.CreatedAt || before.CreatedAt == 0)
-	})
 }
 
 // Heard holds the offsets in the log of changes at which tasks and annotations were last stated.

@@ -15,6 +15,7 @@ import (
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/service"
+	"github.com/hone-ml/hone/learner/features"
 )
 
 // Backfill is a worker that has one slow encoder compute vectors in the background. It is safe
@@ -116,7 +117,7 @@ func (l *Learner) newBackfills() (_ []Backfill, err error) {
 			Encoder: e, Retain: names, Now: l.o.Now, Logger: l.o.Logger,
 			Needed: func(p event.ProjectID) NeededVectors {
 				if s := l.snapshot(p); s != nil {
-					return headRequests{&l.features, i, s.heads}
+					return headRequests{l.features, i, s.heads}
 				}
 				return nil
 			},
@@ -155,21 +156,21 @@ func (w *maxGauge) set(p event.ProjectID, encoder, n int) {
 
 // headRequests implements NeededVectors for the heads of a snapshot and one slow encoder.
 type headRequests struct {
-	features *featurizer
+	features *features.Extractor
 	encoder  int
 	heads    []headSnapshot
 }
 
 func (n headRequests) LabelNames() (all []encode.Request) {
 	for _, h := range n.heads {
-		all = append(all, n.features.labelRequests(h.Spec)...)
+		all = append(all, n.features.LabelRequests(h.Spec)...)
 	}
 	return all
 }
 
 func (n headRequests) Requests(data []byte, all map[event.ContentKey]encode.Request) {
 	for _, h := range n.heads {
-		n.features.requests(h.Spec, n.encoder, data, all)
+		n.features.Requests(h.Spec, n.encoder, data, all)
 	}
 }
 
@@ -276,12 +277,12 @@ func (l *Learner) unencoded(heads []headSnapshot, tasks []event.Task) [][]encode
 	seen := make([]map[event.ContentKey]bool, len(l.backfills))
 	for _, t := range tasks {
 		for _, h := range heads {
-			for i := range l.features.encodedTask(h.Spec, t.Data).encoders().each {
+			for i := range l.features.Missing(h.Spec, t.Data).Each {
 				if seen[i] == nil {
 					seen[i] = map[event.ContentKey]bool{}
 				}
 				requests := map[event.ContentKey]encode.Request{}
-				l.features.requests(h.Spec, i, t.Data, requests)
+				l.features.Requests(h.Spec, i, t.Data, requests)
 				for k, r := range requests {
 					if !seen[i][k] && !l.backfills[i].Has(k) {
 						seen[i][k] = true
@@ -294,7 +295,7 @@ func (l *Learner) unencoded(heads []headSnapshot, tasks []event.Task) [][]encode
 	return out
 }
 
-// maxSlowEncoders is the number of bits of an encoderSet.
+// maxSlowEncoders is the number of bits of an features.EncoderSet.
 const maxSlowEncoders = 64
 
 // checkSlow validates the slow encoders and the options that they require.

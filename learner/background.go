@@ -129,7 +129,9 @@ func (l *Learner) settleStep(ctx context.Context, ln *lane) (more bool, err erro
 	// Start the selection first: after the published status says settled, no other settings
 	// may be chosen.
 	l.startSelection(ln)
-	learned := l.publishLearned(p, &event.Learned{Project: ln.id})
+	l.publishAnnounced(p)
+	learned := &event.Learned{Project: ln.id}
+	p.describe(learned)
 	checkpoint := l.dueCheckpoint(p)
 	err = l.store.Commit(ctx, event.Commit{
 		Projects: []event.ProjectCommit{p.forCommit(nil, checkpoint)},

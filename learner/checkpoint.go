@@ -1,24 +1,38 @@
 package learner
 
-import "github.com/hone-ml/hone/learner/head"
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
 
-// A checkpoint stores the dual variables of the heads. It only saves time: the optimum does
-// not depend on the duals from which the ascent starts.
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/learner/model"
+)
+
+// A checkpoint stores the dual variables of the heads, two bytes each. It only saves time:
+// the optimum does not depend on the duals from which the ascent starts.
+//
+//	magic, then for each head: the key and the encoder's name, the number of examples, and
+//	for each example, in the order of task ids: the difference to the id before, the
+//	number of duals, the duals
+const checkpointMagic = "hone duals 2\n"
+
 type checkpoint struct {
-	heads map[string]head.DualsByTask
+	heads map[string]map[event.TaskID][]float32
 }
 
 // duals returns the duals of a head by task, nil when the checkpoint has none of a head with
 // this key and encoder.
-func (c checkpoint) duals(h *onlineHead, encoder string) head.DualsByTask {
-	return c.heads[dualsKey(h, encoder)]
+func (c checkpoint) duals(h *onlineHead, encoder string) map[event.TaskID][]float32 {
+	return c.heads[h.Key+"\x00"+encoder]
 }
-
-func dualsKey(h *onlineHead, encoder string) string { return h.Key + "\x00" + encoder }
 
 // checkpointBytes returns the size that a checkpoint of the project would have at most.
 func (p *project) checkpointBytes() int {
-	n := len(head.DualsMagic)
+	n := len(checkpointMagic)
 	for _, h := range p.heads {
 		n += 64 + len(h.Key) + 6*h.model.Len() + 2*h.model.DualNumbers()
 	}
@@ -26,14 +40,103 @@ func (p *project) checkpointBytes() int {
 }
 
 func (p *project) checkpoint(encoder string) []byte {
-	out := append(make([]byte, 0, p.checkpointBytes()), head.DualsMagic...)
+	out := append(make([]byte, 0, p.checkpointBytes()), checkpointMagic...)
+	type dual struct {
+		id int64
+		p  []float32
+	}
 	for _, h := range p.heads {
-		out = head.AppendDuals(out, dualsKey(h, encoder), h.model)
+		key := h.Key + "\x00" + encoder
+		out = binary.AppendUvarint(out, uint64(len(key)))
+		out = append(out, key...)
+		duals := make([]dual, 0, h.model.Len())
+		h.model.Duals(func(e model.Example, p []float32) bool {
+			duals = append(duals, dual{e.ID, slices.Clone(p)}) // the model may reuse the memory
+			return true
+		})
+		slices.SortFunc(duals, func(a, b dual) int { return int(min(max(a.id-b.id, -1), 1)) })
+		out = binary.AppendUvarint(out, uint64(len(duals)))
+		last := int64(0)
+		for _, d := range duals {
+			out = binary.AppendVarint(out, d.id-last)
+			last = d.id
+			out = binary.AppendUvarint(out, uint64(len(d.p)))
+			for _, v := range d.p {
+				out = binary.LittleEndian.AppendUint16(out, uint16(math.Round(float64(v)*math.MaxUint16)))
+			}
+		}
 	}
 	return out
 }
 
+var errCheckpoint = errors.New("the checkpoint is damaged or of another hone")
+
 func readCheckpoint(b []byte) (checkpoint, error) {
-	heads, err := head.DecodeDuals(b)
-	return checkpoint{heads: heads}, err
+	c := checkpoint{heads: map[string]map[event.TaskID][]float32{}}
+	if len(b) == 0 {
+		return c, nil
+	}
+	if !bytes.HasPrefix(b, []byte(checkpointMagic)) {
+		return c, errCheckpoint
+	}
+	r := byteReader{b: b[len(checkpointMagic):]}
+	for len(r.b) > 0 {
+		key := string(r.take(int(r.uvarint())))
+		n := int(r.uvarint())
+		if r.failed || n < 0 || n > len(r.b) {
+			return checkpoint{}, fmt.Errorf("%w: head %q", errCheckpoint, key)
+		}
+		duals := make(map[event.TaskID][]float32, n)
+		id := int64(0)
+		for range n {
+			id += r.varint()
+			raw := r.take(2 * int(r.uvarint()))
+			if r.failed {
+				return checkpoint{}, fmt.Errorf("%w: it ends early", errCheckpoint)
+			}
+			p := make([]float32, len(raw)/2)
+			for y := range p {
+				p[y] = float32(binary.LittleEndian.Uint16(raw[2*y:])) / math.MaxUint16
+			}
+			duals[event.TaskID(id)] = p
+		}
+		c.heads[key] = duals
+	}
+	return c, nil
+}
+
+// byteReader reads from the front of b. After the first failed read all others fail.
+type byteReader struct {
+	b      []byte
+	failed bool
+}
+
+func (r *byteReader) take(n int) []byte {
+	if r.failed || n < 0 || n > len(r.b) {
+		r.failed = true
+		return nil
+	}
+	out := r.b[:n]
+	r.b = r.b[n:]
+	return out
+}
+
+func (r *byteReader) uvarint() uint64 {
+	v, n := binary.Uvarint(r.b)
+	if n <= 0 || v > math.MaxInt32 {
+		r.failed = true
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *byteReader) varint() int64 {
+	v, n := binary.Varint(r.b)
+	if n <= 0 {
+		r.failed = true
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
 }

@@ -179,3 +179,67 @@ func TestStoredSettingsOfAnotherHone(t *testing.T) {
 	must(t, l.Stop(bg))
 	must(t, s.Close())
 }
+
+// What is kept from annotators is no part of what the model is unsure of: also where one
+// control is seen only with some answer of another.
+func TestWhatIsOffChangesNoEstimate(t *testing.T) {
+	const config = `<View><Text name="t" value="$text"/><Choices name="c" toName="t"><Choice value="card"/><Choice value="money"/><Choice value="app"/></Choices>
+		<View visibleWhen="choice-selected" whenTagName="c" whenChoiceValue="card"><Choices name="m" toName="t"><Choice value="urgent"/><Choice value="rude"/></Choices></View></View>`
+	c := labels(40)
+	c.LabelConfig = config
+	for i := range c.Annotations {
+		_, label := sentence(uint64(i + 1))
+		rs := []map[string]any{region("c", label)}
+		if label == "card" {
+			rs = append(rs, region("m", []string{"urgent", "rude"}[i%2]))
+		}
+		c.Annotations[i].Result = result(rs...)
+	}
+	l := start(t, openDisk(t), learner.Options{Tolerance: 1e-3})
+	apply(t, l, c)
+	rest(t, l)
+	tasks := probes(40)
+	counts := func() (both int) {
+		estimates, _, err := l.Estimates(bg, 1, tasks)
+		must(t, err)
+		for _, e := range estimates {
+			both += len(e)
+		}
+		return both
+	}
+	before := counts()
+	if before <= len(tasks) || before >= 2*len(tasks) {
+		t.Fatalf("%d estimates of %d tasks: no control is hidden now and then", before, len(tasks))
+	}
+	for _, set := range []map[string]string{{"suggestions_off": "c/card"}, {"suggestions_off": "c"}, {"suggestions": "off"}} {
+		apply(t, l, setUp(set, "threshold"))
+		rest(t, l)
+		if after := counts(); after != before {
+			t.Errorf("with %v there are %d estimates, without %d", set, after, before)
+		}
+		answers, err := l.Predict(bg, 1, config, tasks)
+		must(t, err)
+		for _, a := range answers {
+			for _, r := range a.Result {
+				if r.FromName == "m" {
+					t.Errorf("with %v the hidden control m is answered", set)
+				}
+			}
+		}
+	}
+}
+
+// An annotation whose id was another task's before Label Studio was restored is counted by
+// what is learned of its own task.
+func TestCountsOfAnIDThatAnotherTaskHad(t *testing.T) {
+	l := start(t, openDisk(t), learner.Options{})
+	c := labels(2)
+	apply(t, l, &event.Changed{Project: 1, Source: event.FromWebhook, At: at(1), LabelConfig: single, Tasks: c.Tasks, Annotations: c.Annotations[1:]})
+	restored := c.Annotations[1]
+	restored.Task, restored.Cancelled, restored.UpdatedAt = 1, true, at(2)
+	apply(t, l, &event.Changed{Project: 1, Source: event.FromReconcile, At: at(3), Tasks: c.Tasks, Annotations: []event.Annotation{restored}, Reading: &event.Reading{From: 1 << 40}})
+	rest(t, l)
+	if a := status(t, l).Annotations; a.Seen != 1 || a.Skipped != 1 || a.Learned != 0 {
+		t.Errorf("one skipped annotation is counted as %+v", a)
+	}
+}

@@ -40,8 +40,7 @@ func (p *project) HasExample(t event.TaskID, control string) bool {
 }
 
 func (p *project) IsRefused(t event.TaskID, control string) bool {
-	_, ok := p.refused[counts.AnswerKey{Task: t, Control: control}]
-	return ok
+	return p.refused.Has(t, control)
 }
 
 // Lacks says what a task's data lack for the controls that a project learns, from its last

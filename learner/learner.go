@@ -12,6 +12,7 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/service"
 	"github.com/hone-ml/hone/internal/wake"
+	"github.com/hone-ml/hone/learner/features"
 )
 
 // Learner applies events and owns the models of all projects. All methods are safe for
@@ -21,7 +22,7 @@ type Learner struct {
 	o         Options
 	store     Store
 	metrics   *metrics
-	features  featurizer
+	features  *features.Extractor
 	backfills []Backfill // one for each of Options.Slow, in this order
 
 	mu    sync.Mutex // guards all below until the blank line; see lane
@@ -62,7 +63,7 @@ func New(store Store, o Options) (*Learner, error) {
 		return nil, fmt.Errorf("learner: %w", err)
 	}
 	l := &Learner{
-		o: o, store: store, metrics: m, features: featurizer{encoder: o.Encoder, cache: newCache(o.CacheBytes)},
+		o: o, store: store, metrics: m,
 		byID: map[event.ProjectID]*lane{}, life: service.NewLife(),
 		wake: wake.New(), cores: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
@@ -71,13 +72,12 @@ func New(store Store, o Options) (*Learner, error) {
 		if l.backfills, err = l.newBackfills(); err != nil {
 			return nil, fmt.Errorf("learner: %w", err)
 		}
-		l.features.composite = &composite{Encoder: o.Encoder}
-		for _, b := range l.backfills {
-			l.features.composite.slow = append(l.features.composite.slow, b)
-		}
-		l.features.encoder = l.features.composite
-		l.features.cache.arrived = func(m missingVector) bool { return l.backfills[m.encoder].Has(m.key) }
 	}
+	slow := make([]features.Lookup, len(l.backfills))
+	for i, b := range l.backfills {
+		slow[i] = b
+	}
+	l.features = features.New(o.Encoder, slow, o.CacheBytes)
 	return l, nil
 }
 
@@ -166,7 +166,7 @@ func (l *Learner) saveOnStop(ln *lane) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	err := l.store.Commit(ctx, event.Commit{Projects: []event.ProjectCommit{
-		p.forCommit(nil, p.checkpoint(l.features.encoder.Name())),
+		p.forCommit(nil, p.checkpoint(l.features.Encoder().Name())),
 	}})
 	if err != nil {
 		return fmt.Errorf("learner: save project %d on stopping: %w", ln.id, err)
@@ -202,12 +202,9 @@ func (l *Learner) Apply(ctx context.Context, batch []event.Event, cur event.Curs
 	began := time.Now()
 	var t projectBatch
 	commanded := false
-	var before event.Meta
-	if ln.project != nil {
-		before = ln.project.meta
-	}
+	before := ln.metaBefore()
 	err = l.applyChanges(ctx, ln, batch, &t)
-	own := t.delta.BeginsAt(batch, before)
+	settingsFrom := settingsAfter(batch, before, t.delta)
 	for i, e := range batch {
 		if err != nil {
 			break
@@ -223,7 +220,7 @@ func (l *Learner) Apply(ctx context.Context, batch []event.Event, cur event.Curs
 			commanded = true
 			err = l.applyCommand(ctx, ln, &t, func(p *project) (bool, error) { return l.rollback(p, e.To), nil })
 		case *event.Configured:
-			if i < own {
+			if i < settingsFrom {
 				continue
 			}
 			commanded = true
@@ -383,7 +380,9 @@ func (l *Learner) finish(ctx context.Context, ln *lane, t *projectBatch, cur eve
 	if t.learned != nil {
 		l.settleWithin(ctx, p)
 		l.startSelection(ln) // before publish: the status says whether a selection is running
-		c.Learned = append(c.Learned, l.publishLearned(p, t.learned))
+		l.publishAnnounced(p)
+		p.describe(t.learned)
+		c.Learned = append(c.Learned, t.learned)
 	} else if p != nil && t.retrainDue != (p.pending != nil) {
 		l.publish(p) // a reader of Settled must not miss that a retrain is due
 	}
@@ -444,7 +443,7 @@ func (l *Learner) dueCheckpoint(p *project) []byte {
 	if large && (!p.settled || l.o.Now().Sub(p.savedAt) < l.o.CheckpointEvery) {
 		return nil
 	}
-	return p.checkpoint(l.features.encoder.Name())
+	return p.checkpoint(l.features.Encoder().Name())
 }
 
 // markSaved records that a commit with this checkpoint is durable.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/internal/parallel"
 	"github.com/hone-ml/hone/labelstudio/wire"
 	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/vector"
@@ -45,7 +44,7 @@ func (l *Learner) Predict(ctx context.Context, p event.ProjectID, labelConfig st
 }
 
 func (l *Learner) predictAll(ctx context.Context, s *snapshot, heads []headSnapshot, tasks []event.Task, out []wire.Prediction) error {
-	return parallel.ForEachChunk(ctx, len(tasks), func(_, from, to int) {
+	return forEachChunk(ctx, len(tasks), func(_, from, to int) {
 		var scratch head.Scratch
 		for i := from; i < to; i++ {
 			out[i] = l.predictTask(s, heads, tasks[i].Data, &scratch)
@@ -80,7 +79,7 @@ func (l *Learner) answers(heads []headSnapshot, data json.RawMessage, scratch *h
 
 // featuresOf returns the features of a task for head i. ok is false when it has no text.
 func (l *Learner) featuresOf(heads []headSnapshot, i int, data json.RawMessage) (vector.Vector, bool) {
-	x := l.features.features(heads[i].Spec, data)
+	x := l.features.Task(heads[i].Spec, data)
 	return x, !x.Empty()
 }
 
@@ -156,7 +155,7 @@ func (l *Learner) Estimates(ctx context.Context, p event.ProjectID, tasks []even
 		// One allocation each for all tasks.
 		all := make([]event.Estimate, len(tasks)*len(heads))
 		ps := make([]float64, len(tasks)*classes)
-		err = parallel.ForEachChunk(ctx, len(tasks), func(_, from, to int) {
+		err = forEachChunk(ctx, len(tasks), func(_, from, to int) {
 			var scratch head.Scratch
 			for i := from; i < to; i++ {
 				row := all[i*len(heads) : i*len(heads) : (i+1)*len(heads)]

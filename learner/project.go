@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"maps"
 	"slices"
 	"strconv"
 	"sync/atomic"
@@ -32,15 +31,16 @@ type project struct {
 	pinned           bool                      // a rollback holds the settings: labels do not change them
 	storedSelections map[string]tune.Selection // by control name, for heads that are made later
 	pending          *pendingRetrain
-	sequence         uint64            // number of the last snapshot
-	announced        uint64            // number of the last snapshot with a Learned; 0 if none since the project was loaded
-	configured       map[string]string // what a person has set, by key
-	values           settings.Values   // the settings in force
+	sequence         uint64 // number of the last snapshot
+	announced        uint64 // number of the last snapshot with a Learned; 0 if none since the project was loaded
+
+	configured map[string]string // what a person has set, by key
+	values     settings.Values   // the settings in force
 
 	annotationRefs annotationRefs
-	refused        counts.Refused  // answers that no model can learn
-	counts         *counts.Project // of annotations, and of what became of them
-	oldestPending  time.Time       // time of the oldest change that is not settled and published; zero if none
+	refused        counts.RefusedAnswers // answers that no model can learn
+	counts         *counts.Project       // of annotations, and of what became of them
+	oldestPending  time.Time             // time of the oldest change that is not settled and published; zero if none
 	settled        bool
 	unsaved        bool // the duals have changed since the last checkpoint
 	savedAt        time.Time
@@ -52,7 +52,9 @@ type project struct {
 var lastGeneration atomic.Uint64
 
 func newProject(id event.ProjectID, t *settings.Table) *project {
-	return &project{meta: event.Meta{Project: id}, annotationRefs: annotationRefs{}, refused: counts.Refused{}, counts: counts.NewProject(), values: t.Values(nil)}
+	return &project{
+		meta: event.Meta{Project: id}, annotationRefs: annotationRefs{}, refused: counts.RefusedAnswers{}, counts: counts.NewProject(), values: t.Values(nil),
+	}
 }
 
 // load reads a project from the store and trains its heads. The error is the store's: what
@@ -81,7 +83,7 @@ func (l *Learner) load(ctx context.Context, id event.ProjectID) (*project, error
 	if err != nil {
 		l.o.Logger.WithError(err).WithField("project", id).Warn("learning afresh from the examples")
 	}
-	p.configure(l.features.encoder)
+	p.configure(l.features.Encoder())
 	for _, h := range p.heads {
 		if pr := state.Progress[h.Control.Name]; pr != nil {
 			h.progress = pr
@@ -133,7 +135,7 @@ func (p *project) configure(e encode.Encoder) []*onlineHead {
 			for _, ids := range old.annotationsByTask {
 				p.annotationRefs.add(ids, -1)
 			}
-			maps.DeleteFunc(p.refused, func(k counts.AnswerKey, _ string) bool { return k.Control == old.Control.Name })
+			p.refused.ForgetControl(old.Control.Name)
 		}
 	}
 	p.heads = heads
@@ -159,7 +161,7 @@ func (p *project) selectionFor(q *head.Spec) tune.Selection {
 func (l *Learner) trainFromStore(p *project, heads []*onlineHead, tasks iter.Seq2[event.TaskState, error], ck checkpoint) error {
 	duals := make([]map[event.TaskID][]float32, len(heads))
 	for i, h := range heads {
-		duals[i] = ck.duals(h, l.features.encoder.Name())
+		duals[i] = ck.duals(h, l.features.Encoder().Name())
 	}
 	for t, err := range tasks {
 		if err != nil {
@@ -181,10 +183,10 @@ func (l *Learner) trainFromStore(p *project, heads []*onlineHead, tasks iter.Seq
 // test are as for onlineHead.learn.
 func (l *Learner) learnTask(p *project, h *onlineHead, t event.TaskState, duals []float32, test bool) learnResult {
 	if t.Deleted || len(t.Annotations) == 0 {
-		p.refused.Note(t.Task.ID, h.Control.Name, "")
+		p.refused.Record(t.Task.ID, h.Control.Name, "")
 		return learnResult{forgotten: h.forget(t.Task.ID)}
 	}
-	x, missing := l.features.example(h.Spec, t.Task.Data)
+	x, missing := l.features.Example(h.Spec, t.Task.Data)
 	ch, err := h.learn(t, x, duals, test)
 	reason := ""
 	switch {
@@ -196,7 +198,7 @@ func (l *Learner) learnTask(p *project, h *onlineHead, t event.TaskState, duals 
 		reason = ch.reason
 		ch.refused = true
 	}
-	p.refused.Note(t.Task.ID, h.Control.Name, reason)
+	p.refused.Record(t.Task.ID, h.Control.Name, reason)
 	h.markMissing(t.Task.ID, missing)
 	return ch
 }
@@ -207,7 +209,7 @@ func (l *Learner) applyDelta(ctx context.Context, p *project, d *event.Delta) er
 	reconfigure := d.ConfigChanged || d.New || d.Meta.Gone != p.meta.Gone
 	p.meta = d.Meta
 	if reconfigure {
-		if added := p.configure(l.features.encoder); !d.New {
+		if added := p.configure(l.features.Encoder()); !d.New {
 			// The store has the raw results, from which new heads learn, and all are counted anew.
 			st, err := l.store.Load(ctx, p.meta.Project)
 			if err != nil {

@@ -21,6 +21,7 @@ type snapshot struct {
 	// visibility tells which controls annotators see; nil when they see all.
 	visibility *regions.Visibility
 	totals     counts.Totals
+
 	configured map[string]string // what a person has set, by key
 	values     settings.Values
 }
@@ -30,13 +31,16 @@ type headSnapshot struct {
 	*head.Spec
 	predictor head.Predictor
 	suggester head.Predictor // without the labels that are silent
-	silence   head.Silence
+	silence   silence
 }
 
 // publish makes a snapshot of the project as it is now, for readers. The lane's lock is held.
 func (l *Learner) publish(p *project) {
 	p.sequence++
-	s := &snapshot{config: p.meta.LabelConfig, versions: p.versions, configured: p.configured, values: p.values, totals: p.counts.Totals}
+	s := &snapshot{
+		config: p.meta.LabelConfig, versions: p.versions, totals: p.counts.Totals,
+		configured: p.configured, values: p.values,
+	}
 	if p.controls != nil {
 		s.key, s.visibility = p.controls.Key(), p.controls.Visibility()
 	}
@@ -54,12 +58,15 @@ func (l *Learner) publish(p *project) {
 	l.metrics.published(s)
 }
 
-// publishLearned publishes a snapshot and fills in the Learned of it, which the caller commits.
-func (l *Learner) publishLearned(p *project, e *event.Learned) *event.Learned {
+// publishAnnounced publishes a snapshot whose Learned is in the commit that follows.
+func (l *Learner) publishAnnounced(p *project) {
 	p.announced = p.sequence + 1
 	l.publish(p)
+}
+
+// describe fills in what a Learned says of the last snapshot.
+func (p *project) describe(e *event.Learned) {
 	e.Since, e.Version, e.Labels, e.Snapshot = p.oldestPending, p.version(), p.labels(), p.sequence
-	return e
 }
 
 // snapshot returns the last snapshot of a project, nil if there is none.

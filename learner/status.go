@@ -35,8 +35,8 @@ type Status struct {
 	// Unlearnable lists the controls that hone does not learn, with the reasons.
 	Unlearnable []Unlearnable `json:"unlearnable,omitempty"`
 	// Refused lists answers that could not be learned: the first 20 of RefusedCount.
-	Refused      []Refused `json:"refused,omitempty"`
-	RefusedCount int       `json:"refused_count,omitempty"`
+	Refused      []counts.Refused `json:"refused,omitempty"`
+	RefusedCount int              `json:"refused_count,omitempty"`
 	// Annotations and Suggestions count what became of them. NoText and IdenticalPairs
 	// count tasks with annotations whose data lack a text, or a difference.
 	Annotations    counts.Annotations `json:"annotations"`
@@ -104,9 +104,6 @@ type Head struct {
 	Precision       map[string]float64 `json:"precision,omitempty"`
 }
 
-// Refused is an answer that a control's model cannot learn.
-type Refused = counts.RefusedAnswer
-
 // Unlearnable is a control that hone does not learn, and why.
 type Unlearnable struct {
 	Control string `json:"control"`
@@ -149,7 +146,7 @@ func (l *Learner) status(p *project, heads []headSnapshot) Status {
 			AccuracyOverall: pr.Cumulative.Accuracy(), MacroF1Overall: pr.Cumulative.MacroF1(), LogLossOverall: pr.Cumulative.MeanLogLoss(),
 			ECEOverall: pr.Cumulative.ECE(), MAEOverall: pr.Cumulative.MAE(), RMSEOverall: pr.Cumulative.RMSE(),
 			Numeric: h.Answer.Numeric(), Labelled: len(h.Labels) > 0,
-			Silent: heads[i].silence.Names(h.Labels), SuggestsNothing: heads[i].silence.All, Precision: heads[i].silence.Precision,
+			Silent: heads[i].silence.names(h.Labels), SuggestsNothing: heads[i].silence.all, Precision: heads[i].silence.precision,
 		})
 	}
 	if !math.IsInf(gap, 1) {

@@ -41,16 +41,16 @@ type Scorer interface {
 	Estimates(ctx context.Context, p event.ProjectID, tasks []event.Task) (estimates [][]event.Estimate, version string, err error)
 }
 
-// Settings are what may differ from project to project. They must not wait for learning.
-type Settings interface {
-	// Ranking is how the project is ranked; the zero value says nothing.
-	Ranking(p event.ProjectID) settings.Ranking
-}
-
 // Contents says what a task's data lack for what is learned. It must not wait for learning.
 type Contents interface {
 	// Lacks is "" when they lack nothing, or nothing is known of the project.
 	Lacks(p event.ProjectID, data json.RawMessage) event.Lack
+}
+
+// Settings are what may differ from project to project. They must not wait for learning.
+type Settings interface {
+	// Ranking is how the project is ranked; the zero value says nothing.
+	Ranking(p event.ProjectID) settings.Ranking
 }
 
 // Options configure a Sampler. Start from Defaults.

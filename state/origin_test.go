@@ -17,20 +17,20 @@ func TestWhatAnAnnotationWasMadeFromIsNotForgotten(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		edited := rapid.Bool().Draw(t, "edited")
 		var said []*event.Changed
-		found := false
+		suggested := false
 		var want event.Annotation
 		for range rapid.IntRange(1, 5).Draw(t, "statements") {
 			at := rapid.IntRange(1, 3).Draw(t, "at")
 			a := annotation(8, 1, at, string(rune('a'+at)))
 			a.Suggested, a.Untimed = rapid.Bool().Draw(t, "has its prediction"), !edited || at == 1
 			a.FromModel = a.Suggested && a.Untimed
-			found = found || a.Suggested
+			suggested = suggested || a.Suggested
 			if a.UpdatedAt.After(want.UpdatedAt) {
 				want = a
 			}
 			said = append(said, webhook(1, event.Changed{Annotations: []event.Annotation{a}, Tasks: []event.Task{task(1, 1, `{}`)}}))
 		}
-		want.Suggested = found
+		want.Suggested = suggested
 		dir, err := os.MkdirTemp("", "origin")
 		must(t, err)
 		defer func() { must(t, os.RemoveAll(dir)) }()
@@ -39,7 +39,7 @@ func TestWhatAnAnnotationWasMadeFromIsNotForgotten(t *testing.T) {
 		stored, err := s.Tasks(ctx, 1, nil)
 		must(t, err)
 		got := stored[0].Annotations[0]
-		if got.Suggested != found || got.Unattended() != want.Unattended() || string(got.Result) != string(want.Result) {
+		if got.Suggested != suggested || got.Unattended() != want.Unattended() || string(got.Result) != string(want.Result) {
 			t.Fatalf("stored %+v, want %+v, unattended %t", got, want, want.Unattended())
 		}
 		if told := heard[1][1].Annotations[0]; told.Suggested != got.Suggested || told.Unattended() != got.Unattended() {

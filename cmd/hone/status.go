@@ -136,30 +136,6 @@ func (c *cli) printProject(p api.Project, now time.Time) {
 	_ = w.Flush()
 }
 
-// statusSettings tells of the settings that are not at their defaults, and of what they
-// keep from annotators.
-func (c *cli) statusSettings(p api.Project, row func(name, format string, args ...any)) {
-	rest := 0
-	for _, s := range p.Settings {
-		if !s.Set {
-			rest++
-			continue
-		}
-		row("setting", "%s: %s", describeSetting(s), s.Doc)
-	}
-	if rest > 0 {
-		row("settings", "%d at their defaults; `hone configure --project %d` lists all", rest, p.ID)
-	}
-	for _, h := range p.Heads {
-		switch {
-		case h.SuggestsNothing:
-			row("silent", "%s: nothing is suggested", h.Control)
-		case len(h.Silent) > 0:
-			row("silent", "%s: %s", h.Control, strings.Join(h.Silent, ", "))
-		}
-	}
-}
-
 // namedCount is a number of things with what they are.
 type namedCount struct {
 	n    int
@@ -183,17 +159,41 @@ func countedAnnotations(a api.Annotations) string {
 	rest := joinCounts([]namedCount{
 		{a.FromPredictions, "made from predictions"},
 		{a.Skipped, "skipped"},
+		{a.Excluded, "left out by the project's settings"},
 		{a.Unanswered, "without an answer to a learned control"},
 		{a.Refused, "refused"},
 		{a.NoText, "of tasks without text"},
 		{a.IdenticalPair, "of two texts that are the same"},
-		{a.Excluded, "kept out by the settings"},
 		{a.NoControl, "with no control to learn"},
 	})
 	if rest == "" {
 		return seen
 	}
 	return seen + ", " + rest
+}
+
+// statusSettings tells of the settings that are not at their defaults, and of what they
+// keep from annotators.
+func (c *cli) statusSettings(p api.Project, row func(name, format string, args ...any)) {
+	rest := 0
+	for _, s := range p.Settings {
+		if !s.Set {
+			rest++
+			continue
+		}
+		row("setting", "%s: %s", describeSetting(s), s.Doc)
+	}
+	if rest > 0 {
+		row("settings", "%d at their defaults; `hone configure --project %d` lists all", rest, p.ID)
+	}
+	for _, h := range p.Heads {
+		switch {
+		case h.SuggestsNothing:
+			row("silent", "%s: nothing is suggested", h.Control)
+		case len(h.Silent) > 0:
+			row("silent", "%s: %s", h.Control, strings.Join(h.Silent, ", "))
+		}
+	}
 }
 
 func progressiveScores(h api.Head) string {

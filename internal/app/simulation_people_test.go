@@ -100,14 +100,14 @@ func (w *world) annotate(r *rand.Rand) {
 	if t.ID%3 == 0 { // Label Studio forgets the suggestion once it is deleted
 		said.ParentPrediction = w.suggestion(t.ID)
 	}
-	said.Result = result
 	if t.ID%5 == 0 {
 		said.GroundTruth = new(true)
 	}
 	person := w.user
-	if t.ID%4 == 0 {
+	if t.ID%3 == 0 {
 		person = w.second
 	}
+	said.Result = result
 	a, err := person.CreateAnnotation(context.Background(), t.ID, said)
 	w.must(err)
 	w.note("annotation %d of task %d", a.ID, t.ID)

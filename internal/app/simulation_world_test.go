@@ -46,10 +46,10 @@ type world struct {
 	// finds.
 	nightly bool
 	configs map[event.ProjectID]int
-	set     map[event.ProjectID]map[string]string // the settings that hone has taken
-	unsure  map[event.ProjectID]bool              // hone died with a change of settings under way
 	// retrieved are the tasks of which people asked for predictions, and have to have some.
 	retrieved map[event.ProjectID]map[event.TaskID]bool
+	set       map[event.ProjectID]map[string]string // the settings that hone has taken
+	unsure    map[event.ProjectID]bool              // hone died with a change of settings under way
 
 	hone   *life
 	runs   int
@@ -62,7 +62,10 @@ type world struct {
 
 func newWorld(t *testing.T, dir string, seed uint64, say func(string, ...any)) *world {
 	t.Helper()
-	w := &world{t: t, seed: seed, dir: dir, say: say, killed: make(chan *life, 1), configs: map[event.ProjectID]int{}, set: map[event.ProjectID]map[string]string{}, unsure: map[event.ProjectID]bool{}, retrieved: map[event.ProjectID]map[event.TaskID]bool{}}
+	w := &world{
+		t: t, seed: seed, dir: dir, say: say, killed: make(chan *life, 1), configs: map[event.ProjectID]int{},
+		retrieved: map[event.ProjectID]map[event.TaskID]bool{}, set: map[event.ProjectID]map[string]string{}, unsure: map[event.ProjectID]bool{},
+	}
 	w.network = &network{w: w}
 	w.disk = &disk{w: w}
 	w.studio = lstest.NewInMemory(studioAt, toHone{w.network})

@@ -12,6 +12,8 @@ type Annotations struct {
 	Skipped int `json:"skipped"`
 	// FromPredictions were made from predictions, and nobody looked at them.
 	FromPredictions int `json:"from_predictions"`
+	// Excluded are not to be learned from, as the project's settings say.
+	Excluded int `json:"excluded"`
 	// Unanswered say nothing of a learned control: they are empty, answer other controls,
 	// or controls that their annotator did not see.
 	Unanswered int `json:"unanswered"`
@@ -23,8 +25,6 @@ type Annotations struct {
 	IdenticalPair int `json:"identical_pair"`
 	// NoControl were made while the label config has no control that is learned.
 	NoControl int `json:"no_control"`
-	// Excluded are of users or states that the project's settings do not learn from.
-	Excluded int `json:"excluded"`
 }
 
 // Suggestions says what became of the suggestions that annotators started from, one
@@ -82,12 +82,12 @@ func (p *Project) accumulate(t Task, sign int) {
 	a.Learned += sign * b.Learned
 	a.Skipped += sign * b.Skipped
 	a.FromPredictions += sign * b.FromPredictions
+	a.Excluded += sign * b.Excluded
 	a.Unanswered += sign * b.Unanswered
 	a.Refused += sign * b.Refused
 	a.NoText += sign * b.NoText
 	a.IdenticalPair += sign * b.IdenticalPair
 	a.NoControl += sign * b.NoControl
-	a.Excluded += sign * b.Excluded
 	s, u := &p.Suggestions, t.suggestions
 	s.Accepted += sign * u.Accepted
 	s.Changed += sign * u.Changed

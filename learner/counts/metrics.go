@@ -41,8 +41,8 @@ func (m *Metrics) Set(project string, t Totals, unlearnable int) {
 	a, s := t.Annotations, t.Suggestions
 	for vec, values := range map[*prometheus.GaugeVec]map[string]int{
 		m.annotations: {
-			"learned": a.Learned, "skipped": a.Skipped, "from_predictions": a.FromPredictions, "unanswered": a.Unanswered, "refused": a.Refused,
-			"no_text": a.NoText, "identical_pair": a.IdenticalPair, "no_control": a.NoControl, "excluded": a.Excluded,
+			"learned": a.Learned, "skipped": a.Skipped, "from_predictions": a.FromPredictions, "excluded": a.Excluded, "unanswered": a.Unanswered, "refused": a.Refused,
+			"no_text": a.NoText, "identical_pair": a.IdenticalPair, "no_control": a.NoControl,
 		},
 		m.suggestions: {"accepted": s.Accepted, "changed": s.Changed, "rejected": s.Rejected, "empty": s.Empty},
 		m.lacking:     {string(event.LackText): t.NoText, string(event.LackDifference): t.IdenticalPairs},

@@ -13,10 +13,10 @@ import (
 type Heads interface {
 	// Specs are those of all heads.
 	Specs() []*head.Spec
-	// Takes reports whether the settings learn from an annotation, skipped or not.
+	// Takes reports whether an annotation is to be learned from.
 	Takes(a event.Annotation) bool
 	// IsLearned reports whether some head learned from an annotation of a task. After Label
-	// Studio was restored, an id may be of another task's annotation.
+	// Studio was restored, its id may be of another task's annotation.
 	IsLearned(t event.TaskID, a event.AnnotationID) bool
 	// HasExample reports whether the head of a control learned from a task.
 	HasExample(t event.TaskID, control string) bool

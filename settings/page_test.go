@@ -1,4 +1,4 @@
-package app_test
+package settings_test
 
 import (
 	"fmt"
@@ -14,7 +14,7 @@ import (
 
 // The page of hone's HTTP has the table as it is.
 func TestThePageHasTheTable(t *testing.T) {
-	const page, begin, end = "../../docs/HTTP.md", "<!-- go test ./internal/app -run Page -update writes this -->\n", "\n<!-- end of it -->"
+	const page, begin, end = "../docs/HTTP.md", "<!-- go test ./settings -run Page -update writes this -->\n", "\n<!-- end of it -->"
 	b, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
@@ -45,6 +45,6 @@ func TestThePageHasTheTable(t *testing.T) {
 		return
 	}
 	if have != want.String() {
-		t.Errorf("%s has another table of settings than package settings; go test ./internal/app -run Page -update", page)
+		t.Errorf("%s has another table of settings than package settings; go test ./settings -run Page -update", page)
 	}
 }

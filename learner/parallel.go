@@ -1,5 +1,4 @@
-// Package parallel spreads work over the cores.
-package parallel
+package learner
 
 import (
 	"context"
@@ -8,13 +7,13 @@ import (
 	"sync/atomic"
 )
 
-// chunkSize is the number of indices in a range of ForEachChunk.
+// chunkSize is the number of indices in a range of forEachChunk.
 const chunkSize = 64
 
-// ForEachChunk calls f for ranges [from, to) of up to chunkSize that together cover 0 to n, on a
+// forEachChunk calls f for ranges [from, to) of up to chunkSize that together cover 0 to n, on a
 // goroutine for each core. worker numbers the goroutines from 0. When the context ends, the
 // ranges that are left are skipped, and its error is returned.
-func ForEachChunk(ctx context.Context, n int, f func(worker, from, to int)) error {
+func forEachChunk(ctx context.Context, n int, f func(worker, from, to int)) error {
 	workers := min(runtime.GOMAXPROCS(0), (n+chunkSize-1)/chunkSize)
 	if workers <= 1 {
 		for from := 0; from < n; from += chunkSize {
