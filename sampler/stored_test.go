@@ -90,11 +90,13 @@ func TestWhatPeopleAskedForFollowsWithinTheBudget(t *testing.T) {
 		b.learn("hone-1")
 		b.after(12 * time.Second)
 		assert.LessOrEqual(t, b.ls.writes()-before, 32)
-		for _, r := range b.ls.rows {
-			if *r.score < 0.01 {
-				assert.JSONEq(t, sayY, r.result(), "the queue follows at once")
+		b.ls.change(func() {
+			for _, r := range b.ls.rows {
+				if *r.score < 0.01 {
+					assert.JSONEq(t, sayY, r.result(), "the queue follows at once")
+				}
 			}
-		}
+		})
 		b.after(10 * time.Minute)
 		left := behind()
 		assert.InDelta(t, 40-11, left, 2, "one a minute")
@@ -143,7 +145,8 @@ func gauges(t *testing.T, r *prometheus.Registry, prefix string) map[string]floa
 // watch has every call check that no task that people asked about has lost its prediction
 // of the version that the project goes by.
 func (b *bench) watch(away func() bool) (lost *[]string) {
-	had := b.ls.asked("hone-1")
+	var had map[event.TaskID]string
+	b.ls.change(func() { had = b.ls.asked("hone-1") })
 	lost = new([]string)
 	b.ls.setFault(func(call string) (error, bool) {
 		has := map[event.TaskID]bool{}
@@ -296,6 +299,6 @@ func TestPrelabelWithAnImportThatIsLost(t *testing.T) {
 		assert.Equal(t, 110, st.Stored.Prelabel.Predicted)
 		assert.False(t, st.Stored.Prelabel.Done.IsZero())
 		assert.Equal(t, 1, b.ls.count("import"))
-		assert.Len(t, b.ls.asked("hone-1"), 110)
+		b.ls.change(func() { assert.Len(t, b.ls.asked("hone-1"), 110) })
 	})
 }
