@@ -38,7 +38,7 @@ func scalar(raw json.RawMessage) (string, error) {
 		}
 		return s, nil
 	case jsonscan.Number, jsonscan.Bool:
-		return strings.ToValidUTF8(string(raw), "\uFFFD"), nil // data that are no JSON may hold anything
+		return string(raw), nil
 	case jsonscan.Array:
 		var items []json.RawMessage
 		if err := json.Unmarshal(raw, &items); err != nil {

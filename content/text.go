@@ -60,7 +60,7 @@ func mixed(o labelconfig.Object, data json.RawMessage) (string, error) {
 		if err != nil && fault == nil {
 			fault = fmt.Errorf("<%s name=%q>: field $%s: %w", o.Type, o.Name, path, err)
 		}
-		return t + m[1+len(path):]
+		return validText(t) + m[1+len(path):]
 	})
 	switch {
 	case fault != nil:
@@ -91,8 +91,14 @@ func textOf(o labelconfig.Object, raw json.RawMessage) (string, error) {
 		}
 		s = string(b)
 	}
-	if !utf8.ValidString(s) {
-		s = strings.ToValidUTF8(s, "\uFFFD")
+	return validText(s), nil
+}
+
+// validText is a field's text as UTF-8: what is base64, or in data that are no JSON, may be
+// anything.
+func validText(s string) string {
+	if utf8.ValidString(s) {
+		return s
 	}
-	return s, nil
+	return strings.ToValidUTF8(s, "\uFFFD")
 }

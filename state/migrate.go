@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 
 	"go.etcd.io/bbolt"
@@ -90,7 +89,7 @@ func splitSettings(b []byte) (settings []byte, rest map[string]json.RawMessage) 
 	if h, ok := all[schema2Heads]; ok {
 		heads[schema2Heads] = h
 	}
-	maps.DeleteFunc(all, func(k string, _ json.RawMessage) bool { return k == schema2Heads })
+	delete(all, schema2Heads)
 	settings, err := json.Marshal(heads)
 	if err != nil {
 		return b, map[string]json.RawMessage{}

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -23,8 +21,7 @@ come. Encoders that are not slow have nothing to do ahead.`,
 		Args:    cobra.NoArgs,
 	}
 	c.onProject(cmd, func(_ context.Context, cl *api.Client, id event.ProjectID) error {
-		bar := newBar(-1, "encoding")
-		said := ""
+		bar, complain := newBar(-1, "encoding"), newComplaint()
 		p, err := c.await(cl, id,
 			func(p api.Project) bool { return p.Backlog == 0 && (p.Encoding == nil || p.Encoding.Done) },
 			func(p api.Project) {
@@ -33,10 +30,7 @@ come. Encoders that are not slow have nothing to do ahead.`,
 				}
 				bar.ChangeMax(max(1, p.Encoding.Tasks))
 				_ = bar.Set(p.Encoding.Encoded)
-				if f := p.Encoding.Fault; f != "" && f != said {
-					_, _ = fmt.Fprintf(os.Stderr, "not now, and tried again: %s\n", f)
-					said = f
-				}
+				complain(p.Encoding.Fault)
 			})
 		if err != nil {
 			return err

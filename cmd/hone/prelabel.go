@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -32,7 +31,7 @@ follow the model within the budget sampler.background_writes, and outlive retrai
 		if err != nil || *noWait {
 			return err
 		}
-		bar, told := newBar(-1, "predicting"), ""
+		bar, complain := newBar(-1, "predicting"), newComplaint()
 		this := func(p api.Project) *api.Prelabel {
 			if p.Predictions == nil || p.Predictions.Prelabel == nil || p.Predictions.Prelabel.Asked.Before(at) {
 				return nil
@@ -44,10 +43,7 @@ follow the model within the budget sampler.background_writes, and outlive retrai
 				bar.ChangeMax(max(1, l.Tasks))
 				_ = bar.Set(l.Predicted + l.Abstained + l.Refused)
 			}
-			if e := p.Queue.Error; e != "" && e != told {
-				_, _ = fmt.Fprintf(os.Stderr, "not now, and tried again: %s\n", e)
-				told = e
-			}
+			complain(p.Queue.Error)
 		})
 		if err != nil {
 			return err

@@ -82,6 +82,18 @@ else. Settings that a rollback holds follow the labels again.`,
 	return cmd
 }
 
+// newComplaint returns a function that tells of what holds hone up, which it tries again:
+// each thing once, until it is another.
+func newComplaint() func(why string) {
+	told := ""
+	return func(why string) {
+		if why != "" && why != told {
+			_, _ = fmt.Fprintf(os.Stderr, "not now, and tried again: %s\n", why)
+			told = why
+		}
+	}
+}
+
 // newBar is a progress bar on a terminal, and silent elsewhere.
 func newBar(limit int, what string) *progressbar.ProgressBar {
 	return progressbar.NewOptions(limit,

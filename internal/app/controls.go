@@ -20,11 +20,15 @@ func LearnedControls(config string) ([]labelconfig.Control, error) {
 	if err := decisions.Check(); err != nil {
 		return nil, err
 	}
-	var out []labelconfig.Control
-	for _, d := range decisions.Learned() {
-		out = append(out, d.Control)
+	return controlsOf(decisions.Learned()), nil
+}
+
+func controlsOf(decisions []head.Decision) []labelconfig.Control {
+	controls := make([]labelconfig.Control, len(decisions))
+	for i, d := range decisions {
+		controls[i] = d.Control
 	}
-	return out, nil
+	return controls
 }
 
 // learnedNames returns the names of LearnedControls.
@@ -48,9 +52,6 @@ func fitsConfig(config string) func(result json.RawMessage) bool {
 	if err != nil {
 		return nil
 	}
-	var controls []labelconfig.Control
-	for _, d := range head.Decide(cfg).Learned() {
-		controls = append(controls, d.Control)
-	}
+	controls := controlsOf(head.Decide(cfg).Learned())
 	return func(result json.RawMessage) bool { return regions.Fits(controls, result) }
 }

@@ -106,27 +106,14 @@ const (
 
 // addLabels counts the labels of a task.
 func (s *Scores) addLabels(o Outcome) {
-	count := func(label string, column int, n float64) {
+	s.addCounts(o.Counts)
+	s.addCounts(CountLabels(o.Truth, o.Predicted, func(label string) string { return label }))
+}
+
+func (s *Scores) addCounts(counts map[string][3]float64) {
+	for label, n := range counts {
 		c := s.Labels[label]
-		c[column] += n
-		s.Labels[label] = c
-	}
-	for label, counts := range o.Counts {
-		for column, n := range counts {
-			count(label, column, n)
-		}
-	}
-	for _, l := range o.Predicted {
-		if slices.Contains(o.Truth, l) {
-			count(l, hit, 1)
-		} else {
-			count(l, falseAlarm, 1)
-		}
-	}
-	for _, l := range o.Truth {
-		if !slices.Contains(o.Predicted, l) {
-			count(l, miss, 1)
-		}
+		s.Labels[label] = [3]float64{c[0] + n[0], c[1] + n[1], c[2] + n[2]}
 	}
 }
 

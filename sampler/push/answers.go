@@ -82,27 +82,11 @@ func (p *Project) createAnswer(ctx context.Context, ls LabelStudio, t event.Task
 	if err := p.pusher.limit.Wait(ctx); err != nil {
 		return err
 	}
-	r := &p.remote
-	created, err := ls.CreatePrediction(ctx, labelstudio.PredictionWrite{Project: p.id, Task: t, Result: s.regions, Score: s.score, ModelVersion: version})
-	if isRefusal(err) {
-		if _, _, err := p.readProject(ctx, ls); err != nil {
-			return err
-		}
-		p.excludeTask(t, err)
-		return nil
+	created, refused, err := p.create(ctx, ls, labelstudio.PredictionWrite{Task: t, Result: s.regions, Score: s.score, ModelVersion: version})
+	if err != nil || refused != nil {
+		return err
 	}
-	if err != nil {
-		return fmt.Errorf("create the prediction of task %d: %w", t, err)
-	}
-	if created.ID <= r.highest {
-		return r.disproved("it gave the id %d to a new prediction, which it has given before", created.ID)
-	}
-	r.highest = created.ID
-	if version == r.version {
-		r.held[t]++
-		r.total++
-	}
-	r.others[created.ID] = otherRow{task: t, version: version, score: s.score, said: hashSuggestion(s.regions), updated: created.UpdatedAt}
+	p.remote.others[created.ID] = otherRow{task: t, version: version, score: s.score, said: hashSuggestion(s.regions), updated: created.UpdatedAt}
 	p.wroteAnswer("create")
 	return nil
 }
@@ -112,18 +96,11 @@ func (p *Project) updateAnswer(ctx context.Context, ls LabelStudio, id labelstud
 	if err := p.pusher.limit.Wait(ctx); err != nil {
 		return err
 	}
-	r := &p.remote
-	updated, err := ls.UpdatePrediction(ctx, id, labelstudio.PredictionWrite{Task: o.task, Result: s.regions, Score: s.score, ModelVersion: o.version})
-	if labelstudio.IsNotFound(err) {
-		return r.disproved("prediction %d of task %d is gone", id, o.task)
-	}
+	updated, err := p.update(ctx, ls, id, labelstudio.PredictionWrite{Task: o.task, Result: s.regions, Score: s.score, ModelVersion: o.version})
 	if err != nil {
-		return fmt.Errorf("update prediction %d of task %d: %w", id, o.task, err)
+		return err
 	}
-	if updated.Task != o.task {
-		return r.disproved("prediction %d is of task %d, not %d", id, updated.Task, o.task)
-	}
-	r.others[id] = otherRow{task: o.task, version: o.version, score: s.score, said: hashSuggestion(s.regions), updated: updated.UpdatedAt}
+	p.remote.others[id] = otherRow{task: o.task, version: o.version, score: s.score, said: hashSuggestion(s.regions), updated: updated.UpdatedAt}
 	p.wroteAnswer("update")
 	return nil
 }
@@ -167,12 +144,20 @@ func (r *remoteState) hasAnswer(t event.TaskID) bool {
 	return false
 }
 
-// restForBudget waits until nothing is to do and a write that nobody waits for is allowed.
-// As such writes may go on for hours, it also keeps the project's model version right.
+// restForBudget is rest until a write that nobody waits for is allowed.
 func (p *Project) restForBudget(ctx context.Context, ls LabelStudio) error {
 	turn := p.pusher.budget.Reserve()
 	if err := p.interrupt.WaitQuiet(ctx, max(turn.Delay(), p.pusher.o.Settle/2)); err != nil {
 		turn.Cancel()
+		return err
+	}
+	return p.ensureModelVersion(ctx, ls, true)
+}
+
+// rest pauses before a write that nobody waits for. As such writes may go on for hours, it
+// also keeps the project's model version right.
+func (p *Project) rest(ctx context.Context, ls LabelStudio) error {
+	if err := p.interrupt.WaitQuiet(ctx, deletePause); err != nil {
 		return err
 	}
 	return p.ensureModelVersion(ctx, ls, true)

@@ -76,7 +76,7 @@ func (p *Project) prelabel(ctx context.Context, ls LabelStudio) error {
 	if !p.prelabelling() || p.pusher.o.Suggester == nil {
 		return nil
 	}
-	lacking := p.unpredicted()
+	lacking := p.countPredicted()
 	if len(lacking) >= p.pusher.o.BulkAbove && !p.importFailed {
 		return p.importAnswers(ctx, ls, lacking)
 	}
@@ -95,26 +95,34 @@ func (p *Project) prelabel(ctx context.Context, ls LabelStudio) error {
 	if err := p.list(ctx, ls); err != nil { // what counts is what Label Studio holds
 		return err
 	}
-	if p.remote.version != p.queue.Version || len(p.unpredicted()) > 0 {
+	if p.remote.version != p.queue.Version || len(p.countPredicted()) > 0 {
 		return errReplan
 	}
 	p.report(func(s *Stored) { s.Prelabel.Done = time.Now() })
 	return nil
 }
 
-// unpredicted are the tasks that lack an answer, in the pool's order.
-func (p *Project) unpredicted() (lacking []event.TaskID) {
+// countPredicted reports how many tasks have an answer, and returns those that lack one, in
+// the pool's order.
+func (p *Project) countPredicted() (lacking []event.TaskID) {
 	answered := p.answered()
-	total := 0
+	l := Prelabel{Asked: p.stored.Prelabel.Asked, Version: p.remote.version}
 	for t := range p.pool.IDs() {
-		total++
+		l.Tasks++
 		_, abstained := p.abstained[t]
 		_, refused := p.remote.excluded[t]
-		if !answered[t] && !abstained && !refused {
+		switch {
+		case answered[t]:
+			l.Predicted++
+		case abstained:
+			l.Abstained++
+		case refused:
+			l.Refused++
+		default:
 			lacking = append(lacking, t)
 		}
 	}
-	p.countPredicted()
+	p.report(func(s *Stored) { s.Prelabel = l })
 	return lacking
 }
 
@@ -127,27 +135,6 @@ func (p *Project) answered() map[event.TaskID]bool {
 		}
 	}
 	return answered
-}
-
-func (p *Project) countPredicted() {
-	answered := p.answered()
-	p.report(func(s *Stored) {
-		l := Prelabel{Asked: s.Prelabel.Asked, Version: p.remote.version}
-		for t := range p.pool.IDs() {
-			l.Tasks++
-			_, abstained := p.abstained[t]
-			_, refused := p.remote.excluded[t]
-			switch {
-			case answered[t]:
-				l.Predicted++
-			case abstained:
-				l.Abstained++
-			case refused:
-				l.Refused++
-			}
-		}
-		s.Prelabel = l
-	})
 }
 
 // importAnswers creates answers in one request and has them listed: errReplan. When Label

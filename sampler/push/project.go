@@ -284,3 +284,11 @@ func (p *Project) target() []event.TaskID {
 	}
 	return ids
 }
+
+func setOf(ids []event.TaskID) map[event.TaskID]bool {
+	set := make(map[event.TaskID]bool, len(ids))
+	for _, id := range ids {
+		set[id] = true
+	}
+	return set
+}

@@ -77,9 +77,9 @@ func (p *Project) rewriteQueue(ctx context.Context, ls LabelStudio, tasks []even
 func (p *Project) removeUnfit(ctx context.Context, ls LabelStudio) error {
 	r := &p.remote
 	var edits []edit
-	queued := map[event.TaskID]bool{}
-	for _, t := range p.target() {
-		queued[t] = true
+	target := p.target()
+	queued := setOf(target)
+	for _, t := range target {
 		if row, has := r.rows[t]; has && row.unfit {
 			edits = append(edits, edit{op: updateRow, task: t, id: row.id, score: row.score})
 		}
@@ -160,10 +160,7 @@ func (p *Project) sweep(ctx context.Context) ([]labelstudio.PredictionID, error)
 			tasks[id] = o.task
 		}
 	}
-	queued := map[event.TaskID]bool{}
-	for _, t := range p.target() {
-		queued[t] = true
-	}
+	queued := setOf(p.target())
 	behind := map[labelstudio.PredictionID]event.TaskID{}
 	for t, row := range r.rows {
 		if !queued[t] && !p.isHidden(t) {

@@ -69,12 +69,3 @@ func (p *Project) renewLater(ctx context.Context, err error) error {
 	}
 	return ctx.Err()
 }
-
-// rest pauses before a write that nobody waits for. As such writes may go on for hours, it
-// also keeps the project's model version right.
-func (p *Project) rest(ctx context.Context, ls LabelStudio) error {
-	if err := p.interrupt.WaitQuiet(ctx, deletePause); err != nil {
-		return err
-	}
-	return p.ensureModelVersion(ctx, ls, true)
-}

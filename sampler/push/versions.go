@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
 )
 
@@ -82,10 +81,7 @@ func (p *Project) deleteDuplicates(ctx context.Context, ls LabelStudio) error {
 
 // trimTail deletes rows far behind the queue and gives the front room again.
 func (p *Project) trimTail(ctx context.Context, ls LabelStudio) error {
-	queued := map[event.TaskID]bool{}
-	for _, t := range p.queue.Tasks {
-		queued[t] = true
-	}
+	queued := setOf(p.queue.Tasks)
 	rows := p.servedRows()
 	behind := slices.DeleteFunc(slices.Clone(rows), func(r queueRow) bool { return queued[r.task] })
 	slices.SortFunc(behind, compareRows)
@@ -174,10 +170,7 @@ func (p *Project) deleteVersion(ctx context.Context, ls LabelStudio, version str
 func (p *Project) deleteVersionGradually(ctx context.Context, ls LabelStudio, version string, rows []labelstudio.PredictionID) error {
 	r := &p.remote
 	for _, id := range rows {
-		if err := p.interrupt.WaitQuiet(ctx, deletePause); err != nil {
-			return err
-		}
-		if err := p.ensureModelVersion(ctx, ls, true); err != nil { // it may go on for hours
+		if err := p.rest(ctx, ls); err != nil {
 			return err
 		}
 		if r.live == version { // somebody went back to it meanwhile

@@ -48,46 +48,78 @@ func (p *Project) applyAll(ctx context.Context, ls LabelStudio, edits []edit) er
 }
 
 func (p *Project) write(ctx context.Context, ls LabelStudio, e edit) error {
-	r := &p.remote
 	switch e.op {
 	case createRow:
 		regions := p.regions(ctx, e.task)
-		prediction := p.prediction(e, regions)
-		prediction.Project = p.id
-		created, err := ls.CreatePrediction(ctx, prediction)
-		if isRefusal(err) {
-			return p.exclude(ctx, ls, e.task, err)
-		}
+		created, refused, err := p.create(ctx, ls, p.prediction(e, regions))
 		if err != nil {
-			return fmt.Errorf("create the prediction of task %d: %w", e.task, err)
+			return err
 		}
-		if created.ID <= r.highest {
-			return r.disproved("it gave the id %d to a new prediction, which it has given before", created.ID)
+		if refused != nil {
+			if len(p.target()) == 0 {
+				return fmt.Errorf("label studio takes no prediction of any queued task: %w", refused)
+			}
+			return errReplan
 		}
-		r.highest = created.ID
-		r.held[e.task]++
-		r.total++
 		p.recordWrite(e, created, regions)
 	case updateRow:
 		regions := p.regions(ctx, e.task)
-		updated, err := ls.UpdatePrediction(ctx, e.id, p.prediction(e, regions))
-		if labelstudio.IsNotFound(err) {
-			return r.disproved("prediction %d of task %d is gone", e.id, e.task)
-		}
+		updated, err := p.update(ctx, ls, e.id, p.prediction(e, regions))
 		if err != nil {
-			return fmt.Errorf("update prediction %d of task %d: %w", e.id, e.task, err)
-		}
-		if updated.Task != e.task {
-			return r.disproved("prediction %d is of task %d, not %d", e.id, updated.Task, e.task)
+			return err
 		}
 		p.recordWrite(e, updated, regions)
 	case deleteRow, removeRow:
 		if err := ls.DeletePrediction(ctx, e.id); err != nil && !labelstudio.IsNotFound(err) {
 			return fmt.Errorf("delete prediction %d of task %d: %w", e.id, e.task, err)
 		}
-		r.remove(e.task, e.id)
+		p.remote.remove(e.task, e.id)
 	}
 	return nil
+}
+
+// create creates a prediction in Label Studio. A task that Label Studio takes none for is
+// excluded, and refused is its error; most often the task has been deleted and the webhook
+// that says so is still on its way.
+func (p *Project) create(ctx context.Context, ls LabelStudio, w labelstudio.PredictionWrite) (created labelstudio.PredictionRow, refused, err error) {
+	w.Project = p.id
+	created, err = ls.CreatePrediction(ctx, w)
+	if isRefusal(err) {
+		if _, _, gone := p.readProject(ctx, ls); gone != nil {
+			return created, nil, gone
+		}
+		p.log.WithError(err).WithField("task", int64(w.Task)).Warn("queue: Label Studio takes no prediction for the task, leaving it out")
+		p.pusher.o.Metrics.Failures.WithLabelValues("refused").Inc()
+		p.remote.exclude(w.Task)
+		return created, err, nil
+	}
+	if err != nil {
+		return created, nil, fmt.Errorf("create the prediction of task %d: %w", w.Task, err)
+	}
+	r := &p.remote
+	if created.ID <= r.highest {
+		return created, nil, r.disproved("it gave the id %d to a new prediction, which it has given before", created.ID)
+	}
+	r.highest = created.ID
+	if w.ModelVersion == r.version {
+		r.held[w.Task]++
+		r.total++
+	}
+	return created, nil, nil
+}
+
+// update rewrites a prediction in Label Studio.
+func (p *Project) update(ctx context.Context, ls LabelStudio, id labelstudio.PredictionID, w labelstudio.PredictionWrite) (labelstudio.PredictionRow, error) {
+	updated, err := ls.UpdatePrediction(ctx, id, w)
+	switch {
+	case labelstudio.IsNotFound(err):
+		return updated, p.remote.disproved("prediction %d of task %d is gone", id, w.Task)
+	case err != nil:
+		return updated, fmt.Errorf("update prediction %d of task %d: %w", id, w.Task, err)
+	case updated.Task != w.Task:
+		return updated, p.remote.disproved("prediction %d is of task %d, not %d", id, updated.Task, w.Task)
+	}
+	return updated, nil
 }
 
 // recordWrite stores a row as Label Studio has it after a write.
@@ -97,25 +129,6 @@ func (p *Project) recordWrite(e edit, stored labelstudio.PredictionRow, regions 
 		id: stored.ID, task: e.task, score: e.score, said: hashSuggestion(regions),
 		updated: stored.UpdatedAt, written: p.writes, seen: time.Now(),
 	}
-}
-
-// exclude leaves a task out that Label Studio takes no prediction for. Most often the
-// task has been deleted and the webhook that says so is still on its way.
-func (p *Project) exclude(ctx context.Context, ls LabelStudio, t event.TaskID, err error) error {
-	if _, _, err := p.readProject(ctx, ls); err != nil {
-		return err
-	}
-	p.excludeTask(t, err)
-	if len(p.target()) == 0 {
-		return fmt.Errorf("label studio takes no prediction of any queued task: %w", err)
-	}
-	return errReplan
-}
-
-func (p *Project) excludeTask(t event.TaskID, err error) {
-	p.log.WithError(err).WithField("task", int64(t)).Warn("queue: Label Studio takes no prediction for the task, leaving it out")
-	p.pusher.o.Metrics.Failures.WithLabelValues("refused").Inc()
-	p.remote.exclude(t)
 }
 
 func (r *remoteState) exclude(t event.TaskID) {

@@ -15,6 +15,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -112,7 +113,7 @@ func checkMethods(d *declarations, out io.Writer) (faults []string) {
 		_, _ = fmt.Fprintf(out, " %s %d", name, n)
 		if n > maxTypesPerMethod {
 			faults = append(faults, fmt.Sprintf("method %s is on %d types; at most %d may have it: %s",
-				name, n, maxTypesPerMethod, strings.Join(sortedKeys(d.methods[name]), ", ")))
+				name, n, maxTypesPerMethod, strings.Join(slices.Sorted(maps.Keys(d.methods[name])), ", ")))
 		}
 	}
 	_, _ = fmt.Fprintln(out)
@@ -132,13 +133,4 @@ func checkBanned(d *declarations, banned map[string]string, out io.Writer) (faul
 
 func share(part, whole int) string {
 	return fmt.Sprintf("%d of %d (%.1f %%)", part, whole, 100*float64(part)/float64(max(whole, 1)))
-}
-
-func sortedKeys(set map[string]bool) []string {
-	keys := make([]string, 0, len(set))
-	for k := range set {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }
