@@ -89,9 +89,10 @@ func (a *annSlot) differsFrom(was annFact) bool {
 }
 
 // noteOrigin notes that an annotation was made from a prediction, whether or not the
-// statement that says so stands. So the order of statements does not matter.
+// statement that says so stands. So the order of statements does not matter. On another
+// task it is another annotation: Label Studio was restored, and gave the id again.
 func (m *projectMerge) noteOrigin(slot *annSlot, a event.Annotation) error {
-	if slot.now.suggested || !a.Suggested && !a.FromModel {
+	if slot.now.suggested || !a.Suggested && !a.FromModel || slot.now.stated && slot.now.task != a.Task {
 		return nil
 	}
 	slot.now.suggested = true

@@ -84,3 +84,25 @@ func TestAReadingWithoutThePredictionIsNoChange(t *testing.T) {
 		}
 	}
 }
+
+// A restored Label Studio gives ids again. What an annotation of another task was made from
+// says nothing of the new one, whichever is heard first.
+func TestOriginBelongsToOneAnnotation(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		s := open(t, t.TempDir(), Options{})
+		suggested, other := annotation(8, 1, 2, "a"), annotation(8, 2, 3, "b")
+		suggested.Suggested, other.Untimed = true, true
+		said := []event.Annotation{suggested, other}
+		if late {
+			said = []event.Annotation{other, suggested}
+		}
+		for i, a := range said {
+			apply(t, s, webhook(1+i, event.Changed{Tasks: []event.Task{task(1, 1, `{}`), task(2, 1, `{}`)}, Annotations: []event.Annotation{a}}))
+		}
+		stored, err := s.Tasks(ctx, 1, []event.TaskID{2})
+		must(t, err)
+		if got := stored[0].Annotations[0]; got.Suggested || got.Unattended() {
+			t.Errorf("heard late %t: stored %+v", late, got)
+		}
+	}
+}

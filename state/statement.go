@@ -177,7 +177,7 @@ func (m *projectMerge) setAnnotation(slot *annSlot, a event.Annotation, at uint6
 		return false, err
 	}
 	was := slot.now
-	a.Suggested = was.suggested || a.Suggested || a.FromModel
+	a.Suggested = was.suggested && was.task == a.Task || a.Suggested || a.FromModel
 	slot.now = annFact{
 		annotationRef: annotationRef{task: a.Task, stamp: annotationVersion(a), at: at}, stated: true, bare: t.now.deleted,
 		fromModel: a.FromModel, suggested: a.Suggested, untimed: a.Untimed,
