@@ -2,6 +2,8 @@ package app_test
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"strings"
 
 	"github.com/hone-ml/hone/event"
@@ -64,12 +66,38 @@ func (w *world) checkStored(p event.ProjectID) {
 }
 
 // remember notes which tasks have predictions that people asked for. A label config that
-// changes, or a Label Studio that is restored, may take them away.
+// changes, or a Label Studio that is restored, may take them away. So may one that had
+// changed before hone heard of it: what hone said then fits no longer.
 func (w *world) remember(p event.ProjectID) {
+	project, err := w.user.Project(context.Background(), p)
+	w.must(err)
 	w.retrieved[p] = map[event.TaskID]bool{}
 	for _, r := range w.rows(p) {
-		if r.Score != nil && *r.Score >= 0.01 {
+		if r.Score != nil && *r.Score >= 0.01 && suits(project.LabelConfig, r.Result) {
 			w.retrieved[p][r.Task] = true
 		}
 	}
+}
+
+// suits reports whether a label config has the controls and the choices of a result.
+func suits(config string, result json.RawMessage) bool {
+	var regions []struct {
+		From  string `json:"from_name"`
+		Type  string
+		Value struct{ Choices []string }
+	}
+	if json.Unmarshal(result, &regions) != nil {
+		return false
+	}
+	for _, r := range regions {
+		if !strings.Contains(strings.ToLower(config), fmt.Sprintf("<%s name=%q", r.Type, r.From)) {
+			return false
+		}
+		for _, choice := range r.Value.Choices {
+			if !strings.Contains(config, fmt.Sprintf("<Choice value=%q", choice)) {
+				return false
+			}
+		}
+	}
+	return true
 }
