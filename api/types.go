@@ -28,7 +28,8 @@ type Project struct {
 	// OptimalityGap is the most by which any probability can differ from that of
 	// training from scratch on the same labels. Null: not known yet.
 	OptimalityGap *float64 `json:"optimality_gap"`
-	// Settled is true when nothing is left to do: all that was heard is learned, the model
+	// Settled is true when nothing is left to do: hone has compared itself with Label Studio
+	// since it started, all that was heard is learned, the model
 	// is at its optimum with the settings the labels ask for, no choice of settings and no
 	// retrain is due or running, the labels, their names and the queue have their vectors,
 	// and Label Studio holds the queue that this model ranks.

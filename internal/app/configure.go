@@ -151,14 +151,12 @@ func (a *App) addSettings(ctx context.Context, out *api.Project, labelled int) e
 }
 
 // isSettled reports whether nothing is left to do for a project: what was said of the
-// backlog, the model and the queue was read in that order.
-func (a *App) isSettled(ctx context.Context, out *api.Project) bool {
-	st, ok := a.Learner.Status(out.ID)
-	if !ok || !st.Settled || st.VectorsMissing || out.Backlog > 0 {
-		return false
+// comparison with Label Studio, the backlog, the model and the queue was read in that order.
+func (a *App) isSettled(ctx context.Context, out *api.Project, model *learner.Status, q *sampler.Status) bool {
+	if out.Reconcile == nil || out.Reconcile.LastFull == nil {
+		return false // what changed while hone did not run, or before it was connected, is not known
 	}
-	q, ok := a.Sampler.Status(out.ID)
-	if !ok || !q.Complete || q.Pushed < len(q.Queue) || q.Snapshot < st.Announced {
+	if out.Backlog > 0 || !model.Settled || model.VectorsMissing || !q.Complete || q.Pushed < len(q.Queue) || q.Snapshot < model.Announced {
 		return false
 	}
 	ids := make([]event.TaskID, len(q.Queue))

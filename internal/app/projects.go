@@ -10,6 +10,7 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/app/core"
 	"github.com/hone-ml/hone/learner"
+	"github.com/hone-ml/hone/sampler"
 	"github.com/hone-ml/hone/state"
 	"github.com/hone-ml/hone/webhook"
 )
@@ -94,19 +95,21 @@ func (a apiProjects) Get(ctx context.Context, id event.ProjectID) (api.Project, 
 		return out, err
 	}
 	out.Tasks, out.Skipped, out.Pool = n.Tasks, n.Skipped, n.Tasks-n.Labelled
+	var model *learner.Status
 	if !meta.Gone {
-		a.addLearner(&out)
+		model = a.addLearner(&out)
 	}
-	a.addSampler(&out)
+	queue := a.addSampler(&out)
 	if err := a.addSettings(ctx, &out, n.Labelled); err != nil {
 		return out, err
 	}
-	out.Settled = !meta.Gone && a.isSettled(ctx, &out)
+	out.Settled = model != nil && queue != nil && a.isSettled(ctx, &out, model, queue)
 	out.DeadLetters, err = a.Pipeline.CountDeadLetters(ctx)
 	return out, err
 }
 
-func (a *App) addLearner(out *api.Project) {
+// addLearner adds what the learner says, and returns it; nil while it says nothing.
+func (a *App) addLearner(out *api.Project) *learner.Status {
 	trouble := a.Learner.Trouble(out.ID)
 	if trouble != "" {
 		out.Problems = append(out.Problems, trouble)
@@ -116,7 +119,7 @@ func (a *App) addLearner(out *api.Project) {
 		if trouble == "" {
 			out.Problems = append(out.Problems, "its model is being loaded")
 		}
-		return
+		return nil
 	}
 	out.Labels, out.ModelVersion, out.Snapshot = st.Labels, st.Version, st.Snapshot
 	out.OptimalityGap, out.SettingsHeld = st.OptimalityGap, st.SettingsHeld
@@ -161,16 +164,18 @@ func (a *App) addLearner(out *api.Project) {
 	if l := st.LastRetrain; l != nil {
 		out.Retrain.Last, out.Retrain.Outcome = timePtr(l.At), l.Outcome
 	}
+	return &st
 }
 
-func (a *App) addSampler(out *api.Project) {
+// addSampler adds what the sampler says, and returns it; nil while it says nothing.
+func (a *App) addSampler(out *api.Project) *sampler.Status {
 	out.Queue = api.Queue{Strategy: a.cfg.Sampler.Strategy, Tasks: []event.TaskID{}}
 	if _, err := a.Connection.Client(); err != nil {
 		out.Queue.Error = err.Error()
 	}
 	st, ok := a.Sampler.Status(out.ID)
 	if !ok {
-		return
+		return nil
 	}
 	if out.Queue.Error == "" {
 		out.Queue.Error = st.Note
@@ -186,6 +191,7 @@ func (a *App) addSampler(out *api.Project) {
 			out.Queue.Random = append(out.Queue.Random, it.Task)
 		}
 	}
+	return &st
 }
 
 func (a *App) addReconcile(out *api.Project) {

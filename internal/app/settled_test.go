@@ -151,6 +151,36 @@ func (d *deafStudio) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
+// slowListing is a way to Label Studio on which the listing of tasks waits.
+type slowListing struct{ opened chan struct{} }
+
+func (l slowListing) RoundTrip(r *http.Request) (*http.Response, error) {
+	if strings.Contains(r.URL.Path, "/tasks") {
+		select {
+		case <-l.opened:
+		case <-r.Context().Done():
+			return nil, r.Context().Err()
+		}
+	}
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// A project whose tasks were not read yet has not settled, though nothing is left to do
+// with those that are known.
+func TestSettledMeansThatTheProjectWasRead(t *testing.T) {
+	s, l := apptest.NewStudio(t), slowListing{make(chan struct{})}
+	h := apptest.StartWith(t, apptest.Settings(t.TempDir(), s), app.Seams{Transport: l, Jitter: func() float64 { return 0 }})
+	p := s.NewProject(40)
+	h.Register(p)
+	got := h.Await(p, "being read, and nothing else to do", func(got api.Project) bool {
+		return got.Reconcile != nil && got.Reconcile.Running && modelSettled(h, got, 0)
+	})
+	assert.False(t, got.Settled)
+	close(l.opened)
+	got = h.Await(p, "settled", func(p api.Project) bool { return p.Settled })
+	assert.Equal(t, 40, got.Tasks)
+}
+
 // A project whose queue Label Studio does not take has not settled.
 func TestSettledMeansThatLabelStudioHoldsTheQueue(t *testing.T) {
 	s, d := apptest.NewStudio(t), &deafStudio{}
