@@ -69,9 +69,20 @@ func (c *Client) Project(ctx context.Context, id event.ProjectID) (Project, erro
 	return out, err
 }
 
+// Configure changes settings of a project, all or none.
+func (c *Client) Configure(ctx context.Context, id event.ProjectID, changes []Change) (Configuration, error) {
+	body := map[string]*string{}
+	for _, ch := range changes {
+		body[ch.Key] = ch.Value
+	}
+	var out Configuration
+	err := c.do(ctx, http.MethodPatch, projectPath(id, ""), body, &out)
+	return out, err
+}
+
 // Versions lists a project's versions, oldest first.
 func (c *Client) Versions(ctx context.Context, id event.ProjectID) ([]Version, error) {
-	var out struct{ Versions []Version }
+	var out VersionList
 	err := c.do(ctx, http.MethodGet, projectPath(id, "/versions"), nil, &out)
 	return out.Versions, err
 }
@@ -110,9 +121,7 @@ func (c *Client) Rollback(ctx context.Context, id event.ProjectID, to string) (t
 
 // DeadLetters lists events that could not be handled.
 func (c *Client) DeadLetters(ctx context.Context, limit int) ([]DeadLetter, error) {
-	var out struct {
-		DeadLetters []DeadLetter `json:"dead_letters"`
-	}
+	var out DeadLetterList
 	err := c.do(ctx, http.MethodGet, "/api/deadletters?limit="+strconv.Itoa(limit), nil, &out)
 	return out.DeadLetters, err
 }
@@ -120,8 +129,8 @@ func (c *Client) DeadLetters(ctx context.Context, limit int) ([]DeadLetter, erro
 // OnDeadLetters replays ("replay") or deletes ("drop") letters; no ids means
 // all. It returns how many.
 func (c *Client) OnDeadLetters(ctx context.Context, verb string, ids []uint64) (int, error) {
-	var out struct{ Count int }
-	err := c.do(ctx, http.MethodPost, "/api/deadletters/"+verb, map[string]any{"ids": ids}, &out)
+	var out Count
+	err := c.do(ctx, http.MethodPost, "/api/deadletters/"+verb, DeadLetterIDs{ids}, &out)
 	return out.Count, err
 }
 
@@ -158,7 +167,7 @@ func (c *Client) Health(ctx context.Context) error {
 }
 
 func (c *Client) ask(ctx context.Context, path string) (time.Time, error) {
-	var out struct{ At time.Time }
+	var out Accepted
 	err := c.do(ctx, http.MethodPost, path, struct{}{}, &out)
 	return out.At, err
 }

@@ -34,6 +34,7 @@ func full() api.Project {
 			Control: "topic", Type: "Choices", Labels: []string{"A", "B"}, Examples: 58, Ridge: 0.5, Accuracy: new(0.75), MacroF1: new(0.7),
 			LogLoss: new(0.9), RecentAccuracy: new(0.8), RecentMacroF1: new(0.78),
 		}},
+		Settings:    []api.Setting{{Key: "queue", Value: "12", Default: "30", Set: true, Type: "a whole number", Doc: "how many"}},
 		Unlearnable: []api.Unlearnable{{Control: "box", Type: "RectangleLabels", Reason: "it is about images"}},
 		Queue: api.Queue{
 			Labels: 60, Strategy: "margin", Tasks: []event.TaskID{9, 4}, Pushed: 1, Random: []event.TaskID{4}, LastPush: new(at),
@@ -52,6 +53,7 @@ type fake struct {
 	fail     error
 	asked    []string
 	ready    error
+	late     bool
 	projects map[event.ProjectID]api.Project
 }
 
@@ -112,6 +114,18 @@ func (f *fake) Connect(_ context.Context, id event.ProjectID, url string) (api.R
 	return api.Report{Project: id, Steps: []api.Step{{Level: "ok", Name: "webhook", What: "created"}}}, f.err()
 }
 
+func (f *fake) Configure(_ context.Context, id event.ProjectID, changes []api.Change) (api.Configuration, error) {
+	said := ""
+	for _, c := range changes {
+		said += " " + c.Key
+		if c.Value != nil {
+			said += "=" + *c.Value
+		}
+	}
+	f.note("configure %d%s", id, said)
+	return api.Configuration{Project: id, Applied: !f.late, Settings: full().Settings}, f.err()
+}
+
 func (f *fake) Doctor(_ context.Context, id event.ProjectID) (api.Report, error) {
 	f.note("doctor %d", id)
 	return api.Report{Steps: []api.Step{{Level: "fail", Name: "token", What: "refused", Fix: "another"}}}, f.err()
@@ -169,7 +183,7 @@ func newRig(t *testing.T) *rig {
 		}
 	})
 	server := &api.Server{
-		Projects: f, Publisher: f, DeadLetters: letters{f}, Connector: f, Backup: f, Secrets: f,
+		Projects: f, Publisher: f, DeadLetters: letters{f}, Connector: f, Configurer: f, Backup: f, Secrets: f,
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hone_up 1\n") }),
 		Ready:   func() error { return f.ready }, Now: func() time.Time { return at },
 	}

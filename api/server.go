@@ -74,6 +74,7 @@ type Server struct {
 	Publisher   Publisher
 	DeadLetters DeadLetters
 	Connector   Connector
+	Configurer  Configurer
 	Backup      Backuper
 	Secrets     Secrets
 	Metrics     http.Handler
@@ -85,7 +86,7 @@ type Server struct {
 
 // RegisterProbes adds the routes for whoever restarts hone.
 func (s *Server) RegisterProbes(r gin.IRouter) {
-	r.GET("/healthz", func(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"status": "ok"}) })
+	r.GET("/healthz", func(c *gin.Context) { c.JSON(http.StatusOK, Probe{"ok"}) })
 	r.GET("/readyz", s.ready)
 }
 
@@ -98,6 +99,7 @@ func (s *Server) Register(r gin.IRouter) {
 	g.Use(limitRequests)
 	g.GET("/projects", s.list)
 	g.GET("/projects/:id", s.getProject)
+	g.PATCH("/projects/:id", s.configure)
 	g.GET("/projects/:id/versions", s.versions)
 	g.POST("/projects/:id/connect", s.connect)
 	g.POST("/projects/:id/retrain", s.publishRequest(func(p event.ProjectID, at time.Time, c *gin.Context) event.Event {
@@ -155,7 +157,7 @@ func (s *Server) ready(c *gin.Context) {
 			return
 		}
 	}
-	c.JSON(http.StatusOK, gin.H{"status": "ready"})
+	c.JSON(http.StatusOK, Probe{"ready"})
 }
 
 func (s *Server) list(c *gin.Context) {
@@ -198,7 +200,7 @@ func (s *Server) versions(c *gin.Context) {
 		writeError(c, err)
 		return
 	}
-	c.JSON(http.StatusOK, gin.H{"versions": vs})
+	c.JSON(http.StatusOK, VersionList{vs})
 }
 
 // publishRequest turns a request into an event: the log decides when it happens, so that
@@ -225,7 +227,7 @@ func (s *Server) publishRequest(build func(event.ProjectID, time.Time, *gin.Cont
 			writeError(c, err)
 			return
 		}
-		c.JSON(http.StatusAccepted, gin.H{"status": "accepted", "at": at})
+		c.JSON(http.StatusAccepted, Accepted{At: at, Status: "accepted"})
 	}
 }
 
@@ -257,7 +259,7 @@ func (s *Server) prelabel(c *gin.Context) {
 		writeError(c, err)
 		return
 	}
-	c.JSON(http.StatusAccepted, gin.H{"at": at})
+	c.JSON(http.StatusAccepted, Accepted{At: at, Status: "accepted"})
 }
 
 func (s *Server) doctor(c *gin.Context) {
@@ -293,14 +295,12 @@ func (s *Server) letters(c *gin.Context) {
 		writeError(c, err)
 		return
 	}
-	c.JSON(http.StatusOK, gin.H{"dead_letters": ls})
+	c.JSON(http.StatusOK, DeadLetterList{ls})
 }
 
 func (s *Server) changeLetters(do func(context.Context, ...uint64) (int, error)) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		var req struct {
-			IDs []uint64 `json:"ids"`
-		}
+		var req DeadLetterIDs
 		if c.Request.ContentLength != 0 {
 			if err := c.ShouldBindJSON(&req); err != nil {
 				c.JSON(http.StatusBadRequest, Error{`the body must be {"ids": [1, 2]}, or empty for all`})
@@ -312,7 +312,7 @@ func (s *Server) changeLetters(do func(context.Context, ...uint64) (int, error))
 			writeError(c, err)
 			return
 		}
-		c.JSON(http.StatusOK, gin.H{"count": n})
+		c.JSON(http.StatusOK, Count{n})
 	}
 }
 

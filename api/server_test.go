@@ -45,7 +45,7 @@ func TestReadingNothingIsNull(t *testing.T) {
 func TestEveryRouteOfTheAPIIsBehindTheGate(t *testing.T) {
 	r := newRig(t)
 	for _, q := range []string{
-		"GET /api/projects", "GET /api/projects/3", "GET /api/projects/3/versions", "POST /api/projects/3/connect", "POST /api/projects/3/retrain",
+		"GET /api/projects", "GET /api/projects/3", "PATCH /api/projects/3", "GET /api/projects/3/versions", "POST /api/projects/3/connect", "POST /api/projects/3/retrain",
 		"POST /api/projects/3/reconcile", "POST /api/projects/3/rollback", "GET /api/deadletters", "POST /api/deadletters/replay",
 		"POST /api/deadletters/drop", "GET /api/doctor", "GET /api/backup", "GET /api/secret", "POST /api/secret/rotate",
 	} {

@@ -28,8 +28,11 @@ type Project struct {
 	// OptimalityGap is the most by which any probability can differ from that of
 	// training from scratch on the same labels. Null: not known yet.
 	OptimalityGap *float64 `json:"optimality_gap"`
-	// Settled is true when nothing is left to learn from these labels: the model is
-	// at its optimum, with the settings they ask for.
+	// Settled is true when nothing is left to do: hone has compared itself with Label Studio
+	// since it started, all that was heard is learned, the model
+	// is at its optimum with the settings the labels ask for, no choice of settings and no
+	// retrain is due or running, the labels, their names and the queue have their vectors,
+	// and Label Studio holds the queue that this model ranks.
 	Settled bool `json:"settled"`
 	// SettingsHeld is true after a rollback: the settings are those of the version that
 	// was rolled back to, whatever the labels ask for, until somebody asks for a retrain.
@@ -65,6 +68,52 @@ type Project struct {
 	DeadLetters int `json:"dead_letters"`
 	// Problems are things to mend, each a sentence.
 	Problems []string `json:"problems,omitempty"`
+	// Annotations say how many there are, and why not all of them are learned from.
+	Annotations Annotations `json:"annotations"`
+	// Suggestions say what annotators made of those they started from.
+	Suggestions Suggestions `json:"suggestions"`
+	// TasksWithoutText and IdenticalPairs count the tasks that nothing can be learned of
+	// or predicted for: no learned control finds a readable text, or the two texts that
+	// are to be compared are the same.
+	TasksWithoutText int `json:"tasks_without_text"`
+	IdenticalPairs   int `json:"identical_pairs"`
+	// Settings are what can be set for the project, each with its value and default.
+	Settings []Setting `json:"settings,omitempty"`
+}
+
+// Annotations counts a project's annotations, each once. Seen is the sum of the others.
+type Annotations struct {
+	Seen    int `json:"seen"`
+	Learned int `json:"learned"`
+	// Skipped were skipped by their annotator.
+	Skipped int `json:"skipped"`
+	// FromPredictions were made from predictions in bulk: nobody looked at them.
+	FromPredictions int `json:"from_predictions"`
+	// Excluded are not to be learned from, as the project's settings say.
+	Excluded int `json:"excluded"`
+	// Unanswered say nothing of a control that is learned, or that their annotator saw.
+	Unanswered int `json:"unanswered"`
+	// Refused have an answer that no model can take.
+	Refused int `json:"refused"`
+	// NoText and IdenticalPair are of tasks that lack a readable text, or a difference
+	// between the two texts to compare.
+	NoText        int `json:"no_text"`
+	IdenticalPair int `json:"identical_pair"`
+	// NoControl were found while the label config has no control that is learned.
+	NoControl int `json:"no_control"`
+}
+
+// Suggestions counts the annotations that people made of suggestions.
+type Suggestions struct {
+	// Accepted have all their regions as suggested. What was removed beside them leaves no
+	// trace.
+	Accepted int `json:"accepted"`
+	// Changed have regions that were suggested, and some that were changed or added.
+	Changed int `json:"changed"`
+	// Rejected have only regions that were not suggested.
+	Rejected int `json:"rejected"`
+	// Empty have no region: all were removed, or none was suggested.
+	Empty int `json:"empty"`
 }
 
 // Reconcile is the state of the comparison with Label Studio.
@@ -129,6 +178,12 @@ type Head struct {
 	RecentECE      *float64 `json:"recent_ece"`
 	RecentMAE      *float64 `json:"recent_mae"`
 	RecentRMSE     *float64 `json:"recent_rmse"`
+	// Silent are labels that the settings keep from annotators now; SuggestsNothing is true
+	// when nothing of the control is suggested. Precision is that of each label among
+	// recent predictions, where the settings go by it.
+	Silent          []string           `json:"silent,omitempty"`
+	SuggestsNothing bool               `json:"suggests_nothing,omitempty"`
+	Precision       map[string]float64 `json:"precision,omitempty"`
 }
 
 // Unlearnable is a control hone does not learn, and why.
@@ -276,6 +331,38 @@ func (r Report) Failed() bool {
 		}
 	}
 	return false
+}
+
+// VersionList is GET /api/projects/{id}/versions: oldest first.
+type VersionList struct {
+	Versions []Version `json:"versions"`
+}
+
+// DeadLetterList is GET /api/deadletters.
+type DeadLetterList struct {
+	DeadLetters []DeadLetter `json:"dead_letters"`
+}
+
+// DeadLetterIDs says which dead letters to replay or to drop; none means all.
+type DeadLetterIDs struct {
+	IDs []uint64 `json:"ids"`
+}
+
+// Count says of how many dead letters something was done.
+type Count struct {
+	Count int `json:"count"`
+}
+
+// Accepted answers an order that is in the log and is carried out in its turn. At is the
+// order's time.
+type Accepted struct {
+	At     time.Time `json:"at"`
+	Status string    `json:"status"`
+}
+
+// Probe answers GET /healthz and GET /readyz.
+type Probe struct {
+	Status string `json:"status"`
 }
 
 // Error is the body of every answer that is not 2xx.

@@ -57,6 +57,8 @@ func Decode(b []byte) (Event, error) {
 		e = new(RetrainDue)
 	case (*RollbackDue)(nil).kind():
 		e = new(RollbackDue)
+	case (*Configured)(nil).kind():
+		e = new(Configured)
 	case (*Learned)(nil).kind():
 		e = new(Learned)
 	default:

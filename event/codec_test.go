@@ -18,6 +18,7 @@ var everyKind = []Event{
 	&ReconcileDue{Project: 3, Full: true, Reason: "a test"},
 	&RetrainDue{Project: 3, Reason: "a test"},
 	&RollbackDue{Project: 3, To: "hone-1"},
+	&Configured{Project: 3, Set: map[string]string{"queue": "5"}, Reset: []string{"strategy"}},
 	&Learned{Project: 3, Version: "hone-2", Tasks: []TaskID{7}},
 }
 

@@ -2,6 +2,8 @@ package event
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -18,10 +20,13 @@ type Event interface {
 func Kind(e Event) string { return e.kind() }
 
 // ForAll reports whether an event is a command for every project, such as a retrain that is due
-// and names no project. A change always names one.
+// and names no project. A change, also one of settings, always names one.
 func ForAll(e Event) bool {
-	_, change := e.(*Changed)
-	return !change && e.ProjectOf() == 0
+	switch e.(type) {
+	case *Changed, *Configured:
+		return false
+	}
+	return e.ProjectOf() == 0
 }
 
 // Source says how hone learned of a change.
@@ -55,11 +60,21 @@ type Annotation struct {
 	Cancelled   bool   `json:"cancelled,omitempty"`
 	GroundTruth bool   `json:"ground_truth,omitempty"`
 	CompletedBy UserID `json:"completed_by,omitempty"`
-	// FromModel is true when no person checked it: predictions were turned into annotations
-	// in bulk. Such an annotation never becomes an example.
+	// FromModel is true when the statement says that no person checked it: predictions were
+	// turned into annotations in bulk. See Unattended.
 	FromModel bool      `json:"from_model,omitempty"`
 	UpdatedAt time.Time `json:"updated_at"`
+	// Suggested is true when it was made from a prediction. Label Studio forgets that when
+	// the prediction is deleted; what is stored does not.
+	Suggested bool `json:"suggested,omitempty"`
+	// Untimed is true when nobody spent time on it, as the statement says. Statements of
+	// older hones do not say.
+	Untimed bool `json:"untimed,omitempty"`
 }
+
+// Unattended reports whether no person checked the annotation. Such an annotation never
+// becomes an example.
+func (a Annotation) Unattended() bool { return a.FromModel || a.Suggested && a.Untimed }
 
 // Changed states what Label Studio holds of some tasks and annotations. Applying it twice, late or
 // out of order ends in the same state. Among webhooks the later (UpdatedAt, content) wins, and
@@ -131,6 +146,41 @@ type RollbackDue struct {
 	To string `json:"to,omitempty"`
 }
 
+// Configured says which settings of a project a person has changed: Set holds values by key,
+// and Reset the keys that have their defaults again. A key is in one of the two. Of several
+// that name a key the last one in the log holds. Keys and values are those of package
+// settings; a reader ignores keys that it does not know.
+type Configured struct {
+	Project ProjectID         `json:"project"`
+	At      time.Time         `json:"at"`
+	Set     map[string]string `json:"set,omitempty"`
+	Reset   []string          `json:"reset,omitempty"`
+}
+
+// Change returns settings after the change, in a map of its own.
+func (e *Configured) Change(settings map[string]string) map[string]string {
+	out := maps.Clone(settings)
+	if out == nil {
+		out = map[string]string{}
+	}
+	for _, key := range e.Reset {
+		delete(out, key)
+	}
+	maps.Copy(out, e.Set)
+	return out
+}
+
+// Then returns one change with the effect of both, this one first.
+func (e *Configured) Then(later *Configured) *Configured {
+	out := &Configured{Project: later.Project, At: later.At, Set: later.Change(e.Set)}
+	for _, key := range append(slices.Clone(e.Reset), later.Reset...) {
+		if _, set := out.Set[key]; !set && !slices.Contains(out.Reset, key) {
+			out.Reset = append(out.Reset, key)
+		}
+	}
+	return out
+}
+
 // Learned says that a project has a new snapshot. It has ids and no contents: its consumer reads
 // the tasks from the state, so that handling it twice is harmless.
 type Learned struct {
@@ -145,22 +195,27 @@ type Learned struct {
 	Tasks []TaskID `json:"tasks,omitempty"`
 	// All asks to read every task of the project again.
 	All bool `json:"all,omitempty"`
+	// Snapshot is the number of the snapshot, which grows; 0 from an older hone.
+	Snapshot uint64 `json:"snapshot,omitempty"`
 }
 
 func (e *Changed) ProjectOf() ProjectID      { return e.Project }
 func (e *ReconcileDue) ProjectOf() ProjectID { return e.Project }
 func (e *RetrainDue) ProjectOf() ProjectID   { return e.Project }
 func (e *RollbackDue) ProjectOf() ProjectID  { return e.Project }
+func (e *Configured) ProjectOf() ProjectID   { return e.Project }
 func (e *Learned) ProjectOf() ProjectID      { return e.Project }
 
 func (*Changed) Topic() Topic      { return Changes }
 func (*ReconcileDue) Topic() Topic { return Reconciles }
 func (*RetrainDue) Topic() Topic   { return Changes }
 func (*RollbackDue) Topic() Topic  { return Changes }
+func (*Configured) Topic() Topic   { return Changes }
 func (*Learned) Topic() Topic      { return Snapshots }
 
 func (*Changed) kind() string      { return "changed" }
 func (*ReconcileDue) kind() string { return "reconcile_due" }
 func (*RetrainDue) kind() string   { return "retrain_due" }
 func (*RollbackDue) kind() string  { return "rollback_due" }
+func (*Configured) kind() string   { return "configured" }
 func (*Learned) kind() string      { return "learned" }

@@ -12,8 +12,8 @@ import (
 func TestGoldenCodec(t *testing.T) {
 	var lines []string
 	for _, e := range []Event{
-		golden.Fill(&Changed{}), golden.Fill(&ReconcileDue{}), golden.Fill(&RetrainDue{}), golden.Fill(&RollbackDue{}), golden.Fill(&Learned{}),
-		&Changed{}, &ReconcileDue{}, &RetrainDue{}, &RollbackDue{}, &Learned{},
+		golden.Fill(&Changed{}), golden.Fill(&ReconcileDue{}), golden.Fill(&RetrainDue{}), golden.Fill(&RollbackDue{}), golden.Fill(&Learned{}), golden.Fill(&Configured{}),
+		&Changed{}, &ReconcileDue{}, &RetrainDue{}, &RollbackDue{}, &Learned{}, &Configured{},
 	} {
 		b, err := Encode(e)
 		if err != nil {

@@ -130,6 +130,8 @@ type ProjectState struct {
 	// LearnerState is the learner's record of the project, opaque to the state; nil before the
 	// first commit.
 	LearnerState []byte
+	// Settings are what somebody has set for the project, by key; empty at first.
+	Settings map[string]string
 }
 
 // Version is a name, which Label Studio shows as model_version, with the settings of the models.
@@ -166,6 +168,8 @@ type ProjectCommit struct {
 	Versions []Version
 	// LearnerState replaces the stored one unless nil.
 	LearnerState []byte
+	// Settings replace the stored ones unless nil.
+	Settings map[string]string
 }
 
 // KnownTask is the entry of one task in the comparison of ids.

@@ -48,6 +48,7 @@ func conform(t *testing.T, url, token string) {
 	t.Run("known tasks", s.known)
 	t.Run("next task", s.next)
 	t.Run("predictions", s.predictions)
+	t.Run("annotations made from predictions", s.madeFromPredictions)
 	t.Run("webhooks", s.webhooks)
 	t.Run("slow webhook", s.slowWebhook)
 	t.Run("ML backend", s.backend)

@@ -15,6 +15,7 @@ import (
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/service"
+	"github.com/hone-ml/hone/learner/features"
 )
 
 // Backfill is a worker that has one slow encoder compute vectors in the background. It is safe
@@ -116,7 +117,7 @@ func (l *Learner) newBackfills() (_ []Backfill, err error) {
 			Encoder: e, Retain: names, Now: l.o.Now, Logger: l.o.Logger,
 			Needed: func(p event.ProjectID) NeededVectors {
 				if s := l.snapshot(p); s != nil {
-					return headRequests{&l.features, i, s.heads}
+					return headRequests{l.features, i, s.heads}
 				}
 				return nil
 			},
@@ -155,21 +156,21 @@ func (w *maxGauge) set(p event.ProjectID, encoder, n int) {
 
 // headRequests implements NeededVectors for the heads of a snapshot and one slow encoder.
 type headRequests struct {
-	features *featurizer
+	features *features.Extractor
 	encoder  int
 	heads    []headSnapshot
 }
 
 func (n headRequests) LabelNames() (all []encode.Request) {
 	for _, h := range n.heads {
-		all = append(all, n.features.labelRequests(h.Spec)...)
+		all = append(all, n.features.LabelRequests(h.Spec)...)
 	}
 	return all
 }
 
 func (n headRequests) Requests(data []byte, all map[event.ContentKey]encode.Request) {
 	for _, h := range n.heads {
-		n.features.requests(h.Spec, n.encoder, data, all)
+		n.features.Requests(h.Spec, n.encoder, data, all)
 	}
 }
 
@@ -219,6 +220,21 @@ func (l *Learner) encodingStatus(id event.ProjectID) *Encoding {
 	return e
 }
 
+// HasVectors reports whether the slow encoders have computed all vectors of some tasks. It
+// never waits for one. Safe for concurrent use.
+func (l *Learner) HasVectors(p event.ProjectID, tasks []event.Task) bool {
+	s := l.snapshot(p)
+	if s == nil || len(l.backfills) == 0 {
+		return true
+	}
+	for _, requests := range l.unencoded(s.heads, tasks) {
+		if len(requests) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // WaitEncoded returns when each text has the vectors of each slow encoder and the examples have
 // them. Without a slow encoder it returns at once. The errors are the context's and
 // ErrClosed. Safe for concurrent use.
@@ -261,12 +277,12 @@ func (l *Learner) unencoded(heads []headSnapshot, tasks []event.Task) [][]encode
 	seen := make([]map[event.ContentKey]bool, len(l.backfills))
 	for _, t := range tasks {
 		for _, h := range heads {
-			for i := range l.features.encodedTask(h.Spec, t.Data).encoders().each {
+			for i := range l.features.Missing(h.Spec, t.Data).Each {
 				if seen[i] == nil {
 					seen[i] = map[event.ContentKey]bool{}
 				}
 				requests := map[event.ContentKey]encode.Request{}
-				l.features.requests(h.Spec, i, t.Data, requests)
+				l.features.Requests(h.Spec, i, t.Data, requests)
 				for k, r := range requests {
 					if !seen[i][k] && !l.backfills[i].Has(k) {
 						seen[i][k] = true
@@ -279,7 +295,7 @@ func (l *Learner) unencoded(heads []headSnapshot, tasks []event.Task) [][]encode
 	return out
 }
 
-// maxSlowEncoders is the number of bits of an encoderSet.
+// maxSlowEncoders is the number of bits of an features.EncoderSet.
 const maxSlowEncoders = 64
 
 // checkSlow validates the slow encoders and the options that they require.

@@ -31,13 +31,3 @@ func TestTheHighestOfTheCountsIsShown(t *testing.T) {
 		}
 	}
 }
-
-func TestEncoderSetYieldsItsPlacesInOrder(t *testing.T) {
-	var got []int
-	for i := range encoderSet(0).with(63).with(0).with(5).each {
-		got = append(got, i)
-	}
-	if len(got) != 3 || got[0] != 0 || got[1] != 5 || got[2] != 63 {
-		t.Errorf("got %v", got)
-	}
-}

@@ -129,11 +129,13 @@ func (l *Learner) settleStep(ctx context.Context, ln *lane) (more bool, err erro
 	// Start the selection first: after the published status says settled, no other settings
 	// may be chosen.
 	l.startSelection(ln)
-	l.publish(p)
+	l.publishAnnounced(p)
+	learned := &event.Learned{Project: ln.id}
+	p.describe(learned)
 	checkpoint := l.dueCheckpoint(p)
 	err = l.store.Commit(ctx, event.Commit{
 		Projects: []event.ProjectCommit{p.forCommit(nil, checkpoint)},
-		Learned:  []*event.Learned{{Project: ln.id, Since: p.oldestPending, Version: p.version(), Labels: p.labels()}},
+		Learned:  []*event.Learned{learned},
 	})
 	if err != nil {
 		p.settled = false // commit again

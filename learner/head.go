@@ -8,6 +8,7 @@ import (
 
 	"github.com/hone-ml/hone/encode/text/token"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/learner/features"
 	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/learner/model"
 	"github.com/hone-ml/hone/learner/score"
@@ -26,7 +27,7 @@ type onlineHead struct {
 	fingerprints      map[event.TaskID]uint64
 	annotationRefs    annotationRefs
 	// incomplete holds the examples that lack vectors, and the slow encoders of these.
-	incomplete map[event.TaskID]encoderSet
+	incomplete map[event.TaskID]features.EncoderSet
 
 	// selection holds the settings and what they were chosen from. newestUsed is the highest
 	// first annotation id among those examples. dirty is true when one of these examples
@@ -52,7 +53,7 @@ func newHead(q *head.Spec, t annotationRefs) *onlineHead {
 	return &onlineHead{
 		Spec: q, annotationRefs: t, model: q.Kind.NewModel(q, tune.Defaults(q)), progress: new(score.Prequential),
 		selection: tune.Selection{Settings: tune.Defaults(q)}, dirty: true, annotationsByTask: map[event.TaskID][]event.AnnotationID{}, fingerprints: map[event.TaskID]uint64{},
-		incomplete: map[event.TaskID]encoderSet{},
+		incomplete: map[event.TaskID]features.EncoderSet{},
 	}
 }
 
@@ -95,7 +96,7 @@ func (h *onlineHead) learn(t event.TaskState, x vector.Vector, duals []float32, 
 }
 
 // markMissing records the slow encoders whose vectors an example lacks.
-func (h *onlineHead) markMissing(id event.TaskID, missing encoderSet) {
+func (h *onlineHead) markMissing(id event.TaskID, missing features.EncoderSet) {
 	_, was := h.incomplete[id]
 	_, learned := h.fingerprints[id]
 	switch {

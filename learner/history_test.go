@@ -1,6 +1,7 @@
 package learner_test
 
 import (
+	"encoding/json"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -92,7 +93,7 @@ func (w *labelStudio) act() *event.Changed {
 			return w.say(event.Changed{Annotations: []event.Annotation{a}, Tasks: []event.Task{w.tasks[a.Task]}})
 		}
 	case 6: // the label config is changed
-		w.config = []string{single, fewer, both, kinds, kinds, marked}[w.rng.IntN(6)]
+		w.config = []string{single, fewer, both, kinds, kinds, marked, hiding, `<View/>`}[w.rng.IntN(8)]
 		return w.say(event.Changed{LabelConfig: w.config})
 	}
 	// A task is annotated, now and then one that was before.
@@ -101,12 +102,19 @@ func (w *labelStudio) act() *event.Changed {
 		w.nextTask++
 		s, _ := sentence(w.rng.Uint64())
 		t = event.Task{ID: w.nextTask, Data: data(s), UpdatedAt: at(w.clock)}
+		switch w.rng.IntN(10) {
+		case 0: // no text
+			t.Data = json.RawMessage(`{"other":"` + s + `"}`)
+		case 1: // nothing to compare
+			t.Data = json.RawMessage(`{"text":"` + s + `","other":"` + s + `"}`)
+		}
 		w.tasks[t.ID] = t
 	}
 	w.nextAnn++
 	a := event.Annotation{
 		ID: w.nextAnn, Task: t.ID, Result: w.answer(), UpdatedAt: at(w.clock),
-		Cancelled: w.rng.IntN(8) == 0, FromModel: w.rng.IntN(10) == 0,
+		Cancelled: w.rng.IntN(8) == 0, FromModel: w.rng.IntN(10) == 0, Suggested: w.rng.IntN(3) == 0,
+		CompletedBy: event.UserID(1 + w.rng.IntN(2)), GroundTruth: w.rng.IntN(4) == 0,
 	}
 	w.annotations[a.ID] = a
 	return w.say(event.Changed{Annotations: []event.Annotation{a}, Tasks: []event.Task{t}})
@@ -138,10 +146,35 @@ func (w *labelStudio) answer() []byte {
 			"value": map[string]any{"start": from, "end": from + 1 + w.rng.IntN(8), "labels": []string{[]string{"thing", "deed"}[w.rng.IntN(2)]}},
 		})
 	}
+	if w.rng.IntN(4) == 0 {
+		regions = append(regions, region("else", "yes"))
+	}
+	for _, r := range regions {
+		if origin := w.rng.IntN(6); origin < 3 {
+			r["origin"] = []string{"manual", "prediction", "prediction-changed"}[origin]
+		}
+	}
 	if regions == nil {
 		return []byte("[]")
 	}
 	return result(regions...)
+}
+
+// setUp changes settings as people do.
+func (w *labelStudio) setUp() *event.Configured {
+	e := &event.Configured{Project: 1, At: at(w.clock), Set: map[string]string{}}
+	for _, s := range [][]string{
+		{"learn_from_users", "1", "2", "1,2"}, {"learn_from_states", "ground_truth", "submitted", "skipped,submitted"}, {"threshold", "0.2", "0.7"},
+	} {
+		key, values := s[0], s[1:]
+		switch k := w.rng.IntN(2 * len(values)); {
+		case k < len(values):
+			e.Set[key] = values[k]
+		case k == len(values):
+			e.Reset = append(e.Reset, key)
+		}
+	}
+	return e
 }
 
 // all is what a reconcile finds.
@@ -195,6 +228,8 @@ func TestAnyHistoryEndsWhereTrainingFromScratchDoes(t *testing.T) {
 			j := min(len(statements)-1, i+rng.IntN(4))
 			statements[i], statements[j] = statements[j], statements[i]
 		}
+		var set map[string]string // what was set up last
+		known := false
 		send := func(batch ...event.Event) {
 			for {
 				offset++
@@ -211,8 +246,14 @@ func TestAnyHistoryEndsWhereTrainingFromScratchDoes(t *testing.T) {
 				batch = append(batch, c)
 			}
 			statements = statements[n:]
+			if known && rng.IntN(6) == 0 { // before it is, there is nothing to set up
+				e := w.setUp()
+				set = e.Change(set)
+				batch = slices.Insert(batch, rng.IntN(len(batch)+1), event.Event(e))
+			}
 			d.failNext(max(0, rng.IntN(8)-5))
 			send(batch...)
+			known = true
 			switch rng.IntN(10) {
 			case 0: // killed: what was not committed is lost
 				if rng.IntN(2) == 0 {
@@ -244,6 +285,7 @@ func TestAnyHistoryEndsWhereTrainingFromScratchDoes(t *testing.T) {
 		defer func() { _ = fresh.Stop(bg) }()
 		must(t, fresh.Start(bg))
 		apply(t, fresh, w.all())
+		must(t, fresh.Apply(bg, []event.Event{&event.Configured{Project: 1, At: at(w.clock), Set: set}}, event.Cursor{Topic: event.Changes, Group: "learner", Offset: offset + 1}))
 		rest(t, fresh)
 		same(t, fresh, l, 2.1e-3)
 		a, b := status(t, fresh), status(t, l)
@@ -254,6 +296,12 @@ func TestAnyHistoryEndsWhereTrainingFromScratchDoes(t *testing.T) {
 			if a.Heads[i].Examples != b.Heads[i].Examples {
 				t.Fatalf("head %s has %d examples, want %d", a.Heads[i].Control, b.Heads[i].Examples, a.Heads[i].Examples)
 			}
+		}
+		if a.Annotations != b.Annotations || a.Suggestions != b.Suggestions || a.NoText != b.NoText || a.IdenticalPairs != b.IdenticalPairs {
+			t.Fatalf("counted %+v, %+v, %d, %d, want %+v, %+v, %d, %d", b.Annotations, b.Suggestions, b.NoText, b.IdenticalPairs, a.Annotations, a.Suggestions, a.NoText, a.IdenticalPairs)
+		}
+		if a.Annotations.Learned != a.Labels || a.Annotations.Seen != len(w.annotations) {
+			t.Fatalf("%d labels of %d annotations, counted %+v", a.Labels, len(w.annotations), a.Annotations)
 		}
 		if b.OptimalityGap == nil || *b.OptimalityGap > 1e-3 || !b.Settled {
 			t.Fatalf("at rest the gap is %v", b.OptimalityGap)

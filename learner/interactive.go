@@ -14,7 +14,8 @@ import (
 // drawn holds the regions that the annotator has drawn so far. A control that labels spans
 // answers with the other occurrences of the drawn words, and with spans of which the model
 // is certain. They do not overlap what is drawn, and the control need not have learned
-// anything. Other controls answer as in Predict. When nothing but hints is drawn the answer
+// anything. Other controls answer as in Predict; which controls are visible follows from what
+// the annotator has answered, and from predictions for the rest. When nothing but hints is drawn the answer
 // has no regions. Project, label config, Score and errors are as in Predict. It waits up to
 // Options.SlowWait for missing vectors, and is safe for concurrent use.
 func (l *Learner) Extend(ctx context.Context, p event.ProjectID, labelConfig string, task event.Task, drawn []regions.Region) (wire.Prediction, error) {
@@ -37,29 +38,26 @@ func (l *Learner) Extend(ctx context.Context, p event.ProjectID, labelConfig str
 	if len(drawn) == 0 {
 		return out, ctx.Err()
 	}
-	if ready := s.readyHeads(); len(ready) > 0 {
+	if ready := suggested(s.readyHeads()); len(ready) > 0 {
 		l.encodeNow(ctx, ready, []event.Task{task})
 	}
 	var scratch head.Scratch
-	var sum float64
-	answered := 0
+	var answers []head.ControlAnswer
 	for i, h := range s.heads {
-		e, extends := h.predictor.(head.Interactive)
+		e, extends := h.suggester.(head.Interactive)
 		x, ok := l.featuresOf(s.heads, i, task.Data)
-		if !ok || !extends && h.predictor.Examples() == 0 {
+		if !ok || h.silence.all || !extends && h.predictor.Examples() == 0 {
 			continue
 		}
-		var found []regions.Region
-		var confidence float64
+		a := head.ControlAnswer{Control: h.Control.Name}
 		if extends {
-			found, confidence = e.Propagate(h.ID, head.Sample{Data: task.Data, X: x}, drawn, &scratch)
+			a.Regions, a.Confidence = e.Propagate(h.ID, head.Sample{Data: task.Data, X: x}, drawn, &scratch)
 		} else {
-			found, confidence = h.predictor.Predict(h.ID, head.Sample{Data: task.Data, X: x}, &scratch)
+			a.Regions, a.Confidence = h.suggester.Predict(h.ID, head.Sample{Data: task.Data, X: x}, &scratch)
 		}
-		sum += confidence
-		answered++
-		out.Result = append(out.Result, found...)
+		answers = append(answers, a)
 	}
-	out.Score = min(max(sum/float64(max(1, answered)), minPredictionScore), 1)
+	result, confidence, _ := head.Combine(s.visibility, answers, drawn)
+	out.Result, out.Score = result, min(max(confidence, minPredictionScore), 1)
 	return out, ctx.Err()
 }

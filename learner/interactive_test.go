@@ -13,6 +13,7 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio/regions"
 	"github.com/hone-ml/hone/labelstudio/wire"
+	"github.com/hone-ml/hone/settings"
 )
 
 const nerConfig = `<View><Labels name="ner" toName="t"><Label value="PER"/><Label value="LOC"/></Labels><Text name="t" value="$text"/></View>`
@@ -20,7 +21,7 @@ const nerConfig = `<View><Labels name="ner" toName="t"><Label value="PER"/><Labe
 // Through the learner: before anything was learned, with hints alone, with nothing
 // drawn, and with a label that the config does not have.
 func TestExtendThroughTheLearner(t *testing.T) {
-	p := newProject(1)
+	p := newProject(1, settings.NewTable(settings.Ranking{}, nil))
 	p.meta.LabelConfig = nerConfig
 	p.configure(ngram.New())
 	l, err := New(nothingStored{}, Options{})

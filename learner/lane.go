@@ -196,3 +196,11 @@ func (l *Learner) Trouble(id event.ProjectID) string {
 	s, _ := why.(string)
 	return s
 }
+
+// metaBefore is what is known of the project, the zero Meta if nothing is. mu is held.
+func (ln *lane) metaBefore() event.Meta {
+	if ln.project == nil {
+		return event.Meta{}
+	}
+	return ln.project.meta
+}

@@ -12,6 +12,7 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/service"
 	"github.com/hone-ml/hone/internal/wake"
+	"github.com/hone-ml/hone/learner/features"
 )
 
 // Learner applies events and owns the models of all projects. All methods are safe for
@@ -21,7 +22,7 @@ type Learner struct {
 	o         Options
 	store     Store
 	metrics   *metrics
-	features  featurizer
+	features  *features.Extractor
 	backfills []Backfill // one for each of Options.Slow, in this order
 
 	mu    sync.Mutex // guards all below until the blank line; see lane
@@ -62,7 +63,7 @@ func New(store Store, o Options) (*Learner, error) {
 		return nil, fmt.Errorf("learner: %w", err)
 	}
 	l := &Learner{
-		o: o, store: store, metrics: m, features: featurizer{encoder: o.Encoder, cache: newCache(o.CacheBytes)},
+		o: o, store: store, metrics: m,
 		byID: map[event.ProjectID]*lane{}, life: service.NewLife(),
 		wake: wake.New(), cores: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
@@ -71,13 +72,12 @@ func New(store Store, o Options) (*Learner, error) {
 		if l.backfills, err = l.newBackfills(); err != nil {
 			return nil, fmt.Errorf("learner: %w", err)
 		}
-		l.features.composite = &composite{Encoder: o.Encoder}
-		for _, b := range l.backfills {
-			l.features.composite.slow = append(l.features.composite.slow, b)
-		}
-		l.features.encoder = l.features.composite
-		l.features.cache.arrived = func(m missingVector) bool { return l.backfills[m.encoder].Has(m.key) }
 	}
+	slow := make([]features.Lookup, len(l.backfills))
+	for i, b := range l.backfills {
+		slow[i] = b
+	}
+	l.features = features.New(o.Encoder, slow, o.CacheBytes)
 	return l, nil
 }
 
@@ -166,7 +166,7 @@ func (l *Learner) saveOnStop(ln *lane) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	err := l.store.Commit(ctx, event.Commit{Projects: []event.ProjectCommit{
-		p.forCommit(nil, p.checkpoint(l.features.encoder.Name())),
+		p.forCommit(nil, p.checkpoint(l.features.Encoder().Name())),
 	}})
 	if err != nil {
 		return fmt.Errorf("learner: save project %d on stopping: %w", ln.id, err)
@@ -181,6 +181,7 @@ type projectBatch struct {
 	goneChanged bool           // whether Label Studio has the project has changed
 	applied     bool           // the project in memory has all of the delta
 	learned     *event.Learned // nil when there is nothing to publish
+	retrainDue  bool           // whether a retrain was due before the batch
 }
 
 // Apply applies events of the Changes log, all of one project and in order, and commits them
@@ -201,21 +202,29 @@ func (l *Learner) Apply(ctx context.Context, batch []event.Event, cur event.Curs
 	began := time.Now()
 	var t projectBatch
 	commanded := false
+	before := ln.metaBefore()
 	err = l.applyChanges(ctx, ln, batch, &t)
-	for _, e := range batch {
+	settingsFrom := settingsAfter(batch, before, t.delta)
+	for i, e := range batch {
 		if err != nil {
 			break
 		}
 		switch e := e.(type) {
 		case *event.RetrainDue:
 			commanded = true
-			err = l.applyCommand(ctx, ln, &t, func(p *project) bool {
+			err = l.applyCommand(ctx, ln, &t, func(p *project) (bool, error) {
 				p.requestRetrain(e)
-				return false
+				return false, nil
 			})
 		case *event.RollbackDue:
 			commanded = true
-			err = l.applyCommand(ctx, ln, &t, func(p *project) bool { return l.rollback(p, e.To) })
+			err = l.applyCommand(ctx, ln, &t, func(p *project) (bool, error) { return l.rollback(p, e.To), nil })
+		case *event.Configured:
+			if i < settingsFrom {
+				continue
+			}
+			commanded = true
+			err = l.applyCommand(ctx, ln, &t, func(p *project) (bool, error) { return l.changeSettings(ctx, p, e, t.delta) })
 		}
 	}
 	if err == nil {
@@ -311,11 +320,11 @@ func (l *Learner) applyChanges(ctx context.Context, ln *lane, batch []event.Even
 	}
 	if p == nil || d.New {
 		number := sequenceOf(p)
-		p = newProject(ln.id)
+		p = newProject(ln.id, l.o.Settings)
 		p.sequence = number
 		ln.project = p
 	}
-	t.p, t.delta = p, d
+	t.p, t.delta, t.retrainDue = p, d, p.pending != nil
 	t.goneChanged = d.Meta.Gone != p.meta.Gone
 	if err := l.applyDelta(ctx, p, d); err != nil {
 		return err
@@ -341,22 +350,27 @@ func sequenceOf(p *project) uint64 {
 	return p.sequence
 }
 
-// applyCommand runs do on the project of a lane. do reports whether the model changed. The
+// applyCommand runs do on the project of a lane. do reports whether the
+// model, or what is suggested, changed. The
 // lane's lock is held.
-func (l *Learner) applyCommand(ctx context.Context, ln *lane, t *projectBatch, do func(*project) bool) error {
+func (l *Learner) applyCommand(ctx context.Context, ln *lane, t *projectBatch, do func(*project) (bool, error)) error {
 	p, err := l.ensureLoaded(ctx, ln)
 	if err != nil {
 		return err
 	}
 	if p == nil || len(p.versions) == 0 {
-		l.o.Logger.WithField("project", ln.id).Warn("asked to retrain or roll back a project hone has never heard of")
+		l.o.Logger.WithField("project", ln.id).Warn("asked to retrain, roll back or set up a project hone has never heard of")
 		return nil
 	}
+	if t.p == nil {
+		t.retrainDue = p.pending != nil
+	}
 	t.p = p
-	if do(p) && t.learned == nil {
+	changed, err := do(p)
+	if changed && t.learned == nil {
 		t.learned = &event.Learned{Project: ln.id}
 	}
-	return nil
+	return err
 }
 
 // finish optimizes within the budget, publishes a snapshot and commits. The lane's lock is held.
@@ -366,10 +380,11 @@ func (l *Learner) finish(ctx context.Context, ln *lane, t *projectBatch, cur eve
 	if t.learned != nil {
 		l.settleWithin(ctx, p)
 		l.startSelection(ln) // before publish: the status says whether a selection is running
-		l.publish(p)
-		t.learned.Version, t.learned.Labels = p.version(), p.labels()
-		t.learned.Since = p.oldestPending
+		l.publishAnnounced(p)
+		p.describe(t.learned)
 		c.Learned = append(c.Learned, t.learned)
+	} else if p != nil && t.retrainDue != (p.pending != nil) {
+		l.publish(p) // a reader of Settled must not miss that a retrain is due
 	}
 	var checkpoint []byte
 	if p != nil {
@@ -428,7 +443,7 @@ func (l *Learner) dueCheckpoint(p *project) []byte {
 	if large && (!p.settled || l.o.Now().Sub(p.savedAt) < l.o.CheckpointEvery) {
 		return nil
 	}
-	return p.checkpoint(l.features.encoder.Name())
+	return p.checkpoint(l.features.Encoder().Name())
 }
 
 // markSaved records that a commit with this checkpoint is durable.

@@ -5,6 +5,8 @@ import (
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/hone-ml/hone/learner/counts"
 )
 
 type metrics struct {
@@ -13,6 +15,7 @@ type metrics struct {
 	gap, sequence, labels          *prometheus.GaugeVec
 	retrains                       *prometheus.CounterVec
 	refused                        *prometheus.CounterVec
+	counts                         *counts.Metrics
 	encoded, encodeFailures        prometheus.Counter
 	unencoded                      *prometheus.GaugeVec
 	scores                         map[string]*prometheus.GaugeVec // by metric name; of heads
@@ -48,6 +51,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		Namespace: "hone", Subsystem: "learner", Name: "refused_total",
 		Help: "Answers that no model can take and that were passed over; `hone status` names the tasks.",
 	}, []string{"project", "control"})
+	m.counts = counts.NewMetrics()
 	m.scores = map[string]*prometheus.GaugeVec{}
 	for name, what := range map[string]string{
 		"accuracy": "Share of answers that were right", "macro_f1": "Mean F1 over the labels", "log_loss": "Mean log-loss",
@@ -62,6 +66,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		return m, nil
 	}
 	all := []prometheus.Collector{m.learned, m.forgotten, m.unreadable, m.refused, m.settle, m.gap, m.sequence, m.labels, m.retrains, m.encoded, m.encodeFailures, m.unencoded}
+	all = append(all, m.counts.Collectors()...)
 	for _, v := range m.scores {
 		all = append(all, v)
 	}
@@ -92,6 +97,7 @@ func (m *metrics) published(s *snapshot) {
 	m.gap.WithLabelValues(project).Set(gap)
 	m.sequence.WithLabelValues(project).Set(float64(s.status.Snapshot))
 	m.labels.WithLabelValues(project).Set(float64(s.status.Labels))
+	m.counts.Set(project, s.totals, len(s.status.Unlearnable))
 	m.forgetScores(project)
 	for _, h := range s.status.Heads {
 		if h.Tested == 0 {

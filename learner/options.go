@@ -13,6 +13,7 @@ import (
 	"github.com/hone-ml/hone/encode/encoders"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/logging"
+	"github.com/hone-ml/hone/settings"
 )
 
 // Store keeps what the learner learns from and what it has learned. It must be safe for
@@ -64,6 +65,8 @@ type Options struct {
 	// CheckpointEvery is the least time between two large checkpoints, 10 s if
 	// zero. Small ones are part of every commit.
 	CheckpointEvery time.Duration
+	// Settings is the table of the settings of single projects; one without strategies if nil.
+	Settings *settings.Table
 	// Now is the clock for dates of versions and for pauses, time.Now if nil. No prediction
 	// depends on it.
 	Now        func() time.Time
@@ -89,6 +92,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.CheckpointEvery <= 0 {
 		o.CheckpointEvery = 10 * time.Second
+	}
+	if o.Settings == nil {
+		o.Settings = settings.NewTable(settings.Ranking{}, nil)
 	}
 	if o.Now == nil {
 		o.Now = time.Now

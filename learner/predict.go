@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/labelstudio/regions"
 	"github.com/hone-ml/hone/labelstudio/wire"
 	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/vector"
@@ -17,8 +16,9 @@ import (
 // Options.SlowWait for missing vectors. Project 0 means the only project; with several the
 // error is ErrWhichProject. Predict abstains from a task (the zero Prediction) when nothing
 // was learned yet, when the task has no text, or when labelConfig, if not empty, asks for
-// other answers than those that were learned. Score is the mean confidence of the heads,
-// 0.01 to 1; scores of the queue are lower. The other error is the context's. Safe for
+// other answers than those that were learned. A control that annotators would not see, given
+// the other answers of the same prediction, has no answer. Score is the mean confidence of
+// the heads that answer, 0.01 to 1; scores of the queue are lower. The other error is the context's. Safe for
 // concurrent use.
 func (l *Learner) Predict(ctx context.Context, p event.ProjectID, labelConfig string, tasks []event.Task) ([]wire.Prediction, error) {
 	if p == 0 {
@@ -35,7 +35,7 @@ func (l *Learner) Predict(ctx context.Context, p event.ProjectID, labelConfig st
 	if s == nil || !l.compatibleWith(s, labelConfig) {
 		return out, ctx.Err()
 	}
-	heads := s.readyHeads()
+	heads := suggested(s.readyHeads())
 	if len(heads) == 0 {
 		return out, ctx.Err()
 	}
@@ -57,30 +57,29 @@ const minPredictionScore = 0.01
 
 // predictTask predicts with all heads. It abstains when no head finds a text.
 func (l *Learner) predictTask(s *snapshot, heads []headSnapshot, data json.RawMessage, scratch *head.Scratch) wire.Prediction {
-	result := []regions.Region{}
-	var sum float64
-	answered := 0
-	for i, h := range heads {
-		x, ok := l.featuresOf(heads, i, data)
-		if !ok {
-			continue
-		}
-		found, confidence := h.predictor.Predict(h.ID, head.Sample{Data: data, X: x}, scratch)
-		sum += confidence
-		answered++
-		result = append(result, found...)
-	}
-	if answered == 0 {
+	result, confidence, ok := head.Combine(s.visibility, l.answers(heads, data, scratch), nil)
+	if !ok {
 		return wire.Prediction{}
 	}
-	return wire.Prediction{
-		Result: result, Score: min(max(sum/float64(answered), minPredictionScore), 1), ModelVersion: s.status.Version,
+	return wire.Prediction{Result: result, Score: min(max(confidence, minPredictionScore), 1), ModelVersion: s.status.Version}
+}
+
+// answers returns those of all heads that find a text.
+func (l *Learner) answers(heads []headSnapshot, data json.RawMessage, scratch *head.Scratch) []head.ControlAnswer {
+	out := make([]head.ControlAnswer, 0, len(heads))
+	for i, h := range heads {
+		if x, ok := l.featuresOf(heads, i, data); ok {
+			a := head.ControlAnswer{Control: h.Control.Name}
+			a.Regions, a.Confidence = h.predictor.Predict(h.ID, head.Sample{Data: data, X: x}, scratch)
+			out = append(out, a)
+		}
 	}
+	return out
 }
 
 // featuresOf returns the features of a task for head i. ok is false when it has no text.
 func (l *Learner) featuresOf(heads []headSnapshot, i int, data json.RawMessage) (vector.Vector, bool) {
-	x := l.features.features(heads[i].Spec, data)
+	x := l.features.Task(heads[i].Spec, data)
 	return x, !x.Empty()
 }
 
@@ -113,7 +112,7 @@ func regionsOf(answers []wire.Prediction, tasks []event.Task) (out []json.RawMes
 func (l *Learner) Suggestions(ctx context.Context, p event.ProjectID, tasks []event.Task) (results []json.RawMessage, scores []float64, err error) {
 	answers := make([]wire.Prediction, len(tasks))
 	if s := l.snapshot(p); s != nil {
-		if heads := s.readyHeads(); len(heads) > 0 {
+		if heads := suggested(s.readyHeads()); len(heads) > 0 {
 			if err := l.predictAll(ctx, s, heads, tasks, answers); err != nil {
 				return nil, nil, err
 			}
@@ -161,9 +160,13 @@ func (l *Learner) Estimates(ctx context.Context, p event.ProjectID, tasks []even
 			for i := from; i < to; i++ {
 				row := all[i*len(heads) : i*len(heads) : (i+1)*len(heads)]
 				at := i * classes
+				var hidden map[string]bool
+				if s.visibility != nil {
+					hidden = head.Hidden(s.visibility, l.answers(heads, tasks[i].Data, &scratch), nil)
+				}
 				for j, h := range heads {
 					n := h.predictor.Classes()
-					if x, ok := l.featuresOf(heads, j, tasks[i].Data); ok {
+					if x, ok := l.featuresOf(heads, j, tasks[i].Data); ok && !hidden[h.Control.Name] {
 						row = append(row, h.predictor.Estimate(head.Sample{Data: tasks[i].Data, X: x}, ps[at:at+n:at+n], &scratch))
 					}
 					at += n

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"maps"
 	"slices"
 	"strconv"
 	"sync/atomic"
@@ -13,9 +12,11 @@ import (
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
+	"github.com/hone-ml/hone/learner/counts"
 	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/learner/model"
 	"github.com/hone-ml/hone/learner/tune"
+	"github.com/hone-ml/hone/settings"
 )
 
 // project holds the models of one project and what is kept about it. The lock of its lane
@@ -23,7 +24,7 @@ import (
 type project struct {
 	meta             event.Meta
 	controls         head.Decisions // for each control of the label config; nil when the config cannot be read
-	fault            string         // why the config cannot be read, "" when it can
+	fault            string         // why nothing is learned under the config, "" when something is
 	heads            []*onlineHead
 	versions         []event.Version
 	settings         map[string]model.Settings // of the live version, by control name
@@ -31,10 +32,15 @@ type project struct {
 	storedSelections map[string]tune.Selection // by control name, for heads that are made later
 	pending          *pendingRetrain
 	sequence         uint64 // number of the last snapshot
+	announced        uint64 // number of the last snapshot with a Learned; 0 if none since the project was loaded
+
+	configured map[string]string // what a person has set, by key
+	values     settings.Values   // the settings in force
 
 	annotationRefs annotationRefs
-	refused        refused   // answers that no model can learn
-	oldestPending  time.Time // time of the oldest change that is not settled and published; zero if none
+	refused        counts.RefusedAnswers // answers that no model can learn
+	counts         *counts.Project       // of annotations, and of what became of them
+	oldestPending  time.Time             // time of the oldest change that is not settled and published; zero if none
 	settled        bool
 	unsaved        bool // the duals have changed since the last checkpoint
 	savedAt        time.Time
@@ -45,8 +51,10 @@ type project struct {
 // so that a project that is loaded again has another.
 var lastGeneration atomic.Uint64
 
-func newProject(id event.ProjectID) *project {
-	return &project{meta: event.Meta{Project: id}, annotationRefs: annotationRefs{}, refused: refused{}}
+func newProject(id event.ProjectID, t *settings.Table) *project {
+	return &project{
+		meta: event.Meta{Project: id}, annotationRefs: annotationRefs{}, refused: counts.RefusedAnswers{}, counts: counts.NewProject(), values: t.Values(nil),
+	}
 }
 
 // load reads a project from the store and trains its heads. The error is the store's: what
@@ -56,7 +64,8 @@ func (l *Learner) load(ctx context.Context, id event.ProjectID) (*project, error
 	if err != nil {
 		return nil, fmt.Errorf("load project %d: %w", id, err)
 	}
-	p := newProject(id)
+	p := newProject(id, l.o.Settings)
+	p.configured, p.values = st.Settings, l.o.Settings.Values(st.Settings)
 	p.meta, p.versions = st.Meta, st.Versions
 	p.meta.Project = id
 	if at := liveIndex(st.Versions); at >= 0 {
@@ -74,7 +83,7 @@ func (l *Learner) load(ctx context.Context, id event.ProjectID) (*project, error
 	if err != nil {
 		l.o.Logger.WithError(err).WithField("project", id).Warn("learning afresh from the examples")
 	}
-	p.configure(l.features.encoder)
+	p.configure(l.features.Encoder())
 	for _, h := range p.heads {
 		if pr := state.Progress[h.Control.Name]; pr != nil {
 			h.progress = pr
@@ -98,8 +107,11 @@ func (p *project) configure(e encode.Encoder) []*onlineHead {
 		p.fault = err.Error()
 	default:
 		p.controls = head.Decide(cfg)
+		if err := p.controls.Check(); err != nil {
+			p.fault = err.Error()
+		}
 		for _, d := range p.controls.Learned() {
-			q := head.NewSpec(d)
+			q := head.NewSpec(d).WithSettings(p.values)
 			same := slices.IndexFunc(p.heads, func(h *onlineHead) bool { return h.Key == q.Key })
 			if same >= 0 {
 				p.heads[same].Spec = q.WithPriorOf(p.heads[same].Spec)
@@ -123,7 +135,7 @@ func (p *project) configure(e encode.Encoder) []*onlineHead {
 			for _, ids := range old.annotationsByTask {
 				p.annotationRefs.add(ids, -1)
 			}
-			maps.DeleteFunc(p.refused, func(k refusedKey, _ string) bool { return k.control == old.Control.Name })
+			p.refused.ForgetControl(old.Control.Name)
 		}
 	}
 	p.heads = heads
@@ -143,12 +155,13 @@ func (p *project) selectionFor(q *head.Spec) tune.Selection {
 	return tune.Selection{Settings: tune.Defaults(q)}
 }
 
-// trainFromStore trains heads without examples on tasks, starting from the checkpoint's duals.
+// trainFromStore trains heads without examples on tasks, starting from the checkpoint's duals,
+// and counts the tasks anew.
 // The error is that of reading tasks.
 func (l *Learner) trainFromStore(p *project, heads []*onlineHead, tasks iter.Seq2[event.TaskState, error], ck checkpoint) error {
 	duals := make([]map[event.TaskID][]float32, len(heads))
 	for i, h := range heads {
-		duals[i] = ck.duals(h, l.features.encoder.Name())
+		duals[i] = ck.duals(h, l.features.Encoder().Name())
 	}
 	for t, err := range tasks {
 		if err != nil {
@@ -158,6 +171,7 @@ func (l *Learner) trainFromStore(p *project, heads []*onlineHead, tasks iter.Seq
 			l.learnTask(p, h, t, duals[i][t.Task.ID], false)
 			delete(duals[i], t.Task.ID)
 		}
+		p.count(t)
 	}
 	p.settled = false
 	p.unsaved = true
@@ -169,10 +183,10 @@ func (l *Learner) trainFromStore(p *project, heads []*onlineHead, tasks iter.Seq
 // test are as for onlineHead.learn.
 func (l *Learner) learnTask(p *project, h *onlineHead, t event.TaskState, duals []float32, test bool) learnResult {
 	if t.Deleted || len(t.Annotations) == 0 {
-		p.refused.note(t.Task.ID, h.Control.Name, "")
+		p.refused.Record(t.Task.ID, h.Control.Name, "")
 		return learnResult{forgotten: h.forget(t.Task.ID)}
 	}
-	x, missing := l.features.example(h.Spec, t.Task.Data)
+	x, missing := l.features.Example(h.Spec, t.Task.Data)
 	ch, err := h.learn(t, x, duals, test)
 	reason := ""
 	switch {
@@ -184,7 +198,7 @@ func (l *Learner) learnTask(p *project, h *onlineHead, t event.TaskState, duals 
 		reason = ch.reason
 		ch.refused = true
 	}
-	p.refused.note(t.Task.ID, h.Control.Name, reason)
+	p.refused.Record(t.Task.ID, h.Control.Name, reason)
 	h.markMissing(t.Task.ID, missing)
 	return ch
 }
@@ -195,8 +209,8 @@ func (l *Learner) applyDelta(ctx context.Context, p *project, d *event.Delta) er
 	reconfigure := d.ConfigChanged || d.New || d.Meta.Gone != p.meta.Gone
 	p.meta = d.Meta
 	if reconfigure {
-		if added := p.configure(l.features.encoder); len(added) > 0 && !d.New {
-			// The store has the raw results, from which new heads learn.
+		if added := p.configure(l.features.Encoder()); !d.New {
+			// The store has the raw results, from which new heads learn, and all are counted anew.
 			st, err := l.store.Load(ctx, p.meta.Project)
 			if err != nil {
 				return fmt.Errorf("load project %d: %w", p.meta.Project, err)
@@ -218,6 +232,7 @@ func (l *Learner) applyDelta(ctx context.Context, p *project, d *event.Delta) er
 			}
 			l.metrics.countLearned(ch)
 		}
+		p.count(t)
 	}
 	if len(p.versions) == 0 {
 		p.addVersion(event.Version{CreatedAt: l.o.Now().UTC(), Reason: "first"}, nil)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/learner"
+	"github.com/hone-ml/hone/learner/counts"
 )
 
 const everything = `<View><Text name="t" value="$text"/>
@@ -166,7 +167,7 @@ func TestEveryHostileAnswerIsLearnedOrNamed(t *testing.T) {
 			apply(t, l, answered(1, everything, id, data("why is my card not here"), json.RawMessage(result)))
 			s := status(t, l)
 			examples := count(control) - before
-			named := slices.ContainsFunc(s.Refused, func(r learner.Refused) bool {
+			named := slices.ContainsFunc(s.Refused, func(r counts.Refused) bool {
 				return r.Task == event.TaskID(id) && r.Control == control && r.Reason != ""
 			})
 			short := v[:min(len(v), 40)]

@@ -48,15 +48,19 @@ func (l *Learner) relearn(ctx context.Context, id event.ProjectID, ids []event.T
 		return err
 	}
 	for _, h := range p.heads {
+		incomplete := len(h.incomplete)
 		changed := map[event.TaskID]event.TaskState{}
 		for _, t := range states {
 			if sum, ok := h.fingerprints[t.Task.ID]; ok {
-				x, missing := l.features.example(h.Spec, t.Task.Data)
+				x, missing := l.features.Example(h.Spec, t.Task.Data)
 				h.markMissing(t.Task.ID, missing)
 				if sum != fingerprint(h.Kind.Aggregate(h.Spec, t).Target, x, t.Task.Data) {
 					changed[t.Task.ID] = t
 				}
 			}
+		}
+		if len(h.incomplete) != incomplete {
+			p.settled = false // the background publishes that fewer vectors are missing
 		}
 		if len(changed) == 0 {
 			continue
@@ -92,7 +96,7 @@ func (l *Learner) rebuildPriors(ctx context.Context, id event.ProjectID) error {
 		return ignoreClosed(err)
 	}
 	for _, h := range p.heads {
-		h.Spec = h.Spec.WithEncoder(l.features.encoder)
+		h.Spec = h.Spec.WithEncoder(l.features.Encoder())
 		h.rebuildModel(h.model.Settings())
 		h.dirty = true
 	}

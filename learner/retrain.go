@@ -93,7 +93,7 @@ func (l *Learner) startRetrain(ln *lane) {
 	l.endWait(id) // it may go on without vectors
 	r := &retrain{project: id, pending: *p.pending, generation: p.generation, done: make(chan struct{})}
 	for _, h := range p.heads {
-		c := &candidate{spec: h.Spec, live: h.model.Settings(), fingerprints: maps.Clone(h.fingerprints), sample: h.searchSample(l.features.encoder.Name())}
+		c := &candidate{spec: h.Spec, live: h.model.Settings(), fingerprints: maps.Clone(h.fingerprints), sample: h.searchSample(l.features.Encoder().Name())}
 		h.collectExamples(&c.sample)
 		h.model.Examples(func(e model.Example) bool {
 			c.examples = append(c.examples, e)
@@ -207,11 +207,13 @@ func (l *Learner) promote(ctx context.Context, r *retrain) error {
 	sentence += r.missingNote()
 	p.unsaved = true
 	l.settleWithin(ctx, p)
-	l.publish(p)
+	l.publishAnnounced(p)
+	learned := &event.Learned{Project: r.project}
+	p.describe(learned)
 	checkpoint := l.dueCheckpoint(p)
 	err := l.store.Commit(ctx, event.Commit{
 		Projects: []event.ProjectCommit{p.forCommit(nil, checkpoint)},
-		Learned:  []*event.Learned{{Project: r.project, Since: p.oldestPending, Version: p.version(), Labels: labels}},
+		Learned:  []*event.Learned{learned},
 	})
 	if err != nil {
 		number := p.sequence

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/learner/features"
 )
 
 // vectorPatience is how long a retrain waits for encoders that produce nothing. Then it goes on
@@ -21,7 +22,7 @@ type vectorWait struct {
 	// missing is the number of labelled texts, out of examples, that lack vectors; 0 means
 	// that label names do.
 	missing, examples atomic.Int64
-	encoders          atomic.Uint64 // an encoderSet: those whose vectors are missing
+	encoders          atomic.Uint64 // an features.EncoderSet: those whose vectors are missing
 	ended             chan struct{}
 }
 
@@ -70,7 +71,7 @@ func (l *Learner) waitsForVectors(p *project) bool {
 // Encoders that it does not wait for do not count.
 func (l *Learner) quietFor(w *vectorWait) time.Duration {
 	quiet := time.Duration(math.MaxInt64)
-	for i := range encoderSet(w.encoders.Load()).each {
+	for i := range features.EncoderSet(w.encoders.Load()).Each {
 		quiet = min(quiet, l.backfills[i].QuietFor(w.since))
 	}
 	return quiet
@@ -79,7 +80,7 @@ func (l *Learner) quietFor(w *vectorWait) time.Duration {
 // missingVectors returns the number of examples without vectors in the head with the most, the
 // number of that head's examples, and the encoders whose vectors are missing. missing is 0
 // when only label names lack vectors. A text that will never have a vector lacks none.
-func (l *Learner) missingVectors(p *project) (missing, examples int, encoders encoderSet) {
+func (l *Learner) missingVectors(p *project) (missing, examples int, encoders features.EncoderSet) {
 	for _, h := range p.heads {
 		if n := len(h.incomplete); n > missing {
 			missing, examples = n, h.model.Len()
@@ -92,10 +93,10 @@ func (l *Learner) missingVectors(p *project) (missing, examples int, encoders en
 		return missing, examples, encoders
 	}
 	for _, h := range p.heads {
-		for _, request := range l.features.labelRequests(h.Spec) {
+		for _, request := range l.features.LabelRequests(h.Spec) {
 			for i, b := range l.backfills {
 				if !b.Has(request.Key()) {
-					encoders = encoders.with(i)
+					encoders = encoders.With(i)
 				}
 			}
 		}

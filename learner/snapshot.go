@@ -5,7 +5,10 @@ import (
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
+	"github.com/hone-ml/hone/labelstudio/regions"
+	"github.com/hone-ml/hone/learner/counts"
 	"github.com/hone-ml/hone/learner/head"
+	"github.com/hone-ml/hone/settings"
 )
 
 // snapshot is an immutable copy of a project. Any number of goroutines may read it.
@@ -15,31 +18,55 @@ type snapshot struct {
 	key      string // Decisions.Key of the label config, "" when it cannot be read
 	versions []event.Version
 	heads    []headSnapshot
+	// visibility tells which controls annotators see; nil when they see all.
+	visibility *regions.Visibility
+	totals     counts.Totals
+
+	configured map[string]string // what a person has set, by key
+	values     settings.Values
 }
 
 // headSnapshot is an immutable copy of a head.
 type headSnapshot struct {
 	*head.Spec
 	predictor head.Predictor
+	suggester head.Predictor // without the labels that are silent
+	silence   silence
 }
 
 // publish makes a snapshot of the project as it is now, for readers. The lane's lock is held.
 func (l *Learner) publish(p *project) {
 	p.sequence++
-	s := &snapshot{status: l.status(p), config: p.meta.LabelConfig, versions: p.versions}
+	s := &snapshot{
+		config: p.meta.LabelConfig, versions: p.versions, totals: p.counts.Totals,
+		configured: p.configured, values: p.values,
+	}
 	if p.controls != nil {
-		s.key = p.controls.Key()
+		s.key, s.visibility = p.controls.Key(), p.controls.Visibility()
 	}
 	for _, h := range p.heads {
-		s.heads = append(s.heads, headSnapshot{h.Spec, h.Kind.Snapshot(h.Spec, h.model)})
+		s.heads = append(s.heads, p.snapshotHead(h))
 	}
+	s.status = l.status(p, s.heads)
 	if p.meta.Gone {
 		l.snapshots.Delete(p.meta.Project)
 		l.metrics.forgetScores(strconv.FormatInt(int64(p.meta.Project), 10))
+		l.metrics.counts.Forget(strconv.FormatInt(int64(p.meta.Project), 10))
 		return
 	}
 	l.snapshots.Store(p.meta.Project, s)
 	l.metrics.published(s)
+}
+
+// publishAnnounced publishes a snapshot whose Learned is in the commit that follows.
+func (l *Learner) publishAnnounced(p *project) {
+	p.announced = p.sequence + 1
+	l.publish(p)
+}
+
+// describe fills in what a Learned says of the last snapshot.
+func (p *project) describe(e *event.Learned) {
+	e.Since, e.Version, e.Labels, e.Snapshot = p.oldestPending, p.version(), p.labels(), p.sequence
 }
 
 // snapshot returns the last snapshot of a project, nil if there is none.

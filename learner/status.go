@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/learner/counts"
 	"github.com/hone-ml/hone/learner/head"
 )
 
@@ -22,15 +23,27 @@ type Status struct {
 	// training from scratch on the same labels; null while it is not known.
 	OptimalityGap *float64 `json:"optimality_gap"`
 	// Settled is true when the models are at their optimum, and the settings are those that
-	// the labels lead to, or pinned by a rollback.
-	Settled bool   `json:"settled"`
-	Heads   []Head `json:"heads"`
+	// the labels lead to, or pinned by a rollback, and no retrain is due.
+	Settled bool `json:"settled"`
+	// Announced is the number of the last snapshot that has a Learned, 0 if none has had one
+	// since the project was loaded.
+	Announced uint64 `json:"-"`
+	// VectorsMissing is true while a slow encoder lacks vectors of labelled texts or of label
+	// names. It is kept up to date only while Settled is true.
+	VectorsMissing bool   `json:"vectors_missing,omitempty"`
+	Heads          []Head `json:"heads"`
 	// Unlearnable lists the controls that hone does not learn, with the reasons.
 	Unlearnable []Unlearnable `json:"unlearnable,omitempty"`
 	// Refused lists answers that could not be learned: the first 20 of RefusedCount.
-	Refused      []Refused `json:"refused,omitempty"`
-	RefusedCount int       `json:"refused_count,omitempty"`
-	// Fault says why the label config cannot be read, "" when it can.
+	Refused      []counts.Refused `json:"refused,omitempty"`
+	RefusedCount int              `json:"refused_count,omitempty"`
+	// Annotations and Suggestions count what became of them. NoText and IdenticalPairs
+	// count tasks with annotations whose data lack a text, or a difference.
+	Annotations    counts.Annotations `json:"annotations"`
+	Suggestions    counts.Suggestions `json:"suggestions"`
+	NoText         int                `json:"no_text,omitempty"`
+	IdenticalPairs int                `json:"identical_pairs,omitempty"`
+	// Fault says why nothing can be learned under the label config, "" when something can.
 	Fault string `json:"fault,omitempty"`
 	// SettingsHeld is true when a rollback has pinned the settings: labels do not change them
 	// until a person requests a retrain.
@@ -82,6 +95,13 @@ type Head struct {
 	// is true when answers are labels, so that MacroF1 and LogLoss are.
 	Numeric  bool `json:"numeric,omitempty"`
 	Labelled bool `json:"labelled,omitempty"`
+
+	// Silent lists the labels that the settings keep from annotators now. SuggestsNothing is
+	// true when nothing of the head is suggested. Precision holds that of each label in the
+	// recent scores, where suggestions depend on it.
+	Silent          []string           `json:"silent,omitempty"`
+	SuggestsNothing bool               `json:"suggests_nothing,omitempty"`
+	Precision       map[string]float64 `json:"precision,omitempty"`
 }
 
 // Unlearnable is a control that hone does not learn, and why.
@@ -102,15 +122,20 @@ type Retrain struct {
 	Again   bool   `json:"again,omitempty"`
 }
 
-func (l *Learner) status(p *project) Status {
+func (l *Learner) status(p *project, heads []headSnapshot) Status {
 	_, selecting := l.selectionRuns.Load(p.meta.Project)
 	s := Status{
 		Project: p.meta.Project, Labels: p.labels(), Version: p.version(), Snapshot: p.sequence,
-		Settled: p.settled && !selecting, Fault: p.fault, Heads: []Head{}, SettingsHeld: p.settingsPinned(),
+		Settled: p.settled && !selecting && p.pending == nil, Announced: p.announced, Fault: p.fault, Heads: []Head{}, SettingsHeld: p.settingsPinned(),
+		Annotations: p.counts.Annotations, Suggestions: p.counts.Suggestions, NoText: p.counts.NoText, IdenticalPairs: p.counts.IdenticalPairs,
 	}
-	s.Refused, s.RefusedCount = p.refused.list()
+	if s.Settled && len(l.backfills) > 0 {
+		_, _, missing := l.missingVectors(p)
+		s.VectorsMissing = missing != 0
+	}
+	s.Refused, s.RefusedCount = p.refused.List()
 	gap := 0.0
-	for _, h := range p.heads {
+	for i, h := range p.heads {
 		gap = max(gap, h.model.Bound())
 		pr := h.progress
 		s.Heads = append(s.Heads, Head{
@@ -121,6 +146,7 @@ func (l *Learner) status(p *project) Status {
 			AccuracyOverall: pr.Cumulative.Accuracy(), MacroF1Overall: pr.Cumulative.MacroF1(), LogLossOverall: pr.Cumulative.MeanLogLoss(),
 			ECEOverall: pr.Cumulative.ECE(), MAEOverall: pr.Cumulative.MAE(), RMSEOverall: pr.Cumulative.RMSE(),
 			Numeric: h.Answer.Numeric(), Labelled: len(h.Labels) > 0,
+			Silent: heads[i].silence.names(h.Labels), SuggestsNothing: heads[i].silence.all, Precision: heads[i].silence.precision,
 		})
 	}
 	if !math.IsInf(gap, 1) {
@@ -147,6 +173,8 @@ func (l *Learner) Status(p event.ProjectID) (Status, bool) {
 	} else if w, ok := l.vectorWaits.Load(p); ok {
 		st.Retrain = w.(*vectorWait).report()
 	}
+	_, selecting := l.selectionRuns.Load(p)
+	st.Settled = st.Settled && !selecting && st.Retrain == nil
 	st.Encoding = l.encodingStatus(p)
 	if r, ok := l.lastRetrains.Load(p); ok {
 		last := r.(LastRetrain)

@@ -68,10 +68,14 @@ func nextName(versions []event.Version) string {
 
 // forCommit returns what to commit of the project. d and checkpoint may be nil.
 func (p *project) forCommit(d *event.Delta, checkpoint []byte) event.ProjectCommit {
-	return event.ProjectCommit{
+	c := event.ProjectCommit{
 		Project: p.meta.Project, Delta: d, Checkpoint: checkpoint,
-		Versions: p.currentVersions(), LearnerState: p.state().write(),
+		Versions: p.currentVersions(), LearnerState: p.state().write(), Settings: p.configured,
 	}
+	if c.Settings == nil {
+		c.Settings = map[string]string{}
+	}
+	return c
 }
 
 // currentVersions returns the versions, the live one with its present settings.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/pipeline"
 	"go.etcd.io/bbolt"
@@ -412,5 +413,50 @@ func TestARefusedCommitHurtsNoOther(t *testing.T) {
 	eventually(t, func() bool { lags, err := r.Lag(); return err == nil && lags[0].Entries == 0 })
 	if count[2] != 20 || count[3] != 20 || len(r.letters()) != 20 {
 		t.Errorf("handled %v, %d dead letters", count, len(r.letters()))
+	}
+}
+
+// Of the changes of settings that a lane passes over each key keeps what was said of it
+// last, not only those of the last change.
+func TestALaneTooFarBehindKeepsAllSettings(t *testing.T) {
+	r := newRig(t, pipeline.Options{})
+	o := knows()
+	o.MaxBehind = 60
+	broken := true
+	got := make(chan *event.Configured, 10)
+	others := make(chan string, 1000)
+	r.HandleLanes("g", event.Changes, 10, o, func(_ context.Context, batch []event.Event, cur event.Cursor) error {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if cur.Lane == 1 && broken {
+			return passing{errAgain}
+		}
+		for _, e := range batch {
+			if c, is := e.(*event.Configured); is {
+				got <- c
+			} else if cur.Lane == 2 {
+				others <- ""
+			}
+		}
+		return nil
+	})
+	r.publish(of(1, 1),
+		&event.Configured{Project: 1, Set: map[string]string{"queue": "3", "strategy": "entropy"}, Reset: []string{"threshold", "suggestions"}},
+		&event.Configured{Project: 1, Set: map[string]string{"queue": "4", "threshold": "0.3"}, Reset: []string{"strategy"}})
+	r.start()
+	for i := range 100 {
+		r.publish(of(2, i))
+		wait(t, others)
+	}
+	eventually(t, func() bool { // it was given up on
+		at, err := r.log.Cursor(string(event.Changes), "g")
+		return err == nil && at >= 60
+	})
+	r.mu.Lock()
+	broken = false
+	r.mu.Unlock()
+	want := &event.Configured{Project: 1, Set: map[string]string{"queue": "4", "threshold": "0.3"}, Reset: []string{"suggestions", "strategy"}}
+	if d := cmp.Diff(want, wait(t, got), cmpopts.SortSlices(func(a, b string) bool { return a < b })); d != "" {
+		t.Error(d)
 	}
 }

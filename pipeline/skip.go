@@ -10,7 +10,8 @@ import (
 
 // skipBacklog skips the unhandled entries of a lane that fails and so keeps too much of the
 // log from being deleted. The project is then read anew from Label Studio, so that no change
-// is lost, and the last command of each kind is published again.
+// is lost, and the last command of each kind is published again; of changes of settings all
+// of them, as one.
 func (l *lane) skipBacklog() {
 	s := l.lanes
 	s.mu.Lock()
@@ -60,7 +61,7 @@ func (l *lane) publishInstead(first uint64, cur event.Cursor) error {
 			if _, change := w.event.(*event.Changed); w.event == nil || change || after > cur.Offset || w.project != l.id && !w.forAll {
 				continue
 			}
-			orders[event.Kind(w.event)] = w
+			orders[event.Kind(w.event)] = w.after(orders[event.Kind(w.event)])
 		}
 	}
 	var events []event.Event
@@ -77,4 +78,14 @@ func (l *lane) publishInstead(first uint64, cur event.Cursor) error {
 		return err
 	}
 	return s.p.log.Update(write)
+}
+
+// after returns an order as it stands behind an earlier one of its kind: it takes the place
+// of that, but for a change of settings, which changes only those that it names.
+func (w laneEntry) after(earlier laneEntry) laneEntry {
+	first, had := earlier.event.(*event.Configured)
+	if then, is := w.event.(*event.Configured); had && is {
+		w.event = first.Then(then)
+	}
+	return w
 }

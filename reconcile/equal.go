@@ -11,10 +11,12 @@ import (
 
 // sameAnnotation reports whether Label Studio's annotation a and hone's annotation b are
 // equal. Their author is not compared: webhooks and the API report it differently, and
-// nothing is learned from it.
+// nothing is learned from it. Nor is it a difference that Label Studio has forgotten the
+// prediction that an annotation was made from, as it does when that is deleted.
 func sameAnnotation(a, b event.Annotation) bool {
+	a.Suggested = a.Suggested || b.Suggested
 	return a.Task == b.Task && a.UpdatedAt.Equal(b.UpdatedAt) && a.Cancelled == b.Cancelled &&
-		a.GroundTruth == b.GroundTruth && a.FromModel == b.FromModel && sameJSON(a.Result, b.Result)
+		a.GroundTruth == b.GroundTruth && a.Unattended() == b.Unattended() && sameJSON(a.Result, b.Result)
 }
 
 // sameJSON compares values, not spelling: webhooks and the API order keys and

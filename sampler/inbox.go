@@ -23,15 +23,16 @@ type pending struct {
 
 // modelState is the state of the learner that a Learned named; the zero value is none.
 type modelState struct {
-	version string
-	labels  int
+	version  string
+	labels   int
+	snapshot uint64
 }
 
 // learned returns the changes that a Learned event brings.
 func learned(l *event.Learned) pending {
 	p := pending{
 		wholePool: l.All, tasks: make(map[event.TaskID]struct{}, len(l.Tasks)),
-		changes: changeInterval{l.Since, l.Since}, model: modelState{l.Version, l.Labels},
+		changes: changeInterval{l.Since, l.Since}, model: modelState{l.Version, l.Labels, l.Snapshot},
 	}
 	for _, t := range l.Tasks {
 		p.tasks[t] = struct{}{}

@@ -71,5 +71,5 @@ func TestALearnedWithoutAVersionKeepsTheOneBefore(t *testing.T) {
 	i.enqueue(learned(&event.Learned{Version: "hone-1", Labels: 3}))
 	i.enqueue(learned(&event.Learned{}))
 	p, _ := i.drain()
-	assert.Equal(t, modelState{"hone-1", 3}, p.model)
+	assert.Equal(t, modelState{"hone-1", 3, 0}, p.model)
 }

@@ -17,6 +17,7 @@ type samplerMetrics struct {
 	writes     *prometheus.CounterVec
 	failures   *prometheus.CounterVec
 	asked      *prometheus.CounterVec
+	lacking    *prometheus.GaugeVec
 	superseded prometheus.Counter
 	versionSet prometheus.Counter
 }
@@ -45,6 +46,9 @@ func newMetrics(r prometheus.Registerer) (*samplerMetrics, error) {
 		asked: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "hone_queue_labelled_total", Help: "Tasks labelled while they were queued, by how they were picked.",
 		}, []string{"pick"}),
+		lacking: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "hone_pool_tasks_lacking", Help: "Tasks of the pool that no control can be predicted for, by what their data lack.",
+		}, []string{"project", "lack"}),
 		superseded: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "hone_queue_superseded_total", Help: "Queues replaced by a newer one before they were written in full.",
 		}),
@@ -56,7 +60,7 @@ func newMetrics(r prometheus.Registerer) (*samplerMetrics, error) {
 		return m, nil
 	}
 	var errs []error
-	for _, c := range []prometheus.Collector{m.ready, m.lag, m.writes, m.failures, m.asked, m.superseded, m.versionSet} {
+	for _, c := range []prometheus.Collector{m.ready, m.lag, m.writes, m.failures, m.asked, m.lacking, m.superseded, m.versionSet} {
 		errs = append(errs, r.Register(c))
 	}
 	return m, errors.Join(errs...)

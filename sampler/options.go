@@ -15,6 +15,7 @@ import (
 	"github.com/hone-ml/hone/internal/logging"
 	"github.com/hone-ml/hone/sampler/push"
 	"github.com/hone-ml/hone/sampler/strategy"
+	"github.com/hone-ml/hone/settings"
 )
 
 // Pool reads tasks from the state. ids nil means all of the project; tasks that
@@ -40,10 +41,24 @@ type Scorer interface {
 	Estimates(ctx context.Context, p event.ProjectID, tasks []event.Task) (estimates [][]event.Estimate, version string, err error)
 }
 
+// Contents says what a task's data lack for what is learned. It must not wait for learning.
+type Contents interface {
+	// Lacks is "" when they lack nothing, or nothing is known of the project.
+	Lacks(p event.ProjectID, data json.RawMessage) event.Lack
+}
+
+// Settings are what may differ from project to project. They must not wait for learning.
+type Settings interface {
+	// Ranking is how the project is ranked; the zero value says nothing.
+	Ranking(p event.ProjectID) settings.Ranking
+}
+
 // Options configure a Sampler. Start from Defaults.
 type Options struct {
 	Pool   Pool
 	Scorer Scorer
+	// Contents may be nil: what tasks lack is then not counted.
+	Contents Contents
 	// Predictor may be nil: predictions are then written without regions.
 	Predictor push.Predictor
 	// Suggester keeps the predictions beside the queue that people asked for; nil: those
@@ -56,6 +71,10 @@ type Options struct {
 	// LabelStudio may be nil: the sampler then ranks and writes nothing until
 	// SetLabelStudio is called.
 	LabelStudio push.LabelStudio
+
+	// Settings, unless nil, are those of a project, read before each ranking; Strategy,
+	// QueueSize and RandomShare are then for projects of which they say nothing.
+	Settings Settings
 
 	// Strategy is a name that strategy.Named knows.
 	Strategy string
@@ -109,6 +128,22 @@ func Defaults() Options {
 		CheckEvery:         time.Minute,
 		BulkAbove:          60,
 	}
+}
+
+// of returns the options as they are for a project: what its settings say, if they say
+// anything that can be.
+func (o Options) of(p event.ProjectID) Options {
+	if o.Settings == nil {
+		return o
+	}
+	r := o.Settings.Ranking(p)
+	if _, err := strategy.Named(r.Strategy); r.Strategy != "" && err == nil {
+		o.Strategy = r.Strategy
+	}
+	if r.Queue > 0 {
+		o.QueueSize, o.RandomShare = r.Queue, r.RandomShare
+	}
+	return o
 }
 
 func (o *Options) setDefaults() {

@@ -14,10 +14,31 @@ type taskPool struct {
 	open     taskSet
 	skipped  taskSet
 	labelled map[event.TaskID]struct{}
+	// lacking are the tasks of open that a model has nothing to go by, and lacks counts
+	// them by what they lack.
+	lacking map[event.TaskID]event.Lack
+	lacks   map[event.Lack]int
+	lackOf  func(event.Task) event.Lack
 }
 
-func newPool() *taskPool {
-	return &taskPool{open: newSet(), skipped: newSet(), labelled: map[event.TaskID]struct{}{}}
+// newPool is one without tasks. lackOf says what a task lacks; nil: nothing.
+func newPool(lackOf func(event.Task) event.Lack) *taskPool {
+	return &taskPool{
+		open: newSet(), skipped: newSet(), labelled: map[event.TaskID]struct{}{},
+		lacking: map[event.TaskID]event.Lack{}, lacks: map[event.Lack]int{}, lackOf: lackOf,
+	}
+}
+
+// setLack notes what a task of open lacks, "" for nothing and for one that left.
+func (p *taskPool) setLack(id event.TaskID, lack event.Lack) {
+	if was, ok := p.lacking[id]; ok {
+		p.lacks[was]--
+		delete(p.lacking, id)
+	}
+	if lack != "" {
+		p.lacking[id] = lack
+		p.lacks[lack]++
+	}
 }
 
 // update records the state of a task; repeating it changes nothing. labelled reports whether
@@ -25,6 +46,7 @@ func newPool() *taskPool {
 func (p *taskPool) update(t event.TaskState) (labelled bool) {
 	id := t.Task.ID
 	_, was := p.labelled[id]
+	p.setLack(id, "")
 	switch {
 	case t.Deleted:
 		p.drop(id)
@@ -39,6 +61,9 @@ func (p *taskPool) update(t event.TaskState) (labelled bool) {
 	default:
 		p.forget(id)
 		p.open.put(t.Task)
+		if p.lackOf != nil {
+			p.setLack(id, p.lackOf(t.Task))
+		}
 	}
 	return false
 }

@@ -164,7 +164,10 @@ func TestPoolHoldsWhatIsUnlabelled(t *testing.T) {
 		return s
 	}
 	rapid.Check(t, func(t *rapid.T) {
-		p, model := newPool(), map[event.TaskID]kind{}
+		lackOf := func(t event.Task) event.Lack {
+			return []event.Lack{"", event.LackText, event.LackDifference}[t.ID%3]
+		}
+		p, model := newPool(lackOf), map[event.TaskID]kind{}
 		for range rapid.IntRange(0, 60).Draw(t, "steps") {
 			id := event.TaskID(rapid.IntRange(1, 8).Draw(t, "id"))
 			k := kind(rapid.SampledFrom([]string{"open", "skipped", "labelled", "deleted"}).Draw(t, "kind"))
@@ -175,6 +178,17 @@ func TestPoolHoldsWhatIsUnlabelled(t *testing.T) {
 			model[id] = k
 		}
 		open, skipped := map[event.TaskID]bool{}, map[event.TaskID]bool{}
+		lacks := map[event.Lack]int{}
+		for id, k := range model {
+			if k == "open" {
+				lacks[lackOf(event.Task{ID: id})]++
+			}
+		}
+		for _, lack := range []event.Lack{event.LackText, event.LackDifference} {
+			if p.lacks[lack] != lacks[lack] {
+				t.Fatalf("%d open tasks lack %s, want %d", p.lacks[lack], lack, lacks[lack])
+			}
+		}
 		for id, k := range model {
 			if p.IsLabelled(id) != (k == "labelled") {
 				t.Fatalf("task %d is %s", id, k)

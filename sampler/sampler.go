@@ -14,7 +14,6 @@ import (
 // order in step. All methods may be called concurrently.
 type Sampler struct {
 	o       Options
-	ranker  *Ranker
 	metrics *samplerMetrics
 	pusher  *push.Pusher
 	life    *service.Life // its lock may be taken while mu is held
@@ -34,10 +33,6 @@ func New(o Options) (*Sampler, error) {
 	if err != nil {
 		return nil, err
 	}
-	ranker, err := NewRanker(o)
-	if err != nil {
-		return nil, err
-	}
 	var tasks push.Tasks
 	if o.Suggester != nil {
 		tasks = o.Pool
@@ -52,7 +47,7 @@ func New(o Options) (*Sampler, error) {
 		return nil, err
 	}
 	s := &Sampler{
-		o: o, ranker: ranker, metrics: m, life: service.NewLife(), pusher: pusher,
+		o: o, metrics: m, life: service.NewLife(), pusher: pusher,
 		projects: map[event.ProjectID]*worker{},
 	}
 	if o.Registerer != nil {

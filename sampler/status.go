@@ -19,10 +19,18 @@ type Status struct {
 	// Pool counts the tasks nobody has labelled or skipped.
 	Pool    int `json:"pool"`
 	Skipped int `json:"skipped"`
+	// NoText and IdenticalPairs count the tasks of the pool whose data lack a text, or a
+	// difference between two.
+	NoText         int `json:"no_text,omitempty"`
+	IdenticalPairs int `json:"identical_pairs,omitempty"`
 	// Queue is what to ask next, best first.
 	Queue []Item `json:"queue"`
 	// Pushed is how many places of the queue, from the front, Label Studio has.
 	Pushed int `json:"pushed"`
+	// Complete is true when Label Studio was seen to hold all of the queue that it takes,
+	// Snapshot the number of the last one that a Learned told of before the queue was ranked.
+	Complete bool   `json:"complete"`
+	Snapshot uint64 `json:"snapshot"`
 	// Rank counts the rankings so far.
 	Rank     uint64    `json:"rank"`
 	LastRank time.Time `json:"last_rank,omitzero"`

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/hone-ml/hone/event"
@@ -30,10 +31,16 @@ func (w *worker) update(ctx context.Context, p pending) error {
 	if fault.On(fault.OldSnapshot) && w.rank > 0 && !p.wholePool && len(p.tasks) == 0 {
 		return nil
 	}
-	queue, err := w.s.ranker.Rank(ctx, w.id, w.pool.candidates(), len(w.pool.labelled), w.queue)
+	o := w.s.o.of(w.id)
+	ranker, err := NewRanker(o)
 	if err != nil {
 		return err
 	}
+	queue, err := ranker.Rank(ctx, w.id, w.pool.candidates(), len(w.pool.labelled), w.queue)
+	if err != nil {
+		return err
+	}
+	w.size = o.QueueSize
 	if queue.Version == "" {
 		queue.Version = w.announced
 	}
@@ -43,14 +50,19 @@ func (w *worker) update(ctx context.Context, p pending) error {
 	since := w.lag.rank(p.changes)
 	w.status.set(func(st *Status) {
 		st.Queue, st.Version, st.Rank, st.LastRank = slices.Clone(queue.Items), queue.Version, w.rank, now
+		st.Strategy, st.Complete = o.Strategy, false
 		if p.model.version != "" {
-			st.Labels = p.model.labels
+			st.Labels, st.Snapshot = p.model.labels, max(st.Snapshot, p.model.snapshot)
 		}
 		st.Pool, st.Skipped, st.Pushed = len(w.pool.open.tasks), len(w.pool.skipped.tasks), 0
+		st.NoText, st.IdenticalPairs = w.pool.lacks[event.LackText], w.pool.lacks[event.LackDifference]
 		if !since.IsZero() {
 			st.ReadyLag = now.Sub(since)
 		}
 	})
+	for _, lack := range []event.Lack{event.LackText, event.LackDifference} {
+		w.s.metrics.lacking.WithLabelValues(strconv.FormatInt(int64(w.id), 10), string(lack)).Set(float64(w.pool.lacks[lack]))
+	}
 	if !since.IsZero() {
 		w.s.metrics.ready.Observe(now.Sub(since).Seconds())
 	}
@@ -72,6 +84,14 @@ func (w *worker) takePrelabel(ctx context.Context, asked time.Time) {
 	}
 }
 
+// lackOf says what a task of the project lacks, nil when that is not asked for.
+func (w *worker) lackOf() func(event.Task) event.Lack {
+	if w.s.o.Contents == nil {
+		return nil
+	}
+	return func(t event.Task) event.Lack { return w.s.o.Contents.Lacks(w.id, t.Data) }
+}
+
 // readPool reads all tasks, or those that have changed.
 func (w *worker) readPool(ctx context.Context, p pending) error {
 	if w.pool == nil || p.wholePool {
@@ -79,7 +99,7 @@ func (w *worker) readPool(ctx context.Context, p pending) error {
 		if err != nil {
 			return fmt.Errorf("read the tasks: %w", err)
 		}
-		w.pool = newPool()
+		w.pool = newPool(w.lackOf())
 		for _, t := range tasks {
 			w.pool.update(t)
 		}

@@ -25,6 +25,7 @@ type worker struct {
 	// The rest is read and written by run alone.
 	pool      *taskPool // nil until read
 	queue     Queue
+	size      int    // how long the queue may be
 	rank      uint64 // counts the rankings
 	announced string // the version Learned named last
 	lag       lagClock
@@ -96,7 +97,7 @@ func (w *worker) wait(ctx context.Context) bool {
 }
 
 func (w *worker) push(ctx context.Context) error {
-	q := push.Queue{Version: w.queue.Version, Rank: w.rank, Tasks: make([]event.TaskID, len(w.queue.Items))}
+	q := push.Queue{Version: w.queue.Version, Rank: w.rank, Size: w.size, Tasks: make([]event.TaskID, len(w.queue.Items))}
 	for i, item := range w.queue.Items {
 		q.Tasks[i] = item.Task
 	}
@@ -139,7 +140,12 @@ func (w *worker) Holds(now push.Stored) {
 func (w *worker) Noted(note string) { w.status.set(func(st *Status) { st.Note = note }) }
 
 // Reached implements push.Listener.
-func (w *worker) Reached(stage Stage) { w.observe(stage, nil) }
+func (w *worker) Reached(stage Stage) {
+	if stage == push.Pushed {
+		w.status.set(func(st *Status) { st.Complete = true })
+	}
+	w.observe(stage, nil)
+}
 
 func (w *worker) failed(cause string, err error) {
 	w.s.metrics.failures.WithLabelValues(cause).Inc()

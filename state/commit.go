@@ -9,7 +9,7 @@ import (
 	"github.com/hone-ml/hone/event"
 )
 
-// Commit stores deltas, checkpoints, versions and learner states in one durable transaction:
+// Commit stores deltas, checkpoints, versions, learner states and settings in one durable transaction:
 // when it returns nil all of it is on disk, otherwise none is and the same
 // Commit may be tried again. It does what Prepare says in a transaction of its own.
 func (s *Store) Commit(ctx context.Context, c event.Commit) error {
@@ -26,7 +26,7 @@ func (s *Store) Commit(ctx context.Context, c event.Commit) error {
 	return nil
 }
 
-// Prepare encodes deltas, checkpoints, versions and learner states, and returns a function that stores
+// Prepare encodes deltas, checkpoints, versions, learner states and settings, and returns a function that stores
 // them inside somebody else's transaction, which others may share: all of it that takes
 // time is done before, since a transaction keeps webhooks waiting. The function may be
 // called more than once; committing the same delta twice is harmless. c.Cursor and
@@ -57,6 +57,7 @@ type projectWrite struct {
 	meta    []byte // nil without a delta
 
 	checkpoint, versions, learnerState []byte // nil: unchanged
+	settings                           []byte // nil: unchanged; empty: there are none
 
 	tasks               []taskWrite
 	bookkeptTasks       []taskWrite
@@ -87,6 +88,14 @@ func encodeProject(p event.ProjectCommit) (w projectWrite, err error) {
 	}
 	if p.Versions != nil {
 		if w.versions, err = encodeJSON(p.Versions); err != nil {
+			return w, err
+		}
+	}
+	if p.Settings != nil {
+		w.settings = []byte{}
+	}
+	if len(p.Settings) > 0 {
+		if w.settings, err = encodeJSON(p.Settings); err != nil {
 			return w, err
 		}
 	}
@@ -166,6 +175,9 @@ func (w *projectWrite) write(tx *bbolt.Tx) error {
 		if err := b.project.Put(kv.k, kv.v); err != nil {
 			return err
 		}
+	}
+	if err := b.putSettings(w.settings); err != nil {
+		return err
 	}
 	for i := range w.tasks {
 		if err := b.putTask(&w.tasks[i]); err != nil {

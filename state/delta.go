@@ -51,7 +51,9 @@ func (m *projectMerge) annotation(id event.AnnotationID) (*annSlot, error) {
 			}
 			slot.before = annFact{annotationRef: r, stated: true}
 			if !r.deleted {
-				slot.before.bare = m.b.results.Get(resultKey(r.task, id)) == nil
+				record := m.b.results.Get(resultKey(r.task, id))
+				slot.before.bare = record == nil
+				slot.before.fromModel, slot.before.suggested, slot.before.untimed = originOf(record)
 				m.annotationsOf[r.task] = append(m.annotationsOf[r.task], slot)
 			}
 		}
@@ -70,6 +72,46 @@ func (m *projectMerge) loadAnnotations(id event.TaskID) error {
 		_, err := m.annotation(idOf[event.AnnotationID](k[8:]))
 		return err
 	})
+}
+
+// differsFrom reports whether the content of an annotation that counts is another than it
+// was. That Label Studio forgot the prediction it was made from is no difference.
+func (a *annSlot) differsFrom(was annFact) bool {
+	if was.task != a.now.task || was.unattended() != a.now.unattended() {
+		return true
+	}
+	if was.fromModel != a.now.fromModel && a.statement != nil {
+		alike := *a.statement
+		alike.FromModel = was.fromModel
+		return annotationVersion(alike).hash != was.stamp.hash
+	}
+	return was.stamp.hash != a.now.stamp.hash
+}
+
+// noteOrigin notes that an annotation was made from a prediction, whether or not the
+// statement that says so stands. So the order of statements does not matter. On another
+// task it is another annotation: Label Studio was restored, and gave the id again.
+func (m *projectMerge) noteOrigin(slot *annSlot, a event.Annotation) error {
+	if slot.now.suggested || !a.Suggested && !a.FromModel || slot.now.stated && slot.now.task != a.Task {
+		return nil
+	}
+	slot.now.suggested = true
+	if !slot.now.isCounted() {
+		return nil
+	}
+	var stands event.Annotation
+	if slot.statement != nil {
+		stands = *slot.statement
+	} else {
+		key := resultKey(slot.now.task, slot.id)
+		var err error
+		if stands, err = decodeAnnotation(key, m.b.results.Get(key)); err != nil {
+			return err
+		}
+	}
+	stands.Suggested = true
+	slot.statement = &stands
+	return nil
 }
 
 // result returns the bytes of an annotation's current result.
@@ -96,8 +138,11 @@ func (m *projectMerge) buildDelta() (event.Delta, error) {
 	for _, id := range annIDs {
 		a := m.anns[id]
 		was, is := a.before.isCounted(), a.now.isCounted()
-		if was != is || is && (a.before.task != a.now.task || a.before.stamp.hash != a.now.stamp.hash) {
+		changed := was != is || is && a.differsFrom(a.before)
+		if changed {
 			d.Annotations++
+		}
+		if changed || is && a.before.suggested != a.now.suggested {
 			if was {
 				touched[a.before.task] = true
 			}

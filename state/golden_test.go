@@ -19,7 +19,11 @@ func TestGoldenRecords(t *testing.T) {
 	at := version{at: sec(5).Add(7), hash: 0x0102030405060708}
 	full := annotation(8, 7, 5, "a")
 	full.Cancelled, full.GroundTruth, full.FromModel, full.CompletedBy = true, true, true, 9
+	suggested := annotation(8, 7, 5, "a")
+	suggested.Suggested, suggested.Untimed = true, true
 	meta, err := encodeJSON(golden.Fill(&event.Meta{}))
+	must(t, err)
+	settings, err := encodeJSON(map[string]string{"queue": "12", "strategy": "entropy"})
 	must(t, err)
 	versions, err := encodeJSON([]event.Version{*golden.Fill(&event.Version{})})
 	must(t, err)
@@ -33,11 +37,13 @@ func TestGoldenRecords(t *testing.T) {
 		{"task", encodeTask(task(7, 5, `{"text":"t"}`), at, 3)},
 		{"tombstone", encodeTombstone(3)},
 		{"annotation", encodeAnnotation(full, at)},
+		{"annotation made from a prediction", encodeAnnotation(suggested, at)},
 		{"annotation that is empty", encodeAnnotation(event.Annotation{ID: 8, Task: 7, UpdatedAt: sec(5)}, at)},
 		{"register, stated", encodeRef(annotationRef{task: 7, stamp: at, at: 3})},
 		{"register, deleted", encodeRef(annotationRef{deleted: true, at: 3})},
 		{"meta", meta},
 		{"versions", versions},
+		{"settings", settings},
 		{"learner state", encodeLearnerState([]byte("opaque"))},
 	} {
 		fmt.Fprintf(&out, "%s\n  %x\n  %q\n", r.what, r.bytes, r.bytes)
@@ -63,6 +69,7 @@ func TestGoldenFile(t *testing.T) {
 	commit.Projects[0].Checkpoint = []byte("a checkpoint")
 	commit.Projects[0].Versions = []event.Version{{Name: "hone-1", CreatedAt: sec(3), Reason: "first", Live: true, Labels: 1, Settings: []byte("{}")}}
 	commit.Projects[0].LearnerState = []byte(`{"snapshot":1}`)
+	commit.Projects[0].Settings = map[string]string{"queue": "12"}
 	must(t, s.Commit(ctx, commit))
 	must(t, s.SetWatermark(ctx, 3, sec(4)))
 	must(t, s.ChangeVectors(ctx, "slow/1", map[event.ContentKey][]byte{{1, 2}: []byte("a vector")}, nil))

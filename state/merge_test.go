@@ -276,7 +276,7 @@ func TestForeignValuesSurviveTheFile(t *testing.T) {
 		{Task: event.Task{ID: 0, Data: json.RawMessage(`not json`), UpdatedAt: time.Time{}}},
 		{
 			Task:        event.Task{ID: 1<<63 - 1, Data: json.RawMessage(`1e999`), UpdatedAt: far},
-			Annotations: []event.Annotation{{ID: -1 << 63, Task: 1<<63 - 1, Result: json.RawMessage(`{`), Cancelled: true, GroundTruth: true, FromModel: true, CompletedBy: -3}},
+			Annotations: []event.Annotation{{ID: -1 << 63, Task: 1<<63 - 1, Result: json.RawMessage(`{`), Cancelled: true, GroundTruth: true, FromModel: true, Suggested: true, Untimed: true, CompletedBy: -3}},
 		},
 	}
 	c := webhook(1, event.Changed{Annotations: want[2].Annotations})

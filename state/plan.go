@@ -93,7 +93,15 @@ type annFact struct {
 	stated bool
 	// bare: only its time is known, since the task it was stated on was deleted.
 	bare bool
+	// suggested is known once any statement said so, whichever stands: Label Studio
+	// forgets the prediction that an annotation was made from.
+	suggested bool
+	// fromModel and untimed are what the standing statement says.
+	fromModel, untimed bool
 }
+
+// unattended is that of event.Annotation.
+func (f *annFact) unattended() bool { return f.fromModel || f.suggested && f.untimed }
 
 // isCounted reports whether the learner learns from an annotation.
 func (f *annFact) isCounted() bool { return f.stated && !f.deleted && !f.bare }

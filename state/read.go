@@ -106,6 +106,9 @@ func (s *Store) Load(ctx context.Context, p event.ProjectID) (event.ProjectState
 				return err
 			}
 		}
+		if out.Settings, err = b.settings(); err != nil {
+			return err
+		}
 		out.LearnerState, err = decodeLearnerState(b.project.Get(keyLearnerState))
 		return err
 	})

@@ -126,6 +126,11 @@ func (m *projectMerge) readAnnotation(a event.Annotation, from uint64) (bool, er
 	if fault.On(fault.Tombstone) && slot.now.deleted {
 		return false, nil
 	}
+	if !slot.now.deleted {
+		if err := m.noteOrigin(slot, a); err != nil {
+			return false, err
+		}
+	}
 	lost, err := m.lacksContent(slot)
 	if err != nil {
 		return false, err

@@ -125,6 +125,9 @@ const (
 	flagCancelled = 1 << iota
 	flagGroundTruth
 	flagFromModel
+	// Those below are no part of an annotation's version. Records of older hones lack them.
+	flagSuggested
+	flagUntimed
 )
 
 // annotation record: version, flags, stamp, completed by, result.
@@ -132,11 +135,19 @@ const annotationHead = 2 + versionLen + 8
 
 func encodeAnnotation(a event.Annotation, s version) []byte {
 	b := make([]byte, 0, annotationHead+len(a.Result))
-	b = appendVersion(append(b, recordVersion, annotationFlags(a)), s)
+	flags := annotationFlags(a)
+	if a.Suggested {
+		flags |= flagSuggested
+	}
+	if a.Untimed {
+		flags |= flagUntimed
+	}
+	b = appendVersion(append(b, recordVersion, flags), s)
 	b = binary.BigEndian.AppendUint64(b, uint64(a.CompletedBy))
 	return append(b, a.Result...)
 }
 
+// annotationFlags are those that are content: another value is another statement.
 func annotationFlags(a event.Annotation) (flags byte) {
 	if a.Cancelled {
 		flags |= flagCancelled
@@ -150,6 +161,16 @@ func annotationFlags(a event.Annotation) (flags byte) {
 	return flags
 }
 
+// originOf reads where an annotation came from out of a "results" entry, all false when
+// there is none.
+func originOf(b []byte) (fromModel, suggested, untimed bool) {
+	if len(b) < 2 {
+		return false, false, false
+	}
+	fromModel = b[1]&flagFromModel != 0
+	return fromModel, fromModel || b[1]&flagSuggested != 0, b[1]&flagUntimed != 0
+}
+
 // decodeAnnotation reads a "results" entry. The Result is a copy.
 func decodeAnnotation(key, b []byte) (event.Annotation, error) {
 	if len(key) != 16 || len(b) < annotationHead || b[0] != recordVersion {
@@ -160,10 +181,10 @@ func decodeAnnotation(key, b []byte) (event.Annotation, error) {
 		Task:        idOf[event.TaskID](key),
 		Cancelled:   b[1]&flagCancelled != 0,
 		GroundTruth: b[1]&flagGroundTruth != 0,
-		FromModel:   b[1]&flagFromModel != 0,
 		UpdatedAt:   timeOf(b[2:]),
 		CompletedBy: event.UserID(binary.BigEndian.Uint64(b[2+versionLen:])),
 	}
+	a.FromModel, a.Suggested, a.Untimed = originOf(b)
 	if len(b) > annotationHead {
 		a.Result = bytes.Clone(b[annotationHead:])
 	}

@@ -18,7 +18,7 @@ import (
 //	  vectors/<encoder>/       hash of a text -> its vector; only where encoding is slow
 //	  projects/
 //	    <project>/
-//	      meta, checkpoint, versions, learner, watermark, confirmed
+//	      meta, checkpoint, versions, learner, settings, watermark, confirmed
 //	      tasks/               task -> time, hash, position, data
 //	      results/             task, annotation -> the annotation; only those that count
 //	      annotations/         annotation -> task, time, hash; or a tombstone; position
@@ -47,7 +47,8 @@ var (
 	keyConfirmed  = []byte("confirmed")
 	keyPrelabel   = []byte("prelabel")
 
-	keyLearnerState = []byte("learner")
+	keyLearnerState    = []byte("learner")
+	keyProjectSettings = []byte("settings")
 
 	keyTasks       = []byte("tasks")
 	keyResults     = []byte("results")

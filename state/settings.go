@@ -10,6 +10,36 @@ import (
 	"github.com/hone-ml/hone/event"
 )
 
+// settings are what somebody has set for the project.
+func (b *projectBuckets) settings() (out map[string]string, err error) {
+	if v := b.project.Get(keyProjectSettings); v != nil {
+		err = decodeJSON("settings", v, &out)
+	}
+	return out, err
+}
+
+// ProjectSettings returns what somebody has set for a project, by key; nil for nothing.
+func (s *Store) ProjectSettings(ctx context.Context, p event.ProjectID) (out map[string]string, err error) {
+	err = s.view(ctx, "settings", p, func(b *projectBuckets) (err error) {
+		if b != nil {
+			out, err = b.settings()
+		}
+		return err
+	})
+	return out, err
+}
+
+// putSettings stores encoded settings: nothing when they are nil, and none when empty.
+func (b *projectBuckets) putSettings(v []byte) error {
+	switch {
+	case v == nil:
+		return nil
+	case len(v) == 0:
+		return b.project.Delete(keyProjectSettings)
+	}
+	return b.project.Put(keyProjectSettings, v)
+}
+
 // watermark says how far reconcile has read.
 type watermark struct {
 	// at is Label Studio's updated_at up to which everything was read.

@@ -137,6 +137,9 @@ func (m *projectMerge) mergeAnnotation(a event.Annotation, at uint64) (bool, err
 		slot.now.at = max(slot.now.at, at)
 		return false, nil
 	}
+	if err := m.noteOrigin(slot, a); err != nil {
+		return false, err
+	}
 	lost, err := m.lacksContent(slot)
 	if err != nil {
 		return false, err
@@ -174,13 +177,17 @@ func (m *projectMerge) setAnnotation(slot *annSlot, a event.Annotation, at uint6
 		return false, err
 	}
 	was := slot.now
-	slot.now = annFact{annotationRef: annotationRef{task: a.Task, stamp: annotationVersion(a), at: at}, stated: true, bare: t.now.deleted}
+	a.Suggested = was.suggested && was.task == a.Task || a.Suggested || a.FromModel
+	slot.now = annFact{
+		annotationRef: annotationRef{task: a.Task, stamp: annotationVersion(a), at: at}, stated: true, bare: t.now.deleted,
+		fromModel: a.FromModel, suggested: a.Suggested, untimed: a.Untimed,
+	}
 	slot.statement = &a
 	if was.task != a.Task || !was.stated {
 		m.annotationsOf[a.Task] = append(m.annotationsOf[a.Task], slot)
 	}
 	wasThere, isThere := was.isCounted(), slot.now.isCounted()
-	return wasThere != isThere || isThere && (was.task != a.Task || was.stamp.hash != slot.now.stamp.hash), nil
+	return wasThere != isThere || isThere && slot.differsFrom(was), nil
 }
 
 // taskWithAnnotations returns a task with everything on it loaded, and whether

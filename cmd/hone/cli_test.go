@@ -66,7 +66,7 @@ func TestContractCommands(t *testing.T) {
 		have[c.CommandPath()] = true
 	}
 	for _, name := range []string{
-		"serve", "connect", "status", "doctor", "retrain", "encode", "reconcile", "rebuild", "prelabel", "versions", "rollback", "version", "demo", "backup", "restore",
+		"serve", "connect", "status", "doctor", "configure", "retrain", "encode", "reconcile", "rebuild", "prelabel", "versions", "rollback", "version", "demo", "backup", "restore",
 		"healthcheck", "deadletter list", "deadletter replay", "deadletter drop",
 	} {
 		assert.True(t, have["hone "+name], name)
@@ -108,6 +108,39 @@ func TestCommandsAboutARunningHone(t *testing.T) {
 		require.Len(t, all.Projects, 1)
 		_, err := h.cmd("status", "--project", "7")
 		assert.ErrorContains(t, err, "unknown project 7: run `hone connect --project 7`")
+	})
+	t.Run("configure", func(t *testing.T) {
+		out := h.ok("configure", "--project", "1")
+		for _, want := range []string{"Project 1", "strategy = margin  (default)", "queue = 30  (default)", "one of ", "learn_from_users = (empty)  (default)"} {
+			assert.Contains(t, out, want)
+		}
+		out = h.ok("configure", "queue=4", "strategy=entropy", "suggestions_off=topic/Money,topic/Food")
+		assert.Contains(t, out, "queue = 4  (set; default 30)")
+		var got api.Configuration
+		require.NoError(t, json.Unmarshal([]byte(h.ok("configure", "--project", "1", "strategy=", "--json")), &got))
+		assert.True(t, got.Applied)
+		assert.Equal(t, "margin", got.Settings[0].Value)
+		assert.False(t, got.Settings[0].Set)
+		h.Await(p, "four tasks", func(p api.Project) bool { return len(p.Queue.Tasks) == 4 })
+		out = h.ok("status")
+		for _, want := range []string{"queue = 4  (set; default 30): how many", "lists all", "topic: Money, Food"} {
+			assert.Contains(t, out, want)
+		}
+		for _, c := range []struct{ args, want string }{
+			{"queue", "not KEY=VALUE"},
+			{"=3", "not KEY=VALUE"},
+			{"queue=0", `queue = "0": not a whole number in range; set it between 1 and 1000`},
+			{"colour=red", "the settings are strategy, queue"},
+			{"colour=", "the settings are strategy, queue"},
+			{"queue=5 queue=6", "queue is given twice"},
+		} {
+			_, err := h.cmd(append([]string{"configure"}, strings.Fields(c.args)...)...)
+			assert.ErrorContains(t, err, c.want, c.args)
+		}
+		_, err := h.cmd("configure", "--project", "7", "queue=1")
+		require.ErrorContains(t, err, "unknown project 7: run `hone connect --project 7`")
+		h.ok("configure", "queue=", "suggestions_off=")
+		h.Await(p, "the defaults again", func(p api.Project) bool { return len(p.Queue.Tasks) == 8 })
 	})
 	t.Run("retrain, versions, rollback", func(t *testing.T) {
 		assert.Contains(t, h.ok("retrain"), "hone-2 is live")

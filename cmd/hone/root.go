@@ -52,7 +52,7 @@ a project with "hone connect", and look at it with "hone status".`,
 	f.Bool("debug", false, "log everything")
 	root.SetVersionTemplate("hone {{.Version}}\n")
 	root.AddCommand(
-		newServe(c), newSecret(c), newConnect(c), newStatus(c), newDoctor(c), newRetrain(c), newEncode(c), newReconcile(c), newRebuild(c), newPrelabel(c),
+		newServe(c), newSecret(c), newConnect(c), newStatus(c), newConfigure(c), newDoctor(c), newRetrain(c), newEncode(c), newReconcile(c), newRebuild(c), newPrelabel(c),
 		newVersions(c), newRollback(c), newDeadLetter(c), newBackup(c), newRestore(c), newSimulate(c), newBench(c), newDemo(c), newHealthcheck(c), newVersion(),
 	)
 	return root

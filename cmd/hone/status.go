@@ -68,6 +68,18 @@ func (c *cli) printProject(p api.Project, now time.Time) {
 	}
 	c.printf("Project %d  %s\n", p.ID, p.Title)
 	row("labels", "%d learned, %d tasks left to label, %d skipped", p.Labels, p.Pool, p.Skipped)
+	if p.Annotations.Seen > 0 {
+		row("annotations", "%s", countedAnnotations(p.Annotations))
+	}
+	if s := p.Suggestions; s != (api.Suggestions{}) {
+		row("suggestions", "%s", joinCounts([]namedCount{{s.Accepted, "accepted as they were"}, {s.Changed, "changed"}, {s.Rejected, "rejected"}, {s.Empty, "submitted empty"}}))
+	}
+	if p.TasksWithoutText > 0 {
+		row("without text", "%d tasks have no text that a learned control is about", p.TasksWithoutText)
+	}
+	if p.IdenticalPairs > 0 {
+		row("same twice", "%d tasks ask to compare two texts that are the same", p.IdenticalPairs)
+	}
 	gap := "unknown"
 	if p.OptimalityGap != nil {
 		gap = fmt.Sprintf("%.2g", *p.OptimalityGap)
@@ -86,6 +98,7 @@ func (c *cli) printProject(p api.Project, now time.Time) {
 		}
 		row("head "+h.Control, "%s%s, %d examples, %s", h.Type, over, h.Examples, progressiveScores(h))
 	}
+	c.statusSettings(p, row)
 	for _, u := range p.Unlearnable {
 		row("left alone", "%s (%s) %s", u.Control, u.Type, u.Reason)
 	}
@@ -121,6 +134,66 @@ func (c *cli) printProject(p api.Project, now time.Time) {
 		row("problem", "%s", s)
 	}
 	_ = w.Flush()
+}
+
+// namedCount is a number of things with what they are.
+type namedCount struct {
+	n    int
+	what string
+}
+
+// joinCounts names all counts but those of nothing.
+func joinCounts(counts []namedCount) string {
+	var out []string
+	for _, c := range counts {
+		if c.n > 0 {
+			out = append(out, fmt.Sprintf("%d %s", c.n, c.what))
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+// countedAnnotations says how many annotations were learned, and why the others were not.
+func countedAnnotations(a api.Annotations) string {
+	seen := fmt.Sprintf("%d seen, %d learned", a.Seen, a.Learned)
+	rest := joinCounts([]namedCount{
+		{a.FromPredictions, "made from predictions"},
+		{a.Skipped, "skipped"},
+		{a.Excluded, "left out by the project's settings"},
+		{a.Unanswered, "without an answer to a learned control"},
+		{a.Refused, "refused"},
+		{a.NoText, "of tasks without text"},
+		{a.IdenticalPair, "of two texts that are the same"},
+		{a.NoControl, "with no control to learn"},
+	})
+	if rest == "" {
+		return seen
+	}
+	return seen + ", " + rest
+}
+
+// statusSettings tells of the settings that are not at their defaults, and of what they
+// keep from annotators.
+func (c *cli) statusSettings(p api.Project, row func(name, format string, args ...any)) {
+	rest := 0
+	for _, s := range p.Settings {
+		if !s.Set {
+			rest++
+			continue
+		}
+		row("setting", "%s: %s", describeSetting(s), s.Doc)
+	}
+	if rest > 0 {
+		row("settings", "%d at their defaults; `hone configure --project %d` lists all", rest, p.ID)
+	}
+	for _, h := range p.Heads {
+		switch {
+		case h.SuggestsNothing:
+			row("silent", "%s: nothing is suggested", h.Control)
+		case len(h.Silent) > 0:
+			row("silent", "%s: %s", h.Control, strings.Join(h.Silent, ", "))
+		}
+	}
 }
 
 func progressiveScores(h api.Head) string {

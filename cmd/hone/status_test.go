@@ -11,6 +11,27 @@ import (
 	"github.com/hone-ml/hone/api"
 )
 
+func TestStatusSaysWhyAnnotationsAreNotLearned(t *testing.T) {
+	printed := func(p api.Project) string {
+		var out bytes.Buffer
+		c := &cli{cmd: new(cobra.Command)}
+		c.cmd.SetOut(&out)
+		c.printProject(p, time.Now())
+		return out.String()
+	}
+	assert.NotRegexp(t, `annotations|suggestions|without text|same twice`, printed(api.Project{ID: 3}))
+	assert.Regexp(t, `(?m)^  annotations +29 seen, 29 learned$`, printed(api.Project{Annotations: api.Annotations{Seen: 29, Learned: 29}}))
+	out := printed(api.Project{
+		Annotations:      api.Annotations{Seen: 180, Learned: 29, FromPredictions: 150, NoText: 1},
+		Suggestions:      api.Suggestions{Accepted: 12, Changed: 3, Rejected: 2},
+		TasksWithoutText: 4, IdenticalPairs: 5,
+	})
+	assert.Regexp(t, `(?m)^  annotations +180 seen, 29 learned, 150 made from predictions, 1 of tasks without text$`, out)
+	assert.Regexp(t, `(?m)^  suggestions +12 accepted as they were, 3 changed, 2 rejected$`, out)
+	assert.Regexp(t, `(?m)^  without text +4 tasks `, out)
+	assert.Regexp(t, `(?m)^  same twice +5 tasks `, out)
+}
+
 func TestStatusSaysWhatARetrainWaitsForAndWhatARollbackHolds(t *testing.T) {
 	now := time.Now()
 	p := api.Project{ID: 3, ModelVersion: "hone-1", Settled: true}

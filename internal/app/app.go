@@ -25,6 +25,7 @@ import (
 	"github.com/hone-ml/hone/pipeline/boltlog"
 	"github.com/hone-ml/hone/reconcile"
 	"github.com/hone-ml/hone/sampler"
+	"github.com/hone-ml/hone/settings"
 	"github.com/hone-ml/hone/state"
 	"github.com/hone-ml/hone/webhook"
 )
@@ -36,6 +37,7 @@ type App struct {
 	log     *logrus.Entry
 	version string
 	seams   Seams
+	table   *settings.Table
 
 	Registry   *prometheus.Registry
 	Store      *state.Store
@@ -82,7 +84,7 @@ type Seams struct {
 // Run. A caller that does not call Run must call Close.
 func New(ctx context.Context, cfg config.Config, o Options) (_ *App, err error) {
 	a := &App{
-		cfg: cfg, log: logrus.NewEntry(o.Logger), version: o.Version, seams: o.Seams,
+		cfg: cfg, log: logrus.NewEntry(o.Logger), version: o.Version, seams: o.Seams, table: settingsOf(cfg),
 		Registry: prometheus.NewRegistry(), ready: make(chan struct{}),
 	}
 	a.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -129,7 +131,8 @@ func (a *App) wireCore() (err error) {
 		Pipeline: pipeline.Options{Logger: a.part("pipeline"), Registerer: a.Registry, CloseTimeout: a.cfg.ShutdownTimeout},
 		Learner: learner.Options{
 			Encoder: enc.Fast, Slow: enc.Slow,
-			Budget: a.cfg.Learner.Budget, Steps: a.seams.Steps, Logger: a.part("learner"), Registerer: a.Registry,
+			Settings: a.table,
+			Budget:   a.cfg.Learner.Budget, Steps: a.seams.Steps, Logger: a.part("learner"), Registerer: a.Registry,
 		},
 		Next: a.queued, EncodeCores: a.cfg.Learner.EncodeWorkers,
 		Store: a.seams.Store,
@@ -178,10 +181,11 @@ func (a *App) wireLabelStudio(ctx context.Context) (err error) {
 func (a *App) wireSampler() (err error) {
 	o := sampler.Defaults()
 	s := a.cfg.Sampler
-	o.Pool, o.Scorer, o.Predictor, o.Suggester = a.Store, a.Learner, a.Learner, a.Learner
+	o.Pool, o.Scorer, o.Contents, o.Predictor, o.Suggester = a.Store, a.Learner, a.Learner, a.Learner, a.Learner
 	o.Fits, o.Marks = fitsConfig, a.Store
 	o.Strategy, o.QueueSize, o.Front, o.Settle = s.Strategy, s.Queue, s.Head, s.Settle
 	o.RandomShare, o.PushRate, o.BulkAbove, o.CheckEvery = s.RandomShare, s.PushRate, s.BulkAbove, s.CheckEvery
+	o.Settings = rankingSettings{a.Learner}
 	o.ManageModelVersion, o.BackgroundWrites = s.ManageModelVersion, s.BackgroundWrites
 	o.Logger, o.Registerer, o.Jitter = a.part("sampler"), a.Registry, a.seams.Jitter
 	if c, none := a.Connection.Client(); none == nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/app/core"
 	"github.com/hone-ml/hone/learner"
+	"github.com/hone-ml/hone/sampler"
 	"github.com/hone-ml/hone/state"
 	"github.com/hone-ml/hone/webhook"
 )
@@ -94,15 +95,21 @@ func (a apiProjects) Get(ctx context.Context, id event.ProjectID) (api.Project, 
 		return out, err
 	}
 	out.Tasks, out.Skipped, out.Pool = n.Tasks, n.Skipped, n.Tasks-n.Labelled
+	var model *learner.Status
 	if !meta.Gone {
-		a.addLearner(&out)
+		model = a.addLearner(&out)
 	}
-	a.addSampler(&out)
+	queue := a.addSampler(&out)
+	if err := a.addSettings(ctx, &out, n.Labelled); err != nil {
+		return out, err
+	}
+	out.Settled = model != nil && queue != nil && a.isSettled(ctx, &out, model, queue)
 	out.DeadLetters, err = a.Pipeline.CountDeadLetters(ctx)
 	return out, err
 }
 
-func (a *App) addLearner(out *api.Project) {
+// addLearner adds what the learner says, and returns it; nil while it says nothing.
+func (a *App) addLearner(out *api.Project) *learner.Status {
 	trouble := a.Learner.Trouble(out.ID)
 	if trouble != "" {
 		out.Problems = append(out.Problems, trouble)
@@ -112,12 +119,14 @@ func (a *App) addLearner(out *api.Project) {
 		if trouble == "" {
 			out.Problems = append(out.Problems, "its model is being loaded")
 		}
-		return
+		return nil
 	}
 	out.Labels, out.ModelVersion, out.Snapshot = st.Labels, st.Version, st.Snapshot
-	out.OptimalityGap, out.Settled, out.SettingsHeld = st.OptimalityGap, st.Settled, st.SettingsHeld
+	out.OptimalityGap, out.SettingsHeld = st.OptimalityGap, st.SettingsHeld
+	out.Annotations, out.Suggestions = api.Annotations(st.Annotations), api.Suggestions(st.Suggestions)
+	out.TasksWithoutText, out.IdenticalPairs = st.NoText, st.IdenticalPairs
 	for _, h := range st.Heads {
-		head := api.Head{Control: h.Control, Type: h.Type, Labels: h.Labels, Examples: h.Examples, Ridge: h.Ridge}
+		head := api.Head{Control: h.Control, Type: h.Type, Labels: h.Labels, Examples: h.Examples, Ridge: h.Ridge, Silent: h.Silent, SuggestsNothing: h.SuggestsNothing, Precision: h.Precision}
 		if h.Tested > 0 {
 			head.Accuracy, head.RecentAccuracy, head.ECE, head.RecentECE = &h.AccuracyOverall, &h.Accuracy, &h.ECEOverall, &h.ECE
 			if h.Labelled {
@@ -155,21 +164,25 @@ func (a *App) addLearner(out *api.Project) {
 	if l := st.LastRetrain; l != nil {
 		out.Retrain.Last, out.Retrain.Outcome = timePtr(l.At), l.Outcome
 	}
+	return &st
 }
 
-func (a *App) addSampler(out *api.Project) {
+// addSampler adds what the sampler says, and returns it; nil while it says nothing.
+func (a *App) addSampler(out *api.Project) *sampler.Status {
 	out.Queue = api.Queue{Strategy: a.cfg.Sampler.Strategy, Tasks: []event.TaskID{}}
 	if _, err := a.Connection.Client(); err != nil {
 		out.Queue.Error = err.Error()
 	}
 	st, ok := a.Sampler.Status(out.ID)
 	if !ok {
-		return
+		return nil
 	}
 	if out.Queue.Error == "" {
 		out.Queue.Error = st.Note
 	}
 	out.Predictions = describeStored(st.Stored)
+	out.TasksWithoutText += st.NoText
+	out.IdenticalPairs += st.IdenticalPairs
 	out.Queue.Labels, out.Queue.Pushed, out.Queue.LastPush = st.Labels, st.Pushed, timePtr(st.LastPush)
 	out.Queue.ReadySeconds, out.Queue.LagSeconds = st.ReadyLag.Seconds(), st.FrontLag.Seconds()
 	for _, it := range st.Queue {
@@ -178,6 +191,7 @@ func (a *App) addSampler(out *api.Project) {
 			out.Queue.Random = append(out.Queue.Random, it.Task)
 		}
 	}
+	return &st
 }
 
 func (a *App) addReconcile(out *api.Project) {

@@ -108,6 +108,7 @@ func (w *world) check() {
 	}
 	for _, p := range w.projects {
 		w.checkExamples(p)
+		w.checkSettings(p)
 		w.checkQueue(p)
 		w.checkStored(p)
 		w.checkRegistration(p)
@@ -178,6 +179,7 @@ func alike(a, b json.RawMessage) bool {
 // order.
 func (w *world) checkQueue(p event.ProjectID) {
 	a, cfg := w.hone.app, w.settings("").Sampler
+	of, by := w.values(p).Ranking, w.values(p).Suggesting
 	st, _ := a.Sampler.Status(p)
 	var open, skipped []event.Task
 	labelled := 0
@@ -194,17 +196,17 @@ func (w *world) checkQueue(p event.ProjectID) {
 	if len(open) == 0 {
 		open = skipped
 	}
-	ranker, err := sampler.NewRanker(sampler.Options{Scorer: a.Learner, Strategy: cfg.Strategy, QueueSize: cfg.Queue, Front: cfg.Head, RandomShare: cfg.RandomShare})
+	ranker, err := sampler.NewRanker(sampler.Options{Scorer: a.Learner, Strategy: of.Strategy, QueueSize: of.Queue, Front: cfg.Head, RandomShare: of.RandomShare})
 	w.must(err)
 	want, err := ranker.Rank(context.Background(), p, open, labelled, sampler.Queue{Items: st.Queue, Version: st.Version})
 	w.must(err)
 	if got, want := tasksOf(st.Queue), tasksOf(want.Items); !slices.Equal(got, want) || len(got) == 0 && len(open) > 0 {
 		w.wrong("project %d: the queue is %v, but the model ranks %v", p, got, want)
 	}
-	of, err := w.user.Project(context.Background(), p)
+	in, err := w.user.Project(context.Background(), p)
 	w.must(err)
-	if len(st.Queue) > 0 && of.ModelVersion != st.Version {
-		w.wrong("project %d goes by version %q, not %q", p, of.ModelVersion, st.Version)
+	if len(st.Queue) > 0 && in.ModelVersion != st.Version {
+		w.wrong("project %d goes by version %q, not %q", p, in.ModelVersion, st.Version)
 	}
 	asked := map[event.TaskID]bool{}
 	for _, t := range w.there(p) {
@@ -226,6 +228,7 @@ func (w *world) checkQueue(p event.ProjectID) {
 		}
 		seen[r.Task] = true
 		served = append(served, r.Task)
+		w.checkSuggestion(p, r, by)
 	}
 	if got := served[:min(len(served), len(st.Queue))]; !slices.Equal(got, tasksOf(st.Queue)) {
 		w.wrong("project %d: Label Studio asks %v, the queue is %v", p, got, tasksOf(st.Queue))
@@ -260,7 +263,7 @@ func (w *world) checkPredictions() {
 	store.DB().NoSync = true
 	enc, err := encoders.Open(w.settings("").Learner.Encoder, encoders.Options{})
 	w.must(err)
-	fresh, err := learner.New(core.WithoutLog(store), learner.Options{Encoder: enc.Fast})
+	fresh, err := learner.New(core.WithoutLog(store), learner.Options{Encoder: enc.Fast, Settings: w.table()})
 	w.must(err)
 	w.must(fresh.Start(ctx))
 	defer func() { w.must(fresh.Stop(ctx)) }()
@@ -274,7 +277,8 @@ func (w *world) checkPredictions() {
 			c.Annotations = append(c.Annotations, t.Annotations...)
 			probes = append(probes, t.Task)
 		}
-		w.must(fresh.Apply(ctx, []event.Event{c}, event.Cursor{Topic: event.Changes, Group: "learner", Offset: uint64(i + 1)}))
+		set := &event.Configured{Project: p, At: time.Now(), Set: w.inForce(p)}
+		w.must(fresh.Apply(ctx, []event.Event{c, set}, event.Cursor{Topic: event.Changes, Group: "learner", Offset: uint64(i + 1)}))
 		w.must(fresh.WaitSettled(ctx))
 		w.comparePredictions(p, w.hone.app.Learner, fresh, probes)
 	}
@@ -286,6 +290,11 @@ func (w *world) comparePredictions(p event.ProjectID, live, fresh *learner.Learn
 	if have.Labels != want.Labels || len(have.Heads) != len(want.Heads) || have.RefusedCount != want.RefusedCount {
 		w.wrong("project %d has learned %d labels with %d heads and refused %d, from scratch %d with %d and %d",
 			p, have.Labels, len(have.Heads), have.RefusedCount, want.Labels, len(want.Heads), want.RefusedCount)
+		return
+	}
+	if have.Annotations != want.Annotations || have.NoText != want.NoText || have.Suggestions.Accepted != want.Suggestions.Accepted || have.Suggestions.Changed != want.Suggestions.Changed {
+		w.wrong("project %d counts %+v, %+v, %d tasks without text, from scratch %+v, %+v, %d",
+			p, have.Annotations, have.Suggestions, have.NoText, want.Annotations, want.Suggestions, want.NoText)
 		return
 	}
 	w.note("project %d has learned %d labels with %d heads", p, have.Labels, len(have.Heads))

@@ -23,7 +23,7 @@ var labelConfigs = [2][]string{{
 	`<View><Text name="t" value="$text"/><Choices name="topic" toName="t"><Choice value="Travel"/><Choice value="Food"/></Choices></View>`,
 	`<View><Text name="t" value="$text"/><TextArea name="topic" toName="t"/></View>`,
 }, {
-	`<View><Text name="t" value="$text"/><Choices name="topic" toName="t" choice="multiple"><Choice value="Money"/><Choice value="Travel"/><Choice value="Food"/></Choices><Rating name="stars" toName="t"/></View>`,
+	`<View><Text name="t" value="$text"/><Choices name="topic" toName="t" choice="multiple"><Choice value="Money"/><Choice value="Travel"/><Choice value="Food"/></Choices><View visibleWhen="choice-selected" whenTagName="topic" whenChoiceValue="Money,Food"><Rating name="stars" toName="t"/></View></View>`,
 	`<View><Text name="t" value="$text"/><Choices name="topic" toName="t" choice="multiple"><Choice value="Money"/><Choice value="Travel"/></Choices><Rating name="stars" toName="t"/></View>`,
 	`<View><Text name="t" value="$text"/><Rating name="stars" toName="t"/></View>`,
 }}
@@ -92,9 +92,38 @@ func (w *world) annotate(r *rand.Rand) {
 	if !ok {
 		return
 	}
-	a, err := w.user.CreateAnnotation(context.Background(), t.ID, labelstudio.AnnotationWrite{Result: answers(t.Data, r)})
+	said := labelstudio.AnnotationWrite{LeadTime: new(1.5)}
+	result := answers(t.Data, r)
+	for i := range result {
+		result[i].Origin = []string{"", "manual", "prediction", "prediction-changed"}[(int(t.ID)+i)%4]
+	}
+	if t.ID%3 == 0 { // Label Studio forgets the suggestion once it is deleted
+		said.ParentPrediction = w.suggestion(t.ID)
+	}
+	if t.ID%5 == 0 {
+		said.GroundTruth = new(true)
+	}
+	person := w.user
+	if t.ID%3 == 0 {
+		person = w.second
+	}
+	said.Result = result
+	a, err := person.CreateAnnotation(context.Background(), t.ID, said)
 	w.must(err)
 	w.note("annotation %d of task %d", a.ID, t.ID)
+}
+
+// suggestion is a prediction of a task, nil without one.
+func (w *world) suggestion(t event.TaskID) (id *int64) {
+	for _, p := range w.projects {
+		for row, err := range w.user.Predictions(context.Background(), p) {
+			w.must(err)
+			if row.Task == t {
+				id = new(int64(row.ID))
+			}
+		}
+	}
+	return id
 }
 
 func (w *world) skip(r *rand.Rand) {
@@ -109,9 +138,11 @@ func (w *world) edit(r *rand.Rand) {
 	if !ok {
 		return
 	}
-	write := labelstudio.AnnotationWrite{Result: answers(t.Data, r), Cancelled: new(false)}
-	if r.IntN(5) == 0 {
+	write := labelstudio.AnnotationWrite{Result: answers(t.Data, r), Cancelled: new(false), GroundTruth: new(r.IntN(4) == 0)}
+	if k := r.IntN(10); k == 0 {
 		write = labelstudio.AnnotationWrite{Result: []any{}, Cancelled: new(true)}
+	} else if k == 1 {
+		write.Cancelled = new(true) // with the answer that was given before it was skipped
 	}
 	_, err := admin.UpdateAnnotation(context.Background(), w.user, a.ID, write)
 	w.must(err)

@@ -79,6 +79,7 @@ var allKinds = []kind{
 	{name: "retrain", weight: 2, do: (*world).retrain},
 	{name: "disk-stuck", weight: 2, fault: true, do: (*world).holdUpDisk},
 	{name: "retrieve", weight: 2, do: (*world).retrieve},
+	{name: "configure", weight: 6, do: (*world).configure},
 }
 
 // kindsOf reads what the flag says.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/hone-ml/hone/config"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/secret"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/labelstudio/lstest"
 	"github.com/hone-ml/hone/state"
@@ -34,6 +35,7 @@ type world struct {
 
 	studio   *lstest.Server
 	user     *labelstudio.Client // a person's browser, which nothing disturbs
+	second   *labelstudio.Client // another person's
 	projects []event.ProjectID
 	network  *network
 	disk     *disk
@@ -46,6 +48,8 @@ type world struct {
 	configs map[event.ProjectID]int
 	// retrieved are the tasks of which people asked for predictions, and have to have some.
 	retrieved map[event.ProjectID]map[event.TaskID]bool
+	set       map[event.ProjectID]map[string]string // the settings that hone has taken
+	unsure    map[event.ProjectID]bool              // hone died with a change of settings under way
 
 	hone   *life
 	runs   int
@@ -58,12 +62,17 @@ type world struct {
 
 func newWorld(t *testing.T, dir string, seed uint64, say func(string, ...any)) *world {
 	t.Helper()
-	w := &world{t: t, seed: seed, dir: dir, say: say, killed: make(chan *life, 1), configs: map[event.ProjectID]int{}, retrieved: map[event.ProjectID]map[event.TaskID]bool{}}
+	w := &world{
+		t: t, seed: seed, dir: dir, say: say, killed: make(chan *life, 1), configs: map[event.ProjectID]int{},
+		retrieved: map[event.ProjectID]map[event.TaskID]bool{}, set: map[event.ProjectID]map[string]string{}, unsure: map[event.ProjectID]bool{},
+	}
 	w.network = &network{w: w}
 	w.disk = &disk{w: w}
 	w.studio = lstest.NewInMemory(studioAt, toHone{w.network})
 	var err error
 	w.user, err = labelstudio.NewClient(labelstudio.Options{URL: studioAt, Token: lstest.Token, Transport: lstest.Direct(w.studio.Handler()), Retries: -1})
+	w.must(err)
+	w.second, err = labelstudio.NewClient(labelstudio.Options{URL: studioAt, Token: secret.Secret(w.studio.AddUser("second@studio.internal")), Transport: lstest.Direct(w.studio.Handler()), Retries: -1})
 	w.must(err)
 	r := w.rand(0)
 	for i := range 2 {
@@ -168,6 +177,7 @@ func (w *world) end() {
 	w.stop()
 	w.network.late.Wait()
 	w.user.Close()
+	w.second.Close()
 	w.studio.Close()
 	if len(w.symptoms) > 0 {
 		w.say("hone's log:\n%s", w.hone.log)

@@ -24,8 +24,12 @@ type Control struct {
 	// task.
 	PerRegion bool
 	// Conditional is true when it is only shown after certain other answers; an
-	// annotation without it then says nothing.
+	// annotation without it then says nothing, unless the control is known to have been
+	// shown.
 	Conditional bool
+	// Conditions are those of the control and of the tags around it; it is shown when
+	// all of them hold. There are some if and only if it is Conditional.
+	Conditions []Condition
 	// Nested is true when results carry a path of labels for each choice
 	// (allowNested="true", and every Taxonomy).
 	Nested bool
@@ -73,7 +77,8 @@ func (c Control) LabelNames() []string {
 }
 
 // Key changes when the head of the control must be another one: its name, type,
-// targets, multiplicity, or its labels and what is known of their meaning.
+// targets, multiplicity, when it is shown, or its labels and what is known of their
+// meaning.
 func (c Control) Key() string {
 	lists := [][]string{
 		{
@@ -84,6 +89,9 @@ func (c Control) Key() string {
 	}
 	for _, l := range c.Labels {
 		lists = append(lists, []string{l.Name, l.Value, l.Alias, l.Hint}, l.Path)
+	}
+	for _, when := range c.Conditions {
+		lists = append(lists, when.lists()...)
 	}
 	return HashLists(lists...)
 }

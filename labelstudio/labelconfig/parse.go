@@ -25,7 +25,7 @@ type openTag struct {
 	label    int      // index of that choice in its control's labels, or -1
 	skip     bool     // inside a choice whose children Label Studio ignores
 	repeater bool
-	when     bool // it, or a tag around it, is only shown after certain answers
+	when     []Condition // of it and the tags around it
 }
 
 func (p *configParser) open(t xml.StartElement) error {
@@ -35,8 +35,13 @@ func (p *configParser) open(t xml.StartElement) error {
 	}
 	tag := openTag{control: -1, label: -1}
 	attrs := lowerAttrs(t)
-	tag.when = attrs["visiblewhen"] != "" || len(p.stack) > 0 && p.stack[len(p.stack)-1].when
 	kind := t.Name.Local
+	if n := len(p.stack); n > 0 {
+		tag.when = p.stack[n-1].when
+	}
+	if when, ok := conditionOf(kind, attrs); ok {
+		tag.when = append(slices.Clip(tag.when), when)
+	}
 	switch {
 	case strings.EqualFold(kind, "Repeater"):
 		tag.repeater = true
@@ -51,7 +56,7 @@ func (p *configParser) open(t xml.StartElement) error {
 		}
 		c := newControl(kind, t, attrs)
 		c.Repeated = c.Repeated || p.repeaters > 0
-		c.Conditional = c.Conditional || tag.when
+		c.Conditions, c.Conditional = tag.when, len(tag.when) > 0
 		p.cfg.Controls = append(p.cfg.Controls, c)
 		tag.control = len(p.cfg.Controls) - 1
 	case attrs["name"] != "" && (attrs["value"] != "" || attrs["valuelist"] != ""):
@@ -182,7 +187,6 @@ func newControl(kind string, t xml.StartElement, attrs map[string]string) Contro
 	}
 	// A taxonomy may also be what regions of a text are labelled with.
 	c.PerRegion = isTrue(attrs["perregion"]) || isTrue(attrs["peritem"]) || c.Type == TypeTaxonomy && isTrue(attrs["labeling"])
-	c.Conditional = attrs["visiblewhen"] != "" || attrs["whentagname"] != "" || attrs["whenchoicevalue"] != "" || attrs["whenlabelvalue"] != ""
 	c.Dynamic = strings.Contains(attrs["value"], "$") || attrs["apiurl"] != ""
 	switch c.Type {
 	case TypeRating:

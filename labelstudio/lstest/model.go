@@ -202,8 +202,14 @@ func (s *Server) removeNote(a *annotation) {
 	a.task.notes = removeFrom(a.task.notes, a)
 }
 
+// removePred deletes a prediction; annotations that were made from it forget it.
 func (s *Server) removePred(p *prediction) {
 	delete(s.preds, p.id)
+	for _, a := range s.notes {
+		if a.parentPrediction != nil && *a.parentPrediction == p.id {
+			a.parentPrediction = nil
+		}
+	}
 	p.task.preds = removeFrom(p.task.preds, p)
 }
 

@@ -247,3 +247,29 @@ func TestNextTaskForTeams(t *testing.T) {
 	require.Equal(t, ids[2], next.ID, "cluster 8 has been solved less")
 	require.True(t, strings.HasPrefix(s.URL, "http://127.0.0.1:"))
 }
+
+// A backup keeps what it held, whatever is written later over the same row.
+func TestABackupKeepsTheResultsOfPredictions(t *testing.T) {
+	s := lstest.New()
+	defer s.Close()
+	c, err := labelstudio.NewClient(labelstudio.Options{URL: s.URL, Token: lstest.Token})
+	require.NoError(t, err)
+	defer c.Close()
+	p, err := c.CreateProject(t.Context(), "a project", `<View><Text name="t" value="$text"/></View>`)
+	require.NoError(t, err)
+	_, err = c.Import(t.Context(), p.ID, []map[string]string{{"text": "x"}})
+	require.NoError(t, err)
+	page, err := c.TasksPage(t.Context(), p.ID, labelstudio.TaskQuery{})
+	require.NoError(t, err)
+	write := labelstudio.PredictionWrite{Task: page.Tasks[0].ID, Result: json.RawMessage(`[{"from_name":"a long name"}]`), ModelVersion: "v"}
+	row, err := c.CreatePrediction(t.Context(), write)
+	require.NoError(t, err)
+	backup := s.Backup()
+	write.Result = json.RawMessage(`[]`)
+	_, err = c.UpdatePrediction(t.Context(), row.ID, write)
+	require.NoError(t, err)
+	s.Restore(backup)
+	_, result, err := c.Prediction(t.Context(), row.ID)
+	require.NoError(t, err)
+	require.JSONEq(t, `[{"from_name":"a long name"}]`, string(result))
+}

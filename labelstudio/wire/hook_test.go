@@ -174,14 +174,14 @@ func TestDecodeHookReadsOtherSpellings(t *testing.T) {
 		"old task created":       {`{"action":"TASK_CREATED","task":{"id":4,"data":{"a":1}},` + p + `}`, event.Changed{Tasks: []event.Task{{ID: 4, Data: json.RawMessage(`{"a":1}`)}}}},
 		"project by id":          {`{"action":"TASKS_DELETED","tasks":[{"id":4}],"project":5}`, event.Changed{DeletedTasks: []event.TaskID{4}}},
 		"project by uid":         {`{"action":"TASKS_DELETED","tasks":[{"id":4}],"project":"5.1795467032"}`, event.Changed{DeletedTasks: []event.TaskID{4}, CreatedAt: 1795467032}},
-		"project of annotation":  {`{"action":"ANNOTATION_UPDATED","annotation":{"id":9,"task":4,"project":5}}`, event.Changed{Annotations: []event.Annotation{{ID: 9, Task: 4}}}},
+		"project of annotation":  {`{"action":"ANNOTATION_UPDATED","annotation":{"id":9,"task":4,"project":5}}`, event.Changed{Annotations: []event.Annotation{{ID: 9, Task: 4, Untimed: true}}}},
 		"people and times as objects": {
 			`{"action":"ANNOTATION_UPDATED","annotation":{"id":9,"task":{"id":4},"completed_by":{"id":3,"email":"x"},"updated_at":"2026-11-23T20:50:33+02:00","result":null,"lead_time":1.5,"parent_prediction":8},` + p + `}`,
-			event.Changed{Annotations: []event.Annotation{{ID: 9, Task: 4, CompletedBy: 3, Result: json.RawMessage("null"), UpdatedAt: utc("2026-11-23T18:50:33Z")}}},
+			event.Changed{Annotations: []event.Annotation{{ID: 9, Task: 4, CompletedBy: 3, Suggested: true, Result: json.RawMessage("null"), UpdatedAt: utc("2026-11-23T18:50:33Z")}}},
 		},
-		"task from the task's object": {`{"action":"ANNOTATION_CREATED","annotation":{"id":9,"updated_at":"2026-11-23 20:50:33.5"},"task":{"id":4},` + p + `}`, event.Changed{Annotations: []event.Annotation{{ID: 9, Task: 4, UpdatedAt: utc("2026-11-23T20:50:33.5Z")}}}},
+		"task from the task's object": {`{"action":"ANNOTATION_CREATED","annotation":{"id":9,"updated_at":"2026-11-23 20:50:33.5"},"task":{"id":4},` + p + `}`, event.Changed{Annotations: []event.Annotation{{ID: 9, Task: 4, Untimed: true, UpdatedAt: utc("2026-11-23T20:50:33.5Z")}}}},
 		"time without zone":           {`{"action":"TASKS_CREATED","tasks":[{"id":4,"data":{},"updated_at":"2026-11-23T20:50:33"}],` + p + `}`, event.Changed{Tasks: []event.Task{{ID: 4, Data: json.RawMessage(`{}`), UpdatedAt: utc("2026-11-23T20:50:33Z")}}}},
-		"one task twice":              {`{"action":"ANNOTATIONS_CREATED","annotation":[{"id":1,"task":4},{"id":2,"task":4}],"task":[{"id":4,"data":{}},{"id":4,"data":{}}],` + p + `}`, event.Changed{Annotations: []event.Annotation{{ID: 1, Task: 4}, {ID: 2, Task: 4}}, Tasks: []event.Task{{ID: 4, Data: json.RawMessage(`{}`)}}}},
+		"one task twice":              {`{"action":"ANNOTATIONS_CREATED","annotation":[{"id":1,"task":4},{"id":2,"task":4}],"task":[{"id":4,"data":{}},{"id":4,"data":{}}],` + p + `}`, event.Changed{Annotations: []event.Annotation{{ID: 1, Task: 4, Untimed: true}, {ID: 2, Task: 4, Untimed: true}}, Tasks: []event.Task{{ID: 4, Data: json.RawMessage(`{}`)}}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := decodeHook(t, tc.body)

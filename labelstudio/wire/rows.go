@@ -142,8 +142,7 @@ func (t *Task) Event() event.Task {
 // Annotation are the fields hone reads of an annotation.
 type Annotation struct {
 	event.Annotation
-	project                   int64
-	timed, fromSomePrediction bool
+	project int64
 }
 
 // UnmarshalJSON reads the fields hone needs.
@@ -156,6 +155,7 @@ func (a *Annotation) read(s *jsonscan.Scanner) error {
 	if s.Kind() != jsonscan.Object {
 		return s.TypeError("an object")
 	}
+	timed := false
 	err := s.Object(func(key []byte) (err error) {
 		var id int64
 		switch string(key) {
@@ -182,9 +182,9 @@ func (a *Annotation) read(s *jsonscan.Scanner) error {
 		case "updated_at":
 			a.UpdatedAt, err = s.Time()
 		case "lead_time":
-			a.timed, err = s.NotNull()
+			timed, err = s.NotNull()
 		case "parent_prediction":
-			a.fromSomePrediction, err = s.NotNull()
+			a.Suggested, err = s.NotNull()
 		default:
 			err = s.Skip()
 		}
@@ -192,7 +192,8 @@ func (a *Annotation) read(s *jsonscan.Scanner) error {
 	})
 	// Turning predictions into annotations in bulk names the prediction and has no
 	// time spent on it; the editor always sends the time.
-	a.FromModel = a.fromSomePrediction && !a.timed
+	a.Untimed = !timed
+	a.FromModel = a.Suggested && a.Untimed
 	return err
 }
 

@@ -100,11 +100,6 @@ func (choices) Evaluate(q *Spec, m Incremental, examples []model.Example) (loss,
 	return loss, score.Ratio(float64(correct), float64(len(examples)))
 }
 
-// multiLabelThreshold is the probability from which a label is predicted with multiple
-// choice. It is below a half, because a missing label costs an annotator more than a wrong
-// one (ADR 18).
-const multiLabelThreshold = 0.4
-
 // decide returns the labels predicted from probabilities: the likeliest, or with multiple
 // choice all above the threshold, at most as many as the control takes. If no label is
 // above it, the likeliest is predicted if the control requires an answer, or if it is
@@ -113,7 +108,7 @@ func (q *Spec) decide(p []float64, none float64) []string {
 	if !q.Control.Multiple {
 		return []string{q.Labels[argmax(p)]}
 	}
-	least := multiLabelThreshold
+	least := q.threshold
 	if most := q.Control.MaxUsages; most > 0 && most < len(p) {
 		sorted := slices.Clone(p)
 		slices.Sort(sorted)
@@ -206,7 +201,7 @@ func (c choicesPredictor) Predict(id string, in Sample, s *Scratch) ([]regions.R
 	c.view.Predict(in.X, p, &s.Scratch)
 	labels := c.decide(p, c.view.NoLabelShare())
 	confidence := c.confidence(p, labels)
-	if len(labels) == 0 {
+	if labels = c.spoken(labels); len(labels) == 0 {
 		return nil, confidence
 	}
 	return []regions.Region{regions.EncodeChoices(c.Control, id, labels, confidence)}, confidence

@@ -7,6 +7,7 @@ import (
 
 	"github.com/hone-ml/hone/content"
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
+	"github.com/hone-ml/hone/labelstudio/regions"
 )
 
 // Outcome is what hone does with a control.
@@ -37,6 +38,8 @@ type Decision struct {
 	// Objects are the object tags of the control that hone can read, in the control's
 	// order.
 	Objects []labelconfig.Object
+	// Visibility tells when annotators see the control; nil when they always do.
+	Visibility *regions.Visibility
 }
 
 // Decisions are those on a config's controls, in document order.
@@ -45,8 +48,12 @@ type Decisions []Decision
 // Decide decides on every control of a config. The result is never nil.
 func Decide(cfg *labelconfig.Config) Decisions {
 	out := make(Decisions, len(cfg.Controls))
+	visibility := regions.NewVisibility(cfg.Controls)
 	for i, c := range cfg.Controls {
 		out[i] = For(c, cfg.Objects)
+		if c.Conditional {
+			out[i].Visibility = visibility
+		}
 	}
 	return out
 }
@@ -80,6 +87,17 @@ func (ds Decisions) Learned() []Decision {
 	return out
 }
 
+// Visibility is that of the config's controls, nil when those that are learned are always
+// shown.
+func (ds Decisions) Visibility() *regions.Visibility {
+	for _, d := range ds.Learned() {
+		if d.Visibility != nil {
+			return d.Visibility
+		}
+	}
+	return nil
+}
+
 // Check returns nil when a control is learned. Otherwise the error says, for the person
 // who made the config, what was found and what would work.
 func (ds Decisions) Check() error {
@@ -108,6 +126,9 @@ func (ds Decisions) Key() string {
 	var lists [][]string
 	for _, d := range ds.Learned() {
 		lists = append(lists, []string{"control", d.Control.Key()})
+		if d.Visibility != nil {
+			lists = append(lists, []string{"visibility", d.Visibility.Key(d.Control.Name)})
+		}
 		for _, o := range d.Objects {
 			lists = append(lists, []string{"object", o.Key()})
 		}

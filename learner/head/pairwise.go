@@ -116,7 +116,10 @@ func (c pairwisePredictor) Classes() int { return 2 }
 func (c pairwisePredictor) Predict(id string, in Sample, s *Scratch) ([]regions.Region, float64) {
 	p := s.floats(2)
 	predictSides(c.view, in.X, p, &s.Scratch)
-	said := c.decide(p, 0)
+	said := c.spoken(c.decide(p, 0))
+	if len(said) == 0 {
+		return nil, p[argmax(p)]
+	}
 	return []regions.Region{regions.EncodeChoices(c.Control, id, said, p[argmax(p)])}, p[argmax(p)]
 }
 

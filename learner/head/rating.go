@@ -156,7 +156,11 @@ func (r ratingPredictor) Predict(id string, in Sample, s *Scratch) ([]regions.Re
 	p := make([]float64, len(r.Labels))
 	predictLevels(r.view, in.X, p, s)
 	predicted := median(p)
-	return []regions.Region{regions.EncodeChoices(r.Control, id, r.Labels[predicted:predicted+1], p[predicted])}, p[predicted]
+	said := r.spoken(r.Labels[predicted : predicted+1])
+	if len(said) == 0 {
+		return nil, p[predicted]
+	}
+	return []regions.Region{regions.EncodeChoices(r.Control, id, said, p[predicted])}, p[predicted]
 }
 
 func (r ratingPredictor) Estimate(in Sample, p []float64, s *Scratch) event.Estimate {

@@ -47,10 +47,16 @@ func tooFewChoices(c labelconfig.Control) string {
 	switch {
 	case len(c.Labels) == 0:
 		return "has no <Choice>"
-	case len(c.Labels) == 1 && !(c.Multiple && c.MayBeEmpty()):
+	case len(c.Labels) == 1 && !mayBeEmpty(c):
 		return "has a single <Choice>, so there is nothing to choose"
 	}
 	return ""
+}
+
+// mayBeEmpty reports whether one of the annotations that show the control may say "none".
+func mayBeEmpty(c labelconfig.Control) bool {
+	c.Conditional = c.Conditional && !c.Revealed()
+	return c.Multiple && c.MayBeEmpty()
 }
 
 // withoutLabels says why spans have no label, empty when they have one.

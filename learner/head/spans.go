@@ -24,7 +24,7 @@ var (
 
 // scheme returns what package span needs of the spec.
 func (q *Spec) scheme() *span.Scheme {
-	return &span.Scheme{Control: q.Control, Objects: q.objects, Labels: q.Labels, Classes: q.class}
+	return &span.Scheme{Control: q.Control, Objects: q.objects, Labels: q.Labels, Classes: q.class, Silent: q.silent}
 }
 
 // Reads tells its features from those of whole texts.

@@ -13,6 +13,7 @@ import (
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
 	"github.com/hone-ml/hone/labelstudio/regions"
 	"github.com/hone-ml/hone/learner/model"
+	"github.com/hone-ml/hone/settings"
 )
 
 // Spec is a control that is learned, with the objects it is about. It is immutable
@@ -31,14 +32,25 @@ type Spec struct {
 	Dense int
 	Prior model.Prior
 
-	objects []labelconfig.Object
-	class   map[string]int32 // by label
+	objects    []labelconfig.Object
+	class      map[string]int32    // by label
+	visibility *regions.Visibility // nil when the control is always shown
+
+	learning  settings.Learning
+	threshold float64         // from which a label is predicted where several may hold
+	silent    map[string]bool // labels that are not predicted to people; nil for none
 }
 
 // NewSpec returns the spec of a control whose outcome is Learned.
 func NewSpec(d Decision) *Spec {
 	c := d.Control
-	q := &Spec{Kind: d.Kind, Answer: d.Answer, Control: c, objects: d.Objects, Labels: c.LabelNames(), ID: regions.ID(c.Name), class: map[string]int32{}}
+	q := &Spec{
+		Kind: d.Kind, Answer: d.Answer, Control: c, objects: d.Objects, Labels: c.LabelNames(),
+		ID: regions.ID(c.Name), class: map[string]int32{}, visibility: d.Visibility,
+		learning: settings.DefaultLearning(), threshold: settings.DefaultSuggesting().Threshold,
+	}
+	// Only annotations that show the control are read, and there no answer is one.
+	q.Control.Conditional = c.Conditional && !(d.Visibility != nil && c.Revealed())
 	for i, l := range q.Labels {
 		q.class[l] = int32(i)
 	}
@@ -48,11 +60,41 @@ func NewSpec(d Decision) *Spec {
 	}
 	read := strings.Join(objects, " ")
 	q.Key = c.Key() + " " + read
+	if d.Visibility != nil {
+		q.Key += " " + d.Visibility.Key(c.Name)
+	}
 	if k, ok := q.Kind.(FeatureSpace); ok {
 		read = k.Reads() + " " + read
 	}
 	q.Seed = xxhash.Sum64String(read)
 	return q
+}
+
+// WithSettings returns the spec with whose annotations it learns from, and when it
+// predicts a label. The features and the key stay.
+func (q *Spec) WithSettings(v settings.Values) *Spec {
+	out := *q
+	out.learning, out.threshold = v.Learning, v.Suggesting.Threshold
+	return &out
+}
+
+// WithSilent returns the spec with labels that its Predictor does not predict. What it
+// learns and how sure it is stay as they are.
+func (q *Spec) WithSilent(labels map[string]bool) *Spec {
+	if len(labels) == 0 && q.silent == nil {
+		return q
+	}
+	out := *q
+	out.silent = labels
+	return &out
+}
+
+// spoken returns those of some labels that are not silent.
+func (q *Spec) spoken(labels []string) []string {
+	if len(q.silent) == 0 {
+		return labels
+	}
+	return slices.DeleteFunc(slices.Clone(labels), func(l string) bool { return q.silent[l] })
 }
 
 // text returns the text that the annotator read, of several objects joined by newlines.
@@ -72,14 +114,25 @@ type Aggregate struct {
 	Reason     string
 }
 
+// shown reports whether the annotator who gave a result saw the control. What cannot be
+// read is left to whoever reads the answer.
+func (q *Spec) shown(result json.RawMessage) bool {
+	if q.visibility == nil {
+		return true
+	}
+	answers, err := regions.Decode(result)
+	return err != nil || q.visibility.Shown(q.Control.Name, answers)
+}
+
 // aggregate returns the mean answer of a task's annotators, as shares by class. read
-// returns the answer of one; ok is false if it has none. Skipped annotations, and those
-// that no person looked at, have none.
+// returns the answer of one; ok is false if it has none. Annotations that the settings do
+// not take, those that no person looked at, and those whose annotator did not see the
+// control, have none.
 func (q *Spec) aggregate(t event.TaskState, read func(result json.RawMessage) (shares []model.Share, ok bool, err error)) Aggregate {
 	var l Aggregate
 	sums := make(map[int32]float64)
 	for _, a := range t.Annotations {
-		if a.Cancelled || a.FromModel {
+		if !q.learning.Takes(a) || !q.shown(a.Result) {
 			continue
 		}
 		shares, ok, err := read(a.Result)

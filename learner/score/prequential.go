@@ -144,6 +144,14 @@ func (s *Scores) Accuracy() float64 { return Ratio(s.Correct, s.Tasks) }
 // MeanLogLoss returns the mean over tasks.
 func (s *Scores) MeanLogLoss() float64 { return Ratio(s.LogLoss, s.Tasks) }
 
+// Precision returns the share of predictions of a label that were right, and how many there
+// were, each with its weight.
+func (s *Scores) Precision(label string) (precision, predictions float64) {
+	c := s.Labels[label]
+	predictions = c[hit] + c[falseAlarm]
+	return Ratio(c[hit], predictions), predictions
+}
+
 // MAE returns the mean absolute error.
 func (s *Scores) MAE() float64 { return Ratio(s.AbsErr, s.Tasks) }
 

@@ -23,6 +23,8 @@ type Queue struct {
 	Version string
 	// Rank is the number of the queue; it grows with each new one.
 	Rank uint64
+	// Size is how many rows may lie behind the queue; 0 for Options.QueueSize.
+	Size int
 }
 
 // Pool answers what a push has to know of the project's tasks. One goroutine uses it.

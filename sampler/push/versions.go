@@ -86,7 +86,11 @@ func (p *Project) trimTail(ctx context.Context, ls LabelStudio) error {
 	behind := slices.DeleteFunc(slices.Clone(rows), func(r queueRow) bool { return queued[r.task] })
 	slices.SortFunc(behind, compareRows)
 	var edits []edit
-	for i := len(behind) - 1; i >= p.pusher.o.QueueSize; i-- {
+	size := p.queue.Size
+	if size < 1 {
+		size = p.pusher.o.QueueSize
+	}
+	for i := len(behind) - 1; i >= size; i-- {
 		edits = append(edits, edit{op: deleteRow, task: behind[i].task, id: behind[i].id})
 	}
 	if len(edits) == 0 {

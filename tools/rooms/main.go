@@ -29,7 +29,7 @@ type layer struct {
 var layers = []layer{
 	{"ground", []string{
 		"internal/backoff", "internal/cut", "internal/fault", "internal/fsutil", "internal/jsonscan", "internal/logging", "internal/netguard",
-		"internal/panics", "internal/secret", "internal/service", "internal/wake", "config", "event", "vector",
+		"internal/panics", "internal/secret", "internal/service", "internal/wake", "config", "event", "settings", "vector",
 	}},
 	{"Label Studio's forms", []string{"labelstudio/passage", "labelstudio/labelconfig", "content", "labelstudio/regions", "labelstudio/wire"}},
 	{"doors", []string{"access", "api", "labelstudio"}},
@@ -38,7 +38,7 @@ var layers = []layer{
 		"encode/text/minilm", "encode/text/model2vec", "encode/remote", "encode/encoders", "encode/backfill", "internal/newslike",
 	}},
 	{"memory", []string{"state", "pipeline/boltlog", "pipeline"}},
-	{"learning", []string{"learner/model", "learner/score", "learner/head/span", "learner/head", "learner/tune", "learner"}},
+	{"learning", []string{"learner/model", "learner/score", "learner/head/span", "learner/head", "learner/features", "learner/counts", "learner/tune", "learner"}},
 	{"asking", []string{"sampler/strategy", "sampler/push", "sampler"}},
 	{"talking to Label Studio", []string{"webhook", "reconcile", "connect"}},
 	{"whole hones", []string{"internal/app/core", "internal/app", "internal/simulate", "internal/bench", "internal/demo"}},

@@ -22,6 +22,8 @@ var upward = map[string][]string{
 	"encode/text/wordpiece": {"encode/text/static"},                             // the vocabulary that is in the program
 	"learner":               {"internal/app/core"},                              // its port to the background worker
 	"labelstudio/regions":   {"learner/head"},                                   // which controls have answers
+	"learner/features":      {"learner/tune"},                                   // whose defaults depend on the parts
+	"settings":              {"sampler/strategy"},                               // the names of strategies
 	"vector":                {"encode/text/ngram", "internal/newslike"},         // vectors as they are
 }
 

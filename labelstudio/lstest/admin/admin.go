@@ -77,6 +77,12 @@ func RetrievePredictions(ctx context.Context, c *labelstudio.Client, project eve
 	return action(ctx, c, project, "retrieve_tasks_predictions", tasks)
 }
 
+// AnnotateFromPredictions makes annotations of the tasks' predictions that nobody looked
+// at, as "Create Annotations From Predictions" in the Data Manager does.
+func AnnotateFromPredictions(ctx context.Context, c *labelstudio.Client, project event.ProjectID, tasks ...event.TaskID) error {
+	return action(ctx, c, project, "predictions_to_annotations", tasks)
+}
+
 // DeleteBackend removes a backend; one that is gone already is no error. The
 // webhook Label Studio made for it stays.
 func DeleteBackend(ctx context.Context, c *labelstudio.Client, id int64) error {

@@ -41,7 +41,7 @@ func (p Predictor) candidateRegions(id string, d Document, found []candidate) []
 		tokens := d.tokens[i]
 		var marked []regions.Span
 		for _, f := range found {
-			if f.from >= base && f.from < base+len(tokens) {
+			if f.from >= base && f.from < base+len(tokens) && !p.scheme.Silent[p.scheme.Labels[f.label]] {
 				marked = append(marked, regions.Span{
 					Start: tokens[f.from-base].Start, End: tokens[f.to-1-base].End,
 					Labels: []string{p.scheme.Labels[f.label]}, Score: f.score,

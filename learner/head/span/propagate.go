@@ -39,7 +39,11 @@ func (p Predictor) Propagate(id string, data []byte, tokens []vector.Vector, dra
 	}
 	p.predictTokens(tokens, d.starts(), s)
 	confidence := p.certainty(s)
-	out := p.spanRegions(id, d, d.repeats(spans, taken))
+	repeats := d.repeats(spans, taken)
+	for i := range repeats {
+		repeats[i] = slices.DeleteFunc(repeats[i], func(r regions.Span) bool { return p.scheme.Silent[r.Labels[0]] })
+	}
+	out := p.spanRegions(id, d, repeats)
 	for i, is := range taken {
 		if is {
 			tags := s.probs.ofTags(i)

@@ -18,6 +18,7 @@ type Scheme struct {
 	Objects []labelconfig.Object
 	Labels  []string         // by class
 	Classes map[string]int32 // by label
+	Silent  map[string]bool  // labels with which no span is predicted
 }
 
 // Document cuts the data of a task into tokens.

@@ -1,4 +1,4 @@
-package learner
+package features
 
 import (
 	"slices"
@@ -14,9 +14,9 @@ type encodedTask struct {
 }
 
 // encoders returns the slow encoders of the missing vectors.
-func (e encodedTask) encoders() (s encoderSet) {
+func (e encodedTask) encoders() (s EncoderSet) {
 	for _, m := range e.missing {
-		s = s.with(int(m.encoder))
+		s = s.With(int(m.encoder))
 	}
 	return s
 }

@@ -1,6 +1,7 @@
-package learner
+package counts
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/hone-ml/hone/event"
@@ -24,12 +25,13 @@ type refusedKey struct {
 	control string
 }
 
-// refused maps the answers of a project that could not be learned to the reason.
-type refused map[refusedKey]string
+// RefusedAnswers maps the answers of a project that could not be learned to the reason. One
+// goroutine uses it.
+type RefusedAnswers map[refusedKey]string
 
-// note records the reason why an answer could not be learned. An empty reason means that it
+// Record records the reason why an answer could not be learned. An empty reason means that it
 // could: an earlier record is deleted.
-func (r refused) note(task event.TaskID, control, reason string) {
+func (r RefusedAnswers) Record(task event.TaskID, control, reason string) {
 	k := refusedKey{task, control}
 	if reason == "" {
 		delete(r, k)
@@ -38,9 +40,20 @@ func (r refused) note(task event.TaskID, control, reason string) {
 	r[k] = reason
 }
 
-// list returns the first maxRefused answers in the order of tasks and controls, and the
+// Has reports whether an answer could not be learned.
+func (r RefusedAnswers) Has(task event.TaskID, control string) bool {
+	_, ok := r[refusedKey{task, control}]
+	return ok
+}
+
+// ForgetControl deletes what is recorded of a control.
+func (r RefusedAnswers) ForgetControl(name string) {
+	maps.DeleteFunc(r, func(k refusedKey, _ string) bool { return k.control == name })
+}
+
+// List returns the first maxRefused answers in the order of tasks and controls, and the
 // number of all.
-func (r refused) list() (some []Refused, all int) {
+func (r RefusedAnswers) List() (some []Refused, all int) {
 	for k, why := range r {
 		some = append(some, Refused{k.task, k.control, why})
 	}

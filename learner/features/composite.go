@@ -1,4 +1,4 @@
-package learner
+package features
 
 import (
 	"math/bits"
@@ -9,9 +9,11 @@ import (
 	"github.com/hone-ml/hone/vector"
 )
 
-// lookup finds the vectors that a slow encoder has computed. It never waits for the encoder.
-type lookup interface {
+// Lookup finds the vectors that a slow encoder has computed. It never waits for the encoder.
+type Lookup interface {
 	Name() string
+	// Has reports whether what was asked for under a key has been computed.
+	Has(key event.ContentKey) bool
 	// HasTokens reports whether the encoder has vectors of tokens too.
 	HasTokens() bool
 	// Text returns the vector of a text. ok is false when it has not been computed yet. A
@@ -21,13 +23,14 @@ type lookup interface {
 	Tokens(text string, n int) (xs [][]float32, ok bool)
 }
 
-// encoderSet is a set of slow encoders: bit i stands for Options.Slow[i].
-type encoderSet uint64
+// EncoderSet is a set of slow encoders: bit i stands for the i-th.
+type EncoderSet uint64
 
-func (s encoderSet) with(encoder int) encoderSet { return s | 1<<encoder }
+// With returns the set with one encoder more.
+func (s EncoderSet) With(encoder int) EncoderSet { return s | 1<<encoder }
 
-// each yields the indices in ascending order.
-func (s encoderSet) each(yield func(encoder int) bool) {
+// Each yields the indices in ascending order.
+func (s EncoderSet) Each(yield func(encoder int) bool) {
 	for ; s != 0; s &= s - 1 {
 		if !yield(bits.TrailingZeros64(uint64(s))) {
 			return
@@ -40,7 +43,7 @@ func (s encoderSet) each(yield func(encoder int) bool) {
 // is a function of the text once all parts have been. It is safe for concurrent use.
 type composite struct {
 	encode.Encoder // the fast one
-	slow           []lookup
+	slow           []Lookup
 }
 
 func (e *composite) Name() string {
@@ -58,7 +61,7 @@ func (e *composite) Encode(text string) vector.Vector {
 
 // encode also returns the slow encoders whose part is missing. When the fast encoder finds
 // no features in a text, the slow ones are not asked.
-func (e *composite) encode(text string) (v vector.Vector, missing encoderSet) {
+func (e *composite) encode(text string) (v vector.Vector, missing EncoderSet) {
 	v = e.Encoder.Encode(text)
 	if v.Empty() {
 		return v, 0
@@ -68,7 +71,7 @@ func (e *composite) encode(text string) (v vector.Vector, missing encoderSet) {
 		x, ok := s.Text(text)
 		v.Dense = append(v.Dense, x)
 		if !ok {
-			missing = missing.with(i)
+			missing = missing.With(i)
 		}
 	}
 	return v, missing
@@ -81,14 +84,14 @@ func (e *composite) InContext(text string, tokens []token.Token) [][][]float32 {
 }
 
 // inContext also returns the slow encoders whose vectors of tokens are missing.
-func (e *composite) inContext(text string, tokens []token.Token) (all [][][]float32, missing encoderSet) {
+func (e *composite) inContext(text string, tokens []token.Token) (all [][][]float32, missing EncoderSet) {
 	for i, s := range e.slow {
 		if !s.HasTokens() {
 			continue
 		}
 		xs, ok := s.Tokens(text, len(tokens))
 		if all = append(all, xs); !ok {
-			missing = missing.with(i)
+			missing = missing.With(i)
 		}
 	}
 	return all, missing
@@ -121,12 +124,12 @@ func (t *missTracker) InContext(text string, tokens []token.Token) [][][]float32
 	return all
 }
 
-func (t *missTracker) note(missing encoderSet, n encode.Request) {
+func (t *missTracker) note(missing EncoderSet, n encode.Request) {
 	if missing == 0 {
 		return
 	}
 	key := n.Key()
-	for i := range missing.each {
+	for i := range missing.Each {
 		t.missing = append(t.missing, missingVector{uint32(i), key})
 	}
 }

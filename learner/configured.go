@@ -1,0 +1,166 @@
+package learner
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/settings"
+)
+
+// changeSettings changes a project's settings and makes its models what they are with the
+// new ones: a function of labels and settings. delta is what the batch has changed and is
+// not stored yet, nil for nothing. It reports whether anything is another now.
+func (l *Learner) changeSettings(ctx context.Context, p *project, e *event.Configured, delta *event.Delta) (changed bool, err error) {
+	configured := e.Change(p.configured)
+	if maps.Equal(configured, p.configured) {
+		return false, nil
+	}
+	was := p.values
+	p.configured, p.values = configured, l.o.Settings.Values(configured)
+	for _, h := range p.heads {
+		h.Spec = h.WithSettings(p.values)
+	}
+	l.o.Logger.WithField("project", p.meta.Project).WithField("settings", configured).Info("the settings of a project have changed")
+	if !was.Learning.Same(p.values.Learning) {
+		return true, l.relearnAll(ctx, p, delta)
+	}
+	return true, nil
+}
+
+// relearnAll has the heads read every annotation again, those of a batch that is not stored
+// yet last. What they make of the tasks before is replaced, so nothing of it is left.
+func (l *Learner) relearnAll(ctx context.Context, p *project, delta *event.Delta) error {
+	p.settled, p.unsaved = false, true
+	if delta == nil || !delta.New { // else nothing that is stored counts
+		st, err := l.store.Load(ctx, p.meta.Project)
+		if err != nil {
+			return fmt.Errorf("load project %d: %w", p.meta.Project, err)
+		}
+		for t, err := range st.Labelled {
+			if err != nil {
+				return err
+			}
+			l.learnByAll(p, t)
+		}
+	}
+	if delta != nil {
+		for _, t := range delta.Tasks {
+			l.learnByAll(p, t)
+		}
+	}
+	return nil
+}
+
+func (l *Learner) learnByAll(p *project, t event.TaskState) {
+	for _, h := range p.heads {
+		l.learnTask(p, h, t, nil, false)
+	}
+	p.count(t)
+}
+
+// settingsAfter are the places in a batch from which on changes of settings count, given
+// its changes: those before are about a project that is no more when the changes make
+// another one of it, before being what was known.
+func settingsAfter(batch []event.Event, before event.Meta, delta *event.Delta) int {
+	if delta == nil || !delta.New {
+		return 0
+	}
+	return slices.IndexFunc(batch, func(e event.Event) bool {
+		c, is := e.(*event.Changed)
+		return is && (c.CreatedAt == delta.Meta.CreatedAt || before.CreatedAt == 0)
+	})
+}
+
+// minPredictions is how often a label must have been predicted before its precision says
+// something.
+const minPredictions = 5
+
+// silence is what is not suggested of a head.
+type silence struct {
+	all       bool
+	labels    map[string]bool
+	precision map[string]float64 // of the labels, where it decides
+}
+
+// silenceOf is what the settings, and the precision where they go by it, keep from
+// annotators. The precision is that of predictions made just before each task was learned:
+// out of sample, of earlier models, and of the tasks that were asked about.
+func (p *project) silenceOf(h *onlineHead) silence {
+	by := p.values.Suggesting
+	if by.Mode == settings.SuggestAlways && len(by.Off) == 0 {
+		return silence{}
+	}
+	s := silence{labels: map[string]bool{}}
+	name := h.Control.Name
+	for _, l := range h.Labels {
+		if by.HidesLabel(name, l) {
+			s.labels[l] = true
+		}
+	}
+	s.all = by.Hides(name)
+	if by.Mode != settings.SuggestPrecise {
+		return s.complete(h.Labels)
+	}
+	if len(h.Labels) == 0 {
+		s.all = s.all || h.progress.Cumulative.Tasks < minPredictions || h.progress.Recent.Accuracy() < by.Precision
+		return s
+	}
+	s.precision = map[string]float64{}
+	for _, l := range h.Labels {
+		_, ever := h.progress.Cumulative.Precision(l)
+		precision, recent := h.progress.Recent.Precision(l)
+		if recent > 0 {
+			s.precision[l] = precision
+		}
+		if ever < minPredictions || precision < by.Precision {
+			s.labels[l] = true
+		}
+	}
+	return s.complete(h.Labels)
+}
+
+// complete says that nothing is suggested where no label is.
+func (s silence) complete(labels []string) silence {
+	s.all = s.all || len(labels) > 0 && len(s.labels) == len(labels)
+	return s
+}
+
+// names are the silent labels in the order of the head's.
+func (s silence) names(labels []string) (out []string) {
+	for _, l := range labels {
+		if s.labels[l] {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+// snapshotHead returns a head as readers see it.
+func (p *project) snapshotHead(h *onlineHead) headSnapshot {
+	s := headSnapshot{h.Spec, h.Kind.Snapshot(h.Spec, h.model), nil, p.silenceOf(h)}
+	if s.suggester = s.predictor; len(s.silence.labels) > 0 {
+		s.suggester = h.Kind.Snapshot(h.WithSilent(s.silence.labels), h.model)
+	}
+	return s
+}
+
+// suggested returns those of some heads that suggest anything, as they suggest it.
+func suggested(heads []headSnapshot) []headSnapshot {
+	out := slices.DeleteFunc(slices.Clone(heads), func(h headSnapshot) bool { return h.silence.all })
+	for i := range out {
+		out[i].predictor = out[i].suggester
+	}
+	return out
+}
+
+// Settings are the settings of a project that are in force as of its last snapshot, and
+// what was set of them, by key. It never waits for learning.
+func (l *Learner) Settings(p event.ProjectID) (settings.Values, map[string]string) {
+	if s := l.snapshot(p); s != nil {
+		return s.values, s.configured
+	}
+	return l.o.Settings.Values(nil), nil
+}
