@@ -23,14 +23,17 @@ import (
 // labels it takes as many more, in proportion.
 const every = 50
 
+// budget bounds about how long each head is evaluated.
+const budget = 2 * time.Second
+
 // Models predicts labelled tasks by models that have not learned them.
 type Models interface {
 	// Progress returns how many annotations a project's models have learned from, and the
 	// number of their snapshot. It must not wait for learning.
 	Progress(p event.ProjectID) (labels int, snapshot uint64)
-	// LeaveOneOut predicts the first of these tasks that are labelled, as many as it can in
-	// about a second.
-	LeaveOneOut(ctx context.Context, p event.ProjectID, tasks []event.TaskID) (event.LeftOut, error)
+	// LeaveOneOut predicts the first of these tasks that are labelled: a bounded number, and
+	// fewer when a head takes longer than the budget.
+	LeaveOneOut(ctx context.Context, p event.ProjectID, tasks []event.TaskID, budget time.Duration) (event.LeftOut, error)
 }
 
 // Pool says how confident the models are over the tasks that nobody has labelled, by control.
@@ -159,7 +162,7 @@ func (e *Evaluator) evaluate(ctx context.Context, p event.ProjectID) error {
 	if err != nil {
 		return err
 	}
-	now, err := e.o.Models.LeaveOneOut(ctx, p, drawn)
+	now, err := e.o.Models.LeaveOneOut(ctx, p, drawn, budget)
 	if err != nil || now.Labels == 0 {
 		return err
 	}

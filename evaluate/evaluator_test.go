@@ -37,7 +37,7 @@ func (f *fakeHone) Progress(event.ProjectID) (labels int, snapshot uint64) {
 	return f.labels, f.snapshot
 }
 
-func (f *fakeHone) LeaveOneOut(_ context.Context, _ event.ProjectID, tasks []event.TaskID) (event.LeftOut, error) {
+func (f *fakeHone) LeaveOneOut(_ context.Context, _ event.ProjectID, tasks []event.TaskID, _ time.Duration) (event.LeftOut, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.asked = append(f.asked, tasks)

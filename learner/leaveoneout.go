@@ -2,6 +2,7 @@ package learner
 
 import (
 	"context"
+	"time"
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/learner/head"
@@ -9,16 +10,17 @@ import (
 )
 
 // LeaveOneOut predicts labelled tasks, each by models of all others; tasks that are not labelled
-// are left out. It holds the project's lane for as long as it takes to copy the examples. The
+// are left out, and so are the last of many when a head takes longer than the budget, unless it
+// is 0. It holds the project's lane for as long as it takes to copy the examples. The
 // error is the store's, the context's, or ErrClosed. Safe for concurrent use.
-func (l *Learner) LeaveOneOut(ctx context.Context, p event.ProjectID, tasks []event.TaskID) (event.LeftOut, error) {
+func (l *Learner) LeaveOneOut(ctx context.Context, p event.ProjectID, tasks []event.TaskID, budget time.Duration) (event.LeftOut, error) {
 	out := event.LeftOut{Heads: map[string][]event.HeldOut{}, Asked: map[string]float64{}}
 	specs, copies, err := l.copyExamples(ctx, p, &out)
 	if err != nil {
 		return out, err
 	}
 	for i, q := range specs {
-		if out.Heads[q.Control.Name], err = tune.LeaveOneOut(ctx, q, copies[i], tasks); err != nil {
+		if out.Heads[q.Control.Name], err = tune.LeaveOneOut(ctx, q, copies[i], tasks, budget); err != nil {
 			return out, err
 		}
 	}

@@ -26,7 +26,7 @@ var errOneControl = errors.New("the accuracy is estimated by control, and the da
 // estimate estimates the accuracy from the labels that were asked for at random; nil when there
 // are none.
 func (r *curveRun) estimate(ctx context.Context) (*PoolEstimate, error) {
-	left, err := r.learner.LeaveOneOut(ctx, projectID, r.random)
+	left, err := r.learner.LeaveOneOut(ctx, projectID, r.random, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ func TestLeaveOneOutIsTrainingFromScratch(t *testing.T) {
 	for _, e := range examples {
 		ids = append(ids, event.TaskID(e.ID))
 	}
-	got, err := LeaveOneOut(t.Context(), q, CopyOf(m), ids)
+	got, err := LeaveOneOut(t.Context(), q, CopyOf(m), ids, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,9 +70,12 @@ func TestLeaveOneOutHasABound(t *testing.T) {
 	}
 	var ids []event.TaskID
 	m.Examples(func(e model.Example) bool { ids = append(ids, event.TaskID(e.ID)); return true })
-	got, err := LeaveOneOut(t.Context(), q, CopyOf(m), ids)
+	got, err := LeaveOneOut(t.Context(), q, CopyOf(m), ids, 0)
 	if err != nil || len(got) != maxLeftOut || got[0].Task != ids[0] {
 		t.Errorf("%d of %d, %v", len(got), len(ids), err)
+	}
+	if got, err = LeaveOneOut(t.Context(), q, CopyOf(m), ids, 1); err != nil || len(got) != minLeftOut {
+		t.Errorf("%d of %d without time, %v", len(got), len(ids), err)
 	}
 	one, err := fit(t.Context(), q, headtest.Noisy(1, 0), Defaults(q), nil, 0.1)
 	if err != nil {
@@ -80,7 +83,7 @@ func TestLeaveOneOutHasABound(t *testing.T) {
 	}
 	var single []event.TaskID
 	one.Examples(func(e model.Example) bool { single = append(single, event.TaskID(e.ID)); return true })
-	if got, err := LeaveOneOut(t.Context(), q, CopyOf(one), single); err != nil || len(got) != 1 {
+	if got, err := LeaveOneOut(t.Context(), q, CopyOf(one), single, 0); err != nil || len(got) != 1 {
 		t.Errorf("of one example %+v, %v", got, err)
 	}
 }
