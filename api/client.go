@@ -87,6 +87,13 @@ func (c *Client) Versions(ctx context.Context, id event.ProjectID) ([]Version, e
 	return out.Versions, err
 }
 
+// Accuracy returns how a project's accuracy rose with its labels.
+func (c *Client) Accuracy(ctx context.Context, id event.ProjectID) (AccuracyHistory, error) {
+	var out AccuracyHistory
+	err := c.do(ctx, http.MethodGet, projectPath(id, "/accuracy"), nil, &out)
+	return out, err
+}
+
 // Connect registers hone, seen by Label Studio at url, with a project.
 func (c *Client) Connect(ctx context.Context, id event.ProjectID, url string) (Report, error) {
 	var out Report

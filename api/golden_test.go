@@ -13,6 +13,7 @@ func TestGoldenTypes(t *testing.T) {
 		"listing": golden.Fill(&api.Listing{}), "reconcile": golden.Fill(&api.Reconcile{}), "rotation": golden.Fill(&api.Rotation{}),
 		"encoding": golden.Fill(&api.Encoding{}), "version": golden.Fill(&api.Version{}), "dead letter": golden.Fill(&api.DeadLetter{}),
 		"connect request": golden.Fill(&api.ConnectRequest{}), "report": golden.Fill(&api.Report{}), "error": golden.Fill(&api.Error{}),
+		"accuracy": golden.Fill(&api.AccuracyHistory{}), "no accuracy": api.AccuracyHistory{},
 		"configuration": golden.Fill(&api.Configuration{}), "empty configuration": api.Configuration{},
 		"empty project": api.Project{}, "empty listing": api.Listing{}, "empty report": api.Report{}, "empty head": api.Head{},
 	})

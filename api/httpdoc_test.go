@@ -27,6 +27,9 @@ const httpDoc = "../docs/HTTP.md"
 var documented = []any{
 	api.Project{},
 	api.Head{},
+	api.PoolAccuracy{},
+	api.AccuracyHistory{},
+	api.AccuracyPoint{},
 	api.Unlearnable{},
 	api.Refused{},
 	api.Queue{},

@@ -100,6 +100,17 @@ func (f *fake) Versions(ctx context.Context, id event.ProjectID) ([]api.Version,
 	return []api.Version{{Name: "hone-1", Live: true, CreatedAt: at, Reason: "first", Labels: 60, Accuracy: map[string]float64{"topic": 0.75}}}, nil
 }
 
+func (f *fake) Accuracy(ctx context.Context, id event.ProjectID) (api.AccuracyHistory, error) {
+	if _, err := f.Get(ctx, id); err != nil {
+		return api.AccuracyHistory{}, err
+	}
+	estimate := 0.75
+	return api.AccuracyHistory{Points: []api.AccuracyPoint{{
+		Labels: 60, At: at, Asked: map[string]float64{"topic": 0.5},
+		Pool: map[string]api.PoolAccuracy{"topic": {Estimate: &estimate, Low: &estimate, High: &estimate, Random: 6, Labels: 60}},
+	}}}, nil
+}
+
 func (f *fake) Publish(_ context.Context, es ...event.Event) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

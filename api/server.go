@@ -26,6 +26,8 @@ type Projects interface {
 	Get(ctx context.Context, id event.ProjectID) (Project, error)
 	// Versions returns a project's versions, oldest first.
 	Versions(ctx context.Context, id event.ProjectID) ([]Version, error)
+	// Accuracy returns how a project's accuracy rose with its labels.
+	Accuracy(ctx context.Context, id event.ProjectID) (AccuracyHistory, error)
 }
 
 // Publisher puts an event into the log; it is durable when Publish returns nil.
@@ -101,6 +103,7 @@ func (s *Server) Register(r gin.IRouter) {
 	g.GET("/projects/:id", s.getProject)
 	g.PATCH("/projects/:id", s.configure)
 	g.GET("/projects/:id/versions", s.versions)
+	g.GET("/projects/:id/accuracy", s.accuracy)
 	g.POST("/projects/:id/connect", s.connect)
 	g.POST("/projects/:id/retrain", s.publishRequest(func(p event.ProjectID, at time.Time, c *gin.Context) event.Event {
 		return &event.RetrainDue{Project: p, At: at, Reason: "command"}
@@ -201,6 +204,19 @@ func (s *Server) versions(c *gin.Context) {
 		return
 	}
 	c.JSON(http.StatusOK, VersionList{vs})
+}
+
+func (s *Server) accuracy(c *gin.Context) {
+	id, ok := projectID(c)
+	if !ok {
+		return
+	}
+	h, err := s.Projects.Accuracy(c, id)
+	if err != nil {
+		writeError(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, h)
 }
 
 // publishRequest turns a request into an event: the log decides when it happens, so that

@@ -178,12 +178,47 @@ type Head struct {
 	RecentECE      *float64 `json:"recent_ece"`
 	RecentMAE      *float64 `json:"recent_mae"`
 	RecentRMSE     *float64 `json:"recent_rmse"`
+	// PoolAccuracy estimates the accuracy over all tasks; the scores above are of those that
+	// were asked about, mostly because the model was unsure of them. Absent before the
+	// first label.
+	PoolAccuracy *PoolAccuracy `json:"pool_accuracy,omitempty"`
 	// Silent are labels that the settings keep from annotators now; SuggestsNothing is true
 	// when nothing of the control is suggested. Precision is that of each label among
 	// recent predictions, where the settings go by it.
 	Silent          []string           `json:"silent,omitempty"`
 	SuggestsNothing bool               `json:"suggests_nothing,omitempty"`
 	Precision       map[string]float64 `json:"precision,omitempty"`
+}
+
+// PoolAccuracy is an estimate of the share of a project's tasks that a control's model answers
+// exactly right, from the labelled tasks that were drawn at random. Each is predicted by a model
+// of all other labels.
+type PoolAccuracy struct {
+	// Estimate and the bounds of its 95 % confidence interval are null while no labelled
+	// task was drawn at random.
+	Estimate *float64 `json:"estimate"`
+	Low      *float64 `json:"low"`
+	High     *float64 `json:"high"`
+	// Random is the number of labelled tasks that it comes from, Labels how many labels the
+	// model had.
+	Random int `json:"random"`
+	Labels int `json:"labels"`
+}
+
+// AccuracyHistory is GET /api/projects/{id}/accuracy: how the accuracy rose with the labels.
+type AccuracyHistory struct {
+	// Points are in the order of their labels, at most 500.
+	Points []AccuracyPoint `json:"points"`
+}
+
+// AccuracyPoint is the accuracy at one number of labels.
+type AccuracyPoint struct {
+	Labels int       `json:"labels"`
+	At     time.Time `json:"at"`
+	// Pool is the PoolAccuracy, and Asked the accuracy over the tasks that were asked
+	// about, by control.
+	Pool  map[string]PoolAccuracy `json:"pool"`
+	Asked map[string]float64      `json:"asked"`
 }
 
 // Unlearnable is a control hone does not learn, and why.

@@ -20,3 +20,20 @@ type Distribution struct {
 	P         []float64
 	Exclusive bool
 }
+
+// Confidence returns how confident the head is of its answer, as for type Confidence; -1 for a
+// head without Classes.
+func (e Estimate) Confidence() float64 {
+	if e.Classes == nil || len(e.Classes.P) == 0 {
+		return -1
+	}
+	sum := 0.0
+	for _, p := range e.Classes.P {
+		if e.Classes.Exclusive {
+			sum = max(sum, p)
+		} else {
+			sum += max(p, 1-p) / float64(len(e.Classes.P))
+		}
+	}
+	return sum
+}

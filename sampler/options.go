@@ -68,6 +68,8 @@ type Options struct {
 	Fits func(labelConfig string) func(result json.RawMessage) bool
 	// Marks remember what is to be prelabelled over restarts; nil: nothing does.
 	Marks Marks
+	// Acquisitions store how tasks came to be asked; nil: that is not noted.
+	Acquisitions Acquisitions
 	// LabelStudio may be nil: the sampler then ranks and writes nothing until
 	// SetLabelStudio is called.
 	LabelStudio push.LabelStudio

@@ -18,6 +18,8 @@ type Queue struct {
 	// Version is the live version that ranked it, "" when nothing has been
 	// learned.
 	Version string
+	// Confidence is that of Status.
+	Confidence map[string]event.Confidence
 }
 
 // Ranker makes queues. It keeps no state between two calls and is safe for concurrent use.
@@ -55,6 +57,7 @@ func (r *Ranker) Rank(ctx context.Context, p event.ProjectID, tasks []event.Task
 		all := make([]scoredTask, 0, len(tasks))
 		var version string
 		knows, mixed := false, false
+		confidence := newConfidenceSample(len(tasks))
 		for from := 0; from < len(tasks) || from == 0; from += rankChunk {
 			chunk := tasks[from:min(from+rankChunk, len(tasks))]
 			asked := chunk
@@ -76,6 +79,7 @@ func (r *Ranker) Rank(ctx context.Context, p event.ProjectID, tasks []event.Task
 					var ok bool
 					s.score, ok = strategy.Combine(r.strategy, estimates[i])
 					knows = knows || ok
+					confidence.add(s.hash, estimates[i])
 				}
 				all = append(all, s)
 			}
@@ -86,7 +90,7 @@ func (r *Ranker) Rank(ctx context.Context, p event.ProjectID, tasks []event.Task
 		if version != before.Version {
 			before.Items = nil
 		}
-		q := Queue{Version: version, Items: buildQueue(all, before.Items, queueSpec{size: r.size, front: r.front, share: r.share, labels: labelled})}
+		q := Queue{Version: version, Confidence: confidence.byControl(), Items: buildQueue(all, before.Items, queueSpec{size: r.size, front: r.front, share: r.share, labels: labelled})}
 		if !knows || r.random {
 			for i := range q.Items {
 				q.Items[i].Random = true

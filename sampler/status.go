@@ -23,6 +23,10 @@ type Status struct {
 	// difference between two.
 	NoText         int `json:"no_text,omitempty"`
 	IdenticalPairs int `json:"identical_pairs,omitempty"`
+	// Confidence is, by control, that of the model in its answers to the pool, from a sample
+	// of it. Controls without classes are missing, and all under the strategy random, which
+	// does not predict.
+	Confidence map[string]event.Confidence `json:"confidence,omitempty"`
 	// Queue is what to ask next, best first.
 	Queue []Item `json:"queue"`
 	// Pushed is how many places of the queue, from the front, Label Studio has.

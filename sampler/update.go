@@ -15,6 +15,9 @@ import (
 // update brings the pool up to date with what was heard and ranks it. On an error it
 // has changed nothing that matters, and the same can be given to it again.
 func (w *worker) update(ctx context.Context, p pending) error {
+	if err := w.readAcquisitions(ctx); err != nil {
+		return err
+	}
 	if err := w.readPool(ctx, p); err != nil {
 		return err
 	}
@@ -55,11 +58,16 @@ func (w *worker) update(ctx context.Context, p pending) error {
 			st.Labels, st.Snapshot = p.model.labels, max(st.Snapshot, p.model.snapshot)
 		}
 		st.Pool, st.Skipped, st.Pushed = len(w.pool.open.tasks), len(w.pool.skipped.tasks), 0
+		st.Confidence = queue.Confidence
 		st.NoText, st.IdenticalPairs = w.pool.lacks[event.LackText], w.pool.lacks[event.LackDifference]
 		if !since.IsZero() {
 			st.ReadyLag = now.Sub(since)
 		}
 	})
+	if w.acquired.drawn != nil {
+		w.acquired.queued(w.status.get())
+		w.storeAcquisitions(ctx)
+	}
 	for _, lack := range []event.Lack{event.LackText, event.LackDifference} {
 		w.s.metrics.lacking.WithLabelValues(strconv.FormatInt(int64(w.id), 10), string(lack)).Set(float64(w.pool.lacks[lack]))
 	}
@@ -99,9 +107,12 @@ func (w *worker) readPool(ctx context.Context, p pending) error {
 		if err != nil {
 			return fmt.Errorf("read the tasks: %w", err)
 		}
+		before := w.pool
 		w.pool = newPool(w.lackOf())
 		for _, t := range tasks {
-			w.pool.update(t)
+			if w.pool.update(t) && before != nil && !before.IsLabelled(t.Task.ID) {
+				w.noteLabelled(t.Task.ID)
+			}
 		}
 		w.remote.PoolReplaced(w.pool)
 		return nil
@@ -113,20 +124,26 @@ func (w *worker) readPool(ctx context.Context, p pending) error {
 	if err != nil {
 		return fmt.Errorf("read %d changed tasks: %w", len(p.tasks), err)
 	}
-	picks := make(map[event.TaskID]string, len(w.queue.Items))
-	for _, i := range w.queue.Items {
-		picks[i.Task] = "strategy"
-		if i.Random {
-			picks[i.Task] = "random"
-		}
-	}
 	for _, t := range tasks {
 		if w.pool.update(t) {
-			if pick, queued := picks[t.Task.ID]; queued {
-				w.s.metrics.asked.WithLabelValues(pick).Inc()
-			}
+			w.noteLabelled(t.Task.ID)
 		}
 		w.remote.TaskChanged(t.Task.ID, t.Deleted)
 	}
 	return nil
+}
+
+// noteLabelled counts a task that was labelled by how the queue asked for it.
+func (w *worker) noteLabelled(t event.TaskID) {
+	st := w.status.get()
+	if of, asked := acquisitionOf(t, st); asked {
+		pick := "strategy"
+		if of.Random {
+			pick = "random"
+		}
+		w.s.metrics.asked.WithLabelValues(pick).Inc()
+	}
+	if w.acquired.drawn != nil {
+		w.acquired.labelled(t, st)
+	}
 }

@@ -31,6 +31,7 @@ type worker struct {
 	lag       lagClock
 	remote    *push.Project
 	retry     pushRetry
+	acquired  acquisitions
 }
 
 func newWorker(s *Sampler, p event.ProjectID) *worker {

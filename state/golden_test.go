@@ -72,6 +72,8 @@ func TestGoldenFile(t *testing.T) {
 	commit.Projects[0].Settings = map[string]string{"queue": "12"}
 	must(t, s.Commit(ctx, commit))
 	must(t, s.SetWatermark(ctx, 3, sec(4)))
+	must(t, s.PutAcquisitions(ctx, 3, map[event.TaskID]event.Acquisition{7: *golden.Fill(&event.Acquisition{})}))
+	must(t, s.PutAccuracy(ctx, 3, *golden.Fill(&event.AccuracyPoint{})))
 	must(t, s.ChangeVectors(ctx, "slow/1", map[event.ContentKey][]byte{{1, 2}: []byte("a vector")}, nil))
 	must(t, s.SetCredential(ctx, Credential{Host: "http://ls", Token: "secret", At: sec(4)}))
 

@@ -23,6 +23,8 @@ import (
 //	      results/             task, annotation -> the annotation; only those that count
 //	      annotations/         annotation -> task, time, hash; or a tombstone; position
 //	      tombstones/          task -> position
+//	      acquisitions/        task -> how it came to be asked
+//	      accuracy/            number of labels -> estimates of the accuracy
 //
 // A position is where in the log of changes something was last heard of.
 // "annotations" answers what a deletion asks, which names the annotation only,
@@ -54,6 +56,9 @@ var (
 	keyResults     = []byte("results")
 	keyAnnotations = []byte("annotations")
 	keyTombstones  = []byte("tombstones")
+
+	keyAcquisitions = []byte("acquisitions")
+	keyAccuracy     = []byte("accuracy")
 )
 
 // migrations[i] brings the file from schema i to i+1. A file without a schema is

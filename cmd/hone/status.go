@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -17,14 +18,30 @@ func newStatus(c *cli) *cobra.Command {
 		Use:   "status",
 		Short: "Show what hone has learned and what it would ask next",
 		Example: `  hone status
-  hone status --project 3 --json | jq .labels`,
+  hone status --project 3 --json | jq .labels
+  hone status --project 3 --history`,
 		Args: cobra.NoArgs,
 	}
 	project := withProject(cmd, "only this project")
+	history := cmd.Flags().Bool("history", false, "show how the accuracy rose with the labels; needs --project")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if *history && *project == 0 {
+			return errors.New("--history is of one project: add --project ID")
+		}
 		cl, err := c.client()
 		if err != nil {
 			return err
+		}
+		if *history {
+			h, err := cl.Accuracy(cmd.Context(), event.ProjectID(*project))
+			if err != nil {
+				return err
+			}
+			if c.json {
+				return c.printJSON(h)
+			}
+			c.printHistory(h)
+			return nil
 		}
 		var ps []api.Project
 		var whole []string
@@ -96,7 +113,13 @@ func (c *cli) printProject(p api.Project, now time.Time) {
 		if len(h.Labels) > 0 {
 			over = fmt.Sprintf(" over %d labels", len(h.Labels))
 		}
-		row("head "+h.Control, "%s%s, %d examples, %s", h.Type, over, h.Examples, progressiveScores(h))
+		row("head "+h.Control, "%s%s, %d examples", h.Type, over, h.Examples)
+		if all := poolAccuracy(h); all != "" {
+			row("  all tasks", "%s", all)
+		}
+		if asked := progressiveScores(h); asked != "" {
+			row("  asked tasks", "%s", asked)
+		}
 	}
 	c.statusSettings(p, row)
 	for _, u := range p.Unlearnable {
@@ -196,10 +219,9 @@ func (c *cli) statusSettings(p api.Project, row func(name, format string, args .
 	}
 }
 
+// progressiveScores lists the scores of the tasks that were asked about, each before it was
+// learned, and what they are lately where that differs; "" before the first.
 func progressiveScores(h api.Head) string {
-	if h.Accuracy == nil {
-		return "nothing learned yet"
-	}
 	var out []string
 	for _, score := range []struct {
 		name        string
@@ -215,7 +237,9 @@ func progressiveScores(h api.Head) string {
 		}
 		s := fmt.Sprintf("%s %.3f", score.name, *score.all)
 		if score.lately != nil {
-			s += fmt.Sprintf(" (lately %.3f)", *score.lately)
+			if lately := fmt.Sprintf("%.3f", *score.lately); !strings.HasSuffix(s, lately) {
+				s += " (lately " + lately + ")"
+			}
 		}
 		out = append(out, s)
 	}

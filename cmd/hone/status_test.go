@@ -53,3 +53,39 @@ func TestStatusSaysWhatARetrainWaitsForAndWhatARollbackHolds(t *testing.T) {
 	assert.NotContains(t, printed(), "hone-2")
 	assert.Contains(t, printed(), "running, 50 %")
 }
+
+// The accuracy over all tasks comes first, with what it comes from; that over the tasks that
+// were asked about is named as that, and what it is lately is said where it differs.
+func TestStatusLeadsWithTheAccuracyOverAllTasks(t *testing.T) {
+	estimate, low, high, asked, lately := 0.745, 0.512, 0.901, 0.26, 0.31
+	h := api.Head{Control: "topic", Type: "Choices", Labels: []string{"a", "b"}}
+	printed := func() string {
+		var out bytes.Buffer
+		c := &cli{cmd: new(cobra.Command)}
+		c.cmd.SetOut(&out)
+		c.printProject(api.Project{Heads: []api.Head{h}}, time.Now())
+		return out.String()
+	}
+	assert.NotRegexp(t, `all tasks|asked tasks|accuracy`, printed(), "nothing is labelled")
+	h.Examples, h.Accuracy, h.RecentAccuracy = 20, &asked, &asked
+	h.PoolAccuracy = &api.PoolAccuracy{Labels: 20}
+	assert.Regexp(t, `(?m)^  head topic +Choices over 2 labels, 20 examples\n +all tasks +accuracy not known: .* random_share.*\n +asked tasks +accuracy 0.260$`, printed())
+	h.PoolAccuracy = &api.PoolAccuracy{Estimate: &estimate, Low: &low, High: &high, Random: 10, Labels: 100}
+	h.RecentAccuracy = &lately
+	assert.Regexp(t, `(?m)^ +all tasks +accuracy about 0.74 \(95 %: 0.51 to 0.90, from 10 random answers among 100 labels\)\n +asked tasks +accuracy 0.260 \(lately 0.310\)$`, printed())
+}
+
+func TestHistoryIsATable(t *testing.T) {
+	estimate, low, high := 0.745, 0.512, 0.901
+	var out bytes.Buffer
+	c := &cli{cmd: new(cobra.Command)}
+	c.cmd.SetOut(&out)
+	c.printHistory(api.AccuracyHistory{})
+	assert.Equal(t, "No label yet.\n", out.String())
+	out.Reset()
+	c.printHistory(api.AccuracyHistory{Points: []api.AccuracyPoint{
+		{Labels: 1, Asked: map[string]float64{"topic": 0}},
+		{Labels: 40, Asked: map[string]float64{"topic": 0.5}, Pool: map[string]api.PoolAccuracy{"topic": {Estimate: &estimate, Low: &low, High: &high, Random: 4}}},
+	}})
+	assert.Regexp(t, `(?m)^labels +control +accuracy +95 % +random +of asked tasks +at\n1 +topic +0.000 .*\n40 +topic +0.745 +0.512 to 0.901 +4 +0.500 `, out.String())
+}

@@ -18,6 +18,7 @@ import (
 	"github.com/hone-ml/hone/access"
 	"github.com/hone-ml/hone/config"
 	"github.com/hone-ml/hone/connect"
+	"github.com/hone-ml/hone/evaluate"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/app/core"
 	"github.com/hone-ml/hone/learner"
@@ -43,6 +44,7 @@ type App struct {
 	Store      *state.Store
 	*core.Core // event log, pipeline and learner
 	Sampler    *sampler.Sampler
+	Evaluator  *evaluate.Evaluator
 	Reconciler *reconcile.Reconciler
 	Connection *connect.Link
 	Webhook    *webhook.Server
@@ -182,7 +184,8 @@ func (a *App) wireSampler() (err error) {
 	o := sampler.Defaults()
 	s := a.cfg.Sampler
 	o.Pool, o.Scorer, o.Contents, o.Predictor, o.Suggester = a.Store, a.Learner, a.Learner, a.Learner, a.Learner
-	o.Fits, o.Marks = fitsConfig, a.Store
+	o.Fits, o.Marks, o.Acquisitions = fitsConfig, a.Store, a.Store
+	o.Observer = a.onQueue
 	o.Strategy, o.QueueSize, o.Front, o.Settle = s.Strategy, s.Queue, s.Head, s.Settle
 	o.RandomShare, o.PushRate, o.BulkAbove, o.CheckEvery = s.RandomShare, s.PushRate, s.BulkAbove, s.CheckEvery
 	o.Settings = rankingSettings{a.Learner}
@@ -191,7 +194,10 @@ func (a *App) wireSampler() (err error) {
 	if c, none := a.Connection.Client(); none == nil {
 		o.LabelStudio = c
 	}
-	a.Sampler, err = sampler.New(o)
+	if a.Sampler, err = sampler.New(o); err != nil {
+		return err
+	}
+	a.Evaluator, err = evaluate.New(evaluate.Options{Models: models{a.Learner}, Pool: confidences{a.Sampler}, Store: a.Store, Logger: a.part("evaluate")})
 	return err
 }
 

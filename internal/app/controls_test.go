@@ -25,7 +25,9 @@ const manyControls = `<View><Text name="t" value="$text"/><Text name="u" value="
 // TestManyControlsAtOnce goes from Label Studio's webhooks to hone's answers.
 func TestManyControlsAtOnce(t *testing.T) {
 	s := apptest.NewStudio(t)
-	h := apptest.Start(t, apptest.Settings(t.TempDir(), s))
+	cfg := apptest.Settings(t.TempDir(), s)
+	cfg.Sampler.RandomShare = 0.5
+	h := apptest.Start(t, cfg)
 	created, err := s.CreateProject(t.Context(), "many", manyControls)
 	require.NoError(t, err)
 	const labelled = 16
@@ -78,6 +80,19 @@ func TestManyControlsAtOnce(t *testing.T) {
 		numeric := head.Type == "Rating" || head.Type == "Number"
 		assert.Equal(t, numeric, head.MAE != nil && head.RMSE != nil, head.Control)
 		assert.Equal(t, head.Type != "Number", head.MacroF1 != nil && head.LogLoss != nil, head.Control)
+	}
+	got = h.Await(created.ID, "the accuracy of every control is estimated", func(p api.Project) bool {
+		for _, head := range p.Heads {
+			if head.PoolAccuracy == nil || head.PoolAccuracy.Labels != labelled {
+				return false
+			}
+		}
+		return true
+	})
+	for _, head := range got.Heads {
+		require.NotNil(t, head.PoolAccuracy.Estimate, head.Control)
+		assert.Positive(t, head.PoolAccuracy.Random)
+		assert.Greater(t, *head.PoolAccuracy.Estimate, 0.8, head.Control)
 	}
 	why := map[string]string{}
 	for _, u := range got.Unlearnable {

@@ -99,6 +99,7 @@ func (a apiProjects) Get(ctx context.Context, id event.ProjectID) (api.Project, 
 	if !meta.Gone {
 		model = a.addLearner(&out)
 	}
+	a.addAccuracy(&out)
 	queue := a.addSampler(&out)
 	if err := a.addSettings(ctx, &out, n.Labelled); err != nil {
 		return out, err

@@ -92,7 +92,7 @@ func (a *App) followLog(ctx context.Context) error {
 	}
 	defer stopCron()
 	g, ctx := errgroup.WithContext(ctx)
-	for _, s := range []service.Service{a.Sampler, a.Reconciler} {
+	for _, s := range []service.Service{a.Evaluator, a.Sampler, a.Reconciler} {
 		if err := s.Start(ctx); err != nil && ctx.Err() == nil {
 			return err
 		}
@@ -149,9 +149,12 @@ func (a *App) Close() error {
 	return errors.Join(errs...)
 }
 
-// stopServices stops the services that call Label Studio and waits for them.
+// stopServices stops the services beside the log's handlers and waits for them.
 func (a *App) stopServices(ctx context.Context) error {
 	var errs []error
+	if a.Evaluator != nil {
+		errs = append(errs, a.Evaluator.Stop(ctx))
+	}
 	if a.Sampler != nil {
 		errs = append(errs, a.Sampler.Stop(ctx))
 	}

@@ -31,6 +31,7 @@ type curveRun struct {
 	queue       sampler.Queue
 	open        []event.Task // not labelled yet
 	at          map[event.TaskID]int
+	random      []event.TaskID // labelled, and drawn at random
 	labels      int
 	annotations int
 	offset      uint64
@@ -82,6 +83,11 @@ func (d *Data) runCurve(ctx context.Context, o Options, points []int, c *Curve, 
 		p, err := r.measure(ctx)
 		if err != nil {
 			return err
+		}
+		if o.Estimate {
+			if p.PoolEstimate, err = r.estimate(ctx); err != nil {
+				return err
+			}
 		}
 		c.Points = append(c.Points, p)
 	}
@@ -150,6 +156,9 @@ func (r *curveRun) labelNext(ctx context.Context, n int) error {
 	asked := make(map[event.TaskID]bool, n)
 	for i, q := range queue.Items[:n] {
 		asked[q.Task] = true
+		if q.Random {
+			r.random = append(r.random, q.Task)
+		}
 		c := &event.Changed{}
 		for j, result := range r.pool[r.at[q.Task]].results {
 			c.Annotations = append(c.Annotations, event.Annotation{

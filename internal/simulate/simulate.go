@@ -38,6 +38,8 @@ type Options struct {
 	// Dir is where the curves' databases are for as long as they run; the
 	// system's directory for temporary files if empty.
 	Dir string
+	// Estimate has the accuracy over all tasks estimated at each point, as for status.
+	Estimate bool
 	// Progress, when not nil, is told how many labels of all were given. It is
 	// called by one curve at a time.
 	Progress func(done, all int)
@@ -107,6 +109,8 @@ type Point struct {
 	// tenth of its range.
 	MAE  float64 `json:"mae,omitempty"`
 	RMSE float64 `json:"rmse,omitempty"`
+	// PoolEstimate is there with Options.Estimate, once a label was asked for at random.
+	PoolEstimate *PoolEstimate `json:"pool_estimate,omitempty"`
 }
 
 // Run simulates every strategy with every seed. Equal data and options give
@@ -114,6 +118,9 @@ type Point struct {
 func Run(ctx context.Context, d *Data, o Options) (Result, error) {
 	if err := o.Validate(); err != nil {
 		return Result{}, err
+	}
+	if o.Estimate && len(d.questions) != 1 {
+		return Result{}, errOneControl
 	}
 	points := slices.Clone(o.Labels)
 	for i := range points {
