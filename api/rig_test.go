@@ -37,7 +37,7 @@ func full() api.Project {
 		Settings:    []api.Setting{{Key: "queue", Value: "12", Default: "30", Set: true, Type: "a whole number", Doc: "how many"}},
 		Unlearnable: []api.Unlearnable{{Control: "box", Type: "RectangleLabels", Reason: "it is about images"}},
 		Queue: api.Queue{
-			Labels: 60, Strategy: "margin", Tasks: []event.TaskID{9, 4}, Pushed: 1, Random: []event.TaskID{4}, LastPush: new(at),
+			Labels: 60, Strategy: "margin", Tasks: []event.TaskID{9, 4}, Pushed: 1, Confidences: []*float64{new(0.61), nil}, Random: []event.TaskID{4}, LastPush: new(at),
 			ReadySeconds: 0.01, LagSeconds: 0.4, Error: "slow",
 		},
 		SettingsHeld: true,

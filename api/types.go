@@ -243,6 +243,10 @@ type Queue struct {
 	// Tasks in order; Pushed is how many of them Label Studio has in this order.
 	Tasks  []event.TaskID `json:"tasks"`
 	Pushed int            `json:"pushed"`
+	// Confidences are how sure the model that ranked the queue is of its answer to each of
+	// Tasks, 0 to 1; null where it abstains. The scores that Label Studio has of the
+	// queue's predictions are an order and no confidence.
+	Confidences []*float64 `json:"confidences"`
 	// Random are those that are in the queue by chance, to measure against.
 	Random   []event.TaskID `json:"random,omitempty"`
 	LastPush *time.Time     `json:"last_push"`

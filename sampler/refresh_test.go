@@ -48,6 +48,21 @@ func TestTheQueueSuggestsWhatTheModelBelievesNow(t *testing.T) {
 		b.brain.is(func() { b.brain.opinion = surer })
 		learned()
 		assert.Equal(t, before, b.ls.writes(), "how sure it is of the same answer is not worth a write")
+
+		var wrote time.Time
+		b.ls.change(func() { wrote = time.Now() })
+		b.brain.is(func() { b.brain.salt++ })
+		learned()
+		written := 0
+		b.ls.change(func() {
+			for _, r := range b.ls.rows {
+				if r.updated.After(wrote) {
+					written++
+					assert.JSONEq(t, surer, r.result(), "what is written anyway says how sure the model is now")
+				}
+			}
+		})
+		assert.Positive(t, written)
 	})
 }
 

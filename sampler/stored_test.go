@@ -24,6 +24,10 @@ func (s suggester) Suggestions(_ context.Context, _ event.ProjectID, tasks []eve
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for range tasks {
+		if s.opinion == "" {
+			regions, scores = append(regions, nil), append(scores, 0)
+			continue
+		}
 		regions, scores = append(regions, []byte(s.opinion)), append(scores, 0.7)
 	}
 	return regions, scores, nil
@@ -111,6 +115,29 @@ func TestWhatPeopleAskedForFollowsWithinTheBudget(t *testing.T) {
 		writes := b.ls.writes()
 		b.after(24 * time.Hour)
 		assert.Equal(t, writes, b.ls.writes(), "then there is nothing to write")
+	})
+}
+
+// The places of the queue tell how sure the model is of its answers, where it has any.
+func TestTheQueueTellsConfidences(t *testing.T) {
+	runAsked(t, 0, 60, nil, func(b *bench) {
+		confidences := func() (out []*float64) {
+			b.learn("hone-1")
+			b.after(time.Minute)
+			for _, item := range b.s.Next(project) {
+				out = append(out, item.Confidence)
+			}
+			return out
+		}
+		for _, c := range confidences() {
+			assert.Equal(t, new(0.7), c)
+		}
+		b.brain.is(func() { b.brain.opinion = "" })
+		got := confidences()
+		assert.Len(t, got, 30)
+		for _, c := range got {
+			assert.Nil(t, c, "it abstains")
+		}
 	})
 }
 

@@ -43,6 +43,9 @@ func (w *worker) update(ctx context.Context, p pending) error {
 	if err != nil {
 		return err
 	}
+	if err := w.addConfidences(ctx, queue.Items); err != nil {
+		return err
+	}
 	w.size = o.QueueSize
 	if queue.Version == "" {
 		queue.Version = w.announced
@@ -75,6 +78,28 @@ func (w *worker) update(ctx context.Context, p pending) error {
 		w.s.metrics.ready.Observe(now.Sub(since).Seconds())
 	}
 	w.observe(Ranked, nil)
+	return nil
+}
+
+// addConfidences has the places of a queue tell how sure the model is of its answers. Their
+// order does not: random ones are among them, and a strategy may look at other things.
+func (w *worker) addConfidences(ctx context.Context, items []Item) error {
+	if w.s.o.Suggester == nil || len(items) == 0 {
+		return nil
+	}
+	tasks := make([]event.Task, len(items))
+	for i, item := range items {
+		tasks[i], _ = w.pool.Task(item.Task)
+	}
+	said, confidences, err := w.s.o.Suggester.Suggestions(ctx, w.id, tasks)
+	if err != nil {
+		return fmt.Errorf("predict %d tasks: %w", len(tasks), err)
+	}
+	for i := range items {
+		if said[i] != nil {
+			items[i].Confidence = &confidences[i]
+		}
+	}
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/hone-ml/hone/api"
+	"github.com/hone-ml/hone/event"
 )
 
 func TestStatusSaysWhyAnnotationsAreNotLearned(t *testing.T) {
@@ -30,6 +31,20 @@ func TestStatusSaysWhyAnnotationsAreNotLearned(t *testing.T) {
 	assert.Regexp(t, `(?m)^  suggestions +12 accepted as they were, 3 changed, 2 rejected$`, out)
 	assert.Regexp(t, `(?m)^  without text +4 tasks `, out)
 	assert.Regexp(t, `(?m)^  same twice +5 tasks `, out)
+}
+
+func TestStatusSaysHowSureTheModelIsOfTheQueue(t *testing.T) {
+	printed := func(confidences ...*float64) string {
+		var out bytes.Buffer
+		c := &cli{cmd: new(cobra.Command)}
+		c.cmd.SetOut(&out)
+		tasks := []event.TaskID{9, 4, 5, 6, 7, 8}
+		c.printProject(api.Project{ID: 3, Queue: api.Queue{Tasks: tasks, Confidences: confidences}}, time.Now())
+		return out.String()
+	}
+	assert.Regexp(t, `(?m)^  confidence +0.61 none 0.70 1.00 0.01 in its answers to these$`, printed(new(0.6123), nil, new(0.7), new(1.0), new(0.01), new(0.5)))
+	assert.NotContains(t, printed(), "confidence", "an older hone does not tell")
+	assert.NotContains(t, printed(nil, nil), "confidence", "nothing is answered")
 }
 
 func TestStatusSaysWhatARetrainWaitsForAndWhatARollbackHolds(t *testing.T) {

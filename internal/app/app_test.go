@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"net/http"
@@ -73,6 +74,7 @@ func TestWholeHone(t *testing.T) {
 		return h.Status(p).Queue.Tasks[0] == lowestScored(t, s, p, labelled)
 	})
 	got := h.Status(p)
+	requireConfidences(t, h, got)
 	assert.Zero(t, got.MissedFound, "every change came by webhook")
 	assert.Zero(t, got.DeadLetters)
 	require.Len(t, got.Heads, 1)
@@ -147,6 +149,25 @@ func TestWholeHone(t *testing.T) {
 		assert.NotEmpty(t, rep.Steps)
 	})
 	h.Stop()
+}
+
+// requireConfidences fails unless a settled project tells of its queue what /predict says.
+func requireConfidences(t *testing.T, h *apptest.Instance, got api.Project) {
+	t.Helper()
+	tasks, err := h.Store.Tasks(t.Context(), got.ID, got.Queue.Tasks)
+	require.NoError(t, err)
+	var texts []string
+	for _, task := range tasks {
+		var data struct{ Text string }
+		require.NoError(t, json.Unmarshal(task.Task.Data, &data))
+		texts = append(texts, data.Text)
+	}
+	_, scores := h.Predict(got.ID, texts...)
+	require.Len(t, got.Queue.Confidences, len(got.Queue.Tasks))
+	for i, c := range got.Queue.Confidences {
+		require.NotNil(t, c, "task %d", got.Queue.Tasks[i])
+		require.InDelta(t, scores[i], *c, 1e-4, "task %d", got.Queue.Tasks[i])
+	}
 }
 
 // lowestScored is the task with the lowest score under the live version, but for labelled

@@ -9,6 +9,7 @@ import (
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/app/core"
+	"github.com/hone-ml/hone/labelstudio/regions"
 	"github.com/hone-ml/hone/learner"
 	"github.com/hone-ml/hone/sampler"
 	"github.com/hone-ml/hone/state"
@@ -170,7 +171,7 @@ func (a *App) addLearner(out *api.Project) *learner.Status {
 
 // addSampler adds what the sampler says, and returns it; nil while it says nothing.
 func (a *App) addSampler(out *api.Project) *sampler.Status {
-	out.Queue = api.Queue{Strategy: a.cfg.Sampler.Strategy, Tasks: []event.TaskID{}}
+	out.Queue = api.Queue{Strategy: a.cfg.Sampler.Strategy, Tasks: []event.TaskID{}, Confidences: []*float64{}}
 	if _, err := a.Connection.Client(); err != nil {
 		out.Queue.Error = err.Error()
 	}
@@ -188,6 +189,10 @@ func (a *App) addSampler(out *api.Project) *sampler.Status {
 	out.Queue.ReadySeconds, out.Queue.LagSeconds = st.ReadyLag.Seconds(), st.FrontLag.Seconds()
 	for _, it := range st.Queue {
 		out.Queue.Tasks = append(out.Queue.Tasks, it.Task)
+		if it.Confidence != nil {
+			it.Confidence = new(regions.RoundConfidence(*it.Confidence))
+		}
+		out.Queue.Confidences = append(out.Queue.Confidences, it.Confidence)
 		if it.Random {
 			out.Queue.Random = append(out.Queue.Random, it.Task)
 		}

@@ -57,6 +57,32 @@ func TestGoldenResults(t *testing.T) {
 	golden.JSON(t, "golden/results.json", out)
 }
 
+// Label Studio shows two digits of a score, and stores all of them in each prediction.
+func TestScoresOfRegionsAreShort(t *testing.T) {
+	cfg, err := labelconfig.Parse(golden.LabelConfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range head.Decide(cfg).Learned() {
+		var got []regions.Region
+		switch d.Answer {
+		case head.AnswerNumber:
+			got = append(got, regions.EncodeNumber(d.Control, "id", 7.3, 0.123456789))
+		case head.AnswerSpans:
+			p, err := content.Passage(d.Objects[0], []byte(`{"text":"Ada","html":"<p>Ada</p>","talk":[{"who":"Ada","said":"Ada"}]}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = regions.EncodeSpans(d.Control, "id", p, []regions.Span{{End: 3, Labels: d.Control.LabelNames()[:1], Score: 0.123456789}})
+		default:
+			got = append(got, regions.EncodeChoices(d.Control, "id", d.Control.LabelNames()[:1], 0.123456789))
+		}
+		if len(got) != 1 || got[0].Score == nil || *got[0].Score != 0.1235 {
+			t.Errorf("%s: %+v, want a region with the score 0.1235", d.Control.Name, got)
+		}
+	}
+}
+
 func TestGoldenRegion(t *testing.T) {
 	r := golden.Fill(&regions.Region{})
 	again, err := json.Marshal([]*regions.Region{r, {}})

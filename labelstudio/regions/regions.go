@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/hone-ml/hone/internal/jsonscan"
@@ -23,7 +24,8 @@ type Region struct {
 	Value json.RawMessage `json:"value,omitempty"`
 	// Origin is manual, prediction or prediction-changed; empty from the API.
 	Origin string `json:"origin,omitempty"`
-	// Score of this region, 0 to 1; nil when it has none.
+	// Score is the confidence in this region, 0 to 1; nil when it has none. Whatever reads
+	// answers ignores it: an accepted suggestion comes back with it.
 	Score *float64 `json:"score,omitempty"`
 	// Hint is true for what an annotator drew only to ask a model for more: it is
 	// sent with "is_positive" and is no answer.
@@ -94,11 +96,23 @@ func newRegion(c labelconfig.Control, id string, score float64) Region {
 	if len(c.ToName) > 0 {
 		r.ToName = c.ToName[0]
 	}
-	if s, ok := ClampScore(score); ok {
-		r.Score = &s
-	}
+	r.Score = confidence(score)
 	return r
 }
+
+// confidence is a region's score, nil when it is not a number. Digits beyond those that
+// RoundConfidence keeps would be stored and shown with each region.
+func confidence(score float64) *float64 {
+	s, ok := ClampScore(score)
+	if !ok {
+		return nil
+	}
+	s = RoundConfidence(s)
+	return &s
+}
+
+// RoundConfidence rounds to four digits after the point.
+func RoundConfidence(c float64) float64 { return math.Round(c*1e4) / 1e4 }
 
 // ClampScore clamps a score to what Label Studio accepts, 0 to 1.
 func ClampScore(score float64) (float64, bool) {

@@ -111,10 +111,7 @@ func EncodeSpans(c labelconfig.Control, id string, p passage.Passage, spans []Sp
 			continue
 		}
 		value[key], value["text"] = labels, p.Text[s.Start:s.End]
-		r := Region{ID: spanID(id, from, to), FromName: c.Name, ToName: p.Object, Type: key}
-		if score, ok := ClampScore(s.Score); ok {
-			r.Score = &score
-		}
+		r := Region{ID: spanID(id, from, to), FromName: c.Name, ToName: p.Object, Type: key, Score: confidence(s.Score)}
 		r.Value, _ = json.Marshal(value) // texts and numbers always marshal
 		out = append(out, r)
 	}

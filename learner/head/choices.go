@@ -171,6 +171,18 @@ func (q *Spec) confidence(p []float64, labels []string) float64 {
 	return sum / float64(len(p))
 }
 
+// minProbability returns the probability of the least likely of the labels that are said, 1 for
+// none: each of them is at least that likely. It is the score of their region. Confidence
+// also counts the labels that are left out, of which most are plainly wrong where there are
+// many, and so says little of those that people see.
+func (q *Spec) minProbability(p []float64, labels []string) float64 {
+	least := 1.0
+	for _, l := range labels {
+		least = min(least, p[q.class[l]])
+	}
+	return least
+}
+
 // argmax returns the index of the highest number, the first of equals.
 func argmax(p []float64) int {
 	best := 0
@@ -204,7 +216,7 @@ func (c choicesPredictor) Predict(id string, in Sample, s *Scratch) ([]regions.R
 	if labels = c.spoken(labels); len(labels) == 0 {
 		return nil, confidence
 	}
-	return []regions.Region{regions.EncodeChoices(c.Control, id, labels, confidence)}, confidence
+	return []regions.Region{regions.EncodeChoices(c.Control, id, labels, c.minProbability(p, labels))}, confidence
 }
 
 func (c choicesPredictor) Estimate(in Sample, p []float64, s *Scratch) event.Estimate {
