@@ -56,7 +56,7 @@ test: ## everything: lint, unit tests, fuzzing, simulation, end to end; quick th
 	done
 
 .PHONY: test-long
-test-long: ## longer fuzzing, properties, simulation and measurements, into docs/LONG.md; PARTS="simulate lanes"
+test-long: ## longer fuzzing, properties, simulation, PostgreSQL and measurements, into docs/LONG.md; PARTS="simulate lanes"
 	@tools/test-long $(if $(filter command line environment,$(origin PARTS)),$(PARTS))
 
 .PHONY: test-unit
