@@ -63,6 +63,8 @@ func TestHealthyLoop(t *testing.T) {
 	if n := len(s.annotations(project)); p.Labels != n || n < labels || p.Pool != size-labels {
 		t.Errorf("%d labels and a pool of %d; Label Studio has %d annotations of %d tasks", p.Labels, p.Pool, n, size)
 	}
+	h.reconcile(project) // of contents too, which Label Studio may spell otherwise than its webhooks do
+	w.look()
 	w.askDoctor()
 	w.askStatus()
 	h.stop(syscall.SIGTERM)
