@@ -246,17 +246,19 @@ func (s suite) backend(t *testing.T) {
 	versions, err := s.c.ModelVersions(t.Context(), p)
 	require.NoError(t, err)
 	require.Equal(t, map[string]int{"hone-2": 2, "hone": 0}, versions, "one task was abstained from; a backend's title counts as a version")
-	var asked int
+	var asked []event.TaskID // PostgreSQL gives them in any order
 	for _, c := range r.take() {
 		if c.path == "/predict" {
 			predict, err := wire.DecodePredict(c.body)
 			require.NoError(t, err)
 			require.Equal(t, p, predict.Project)
-			asked += len(predict.Tasks)
+			for _, task := range predict.Tasks {
+				asked = append(asked, task.ID)
+			}
 		}
 	}
-	require.Equal(t, 3, asked)
-	require.NoError(t, admin.RetrievePredictions(t.Context(), s.c, p, ids[1:]...))
+	require.ElementsMatch(t, ids, asked)
+	require.NoError(t, admin.RetrievePredictions(t.Context(), s.c, p, asked[1:]...))
 	for _, c := range r.take() {
 		require.NotEqual(t, "/predict", c.path, "it has this version's predictions already")
 	}
