@@ -1,5 +1,4 @@
-// Package tools_test tries the tools that are shell scripts.
-package tools_test
+package scripts_test
 
 import (
 	"os"
@@ -20,7 +19,7 @@ func testLong(t *testing.T, report, exit string, parts ...string) (string, error
 		script := "#!/bin/sh\necho \"$SAYS asked: $*\"\n[ \"$1\" = env ] || exit " + exit + "\n"
 		require.NoError(t, os.WriteFile(filepath.Join(bin, name), []byte(script), 0o700)) //nolint:gosec // it must run
 	}
-	cmd := exec.CommandContext(t.Context(), "./test-long", parts...)
+	cmd := exec.CommandContext(t.Context(), "../tools/test-long", parts...)
 	cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "REPORT="+report, "SAYS="+t.Name())
 	out, err := cmd.CombinedOutput()
 	text, fault := os.ReadFile(report)
