@@ -21,7 +21,7 @@ type PredictionID int64
 type PredictionRow struct {
 	ID   PredictionID `json:"id"`
 	Task event.TaskID `json:"task"`
-	// Score is nil when Label Studio has none; on SQLite such a row sorts first.
+	// Score is nil when Label Studio has none; such a row sorts first on SQLite, last on PostgreSQL.
 	Score        *float64 `json:"score"`
 	ModelVersion string   `json:"model_version"`
 	// UpdatedAt is Label Studio's time of the last write of this row.

@@ -122,14 +122,10 @@ func (s suite) webhooks(t *testing.T) {
 	// comparison would find a difference.
 	same := func(a event.Annotation, h wire.Hook) {
 		t.Helper()
-		require.Len(t, h.Changed.Annotations, 1)
-		got := h.Changed.Annotations[0]
-		require.JSONEq(t, string(a.Result), string(got.Result))
-		got.Result = a.Result
-		require.Equal(t, a, got)
+		requireOnly(t, a, h.Changed.Annotations)
 		task, err := s.c.Task(t.Context(), a.Task)
 		require.NoError(t, err)
-		require.Equal(t, []event.Annotation{a}, task.Annotations)
+		requireOnly(t, a, task.Annotations)
 		require.JSONEq(t, string(task.Data), string(h.Changed.Tasks[0].Data))
 	}
 
@@ -250,17 +246,19 @@ func (s suite) backend(t *testing.T) {
 	versions, err := s.c.ModelVersions(t.Context(), p)
 	require.NoError(t, err)
 	require.Equal(t, map[string]int{"hone-2": 2, "hone": 0}, versions, "one task was abstained from; a backend's title counts as a version")
-	var asked int
+	var asked []event.TaskID // PostgreSQL gives them in any order
 	for _, c := range r.take() {
 		if c.path == "/predict" {
 			predict, err := wire.DecodePredict(c.body)
 			require.NoError(t, err)
 			require.Equal(t, p, predict.Project)
-			asked += len(predict.Tasks)
+			for _, task := range predict.Tasks {
+				asked = append(asked, task.ID)
+			}
 		}
 	}
-	require.Equal(t, 3, asked)
-	require.NoError(t, admin.RetrievePredictions(t.Context(), s.c, p, ids[1:]...))
+	require.ElementsMatch(t, ids, asked)
+	require.NoError(t, admin.RetrievePredictions(t.Context(), s.c, p, asked[1:]...))
 	for _, c := range r.take() {
 		require.NotEqual(t, "/predict", c.path, "it has this version's predictions already")
 	}

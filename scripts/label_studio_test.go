@@ -21,9 +21,12 @@ import (
 // standIn answers what the script waits for. It notes each start of an empty
 // data directory, as migrations would make one slow.
 const standIn = `#!/usr/bin/env python3
-import http.server, json, os, sys
+import http.server, json, os, socket, sys
 port = int(sys.argv[sys.argv.index("--port") + 1])
 data = os.environ["LABEL_STUDIO_BASE_DATA_DIR"]
+if "POSTGRE_PORT" in os.environ:
+    socket.create_connection((os.environ["POSTGRE_HOST"], int(os.environ["POSTGRE_PORT"]))).close()
+    assert os.environ["DJANGO_DB"] == "default" and os.environ["POSTGRE_PASSWORD"]
 if not os.path.exists(data + "/label_studio.sqlite3"):
     open(data + "/label_studio.sqlite3", "w").write(os.environ["LABEL_STUDIO_USER_TOKEN"])
     open(data + "/.env", "w").write("SECRET_KEY=x")
@@ -208,6 +211,7 @@ func TestClearErrors(t *testing.T) {
 		{nil, []string{"up", "--dir", dir, "--port", fmt.Sprint(busy.Addr().(*net.TCPAddr).Port)}, "in use"},
 		{nil, []string{"up"}, "--dir"},
 		{nil, []string{"up", "--dir", dir, "--port", "x"}, "not a number"},
+		{nil, []string{"up", "--dir", dir, "--database", "oracle"}, "neither sqlite nor postgres"},
 		{nil, []string{"up", "--dir", dir, "--token", strings.Repeat("x", 41)}, "40 characters"},
 		{nil, []string{"up", "--dri", dir}, "unknown option --dri"},
 		{nil, []string{"up", "--dir"}, "needs a value"},

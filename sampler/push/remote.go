@@ -150,7 +150,7 @@ func (r *remoteState) addOther(stored labelstudio.StoredPrediction, before *remo
 
 // addRow moves one row of the live version into the queue, unless it is an answer of
 // /predict. A task counts with its lowest score, whichever row has it, so second rows are
-// duplicates. A row without a score comes first, at least on SQLite.
+// duplicates. A row without a score comes first on SQLite, and last on PostgreSQL.
 func (r *remoteState) addRow(stored labelstudio.PredictionRow) {
 	listed := r.others[stored.ID]
 	if listed.isAnswer() {
