@@ -39,7 +39,7 @@ a project with "hone connect", and look at it with "hone status".`,
 			c.cmd = cmd
 			if f := cmd.Flags().Lookup("project"); f != nil && f.Changed {
 				if id, err := cmd.Flags().GetInt64("project"); err == nil && id < 1 {
-					return fmt.Errorf("--project must be a number from 1: the one in the project's address in Label Studio")
+					return fmt.Errorf("--project must be a number from 1: %s", projectFix)
 				}
 			}
 			return nil
@@ -50,6 +50,7 @@ a project with "hone connect", and look at it with "hone status".`,
 	f.String("listen", "", "address hone serves on, and where commands look for it (default :9090)")
 	f.String("data-dir", "", "directory of hone's database (default ./hone-data)")
 	f.Bool("debug", false, "log everything")
+	root.SetFlagErrorFunc(flagError)
 	root.SetVersionTemplate("hone {{.Version}}\n")
 	root.AddCommand(
 		newServe(c), newSecret(c), newConnect(c), newStatus(c), newConfigure(c), newDoctor(c), newRetrain(c), newEncode(c), newReconcile(c), newRebuild(c), newPrelabel(c),
