@@ -69,7 +69,7 @@ Each is the mean over the seeds, with the standard deviation.`,
 	f.IntVar(&s.options.Jobs, "jobs", 0, "curves to run at once (default: one a core)")
 	f.StringVar(&s.encoder, "encoder", "", "features of texts: "+strings.Join(encoders.Names(), ", ")+" (default: the configured one)")
 	f.StringVar(&s.vectors, "vectors", "", "file that keeps what a slow encoder made of the texts, for the next run; made if it is not there")
-	f.BoolVar(&s.options.Estimate, "estimate", false, "estimate the accuracy over all tasks as \"hone status\" does, and show how often its interval holds that on the test data")
+	f.BoolVar(&s.options.Estimate, "estimate", false, "estimate the accuracy over all tasks as \"hone status\" does, and compare it with the test data")
 	f.StringVar(&s.json, "json", "", "file for the curves as JSON (- for standard output, in place of the table)")
 	f.StringVar(&s.plot, "plot", "", "file for the curves as an SVG image")
 	for _, name := range []string{"data", "test"} {
