@@ -108,7 +108,7 @@ func TestCommandsAboutARunningHone(t *testing.T) {
 		require.NoError(t, json.Unmarshal([]byte(h.ok("status", "--json")), &all))
 		require.Len(t, all.Projects, 1)
 		_, err := h.cmd("status", "--project", "7")
-		assert.ErrorContains(t, err, "unknown project 7: run `hone connect --project 7`")
+		assert.ErrorContains(t, err, "unknown project 7: Label Studio at "+s.Server.URL+" has none with this id")
 	})
 	t.Run("configure", func(t *testing.T) {
 		out := h.ok("configure", "--project", "1")
@@ -139,7 +139,7 @@ func TestCommandsAboutARunningHone(t *testing.T) {
 			assert.ErrorContains(t, err, c.want, c.args)
 		}
 		_, err := h.cmd("configure", "--project", "7", "queue=1")
-		require.ErrorContains(t, err, "unknown project 7: run `hone connect --project 7`")
+		require.ErrorContains(t, err, "unknown project 7: Label Studio at ")
 		h.ok("configure", "queue=", "suggestions_off=")
 		h.Await(p, "the defaults again", func(p api.Project) bool { return len(p.Queue.Tasks) == 8 })
 	})

@@ -78,7 +78,7 @@ func (a apiProjects) Get(ctx context.Context, id event.ProjectID) (api.Project, 
 	}
 	meta, err := a.Store.Meta(ctx, id)
 	if errors.Is(err, state.ErrUnknownProject) {
-		return api.Project{}, fmt.Errorf("%w %d: run `hone connect --project %d`", api.ErrUnknownProject, id, id)
+		return api.Project{}, a.unknownProject(ctx, id)
 	}
 	if err != nil {
 		return api.Project{}, err
