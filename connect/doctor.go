@@ -113,7 +113,19 @@ func (r *registration) checkConfig() {
 		r.addStep("fail", "label config", "change it in Settings > Labeling Interface", "%v", err)
 		return
 	}
-	r.addStep("ok", "label config", "", "learns %s", strings.Join(names, ", "))
+	r.reportConfig(names)
+}
+
+// reportConfig adds a step that says what is learned of the label config, and one for each
+// control that is left alone, which annotators would otherwise find out by waiting.
+func (r *registration) reportConfig(learned []string) {
+	r.addStep("ok", "label config", "", "learns %s", strings.Join(learned, ", "))
+	if r.link.o.LeftAlone == nil {
+		return
+	}
+	for _, u := range r.link.o.LeftAlone(r.current.LabelConfig) {
+		r.addStep("warn", "left alone", "", "<%s name=%q> %s", u.Type, u.Control, u.Reason)
+	}
 }
 
 // connectFix is the advice to run connect for the project, with further arguments, and what

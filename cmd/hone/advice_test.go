@@ -1,14 +1,18 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/internal/app/apptest"
 	"github.com/hone-ml/hone/labelstudio/lstest"
 )
@@ -48,6 +52,25 @@ func TestAdviceIsNotRefused(t *testing.T) {
 	_, err = h.cmd("status", "--project", "4711")
 	require.ErrorContains(t, err, "Label Studio does not say whether it has it")
 	assert.NotRegexp(t, connectAdvice, err.Error())
+}
+
+// A control that is left alone is named when a project is connected, not only when somebody
+// looks for it.
+func TestConnectNamesWhatIsLeftAlone(t *testing.T) {
+	s := apptest.NewStudio(t)
+	h := start(t, apptest.Settings(t.TempDir(), s))
+	config := strings.Replace(apptest.LabelConfig, "</View>", `<TextArea name="why" toName="t"/><DateTime name="day" toName="t"/></View>`, 1)
+	p, err := s.CreateProject(t.Context(), "mixed", config)
+	require.NoError(t, err)
+	for _, command := range []string{"connect", "doctor"} {
+		out := h.ok(command, "--project", fmt.Sprint(p.ID))
+		assert.Regexp(t, `(?m)^ok +(project 1, )?label config: learns topic$`, out, command)
+		assert.Regexp(t, `(?m)^warn +(project 1, )?left alone: <TextArea name="why"> \w+.*$`, out, command)
+		assert.Regexp(t, `(?m)^warn +(project 1, )?left alone: <DateTime name="day"> \w+.*$`, out, command)
+	}
+	var rep api.Report
+	require.NoError(t, json.Unmarshal([]byte(h.ok("connect", "--project", "1", "--json")), &rep))
+	assert.Len(t, slices.DeleteFunc(rep.Steps, func(s api.Step) bool { return s.Name != "left alone" }), 2)
 }
 
 func TestAdviceWithoutACredential(t *testing.T) {
