@@ -22,6 +22,8 @@ type cli struct {
 	cmd  *cobra.Command
 	file string
 	json bool
+	// redirect, unless nil, takes what would go to standard output.
+	redirect io.Writer
 }
 
 func newRoot() *cobra.Command {
@@ -74,7 +76,12 @@ func (c *cli) client() (*api.Client, error) {
 	return app.Client(cfg)
 }
 
-func (c *cli) out() io.Writer { return c.cmd.OutOrStdout() }
+func (c *cli) out() io.Writer {
+	if c.redirect != nil {
+		return c.redirect
+	}
+	return c.cmd.OutOrStdout()
+}
 
 func (c *cli) printf(format string, args ...any) {
 	_, _ = fmt.Fprintf(c.out(), format, args...)
