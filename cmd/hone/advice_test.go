@@ -28,7 +28,16 @@ func TestAdviceIsNotRefused(t *testing.T) {
 	boxes, err := s.CreateProject(t.Context(), "boxes", `<View><Image name="i" value="$i"/><RectangleLabels name="b" toName="i"><Label value="x"/></RectangleLabels></View>`)
 	require.NoError(t, err)
 	for _, command := range [][]string{
-		{"status"}, {"status", "--history"}, {"versions"}, {"rollback"}, {"retrain"}, {"reconcile"}, {"rebuild"}, {"prelabel"}, {"encode"}, {"configure"},
+		{"status"},
+		{"status", "--history"},
+		{"versions"},
+		{"rollback"},
+		{"retrain"},
+		{"reconcile"},
+		{"rebuild"},
+		{"prelabel"},
+		{"encode"},
+		{"configure"},
 		{"configure", "queue=5"},
 	} {
 		for id, want := range map[int64]string{

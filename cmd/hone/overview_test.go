@@ -106,7 +106,7 @@ func TestWatchDrawsAgainAndOutlivesARestart(t *testing.T) {
 			}
 			return nil
 		}}
-		require.NoError(t, w.run(ctx))
+		require.NoError(t, w.watch(ctx))
 		cancel()
 		if terminal {
 			assert.Regexp(t, "^\x1b\\[H\x1b\\[J\x1b\\[Hdrawing 1\x1b\\[K\nend\x1b\\[K\n\x1b\\[J\x1b\\[H[0-9:]{8}  hone is not running\x1b\\[K\n\x1b\\[J\x1b\\[Hdrawing 3", out.String())
@@ -115,5 +115,5 @@ func TestWatchDrawsAgainAndOutlivesARestart(t *testing.T) {
 		}
 	}
 	broken := watcher{every: time.Millisecond, draw: func(context.Context, io.Writer) error { return errors.New("no hone") }}
-	require.ErrorContains(t, broken.run(t.Context()), "no hone", "nothing to watch from the start")
+	require.ErrorContains(t, broken.watch(t.Context()), "no hone", "nothing to watch from the start")
 }

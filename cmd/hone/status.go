@@ -47,7 +47,7 @@ several a line each. With --watch it is drawn again every two seconds until Ctrl
 			defer func() { c.redirect = nil }()
 			return c.status(ctx, cl, v)
 		}
-		return w.run(cmd.Context())
+		return w.watch(cmd.Context())
 	}
 	c.withJSON(cmd)
 	cmd.MarkFlagsMutuallyExclusive("watch", "json")

@@ -30,9 +30,9 @@ type watcher struct {
 	draw func(ctx context.Context, w io.Writer) error
 }
 
-// run draws until the context ends, which is no error. An error of the first drawing ends it;
+// watch draws until the context ends, which is no error. An error of the first drawing ends it;
 // a later one is drawn, since hone may be restarted meanwhile.
-func (w watcher) run(ctx context.Context) error {
+func (w watcher) watch(ctx context.Context) error {
 	tick := time.NewTicker(w.every)
 	defer tick.Stop()
 	for first := true; ; first = false {
