@@ -40,8 +40,9 @@ answers, learn, and measure on other data. Needs no Label Studio and no running
 hone.
 
 Data are JSON lines, {"text": "...", "label": "..."}, or "labels": [...] where
-several hold, or {"tokens": [...], "tags": ["O", "B-PER", ...]} for spans; or Label
-Studio's JSON export. Both may be gzipped. Without a label
+several hold, or {"tokens": [...], "tags": ["O", "B-PER", ...]} for spans; CSV or
+TSV with a header, by the ending of the name, whose columns --text and --label
+name; or Label Studio's JSON export. All may be gzipped. Without a label
 config the classes are the labels in the data; with one, its object tags say
 which fields are read. The share of random tasks, sampler.random_share, and the
 rest of the sampler are as configured.
@@ -54,6 +55,7 @@ Each is the mean over the seeds, with the standard deviation.`,
   hone simulate --data train.jsonl.gz --test test.jsonl.gz --strategy margin,random \
       --labels 0,50,100,200,500 --batch 10 --seeds 5 --plot curve.svg --json out.json
   hone simulate --data export.json --test held-out.json --label-config config.xml
+  hone simulate --data tickets.csv --test later.csv --text body --label topic
   hone simulate --data train.jsonl --test test.jsonl --anonymous-labels`,
 		Args: cobra.NoArgs,
 	}
@@ -61,6 +63,9 @@ Each is the mean over the seeds, with the standard deviation.`,
 	f.StringVar(&s.source.Train, "data", "", "labelled data to learn from (required)")
 	f.StringVar(&s.source.Test, "test", "", "labelled data to measure on (required)")
 	f.StringVar(&s.source.LabelConfig, "label-config", "", "file with Label Studio's XML (default: one Choices, or Labels, with the labels in the data)")
+	f.StringVar(&s.source.Text, "text", "", "column, or key, of the texts (default text, or as the label config says)")
+	f.StringVar(&s.source.Label, "label", "", "column, or key, of the labels (default label)")
+	f.StringVar(&s.source.LabelSeparator, "label-separator", "", "separates several labels in one cell of CSV, such as ; (default: a cell is one label)")
 	f.BoolVar(&s.source.Anonymous, "anonymous-labels", false, "rename the labels A1, A2 and so on, to see what their names contribute")
 	f.StringSliceVar(&s.options.Strategies, "strategy", nil, "strategies to compare: "+strings.Join(strategy.Names(), ", ")+" (default: the configured one and random)")
 	f.IntSliceVar(&s.options.Labels, "labels", []int{0, 10, 25, 50, 100, 200, 500}, "numbers of labels at which to measure")

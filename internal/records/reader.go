@@ -122,20 +122,30 @@ func Detect(name string, content *bufio.Reader) (Form, error) {
 	if err != nil {
 		return "", err
 	}
-	ending := filepath.Ext(strings.TrimSuffix(strings.ToLower(name), ".gz"))
-	switch ending {
-	case ".csv":
-		return CSV, nil
-	case ".tsv", ".tab":
-		return TSV, nil
-	}
+	form := FormOf(name)
 	switch {
+	case form == CSV || form == TSV:
+		return form, nil
 	case first == '[':
 		return List, nil
-	case first == '{', ending == ".json", ending == ".jsonl", ending == ".ndjson":
+	case first == '{' || form == JSONL:
 		return JSONL, nil
 	}
 	return CSV, nil
+}
+
+// FormOf is the form that the ending of a name says, which may go on with .gz; "" when it says
+// none.
+func FormOf(name string) Form {
+	switch filepath.Ext(strings.TrimSuffix(strings.ToLower(name), ".gz")) {
+	case ".csv":
+		return CSV
+	case ".tsv", ".tab":
+		return TSV
+	case ".json", ".jsonl", ".ndjson":
+		return JSONL
+	}
+	return ""
 }
 
 func firstByte(r *bufio.Reader) (byte, error) {

@@ -19,10 +19,15 @@ import (
 
 // Source names the files of a simulation.
 type Source struct {
-	// Train and Test are JSONL or Label Studio JSON exports, gzipped or not. What
-	// is in Test is only predicted, never learned; it may be empty where nothing is
-	// to be measured.
+	// Train and Test are JSONL, CSV or TSV with a header, or Label Studio JSON exports,
+	// gzipped or not. What is in Test is only predicted, never learned; it may be empty
+	// where nothing is to be measured.
 	Train, Test string
+	// Text and Label are the columns, or keys of JSONL, that hold the text and the label;
+	// empty: text and label.
+	Text, Label string
+	// LabelSeparator separates several labels in one cell; empty: a cell is one label.
+	LabelSeparator string
 	// LabelConfig is a file with Label Studio's XML; empty: one Choices with the
 	// labels in the data.
 	LabelConfig string
@@ -118,13 +123,16 @@ type answer struct{ labels []string }
 
 // Load reads the data; errors name the file, the line and the fix.
 func Load(s Source) (*Data, error) {
-	train, err := readFile(s.Train)
+	if s.Text != "" && s.LabelConfig != "" {
+		return nil, fmt.Errorf("the text's column is named %q, but the object tags of %s say which columns are shown: rename the column there", s.Text, s.LabelConfig)
+	}
+	train, err := s.readFile(s.Train)
 	if err != nil {
 		return nil, err
 	}
 	var test []labelledEntry
 	if s.Test != "" {
-		if test, err = readFile(s.Test); err != nil {
+		if test, err = s.readFile(s.Test); err != nil {
 			return nil, err
 		}
 	}
