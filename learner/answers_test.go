@@ -11,6 +11,7 @@ import (
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/learner"
+	"github.com/hone-ml/hone/learner/head"
 )
 
 // Every kind of control answers texts of elsewhere with its values, and with the
@@ -53,13 +54,13 @@ func TestAnswersOfEveryKind(t *testing.T) {
 	assert.Equal(t, "hone-1", got.Version)
 	assert.Equal(t, []string{"other", "text"}, got.Fields)
 	require.Len(t, got.Controls, 6)
-	assert.Equal(t, learner.AnsweredControl{Control: "c", Type: "Choices", Answer: "labels", Labels: []string{"card", "app"}}, got.Controls[0])
+	assert.Equal(t, head.AnsweredControl{Control: "c", Type: "Choices", Answer: "labels", Labels: []string{"card", "app"}}, got.Controls[0])
 	assert.Equal(t, "number", got.Controls[3].Answer)
-	assert.Equal(t, learner.AnsweredControl{Control: "s", Type: "Labels", Answer: "spans", Labels: []string{"thing"}}, got.Controls[4])
+	assert.Equal(t, head.AnsweredControl{Control: "s", Type: "Labels", Answer: "spans", Labels: []string{"thing"}}, got.Controls[4])
 	assert.Equal(t, []string{"left", "right"}, got.Controls[5].Labels)
 	require.Len(t, got.Answers, 3)
 	assert.Empty(t, got.Answers[2])
-	by := map[string]learner.Answer{}
+	by := map[string]head.PredictedAnswer{}
 	for _, a := range got.Answers[0] {
 		by[a.Control] = a
 		assert.GreaterOrEqual(t, a.Confidence, 0.0)

@@ -9,7 +9,7 @@ import (
 
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/learner"
+	"github.com/hone-ml/hone/learner/head"
 )
 
 // predictor implements the API's port to predictions of texts of elsewhere.
@@ -48,7 +48,7 @@ func (p predictor) whyNothing(ctx context.Context, id event.ProjectID) error {
 	return withStatus{fmt.Errorf("%s: see `hone status --project %d`", strings.Join(why, ": "), id), http.StatusConflict}
 }
 
-func describeAnswer(a learner.Answer) api.ControlPrediction {
+func describeAnswer(a head.PredictedAnswer) api.ControlPrediction {
 	out := api.ControlPrediction{Control: a.Control, Type: a.Type, Confidence: a.Confidence, Number: a.Number}
 	if a.Labels != nil {
 		out.Labels = &a.Labels

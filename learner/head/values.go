@@ -2,9 +2,11 @@ package head
 
 import (
 	"encoding/json"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/hone-ml/hone/content"
+	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio/regions"
 )
 
@@ -72,10 +74,65 @@ func (q *Spec) spanValues(predicted []regions.Region, data json.RawMessage) []Sp
 	return out
 }
 
-// Fields are the fields of a task's data that the control's objects show.
-func (q *Spec) Fields() (names []string) {
-	for _, o := range q.objects {
-		names = append(names, content.Fields(o)...)
+// AnsweredControl is a control whose answers can be predicted.
+type AnsweredControl struct {
+	Control, Type string
+	// Answer is AnswerOfLabels, AnswerOfNumber or AnswerOfSpans.
+	Answer string
+	// Labels may be chosen, or mark spans.
+	Labels []string
+}
+
+// What an answer consists of.
+const (
+	AnswerOfLabels = "labels"
+	AnswerOfNumber = "number"
+	AnswerOfSpans  = "spans"
+)
+
+// answered describes the control for those who read its answers.
+func (q *Spec) answered() AnsweredControl {
+	out := AnsweredControl{Control: q.Control.Name, Type: q.Control.Type, Answer: AnswerOfLabels, Labels: q.Labels}
+	switch q.Answer {
+	case AnswerNumber:
+		out.Answer = AnswerOfNumber
+	case AnswerSpans:
+		out.Answer = AnswerOfSpans
 	}
-	return names
+	return out
+}
+
+// PredictedAnswer is what a head answers to a task, with its probabilities.
+type PredictedAnswer struct {
+	Control, Type string
+	AnswerValues
+	// Confidence is 0 to 1.
+	Confidence float64
+	// Classes holds the probabilities of all labels; nil as in event.Estimate.
+	Classes *event.Distribution
+}
+
+// AnswerBatch is what is answered to some tasks.
+type AnswerBatch struct {
+	// Version is the name of the live version.
+	Version string
+	// Fields are the fields of tasks' data that are read.
+	Fields []string
+	// Controls are those that can be answered, in the order of the label config.
+	Controls []AnsweredControl
+	// Answers are those of each task, in order; none for a task without text.
+	Answers [][]PredictedAnswer
+	// Unencoded counts the tasks that lack vectors of a slow encoder: they are answered
+	// without.
+	Unencoded int
+}
+
+// AddControl adds a control to those that can be answered.
+func (b *AnswerBatch) AddControl(q *Spec) {
+	b.Controls = append(b.Controls, q.answered())
+	for _, o := range q.objects {
+		b.Fields = append(b.Fields, content.Fields(o)...)
+	}
+	slices.Sort(b.Fields)
+	b.Fields = slices.Compact(b.Fields)
 }
