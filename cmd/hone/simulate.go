@@ -44,7 +44,8 @@ several hold, or {"tokens": [...], "tags": ["O", "B-PER", ...]} for spans; CSV o
 TSV with a header, by the ending of the name, whose columns --text and --label
 name; or Label Studio's JSON export. All may be gzipped. Without a label
 config the classes are the labels in the data; with one, its object tags say
-which fields are read. The share of random tasks, sampler.random_share, and the
+which fields are read, and the hints of its labels are left out unless --hints is
+given. The share of random tasks, sampler.random_share, and the
 rest of the sampler are as configured.
 
 Accuracy is the share of test tasks whose labels are exactly right, and what hone
@@ -66,6 +67,7 @@ Each is the mean over the seeds, with the standard deviation.`,
 	f.StringVar(&s.source.Text, "text", "", "column, or key, of the texts (default text, or as the label config says)")
 	f.StringVar(&s.source.Label, "label", "", "column, or key, of the labels (default label)")
 	f.StringVar(&s.source.LabelSeparator, "label-separator", "", "separates several labels in one cell of CSV, such as ; (default: a cell is one label)")
+	f.BoolVar(&s.source.Hints, "hints", false, "have the model read the hints of the labels in the label config, as hone serve does")
 	f.BoolVar(&s.source.Anonymous, "anonymous-labels", false, "rename the labels A1, A2 and so on, to see what their names contribute")
 	f.StringSliceVar(&s.options.Strategies, "strategy", nil, "strategies to compare: "+strings.Join(strategy.Names(), ", ")+" (default: the configured one and random)")
 	f.IntSliceVar(&s.options.Labels, "labels", []int{0, 10, 25, 50, 100, 200, 500}, "numbers of labels at which to measure")
@@ -115,6 +117,9 @@ func (c *cli) simulate(s simulateFlags) error {
 	}
 	if most := o.Labels[max(0, len(o.Labels)-1):]; len(most) > 0 && most[0] > data.Pool() {
 		_, _ = fmt.Fprintf(os.Stderr, "%d labels are more than the %d tasks in %s; measuring with all of them\n", most[0], data.Pool(), s.source.Train)
+	}
+	if n := data.Hints(); n > 0 {
+		_, _ = fmt.Fprintf(os.Stderr, "%d hints of labels in %s are left out; --hints has the model read them, as hone serve does\n", n, s.source.LabelConfig)
 	}
 	o.Encoder = enc.Fast
 	if slow := enc.Blocking(); slow != nil {

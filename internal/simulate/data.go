@@ -31,6 +31,9 @@ type Source struct {
 	// LabelConfig is a file with Label Studio's XML; empty: one Choices with the
 	// labels in the data.
 	LabelConfig string
+	// Hints has the model read the hints of the labels in LabelConfig, as it does in Label
+	// Studio; without, it does not.
+	Hints bool
 	// Anonymous replaces the names of the labels by A1, A2 and so on, to see what
 	// the names contribute.
 	Anonymous bool
@@ -43,7 +46,11 @@ type Data struct {
 	questions []question
 	pool      []labelledTask
 	test      []labelledTask
+	hints     int // left out
 }
+
+// Hints is the number of the label config's hints that are left out.
+func (d *Data) Hints() int { return d.hints }
 
 // Pool is the number of tasks that can be labelled.
 func (d *Data) Pool() int { return len(d.pool) }
@@ -147,6 +154,11 @@ func Load(s Source) (*Data, error) {
 		return nil, err
 	}
 	cfg, err := labelconfig.Parse(d.Config)
+	if err == nil && !s.Hints && countHints(cfg) > 0 {
+		if d.Config, d.hints, err = withoutHints(d.Config); err == nil {
+			cfg, err = labelconfig.Parse(d.Config)
+		}
+	}
 	var decisions head.Decisions
 	if err == nil {
 		decisions = head.Decide(cfg)
