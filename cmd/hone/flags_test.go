@@ -32,8 +32,8 @@ func TestEveryFlagRefusesInPlainWords(t *testing.T) {
 				return // takes everything here
 			}
 			for _, value := range []string{"abc", "1.5.2", "99999999999999999999999", "\"x", strings.Repeat("9", 1000)} {
-				if f.Value.Type() == "stringSlice" && value != "\"x" {
-					continue
+				if f.Value.Type() == "stringSlice" && value != "\"x" || f.Value.Type() == "float64" && value == "99999999999999999999999" {
+					continue // which it takes
 				}
 				err := runs(t, append(words[:len(words):len(words)], "--"+f.Name+"="+value)...)
 				require.Error(t, err, "%s --%s=%s", c.CommandPath(), f.Name, value)

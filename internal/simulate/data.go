@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,6 +24,9 @@ type Source struct {
 	// gzipped or not. What is in Test is only predicted, never learned; it may be empty
 	// where nothing is to be measured.
 	Train, Test string
+	// HoldOut is about the share of Train that is held out to measure on when there is no
+	// Test; 0: none.
+	HoldOut float64
 	// Text and Label are the columns, or keys of JSONL, that hold the text and the label;
 	// empty: text and label.
 	Text, Label string
@@ -47,6 +51,7 @@ type Data struct {
 	pool      []labelledTask
 	test      []labelledTask
 	hints     int // left out
+	heldOut   *HeldOut
 }
 
 // Hints is the number of the label config's hints that are left out.
@@ -180,19 +185,23 @@ func Load(s Source) (*Data, error) {
 		b.to = questionsOf(head.Decide(cfg))
 	}
 	d.questions = b.to
+	if s.Test == "" && s.HoldOut > 0 {
+		if train, test, d.heldOut, err = holdOut(train, b.from, s.HoldOut); err != nil {
+			return nil, fmt.Errorf("%s: %w", s.Train, err)
+		}
+	}
 	if d.pool, err = b.relabelAll(train, 1); err != nil {
 		return nil, err
 	}
 	if d.test, err = b.relabelAll(test, 1+len(train)); err != nil {
 		return nil, err
 	}
-	for _, f := range []struct {
-		path  string
-		items []labelledTask
-	}{{s.Train, d.pool}, {s.Test, d.test}} {
-		if f.path != "" && len(f.items) == 0 {
-			return nil, fmt.Errorf("%s: no task has an answer to a control of the label config", f.path)
-		}
+	const unanswered = "%s: no task has an answer to a control of the label config"
+	switch {
+	case len(d.pool) == 0:
+		return nil, fmt.Errorf(unanswered, s.Train)
+	case len(d.test) == 0 && (s.Test != "" || d.heldOut != nil):
+		return nil, fmt.Errorf(unanswered, cmp.Or(s.Test, "what is held out of "+s.Train))
 	}
 	return d, nil
 }
