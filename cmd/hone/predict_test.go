@@ -32,6 +32,7 @@ func trained(t *testing.T, labels int) (*instance, event.ProjectID) {
 		s.Annotate(task, topic)
 		h.Await(p, "learned", func(p api.Project) bool { return p.Labels == i+1 })
 	}
+	h.Await(p, "the model stands still", func(p api.Project) bool { return p.Settled })
 	return h, p
 }
 
@@ -89,7 +90,7 @@ func TestPredictAFile(t *testing.T) {
 		first := h.ok("predict", written(t, "in.csv", table("id", "text", "true topic")), "--project", "1")
 		check(t, first)
 		again := h.ok("predict", written(t, "again.csv", first), "--project", fmt.Sprint(p))
-		assert.Equal(t, first, again, "the columns of an earlier run are replaced")
+		assert.True(t, first == again, "the columns of an earlier run are replaced")
 	})
 	t.Run("another column and a file", func(t *testing.T) {
 		out := filepath.Join(t.TempDir(), "out.csv")
