@@ -15,6 +15,7 @@ func TestGoldenTypes(t *testing.T) {
 		"connect request": golden.Fill(&api.ConnectRequest{}), "report": golden.Fill(&api.Report{}), "error": golden.Fill(&api.Error{}),
 		"accuracy": golden.Fill(&api.AccuracyHistory{}), "no accuracy": api.AccuracyHistory{},
 		"configuration": golden.Fill(&api.Configuration{}), "empty configuration": api.Configuration{},
+		"predict request": golden.Fill(&api.PredictRequest{}), "predict response": golden.Fill(&api.PredictResponse{}), "empty control prediction": api.ControlPrediction{},
 		"empty project": api.Project{}, "empty listing": api.Listing{}, "empty report": api.Report{}, "empty head": api.Head{},
 	})
 }

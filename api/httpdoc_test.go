@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"encoding/json"
 	"go/ast"
 	"go/parser"
 	gotoken "go/token"
@@ -43,6 +44,14 @@ var documented = []any{
 	api.Setting{},
 	api.Configuration{},
 	api.Listing{},
+	api.PredictRequest{},
+	api.PredictTask{},
+	api.PredictResponse{},
+	api.AnsweredControl{},
+	api.TaskPrediction{},
+	api.ControlPrediction{},
+	api.LabelProbability{},
+	api.PredictedSpan{},
 	api.VersionList{},
 	api.Version{},
 	api.Accepted{},
@@ -118,6 +127,8 @@ func jsonType(t reflect.Type) string {
 	switch {
 	case t == reflect.TypeFor[time.Time]():
 		return "time"
+	case t == reflect.TypeFor[json.RawMessage]():
+		return "object"
 	case t.Kind() == reflect.Pointer:
 		return jsonType(t.Elem()) + "?"
 	case t.Kind() == reflect.Slice:

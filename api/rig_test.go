@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -54,6 +55,7 @@ type fake struct {
 	asked    []string
 	ready    error
 	late     bool
+	short    bool
 	projects map[event.ProjectID]api.Project
 }
 
@@ -142,6 +144,21 @@ func (f *fake) Doctor(_ context.Context, id event.ProjectID) (api.Report, error)
 	return api.Report{Steps: []api.Step{{Level: "fail", Name: "token", What: "refused", Fix: "another"}}}, f.err()
 }
 
+func (f *fake) PredictTasks(ctx context.Context, id event.ProjectID, data []json.RawMessage) (api.PredictResponse, error) {
+	if _, err := f.Get(ctx, id); err != nil {
+		return api.PredictResponse{}, err
+	}
+	out := api.PredictResponse{ModelVersion: "hone-1", Fields: []string{"text"}, Predictions: make([]api.TaskPrediction, len(data))}
+	for i, d := range data {
+		f.note("predict %d %.40s", id, d)
+		out.Predictions[i].Controls = []api.ControlPrediction{{Control: "topic", Type: "Choices", Labels: &[]string{"A"}}}
+	}
+	if f.short {
+		out.Predictions = out.Predictions[:0]
+	}
+	return out, nil
+}
+
 func (f *fake) Backup(w io.Writer) error {
 	_, _ = io.WriteString(w, "a whole ")
 	if err := f.err(); err != nil {
@@ -194,7 +211,7 @@ func newRig(t *testing.T) *rig {
 		}
 	})
 	server := &api.Server{
-		Projects: f, Publisher: f, DeadLetters: letters{f}, Connector: f, Configurer: f, Backup: f, Secrets: f,
+		Projects: f, Predictor: f, Publisher: f, DeadLetters: letters{f}, Connector: f, Configurer: f, Backup: f, Secrets: f,
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hone_up 1\n") }),
 		Ready:   func() error { return f.ready }, Now: func() time.Time { return at },
 	}

@@ -72,6 +72,7 @@ type Backuper interface {
 // Server holds the handlers. All fields are required but Ready.
 type Server struct {
 	Projects    Projects
+	Predictor   Predictor
 	Prelabeller Prelabeller
 	Publisher   Publisher
 	DeadLetters DeadLetters
@@ -98,7 +99,7 @@ func (s *Server) Register(r gin.IRouter) {
 	r.GET("/metrics", gin.WrapH(s.Metrics))
 
 	g := r.Group("/api")
-	g.Use(limitRequests)
+	g.Use(limitRequests(maxBody))
 	g.GET("/projects", s.list)
 	g.GET("/projects/:id", s.getProject)
 	g.PATCH("/projects/:id", s.configure)
@@ -126,9 +127,12 @@ func (s *Server) Register(r gin.IRouter) {
 	g.GET("/backup", s.backup)
 	g.GET("/secret", func(c *gin.Context) { c.JSON(http.StatusOK, s.Secrets.Rotation()) })
 	g.POST("/secret/rotate", s.rotate)
+
+	r.POST("/api/projects/:id/predict", limitRequests(MaxPredictBody), s.predict())
 }
 
-// maxBody bounds what is read of a request; the largest is a list of ids.
+// maxBody bounds what is read of a request; the largest is a list of ids, but for texts to
+// predict.
 const maxBody = 1 << 20
 
 // maxLetters bounds one listing of dead letters; each may be megabytes.
@@ -138,12 +142,14 @@ var crossOriginProtection = http.NewCrossOriginProtection()
 
 // limitRequests refuses what no client of this API sends: large bodies, and requests that a
 // foreign web page makes through the browser of a person who can reach hone.
-func limitRequests(c *gin.Context) {
-	if err := crossOriginProtection.Check(c.Request); err != nil {
-		c.AbortWithStatusJSON(http.StatusForbidden, Error{"a web page of another address may not ask this of hone"})
-		return
+func limitRequests(body int64) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		if err := crossOriginProtection.Check(c.Request); err != nil {
+			c.AbortWithStatusJSON(http.StatusForbidden, Error{"a web page of another address may not ask this of hone"})
+			return
+		}
+		c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, body)
 	}
-	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxBody)
 }
 
 func (s *Server) now() time.Time {

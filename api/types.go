@@ -329,6 +329,8 @@ type Version struct {
 	Reason    string             `json:"reason"`
 	Labels    int                `json:"labels"`
 	Accuracy  map[string]float64 `json:"accuracy,omitempty"`
+	// AccuracyMissing says why there is no Accuracy; empty when there is.
+	AccuracyMissing string `json:"accuracy_missing,omitempty"`
 }
 
 // DeadLetter is an event that could not be handled, with the reason.

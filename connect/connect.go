@@ -59,7 +59,8 @@ func (l *Link) Connect(ctx context.Context, p event.ProjectID, at string) (api.R
 	if b, i := r.backend(); i >= 0 {
 		r.url = b.URL // as it is spelled there
 	}
-	if _, err := l.o.Learned(r.current.LabelConfig); err != nil {
+	learned, err := l.o.Learned(r.current.LabelConfig)
+	if err != nil {
 		return api.Report{}, &faultError{http.StatusUnprocessableEntity, err}
 	}
 	made, err := r.repairHooks(ctx)
@@ -78,6 +79,7 @@ func (l *Link) Connect(ctx context.Context, p event.ProjectID, at string) (api.R
 	if err := r.repairSampling(ctx, true); err != nil {
 		return r.report, asBadGateway(err)
 	}
+	r.reportConfig(learned)
 	l.settleRecord(p, generation, r.url, nil)
 	return r.report, nil
 }

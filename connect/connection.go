@@ -15,6 +15,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/hone-ml/hone/access"
+	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/logging"
 	"github.com/hone-ml/hone/internal/netguard"
@@ -54,6 +55,9 @@ type Options struct {
 	// Learned names the controls of a label config that hone learns, at least one; the
 	// error says why there is none, and what would work.
 	Learned func(labelConfig string) (controls []string, err error)
+	// LeftAlone are the controls of a label config that hone does not learn, with the
+	// reasons; may be nil.
+	LeftAlone func(labelConfig string) []api.Unlearnable
 	// Known lists the projects hone has heard of.
 	Known func(context.Context) ([]event.ProjectID, error)
 	// Holds are the ids hone holds of a project, for the doctor to compare; may be nil.

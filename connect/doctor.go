@@ -81,7 +81,7 @@ func (r *registration) checkAll(ctx context.Context) {
 	r.checkIDs(ctx)
 	b, i := r.backend()
 	if r.url == "" || i < 0 {
-		r.addStep("fail", "ML backend", fmt.Sprintf("run `hone connect --project %d --url http://HONE:9090` with an address Label Studio can reach; to reach a private one it needs ML_BLOCK_LOCAL_IP=false and SSRF_PROTECTION_ENABLED=false in its environment", r.project),
+		r.addStep("fail", "ML backend", r.connectFix(" --url http://HONE:9090", " with an address Label Studio can reach; to reach a private one it needs ML_BLOCK_LOCAL_IP=false and SSRF_PROTECTION_ENABLED=false in its environment"),
 			"hone is not registered, or Label Studio does not reach it%s", r.backendErrors())
 		return
 	}
@@ -113,7 +113,29 @@ func (r *registration) checkConfig() {
 		r.addStep("fail", "label config", "change it in Settings > Labeling Interface", "%v", err)
 		return
 	}
-	r.addStep("ok", "label config", "", "learns %s", strings.Join(names, ", "))
+	r.reportConfig(names)
+}
+
+// reportConfig adds a step that says what is learned of the label config, and one for each
+// control that is left alone, which annotators would otherwise find out by waiting.
+func (r *registration) reportConfig(learned []string) {
+	r.addStep("ok", "label config", "", "learns %s", strings.Join(learned, ", "))
+	if r.link.o.LeftAlone == nil {
+		return
+	}
+	for _, u := range r.link.o.LeftAlone(r.current.LabelConfig) {
+		r.addStep("warn", "left alone", "", "<%s name=%q> %s", u.Type, u.Control, u.Reason)
+	}
+}
+
+// connectFix is the advice to run connect for the project, with further arguments, and what
+// follows. Where connect would refuse the label config, that comes first.
+func (r *registration) connectFix(args, then string) string {
+	fix := fmt.Sprintf("run `hone connect --project %d%s`%s", r.project, args, then)
+	if _, err := r.link.o.Learned(r.current.LabelConfig); err != nil {
+		return "first change the label config, of which hone can learn nothing; then " + fix
+	}
+	return fix
 }
 
 func (r *registration) checkBackend(ctx context.Context, b labelstudio.Backend, i int) {
@@ -133,18 +155,18 @@ func (r *registration) checkHooks(ctx context.Context) {
 	ours := r.ownWebhooks()
 	switch len(ours) {
 	case 0:
-		r.addStep("fail", name, fmt.Sprintf("run `hone connect --project %d`", r.project), "Label Studio has none to %s: hone learns only by reconcile%s", redactURL(r.hookURL()), r.whyNoHook())
+		r.addStep("fail", name, r.connectFix("", ""), "Label Studio has none to %s: hone learns only by reconcile%s", redactURL(r.hookURL()), r.whyNoHook())
 		return
 	case 1:
 	default:
-		r.addStep("warn", name, fmt.Sprintf("run `hone connect --project %d`, which removes the extra ones", r.project), "%d of them go to %s: every event comes several times, and each costs the annotator time", len(ours), redactURL(r.hookURL()))
+		r.addStep("warn", name, r.connectFix("", ", which removes the extra ones"), "%d of them go to %s: every event comes several times, and each costs the annotator time", len(ours), redactURL(r.hookURL()))
 	}
 	faults := r.hookFaults(ours[0])
 	if !r.link.carries(ours[0]) {
 		faults = append(faults, unsignedFault)
 	}
 	if len(faults) > 0 {
-		r.addStep("fail", name, fmt.Sprintf("run `hone connect --project %d`", r.project), "it %s", strings.Join(faults, ", "))
+		r.addStep("fail", name, r.connectFix("", ""), "it %s", strings.Join(faults, ", "))
 		return
 	}
 	// Label Studio checks the address again whenever a hook is saved, and skips a
@@ -173,7 +195,11 @@ func (r *registration) checkSampling(ctx context.Context) {
 		r.addStep("fail", "model version", "look into Label Studio's log", "%v", err)
 	}
 	if r.current.Sampling != labelstudio.UncertaintySampling {
-		r.addStep("fail", "sampling", fmt.Sprintf("run `hone connect --project %d`, or choose \"Uncertainty sampling\" in Settings > Annotation", r.project), "it is %q: Label Studio ignores hone's queue", r.current.Sampling)
+		fix := chooseSampling
+		if r.link.o.ManageSampling {
+			fix = r.connectFix("", ", or "+chooseSampling)
+		}
+		r.addStep("fail", "sampling", fix, "it is %q: Label Studio ignores hone's queue", r.current.Sampling)
 	} else {
 		r.addStep("ok", "sampling", "", "%s", r.current.Sampling)
 	}
@@ -225,7 +251,7 @@ func (r *registration) checkCounters() {
 	}
 	n := r.link.o.Counters(r.project)
 	if before := r.link.expected(r.project); n.Unsigned > before {
-		r.addStep("warn", "webhooks", fmt.Sprintf("run `hone connect --project %d`, which signs the hook", r.project), "%d came without the secret and were not believed; reconcile finds what they said", n.Unsigned-before)
+		r.addStep("warn", "webhooks", r.connectFix("", ", which signs the hook"), "%d came without the secret and were not believed; reconcile finds what they said", n.Unsigned-before)
 	}
 	if n.Duplicates > 0 {
 		r.addStep("warn", "webhooks", "look for a second webhook to hone under another address in Settings > Webhooks", "%d came twice since hone started; they had one effect", n.Duplicates)

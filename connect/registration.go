@@ -235,7 +235,7 @@ func (r *registration) repairHooks(ctx context.Context) (made int64, err error) 
 func (r *registration) maintainHooks(ctx context.Context) error {
 	const name = "webhook"
 	ours := r.ownWebhooks()
-	fix := fmt.Sprintf("run `hone connect --project %d`", r.project)
+	fix := r.connectFix("", "")
 	if len(ours) == 0 {
 		r.addStep("warn", name, fix, "Label Studio has none to %s, so hone learns only by reconcile", redactURL(r.hookURL()))
 		return nil
@@ -309,6 +309,9 @@ func (r *registration) headers(have map[string]secret.Secret) map[string]secret.
 	return out
 }
 
+// chooseSampling is what a person does in Label Studio to have hone's queue followed.
+const chooseSampling = `choose "Uncertainty sampling" in Settings > Annotation`
+
 // repairSampling turns on uncertainty sampling. Without force it does not change a setting
 // other than Label Studio's default.
 func (r *registration) repairSampling(ctx context.Context, force bool) error {
@@ -318,10 +321,10 @@ func (r *registration) repairSampling(ctx context.Context, force bool) error {
 		r.addStep("ok", name, "", "%s", s)
 		return nil
 	case !r.link.o.ManageSampling:
-		r.addStep("warn", name, `choose "Uncertainty sampling" in Settings > Annotation`, "%s: Label Studio ignores hone's queue", s)
+		r.addStep("warn", name, chooseSampling, "%s: Label Studio ignores hone's queue", s)
 		return nil
 	case !force && (s != labelstudio.SequentialSampling || r.sampledBefore()):
-		r.addStep("warn", name, "run `hone connect`, or choose \"Uncertainty sampling\" in Settings > Annotation", "%s: Label Studio ignores hone's queue", s)
+		r.addStep("warn", name, r.connectFix("", ", or "+chooseSampling), "%s: Label Studio ignores hone's queue", s)
 		return nil
 	}
 	want := labelstudio.UncertaintySampling

@@ -71,3 +71,18 @@ func isField(value string) bool {
 	}
 	return true
 }
+
+// Fields are the fields of a task's data that an object shows, as paths.
+func Fields(o labelconfig.Object) []string {
+	if isField(o.Value) {
+		return []string{o.Value[1:]}
+	}
+	var out []string
+	for _, m := range fieldPattern.FindAllString(o.Value, -1) {
+		// The pattern takes a full stop after a field for a part of its path.
+		if path := strings.TrimRight(m[1:], "."); path != "" {
+			out = append(out, path)
+		}
+	}
+	return out
+}

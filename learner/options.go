@@ -13,6 +13,7 @@ import (
 	"github.com/hone-ml/hone/encode/encoders"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/logging"
+	"github.com/hone-ml/hone/learner/tune"
 	"github.com/hone-ml/hone/settings"
 )
 
@@ -129,3 +130,9 @@ func (closedError) Passing() bool { return true }
 // holds the settings. A retrain for any other reason was asked for by a person and always
 // makes a version.
 const ReasonSchedule = "schedule"
+
+// ReasonFirst is the event.Version.Reason of the version that a project begins with.
+const ReasonFirst = "first"
+
+// MinMeasured is how many examples a head needs for a retrain to measure its accuracy.
+const MinMeasured = tune.MinCompared

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/parallel"
 	"github.com/hone-ml/hone/labelstudio/wire"
 	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/vector"
@@ -44,7 +45,7 @@ func (l *Learner) Predict(ctx context.Context, p event.ProjectID, labelConfig st
 }
 
 func (l *Learner) predictAll(ctx context.Context, s *snapshot, heads []headSnapshot, tasks []event.Task, out []wire.Prediction) error {
-	return forEachChunk(ctx, len(tasks), func(_, from, to int) {
+	return parallel.ForEachChunk(ctx, len(tasks), func(_, from, to int) {
 		var scratch head.Scratch
 		for i := from; i < to; i++ {
 			out[i] = l.predictTask(s, heads, tasks[i].Data, &scratch)
@@ -155,7 +156,7 @@ func (l *Learner) Estimates(ctx context.Context, p event.ProjectID, tasks []even
 		// One allocation each for all tasks.
 		all := make([]event.Estimate, len(tasks)*len(heads))
 		ps := make([]float64, len(tasks)*classes)
-		err = forEachChunk(ctx, len(tasks), func(_, from, to int) {
+		err = parallel.ForEachChunk(ctx, len(tasks), func(_, from, to int) {
 			var scratch head.Scratch
 			for i := from; i < to; i++ {
 				row := all[i*len(heads) : i*len(heads) : (i+1)*len(heads)]

@@ -235,7 +235,7 @@ func (l *Learner) applyDelta(ctx context.Context, p *project, d *event.Delta) er
 		p.count(t)
 	}
 	if len(p.versions) == 0 {
-		p.addVersion(event.Version{CreatedAt: l.o.Now().UTC(), Reason: "first"}, nil)
+		p.addVersion(event.Version{CreatedAt: l.o.Now().UTC(), Reason: ReasonFirst}, nil)
 	}
 	return nil
 }

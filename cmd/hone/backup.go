@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -17,15 +18,17 @@ import (
 
 func newBackup(c *cli) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "backup FILE",
-		Short: "Write a copy of the running hone's database to FILE",
-		Long: `Write a consistent copy of the running hone's database to FILE while it goes on.
+		Use:   "backup [FILE]",
+		Short: "Write a copy of the running hone's database to a file",
+		Long: `Write a consistent copy of the running hone's database to FILE while it goes on;
+without FILE to one in this directory that is named by the date and time.
 The file appears only when it is complete. It holds what was learned, the texts
 and annotations included, but no secret: neither the token that Label Studio gave,
 which is in label-studio.json in the data directory, nor any key, password or
 webhook secret of the configuration.`,
-		Example: "  hone backup hone-$(date +%F).db",
-		Args:    cobra.ExactArgs(1),
+		Example: `  hone backup
+  hone backup /var/backups/hone-$(date +%F).db`,
+		Args: cobra.MaximumNArgs(1),
 	}
 	force := cmd.Flags().Bool("force", false, "replace FILE if it is there")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -33,7 +36,10 @@ webhook secret of the configuration.`,
 		if err != nil {
 			return err
 		}
-		file := args[0]
+		file, err := backupFile(args)
+		if err != nil {
+			return err
+		}
 		if _, err := os.Lstat(file); err == nil && !*force {
 			return fmt.Errorf("%s is there already: name another file, or give --force to replace it", file)
 		}
@@ -45,6 +51,14 @@ webhook secret of the configuration.`,
 		return nil
 	}
 	return cmd
+}
+
+// backupFile is the file that was named, or one of this moment in the working directory.
+func backupFile(args []string) (string, error) {
+	if len(args) > 0 {
+		return args[0], nil
+	}
+	return filepath.Abs("hone-" + time.Now().Format("2006-01-02-150405") + ".db")
 }
 
 func newRestore(c *cli) *cobra.Command {
@@ -61,7 +75,12 @@ LABEL_STUDIO_API_KEY, or that somebody presses "Validate and Save" for hone once
 more in Label Studio under Settings > Model.`,
 		Example: `  hone restore hone-2026-11-23.db
   hone restore hone-2026-11-23.db --data-dir /var/lib/hone --force`,
-		Args: cobra.ExactArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return fmt.Errorf("%d files are given, and one is restored: hone restore FILE", len(args))
+			}
+			return nil
+		},
 	}
 	force := cmd.Flags().Bool("force", false, "replace the database that is there; it is kept beside as hone.db.before-restore")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

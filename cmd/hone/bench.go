@@ -34,7 +34,8 @@ all of it takes. Needs no Label Studio and no running hone; the database is
 temporary, in the directory of $TMPDIR, whose disk is what the webhooks meet.
 
 Data are as for "hone simulate": JSON lines, {"text": "...", "label": "..."}, or
-"labels": [...] where several hold; or Label Studio's JSON export; gzipped or not.
+"labels": [...] where several hold; CSV or TSV; or Label Studio's JSON export;
+gzipped or not.
 
 In the file of --json:
   encode_per_s       texts to features, each for the first time; later on texts have
@@ -54,6 +55,8 @@ In the file of --json:
 	}
 	f := cmd.Flags()
 	f.StringVar(&b.source.Train, "data", "", "labelled data to learn and predict (required)")
+	f.StringVar(&b.source.Text, "text", "", "column, or key, of the texts (default text)")
+	f.StringVar(&b.source.Label, "label", "", "column, or key, of the labels (default label)")
 	f.StringVar(&b.encoder, "encoder", "", "features of texts: "+strings.Join(encoders.Names(), ", ")+" (default: the configured one)")
 	f.DurationVar(&b.options.For, "for", 2*time.Second, "about how long to measure each rate")
 	f.IntVar(&b.options.Singles, "ones", 200, "single annotations to learn for the percentiles")

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -66,7 +67,7 @@ func TestContractCommands(t *testing.T) {
 		have[c.CommandPath()] = true
 	}
 	for _, name := range []string{
-		"serve", "connect", "status", "doctor", "configure", "retrain", "encode", "reconcile", "rebuild", "prelabel", "versions", "rollback", "version", "demo", "backup", "restore",
+		"serve", "connect", "status", "doctor", "configure", "retrain", "encode", "reconcile", "rebuild", "prelabel", "predict", "versions", "rollback", "version", "demo", "backup", "restore",
 		"healthcheck", "deadletter list", "deadletter replay", "deadletter drop",
 	} {
 		assert.True(t, have["hone "+name], name)
@@ -107,7 +108,7 @@ func TestCommandsAboutARunningHone(t *testing.T) {
 		require.NoError(t, json.Unmarshal([]byte(h.ok("status", "--json")), &all))
 		require.Len(t, all.Projects, 1)
 		_, err := h.cmd("status", "--project", "7")
-		assert.ErrorContains(t, err, "unknown project 7: run `hone connect --project 7`")
+		assert.ErrorContains(t, err, "unknown project 7: Label Studio at "+s.Server.URL+" has none with this id")
 	})
 	t.Run("configure", func(t *testing.T) {
 		out := h.ok("configure", "--project", "1")
@@ -138,7 +139,7 @@ func TestCommandsAboutARunningHone(t *testing.T) {
 			assert.ErrorContains(t, err, c.want, c.args)
 		}
 		_, err := h.cmd("configure", "--project", "7", "queue=1")
-		require.ErrorContains(t, err, "unknown project 7: run `hone connect --project 7`")
+		require.ErrorContains(t, err, "unknown project 7: Label Studio at ")
 		h.ok("configure", "queue=", "suggestions_off=")
 		h.Await(p, "the defaults again", func(p api.Project) bool { return len(p.Queue.Tasks) == 8 })
 	})
@@ -154,11 +155,39 @@ func TestCommandsAboutARunningHone(t *testing.T) {
 		assert.ErrorContains(t, err, `there is no version "hone-9" (versions: hone-1, hone-2)`)
 		_, err = h.cmd("rollback", "--to", "hone-2")
 		assert.ErrorContains(t, err, "live already")
+		for _, v := range vs.Versions {
+			assert.Empty(t, v.Accuracy)
+		}
+		assert.Regexp(t, `(?m)^hone-1 .* 0 +none: made without a retrain, which measures it +first$`, out)
+		assert.Regexp(t, `(?m)^hone-2 .* 1 +none: made of fewer than 50 labels +command$`, out)
+		_, err = h.cmd("rollback", "hone-9", "--project", "1")
+		assert.ErrorContains(t, err, `there is no version "hone-9" (versions: hone-1, hone-2)`)
+		_, err = h.cmd("rollback", "hone-1", "--to", "hone-2")
+		assert.ErrorContains(t, err, "both hone-1 and --to hone-2 are given")
+		_, err = h.cmd("rollback", "hone-1", "hone-2")
+		assert.ErrorContains(t, err, "2 versions are named")
+		_, err = h.cmd("rollback", "")
+		assert.ErrorContains(t, err, "the version is empty")
+		assert.Equal(t, "project 1: hone-1 is live\n", h.ok("rollback", "hone-1", "--to", "hone-1"))
+		assert.Equal(t, "project 1: hone-2 is live\n", h.ok("rollback", "hone-2", "--project", "1"))
 		assert.Equal(t, "project 1: hone-1 is live\n", h.ok("rollback"))
 		_, err = h.cmd("rollback")
 		assert.ErrorContains(t, err, "no version before the live one")
 		assert.Empty(t, h.ok("retrain", "--no-wait"))
 		assert.Contains(t, h.ok("encode"), "nothing to do")
+	})
+	t.Run("backup", func(t *testing.T) {
+		t.Chdir(t.TempDir())
+		out := h.ok("backup")
+		file, _, found := strings.Cut(strings.TrimSuffix(out, " bytes\n"), ": ")
+		require.True(t, found, out)
+		assert.True(t, filepath.IsAbs(file), "it says where: %s", out)
+		assert.Regexp(t, `^hone-\d{4}-\d\d-\d\d-\d{6}\.db$`, filepath.Base(file))
+		there, err := filepath.Glob("*")
+		require.NoError(t, err)
+		assert.Equal(t, []string{filepath.Base(file)}, there)
+		require.NoError(t, runs(t, "restore", file, "--data-dir", filepath.Join(t.TempDir(), "new")))
+		assert.ErrorContains(t, runs(t, "restore"), "hone restore FILE")
 	})
 	t.Run("reconcile", func(t *testing.T) {
 		s.DropWebhooks(1)

@@ -51,7 +51,7 @@ func TestPrelabelCommand(t *testing.T) {
 	}
 
 	_, err := h.cmd("prelabel", "--project", "7")
-	require.ErrorContains(t, err, "hone connect --project 7")
+	require.ErrorContains(t, err, "unknown project 7: Label Studio at ")
 	require.NoError(t, s.DeleteProject(t.Context(), p))
 	_, err = h.cmd("prelabel", "--project", "1")
 	require.ErrorContains(t, err, "no longer has")

@@ -22,6 +22,8 @@ type cli struct {
 	cmd  *cobra.Command
 	file string
 	json bool
+	// redirect, unless nil, takes what would go to standard output.
+	redirect io.Writer
 }
 
 func newRoot() *cobra.Command {
@@ -39,7 +41,7 @@ a project with "hone connect", and look at it with "hone status".`,
 			c.cmd = cmd
 			if f := cmd.Flags().Lookup("project"); f != nil && f.Changed {
 				if id, err := cmd.Flags().GetInt64("project"); err == nil && id < 1 {
-					return fmt.Errorf("--project must be a number from 1: the one in the project's address in Label Studio")
+					return fmt.Errorf("--project must be a number from 1: %s", projectFix)
 				}
 			}
 			return nil
@@ -50,9 +52,10 @@ a project with "hone connect", and look at it with "hone status".`,
 	f.String("listen", "", "address hone serves on, and where commands look for it (default :9090)")
 	f.String("data-dir", "", "directory of hone's database (default ./hone-data)")
 	f.Bool("debug", false, "log everything")
+	root.SetFlagErrorFunc(flagError)
 	root.SetVersionTemplate("hone {{.Version}}\n")
 	root.AddCommand(
-		newServe(c), newSecret(c), newConnect(c), newStatus(c), newConfigure(c), newDoctor(c), newRetrain(c), newEncode(c), newReconcile(c), newRebuild(c), newPrelabel(c),
+		newServe(c), newSecret(c), newConnect(c), newStatus(c), newConfigure(c), newDoctor(c), newRetrain(c), newEncode(c), newReconcile(c), newRebuild(c), newPrelabel(c), newPredict(c),
 		newVersions(c), newRollback(c), newDeadLetter(c), newBackup(c), newRestore(c), newSimulate(c), newBench(c), newDemo(c), newHealthcheck(c), newVersion(),
 	)
 	return root
@@ -73,7 +76,12 @@ func (c *cli) client() (*api.Client, error) {
 	return app.Client(cfg)
 }
 
-func (c *cli) out() io.Writer { return c.cmd.OutOrStdout() }
+func (c *cli) out() io.Writer {
+	if c.redirect != nil {
+		return c.redirect
+	}
+	return c.cmd.OutOrStdout()
+}
 
 func (c *cli) printf(format string, args ...any) {
 	_, _ = fmt.Fprintf(c.out(), format, args...)

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -32,35 +33,48 @@ type simulateFlags struct {
 func newSimulate(c *cli) *cobra.Command {
 	var s simulateFlags
 	cmd := &cobra.Command{
-		Use:   "simulate --data FILE --test FILE",
+		Use:   "simulate --data FILE",
 		Short: "Replay labelled data and show how fast hone would learn it",
 		Long: `Replay labelled data through the learner and the sampler as "hone serve" runs
 them: rank the tasks nobody has labelled, label the first ones from the known
 answers, learn, and measure on other data. Needs no Label Studio and no running
-hone.
+hone. Without --test about a fifth of the data, --hold-out, is held out to measure
+on: a hash of the text decides, so the same tasks each time, which are told.
 
 Data are JSON lines, {"text": "...", "label": "..."}, or "labels": [...] where
-several hold, or {"tokens": [...], "tags": ["O", "B-PER", ...]} for spans; or Label
-Studio's JSON export. Both may be gzipped. Without a label
+several hold, or {"tokens": [...], "tags": ["O", "B-PER", ...]} for spans; CSV or
+TSV with a header, by the ending of the name, whose columns --text and --label
+name; or Label Studio's JSON export. All may be gzipped. Without a label
 config the classes are the labels in the data; with one, its object tags say
-which fields are read. The share of random tasks, sampler.random_share, and the
+which fields are read, and the hints of its labels are left out unless --hints is
+given. The share of random tasks, sampler.random_share, and the
 rest of the sampler are as configured.
 
 Accuracy is the share of test tasks whose labels are exactly right, and what hone
 abstains from counts as wrong. Macro-F1 is the mean over the labels in the test
 data. Span F1 is that of all spans together, right with both ends and the label.
-Each is the mean over the seeds, with the standard deviation.`,
-		Example: `  hone simulate --data train.jsonl --test test.jsonl
+Each is the mean over the seeds, with the standard deviation. Labels saved against
+random: how many more labels random needs, on its mean curve, for the same accuracy
+(span F1 where spans are labelled), with its standard error, a jackknife over the
+seeds; "more than" where random does not get there.`,
+		Example: `  hone simulate --data labelled.csv
+  hone simulate --data train.jsonl --test test.jsonl
   hone simulate --data train.jsonl.gz --test test.jsonl.gz --strategy margin,random \
       --labels 0,50,100,200,500 --batch 10 --seeds 5 --plot curve.svg --json out.json
   hone simulate --data export.json --test held-out.json --label-config config.xml
+  hone simulate --data tickets.csv --test later.csv --text body --label topic
   hone simulate --data train.jsonl --test test.jsonl --anonymous-labels`,
 		Args: cobra.NoArgs,
 	}
 	f := cmd.Flags()
 	f.StringVar(&s.source.Train, "data", "", "labelled data to learn from (required)")
-	f.StringVar(&s.source.Test, "test", "", "labelled data to measure on (required)")
+	f.StringVar(&s.source.Test, "test", "", "labelled data to measure on (default: a part of --data)")
+	f.Float64Var(&s.source.HoldOut, "hold-out", 0.2, "share of --data to measure on when there is no --test")
 	f.StringVar(&s.source.LabelConfig, "label-config", "", "file with Label Studio's XML (default: one Choices, or Labels, with the labels in the data)")
+	f.StringVar(&s.source.Text, "text", "", "column, or key, of the texts (default text, or as the label config says)")
+	f.StringVar(&s.source.Label, "label", "", "column, or key, of the labels (default label)")
+	f.StringVar(&s.source.LabelSeparator, "label-separator", "", "separates several labels in one cell of CSV, such as ; (default: a cell is one label)")
+	f.BoolVar(&s.source.Hints, "hints", false, "have the model read the hints of the labels in the label config, as hone serve does")
 	f.BoolVar(&s.source.Anonymous, "anonymous-labels", false, "rename the labels A1, A2 and so on, to see what their names contribute")
 	f.StringSliceVar(&s.options.Strategies, "strategy", nil, "strategies to compare: "+strings.Join(strategy.Names(), ", ")+" (default: the configured one and random)")
 	f.IntSliceVar(&s.options.Labels, "labels", []int{0, 10, 25, 50, 100, 200, 500}, "numbers of labels at which to measure")
@@ -72,11 +86,10 @@ Each is the mean over the seeds, with the standard deviation.`,
 	f.BoolVar(&s.options.Estimate, "estimate", false, "estimate the accuracy over all tasks as \"hone status\" does, and compare it with the test data")
 	f.StringVar(&s.json, "json", "", "file for the curves as JSON (- for standard output, in place of the table)")
 	f.StringVar(&s.plot, "plot", "", "file for the curves as an SVG image")
-	for _, name := range []string{"data", "test"} {
-		if err := cmd.MarkFlagRequired(name); err != nil {
-			panic(err) // the flags are right above
-		}
+	if err := cmd.MarkFlagRequired("data"); err != nil {
+		panic(err) // the flag is right above
 	}
+	cmd.MarkFlagsMutuallyExclusive("test", "hold-out")
 	cmd.RunE = func(*cobra.Command, []string) error { return c.simulate(s) }
 	return cmd
 }
@@ -104,12 +117,18 @@ func (c *cli) simulate(s simulateFlags) error {
 	if err := o.Validate(); err != nil { // before anything is encoded
 		return err
 	}
+	if h := s.source.HoldOut; !(h > 0 && h < 1) {
+		return fmt.Errorf("--hold-out %g; it must be a share between 0 and 1, such as 0.2", h)
+	}
 	data, err := simulate.Load(s.source)
 	if err != nil {
 		return err
 	}
 	if most := o.Labels[max(0, len(o.Labels)-1):]; len(most) > 0 && most[0] > data.Pool() {
 		_, _ = fmt.Fprintf(os.Stderr, "%d labels are more than the %d tasks in %s; measuring with all of them\n", most[0], data.Pool(), s.source.Train)
+	}
+	if n := data.Hints(); n > 0 {
+		_, _ = fmt.Fprintf(os.Stderr, "%d hints of labels in %s are left out; --hints has the model read them, as hone serve does\n", n, s.source.LabelConfig)
 	}
 	o.Encoder = enc.Fast
 	if slow := enc.Blocking(); slow != nil {
@@ -133,6 +152,9 @@ func (c *cli) simulate(s simulateFlags) error {
 	if s.json != "-" {
 		c.printf("%d classes, %d tasks to learn from, %d to measure on, %s features, %d seeds, %v\n\n",
 			data.Classes(), data.Pool(), data.Test(), s.encoder, o.Seeds, time.Since(began).Round(100*time.Millisecond))
+		if h := data.HeldOut(); h != nil {
+			c.printf("No --test: %d of the %d tasks of %s are held out to measure on, by a hash of their text, the same each time: numbers %s\n\n", h.Tasks, h.Of, s.source.Train, firstNumbers(h.Numbers))
+		}
 		if err := res.Table(c.out()); err != nil {
 			return err
 		}
@@ -158,6 +180,19 @@ func (c *cli) simulate(s simulateFlags) error {
 		return c.writeFile(s.plot, func(w io.Writer) error { return res.Plot(w, title) })
 	}
 	return nil
+}
+
+// firstNumbers lists the first of some numbers.
+func firstNumbers(numbers []int) string {
+	const most = 10
+	var out []string
+	for _, n := range numbers[:min(most, len(numbers))] {
+		out = append(out, strconv.Itoa(n))
+	}
+	if len(numbers) > most {
+		return strings.Join(out, ", ") + " and so on (--json has all)"
+	}
+	return strings.Join(out, ", ")
 }
 
 // encodeAhead encodes texts ahead, except those whose vectors are in a file, and adds their

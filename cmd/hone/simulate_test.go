@@ -72,15 +72,55 @@ func TestSimulateWritesTableJSONAndPlot(t *testing.T) {
 	assert.Len(t, a.Curves, 4)
 }
 
+// A table without test data is enough: what is held out is told, and what is saved.
+func TestSimulateHoldsOutATestSet(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("body;topic\n")
+	for i := range 60 {
+		_, _ = fmt.Fprintf(&b, "\"number %d; a topic%d text\";class %d\n", i, i%2, i%2)
+	}
+	file := filepath.Join(t.TempDir(), "tickets.csv")
+	require.NoError(t, os.WriteFile(file, []byte(b.String()), 0o600))
+	args := []string{"simulate", "--data", file, "--text", "body", "--label", "topic", "--labels", "0,10,30", "--seeds", "2", "--encoder", "hashed"}
+	out, err := runHone(t, args...)
+	require.NoError(t, err)
+	assert.Regexp(t, `No --test: (\d+) of the 60 tasks of .*tickets\.csv are held out to measure on, by a hash of their text, the same each time: numbers (\d+, ){9}\d+ and so on`, out)
+	assert.Contains(t, out, "labels saved against random")
+	assert.Regexp(t, `(?m)^margin +10 .* (\+\d+|-\d+|more than \S+)( ± \d+)?$`, out)
+	assert.Regexp(t, `(?m)^random +10 +\S+ ± \S+ +\S+ ± \S+$`, out)
+	first, err := runHone(t, append(args, "--json", "-")...)
+	require.NoError(t, err)
+	var got struct {
+		HeldOut struct {
+			Tasks, Of int
+			Numbers   []int
+		} `json:"held_out"`
+		Saved []struct{ Strategy string }
+	}
+	require.NoError(t, json.Unmarshal([]byte(first), &got))
+	assert.Equal(t, 60, got.HeldOut.Of)
+	assert.Len(t, got.HeldOut.Numbers, got.HeldOut.Tasks)
+	assert.Len(t, got.Saved, 3)
+	for want, more := range map[string][]string{
+		"none of the others can be":   {"--test", file, "--hold-out", "0.5"},
+		"--hold-out 1; it must be":    {"--hold-out", "1"},
+		"--hold-out -0.1; it must be": {"--hold-out=-0.1"},
+		`has no column "tag"`:         {"--label", "tag"},
+	} {
+		_, err := runHone(t, append(args, more...)...)
+		assert.ErrorContains(t, err, want)
+	}
+}
+
 func TestSimulateRefusesWithTheFix(t *testing.T) {
 	shipped := filepath.Join("..", "..", "data", "clinc10")
 	good := []string{"simulate", "--data", filepath.Join(shipped, "tasks.jsonl"), "--test", filepath.Join(shipped, "test.jsonl")}
 	for want, args := range map[string][]string{
-		`required flag(s) "data", "test" not set`: {"simulate"},
-		`unknown encoder "none"; use one of`:      append(good[:5:5], "--encoder", "none"),
-		`unknown sampling strategy "best"`:        append(good[:5:5], "--strategy", "best"),
-		"must rise: 5 comes after 10":             append(good[:5:5], "--labels", "10,5"),
-		"nowhere.jsonl":                           {"simulate", "--data", "nowhere.jsonl", "--test", "nowhere.jsonl"},
+		`required flag(s) "data" not set`:    {"simulate"},
+		`unknown encoder "none"; use one of`: append(good[:5:5], "--encoder", "none"),
+		`unknown sampling strategy "best"`:   append(good[:5:5], "--strategy", "best"),
+		"must rise: 5 comes after 10":        append(good[:5:5], "--labels", "10,5"),
+		"nowhere.jsonl":                      {"simulate", "--data", "nowhere.jsonl", "--test", "nowhere.jsonl"},
 		"write " + filepath.Join(shipped, "nowhere", "x"): append(good[:5:5], "--labels", "1", "--seeds", "1", "--strategy", "random", "--encoder", "hashed",
 			"--json", filepath.Join(shipped, "nowhere", "x")),
 	} {

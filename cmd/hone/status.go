@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -17,65 +19,91 @@ func newStatus(c *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show what hone has learned and what it would ask next",
+		Long: `Show what hone has learned and what it would ask next: of one project everything, of
+several a line each. With --watch it is drawn again every two seconds until Ctrl-C.`,
 		Example: `  hone status
+  hone status --project 3 --watch
   hone status --project 3 --json | jq .labels
   hone status --project 3 --history`,
 		Args: cobra.NoArgs,
 	}
-	project := withProject(cmd, "only this project")
-	history := cmd.Flags().Bool("history", false, "show how the accuracy rose with the labels; needs --project")
+	v := statusView{project: withProject(cmd, "only this project")}
+	v.history = cmd.Flags().Bool("history", false, "show how the accuracy rose with the labels; needs --project")
+	watch := cmd.Flags().Bool("watch", false, "draw it again every two seconds, until Ctrl-C")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if *history && *project == 0 {
+		if *v.history && *v.project == 0 {
 			return errors.New("--history is of one project: add --project ID")
 		}
 		cl, err := c.client()
 		if err != nil {
 			return err
 		}
-		if *history {
-			h, err := cl.Accuracy(cmd.Context(), event.ProjectID(*project))
-			if err != nil {
-				return err
-			}
-			if c.json {
-				return c.printJSON(h)
-			}
-			c.printHistory(h)
-			return nil
+		if !*watch {
+			return c.status(cmd.Context(), cl, v)
 		}
-		var ps []api.Project
-		var whole []string
-		if *project > 0 {
-			p, err := cl.Project(cmd.Context(), event.ProjectID(*project))
-			if err != nil {
-				return err
-			}
-			if c.json {
-				return c.printJSON(p)
-			}
-			ps = []api.Project{p}
-		} else {
-			all, err := cl.List(cmd.Context())
-			if err != nil {
-				return err
-			}
-			if c.json {
-				return c.printJSON(all)
-			}
-			ps, whole = all.Projects, all.Problems
+		w := watcher{out: c.out(), every: watchEvery, terminal: isTerminal(c.out())}
+		w.draw = func(ctx context.Context, out io.Writer) error {
+			c.redirect = out
+			defer func() { c.redirect = nil }()
+			return c.status(ctx, cl, v)
 		}
-		for _, s := range whole {
-			c.printf("problem  %s\n", s)
+		return w.watch(cmd.Context())
+	}
+	c.withJSON(cmd)
+	cmd.MarkFlagsMutuallyExclusive("watch", "json")
+	return cmd
+}
+
+// statusView is what of the status is to be seen.
+type statusView struct {
+	project *int64
+	history *bool
+}
+
+// status prints a view once.
+func (c *cli) status(ctx context.Context, cl *api.Client, v statusView) error {
+	id := event.ProjectID(*v.project)
+	switch {
+	case *v.history:
+		h, err := cl.Accuracy(ctx, id)
+		if err != nil {
+			return err
 		}
-		if len(ps) == 0 {
-			c.printf("No project yet. Connect one: hone connect --project ID\n")
+		if c.json {
+			return c.printJSON(h)
 		}
-		for _, p := range ps {
-			c.printProject(p, time.Now())
+		c.printHistory(h)
+		return nil
+	case id > 0:
+		p, err := cl.Project(ctx, id)
+		if err != nil {
+			return err
 		}
+		if c.json {
+			return c.printJSON(p)
+		}
+		c.printProject(p, time.Now())
 		return nil
 	}
-	return c.withJSON(cmd)
+	all, err := cl.List(ctx)
+	if err != nil {
+		return err
+	}
+	if c.json {
+		return c.printJSON(all)
+	}
+	for _, s := range all.Problems {
+		c.printf("problem  %s\n", s)
+	}
+	switch len(all.Projects) {
+	case 0:
+		c.printf("No project yet. Connect one: hone connect --project ID\n")
+	case 1:
+		c.printProject(all.Projects[0], time.Now())
+	default:
+		c.printOverview(all.Projects)
+	}
+	return nil
 }
 
 func (c *cli) printProject(p api.Project, now time.Time) {
@@ -83,7 +111,7 @@ func (c *cli) printProject(p api.Project, now time.Time) {
 	row := func(name, format string, args ...any) {
 		_, _ = fmt.Fprintf(w, "  %s\t%s\n", name, fmt.Sprintf(format, args...))
 	}
-	c.printf("Project %d  %s\n", p.ID, p.Title)
+	c.printf("Project %d  %s\n", p.ID, printable(p.Title))
 	row("labels", "%d learned, %d tasks left to label, %d skipped", p.Labels, p.Pool, p.Skipped)
 	if p.Annotations.Seen > 0 {
 		row("annotations", "%s", countedAnnotations(p.Annotations))

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"sort"
 	"strings"
@@ -16,10 +18,14 @@ import (
 
 func newVersions(c *cli) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "versions",
-		Short:   "List the model versions of a project",
-		Example: "  hone versions --project 3",
-		Args:    cobra.NoArgs,
+		Use:   "versions",
+		Short: "List the model versions of a project",
+		Long: `List the model versions of a project, oldest first. The held-out accuracy is that of
+the retrain which made the version, cross-validated over its labels; where none was
+measured, it says why.`,
+		Example: `  hone versions --project 3
+  hone versions --project 3 --json`,
+		Args: cobra.NoArgs,
 	}
 	c.onProject(cmd, func(ctx context.Context, cl *api.Client, id event.ProjectID) error {
 		vs, err := cl.Versions(ctx, id)
@@ -43,9 +49,10 @@ func newVersions(c *cli) *cobra.Command {
 	return c.withJSON(cmd)
 }
 
+// formatAccuracies is the held-out accuracy of each control, or why there is none.
 func formatAccuracies(v api.Version) string {
 	if len(v.Accuracy) == 0 {
-		return "-"
+		return "none: " + cmp.Or(v.AccuracyMissing, "not measured")
 	}
 	var out []string
 	for control, a := range v.Accuracy {
@@ -57,23 +64,39 @@ func formatAccuracies(v api.Version) string {
 
 func newRollback(c *cli) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "rollback",
+		Use:   "rollback [VERSION]",
 		Short: "Make an earlier model version live again",
 		Long: `Make an earlier model version live again. A version is a name and the settings
 the model is trained with; the labels stay. The settings are held, whatever labels
 come, until you ask for a retrain. To undo wrong labels, delete or correct them in
 Label Studio: hone forgets them at once.`,
 		Example: `  hone rollback --project 3
-  hone rollback --project 3 --to hone-2`,
-		Args: cobra.NoArgs,
+  hone rollback hone-2
+  hone rollback hone-2 --project 3`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 1 && args[0] == "" {
+				return errors.New("the version is empty: name one (see `hone versions`), or leave it out for the one before the live one")
+			}
+			if len(args) > 1 {
+				return fmt.Errorf("%d versions are named, and one can be live: hone rollback VERSION (see `hone versions`)", len(args))
+			}
+			return nil
+		},
 	}
-	to := cmd.Flags().String("to", "", "name of the version (default: the one before the live one)")
+	to := cmd.Flags().String("to", "", "name of the version, as the argument (default: the one before the live one)")
 	c.onProject(cmd, func(ctx context.Context, cl *api.Client, id event.ProjectID) error {
+		name := *to
+		if given := cmd.Flags().Arg(0); given != "" {
+			if name != "" && name != given {
+				return fmt.Errorf("both %s and --to %s are given: name one version", given, name)
+			}
+			name = given
+		}
 		vs, err := cl.Versions(ctx, id)
 		if err != nil {
 			return err
 		}
-		target, err := rollbackTarget(vs, *to)
+		target, err := rollbackTarget(vs, name)
 		if err != nil {
 			return err
 		}

@@ -156,6 +156,7 @@ func (a *App) wireLabelStudio(ctx context.Context) (err error) {
 		Vault:          credentialStore{a.Store, a.log.Logger},
 		Live:           a.Learner.Version,
 		Learned:        learnedNames,
+		LeftAlone:      controlsLeftAlone,
 		Known:          a.known,
 		Counters:       a.counters,
 		Holds:          a.Store.Known,

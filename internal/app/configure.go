@@ -47,7 +47,7 @@ const applyTime = 5 * time.Second
 func (c configurer) Configure(ctx context.Context, id event.ProjectID, changes []api.Change) (api.Configuration, error) {
 	out := api.Configuration{Project: id}
 	if _, err := c.Store.Meta(ctx, id); errors.Is(err, state.ErrUnknownProject) {
-		return out, fmt.Errorf("%w %d: run `hone connect --project %d`", api.ErrUnknownProject, id, id)
+		return out, c.unknownProject(ctx, id)
 	} else if err != nil {
 		return out, err
 	}

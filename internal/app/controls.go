@@ -3,6 +3,7 @@ package app
 import (
 	"encoding/json"
 
+	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
 	"github.com/hone-ml/hone/labelstudio/regions"
 	"github.com/hone-ml/hone/learner/head"
@@ -42,6 +43,22 @@ func learnedNames(config string) ([]string, error) {
 		names[i] = c.Name
 	}
 	return names, nil
+}
+
+// controlsLeftAlone returns the controls of a label config that hone does not learn, with the
+// reasons; none of a config that cannot be read.
+func controlsLeftAlone(config string) []api.Unlearnable {
+	cfg, err := labelconfig.Parse(config)
+	if err != nil {
+		return nil
+	}
+	var out []api.Unlearnable
+	for _, d := range head.Decide(cfg) {
+		if d.Outcome != head.Learned {
+			out = append(out, api.Unlearnable{Control: d.Control.Name, Type: d.Control.Type, Reason: d.Reason})
+		}
+	}
+	return out
 }
 
 // fitsConfig makes a test of whether a stored prediction says only what hone could say

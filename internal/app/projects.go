@@ -79,7 +79,7 @@ func (a apiProjects) Get(ctx context.Context, id event.ProjectID) (api.Project, 
 	}
 	meta, err := a.Store.Meta(ctx, id)
 	if errors.Is(err, state.ErrUnknownProject) {
-		return api.Project{}, fmt.Errorf("%w %d: run `hone connect --project %d`", api.ErrUnknownProject, id, id)
+		return api.Project{}, a.unknownProject(ctx, id)
 	}
 	if err != nil {
 		return api.Project{}, err
@@ -223,9 +223,25 @@ func (a apiProjects) Versions(ctx context.Context, id event.ProjectID) ([]api.Ve
 	}
 	out := []api.Version{}
 	for _, v := range a.Learner.Versions(id) {
-		out = append(out, api.Version{Name: v.Name, Live: v.Live, CreatedAt: v.CreatedAt, Reason: v.Reason, Labels: v.Labels, Accuracy: v.Accuracy})
+		out = append(out, api.Version{
+			Name: v.Name, Live: v.Live, CreatedAt: v.CreatedAt, Reason: v.Reason, Labels: v.Labels,
+			Accuracy: v.Accuracy, AccuracyMissing: whyNoAccuracy(v),
+		})
 	}
 	return out, nil
+}
+
+// whyNoAccuracy says why a version has no held-out accuracy; "" when it has one.
+func whyNoAccuracy(v event.Version) string {
+	switch {
+	case len(v.Accuracy) > 0:
+		return ""
+	case v.Reason == learner.ReasonFirst:
+		return "made without a retrain, which measures it"
+	case v.Labels < learner.MinMeasured:
+		return fmt.Sprintf("made of fewer than %d labels", learner.MinMeasured)
+	}
+	return fmt.Sprintf("no control had %d labels", learner.MinMeasured)
 }
 
 // timePtr returns nil for the zero time, which has no form in JSON.

@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,13 +20,24 @@ import (
 
 // Source names the files of a simulation.
 type Source struct {
-	// Train and Test are JSONL or Label Studio JSON exports, gzipped or not. What
-	// is in Test is only predicted, never learned; it may be empty where nothing is
-	// to be measured.
+	// Train and Test are JSONL, CSV or TSV with a header, or Label Studio JSON exports,
+	// gzipped or not. What is in Test is only predicted, never learned; it may be empty
+	// where nothing is to be measured.
 	Train, Test string
+	// HoldOut is about the share of Train that is held out to measure on when there is no
+	// Test; 0: none.
+	HoldOut float64
+	// Text and Label are the columns, or keys of JSONL, that hold the text and the label;
+	// empty: text and label.
+	Text, Label string
+	// LabelSeparator separates several labels in one cell; empty: a cell is one label.
+	LabelSeparator string
 	// LabelConfig is a file with Label Studio's XML; empty: one Choices with the
 	// labels in the data.
 	LabelConfig string
+	// Hints has the model read the hints of the labels in LabelConfig, as it does in Label
+	// Studio; without, it does not.
+	Hints bool
 	// Anonymous replaces the names of the labels by A1, A2 and so on, to see what
 	// the names contribute.
 	Anonymous bool
@@ -38,7 +50,12 @@ type Data struct {
 	questions []question
 	pool      []labelledTask
 	test      []labelledTask
+	hints     int // left out
+	heldOut   *HeldOut
 }
+
+// Hints is the number of the label config's hints that are left out.
+func (d *Data) Hints() int { return d.hints }
 
 // Pool is the number of tasks that can be labelled.
 func (d *Data) Pool() int { return len(d.pool) }
@@ -118,13 +135,16 @@ type answer struct{ labels []string }
 
 // Load reads the data; errors name the file, the line and the fix.
 func Load(s Source) (*Data, error) {
-	train, err := readFile(s.Train)
+	if s.Text != "" && s.LabelConfig != "" {
+		return nil, fmt.Errorf("the text's column is named %q, but the object tags of %s say which columns are shown: rename the column there", s.Text, s.LabelConfig)
+	}
+	train, err := s.readFile(s.Train)
 	if err != nil {
 		return nil, err
 	}
 	var test []labelledEntry
 	if s.Test != "" {
-		if test, err = readFile(s.Test); err != nil {
+		if test, err = s.readFile(s.Test); err != nil {
 			return nil, err
 		}
 	}
@@ -139,6 +159,11 @@ func Load(s Source) (*Data, error) {
 		return nil, err
 	}
 	cfg, err := labelconfig.Parse(d.Config)
+	if err == nil && !s.Hints && countHints(cfg) > 0 {
+		if d.Config, d.hints, err = withoutHints(d.Config); err == nil {
+			cfg, err = labelconfig.Parse(d.Config)
+		}
+	}
 	var decisions head.Decisions
 	if err == nil {
 		decisions = head.Decide(cfg)
@@ -160,19 +185,23 @@ func Load(s Source) (*Data, error) {
 		b.to = questionsOf(head.Decide(cfg))
 	}
 	d.questions = b.to
+	if s.Test == "" && s.HoldOut > 0 {
+		if train, test, d.heldOut, err = holdOut(train, b.from, s.HoldOut); err != nil {
+			return nil, fmt.Errorf("%s: %w", s.Train, err)
+		}
+	}
 	if d.pool, err = b.relabelAll(train, 1); err != nil {
 		return nil, err
 	}
 	if d.test, err = b.relabelAll(test, 1+len(train)); err != nil {
 		return nil, err
 	}
-	for _, f := range []struct {
-		path  string
-		items []labelledTask
-	}{{s.Train, d.pool}, {s.Test, d.test}} {
-		if f.path != "" && len(f.items) == 0 {
-			return nil, fmt.Errorf("%s: no task has an answer to a control of the label config", f.path)
-		}
+	const unanswered = "%s: no task has an answer to a control of the label config"
+	switch {
+	case len(d.pool) == 0:
+		return nil, fmt.Errorf(unanswered, s.Train)
+	case len(d.test) == 0 && (s.Test != "" || d.heldOut != nil):
+		return nil, fmt.Errorf(unanswered, cmp.Or(s.Test, "what is held out of "+s.Train))
 	}
 	return d, nil
 }

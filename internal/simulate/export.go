@@ -37,6 +37,7 @@ func readExport(path string, r io.Reader) ([]labelledEntry, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", where, err)
 		}
+		e.number = n
 		if e.where = where; len(e.results) > 0 {
 			out = append(out, e)
 		}

@@ -3,7 +3,6 @@ package simulate
 import (
 	"bufio"
 	"bytes"
-	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,13 +11,15 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/hone-ml/hone/internal/records"
 	"github.com/hone-ml/hone/labelstudio/regions"
 )
 
 // labelledEntry is one labelled task of a file, as it was written.
 type labelledEntry struct {
-	where string // "file:line" or "file, task 3", for errors
-	data  json.RawMessage
+	where  string // "file:line" or "file, task 3", for errors
+	number int    // of the line, or of the task in its list
+	data   json.RawMessage
 	// labels and multiple are of JSONL; results, one for each person who
 	// answered, are of a Label Studio export.
 	labels   []string
@@ -29,21 +30,20 @@ type labelledEntry struct {
 	spans  bool
 }
 
-// readFile reads JSONL or a Label Studio JSON export, gzipped or not; which of
-// them is seen from the content.
-func readFile(path string) ([]labelledEntry, error) {
+// readFile reads CSV and TSV by the ending of the name, and otherwise JSONL or a Label
+// Studio JSON export; which of them is seen from the content. All may be gzipped.
+func (s *Source) readFile(path string) ([]labelledEntry, error) {
 	f, err := os.Open(path) // #nosec G304 -- named by the user
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }()
-	r := bufio.NewReaderSize(f, 1<<16)
-	if magic, _ := r.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
-		z, err := gzip.NewReader(r)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-		r = bufio.NewReaderSize(z, 1<<16)
+	if form := records.FormOf(path); form == records.CSV || form == records.TSV {
+		return s.readTable(path, f)
+	}
+	r, err := records.Open(path, f)
+	if err != nil {
+		return nil, err
 	}
 	first, err := firstByte(r)
 	switch {
@@ -54,14 +54,11 @@ func readFile(path string) ([]labelledEntry, error) {
 	case first == '[':
 		return readExport(path, r)
 	}
-	return readLines(path, r)
+	return s.readLines(path, r)
 }
 
-// firstByte steps over a byte order mark and peeks at what follows white space.
+// firstByte peeks at what follows white space.
 func firstByte(r *bufio.Reader) (byte, error) {
-	if bom, _ := r.Peek(3); string(bom) == "\xef\xbb\xbf" {
-		_, _ = r.Discard(3)
-	}
 	for n := 1; ; n++ {
 		b, err := r.Peek(n)
 		if len(b) < n {
@@ -76,7 +73,7 @@ func firstByte(r *bufio.Reader) (byte, error) {
 	}
 }
 
-func readLines(path string, r *bufio.Reader) ([]labelledEntry, error) {
+func (s *Source) readLines(path string, r *bufio.Reader) ([]labelledEntry, error) {
 	var out []labelledEntry
 	for n := 1; ; n++ {
 		line, err := r.ReadBytes('\n')
@@ -84,11 +81,11 @@ func readLines(path string, r *bufio.Reader) ([]labelledEntry, error) {
 			return nil, fmt.Errorf("%s:%d: %w", path, n, err)
 		}
 		if len(bytes.TrimSpace(line)) > 0 {
-			e, fault := readLine(line)
+			e, fault := s.readLine(line)
 			if fault != nil {
 				return nil, fmt.Errorf("%s:%d: %w", path, n, fault)
 			}
-			e.where = fmt.Sprintf("%s:%d", path, n)
+			e.where, e.number = fmt.Sprintf("%s:%d", path, n), n
 			out = append(out, e)
 		}
 		if err != nil {
@@ -103,7 +100,7 @@ func readLines(path string, r *bufio.Reader) ([]labelledEntry, error) {
 
 const wantLine = `each line is {"text": "...", "label": "..."}, or {"text": "...", "labels": ["...", "..."]} for several, or {"tokens": ["...", "..."], "tags": ["O", "B-..."]} for spans`
 
-func readLine(line []byte) (labelledEntry, error) {
+func (s *Source) readLine(line []byte) (labelledEntry, error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(line, &fields); err != nil {
 		return labelledEntry{}, fmt.Errorf("not a JSON object (%w); %s", err, wantLine)
@@ -111,6 +108,7 @@ func readLine(line []byte) (labelledEntry, error) {
 	if fields == nil {
 		return labelledEntry{}, fmt.Errorf("null is not a JSON object; %s", wantLine)
 	}
+	s.renameKeys(fields)
 	label, single := fields["label"]
 	labels, multiple := fields["labels"]
 	_, tokens := fields["tokens"]
@@ -152,6 +150,28 @@ func readLine(line []byte) (labelledEntry, error) {
 	var err error
 	e.data, err = json.Marshal(fields)
 	return e, err
+}
+
+// renameKeys gives the text and the label of a line the names that lines have by default.
+func (s *Source) renameKeys(fields map[string]json.RawMessage) {
+	if v, ok := fields[s.Text]; ok && s.Text != "" && s.Text != "text" {
+		fields["text"] = v
+		delete(fields, s.Text)
+	}
+	if s.Label == "" || s.Label == "label" {
+		return
+	}
+	v, ok := fields[s.Label]
+	for _, key := range []string{s.Label, "label", "labels"} {
+		delete(fields, key)
+	}
+	switch {
+	case !ok:
+	case len(v) > 0 && v[0] == '[':
+		fields["labels"] = v
+	default:
+		fields["label"] = v
+	}
 }
 
 // readTagged reads a sentence as words and, for each, whether a span begins at it

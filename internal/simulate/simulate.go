@@ -74,6 +74,11 @@ func (o *Options) Validate() error {
 // Result holds all curves. Its JSON is a format that people script against.
 type Result struct {
 	Curves []Curve `json:"curves"`
+	// HeldOut is there when no test data were given.
+	HeldOut *HeldOut `json:"held_out,omitempty"`
+	// Saved are the labels that each other strategy saves against random; absent without
+	// random.
+	Saved []Saving `json:"saved,omitempty"`
 }
 
 // Curve is one learning curve.
@@ -130,7 +135,7 @@ func Run(ctx context.Context, d *Data, o Options) (Result, error) {
 	if o.Jobs == 0 {
 		o.Jobs = runtime.GOMAXPROCS(0)
 	}
-	var res Result
+	res := Result{HeldOut: d.heldOut}
 	for _, s := range o.Strategies {
 		for seed := range o.Seeds {
 			res.Curves = append(res.Curves, Curve{Strategy: s, Seed: seed})
@@ -162,5 +167,6 @@ func Run(ctx context.Context, d *Data, o Options) (Result, error) {
 	if err := g.Wait(); err != nil {
 		return Result{}, err
 	}
+	res.Saved = res.Savings()
 	return res, nil
 }

@@ -283,10 +283,10 @@ func TestTableAndPlot(t *testing.T) {
 	r := Result{Curves: []Curve{curve("margin", 0, 0, .4, .6), curve("margin", 1, 0, .5, .8), curve("random", 0, 0, .3, .5), curve("random", 1, 0, .3, .4)}}
 	var b bytes.Buffer
 	require.NoError(t, r.Table(&b))
-	assert.Equal(t, `strategy   labels   accuracy        macro-F1
-margin     0        0.000 ± 0.000   0.000 ± 0.000
-margin     50       0.450 ± 0.071   0.225 ± 0.035
-margin     100      0.700 ± 0.141   0.350 ± 0.071
+	assert.Equal(t, `strategy   labels   accuracy        macro-F1        labels saved against random
+margin     0        0.000 ± 0.000   0.000 ± 0.000   +0 ± 0
+margin     50       0.450 ± 0.071   0.225 ± 0.035   +50
+margin     100      0.700 ± 0.141   0.350 ± 0.071   more than +0
 random     0        0.000 ± 0.000   0.000 ± 0.000
 random     50       0.300 ± 0.000   0.150 ± 0.000
 random     100      0.450 ± 0.071   0.225 ± 0.035

@@ -90,11 +90,20 @@ func (r Result) Table(w io.Writer) error {
 	for _, c := range shown {
 		_, _ = fmt.Fprint(t, "\t"+c.name)
 	}
+	savings := r.Savings()
+	if savings != nil {
+		_, _ = fmt.Fprint(t, "\tlabels saved against random")
+	}
 	_, _ = fmt.Fprintln(t)
 	for _, row := range rows {
 		_, _ = fmt.Fprintf(t, "%s\t%d", row.Strategy, row.Labels)
 		for _, c := range shown {
 			_, _ = fmt.Fprintf(t, "\t%v", c.of(row))
+		}
+		for _, s := range savings {
+			if s.Strategy == row.Strategy && s.Labels == row.Labels {
+				_, _ = fmt.Fprintf(t, "\t%v", s)
+			}
 		}
 		_, _ = fmt.Fprintln(t)
 	}

@@ -16,15 +16,15 @@ import (
 const (
 	// MaxCompared is how many examples Compare uses at most.
 	MaxCompared = 3000
+	// MinCompared is the number of examples below which Compare gives no result: it would
+	// be noise.
+	MinCompared = 50
 	// CompareSteps is how many times Compare calls onStep at most.
 	CompareSteps = 2
 
 	// folds is their number. A hash of the task id says which an example is in, so that
 	// neither order nor time matters.
 	folds = 5
-	// minCompared is the number of examples below which Compare gives no result: it would
-	// be noise.
-	minCompared = 50
 	// tuneTolerance is how near to the optimum a model is fitted to compare settings.
 	tuneTolerance = 0.2
 )
@@ -212,7 +212,7 @@ type Comparison struct{ Candidate, Live float64 }
 // it. cores and onStep are as in Search. The error is the context's.
 func Compare(ctx context.Context, q *head.Spec, examples []model.Example, candidate, live model.Settings, cores chan struct{}, onStep func()) (Comparison, error) {
 	c := Comparison{math.NaN(), math.NaN()}
-	if len(examples) < minCompared {
+	if len(examples) < MinCompared {
 		return c, ctx.Err()
 	}
 	if len(examples) > MaxCompared {

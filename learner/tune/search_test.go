@@ -75,7 +75,7 @@ func TestTwoSettingsAreComparedOnTheSameFolds(t *testing.T) {
 	if again := of(shuffled, model.Defaults(), strong); again != want {
 		t.Errorf("in another order %+v, not %+v", again, want)
 	}
-	if few := of(headtest.Noisy(minCompared-1, 0), model.Defaults(), strong); !math.IsNaN(few.Candidate) || !math.IsNaN(few.Live) {
+	if few := of(headtest.Noisy(MinCompared-1, 0), model.Defaults(), strong); !math.IsNaN(few.Candidate) || !math.IsNaN(few.Live) {
 		t.Errorf("few examples are compared: %+v", few)
 	}
 }

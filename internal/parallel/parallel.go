@@ -1,4 +1,5 @@
-package learner
+// Package parallel divides work on many things among the cores.
+package parallel
 
 import (
 	"context"
@@ -7,13 +8,13 @@ import (
 	"sync/atomic"
 )
 
-// chunkSize is the number of indices in a range of forEachChunk.
+// chunkSize is the number of indices in a range of ForEachChunk.
 const chunkSize = 64
 
-// forEachChunk calls f for ranges [from, to) of up to chunkSize that together cover 0 to n, on a
+// ForEachChunk calls f for ranges [from, to) of up to chunkSize that together cover 0 to n, on a
 // goroutine for each core. worker numbers the goroutines from 0. When the context ends, the
 // ranges that are left are skipped, and its error is returned.
-func forEachChunk(ctx context.Context, n int, f func(worker, from, to int)) error {
+func ForEachChunk(ctx context.Context, n int, f func(worker, from, to int)) error {
 	workers := min(runtime.GOMAXPROCS(0), (n+chunkSize-1)/chunkSize)
 	if workers <= 1 {
 		for from := 0; from < n; from += chunkSize {
