@@ -85,16 +85,13 @@ func TestSeeConfidences(t *testing.T) {
 		if want := fmt.Sprintf("%.2f%%", 100*stored[0].Score); tab != want || stored[0].Score >= 0.01 {
 			t.Errorf("the suggestion's tab shows %s, want the place in the queue, %s", tab, want)
 		}
-		var regions, scores []string
-		until(t, pageTime, "the regions are listed", func() bool {
-			b.look(`[...document.querySelectorAll('.lsf-outliner-item__text')].map(e => e.textContent)`, &regions)
-			return len(regions) == len(ofSpans)
+		// The list is built piece by piece.
+		until(t, pageTime, fmt.Sprintf("the list of regions shows the confidences %q", ofSpans), func() bool {
+			var scores []string
+			b.look(`[...document.querySelectorAll('.lsf-outliner-item__control_type_score')].map(e => e.textContent)`, &scores)
+			return slices.Equal(scores, ofSpans)
 		})
-		b.look(`[...document.querySelectorAll('.lsf-outliner-item__control_type_score')].map(e => e.textContent)`, &scores)
 		b.shoot("regions")
-		if !slices.Equal(scores, ofSpans) {
-			t.Errorf("the list of regions shows the confidences %q of %q, want %q", scores, regions, ofSpans)
-		}
 	})
 	t.Run("the data manager", func(t *testing.T) {
 		b := b.in(t)
@@ -112,8 +109,6 @@ func TestSeeConfidences(t *testing.T) {
 		} else if len(score[1]) > len("0.1234") {
 			t.Errorf("the column shows the score %s, which nobody reads", score[1])
 		}
-		if !b.look(`[...document.querySelectorAll('[class*=cell]')].some(e => /^0\.00\d*$/.test(e.textContent.trim()))`, nil) {
-			t.Error("no cell shows the prediction's score, which is below 0.01")
-		}
+		b.await("a cell with the prediction's score, which is below 0.01", `[...document.querySelectorAll('[class*=cell]')].some(e => /^0\.00\d*$/.test(e.textContent.trim()))`, nil)
 	})
 }
