@@ -123,9 +123,10 @@ func (e *Evaluator) Latest(p event.ProjectID) (point event.AccuracyPoint, ok boo
 }
 
 func (e *Evaluator) run(ctx context.Context) {
+	var p event.ProjectID
 	for ctx.Err() == nil {
-		p, ok := e.next()
-		if !ok {
+		var ok bool
+		if p, ok = e.next(p); !ok {
 			select {
 			case <-ctx.Done():
 			case <-e.wake:
@@ -138,15 +139,22 @@ func (e *Evaluator) run(ctx context.Context) {
 	}
 }
 
-// next takes one of the projects to look at.
-func (e *Evaluator) next() (event.ProjectID, bool) {
+// next takes one of the projects to look at: the one after the last, so that each has its turn
+// however often another is asked about.
+func (e *Evaluator) next(last event.ProjectID) (event.ProjectID, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, p := range slices.Sorted(maps.Keys(e.asked)) {
-		delete(e.asked, p)
-		return p, true
+	ids := slices.Sorted(maps.Keys(e.asked))
+	if len(ids) == 0 {
+		return last, false
 	}
-	return 0, false
+	at, found := slices.BinarySearch(ids, last)
+	if found {
+		at++
+	}
+	p := ids[at%len(ids)]
+	delete(e.asked, p)
+	return p, true
 }
 
 // evaluate estimates the accuracy of a project, if enough has changed.

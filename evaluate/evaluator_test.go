@@ -29,6 +29,7 @@ type fakeHone struct {
 	points   []event.AccuracyPoint
 	asked    [][]event.TaskID // by LeaveOneOut
 	fail     error
+	onLeave  func(p event.ProjectID) // by LeaveOneOut; may be nil
 }
 
 func (f *fakeHone) Progress(event.ProjectID) (labels int, snapshot uint64) {
@@ -37,10 +38,13 @@ func (f *fakeHone) Progress(event.ProjectID) (labels int, snapshot uint64) {
 	return f.labels, f.snapshot
 }
 
-func (f *fakeHone) LeaveOneOut(_ context.Context, _ event.ProjectID, tasks []event.TaskID, _ time.Duration) (event.LeftOut, error) {
+func (f *fakeHone) LeaveOneOut(_ context.Context, p event.ProjectID, tasks []event.TaskID, _ time.Duration) (event.LeftOut, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.asked = append(f.asked, tasks)
+	if f.onLeave != nil {
+		f.onLeave(p)
+	}
 	out := event.LeftOut{Labels: f.labels, Snapshot: f.snapshot, Heads: map[string][]event.HeldOut{"topic": nil}, Asked: map[string]float64{"topic": 0.5}}
 	for _, t := range tasks {
 		out.Heads["topic"] = append(out.Heads["topic"], event.HeldOut{Task: t, Correct: t%2 == 0, Confidence: 0.5})
@@ -174,6 +178,30 @@ func TestAFailureIsOfOneProject(t *testing.T) {
 			_, ok := e.Latest(p + 1)
 			assert.True(t, ok, p+1)
 		}
+	})
+}
+
+// However often a project is asked about, the others have their turns.
+func TestProjectsTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		e := newEvaluator(t, f)
+		var order []event.ProjectID
+		f.onLeave = func(p event.ProjectID) {
+			if order = append(order, p); len(order) < 6 {
+				f.snapshot++ // the model goes on
+				e.Ask(1)
+				e.Ask(2)
+			}
+		}
+		f.learn(3)
+		for _, p := range []event.ProjectID{1, 2, 3} {
+			e.Ask(p)
+		}
+		require.NoError(t, e.Start(t.Context()))
+		defer func() { require.NoError(t, e.Stop(context.WithoutCancel(t.Context()))) }()
+		synctest.Wait()
+		assert.Equal(t, []event.ProjectID{1, 2, 3, 1, 2, 1}, order[:6])
 	})
 }
 
