@@ -2,7 +2,6 @@ package sampler
 
 import (
 	"context"
-	"maps"
 
 	"github.com/hone-ml/hone/event"
 )
@@ -22,10 +21,9 @@ type acquisitions struct {
 	unstored map[event.TaskID]event.Acquisition
 }
 
-// labelled notes that a task of which nothing was noted has been labelled, and how the queue
-// asked for it.
-func (a *acquisitions) labelled(t event.TaskID, st Status) {
-	of, asked := acquisitionOf(t, st)
+// labelled notes that a task has been labelled, and how the queue asked for it; asked is false
+// when it did not.
+func (a *acquisitions) labelled(t event.TaskID, of event.Acquisition, asked bool) {
 	if !asked && a.drawn[t] {
 		delete(a.drawn, t) // it was asked for a moment ago
 		return
@@ -39,7 +37,7 @@ func (a *acquisitions) queued(st Status) {
 	for i, item := range st.Queue {
 		if item.Random && !a.drawn[item.Task] {
 			a.drawn[item.Task] = true
-			a.note(item.Task, event.Acquisition{Place: i + 1, Strategy: st.Strategy, Snapshot: st.Snapshot, Random: true})
+			a.note(item.Task, acquisitionAt(i, st))
 		}
 	}
 }
@@ -55,10 +53,15 @@ func (a *acquisitions) note(t event.TaskID, of event.Acquisition) {
 func acquisitionOf(t event.TaskID, st Status) (of event.Acquisition, asked bool) {
 	for i, item := range st.Queue {
 		if item.Task == t {
-			return event.Acquisition{Place: i + 1, Strategy: st.Strategy, Snapshot: st.Snapshot, Random: item.Random}, true
+			return acquisitionAt(i, st), true
 		}
 	}
 	return event.Acquisition{}, false
+}
+
+// acquisitionAt returns how a queue asks for the task in its i-th place, from 0.
+func acquisitionAt(i int, st Status) event.Acquisition {
+	return event.Acquisition{Place: i + 1, Strategy: st.Strategy, Snapshot: st.Snapshot, Random: st.Queue[i].Random}
 }
 
 // readAcquisitions reads which tasks were drawn before hone started.
@@ -85,7 +88,7 @@ func (w *worker) storeAcquisitions(ctx context.Context) {
 	if w.s.o.Acquisitions == nil || len(w.acquired.unstored) == 0 {
 		return
 	}
-	if err := w.s.o.Acquisitions.PutAcquisitions(ctx, w.id, maps.Clone(w.acquired.unstored)); err != nil {
+	if err := w.s.o.Acquisitions.PutAcquisitions(ctx, w.id, w.acquired.unstored); err != nil {
 		w.log.WithError(err).Debug("queue: how tasks were asked cannot be stored now")
 		return
 	}

@@ -160,8 +160,8 @@ func (w *worker) readPool(ctx context.Context, p pending) error {
 
 // noteLabelled counts a task that was labelled by how the queue asked for it.
 func (w *worker) noteLabelled(t event.TaskID) {
-	st := w.status.get()
-	if of, asked := acquisitionOf(t, st); asked {
+	of, asked := acquisitionOf(t, w.status.get())
+	if asked {
 		pick := "strategy"
 		if of.Random {
 			pick = "random"
@@ -169,6 +169,6 @@ func (w *worker) noteLabelled(t event.TaskID) {
 		w.s.metrics.asked.WithLabelValues(pick).Inc()
 	}
 	if w.acquired.drawn != nil {
-		w.acquired.labelled(t, st)
+		w.acquired.labelled(t, of, asked)
 	}
 }

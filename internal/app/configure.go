@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -16,7 +15,6 @@ import (
 	"github.com/hone-ml/hone/sampler"
 	"github.com/hone-ml/hone/sampler/strategy"
 	"github.com/hone-ml/hone/settings"
-	"github.com/hone-ml/hone/state"
 )
 
 // settingsOf is the table of settings of a hone with a configuration.
@@ -46,9 +44,7 @@ const applyTime = 5 * time.Second
 
 func (c configurer) Configure(ctx context.Context, id event.ProjectID, changes []api.Change) (api.Configuration, error) {
 	out := api.Configuration{Project: id}
-	if _, err := c.Store.Meta(ctx, id); errors.Is(err, state.ErrUnknownProject) {
-		return out, c.unknownProject(ctx, id)
-	} else if err != nil {
+	if err := c.requireKnown(ctx, id); err != nil {
 		return out, err
 	}
 	pairs := make([]settings.Pair, len(changes))

@@ -72,7 +72,7 @@ func poolAccuracy(point event.AccuracyPoint) map[string]api.PoolAccuracy {
 // Accuracy implements api.Projects.
 func (a apiProjects) Accuracy(ctx context.Context, id event.ProjectID) (api.AccuracyHistory, error) {
 	out := api.AccuracyHistory{Points: []api.AccuracyPoint{}}
-	if _, err := a.Get(ctx, id); err != nil {
+	if err := a.requireKnown(ctx, id); err != nil {
 		return out, err
 	}
 	history, err := a.Store.AccuracyHistory(ctx, id)

@@ -218,7 +218,7 @@ func (a *App) addReconcile(out *api.Project) {
 
 // api.Projects asks for what is stored of each version too.
 func (a apiProjects) Versions(ctx context.Context, id event.ProjectID) ([]api.Version, error) {
-	if _, err := a.Get(ctx, id); err != nil {
+	if err := a.requireKnown(ctx, id); err != nil {
 		return nil, err
 	}
 	out := []api.Version{}

@@ -2,16 +2,28 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/state"
 )
 
 // askUnknownTime bounds the question about a project that hone does not know.
 const askUnknownTime = 3 * time.Second
+
+// requireKnown returns nil for a project that hone has heard of, and otherwise what unknownProject
+// says. The other error is the store's.
+func (a *App) requireKnown(ctx context.Context, id event.ProjectID) error {
+	_, err := a.Store.Meta(ctx, id)
+	if errors.Is(err, state.ErrUnknownProject) {
+		return a.unknownProject(ctx, id)
+	}
+	return err
+}
 
 // unknownProject returns an error that wraps api.ErrUnknownProject and says what would make hone
 // know the project. It asks Label Studio, so that it advises nothing that connect would refuse.
