@@ -262,7 +262,8 @@ func (s *Server) patchBackend(r *apiRequest, b *backend) apiResult {
 	if v.URL == nil || v.Project == nil {
 		return failureResult(http.StatusInternalServerError, "'url'")
 	}
-	changed := *b
+	var changed backend
+	s.locked(func() { changed = *b }) // a listing may be writing its state
 	changed.patch(v)
 	if bad := s.validate(&changed); bad != nil {
 		return *bad

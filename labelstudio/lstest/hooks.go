@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 type webhook struct {
@@ -163,7 +164,8 @@ func (s *Server) deliver(e *webhookEvent) {
 		if !h.payload {
 			d.Body, _ = json.Marshal(jsonObject{"action": e.action})
 		}
-		drop, timeout := false, s.hookTimeout
+		var drop bool
+		var timeout time.Duration
 		s.locked(func() {
 			timeout = s.hookTimeout
 			if drop = s.dropHooks != 0; s.dropHooks > 0 {
