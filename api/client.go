@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/secret"
 )
 
 // ErrNotRunning says that nothing answers at hone's address.
@@ -99,6 +100,13 @@ func (c *Client) Connect(ctx context.Context, id event.ProjectID, url string) (R
 	var out Report
 	err := c.do(ctx, http.MethodPost, projectPath(id, "/connect"), ConnectRequest{URL: url}, &out)
 	return out, err
+}
+
+// Login gives the running hone an address of Label Studio and a token; it keeps them if they
+// work, as the report says.
+func (c *Client) Login(ctx context.Context, url string, token secret.Secret) (rep Report, err error) {
+	err = c.do(ctx, http.MethodPost, "/api/login", LoginRequest{url, token.Reveal()}, &rep)
+	return rep, err
 }
 
 // Retrain asks for a full retrain and returns when hone accepted it.

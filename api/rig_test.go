@@ -19,6 +19,7 @@ import (
 
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/secret"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -125,6 +126,11 @@ func (f *fake) Publish(_ context.Context, es ...event.Event) error {
 func (f *fake) Connect(_ context.Context, id event.ProjectID, url string) (api.Report, error) {
 	f.note("connect %d %s", id, url)
 	return api.Report{Project: id, Steps: []api.Step{{Level: "ok", Name: "webhook", What: "created"}}}, f.err()
+}
+
+func (f *fake) Login(_ context.Context, url string, token secret.Secret) (api.Report, error) {
+	f.note("login %s %d", url, len(token.Reveal()))
+	return api.Report{Steps: []api.Step{{Level: "ok", Name: "login", What: "stored"}}}, f.err()
 }
 
 func (f *fake) Configure(_ context.Context, id event.ProjectID, changes []api.Change) (api.Configuration, error) {

@@ -13,6 +13,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/secret"
 )
 
 // ErrUnknownProject is returned by Projects for an id hone has not heard of.
@@ -54,6 +55,8 @@ type DeadLetters interface {
 // Connector talks to Label Studio about the connection itself.
 type Connector interface {
 	Connect(ctx context.Context, id event.ProjectID, url string) (Report, error)
+	// Login tries an address of Label Studio and a token, and keeps them if they work.
+	Login(ctx context.Context, url string, token secret.Secret) (Report, error)
 	// Doctor checks one project, or with id 0 every project.
 	Doctor(ctx context.Context, id event.ProjectID) (Report, error)
 }
@@ -124,6 +127,7 @@ func (s *Server) Register(r gin.IRouter) {
 	g.POST("/deadletters/replay", s.changeLetters(s.DeadLetters.Replay))
 	g.POST("/deadletters/drop", s.changeLetters(s.DeadLetters.Drop))
 	g.GET("/doctor", s.doctor)
+	g.POST("/login", s.login)
 	g.GET("/backup", s.backup)
 	g.GET("/secret", func(c *gin.Context) { c.JSON(http.StatusOK, s.Secrets.Rotation()) })
 	g.POST("/secret/rotate", s.rotate)
@@ -264,6 +268,20 @@ func (s *Server) connect(c *gin.Context) {
 		return
 	}
 	rep, err := s.Connector.Connect(c, id, req.URL)
+	if err != nil {
+		writeError(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, rep)
+}
+
+func (s *Server) login(c *gin.Context) {
+	var req LoginRequest
+	if err := c.ShouldBindJSON(&req); err != nil || req.URL == "" || req.Token == "" {
+		c.JSON(http.StatusBadRequest, Error{`the body must be {"url": "http://label-studio:8080", "token": "..."}`})
+		return
+	}
+	rep, err := s.Connector.Login(c, req.URL, secret.Secret(req.Token))
 	if err != nil {
 		writeError(c, err)
 		return

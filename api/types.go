@@ -342,6 +342,14 @@ type DeadLetter struct {
 	Event  string    `json:"event"`
 }
 
+// LoginRequest gives hone a Label Studio to work with.
+type LoginRequest struct {
+	// URL is its address as hone reaches it.
+	URL string `json:"url"`
+	// Token is a personal access token or a legacy token.
+	Token string `json:"token"`
+}
+
 // ConnectRequest asks to register hone with a project.
 type ConnectRequest struct {
 	// URL is hone's address as Label Studio sees it.

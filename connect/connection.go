@@ -21,16 +21,30 @@ import (
 	"github.com/hone-ml/hone/internal/netguard"
 	"github.com/hone-ml/hone/internal/secret"
 	"github.com/hone-ml/hone/internal/service"
+	"github.com/hone-ml/hone/internal/wake"
 	"github.com/hone-ml/hone/labelstudio"
 )
 
 // ErrNoCredential says that hone has no working way to call Label Studio.
-var ErrNoCredential = errors.New("no Label Studio is configured, and none has called yet: add hone's address in Label Studio under Settings > Model of a project, or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY (a token from Account & Settings in Label Studio) and restart hone")
+var ErrNoCredential = errors.New("hone has no Label Studio to work with yet: " + connectionHelp + ". Or paste the address that `hone secret` prints under Settings > Model of a project, where legacy tokens are switched on; " + blockedHelp)
 
-// Vault keeps the host and token that /setup taught, across restarts.
+// Credential is an address of Label Studio and a token for it.
+type Credential struct {
+	URL   string
+	Token secret.Secret
+	// Chosen is true when an administrator gave it to hone, false when a /setup call
+	// brought it: hone follows the address of such a call to fewer places.
+	Chosen bool
+	// FromPage is true when the token stood in the extra parameters of the backend's page
+	// in Label Studio.
+	FromPage bool
+}
+
+// Vault keeps the credential that Login or /setup brought, across restarts. The zero
+// Credential means that there is none.
 type Vault interface {
-	Credential(ctx context.Context) (url string, token secret.Secret, err error)
-	SetCredential(ctx context.Context, url string, token secret.Secret) error
+	Credential(ctx context.Context) (Credential, error)
+	SetCredential(ctx context.Context, c Credential) error
 }
 
 // Options say what is configured. URL and Token may be empty (zero
@@ -60,6 +74,9 @@ type Options struct {
 	LeftAlone func(labelConfig string) []api.Unlearnable
 	// Known lists the projects hone has heard of.
 	Known func(context.Context) ([]event.ProjectID, error)
+	// CreatedAt is when Label Studio made a project that hone knows, in unix seconds, 0 when
+	// unknown; may be nil.
+	CreatedAt func(context.Context, event.ProjectID) (int64, error)
 	// Holds are the ids hone holds of a project, for the doctor to compare; may be nil.
 	Holds func(context.Context, event.ProjectID) ([]event.KnownTask, error)
 	// Counters returns figures of hone itself for the doctor; may be nil.
@@ -105,7 +122,7 @@ type Counters struct {
 type Link struct {
 	o      Options
 	life   *service.Life
-	client atomic.Pointer[clientWithToken]
+	client atomic.Pointer[clientInUse]
 	settle time.Duration
 	// idsAgain is how long the doctor waits before it believes that ids differ.
 	idsAgain time.Duration
@@ -117,6 +134,8 @@ type Link struct {
 	mu sync.Mutex
 	// fault is why there is no client although /setup offered a token.
 	fault error
+	// trouble is what the watch last found; "" when Label Studio answers and takes the token.
+	trouble string
 	// registrations say how far each project's registration carries the secret.
 	registrations map[event.ProjectID]*registrationState
 	// generation counts the secrets. The result of a check that began under an older one is
@@ -137,12 +156,14 @@ type Link struct {
 	offers chan Setup
 	// lastTokenCheck is when the token in use was last checked; only run uses it.
 	lastTokenCheck time.Time
+	// watchWake has the watch look at Label Studio now.
+	watchWake wake.Signal
 }
 
-// clientWithToken is a client and its token.
-type clientWithToken struct {
+// clientInUse is a client and the credential that it was made of.
+type clientInUse struct {
 	*labelstudio.Client
-	token secret.Secret
+	credential Credential
 }
 
 // New makes the client from the configuration, or from the credential that an earlier /setup
@@ -156,27 +177,35 @@ func New(ctx context.Context, o Options) (*Link, error) {
 		o: o, life: service.NewLife(), settle: checkDelay, retry: retryAfter, idsAgain: idsAgain, repairing: make(chan struct{}, 1),
 		hosts: map[event.ProjectID]string{}, sampled: map[event.ProjectID]bool{}, otherServers: map[string]bool{},
 		registrations: map[event.ProjectID]*registrationState{}, checks: make(chan bool, 1),
-		requests: make(chan checkRequest, 64), offers: make(chan Setup, 1),
+		requests: make(chan checkRequest, 64), offers: make(chan Setup, 1), watchWake: wake.New(),
 	}
-	at, token := o.URL, o.Token
-	client := l.newClient
-	if at == "" {
-		var err error
-		if at, token, err = o.Vault.Credential(ctx); err != nil {
-			return nil, err
-		}
-		client = func(at string, token secret.Secret) (*labelstudio.Client, error) {
-			return l.guardedClient(at, token, isLoopbackHost(at)) // so it was when it was believed
-		}
-	}
-	if at != "" && token != "" {
-		c, err := client(at, token)
+	cred := Credential{URL: o.URL, Token: o.Token, Chosen: true}
+	if o.URL == "" || o.Token == "" {
+		kept, err := o.Vault.Credential(ctx)
 		if err != nil {
 			return nil, err
 		}
-		l.client.Store(&clientWithToken{c, token})
+		if o.URL == "" || sameURL(kept.URL, o.URL) {
+			cred = kept
+		}
+	}
+	if cred.URL != "" && cred.Token != "" {
+		c, err := l.clientFor(cred, isLoopbackHost(cred.URL)) // so it was when it was believed
+		if err != nil {
+			return nil, err
+		}
+		l.client.Store(&clientInUse{c, cred})
 	}
 	return l, nil
+}
+
+// clientFor makes the client for a credential. One that an administrator chose may lead
+// anywhere; for another, here says whether it may lead to this machine.
+func (l *Link) clientFor(c Credential, here bool) (*labelstudio.Client, error) {
+	if c.Chosen || sameURL(c.URL, l.o.URL) {
+		return l.newClient(c.URL, c.Token)
+	}
+	return l.guardedClient(c.URL, c.Token, here)
 }
 
 func (l *Link) newClient(at string, token secret.Secret) (*labelstudio.Client, error) {
@@ -208,7 +237,7 @@ func (l *Link) Client() (*labelstudio.Client, error) {
 		return nil, l.fault
 	}
 	if l.o.URL != "" {
-		return nil, fmt.Errorf("LABEL_STUDIO_API_KEY is not set: copy a token from Account & Settings in %s and restart hone", l.o.URL)
+		return nil, fmt.Errorf("there is no token for %s: %s", l.o.URL, loginHelp)
 	}
 	return nil, ErrNoCredential
 }

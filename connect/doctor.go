@@ -24,6 +24,9 @@ func (l *Link) Doctor(ctx context.Context, p event.ProjectID) (api.Report, error
 	}
 	steps, ok := CheckClient(ctx, c)
 	rep.Steps = append(rep.Steps, steps...)
+	if used := l.client.Load(); used != nil && used.credential.FromPage {
+		rep.Steps = append(rep.Steps, api.Step{Level: "warn", Name: "token", What: pageTokenWarning, Fix: "run `hone login " + used.URL() + "`"})
+	}
 	if !ok {
 		return rep, nil
 	}
@@ -67,7 +70,7 @@ func CheckClient(ctx context.Context, c *labelstudio.Client) ([]api.Step, bool) 
 	steps := []api.Step{{Level: "ok", Name: "Label Studio", What: fmt.Sprintf("%s answers, version %s", c.URL(), v)}}
 	u, err := c.WhoAmI(ctx)
 	if err != nil {
-		return append(steps, api.Step{Level: "fail", Name: "token", What: fmt.Sprintf("a %s, refused: %v", c.TokenKind(), err), Fix: "copy a token from Account & Settings in Label Studio into LABEL_STUDIO_API_KEY"}), false
+		return append(steps, api.Step{Level: "fail", Name: "token", What: fmt.Sprintf("a %s, refused: %v", c.TokenKind(), err), Fix: loginHelp}), false
 	}
 	return append(steps, api.Step{Level: "ok", Name: "token", What: fmt.Sprintf("a %s, of %s", c.TokenKind(), u.Email)}), true
 }
@@ -195,16 +198,16 @@ func (r *registration) checkSampling(ctx context.Context) {
 		r.addStep("fail", "model version", "look into Label Studio's log", "%v", err)
 	}
 	if r.current.Sampling != labelstudio.UncertaintySampling {
-		fix := chooseSampling
+		fix := allowSampling
 		if r.link.o.ManageSampling {
-			fix = r.connectFix("", ", or "+chooseSampling)
+			fix = r.connectFix("", "")
 		}
 		r.addStep("fail", "sampling", fix, "it is %q: Label Studio ignores hone's queue", r.current.Sampling)
 	} else {
 		r.addStep("ok", "sampling", "", "%s", r.current.Sampling)
 	}
 	if r.current.MaximumAnnotations > 1 {
-		r.addStep("warn", "overlap", "for the best order set Annotations per task to 1 in Settings > Quality", "each task wants %d annotations: Label Studio first serves tasks that have some already, in random order", r.current.MaximumAnnotations)
+		r.addStep("warn", "overlap", "for the best order set maximum_annotations of the project to 1 by Label Studio's API: its community edition has no page for it", "each task wants %d annotations: Label Studio first serves tasks that have some already, in random order", r.current.MaximumAnnotations)
 	}
 }
 
@@ -215,7 +218,7 @@ func (r *registration) checkVersion(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	byHand := fmt.Sprintf("hone sets it when the front of its queue is written: ask again in a few seconds; with sampler.manage_model_version off choose %s in Settings > Predictions", live)
+	byHand := fmt.Sprintf("hone sets it when the front of its queue is written: ask again in a few seconds; with sampler.manage_model_version off choose %s in Settings > Annotation", live)
 	titles := make([]string, 0, len(r.backends))
 	for _, b := range r.backends {
 		titles = append(titles, b.Title)

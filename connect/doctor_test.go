@@ -78,7 +78,7 @@ func TestDoctorFindsEachFaultAndItsFix(t *testing.T) {
 		what, fix           string
 		stopsEverythingElse bool
 	}{
-		"no Label Studio": {change: unconfigured, breakIt: nil, step: "credential", level: "fail", what: "no Label Studio is configured", fix: "LABEL_STUDIO_URL", stopsEverythingElse: true},
+		"no Label Studio": {change: unconfigured, breakIt: nil, step: "credential", level: "fail", what: "no Label Studio to work with", fix: "LABEL_STUDIO_URL", stopsEverythingElse: true},
 		"Label Studio is away": {
 			breakIt: func(r *rig) { r.ls.Close() }, step: "Label Studio", level: "fail", what: "no answer", fix: "LABEL_STUDIO_URL", stopsEverythingElse: true,
 		},
@@ -136,10 +136,10 @@ func TestDoctorFindsEachFaultAndItsFix(t *testing.T) {
 		},
 		"webhooks to private addresses blocked": {breakIt: forbid, step: "webhook", level: "fail", what: "blocks it", fix: "SSRF_PROTECTION_ENABLED=false"},
 		"sampling": {
-			breakIt: func(r *rig) { r.patch(labelstudio.ProjectPatch{Sampling: new(labelstudio.UniformSampling)}) }, step: "sampling", level: "fail", what: "Uniform", fix: "Uncertainty sampling",
+			breakIt: func(r *rig) { r.patch(labelstudio.ProjectPatch{Sampling: new(labelstudio.UniformSampling)}) }, step: "sampling", level: "fail", what: "Uniform", fix: "hone connect --project 1",
 		},
 		"overlap": {
-			breakIt: func(r *rig) { r.patch(labelstudio.ProjectPatch{MaximumAnnotations: new(3)}) }, step: "overlap", level: "warn", what: "3 annotations", fix: "Annotations per task",
+			breakIt: func(r *rig) { r.patch(labelstudio.ProjectPatch{MaximumAnnotations: new(3)}) }, step: "overlap", level: "warn", what: "3 annotations", fix: "maximum_annotations of the project to 1",
 		},
 		"no model yet": {breakIt: func(r *rig) { r.locked(func() { r.live = "" }) }, step: "model version", level: "warn", what: "no model", fix: "wait"},
 		"no prediction of the live version": {

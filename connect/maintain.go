@@ -84,6 +84,7 @@ func (l *Link) Stop(ctx context.Context) error {
 var _ service.Service = (*Link)(nil)
 
 func (l *Link) run(ctx context.Context) {
+	l.life.Go(l.watch)
 	k := maintainer{l, map[event.ProjectID]*schedule{}}
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()

@@ -309,8 +309,10 @@ func (r *registration) headers(have map[string]secret.Secret) map[string]secret.
 	return out
 }
 
-// chooseSampling is what a person does in Label Studio to have hone's queue followed.
-const chooseSampling = `choose "Uncertainty sampling" in Settings > Annotation`
+// allowSampling is what to do where hone may not set the sampling. Label Studio's community
+// edition shows it under Settings > General, with uncertainty sampling disabled: only its API
+// sets that.
+const allowSampling = "set sampler.manage_sampling to true and restart hone, or set the project's sampling to \"Uncertainty sampling\" by Label Studio's API, as its community edition has that switched off on its page"
 
 // repairSampling turns on uncertainty sampling. Without force it does not change a setting
 // other than Label Studio's default.
@@ -321,10 +323,10 @@ func (r *registration) repairSampling(ctx context.Context, force bool) error {
 		r.addStep("ok", name, "", "%s", s)
 		return nil
 	case !r.link.o.ManageSampling:
-		r.addStep("warn", name, chooseSampling, "%s: Label Studio ignores hone's queue", s)
+		r.addStep("warn", name, allowSampling, "%s: Label Studio ignores hone's queue", s)
 		return nil
 	case !force && (s != labelstudio.SequentialSampling || r.sampledBefore()):
-		r.addStep("warn", name, r.connectFix("", ", or "+chooseSampling), "%s: Label Studio ignores hone's queue", s)
+		r.addStep("warn", name, r.connectFix("", ""), "%s: Label Studio ignores hone's queue", s)
 		return nil
 	}
 	want := labelstudio.UncertaintySampling

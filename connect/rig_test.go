@@ -40,21 +40,20 @@ const (
 
 // memory is a Vault.
 type memory struct {
-	mu    sync.Mutex
-	url   string
-	token secret.Secret
+	mu   sync.Mutex
+	kept Credential
 }
 
-func (m *memory) Credential(context.Context) (string, secret.Secret, error) {
+func (m *memory) Credential(context.Context) (Credential, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.url, m.token, nil
+	return m.kept, nil
 }
 
-func (m *memory) SetCredential(_ context.Context, url string, token secret.Secret) error {
+func (m *memory) SetCredential(_ context.Context, c Credential) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.url, m.token = url, token
+	m.kept = c
 	return nil
 }
 
@@ -282,3 +281,5 @@ func step(rep api.Report, name string) (api.Step, bool) {
 	}
 	return rep.Steps[i], true
 }
+
+func count(s, part string) int { return strings.Count(s, part) }

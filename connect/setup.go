@@ -1,28 +1,24 @@
 package connect
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/sirupsen/logrus"
 
 	"github.com/hone-ml/hone/access"
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/internal/netguard"
 	"github.com/hone-ml/hone/internal/secret"
-	"github.com/hone-ml/hone/labelstudio"
 )
 
 // Setup is the content of a /setup call of Label Studio.
 type Setup struct {
 	Project event.ProjectID
-	// Hostname is Label Studio's own address, Token its creator's legacy token.
-	Hostname string
-	Token    secret.Secret
+	// Hostname is Label Studio's own address, Token its creator's legacy token, PageToken
+	// one from the extra parameters of the backend's page.
+	Hostname         string
+	Token, PageToken secret.Secret
 	// BackendURL is hone's address as Label Studio called it.
 	BackendURL string
 	// Proof says which secret the call carried.
@@ -30,9 +26,6 @@ type Setup struct {
 	// Local is true when the call came from this machine.
 	Local bool
 }
-
-// adoptTimeout bounds trying a token; Label Studio's next /setup tries again.
-const adoptTimeout = 20 * time.Second
 
 // maxHosts bounds what /setup calls can make hone remember.
 const maxHosts = 10_000
@@ -49,7 +42,7 @@ func (l *Link) Heard(s Setup) {
 		l.mu.Unlock()
 	}
 	if s.Hostname != "" {
-		if l.o.URL == "" {
+		if l.o.URL == "" || l.o.Token == "" && s.PageToken != "" {
 			select {
 			case l.offers <- s:
 			default: // another one is being tried; the next /setup repeats it
@@ -78,99 +71,11 @@ func (l *Link) noteOtherServer(s Setup) {
 		return
 	}
 	log := l.o.Logger.WithFields(logrus.Fields{"project": s.Project, "hostname": s.Hostname, "label_studio": c.URL()})
-	if l.o.URL != "" {
+	if l.o.URL != "" || c.credential.Chosen {
 		log.Debug("/setup names another address than the configured one; it is not called")
 		return
 	}
 	log.Warn("/setup names another Label Studio than the one hone works with; it is not called: set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY to choose, and restart hone")
-}
-
-// tryAdopt handles a /setup call when no Label Studio is configured: it adopts the first
-// Label Studio whose token works, and a new token of the same one when the token in use no
-// longer works.
-func (l *Link) tryAdopt(ctx context.Context, s Setup) {
-	ctx, cancel := context.WithTimeout(ctx, adoptTimeout)
-	defer cancel()
-	if c := l.client.Load(); c != nil {
-		if !sameURL(s.Hostname, c.URL()) || s.Token == c.token || time.Since(l.lastTokenCheck) < l.retry {
-			return
-		}
-		l.lastTokenCheck = time.Now()
-		if _, err := c.WhoAmI(ctx); !labelstudio.IsUnauthorized(err) {
-			return
-		}
-	}
-	err := l.adopt(ctx, s)
-	if errors.Is(err, errUnregistered) {
-		return // Label Studio calls before the backend is listed, and again after
-	}
-	if ctx.Err() != nil && err != nil {
-		err = fmt.Errorf("hone got no answer from %s, which Label Studio calls its own address: %s", s.Hostname, connectionHelp)
-	}
-	l.mu.Lock()
-	said := l.fault != nil && err != nil && l.fault.Error() == err.Error()
-	l.fault = err
-	l.mu.Unlock()
-	if err != nil && !said {
-		l.o.Logger.WithField("label_studio", s.Hostname).Warn(err)
-	}
-}
-
-const connectionHelp = "set LABEL_STUDIO_URL to its address as hone reaches it and LABEL_STUDIO_API_KEY to a token from Account & Settings, and restart hone"
-
-// adopt tries the token that /setup carried and works with it from then on, if
-// that Label Studio lists this hone among the project's backends: anybody who has
-// the secret may name any host.
-func (l *Link) adopt(ctx context.Context, s Setup) error {
-	if s.Token == "" {
-		return fmt.Errorf("/setup from %s carried no token: %s", s.Hostname, connectionHelp)
-	}
-	c, err := l.guardedClient(s.Hostname, s.Token, s.Local && isLoopbackHost(s.Hostname))
-	if err != nil {
-		return fmt.Errorf("the address %q in /setup is of no use: %w; %s", s.Hostname, err, connectionHelp)
-	}
-	if _, err := c.WhoAmI(ctx); err != nil {
-		c.Close()
-		if netguard.IsBlocked(err) {
-			return fmt.Errorf("the Label Studio that called calls itself %s, and hone does not follow that where a call from elsewhere says so: %s (%w)", s.Hostname, connectionHelp, err)
-		}
-		if labelstudio.IsUnauthorized(err) || labelstudio.IsForbidden(err) {
-			return fmt.Errorf("the token that Label Studio at %s sends by itself does not work there; hone learns from webhooks but cannot set the queue: %s (%w)", s.Hostname, connectionHelp, err)
-		}
-		return fmt.Errorf("hone does not reach %s, which Label Studio calls its own address: %s (%w)", s.Hostname, connectionHelp, err)
-	}
-	if err := l.isListed(ctx, c, s); err != nil {
-		c.Close()
-		return err
-	}
-	log := l.o.Logger.WithField("label_studio", s.Hostname)
-	if err := l.o.Vault.SetCredential(ctx, s.Hostname, s.Token); err != nil {
-		log.WithError(err).Warn("the Label Studio found by /setup works but could not be remembered for the next start")
-	}
-	if old := l.client.Swap(&clientWithToken{c, s.Token}); old != nil {
-		old.Close()
-	}
-	log.Info("found Label Studio by its /setup call, and its token works")
-	if l.o.OnClient != nil {
-		l.o.OnClient(c)
-	}
-	l.Check(true)
-	return nil
-}
-
-// isListed returns nil if the Label Studio lists hone among the project's backends under the
-// address that it called.
-func (l *Link) isListed(ctx context.Context, c *labelstudio.Client, s Setup) error {
-	backends, err := c.Backends(ctx, s.Project)
-	if err != nil {
-		return fmt.Errorf("the Label Studio at %s does not show the ML backends of project %d: %w", s.Hostname, s.Project, err)
-	}
-	for _, b := range backends {
-		if hostOf(b.URL) == hostOf(s.BackendURL) {
-			return nil
-		}
-	}
-	return errUnregistered
 }
 
 // isLoopbackHost reports whether an address names this machine, whoever reads it.

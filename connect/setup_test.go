@@ -34,9 +34,8 @@ func TestSetupTeachesLabelStudio(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, r.ls.URL, c.URL())
 	assert.Same(t, c, told.Load())
-	url, token, _ := r.vault.Credential(t.Context())
-	assert.Equal(t, r.ls.URL, url)
-	assert.Equal(t, lstest.Token, token.Reveal())
+	kept, _ := r.vault.Credential(t.Context())
+	assert.Equal(t, Credential{URL: r.ls.URL, Token: lstest.Token}, kept)
 
 	again, err := New(t.Context(), Options{Vault: r.vault, Keys: r.keys})
 	require.NoError(t, err)
@@ -65,8 +64,8 @@ func TestUselessTokenIsAFaultUntilOneWorks(t *testing.T) {
 	assert.ErrorContains(t, err, "legacy token")
 	assert.NotContains(t, err.Error(), lstest.Token)
 	assert.NotContains(t, r.log.String(), lstest.Token)
-	url, _, _ := r.vault.Credential(t.Context())
-	assert.Empty(t, url, "a token that does not work is not remembered")
+	kept, _ := r.vault.Credential(t.Context())
+	assert.Empty(t, kept, "a token that does not work is not remembered")
 	rep, err := r.Doctor(t.Context(), 0)
 	require.NoError(t, err)
 	s, found := step(rep, "credential")
@@ -186,8 +185,8 @@ func TestLabelStudioThatDoesNotListHoneIsNotBelieved(t *testing.T) {
 	r.tryAdopt(t.Context(), offer)
 	_, err := r.Client()
 	require.ErrorIs(t, err, ErrNoCredential, "the first call comes before the backend is listed, and is no fault")
-	url, _, _ := r.vault.Credential(t.Context())
-	assert.Empty(t, url)
+	kept, _ := r.vault.Credential(t.Context())
+	assert.Empty(t, kept)
 
 	other := offer
 	other.BackendURL = "http://attacker.example:1"

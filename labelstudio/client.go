@@ -121,7 +121,7 @@ func NewClient(o Options) (*Client, error) {
 	}
 	token := secret.Secret(strings.TrimSpace(string(o.Token)))
 	if strings.ContainsFunc(string(token), func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return nil, errors.New("the Label Studio token contains spaces or characters that no token has; copy it again from Account & Settings")
+		return nil, errors.New("the Label Studio token contains spaces or characters that no token has; copy it again from Account & Settings > Personal Access Token")
 	}
 	o.Token = ""
 	o.setDefaults()

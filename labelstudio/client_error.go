@@ -163,11 +163,11 @@ func fixFor(e *APIError) string {
 	d := strings.ToLower(e.Detail)
 	switch {
 	case e.Status == http.StatusUnauthorized && strings.Contains(d, "legacy token authentication has been disabled"):
-		return "turn on legacy tokens in Label Studio under Organization > API Tokens Settings, or use a personal access token (Account & Settings > Personal Access Token)"
+		return "use a personal access token (Account & Settings > Personal Access Token), or turn on legacy tokens under Organization > API Tokens Settings"
 	case e.Status == http.StatusUnauthorized:
-		return "check LABEL_STUDIO_API_KEY: copy a token from Account & Settings in Label Studio"
+		return "give hone a token that works: Label Studio makes one under Account & Settings > Personal Access Token; then `hone login`, or LABEL_STUDIO_API_KEY"
 	case e.Status == http.StatusForbidden && strings.Contains(d, "reserved network address"):
-		return "set SSRF_PROTECTION_ENABLED=false and ML_BLOCK_LOCAL_IP=false in Label Studio's environment and restart it"
+		return "set SSRF_PROTECTION_ENABLED=false and ML_BLOCK_LOCAL_IP=false in Label Studio's environment and restart it, or use `hone connect --poll`, for which Label Studio need not reach hone"
 	case e.Status == http.StatusForbidden && strings.Contains(d, "provided url was not allowed"):
 		return "write the address like http://hone.internal:9090, and percent-encode what is special in its password"
 	case strings.Contains(d, "can't resolve hostname"):

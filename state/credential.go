@@ -17,15 +17,18 @@ import (
 // that goes to places that a token must not go to.
 const CredentialFile = "label-studio.json"
 
-// Credential is how to reach Label Studio, as its /setup call said. It prints
-// and marshals without the token.
+// Credential is how to reach Label Studio, as an administrator or its /setup call said. It
+// prints and marshals without the token.
 type Credential struct {
-	// Host is Label Studio's URL as it knows itself.
+	// Host is Label Studio's URL.
 	Host string
-	// Token is the access token it handed over; it may be of no use.
+	// Token is the access token; it may be of no use.
 	Token string
 	// At is when it was heard.
 	At time.Time
+	// Chosen is true when an administrator gave it, FromPage when it stood in the extra
+	// parameters of the backend's page in Label Studio.
+	Chosen, FromPage bool
 }
 
 // String leaves out the token.
@@ -43,9 +46,11 @@ func (c Credential) GoString() string { return "state.Credential{" + c.String() 
 func (c Credential) MarshalJSON() ([]byte, error) { return json.Marshal(c.String()) }
 
 type credentialRecord struct {
-	Host  string    `json:"host"`
-	Token string    `json:"token"`
-	At    time.Time `json:"at,omitzero"`
+	Host     string    `json:"host"`
+	Token    string    `json:"token"`
+	At       time.Time `json:"at,omitzero"`
+	Chosen   bool      `json:"chosen,omitzero"`
+	FromPage bool      `json:"from_page,omitzero"`
 }
 
 // Credential returns what SetCredential stored last, zero when nothing was.
@@ -97,7 +102,7 @@ func readCredential(path string) (Credential, error) {
 	}
 	var r credentialRecord
 	if err := json.Unmarshal(b, &r); err != nil {
-		return Credential{}, fmt.Errorf("%s: %w: %w: remove it, and save hone under Settings > Model in Label Studio again, "+
+		return Credential{}, fmt.Errorf("%s: %w: %w: remove it and run `hone login` again, "+
 			"or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY", path, errDamagedRecord, err)
 	}
 	return Credential(r), nil

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/netip"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/hone-ml/hone/access"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/secret"
 	"github.com/hone-ml/hone/labelstudio/wire"
 )
 
@@ -64,11 +66,12 @@ func (s *Server) setup(c *gin.Context) {
 		LabelConfig: req.LabelConfig,
 		Hostname:    req.Hostname,
 		AccessToken: req.AccessToken,
+		PageToken:   pageToken(req.ExtraParams),
 		BackendURL:  s.backendURL(c.Request),
 		Proof:       access.VerdictOf(c).Proof,
 		Local:       access.FromLoopback(c.Request),
 	}
-	version, err := s.adopt(c.Request.Context(), info)
+	reply, err := s.adopt(c.Request.Context(), info)
 	log := s.log.WithField("project", info.Project)
 	switch {
 	case errors.Is(err, ErrUnusable):
@@ -78,8 +81,18 @@ func (s *Server) setup(c *gin.Context) {
 		log.WithError(err).Error("a project could not be set up")
 		s.refuse(c, &refusal{http.StatusServiceUnavailable, refusedStorage, "hone could not take the project in; its log says why"})
 	default:
-		c.JSON(http.StatusOK, wire.SetupResponse{ModelVersion: version})
+		c.JSON(http.StatusOK, wire.SetupResponse{ModelVersion: reply.ModelVersion, Hint: reply.Hint})
 	}
+}
+
+// pageToken returns the token in the extra parameters of the backend's page, "" if there is
+// none. What else they hold is of no use to hone.
+func pageToken(extra json.RawMessage) secret.Secret {
+	var params struct {
+		Token secret.Secret `json:"token"`
+	}
+	_ = json.Unmarshal(extra, &params)
+	return params.Token
 }
 
 // unmarkedText returns an error's text without that of ErrUnusable.
@@ -89,12 +102,12 @@ func unmarkedText(err error) string {
 }
 
 // adopt calls the Adopter, but does not wait longer than Label Studio would.
-func (s *Server) adopt(ctx context.Context, info SetupInfo) (string, error) {
+func (s *Server) adopt(ctx context.Context, info SetupInfo) (SetupReply, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), setupTimeout)
 	defer cancel()
 	type answer struct {
-		version string
-		err     error
+		SetupReply
+		err error
 	}
 	done := make(chan answer, 1)
 	go func() {
@@ -109,9 +122,9 @@ func (s *Server) adopt(ctx context.Context, info SetupInfo) (string, error) {
 	}()
 	select {
 	case a := <-done:
-		return a.version, a.err
+		return a.SetupReply, a.err
 	case <-ctx.Done():
-		return "", ctx.Err()
+		return SetupReply{}, ctx.Err()
 	}
 }
 

@@ -44,7 +44,7 @@ func TestSetupErrorReachesTheUser(t *testing.T) {
 		{errors.New("open /data/hone.db: no space left on device"), 503, "its log says why"},
 	} {
 		r := newRig(t)
-		r.hone.setup = func(context.Context, SetupInfo) (string, error) { return "", tc.err }
+		r.hone.setup = func(context.Context, SetupInfo) (SetupReply, error) { return SetupReply{}, tc.err }
 		got := call(t, http.MethodPost, r.serve(t)+"/setup", recorded(t, "backend-setup-choices"))
 		if got.status != tc.status || !strings.HasSuffix(got.line, tc.says) || got.header.Get("X-Evil") != "" {
 			t.Errorf("answer: %s; want %d %q", got, tc.status, tc.says)
@@ -72,7 +72,7 @@ func TestSetupAnswersInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		release := make(chan struct{})
-		r.hone.setup = func(context.Context, SetupInfo) (string, error) { <-release; return "", nil }
+		r.hone.setup = func(context.Context, SetupInfo) (SetupReply, error) { <-release; return SetupReply{}, nil }
 		start := time.Now()
 		w := r.direct(http.MethodPost, "/setup", recorded(t, "backend-setup-choices"))
 		if took := time.Since(start); took >= 3*time.Second || w.Code != http.StatusServiceUnavailable {
@@ -84,7 +84,7 @@ func TestSetupAnswersInTime(t *testing.T) {
 
 func TestSetupThatPanicsIsAnError(t *testing.T) {
 	r := newRig(t)
-	r.hone.setup = func(context.Context, SetupInfo) (string, error) { panic("boom") }
+	r.hone.setup = func(context.Context, SetupInfo) (SetupReply, error) { panic("boom") }
 	if got := call(t, http.MethodPost, r.serve(t)+"/setup", recorded(t, "backend-setup-choices")); got.status != http.StatusServiceUnavailable {
 		t.Errorf("answer: %s", got)
 	}

@@ -219,9 +219,9 @@ func newPublisher(t testing.TB, log *boltlog.Log) *pipeline.Pipeline {
 // nobody has no project.
 type nobody struct{}
 
-func (nobody) Projects() []event.ProjectID                      { return nil }
-func (nobody) Versions(event.ProjectID) []string                { return nil }
-func (nobody) Setup(context.Context, SetupInfo) (string, error) { return "", nil }
+func (nobody) Projects() []event.ProjectID                          { return nil }
+func (nobody) Versions(event.ProjectID) []string                    { return nil }
+func (nobody) Setup(context.Context, SetupInfo) (SetupReply, error) { return SetupReply{}, nil }
 func (nobody) Predict(_ context.Context, _ event.ProjectID, _ string, tasks []event.Task) ([]wire.Prediction, error) {
 	return make([]wire.Prediction, len(tasks)), nil
 }

@@ -123,7 +123,7 @@ type hone struct {
 	versionsOf map[event.ProjectID][]string
 	setups     []SetupInfo
 	drawn      []regions.Region // in interactive requests
-	setup      func(context.Context, SetupInfo) (string, error)
+	setup      func(context.Context, SetupInfo) (SetupReply, error)
 	predict    func(context.Context, event.ProjectID, string, []event.Task) ([]wire.Prediction, error)
 }
 
@@ -143,7 +143,7 @@ func (h *hone) Versions(p event.ProjectID) []string {
 	return slices.Clone(h.versionsOf[p])
 }
 
-func (h *hone) Setup(ctx context.Context, info SetupInfo) (string, error) {
+func (h *hone) Setup(ctx context.Context, info SetupInfo) (SetupReply, error) {
 	h.mu.Lock()
 	h.setups = append(h.setups, info)
 	setup := h.setup
@@ -151,7 +151,7 @@ func (h *hone) Setup(ctx context.Context, info SetupInfo) (string, error) {
 	if setup != nil {
 		return setup(ctx, info)
 	}
-	return "hone-1", nil
+	return SetupReply{ModelVersion: "hone-1"}, nil
 }
 
 func (h *hone) Extend(ctx context.Context, p event.ProjectID, config string, task event.Task, drawn []regions.Region) (wire.Prediction, error) {

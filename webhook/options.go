@@ -50,7 +50,7 @@ type Projects interface {
 // An error that wraps ErrUnusable is the user's to mend and is shown to him as
 // it is; any other is taken for a failure of hone.
 type Adopter interface {
-	Setup(ctx context.Context, info SetupInfo) (modelVersion string, err error)
+	Setup(ctx context.Context, info SetupInfo) (SetupReply, error)
 }
 
 // ErrUnusable marks a project that hone cannot work with, such as a label
@@ -68,6 +68,9 @@ type SetupInfo struct {
 	// AccessToken is the legacy token of the project's creator. Label Studio
 	// sends it even when legacy tokens are switched off and it is useless.
 	AccessToken secret.Secret
+	// PageToken is a token that somebody wrote into the extra parameters of the backend's page,
+	// as {"token": "..."}; "" if none.
+	PageToken secret.Secret
 	// BackendURL is hone's address as Label Studio sees it, without a path.
 	BackendURL string
 	// Proof says which secret the call carried; on a loopback address a call needs none.
@@ -75,6 +78,13 @@ type SetupInfo struct {
 	// Local is true when the call came from this machine itself, through no proxy
 	// that says so.
 	Local bool
+}
+
+// SetupReply is the answer to /setup.
+type SetupReply struct {
+	ModelVersion string
+	// Hint is what is still to be done before hone can work, a sentence; "" when nothing.
+	Hint string
 }
 
 // Options configure a Server. Publisher, Predictor, Projects and Adopter are

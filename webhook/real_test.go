@@ -61,8 +61,8 @@ func TestRealLabelStudioAsBackend(t *testing.T) {
 	// As it is pasted: the webhook that Label Studio makes has the password too.
 	backend := labelstudio.BackendWrite{Project: p, URL: labelstudio.WithUserInfo(at, "ls", "pw"), Title: "Hone"}
 
-	r.hone.setup = func(context.Context, SetupInfo) (string, error) {
-		return "", fmt.Errorf("%w: no <Choices> here that hone can learn", ErrUnusable)
+	r.hone.setup = func(context.Context, SetupInfo) (SetupReply, error) {
+		return SetupReply{}, fmt.Errorf("%w: no <Choices> here that hone can learn", ErrUnusable)
 	}
 	if _, err := ls.AddBackend(ctx, backend); err == nil || !strings.Contains(err.Error(), "no [Choices] here that hone can learn") {
 		t.Errorf("the user is not told why: %v", err)

@@ -7,9 +7,13 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sirupsen/logrus"
+
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/connect"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/logging"
+	"github.com/hone-ml/hone/internal/secret"
 	"github.com/hone-ml/hone/learner"
 	"github.com/hone-ml/hone/pipeline"
 	"github.com/hone-ml/hone/pipeline/boltlog"
@@ -22,6 +26,7 @@ type connector struct {
 	learner    *learner.Learner
 	sampler    *sampler.Sampler
 	connection *connect.Link
+	log        *logrus.Logger
 }
 
 var _ api.Connector = connector{}
@@ -37,6 +42,11 @@ func (c connector) Connect(ctx context.Context, id event.ProjectID, url string) 
 	}
 	c.awaitProject(ctx, id)
 	return rep, nil
+}
+
+func (c connector) Login(ctx context.Context, url string, token secret.Secret) (api.Report, error) {
+	logging.Redact(c.log, token.Reveal())
+	return c.connection.Login(ctx, url, token)
 }
 
 func (c connector) Doctor(ctx context.Context, id event.ProjectID) (api.Report, error) {

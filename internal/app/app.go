@@ -158,6 +158,7 @@ func (a *App) wireLabelStudio(ctx context.Context) (err error) {
 		Learned:        learnedNames,
 		LeftAlone:      controlsLeftAlone,
 		Known:          a.known,
+		CreatedAt:      a.createdAt,
 		Counters:       a.counters,
 		Holds:          a.Store.Known,
 		OnClient:       a.onClient,

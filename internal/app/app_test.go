@@ -284,13 +284,30 @@ func TestForeignSetupForgetsNothing(t *testing.T) {
 	before := h.Await(p, "learned, and reconciled at first", func(p api.Project) bool {
 		return p.Labels == 1 && p.LastReconcile != nil
 	})
-	status, _ := h.Post("/setup", fmt.Sprintf(`{"project":"%d.12345","schema":%q,"hostname":"http://elsewhere.example","access_token":"theirs"}`, p, apptest.LabelConfig))
-	require.Equal(t, http.StatusOK, status)
+	status, answer := h.Post("/setup", fmt.Sprintf(`{"project":"%d.12345","schema":%q,"hostname":"http://elsewhere.example","access_token":"theirs"}`, p, apptest.LabelConfig))
+	require.Equal(t, http.StatusBadRequest, status)
+	for _, part := range []string{"http://elsewhere.example", "one hone serves one Label Studio", "--data-dir"} {
+		assert.Contains(t, answer, part)
+	}
 	got := h.Await(p, "Label Studio was asked", func(p api.Project) bool {
 		return p.LastReconcile.After(*before.LastReconcile) && p.Backlog == 0
 	})
 	assert.Equal(t, 1, got.Labels)
 	assert.Equal(t, 6, got.Tasks)
+}
+
+// Whoever looks at the answer to /setup learns what is still missing.
+func TestSetupWithoutATokenSaysSo(t *testing.T) {
+	s := apptest.NewStudio(t)
+	p := s.NewProject(3)
+	cfg := apptest.Settings(t.TempDir(), s)
+	cfg.LabelStudio.URL, cfg.LabelStudio.APIKey = "", ""
+	h := apptest.Start(t, cfg)
+	status, answer := h.Post("/setup", fmt.Sprintf(`{"project":"%d.12345","schema":%q}`, p, apptest.LabelConfig))
+	require.Equal(t, http.StatusOK, status)
+	for _, part := range []string{`"model_version":"hone-1"`, "hone login", "Personal Access Token", "ML_BLOCK_LOCAL_IP=false", "SSRF_PROTECTION_ENABLED=false"} {
+		assert.Contains(t, answer, part)
+	}
 }
 
 // What an unsigned webhook says is found by reconciling; one about a foreign

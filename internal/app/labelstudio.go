@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"time"
 
@@ -39,7 +40,7 @@ func ClientOptions(cfg config.Config, log *logrus.Entry) (labelstudio.Options, e
 	return o, nil
 }
 
-// credentialStore stores the address and the token that /setup stated.
+// credentialStore stores the address and the token that `hone login` or /setup stated.
 type credentialStore struct {
 	store *state.Store
 	log   *logrus.Logger
@@ -47,17 +48,34 @@ type credentialStore struct {
 
 var _ connect.Vault = credentialStore{}
 
-func (v credentialStore) Credential(ctx context.Context) (string, secret.Secret, error) {
+func (v credentialStore) Credential(ctx context.Context) (connect.Credential, error) {
 	c, err := v.store.Credential(ctx)
 	logging.Redact(v.log, c.Token)
-	return c.Host, secret.Secret(c.Token), err
+	return connect.Credential{URL: c.Host, Token: secret.Secret(c.Token), Chosen: c.Chosen, FromPage: c.FromPage}, err
 }
 
-func (v credentialStore) SetCredential(ctx context.Context, url string, token secret.Secret) error {
-	return v.store.SetCredential(ctx, state.Credential{Host: url, Token: token.Reveal(), At: time.Now()})
+func (v credentialStore) SetCredential(ctx context.Context, c connect.Credential) error {
+	return v.store.SetCredential(ctx, state.Credential{Host: c.URL, Token: c.Token.Reveal(), At: time.Now(), Chosen: c.Chosen, FromPage: c.FromPage})
 }
 
-// onClient is called when /setup has stated a Label Studio that answers.
+// SaveLogin stores an administrator's credential where no hone runs; the next one to start uses
+// it. The error is state.ErrInUse where one runs.
+func SaveLogin(ctx context.Context, cfg config.Config, url string, token secret.Secret) error {
+	s, err := state.Open(cfg.DataDir, state.Options{})
+	if err != nil {
+		return err
+	}
+	err = credentialStore{store: s}.SetCredential(ctx, connect.Credential{URL: url, Token: token, Chosen: true})
+	return errors.Join(err, s.Close())
+}
+
+// createdAt returns when Label Studio made a project, in unix seconds, 0 if that is not known.
+func (a *App) createdAt(ctx context.Context, id event.ProjectID) (int64, error) {
+	m, err := a.Store.Meta(ctx, id)
+	return m.CreatedAt, err
+}
+
+// onClient is called when `hone login` or /setup has stated a Label Studio that answers.
 func (a *App) onClient(c *labelstudio.Client) {
 	a.Sampler.SetLabelStudio(c)
 	a.Reconciler.SetSource(c)

@@ -57,10 +57,14 @@ func (a apiProjects) List(ctx context.Context) (api.Listing, error) {
 
 // problems returns the problems that concern no single project.
 func (a *App) problems() []string {
-	if a.cfg.Insecure {
-		return []string{wideOpen}
+	var out []string
+	if trouble := a.Connection.Trouble(); trouble != "" {
+		out = append(out, trouble)
 	}
-	return nil
+	if a.cfg.Insecure {
+		out = append(out, wideOpen)
+	}
+	return out
 }
 
 // Get reads the progress before the counts: when it says that nothing is left to learn, the counts

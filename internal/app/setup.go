@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,26 +33,30 @@ type registrar struct {
 
 var _ webhook.Adopter = registrar{}
 
-func (r registrar) Setup(ctx context.Context, info webhook.SetupInfo) (string, error) {
+func (r registrar) Setup(ctx context.Context, info webhook.SetupInfo) (webhook.SetupReply, error) {
+	if err := r.connection.Foreign(info.Hostname); err != nil {
+		return webhook.SetupReply{}, fmt.Errorf("%w: %w", webhook.ErrUnusable, err)
+	}
 	if _, err := LearnedControls(info.LabelConfig); err != nil {
-		return "", fmt.Errorf("%w: %w", webhook.ErrUnusable, err)
+		return webhook.SetupReply{}, fmt.Errorf("%w: %w", webhook.ErrUnusable, err)
 	}
 	if err := r.publishSetup(ctx, &event.Changed{
 		Project: info.Project, CreatedAt: info.CreatedAt, Source: event.FromSetup, At: time.Now(), LabelConfig: info.LabelConfig,
-	}); err != nil {
-		return "", err
+	}, info.Hostname); err != nil {
+		return webhook.SetupReply{}, err
 	}
-	logging.Redact(r.log.Logger, info.AccessToken.Reveal())
-	r.connection.Heard(connect.Setup{Project: info.Project, Hostname: info.Hostname, Token: info.AccessToken, BackendURL: info.BackendURL, Proof: info.Proof, Local: info.Local})
-	if v := r.learner.Version(info.Project); v != "" {
-		return v, nil
+	logging.Redact(r.log.Logger, info.AccessToken.Reveal(), info.PageToken.Reveal())
+	r.connection.Heard(connect.Setup{Project: info.Project, Hostname: info.Hostname, Token: info.AccessToken, PageToken: info.PageToken, BackendURL: info.BackendURL, Proof: info.Proof, Local: info.Local})
+	reply := webhook.SetupReply{ModelVersion: cmp.Or(r.learner.Version(info.Project), firstVersion)}
+	if _, none := r.connection.Client(); none != nil {
+		reply.Hint = none.Error()
 	}
-	return firstVersion, nil
+	return reply, nil
 }
 
 // publishSetup appends what /setup stated to the log, if it is new: Label Studio calls /setup with
 // every task it serves.
-func (r registrar) publishSetup(ctx context.Context, c *event.Changed) error {
+func (r registrar) publishSetup(ctx context.Context, c *event.Changed, hostname string) error {
 	meta, err := r.store.Meta(ctx, c.Project)
 	switch {
 	case errors.Is(err, state.ErrUnknownProject):
@@ -63,7 +68,10 @@ func (r registrar) publishSetup(ctx context.Context, c *event.Changed) error {
 		// another Label Studio has been given hone's address. To believe the latter
 		// would forget every label, so the one hone works with is asked.
 		r.log.WithField("project", c.Project).Warn("/setup tells of another project under a known id; asking Label Studio which one it is")
-		return r.pipeline.Publish(ctx, &event.ReconcileDue{Project: c.Project, At: c.At, Full: true, Reason: "setup of another project"})
+		if err := r.pipeline.Publish(ctx, &event.ReconcileDue{Project: c.Project, At: c.At, Full: true, Reason: "setup of another project"}); err != nil {
+			return err
+		}
+		return fmt.Errorf("%w: %w. If its database was replaced, hone is asking it now: try again in a few seconds", webhook.ErrUnusable, r.connection.ForeignProject(hostname))
 	case meta.LabelConfig == c.LabelConfig && (meta.CreatedAt == c.CreatedAt || c.CreatedAt == 0) && !meta.Gone:
 		return nil
 	}

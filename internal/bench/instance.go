@@ -133,7 +133,9 @@ func (h *instance) Projects() []event.ProjectID { return h.learner.Projects() }
 func (h *instance) Versions(p event.ProjectID) []string { return []string{h.learner.Version(p)} }
 
 // Setup implements webhook.Adopter.
-func (h *instance) Setup(context.Context, webhook.SetupInfo) (string, error) { return "", nil }
+func (h *instance) Setup(context.Context, webhook.SetupInfo) (webhook.SetupReply, error) {
+	return webhook.SetupReply{}, nil
+}
 
 // applyEvents passes changes to the learner as the log does.
 func (h *instance) applyEvents(ctx context.Context, changes ...event.Event) error {

@@ -34,9 +34,11 @@ type SetupRequest struct {
 	ExtraParams json.RawMessage
 }
 
-// SetupResponse answers POST /setup; Label Studio reads nothing else.
+// SetupResponse answers POST /setup; Label Studio reads the version alone.
 type SetupResponse struct {
 	ModelVersion string `json:"model_version"`
+	// Hint is for whoever looks at the answer: what is still to be done.
+	Hint string `json:"hint,omitempty"`
 }
 
 // Versions answers GET /versions.
