@@ -26,6 +26,8 @@ SEED     ?= 1
 E2E_DIR  ?= $(CURDIR)/.label-studio/e2e
 E2E_RUN  ?= .
 E2E_DATABASE ?= sqlite
+# --redis runs Label Studio with its queues on, --keep-ssrf with its blocks.
+E2E_STUDIO ?=
 # Packages with tests that take a real Label Studio if there is one. One at a
 # time, because they share its one user; ./e2e drives the whole binary after them.
 E2E_PACKAGES ?= ./labelstudio ./webhook ./sampler ./reconcile
@@ -88,10 +90,10 @@ simulate-faults: ## whether the simulation finds the faults that are there on pu
 	CGO_ENABLED=0 go test -count 1 -timeout 20m -tags faults -run TestSimulationFinds ./internal/app -v
 
 .PHONY: test-e2e
-test-e2e: ## against a real Label Studio, started and stopped here; E2E_RUN=TestLoop, E2E_DATABASE=postgres
+test-e2e: ## against a real Label Studio, started and stopped here; E2E_RUN=TestLoop, E2E_DATABASE=postgres, E2E_STUDIO=--redis
 	@scripts/label-studio down --dir "$(E2E_DIR)" 2>/dev/null || true
 	@rm -rf "$(E2E_DIR)" && mkdir -p "$(E2E_DIR)" # a fresh database each time
-	scripts/label-studio run --dir "$(E2E_DIR)" --port 0 --database "$(E2E_DATABASE)" -- bash -c " \
+	scripts/label-studio run --dir "$(E2E_DIR)" --port 0 --database "$(E2E_DATABASE)" $(E2E_STUDIO) -- bash -c " \
 		go test -tags e2e -count 1 -p 1 -timeout 15m -run '$(E2E_RUN)' $(E2E_PACKAGES) && \
 		go test -tags e2e -count 1 -timeout 40m -run '$(E2E_RUN)' -v ./e2e"
 
