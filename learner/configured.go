@@ -18,16 +18,28 @@ func (l *Learner) changeSettings(ctx context.Context, p *project, e *event.Confi
 	if maps.Equal(configured, p.configured) {
 		return false, nil
 	}
-	was := p.values
-	p.configured, p.values = configured, l.o.Settings.Values(configured)
+	was, encoder := p.values, p.features
+	l.setSettings(p, configured)
 	for _, h := range p.heads {
 		h.Spec = h.WithSettings(p.values)
 	}
 	l.o.Logger.WithField("project", p.meta.Project).WithField("settings", configured).Info("the settings of a project have changed")
-	if !was.Learning.Same(p.values.Learning) {
+	switch {
+	case p.features != encoder:
+		p.storedSelections = nil // of other features
+		p.configure()            // new heads, since the encoder is another
+		return true, l.relearnAll(ctx, p, delta)
+	case !was.Learning.Same(p.values.Learning):
 		return true, l.relearnAll(ctx, p, delta)
 	}
 	return true, nil
+}
+
+// setSettings puts settings of a project in force. Its heads are still those of the settings
+// before.
+func (l *Learner) setSettings(p *project, configured map[string]string) {
+	p.configured, p.values = configured, l.o.Settings.Values(configured)
+	p.features = l.encoders.Of(p.values.Encoder)
 }
 
 // relearnAll has the heads read every annotation again, those of a batch that is not stored
