@@ -51,29 +51,26 @@ const maxSlow = 64
 // AllSlow returns the slow encoders of a default encoder and of others, those of the default
 // first. Slow encoders with equal names are one, but within one encoder their names must
 // differ: that and too many of them are errors.
-func AllSlow(byDefault Encoding, others map[string]Encoding) ([]encode.BatchEncoder, error) {
+func AllSlow(byDefault Encoding, others map[string]Encoding) (all []encode.BatchEncoder, err error) {
 	used := map[string]bool{}
-	all := slices.Clone(byDefault.Slow)
-	for _, e := range all {
-		if used[e.Name()] {
-			return nil, fmt.Errorf("two slow encoders are named %s, and vectors are kept by name", e.Name())
-		}
-		used[e.Name()] = true
-	}
-	for _, name := range slices.Sorted(maps.Keys(others)) {
+	add := func(slow []encode.BatchEncoder) {
 		own := map[string]bool{}
-		for _, e := range others[name].Slow {
-			switch {
-			case own[e.Name()]:
-				return nil, fmt.Errorf("two slow encoders of %s are named %s, and vectors are kept by name", name, e.Name())
-			case !used[e.Name()]:
+		for _, e := range slow {
+			if own[e.Name()] {
+				err = fmt.Errorf("two slow encoders are named %s, and vectors are kept by name", e.Name())
+			}
+			if !used[e.Name()] || own[e.Name()] {
 				all = append(all, e)
 			}
 			own[e.Name()], used[e.Name()] = true, true
 		}
 	}
-	if len(all) > maxSlow {
-		return nil, fmt.Errorf("%d slow encoders are too many: %d at most", len(all), maxSlow)
+	add(byDefault.Slow)
+	for _, name := range slices.Sorted(maps.Keys(others)) {
+		add(others[name].Slow)
 	}
-	return all, nil
+	if len(all) > maxSlow {
+		err = fmt.Errorf("%d slow encoders are too many: %d at most", len(all), maxSlow)
+	}
+	return all, err
 }
