@@ -321,3 +321,92 @@ func TestAProjectWaitsForItsOwnEncoder(t *testing.T) {
 		}
 	})
 }
+
+// renamed is a slow encoder of another name.
+type renamed struct{ *slow }
+
+func (renamed) Name() string { return "other/1" }
+
+// Of two slow encoders each is asked for what its own projects read, label names too, and
+// each project waits for its own.
+func TestEachProjectHasItsOwnSlowEncoder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, s, other := openDisk(t), new(slow), renamed{new(slow)}
+		other.set(down)
+		l := startBoth(t, d, choosing(with(d, s), map[string]encode.BatchEncoder{"other": other}))
+		apply(t, l, labels(30))
+		apply(t, l, of(2, &event.Changed{LabelConfig: fewer, Tasks: labels(40).Tasks[30:], At: at(1)}),
+			&event.Configured{Project: 2, At: at(2), Set: map[string]string{"encoder": "other"}})
+		time.Sleep(time.Minute)
+		rest(t, l)
+		if st := status(t, l); !st.Settled || st.VectorsMissing || st.Encoding.Encoder != "slow/1" || !st.Encoding.Done || st.Encoding.Fault != "" || st.Encoding.Encoded != 30 {
+			t.Errorf("the first: %+v, %+v", st, st.Encoding)
+		}
+		if st, _ := l.Status(2); !st.VectorsMissing || st.Encoding.Encoder != "other/1" || st.Encoding.Done || !strings.Contains(st.Encoding.Fault, "refused") {
+			t.Errorf("the second: %+v, %+v", st, st.Encoding)
+		}
+		other.set(nil)
+		encoded(t, l)
+		if st, _ := l.Status(2); st.VectorsMissing || !st.Encoding.Done || st.Encoding.Encoded != 10 {
+			t.Errorf("the second: %+v, %+v", st, st.Encoding)
+		}
+		asked := other.texts()
+		slices.Sort(asked)
+		if want := 10 + 2; len(asked) != want || slices.Contains(asked, "money") {
+			t.Errorf("the second was asked for %d texts, want %d: %q", len(asked), want, asked)
+		}
+	})
+}
+
+// Who tries another encoder in the configuration, and goes back, pays for no vector twice:
+// one that no project has left deletes nothing.
+func TestVectorsOutliveAnotherConfiguration(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, s := openDisk(t), new(slow)
+		l := start(t, d, with(d, s))
+		apply(t, l, labels(30))
+		encoded(t, l)
+		must(t, l.Stop(bg))
+		asked := len(s.texts())
+		l = start(t, d, choosing(withSlow(d, core.BackfillOptions{}), map[string]encode.BatchEncoder{"slow": s}))
+		apply(t, l, &event.Changed{Project: 1, At: at(3), DeletedTasks: []event.TaskID{4}})
+		encoded(t, l)
+		time.Sleep(time.Minute)
+		must(t, l.Stop(bg))
+		l = start(t, d, with(d, s))
+		encoded(t, l)
+		if n := len(s.texts()) - asked; n > 0 {
+			t.Errorf("%d texts are encoded again", n)
+		}
+	})
+}
+
+// late is a store that cannot load a project at first.
+type late struct {
+	*disk
+	failures int
+}
+
+func (s *late) Load(ctx context.Context, p event.ProjectID) (event.ProjectState, error) {
+	if s.failures--; s.failures >= 0 {
+		return event.ProjectState{}, errDisk
+	}
+	return s.disk.Load(ctx, p)
+}
+
+// A project that could not be loaded at the start has its vectors made once it can be.
+func TestVectorsOfAProjectThatIsLoadedLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, s := openDisk(t), new(slow)
+		l := start(t, d, learner.Options{Encoder: ngram.New()})
+		apply(t, l, labels(30))
+		rest(t, l)
+		must(t, l.Stop(bg))
+		l = start(t, &late{d, 2}, with(d, s))
+		time.Sleep(time.Minute)
+		encoded(t, l)
+		if e := status(t, l).Encoding; !e.Done || e.Encoded != 30 {
+			t.Errorf("encoding %+v", e)
+		}
+	})
+}
