@@ -355,6 +355,12 @@ func TestEachProjectHasItsOwnSlowEncoder(t *testing.T) {
 		if want := 10 + 2; len(asked) != want || slices.Contains(asked, "money") {
 			t.Errorf("the second was asked for %d texts, want %d: %q", len(asked), want, asked)
 		}
+		apply(t, l, &event.Configured{Project: 2, At: at(3), Reset: []string{"encoder"}})
+		encoded(t, l)
+		time.Sleep(time.Minute)
+		if n := vectorsOf(t, d, "other/1"); n > 0 || vectorsOf(t, d, "slow/1") != 30+10+3 {
+			t.Errorf("%d vectors of the second encoder are stored that nobody reads, %d of the first", n, vectorsOf(t, d, "slow/1"))
+		}
 	})
 }
 
