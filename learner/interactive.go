@@ -46,7 +46,7 @@ func (l *Learner) Extend(ctx context.Context, p event.ProjectID, labelConfig str
 	for i, h := range s.heads {
 		e, extends := h.suggester.(head.Interactive)
 		x, ok := s.featuresOf(s.heads, i, task.Data)
-		if !ok || h.silence.all || !extends && h.predictor.Examples() == 0 {
+		if !ok || h.silence.All || !extends && h.predictor.Examples() == 0 {
 			continue
 		}
 		a := head.ControlAnswer{Control: h.Control.Name}

@@ -416,3 +416,55 @@ func TestVectorsOfAProjectThatIsLoadedLate(t *testing.T) {
 		}
 	})
 }
+
+// Settings that a rollback holds outlive a change of encoder, and a restart after it: a part
+// of features that they do not know weighs 1, and a weight without its part nothing.
+func TestHeldSettingsOutliveAnEncoder(t *testing.T) {
+	d := openDisk(t)
+	o := choosing(learner.Options{Tolerance: 1e-3}, nil)
+	l := start(t, d, o)
+	apply(t, l, labels(60))
+	rest(t, l)
+	apply(t, l, &event.RetrainDue{Project: 1, At: at(3), Reason: "asked"})
+	rest(t, l)
+	apply(t, l, &event.RollbackDue{Project: 1, At: at(4), To: "hone-1"})
+	rest(t, l)
+	held := status(t, l)
+	for _, name := range []string{"hashed", "static", "words"} {
+		apply(t, l, encoder(name))
+		rest(t, l)
+		got := status(t, l)
+		if !got.SettingsHeld || got.Heads[0].Ridge != held.Heads[0].Ridge || got.Version != "hone-1" || got.Heads[0].Examples != 60 {
+			t.Errorf("%s: %+v, want the settings of %+v", name, got, held)
+		}
+		before, _, err := l.Estimates(bg, 1, probes(20))
+		must(t, err)
+		l = killed(t, d, l, o)
+		rest(t, l)
+		after, _, err := l.Estimates(bg, 1, probes(20))
+		must(t, err)
+		for i := range after {
+			sameEstimate(t, before[i][0], after[i][0], 2e-3)
+		}
+	}
+}
+
+// A retrain and a choice of settings that are under way when the encoder changes make no model
+// of the old features.
+func TestARunUnderWayIsOfTheOldEncoder(t *testing.T) {
+	o := choosing(learner.Options{Tolerance: 1e-3}, nil)
+	l := start(t, openDisk(t), o)
+	apply(t, l, labels(300)) // a choice of settings begins
+	apply(t, l, &event.RetrainDue{Project: 1, At: at(3), Reason: "asked"})
+	apply(t, l, encoder("hashed"))
+	apply(t, l, encoder("words"))
+	rest(t, l)
+	fresh := start(t, openDisk(t), learner.Options{Encoder: ngram.NewWords(), Tolerance: 1e-3})
+	apply(t, fresh, labels(300))
+	apply(t, fresh, &event.RetrainDue{Project: 1, At: at(3), Reason: "asked"})
+	rest(t, fresh)
+	same(t, fresh, l, 5e-3)
+	if a, b := status(t, fresh), status(t, l); a.Version != "hone-2" || b.Version != "hone-2" || a.Heads[0].Ridge != b.Heads[0].Ridge {
+		t.Errorf("%+v, want %+v", b, a)
+	}
+}

@@ -33,7 +33,7 @@ type headSnapshot struct {
 	*head.Spec
 	predictor head.Predictor
 	suggester head.Predictor // without the labels that are silent
-	silence   silence
+	silence   head.Silence
 }
 
 func specsOf(heads []headSnapshot) []*head.Spec {

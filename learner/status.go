@@ -146,7 +146,7 @@ func (l *Learner) status(p *project, heads []headSnapshot) Status {
 			AccuracyOverall: pr.Cumulative.Accuracy(), MacroF1Overall: pr.Cumulative.MacroF1(), LogLossOverall: pr.Cumulative.MeanLogLoss(),
 			ECEOverall: pr.Cumulative.ECE(), MAEOverall: pr.Cumulative.MAE(), RMSEOverall: pr.Cumulative.RMSE(),
 			Numeric: h.Answer.Numeric(), Labelled: len(h.Labels) > 0,
-			Silent: heads[i].silence.names(h.Labels), SuggestsNothing: heads[i].silence.all, Precision: heads[i].silence.precision,
+			Silent: heads[i].silence.Names(h.Labels), SuggestsNothing: heads[i].silence.All, Precision: heads[i].silence.Precision,
 		})
 	}
 	if !math.IsInf(gap, 1) {
