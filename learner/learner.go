@@ -251,6 +251,9 @@ func (l *Learner) Apply(ctx context.Context, batch []event.Event, cur event.Curs
 		for i := range t.p.features.Slow().Each {
 			l.backfills[i].OnCommit(ln.id, t.delta)
 		}
+		if t.goneChanged { // one that is back has lost its vectors
+			l.scan(ln.id, t.p.features.Slow())
+		}
 	}
 	if t.p.settled && t.delta != nil && !t.delta.Empty() {
 		l.metrics.settle.Observe(time.Since(began).Seconds())

@@ -468,3 +468,25 @@ func TestARunUnderWayIsOfTheOldEncoder(t *testing.T) {
 		t.Errorf("%+v, want %+v", b, a)
 	}
 }
+
+// A project that is back in Label Studio has its vectors made again, though no text of it
+// has changed.
+func TestVectorsOfAProjectThatIsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, s := openDisk(t), new(slow)
+		l := start(t, d, with(d, s))
+		apply(t, l, labels(30))
+		encoded(t, l)
+		apply(t, l, &event.Changed{Project: 1, Gone: true, At: at(2), Source: event.FromReconcile, Reading: &event.Reading{}, Position: 1 << 30})
+		encoded(t, l)
+		time.Sleep(time.Minute)
+		if _, known := l.Status(1); known || vectorsOf(t, d, "slow/1") > 0 {
+			t.Fatal("it is not gone")
+		}
+		apply(t, l, &event.Changed{Project: 1, At: at(3), Source: event.FromReconcile, Reading: &event.Reading{From: 1 << 31}, Position: 1 << 32})
+		encoded(t, l)
+		if e := status(t, l).Encoding; !e.Done || e.Encoded != 30 {
+			t.Errorf("encoding %+v", e)
+		}
+	})
+}
