@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"slices"
 
-	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/parallel"
 	"github.com/hone-ml/hone/learner/head"
@@ -29,17 +28,17 @@ func (l *Learner) Answers(ctx context.Context, p event.ProjectID, data []json.Ra
 	for i, d := range data {
 		tasks[i].Data = d
 	}
-	l.encodeNow(ctx, heads, tasks)
+	l.encodeNow(ctx, s, heads, tasks)
 	out.Answers = make([][]head.PredictedAnswer, len(tasks))
 	for i := range tasks {
-		if slices.ContainsFunc(l.unencoded(heads, tasks[i:i+1]), func(r []encode.Request) bool { return len(r) > 0 }) {
+		if len(s.features.Unencoded(specsOf(heads), tasks[i:i+1])) > 0 {
 			out.Unencoded++
 		}
 	}
 	err = parallel.ForEachChunk(ctx, len(tasks), func(_, from, to int) {
 		var scratch head.Scratch
 		for i := from; i < to; i++ {
-			out.Answers[i] = l.answersTo(s, heads, tasks[i].Data, &scratch)
+			out.Answers[i] = s.answersTo(heads, tasks[i].Data, &scratch)
 		}
 	})
 	return out, len(heads) > 0, err
@@ -47,8 +46,8 @@ func (l *Learner) Answers(ctx context.Context, p event.ProjectID, data []json.Ra
 
 // answersTo returns the answers of all heads that find a text and whose control annotators
 // would see.
-func (l *Learner) answersTo(s *snapshot, heads []headSnapshot, data json.RawMessage, scratch *head.Scratch) (out []head.PredictedAnswer) {
-	predicted := l.answers(heads, data, scratch)
+func (s *snapshot) answersTo(heads []headSnapshot, data json.RawMessage, scratch *head.Scratch) (out []head.PredictedAnswer) {
+	predicted := s.answers(heads, data, scratch)
 	hidden := head.Hidden(s.visibility, predicted, nil)
 	for _, a := range predicted {
 		i := slices.IndexFunc(heads, func(h headSnapshot) bool { return h.Control.Name == a.Control })
@@ -56,7 +55,7 @@ func (l *Learner) answersTo(s *snapshot, heads []headSnapshot, data json.RawMess
 			continue
 		}
 		h := heads[i]
-		x, _ := l.featuresOf(heads, i, data)
+		x, _ := s.featuresOf(heads, i, data)
 		e := h.predictor.Estimate(head.Sample{Data: data, X: x}, make([]float64, h.predictor.Classes()), scratch)
 		out = append(out, head.PredictedAnswer{
 			Control: a.Control, Type: h.Control.Type, AnswerValues: h.Values(a.Regions, data), Confidence: a.Confidence, Classes: e.Classes,

@@ -2,8 +2,7 @@ package learner
 
 import (
 	"context"
-	"errors"
-	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -104,20 +103,38 @@ type BackfillProgress struct {
 	Err            error   // why the encoder fails, nil when it does not
 }
 
-// newBackfills returns a worker for each of Options.Slow, in this order.
-func (l *Learner) newBackfills() (_ []Backfill, err error) {
-	names := make([]string, len(l.o.Slow))
-	for i, e := range l.o.Slow {
+// openEncoders makes the workers of all slow encoders, and the extractors. The errors are those
+// of the options and of Options.NewBackfill.
+func (l *Learner) openEncoders() error {
+	slow, err := l.o.allSlow()
+	if err != nil {
+		return err
+	}
+	if l.backfills, err = l.newBackfills(slow); err != nil {
+		return err
+	}
+	lookups := make([]features.Lookup, len(l.backfills))
+	for i, b := range l.backfills {
+		lookups[i] = b
+	}
+	l.encoders = features.NewEncoders(l.o.byDefault(), l.o.Others, lookups, l.o.CacheBytes)
+	return nil
+}
+
+// newBackfills returns a worker for each slow encoder, in this order.
+func (l *Learner) newBackfills(slow []encode.BatchEncoder) (_ []Backfill, err error) {
+	names := make([]string, len(slow))
+	for i, e := range slow {
 		names[i] = e.Name()
 	}
 	unencoded := &maxGauge{counts: map[event.ProjectID][]int{}, encoders: len(names), gauge: l.metrics.unencoded}
 	all := make([]Backfill, len(names))
-	for i, e := range l.o.Slow {
+	for i, e := range slow {
 		all[i], err = l.o.NewBackfill(BackfillOptions{
 			Encoder: e, Retain: names, Now: l.o.Now, Logger: l.o.Logger,
 			Needed: func(p event.ProjectID) NeededVectors {
-				if s := l.snapshot(p); s != nil {
-					return headRequests{l.features, i, s.heads}
+				if s := l.snapshot(p); s != nil && s.features.Slow().Has(i) {
+					return features.Needed{Features: s.features, Encoder: i, Specs: specsOf(s.heads)}
 				}
 				return nil
 			},
@@ -154,26 +171,6 @@ func (w *maxGauge) set(p event.ProjectID, encoder, n int) {
 	w.gauge.WithLabelValues(strconv.FormatInt(int64(p), 10)).Set(float64(worst))
 }
 
-// headRequests implements NeededVectors for the heads of a snapshot and one slow encoder.
-type headRequests struct {
-	features *features.Extractor
-	encoder  int
-	heads    []headSnapshot
-}
-
-func (n headRequests) LabelNames() (all []encode.Request) {
-	for _, h := range n.heads {
-		all = append(all, n.features.LabelRequests(h.Spec)...)
-	}
-	return all
-}
-
-func (n headRequests) Requests(data []byte, all map[event.ContentKey]encode.Request) {
-	for _, h := range n.heads {
-		n.features.Requests(h.Spec, n.encoder, data, all)
-	}
-}
-
 // Encoding says how much of a project the slow encoders have encoded.
 type Encoding struct {
 	// Encoder is the names of the encoders, with + between them.
@@ -192,28 +189,30 @@ type Encoding struct {
 	Fault string `json:"fault,omitempty"`
 }
 
-// encodingStatus returns the progress of a project, nil without a slow encoder.
-func (l *Learner) encodingStatus(id event.ProjectID) *Encoding {
-	if len(l.backfills) == 0 {
+// encodingStatus returns the progress of a project that reads slow encoders, nil without any.
+func (l *Learner) encodingStatus(id event.ProjectID, slow features.EncoderSet) *Encoding {
+	if slow == 0 {
 		return nil
 	}
 	e := &Encoding{Done: true}
-	var names, faults []string
-	for i, b := range l.backfills {
+	var names, failing, faults []string
+	for i := range slow.Each {
+		b := l.backfills[i]
 		p := b.Progress(id)
-		names = append(names, b.Name())
-		e.Tasks = max(e.Tasks, p.Tasks)
-		if i == 0 || p.Encoded < e.Encoded {
+		if len(names) == 0 || p.Encoded < e.Encoded {
 			e.Encoded = p.Encoded
 		}
+		names = append(names, b.Name())
+		e.Tasks = max(e.Tasks, p.Tasks)
 		e.Done = e.Done && p.Done
 		e.PerSecond += p.PerSecond
-		switch {
-		case p.Err == nil:
-		case len(l.backfills) == 1:
-			faults = append(faults, p.Err.Error())
-		default:
-			faults = append(faults, b.Name()+": "+p.Err.Error())
+		if p.Err != nil {
+			failing, faults = append(failing, b.Name()), append(faults, p.Err.Error())
+		}
+	}
+	for i := range faults {
+		if len(names) > 1 {
+			faults[i] = failing[i] + ": " + faults[i]
 		}
 	}
 	e.Encoder, e.Fault = strings.Join(names, "+"), strings.Join(faults, "; ")
@@ -224,15 +223,7 @@ func (l *Learner) encodingStatus(id event.ProjectID) *Encoding {
 // never waits for one. Safe for concurrent use.
 func (l *Learner) HasVectors(p event.ProjectID, tasks []event.Task) bool {
 	s := l.snapshot(p)
-	if s == nil || len(l.backfills) == 0 {
-		return true
-	}
-	for _, requests := range l.unencoded(s.heads, tasks) {
-		if len(requests) > 0 {
-			return false
-		}
-	}
-	return true
+	return s == nil || len(s.features.Unencoded(specsOf(s.heads), tasks)) == 0
 }
 
 // WaitEncoded returns when each text has the vectors of each slow encoder and the examples have
@@ -247,22 +238,19 @@ func (l *Learner) WaitEncoded(ctx context.Context) error {
 	return nil
 }
 
-// encodeNow has the missing vectors of tasks computed, for Options.SlowWait at most. Predictions
-// are made without those that are then still missing.
-func (l *Learner) encodeNow(ctx context.Context, heads []headSnapshot, tasks []event.Task) {
-	if len(l.backfills) == 0 {
+// encodeNow has the missing vectors of tasks computed that some heads of a snapshot read, for
+// Options.SlowWait at most. Predictions are made without those that are then still missing.
+func (l *Learner) encodeNow(ctx context.Context, s *snapshot, heads []headSnapshot, tasks []event.Task) {
+	if s.features.Slow() == 0 {
 		return
 	}
-	requests := l.unencoded(heads, tasks)
+	requests := s.features.Unencoded(specsOf(heads), tasks)
 	ctx, cancel := context.WithTimeout(ctx, l.o.SlowWait)
 	defer cancel()
 	var all sync.WaitGroup
-	for i, b := range l.backfills {
-		if len(requests[i]) == 0 {
-			continue
-		}
+	for i, missing := range requests {
 		all.Go(func() {
-			if err := b.Now(ctx, requests[i]); err != nil {
+			if err := l.backfills[i].Now(ctx, missing); err != nil {
 				l.o.Logger.WithError(err).Debug("predicting with what is there")
 			}
 		})
@@ -270,51 +258,22 @@ func (l *Learner) encodeNow(ctx context.Context, heads []headSnapshot, tasks []e
 	all.Wait()
 }
 
-// unencoded returns for each slow encoder the requests of tasks that have no vector yet, in the
-// order of the tasks.
-func (l *Learner) unencoded(heads []headSnapshot, tasks []event.Task) [][]encode.Request {
-	out := make([][]encode.Request, len(l.backfills))
-	seen := make([]map[event.ContentKey]bool, len(l.backfills))
-	for _, t := range tasks {
-		for _, h := range heads {
-			for i := range l.features.Missing(h.Spec, t.Data).Each {
-				if seen[i] == nil {
-					seen[i] = map[event.ContentKey]bool{}
-				}
-				requests := map[event.ContentKey]encode.Request{}
-				l.features.Requests(h.Spec, i, t.Data, requests)
-				for k, r := range requests {
-					if !seen[i][k] && !l.backfills[i].Has(k) {
-						seen[i][k] = true
-						out[i] = append(out[i], r)
-					}
-				}
-			}
-		}
+// readersOf returns those of some projects whose vectors a slow encoder is to look for at the
+// start. One of the default encoder looks at all projects, to drop what none of them reads.
+// Vectors of another one stay until a project that reads it leaves it.
+func (l *Learner) readersOf(encoder int, projects []event.ProjectID) []event.ProjectID {
+	if encoder < len(l.o.Slow) {
+		return projects
 	}
-	return out
+	return slices.DeleteFunc(slices.Clone(projects), func(id event.ProjectID) bool {
+		s := l.snapshot(id)
+		return s == nil || !s.features.Slow().Has(encoder)
+	})
 }
 
-// maxSlowEncoders is the number of bits of an features.EncoderSet.
-const maxSlowEncoders = 64
-
-// checkSlow validates the slow encoders and the options that they require.
-func (o *Options) checkSlow() error {
-	if len(o.Slow) == 0 {
-		return nil
+// scan has slow encoders look for missing vectors in all tasks of a project. It does not wait.
+func (l *Learner) scan(id event.ProjectID, encoders features.EncoderSet) {
+	for i := range encoders.Each {
+		l.backfills[i].Scan(id)
 	}
-	if o.NewBackfill == nil || o.Tasks == nil {
-		return errors.New("a slow encoder needs NewBackfill and Tasks")
-	}
-	if len(o.Slow) > maxSlowEncoders {
-		return fmt.Errorf("%d slow encoders are too many: %d at most", len(o.Slow), maxSlowEncoders)
-	}
-	used := map[string]bool{}
-	for _, e := range o.Slow {
-		if used[e.Name()] {
-			return fmt.Errorf("two slow encoders are named %s, and vectors are kept by name", e.Name())
-		}
-		used[e.Name()] = true
-	}
-	return nil
 }

@@ -18,16 +18,28 @@ func (l *Learner) changeSettings(ctx context.Context, p *project, e *event.Confi
 	if maps.Equal(configured, p.configured) {
 		return false, nil
 	}
-	was := p.values
-	p.configured, p.values = configured, l.o.Settings.Values(configured)
+	was, encoder := p.values, p.features
+	l.setSettings(p, configured)
 	for _, h := range p.heads {
 		h.Spec = h.WithSettings(p.values)
 	}
 	l.o.Logger.WithField("project", p.meta.Project).WithField("settings", configured).Info("the settings of a project have changed")
-	if !was.Learning.Same(p.values.Learning) {
+	switch {
+	case p.features != encoder:
+		p.storedSelections = nil // of other features
+		p.configure()            // new heads, since the encoder is another
+		return true, l.relearnAll(ctx, p, delta)
+	case !was.Learning.Same(p.values.Learning):
 		return true, l.relearnAll(ctx, p, delta)
 	}
 	return true, nil
+}
+
+// setSettings puts settings of a project in force. Its heads are still those of the settings
+// before.
+func (l *Learner) setSettings(p *project, configured map[string]string) {
+	p.configured, p.values = configured, l.o.Settings.Values(configured)
+	p.features = l.encoders.Of(p.values.Encoder)
 }
 
 // relearnAll has the heads read every annotation again, those of a batch that is not stored
@@ -74,82 +86,18 @@ func settingsAfter(batch []event.Event, before event.Meta, delta *event.Delta) i
 	})
 }
 
-// minPredictions is how often a label must have been predicted before its precision says
-// something.
-const minPredictions = 5
-
-// silence is what is not suggested of a head.
-type silence struct {
-	all       bool
-	labels    map[string]bool
-	precision map[string]float64 // of the labels, where it decides
-}
-
-// silenceOf is what the settings, and the precision where they go by it, keep from
-// annotators. The precision is that of predictions made just before each task was learned:
-// out of sample, of earlier models, and of the tasks that were asked about.
-func (p *project) silenceOf(h *onlineHead) silence {
-	by := p.values.Suggesting
-	if by.Mode == settings.SuggestAlways && len(by.Off) == 0 {
-		return silence{}
-	}
-	s := silence{labels: map[string]bool{}}
-	name := h.Control.Name
-	for _, l := range h.Labels {
-		if by.HidesLabel(name, l) {
-			s.labels[l] = true
-		}
-	}
-	s.all = by.Hides(name)
-	if by.Mode != settings.SuggestPrecise {
-		return s.complete(h.Labels)
-	}
-	if len(h.Labels) == 0 {
-		s.all = s.all || h.progress.Cumulative.Tasks < minPredictions || h.progress.Recent.Accuracy() < by.Precision
-		return s
-	}
-	s.precision = map[string]float64{}
-	for _, l := range h.Labels {
-		_, ever := h.progress.Cumulative.Precision(l)
-		precision, recent := h.progress.Recent.Precision(l)
-		if recent > 0 {
-			s.precision[l] = precision
-		}
-		if ever < minPredictions || precision < by.Precision {
-			s.labels[l] = true
-		}
-	}
-	return s.complete(h.Labels)
-}
-
-// complete says that nothing is suggested where no label is.
-func (s silence) complete(labels []string) silence {
-	s.all = s.all || len(labels) > 0 && len(s.labels) == len(labels)
-	return s
-}
-
-// names are the silent labels in the order of the head's.
-func (s silence) names(labels []string) (out []string) {
-	for _, l := range labels {
-		if s.labels[l] {
-			out = append(out, l)
-		}
-	}
-	return out
-}
-
 // snapshotHead returns a head as readers see it.
 func (p *project) snapshotHead(h *onlineHead) headSnapshot {
-	s := headSnapshot{h.Spec, h.Kind.Snapshot(h.Spec, h.model), nil, p.silenceOf(h)}
-	if s.suggester = s.predictor; len(s.silence.labels) > 0 {
-		s.suggester = h.Kind.Snapshot(h.WithSilent(s.silence.labels), h.model)
+	s := headSnapshot{h.Spec, h.Kind.Snapshot(h.Spec, h.model), nil, h.SilenceBy(p.values.Suggesting, h.progress)}
+	if s.suggester = s.predictor; len(s.silence.Labels) > 0 {
+		s.suggester = h.Kind.Snapshot(h.WithSilent(s.silence.Labels), h.model)
 	}
 	return s
 }
 
 // suggested returns those of some heads that suggest anything, as they suggest it.
 func suggested(heads []headSnapshot) []headSnapshot {
-	out := slices.DeleteFunc(slices.Clone(heads), func(h headSnapshot) bool { return h.silence.all })
+	out := slices.DeleteFunc(slices.Clone(heads), func(h headSnapshot) bool { return h.silence.All })
 	for i := range out {
 		out[i].predictor = out[i].suggester
 	}

@@ -50,9 +50,5 @@ func (l *Learner) Lacks(p event.ProjectID, data json.RawMessage) event.Lack {
 	if s == nil {
 		return ""
 	}
-	specs := make([]*head.Spec, len(s.heads))
-	for i, h := range s.heads {
-		specs[i] = h.Spec
-	}
-	return head.LackOf(specs, data)
+	return head.LackOf(specsOf(s.heads), data)
 }

@@ -19,6 +19,7 @@ import (
 // onlineHead is the model of one control, which learns task by task.
 type onlineHead struct {
 	*head.Spec
+	encoder  string // the name of that of the examples
 	model    head.Incremental
 	progress *score.Prequential
 	// annotationsByTask holds the annotations behind each example, and fingerprints a hash

@@ -12,6 +12,7 @@ import (
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/learner"
+	"github.com/hone-ml/hone/settings"
 	"github.com/hone-ml/hone/state"
 )
 
@@ -164,7 +165,10 @@ func (w *labelStudio) answer() []byte {
 func (w *labelStudio) setUp() *event.Configured {
 	e := &event.Configured{Project: 1, At: at(w.clock), Set: map[string]string{}}
 	for _, s := range [][]string{
-		{"learn_from_users", "1", "2", "1,2"}, {"learn_from_states", "ground_truth", "submitted", "skipped,submitted"}, {"threshold", "0.2", "0.7"},
+		{"learn_from_users", "1", "2", "1,2"},
+		{"learn_from_states", "ground_truth", "submitted", "skipped,submitted"},
+		{"threshold", "0.2", "0.7"},
+		{"encoder", "hashed", "words", settings.DefaultEncoder},
 	} {
 		key, values := s[0], s[1:]
 		switch k := w.rng.IntN(2 * len(values)); {
@@ -207,7 +211,7 @@ func TestAnyHistoryEndsWhereTrainingFromScratchDoes(t *testing.T) {
 		must(t, err)
 		defer st.Close()
 		d := &disk{Store: st}
-		options := learner.Options{Tolerance: 1e-3, Budget: time.Duration(1+rng.IntN(2000)) * time.Microsecond}
+		options := choosing(learner.Options{Tolerance: 1e-3, Budget: time.Duration(1+rng.IntN(2000)) * time.Microsecond}, nil)
 		l, err := learner.New(d, options)
 		must(t, err)
 		defer func() { must(t, l.Stop(bg)) }()

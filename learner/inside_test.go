@@ -9,12 +9,11 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/learner/head/headtest"
 	"github.com/hone-ml/hone/learner/model"
-	"github.com/hone-ml/hone/settings"
 )
 
 func TestCheckpointIsReadBack(t *testing.T) {
 	for _, choice := range []string{"single", "multiple"} {
-		p := newProject(1, settings.NewTable(settings.Ranking{}, nil))
+		p := newProject(1)
 		h := newHead(headtest.Choices(t, choice), p.annotationRefs)
 		p.heads = []*onlineHead{h}
 		for _, e := range headtest.Noisy(40, 0.1) {
@@ -53,7 +52,7 @@ func TestCheckpointIsReadBack(t *testing.T) {
 }
 
 func FuzzCheckpoint(f *testing.F) {
-	p := newProject(1, settings.NewTable(settings.Ranking{}, nil))
+	p := newProject(1)
 	h := newHead(headtest.Choices(f, "single"), p.annotationRefs)
 	p.heads = []*onlineHead{h}
 	for _, e := range headtest.Noisy(3, 0) {

@@ -39,14 +39,14 @@ func (l *Learner) Extend(ctx context.Context, p event.ProjectID, labelConfig str
 		return out, ctx.Err()
 	}
 	if ready := suggested(s.readyHeads()); len(ready) > 0 {
-		l.encodeNow(ctx, ready, []event.Task{task})
+		l.encodeNow(ctx, s, ready, []event.Task{task})
 	}
 	var scratch head.Scratch
 	var answers []head.ControlAnswer
 	for i, h := range s.heads {
 		e, extends := h.suggester.(head.Interactive)
-		x, ok := l.featuresOf(s.heads, i, task.Data)
-		if !ok || h.silence.all || !extends && h.predictor.Examples() == 0 {
+		x, ok := s.featuresOf(s.heads, i, task.Data)
+		if !ok || h.silence.All || !extends && h.predictor.Examples() == 0 {
 			continue
 		}
 		a := head.ControlAnswer{Control: h.Control.Name}

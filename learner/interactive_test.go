@@ -13,7 +13,6 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio/regions"
 	"github.com/hone-ml/hone/labelstudio/wire"
-	"github.com/hone-ml/hone/settings"
 )
 
 const nerConfig = `<View><Labels name="ner" toName="t"><Label value="PER"/><Label value="LOC"/></Labels><Text name="t" value="$text"/></View>`
@@ -21,12 +20,12 @@ const nerConfig = `<View><Labels name="ner" toName="t"><Label value="PER"/><Labe
 // Through the learner: before anything was learned, with hints alone, with nothing
 // drawn, and with a label that the config does not have.
 func TestExtendThroughTheLearner(t *testing.T) {
-	p := newProject(1, settings.NewTable(settings.Ranking{}, nil))
-	p.meta.LabelConfig = nerConfig
-	p.configure(ngram.New())
-	l, err := New(nothingStored{}, Options{})
+	l, err := New(nothingStored{}, Options{Encoder: ngram.New()})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, l.Stop(context.Background())) }()
+	p := l.newProject(1)
+	p.meta.LabelConfig = nerConfig
+	p.configure()
 	l.publish(p)
 	data := json.RawMessage(`{"text":"Ada met Ada"}`)
 	result := json.RawMessage(`[{"from_name":"ner","to_name":"t","type":"labels","value":{"start":0,"end":3,"text":"Ada","labels":["PER"]}}]`)

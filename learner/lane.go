@@ -184,6 +184,7 @@ func (l *Learner) reload(ln *lane) {
 	}
 	if p != nil {
 		l.publish(p)
+		l.scan(ln.id, p.features.Slow()) // while nothing was loaded, nothing was scanned
 		l.startRetrain(ln)
 		l.startSelection(ln)
 	}

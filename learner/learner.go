@@ -22,8 +22,8 @@ type Learner struct {
 	o         Options
 	store     Store
 	metrics   *metrics
-	features  *features.Extractor
-	backfills []Backfill // one for each of Options.Slow, in this order
+	encoders  *features.Encoders
+	backfills []Backfill // one for each slow encoder: first those of Options.Slow, in this order
 
 	mu    sync.Mutex // guards all below until the blank line; see lane
 	byID  map[event.ProjectID]*lane
@@ -68,16 +68,9 @@ func New(store Store, o Options) (*Learner, error) {
 		wake: wake.New(), cores: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 	l.ctx = l.life.Context()
-	if len(o.Slow) > 0 {
-		if l.backfills, err = l.newBackfills(); err != nil {
-			return nil, fmt.Errorf("learner: %w", err)
-		}
+	if err := l.openEncoders(); err != nil {
+		return nil, fmt.Errorf("learner: %w", err)
 	}
-	slow := make([]features.Lookup, len(l.backfills))
-	for i, b := range l.backfills {
-		slow[i] = b
-	}
-	l.features = features.New(o.Encoder, slow, o.CacheBytes)
 	return l, nil
 }
 
@@ -95,8 +88,10 @@ func (l *Learner) Load(ctx context.Context, projects []event.ProjectID) error {
 			return fmt.Errorf("learner: %w", err)
 		}
 	}
-	for _, b := range l.backfills {
-		b.Scan(projects...)
+	for i, b := range l.backfills {
+		if readers := l.readersOf(i, projects); len(readers) > 0 {
+			b.Scan(readers...)
+		}
 	}
 	return nil
 }
@@ -166,7 +161,7 @@ func (l *Learner) saveOnStop(ln *lane) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	err := l.store.Commit(ctx, event.Commit{Projects: []event.ProjectCommit{
-		p.forCommit(nil, p.checkpoint(l.features.Encoder().Name())),
+		p.forCommit(nil, p.checkpoint(p.features.Name())),
 	}})
 	if err != nil {
 		return fmt.Errorf("learner: save project %d on stopping: %w", ln.id, err)
@@ -252,9 +247,12 @@ func (l *Learner) Apply(ctx context.Context, batch []event.Event, cur event.Curs
 	}
 	l.startRetrain(ln)
 	l.startSelection(ln)
-	for _, b := range l.backfills {
-		if t.delta != nil {
-			b.OnCommit(ln.id, t.delta)
+	if t.delta != nil {
+		for i := range t.p.features.Slow().Each {
+			l.backfills[i].OnCommit(ln.id, t.delta)
+		}
+		if t.goneChanged { // one that is back has lost its vectors
+			l.scan(ln.id, t.p.features.Slow())
 		}
 	}
 	if t.p.settled && t.delta != nil && !t.delta.Empty() {
@@ -320,7 +318,7 @@ func (l *Learner) applyChanges(ctx context.Context, ln *lane, batch []event.Even
 	}
 	if p == nil || d.New {
 		number := sequenceOf(p)
-		p = newProject(ln.id, l.o.Settings)
+		p = l.newProject(ln.id)
 		p.sequence = number
 		ln.project = p
 	}
@@ -443,7 +441,7 @@ func (l *Learner) dueCheckpoint(p *project) []byte {
 	if large && (!p.settled || l.o.Now().Sub(p.savedAt) < l.o.CheckpointEvery) {
 		return nil
 	}
-	return p.checkpoint(l.features.Encoder().Name())
+	return p.checkpoint(p.features.Name())
 }
 
 // markSaved records that a commit with this checkpoint is durable.

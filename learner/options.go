@@ -13,6 +13,7 @@ import (
 	"github.com/hone-ml/hone/encode/encoders"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/logging"
+	"github.com/hone-ml/hone/learner/features"
 	"github.com/hone-ml/hone/learner/tune"
 	"github.com/hone-ml/hone/settings"
 )
@@ -42,8 +43,12 @@ type Options struct {
 	Encoder encode.Encoder
 	// Slow encoders add a dense part each, in this order. They take time and may be down, so
 	// their vectors are computed in the background. None waits for another. Their names must
-	// differ. With any, NewBackfill and Tasks are required.
+	// differ. With any, here or in Others, NewBackfill and Tasks are required.
 	Slow []encode.BatchEncoder
+	// Others are the encoders that the setting `encoder` of a project may name, by that name.
+	// A name that is not there stands for Encoder and Slow. Slow encoders with equal names are
+	// one.
+	Others map[string]features.Encoding
 	// NewBackfill returns the worker of a slow encoder, not started.
 	NewBackfill func(BackfillOptions) (Backfill, error)
 	Tasks       TaskReader
@@ -95,7 +100,7 @@ func (o *Options) setDefaults() {
 		o.CheckpointEvery = 10 * time.Second
 	}
 	if o.Settings == nil {
-		o.Settings = settings.NewTable(settings.Ranking{}, nil)
+		o.Settings = settings.NewTable(settings.Ranking{}, nil, nil)
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -106,10 +111,24 @@ func (o *Options) setDefaults() {
 }
 
 func (o *Options) validate() error {
-	if err := o.checkSlow(); err != nil {
+	slow, err := o.allSlow()
+	if err == nil && len(slow) > 0 && (o.NewBackfill == nil || o.Tasks == nil) {
+		err = errors.New("a slow encoder needs NewBackfill and Tasks")
+	}
+	if err != nil {
 		return fmt.Errorf("learner: %w", err)
 	}
 	return nil
+}
+
+// byDefault returns the default encoder.
+func (o *Options) byDefault() features.Encoding {
+	return features.Encoding{Fast: o.Encoder, Slow: o.Slow}
+}
+
+// allSlow returns the slow encoders of all encoders, each once, those of the default one first.
+func (o *Options) allSlow() ([]encode.BatchEncoder, error) {
+	return features.AllSlow(o.byDefault(), o.Others)
 }
 
 // ErrWhichProject says that a prediction names no project while several are connected.

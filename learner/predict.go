@@ -40,15 +40,15 @@ func (l *Learner) Predict(ctx context.Context, p event.ProjectID, labelConfig st
 	if len(heads) == 0 {
 		return out, ctx.Err()
 	}
-	l.encodeNow(ctx, heads, tasks)
-	return out, l.predictAll(ctx, s, heads, tasks, out)
+	l.encodeNow(ctx, s, heads, tasks)
+	return out, s.predictAll(ctx, heads, tasks, out)
 }
 
-func (l *Learner) predictAll(ctx context.Context, s *snapshot, heads []headSnapshot, tasks []event.Task, out []wire.Prediction) error {
+func (s *snapshot) predictAll(ctx context.Context, heads []headSnapshot, tasks []event.Task, out []wire.Prediction) error {
 	return parallel.ForEachChunk(ctx, len(tasks), func(_, from, to int) {
 		var scratch head.Scratch
 		for i := from; i < to; i++ {
-			out[i] = l.predictTask(s, heads, tasks[i].Data, &scratch)
+			out[i] = s.predictTask(heads, tasks[i].Data, &scratch)
 		}
 	})
 }
@@ -57,8 +57,8 @@ func (l *Learner) predictAll(ctx context.Context, s *snapshot, heads []headSnaps
 const minPredictionScore = 0.01
 
 // predictTask predicts with all heads. It abstains when no head finds a text.
-func (l *Learner) predictTask(s *snapshot, heads []headSnapshot, data json.RawMessage, scratch *head.Scratch) wire.Prediction {
-	result, confidence, ok := head.Combine(s.visibility, l.answers(heads, data, scratch), nil)
+func (s *snapshot) predictTask(heads []headSnapshot, data json.RawMessage, scratch *head.Scratch) wire.Prediction {
+	result, confidence, ok := head.Combine(s.visibility, s.answers(heads, data, scratch), nil)
 	if !ok {
 		return wire.Prediction{}
 	}
@@ -66,10 +66,10 @@ func (l *Learner) predictTask(s *snapshot, heads []headSnapshot, data json.RawMe
 }
 
 // answers returns those of all heads that find a text.
-func (l *Learner) answers(heads []headSnapshot, data json.RawMessage, scratch *head.Scratch) []head.ControlAnswer {
+func (s *snapshot) answers(heads []headSnapshot, data json.RawMessage, scratch *head.Scratch) []head.ControlAnswer {
 	out := make([]head.ControlAnswer, 0, len(heads))
 	for i, h := range heads {
-		if x, ok := l.featuresOf(heads, i, data); ok {
+		if x, ok := s.featuresOf(heads, i, data); ok {
 			a := head.ControlAnswer{Control: h.Control.Name}
 			a.Regions, a.Confidence = h.predictor.Predict(h.ID, head.Sample{Data: data, X: x}, scratch)
 			out = append(out, a)
@@ -79,8 +79,8 @@ func (l *Learner) answers(heads []headSnapshot, data json.RawMessage, scratch *h
 }
 
 // featuresOf returns the features of a task for head i. ok is false when it has no text.
-func (l *Learner) featuresOf(heads []headSnapshot, i int, data json.RawMessage) (vector.Vector, bool) {
-	x := l.features.Task(heads[i].Spec, data)
+func (s *snapshot) featuresOf(heads []headSnapshot, i int, data json.RawMessage) (vector.Vector, bool) {
+	x := s.features.Task(heads[i].Spec, data)
 	return x, !x.Empty()
 }
 
@@ -114,7 +114,7 @@ func (l *Learner) Suggestions(ctx context.Context, p event.ProjectID, tasks []ev
 	answers := make([]wire.Prediction, len(tasks))
 	if s := l.snapshot(p); s != nil {
 		if heads := suggested(s.readyHeads()); len(heads) > 0 {
-			if err := l.predictAll(ctx, s, heads, tasks, answers); err != nil {
+			if err := s.predictAll(ctx, heads, tasks, answers); err != nil {
 				return nil, nil, err
 			}
 		}
@@ -163,11 +163,11 @@ func (l *Learner) Estimates(ctx context.Context, p event.ProjectID, tasks []even
 				at := i * classes
 				var hidden map[string]bool
 				if s.visibility != nil {
-					hidden = head.Hidden(s.visibility, l.answers(heads, tasks[i].Data, &scratch), nil)
+					hidden = head.Hidden(s.visibility, s.answers(heads, tasks[i].Data, &scratch), nil)
 				}
 				for j, h := range heads {
 					n := h.predictor.Classes()
-					if x, ok := l.featuresOf(heads, j, tasks[i].Data); ok && !hidden[h.Control.Name] {
+					if x, ok := s.featuresOf(heads, j, tasks[i].Data); ok && !hidden[h.Control.Name] {
 						row = append(row, h.predictor.Estimate(head.Sample{Data: tasks[i].Data, X: x}, ps[at:at+n:at+n], &scratch))
 					}
 					at += n

@@ -9,10 +9,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
 	"github.com/hone-ml/hone/learner/counts"
+	"github.com/hone-ml/hone/learner/features"
 	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/learner/model"
 	"github.com/hone-ml/hone/learner/tune"
@@ -34,8 +34,9 @@ type project struct {
 	sequence         uint64 // number of the last snapshot
 	announced        uint64 // number of the last snapshot with a Learned; 0 if none since the project was loaded
 
-	configured map[string]string // what a person has set, by key
-	values     settings.Values   // the settings in force
+	configured map[string]string   // what a person has set, by key
+	values     settings.Values     // the settings in force
+	features   *features.Extractor // of the encoder that the settings name
 
 	annotationRefs annotationRefs
 	refused        counts.RefusedAnswers // answers that no model can learn
@@ -51,10 +52,17 @@ type project struct {
 // so that a project that is loaded again has another.
 var lastGeneration atomic.Uint64
 
-func newProject(id event.ProjectID, t *settings.Table) *project {
+func newProject(id event.ProjectID) *project {
 	return &project{
-		meta: event.Meta{Project: id}, annotationRefs: annotationRefs{}, refused: counts.RefusedAnswers{}, counts: counts.NewProject(), values: t.Values(nil),
+		meta: event.Meta{Project: id}, annotationRefs: annotationRefs{}, refused: counts.RefusedAnswers{}, counts: counts.NewProject(),
 	}
+}
+
+// newProject returns a project of which nothing is known, with the default settings.
+func (l *Learner) newProject(id event.ProjectID) *project {
+	p := newProject(id)
+	l.setSettings(p, nil)
+	return p
 }
 
 // load reads a project from the store and trains its heads. The error is the store's: what
@@ -64,8 +72,8 @@ func (l *Learner) load(ctx context.Context, id event.ProjectID) (*project, error
 	if err != nil {
 		return nil, fmt.Errorf("load project %d: %w", id, err)
 	}
-	p := newProject(id, l.o.Settings)
-	p.configured, p.values = st.Settings, l.o.Settings.Values(st.Settings)
+	p := newProject(id)
+	l.setSettings(p, st.Settings)
 	p.meta, p.versions = st.Meta, st.Versions
 	p.meta.Project = id
 	if at := liveIndex(st.Versions); at >= 0 {
@@ -83,7 +91,7 @@ func (l *Learner) load(ctx context.Context, id event.ProjectID) (*project, error
 	if err != nil {
 		l.o.Logger.WithError(err).WithField("project", id).Warn("learning afresh from the examples")
 	}
-	p.configure(l.features.Encoder())
+	p.configure()
 	for _, h := range p.heads {
 		if pr := state.Progress[h.Control.Name]; pr != nil {
 			h.progress = pr
@@ -97,8 +105,9 @@ func (l *Learner) load(ctx context.Context, id event.ProjectID) (*project, error
 }
 
 // configure makes a head for each control of the label config that can be learned. It keeps
-// the heads whose spec has not changed, and returns the new ones, which have no examples.
-func (p *project) configure(e encode.Encoder) []*onlineHead {
+// the heads whose spec and encoder have not changed, and returns the new ones, which have no
+// examples.
+func (p *project) configure() []*onlineHead {
 	p.controls, p.fault = nil, ""
 	var added, heads []*onlineHead
 	switch cfg, err := labelconfig.Parse(p.meta.LabelConfig); {
@@ -112,13 +121,14 @@ func (p *project) configure(e encode.Encoder) []*onlineHead {
 		}
 		for _, d := range p.controls.Learned() {
 			q := head.NewSpec(d).WithSettings(p.values)
-			same := slices.IndexFunc(p.heads, func(h *onlineHead) bool { return h.Key == q.Key })
+			same := slices.IndexFunc(p.heads, func(h *onlineHead) bool { return h.Key == q.Key && h.encoder == p.features.Name() })
 			if same >= 0 {
 				p.heads[same].Spec = q.WithPriorOf(p.heads[same].Spec)
 				heads = append(heads, p.heads[same])
 				continue
 			}
-			h := newHead(q.WithEncoder(e), p.annotationRefs)
+			h := newHead(q.WithEncoder(p.features.Encoder()), p.annotationRefs)
+			h.encoder = p.features.Name()
 			h.applySettings(p.selectionFor(h.Spec))
 			for _, old := range p.heads { // the same control with other labels keeps its scores
 				if old.Control.Name == q.Control.Name && old.Control.Type == q.Control.Type && old.Control.Multiple == q.Control.Multiple {
@@ -161,7 +171,7 @@ func (p *project) selectionFor(q *head.Spec) tune.Selection {
 func (l *Learner) trainFromStore(p *project, heads []*onlineHead, tasks iter.Seq2[event.TaskState, error], ck checkpoint) error {
 	duals := make([]map[event.TaskID][]float32, len(heads))
 	for i, h := range heads {
-		duals[i] = ck.duals(h, l.features.Encoder().Name())
+		duals[i] = ck.duals(h, p.features.Name())
 	}
 	for t, err := range tasks {
 		if err != nil {
@@ -186,7 +196,7 @@ func (l *Learner) learnTask(p *project, h *onlineHead, t event.TaskState, duals 
 		p.refused.Record(t.Task.ID, h.Control.Name, "")
 		return learnResult{forgotten: h.forget(t.Task.ID)}
 	}
-	x, missing := l.features.Example(h.Spec, t.Task.Data)
+	x, missing := p.features.Example(h.Spec, t.Task.Data)
 	ch, err := h.learn(t, x, duals, test)
 	reason := ""
 	switch {
@@ -209,7 +219,7 @@ func (l *Learner) applyDelta(ctx context.Context, p *project, d *event.Delta) er
 	reconfigure := d.ConfigChanged || d.New || d.Meta.Gone != p.meta.Gone
 	p.meta = d.Meta
 	if reconfigure {
-		if added := p.configure(l.features.Encoder()); !d.New {
+		if added := p.configure(); !d.New {
 			// The store has the raw results, from which new heads learn, and all are counted anew.
 			st, err := l.store.Load(ctx, p.meta.Project)
 			if err != nil {

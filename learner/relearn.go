@@ -52,7 +52,7 @@ func (l *Learner) relearn(ctx context.Context, id event.ProjectID, ids []event.T
 		changed := map[event.TaskID]event.TaskState{}
 		for _, t := range states {
 			if sum, ok := h.fingerprints[t.Task.ID]; ok {
-				x, missing := l.features.Example(h.Spec, t.Task.Data)
+				x, missing := p.features.Example(h.Spec, t.Task.Data)
 				h.markMissing(t.Task.ID, missing)
 				if sum != fingerprint(h.Kind.Aggregate(h.Spec, t).Target, x, t.Task.Data) {
 					changed[t.Task.ID] = t
@@ -96,7 +96,7 @@ func (l *Learner) rebuildPriors(ctx context.Context, id event.ProjectID) error {
 		return ignoreClosed(err)
 	}
 	for _, h := range p.heads {
-		h.Spec = h.Spec.WithEncoder(l.features.Encoder())
+		h.Spec = h.Spec.WithEncoder(p.features.Encoder())
 		h.rebuildModel(h.model.Settings())
 		h.dirty = true
 	}

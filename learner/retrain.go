@@ -93,7 +93,7 @@ func (l *Learner) startRetrain(ln *lane) {
 	l.endWait(id) // it may go on without vectors
 	r := &retrain{project: id, pending: *p.pending, generation: p.generation, done: make(chan struct{})}
 	for _, h := range p.heads {
-		c := &candidate{spec: h.Spec, live: h.model.Settings(), fingerprints: maps.Clone(h.fingerprints), sample: h.searchSample(l.features.Encoder().Name())}
+		c := &candidate{spec: h.Spec, live: h.model.Settings(), fingerprints: maps.Clone(h.fingerprints), sample: h.searchSample(h.encoder)}
 		h.collectExamples(&c.sample)
 		h.model.Examples(func(e model.Example) bool {
 			c.examples = append(c.examples, e)

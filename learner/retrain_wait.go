@@ -93,9 +93,9 @@ func (l *Learner) missingVectors(p *project) (missing, examples int, encoders fe
 		return missing, examples, encoders
 	}
 	for _, h := range p.heads {
-		for _, request := range l.features.LabelRequests(h.Spec) {
-			for i, b := range l.backfills {
-				if !b.Has(request.Key()) {
+		for _, request := range p.features.LabelRequests(h.Spec) {
+			for i := range p.features.Slow().Each {
+				if !l.backfills[i].Has(request.Key()) {
 					encoders = encoders.With(i)
 				}
 			}

@@ -154,7 +154,7 @@ func (l *Learner) startSelection(ln *lane) {
 		return // a retrain is about to begin
 	}
 	for _, h := range p.heads {
-		s, ok := h.dueSample(l.features.Encoder().Name())
+		s, ok := h.dueSample(h.encoder)
 		if !ok {
 			continue
 		}

@@ -351,8 +351,10 @@ func anyOrder(t *testing.T, seed uint64) {
 			}
 			return nil, nil
 		})
-		l := start(t, d, with(d, s))
+		set := map[string]string{} // half of the projects have another encoder now and then
+		l := start(t, d, choosing(with(d, s), nil))
 		apply(t, l, w.say(event.Changed{LabelConfig: w.config}))
+		changes := rng.IntN(2) == 0
 		for range 1 + rng.IntN(25) {
 			c := w.act()
 			apply(t, l, c)
@@ -361,18 +363,27 @@ func anyOrder(t *testing.T, seed uint64) {
 				must(t, err)
 			}
 			time.Sleep(time.Duration(rng.IntN(4000)) * time.Millisecond)
+			if changes && rng.IntN(4) == 0 {
+				e := encoder([]string{"hashed", "default"}[rng.IntN(2)])
+				set = e.Change(set)
+				apply(t, l, e)
+			}
 			if rng.IntN(8) == 0 {
 				must(t, l.Stop(bg))
-				l = start(t, d, with(d, s))
+				l = start(t, d, choosing(with(d, s), nil))
 			}
 		}
 		s.set(nil)
 		encoded(t, l)
 		clean := openDisk(t)
-		fresh := start(t, clean, with(clean, new(slow)))
-		apply(t, fresh, w.all())
+		fresh := start(t, clean, choosing(with(clean, new(slow)), nil))
+		apply(t, fresh, w.all(), setUp(set))
 		encoded(t, fresh)
 		same(t, fresh, l, 1e-2)
+		time.Sleep(time.Minute)
+		if set["encoder"] == "hashed" && vectorsOf(t, d, "slow/1") > 0 {
+			t.Error("vectors are stored that nobody reads")
+		}
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
 	"github.com/hone-ml/hone/labelstudio/regions"
 	"github.com/hone-ml/hone/learner/counts"
+	"github.com/hone-ml/hone/learner/features"
 	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/settings"
 )
@@ -24,6 +25,7 @@ type snapshot struct {
 
 	configured map[string]string // what a person has set, by key
 	values     settings.Values
+	features   *features.Extractor // what the heads read with
 }
 
 // headSnapshot is an immutable copy of a head.
@@ -31,7 +33,15 @@ type headSnapshot struct {
 	*head.Spec
 	predictor head.Predictor
 	suggester head.Predictor // without the labels that are silent
-	silence   silence
+	silence   head.Silence
+}
+
+func specsOf(heads []headSnapshot) []*head.Spec {
+	out := make([]*head.Spec, len(heads))
+	for i, h := range heads {
+		out[i] = h.Spec
+	}
+	return out
 }
 
 // publish makes a snapshot of the project as it is now, for readers. The lane's lock is held.
@@ -39,7 +49,7 @@ func (l *Learner) publish(p *project) {
 	p.sequence++
 	s := &snapshot{
 		config: p.meta.LabelConfig, versions: p.versions, totals: p.counts.Totals,
-		configured: p.configured, values: p.values,
+		configured: p.configured, values: p.values, features: p.features,
 	}
 	if p.controls != nil {
 		s.key, s.visibility = p.controls.Key(), p.controls.Visibility()
@@ -54,8 +64,13 @@ func (l *Learner) publish(p *project) {
 		l.metrics.counts.Forget(strconv.FormatInt(int64(p.meta.Project), 10))
 		return
 	}
+	was := l.snapshot(p.meta.Project)
 	l.snapshots.Store(p.meta.Project, s)
 	l.metrics.published(s)
+	if was != nil && was.features != s.features {
+		// One encoder has its vectors to make, and the other's are not needed any more.
+		l.scan(p.meta.Project, was.features.Slow()|s.features.Slow())
+	}
 }
 
 // publishAnnounced publishes a snapshot whose Learned is in the commit that follows.

@@ -52,7 +52,7 @@ type Status struct {
 	Retrain *Retrain `json:"retrain,omitempty"`
 	// LastRetrain describes the last one that ended since the start, nil if none has.
 	LastRetrain *LastRetrain `json:"last_retrain,omitempty"`
-	// Encoding describes the progress of the slow encoders, nil without any.
+	// Encoding describes the progress of the slow encoders of the project, nil without any.
 	Encoding *Encoding `json:"encoding,omitempty"`
 }
 
@@ -129,7 +129,7 @@ func (l *Learner) status(p *project, heads []headSnapshot) Status {
 		Settled: p.settled && !selecting && p.pending == nil, Announced: p.announced, Fault: p.fault, Heads: []Head{}, SettingsHeld: p.settingsPinned(),
 		Annotations: p.counts.Annotations, Suggestions: p.counts.Suggestions, NoText: p.counts.NoText, IdenticalPairs: p.counts.IdenticalPairs,
 	}
-	if s.Settled && len(l.backfills) > 0 {
+	if s.Settled && p.features.Slow() != 0 {
 		_, _, missing := l.missingVectors(p)
 		s.VectorsMissing = missing != 0
 	}
@@ -146,7 +146,7 @@ func (l *Learner) status(p *project, heads []headSnapshot) Status {
 			AccuracyOverall: pr.Cumulative.Accuracy(), MacroF1Overall: pr.Cumulative.MacroF1(), LogLossOverall: pr.Cumulative.MeanLogLoss(),
 			ECEOverall: pr.Cumulative.ECE(), MAEOverall: pr.Cumulative.MAE(), RMSEOverall: pr.Cumulative.RMSE(),
 			Numeric: h.Answer.Numeric(), Labelled: len(h.Labels) > 0,
-			Silent: heads[i].silence.names(h.Labels), SuggestsNothing: heads[i].silence.all, Precision: heads[i].silence.precision,
+			Silent: heads[i].silence.Names(h.Labels), SuggestsNothing: heads[i].silence.All, Precision: heads[i].silence.Precision,
 		})
 	}
 	if !math.IsInf(gap, 1) {
@@ -175,7 +175,7 @@ func (l *Learner) Status(p event.ProjectID) (Status, bool) {
 	}
 	_, selecting := l.selectionRuns.Load(p)
 	st.Settled = st.Settled && !selecting && st.Retrain == nil
-	st.Encoding = l.encodingStatus(p)
+	st.Encoding = l.encodingStatus(p, s.features.Slow())
 	if r, ok := l.lastRetrains.Load(p); ok {
 		last := r.(LastRetrain)
 		st.LastRetrain = &last

@@ -118,6 +118,18 @@ var rows = []row{
 			return strings.Join(out, ",")
 		},
 	},
+	{
+		key: "encoder",
+		typ: func(t *Table) string { return "one of " + strings.Join(t.encoders, ", ") },
+		doc: "the encoder that turns texts into features; default is learner.encoder of the configuration, which may be named too; a change trains the model anew on its labels",
+		parse: func(t *Table, v *Values, text string) (string, string) {
+			if problem, fix := oneOf(&v.Encoder, text, t.encoders); problem != "" {
+				return "no encoder that this hone has for a project", fix + "; for another set learner.encoder in the configuration and start hone again"
+			}
+			return "", ""
+		},
+		write: func(v *Values) string { return v.Encoder },
+	},
 }
 
 var (

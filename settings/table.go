@@ -11,14 +11,17 @@ import (
 type Table struct {
 	defaults   Values
 	strategies []string
+	encoders   []string
 }
 
 // NewTable makes a table. ranking holds the defaults that the configuration gives, and
-// strategies the names that there are; nil takes any.
-func NewTable(ranking Ranking, strategies []string) *Table {
+// strategies the names that there are; nil takes any. encoders are the names that a project
+// may choose beside DefaultEncoder.
+func NewTable(ranking Ranking, strategies, encoders []string) *Table {
 	return &Table{
-		defaults:   Values{Ranking: ranking, Suggesting: DefaultSuggesting(), Learning: DefaultLearning()},
+		defaults:   Values{Ranking: ranking, Suggesting: DefaultSuggesting(), Learning: DefaultLearning(), Encoder: DefaultEncoder},
 		strategies: strategies,
+		encoders:   append([]string{DefaultEncoder}, encoders...),
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 )
 
 func table() *settings.Table {
-	return settings.NewTable(settings.Ranking{Strategy: "margin", Queue: 30, RandomShare: 0.1}, []string{"margin", "entropy", "random"})
+	return settings.NewTable(settings.Ranking{Strategy: "margin", Queue: 30, RandomShare: 0.1}, []string{"margin", "entropy", "random"}, []string{"static", "hashed", "openai:http://embed:8080/v1"})
 }
 
 func pair(key, value string) settings.Pair { return settings.Pair{Key: key, Value: &value} }
@@ -45,6 +45,7 @@ func TestWhatIsRefusedNamesKeyValueAndFix(t *testing.T) {
 		"threshold":             {"0", "1", "NaN", ""},
 		"learn_from_users":      {"0", "-3", "anna", "1,two", "1.5", "[1,{}]"},
 		"learn_from_states":     {"", ",", "submitted,done", "accepted", "[]"},
+		"encoder":               {"", "Static", "words", "openai:", "openai:http://elsewhere/v1", "default,static", "\xff", strings.Repeat("x", 5000)},
 		"suggestions_off":       {strings.Repeat("x", 1001), "\xff"},
 	} {
 		for _, value := range values {
@@ -84,17 +85,17 @@ func TestValues(t *testing.T) {
 	set, reset, err := table().Check([]settings.Pair{
 		pair("queue", "12"), pair("learn_from_users", " 5, 1,5 "), pair("learn_from_states", `["skipped"]`),
 		{Key: "threshold"},
-		pair("suggestions_off", `["topic","a,b","topic/Money"]`), pair("random_share", "2.5e-1"),
+		pair("suggestions_off", `["topic","a,b","topic/Money"]`), pair("random_share", "2.5e-1"), pair("encoder", "hashed"),
 	})
 	if err != nil || !slices.Equal(reset, []string{"threshold"}) {
 		t.Fatalf("%v %v", reset, err)
 	}
-	want := map[string]string{"queue": "12", "learn_from_users": "1,5", "learn_from_states": "skipped", "suggestions_off": `["topic","a,b","topic/Money"]`, "random_share": "0.25"}
+	want := map[string]string{"queue": "12", "learn_from_users": "1,5", "learn_from_states": "skipped", "suggestions_off": `["topic","a,b","topic/Money"]`, "random_share": "0.25", "encoder": "hashed"}
 	if !maps.Equal(set, want) {
 		t.Fatalf("%v, want %v", set, want)
 	}
 	v := table().Values(set)
-	if v.Ranking != (settings.Ranking{Strategy: "margin", Queue: 12, RandomShare: 0.25}) || v.Suggesting.Threshold != 0.4 {
+	if v.Ranking != (settings.Ranking{Strategy: "margin", Queue: 12, RandomShare: 0.25}) || v.Suggesting.Threshold != 0.4 || v.Encoder != "hashed" {
 		t.Errorf("%+v", v)
 	}
 	if !v.Suggesting.Hides("topic") || v.Suggesting.Hides("other") || !v.Suggesting.HidesLabel("topic", "Money") || v.Suggesting.HidesLabel("topic", "Food") || !v.Suggesting.Hides("a,b") {
@@ -119,12 +120,12 @@ func TestValues(t *testing.T) {
 
 // What another hone has stored and this one cannot read has its default, and is told of.
 func TestStoredSettingsOfAnotherHone(t *testing.T) {
-	set := map[string]string{"queue": "7", "odds": "3:1", "strategy": "a-strategy-to-come"}
+	set := map[string]string{"queue": "7", "odds": "3:1", "strategy": "a-strategy-to-come", "encoder": "openai:http://before:8080/v1"}
 	v := table().Values(set)
-	if v.Ranking.Queue != 7 || v.Ranking.Strategy != "margin" {
+	if v.Ranking.Queue != 7 || v.Ranking.Strategy != "margin" || v.Encoder != settings.DefaultEncoder {
 		t.Errorf("%+v", v.Ranking)
 	}
-	if f := table().Faults(set); len(f) != 2 || !strings.Contains(f[0], "odds") || !strings.Contains(f[1], "a-strategy-to-come") {
+	if f := table().Faults(set); len(f) != 3 || !strings.Contains(f[0], "openai:http://before:8080/v1") || !strings.Contains(f[1], "odds") || !strings.Contains(f[2], "a-strategy-to-come") {
 		t.Errorf("%q", f)
 	}
 }
@@ -135,7 +136,7 @@ func TestOneSpelling(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		key := rapid.SampledFrom(keys).Draw(rt, "key")
 		text := rapid.OneOf(rapid.String(), rapid.StringMatching(`[0-9.,e\-]{0,6}`), rapid.StringMatching(`\["[a-z,"\\]{0,8}"\]`),
-			rapid.SampledFrom([]string{"margin", "on", "off", "precise", "submitted", "skipped,submitted"})).Draw(rt, "text")
+			rapid.SampledFrom([]string{"margin", "on", "off", "precise", "submitted", "skipped,submitted", "default", "static", "openai:http://embed:8080/v1"})).Draw(rt, "text")
 		set, _, err := table().Check([]settings.Pair{pair(key, text)})
 		if err != nil {
 			return

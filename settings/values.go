@@ -16,7 +16,13 @@ type Values struct {
 	Ranking    Ranking
 	Suggesting Suggesting
 	Learning   Learning
+	// Encoder is the name of the one by which texts are read, or DefaultEncoder.
+	Encoder string
 }
+
+// DefaultEncoder is the value of Values.Encoder that stands for the encoder of the
+// configuration.
+const DefaultEncoder = "default"
 
 // Ranking is what to ask next.
 type Ranking struct {

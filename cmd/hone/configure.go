@@ -18,12 +18,13 @@ func newConfigure(c *cli) *cobra.Command {
 		Long: `Show and change the settings of one project. Without KEY=VALUE it lists them all, each
 with its value, its default and what it does. KEY= puts a setting back to its default.
 All changes are made, or none. They are kept in hone's database, hold without a restart
-of hone, and go the way of every label: whose annotations are learned from makes the
-model what it would be had hone known it from the start.`,
+of hone, and go the way of every label: whose annotations are learned from, and by which
+encoder, makes the model what it would be had hone known it from the start.`,
 		Example: `  hone configure --project 3
   hone configure --project 3 strategy=entropy queue=50
   hone configure --project 3 learn_from_users=2,5 learn_from_states=ground_truth
   hone configure --project 3 suggestions=precise suggestions_precision=0.9
+  hone configure --project 3 encoder=static
   hone configure --project 3 queue= --json`,
 		Args: cobra.ArbitraryArgs,
 	}

@@ -52,8 +52,10 @@ func (f *Service) collectGarbage(ctx context.Context) error {
 	if err := f.vectors.dropUnneeded(ctx, needed); err != nil {
 		return err
 	}
-	if err := f.vectors.store.RetainEncoders(ctx, append(slices.Clone(f.o.Retain), f.vectors.encoder.Name())); err != nil {
-		return err
+	if len(ids) > 0 { // else the vectors of another encoder are replaced by none
+		if err := f.vectors.store.RetainEncoders(ctx, append(slices.Clone(f.o.Retain), f.vectors.encoder.Name())); err != nil {
+			return err
+		}
 	}
 	f.gcPending = false
 	return nil

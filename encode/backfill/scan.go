@@ -81,10 +81,13 @@ func (f *Service) scanProject(ctx context.Context, id event.ProjectID) error {
 
 func (f *Service) scanTasks(ctx context.Context, id event.ProjectID, all bool, ids []event.TaskID) error {
 	s := f.o.Needed(id)
-	if s == nil { // Label Studio no longer has it, or the config cannot be read yet
+	if s == nil { // Label Studio no longer has it, its models read nothing of the encoder, or the config cannot be read yet
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		delete(f.projects, id)
+		if p := f.projects[id]; p != nil && !p.fullScan && len(p.changedTasks) == 0 { // else it may read something by now
+			delete(f.projects, id)
+			f.o.Metrics.Unencoded(id, 0)
+		}
 		f.gcPending = true
 		return nil
 	}

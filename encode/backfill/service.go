@@ -78,7 +78,7 @@ func New(o Options) (*Service, error) {
 		return nil, err
 	}
 	f := &Service{
-		o: o, life: service.NewLife(), vectors: newVectorCache(o.Encoder, o.Vectors, o.Now), wake: wake.New(), gcPending: true,
+		o: o, life: service.NewLife(), vectors: newVectorCache(o.Encoder, o.Vectors, o.Now), wake: wake.New(),
 		projects: map[event.ProjectID]*projectQueue{}, idle: make(chan struct{}),
 	}
 	f.vectors.onCorrupt = f.rescanAll

@@ -28,8 +28,9 @@ type world struct {
 	mu      sync.Mutex
 	stored  map[string]map[event.ContentKey][]byte // by encoder
 	arrived map[event.ProjectID][]event.TaskID
-	fails   map[event.ProjectID]error // of reading tasks
-	all     chan event.ProjectID      // told of each project that has got the vectors of all its tasks
+	fails   map[event.ProjectID]error             // of reading tasks
+	needed  func(event.ProjectID) backfill.Needed // unless nil, what projects read
+	all     chan event.ProjectID                  // told of each project that has got the vectors of all its tasks
 }
 
 func (*world) Name() string { return "slow/1" }
@@ -119,7 +120,12 @@ func (w *world) service() *backfill.Service {
 func (w *world) serviceOf(e encode.BatchEncoder, retain []string, consume func(event.ProjectID, backfill.Arrivals)) *backfill.Service {
 	s, err := backfill.New(backfill.Options{
 		Encoder: e, Retain: retain, Vectors: w, Tasks: w, Cores: 2, Now: time.Now,
-		Needed: func(event.ProjectID) backfill.Needed { return w },
+		Needed: func(p event.ProjectID) backfill.Needed {
+			if w.needed != nil {
+				return w.needed(p)
+			}
+			return w
+		},
 		Consume: func(_ context.Context, p event.ProjectID, a backfill.Arrivals) error {
 			consume(p, a)
 			return nil

@@ -71,4 +71,51 @@ func TestServicesOfThreeEncodersShareAStore(t *testing.T) {
 	}
 }
 
+// A project that reads nothing is forgotten with its vectors. One that reads something by the
+// time this is done is not.
+func TestAProjectThatReadsNothingForAMoment(t *testing.T) {
+	for _, again := range []bool{false, true} {
+		w := newWorld()
+		w.stored["slow/1"] = map[event.ContentKey][]byte{{7}: {1}}
+		w.stored["another/1"] = map[event.ContentKey][]byte{{7}: {1}}
+		s := w.serviceOf(w, nil, func(event.ProjectID, backfill.Arrivals) {})
+		reads := false
+		w.needed = func(p event.ProjectID) backfill.Needed { // in the goroutine of the service
+			if reads {
+				return w
+			}
+			if again {
+				reads = true
+				s.Scan(p)
+			}
+			return nil
+		}
+		if err := s.Load(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s.Scan(1)
+		if err := s.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.WaitIdle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		want, others := backfill.Progress{}, 1
+		if again {
+			want, others = backfill.Progress{Tasks: 40, Encoded: 40, Done: true}, 0
+		}
+		got := s.Progress(1)
+		got.PerSecond = 0
+		if got != want {
+			t.Errorf("again %v: %+v, want %+v", again, got, want)
+		}
+		if err := s.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, left := w.stored["slow/1"][event.ContentKey{7}]; left || len(w.stored["another/1"]) != others {
+			t.Errorf("again %v: what nobody reads is left: %v; %d vectors of an encoder that is no more", again, left, len(w.stored["another/1"]))
+		}
+	}
+}
+
 var _ encode.BatchEncoder = named{}

@@ -89,6 +89,21 @@ func Names() []string {
 	return names
 }
 
+// BuiltIn returns the names of the encoders that are complete in this program: Open needs no
+// address, key or file for them.
+func BuiltIn() []string {
+	var names []string
+	for _, e := range entries {
+		if e.address != "" {
+			continue
+		}
+		if _, err := e.open("", Options{}); err == nil { // a program may be built without the transformer
+			names = append(names, e.name)
+		}
+	}
+	return names
+}
+
 // Open opens an encoder by its name. The error lists the names, or says why it cannot be opened.
 func Open(name string, o Options) (Encoder, error) {
 	for _, e := range entries {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -36,6 +37,18 @@ func TestNamesOpen(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%q: %v", name, err)
 		}
+	}
+}
+
+// What is complete in the program is each name without an address, but for the transformer
+// where the build left it out.
+func TestBuiltIn(t *testing.T) {
+	want := []string{encoders.MiniLM, encoders.Static, encoders.Hashed, encoders.Words}
+	if _, err := encoders.Open(encoders.MiniLM, encoders.Options{}); errors.Is(err, minilm.ErrNotBuiltIn) {
+		want = want[1:]
+	}
+	if got := encoders.BuiltIn(); !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
 	}
 }
 

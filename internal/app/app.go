@@ -128,11 +128,15 @@ func (a *App) wireCore() (err error) {
 	if err != nil {
 		return err
 	}
+	others, err := projectEncoders(a.cfg.Learner, enc)
+	if err != nil {
+		return err
+	}
 	a.Core, err = core.New(a.Store, core.Options{
 		Log:      boltlog.Options{Logger: pipeline.NewLogger(a.part("boltlog")), BeforeAppend: a.seams.Append},
 		Pipeline: pipeline.Options{Logger: a.part("pipeline"), Registerer: a.Registry, CloseTimeout: a.cfg.ShutdownTimeout},
 		Learner: learner.Options{
-			Encoder: enc.Fast, Slow: enc.Slow,
+			Encoder: enc.Fast, Slow: enc.Slow, Others: others,
 			Settings: a.table,
 			Budget:   a.cfg.Learner.Budget, Steps: a.seams.Steps, Logger: a.part("learner"), Registerer: a.Registry,
 		},

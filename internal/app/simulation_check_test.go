@@ -12,11 +12,13 @@ import (
 	"slices"
 	"time"
 
+	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/encode/encoders"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/app/core"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/learner"
+	"github.com/hone-ml/hone/learner/features"
 	"github.com/hone-ml/hone/sampler"
 	"github.com/hone-ml/hone/state"
 )
@@ -253,6 +255,19 @@ func (w *world) checkRegistration(p event.ProjectID) {
 	}
 }
 
+// encoders are that of the configuration, and those that projects choose among.
+func (w *world) encoders() (byDefault encode.Encoder, others map[string]features.Encoding) {
+	e, err := encoders.Open(w.settings("").Learner.Encoder, encoders.Options{})
+	w.must(err)
+	others = map[string]features.Encoding{}
+	for _, name := range []string{encoders.Hashed, encoders.Words, encoders.Static} {
+		e, err := encoders.Open(name, encoders.Options{})
+		w.must(err)
+		others[name] = features.Encoding(e)
+	}
+	return e.Fast, others
+}
+
 // checkPredictions: hone's models predict what models predict that have learned all
 // that Label Studio holds at once.
 func (w *world) checkPredictions() {
@@ -261,9 +276,8 @@ func (w *world) checkPredictions() {
 	w.must(err)
 	defer func() { w.must(store.Close()) }()
 	store.DB().NoSync = true
-	enc, err := encoders.Open(w.settings("").Learner.Encoder, encoders.Options{})
-	w.must(err)
-	fresh, err := learner.New(core.WithoutLog(store), learner.Options{Encoder: enc.Fast, Settings: w.table()})
+	byDefault, others := w.encoders()
+	fresh, err := learner.New(core.WithoutLog(store), learner.Options{Encoder: byDefault, Others: others, Settings: w.table()})
 	w.must(err)
 	w.must(fresh.Start(ctx))
 	defer func() { w.must(fresh.Stop(ctx)) }()

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hone-ml/hone/encode/encoders"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio"
 	"github.com/hone-ml/hone/labelstudio/regions"
@@ -27,6 +28,7 @@ var settingValues = map[string][]string{
 	"threshold":             {"0.1", "0.8", ""},
 	"learn_from_users":      {"1", "2", "1,2", "9", "", ""},
 	"learn_from_states":     {"ground_truth", "submitted", "skipped", "submitted,ground_truth,skipped", "", ""},
+	"encoder":               {"hashed", "words", "static", settings.DefaultEncoder, ""}, // the transformer works on one clock only
 	"of another hone":       {"whatever", ""},
 }
 
@@ -70,7 +72,7 @@ func (w *world) inForce(p event.ProjectID) map[string]string {
 
 func (w *world) table() *settings.Table {
 	s := w.settings("").Sampler
-	return settings.NewTable(settings.Ranking{Strategy: s.Strategy, Queue: s.Queue, RandomShare: s.RandomShare}, strategy.Names())
+	return settings.NewTable(settings.Ranking{Strategy: s.Strategy, Queue: s.Queue, RandomShare: s.RandomShare}, strategy.Names(), encoders.BuiltIn())
 }
 
 func (w *world) values(p event.ProjectID) settings.Values { return w.table().Values(w.inForce(p)) }

@@ -23,8 +23,11 @@ type Lookup interface {
 	Tokens(text string, n int) (xs [][]float32, ok bool)
 }
 
-// EncoderSet is a set of slow encoders: bit i stands for the i-th.
+// EncoderSet is a set of slow encoders: bit i stands for the i-th of the process.
 type EncoderSet uint64
+
+// Has reports whether an encoder is in the set.
+func (s EncoderSet) Has(encoder int) bool { return s>>encoder&1 == 1 }
 
 // With returns the set with one encoder more.
 func (s EncoderSet) With(encoder int) EncoderSet { return s | 1<<encoder }
@@ -43,7 +46,13 @@ func (s EncoderSet) Each(yield func(encoder int) bool) {
 // is a function of the text once all parts have been. It is safe for concurrent use.
 type composite struct {
 	encode.Encoder // the fast one
-	slow           []Lookup
+	slow           []slowPart
+}
+
+// slowPart is a slow encoder with its place among those of the process, for EncoderSet.
+type slowPart struct {
+	place int
+	Lookup
 }
 
 func (e *composite) Name() string {
@@ -67,11 +76,11 @@ func (e *composite) encode(text string) (v vector.Vector, missing EncoderSet) {
 		return v, 0
 	}
 	v.Dense = v.Dense[:len(v.Dense):len(v.Dense)]
-	for i, s := range e.slow {
+	for _, s := range e.slow {
 		x, ok := s.Text(text)
 		v.Dense = append(v.Dense, x)
 		if !ok {
-			missing = missing.With(i)
+			missing = missing.With(s.place)
 		}
 	}
 	return v, missing
@@ -85,13 +94,13 @@ func (e *composite) InContext(text string, tokens []token.Token) [][][]float32 {
 
 // inContext also returns the slow encoders whose vectors of tokens are missing.
 func (e *composite) inContext(text string, tokens []token.Token) (all [][][]float32, missing EncoderSet) {
-	for i, s := range e.slow {
+	for _, s := range e.slow {
 		if !s.HasTokens() {
 			continue
 		}
 		xs, ok := s.Tokens(text, len(tokens))
 		if all = append(all, xs); !ok {
-			missing = missing.With(i)
+			missing = missing.With(s.place)
 		}
 	}
 	return all, missing
@@ -151,11 +160,11 @@ func (c *requestCollector) Encode(text string) vector.Vector {
 }
 
 func (c *requestCollector) InContext(text string, _ []token.Token) (all [][][]float32) {
-	for i, s := range c.slow {
+	for _, s := range c.slow {
 		if !s.HasTokens() {
 			continue
 		}
-		if all = append(all, nil); i == c.encoder {
+		if all = append(all, nil); s.place == c.encoder {
 			c.requests = append(c.requests, encode.Request{Text: text, Tokens: true})
 		}
 	}

@@ -57,7 +57,7 @@ func TestTokensKeepTheirVectorsBesideASlowPart(t *testing.T) {
 	if len(want) != 4 || len(want[0].Dense) == 0 {
 		t.Fatalf("vectors of tokens %v", want)
 	}
-	slow := &composite{fast, []Lookup{nothingYet{}}}
+	slow := &composite{fast, []slowPart{{0, nothingYet{}}}}
 	for _, e := range []encode.Encoder{slow, &missTracker{composite: slow}, &requestCollector{composite: slow}, encode.NewBlocking(fast)} {
 		if d := cmp.Diff(want, encode.EncodeTokens(e, text, tokens)); d != "" {
 			t.Errorf("%T: %s", e, d)
@@ -68,7 +68,7 @@ func TestTokensKeepTheirVectorsBesideASlowPart(t *testing.T) {
 // What counts among the parts of a text's vector says nothing of those of a token's.
 func TestSpansKeepTheirWeightsBesideASlowPart(t *testing.T) {
 	for _, n := range []int{1, 3} {
-		q := headtest.SpecOf(t, nerConfig).WithEncoder(&composite{encoders.Default(), slices.Repeat([]Lookup{nothingYet{}}, n)})
+		q := headtest.SpecOf(t, nerConfig).WithEncoder(&composite{encoders.Default(), slices.Repeat([]slowPart{{0, nothingYet{}}}, n)})
 		if q.Dense != 1+n || !slices.Equal(tune.Defaults(q).Parts, token.PartWeights()) {
 			t.Errorf("%d parts of a text; tokens' are weighted %v, want %v", q.Dense, tune.Defaults(q).Parts, token.PartWeights())
 		}

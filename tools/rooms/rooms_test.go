@@ -23,7 +23,7 @@ var upward = map[string][]string{
 	"learner":               {"internal/app/core"},                              // its port to the background worker
 	"labelstudio/regions":   {"learner/head"},                                   // which controls have answers
 	"learner/features":      {"learner/tune"},                                   // whose defaults depend on the parts
-	"settings":              {"sampler/strategy"},                               // the names of strategies
+	"settings":              {"encode/encoders", "sampler/strategy"},            // their names
 	"vector":                {"encode/text/ngram", "internal/newslike"},         // vectors as they are
 }
 
