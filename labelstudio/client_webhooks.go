@@ -27,7 +27,16 @@ type Webhook struct {
 	// Headers are sent with every delivery; at most ten.
 	Headers map[string]secret.Secret `json:"headers"`
 	Active  bool                     `json:"is_active"`
+	// Failures counts the deliveries that failed since the last one that was answered 2xx.
+	// Label Studio after 1.23.2 counts them, sets Active to false, without a word, when
+	// there are MaxWebhookFailures, and counts from 0 again once the webhook is switched
+	// on or its URL or Headers change. Others do not send it: 0. It is never written.
+	Failures int `json:"consecutive_failures"`
 }
+
+// MaxWebhookFailures is the number of failures in a row at which Label Studio switches a
+// webhook off, unless its WEBHOOK_MAX_CONSECUTIVE_FAILURES says otherwise.
+const MaxWebhookFailures = 50
 
 // Format keeps the URL's user info out of every kind of printing.
 func (w Webhook) Format(f fmt.State, verb rune) {
