@@ -68,6 +68,9 @@ type Project struct {
 	DeadLetters int `json:"dead_letters"`
 	// Problems are things to mend, each a sentence.
 	Problems []string `json:"problems,omitempty"`
+	// LeftAlone says why hone writes nothing to the project until it is connected again:
+	// "backend deleted" or "disconnected"; absent when it writes.
+	LeftAlone string `json:"left_alone,omitempty"`
 	// Annotations say how many there are, and why not all of them are learned from.
 	Annotations Annotations `json:"annotations"`
 	// Suggestions say what annotators made of those they started from.

@@ -88,6 +88,9 @@ type Options struct {
 	// PageSize is how many tasks are read, and stated in one event. Default 500.
 	PageSize int
 
+	// Skip, when not nil, says which projects a request for all leaves out. It must answer
+	// at once.
+	Skip func(event.ProjectID) bool
 	// Observer, when not nil, is called after each run. It must return at once.
 	Observer   func(event.ProjectID, Status)
 	Logger     *logrus.Entry
@@ -292,7 +295,7 @@ func (r *Reconciler) fanOut(ctx context.Context) {
 		return
 	}
 	for _, m := range metas {
-		if !m.Gone {
+		if !m.Gone && (r.o.Skip == nil || !r.o.Skip(m.Project)) {
 			r.project(m.Project).enqueueAndWake(*d)
 		}
 	}

@@ -66,6 +66,9 @@ func (w *worker) run(ctx context.Context) {
 		if time.Now().Before(w.retry.at) {
 			continue
 		}
+		if w.leftAlone() {
+			continue
+		}
 		err := w.push(ctx)
 		switch {
 		case ctx.Err() != nil:
@@ -78,6 +81,21 @@ func (w *worker) run(ctx context.Context) {
 			w.failed(w.retry.failed(err), err)
 		}
 	}
+}
+
+// leftAlone reports whether nothing may be written to the project. Then nothing is tried
+// until it is heard of again.
+func (w *worker) leftAlone() bool {
+	if w.s.o.LeftAlone == nil {
+		return false
+	}
+	err := w.s.o.LeftAlone(w.id)
+	if err == nil {
+		return false
+	}
+	w.retry.gone, w.retry.at = true, time.Now().Add(gonePause)
+	w.status.set(func(st *Status) { st.Note, st.Pushed, st.Complete = err.Error(), 0, false })
+	return true
 }
 
 // wait sleeps until there is something to do; it is false when ctx is done.

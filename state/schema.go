@@ -18,7 +18,7 @@ import (
 //	  vectors/<encoder>/       hash of a text -> its vector; only where encoding is slow
 //	  projects/
 //	    <project>/
-//	      meta, checkpoint, versions, learner, settings, watermark, confirmed
+//	      meta, checkpoint, versions, learner, settings, watermark, confirmed, registration
 //	      tasks/               task -> time, hash, position, data
 //	      results/             task, annotation -> the annotation; only those that count
 //	      annotations/         annotation -> task, time, hash; or a tombstone; position
@@ -51,6 +51,7 @@ var (
 
 	keyLearnerState    = []byte("learner")
 	keyProjectSettings = []byte("settings")
+	keyRegistration    = []byte("registration")
 
 	keyTasks       = []byte("tasks")
 	keyResults     = []byte("results")

@@ -63,6 +63,9 @@ func (s *Server) webhook(c *gin.Context) {
 	}
 	s.metrics.received.WithLabelValues(action).Inc()
 	c.Data(http.StatusOK, jsonType, okBody)
+	if s.o.OnProjectUpdated != nil && hook.Action == "PROJECT_UPDATED" && hook.Sampling != nil {
+		s.o.OnProjectUpdated(hook.Project, *hook.Sampling)
+	}
 }
 
 // refuseHook answers a webhook whose body cannot be used. Its content is lost unless a

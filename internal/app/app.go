@@ -160,7 +160,9 @@ func (a *App) wireLabelStudio(ctx context.Context) (err error) {
 		Known:          a.known,
 		Counters:       a.counters,
 		Holds:          a.Store.Known,
+		Records:        a.Store,
 		OnClient:       a.onClient,
+		OnChange:       a.onChange,
 		Logger:         a.part("connect"),
 	})
 	if err != nil {
@@ -168,6 +170,7 @@ func (a *App) wireLabelStudio(ctx context.Context) (err error) {
 	}
 	a.Reconciler, err = reconcile.New(reconcile.Options{
 		Index: a.Store, Marks: a.Store, Log: position{a.EventLog, a.Pipeline}, Publisher: a.Pipeline, Logger: a.part("reconcile"), Registerer: a.Registry,
+		Skip: a.isDisconnected, Observer: a.onReconciled,
 	})
 	if err != nil {
 		return err
@@ -186,7 +189,7 @@ func (a *App) wireSampler() (err error) {
 	s := a.cfg.Sampler
 	o.Pool, o.Scorer, o.Contents, o.Predictor, o.Suggester = a.Store, a.Learner, a.Learner, a.Learner, a.Learner
 	o.Fits, o.Marks, o.Acquisitions = fitsConfig, a.Store, a.Store
-	o.Observer = a.onQueue
+	o.Observer, o.LeftAlone = a.onQueue, a.Connection.LeftAlone
 	o.Strategy, o.QueueSize, o.Front, o.Settle = s.Strategy, s.Queue, s.Head, s.Settle
 	o.RandomShare, o.PushRate, o.BulkAbove, o.CheckEvery = s.RandomShare, s.PushRate, s.BulkAbove, s.CheckEvery
 	o.Settings = rankingSettings{a.Learner}
