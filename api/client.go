@@ -101,6 +101,14 @@ func (c *Client) Connect(ctx context.Context, id event.ProjectID, url string) (R
 	return out, err
 }
 
+// Disconnect takes hone out of a project in Label Studio, with deletePredictions its
+// predictions too.
+func (c *Client) Disconnect(ctx context.Context, id event.ProjectID, deletePredictions bool) (Report, error) {
+	var out Report
+	err := c.do(ctx, http.MethodPost, projectPath(id, "/disconnect"), DisconnectRequest{DeletePredictions: deletePredictions}, &out)
+	return out, err
+}
+
 // Retrain asks for a full retrain and returns when hone accepted it.
 func (c *Client) Retrain(ctx context.Context, id event.ProjectID) (time.Time, error) {
 	return c.ask(ctx, projectPath(id, "/retrain"))

@@ -56,6 +56,7 @@ var documented = []any{
 	api.Version{},
 	api.Accepted{},
 	api.ConnectRequest{},
+	api.DisconnectRequest{},
 	api.Report{},
 	api.Step{},
 	api.DeadLetterList{},

@@ -54,6 +54,9 @@ type DeadLetters interface {
 // Connector talks to Label Studio about the connection itself.
 type Connector interface {
 	Connect(ctx context.Context, id event.ProjectID, url string) (Report, error)
+	// Disconnect undoes that, and leaves the project alone from then on. The error may wrap
+	// ErrUnknownProject.
+	Disconnect(ctx context.Context, id event.ProjectID, deletePredictions bool) (Report, error)
 	// Doctor checks one project, or with id 0 every project.
 	Doctor(ctx context.Context, id event.ProjectID) (Report, error)
 }
@@ -106,6 +109,7 @@ func (s *Server) Register(r gin.IRouter) {
 	g.GET("/projects/:id/versions", s.versions)
 	g.GET("/projects/:id/accuracy", s.accuracy)
 	g.POST("/projects/:id/connect", s.connect)
+	g.POST("/projects/:id/disconnect", s.disconnect)
 	g.POST("/projects/:id/retrain", s.publishRequest(func(p event.ProjectID, at time.Time, c *gin.Context) event.Event {
 		return &event.RetrainDue{Project: p, At: at, Reason: "command"}
 	}))

@@ -68,9 +68,6 @@ type Project struct {
 	DeadLetters int `json:"dead_letters"`
 	// Problems are things to mend, each a sentence.
 	Problems []string `json:"problems,omitempty"`
-	// LeftAlone says why hone writes nothing to the project until it is connected again:
-	// "backend deleted" or "disconnected"; absent when it writes.
-	LeftAlone string `json:"left_alone,omitempty"`
 	// Annotations say how many there are, and why not all of them are learned from.
 	Annotations Annotations `json:"annotations"`
 	// Suggestions say what annotators made of those they started from.
@@ -82,6 +79,9 @@ type Project struct {
 	IdenticalPairs   int `json:"identical_pairs"`
 	// Settings are what can be set for the project, each with its value and default.
 	Settings []Setting `json:"settings,omitempty"`
+	// LeftAlone says why hone writes nothing to the project until it is connected again:
+	// "backend deleted" or "disconnected"; absent when it writes.
+	LeftAlone string `json:"left_alone,omitempty"`
 }
 
 // Annotations counts a project's annotations, each once. Seen is the sum of the others.

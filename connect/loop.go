@@ -188,21 +188,18 @@ func (k *maintainer) leaveAlone(ctx context.Context, p event.ProjectID) {
 
 const tokenFix = "set LABEL_STUDIO_API_KEY to the token of a user who may see the project (Account & Settings in Label Studio) and restart hone, or let that user see it again"
 
-// reportRefusal records that Label Studio refuses hone's token, or does not show a project
-// that hone is registered with, and reports whether it is so.
-func (k *maintainer) reportRefusal(p event.ProjectID, err error) bool {
+// reportRefusal records a problem when an error says that Label Studio refuses hone's token,
+// or does not show a project that hone is registered with.
+func (k *maintainer) reportRefusal(p event.ProjectID, err error) {
 	switch {
 	case labelstudio.IsUnauthorized(err), labelstudio.IsForbidden(err):
 		k.setProblems(p, []api.Step{{Level: "fail", Name: "token", What: "Label Studio refuses hone's token: " + err.Error(), Fix: tokenFix}})
-		return true
 	case labelstudio.IsNotFound(err) && k.Remembered(p).URL != "":
 		k.setProblems(p, []api.Step{{
 			Level: "fail", Name: "project", What: "Label Studio no longer has this project, or the token may not see it",
 			Fix: fmt.Sprintf("let the token's user see the project again; if it is deleted, `hone forget --project %d` drops what hone holds of it", p),
 		}})
-		return true
 	}
-	return false
 }
 
 // healHook switches a webhook on again that Label Studio switched off because too many

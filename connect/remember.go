@@ -49,7 +49,6 @@ func (l *Link) LeftAlone(p event.ProjectID) error {
 	return nil
 }
 
-
 func againFix(p event.ProjectID) string {
 	return fmt.Sprintf("`hone connect --project %d` connects it again", p)
 }

@@ -22,6 +22,8 @@ type connector struct {
 	learner    *learner.Learner
 	sampler    *sampler.Sampler
 	connection *connect.Link
+	// known returns nil for a project that hone has heard of.
+	known func(context.Context, event.ProjectID) error
 }
 
 var _ api.Connector = connector{}
@@ -37,6 +39,13 @@ func (c connector) Connect(ctx context.Context, id event.ProjectID, url string) 
 	}
 	c.awaitProject(ctx, id)
 	return rep, nil
+}
+
+func (c connector) Disconnect(ctx context.Context, id event.ProjectID, deletePredictions bool) (api.Report, error) {
+	if err := c.known(ctx, id); err != nil {
+		return api.Report{}, err
+	}
+	return c.connection.Disconnect(ctx, id, deletePredictions, func() { c.sampler.Refresh(id) })
 }
 
 func (c connector) Doctor(ctx context.Context, id event.ProjectID) (api.Report, error) {

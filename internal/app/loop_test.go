@@ -299,3 +299,60 @@ func writes(s *apptest.Studio) (n int) {
 	}
 	return n
 }
+
+// TestDisconnectUndoesConnect: what connect made goes, what was before is back, and nothing
+// more is written; connect begins anew.
+func TestDisconnectUndoesConnect(t *testing.T) {
+	l := newLoop(t)
+	other := labelstudio.Webhook{Project: l.project, URL: "http://other.example/webhook", SendPayload: true, AllActions: true}
+	_, err := l.studio.CreateWebhook(t.Context(), other)
+	require.NoError(t, err)
+
+	rep, err := l.Disconnect(t.Context(), l.project, true)
+	require.NoError(t, err)
+	require.False(t, rep.Failed(), "%+v", rep)
+	backends, err := l.studio.Backends(t.Context(), l.project)
+	require.NoError(t, err)
+	assert.Empty(t, backends)
+	assert.Equal(t, other.URL, l.hook(t).URL, "only somebody else's is left")
+	p, err := l.studio.Project(t.Context(), l.project)
+	require.NoError(t, err)
+	assert.Equal(t, labelstudio.SequentialSampling, p.Sampling, "as before connect")
+	counts, err := l.studio.ModelVersions(t.Context(), l.project)
+	require.NoError(t, err)
+	assert.Empty(t, counts, "its predictions are deleted")
+
+	before := writes(l.studio)
+	l.compare(t)
+	got := l.Await(l.project, "it is compared and left alone", func(p api.Project) bool {
+		return p.Reconcile != nil && !p.Reconcile.Running && p.LeftAlone == string(event.Disconnected) && strings.Contains(p.Queue.Error, "is disconnected")
+	})
+	assert.Empty(t, got.Problems, "somebody asked for it")
+	assert.Equal(t, 12, got.Tasks, "what hone knows stays")
+	assert.Equal(t, before, writes(l.studio))
+
+	l.Register(l.project)
+	l.Await(l.project, "it is connected again", func(p api.Project) bool { return p.LeftAlone == "" && p.Queue.Pushed > 0 && len(p.Problems) == 0 })
+	assert.Len(t, rep.Steps, 4)
+	_, err = l.Disconnect(t.Context(), 4711, false)
+	require.ErrorContains(t, err, "unknown project")
+}
+
+// TestDisconnectLeavesWhatSomebodyChanged: a sampling that was chosen since, and predictions
+// that nobody asked to delete.
+func TestDisconnectLeavesWhatSomebodyChanged(t *testing.T) {
+	l := newLoop(t)
+	l.sample(t, labelstudio.UniformSampling)
+	rep, err := l.Disconnect(t.Context(), l.project, false)
+	require.NoError(t, err)
+	p, err := l.studio.Project(t.Context(), l.project)
+	require.NoError(t, err)
+	assert.Equal(t, labelstudio.UniformSampling, p.Sampling)
+	counts, err := l.studio.ModelVersions(t.Context(), l.project)
+	require.NoError(t, err)
+	assert.Positive(t, counts["hone-1"])
+	assert.Contains(t, rep.Steps[len(rep.Steps)-1].Fix, "--delete-predictions")
+	again, err := l.Disconnect(t.Context(), l.project, false)
+	require.NoError(t, err, "it is idempotent")
+	assert.False(t, again.Failed())
+}
