@@ -190,16 +190,32 @@ const tokenFix = "set LABEL_STUDIO_API_KEY to the token of a user who may see th
 
 // reportRefusal records a problem when an error says that Label Studio refuses hone's token,
 // or does not show a project that hone is registered with.
-func (k *maintainer) reportRefusal(p event.ProjectID, err error) {
+func (k *maintainer) reportRefusal(ctx context.Context, p event.ProjectID, err error) {
 	switch {
 	case labelstudio.IsUnauthorized(err), labelstudio.IsForbidden(err):
 		k.setProblems(p, []api.Step{{Level: "fail", Name: "token", What: "Label Studio refuses hone's token: " + err.Error(), Fix: tokenFix}})
+	case labelstudio.IsNotFound(err) && k.Remembered(p).URL != "" && k.isRemoved(ctx):
+		k.setProblems(p, []api.Step{{
+			Level: "fail", Name: "token", What: "the user of hone's token was removed from Label Studio's organization, and sees no project", Fix: tokenFix,
+		}})
 	case labelstudio.IsNotFound(err) && k.Remembered(p).URL != "":
 		k.setProblems(p, []api.Step{{
 			Level: "fail", Name: "project", What: "Label Studio no longer has this project, or the token may not see it",
 			Fix: fmt.Sprintf("let the token's user see the project again; if it is deleted, `hone forget --project %d` drops what hone holds of it", p),
 		}})
 	}
+}
+
+// isRemoved reports whether the token's user belongs to no organization any more.
+func (l *Link) isRemoved(ctx context.Context) bool {
+	c, err := l.Client()
+	if err != nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	u, err := c.WhoAmI(ctx)
+	return err == nil && u.Organization == 0
 }
 
 // healHook switches a webhook on again that Label Studio switched off because too many

@@ -175,13 +175,13 @@ func (k *maintainer) checkProject(ctx context.Context, p event.ProjectID, v *sch
 	case k.client.Load() == nil, labelstudio.IsNotFound(err):
 		// Nothing can be done: adopting a Label Studio asks again, or the project
 		// is of no Label Studio that hone works with.
-		k.reportRefusal(p, err)
+		k.reportRefusal(ctx, p, err)
 		delete(k.schedules, p)
 		if labelstudio.IsNotFound(err) {
 			k.forgetProject(p)
 		}
 	default:
-		k.reportRefusal(p, err)
+		k.reportRefusal(ctx, p, err)
 		log.WithError(err).Debug("could not look after the project's registration yet")
 		at := ""
 		if r != nil {

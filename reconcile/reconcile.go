@@ -53,6 +53,7 @@ type Log interface {
 type Source interface {
 	Project(ctx context.Context, p event.ProjectID) (labelstudio.Project, error)
 	Projects(ctx context.Context) ([]labelstudio.Project, error)
+	WhoAmI(ctx context.Context) (labelstudio.User, error)
 	TasksPage(ctx context.Context, p event.ProjectID, q labelstudio.TaskQuery) (labelstudio.TaskPage, error)
 	KnownTasks(ctx context.Context, p event.ProjectID) ([]event.KnownTask, error)
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/app/core"
 	"github.com/hone-ml/hone/learner"
+	"github.com/hone-ml/hone/notify"
 	"github.com/hone-ml/hone/pipeline"
 	"github.com/hone-ml/hone/pipeline/boltlog"
 	"github.com/hone-ml/hone/reconcile"
@@ -48,6 +49,7 @@ type App struct {
 	Reconciler *reconcile.Reconciler
 	Connection *connect.Link
 	Webhook    *webhook.Server
+	Notifier   *notify.Notifier // nil when nobody is to be told
 	Keys       *access.Keys
 	// Engines hold the HTTP handlers of the addresses, in the order of Addrs.
 	Engines []*gin.Engine
@@ -102,6 +104,9 @@ func New(ctx context.Context, cfg config.Config, o Options) (_ *App, err error) 
 		return nil, err
 	}
 	if err = a.wireCore(); err != nil {
+		return nil, err
+	}
+	if err = a.wireNotify(); err != nil {
 		return nil, err
 	}
 	if err = a.wireLabelStudio(ctx); err != nil {
@@ -163,6 +168,7 @@ func (a *App) wireLabelStudio(ctx context.Context) (err error) {
 		Records:        a.Store,
 		OnClient:       a.onClient,
 		OnChange:       a.onChange,
+		OnProblem:      a.onProblem,
 		Logger:         a.part("connect"),
 	})
 	if err != nil {
