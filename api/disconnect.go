@@ -32,3 +32,16 @@ func (s *Server) disconnect(c *gin.Context) {
 	}
 	c.JSON(http.StatusOK, rep)
 }
+
+func (s *Server) forget(c *gin.Context) {
+	id, ok := projectID(c)
+	if !ok {
+		return
+	}
+	rep, err := s.Connector.Forget(c, id)
+	if err != nil {
+		writeError(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, rep)
+}

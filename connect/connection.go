@@ -151,7 +151,8 @@ type Link struct {
 	records map[event.ProjectID]event.Registration
 	// loops say what the last check of each project found.
 	loops map[event.ProjectID]*loopState
-	// disconnecting are the projects that are being disconnected or forgotten.
+	// disconnecting are the projects that are being disconnected, or were forgotten: nothing
+	// is written to them.
 	disconnecting map[event.ProjectID]bool
 	// looks are the projects to check without delay; true: in full.
 	looks map[event.ProjectID]bool

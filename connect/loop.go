@@ -257,8 +257,7 @@ const blockedFix = "set SSRF_PROTECTION_ENABLED=false and ML_BLOCK_LOCAL_IP=fals
 // says nothing when it leaves them out: it checks the address when the webhook is saved, so
 // saving it unchanged tells.
 func (r *registration) checkBlock(ctx context.Context, h labelstudio.Webhook) error {
-	_, err := r.client.UpdateWebhook(ctx, h)
-	return r.explainRefusedHook(h, err)
+	return r.explainRefusedHook(h, r.client.ProbeWebhook(ctx, h))
 }
 
 // explainRefusedHook adds a step, in place of the error, when Label Studio refused to save a

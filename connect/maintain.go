@@ -269,6 +269,9 @@ func (l *Link) maintain(ctx context.Context, p event.ProjectID, suspicious, full
 // connected again.
 func (r *registration) rememberURL(ctx context.Context) {
 	before := r.link.Remembered(r.project).LeftAlone
+	r.link.mu.Lock()
+	delete(r.link.disconnecting, r.project) // the lock of repairs is held, so only a forgotten one is there
+	r.link.mu.Unlock()
 	r.link.remember(ctx, r.project, func(m *event.Registration) {
 		m.URL, m.CreatedAt, m.LeftAlone = labelstudio.WithoutUserInfo(r.url), r.current.CreatedAt.Unix(), ""
 	})

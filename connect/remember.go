@@ -49,6 +49,20 @@ func (l *Link) LeftAlone(p event.ProjectID) error {
 	return nil
 }
 
+// Forget drops what is known of a project's registration, in memory: what is stored goes with
+// the project. Nothing is written to the project until it is connected again.
+func (l *Link) Forget(p event.ProjectID) {
+	l.setProblems(p, nil)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.records, p)
+	delete(l.loops, p)
+	delete(l.hosts, p)
+	delete(l.registrations, p)
+	delete(l.looks, p)
+	l.disconnecting[p] = true
+}
+
 func againFix(p event.ProjectID) string {
 	return fmt.Sprintf("`hone connect --project %d` connects it again", p)
 }

@@ -111,6 +111,15 @@ func (c *Client) UpdateWebhook(ctx context.Context, w Webhook) (Webhook, error) 
 	return answer, err
 }
 
+// ProbeWebhook saves the address of a webhook as it is, for Label Studio to check it: it does
+// so whenever an address is saved, and leaves out deliveries to one that it blocks without a
+// word. The error is IsForbidden then. The actions are saved too, since Label Studio clears
+// those that are not sent; the rest stays as it is, whatever w says.
+func (c *Client) ProbeWebhook(ctx context.Context, w Webhook) error {
+	body := map[string]any{"url": w.URL, "actions": w.wire()["actions"]}
+	return c.do(ctx, apiCall{op: fmt.Sprintf("check the address of webhook %d", w.ID), method: http.MethodPatch, path: webhookPath(w.ID), body: body, private: w.private(), into: decodeInto(new(Webhook))})
+}
+
 // DeleteWebhook removes a webhook; one that is gone already is no error.
 func (c *Client) DeleteWebhook(ctx context.Context, id int64) error {
 	return ignoreNotFound(c.do(ctx, apiCall{op: fmt.Sprintf("delete webhook %d", id), method: http.MethodDelete, path: webhookPath(id)}))

@@ -307,13 +307,33 @@ func (r *Reconciler) project(p event.ProjectID) *projectRunner {
 	defer r.mu.Unlock()
 	w := r.projects[p]
 	if w == nil {
-		w = &projectRunner{r: r, id: p, log: r.o.Logger.WithField("project", int64(p)), wake: wake.New(), status: Status{Project: p}, compared: map[event.TaskID]timePair{}}
+		w = &projectRunner{r: r, id: p, log: r.o.Logger.WithField("project", int64(p)), wake: wake.New(), status: Status{Project: p}, compared: map[event.TaskID]timePair{}, running: make(chan struct{}, 1)}
 		r.projects[p] = w
 		if r.started {
 			r.life.Go(w.serve)
 		}
 	}
 	return w
+}
+
+// Hold waits for the run of a project that goes on, if one does, and keeps others from
+// beginning until release is called. With forget, release drops what is known of runs too.
+func (r *Reconciler) Hold(ctx context.Context, p event.ProjectID) (release func(forget bool), err error) {
+	w := r.project(p)
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case w.running <- struct{}{}:
+	}
+	return func(forget bool) {
+		if forget {
+			w.mu.Lock()
+			w.status, w.pending = Status{Project: p}, nil
+			w.mu.Unlock()
+			clear(w.compared)
+		}
+		<-w.running
+	}, nil
 }
 
 func (r *Reconciler) currentSource() Source {

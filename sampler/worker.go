@@ -32,6 +32,10 @@ type worker struct {
 	remote    *push.Project
 	retry     pushRetry
 	acquired  acquisitions
+
+	forgotten context.Context //nolint:containedctx // ends with the worker, not with a call
+	forget    context.CancelFunc
+	ended     chan struct{} // closed when run has ended
 }
 
 func newWorker(s *Sampler, p event.ProjectID) *worker {
@@ -41,11 +45,17 @@ func newWorker(s *Sampler, p event.ProjectID) *worker {
 		status: &statusBoard{st: Status{Strategy: s.o.Strategy}},
 		retry:  pushRetry{jitter: s.o.Jitter},
 	}
+	w.forgotten, w.forget = context.WithCancel(context.Background())
+	w.ended = make(chan struct{})
 	w.remote = s.pusher.Project(p, w.inbox, w)
 	return w
 }
 
 func (w *worker) run(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(w.forgotten, cancel)()
+	defer close(w.ended)
 	for ctx.Err() == nil {
 		if !w.inbox.Pending() && !w.wait(ctx) {
 			return

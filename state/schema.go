@@ -14,7 +14,7 @@ import (
 //
 //	state
 //	  schema                   version of this layout
-//	  settings/                until the file is rewritten without it: credential, then rewrite
+//	  settings/                until the file is rewritten: credential, then rewrite
 //	  vectors/<encoder>/       hash of a text -> its vector; only where encoding is slow
 //	  projects/
 //	    <project>/
@@ -37,8 +37,8 @@ var (
 	keyProjects = []byte("projects")
 	keyVectors  = []byte("vectors")
 
-	// Where older hones kept the credential, and the mark that it has left but that
-	// freed pages may still hold it.
+	// Where older hones kept the credential, and the mark that freed pages may still hold
+	// it, or what was forgotten, and that the file is to be written anew.
 	keyCredential = []byte("credential")
 	keyRewrite    = []byte("rewrite")
 

@@ -67,7 +67,7 @@ func TestContractCommands(t *testing.T) {
 		have[c.CommandPath()] = true
 	}
 	for _, name := range []string{
-		"serve", "connect", "disconnect", "status", "doctor", "configure", "retrain", "encode", "reconcile", "rebuild", "prelabel", "predict", "versions", "rollback", "version", "demo", "backup", "restore",
+		"serve", "connect", "disconnect", "forget", "status", "doctor", "configure", "retrain", "encode", "reconcile", "rebuild", "prelabel", "predict", "versions", "rollback", "version", "demo", "backup", "restore",
 		"healthcheck", "deadletter list", "deadletter replay", "deadletter drop",
 	} {
 		assert.True(t, have["hone "+name], name)

@@ -22,8 +22,7 @@ type connector struct {
 	learner    *learner.Learner
 	sampler    *sampler.Sampler
 	connection *connect.Link
-	// known returns nil for a project that hone has heard of.
-	known func(context.Context, event.ProjectID) error
+	app        *App
 }
 
 var _ api.Connector = connector{}
@@ -42,7 +41,7 @@ func (c connector) Connect(ctx context.Context, id event.ProjectID, url string) 
 }
 
 func (c connector) Disconnect(ctx context.Context, id event.ProjectID, deletePredictions bool) (api.Report, error) {
-	if err := c.known(ctx, id); err != nil {
+	if err := c.app.requireKnown(ctx, id); err != nil {
 		return api.Report{}, err
 	}
 	return c.connection.Disconnect(ctx, id, deletePredictions, func() { c.sampler.Refresh(id) })
