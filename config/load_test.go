@@ -113,7 +113,7 @@ var other = map[string]string{
 	"sampler.manage_model_version": "no", "sampler.manage_sampling": "false",
 	"cron.reconcile": "@every 7s", "cron.full_reconcile": "off", "cron.retrain": "@daily", "cron.timezone": "Europe/Copenhagen",
 	"notify.url": "https://chat.example/hooks/T0/B0?sig=1",
-	"log.level": "debug", "log.format": "json",
+	"log.level":  "debug", "log.format": "json",
 }
 
 func TestEveryKeyFromFileAndEnvironment(t *testing.T) {
