@@ -50,8 +50,13 @@ func (l *Link) LeftAlone(p event.ProjectID) error {
 }
 
 // Forget drops what is known of a project's registration, in memory: what is stored goes with
-// the project. Nothing is written to the project until it is connected again.
-func (l *Link) Forget(p event.ProjectID) {
+// the project. Nothing is written to the project until it is connected again. It waits for a
+// check or a repair that goes on; the error is the context's.
+func (l *Link) Forget(ctx context.Context, p event.ProjectID) error {
+	if err := l.lock(ctx); err != nil {
+		return err
+	}
+	defer l.unlock()
 	l.setProblems(p, nil)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -61,6 +66,7 @@ func (l *Link) Forget(p event.ProjectID) {
 	delete(l.registrations, p)
 	delete(l.looks, p)
 	l.disconnecting[p] = true
+	return nil
 }
 
 func againFix(p event.ProjectID) string {

@@ -98,7 +98,9 @@ func (a *App) forgetStored(ctx context.Context, id event.ProjectID) error {
 		case <-tick.C:
 		}
 	}
-	a.Connection.Forget(id)
+	if err := a.Connection.Forget(ctx, id); err != nil {
+		return err
+	}
 	if err := a.Sampler.Forget(ctx, id); err != nil {
 		return err
 	}
