@@ -85,10 +85,10 @@ func (a *App) isDisconnected(p event.ProjectID) bool {
 
 // loopProblems are what keeps a project's loop with Label Studio from working, as sentences
 // with their fix.
-func (a *App) loopProblems(meta event.Meta) (out []string) {
-	for _, s := range a.Connection.Problems(meta.Project) {
-		if s.Name == "project" && meta.Gone {
-			continue // said already
+func (a *App) loopProblems(p event.ProjectID) (out []string) {
+	for _, s := range a.Connection.Problems(p) {
+		if s.Name == "project" {
+			continue // reconcile makes sure of it, and then says so
 		}
 		out = append(out, fmt.Sprintf("%s: %s (fix: %s)", s.Name, s.What, s.Fix))
 	}

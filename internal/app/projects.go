@@ -91,7 +91,7 @@ func (a apiProjects) Get(ctx context.Context, id event.ProjectID) (api.Project, 
 	if lacks := a.Connection.Problem(id); lacks != "" && !meta.Gone {
 		out.Problems = append(out.Problems, lacks)
 	}
-	out.Problems = append(out.Problems, a.loopProblems(meta)...)
+	out.Problems = append(out.Problems, a.loopProblems(id)...)
 	out.LeftAlone = string(a.Connection.Remembered(id).LeftAlone)
 	n, err := a.Store.Count(ctx, id)
 	if err != nil {
