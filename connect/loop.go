@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	// lookEvery is how often a project in order is checked at its scheduled comparisons: a
+	// checkInterval is how often a project in order is checked at its scheduled comparisons: a
 	// check lists the ML backends, for which Label Studio calls all of them.
-	lookEvery = 5 * time.Minute
+	checkInterval = 5 * time.Minute
 	// lookSpacing is the least time between two checks of a project.
 	lookSpacing = time.Second
 	// manyFailures is the number of failed webhooks in a row from which it is a problem.
@@ -49,7 +49,7 @@ type Comparison struct {
 func (l *Link) Compared(p event.ProjectID, c Comparison) {
 	l.mu.Lock()
 	s := l.loops[p]
-	due := c.Full || c.Failed || s == nil || len(s.broken) > 0 || time.Since(s.checked) >= lookEvery ||
+	due := c.Full || c.Failed || s == nil || len(s.broken) > 0 || time.Since(s.checked) >= checkInterval ||
 		c.Sampling != "" && c.Sampling != s.sampling
 	l.mu.Unlock()
 	if due {

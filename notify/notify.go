@@ -108,7 +108,7 @@ func New(o Options) (*Notifier, error) {
 }
 
 // Start begins to send, as service.Service says.
-func (n *Notifier) Start(ctx context.Context) error { return n.life.Start(ctx, n.run) }
+func (n *Notifier) Start(ctx context.Context) error { return n.life.Start(ctx, n.sendAll) }
 
 // Stop ends it, as service.Service says. What was not sent is lost: a problem that is still
 // there appears again when hone starts.
@@ -116,9 +116,9 @@ func (n *Notifier) Stop(ctx context.Context) error { return n.life.Stop(ctx) }
 
 var _ service.Service = (*Notifier)(nil)
 
-// Tell has an alert sent soon, with others. It returns at once. An alert that takes back
+// Enqueue has an alert sent soon, with others. It returns at once. An alert that takes back
 // one that still waits goes with it: neither is sent.
-func (n *Notifier) Tell(a Alert) {
+func (n *Notifier) Enqueue(a Alert) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for i, w := range n.waiting {

@@ -106,11 +106,11 @@ func TestMessageHasWhatChatsAndProgramsRead(t *testing.T) {
 	c := newChat(t)
 	n := c.notifier(t, nil)
 	require.NoError(t, n.Start(t.Context()))
-	n.Tell(alert(3, Appeared))
+	n.Enqueue(alert(3, Appeared))
 	got := c.next(t)
 	assert.Equal(t, "hone, project 3: problem 3 (fix: mend it)", got["text"])
 	assert.Equal(t, []any{"problem 3", "mend it", "appeared", 3.0}, []any{got["problem"], got["fix"], got["state"], got["project"]})
-	n.Tell(alert(3, Gone))
+	n.Enqueue(alert(3, Gone))
 	got = c.next(t)
 	assert.Equal(t, "hone, project 3: mended, it is no longer so: problem 3", got["text"])
 	assert.Equal(t, "gone", got["state"])
@@ -120,9 +120,9 @@ func TestAlertsGoTogether(t *testing.T) {
 	c := newChat(t)
 	n := c.notifier(t, nil)
 	for i := range 50 {
-		n.Tell(alert(i, Appeared))
+		n.Enqueue(alert(i, Appeared))
 	}
-	n.Tell(alert(7, Gone)) // over before anybody was told
+	n.Enqueue(alert(7, Gone)) // over before anybody was told
 	require.NoError(t, n.Start(t.Context()))
 	got := c.next(t)
 	assert.Len(t, got["alerts"], 49)
@@ -135,7 +135,7 @@ func TestTheQueueIsBounded(t *testing.T) {
 	c := newChat(t)
 	n := c.notifier(t, nil)
 	for i := range maxWaiting + 5 {
-		n.Tell(alert(i, Appeared))
+		n.Enqueue(alert(i, Appeared))
 	}
 	require.NoError(t, n.Start(t.Context()))
 	got := c.next(t)
@@ -159,7 +159,7 @@ func TestItIsTriedAgainAndGivenUp(t *testing.T) {
 			c := newChat(t, tc.answers...)
 			n := c.notifier(t, nil)
 			require.NoError(t, n.Start(t.Context()))
-			n.Tell(alert(1, Appeared))
+			n.Enqueue(alert(1, Appeared))
 			for range tc.posts {
 				c.next(t)
 			}
@@ -169,7 +169,7 @@ func TestItIsTriedAgainAndGivenUp(t *testing.T) {
 			c.mu.Lock()
 			c.answers = nil
 			c.mu.Unlock()
-			n.Tell(alert(2, Appeared)) // the next one goes on
+			n.Enqueue(alert(2, Appeared)) // the next one goes on
 			assert.Equal(t, 2.0, c.next(t)["project"])
 			assert.NotContains(t, c.said(), token)
 		})
@@ -182,7 +182,7 @@ func TestTheAddressIsNotLogged(t *testing.T) {
 	n := c.notifier(t, nil)
 	c.Close() // nobody listens
 	require.NoError(t, n.Start(t.Context()))
-	n.Tell(alert(1, Appeared))
+	n.Enqueue(alert(1, Appeared))
 	require.Eventually(t, func() bool { return strings.Contains(c.said(), "did not take a notification") }, 30*time.Second, time.Millisecond)
 	assert.NotContains(t, c.said(), token)
 	_, err := New(Options{URL: secret.Secret("ftp://" + token)})
@@ -191,7 +191,7 @@ func TestTheAddressIsNotLogged(t *testing.T) {
 }
 
 // Whoever tells never waits for the chat.
-func TestTellDoesNotWait(t *testing.T) {
+func TestEnqueueDoesNotWait(t *testing.T) {
 	c := newChat(t)
 	hang := make(chan struct{})
 	n := c.notifier(t, func(o *Options) {
@@ -202,10 +202,10 @@ func TestTellDoesNotWait(t *testing.T) {
 		}))
 	})
 	require.NoError(t, n.Start(t.Context()))
-	n.Tell(alert(1, Appeared))
+	n.Enqueue(alert(1, Appeared))
 	<-hang
 	for i := range 10_000 {
-		n.Tell(alert(i, Appeared))
+		n.Enqueue(alert(i, Appeared))
 	}
 }
 
@@ -217,7 +217,7 @@ func TestStartAndStopInAnyOrder(t *testing.T) {
 	servicetest.Stress(t, func(t *testing.T) service.Service {
 		n, err := New(Options{URL: "http://127.0.0.1:1/", Gather: time.Hour})
 		require.NoError(t, err)
-		n.Tell(alert(1, Appeared))
+		n.Enqueue(alert(1, Appeared))
 		return n
 	})
 }

@@ -18,7 +18,7 @@ import (
 // maxAttempts bounds how often a message is tried; problems may change meanwhile.
 const maxAttempts = 5
 
-func (n *Notifier) run(ctx context.Context) {
+func (n *Notifier) sendAll(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():

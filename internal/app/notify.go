@@ -37,7 +37,7 @@ func (a *App) onProblem(p event.ProjectID, broken api.Step, gone bool) {
 	if gone {
 		state = notify.Gone
 	}
-	a.Notifier.Tell(notify.Alert{Project: p, Problem: fmt.Sprintf("%s: %s", broken.Name, broken.What), Fix: broken.Fix, State: state})
+	a.Notifier.Enqueue(notify.Alert{Project: p, Problem: fmt.Sprintf("%s: %s", broken.Name, broken.What), Fix: broken.Fix, State: state})
 }
 
 // pathOf returns the path of an address, which of a chat's incoming webhook is a secret; ""
