@@ -79,6 +79,9 @@ type Project struct {
 	IdenticalPairs   int `json:"identical_pairs"`
 	// Settings are what can be set for the project, each with its value and default.
 	Settings []Setting `json:"settings,omitempty"`
+	// LeftAlone says why hone writes nothing to the project until it is connected again:
+	// "backend deleted" or "disconnected"; absent when it writes.
+	LeftAlone string `json:"left_alone,omitempty"`
 }
 
 // Annotations counts a project's annotations, each once. Seen is the sum of the others.

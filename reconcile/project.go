@@ -20,6 +20,9 @@ type projectRunner struct {
 	log  *logrus.Entry
 	wake wake.Signal
 
+	// running is held while a run goes on, or Hold keeps one from beginning.
+	running chan struct{}
+
 	mu      sync.Mutex
 	pending *request
 	status  Status
@@ -67,8 +70,14 @@ func (w *projectRunner) serve(ctx context.Context) {
 		if d == nil {
 			continue
 		}
+		select {
+		case <-ctx.Done():
+			return
+		case w.running <- struct{}{}:
+		}
 		began := time.Now()
 		w.runOnce(ctx, *d)
+		<-w.running
 		if !backoff.Sleep(ctx, d.pauseAfter(w.r.o.Spacing, time.Since(began))) {
 			return
 		}

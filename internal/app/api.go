@@ -7,8 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/sirupsen/logrus"
-
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/connect"
 	"github.com/hone-ml/hone/event"
@@ -26,7 +24,7 @@ type connector struct {
 	learner    *learner.Learner
 	sampler    *sampler.Sampler
 	connection *connect.Link
-	log        *logrus.Logger
+	app        *App
 }
 
 var _ api.Connector = connector{}
@@ -45,8 +43,15 @@ func (c connector) Connect(ctx context.Context, id event.ProjectID, url string) 
 }
 
 func (c connector) Login(ctx context.Context, url string, token secret.Secret) (api.Report, error) {
-	logging.Redact(c.log, token.Reveal())
+	logging.Redact(c.app.log.Logger, token.Reveal())
 	return c.connection.Login(ctx, url, token)
+}
+
+func (c connector) Disconnect(ctx context.Context, id event.ProjectID, deletePredictions bool) (api.Report, error) {
+	if err := c.app.requireKnown(ctx, id); err != nil {
+		return api.Report{}, err
+	}
+	return c.connection.Disconnect(ctx, id, deletePredictions, func() { c.sampler.Refresh(id) })
 }
 
 func (c connector) Doctor(ctx context.Context, id event.ProjectID) (api.Report, error) {
