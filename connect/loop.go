@@ -2,6 +2,7 @@ package connect
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -127,7 +128,8 @@ func (l *Link) had(p event.ProjectID, names ...string) bool {
 }
 
 // setProblems records the steps of a check that are not in order. It logs what appeared and
-// what is gone, and tells OnProblem.
+// what is gone, and tells OnProblem. At the first check since hone started it tells only what
+// is another than before.
 func (l *Link) setProblems(p event.ProjectID, steps []api.Step) {
 	broken := slices.DeleteFunc(slices.Clone(steps), func(s api.Step) bool { return s.Level == "ok" })
 	l.mu.Lock()
@@ -136,22 +138,56 @@ func (l *Link) setProblems(p event.ProjectID, steps []api.Step) {
 		s = &loopState{}
 		l.loops[p] = s
 	}
-	before := s.broken
+	before, told := s.broken, s.broken
+	if s.checked.IsZero() {
+		told = readBroken(l.records[p].Broken)
+	}
 	s.broken, s.checked = broken, time.Now()
+	registered := l.records[p].URL != ""
 	l.mu.Unlock()
+	if registered && !sameProblems(told, broken) {
+		l.remember(context.Background(), p, func(r *event.Registration) { r.Broken = writeBroken(broken) })
+	}
 	log := l.o.Logger.WithField("project", p)
 	for _, b := range broken {
 		if !hasProblem(before, b) {
 			log.Warnf("%s: %s (fix: %s)", b.Name, b.What, b.Fix)
+		}
+		if !hasProblem(told, b) {
 			l.o.OnProblem(p, b, false)
 		}
 	}
-	for _, b := range before {
+	for _, b := range told {
 		if !hasProblem(broken, b) {
 			log.Infof("%s: mended, it is no longer so: %s", b.Name, b.What)
 			l.o.OnProblem(p, b, true)
 		}
 	}
+}
+
+// sameProblems reports whether two lists hold the same problems.
+func sameProblems(a, b []api.Step) bool {
+	return len(a) == len(b) && !slices.ContainsFunc(a, func(s api.Step) bool { return !hasProblem(b, s) })
+}
+
+// writeBroken and readBroken are the form in which problems are remembered; "" for none. What
+// cannot be read is none.
+func writeBroken(steps []api.Step) string {
+	if len(steps) == 0 {
+		return ""
+	}
+	b, err := json.Marshal(steps)
+	if err != nil { // texts always encode
+		return ""
+	}
+	return string(b)
+}
+
+func readBroken(text string) (steps []api.Step) {
+	if json.Unmarshal([]byte(text), &steps) != nil {
+		return nil
+	}
+	return steps
 }
 
 // hasProblem reports whether a problem is among some. It is the same one while its name and
