@@ -145,9 +145,6 @@ func (l *Link) setProblems(p event.ProjectID, steps []api.Step) {
 	s.broken, s.checked = broken, time.Now()
 	registered := l.records[p].URL != ""
 	l.mu.Unlock()
-	if registered && !sameProblems(told, broken) {
-		l.remember(context.Background(), p, func(r *event.Registration) { r.Broken = writeBroken(broken) })
-	}
 	log := l.o.Logger.WithField("project", p)
 	for _, b := range broken {
 		if !hasProblem(before, b) {
@@ -162,6 +159,9 @@ func (l *Link) setProblems(p event.ProjectID, steps []api.Step) {
 			log.Infof("%s: mended, it is no longer so: %s", b.Name, b.What)
 			l.o.OnProblem(p, b, true)
 		}
+	}
+	if registered && !sameProblems(told, broken) {
+		l.remember(context.Background(), p, func(r *event.Registration) { r.Broken = writeBroken(broken) })
 	}
 }
 

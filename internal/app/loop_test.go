@@ -176,9 +176,11 @@ func TestBrokenLoopIsAProblemUntilItIsMended(t *testing.T) {
 				l.compare(t)
 			}
 			l.Await(l.project, "the problem is gone", func(p api.Project) bool { return len(p.Problems) == 0 && p.LeftAlone == "" })
+			const over = "mended, it is no longer so"
+			apptest.Until(t, "the log says that it is over", func() bool { return strings.Contains(l.Log.String(), over) })
 			log := l.Log.String()
 			assert.Equal(t, 1, linesWith(log, "level=warning", "component=connect", tc.says), "one line when it appears")
-			assert.Equal(t, 1, linesWith(log, "level=info", "component=connect", "mended, it is no longer so"), "and one when it goes")
+			assert.Equal(t, 1, linesWith(log, "level=info", "component=connect", over), "and one when it goes")
 		})
 	}
 }
