@@ -153,6 +153,10 @@ type Link struct {
 	// the webhook that the other is about to make.
 	repairing chan struct{}
 
+	// storing is held while a record is changed and stored, so that they are stored in the
+	// order of the changes. It is taken before mu.
+	storing sync.Mutex
+
 	mu sync.Mutex
 	// fault is why there is no client although /setup offered a token.
 	fault error

@@ -2,6 +2,7 @@ package connect
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"sync"
 	"testing"
@@ -199,4 +200,41 @@ func TestDisconnectLeavesNothingOfHone(t *testing.T) {
 	assert.Empty(t, r.names(), "somebody asked for it")
 	r.connect()
 	require.NoError(t, r.LeftAlone(r.project))
+}
+
+// A hone that starts anew logs what is still broken, and tells nobody again; what was mended
+// meanwhile it tells.
+func TestARestartTellsNothingTwice(t *testing.T) {
+	var said []string
+	r := newRig(t, func(o *Options) {
+		o.Records = &book{of: map[event.ProjectID]event.Registration{}}
+		o.OnProblem = func(_ event.ProjectID, b api.Step, gone bool) { said = append(said, fmt.Sprint(b.Name, gone)) }
+	})
+	r.connect()
+	r.drain()
+	uniform := labelstudio.UniformSampling
+	_, err := r.studio.PatchProject(t.Context(), r.project, labelstudio.ProjectPatch{Sampling: &uniform})
+	require.NoError(t, err)
+	r.look(r.keeper())
+	require.Equal(t, []string{"samplingfalse"}, said)
+
+	restart := func() {
+		before := r.Link
+		r.Link, err = New(t.Context(), before.o)
+		require.NoError(t, err)
+		require.NoError(t, before.Stop(t.Context()))
+		r.look(r.keeper())
+	}
+	logged := len(r.log.String())
+	restart()
+	assert.Equal(t, []string{"samplingfalse"}, said)
+	assert.Equal(t, []string{"sampling"}, r.names())
+	assert.Contains(t, r.log.String()[logged:], "ignores hone's queue")
+
+	want := labelstudio.UncertaintySampling
+	_, err = r.studio.PatchProject(t.Context(), r.project, labelstudio.ProjectPatch{Sampling: &want})
+	require.NoError(t, err)
+	restart()
+	assert.Equal(t, []string{"samplingfalse", "samplingtrue"}, said)
+	assert.Empty(t, r.names())
 }

@@ -14,9 +14,11 @@ func (l *Link) Remembered(p event.ProjectID) event.Registration {
 	return l.records[p]
 }
 
-// remember changes what hone remembers of a registration and stores it. Callers hold the
-// lock of repairs. What cannot be stored counts until hone stops, and the log says so.
+// remember changes what hone remembers of a registration and stores it. What cannot be stored
+// counts until hone stops, and the log says so.
 func (l *Link) remember(ctx context.Context, p event.ProjectID, change func(*event.Registration)) {
+	l.storing.Lock()
+	defer l.storing.Unlock()
 	l.mu.Lock()
 	before := l.records[p]
 	now := before
@@ -57,10 +59,12 @@ func (l *Link) Forget(ctx context.Context, p event.ProjectID) error {
 		return err
 	}
 	defer l.unlock()
+	l.mu.Lock()
+	delete(l.records, p) // first, or what is found of it would be stored again
+	l.mu.Unlock()
 	l.setProblems(p, nil)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.records, p)
 	delete(l.loops, p)
 	delete(l.hosts, p)
 	delete(l.registrations, p)

@@ -15,6 +15,9 @@ type Registration struct {
 	Sampling string `json:"sampling,omitempty"`
 	// LeftAlone says why hone writes nothing to the project until it is connected again.
 	LeftAlone LeftAlone `json:"left_alone,omitempty"`
+	// Broken is what was last found broken, as package connect writes it: a hone that starts
+	// anew tells nobody again.
+	Broken string `json:"broken,omitempty"`
 }
 
 // LeftAlone is why hone writes nothing to a project; empty: it writes.

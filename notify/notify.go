@@ -110,8 +110,7 @@ func New(o Options) (*Notifier, error) {
 // Start begins to send, as service.Service says.
 func (n *Notifier) Start(ctx context.Context) error { return n.life.Start(ctx, n.sendAll) }
 
-// Stop ends it, as service.Service says. What was not sent is lost: a problem that is still
-// there appears again when hone starts.
+// Stop ends it, as service.Service says. What was not sent is lost.
 func (n *Notifier) Stop(ctx context.Context) error { return n.life.Stop(ctx) }
 
 var _ service.Service = (*Notifier)(nil)
