@@ -123,7 +123,7 @@ func (k *maintainer) leaveAlone(ctx context.Context, p event.ProjectID) {
 	}})
 }
 
-const tokenFix = "set LABEL_STUDIO_API_KEY to the token of a user who may see the project (Account & Settings in Label Studio) and restart hone, or let that user see it again"
+const tokenFix = "let the token's user see the project again, or give hone the token of one who may, with `hone login` or as LABEL_STUDIO_API_KEY: Label Studio makes it under Account & Settings > Personal Access Token"
 
 // reportRefusal records a problem when an error says that Label Studio refuses hone's token,
 // or does not show a project that hone is registered with.

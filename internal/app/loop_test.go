@@ -99,7 +99,7 @@ func TestBrokenLoopIsAProblemUntilItIsMended(t *testing.T) {
 		{
 			name:   "sampling switched",
 			broken: func(t *testing.T, l *loop) { l.sample(t, labelstudio.UniformSampling) },
-			says:   "sampling: Uniform sampling: Label Studio ignores hone's queue", fix: "Uncertainty sampling",
+			says:   "sampling: Uniform sampling: Label Studio ignores hone's queue", fix: "hone connect",
 			mend: func(t *testing.T, l *loop) { l.sample(t, labelstudio.UncertaintySampling) }, hears: true,
 		}, {
 			name:   "sampling at Label Studio's default again",
