@@ -109,6 +109,13 @@ func (c *Client) Login(ctx context.Context, url string, token secret.Secret) (re
 	return rep, err
 }
 
+// ConnectPolled has hone poll a project, which Label Studio need not tell it about.
+func (c *Client) ConnectPolled(ctx context.Context, id event.ProjectID) (Report, error) {
+	var out Report
+	err := c.do(ctx, http.MethodPost, projectPath(id, "/connect"), ConnectRequest{Poll: true}, &out)
+	return out, err
+}
+
 // Retrain asks for a full retrain and returns when hone accepted it.
 func (c *Client) Retrain(ctx context.Context, id event.ProjectID) (time.Time, error) {
 	return c.ask(ctx, projectPath(id, "/retrain"))

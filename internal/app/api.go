@@ -7,37 +7,29 @@ import (
 	"slices"
 	"time"
 
-	"github.com/sirupsen/logrus"
-
 	"github.com/hone-ml/hone/api"
-	"github.com/hone-ml/hone/connect"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/logging"
 	"github.com/hone-ml/hone/internal/secret"
-	"github.com/hone-ml/hone/learner"
 	"github.com/hone-ml/hone/pipeline"
 	"github.com/hone-ml/hone/pipeline/boltlog"
-	"github.com/hone-ml/hone/sampler"
 )
 
 // connector implements the API's port to package connect: registering hone and the doctor.
-type connector struct {
-	pipeline   *pipeline.Pipeline
-	learner    *learner.Learner
-	sampler    *sampler.Sampler
-	connection *connect.Link
-	log        *logrus.Logger
-}
+type connector struct{ *App }
 
 var _ api.Connector = connector{}
 
 func (c connector) Connect(ctx context.Context, id event.ProjectID, url string) (api.Report, error) {
-	rep, err := c.connection.Connect(ctx, id, url)
+	rep, err := c.Connection.Connect(ctx, id, url)
 	if err != nil {
 		return rep, err
 	}
-	c.sampler.Refresh(id)
-	if err := c.pipeline.Publish(ctx, &event.ReconcileDue{Project: id, At: time.Now(), Reason: "connect"}); err != nil {
+	if err := c.stopPolling(ctx, id, &rep); err != nil {
+		return rep, err
+	}
+	c.Sampler.Refresh(id)
+	if err := c.Pipeline.Publish(ctx, &event.ReconcileDue{Project: id, At: time.Now(), Reason: "connect"}); err != nil {
 		return rep, err
 	}
 	c.awaitProject(ctx, id)
@@ -45,12 +37,12 @@ func (c connector) Connect(ctx context.Context, id event.ProjectID, url string) 
 }
 
 func (c connector) Login(ctx context.Context, url string, token secret.Secret) (api.Report, error) {
-	logging.Redact(c.log, token.Reveal())
-	return c.connection.Login(ctx, url, token)
+	logging.Redact(c.log.Logger, token.Reveal())
+	return c.Connection.Login(ctx, url, token)
 }
 
 func (c connector) Doctor(ctx context.Context, id event.ProjectID) (api.Report, error) {
-	return c.connection.Doctor(ctx, id)
+	return c.Connection.Doctor(ctx, id)
 }
 
 // awaitProjectTime bounds the wait of awaitProject.
@@ -63,7 +55,7 @@ func (c connector) awaitProject(ctx context.Context, id event.ProjectID) {
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for !slices.Contains(c.learner.Projects(), id) {
+	for !slices.Contains(c.Learner.Projects(), id) {
 		select {
 		case <-ctx.Done():
 			return

@@ -24,6 +24,7 @@ import (
 	"github.com/hone-ml/hone/learner"
 	"github.com/hone-ml/hone/pipeline"
 	"github.com/hone-ml/hone/pipeline/boltlog"
+	"github.com/hone-ml/hone/poll"
 	"github.com/hone-ml/hone/reconcile"
 	"github.com/hone-ml/hone/sampler"
 	"github.com/hone-ml/hone/settings"
@@ -46,6 +47,7 @@ type App struct {
 	Sampler    *sampler.Sampler
 	Evaluator  *evaluate.Evaluator
 	Reconciler *reconcile.Reconciler
+	Poller     *poll.Poller
 	Connection *connect.Link
 	Webhook    *webhook.Server
 	Keys       *access.Keys
@@ -164,6 +166,7 @@ func (a *App) wireLabelStudio(ctx context.Context) (err error) {
 		Known:          a.known,
 		CreatedAt:      a.createdAt,
 		Counters:       a.counters,
+		Polling:        a.polling,
 		Holds:          a.Store.Known,
 		OnClient:       a.onClient,
 		Logger:         a.part("connect"),
@@ -173,8 +176,12 @@ func (a *App) wireLabelStudio(ctx context.Context) (err error) {
 	}
 	a.Reconciler, err = reconcile.New(reconcile.Options{
 		Index: a.Store, Marks: a.Store, Log: position{a.EventLog, a.Pipeline}, Publisher: a.Pipeline, Logger: a.part("reconcile"), Registerer: a.Registry,
+		Polled: a.polled, Count: a.count,
 	})
 	if err != nil {
+		return err
+	}
+	if err := a.wirePoller(); err != nil {
 		return err
 	}
 	if c, none := a.Connection.Client(); none == nil {
