@@ -116,6 +116,21 @@ func (c *Client) ConnectPolled(ctx context.Context, id event.ProjectID) (Report,
 	return out, err
 }
 
+// Disconnect takes hone out of a project in Label Studio, with deletePredictions its
+// predictions too.
+func (c *Client) Disconnect(ctx context.Context, id event.ProjectID, deletePredictions bool) (Report, error) {
+	var out Report
+	err := c.do(ctx, http.MethodPost, projectPath(id, "/disconnect"), DisconnectRequest{DeletePredictions: deletePredictions}, &out)
+	return out, err
+}
+
+// Forget deletes everything that hone holds of a project.
+func (c *Client) Forget(ctx context.Context, id event.ProjectID) (Report, error) {
+	var out Report
+	err := c.do(ctx, http.MethodDelete, projectPath(id, ""), nil, &out)
+	return out, err
+}
+
 // Retrain asks for a full retrain and returns when hone accepted it.
 func (c *Client) Retrain(ctx context.Context, id event.ProjectID) (time.Time, error) {
 	return c.ask(ctx, projectPath(id, "/retrain"))

@@ -58,6 +58,7 @@ var documented = []any{
 	api.Accepted{},
 	api.ConnectRequest{},
 	api.LoginRequest{},
+	api.DisconnectRequest{},
 	api.Report{},
 	api.Step{},
 	api.DeadLetterList{},

@@ -124,6 +124,22 @@ func (f *fake) Publish(_ context.Context, es ...event.Event) error {
 	return f.fail
 }
 
+func (f *fake) Disconnect(ctx context.Context, id event.ProjectID, deletePredictions bool) (api.Report, error) {
+	if _, err := f.Get(ctx, id); err != nil {
+		return api.Report{}, err
+	}
+	f.note("disconnect %d %v", id, deletePredictions)
+	return api.Report{Project: id, Steps: []api.Step{{Level: "ok", Name: "ML backend", What: "removed"}}}, nil
+}
+
+func (f *fake) Forget(ctx context.Context, id event.ProjectID) (api.Report, error) {
+	if _, err := f.Get(ctx, id); err != nil {
+		return api.Report{}, err
+	}
+	f.note("forget %d", id)
+	return api.Report{Project: id, Steps: []api.Step{{Level: "ok", Name: "project", What: "deleted"}}}, nil
+}
+
 func (f *fake) Connect(_ context.Context, id event.ProjectID, url string) (api.Report, error) {
 	f.note("connect %d %s", id, url)
 	return api.Report{Project: id, Steps: []api.Step{{Level: "ok", Name: "webhook", What: "created"}}}, f.err()

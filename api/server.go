@@ -59,6 +59,12 @@ type Connector interface {
 	Login(ctx context.Context, url string, token secret.Secret) (Report, error)
 	// ConnectPolled has hone read the changes of a project itself.
 	ConnectPolled(ctx context.Context, id event.ProjectID) (Report, error)
+	// Disconnect undoes that, and leaves the project alone from then on. The error may wrap
+	// ErrUnknownProject.
+	Disconnect(ctx context.Context, id event.ProjectID, deletePredictions bool) (Report, error)
+	// Forget does that too, as far as Label Studio lets it, and deletes everything that is
+	// stored of the project. The error may wrap ErrUnknownProject.
+	Forget(ctx context.Context, id event.ProjectID) (Report, error)
 	// Doctor checks one project, or with id 0 every project.
 	Doctor(ctx context.Context, id event.ProjectID) (Report, error)
 }
@@ -108,9 +114,11 @@ func (s *Server) Register(r gin.IRouter) {
 	g.GET("/projects", s.list)
 	g.GET("/projects/:id", s.getProject)
 	g.PATCH("/projects/:id", s.configure)
+	g.DELETE("/projects/:id", s.forget)
 	g.GET("/projects/:id/versions", s.versions)
 	g.GET("/projects/:id/accuracy", s.accuracy)
 	g.POST("/projects/:id/connect", s.connect)
+	g.POST("/projects/:id/disconnect", s.disconnect)
 	g.POST("/projects/:id/retrain", s.publishRequest(func(p event.ProjectID, at time.Time, c *gin.Context) event.Event {
 		return &event.RetrainDue{Project: p, At: at, Reason: "command"}
 	}))

@@ -83,6 +83,9 @@ type Project struct {
 	IdenticalPairs   int `json:"identical_pairs"`
 	// Settings are what can be set for the project, each with its value and default.
 	Settings []Setting `json:"settings,omitempty"`
+	// LeftAlone says why hone writes nothing to the project until it is connected again:
+	// "backend deleted" or "disconnected"; absent when it writes.
+	LeftAlone string `json:"left_alone,omitempty"`
 }
 
 // Poll is how hone's reading of changes goes, of a project that it polls.

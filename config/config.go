@@ -47,6 +47,7 @@ type Config struct {
 	Learner     Learner     `koanf:"learner"`
 	Sampler     Sampler     `koanf:"sampler"`
 	Cron        Cron        `koanf:"cron"`
+	Notify      Notify      `koanf:"notify"`
 	Log         Log         `koanf:"log"`
 }
 
@@ -150,6 +151,13 @@ type Sampler struct {
 	// one, ManageSampling lets it switch uncertainty sampling on.
 	ManageModelVersion bool `koanf:"manage_model_version"`
 	ManageSampling     bool `koanf:"manage_sampling"`
+}
+
+// Notify is about telling people of problems.
+type Notify struct {
+	// URL is the incoming webhook of a chat. It carries a token, so it is a secret. Empty:
+	// nobody is told.
+	URL secret.Secret `koanf:"url"`
 }
 
 // Log is about hone's own log.

@@ -112,7 +112,8 @@ var other = map[string]string{
 	"sampler.random_share": "0.7", "sampler.push_rate": "0.7", "sampler.background_writes": "7", "sampler.bulk_above": "7", "sampler.check_every": "7s",
 	"sampler.manage_model_version": "no", "sampler.manage_sampling": "false",
 	"cron.reconcile": "@every 7s", "cron.full_reconcile": "off", "cron.retrain": "@daily", "cron.timezone": "Europe/Copenhagen",
-	"log.level": "debug", "log.format": "json",
+	"notify.url": "https://chat.example/hooks/T0/B0?sig=1",
+	"log.level":  "debug", "log.format": "json",
 }
 
 func TestEveryKeyFromFileAndEnvironment(t *testing.T) {

@@ -28,6 +28,7 @@ func (c *Config) normalise() {
 	c.Log.Format = strings.ToLower(c.Log.Format)
 	c.LabelStudio.URL = strings.TrimRight(c.LabelStudio.URL, "/")
 	c.Learner.OpenAIKey = secret.Secret(strings.TrimSpace(c.Learner.OpenAIKey.Reveal()))
+	c.Notify.URL = secret.Secret(strings.TrimSpace(c.Notify.URL.Reveal()))
 	c.LabelStudio.APIKey = secret.Secret(strings.TrimSpace(c.LabelStudio.APIKey.Reveal()))
 }
 
@@ -74,6 +75,7 @@ func (c Config) validate(n Names) Faults {
 
 	k.sampler()
 	k.cron()
+	k.notify()
 	k.oneOf(c.Log.Level, "log.level", []string{"trace", "debug", "info", "warn", "error"})
 	k.oneOf(c.Log.Format, "log.format", []string{"auto", "text", "json"})
 	return k.fs
@@ -241,6 +243,17 @@ func (k *validator) sampler() {
 	k.count(c.BackgroundWrites, "sampler.background_writes", 1, 1_000_000)
 	k.count(c.BulkAbove, "sampler.bulk_above", 1, 1_000_000)
 	k.duration(c.CheckEvery, "sampler.check_every", time.Second, 24*time.Hour)
+}
+
+// notify checks an address that must not be printed.
+func (k *validator) notify() {
+	at := k.c.Notify.URL.Reveal()
+	if at == "" {
+		return
+	}
+	u, err := url.Parse(at)
+	k.reject(err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "", "notify.url", "is not an http or https address",
+		"copy the whole address of the chat's incoming webhook")
 }
 
 func (k *validator) cron() {

@@ -76,11 +76,13 @@ func (l *Link) Connect(ctx context.Context, p event.ProjectID, at string) (api.R
 		}
 		return api.Report{Project: p}, asBadGateway(err)
 	}
+	r.rememberURL(ctx)
 	if err := r.repairSampling(ctx, true); err != nil {
 		return r.report, asBadGateway(err)
 	}
 	r.reportConfig(learned)
 	l.settleRecord(p, generation, r.url, nil)
+	l.lookNow(p, false)
 	return r.report, nil
 }
 

@@ -47,6 +47,12 @@ type Vault interface {
 	SetCredential(ctx context.Context, c Credential) error
 }
 
+// Records keep what hone remembers of its registrations, durably. Safe for concurrent use.
+type Records interface {
+	Registrations(ctx context.Context) (map[event.ProjectID]event.Registration, error)
+	SetRegistration(ctx context.Context, p event.ProjectID, r event.Registration) error
+}
+
 // Options say what is configured. URL and Token may be empty (zero
 // configuration); the rest is required unless stated.
 type Options struct {
@@ -64,6 +70,8 @@ type Options struct {
 	// still on Label Studio's default.
 	ManageSampling bool
 	Vault          Vault
+	// Records remember registrations over restarts; nil: nothing does.
+	Records Records
 	// Live names a project's live version, "" when it has none.
 	Live func(event.ProjectID) string
 	// Learned names the controls of a label config that hone learns, at least one; the
@@ -85,12 +93,26 @@ type Options struct {
 	Counters func(event.ProjectID) Counters
 	// OnClient is called when a Label Studio becomes reachable after the start.
 	OnClient func(*labelstudio.Client)
+	// OnProblem is called when a project's loop with Label Studio is found broken, with what
+	// is wrong and how to mend it, and again when that is over. It must return at once. May
+	// be nil.
+	OnProblem func(p event.ProjectID, broken api.Step, gone bool)
+	// OnChange is called when webhooks may have been lost, or when hone may write to a
+	// project again or must not any more: compare it, and look anew at what Label Studio
+	// holds. It must return at once. May be nil.
+	OnChange func(p event.ProjectID, why string)
 	Logger   *logrus.Entry
 }
 
 func (o *Options) setDefaults() {
 	if o.Refused == nil {
 		o.Refused = func() Refused { return Refused{} }
+	}
+	if o.OnProblem == nil {
+		o.OnProblem = func(event.ProjectID, api.Step, bool) {}
+	}
+	if o.OnChange == nil {
+		o.OnChange = func(event.ProjectID, string) {}
 	}
 	if o.Logger == nil {
 		o.Logger = logging.Silent()
@@ -133,6 +155,10 @@ type Link struct {
 	// the webhook that the other is about to make.
 	repairing chan struct{}
 
+	// storing is held while a record is changed and stored, so that they are stored in the
+	// order of the changes. It is taken before mu.
+	storing sync.Mutex
+
 	mu sync.Mutex
 	// fault is why there is no client although /setup offered a token.
 	fault error
@@ -145,11 +171,20 @@ type Link struct {
 	generation int
 	// hosts is hone's own host:port per project, as Label Studio addressed it.
 	hosts map[event.ProjectID]string
-	// sampled are the projects in which hone has turned on uncertainty sampling.
-	sampled map[event.ProjectID]bool
+	// records say what hone remembers of each registration.
+	records map[event.ProjectID]event.Registration
+	// loops say what the last check of each project found.
+	loops map[event.ProjectID]*loopState
+	// disconnecting are the projects that are being disconnected, or were forgotten: nothing
+	// is written to them.
+	disconnecting map[event.ProjectID]bool
+	// looks are the projects to check without delay; true: in full.
+	looks map[event.ProjectID]bool
 	// otherServers are the addresses, other than the one in use, that /setup named.
 	otherServers map[string]bool
 
+	// look says that looks has some.
+	look wake.Signal
 	// requests carries the projects to check; its capacity bounds a burst of /setup.
 	requests chan checkRequest
 	// checks requests a check of all registrations; true: of each in full.
@@ -177,9 +212,17 @@ func New(ctx context.Context, o Options) (*Link, error) {
 	}
 	l := &Link{
 		o: o, life: service.NewLife(), settle: checkDelay, retry: retryAfter, idsAgain: idsAgain, repairing: make(chan struct{}, 1),
-		hosts: map[event.ProjectID]string{}, sampled: map[event.ProjectID]bool{}, otherServers: map[string]bool{},
+		hosts: map[event.ProjectID]string{}, otherServers: map[string]bool{},
+		records: map[event.ProjectID]event.Registration{}, loops: map[event.ProjectID]*loopState{},
+		disconnecting: map[event.ProjectID]bool{}, looks: map[event.ProjectID]bool{}, look: wake.New(),
 		registrations: map[event.ProjectID]*registrationState{}, checks: make(chan bool, 1),
 		requests: make(chan checkRequest, 64), offers: make(chan Setup, 1), watchWake: wake.New(),
+	}
+	if o.Records != nil {
+		var err error
+		if l.records, err = o.Records.Registrations(ctx); err != nil {
+			return nil, err
+		}
 	}
 	cred := Credential{URL: o.URL, Token: o.Token, Chosen: true}
 	if o.URL == "" || o.Token == "" {

@@ -178,7 +178,7 @@ func (r *registration) checkHooks(ctx context.Context) {
 	}
 	// Label Studio checks the address again whenever a hook is saved, and skips a
 	// stored hook silently at delivery: saving it unchanged tells.
-	if _, err := r.client.UpdateWebhook(ctx, ours[0]); labelstudio.IsForbidden(err) {
+	if err := r.client.ProbeWebhook(ctx, ours[0]); labelstudio.IsForbidden(err) {
 		r.addStep("fail", name, "set SSRF_PROTECTION_ENABLED=false in Label Studio's environment and restart it", "Label Studio blocks it without a word: %v", err)
 		return
 	} else if err != nil {

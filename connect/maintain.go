@@ -5,10 +5,8 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/backoff"
 	"github.com/hone-ml/hone/internal/service"
@@ -65,8 +63,10 @@ type schedule struct {
 	// lastGood is when a check last succeeded, failures how many have failed since.
 	lastGood time.Time
 	failures int
-	// lastWarning is the last warning in the log.
-	lastWarning string
+	// began is when the last check began; full asks the next one whether Label Studio blocks
+	// webhooks too.
+	began time.Time
+	full  bool
 }
 
 // Start begins to look after projects, as service.Service says.
@@ -96,6 +96,10 @@ func (l *Link) run(ctx context.Context) {
 			l.tryAdopt(ctx, s)
 		case full := <-l.checks:
 			k.checkWebhooks(ctx, full)
+		case <-l.look:
+			for p, full := range l.takeLooks() {
+				k.scheduleNow(p, full)
+			}
 		case r := <-l.requests:
 			k.scheduleCheck(r.project)
 		case now := <-timer.C:
@@ -132,10 +136,11 @@ func (k *maintainer) scheduleCheck(p event.ProjectID) {
 }
 
 func (k *maintainer) checkProject(ctx context.Context, p event.ProjectID, v *schedule) {
-	v.next = time.Time{}
+	full := v.full || k.had(p, blockedName) // only then it finds out whether that is over
+	v.next, v.began, v.full = time.Time{}, time.Now(), false
 	limit, cancel := context.WithTimeout(ctx, visitTimeout)
 	generation, suspicious := k.beginCheck(p)
-	steps, at, err := k.maintain(limit, p, suspicious)
+	r, err := k.maintain(limit, p, suspicious, full)
 	cancel()
 	defer k.dropSelfTriggered(p)
 	log := k.o.Logger.WithField("project", p)
@@ -143,8 +148,23 @@ func (k *maintainer) checkProject(ctx context.Context, p event.ProjectID, v *sch
 	case ctx.Err() != nil:
 	case err == nil:
 		v.lastGood, v.failures = time.Now(), 0
-		k.settleRecord(p, generation, at, nil)
-		k.warnOnce(v, p, steps)
+		k.settleRecord(p, generation, r.url, nil)
+		if k.had(p, "token", "project") {
+			r.changes = append(r.changes, "Label Studio shows it again")
+		}
+		k.setProblems(p, r.report.Steps)
+		for _, why := range r.changes {
+			k.o.OnChange(p, why)
+		}
+	case errors.Is(err, errDeleted):
+		v.lastGood = time.Now()
+		k.settleRecord(p, generation, "", nil)
+		if v.failures++; v.failures == 1 && k.Remembered(p).LeftAlone == "" {
+			v.next = time.Now().Add(k.settle) // it may be being replaced
+			break
+		}
+		v.failures = 0
+		k.leaveAlone(ctx, p)
 	case errors.Is(err, errUnregistered):
 		// A backend that is being added is not listed yet.
 		if v.failures++; v.failures < maxUnregisteredChecks {
@@ -156,12 +176,18 @@ func (k *maintainer) checkProject(ctx context.Context, p event.ProjectID, v *sch
 	case k.client.Load() == nil, labelstudio.IsNotFound(err):
 		// Nothing can be done: adopting a Label Studio asks again, or the project
 		// is of no Label Studio that hone works with.
+		k.reportRefusal(ctx, p, err)
 		delete(k.schedules, p)
 		if labelstudio.IsNotFound(err) {
 			k.forgetProject(p)
 		}
 	default:
+		k.reportRefusal(ctx, p, err)
 		log.WithError(err).Debug("could not look after the project's registration yet")
+		at := ""
+		if r != nil {
+			at = r.url
+		}
 		k.settleRecord(p, generation, at, err)
 		v.next = time.Now().Add(backoff.Exponential{Min: k.retry, Max: maxRetry}.Delay(v.failures))
 		v.failures++
@@ -184,66 +210,78 @@ func (k *maintainer) dropSelfTriggered(p event.ProjectID) {
 	}
 }
 
-// warnOnce logs what hone does not repair, once for as long as it stays the same.
-func (k *maintainer) warnOnce(v *schedule, p event.ProjectID, steps []api.Step) {
-	var warned strings.Builder
-	for _, s := range steps {
-		if s.Level != "ok" {
-			warned.WriteString(s.What)
-		}
-	}
-	repeated := v.lastWarning == warned.String()
-	v.lastWarning = warned.String()
-	for _, s := range steps {
-		if s.Level != "ok" && !repeated {
-			k.o.Logger.WithField("project", p).Warnf("%s: %s (fix: %s)", s.Name, s.What, s.Fix)
-		} else {
-			k.o.Logger.WithField("project", p).Debugf("%s: %s", s.Name, s.What)
-		}
-	}
-}
-
 // maintain repairs one project's registration and never makes one: whether hone is connected
 // is the user's choice. suspicious: webhooks without the secret have come since the last
-// check, so it also searches for webhooks under other addresses. It returns hone's address as
-// registered.
-func (l *Link) maintain(ctx context.Context, p event.ProjectID, suspicious bool) ([]api.Step, string, error) {
+// check, so it also searches for webhooks under other addresses. full: it also finds out
+// whether Label Studio blocks webhooks. Where hone was registered and is not any more it
+// writes nothing, and the error is errDeleted.
+func (l *Link) maintain(ctx context.Context, p event.ProjectID, suspicious, full bool) (*registration, error) {
 	c, err := l.Client()
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	if err := l.lock(ctx); err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	defer l.unlock()
 	r := &registration{link: l, client: c, project: p, refused: l.o.Refused().Calls}
 	if err := r.readAll(ctx); err != nil {
-		return nil, "", err
+		return nil, err
+	}
+	l.setSampling(p, r.current.Sampling)
+	known := l.Remembered(p)
+	if known.CreatedAt != 0 && known.CreatedAt != r.current.CreatedAt.Unix() {
+		known = event.Registration{} // another project under the same id
+		l.remember(ctx, p, func(r *event.Registration) { *r = known })
+	}
+	if _, polled := l.polling(p); polled && r.url == "" {
+		return r, r.repairSampling(ctx, false) // it needs no backend
+	}
+	if r.url == "" && known.URL != "" {
+		return r, errDeleted
 	}
 	if suspicious || r.url == "" {
 		r.findAliases(ctx)
 	}
 	if r.url == "" {
 		if err := r.deleteStrayHooks(ctx); err != nil {
-			return nil, "", err
+			return r, err
 		}
-		return nil, "", errUnregistered
+		return r, errUnregistered
 	}
+	r.rememberURL(ctx)
 	for _, b := range r.backendsOfHone() {
 		if !r.lacksSecret(b) {
 			continue
 		}
-		if err := r.giveSecret(ctx, b); err != nil {
-			return nil, r.url, err
+		if err := r.giveSecret(ctx, b); labelstudio.IsForbidden(err) {
+			r.addStep("fail", blockedName, blockedFix, "Label Studio does not call %s: %v", redactURL(b.URL), err)
+		} else if err != nil {
+			return r, err
 		}
 	}
-	if err := r.maintainHooks(ctx); err != nil {
-		return nil, r.url, err
+	if err := r.maintainState(ctx); err != nil {
+		return r, err
 	}
-	if err := r.repairSampling(ctx, false); err != nil {
-		return nil, r.url, err
+	if err := r.maintainHooks(ctx, full); err != nil {
+		return r, err
 	}
-	return r.report.Steps, r.url, nil
+	return r, r.repairSampling(ctx, false)
+}
+
+// rememberURL remembers that hone is registered. Where hone wrote nothing before, it is
+// connected again.
+func (r *registration) rememberURL(ctx context.Context) {
+	before := r.link.Remembered(r.project).LeftAlone
+	r.link.mu.Lock()
+	delete(r.link.disconnecting, r.project) // the lock of repairs is held, so only a forgotten one is there
+	r.link.mu.Unlock()
+	r.link.remember(ctx, r.project, func(m *event.Registration) {
+		m.URL, m.CreatedAt, m.LeftAlone = labelstudio.WithoutUserInfo(r.url), r.current.CreatedAt.Unix(), ""
+	})
+	if before != "" {
+		r.changes = append(r.changes, "it is connected again")
+	}
 }
 
 // deleteStrayHooks deletes webhooks to hone without its secret in a project whose backend is

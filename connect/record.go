@@ -267,6 +267,9 @@ func (k *maintainer) checkWebhooks(ctx context.Context, full bool) {
 			k.scheduleCheck(p)
 		}
 	}
+	for _, p := range k.broken() {
+		k.scheduleCheck(p)
+	}
 	answers := map[string]bool{} // by address
 	for p, hs := range of {
 		if _, ok := known[p]; ok {
@@ -299,7 +302,7 @@ func (l *Link) faulty(hooks []labelstudio.Webhook, at string) bool {
 	for _, h := range hooks {
 		if at != "" && labelstudio.SameHook(h.URL, hookAt(at)) || l.looksOurs(h) {
 			n++
-			if !l.carries(h) {
+			if !l.carries(h) || !h.Active || h.Failures >= manyFailures {
 				return true
 			}
 		}

@@ -37,6 +37,10 @@ type registration struct {
 	refused uint64
 	// aliases are addresses of other webhooks that lead to hone too.
 	aliases []string
+	// healed is true when a webhook that Label Studio had switched off is on again.
+	healed bool
+	// changes say why the project is to be compared, and looked at anew.
+	changes []string
 }
 
 func (r *registration) addStep(level, name, fix, format string, args ...any) {
@@ -59,7 +63,22 @@ func (r *registration) readAll(ctx context.Context) error {
 	if r.url == "" {
 		r.url = r.findOwnURL(ctx)
 	}
+	if r.url == "" {
+		r.url = r.rememberedURL()
+	}
 	return nil
+}
+
+// rememberedURL returns the address of the backend that was hone's when hone last saw it, ""
+// when Label Studio does not list it any more.
+func (r *registration) rememberedURL() string {
+	at := r.link.Remembered(r.project).URL
+	for _, b := range r.backends {
+		if at != "" && labelstudio.SameHook(b.URL, at) {
+			return b.URL
+		}
+	}
+	return ""
 }
 
 // findOwnURL returns the address of the backend that is hone: the one at the host under which
@@ -232,7 +251,8 @@ func (r *registration) repairHooks(ctx context.Context) (made int64, err error) 
 
 // maintainHooks adds the secret to the webhook and deletes duplicates. What somebody may have
 // chosen, an inactive webhook or fewer actions, it only reports.
-func (r *registration) maintainHooks(ctx context.Context) error {
+// One that Label Studio switched off, because deliveries failed, it switches on again.
+func (r *registration) maintainHooks(ctx context.Context, full bool) error {
 	const name = "webhook"
 	ours := r.ownWebhooks()
 	fix := r.connectFix("", "")
@@ -244,15 +264,22 @@ func (r *registration) maintainHooks(ctx context.Context) error {
 		return err
 	}
 	h := ours[0]
+	if err := r.healHook(ctx, &h); err != nil {
+		return r.explainRefusedHook(h, err)
+	}
 	if !r.link.carries(h) {
 		r.addSecret(&h)
 		if _, err := r.client.UpdateWebhook(ctx, h); err != nil {
-			return err
+			return r.explainRefusedHook(h, err)
 		}
 		r.addStep("ok", name, "", "mended: it %s", unsignedFault)
 	}
 	if faults := r.hookFaults(h); len(faults) > 0 {
 		r.addStep("warn", name, fix, "the one to %s %s", redactURL(h.URL), strings.Join(faults, ", "))
+	}
+	r.reportFailures(h)
+	if full && !r.healed {
+		return r.checkBlock(ctx, h)
 	}
 	return nil
 }
@@ -334,19 +361,19 @@ func (r *registration) repairSampling(ctx context.Context, force bool) error {
 		return err
 	}
 	r.addStep("ok", name, "", "changed from %s to %s", r.current.Sampling, want)
+	r.link.remember(ctx, r.project, func(m *event.Registration) {
+		m.Sampled = true
+		m.Sampling = r.current.Sampling
+	})
 	r.current.Sampling = want
-	r.link.mu.Lock()
-	r.link.sampled[r.project] = true
-	r.link.mu.Unlock()
+	r.link.setSampling(r.project, want)
 	return nil
 }
 
 // sampledBefore reports whether hone has turned uncertainty sampling on already:
 // then somebody has turned it off again, and meant it.
 func (r *registration) sampledBefore() bool {
-	r.link.mu.Lock()
-	defer r.link.mu.Unlock()
-	return r.link.sampled[r.project]
+	return r.link.Remembered(r.project).Sampled
 }
 
 // redactURL returns an address without its password, as it may be printed.

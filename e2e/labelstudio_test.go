@@ -22,6 +22,8 @@ type studio struct {
 	url  string
 	auth string
 	http *http.Client
+	// refresh is the personal access token of legacyTokens.
+	refresh string
 }
 
 func newStudio(t testing.TB) *studio {

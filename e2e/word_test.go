@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -161,13 +162,13 @@ func (v *server) script(args ...string) string {
 }
 
 // up starts it, on the same port as before.
-func (v *server) up() {
+func (v *server) up(options ...string) {
 	v.t.Helper()
 	port := "0"
 	if v.url != "" {
 		port = v.url[strings.LastIndex(v.url, ":")+1:]
 	}
-	out := v.script(append([]string{"up", "--dir", v.dir, "--port", port, "--watch", fmt.Sprint(os.Getpid())}, v.options...)...)
+	out := v.script(append([]string{"up", "--dir", v.dir, "--port", port, "--watch", fmt.Sprint(os.Getpid())}, slices.Concat(v.options, options)...)...)
 	for line := range strings.Lines(out) {
 		if at, is := strings.CutPrefix(strings.TrimSpace(line), "LS_URL="); is {
 			v.url = at

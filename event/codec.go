@@ -59,6 +59,8 @@ func Decode(b []byte) (Event, error) {
 		e = new(RollbackDue)
 	case (*Configured)(nil).kind():
 		e = new(Configured)
+	case (*Forgotten)(nil).kind():
+		e = new(Forgotten)
 	case (*Learned)(nil).kind():
 		e = new(Learned)
 	default:

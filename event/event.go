@@ -23,7 +23,7 @@ func Kind(e Event) string { return e.kind() }
 // and names no project. A change, also one of settings, always names one.
 func ForAll(e Event) bool {
 	switch e.(type) {
-	case *Changed, *Configured:
+	case *Changed, *Configured, *Forgotten:
 		return false
 	}
 	return e.ProjectOf() == 0
@@ -183,6 +183,13 @@ func (e *Configured) Then(later *Configured) *Configured {
 	return out
 }
 
+// Forgotten asks to delete everything that is stored of a project, as of its place in the
+// log: what is stated later begins a project anew.
+type Forgotten struct {
+	Project ProjectID `json:"project"`
+	At      time.Time `json:"at"`
+}
+
 // Learned says that a project has a new snapshot. It has ids and no contents: its consumer reads
 // the tasks from the state, so that handling it twice is harmless.
 type Learned struct {
@@ -206,6 +213,7 @@ func (e *ReconcileDue) ProjectOf() ProjectID { return e.Project }
 func (e *RetrainDue) ProjectOf() ProjectID   { return e.Project }
 func (e *RollbackDue) ProjectOf() ProjectID  { return e.Project }
 func (e *Configured) ProjectOf() ProjectID   { return e.Project }
+func (e *Forgotten) ProjectOf() ProjectID    { return e.Project }
 func (e *Learned) ProjectOf() ProjectID      { return e.Project }
 
 func (*Changed) Topic() Topic      { return Changes }
@@ -213,6 +221,7 @@ func (*ReconcileDue) Topic() Topic { return Reconciles }
 func (*RetrainDue) Topic() Topic   { return Changes }
 func (*RollbackDue) Topic() Topic  { return Changes }
 func (*Configured) Topic() Topic   { return Changes }
+func (*Forgotten) Topic() Topic    { return Changes }
 func (*Learned) Topic() Topic      { return Snapshots }
 
 func (*Changed) kind() string      { return "changed" }
@@ -220,4 +229,5 @@ func (*ReconcileDue) kind() string { return "reconcile_due" }
 func (*RetrainDue) kind() string   { return "retrain_due" }
 func (*RollbackDue) kind() string  { return "rollback_due" }
 func (*Configured) kind() string   { return "configured" }
+func (*Forgotten) kind() string    { return "forgotten" }
 func (*Learned) kind() string      { return "learned" }

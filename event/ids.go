@@ -19,7 +19,7 @@ type ContentKey [16]byte
 type Topic string
 
 const (
-	// Changes is the log that the learner applies: Changed, RetrainDue, RollbackDue, Configured.
+	// Changes is the log that the learner applies: Changed, RetrainDue, RollbackDue, Configured, Forgotten.
 	Changes Topic = "changes"
 	// Reconciles is the log of ReconcileDue; its handler asks Label Studio and
 	// publishes the difference to Changes.

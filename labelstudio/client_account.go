@@ -12,6 +12,9 @@ type User struct {
 	ID    event.UserID `json:"id"`
 	Email string       `json:"email"`
 	Name  string       `json:"username"`
+	// Organization is the id of the one whose projects the user sees, 0 when somebody has
+	// removed the user: Label Studio then answers 404 for every project and lists none.
+	Organization int64 `json:"active_organization"`
 }
 
 // Version reads Label Studio's release, such as "1.23.2". It needs no token and

@@ -118,6 +118,12 @@ func (c *Client) ValidateBackend(ctx context.Context, id int64) (Backend, error)
 	return answer, err
 }
 
+// DeleteBackend removes a backend; one that is gone already is no error. The webhook that
+// Label Studio made for it stays. Label Studio calls its /health and /setup first.
+func (c *Client) DeleteBackend(ctx context.Context, id int64) error {
+	return ignoreNotFound(c.do(ctx, apiCall{op: fmt.Sprintf("delete ML backend %d", id), method: http.MethodDelete, path: backendPath(id, "")}))
+}
+
 // decodeBackend reads a backend; Label Studio's error in it quotes the URL.
 func decodeBackend(b *Backend) func(io.Reader, http.Header) error {
 	return func(r io.Reader, _ http.Header) error {

@@ -27,7 +27,16 @@ type Webhook struct {
 	// Headers are sent with every delivery; at most ten.
 	Headers map[string]secret.Secret `json:"headers"`
 	Active  bool                     `json:"is_active"`
+	// Failures counts the deliveries that failed since the last one that was answered 2xx.
+	// Label Studio after 1.23.2 counts them, sets Active to false, without a word, when
+	// there are MaxWebhookFailures, and counts from 0 again once the webhook is switched
+	// on or its URL or Headers change. Others do not send it: 0. It is never written.
+	Failures int `json:"consecutive_failures"`
 }
+
+// MaxWebhookFailures is the number of failures in a row at which Label Studio switches a
+// webhook off, unless its WEBHOOK_MAX_CONSECUTIVE_FAILURES says otherwise.
+const MaxWebhookFailures = 50
 
 // Format keeps the URL's user info out of every kind of printing.
 func (w Webhook) Format(f fmt.State, verb rune) {
@@ -100,6 +109,15 @@ func (c *Client) UpdateWebhook(ctx context.Context, w Webhook) (Webhook, error) 
 	var answer Webhook
 	err := c.do(ctx, apiCall{op: fmt.Sprintf("change webhook %d", w.ID), method: http.MethodPatch, path: webhookPath(w.ID), body: body, private: w.private(), into: decodeInto(&answer)})
 	return answer, err
+}
+
+// ProbeWebhook saves the address of a webhook as it is, for Label Studio to check it: it does
+// so whenever an address is saved, and leaves out deliveries to one that it blocks without a
+// word. The error is IsForbidden then. The actions are saved too, since Label Studio clears
+// those that are not sent; the rest stays as it is, whatever w says.
+func (c *Client) ProbeWebhook(ctx context.Context, w Webhook) error {
+	body := map[string]any{"url": w.URL, "actions": w.wire()["actions"]}
+	return c.do(ctx, apiCall{op: fmt.Sprintf("check the address of webhook %d", w.ID), method: http.MethodPatch, path: webhookPath(w.ID), body: body, private: w.private(), into: decodeInto(new(Webhook))})
 }
 
 // DeleteWebhook removes a webhook; one that is gone already is no error.

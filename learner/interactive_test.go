@@ -59,3 +59,5 @@ func (nothingStored) Load(context.Context, event.ProjectID) (event.ProjectState,
 
 func (nothingStored) Plan(context.Context, []*event.Changed) ([]event.Delta, error) { return nil, nil }
 func (nothingStored) Commit(context.Context, event.Commit) error                    { return nil }
+
+func (nothingStored) Forget(context.Context, event.ProjectID) error { return nil }

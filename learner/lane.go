@@ -198,6 +198,25 @@ func (l *Learner) Trouble(id event.ProjectID) string {
 	return s
 }
 
+// forget deletes everything stored of a project and drops its models; twice is harmless. The
+// lane's lock is held.
+func (l *Learner) forget(ctx context.Context, ln *lane) error {
+	if err := l.store.Forget(ctx, ln.id); err != nil {
+		return err
+	}
+	gone := l.newProject(ln.id)
+	gone.meta.Project, gone.meta.Gone = ln.id, true
+	if l.publish(gone); ln.project != nil {
+		ln.project.generation = lastGeneration.Add(1) // what runs for it is void
+	}
+	ln.project = nil
+	l.markLoaded(ln)
+	for _, b := range l.backfills { // which deletes the vectors that nobody needs any more
+		b.OnCommit(ln.id, &event.Delta{Meta: event.Meta{Project: ln.id}, New: true})
+	}
+	return nil
+}
+
 // metaBefore is what is known of the project, the zero Meta if nothing is. mu is held.
 func (ln *lane) metaBefore() event.Meta {
 	if ln.project == nil {

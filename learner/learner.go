@@ -195,6 +195,12 @@ func (l *Learner) Apply(ctx context.Context, batch []event.Event, cur event.Curs
 		return ErrClosed
 	}
 	began := time.Now()
+	batch, forgotten := event.AfterForgotten(batch)
+	if forgotten {
+		if err := l.forget(ctx, ln); err != nil {
+			return fmt.Errorf("learner: %w", err)
+		}
+	}
 	var t projectBatch
 	commanded := false
 	before := ln.metaBefore()

@@ -28,6 +28,9 @@ type Store interface {
 	Plan(ctx context.Context, changes []*event.Changed) ([]event.Delta, error)
 	// Commit makes all of c durable in one transaction, or nothing.
 	Commit(ctx context.Context, c event.Commit) error
+	// Forget durably deletes everything stored of a project. Forgetting one that is unknown
+	// is no error.
+	Forget(ctx context.Context, p event.ProjectID) error
 }
 
 // TaskReader reads tasks. It must be safe for concurrent use.

@@ -76,7 +76,7 @@ func (l *Learner) load(ctx context.Context, id event.ProjectID) (*project, error
 	l.setSettings(p, st.Settings)
 	p.meta, p.versions = st.Meta, st.Versions
 	p.meta.Project = id
-	if at := liveIndex(st.Versions); at >= 0 {
+	if at := event.LiveIndex(st.Versions); at >= 0 {
 		if p.settings, err = readVersionSettings(st.Versions[at]); err != nil {
 			// The defaults are good settings too.
 			l.o.Logger.WithError(err).WithField("project", id).Error("using the default settings")

@@ -197,7 +197,7 @@ func (l *Learner) promote(ctx context.Context, r *retrain) error {
 	}
 	labels := p.labels()
 	outcome, sentence := "unchanged", "unchanged: no label was added and the settings stay"
-	if r.pending.Reason != ReasonSchedule || changed || p.versions[liveIndex(p.versions)].Labels != labels {
+	if r.pending.Reason != ReasonSchedule || changed || p.versions[event.LiveIndex(p.versions)].Labels != labels {
 		outcome = "new_version"
 		p.addVersion(event.Version{
 			CreatedAt: l.o.Now().UTC(), Reason: r.pending.Reason, Labels: labels, Accuracy: accuracy,

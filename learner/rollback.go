@@ -15,7 +15,7 @@ import (
 // reports whether the live version changed. A failure is logged, since no retry would help.
 func (l *Learner) rollback(p *project, to string) bool {
 	log := l.o.Logger.WithField("project", p.meta.Project)
-	at := liveIndex(p.versions) - 1
+	at := event.LiveIndex(p.versions) - 1
 	if to != "" {
 		at = slices.IndexFunc(p.versions, func(v event.Version) bool { return v.Name == to })
 	}

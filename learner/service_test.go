@@ -19,6 +19,8 @@ func (nothing) Load(context.Context, event.ProjectID) (event.ProjectState, error
 func (nothing) Plan(context.Context, []*event.Changed) ([]event.Delta, error) { return nil, nil }
 func (nothing) Commit(context.Context, event.Commit) error                    { return nil }
 
+func (nothing) Forget(context.Context, event.ProjectID) error { return nil }
+
 func TestStartAndStopInAnyOrder(t *testing.T) {
 	servicetest.Stress(t, func(t *testing.T) service.Service {
 		l, err := learner.New(nothing{}, learner.Options{})

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/learner/model"
@@ -50,22 +48,6 @@ func marshal(v any) []byte {
 	return out
 }
 
-// liveIndex returns the index of the live version, -1 without one.
-func liveIndex(versions []event.Version) int {
-	return slices.IndexFunc(versions, func(v event.Version) bool { return v.Live })
-}
-
-// nextName returns hone-N, where N is one above the highest in use.
-func nextName(versions []event.Version) string {
-	n := 0
-	for _, v := range versions {
-		if i, err := strconv.Atoi(strings.TrimPrefix(v.Name, "hone-")); err == nil {
-			n = max(n, i)
-		}
-	}
-	return "hone-" + strconv.Itoa(n+1)
-}
-
 // forCommit returns what to commit of the project. d and checkpoint may be nil.
 func (p *project) forCommit(d *event.Delta, checkpoint []byte) event.ProjectCommit {
 	c := event.ProjectCommit{
@@ -81,7 +63,7 @@ func (p *project) forCommit(d *event.Delta, checkpoint []byte) event.ProjectComm
 // currentVersions returns the versions, the live one with its present settings.
 func (p *project) currentVersions() []event.Version {
 	out := slices.Clone(p.versions)
-	if at := liveIndex(out); at >= 0 {
+	if at := event.LiveIndex(out); at >= 0 {
 		out[at].Settings = versionSettings{Heads: p.settings}.write()
 	}
 	return out
@@ -117,7 +99,7 @@ func (p *project) keepSettings() {
 
 // addVersion appends a live version with the settings.
 func (p *project) addVersion(v event.Version, settings map[string]model.Settings) {
-	v.Name = nextName(p.versions)
+	v.Name = event.NextVersionName(p.versions)
 	v.Settings = versionSettings{Heads: settings}.write()
 	p.versions = append(slices.Clone(p.versions), v)
 	// The settings were just encoded, so decoding them cannot fail.
@@ -130,7 +112,7 @@ func (p *project) addVersion(v event.Version, settings map[string]model.Settings
 
 // version returns the name of the live version, "" before there is one.
 func (p *project) version() string {
-	if at := liveIndex(p.versions); at >= 0 {
+	if at := event.LiveIndex(p.versions); at >= 0 {
 		return p.versions[at].Name
 	}
 	return ""

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -204,8 +205,12 @@ func (c *comparison) differsFromMeta(p labelstudio.Project) bool {
 	return p.Title != c.meta.Title || p.LabelConfig != c.meta.LabelConfig || p.CreatedAt.Unix() != c.meta.CreatedAt || c.meta.Gone
 }
 
+// errNoMember says what to do when the token's user belongs to no organization.
+var errNoMember = errors.New("set LABEL_STUDIO_API_KEY to the token of a member and restart hone")
+
 // gone publishes that Label Studio no longer has the project. A 404 alone may come from a
-// wrong address or a proxy, so the project must be missing in the list of projects too.
+// wrong address or a proxy, so the project must be missing in the list of projects too. A list without any is believed
+// of a member of the organization only.
 func (c *comparison) gone(ctx context.Context, notFound error) error {
 	if !c.projectKnown {
 		return notFound
@@ -217,6 +222,11 @@ func (c *comparison) gone(ctx context.Context, notFound error) error {
 	}
 	if slices.ContainsFunc(all, func(p labelstudio.Project) bool { return p.ID == c.id }) {
 		return fmt.Errorf("%w (though Label Studio lists the project)", notFound)
+	}
+	if len(all) == 0 {
+		if u, err := c.source.WhoAmI(ctx); err != nil || u.Organization == 0 {
+			return fmt.Errorf("%w (though the token's user was removed from Label Studio's organization, and sees no project at all: %w)", notFound, errors.Join(err, errNoMember))
+		}
 	}
 	if c.meta.Gone {
 		return nil

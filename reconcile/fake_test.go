@@ -33,6 +33,7 @@ type fakeLS struct {
 	now      time.Time
 	project  labelstudio.Project
 	deleted  bool
+	removed  bool // the token's user, from the organization
 	tasks    map[event.TaskID]*labelstudio.Task
 	lastAnn  event.AnnotationID
 	lastTask event.TaskID
@@ -151,6 +152,15 @@ func (f *fakeLS) Project(ctx context.Context, p event.ProjectID) (labelstudio.Pr
 		out.Annotations += len(t.Annotations)
 	}
 	return out, nil
+}
+
+func (f *fakeLS) WhoAmI(context.Context) (labelstudio.User, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.removed {
+		return labelstudio.User{ID: 1}, nil
+	}
+	return labelstudio.User{ID: 1, Organization: 1}, nil
 }
 
 func (f *fakeLS) Projects(ctx context.Context) ([]labelstudio.Project, error) {

@@ -24,7 +24,7 @@ func (c Counts) minus(o Counts) Counts {
 
 // pollState is how far a project was polled.
 type pollState struct {
-	mu sync.Mutex // held while the project is polled
+	polling chan struct{} // holds a token while the project is polled
 	// since is the moment on Label Studio's clock up to which polls have read; zero before
 	// the first one.
 	since time.Time
@@ -40,6 +40,26 @@ type pollState struct {
 	left *Counts
 }
 
+// lock waits until no poll of the project is under way; the error is the context's.
+func (s *pollState) lock(ctx context.Context) error {
+	select {
+	case s.polling <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s *pollState) unlock() { <-s.polling }
+
+// reset forgets how far the project was polled. The lock is held.
+func (s *pollState) reset() {
+	s.since = time.Time{}
+	s.projectMu.Lock()
+	defer s.projectMu.Unlock()
+	s.agreed, s.lacking, s.asked, s.left = nil, Counts{}, time.Time{}, nil
+}
+
 // Poll reads, in one request, the tasks of a project that changed
 // since the last poll, and publishes what hone does not know of them. Label Studio moves a
 // task's updated_at when an annotation of it is made, changed or deleted, and when the task
@@ -53,8 +73,10 @@ type pollState struct {
 // again. Polls of one project wait for each other, and not for its runs.
 func (r *Reconciler) Poll(ctx context.Context, p event.ProjectID) (found int, err error) {
 	w := r.project(p)
-	w.poll.mu.Lock()
-	defer w.poll.mu.Unlock()
+	if err := w.poll.lock(ctx); err != nil {
+		return 0, err
+	}
+	defer w.poll.unlock()
 	c := comparison{r: r, w: w, id: p, log: w.log, source: r.currentSource(), began: time.Now(), polled: true, poll: true}
 	if c.source == nil {
 		return 0, errNotConnected

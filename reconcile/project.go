@@ -21,6 +21,9 @@ type projectRunner struct {
 	log  *logrus.Entry
 	wake wake.Signal
 
+	// running is held while a run goes on, or Hold keeps one from beginning.
+	running chan struct{}
+
 	mu      sync.Mutex
 	pending *request
 	status  Status
@@ -62,6 +65,13 @@ func (c *comparedTimes) keep(there map[event.TaskID]struct{}) {
 	maps.DeleteFunc(c.pairs, func(id event.TaskID, _ timePair) bool { _, is := there[id]; return !is })
 }
 
+// clear forgets all.
+func (c *comparedTimes) clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.pairs)
+}
+
 // timePair holds Label Studio's time of a task and hone's, in nanoseconds.
 type timePair struct{ theirs, ours int64 }
 
@@ -100,8 +110,14 @@ func (w *projectRunner) serve(ctx context.Context) {
 		if d == nil {
 			continue
 		}
+		select {
+		case <-ctx.Done():
+			return
+		case w.running <- struct{}{}:
+		}
 		began := time.Now()
 		w.runOnce(ctx, *d)
+		<-w.running
 		if !backoff.Sleep(ctx, d.pauseAfter(w.r.o.Spacing, time.Since(began))) {
 			return
 		}

@@ -53,6 +53,7 @@ type Log interface {
 type Source interface {
 	Project(ctx context.Context, p event.ProjectID) (labelstudio.Project, error)
 	Projects(ctx context.Context) ([]labelstudio.Project, error)
+	WhoAmI(ctx context.Context) (labelstudio.User, error)
 	TasksPage(ctx context.Context, p event.ProjectID, q labelstudio.TaskQuery) (labelstudio.TaskPage, error)
 	KnownTasks(ctx context.Context, p event.ProjectID) ([]event.KnownTask, error)
 }
@@ -99,6 +100,9 @@ type Options struct {
 	// PageSize is how many tasks are read, and stated in one event. Default 500.
 	PageSize int
 
+	// Skip, when not nil, says which projects a request for all leaves out. It must answer
+	// at once.
+	Skip func(event.ProjectID) bool
 	// Observer, when not nil, is called after each run. It must return at once.
 	Observer   func(event.ProjectID, Status)
 	Logger     *logrus.Entry
@@ -306,7 +310,7 @@ func (r *Reconciler) fanOut(ctx context.Context) {
 		return
 	}
 	for _, m := range metas {
-		if !m.Gone {
+		if !m.Gone && (r.o.Skip == nil || !r.o.Skip(m.Project)) {
 			r.project(m.Project).enqueueAndWake(*d)
 		}
 	}
@@ -317,13 +321,39 @@ func (r *Reconciler) project(p event.ProjectID) *projectRunner {
 	defer r.mu.Unlock()
 	w := r.projects[p]
 	if w == nil {
-		w = &projectRunner{r: r, id: p, log: r.o.Logger.WithField("project", int64(p)), wake: wake.New(), status: Status{Project: p}, compared: comparedTimes{pairs: map[event.TaskID]timePair{}}}
+		w = &projectRunner{r: r, id: p, log: r.o.Logger.WithField("project", int64(p)), wake: wake.New(), status: Status{Project: p}, compared: comparedTimes{pairs: map[event.TaskID]timePair{}}, running: make(chan struct{}, 1), poll: pollState{polling: make(chan struct{}, 1)}}
 		r.projects[p] = w
 		if r.started {
 			r.life.Go(w.serve)
 		}
 	}
 	return w
+}
+
+// Hold waits for the run and the poll of a project that go on, and keeps others from
+// beginning until release is called. With forget, release drops what is known of runs too.
+func (r *Reconciler) Hold(ctx context.Context, p event.ProjectID) (release func(forget bool), err error) {
+	w := r.project(p)
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case w.running <- struct{}{}:
+	}
+	if err := w.poll.lock(ctx); err != nil {
+		<-w.running
+		return nil, err
+	}
+	return func(forget bool) {
+		if forget {
+			w.mu.Lock()
+			w.status, w.pending = Status{Project: p}, nil
+			w.mu.Unlock()
+			w.compared.clear()
+			w.poll.reset()
+		}
+		w.poll.unlock()
+		<-w.running
+	}, nil
 }
 
 func (r *Reconciler) currentSource() Source {

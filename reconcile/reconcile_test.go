@@ -295,7 +295,12 @@ func TestAGoneProjectIsSaidOnceAndOnlyWhenItIsSure(t *testing.T) {
 	assert.Contains(t, g.run(false).Error, "lists the project")
 	assert.Empty(t, g.take())
 
-	g.ls.before, g.ls.deleted = nil, true
+	// A user who was removed from the organization sees no project, deleted or not.
+	g.ls.before, g.ls.deleted, g.ls.removed = nil, true, true
+	assert.Contains(t, g.run(false).Error, "was removed from Label Studio's organization")
+	assert.Empty(t, g.take())
+
+	g.ls.removed = false
 	require.Empty(t, g.run(false).Error)
 	said := g.take()
 	require.Len(t, said, 1)

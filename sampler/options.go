@@ -74,6 +74,10 @@ type Options struct {
 	// SetLabelStudio is called.
 	LabelStudio push.LabelStudio
 
+	// LeftAlone, unless nil, says in a sentence why nothing may be written to a project; nil:
+	// it may. It must answer at once. After it has changed call Refresh.
+	LeftAlone func(event.ProjectID) error
+
 	// Settings, unless nil, are those of a project, read before each ranking; Strategy,
 	// QueueSize and RandomShare are then for projects of which they say nothing.
 	Settings Settings

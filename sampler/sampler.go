@@ -158,6 +158,29 @@ func (s *Sampler) Status(p event.ProjectID) (st Status, ok bool) {
 	return w.status.get(), true
 }
 
+// Forget drops a project: its worker ends, and nothing is ranked or written any more until
+// the project is heard of again. The error is the context's, when the worker goes on for so
+// long.
+func (s *Sampler) Forget(ctx context.Context, p event.ProjectID) error {
+	s.mu.Lock()
+	w, began := s.projects[p], s.begin != nil
+	delete(s.projects, p)
+	s.mu.Unlock()
+	if w == nil {
+		return nil
+	}
+	w.forget()
+	if !began {
+		return nil
+	}
+	select {
+	case <-w.ended:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // enqueue gives a project's worker something to do. A new worker has it before it
 // starts; otherwise it might do everything for nothing, and then again.
 func (s *Sampler) enqueue(p event.ProjectID, what pending) {

@@ -32,6 +32,10 @@ type worker struct {
 	remote    *push.Project
 	retry     pushRetry
 	acquired  acquisitions
+
+	forgotten context.Context //nolint:containedctx // ends with the worker, not with a call
+	forget    context.CancelFunc
+	ended     chan struct{} // closed when run has ended
 }
 
 func newWorker(s *Sampler, p event.ProjectID) *worker {
@@ -41,11 +45,17 @@ func newWorker(s *Sampler, p event.ProjectID) *worker {
 		status: &statusBoard{st: Status{Strategy: s.o.Strategy}},
 		retry:  pushRetry{jitter: s.o.Jitter},
 	}
+	w.forgotten, w.forget = context.WithCancel(context.Background())
+	w.ended = make(chan struct{})
 	w.remote = s.pusher.Project(p, w.inbox, w)
 	return w
 }
 
 func (w *worker) run(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(w.forgotten, cancel)()
+	defer close(w.ended)
 	for ctx.Err() == nil {
 		if !w.inbox.Pending() && !w.wait(ctx) {
 			return
@@ -66,6 +76,9 @@ func (w *worker) run(ctx context.Context) {
 		if time.Now().Before(w.retry.at) {
 			continue
 		}
+		if w.leftAlone() {
+			continue
+		}
 		err := w.push(ctx)
 		switch {
 		case ctx.Err() != nil:
@@ -78,6 +91,21 @@ func (w *worker) run(ctx context.Context) {
 			w.failed(w.retry.failed(err), err)
 		}
 	}
+}
+
+// leftAlone reports whether nothing may be written to the project. Then nothing is tried
+// until it is heard of again.
+func (w *worker) leftAlone() bool {
+	if w.s.o.LeftAlone == nil {
+		return false
+	}
+	err := w.s.o.LeftAlone(w.id)
+	if err == nil {
+		return false
+	}
+	w.retry.gone, w.retry.at = true, time.Now().Add(gonePause)
+	w.status.set(func(st *Status) { st.Note, st.Pushed, st.Complete = err.Error(), 0, false })
+	return true
 }
 
 // wait sleeps until there is something to do; it is false when ctx is done.

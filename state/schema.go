@@ -14,11 +14,11 @@ import (
 //
 //	state
 //	  schema                   version of this layout
-//	  settings/                until the file is rewritten without it: credential, then rewrite
+//	  settings/                until the file is rewritten: credential, then rewrite
 //	  vectors/<encoder>/       hash of a text -> its vector; only where encoding is slow
 //	  projects/
 //	    <project>/
-//	      meta, checkpoint, versions, learner, settings, watermark, confirmed
+//	      meta, checkpoint, versions, learner, settings, watermark, confirmed, registration
 //	      tasks/               task -> time, hash, position, data
 //	      results/             task, annotation -> the annotation; only those that count
 //	      annotations/         annotation -> task, time, hash; or a tombstone; position
@@ -37,8 +37,8 @@ var (
 	keyProjects = []byte("projects")
 	keyVectors  = []byte("vectors")
 
-	// Where older hones kept the credential, and the mark that it has left but that
-	// freed pages may still hold it.
+	// Where older hones kept the credential, and the mark that freed pages may still hold
+	// it, or what was forgotten, and that the file is to be written anew.
 	keyCredential = []byte("credential")
 	keyRewrite    = []byte("rewrite")
 
@@ -51,6 +51,7 @@ var (
 
 	keyLearnerState    = []byte("learner")
 	keyProjectSettings = []byte("settings")
+	keyRegistration    = []byte("registration")
 
 	keyTasks       = []byte("tasks")
 	keyResults     = []byte("results")

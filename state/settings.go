@@ -2,6 +2,7 @@ package state
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -143,7 +144,8 @@ func (s *Store) SetPrelabelDue(ctx context.Context, p event.ProjectID, at time.T
 }
 
 // Forget deletes everything stored of a project, also its tombstones. A later
-// statement starts it anew. Forgetting an unknown project is harmless.
+// statement starts it anew. Forgetting an unknown project is harmless. The next Open writes
+// the database anew, without the pages that are free now.
 func (s *Store) Forget(ctx context.Context, p event.ProjectID) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -152,7 +154,9 @@ func (s *Store) Forget(ctx context.Context, p event.ProjectID) error {
 		if openProject(tx, p) == nil {
 			return nil
 		}
-		return projectsBucket(tx).DeleteBucket(idKey(p))
+		// Pages that are free now hold what was in it until they are used again.
+		mark := tx.Bucket(keyRoot).Bucket(keySettings).Put(keyRewrite, []byte{recordVersion})
+		return errors.Join(mark, projectsBucket(tx).DeleteBucket(idKey(p)))
 	})
 	if err != nil {
 		return fmt.Errorf("forget project %d: %w", p, err)

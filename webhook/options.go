@@ -116,6 +116,9 @@ type Options struct {
 	// gives up after one second, and an annotator waits for it.
 	StoreTimeout time.Duration
 
+	// OnProjectUpdated is called when a webhook says that a project's settings were changed,
+	// with its sampling. It must return at once. May be nil.
+	OnProjectUpdated func(p event.ProjectID, sampling string)
 	// OnPredict is called when Label Studio asks for predictions to keep, not for
 	// an interactive one. It must return at once. May be nil.
 	OnPredict func(p event.ProjectID, tasks []event.Task)

@@ -63,16 +63,25 @@ func (s *Server) webhook(c *gin.Context) {
 	}
 	s.metrics.received.WithLabelValues(action).Inc()
 	c.Data(http.StatusOK, jsonType, okBody)
+	if s.o.OnProjectUpdated != nil && hook.Action == "PROJECT_UPDATED" && hook.Sampling != nil {
+		s.o.OnProjectUpdated(hook.Project, *hook.Sampling)
+	}
 }
 
-// refuseHook answers a webhook whose body cannot be used. Its content is lost unless a
+// refuseHook answers a webhook, of a caller with the secret, whose body cannot be used. Its content is lost unless a
 // reconcile finds it.
 func (s *Server) refuseHook(c *gin.Context, f *refusal) {
 	s.metrics.refused.WithLabelValues(f.reason).Inc()
 	if f.reason != refusedContentType { // Label Studio sends nothing but JSON
 		s.reconciles.Add(0, "a webhook was refused: "+f.reason)
 	}
-	failInBody(c, f.status, f.sentence)
+	status := f.status
+	if f.reason == refusedTooLarge {
+		// An event of Label Studio that is dropped. It is not sent again, and Label Studio
+		// switches off a webhook that fails often enough.
+		status = http.StatusOK
+	}
+	failInBody(c, status, f.sentence)
 }
 
 func (s *Server) refuseUnstored(c *gin.Context, hook wire.Hook, err error) {

@@ -67,7 +67,7 @@ func TestContractCommands(t *testing.T) {
 		have[c.CommandPath()] = true
 	}
 	for _, name := range []string{
-		"serve", "connect", "status", "doctor", "configure", "retrain", "encode", "reconcile", "rebuild", "prelabel", "predict", "versions", "rollback", "version", "demo", "backup", "restore",
+		"serve", "connect", "disconnect", "forget", "status", "doctor", "configure", "retrain", "encode", "reconcile", "rebuild", "prelabel", "predict", "versions", "rollback", "version", "demo", "backup", "restore",
 		"healthcheck", "deadletter list", "deadletter replay", "deadletter drop",
 	} {
 		assert.True(t, have["hone "+name], name)
@@ -236,6 +236,40 @@ func TestCommandsAboutARunningHone(t *testing.T) {
 }
 
 // A command that waits for Label Studio must say that it does not come.
+func TestDisconnectAndForget(t *testing.T) {
+	s := apptest.NewStudio(t)
+	h := start(t, apptest.Settings(t.TempDir(), s))
+	p := s.NewProject(3)
+	h.ok("connect", "--project", "1")
+	h.Await(p, "the queue stands", func(p api.Project) bool { return p.Pool == 3 && p.Settled })
+
+	out := h.ok("disconnect", "--project", "1")
+	for _, want := range []string{"ok    ML backend: removed", "ok    webhook: removed", "changed back from Uncertainty sampling to Sequential sampling", "predictions: 3 of hone's stay", "--delete-predictions"} {
+		assert.Contains(t, out, want)
+	}
+	assert.Contains(t, h.ok("status"), "hone writes nothing to it; `hone connect --project 1` connects it again")
+	var rep api.Report
+	require.NoError(t, json.Unmarshal([]byte(h.ok("disconnect", "--project", "1", "--delete-predictions", "--json")), &rep))
+	assert.Contains(t, rep.Steps[len(rep.Steps)-1].What, "3 removed")
+
+	for _, answer := range []string{"", "no\n", "y\n"} {
+		_, err := h.saying(answer, "forget", "--project", "1")
+		require.ErrorContains(t, err, "nothing was deleted", answer)
+	}
+	_, err := h.cmd("forget", "--project", "1", "--json")
+	require.ErrorContains(t, err, "add --yes")
+	h.ok("status", "--project", "1")
+	out, err = h.saying("yes\n", "forget", "--project", "1")
+	require.NoError(t, err)
+	assert.Contains(t, out, "ok    project: deleted: 3 tasks, 0 annotations")
+	assert.Contains(t, out, "warn  backups: ")
+	assert.Equal(t, "No project yet. Connect one: hone connect --project ID\n", h.ok("status"))
+	_, err = h.cmd("forget", "--project", "1", "--yes")
+	require.ErrorContains(t, err, "unknown project")
+	_, err = h.cmd("disconnect", "--project", "1")
+	require.ErrorContains(t, err, "unknown project")
+}
+
 func TestReconcileSaysWhyItCannot(t *testing.T) {
 	s := apptest.NewStudio(t)
 	h := start(t, apptest.Settings(t.TempDir(), s))

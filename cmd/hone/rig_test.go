@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -27,7 +28,14 @@ func start(t testing.TB, cfg config.Config) *instance {
 // cmd runs a command against the instance, as its own process would.
 func (i *instance) cmd(args ...string) (stdout string, err error) {
 	i.t.Helper()
+	return i.saying("", args...)
+}
+
+// saying is cmd with an input.
+func (i *instance) saying(input string, args ...string) (stdout string, err error) {
+	i.t.Helper()
 	root := newRoot()
+	root.SetIn(strings.NewReader(input))
 	var out bytes.Buffer
 	root.SetOut(&out)
 	root.SetArgs(append(args, "--listen", i.Addrs()[0].String(), "--data-dir", i.DataDir))

@@ -187,6 +187,9 @@ func (c *cli) printProject(p api.Project, now time.Time) {
 	if p.DeadLetters > 0 {
 		row("dead letters", "%d (see `hone deadletter list`)", p.DeadLetters)
 	}
+	if p.LeftAlone == string(event.Disconnected) {
+		row("disconnected", "hone writes nothing to it; `hone connect --project %d` connects it again", p.ID)
+	}
 	for _, s := range p.Problems {
 		row("problem", "%s", s)
 	}

@@ -25,7 +25,7 @@ func (c connector) Connect(ctx context.Context, id event.ProjectID, url string) 
 	if err != nil {
 		return rep, err
 	}
-	if err := c.stopPolling(ctx, id, &rep); err != nil {
+	if err := c.stopPolling(ctx, id, &rep, "Label Studio tells hone of changes now"); err != nil {
 		return rep, err
 	}
 	c.Sampler.Refresh(id)
@@ -39,6 +39,18 @@ func (c connector) Connect(ctx context.Context, id event.ProjectID, url string) 
 func (c connector) Login(ctx context.Context, url string, token secret.Secret) (api.Report, error) {
 	logging.Redact(c.log.Logger, token.Reveal())
 	return c.Connection.Login(ctx, url, token)
+}
+
+func (c connector) Disconnect(ctx context.Context, id event.ProjectID, deletePredictions bool) (api.Report, error) {
+	if err := c.requireKnown(ctx, id); err != nil {
+		return api.Report{}, err
+	}
+	rep, err := c.Connection.Disconnect(ctx, id, deletePredictions, func() { c.Sampler.Refresh(id) })
+	if err != nil {
+		return rep, err
+	}
+	err = c.stopPolling(ctx, id, &rep, "hone reads nothing of the project any more")
+	return rep, err
 }
 
 func (c connector) Doctor(ctx context.Context, id event.ProjectID) (api.Report, error) {

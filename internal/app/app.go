@@ -22,6 +22,7 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/app/core"
 	"github.com/hone-ml/hone/learner"
+	"github.com/hone-ml/hone/notify"
 	"github.com/hone-ml/hone/pipeline"
 	"github.com/hone-ml/hone/pipeline/boltlog"
 	"github.com/hone-ml/hone/poll"
@@ -50,6 +51,7 @@ type App struct {
 	Poller     *poll.Poller
 	Connection *connect.Link
 	Webhook    *webhook.Server
+	Notifier   *notify.Notifier // nil when nobody is to be told
 	Keys       *access.Keys
 	// Engines hold the HTTP handlers of the addresses, in the order of Addrs.
 	Engines []*gin.Engine
@@ -104,6 +106,9 @@ func New(ctx context.Context, cfg config.Config, o Options) (_ *App, err error) 
 		return nil, err
 	}
 	if err = a.wireCore(); err != nil {
+		return nil, err
+	}
+	if err = a.wireNotify(); err != nil {
 		return nil, err
 	}
 	if err = a.wireLabelStudio(ctx); err != nil {
@@ -168,7 +173,10 @@ func (a *App) wireLabelStudio(ctx context.Context) (err error) {
 		Counters:       a.counters,
 		Polling:        a.polling,
 		Holds:          a.Store.Known,
+		Records:        a.Store,
 		OnClient:       a.onClient,
+		OnChange:       a.onChange,
+		OnProblem:      a.onProblem,
 		Logger:         a.part("connect"),
 	})
 	if err != nil {
@@ -177,6 +185,7 @@ func (a *App) wireLabelStudio(ctx context.Context) (err error) {
 	a.Reconciler, err = reconcile.New(reconcile.Options{
 		Index: a.Store, Marks: a.Store, Log: position{a.EventLog, a.Pipeline}, Publisher: a.Pipeline, Logger: a.part("reconcile"), Registerer: a.Registry,
 		Polled: a.polled, Count: a.count,
+		Skip: a.isDisconnected, Observer: a.onReconciled,
 	})
 	if err != nil {
 		return err
@@ -198,7 +207,7 @@ func (a *App) wireSampler() (err error) {
 	s := a.cfg.Sampler
 	o.Pool, o.Scorer, o.Contents, o.Predictor, o.Suggester = a.Store, a.Learner, a.Learner, a.Learner, a.Learner
 	o.Fits, o.Marks, o.Acquisitions = fitsConfig, a.Store, a.Store
-	o.Observer = a.onQueue
+	o.Observer, o.LeftAlone = a.onQueue, a.Connection.LeftAlone
 	o.Strategy, o.QueueSize, o.Front, o.Settle = s.Strategy, s.Queue, s.Head, s.Settle
 	o.RandomShare, o.PushRate, o.BulkAbove, o.CheckEvery = s.RandomShare, s.PushRate, s.BulkAbove, s.CheckEvery
 	o.Settings = rankingSettings{a.Learner}

@@ -73,7 +73,9 @@ func TestCountsAreThoseOfWhatIsStored(t *testing.T) {
 	})
 	counted(h, "compared")
 	h.Stop()
-	h = apptest.Start(t, apptest.Settings(dir, s))
+	cfg := apptest.Settings(dir, s)
+	cfg.Listen = h.Addrs()[0].String() // where Label Studio looks for it
+	h = apptest.Start(t, cfg)
 	counted(h, "restarted")
 	r, err := http.Get(h.Base + "/metrics")
 	require.NoError(t, err)

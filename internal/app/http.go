@@ -132,8 +132,8 @@ func (a *App) wireHTTP() (err error) {
 		Publisher: a.Pipeline, Predictor: a.Learner, Projects: projects{a.Learner}, Adopter: registrar{a.Store, a.Pipeline, a.Learner, a.Connection, a.log},
 		Gate: a.gate(a.ports[0]), Identity: a.Keys.Identity(), TrustedProxies: proxies, Unregistered: a.Connection.Unregistered,
 		MaxWebhookBytes: int64(a.cfg.Webhook.MaxBody), MaxPredictBytes: int64(a.cfg.Webhook.MaxPredictBody), StoreTimeout: a.cfg.Webhook.StoreTimeout,
-		OnPredict: a.Sampler.OnPredictRequest,
-		Logger:    a.log, Registerer: a.Registry,
+		OnPredict: a.Sampler.OnPredictRequest, OnProjectUpdated: a.Connection.SamplingSeen,
+		Logger: a.log, Registerer: a.Registry,
 	})
 	if err != nil {
 		return err

@@ -33,7 +33,7 @@ func KeyOptions(cfg config.Config) access.Options {
 func SecretsOf(cfg config.Config) []string {
 	var out []string
 	for _, s := range []secret.Secret{
-		cfg.Secret, cfg.AdminToken, cfg.ViewToken, cfg.LabelStudio.APIKey, cfg.BasicAuth.Password, cfg.Webhook.Secret, cfg.Learner.OpenAIKey,
+		cfg.Secret, cfg.AdminToken, cfg.ViewToken, cfg.LabelStudio.APIKey, cfg.BasicAuth.Password, cfg.Webhook.Secret, cfg.Learner.OpenAIKey, cfg.Notify.URL, pathOf(cfg.Notify.URL),
 	} {
 		if s != "" {
 			out = append(out, s.Reveal())

@@ -16,6 +16,7 @@ import (
 	"github.com/hone-ml/hone/internal/netguard"
 	"github.com/hone-ml/hone/internal/secret"
 	"github.com/hone-ml/hone/labelstudio"
+	"github.com/hone-ml/hone/reconcile"
 	"github.com/hone-ml/hone/state"
 )
 
@@ -80,6 +81,36 @@ func (a *App) onClient(c *labelstudio.Client) {
 	a.Sampler.SetLabelStudio(c)
 	a.Reconciler.SetSource(c)
 	a.publishDue(&event.ReconcileDue{At: time.Now(), Reason: "found Label Studio"})
+}
+
+// onChange is called when the connection to a project has changed.
+func (a *App) onChange(p event.ProjectID, why string) {
+	a.Sampler.Refresh(p)
+	a.publishDue(&event.ReconcileDue{Project: p, At: time.Now(), Full: true, Reason: why})
+}
+
+// onReconciled is called after each comparison of a project.
+func (a *App) onReconciled(p event.ProjectID, st reconcile.Status) {
+	a.Connection.Compared(p, connect.Comparison{
+		Sampling: st.Sampling, Full: st.Error == "" && !st.LastFull.IsZero() && st.LastFull.Equal(st.LastRun), Failed: st.Error != "",
+	})
+}
+
+// isDisconnected reports whether somebody has disconnected a project.
+func (a *App) isDisconnected(p event.ProjectID) bool {
+	return a.Connection.Remembered(p).LeftAlone == event.Disconnected
+}
+
+// loopProblems are what keeps a project's loop with Label Studio from working, as sentences
+// with their fix.
+func (a *App) loopProblems(p event.ProjectID) (out []string) {
+	for _, s := range a.Connection.Problems(p) {
+		if s.Name == "project" {
+			continue // reconcile makes sure of it, and then says so
+		}
+		out = append(out, fmt.Sprintf("%s: %s (fix: %s)", s.Name, s.What, s.Fix))
+	}
+	return out
 }
 
 // counters is what the doctor wants to know of the running hone.

@@ -107,8 +107,8 @@ func (c connector) ConnectPolled(ctx context.Context, id event.ProjectID) (api.R
 	return rep, nil
 }
 
-// stopPolling ends the polling of a project that Label Studio tells hone about from now on.
-func (c connector) stopPolling(ctx context.Context, id event.ProjectID, rep *api.Report) error {
+// stopPolling ends the polling of a project, where hone polls it, and says why.
+func (c connector) stopPolling(ctx context.Context, id event.ProjectID, rep *api.Report, why string) error {
 	have, err := c.Store.ProjectSettings(ctx, id)
 	if errors.Is(err, state.ErrUnknownProject) {
 		return nil
@@ -117,7 +117,7 @@ func (c connector) stopPolling(ctx context.Context, id event.ProjectID, rep *api
 		return err
 	}
 	if c.polled(id) {
-		rep.Steps = append(rep.Steps, api.Step{Level: "ok", Name: "poll", What: "turned off: Label Studio tells hone of changes now"})
+		rep.Steps = append(rep.Steps, api.Step{Level: "ok", Name: "poll", What: "turned off: " + why})
 	}
 	return (publisher{c.Pipeline}).Publish(ctx, &event.Configured{Project: id, At: time.Now(), Reset: []string{connectionKey}})
 }

@@ -284,3 +284,31 @@ func TestConnectPolledRefuses(t *testing.T) {
 	_, err = none.ConnectPolled(t.Context(), 1)
 	require.ErrorContains(t, err, "LABEL_STUDIO_URL")
 }
+
+// A polled project is disconnected, connected again, and forgotten as any other.
+func TestAPolledProjectIsDisconnectedAndForgotten(t *testing.T) {
+	s := apptest.NewStudio(t)
+	h := polledHone(t, s, t.TempDir())
+	p := s.NewProject(20)
+	connectPolled(t, h, p)
+	h.Await(p, "the queue stands", stands)
+	rep, err := h.Disconnect(t.Context(), p, true)
+	require.NoError(t, err)
+	require.False(t, rep.Failed(), "%+v", rep)
+	assert.True(t, slices.ContainsFunc(rep.Steps, func(s api.Step) bool { return s.Name == "poll" }), "%+v", rep)
+	h.Await(p, "it is polled no more", func(got api.Project) bool { return got.Connection == "webhook" })
+
+	connectPolled(t, h, p)
+	got := h.Await(p, "the queue stands again", stands)
+	assert.Empty(t, got.Problems)
+	task, topic := s.Next(p)
+	s.Annotate(task, topic)
+	h.Await(p, "a label is learned", func(got api.Project) bool { return got.Labels == 1 && stands(got) })
+
+	_, err = h.Forget(t.Context(), p)
+	require.NoError(t, err)
+	_, err = h.Project(t.Context(), p)
+	require.ErrorContains(t, err, "unknown project")
+	connectPolled(t, h, p)
+	h.Await(p, "everything is read anew", func(got api.Project) bool { return got.Tasks == 20 && got.Labels == 1 && stands(got) })
+}

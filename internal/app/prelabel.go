@@ -28,6 +28,9 @@ func (p prelabeller) Prelabel(ctx context.Context, id event.ProjectID) (time.Tim
 	if _, none := p.Connection.Client(); none != nil {
 		return time.Time{}, withStatus{none, http.StatusConflict}
 	}
+	if err := p.Connection.LeftAlone(id); err != nil {
+		return time.Time{}, withStatus{err, http.StatusConflict}
+	}
 	if len(got.Heads) == 0 {
 		return time.Time{}, withStatus{fmt.Errorf("nothing in the label config of project %d is learned, so there is nothing to predict: see `hone status --project %d`", id, id), http.StatusConflict}
 	}

@@ -91,11 +91,13 @@ func (a apiProjects) Get(ctx context.Context, id event.ProjectID) (api.Project, 
 	}
 	out.Title, out.LastEvent, out.MissedFound = meta.Title, timePtr(meta.LastEvent), meta.Missed
 	if meta.Gone {
-		out.Problems = append(out.Problems, "Label Studio no longer has this project, or the token may not see it")
+		out.Problems = append(out.Problems, fmt.Sprintf("Label Studio no longer has this project, or the token may not see it (fix: let the token's user see it again; if it is deleted, `hone forget --project %d` drops what hone holds of it)", id))
 	}
 	if lacks := a.Connection.Problem(id); lacks != "" && !meta.Gone {
 		out.Problems = append(out.Problems, lacks)
 	}
+	out.Problems = append(out.Problems, a.loopProblems(id)...)
+	out.LeftAlone = string(a.Connection.Remembered(id).LeftAlone)
 	n, err := a.Store.Count(ctx, id)
 	if err != nil {
 		return out, err

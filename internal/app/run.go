@@ -39,6 +39,11 @@ func (a *App) Run(ctx context.Context) (err error) {
 	if err := errors.Join(a.Webhook.Start(work), a.Connection.Start(work)); err != nil {
 		return err
 	}
+	if a.Notifier != nil {
+		if err := a.Notifier.Start(work); err != nil {
+			return err
+		}
+	}
 	// Webhooks are durable from the first moment on, before any model is loaded.
 	for _, p := range a.ports {
 		g.Go(p.serve)
@@ -163,6 +168,9 @@ func (a *App) stopServices(ctx context.Context) error {
 	}
 	if a.Reconciler != nil {
 		errs = append(errs, a.Reconciler.Stop(ctx))
+	}
+	if a.Notifier != nil {
+		errs = append(errs, a.Notifier.Stop(ctx))
 	}
 	if a.Connection != nil { // last: it drops the connections of all
 		errs = append(errs, a.Connection.Stop(ctx))

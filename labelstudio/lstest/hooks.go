@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -20,6 +21,7 @@ type webhook struct {
 	payload, all, active bool
 	actions              []string
 	headers              map[string]string
+	failures             int // in a row
 }
 
 // Delivery is one attempt to send a webhook.
@@ -46,7 +48,7 @@ func (s *Server) hookRoutes(m *http.ServeMux) {
 		project := int64(intParam(r.URL.Query(), "project", 0))
 		rows := []jsonObject{}
 		for _, h := range sortedRows(s.hooks, func(h *webhook) bool { return project == 0 || h.project.id == project }) {
-			rows = append(rows, h.asJSON())
+			rows = append(rows, s.hookRow(h))
 		}
 		return okResult(rows)
 	}))
@@ -61,11 +63,16 @@ func (s *Server) hookRoutes(m *http.ServeMux) {
 	}))
 }
 
-func (h *webhook) asJSON() jsonObject {
-	return jsonObject{
+// hookRow is a webhook as the API shows it; the lock is held.
+func (s *Server) hookRow(h *webhook) jsonObject {
+	row := jsonObject{
 		"id": h.id, "organization": 1, "project": h.project.id, "url": h.url, "send_payload": h.payload,
 		"send_for_all_actions": h.all, "headers": h.headers, "is_active": h.active, "actions": h.actions,
 	}
+	if s.hookLimit > 0 {
+		row["consecutive_failures"] = h.failures
+	}
+	return row
 }
 
 type hookBody struct {
@@ -79,6 +86,11 @@ type hookBody struct {
 }
 
 func (h *webhook) patch(b hookBody) {
+	activated := b.Active != nil && *b.Active && !h.active
+	moved := b.URL != nil && *b.URL != h.url || b.Headers != nil && !maps.Equal(*b.Headers, h.headers)
+	if activated || moved {
+		h.failures = 0
+	}
 	setIfGiven(&h.url, b.URL)
 	setIfGiven(&h.payload, b.Payload)
 	setIfGiven(&h.all, b.All)
@@ -111,7 +123,7 @@ func (s *Server) createHook(r *apiRequest) apiResult {
 	h := &webhook{id: s.nextRowID("hook"), project: p, payload: true, all: true, active: true, headers: map[string]string{}}
 	h.patch(b)
 	s.hooks[h.id] = h
-	return apiResult{status: http.StatusCreated, body: h.asJSON()}
+	return apiResult{status: http.StatusCreated, body: s.hookRow(h)}
 }
 
 func (s *Server) patchHook(r *apiRequest) apiResult {
@@ -127,7 +139,7 @@ func (s *Server) patchHook(r *apiRequest) apiResult {
 		return invalidField("url", "Enter a valid URL.")
 	}
 	h.patch(b)
-	return okResult(h.asJSON())
+	return okResult(s.hookRow(h))
 }
 
 // webhookEvent is a webhook to send, its receivers chosen when it happened.
@@ -181,7 +193,25 @@ func (s *Server) deliver(e *webhookEvent) {
 			d.Status = a.status
 			cancel()
 		}
-		s.locked(func() { s.deliveries = append(s.deliveries, d) })
+		s.locked(func() {
+			s.deliveries = append(s.deliveries, d)
+			s.countDelivery(h.id, d)
+		})
+	}
+}
+
+// countDelivery counts a failure, as Label Studio after 1.23.2 does: whatever is not
+// answered 2xx is one, and the webhook is switched off at the limit. The lock is held.
+func (s *Server) countDelivery(id int64, d Delivery) {
+	h := s.hooks[id]
+	switch {
+	case h == nil || s.hookLimit <= 0:
+	case d.Err == nil && d.Status >= 200 && d.Status < 300:
+		h.failures = 0
+	default:
+		if h.failures++; h.failures >= s.hookLimit {
+			h.active = false
+		}
 	}
 }
 

@@ -62,6 +62,7 @@ type Server struct {
 	accessLife  time.Duration
 	hookTimeout time.Duration
 	dropHooks   int
+	hookLimit   int // failures in a row that switch a webhook off; 0: they are not counted
 	names       map[string]string
 	deliveries  []Delivery
 	requests    []Request
@@ -131,6 +132,11 @@ func (s *Server) SetWebhookTimeout(d time.Duration) { s.locked(func() { s.hookTi
 
 // DropWebhooks loses the next n deliveries; a negative n all until set again.
 func (s *Server) DropWebhooks(n int) { s.locked(func() { s.dropHooks = n }) }
+
+// LimitWebhookFailures switches a webhook off when so many of its deliveries have failed in
+// a row, as Label Studio after 1.23.2 does at 50, and shows the count. 0, the default, does
+// what 1.23.2 does: nothing is counted.
+func (s *Server) LimitWebhookFailures(n int) { s.locked(func() { s.hookLimit = n }) }
 
 // Requests returns what was received so far, in order.
 func (s *Server) Requests() (all []Request) {

@@ -32,7 +32,7 @@ var layers = []layer{
 		"internal/panics", "internal/parallel", "internal/records", "internal/secret", "internal/service", "internal/wake", "config", "event", "settings", "vector",
 	}},
 	{"Label Studio's forms", []string{"labelstudio/passage", "labelstudio/labelconfig", "content", "labelstudio/regions", "labelstudio/wire"}},
-	{"doors", []string{"access", "api", "labelstudio"}},
+	{"doors", []string{"access", "api", "labelstudio", "notify"}},
 	{"vectors", []string{
 		"encode/text/internal/hashing", "encode/text/token", "encode", "encode/text/wordpiece", "encode/text/ngram", "encode/text/static",
 		"encode/text/minilm", "encode/text/model2vec", "encode/remote", "encode/encoders", "encode/backfill", "internal/newslike",

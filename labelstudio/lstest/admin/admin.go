@@ -86,7 +86,7 @@ func AnnotateFromPredictions(ctx context.Context, c *labelstudio.Client, project
 // DeleteBackend removes a backend; one that is gone already is no error. The
 // webhook Label Studio made for it stays.
 func DeleteBackend(ctx context.Context, c *labelstudio.Client, id int64) error {
-	return ignoreNotFound(c.Do(ctx, labelstudio.Request{Op: fmt.Sprintf("delete ML backend %d", id), Method: http.MethodDelete, Path: backendPath(id, "")}))
+	return c.DeleteBackend(ctx, id)
 }
 
 // TrainBackend presses "Start training": Label Studio sends START_TRAINING to

@@ -1,0 +1,31 @@
+package event
+
+// Registration is what hone remembers of its registration with a project of Label Studio.
+// The zero value is a project of which hone never saw that it was registered.
+type Registration struct {
+	// URL is hone's address as Label Studio last listed it among the project's ML backends,
+	// without user and password.
+	URL string `json:"url,omitempty"`
+	// CreatedAt is the project's creation time in unix seconds: with another one it is
+	// another project under the same id.
+	CreatedAt int64 `json:"created_at,omitempty"`
+	// Sampled is true once hone has switched uncertainty sampling on, and Sampling is what
+	// the project had before; empty when it was on already.
+	Sampled  bool   `json:"sampled,omitempty"`
+	Sampling string `json:"sampling,omitempty"`
+	// LeftAlone says why hone writes nothing to the project until it is connected again.
+	LeftAlone LeftAlone `json:"left_alone,omitempty"`
+	// Broken is what was last found broken, as package connect writes it: a hone that starts
+	// anew tells nobody again.
+	Broken string `json:"broken,omitempty"`
+}
+
+// LeftAlone is why hone writes nothing to a project; empty: it writes.
+type LeftAlone string
+
+const (
+	// BackendDeleted: somebody deleted hone's model in Label Studio.
+	BackendDeleted LeftAlone = "backend deleted"
+	// Disconnected: somebody asked hone to disconnect.
+	Disconnected LeftAlone = "disconnected"
+)
