@@ -109,6 +109,13 @@ func (c *Client) Login(ctx context.Context, url string, token secret.Secret) (re
 	return rep, err
 }
 
+// ConnectPolled has hone poll a project, which Label Studio need not tell it about.
+func (c *Client) ConnectPolled(ctx context.Context, id event.ProjectID) (Report, error) {
+	var out Report
+	err := c.do(ctx, http.MethodPost, projectPath(id, "/connect"), ConnectRequest{Poll: true}, &out)
+	return out, err
+}
+
 // Disconnect takes hone out of a project in Label Studio, with deletePredictions its
 // predictions too.
 func (c *Client) Disconnect(ctx context.Context, id event.ProjectID, deletePredictions bool) (Report, error) {

@@ -37,6 +37,9 @@ func TestClientReadsWhatTheServerWrites(t *testing.T) {
 	rep, err := r.Client.Connect(ctx, 3, "http://hone:9090")
 	require.NoError(t, err)
 	assert.False(t, rep.Failed())
+	rep, err = r.Client.ConnectPolled(ctx, 3)
+	require.NoError(t, err)
+	assert.Equal(t, "poll", rep.Steps[0].Name)
 	rep, err = r.Client.Doctor(ctx, 0)
 	require.NoError(t, err)
 	assert.True(t, rep.Failed())
@@ -48,7 +51,7 @@ func TestClientReadsWhatTheServerWrites(t *testing.T) {
 	n, err := r.OnDeadLetters(ctx, "replay", []uint64{4, 5})
 	require.NoError(t, err)
 	assert.Equal(t, 2, n)
-	assert.Equal(t, []string{"connect 3 http://hone:9090", "doctor 0", "doctor 3", "list 7", "replay [4 5]"}, r.asked)
+	assert.Equal(t, []string{"connect 3 http://hone:9090", "poll 3", "doctor 0", "doctor 3", "list 7", "replay [4 5]"}, r.asked)
 
 	for _, ask := range []func() (time.Time, error){
 		func() (time.Time, error) { return r.Retrain(ctx, 3) },

@@ -41,6 +41,7 @@ var documented = []any{
 	api.Suggestions{},
 	api.Encoding{},
 	api.Reconcile{},
+	api.Poll{},
 	api.Setting{},
 	api.Configuration{},
 	api.Listing{},

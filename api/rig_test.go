@@ -31,6 +31,7 @@ func full() api.Project {
 	return api.Project{
 		ID: 3, Title: "Topics", Labels: 60, Pool: 940, Tasks: 1000, Skipped: 2, ModelVersion: "hone-1", Snapshot: 17,
 		OptimalityGap: new(0.001), LastEvent: new(at), LastReconcile: new(at.Add(time.Second)), MissedFound: 4, ReconcileFailures: 1,
+		Connection: "poll", Poll: &api.Poll{IntervalSeconds: 2, Last: new(at), FailingSince: new(at.Add(time.Second)), Error: "no answer"},
 		Reconcile: &api.Reconcile{Running: true, Read: 500, Total: 1000, LastFull: new(at), LastContents: new(at)},
 		Heads: []api.Head{{
 			Control: "topic", Type: "Choices", Labels: []string{"A", "B"}, Examples: 58, Ridge: 0.5, Accuracy: new(0.75), MacroF1: new(0.7),
@@ -147,6 +148,11 @@ func (f *fake) Connect(_ context.Context, id event.ProjectID, url string) (api.R
 func (f *fake) Login(_ context.Context, url string, token secret.Secret) (api.Report, error) {
 	f.note("login %s %d", url, len(token.Reveal()))
 	return api.Report{Steps: []api.Step{{Level: "ok", Name: "login", What: "stored"}}}, f.err()
+}
+
+func (f *fake) ConnectPolled(_ context.Context, id event.ProjectID) (api.Report, error) {
+	f.note("poll %d", id)
+	return api.Report{Project: id, Steps: []api.Step{{Level: "ok", Name: "poll", What: "on"}}}, f.err()
 }
 
 func (f *fake) Configure(_ context.Context, id event.ProjectID, changes []api.Change) (api.Configuration, error) {

@@ -57,6 +57,8 @@ type Connector interface {
 	Connect(ctx context.Context, id event.ProjectID, url string) (Report, error)
 	// Login tries an address of Label Studio and a token, and keeps them if they work.
 	Login(ctx context.Context, url string, token secret.Secret) (Report, error)
+	// ConnectPolled has hone read the changes of a project itself.
+	ConnectPolled(ctx context.Context, id event.ProjectID) (Report, error)
 	// Disconnect undoes that, and leaves the project alone from then on. The error may wrap
 	// ErrUnknownProject.
 	Disconnect(ctx context.Context, id event.ProjectID, deletePredictions bool) (Report, error)
@@ -272,10 +274,14 @@ func (s *Server) connect(c *gin.Context) {
 	}
 	var req ConnectRequest
 	if err := c.ShouldBindJSON(&req); err != nil {
-		c.JSON(http.StatusBadRequest, Error{`the body must be {"url": "http://host:port"}`})
+		c.JSON(http.StatusBadRequest, Error{`the body must be {"url": "http://host:port"}, or {"poll": true}`})
 		return
 	}
-	rep, err := s.Connector.Connect(c, id, req.URL)
+	connect := func() (Report, error) { return s.Connector.Connect(c, id, req.URL) }
+	if req.Poll {
+		connect = func() (Report, error) { return s.Connector.ConnectPolled(c, id) }
+	}
+	rep, err := connect()
 	if err != nil {
 		writeError(c, err)
 		return

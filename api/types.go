@@ -43,6 +43,10 @@ type Project struct {
 	LastReconcile *time.Time `json:"last_reconcile"`
 	// MissedFound counts changes that no webhook told and a reconcile found.
 	MissedFound uint64 `json:"missed_found"`
+	// Connection is how hone hears of changes: "webhook" or "poll".
+	Connection string `json:"connection"`
+	// Poll says how the polls go; absent where Connection is "webhook".
+	Poll *Poll `json:"poll,omitempty"`
 	// Reconcile is how far the comparison with Label Studio is; absent before the first.
 	Reconcile *Reconcile `json:"reconcile,omitempty"`
 	// ReconcileFailures counts comparisons that failed since hone started; why the
@@ -82,6 +86,18 @@ type Project struct {
 	// LeftAlone says why hone writes nothing to the project until it is connected again:
 	// "backend deleted" or "disconnected"; absent when it writes.
 	LeftAlone string `json:"left_alone,omitempty"`
+}
+
+// Poll is how hone's reading of changes goes, of a project that it polls.
+type Poll struct {
+	// IntervalSeconds is the least pause between two polls now.
+	IntervalSeconds float64 `json:"interval_seconds"`
+	// Last is when the last poll began that succeeded. Null: none did since the start.
+	Last *time.Time `json:"last"`
+	// FailingSince is when the first of the polls failed that failed in a row, and Error why
+	// the last one did; absent when the last one succeeded.
+	FailingSince *time.Time `json:"failing_since,omitempty"`
+	Error        string     `json:"error,omitempty"`
 }
 
 // Annotations counts a project's annotations, each once. Seen is the sum of the others.
@@ -355,8 +371,10 @@ type LoginRequest struct {
 
 // ConnectRequest asks to register hone with a project.
 type ConnectRequest struct {
-	// URL is hone's address as Label Studio sees it.
+	// URL is hone's address as Label Studio sees it; not needed with Poll.
 	URL string `json:"url"`
+	// Poll has hone read the changes itself: Label Studio need not reach it.
+	Poll bool `json:"poll,omitempty"`
 }
 
 // Step is one thing `hone connect` did or found, or one check of `hone doctor`.

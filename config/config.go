@@ -90,6 +90,9 @@ type LabelStudio struct {
 	MaxInFlight int `koanf:"max_in_flight"`
 	// Retries is how often a request that may be repeated is repeated.
 	Retries int `koanf:"retries"`
+	// PollInterval is the pause between two polls of a project in which people work, where
+	// hone polls.
+	PollInterval time.Duration `koanf:"poll_interval"`
 }
 
 // Webhook is about what Label Studio sends: webhooks and ML-backend calls.
@@ -184,6 +187,8 @@ func Default() Config {
 			SlowTimeout: 15 * time.Minute,
 			MaxInFlight: 4,
 			Retries:     4,
+
+			PollInterval: time.Second,
 		},
 		Webhook: Webhook{
 			Header:         "X-Hone-Secret",

@@ -156,6 +156,7 @@ func TestValidate(t *testing.T) {
 		{"label_studio.slow_timeout", func(c *Config) { c.LabelStudio.SlowTimeout = 0 }},
 		{"label_studio.max_in_flight", func(c *Config) { c.LabelStudio.MaxInFlight = 0 }},
 		{"label_studio.retries", func(c *Config) { c.LabelStudio.Retries = -1 }},
+		{"label_studio.poll_interval", func(c *Config) { c.LabelStudio.PollInterval = 0 }},
 		{"webhook.secret", func(c *Config) { c.Webhook.Secret = "hunter2 " }},
 		{"webhook.secret", func(c *Config) { c.Webhook.Secret = "hunter2é" }},
 		{"webhook.header", func(c *Config) { c.Webhook.Header = "X Secret" }},

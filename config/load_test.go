@@ -103,7 +103,7 @@ var other = map[string]string{
 	"tls.cert": "/tmp/c.pem", "tls.key": "/tmp/k.pem", "tls.ca": "/tmp/ca.pem",
 	"basic_auth.user": "u", "basic_auth.password": " 0123 ",
 	"label_studio.url": "https://ls.example/prefix", "label_studio.api_key": "0011",
-	"label_studio.timeout": "7s", "label_studio.slow_timeout": "7m", "label_studio.max_in_flight": "7", "label_studio.retries": "0",
+	"label_studio.timeout": "7s", "label_studio.slow_timeout": "7m", "label_studio.max_in_flight": "7", "label_studio.retries": "0", "label_studio.poll_interval": "7s",
 	"webhook.secret": "1e3", "webhook.header": "X-Other", "webhook.max_body": "7MiB",
 	"webhook.max_predict_body": "70MB", "webhook.store_timeout": "70ms",
 	"learner.encoder": "openai:http://localhost:8080/v1", "learner.openai_model": "m", "learner.openai_key": "0012",

@@ -164,6 +164,7 @@ func (k *validator) labelStudio() {
 	k.duration(c.SlowTimeout, "label_studio.slow_timeout", time.Second, 24*time.Hour)
 	k.count(c.MaxInFlight, "label_studio.max_in_flight", 1, 64)
 	k.count(c.Retries, "label_studio.retries", 0, 20)
+	k.duration(c.PollInterval, "label_studio.poll_interval", 100*time.Millisecond, time.Hour)
 }
 
 func urlProblem(s string) (problem, fix string) {

@@ -87,6 +87,8 @@ type Options struct {
 	CreatedAt func(context.Context, event.ProjectID) (int64, error)
 	// Holds are the ids hone holds of a project, for the doctor to compare; may be nil.
 	Holds func(context.Context, event.ProjectID) ([]event.KnownTask, error)
+	// Polling returns how hone polls a project, and whether it does; nil: it polls none.
+	Polling func(event.ProjectID) (Polling, bool)
 	// Counters returns figures of hone itself for the doctor; may be nil.
 	Counters func(event.ProjectID) Counters
 	// OnClient is called when a Label Studio becomes reachable after the start.

@@ -82,6 +82,10 @@ func (r *registration) checkAll(ctx context.Context) {
 	}
 	r.checkConfig()
 	r.checkIDs(ctx)
+	if st, polled := r.link.polling(r.project); polled {
+		r.checkPolled(ctx, st)
+		return
+	}
 	b, i := r.backend()
 	if r.url == "" || i < 0 {
 		r.addStep("fail", "ML backend", r.connectFix(" --url http://HONE:9090", " with an address Label Studio can reach; to reach a private one it needs ML_BLOCK_LOCAL_IP=false and SSRF_PROTECTION_ENABLED=false in its environment"),

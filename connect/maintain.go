@@ -234,6 +234,9 @@ func (l *Link) maintain(ctx context.Context, p event.ProjectID, suspicious, full
 		known = event.Registration{} // another project under the same id
 		l.remember(ctx, p, func(r *event.Registration) { *r = known })
 	}
+	if _, polled := l.polling(p); polled && r.url == "" {
+		return r, r.repairSampling(ctx, false) // it needs no backend
+	}
 	if r.url == "" && known.URL != "" {
 		return r, errDeleted
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -144,6 +145,9 @@ type server struct {
 	t   *testing.T
 	dir string
 	url string
+	// options are further ones of the script; token is what it printed.
+	options []string
+	token   string
 }
 
 func (v *server) script(args ...string) string {
@@ -164,10 +168,13 @@ func (v *server) up(options ...string) {
 	if v.url != "" {
 		port = v.url[strings.LastIndex(v.url, ":")+1:]
 	}
-	out := v.script(append([]string{"up", "--dir", v.dir, "--port", port, "--watch", fmt.Sprint(os.Getpid())}, options...)...)
+	out := v.script(append([]string{"up", "--dir", v.dir, "--port", port, "--watch", fmt.Sprint(os.Getpid())}, slices.Concat(v.options, options)...)...)
 	for line := range strings.Lines(out) {
 		if at, is := strings.CutPrefix(strings.TrimSpace(line), "LS_URL="); is {
 			v.url = at
+		}
+		if token, is := strings.CutPrefix(strings.TrimSpace(line), "LS_TOKEN="); is {
+			v.token = token
 		}
 	}
 }

@@ -38,6 +38,8 @@ const (
 	// FromReconcile marks a change that a comparison found: its webhook was lost, or Label
 	// Studio sends none.
 	FromReconcile Source = "reconcile"
+	// FromPoll marks what was read of a project that hone polls: nobody was to tell it.
+	FromPoll Source = "poll"
 	// FromSetup marks what /setup or `hone connect` stated about a project.
 	FromSetup Source = "setup"
 )

@@ -32,6 +32,9 @@ type Project struct {
 	MaximumAnnotations int    `json:"maximum_annotations"`
 	// Tasks counts all tasks; 0 in the answer that created the project.
 	Tasks int `json:"task_number"`
+	// Annotations counts the annotations that were not skipped, Skipped the others.
+	Annotations int `json:"total_annotations_number"`
+	Skipped     int `json:"skipped_annotations_number"`
 	// ShowPredictions is on by default and makes Label Studio ask the backend
 	// whenever a task without predictions is opened.
 	ShowPredictions bool `json:"show_collab_predictions"`

@@ -47,6 +47,7 @@ func conform(t *testing.T, url, token string) {
 	t.Run("pages of tasks", s.pages)
 	t.Run("tasks updated since", s.updatedSince)
 	t.Run("known tasks", s.known)
+	t.Run("what a poll sees", s.polls)
 	t.Run("next task", s.next)
 	t.Run("predictions", s.predictions)
 	t.Run("annotations made from predictions", s.madeFromPredictions)

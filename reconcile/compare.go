@@ -46,7 +46,10 @@ type comparison struct {
 	// webhooksActive: Label Studio sends hone webhooks for this project, as far as hone
 	// knows.
 	webhooksActive bool
-	project        labelstudio.Project
+	// polled: hone polls the project, so no webhook tells it anything. poll: this run is
+	// one poll.
+	polled, poll bool
+	project      labelstudio.Project
 	// known is what hone knew before it asked; nil when only single tasks are read. An
 	// annotation made meanwhile is in neither list, or in Label Studio's only, and so
 	// is never taken for deleted.
@@ -125,14 +128,18 @@ func (c *comparison) compareAll(ctx context.Context) error {
 
 // begin records the position of the last change heard, and waits until all changes up to it
 // are learned: the comparison must include them.
-func (c *comparison) begin(ctx context.Context) error {
-	var err error
+func (c *comparison) begin(ctx context.Context) (err error) {
 	if c.position, err = c.r.o.Log.Heard(); err != nil {
 		return fmt.Errorf("read how much has been heard: %w", err)
 	}
+	return c.awaitApplied(ctx)
+}
+
+// awaitApplied waits until all changes up to the position are learned.
+func (c *comparison) awaitApplied(ctx context.Context) error {
 	late := time.NewTimer(c.r.o.Patience)
 	defer late.Stop()
-	look := time.NewTicker(pollInterval)
+	look := time.NewTicker(recheckInterval)
 	defer look.Stop()
 	for {
 		applied, err := c.r.o.Log.Applied(c.id)
@@ -187,10 +194,15 @@ func (c *comparison) readProject(ctx context.Context) (gone bool, err error) {
 		return false, err
 	}
 	c.project, c.projectRead = p, true
-	if p.Title == c.meta.Title && p.LabelConfig == c.meta.LabelConfig && p.CreatedAt.Unix() == c.meta.CreatedAt && !c.meta.Gone && !c.anew {
+	if !c.differsFromMeta(p) && !c.anew {
 		return false, nil
 	}
 	return false, c.publish(ctx, &event.Changed{Title: p.Title, LabelConfig: p.LabelConfig, At: at}, 0)
+}
+
+// differsFromMeta reports whether a project is not what hone knows of it.
+func (c *comparison) differsFromMeta(p labelstudio.Project) bool {
+	return p.Title != c.meta.Title || p.LabelConfig != c.meta.LabelConfig || p.CreatedAt.Unix() != c.meta.CreatedAt || c.meta.Gone
 }
 
 // errNoMember says what to do when the token's user belongs to no organization.
@@ -268,8 +280,14 @@ func (c *comparison) publish(ctx context.Context, e *event.Changed, differs int)
 		return nil
 	}
 	e.Project, e.Source, e.Reading = c.id, event.FromReconcile, &event.Reading{From: c.position}
+	if c.polled {
+		e.Source = event.FromPoll
+	}
 	e.CreatedAt = c.meta.CreatedAt
-	if c.projectRead {
+	switch {
+	case c.poll: // it has not asked which project this is, so it must not replace another
+		e.CreatedAt = 0
+	case c.projectRead:
 		e.CreatedAt = c.project.CreatedAt.Unix()
 	}
 	if err := c.r.o.Publisher.Publish(ctx, e); err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/hone-ml/hone/labelstudio"
 )
 
-// pollInterval is how often hone checks whether a webhook has arrived for a change.
-const pollInterval = 50 * time.Millisecond
+// recheckInterval is how often hone checks whether a webhook has arrived for a change.
+const recheckInterval = 50 * time.Millisecond
 
 // taskDiff is a task of Label Studio that differs from what hone holds.
 type taskDiff struct {
@@ -24,12 +24,21 @@ type taskDiff struct {
 // annotations. A task in which only hone's own prediction changed does not differ.
 func (c *comparison) statePage(ctx context.Context, at time.Time, page labelstudio.TaskPage) error {
 	c.read += len(page.Tasks)
-	c.w.progress(c.read, c.total)
+	if c.poll {
+		if len(page.Tasks) == 0 {
+			return nil
+		}
+		if err := c.awaitApplied(ctx); err != nil {
+			return err
+		}
+	} else {
+		c.w.progress(c.read, c.total)
+	}
 	found, err := c.diffTasks(ctx, page.Tasks)
 	if err != nil {
 		return err
 	}
-	if c.webhooksActive && !c.anew {
+	if c.webhooksActive && !c.anew && !c.polled {
 		if found, err = c.awaitWebhooks(ctx, found, page.ServerTime); err != nil {
 			return err
 		}
@@ -114,11 +123,7 @@ func (c *comparison) differences(t labelstudio.Task, was event.TaskState) (n int
 // recordUnchanged remembers that a task is the same although its times differ, so that the
 // next comparison of times does not read it again.
 func (c *comparison) recordUnchanged(t labelstudio.Task, was event.TaskState) {
-	if t.UpdatedAt.Equal(was.Task.UpdatedAt) {
-		delete(c.w.compared, t.ID)
-	} else {
-		c.w.compared[t.ID] = timesOf(t.UpdatedAt, was.Task.UpdatedAt)
-	}
+	c.w.compared.record(t.ID, t.UpdatedAt, was.Task.UpdatedAt)
 }
 
 // awaitWebhooks waits until the webhooks of recent changes, by Label Studio's clock, must have
@@ -139,7 +144,7 @@ func (c *comparison) awaitWebhooks(ctx context.Context, found []taskDiff, now ti
 	}
 	late := time.NewTimer(c.r.o.Delivery)
 	defer late.Stop()
-	look := time.NewTicker(pollInterval)
+	look := time.NewTicker(recheckInterval)
 	defer look.Stop()
 	for over := false; ; {
 		still, err := c.diffTasks(ctx, young)

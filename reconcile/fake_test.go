@@ -40,10 +40,13 @@ type fakeLS struct {
 	// before, when not nil, is called before each answer, without the lock.
 	before func(call string) error
 	// after, when not nil, is called between an answer and its arrival.
-	after  func(call string)
-	calls  map[string]int
-	hide   int // tasks left out of every list
-	noDate bool
+	after func(call string)
+	calls map[string]int
+	hide  int // tasks left out of every list
+	// miscount is by how many annotations the project's own count is wrong; read counts the
+	// tasks in all pages.
+	miscount, read int
+	noDate         bool
 }
 
 func newFakeLS() *fakeLS {
@@ -108,6 +111,13 @@ func (f *fakeLS) touch(t event.TaskID) {
 	f.tasks[t].UpdatedAt = f.tick()
 }
 
+// tasksRead counts the tasks in all pages.
+func (f *fakeLS) tasksRead() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.read
+}
+
 func (f *fakeLS) ids() []event.TaskID {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -137,6 +147,10 @@ func (f *fakeLS) Project(ctx context.Context, p event.ProjectID) (labelstudio.Pr
 	}
 	out := f.project
 	out.Tasks = len(f.tasks)
+	out.Annotations = f.miscount
+	for _, t := range f.tasks {
+		out.Annotations += len(t.Annotations)
+	}
 	return out, nil
 }
 
@@ -183,6 +197,7 @@ func (f *fakeLS) TasksPage(ctx context.Context, _ event.ProjectID, q labelstudio
 			page.Tasks = append(page.Tasks, *t)
 		}
 	}
+	f.read += len(page.Tasks)
 	if n := len(page.Tasks); n > 0 && n < page.Total {
 		page.Next = page.Tasks[n-1].ID
 	}

@@ -33,7 +33,7 @@ func (c *comparison) compareIDs(ctx context.Context, seen map[event.TaskID]struc
 			lacking = append(lacking, t.Task)
 		}
 	}
-	maps.DeleteFunc(c.w.compared, func(id event.TaskID, _ timePair) bool { _, is := there[id]; return !is })
+	c.w.compared.keep(there)
 	if err := c.deleteTasks(ctx, at, there); err != nil {
 		return err
 	}
@@ -51,7 +51,7 @@ func (c *comparison) differs(t event.KnownTask) bool {
 			return true
 		}
 	}
-	return !ours.UpdatedAt.Equal(t.UpdatedAt) && c.w.compared[t.Task] != timesOf(t.UpdatedAt, ours.UpdatedAt)
+	return !c.w.compared.same(t.Task, t.UpdatedAt, ours.UpdatedAt)
 }
 
 // deleteTasks publishes the deletion of known tasks that are not there any more.

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"errors"
+	"maps"
 	"sync"
 	"time"
 
@@ -27,9 +28,48 @@ type projectRunner struct {
 	pending *request
 	status  Status
 
-	// compared are tasks whose times differ although their contents are the same, because
-	// hone's own predictions change the times. Only runOnce uses it.
-	compared map[event.TaskID]timePair
+	compared comparedTimes
+	poll     pollState
+}
+
+// comparedTimes are the times of tasks that differ although the contents are the same,
+// because hone's own predictions change Label Studio's. Its methods may be called
+// concurrently.
+type comparedTimes struct {
+	mu    sync.Mutex
+	pairs map[event.TaskID]timePair
+}
+
+// record notes that a task with these times is the same.
+func (c *comparedTimes) record(id event.TaskID, theirs, ours time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if theirs.Equal(ours) {
+		delete(c.pairs, id)
+	} else {
+		c.pairs[id] = timesOf(theirs, ours)
+	}
+}
+
+// same reports whether a task with these times was found to be the same.
+func (c *comparedTimes) same(id event.TaskID, theirs, ours time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return theirs.Equal(ours) || c.pairs[id] == timesOf(theirs, ours)
+}
+
+// keep forgets the tasks that are not there any more.
+func (c *comparedTimes) keep(there map[event.TaskID]struct{}) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	maps.DeleteFunc(c.pairs, func(id event.TaskID, _ timePair) bool { _, is := there[id]; return !is })
+}
+
+// clear forgets all.
+func (c *comparedTimes) clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.pairs)
 }
 
 // timePair holds Label Studio's time of a task and hone's, in nanoseconds.
@@ -96,7 +136,7 @@ func (w *projectRunner) runOnce(ctx context.Context, d request) {
 	w.mu.Unlock()
 
 	began := time.Now()
-	c := comparison{r: w.r, w: w, id: w.id, log: w.log, source: w.r.currentSource(), request: d, began: began}
+	c := comparison{r: w.r, w: w, id: w.id, log: w.log, source: w.r.currentSource(), request: d, began: began, polled: w.r.o.Polled(w.id)}
 	err := errNotConnected
 	if c.source != nil {
 		err = c.compareAll(ctx)

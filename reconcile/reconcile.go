@@ -72,9 +72,20 @@ type Options struct {
 	// Source may be nil: nothing is compared then until SetSource is called.
 	Source Source
 
+	// Polled reports whether hone polls a project: what a comparison reads of it is then no
+	// missed webhook, and none is waited for. It is called often and from several goroutines.
+	// Nil: no project is polled.
+	Polled func(event.ProjectID) bool
+	// Count counts the tasks that hone holds of a project, and their annotations, skips
+	// included. PollProject compares that with Label Studio's own count; nil: it does not.
+	Count func(ctx context.Context, p event.ProjectID) (Counts, error)
+
 	// Overlap is read again each time, on Label Studio's clock: a change is
 	// stamped before it is committed. Default 5 s.
 	Overlap time.Duration
+	// PollOverlap is the same for a poll, whose page it makes larger; what is committed
+	// later is found by the next run. Default 2 s.
+	PollOverlap time.Duration
 	// FullEvery is the longest time between two comparisons of all ids and times.
 	// Default 1 h.
 	FullEvery time.Duration
@@ -100,7 +111,7 @@ type Options struct {
 
 func (o *Options) setDefaults() {
 	for value, byDefault := range map[*time.Duration]time.Duration{
-		&o.Overlap: 5 * time.Second, &o.FullEvery: time.Hour, &o.Spacing: time.Second, &o.Delivery: 1500 * time.Millisecond, &o.Patience: 10 * time.Minute,
+		&o.Overlap: 5 * time.Second, &o.PollOverlap: 2 * time.Second, &o.FullEvery: time.Hour, &o.Spacing: time.Second, &o.Delivery: 1500 * time.Millisecond, &o.Patience: 10 * time.Minute,
 	} {
 		if *value == 0 {
 			*value = byDefault
@@ -108,6 +119,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.PageSize == 0 {
 		o.PageSize = 500
+	}
+	if o.Polled == nil {
+		o.Polled = func(event.ProjectID) bool { return false }
 	}
 	if o.Logger == nil {
 		o.Logger = logging.Silent()
@@ -118,7 +132,7 @@ func (o *Options) validate() error {
 	if o.Index == nil || o.Marks == nil || o.Log == nil || o.Publisher == nil {
 		return errors.New("reconcile: Index, Marks, Log and Publisher are needed")
 	}
-	if o.Overlap < 0 || o.FullEvery < 0 || o.Spacing < 0 || o.Delivery < 0 || o.PageSize < 0 {
+	if o.Overlap < 0 || o.PollOverlap < 0 || o.FullEvery < 0 || o.Spacing < 0 || o.Delivery < 0 || o.PageSize < 0 {
 		return errors.New("reconcile: overlap, full_every, spacing, delivery and page size must not be negative")
 	}
 	return nil
@@ -307,7 +321,7 @@ func (r *Reconciler) project(p event.ProjectID) *projectRunner {
 	defer r.mu.Unlock()
 	w := r.projects[p]
 	if w == nil {
-		w = &projectRunner{r: r, id: p, log: r.o.Logger.WithField("project", int64(p)), wake: wake.New(), status: Status{Project: p}, compared: map[event.TaskID]timePair{}, running: make(chan struct{}, 1)}
+		w = &projectRunner{r: r, id: p, log: r.o.Logger.WithField("project", int64(p)), wake: wake.New(), status: Status{Project: p}, compared: comparedTimes{pairs: map[event.TaskID]timePair{}}, running: make(chan struct{}, 1), poll: pollState{polling: make(chan struct{}, 1)}}
 		r.projects[p] = w
 		if r.started {
 			r.life.Go(w.serve)
@@ -316,7 +330,7 @@ func (r *Reconciler) project(p event.ProjectID) *projectRunner {
 	return w
 }
 
-// Hold waits for the run of a project that goes on, if one does, and keeps others from
+// Hold waits for the run and the poll of a project that go on, and keeps others from
 // beginning until release is called. With forget, release drops what is known of runs too.
 func (r *Reconciler) Hold(ctx context.Context, p event.ProjectID) (release func(forget bool), err error) {
 	w := r.project(p)
@@ -325,13 +339,19 @@ func (r *Reconciler) Hold(ctx context.Context, p event.ProjectID) (release func(
 		return nil, ctx.Err()
 	case w.running <- struct{}{}:
 	}
+	if err := w.poll.lock(ctx); err != nil {
+		<-w.running
+		return nil, err
+	}
 	return func(forget bool) {
 		if forget {
 			w.mu.Lock()
 			w.status, w.pending = Status{Project: p}, nil
 			w.mu.Unlock()
-			clear(w.compared)
+			w.compared.clear()
+			w.poll.reset()
 		}
+		w.poll.unlock()
 		<-w.running
 	}, nil
 }

@@ -130,11 +130,21 @@ var rows = []row{
 		},
 		write: func(v *Values) string { return v.Encoder },
 	},
+	{
+		key: "connection",
+		typ: constant("one of " + strings.Join(connections, ", ")),
+		doc: "how hone hears of changes; poll: it reads them every second or two, and Label Studio need not reach it. `hone connect` sets it",
+		parse: func(_ *Table, v *Values, text string) (string, string) {
+			return oneOf(&v.Connection, text, connections)
+		},
+		write: func(v *Values) string { return v.Connection },
+	},
 }
 
 var (
-	modes  = []string{SuggestAlways, SuggestNever, SuggestPrecise}
-	states = []string{"submitted", "ground_truth", "skipped"}
+	connections = []string{ConnectionWebhook, ConnectionPoll}
+	modes       = []string{SuggestAlways, SuggestNever, SuggestPrecise}
+	states      = []string{"submitted", "ground_truth", "skipped"}
 )
 
 func parseUsers(_ *Table, v *Values, text string) (problem, fix string) {

@@ -19,7 +19,7 @@ type Table struct {
 // may choose beside DefaultEncoder.
 func NewTable(ranking Ranking, strategies, encoders []string) *Table {
 	return &Table{
-		defaults:   Values{Ranking: ranking, Suggesting: DefaultSuggesting(), Learning: DefaultLearning(), Encoder: DefaultEncoder},
+		defaults:   Values{Ranking: ranking, Suggesting: DefaultSuggesting(), Learning: DefaultLearning(), Encoder: DefaultEncoder, Connection: ConnectionWebhook},
 		strategies: strategies,
 		encoders:   append([]string{DefaultEncoder}, encoders...),
 	}

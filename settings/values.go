@@ -18,11 +18,21 @@ type Values struct {
 	Learning   Learning
 	// Encoder is the name of the one by which texts are read, or DefaultEncoder.
 	Encoder string
+	// Connection is one of the Connection constants.
+	Connection string
 }
 
 // DefaultEncoder is the value of Values.Encoder that stands for the encoder of the
 // configuration.
 const DefaultEncoder = "default"
+
+// The values of Values.Connection.
+const (
+	// ConnectionWebhook: Label Studio calls hone.
+	ConnectionWebhook = "webhook"
+	// ConnectionPoll: hone reads the changes, and Label Studio need not reach it.
+	ConnectionPoll = "poll"
+)
 
 // Ranking is what to ask next.
 type Ranking struct {

@@ -36,18 +36,35 @@ func newConnect(c *cli) *cobra.Command {
 		Short: "Register the running hone with a Label Studio project",
 		Long: `Register the running hone with a Label Studio project: ML backend, webhook with
 its secret header, uncertainty sampling, model version. Running it again mends
-what is missing and changes nothing else.`,
+what is missing and changes nothing else.
+
+With --poll nothing is registered, for a Label Studio that does not reach hone: one that
+is hosted, in another network, or that blocks private addresses. Hone then reads the
+changes itself, every second or two, and writes suggestions and their order as
+everywhere. It needs no open port. Suggestions while a region is drawn, and the buttons
+Start Training and Retrieve Predictions, need a Label Studio that reaches hone; "hone
+retrain" and "hone prelabel" do the latter two. Connecting without --poll turns it off.`,
 		Example: `  hone connect --project 3
-  hone connect --project 3 --url http://hone.internal:9090`,
+  hone connect --project 3 --url http://hone.internal:9090
+  hone connect --project 3 --poll`,
 		Args: cobra.NoArgs,
 	}
 	project := withProject(cmd, "Label Studio's project id (the number in its address)")
 	url := cmd.Flags().String("url", "", "hone's address as Label Studio sees it (default made from --listen)")
+	poll := cmd.Flags().Bool("poll", false, "have hone read the changes itself: Label Studio does not reach it")
 	_ = cmd.MarkFlagRequired("project")
+	cmd.MarkFlagsMutuallyExclusive("poll", "url")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cl, err := c.client()
 		if err != nil {
 			return err
+		}
+		if *poll {
+			rep, err := cl.ConnectPolled(cmd.Context(), event.ProjectID(*project))
+			if err != nil {
+				return err
+			}
+			return c.printReport(rep)
 		}
 		at := *url
 		if at == "" {

@@ -177,6 +177,9 @@ func (c *cli) printProject(p api.Project, now time.Time) {
 		row("retrain", "%s, %s", formatAgo(p.Retrain.Last, now), p.Retrain.Outcome)
 	}
 	row("last event", "%s", formatAgo(p.LastEvent, now))
+	if l := p.Poll; l != nil {
+		row("polled", "%s, every %s", formatAgo(l.Last, now), time.Duration(l.IntervalSeconds*float64(time.Second)))
+	}
 	row("reconciled", "%s, %d missed changes found so far", formatAgo(p.LastReconcile, now), p.MissedFound)
 	if p.Backlog > 0 {
 		row("backlog", "%d events", p.Backlog)

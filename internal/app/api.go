@@ -8,34 +8,28 @@ import (
 	"time"
 
 	"github.com/hone-ml/hone/api"
-	"github.com/hone-ml/hone/connect"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/logging"
 	"github.com/hone-ml/hone/internal/secret"
-	"github.com/hone-ml/hone/learner"
 	"github.com/hone-ml/hone/pipeline"
 	"github.com/hone-ml/hone/pipeline/boltlog"
-	"github.com/hone-ml/hone/sampler"
 )
 
 // connector implements the API's port to package connect: registering hone and the doctor.
-type connector struct {
-	pipeline   *pipeline.Pipeline
-	learner    *learner.Learner
-	sampler    *sampler.Sampler
-	connection *connect.Link
-	app        *App
-}
+type connector struct{ *App }
 
 var _ api.Connector = connector{}
 
 func (c connector) Connect(ctx context.Context, id event.ProjectID, url string) (api.Report, error) {
-	rep, err := c.connection.Connect(ctx, id, url)
+	rep, err := c.Connection.Connect(ctx, id, url)
 	if err != nil {
 		return rep, err
 	}
-	c.sampler.Refresh(id)
-	if err := c.pipeline.Publish(ctx, &event.ReconcileDue{Project: id, At: time.Now(), Reason: "connect"}); err != nil {
+	if err := c.stopPolling(ctx, id, &rep, "Label Studio tells hone of changes now"); err != nil {
+		return rep, err
+	}
+	c.Sampler.Refresh(id)
+	if err := c.Pipeline.Publish(ctx, &event.ReconcileDue{Project: id, At: time.Now(), Reason: "connect"}); err != nil {
 		return rep, err
 	}
 	c.awaitProject(ctx, id)
@@ -43,19 +37,24 @@ func (c connector) Connect(ctx context.Context, id event.ProjectID, url string) 
 }
 
 func (c connector) Login(ctx context.Context, url string, token secret.Secret) (api.Report, error) {
-	logging.Redact(c.app.log.Logger, token.Reveal())
-	return c.connection.Login(ctx, url, token)
+	logging.Redact(c.log.Logger, token.Reveal())
+	return c.Connection.Login(ctx, url, token)
 }
 
 func (c connector) Disconnect(ctx context.Context, id event.ProjectID, deletePredictions bool) (api.Report, error) {
-	if err := c.app.requireKnown(ctx, id); err != nil {
+	if err := c.requireKnown(ctx, id); err != nil {
 		return api.Report{}, err
 	}
-	return c.connection.Disconnect(ctx, id, deletePredictions, func() { c.sampler.Refresh(id) })
+	rep, err := c.Connection.Disconnect(ctx, id, deletePredictions, func() { c.Sampler.Refresh(id) })
+	if err != nil {
+		return rep, err
+	}
+	err = c.stopPolling(ctx, id, &rep, "hone reads nothing of the project any more")
+	return rep, err
 }
 
 func (c connector) Doctor(ctx context.Context, id event.ProjectID) (api.Report, error) {
-	return c.connection.Doctor(ctx, id)
+	return c.Connection.Doctor(ctx, id)
 }
 
 // awaitProjectTime bounds the wait of awaitProject.
@@ -68,7 +67,7 @@ func (c connector) awaitProject(ctx context.Context, id event.ProjectID) {
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for !slices.Contains(c.learner.Projects(), id) {
+	for !slices.Contains(c.Learner.Projects(), id) {
 		select {
 		case <-ctx.Done():
 			return

@@ -25,6 +25,7 @@ import (
 	"github.com/hone-ml/hone/notify"
 	"github.com/hone-ml/hone/pipeline"
 	"github.com/hone-ml/hone/pipeline/boltlog"
+	"github.com/hone-ml/hone/poll"
 	"github.com/hone-ml/hone/reconcile"
 	"github.com/hone-ml/hone/sampler"
 	"github.com/hone-ml/hone/settings"
@@ -47,6 +48,7 @@ type App struct {
 	Sampler    *sampler.Sampler
 	Evaluator  *evaluate.Evaluator
 	Reconciler *reconcile.Reconciler
+	Poller     *poll.Poller
 	Connection *connect.Link
 	Webhook    *webhook.Server
 	Notifier   *notify.Notifier // nil when nobody is to be told
@@ -169,6 +171,7 @@ func (a *App) wireLabelStudio(ctx context.Context) (err error) {
 		Known:          a.known,
 		CreatedAt:      a.createdAt,
 		Counters:       a.counters,
+		Polling:        a.polling,
 		Holds:          a.Store.Known,
 		Records:        a.Store,
 		OnClient:       a.onClient,
@@ -181,9 +184,13 @@ func (a *App) wireLabelStudio(ctx context.Context) (err error) {
 	}
 	a.Reconciler, err = reconcile.New(reconcile.Options{
 		Index: a.Store, Marks: a.Store, Log: position{a.EventLog, a.Pipeline}, Publisher: a.Pipeline, Logger: a.part("reconcile"), Registerer: a.Registry,
+		Polled: a.polled, Count: a.count,
 		Skip: a.isDisconnected, Observer: a.onReconciled,
 	})
 	if err != nil {
+		return err
+	}
+	if err := a.wirePoller(); err != nil {
 		return err
 	}
 	if c, none := a.Connection.Client(); none == nil {

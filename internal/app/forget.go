@@ -19,7 +19,7 @@ const forgetTime = 2 * time.Minute
 // Forget takes hone out of a project in Label Studio, if it can, and deletes everything that
 // is stored of it. What Label Studio sends of it later begins from nothing.
 func (c connector) Forget(ctx context.Context, id event.ProjectID) (api.Report, error) {
-	a := c.app
+	a := c.App
 	if err := a.requireKnown(ctx, id); err != nil {
 		return api.Report{}, err
 	}
@@ -36,7 +36,7 @@ func (c connector) Forget(ctx context.Context, id event.ProjectID) (api.Report, 
 		rep.Steps = append(rep.Steps, api.Step{Level: level, Name: name, What: fmt.Sprintf(format, args...), Fix: fix})
 	}
 	if !meta.Gone {
-		gone, err := c.connection.Disconnect(ctx, id, false, func() { c.sampler.Refresh(id) })
+		gone, err := c.Connection.Disconnect(ctx, id, false, func() { c.Sampler.Refresh(id) })
 		if rep.Steps = append(rep.Steps, gone.Steps...); err != nil {
 			add("warn", "Label Studio", "delete hone's model and webhook there by hand (Settings > Model, Settings > Webhooks): what they send begins the project anew",
 				"hone could not be disconnected: %v", err)

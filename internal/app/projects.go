@@ -72,6 +72,7 @@ func (a *App) problems() []string {
 func (a apiProjects) Get(ctx context.Context, id event.ProjectID) (api.Project, error) {
 	out := api.Project{ID: id, Heads: []api.Head{}, Problems: a.problems()}
 	a.addReconcile(&out)
+	a.addPolling(&out)
 	lane, err := a.Pipeline.Lane(core.LearnerGroup, event.Changes, id)
 	if err != nil {
 		return out, err

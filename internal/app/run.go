@@ -97,7 +97,7 @@ func (a *App) followLog(ctx context.Context) error {
 	}
 	defer stopCron()
 	g, ctx := errgroup.WithContext(ctx)
-	for _, s := range []service.Service{a.Evaluator, a.Sampler, a.Reconciler} {
+	for _, s := range []service.Service{a.Evaluator, a.Sampler, a.Reconciler, a.Poller} {
 		if err := s.Start(ctx); err != nil && ctx.Err() == nil {
 			return err
 		}
@@ -162,6 +162,9 @@ func (a *App) stopServices(ctx context.Context) error {
 	}
 	if a.Sampler != nil {
 		errs = append(errs, a.Sampler.Stop(ctx))
+	}
+	if a.Poller != nil {
+		errs = append(errs, a.Poller.Stop(ctx))
 	}
 	if a.Reconciler != nil {
 		errs = append(errs, a.Reconciler.Stop(ctx))

@@ -80,6 +80,7 @@ var allKinds = []kind{
 	{name: "disk-stuck", weight: 2, fault: true, do: (*world).holdUpDisk},
 	{name: "retrieve", weight: 2, do: (*world).retrieve},
 	{name: "configure", weight: 6, do: (*world).configure},
+	{name: "poll", weight: 4, do: (*world).poll},
 }
 
 // kindsOf reads what the flag says.

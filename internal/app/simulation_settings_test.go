@@ -49,6 +49,22 @@ func (w *world) configure(r *rand.Rand) {
 			e.Set[key] = value
 		}
 	}
+	w.change(e)
+}
+
+// poll turns the polling of a project on, or off again. Label Studio goes on calling hone.
+func (w *world) poll(r *rand.Rand) {
+	p := w.any(r)
+	e := &event.Configured{Project: p, At: time.Now(), Set: map[string]string{"connection": settings.ConnectionPoll}}
+	if w.set[p]["connection"] != "" && r.IntN(2) == 0 {
+		e.Set, e.Reset = nil, []string{"connection"}
+	}
+	w.change(e)
+}
+
+// change puts a change of settings into hone's log.
+func (w *world) change(e *event.Configured) {
+	p := e.Project
 	for range 5 {
 		at := w.hone
 		err := at.app.Pipeline.Publish(context.Background(), e)

@@ -143,6 +143,7 @@ func (w *world) settings(dir string) config.Config {
 		cfg.Learner.Encoder = "static"
 	}
 	cfg.Sampler.Queue, cfg.Sampler.Head, cfg.Sampler.BulkAbove = 10, 3, 6
+	cfg.LabelStudio.PollInterval = 20 * time.Second // hours pass
 	cfg.Cron.Reconcile, cfg.Cron.FullReconcile, cfg.Cron.Retrain = "@every 5m", "@every 20m", "off"
 	cfg.Cron.Timezone = "UTC"
 	return cfg

@@ -92,16 +92,17 @@ func (t *task) countAnnotations() (done, cancelled int) {
 
 // projectRow returns a project as webhooks send it: the whole row, secrets included.
 func (s *Server) projectRow(p *project) jsonObject {
-	notes := 0
+	notes, skipped := 0, 0
 	for _, t := range p.tasks {
-		notes += len(t.notes)
+		done, cancelled := t.countAnnotations()
+		notes, skipped = notes+done, skipped+cancelled
 	}
 	return jsonObject{
 		"id": p.id, "title": p.title, "description": "", "label_config": p.config, "parsed_label_config": jsonObject{},
 		"created_at": formatTime(p.created), "updated_at": formatTime(p.updated), "model_version": p.modelVersion,
 		"sampling": p.sampling, "maximum_annotations": p.maxAnnotations, "show_collab_predictions": p.showPredictions,
 		"evaluate_predictions_automatically": p.evaluate, "min_annotations_to_start_training": p.minAnnotationsToTrain,
-		"task_number": len(p.tasks), "total_annotations_number": notes, "token": "project-token-secret",
+		"task_number": len(p.tasks), "total_annotations_number": notes, "skipped_annotations_number": skipped, "token": "project-token-secret",
 		"task_data_login": nil, "task_data_password": nil, "skip_queue": "REQUEUE_FOR_OTHERS", "is_draft": false,
 		"is_published": false, "organization": 1, "created_by": p.owner.id, "deleted_at": nil,
 	}

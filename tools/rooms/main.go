@@ -40,7 +40,7 @@ var layers = []layer{
 	{"memory", []string{"state", "pipeline/boltlog", "pipeline"}},
 	{"learning", []string{"learner/model", "learner/score", "learner/head/span", "learner/head", "learner/features", "learner/counts", "learner/tune", "learner"}},
 	{"asking", []string{"sampler/strategy", "sampler/push", "sampler", "evaluate"}},
-	{"talking to Label Studio", []string{"webhook", "reconcile", "connect"}},
+	{"talking to Label Studio", []string{"webhook", "reconcile", "poll", "connect"}},
 	{"whole hones", []string{"internal/app/core", "internal/app", "internal/simulate", "internal/bench", "internal/demo"}},
 	{"commands", []string{"cmd/hone", "tools/checknames", "tools/checksleeps", "tools/clinc10", "tools/features", "tools/newslike", "tools/rooms"}},
 	{"for tests", []string{
