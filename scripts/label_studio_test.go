@@ -57,7 +57,7 @@ func newMachine(t *testing.T) machine {
 	require.NoError(t, os.WriteFile(filepath.Join(venv, "bin", "label-studio"), []byte(standIn), 0o700)) //nolint:gosec // it must run
 	script, err := os.ReadFile("label-studio")
 	require.NoError(t, err)
-	version := regexp.MustCompile(`(?m)^VERSION=(.*)$`).FindSubmatch(script)
+	version := regexp.MustCompile(`(?m)^VERSION="\$\{HONE_LS_VERSION:-(.*)\}"$`).FindSubmatch(script)
 	require.NotNil(t, version)
 	require.NoError(t, os.WriteFile(filepath.Join(venv, ".hone-complete"), version[1], 0o600))
 	m.env = append(os.Environ(), "HONE_LS_VENV="+venv, "MIGRATIONS="+filepath.Join(m.dir, "migrations"), "HONE_LS_WAIT=120")
