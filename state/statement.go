@@ -13,7 +13,8 @@ import (
 const maxUnknownDeletions = 5
 
 // mergeStatement merges a statement that came by webhook: the later one wins, and a deletion
-// wins over every other. found counts what changed.
+// wins over every other. One that loses and says something else came late, or Label Studio's
+// clock went back: its task is marked as doubted, so that it is read. found counts what changed.
 func (m *projectMerge) mergeStatement(c *event.Changed) (found int, err error) {
 	for _, t := range c.Tasks {
 		if noData(t) {
@@ -107,6 +108,9 @@ func (m *projectMerge) mergeTask(t event.Task, at uint64) (bool, error) {
 		switch order := st.compare(slot.now.stamp); {
 		case order < 0:
 			slot.now.at = max(slot.now.at, at)
+			if st.hash != slot.now.stamp.hash {
+				m.markDoubted(t.ID)
+			}
 			return false, nil
 		case order == 0:
 			if bytes.Compare(t.Data, slot.data) <= 0 {
@@ -149,6 +153,9 @@ func (m *projectMerge) mergeAnnotation(a event.Annotation, at uint64) (bool, err
 		switch order := st.compare(slot.now.stamp); {
 		case order < 0:
 			slot.now.at = max(slot.now.at, at)
+			if st.hash != slot.now.stamp.hash {
+				m.markDoubted(a.Task)
+			}
 			return false, nil
 		case order == 0:
 			if slot.now.bare || bytes.Compare(a.Result, m.result(slot)) <= 0 {
