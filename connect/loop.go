@@ -100,10 +100,15 @@ func (k *maintainer) scheduleNow(p event.ProjectID, full bool) {
 func (l *Link) setSampling(p event.ProjectID, sampling string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.loop(p).sampling = sampling
+}
+
+// loop returns the state of a project's loop, made if there is none. mu is held.
+func (l *Link) loop(p event.ProjectID) *loopState {
 	if l.loops[p] == nil {
 		l.loops[p] = &loopState{}
 	}
-	l.loops[p].sampling = sampling
+	return l.loops[p]
 }
 
 // leaveAlone records that hone's model was deleted in Label Studio: from now on nothing is

@@ -273,15 +273,21 @@ func (l *Link) maintain(ctx context.Context, p event.ProjectID, suspicious, full
 // connected again.
 func (r *registration) rememberURL(ctx context.Context) {
 	before := r.link.Remembered(r.project).LeftAlone
+	r.rememberConnected(ctx, labelstudio.WithoutUserInfo(r.url))
+	if before != "" {
+		r.changes = append(r.changes, "it is connected again")
+	}
+}
+
+// rememberConnected remembers that hone works in the project, by the backend at an address or,
+// where that is empty, without one.
+func (r *registration) rememberConnected(ctx context.Context, at string) {
 	r.link.mu.Lock()
 	delete(r.link.disconnecting, r.project) // the lock of repairs is held, so only a forgotten one is there
 	r.link.mu.Unlock()
 	r.link.remember(ctx, r.project, func(m *event.Registration) {
-		m.URL, m.CreatedAt, m.LeftAlone = labelstudio.WithoutUserInfo(r.url), r.current.CreatedAt.Unix(), ""
+		m.URL, m.CreatedAt, m.LeftAlone = at, r.current.CreatedAt.Unix(), ""
 	})
-	if before != "" {
-		r.changes = append(r.changes, "it is connected again")
-	}
 }
 
 // deleteStrayHooks deletes webhooks to hone without its secret in a project whose backend is

@@ -45,7 +45,8 @@ func (l *Link) ConnectPolled(ctx context.Context, p event.ProjectID) (labelstudi
 	if err != nil {
 		return labelstudio.Project{}, api.Report{}, &faultError{http.StatusUnprocessableEntity, err}
 	}
-	l.rememberPolled(ctx, p, r.current.CreatedAt)
+	r.rememberConnected(ctx, "") // not by a backend
+	l.setProblems(p, nil)
 	r.addStep("ok", "poll", "", "hone reads the changes from %s every second or two; Label Studio need not reach hone, and gets no ML backend and no webhook", redactURL(c.URL()))
 	if err := r.repairSampling(ctx, true); err != nil {
 		return labelstudio.Project{}, r.report, asBadGateway(err)
@@ -56,15 +57,6 @@ func (l *Link) ConnectPolled(ctx context.Context, p event.ProjectID) (labelstudi
 	r.addStep("ok", "without an ML backend", "", "%s", withoutBackend(p))
 	r.reportConfig(learned)
 	return r.current, r.report, nil
-}
-
-// rememberPolled remembers that hone works in the project again, and not by a backend.
-func (l *Link) rememberPolled(ctx context.Context, p event.ProjectID, created time.Time) {
-	l.mu.Lock()
-	delete(l.disconnecting, p) // the lock of repairs is held, so only a forgotten one is there
-	l.mu.Unlock()
-	l.remember(ctx, p, func(m *event.Registration) { m.URL, m.CreatedAt, m.LeftAlone = "", created.Unix(), "" })
-	l.setProblems(p, nil)
 }
 
 // withoutBackend says what Label Studio cannot do where it does not reach hone, and what to do

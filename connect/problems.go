@@ -44,11 +44,7 @@ func (l *Link) had(p event.ProjectID, names ...string) bool {
 func (l *Link) setProblems(p event.ProjectID, steps []api.Step) {
 	broken := slices.DeleteFunc(slices.Clone(steps), func(s api.Step) bool { return s.Level == "ok" })
 	l.mu.Lock()
-	s := l.loops[p]
-	if s == nil {
-		s = &loopState{}
-		l.loops[p] = s
-	}
+	s := l.loop(p)
 	before, told := s.broken, s.broken
 	if s.checked.IsZero() {
 		told = readBroken(l.records[p].Broken)
