@@ -36,6 +36,8 @@ const (
 
 	// specialPieces are [CLS] and [SEP].
 	specialPieces = 2
+
+	baseName = "minilm/1"
 )
 
 // ErrNotBuiltIn is the error of Load in a program that was built without weights.
@@ -47,6 +49,9 @@ type Encoder struct {
 	tokens  *wordpiece.Tokenizer
 	windows int
 	free    *scratchPool
+
+	base        *model // without the adapter; nil if there is none
+	adapterHash string
 }
 
 var loadEmbedded = sync.OnceValues(func() (*Encoder, error) {
@@ -81,12 +86,17 @@ func (e *Encoder) Windowed() *Encoder {
 }
 
 // Name identifies the encoding: equal names mean equal vectors for equal texts.
-// The number goes up with every change of the weights or of the arithmetic.
+// The number goes up with every change of the weights or of the arithmetic. The name of an
+// encoder with an adapter has the adapter's hash.
 func (e *Encoder) Name() string {
-	if e.windows > 1 {
-		return "minilm/1+windows"
+	name := baseName
+	if e.adapterHash != "" {
+		name += "+adapter-" + e.adapterHash
 	}
-	return "minilm/1"
+	if e.windows > 1 {
+		name += "+windows"
+	}
+	return name
 }
 
 // Dim is the length of the vectors.

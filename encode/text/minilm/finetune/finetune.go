@@ -1,0 +1,183 @@
+// Package finetune adapts the last layers of encode/text/minilm to labelled texts by
+// supervised contrast (Khosla et al. 2020, "Supervised Contrastive Learning"; Tunstall et
+// al. 2022, "Efficient Few-Shot Learning Without Prompts"), at low rank (Hu et al. 2021,
+// "LoRA: Low-Rank Adaptation of Large Language Models").
+//
+// All is float32 with sums in a fixed order. The result depends on the examples, the recipe
+// and the kind of kernels, not on the number of cores.
+package finetune
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"github.com/hone-ml/hone/encode/text/minilm"
+)
+
+// Example is a text with the number of its class. Any numbers do.
+type Example struct {
+	Text  string
+	Class int
+}
+
+// Recipe says how to train. With the examples, in their order, it determines the result.
+type Recipe struct {
+	Steps int // of the optimiser
+	Batch int // texts a step: half are drawn, each with a partner of its class
+	Rank  int // of what is added to each matrix, at most minilm.MaxAdapterRank
+	// MaxTokens is how many tokens of a text are read, [CLS] and [SEP] among them.
+	MaxTokens    int
+	LearningRate float64 // the peak: a tenth of the steps lead up to it, a cosine down
+	WeightDecay  float64
+	Temperature  float64 // of the contrast
+	Seed         uint64
+}
+
+// DefaultRecipe returns 40 steps of 32 texts at rank 8.
+func DefaultRecipe() Recipe {
+	return Recipe{Steps: 40, Batch: 32, Rank: 8, MaxTokens: 64, LearningRate: 3e-3, WeightDecay: 0.01, Temperature: 0.1, Seed: 1}
+}
+
+// Options are what makes no difference to the result.
+type Options struct {
+	Workers int // cores; less than one means one
+	// Progress, if not nil, is called after each step with the number of steps done and
+	// the loss before it, from the goroutine that called Train.
+	Progress func(done int, loss float64)
+}
+
+// ErrTooFewClasses is the error of Train for examples of fewer than two classes.
+var ErrTooFewClasses = errors.New("fine-tuning needs examples of two classes")
+
+// maxStateTokens bounds the memory for the texts' states.
+const maxStateTokens = 90_000
+
+func (r *Recipe) check() error {
+	switch {
+	case r.Steps < 1 || r.Steps > 10_000, r.Batch < 2 || r.Batch > 64, r.Rank < 1 || r.Rank > minilm.MaxAdapterRank, r.MaxTokens < 3 || r.MaxTokens > 64:
+		return fmt.Errorf("recipe of %d steps, %d texts a step, rank %d and %d tokens: want 1 to 10000, 2 to 64, 1 to %d and 3 to 64",
+			r.Steps, r.Batch, r.Rank, r.MaxTokens, minilm.MaxAdapterRank)
+	case !(r.LearningRate > 0 && r.LearningRate < 1), !(r.WeightDecay >= 0 && r.WeightDecay < 1), !(r.Temperature >= 0.001 && r.Temperature < 1000):
+		return fmt.Errorf("recipe with learning rate %v, weight decay %v and temperature %v", r.LearningRate, r.WeightDecay, r.Temperature)
+	}
+	return nil
+}
+
+// Train returns what adapts base to the examples. An adapter that base has already is not
+// used: training begins with the frozen base. It takes seconds to a minute and up to 300
+// MB, and is safe for concurrent use. The errors are ErrTooFewClasses, a recipe out of
+// bounds, more text than fits the memory, training that diverges, and the context's, which
+// is asked every few milliseconds.
+func Train(ctx context.Context, base *minilm.Encoder, examples []Example, recipe Recipe, options Options) (*minilm.Adapter, error) {
+	if err := recipe.check(); err != nil {
+		return nil, err
+	}
+	classes := make([]int, len(examples))
+	for i, e := range examples {
+		classes[i] = e.Class
+	}
+	rng := rand.New(rand.NewPCG(recipe.Seed, uint64(len(examples)))) //nolint:gosec // the result is to be the same again
+	plan, err := drawBatches(rng, classes, recipe.Steps, recipe.Batch)
+	if err != nil {
+		return nil, err
+	}
+	states, err := drawnStates(ctx, base, examples, plan, &recipe, options.Workers)
+	if err != nil {
+		return nil, err
+	}
+	in, _ := minilm.MatrixSize(minilm.Query)
+	_, inner := minilm.MatrixSize(minilm.Intermediate)
+	const headSize = 32
+	s := shape{layers: minilm.AdaptedLayers, hidden: in, heads: in / headSize, inner: inner, rank: recipe.Rank}
+	n := newNetwork(s, base.LastLayers())
+	n.initialize(rng)
+	t := newTrainer(n, states, classes, plan, &recipe, options.Workers)
+	defer t.workers.close()
+	for step := range plan {
+		loss, err := t.step(ctx, step)
+		if err != nil {
+			return nil, err
+		}
+		if math.IsNaN(loss) {
+			return nil, fmt.Errorf("fine-tuning diverged in step %d", step+1)
+		}
+		if options.Progress != nil {
+			options.Progress(step+1, loss)
+		}
+	}
+	return minilm.NewAdapter(recipe.Rank, n.parameters)
+}
+
+// drawnStates returns the states of the texts that are drawn, nil for the others.
+func drawnStates(ctx context.Context, base *minilm.Encoder, examples []Example, plan [][]int, r *Recipe, workers int) ([][]float32, error) {
+	drawn := make([]bool, len(examples))
+	for _, texts := range plan {
+		for _, i := range texts {
+			drawn[i] = true
+		}
+	}
+	var texts []string
+	var at []int
+	for i, is := range drawn {
+		if is {
+			texts, at = append(texts, examples[i].Text), append(at, i)
+		}
+	}
+	if len(texts)*r.MaxTokens > maxStateTokens {
+		return nil, fmt.Errorf("fine-tuning with %d texts of up to %d tokens: at most %d tokens fit the memory", len(texts), r.MaxTokens, maxStateTokens)
+	}
+	found, err := base.FirstLayers(ctx, texts, r.MaxTokens, workers)
+	if err != nil {
+		return nil, err
+	}
+	states := make([][]float32, len(examples))
+	for i, s := range found {
+		states[at[i]] = s
+	}
+	return states, nil
+}
+
+// drawBatches draws the texts of each step: half of them without replacement, and for each
+// of these another one of its class, or itself if it is alone.
+func drawBatches(rng *rand.Rand, classes []int, steps, size int) ([][]int, error) {
+	members := map[int][]int{}
+	for i, class := range classes {
+		members[class] = append(members[class], i)
+	}
+	if len(members) < 2 {
+		return nil, ErrTooFewClasses
+	}
+	order := make([]int, len(classes))
+	for i := range order {
+		order[i] = i
+	}
+	half := min(size, len(classes)) / 2
+	plan := make([][]int, steps)
+	for s := range plan {
+		for i := range half {
+			j := i + rng.IntN(len(order)-i)
+			order[i], order[j] = order[j], order[i]
+		}
+		texts := append(make([]int, 0, 2*half), order[:half]...)
+		for _, i := range order[:half] {
+			texts = append(texts, drawPartner(rng, members[classes[i]], i))
+		}
+		plan[s] = texts
+	}
+	return plan, nil
+}
+
+// drawPartner draws one of members other than i, or i if there is no other.
+func drawPartner(rng *rand.Rand, members []int, i int) int {
+	if len(members) == 1 {
+		return i
+	}
+	for {
+		if p := members[rng.IntN(len(members))]; p != i {
+			return p
+		}
+	}
+}

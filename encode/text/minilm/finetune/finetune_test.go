@@ -1,0 +1,261 @@
+package finetune
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/hone-ml/hone/encode/text/minilm"
+)
+
+// tinyTrainer is a network of two small layers of random weights, with texts for it.
+func tinyTrainer(t *testing.T, workers int) *trainer {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(1, 2))
+	s := shape{layers: 2, hidden: 32, heads: 2, inner: 48, rank: 3}
+	draw := func(n int, mean, spread float64) []float32 {
+		v := make([]float32, n)
+		for i := range v {
+			v[i] = float32(mean + spread*rng.NormFloat64())
+		}
+		return v
+	}
+	layers := make([]minilm.LayerWeights, s.layers)
+	for i := range layers {
+		for m := range minilm.MatrixCount {
+			in, out := s.matrixSize(m)
+			layers[i].Matrices[m] = minilm.LinearWeights{Weight: draw(in*out, 0, 0.2), Bias: draw(out, 0, 0.1)}
+		}
+		layers[i].AttentionGain, layers[i].AttentionNormBias = draw(s.hidden, 1, 0.1), draw(s.hidden, 0, 0.1)
+		layers[i].OutputGain, layers[i].OutputNormBias = draw(s.hidden, 1, 0.1), draw(s.hidden, 0, 0.1)
+	}
+	n := newNetwork(s, layers)
+	n.initialize(rng)
+	for _, p := range n.parts {
+		copy(p.b, draw(len(p.b), 0, 0.2))
+	}
+	n.refresh()
+	var states [][]float32
+	var classes, all []int
+	for i := range 21 {
+		states, classes, all = append(states, draw((3+i)*s.hidden, 0, 1)), append(classes, i%3), append(all, i)
+	}
+	r := DefaultRecipe()
+	r.Temperature = 0.5
+	tr := newTrainer(n, states, classes, [][]int{all}, &r, workers)
+	t.Cleanup(tr.workers.close)
+	return tr
+}
+
+// The gradient of each A and B of each layer is the slope of the loss.
+func TestGradients(t *testing.T) {
+	tr := tinyTrainer(t, 1)
+	if _, err := tr.lossGradient(t.Context(), tr.plan[0]); err != nil {
+		t.Fatal(err)
+	}
+	gradient := append([]float32(nil), tr.gradient...)
+	parts := splitParameters(&tr.network.shape, gradient)
+	for i, p := range tr.network.parts {
+		for name, pair := range map[string][2][]float32{"A": {p.a, parts[i].a}, "B": {p.b, parts[i].b}} {
+			values, g := pair[0], pair[1]
+			var length float64
+			for _, v := range g {
+				length += float64(v) * float64(v)
+			}
+			length = math.Sqrt(length)
+			saved := append([]float32(nil), values...)
+			shifted := func(by float64) float64 {
+				for j := range values {
+					values[j] = saved[j] + float32(by*float64(g[j])/length)
+				}
+				tr.network.refresh()
+				loss, err := tr.lossGradient(t.Context(), tr.plan[0])
+				if err != nil {
+					t.Fatal(err)
+				}
+				return loss
+			}
+			const by = 0.02
+			slope := (shifted(by) - shifted(-by)) / (2 * by)
+			copy(values, saved)
+			if !(length > 0) || math.Abs(slope-length) > 0.02*length {
+				t.Errorf("layer %d, matrix %d, %s: slope %.6g, gradient of length %.6g", i/minilm.MatrixCount, i%minilm.MatrixCount, name, slope, length)
+			}
+		}
+	}
+}
+
+// The number of cores makes no difference to any bit.
+func TestWorkersMakeNoDifference(t *testing.T) {
+	var want []float32
+	for _, workers := range []int{1, 2, 3} {
+		tr := tinyTrainer(t, workers)
+		for range 3 {
+			if _, err := tr.step(t.Context(), 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if want == nil {
+			want = tr.network.parameters
+		}
+		for i, p := range tr.network.parameters {
+			if math.Float32bits(p) != math.Float32bits(want[i]) {
+				t.Fatalf("%d workers: parameter %d is %g, want %g", workers, i, p, want[i])
+			}
+		}
+	}
+}
+
+func TestStepsDoNotAllocate(t *testing.T) {
+	tr := tinyTrainer(t, 2)
+	ctx := context.Background()
+	if n := testing.AllocsPerRun(5, func() { _, _ = tr.step(ctx, 0) }); n > 0 {
+		t.Errorf("%v allocations a step", n)
+	}
+}
+
+// Products agree with the definition.
+func TestMatmul(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	for _, m := range []int{1, 2, 3, 5, 6, 7, 8, 9, 10, 25} {
+		for _, k := range []int{1, 7, 400} {
+			const n = 32
+			a, b := make([]float32, m*k), make([]float32, k*n)
+			for i := range a {
+				a[i] = float32(rng.NormFloat64())
+			}
+			for i := range b {
+				b[i] = float32(rng.NormFloat64())
+			}
+			p := newPackedMatrix(k, n, func(i, j int) float32 { return b[i*n+j] })
+			plain, packed := make([]float32, m*n+1), make([]float32, m*n+1)
+			plain[m*n], packed[m*n] = 7, 7
+			matmul(m, k, n, a, k, b, n, plain, n, false)
+			p.times(m, a, k, packed, n, false)
+			for r := range m {
+				for j := range n {
+					var sum float64
+					for i := range k {
+						sum += float64(a[r*k+i]) * float64(b[i*n+j])
+					}
+					for _, c := range [][]float32{plain, packed} {
+						if got := float64(c[r*n+j]); math.Abs(got-sum) > 1e-4 {
+							t.Fatalf("%d by %d: %g, want %g", m, k, got, sum)
+						}
+					}
+				}
+			}
+			if plain[m*n] != 7 || packed[m*n] != 7 {
+				t.Fatalf("%d rows: written beyond the end", m)
+			}
+		}
+	}
+}
+
+func base(t testing.TB) *minilm.Encoder {
+	t.Helper()
+	e, err := minilm.Load()
+	if errors.Is(err, minilm.ErrNotBuiltIn) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// separable are texts about four animals, told apart by what is said of them.
+func separable() []Example {
+	var out []Example
+	for _, animal := range []string{"cat", "dog", "horse", "cow"} {
+		for _, place := range []string{"house", "garden", "street", "field"} {
+			out = append(out, Example{fmt.Sprintf("the %s in the %s was happy and loud", animal, place), 0},
+				Example{fmt.Sprintf("the %s in the %s was sad and silent", animal, place), 1})
+		}
+	}
+	return out
+}
+
+// separation is the mean similarity within classes less that between them.
+func separation(t *testing.T, e *minilm.Encoder, examples []Example) float64 {
+	t.Helper()
+	var sums, counts [2]float64
+	for i, a := range examples {
+		va := e.Encode(nil, a.Text)
+		for _, b := range examples[:i] {
+			var dot float64
+			for j, v := range e.Encode(nil, b.Text) {
+				dot += float64(v) * float64(va[j])
+			}
+			same := 0
+			if a.Class == b.Class {
+				same = 1
+			}
+			sums[same] += dot
+			counts[same]++
+		}
+	}
+	return sums[1]/counts[1] - sums[0]/counts[0]
+}
+
+func TestTrainSeparatesClasses(t *testing.T) {
+	e := base(t)
+	r := DefaultRecipe()
+	r.Steps, r.Batch = 8, 16
+	examples := separable()
+	a, err := Train(t.Context(), e, examples, r, Options{Workers: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	adapted := e.WithAdapter(a)
+	before, after := separation(t, e, examples), separation(t, adapted, examples)
+	if !(after > before+0.2) {
+		t.Errorf("separation %.3f before, %.3f after", before, after)
+	}
+	if !strings.Contains(adapted.Name(), a.Hash()) {
+		t.Errorf("name %q", adapted.Name())
+	}
+}
+
+func TestTrainErrors(t *testing.T) {
+	e := base(t)
+	if _, err := Train(t.Context(), e, []Example{{"a", 1}, {"b", 1}}, DefaultRecipe(), Options{}); !errors.Is(err, ErrTooFewClasses) {
+		t.Error(err)
+	}
+	if _, err := Train(t.Context(), e, separable(), Recipe{}, Options{}); err == nil {
+		t.Error("an empty recipe is accepted")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := Train(ctx, e, separable(), DefaultRecipe(), Options{Progress: func(int, float64) { cancel() }})
+	if !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
+func BenchmarkGEMM(b *testing.B) {
+	const m, k, n = 128, 384, 1536
+	a, c := make([]float32, m*k), make([]float32, m*n)
+	p := newPackedMatrix(k, n, func(i, j int) float32 { return float32(i + j) })
+	for b.Loop() {
+		p.times(m, a, k, c, n, false)
+	}
+	b.ReportMetric(2*m*k*n*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+}
+
+// BenchmarkTrain adapts to 50 texts of 24 pieces, on two cores; a step is a fortieth of it.
+func BenchmarkTrain(b *testing.B) {
+	e := base(b)
+	var examples []Example
+	for i := range 50 {
+		examples = append(examples, Example{strings.Repeat("lost my bank card ", 6)[:18*5+i%3], i % 4})
+	}
+	for b.Loop() {
+		if _, err := Train(b.Context(), e, examples, DefaultRecipe(), Options{Workers: 2}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
