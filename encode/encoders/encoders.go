@@ -150,6 +150,9 @@ func (t transformer) EncodeBatch(ctx context.Context, texts []string) ([][]float
 	return t.Encoder.EncodeBatch(ctx, texts, 1)
 }
 
+// Parts implements encode.PartsEncoder.
+func (transformer) Parts() int { return minilm.Parts }
+
 // EncodeTokens implements encode.TokenEncoder.
 func (t transformer) EncodeTokens(ctx context.Context, texts []string) ([][][]float32, error) {
 	places := make([][]wordpiece.Span, len(texts))

@@ -25,7 +25,7 @@ func (e *Encoder) EncodeBatch(ctx context.Context, texts []string, workers int) 
 	if err != nil {
 		return nil, err
 	}
-	memory := make([]float32, len(all)*hiddenSize)
+	memory := make([]float32, len(all)*textSize)
 	groups := groupWindows(all)
 	var next atomic.Int64
 	work := func() {
@@ -42,7 +42,7 @@ func (e *Encoder) EncodeBatch(ctx context.Context, texts []string, workers int) 
 			}
 			e.model.forward(s, e.model.layers[:])
 			for j, p := range groups[i] {
-				s.meanDirection(memory[p.at*hiddenSize:][:hiddenSize], j)
+				s.directions(memory[p.at*textSize:][:textSize], j)
 			}
 		}
 	}
@@ -57,13 +57,13 @@ func (e *Encoder) EncodeBatch(ctx context.Context, texts []string, workers int) 
 	}
 	vectors := make([][]float32, len(texts))
 	for i := range vectors {
-		v := memory[first[i]*hiddenSize:][:hiddenSize:hiddenSize]
+		v := memory[first[i]*textSize:][:textSize:textSize]
 		if count := first[i+1] - first[i]; count > 1 {
-			var total [hiddenSize]float64
+			var total textTotal
 			for w := range count {
-				accumulate(&total, memory[(first[i]+w)*hiddenSize:])
+				total.add(memory[(first[i]+w)*textSize:])
 			}
-			normalize(v, &total)
+			total.normalize(v)
 		}
 		vectors[i] = v
 	}
