@@ -1,0 +1,45 @@
+package simulate
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/hone-ml/hone/learner/head"
+	"github.com/hone-ml/hone/settings"
+)
+
+// maxDescriptions bounds the bytes of a file of descriptions.
+const maxDescriptions = 4 << 20
+
+// readDescriptions reads the file of descriptions, none without one. It refuses those of labels
+// that the label config does not have.
+func (s Source) readDescriptions(decisions head.Decisions) (settings.Descriptions, error) {
+	if s.Descriptions == "" {
+		return settings.Descriptions{}, nil
+	}
+	f, err := os.Open(s.Descriptions)
+	if err != nil {
+		return settings.Descriptions{}, err
+	}
+	b, err := io.ReadAll(io.LimitReader(f, maxDescriptions))
+	if err = errors.Join(err, f.Close()); err != nil {
+		return settings.Descriptions{}, err
+	}
+	d, err := settings.ParseDescriptions(b)
+	if err != nil {
+		return d, fmt.Errorf("%s: %w", s.Descriptions, err)
+	}
+	labels := map[string][]string{}
+	var known []string
+	for _, q := range questionsOf(decisions) {
+		labels[q.Control.Name] = q.labels
+		known = append(known, q.labels...)
+	}
+	if unknown := d.Unknown(labels); len(unknown) > 0 {
+		return d, fmt.Errorf("%s: there is no label %q; the labels are %s", s.Descriptions, unknown[0], strings.Join(known, ", "))
+	}
+	return d, nil
+}
