@@ -17,6 +17,7 @@ const (
 	maxLines      = 10     // of a label
 	maxLine       = 500    // characters of a line
 	maxAllLines   = 40_000 // bytes of all lines
+	maxFile       = 4 << 20
 	exampleOfText = `write {"LABEL": ["a line", "another"]}, or {"CONTROL": {"LABEL": ["a line"]}} where several controls have the label`
 )
 
@@ -52,6 +53,20 @@ func ParseDescriptions(text []byte) (Descriptions, error) {
 		return Descriptions{}, err
 	}
 	d.text = d.format()
+	return d, nil
+}
+
+// ReadDescriptions reads what ParseDescriptions takes, at most 4 MiB. The error begins with the
+// name of what was read.
+func ReadDescriptions(name string, r io.Reader) (Descriptions, error) {
+	text, err := io.ReadAll(io.LimitReader(r, maxFile))
+	if err != nil {
+		return Descriptions{}, fmt.Errorf("%s: %w", name, err)
+	}
+	d, err := ParseDescriptions(text)
+	if err != nil {
+		return d, fmt.Errorf("%s: %w", name, err)
+	}
 	return d, nil
 }
 

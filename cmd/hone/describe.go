@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"slices"
@@ -22,9 +21,6 @@ import (
 
 // descriptionsKey is the setting that holds what labels mean.
 const descriptionsKey = "descriptions"
-
-// maxDescriptionsFile bounds the bytes read of a file of descriptions.
-const maxDescriptionsFile = 4 << 20
 
 type describe struct {
 	*cli
@@ -90,23 +86,22 @@ func (d *describe) execute(ctx context.Context, cl *api.Client, id event.Project
 	if err != nil {
 		return err
 	}
-	var text *string // what to set; nil for nothing at all
 	switch {
 	case d.file != "":
-		text, err = d.read()
+		lines, err = d.read()
 	case d.edit:
-		text, err = d.editLines(ctx, p, lines)
+		lines, err = d.editLines(ctx, p, lines)
 	case d.clear:
-		text = new(string)
+		lines = settings.Descriptions{}
 	default:
 		return d.print(p, lines, true)
 	}
 	if err != nil {
 		return err
 	}
-	change := api.Change{Key: descriptionsKey, Value: text}
-	if *text == "" {
-		change.Value = nil
+	change := api.Change{Key: descriptionsKey}
+	if text := lines.String(); text != "" {
+		change.Value = &text
 	}
 	out, err := cl.Configure(ctx, id, []api.Change{change})
 	if err != nil {
@@ -128,62 +123,49 @@ func descriptionsOf(all []api.Setting) (settings.Descriptions, error) {
 	return settings.Descriptions{}, nil
 }
 
-// read returns the lines of the file, as the setting takes them.
-func (d *describe) read() (*string, error) {
-	in, name := d.cmd.InOrStdin(), "standard input"
-	if d.file != "-" {
-		f, err := os.Open(d.file)
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close() //nolint:errcheck // it is only read
-		in, name = f, d.file
+// read returns the lines of the file that the user named.
+func (d *describe) read() (settings.Descriptions, error) {
+	if d.file == "-" {
+		return settings.ReadDescriptions("standard input", d.cmd.InOrStdin())
 	}
-	b, err := io.ReadAll(io.LimitReader(in, maxDescriptionsFile))
-	if err != nil {
-		return nil, err
-	}
-	return parsedLines(name, b)
+	return readLines(d.file)
 }
 
-func parsedLines(name string, b []byte) (*string, error) {
-	lines, err := settings.ParseDescriptions(b)
+// readLines returns the lines of a file.
+func readLines(name string) (settings.Descriptions, error) {
+	f, err := os.Open(name)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return settings.Descriptions{}, err
 	}
-	text := lines.String()
-	return &text, nil
+	defer f.Close() //nolint:errcheck // it is only read
+	return settings.ReadDescriptions(name, f)
 }
 
 // editLines has a person edit the lines and returns them. On an error the file stays, so that
 // nothing is lost that was typed.
-func (d *describe) editLines(ctx context.Context, p api.Project, lines settings.Descriptions) (*string, error) {
+func (d *describe) editLines(ctx context.Context, p api.Project, lines settings.Descriptions) (settings.Descriptions, error) {
 	f, err := os.CreateTemp("", "hone-describe-*.json")
 	if err != nil {
-		return nil, err
+		return lines, err
 	}
 	_, err = f.Write(template(p, lines))
 	if err = errors.Join(err, f.Close()); err != nil {
-		return nil, err
+		return lines, err
 	}
 	editor := strings.Fields(cmp.Or(os.Getenv("VISUAL"), os.Getenv("EDITOR"), "vi"))
 	if len(editor) == 0 {
-		return nil, errors.New("VISUAL and EDITOR name no editor; set one, or use --file")
+		return lines, errors.New("VISUAL and EDITOR name no editor; set one, or use --file")
 	}
 	run := exec.CommandContext(ctx, editor[0], append(editor[1:], f.Name())...) //nolint:gosec // the user's own editor
 	run.Stdin, run.Stdout, run.Stderr = os.Stdin, os.Stderr, os.Stderr
 	if err := run.Run(); err != nil {
-		return nil, fmt.Errorf("%s: %w; set EDITOR, or use --file %s", editor[0], err, f.Name())
+		return lines, fmt.Errorf("%s: %w; set EDITOR, or use --file %s", editor[0], err, f.Name())
 	}
-	b, err := os.ReadFile(f.Name())
+	edited, err := readLines(f.Name())
 	if err != nil {
-		return nil, err
+		return lines, fmt.Errorf("%w; mend it there and use --file", err)
 	}
-	text, err := parsedLines(f.Name(), b)
-	if err != nil {
-		return nil, fmt.Errorf("%w; mend it there and use --file", err)
-	}
-	return text, os.Remove(f.Name())
+	return edited, os.Remove(f.Name())
 }
 
 // template returns a file with the lines of all labels, with two empty ones where there are none.

@@ -3,16 +3,12 @@ package simulate
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 
 	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/settings"
 )
-
-// maxDescriptions bounds the bytes of a file of descriptions.
-const maxDescriptions = 4 << 20
 
 // readDescriptions reads the file of descriptions, none without one. It refuses those of labels
 // that the label config does not have.
@@ -24,13 +20,9 @@ func (s Source) readDescriptions(decisions head.Decisions) (settings.Description
 	if err != nil {
 		return settings.Descriptions{}, err
 	}
-	b, err := io.ReadAll(io.LimitReader(f, maxDescriptions))
+	d, err := settings.ReadDescriptions(s.Descriptions, f)
 	if err = errors.Join(err, f.Close()); err != nil {
-		return settings.Descriptions{}, err
-	}
-	d, err := settings.ParseDescriptions(b)
-	if err != nil {
-		return d, fmt.Errorf("%s: %w", s.Descriptions, err)
+		return d, err
 	}
 	labels := map[string][]string{}
 	var known []string
