@@ -138,7 +138,7 @@ func (r *registration) reportState(b labelstudio.Backend) {
 	const name = "ML backend"
 	switch b.State {
 	case "DI":
-		r.addStep("fail", name, "open the port, or register the address under which Label Studio's machine or container reaches hone: `hone connect --url`; for a private address ML_BLOCK_LOCAL_IP=false must be set in Label Studio", "Label Studio does not reach %s", redactURL(b.URL))
+		r.addStep("fail", name, "open the port, or register the address under which Label Studio's machine or container reaches hone: `hone connect --url`; for a private address, "+labelstudio.UnblockFix, "Label Studio does not reach %s", redactURL(b.URL))
 	case "ER":
 		r.addStep("fail", name, "read the sentence above; if it is 401, give the backend hone's user and password in Settings > Model", "Label Studio reaches %s, but /setup failed: %s", redactURL(b.URL), b.Error)
 	default:

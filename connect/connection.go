@@ -49,6 +49,8 @@ type Vault interface {
 
 // Records keep what hone remembers of its registrations, durably. Safe for concurrent use.
 type Records interface {
+	// Registrations returns those of all projects. An error beside a map names what is
+	// damaged and therefore not in it.
 	Registrations(ctx context.Context) (map[event.ProjectID]event.Registration, error)
 	SetRegistration(ctx context.Context, p event.ProjectID, r event.Registration) error
 }
@@ -219,10 +221,14 @@ func New(ctx context.Context, o Options) (*Link, error) {
 		requests: make(chan checkRequest, 64), offers: make(chan Setup, 1), watchWake: wake.New(),
 	}
 	if o.Records != nil {
-		var err error
-		if l.records, err = o.Records.Registrations(ctx); err != nil {
+		records, err := o.Records.Registrations(ctx)
+		if records == nil {
 			return nil, err
 		}
+		if err != nil { // a project whose record is damaged stops no other
+			l.o.Logger.WithError(err).Error("what is remembered of how projects are connected cannot be read and counts for nothing; connect them again with `hone connect --project ID`")
+		}
+		l.records = records
 	}
 	cred := Credential{URL: o.URL, Token: o.Token, Chosen: true}
 	if o.URL == "" || o.Token == "" {

@@ -88,7 +88,7 @@ func (r *registration) checkAll(ctx context.Context) {
 	}
 	b, i := r.backend()
 	if r.url == "" || i < 0 {
-		r.addStep("fail", "ML backend", r.connectFix(" --url http://HONE:9090", " with an address Label Studio can reach; to reach a private one it needs ML_BLOCK_LOCAL_IP=false and SSRF_PROTECTION_ENABLED=false in its environment"),
+		r.addStep("fail", "ML backend", r.connectFix(" --url http://HONE:9090", " with an address Label Studio can reach; for a private one, "+labelstudio.UnblockFix),
 			"hone is not registered, or Label Studio does not reach it%s", r.backendErrors())
 		return
 	}
@@ -179,7 +179,7 @@ func (r *registration) checkHooks(ctx context.Context) {
 	// Label Studio checks the address again whenever a hook is saved, and skips a
 	// stored hook silently at delivery: saving it unchanged tells.
 	if err := r.client.ProbeWebhook(ctx, ours[0]); labelstudio.IsForbidden(err) {
-		r.addStep("fail", name, "set SSRF_PROTECTION_ENABLED=false in Label Studio's environment and restart it", "Label Studio blocks it without a word: %v", err)
+		r.addStep("fail", name, labelstudio.UnblockFix, "Label Studio blocks it without a word: %v", err)
 		return
 	} else if err != nil {
 		r.addStep("fail", name, "look into Label Studio's log", "%v", err)

@@ -40,8 +40,6 @@ func (r *registration) reportFailures(h labelstudio.Webhook) {
 // blockedName is the name of the problem that Label Studio blocks hone's address.
 const blockedName = "blocked address"
 
-const blockedFix = "set SSRF_PROTECTION_ENABLED=false and ML_BLOCK_LOCAL_IP=false in Label Studio's environment and restart it"
-
 // checkBlock finds out whether Label Studio blocks webhooks to hone's address, of which it
 // says nothing when it leaves them out: it checks the address when the webhook is saved, so
 // saving it unchanged tells.
@@ -55,7 +53,7 @@ func (r *registration) explainRefusedHook(h labelstudio.Webhook, err error) erro
 	if !labelstudio.IsForbidden(err) {
 		return err
 	}
-	r.addStep("fail", blockedName, blockedFix, "Label Studio sends no webhooks to %s, without a word: %v", redactURL(h.URL), err)
+	r.addStep("fail", blockedName, labelstudio.UnblockFix, "Label Studio sends no webhooks to %s, without a word: %v", redactURL(h.URL), err)
 	return nil
 }
 

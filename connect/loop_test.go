@@ -2,6 +2,7 @@ package connect
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"sync"
@@ -21,6 +22,8 @@ import (
 type book struct {
 	mu sync.Mutex
 	of map[event.ProjectID]event.Registration
+	// damaged names records that cannot be read.
+	damaged error
 }
 
 func (b *book) Registrations(context.Context) (map[event.ProjectID]event.Registration, error) {
@@ -30,7 +33,7 @@ func (b *book) Registrations(context.Context) (map[event.ProjectID]event.Registr
 	for p, r := range b.of {
 		out[p] = r
 	}
-	return out, nil
+	return out, b.damaged
 }
 
 func (b *book) SetRegistration(_ context.Context, p event.ProjectID, r event.Registration) error {
@@ -83,6 +86,17 @@ func TestTheCountSaysWhoSwitchedAWebhookOff(t *testing.T) {
 			assert.Equal(t, tc.problems, r.names())
 		})
 	}
+}
+
+// A record that cannot be read keeps hone from nothing else.
+func TestDamagedRecordsStopNothing(t *testing.T) {
+	r := newRig(t, func(o *Options) {
+		o.Records = &book{of: map[event.ProjectID]event.Registration{3: {URL: "http://hone:9090"}}, damaged: errors.New("project 4: damaged record")}
+	})
+	r.paste()
+	r.drain()
+	r.look(r.keeper())
+	assert.Empty(t, r.names())
 }
 
 // One look that misses the backend may have come while it was replaced.

@@ -255,7 +255,7 @@ func (l *Link) maintain(ctx context.Context, p event.ProjectID, suspicious, full
 			continue
 		}
 		if err := r.giveSecret(ctx, b); labelstudio.IsForbidden(err) {
-			r.addStep("fail", blockedName, blockedFix, "Label Studio does not call %s: %v", redactURL(b.URL), err)
+			r.addStep("fail", blockedName, labelstudio.UnblockFix, "Label Studio does not call %s: %v", redactURL(b.URL), err)
 		} else if err != nil {
 			return r, err
 		}

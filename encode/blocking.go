@@ -165,8 +165,7 @@ func (p *Blocking) Encode(text string) vector.Vector {
 	}
 	v.Dense = v.Dense[:len(v.Dense):len(v.Dense)]
 	for _, s := range p.slow {
-		x, _ := vector.Unpack(s.vectorFor(Request{Text: text}))
-		v.Dense = append(v.Dense, x)
+		v.Dense, _ = AppendParts(v.Dense, s.encoder, s.vectorFor(Request{Text: text}))
 	}
 	return v
 }

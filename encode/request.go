@@ -40,7 +40,7 @@ func EncodeRequests(ctx context.Context, slow BatchEncoder, requests []Request) 
 	out := make([][]byte, len(requests))
 	if len(texts[0]) > 0 {
 		xs, err := slow.EncodeBatch(ctx, texts[0])
-		if err = packAll(out, places[0], xs, vector.Pack, err); err != nil {
+		if err = packAll(out, places[0], xs, packParts(PartsOf(slow)), err); err != nil {
 			return nil, err
 		}
 	}
@@ -55,6 +55,11 @@ func EncodeRequests(ctx context.Context, slow BatchEncoder, requests []Request) 
 		}
 	}
 	return out, nil
+}
+
+// packParts returns the function that packs vectors of that many parts.
+func packParts(parts int) func([]float32) ([]byte, error) {
+	return func(x []float32) ([]byte, error) { return vector.PackParts(x, parts) }
 }
 
 // packAll packs xs into out at their places. It passes on err, the encoder's.

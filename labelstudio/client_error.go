@@ -159,6 +159,9 @@ func shortenDetail(s string) string {
 	return s
 }
 
+// UnblockFix is what lets Label Studio call a private address, which as it comes it does not.
+const UnblockFix = "set SSRF_PROTECTION_ENABLED=false and ML_BLOCK_LOCAL_IP=false in Label Studio's environment and restart it, or use `hone connect --poll`, for which Label Studio need not reach hone"
+
 func fixFor(e *APIError) string {
 	d := strings.ToLower(e.Detail)
 	switch {
@@ -167,7 +170,7 @@ func fixFor(e *APIError) string {
 	case e.Status == http.StatusUnauthorized:
 		return "give hone a token that works: Label Studio makes one under Account & Settings > Personal Access Token; then `hone login`, or LABEL_STUDIO_API_KEY"
 	case e.Status == http.StatusForbidden && strings.Contains(d, "reserved network address"):
-		return "set SSRF_PROTECTION_ENABLED=false and ML_BLOCK_LOCAL_IP=false in Label Studio's environment and restart it, or use `hone connect --poll`, for which Label Studio need not reach hone"
+		return UnblockFix
 	case e.Status == http.StatusForbidden && strings.Contains(d, "provided url was not allowed"):
 		return "write the address like http://hone.internal:9090, and percent-encode what is special in its password"
 	case strings.Contains(d, "can't resolve hostname"):

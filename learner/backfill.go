@@ -26,10 +26,10 @@ type Backfill interface {
 	HasTokens() bool
 	// Has reports whether the vector of the request with this key has been computed.
 	Has(key event.ContentKey) bool
-	// Text returns the vector of a text, of length 1. ok is false when it has not been
-	// computed yet. A text that will never have a vector has nil. It never waits for the
-	// encoder.
-	Text(text string) (x []float32, ok bool)
+	// AppendText appends the vector of a text to dense, each of its parts of length 1. ok is
+	// false when it has not been computed yet. Parts that are missing are nil, and so are
+	// those of a text that will never have a vector. It never waits for the encoder.
+	AppendText(dense [][]float32, text string) (_ [][]float32, ok bool)
 	// Tokens does what Text does, for each of the n tokens of a text.
 	Tokens(text string, n int) (xs [][]float32, ok bool)
 

@@ -20,14 +20,17 @@ func (l *Learner) changeSettings(ctx context.Context, p *project, e *event.Confi
 	}
 	was, encoder := p.values, p.features
 	l.setSettings(p, configured)
-	for _, h := range p.heads {
-		h.Spec = h.WithSettings(p.values)
+	anew := p.features != encoder || !was.Descriptions.Same(p.values.Descriptions)
+	if !anew {
+		for _, h := range p.heads {
+			h.Spec = h.WithSettings(p.values)
+		}
 	}
 	l.o.Logger.WithField("project", p.meta.Project).WithField("settings", configured).Info("the settings of a project have changed")
 	switch {
-	case p.features != encoder:
-		p.storedSelections = nil // of other features
-		p.configure()            // new heads, since the encoder is another
+	case anew:
+		p.storedSelections = nil // of other features or priors
+		p.configure()            // new heads, where the encoder or what the labels mean is another
 		return true, l.relearnAll(ctx, p, delta)
 	case !was.Learning.Same(p.values.Learning):
 		return true, l.relearnAll(ctx, p, delta)

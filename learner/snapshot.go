@@ -67,8 +67,9 @@ func (l *Learner) publish(p *project) {
 	was := l.snapshot(p.meta.Project)
 	l.snapshots.Store(p.meta.Project, s)
 	l.metrics.published(s)
-	if was != nil && was.features != s.features {
-		// One encoder has its vectors to make, and the other's are not needed any more.
+	if was != nil && (was.features != s.features || !was.values.Descriptions.Same(s.values.Descriptions)) {
+		// One encoder has its vectors to make, and the other's are not needed any more; or
+		// other lines say what labels mean.
 		l.scan(p.meta.Project, was.features.Slow()|s.features.Slow())
 	}
 }

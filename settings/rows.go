@@ -131,6 +131,24 @@ var rows = []row{
 		write: func(v *Values) string { return v.Encoder },
 	},
 	{
+		key: "descriptions",
+		typ: constant(`JSON: {"LABEL": ["a line", "another"]}, or {"CONTROL": {"LABEL": ["a line"]}}; empty: none`),
+		doc: "lines that say what each label means, in words that texts with it might have; the model begins with them as with the labels' names. `hone describe` writes it",
+		parse: func(_ *Table, v *Values, text string) (problem, fix string) {
+			if text == "" {
+				v.Descriptions = Descriptions{}
+				return "", ""
+			}
+			d, err := ParseDescriptions([]byte(text))
+			if err != nil {
+				return err.Error(), "`hone describe --help` has an example"
+			}
+			v.Descriptions = d
+			return "", ""
+		},
+		write: func(v *Values) string { return v.Descriptions.String() },
+	},
+	{
 		key: "connection",
 		typ: constant("one of " + strings.Join(connections, ", ")),
 		doc: "how hone hears of changes; poll: it reads them every second or two, and Label Studio need not reach it. `hone connect` sets it",

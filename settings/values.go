@@ -20,6 +20,8 @@ type Values struct {
 	Encoder string
 	// Connection is one of the Connection constants.
 	Connection string
+	// Descriptions say what labels mean.
+	Descriptions Descriptions
 }
 
 // DefaultEncoder is the value of Values.Encoder that stands for the encoder of the

@@ -2,6 +2,7 @@ package state
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"go.etcd.io/bbolt"
@@ -10,12 +11,14 @@ import (
 )
 
 // Registrations returns what is remembered of each project's registration in Label Studio,
-// by project; a project of which nothing is remembered is missing.
+// for those of which anything is. An error beside a map names the records that are damaged:
+// the map holds all others. Without a map the error is that of the context or the file.
 func (s *Store) Registrations(ctx context.Context) (map[event.ProjectID]event.Registration, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	out := map[event.ProjectID]event.Registration{}
+	var damaged []error
 	err := s.db.View(func(tx *bbolt.Tx) error {
 		return projectsBucket(tx).ForEachBucket(func(k []byte) error {
 			v := projectsBucket(tx).Bucket(k).Get(keyRegistration)
@@ -25,7 +28,8 @@ func (s *Store) Registrations(ctx context.Context) (map[event.ProjectID]event.Re
 			p := idOf[event.ProjectID](k)
 			var r event.Registration
 			if err := decodeJSON("registration", v, &r); err != nil {
-				return fmt.Errorf("project %d: %w", p, err)
+				damaged = append(damaged, fmt.Errorf("project %d: %w", p, err))
+				return nil
 			}
 			out[p] = r
 			return nil
@@ -34,7 +38,7 @@ func (s *Store) Registrations(ctx context.Context) (map[event.ProjectID]event.Re
 	if err != nil {
 		return nil, fmt.Errorf("read the registrations: %w", err)
 	}
-	return out, nil
+	return out, errors.Join(damaged...)
 }
 
 // SetRegistration stores, durably, what is to be remembered of a project's registration. It

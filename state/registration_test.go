@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.etcd.io/bbolt"
 
 	"github.com/hone-ml/hone/event"
 )
@@ -35,4 +36,24 @@ func TestRegistrationsOutliveTheProcessAndGoWithTheProject(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, map[event.ProjectID]event.Registration{3: want}, got)
 	require.NoError(t, s.Close())
+}
+
+func TestADamagedRegistrationHidesNoOther(t *testing.T) {
+	s, err := Open(t.TempDir(), Options{})
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, s.Close()) })
+	want := event.Registration{URL: "http://hone:9090"}
+	require.NoError(t, s.SetRegistration(t.Context(), 3, want))
+	require.NoError(t, s.SetRegistration(t.Context(), 4, want))
+	require.NoError(t, s.db.Update(func(tx *bbolt.Tx) error {
+		b, err := createProject(tx, 4)
+		if err != nil {
+			return err
+		}
+		return b.project.Put(keyRegistration, []byte("{"))
+	}))
+	got, err := s.Registrations(t.Context())
+	require.ErrorIs(t, err, errDamagedRecord)
+	assert.ErrorContains(t, err, "project 4")
+	assert.Equal(t, map[event.ProjectID]event.Registration{3: want}, got)
 }

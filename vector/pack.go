@@ -10,6 +10,7 @@ import (
 const (
 	packVersion   = 1
 	tokensVersion = 2
+	partsVersion  = 3
 
 	// maxDim bounds the dimension, so that damaged bytes cannot ask for all memory.
 	maxDim = 1 << 16
@@ -25,6 +26,57 @@ func Pack(x []float32) ([]byte, error) {
 		b = b[:1]
 	}
 	return b, err
+}
+
+// PackParts packs a vector of several parts of equal length, which stand one after the other: a
+// version byte, the number of parts, and each part as in Pack. A vector of one part is packed by
+// Pack. The errors are those of Pack, and that of a length that is not a multiple of parts.
+func PackParts(x []float32, parts int) ([]byte, error) {
+	if parts == 1 || len(x) == 0 {
+		return Pack(x)
+	}
+	if parts < 1 || parts > math.MaxInt8 || len(x)%parts != 0 {
+		return nil, fmt.Errorf("a vector of %d numbers has no %d parts of equal length", len(x), parts)
+	}
+	b := append(make([]byte, 0, 2+len(x)), partsVersion, byte(parts))
+	var err error
+	for part := range slices.Chunk(x, len(x)/parts) {
+		if b, err = packRow(b, part); err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
+// UnpackParts returns the parts of a vector that PackParts or Pack returned, each of length 1, or
+// nil when it has no numbers. There are as many as were packed, none when the vector has no
+// numbers at all. ok is false for other bytes.
+func UnpackParts(b []byte) (parts [][]float32, ok bool) {
+	if n, rows, ok := partsOf(b); ok {
+		parts = make([][]float32, n)
+		memory := make([]float32, len(rows))
+		dim := len(rows) / n
+		for i := range parts {
+			if x := memory[i*dim:][:dim:dim]; unpackRow(x, rows[i*dim:][:dim]) {
+				parts[i] = x
+			}
+		}
+		return parts, true
+	}
+	x, ok := Unpack(b)
+	if x != nil {
+		parts = [][]float32{x}
+	}
+	return parts, ok
+}
+
+// partsOf splits what PackParts returned for several parts into their number and the rows.
+func partsOf(b []byte) (n int, rows []byte, ok bool) {
+	if len(b) < 3 || b[0] != partsVersion {
+		return 0, nil, false
+	}
+	n, rows = int(b[1]), b[2:]
+	return n, rows, n > 1 && len(rows)%n == 0
 }
 
 // packRow appends the direction of a vector, one byte for each number.
@@ -111,7 +163,7 @@ func rowsOf(b []byte) (dim int, rows []byte, ok bool) {
 // PackedKind says which function packed a vector.
 type PackedKind int
 
-// PackedText is packed by Pack, PackedTokens by PackTokens. PackedKinds is the number of kinds.
+// PackedText is packed by Pack or PackParts, PackedTokens by PackTokens. PackedKinds is the number of kinds.
 const (
 	PackedText PackedKind = iota
 	PackedTokens
@@ -119,10 +171,13 @@ const (
 )
 
 // PackedAs returns the kind of packed bytes and the dimension of the vectors, 0 when there are no
-// numbers. ok is false for bytes that neither Pack nor PackTokens returned.
+// numbers. ok is false for bytes that none of them returned.
 func PackedAs(b []byte) (kind PackedKind, dim int, ok bool) {
 	if len(b) > 0 && b[0] == packVersion {
 		return PackedText, len(b) - 1, true
+	}
+	if _, rows, ok := partsOf(b); ok {
+		return PackedText, len(rows), true
 	}
 	dim, _, ok = rowsOf(b)
 	return PackedTokens, dim, ok

@@ -38,6 +38,8 @@ func TestAdviceIsNotRefused(t *testing.T) {
 		{"prelabel"},
 		{"encode"},
 		{"configure"},
+		{"describe"},
+		{"describe", "--clear"},
 		{"configure", "queue=5"},
 	} {
 		for id, want := range map[int64]string{

@@ -67,7 +67,7 @@ func TestContractCommands(t *testing.T) {
 		have[c.CommandPath()] = true
 	}
 	for _, name := range []string{
-		"serve", "connect", "disconnect", "forget", "status", "doctor", "configure", "retrain", "encode", "reconcile", "rebuild", "prelabel", "predict", "versions", "rollback", "version", "demo", "backup", "restore",
+		"serve", "connect", "disconnect", "forget", "status", "doctor", "configure", "describe", "retrain", "encode", "reconcile", "rebuild", "prelabel", "predict", "versions", "rollback", "version", "demo", "backup", "restore",
 		"healthcheck", "deadletter list", "deadletter replay", "deadletter drop",
 	} {
 		assert.True(t, have["hone "+name], name)
@@ -142,6 +142,40 @@ func TestCommandsAboutARunningHone(t *testing.T) {
 		require.ErrorContains(t, err, "unknown project 7: Label Studio at ")
 		h.ok("configure", "queue=", "suggestions_off=")
 		h.Await(p, "the defaults again", func(p api.Project) bool { return len(p.Queue.Tasks) == 8 })
+	})
+	t.Run("describe", func(t *testing.T) {
+		out := h.ok("describe", "--project", "1")
+		for _, want := range []string{"Project 1: 0 of 3 labels are described", "Money", "hone describe --project 1 --edit"} {
+			assert.Contains(t, out, want)
+		}
+		lines := filepath.Join(t.TempDir(), "lines.json")
+		require.NoError(t, os.WriteFile(lines, []byte(`{"Money": ["my card was charged twice", "cash, bank, account"]}`), 0o600))
+		out = h.ok("describe", "--file", lines)
+		assert.Contains(t, out, "1 of 3 labels are described")
+		assert.Contains(t, out, "cash, bank, account")
+		var got described
+		require.NoError(t, json.Unmarshal([]byte(h.ok("describe", "--json")), &got))
+		require.Len(t, got.Controls, 1)
+		assert.Contains(t, got.Controls[0].Labels, describedLabel{"Money", []string{"my card was charged twice", "cash, bank, account"}})
+
+		// The editor is given what there is, and empty lines for the rest.
+		t.Setenv("VISUAL", "sed -i s/cash/coins/")
+		assert.Contains(t, h.ok("describe", "--edit"), "coins, bank, account")
+		t.Setenv("VISUAL", "sed -i s/{/[/")
+		_, err := h.cmd("describe", "--edit")
+		require.ErrorContains(t, err, "mend it there and use --file")
+		t.Setenv("VISUAL", "no-such-editor")
+		_, err = h.cmd("describe", "--edit")
+		require.ErrorContains(t, err, "set EDITOR, or use --file")
+
+		require.NoError(t, os.WriteFile(lines, []byte(`{"Mony": ["x"]}`), 0o600))
+		_, err = h.cmd("describe", "--file", lines)
+		require.ErrorContains(t, err, "no label that hone learns; the labels are Money")
+		_, err = h.cmd("describe", "--file", lines, "--clear")
+		require.Error(t, err)
+		_, err = h.cmd("describe", "--file", filepath.Join(t.TempDir(), "none"))
+		require.Error(t, err)
+		assert.Contains(t, h.ok("describe", "--clear"), "0 of 3 labels are described")
 	})
 	t.Run("retrain, versions, rollback", func(t *testing.T) {
 		assert.Contains(t, h.ok("retrain"), "hone-2 is live")

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/cut"
 )
 
 func newConfigure(c *cli) *cobra.Command {
@@ -83,9 +84,16 @@ func (c *cli) printSettings(of api.Configuration) {
 	}
 }
 
+// maxShownSetting is how many characters of a value are shown.
+const maxShownSetting = 200
+
 // describeSetting is key, value and default.
 func describeSetting(s api.Setting) string {
-	value := s.Key + " = " + orNothing(s.Value)
+	shown := s.Value
+	if short := cut.Runes(shown, maxShownSetting); short != shown {
+		shown = short + " …"
+	}
+	value := s.Key + " = " + orNothing(shown)
 	if !s.Set {
 		return value + "  (default)"
 	}

@@ -63,6 +63,7 @@ seeds; "more than" where random does not get there.`,
       --labels 0,50,100,200,500 --batch 10 --seeds 5 --plot curve.svg --json out.json
   hone simulate --data export.json --test held-out.json --label-config config.xml
   hone simulate --data tickets.csv --test later.csv --text body --label topic
+  hone simulate --data train.jsonl --test test.jsonl --descriptions labels.json
   hone simulate --data train.jsonl --test test.jsonl --anonymous-labels`,
 		Args: cobra.NoArgs,
 	}
@@ -75,6 +76,7 @@ seeds; "more than" where random does not get there.`,
 	f.StringVar(&s.source.Label, "label", "", "column, or key, of the labels (default label)")
 	f.StringVar(&s.source.LabelSeparator, "label-separator", "", "separates several labels in one cell of CSV, such as ; (default: a cell is one label)")
 	f.BoolVar(&s.source.Hints, "hints", false, "have the model read the hints of the labels in the label config, as hone serve does")
+	f.StringVar(&s.source.Descriptions, "descriptions", "", `file with lines that say what each label means: {"label": ["line", "line"]}`)
 	f.BoolVar(&s.source.Anonymous, "anonymous-labels", false, "rename the labels A1, A2 and so on, to see what their names contribute")
 	f.StringSliceVar(&s.options.Strategies, "strategy", nil, "strategies to compare: "+strings.Join(strategy.Names(), ", ")+" (default: the configured one and random)")
 	f.IntSliceVar(&s.options.Labels, "labels", []int{0, 10, 25, 50, 100, 200, 500}, "numbers of labels at which to measure")

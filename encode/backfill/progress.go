@@ -22,10 +22,12 @@ func (f *Service) HasTokens() bool { return f.vectors.tokenwise }
 // Has reports whether the vector of the request with this key has been computed.
 func (f *Service) Has(k event.ContentKey) bool { return f.vectors.has(k) }
 
-// Text returns the vector of a text, of length 1. ok is false when it has not been computed yet.
-// A text that will never have a vector has nil. It may read the disk and never waits for the
-// encoder.
-func (f *Service) Text(text string) (x []float32, ok bool) { return f.vectors.text(text) }
+// AppendText appends the vector of a text to dense, each of its parts of length 1. ok is false when
+// it has not been computed yet. Parts that are missing are nil, and so are those of a text that
+// will never have a vector. It may read the disk and never waits for the encoder.
+func (f *Service) AppendText(dense [][]float32, text string) (_ [][]float32, ok bool) {
+	return f.vectors.appendText(dense, text)
+}
 
 // Tokens does what Text does, for each of the n tokens of a text.
 func (f *Service) Tokens(text string, n int) (xs [][]float32, ok bool) {

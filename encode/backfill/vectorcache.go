@@ -108,14 +108,15 @@ func (v *vectorCache) lookupRecent(k event.ContentKey) ([]byte, bool) {
 	return b, ok
 }
 
-// text returns the vector of a text. ok is false when there is none yet. A text that will never
-// have a vector has nil.
-func (v *vectorCache) text(text string) (x []float32, ok bool) {
+// appendText appends the parts of a text's vector to dense. ok is false when there is none yet.
+// Parts that are missing are nil, and so are those of a text that will never have a vector.
+func (v *vectorCache) appendText(dense [][]float32, text string) (_ [][]float32, ok bool) {
+	n := len(dense)
 	v.read(encode.Request{Text: text}, func(b []byte) bool {
-		x, ok = vector.Unpack(b)
+		dense, ok = encode.AppendParts(dense[:n], v.encoder, b)
 		return ok
 	})
-	return x, ok
+	return dense, ok
 }
 
 // tokenVectors does what text does, for each of the n tokens of a text.

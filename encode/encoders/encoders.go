@@ -143,7 +143,8 @@ func openRemote(url string, o Options) (Encoder, error) {
 	return Encoder{Fast: ngram.New(), Slow: []encode.BatchEncoder{c}}, nil
 }
 
-// transformer runs each batch on one core. Callers run several batches to use more.
+// transformer runs each batch on one core. Callers run several batches to use more. It is an
+// encode.PartsEncoder too.
 type transformer struct{ *minilm.Encoder }
 
 func (t transformer) EncodeBatch(ctx context.Context, texts []string) ([][]float32, error) {

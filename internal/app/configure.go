@@ -11,6 +11,7 @@ import (
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/config"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/cut"
 	"github.com/hone-ml/hone/learner"
 	"github.com/hone-ml/hone/sampler"
 	"github.com/hone-ml/hone/sampler/strategy"
@@ -72,12 +73,14 @@ func (c configurer) Configure(ctx context.Context, id event.ProjectID, changes [
 func (c configurer) checkControls(id event.ProjectID, set map[string]string) error {
 	st, ok := c.Learner.Status(id)
 	v := c.table.Values(set)
-	if !ok || len(v.Suggesting.Off) == 0 {
+	if !ok {
 		return nil
 	}
 	var known, controls []string
+	labels := map[string][]string{}
 	for _, h := range st.Heads {
 		known, controls = append(known, h.Control), append(controls, h.Control)
+		labels[h.Control] = h.Labels
 		for _, l := range h.Labels {
 			known = append(known, h.Control+"/"+l)
 		}
@@ -89,6 +92,16 @@ func (c configurer) checkControls(id event.ProjectID, set map[string]string) err
 				Fix: fmt.Sprintf("the controls are %s; write a label as CONTROL/LABEL", strings.Join(controls, ", ")),
 			}}
 		}
+	}
+	if unknown := v.Descriptions.Unknown(labels); len(unknown) > 0 {
+		var names []string
+		for _, of := range controls {
+			names = append(names, labels[of]...)
+		}
+		return settings.Faults{{
+			Key: "descriptions", Value: unknown[0], Problem: "no label that hone learns",
+			Fix: "the labels are " + cut.Runes(strings.Join(names, ", "), 500),
+		}}
 	}
 	return nil
 }

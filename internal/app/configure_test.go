@@ -372,6 +372,7 @@ func TestWhoMayConfigureAndWhat(t *testing.T) {
 		`{"random_share":1e400}`: "between 0 and 1", `{"colour":"red"}`: "suggestions_precision", `{"colour":null}`: "no such setting", `{}`: "no setting is given",
 		`{"strategy":"best"}`: "entropy", `{"queue":5,"strategy":"best"}`: "strategy", `{"queue":1,"queue":2}`: "given twice", `{"queue":NaN}`: "not JSON",
 		`{"suggestions_off":["topic/Mony"]}`: "the controls are topic", `{"learn_from_users":["anna"]}`: "no user's id",
+		`{"descriptions":"{\"Mony\":[\"a line\"]}"}`: "the labels are Money", `{"descriptions":"[]"}`: "not a JSON object", `{"descriptions":{"Money":[]}}`: "set to an object",
 	} {
 		status, answer := patch(t, h, number(event.UserID(p)), body)
 		assert.Equal(t, http.StatusBadRequest, status, body)

@@ -28,6 +28,7 @@ var settingValues = map[string][]string{
 	"threshold":             {"0.1", "0.8", ""},
 	"learn_from_users":      {"1", "2", "1,2", "9", "", ""},
 	"learn_from_states":     {"ground_truth", "submitted", "skipped", "submitted,ground_truth,skipped", "", ""},
+	"descriptions":          {`{"Money":["my card was charged","cash, bank, account"]}`, `{"topic":{"Food":["what can I eat"]}}`, ""},
 	"encoder":               {"hashed", "words", "static", settings.DefaultEncoder, ""}, // the transformer works on one clock only
 	"of another hone":       {"whatever", ""},
 }

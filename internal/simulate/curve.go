@@ -124,6 +124,12 @@ func (d *Data) start(ctx context.Context, l *learner.Learner, o Options, c *Curv
 			return nil, err
 		}
 	}
+	if text := d.descriptions.String(); text != "" {
+		e := &event.Configured{Project: projectID, At: r.clock, Set: map[string]string{"descriptions": text}}
+		if err := r.apply(ctx, e); err != nil {
+			return nil, err
+		}
+	}
 	return r, l.WaitSettled(ctx)
 }
 
@@ -138,6 +144,11 @@ func (r *curveRun) applyChanges(ctx context.Context, changes ...*event.Changed) 
 		}
 		batch[i] = c
 	}
+	return r.apply(ctx, batch...)
+}
+
+// apply passes events to the learner as the log does.
+func (r *curveRun) apply(ctx context.Context, batch ...event.Event) error {
 	r.offset += uint64(len(batch))
 	return r.learner.Apply(ctx, batch, event.Cursor{Topic: event.Changes, Group: core.LearnerGroup, Offset: r.offset})
 }

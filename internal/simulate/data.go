@@ -16,6 +16,7 @@ import (
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
 	"github.com/hone-ml/hone/labelstudio/regions"
 	"github.com/hone-ml/hone/learner/head"
+	"github.com/hone-ml/hone/settings"
 )
 
 // Source names the files of a simulation.
@@ -38,6 +39,9 @@ type Source struct {
 	// Hints has the model read the hints of the labels in LabelConfig, as it does in Label
 	// Studio; without, it does not.
 	Hints bool
+	// Descriptions is a file with lines that say what labels mean, as settings reads them;
+	// empty: none.
+	Descriptions string
 	// Anonymous replaces the names of the labels by A1, A2 and so on, to see what
 	// the names contribute.
 	Anonymous bool
@@ -52,6 +56,8 @@ type Data struct {
 	test      []labelledTask
 	hints     int // left out
 	heldOut   *HeldOut
+	// descriptions are those of the labels in Config.
+	descriptions settings.Descriptions
 }
 
 // Hints is the number of the label config's hints that are left out.
@@ -175,6 +181,9 @@ func Load(s Source) (*Data, error) {
 		}
 		return nil, fmt.Errorf("the label config made from the labels in the data does not work; give one with --label-config: %w", err)
 	}
+	if d.descriptions, err = s.readDescriptions(decisions); err != nil {
+		return nil, err
+	}
 	b := relabeler{from: questionsOf(decisions), given: s.LabelConfig}
 	b.to = b.from
 	if s.Anonymous {
@@ -183,6 +192,7 @@ func Load(s Source) (*Data, error) {
 			return nil, err
 		}
 		b.to = questionsOf(head.Decide(cfg))
+		d.descriptions = d.descriptions.Renamed(b.names)
 	}
 	d.questions = b.to
 	if s.Test == "" && s.HoldOut > 0 {

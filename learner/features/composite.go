@@ -16,10 +16,11 @@ type Lookup interface {
 	Has(key event.ContentKey) bool
 	// HasTokens reports whether the encoder has vectors of tokens too.
 	HasTokens() bool
-	// Text returns the vector of a text. ok is false when it has not been computed yet. A
-	// text that will never have a vector has nil.
-	Text(text string) (x []float32, ok bool)
-	// Tokens does what Text does, for each of the n tokens of a text.
+	// AppendText appends the parts of a text's vector to dense. ok is false when it has not
+	// been computed yet. Parts that are missing are nil, and so are those of a text that will
+	// never have a vector.
+	AppendText(dense [][]float32, text string) (_ [][]float32, ok bool)
+	// Tokens does the like for each of the n tokens of a text, which have one part each.
 	Tokens(text string, n int) (xs [][]float32, ok bool)
 }
 
@@ -77,9 +78,8 @@ func (e *composite) encode(text string) (v vector.Vector, missing EncoderSet) {
 	}
 	v.Dense = v.Dense[:len(v.Dense):len(v.Dense)]
 	for _, s := range e.slow {
-		x, ok := s.Text(text)
-		v.Dense = append(v.Dense, x)
-		if !ok {
+		var ok bool
+		if v.Dense, ok = s.AppendText(v.Dense, text); !ok {
 			missing = missing.With(s.place)
 		}
 	}

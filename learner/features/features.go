@@ -124,8 +124,8 @@ func (f *Extractor) LabelRequests(q *head.Spec) (all []encode.Request) {
 	if f.composite == nil {
 		return nil
 	}
-	for _, l := range q.Control.Labels {
-		for _, t := range head.LabelTexts(l) {
+	for class := range q.Control.Labels {
+		for _, t := range q.LabelTexts(class) {
 			if !f.composite.Fast().Encode(t).Empty() {
 				all = append(all, encode.Request{Text: t})
 			}

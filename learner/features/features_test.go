@@ -88,8 +88,10 @@ func TestEncoderSetYieldsItsPlacesInOrder(t *testing.T) {
 // nothingYet is an encoder of texts alone of which nothing has come.
 type nothingYet struct{}
 
-func (nothingYet) Name() string                           { return "slow" }
-func (nothingYet) Has(event.ContentKey) bool              { return false }
-func (nothingYet) HasTokens() bool                        { return false }
-func (nothingYet) Text(string) ([]float32, bool)          { return nil, false }
+func (nothingYet) Name() string              { return "slow" }
+func (nothingYet) Has(event.ContentKey) bool { return false }
+func (nothingYet) HasTokens() bool           { return false }
+func (nothingYet) AppendText(dense [][]float32, _ string) ([][]float32, bool) {
+	return append(dense, nil), false
+}
 func (nothingYet) Tokens(string, int) ([][]float32, bool) { return nil, false }

@@ -46,7 +46,7 @@ func (q *Spec) shares(labels []string) []model.Share {
 }
 
 func (choices) NewModel(q *Spec, s model.Settings) Incremental {
-	return model.NewFrom(q.Prior, len(q.Labels), q.Link(), s)
+	return model.NewFrom(q.prior(s), len(q.Labels), q.Link(), s)
 }
 
 // Link says whether one label holds, or any number of them.

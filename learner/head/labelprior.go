@@ -8,23 +8,45 @@ import (
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
 	"github.com/hone-ml/hone/learner/model"
+	"github.com/hone-ml/hone/settings"
 )
 
 // WithEncoder returns the spec with the prior that the encoder makes of its label names.
 func (q *Spec) WithEncoder(e encode.Encoder) *Spec {
 	out := *q
 	out.Dense = len(e.Encode("label").Dense)
-	out.Prior = nil
-	if n, ok := q.Kind.(LabelPrior); ok {
-		out.Prior = n.Prior(q, e)
+	out.Prior, out.NamePrior = nil, nil
+	n, ok := q.Kind.(LabelPrior)
+	if !ok {
+		return &out
+	}
+	out.Prior = n.Prior(q, e)
+	if q.Described() > 0 && out.Prior != nil {
+		bare := *q
+		bare.described = settings.Descriptions{}
+		out.NamePrior = n.Prior(&bare, e)
+		if out.NamePrior == nil { // names that say nothing
+			out.NamePrior = model.Prior{}
+		}
 	}
 	return &out
+}
+
+// HasLines reports whether lines that describe labels are a part of the prior.
+func (q *Spec) HasLines() bool { return q.NamePrior != nil }
+
+// prior returns the prior of a model with settings.
+func (q *Spec) prior(s model.Settings) model.Prior {
+	if !q.HasLines() || s.Lines == 1 {
+		return q.Prior
+	}
+	return q.NamePrior.Mix(q.Prior, s.Lines)
 }
 
 // WithPriorOf returns the spec with the prior of another one that has the same labels.
 func (q *Spec) WithPriorOf(old *Spec) *Spec {
 	out := *q
-	out.Dense, out.Prior = old.Dense, old.Prior
+	out.Dense, out.Prior, out.NamePrior = old.Dense, old.Prior, old.NamePrior
 	return &out
 }
 
@@ -42,8 +64,8 @@ func (choices) Prior(q *Spec, e encode.Encoder) model.Prior {
 	}
 	sums := make([][][]float64, k) // by label, part and dimension
 	parts := 0
-	for y, l := range q.Control.Labels {
-		for _, t := range LabelTexts(l) {
+	for y := range q.Control.Labels {
+		for _, t := range q.LabelTexts(y) {
 			for part, x := range e.Encode(t).Dense {
 				parts = max(parts, part+1)
 				for len(sums[y]) <= part {

@@ -16,6 +16,35 @@ type PriorMean struct {
 	Bias []float32
 }
 
+// Mix returns the mean of two priors of the same parts and classes, of which b has that share. A
+// part that one of them lacks has the other's, less.
+func (p Prior) Mix(b Prior, share float64) Prior {
+	out := make(Prior, max(len(p), len(b)))
+	for part := range out {
+		for _, from := range []struct {
+			prior Prior
+			by    float32
+		}{{p, float32(1 - share)}, {b, float32(share)}} {
+			if part >= len(from.prior) || from.by == 0 {
+				continue
+			}
+			g, to := from.prior[part], &out[part]
+			to.Weights = addScaled(to.Weights, from.by, g.Weights)
+			to.Bias = addScaled(to.Bias, from.by, g.Bias)
+		}
+	}
+	return out
+}
+
+// addScaled adds by times x to sum and returns it. A nil sum is zero.
+func addScaled(sum []float32, by float32, x []float32) []float32 {
+	if sum == nil && x != nil {
+		sum = make([]float32, len(x))
+	}
+	axpy(by, x, sum)
+	return sum
+}
+
 // scaledPrior is a prior scaled to the units of weights. It is read-only.
 type scaledPrior struct {
 	dense [][]float32

@@ -20,6 +20,9 @@ type Settings struct {
 	// Trust has a factor for each dense part, by which the prior's mean is multiplied. A
 	// missing entry is 0.
 	Trust []float64 `json:"trust,omitempty"`
+	// Lines is the share, from 0 to 1, that lines which describe the labels have in the prior's
+	// mean; the rest has their names. Without such lines it means nothing.
+	Lines float64 `json:"lines,omitempty"`
 }
 
 // Defaults are a good start on hashed n-grams. Measured on held-out parts of six
@@ -46,6 +49,9 @@ func (s Settings) Validate() error {
 		if !(t >= 0) || math.IsInf(t, 0) {
 			return fmt.Errorf("trust %g in the prior of dense part %d must be 0 or more", t, i)
 		}
+	}
+	if !(s.Lines >= 0 && s.Lines <= 1) {
+		return fmt.Errorf("share %g of the lines in the prior must be from 0 to 1", s.Lines)
 	}
 	return nil
 }

@@ -298,5 +298,5 @@ func hashID(id int64) uint64 {
 
 // Equal reports whether two settings make the same model.
 func Equal(a, b model.Settings) bool {
-	return a.Ridge == b.Ridge && a.Bias == b.Bias && slices.Equal(a.Parts, b.Parts) && slices.Equal(a.Trust, b.Trust)
+	return a.Ridge == b.Ridge && a.Bias == b.Bias && slices.Equal(a.Parts, b.Parts) && slices.Equal(a.Trust, b.Trust) && a.Lines == b.Lines
 }

@@ -45,6 +45,9 @@ func Defaults(q *head.Spec) model.Settings {
 		if q.Dense > 1 {
 			s.Bias = severalBias
 		}
+		if q.HasLines() {
+			s.Lines = 1
+		}
 		for range len(q.Prior) - 1 {
 			s.Trust = append(s.Trust, priorTrustSecond)
 		}
@@ -78,6 +81,9 @@ func Tunable(q *head.Spec) bool { return q.Kind.Space().Tunable }
 func dimensions(q *head.Spec) []dimension {
 	d := Defaults(q)
 	var out []dimension
+	if q.HasLines() {
+		out = append(out, dimension{[]float64{0, 0.5, 1}, 2, func(s *model.Settings, v float64) { s.Lines = v }})
+	}
 	if q.Prior != nil {
 		out = append(out, dimension{[]float64{0, 0.25, 0.5, 1, 1.5, 2.5}, 3, func(s *model.Settings, v float64) {
 			s.Trust = slices.Clone(d.Trust)

@@ -68,6 +68,11 @@ class MiniLM:
     def hidden(self, ids):
         """The last layer for a batch of equally long inputs, without padding:
         (batch, length) ids to (batch, length, 384)."""
+        return self.states(ids)[-1]
+
+    def states(self, ids):
+        """What hidden returns, of each layer."""
+        states = []
         batch, length = ids.shape
         x = self.w["embeddings.word_embeddings.weight"][ids]
         x = x + self.w["embeddings.position_embeddings.weight"][:length]
@@ -88,4 +93,5 @@ class MiniLM:
             h = self._linear(x, p + "intermediate.dense")
             h = h * np.float32(0.5) * (1 + erf(h * np.float32(np.sqrt(0.5))))
             x = self._norm(x + self._linear(h, p + "output.dense"), p + "output.LayerNorm")
-        return x
+            states.append(x)
+        return states

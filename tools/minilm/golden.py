@@ -5,7 +5,8 @@
 golden.jsonl has the texts with their numbers of word pieces. golden.f16 has two
 vectors a text, 384 float16 each: by the reference's own float32 weights, and by the
 weights that weights.bin stands for, which tells rounding weights and computing with
-them apart. tokens.f16 has the last layer by the latter weights for every token of
+them apart. middle.f16 has the vector of the middle layers by the latter weights, 384
+float16 a text. tokens.f16 has the last layer by the latter weights for every token of
 the texts marked "tokens".
 """
 
@@ -66,11 +67,22 @@ def choose():
     return texts, [t in tokens or t == spoken[0] for t in texts]
 
 
+def unit(v):
+    return v / np.linalg.norm(v)
+
+
 def encode(model, ids):
-    """The last layer and the sentence's vector."""
-    hidden = model.hidden(np.array([ids]))[0]
-    mean = hidden.mean(0, dtype=np.float64)
-    return hidden, mean / np.linalg.norm(mean)
+    """The last layer, and the sentence's vectors of the last and of the middle layers:
+    the mean of layers 3, 4 and 5, each normalised without gain and bias, averaged over
+    the tokens and brought to length 1."""
+    states = model.states(np.array([ids]))
+    middle = np.zeros(minilm.WIDTH)
+    for layer in (2, 3, 4):
+        name = f"encoder.layer.{layer}.output.LayerNorm"
+        plain = (states[layer][0].astype(np.float64) - model.w[name + ".bias"]) / model.w[name + ".weight"]
+        middle += unit(plain.mean(0))
+    hidden = states[-1][0]
+    return hidden, unit(hidden.mean(0, dtype=np.float64)), unit(middle)
 
 
 def main():
@@ -84,14 +96,15 @@ def main():
     full, rounded = minilm.MiniLM(folder), minilm.MiniLM(folder)
     rounded.w = weights.load(ROOT / "encode/text/minilm/weights.bin")
 
-    rows, vectors, tokens, cosines = [], [], [], []
+    rows, vectors, middles, tokens, cosines = [], [], [], [], []
     for text, keep in zip(*choose()):
         pieces = tokenizer.encode(text).ids
         ids = [words.index("[CLS]"), *pieces[: weights.POSITIONS - 2], words.index("[SEP]")]
-        _, a = encode(full, ids)
-        hidden, b = encode(rounded, ids)
+        _, a, _ = encode(full, ids)
+        hidden, b, middle = encode(rounded, ids)
         rows.append({"text": text, "pieces": len(pieces)} | ({"tokens": True} if keep else {}))
         vectors += [a, b]
+        middles.append(middle)
         tokens += list(hidden) if keep else []
         cosines.append(a @ b)
     folder = ROOT / "encode/text/minilm/testdata"
@@ -100,6 +113,7 @@ def main():
         for row in rows:
             f.write(json.dumps(row) + "\n")
     (folder / "golden.f16").write_bytes(np.array(vectors).astype("<f2").tobytes())
+    (folder / "middle.f16").write_bytes(np.array(middles).astype("<f2").tobytes())
     (folder / "tokens.f16").write_bytes(np.array(tokens).astype("<f2").tobytes())
     print(len(rows), "texts,", sum(min(r["pieces"], 254) + 2 for r in rows), "tokens,", len(tokens), "kept")
     print("cosine of int8 with float32 weights: least %.5f, median %.5f" % (min(cosines), np.median(cosines)))

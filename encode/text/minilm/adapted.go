@@ -68,12 +68,14 @@ func (e *Encoder) FirstLayers(ctx context.Context, texts []string, maxTokens, wo
 }
 
 // WithAdapter returns an encoder whose last layers are changed by a, and its matrices
-// rounded to int8 again, which takes a few tens of milliseconds and 5 MB. It encodes as
-// fast as e. An adapter that e has already is replaced, not added to.
+// rounded to int8 again, which takes a few tens of milliseconds and 5 MB. Its vectors of
+// texts have the last part only. It encodes as fast as e. An adapter that e has already is
+// replaced, not added to.
 func (e *Encoder) WithAdapter(a *Adapter) *Encoder {
 	adapted := *e
 	adapted.base, adapted.adapterHash = e.baseModel(), a.Hash()
 	m := *adapted.base
+	m.lastOnly = true
 	weights := a.weights
 	for i := layerCount - AdaptedLayers; i < layerCount; i++ {
 		l := &m.layers[i]

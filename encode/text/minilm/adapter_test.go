@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -51,14 +52,24 @@ func TestAdapterBytes(t *testing.T) {
 func TestWithAdapter(t *testing.T) {
 	e := encoder(t)
 	adapted := e.WithAdapter(someAdapter(t, 0))
+	if adapted.Parts() != 1 || e.Parts() != Parts || adapted.Windowed().Parts() != 1 {
+		t.Errorf("%d parts, %d without the adapter", adapted.Parts(), e.Parts())
+	}
 	for _, text := range some() {
 		var dot float64
-		want := e.Encode(nil, text)
+		want := e.Encode(nil, text)[hiddenSize:]
 		for i, v := range adapted.Encode(nil, text) {
 			dot += float64(v) * float64(want[i])
 		}
 		if dot < 0.9999 {
 			t.Errorf("%.40q: cosine %.6f", text, dot)
+		}
+	}
+	long := strings.Repeat("my card is lost. ", 100)
+	for _, a := range []*Encoder{adapted, adapted.Windowed()} {
+		batch, err := a.EncodeBatch(t.Context(), []string{long, "hello"}, 2)
+		if err != nil || !slices.Equal(batch[0], a.Encode(nil, long)) || !slices.Equal(batch[1], a.Encode(nil, "hello")) {
+			t.Errorf("%s: a batch has other vectors than its texts: %v", a.Name(), err)
 		}
 	}
 	if changed := e.WithAdapter(someAdapter(t, 0.1)); changed.Name() == adapted.Name() || changed.Name() == e.Name() {

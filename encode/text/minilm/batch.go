@@ -25,7 +25,8 @@ func (e *Encoder) EncodeBatch(ctx context.Context, texts []string, workers int) 
 	if err != nil {
 		return nil, err
 	}
-	memory := make([]float32, len(all)*hiddenSize)
+	size := e.size()
+	memory := make([]float32, len(all)*size)
 	groups := groupWindows(all)
 	var next atomic.Int64
 	work := func() {
@@ -42,7 +43,7 @@ func (e *Encoder) EncodeBatch(ctx context.Context, texts []string, workers int) 
 			}
 			e.model.forward(s, e.model.layers[:])
 			for j, p := range groups[i] {
-				s.meanDirection(memory[p.at*hiddenSize:][:hiddenSize], j)
+				s.directions(memory[p.at*size:][:size], j)
 			}
 		}
 	}
@@ -57,13 +58,13 @@ func (e *Encoder) EncodeBatch(ctx context.Context, texts []string, workers int) 
 	}
 	vectors := make([][]float32, len(texts))
 	for i := range vectors {
-		v := memory[first[i]*hiddenSize:][:hiddenSize:hiddenSize]
+		v := memory[first[i]*size:][:size:size]
 		if count := first[i+1] - first[i]; count > 1 {
-			var total [hiddenSize]float64
+			var total textTotal
 			for w := range count {
-				accumulate(&total, memory[(first[i]+w)*hiddenSize:])
+				total.add(memory[(first[i]+w)*size:][:size])
 			}
-			normalize(v, &total)
+			total.normalize(v)
 		}
 		vectors[i] = v
 	}

@@ -20,9 +20,10 @@ func Example() {
 		}
 		return sum
 	}
-	text := e.Encode(nil, "I still have not received my new card")
+	about := func(text string) []float32 { return e.Encode(nil, text)[(minilm.Parts-1)*e.Dim():] } // the last part
+	text := about("I still have not received my new card")
 	for _, label := range []string{"card arrival", "exchange rate"} {
-		fmt.Printf("%s: %.1f\n", label, dot(text, e.Encode(nil, label)))
+		fmt.Printf("%s: %.1f\n", label, dot(text, about(label)))
 	}
 	// Output:
 	// card arrival: 0.6

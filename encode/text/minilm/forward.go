@@ -1,6 +1,9 @@
 package minilm
 
-import "runtime"
+import (
+	"math"
+	"runtime"
+)
 
 const (
 	// batchRows is how many tokens of several texts pass the weights together: enough
@@ -16,11 +19,12 @@ const (
 // scratch is the working memory of a batch. Each matrix has maxRows + spareRows rows.
 type scratch struct {
 	pieces []int32
-	vector [hiddenSize]float32
-	total  [hiddenSize]float64
+	vector [textSize]float32
+	total  textTotal
 
-	ids    []int32 // of the batch
-	starts []int   // where each text begins in ids, and where the last ends
+	ids    []int32               // of the batch
+	starts []int                 // where each text begins in ids, and where the last ends
+	middle [][hiddenSize]float64 // of each text, the sum over its middle layers
 
 	x           []float32 // hiddenSize columns: the input of the layer, and then its output
 	qkv         []float32 // 3 * hiddenSize columns
@@ -52,6 +56,7 @@ func newScratch() *scratch {
 		pieces:         make([]int32, 0, MaxWindows*MaxPieces),
 		ids:            make([]int32, 0, maxRows),
 		starts:         append(make([]int, 0, maxRows/specialPieces+2), 0),
+		middle:         make([][hiddenSize]float64, 0, maxRows/specialPieces+1),
 		x:              make([]float32, rows*hiddenSize),
 		qkv:            make([]float32, rows*3*hiddenSize),
 		attended:       make([]float32, rows*hiddenSize),
@@ -66,7 +71,7 @@ func newScratch() *scratch {
 }
 
 // reset begins a batch.
-func (s *scratch) reset() { s.ids, s.starts = s.ids[:0], s.starts[:1] }
+func (s *scratch) reset() { s.ids, s.starts, s.middle = s.ids[:0], s.starts[:1], s.middle[:0] }
 
 // addText puts a text into the batch. There must be room for it.
 func (s *scratch) addText(pieces []int32) {
@@ -74,15 +79,60 @@ func (s *scratch) addText(pieces []int32) {
 	s.ids = append(s.ids, pieces...)
 	s.ids = append(s.ids, sepID)
 	s.starts = append(s.starts, len(s.ids))
+	s.middle = append(s.middle, [hiddenSize]float64{})
 }
 
-// meanDirection writes the normalised mean of a text's token vectors to dst.
-func (s *scratch) meanDirection(dst []float32, text int) {
-	var total [hiddenSize]float64
+// sum writes the sum of a text's token vectors to total.
+func (s *scratch) sum(total *[hiddenSize]float64, text int) {
+	clear(total[:])
 	for row := s.starts[text]; row < s.starts[text+1]; row++ {
-		accumulate(&total, s.x[row*hiddenSize:])
+		accumulate(total, s.x[row*hiddenSize:])
 	}
-	normalize(dst, &total)
+}
+
+// directions writes the vector of a text to dst: the normalised sum over its middle layers,
+// unless dst has no room for that, and the normalised mean of its token vectors.
+func (s *scratch) directions(dst []float32, text int) {
+	last := dst[len(dst)-hiddenSize:]
+	if len(dst) > hiddenSize {
+		normalize(dst[:hiddenSize], &s.middle[text])
+	}
+	var total [hiddenSize]float64
+	s.sum(&total, text)
+	normalize(last, &total)
+}
+
+const (
+	// firstMiddle and lastMiddle are the indices of the middle layers.
+	firstMiddle = 2
+	lastMiddle  = 4
+)
+
+// addMiddle adds what a middle layer says of each text: the mean of its token vectors, as they
+// were before the gain and the bias of the layer's normalisation, at length 1. Without gain and
+// bias every dimension is around zero and has the same weight, so that the direction that all
+// texts share is left out. That needs no statistics of any texts. The middle layers know more
+// of syntax than the last (Jawahar, Sagot & Seddah 2019, "What does BERT learn about the
+// structure of language?").
+func (s *scratch) addMiddle(n layerNorm) {
+	var total [hiddenSize]float64
+	for t := range s.middle {
+		s.sum(&total, t)
+		rows := float64(s.starts[t+1] - s.starts[t])
+		squares := 0.0
+		for i, v := range total {
+			v = (v/rows - float64(n.bias[i])) / float64(n.weight[i])
+			total[i] = v
+			squares += float64(v * v) // the conversion forbids a fused, so differently rounded, addition
+		}
+		if !(squares > 0) {
+			continue
+		}
+		scale := 1 / math.Sqrt(squares)
+		for i, v := range total {
+			s.middle[t][i] += float64(v * scale)
+		}
+	}
 }
 
 // scratchPool keeps unused scratches, at most one for each core. It is safe for
@@ -137,6 +187,9 @@ func (m *model) forward(s *scratch, layers []layer) {
 			tiles = tiles[widthTiles*tileSize:]
 		}
 		s.addNorm(&l.output, l.norm2)
+		if len(layers) == layerCount && !m.lastOnly && i >= firstMiddle && i <= lastMiddle {
+			s.addMiddle(l.norm2)
+		}
 	}
 }
 

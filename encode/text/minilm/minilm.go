@@ -34,10 +34,17 @@ const (
 	// MaxWindows is how many windows of a text a windowed encoder reads.
 	MaxWindows = 16
 
+	// Parts is how many vectors of Dim numbers, each of length 1, stand one after the other in
+	// the vector of a text: that of the middle layers, and that of the last. An encoder with an
+	// adapter returns only the last, see Encoder.Parts.
+	Parts = 2
+
 	// specialPieces are [CLS] and [SEP].
 	specialPieces = 2
+	// textSize is the length of a text's vector, of an encoder without an adapter.
+	textSize = Parts * hiddenSize
 
-	baseName = "minilm/1"
+	baseName = "minilm/2"
 )
 
 // ErrNotBuiltIn is the error of Load in a program that was built without weights.
@@ -99,20 +106,34 @@ func (e *Encoder) Name() string {
 	return name
 }
 
-// Dim is the length of the vectors.
+// Dim is the length of a token's vector, and of each part of a text's vector.
 func (e *Encoder) Dim() int { return hiddenSize }
+
+// Parts returns the number of parts of a text's vector: the constant Parts, or 1 with an
+// adapter. That has the last part only, because it stands beside the two of its base.
+func (e *Encoder) Parts() int {
+	if e.base != nil {
+		return 1
+	}
+	return Parts
+}
+
+// size returns the length of a text's vector.
+func (e *Encoder) size() int { return e.Parts() * hiddenSize }
 
 // Note says where the weights come from and under which licence.
 func (e *Encoder) Note() string { return e.model.note }
 
-// Encode returns the text's vector, Dim numbers of length 1: the normalised mean of the
-// last layer over all tokens. It uses dst's memory if that is large enough. A text without
+// Encode returns the text's vector, Parts times Dim numbers. The first part is of the middle
+// layers, which know what kind of sentence it is, see addMiddle. The last part is what the
+// reference returns: the mean of the last layer over all tokens, which knows what the text is
+// about. With an adapter it is the only one. Each has length 1. Encode uses dst's memory if that is large enough. A text without
 // word pieces, such as an empty one, has the vector of [CLS] [SEP], as in the reference.
 func (e *Encoder) Encode(dst []float32, text string) []float32 {
 	s := e.free.acquire()
 	defer e.free.release(s)
 	s.pieces = e.tokens.Append(s.pieces[:0], text, e.maxPieces())
-	dst = slices.Grow(dst[:0], hiddenSize)[:hiddenSize]
+	dst = slices.Grow(dst[:0], e.size())[:e.size()]
 	e.encode(s, dst, nil)
 	return dst
 }
@@ -140,7 +161,7 @@ func (e *Encoder) EncodeTokens(dst *Tokens, text string) {
 	dst.IDs, dst.Spans = e.tokens.AppendSpans(dst.IDs[:0], dst.Spans[:0], text, e.maxPieces())
 	s.pieces = append(s.pieces[:0], dst.IDs...)
 	dst.Vectors = slices.Grow(dst.Vectors[:0], len(dst.IDs)*hiddenSize)[:len(dst.IDs)*hiddenSize]
-	dst.Text = slices.Grow(dst.Text[:0], hiddenSize)[:hiddenSize]
+	dst.Text = slices.Grow(dst.Text[:0], e.size())[:e.size()]
 	e.encode(s, dst.Text, dst.Vectors)
 }
 
@@ -160,16 +181,32 @@ func (e *Encoder) encode(s *scratch, dst, vectors []float32) {
 			copy(vectors[from*hiddenSize:to*hiddenSize], s.x[hiddenSize:])
 		}
 		if count == 1 {
-			s.meanDirection(dst, 0)
+			s.directions(dst, 0)
 			return
 		}
-		s.meanDirection(s.vector[:], 0)
+		s.directions(s.vector[:len(dst)], 0)
 		if i == 0 {
 			clear(s.total[:])
 		}
-		accumulate(&s.total, s.vector[:])
+		s.total.add(s.vector[:len(dst)])
 	}
-	normalize(dst, &s.total)
+	s.total.normalize(dst)
+}
+
+// textTotal sums up vectors of texts, of Parts parts or fewer.
+type textTotal [Parts][hiddenSize]float64
+
+func (t *textTotal) add(v []float32) {
+	for part := range len(v) / hiddenSize {
+		accumulate(&t[part], v[part*hiddenSize:])
+	}
+}
+
+// normalize writes each part of the sum, scaled to length 1, to dst.
+func (t *textTotal) normalize(dst []float32) {
+	for part := range len(dst) / hiddenSize {
+		normalize(dst[part*hiddenSize:][:hiddenSize], &t[part])
+	}
 }
 
 // windowCount returns how many windows that many pieces take.

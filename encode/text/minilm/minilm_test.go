@@ -14,9 +14,10 @@ type golden struct {
 	Text   string `json:"text"`
 	Pieces int    `json:"pieces"`
 	Tokens bool   `json:"tokens"`
-	// The reference's vectors, by float32 weights and by those of weights.bin.
-	full, rounded []float32
-	tokens        []float32
+	// The reference's vectors, by float32 weights and by those of weights.bin, and that of the
+	// middle layers by the latter.
+	full, rounded, middle []float32
+	tokens                []float32
 }
 
 // half gives a float16.
@@ -51,7 +52,7 @@ func readGolden(t testing.TB) []golden {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	vectors, tokens := readHalves(t, "golden.f16"), readHalves(t, "tokens.f16")
+	vectors, middle, tokens := readHalves(t, "golden.f16"), readHalves(t, "middle.f16"), readHalves(t, "tokens.f16")
 	var all []golden
 	lines := bufio.NewScanner(f)
 	lines.Buffer(nil, 1<<20)
@@ -61,6 +62,7 @@ func readGolden(t testing.TB) []golden {
 			t.Fatal(err)
 		}
 		g.full, g.rounded, vectors = vectors[:hiddenSize], vectors[hiddenSize:2*hiddenSize], vectors[2*hiddenSize:]
+		g.middle, middle = middle[:hiddenSize], middle[hiddenSize:]
 		if g.Tokens {
 			n := (g.Pieces + specialPieces) * hiddenSize
 			g.tokens, tokens = tokens[:n], tokens[n:]
@@ -70,7 +72,7 @@ func readGolden(t testing.TB) []golden {
 	if err := lines.Err(); err != nil {
 		t.Fatal(err)
 	}
-	if len(all) != 300 || len(vectors) != 0 || len(tokens) != 0 {
+	if len(all) != 300 || len(vectors) != 0 || len(middle) != 0 || len(tokens) != 0 {
 		t.Fatalf("%d golden texts, %d numbers and %d of tokens left", len(all), len(vectors), len(tokens))
 	}
 	return all
@@ -123,13 +125,16 @@ func TestSameAsReference(t *testing.T) {
 	}
 	leastFull, leastRounded := 1.0, 1.0
 	for i, g := range all {
-		full, rounded := cosine(got[i], g.full), cosine(got[i], g.rounded)
-		if full < 0.995 || rounded < 0.99999 {
-			t.Errorf("%.60q: cosine %.6f with float32 weights, %.7f with int8", g.Text, full, rounded)
+		middle, last := got[i][:hiddenSize], got[i][hiddenSize:]
+		full, rounded, inner := cosine(last, g.full), cosine(last, g.rounded), cosine(middle, g.middle)
+		if full < 0.995 || rounded < 0.99999 || inner < 0.99999 {
+			t.Errorf("%.60q: cosine %.6f with float32 weights, %.7f with int8, of the middle layers %.7f", g.Text, full, rounded, inner)
 		}
-		leastFull, leastRounded = min(leastFull, full), min(leastRounded, rounded)
-		if n := cosine(got[i], got[i]); math.Abs(n-1) > 1e-6 {
-			t.Errorf("%.60q: length %v", g.Text, n)
+		leastFull, leastRounded = min(leastFull, full), min(leastRounded, min(rounded, inner))
+		for _, part := range [][]float32{middle, last} {
+			if n := length2(part); math.Abs(n-1) > 1e-6 {
+				t.Errorf("%.60q: length² %v", g.Text, n)
+			}
 		}
 	}
 	t.Logf("least cosine %.6f with float32 weights, %.7f with int8", leastFull, leastRounded)

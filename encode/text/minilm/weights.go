@@ -51,6 +51,7 @@ type model struct {
 	norm          layerNorm
 	layers        [layerCount]layer
 	contextLayers []layer // for EncodeInContext
+	lastOnly      bool    // with an adapter: the middle layers are not summed up
 }
 
 // layerNorm holds the gain and the bias that follow a normalisation.

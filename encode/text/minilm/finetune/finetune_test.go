@@ -180,15 +180,21 @@ func separable() []Example {
 	return out
 }
 
+// last is the last part of a text's vector.
+func last(e *minilm.Encoder, text string) []float32 {
+	v := e.Encode(nil, text)
+	return v[len(v)-e.Dim():]
+}
+
 // separation is the mean similarity within classes less that between them.
 func separation(t *testing.T, e *minilm.Encoder, examples []Example) float64 {
 	t.Helper()
 	var sums, counts [2]float64
 	for i, a := range examples {
-		va := e.Encode(nil, a.Text)
+		va := last(e, a.Text)
 		for _, b := range examples[:i] {
 			var dot float64
-			for j, v := range e.Encode(nil, b.Text) {
+			for j, v := range last(e, b.Text) {
 				dot += float64(v) * float64(va[j])
 			}
 			same := 0
