@@ -88,11 +88,7 @@ func Train(ctx context.Context, base *minilm.Encoder, examples []Example, recipe
 	if err != nil {
 		return nil, err
 	}
-	in, _ := minilm.MatrixSize(minilm.Query)
-	_, inner := minilm.MatrixSize(minilm.Intermediate)
-	const headSize = 32
-	s := shape{layers: minilm.AdaptedLayers, hidden: in, heads: in / headSize, inner: inner, rank: recipe.Rank}
-	n := newNetwork(s, base.LastLayers())
+	n := newNetwork(baseShape(recipe.Rank), base.LastLayers())
 	n.initialize(rng)
 	t := newTrainer(n, states, classes, plan, &recipe, options.Workers)
 	defer t.workers.close()

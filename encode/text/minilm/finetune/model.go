@@ -7,6 +7,13 @@ type shape struct {
 	layers, hidden, heads, inner, rank int
 }
 
+// baseShape is the shape of the encoder's last layers.
+func baseShape(rank int) shape {
+	const headSize = 32
+	hidden, inner := minilm.MatrixSize(minilm.Intermediate)
+	return shape{layers: minilm.AdaptedLayers, hidden: hidden, heads: hidden / headSize, inner: inner, rank: rank}
+}
+
 func (s *shape) headSize() int { return s.hidden / s.heads }
 
 // matrixSize returns the numbers of inputs and outputs of a matrix of a layer.
