@@ -29,7 +29,7 @@ import weights  # noqa: E402
 
 LAYERS, RANK, HEADS, WIDTH, INNER = (3, 4, 5), 2, 12, 384, 1536
 STEPS, RATE, DECAY, TEMPERATURE = 5, 3e-3, 0.01, 0.1
-# A class of one text, and one of four. The third and the last text are equal.
+# A class of one text, and one of four, of which two are equal.
 TEXTS = [
     ("I still have not received my new card", 0),
     ("where is the card that you sent me?", 0),
@@ -90,15 +90,16 @@ def vector(x, w, parts):
     return mean / np.sqrt(np.sum(mean * mean))
 
 
-def contrast(vectors, classes):
-    """The supervised contrastive loss (Khosla et al. 2020, equation 2), a mean over the
-    texts that are not alone in their class."""
+def contrast(vectors, texts, classes):
+    """The supervised contrastive loss (Khosla et al. 2020, equation 2) without pairs of
+    equal texts, a mean over the texts that are not alone in their class."""
     n, losses = len(classes), []
     s = vectors @ vectors.T / TEMPERATURE
     for i in range(n):
-        same = [j for j in range(n) if j != i and classes[j] == classes[i]]
+        pairs = [j for j in range(n) if texts[j] != texts[i]]
+        same = [j for j in pairs if classes[j] == classes[i]]
         if same:
-            others = np.array([s[i, j] for j in range(n) if j != i])
+            others = np.array([s[i, j] for j in pairs])
             most = np.max(others)
             losses.append(most + np.log(np.sum(np.exp(others - most))) - sum(s[i, j] for j in same) / len(same))
     return sum(losses) / len(losses)
@@ -153,7 +154,7 @@ def main():
         return np.array([vector(x, base.w, parts) for x in states])
 
     def loss(parts):
-        return contrast(vectors(parts), classes)
+        return contrast(vectors(parts), [t for t, _ in TEXTS], classes)
 
     loss_gradient = value_and_grad(loss)
     parts = start()

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/hone-ml/hone/encode/text/minilm"
 )
@@ -26,7 +27,7 @@ type Example struct {
 // Recipe says how to train. With the examples, in their order, it determines the result.
 type Recipe struct {
 	Steps int // of the optimiser
-	Batch int // texts a step: half are drawn, each with a partner of its class
+	Batch int // texts a step at most: half are drawn, each with a partner of its class
 	Rank  int // of what is added to each matrix, at most minilm.MaxAdapterRank
 	// MaxTokens is how many tokens of a text are read, [CLS] and [SEP] among them.
 	MaxTokens    int
@@ -75,12 +76,9 @@ func Train(ctx context.Context, base *minilm.Encoder, examples []Example, recipe
 	if err := recipe.check(); err != nil {
 		return nil, err
 	}
-	classes := make([]int, len(examples))
-	for i, e := range examples {
-		classes[i] = e.Class
-	}
+	texts := labelledTexts(examples)
 	rng := rand.New(rand.NewPCG(recipe.Seed, uint64(len(examples)))) //nolint:gosec // the result is to be the same again
-	plan, err := drawBatches(rng, classes, recipe.Steps, recipe.Batch)
+	plan, err := drawBatches(rng, texts, recipe.Steps, recipe.Batch)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +88,7 @@ func Train(ctx context.Context, base *minilm.Encoder, examples []Example, recipe
 	}
 	n := newNetwork(baseShape(recipe.Rank), base.LastLayers())
 	n.initialize(rng)
-	t := newTrainer(n, states, classes, plan, &recipe, options.Workers)
+	t := newTrainer(n, states, texts, plan, &recipe, options.Workers)
 	defer t.workers.close()
 	for step := range plan {
 		loss, err := t.step(ctx, step)
@@ -105,6 +103,19 @@ func Train(ctx context.Context, base *minilm.Encoder, examples []Example, recipe
 		}
 	}
 	return minilm.NewAdapter(recipe.Rank, n.parameters)
+}
+
+// labelledTexts numbers the texts by their first example.
+func labelledTexts(examples []Example) []labelledText {
+	first := map[string]int{}
+	out := make([]labelledText, len(examples))
+	for i, e := range examples {
+		if _, seen := first[e.Text]; !seen {
+			first[e.Text] = i
+		}
+		out[i] = labelledText{e.Class, first[e.Text]}
+	}
+	return out
 }
 
 // drawnStates returns the states of the texts that are drawn, nil for the others.
@@ -136,44 +147,41 @@ func drawnStates(ctx context.Context, base *minilm.Encoder, examples []Example, 
 	return states, nil
 }
 
-// drawBatches draws the texts of each step: half of them without replacement, and for each
-// of these another one of its class, or itself if it is alone.
-func drawBatches(rng *rand.Rand, classes []int, steps, size int) ([][]int, error) {
+// drawBatches draws the examples of each step: half of them without replacement, and for each
+// of these another one of its class, if there is one that is not drawn yet.
+func drawBatches(rng *rand.Rand, texts []labelledText, steps, size int) ([][]int, error) {
 	members := map[int][]int{}
-	for i, class := range classes {
-		members[class] = append(members[class], i)
+	for i, t := range texts {
+		members[t.class] = append(members[t.class], i)
 	}
 	if len(members) < 2 {
 		return nil, ErrTooFewClasses
 	}
-	order := make([]int, len(classes))
+	order := make([]int, len(texts))
 	for i := range order {
 		order[i] = i
 	}
-	half := min(size, len(classes)) / 2
+	half := min(size, len(texts)) / 2
+	drawn := make([]int, len(texts)) // the last step, from 1, that has the example
 	plan := make([][]int, steps)
 	for s := range plan {
 		for i := range half {
 			j := i + rng.IntN(len(order)-i)
 			order[i], order[j] = order[j], order[i]
 		}
-		texts := append(make([]int, 0, 2*half), order[:half]...)
-		for _, i := range order[:half] {
-			texts = append(texts, drawPartner(rng, members[classes[i]], i))
+		step := append(make([]int, 0, 2*half), order[:half]...)
+		for _, i := range step {
+			drawn[i] = s + 1
 		}
-		plan[s] = texts
+		for _, i := range order[:half] {
+			of := members[texts[i].class] // in any order
+			rng.Shuffle(len(of), func(i, j int) { of[i], of[j] = of[j], of[i] })
+			if at := slices.IndexFunc(of, func(j int) bool { return drawn[j] <= s }); at >= 0 {
+				step = append(step, of[at])
+				drawn[of[at]] = s + 1
+			}
+		}
+		plan[s] = step
 	}
 	return plan, nil
-}
-
-// drawPartner draws one of members other than i, or i if there is no other.
-func drawPartner(rng *rand.Rand, members []int, i int) int {
-	if len(members) == 1 {
-		return i
-	}
-	for {
-		if p := members[rng.IntN(len(members))]; p != i {
-			return p
-		}
-	}
 }

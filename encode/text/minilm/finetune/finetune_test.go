@@ -40,13 +40,14 @@ func tinyTrainer(t *testing.T, workers int) *trainer {
 	}
 	n.refresh()
 	var states [][]float32
-	var classes, all []int
+	var texts []labelledText
+	var all []int
 	for i := range 21 {
-		states, classes, all = append(states, draw((3+i)*s.hidden, 0, 1)), append(classes, i%3), append(all, i)
+		states, texts, all = append(states, draw((3+i)*s.hidden, 0, 1)), append(texts, labelledText{i % 3, i % 19}), append(all, i)
 	}
 	r := DefaultRecipe()
 	r.Temperature = 0.5
-	tr := newTrainer(n, states, classes, [][]int{all}, &r, workers)
+	tr := newTrainer(n, states, texts, [][]int{all}, &r, workers)
 	t.Cleanup(tr.workers.close)
 	return tr
 }
@@ -115,44 +116,6 @@ func TestStepsDoNotAllocate(t *testing.T) {
 	ctx := context.Background()
 	if n := testing.AllocsPerRun(5, func() { _, _ = tr.step(ctx, 0) }); n > 0 {
 		t.Errorf("%v allocations a step", n)
-	}
-}
-
-// Products agree with the definition.
-func TestMatmul(t *testing.T) {
-	rng := rand.New(rand.NewPCG(3, 4))
-	for _, m := range []int{1, 2, 3, 5, 6, 7, 8, 9, 10, 25} {
-		for _, k := range []int{1, 7, 400} {
-			const n = 32
-			a, b := make([]float32, m*k), make([]float32, k*n)
-			for i := range a {
-				a[i] = float32(rng.NormFloat64())
-			}
-			for i := range b {
-				b[i] = float32(rng.NormFloat64())
-			}
-			p := newPackedMatrix(k, n, func(i, j int) float32 { return b[i*n+j] })
-			plain, packed := make([]float32, m*n+1), make([]float32, m*n+1)
-			plain[m*n], packed[m*n] = 7, 7
-			matmul(m, k, n, a, k, b, n, plain, n, false)
-			p.times(m, a, k, packed, n, false)
-			for r := range m {
-				for j := range n {
-					var sum float64
-					for i := range k {
-						sum += float64(a[r*k+i]) * float64(b[i*n+j])
-					}
-					for _, c := range [][]float32{plain, packed} {
-						if got := float64(c[r*n+j]); math.Abs(got-sum) > 1e-4 {
-							t.Fatalf("%d by %d: %g, want %g", m, k, got, sum)
-						}
-					}
-				}
-			}
-			if plain[m*n] != 7 || packed[m*n] != 7 {
-				t.Fatalf("%d rows: written beyond the end", m)
-			}
-		}
 	}
 }
 
@@ -239,29 +202,5 @@ func TestTrainErrors(t *testing.T) {
 	_, err := Train(ctx, e, separable(), DefaultRecipe(), Options{Progress: func(int, float64) { cancel() }})
 	if !errors.Is(err, context.Canceled) {
 		t.Error(err)
-	}
-}
-
-func BenchmarkGEMM(b *testing.B) {
-	const m, k, n = 128, 384, 1536
-	a, c := make([]float32, m*k), make([]float32, m*n)
-	p := newPackedMatrix(k, n, func(i, j int) float32 { return float32(i + j) })
-	for b.Loop() {
-		p.times(m, a, k, c, n, false)
-	}
-	b.ReportMetric(2*m*k*n*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
-}
-
-// BenchmarkTrain adapts to 50 texts of 24 pieces, on two cores; a step is a fortieth of it.
-func BenchmarkTrain(b *testing.B) {
-	e := base(b)
-	var examples []Example
-	for i := range 50 {
-		examples = append(examples, Example{strings.Repeat("lost my bank card ", 6)[:18*5+i%3], i % 4})
-	}
-	for b.Loop() {
-		if _, err := Train(b.Context(), e, examples, DefaultRecipe(), Options{Workers: 2}); err != nil {
-			b.Fatal(err)
-		}
 	}
 }

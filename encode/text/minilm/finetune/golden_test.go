@@ -87,8 +87,9 @@ func TestSameAsAnotherImplementation(t *testing.T) {
 		t.Fatal(err)
 	}
 	var all []int
-	for i := range g.Texts {
-		all = append(all, i)
+	var examples []Example
+	for i, text := range g.Texts {
+		all, examples = append(all, i), append(examples, Example{text, g.Classes[i]})
 	}
 	plan := make([][]int, g.Steps)
 	for i := range plan {
@@ -107,7 +108,7 @@ func TestSameAsAnotherImplementation(t *testing.T) {
 		}
 	}
 	n.refresh()
-	tr := newTrainer(n, states, g.Classes, plan, &r, 2)
+	tr := newTrainer(n, states, labelledTexts(examples), plan, &r, 2)
 	defer tr.workers.close()
 	for step, want := range g.Losses {
 		loss, err := tr.step(t.Context(), step)

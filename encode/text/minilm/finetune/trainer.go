@@ -28,34 +28,34 @@ type trainer struct {
 	recipe   *Recipe
 	plan     [][]int
 	states   [][]float32
-	classes  []int
+	texts    []labelledText // one a state
 	batch    *batch
 	contrast *contrast
 	adam     *adamW
 	gradient []float32
 	workers  *workerPool
 
-	drawn        [][]float32 // states of a step
-	drawnClasses []int
-	forward      func(worker, group int)
-	backward     func(worker, group int)
+	drawn      [][]float32 // states of a step
+	drawnTexts []labelledText
+	forward    func(worker, group int)
+	backward   func(worker, group int)
 }
 
-func newTrainer(n *network, states [][]float32, classes []int, plan [][]int, r *Recipe, workers int) *trainer {
+func newTrainer(n *network, states [][]float32, texts []labelledText, plan [][]int, r *Recipe, workers int) *trainer {
 	var limits batchLimits
 	tokens := make([]int, 0, r.Batch)
-	for _, texts := range plan {
+	for _, step := range plan {
 		tokens = tokens[:0]
-		for _, i := range texts {
+		for _, i := range step {
 			tokens = append(tokens, len(states[i])/n.hidden)
 		}
 		limits.include(&n.shape, tokens)
 	}
 	t := &trainer{
-		network: n, recipe: r, plan: plan, states: states, classes: classes,
+		network: n, recipe: r, plan: plan, states: states, texts: texts,
 		batch: newBatch(&n.shape, limits), contrast: newContrast(limits.texts, n.hidden, r.Temperature),
 		adam: newAdamW(len(n.parameters), r.WeightDecay), gradient: make([]float32, len(n.parameters)),
-		drawn: make([][]float32, 0, limits.texts), drawnClasses: make([]int, 0, limits.texts),
+		drawn: make([][]float32, 0, limits.texts), drawnTexts: make([]labelledText, 0, limits.texts),
 	}
 	scratch := make([]*groupScratch, max(1, min(workers, limits.groups)))
 	for i := range scratch {
@@ -78,19 +78,20 @@ func (t *trainer) step(ctx context.Context, step int) (float64, error) {
 	return loss, nil
 }
 
-// lossGradient returns the loss of texts and leaves the parameters' gradient in t.gradient.
-func (t *trainer) lossGradient(ctx context.Context, texts []int) (float64, error) {
+// lossGradient returns the loss of some texts and leaves the parameters' gradient in
+// t.gradient.
+func (t *trainer) lossGradient(ctx context.Context, drawn []int) (float64, error) {
 	n, b := t.network, t.batch
-	t.drawn, t.drawnClasses = t.drawn[:0], t.drawnClasses[:0]
-	for _, i := range texts {
-		t.drawn, t.drawnClasses = append(t.drawn, t.states[i]), append(t.drawnClasses, t.classes[i])
+	t.drawn, t.drawnTexts = t.drawn[:0], t.drawnTexts[:0]
+	for _, i := range drawn {
+		t.drawn, t.drawnTexts = append(t.drawn, t.states[i]), append(t.drawnTexts, t.texts[i])
 	}
 	b.fill(&n.shape, t.drawn)
 	if err := t.workers.run(ctx, len(b.groups), t.forward); err != nil {
 		return 0, err
 	}
 	n.pool(b)
-	loss := t.contrast.loss(b.vectors, n.hidden, t.drawnClasses)
+	loss := t.contrast.loss(b.vectors, n.hidden, t.drawnTexts)
 	n.poolBack(b, t.contrast.gradient)
 	if err := t.workers.run(ctx, len(b.groups), t.backward); err != nil {
 		return 0, err
