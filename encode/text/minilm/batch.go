@@ -62,7 +62,7 @@ func (e *Encoder) EncodeBatch(ctx context.Context, texts []string, workers int) 
 		if count := first[i+1] - first[i]; count > 1 {
 			var total textTotal
 			for w := range count {
-				total.add(memory[(first[i]+w)*size:][:size])
+				total.addVector(memory[(first[i]+w)*size:][:size])
 			}
 			total.normalize(v)
 		}

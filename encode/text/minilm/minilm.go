@@ -188,7 +188,7 @@ func (e *Encoder) encode(s *scratch, dst, vectors []float32) {
 		if i == 0 {
 			clear(s.total[:])
 		}
-		s.total.add(s.vector[:len(dst)])
+		s.total.addVector(s.vector[:len(dst)])
 	}
 	s.total.normalize(dst)
 }
@@ -196,7 +196,7 @@ func (e *Encoder) encode(s *scratch, dst, vectors []float32) {
 // textTotal sums up vectors of texts, of Parts parts or fewer.
 type textTotal [Parts][hiddenSize]float64
 
-func (t *textTotal) add(v []float32) {
+func (t *textTotal) addVector(v []float32) {
 	for part := range len(v) / hiddenSize {
 		accumulate(&t[part], v[part*hiddenSize:])
 	}

@@ -24,12 +24,15 @@ func (n *network) lowRankBack(g *textGroup, layer, matrix, rows int, dy []float3
 
 // backward carries the gradient of the last layer's output, in b.out, back through the
 // network and writes the gradients of the parameters to those of the group. It changes
-// b.out.
+// b.out. It may be told to stop.
 func (n *network) backward(b *batch, g *textGroup, s *groupScratch) {
 	rows, hidden, first := g.endRow-g.firstRow, n.hidden, g.firstRow
 	dx := b.out[first*hidden:][:rows*hidden]
 	for i := len(n.layers) - 1; i >= 0; i-- {
 		l, a := &n.layers[i], &b.layers[i]
+		if !s.proceed() {
+			return
+		}
 		projected := func(m int) []float32 { return a.projected[m][first*tileOut:] }
 		normalizeRowsBack(rows, dx, a.hat2[first*hidden:], a.inverse2[first:], l.gain2)
 
@@ -40,11 +43,17 @@ func (n *network) backward(b *batch, g *textGroup, s *groupScratch) {
 		n.outputRankGradient(i, rows, dx, s)
 		geluBack(s.wide, s.wide2, inner)
 		n.lowRankBack(g, i, minilm.Output, rows, dx, hidden, s.wide, n.inner, projected(minilm.Output), nil, 0, s)
+		if !s.proceed() {
+			return
+		}
 		copy(s.one, dx)
 		l.innerBack.times(rows, s.wide2, n.inner, s.one, hidden, true)
 		hat1 := a.hat1[first*hidden:][:rows*hidden]
 		scaleRows(s.two, hat1, l.gain1, l.bias1)
 		n.lowRankBack(g, i, minilm.Intermediate, rows, s.wide2, n.inner, s.two, hidden, projected(minilm.Intermediate), s.one, hidden, s)
+		if !s.proceed() {
+			return
+		}
 
 		// Attention. s.two becomes the gradient of its result.
 		normalizeRowsBack(rows, s.one, hat1, a.inverse1[first:], l.gain1)

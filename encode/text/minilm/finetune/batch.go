@@ -121,14 +121,15 @@ func (b *batch) fill(s *shape, states [][]float32) {
 
 // groupScratch is the working memory of a core for one group.
 type groupScratch struct {
-	wide, wide2 []float32 // rows by inner
-	dqkv        []float32 // rows by 3*hidden
-	one, two    []float32 // rows by hidden
-	ranks       []float32 // rows by 16
-	turned      []float32 // 16 by rows
-	turned2     []float32 // head size by padded tokens: keys or values as columns
-	scores      []float32 // tokens by padded tokens
-	columns     []float32 // padded tokens by tokens
+	proceed     func() bool // see trainer.proceed
+	wide, wide2 []float32   // rows by inner
+	dqkv        []float32   // rows by 3*hidden
+	one, two    []float32   // rows by hidden
+	ranks       []float32   // rows by 16
+	turned      []float32   // 16 by rows
+	turned2     []float32   // head size by padded tokens: keys or values as columns
+	scores      []float32   // tokens by padded tokens
+	columns     []float32   // padded tokens by tokens
 }
 
 func newGroupScratch(s *shape, l batchLimits) *groupScratch {

@@ -4,10 +4,11 @@
 // "LoRA: Low-Rank Adaptation of Large Language Models").
 //
 // All is float32 with sums in a fixed order. The result depends on the examples, the recipe
-// and the kind of kernels, not on the number of cores.
+// and the kind of kernels, not on the examples' order or on the number of cores.
 package finetune
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,12 +25,13 @@ type Example struct {
 	Class int
 }
 
-// Recipe says how to train. With the examples, in their order, it determines the result.
+// Recipe says how to train. With the examples, in any order, it determines the result.
 type Recipe struct {
 	Steps int // of the optimiser
 	Batch int // texts a step at most: half are drawn, each with a partner of its class
 	Rank  int // of what is added to each matrix, at most minilm.MaxAdapterRank
-	// MaxTokens is how many tokens of a text are read, [CLS] and [SEP] among them.
+	// MaxTokens is how many tokens of a text are read, [CLS] and [SEP] among them. Of more
+	// than 1,000 texts that are drawn fewer are read, so that all fit the memory.
 	MaxTokens    int
 	LearningRate float64 // the peak: a tenth of the steps lead up to it, a cosine down
 	WeightDecay  float64
@@ -48,13 +50,23 @@ type Options struct {
 	// Progress, if not nil, is called after each step with the number of steps done and
 	// the loss before it, from the goroutine that called Train.
 	Progress func(done int, loss float64)
+	// Yield, if not nil, is called from each of the cores' goroutines between pieces of work
+	// of a few milliseconds. It may block while something else waits.
+	Yield func()
 }
 
 // ErrTooFewClasses is the error of Train for examples of fewer than two classes.
 var ErrTooFewClasses = errors.New("fine-tuning needs examples of two classes")
 
-// maxStateTokens bounds the memory for the texts' states.
-const maxStateTokens = 90_000
+const (
+	// maxStateTokens bounds the memory for the texts' states, and so that of a training.
+	maxStateTokens = 64_000
+	// minTokens is how many tokens of each text there has to be room for.
+	minTokens = 16
+)
+
+// tokensEach returns how many tokens of each of so many texts are read.
+func (r *Recipe) tokensEach(texts int) int { return min(r.MaxTokens, maxStateTokens/max(1, texts)) }
 
 func (r *Recipe) check() error {
 	switch {
@@ -76,19 +88,22 @@ func Train(ctx context.Context, base *minilm.Encoder, examples []Example, recipe
 	if err := recipe.check(); err != nil {
 		return nil, err
 	}
+	examples = slices.SortedFunc(slices.Values(examples), func(a, b Example) int {
+		return cmp.Or(cmp.Compare(a.Text, b.Text), cmp.Compare(a.Class, b.Class))
+	})
 	texts := labelledTexts(examples)
 	rng := rand.New(rand.NewPCG(recipe.Seed, uint64(len(examples)))) //nolint:gosec // the result is to be the same again
 	plan, err := drawBatches(rng, texts, recipe.Steps, recipe.Batch)
 	if err != nil {
 		return nil, err
 	}
-	states, err := drawnStates(ctx, base, examples, plan, &recipe, options.Workers)
+	states, err := drawnStates(ctx, base, examples, plan, &recipe, &options)
 	if err != nil {
 		return nil, err
 	}
 	n := newNetwork(baseShape(recipe.Rank), base.LastLayers())
 	n.initialize(rng)
-	t := newTrainer(n, states, texts, plan, &recipe, options.Workers)
+	t := newTrainer(n, states, texts, plan, &recipe, &options)
 	defer t.workers.close()
 	for step := range plan {
 		loss, err := t.step(ctx, step)
@@ -119,7 +134,7 @@ func labelledTexts(examples []Example) []labelledText {
 }
 
 // drawnStates returns the states of the texts that are drawn, nil for the others.
-func drawnStates(ctx context.Context, base *minilm.Encoder, examples []Example, plan [][]int, r *Recipe, workers int) ([][]float32, error) {
+func drawnStates(ctx context.Context, base *minilm.Encoder, examples []Example, plan [][]int, r *Recipe, o *Options) ([][]float32, error) {
 	drawn := make([]bool, len(examples))
 	for _, texts := range plan {
 		for _, i := range texts {
@@ -133,16 +148,23 @@ func drawnStates(ctx context.Context, base *minilm.Encoder, examples []Example, 
 			texts, at = append(texts, examples[i].Text), append(at, i)
 		}
 	}
-	if len(texts)*r.MaxTokens > maxStateTokens {
-		return nil, fmt.Errorf("fine-tuning with %d texts of up to %d tokens: at most %d tokens fit the memory", len(texts), r.MaxTokens, maxStateTokens)
-	}
-	found, err := base.FirstLayers(ctx, texts, r.MaxTokens, workers)
-	if err != nil {
-		return nil, err
+	tokens := r.tokensEach(len(texts))
+	if tokens < min(minTokens, r.MaxTokens) {
+		return nil, fmt.Errorf("fine-tuning draws %d texts: at most %d fit the memory", len(texts), maxStateTokens/minTokens)
 	}
 	states := make([][]float32, len(examples))
-	for i, s := range found {
-		states[at[i]] = s
+	for some := range slices.Chunk(at, max(1, o.Workers)) { // one each, and then a pause
+		if o.Yield != nil {
+			o.Yield()
+		}
+		found, err := base.FirstLayers(ctx, texts[:len(some)], tokens, o.Workers)
+		if err != nil {
+			return nil, err
+		}
+		texts = texts[len(some):]
+		for i, s := range found {
+			states[some[i]] = s
+		}
 	}
 	return states, nil
 }

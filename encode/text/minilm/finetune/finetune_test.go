@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/hone-ml/hone/encode/text/minilm"
@@ -47,7 +49,7 @@ func tinyTrainer(t *testing.T, workers int) *trainer {
 	}
 	r := DefaultRecipe()
 	r.Temperature = 0.5
-	tr := newTrainer(n, states, texts, [][]int{all}, &r, workers)
+	tr := newTrainer(n, states, texts, [][]int{all}, &r, &Options{Workers: workers})
 	t.Cleanup(tr.workers.close)
 	return tr
 }
@@ -188,6 +190,91 @@ func TestTrainSeparatesClasses(t *testing.T) {
 	if !strings.Contains(adapted.Name(), a.Hash()) {
 		t.Errorf("name %q", adapted.Name())
 	}
+}
+
+// The adapter is a function of the examples and the recipe: neither their order nor the number
+// of cores nor pauses make a difference to any bit.
+func TestTrainIsAFunctionOfTheExamples(t *testing.T) {
+	e := base(t)
+	r := DefaultRecipe()
+	r.Steps, r.Batch = 2, 12
+	examples := append(separable(), Example{"the cat in the house was sad and silent", 0}) // of two classes
+	want := ""
+	for workers := range 4 {
+		var yields atomic.Int64
+		o := Options{Workers: workers}
+		if workers > 1 {
+			o.Yield = func() { yields.Add(1) }
+		}
+		a, err := Train(t.Context(), e, examples, r, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want == "" {
+			want = a.Hash()
+		}
+		if a.Hash() != want {
+			t.Errorf("another adapter with %d workers", workers)
+		}
+		if workers > 1 && yields.Load() < 30 {
+			t.Errorf("%d yields", yields.Load())
+		}
+		rand.Shuffle(len(examples), func(i, j int) { examples[i], examples[j] = examples[j], examples[i] })
+	}
+	r.Seed++
+	if a, err := Train(t.Context(), e, examples, r, Options{Workers: 2}); err != nil || a.Hash() == want {
+		t.Errorf("the same adapter with another seed: %v", err)
+	}
+}
+
+// A training that is cancelled ends with the piece of work it is at.
+func TestTrainStops(t *testing.T) {
+	e := base(t)
+	for _, at := range []int64{1, 40, 55} { // in the first layers, forward, backward
+		ctx, cancel := context.WithCancel(t.Context())
+		var yields atomic.Int64
+		_, err := Train(ctx, e, separable(), DefaultRecipe(), Options{Workers: 1, Yield: func() {
+			if yields.Add(1) == at {
+				cancel()
+			}
+		}})
+		if !errors.Is(err, context.Canceled) || yields.Load() > at+1 {
+			t.Errorf("%v after %d yields, cancelled at %d", err, yields.Load(), at)
+		}
+	}
+}
+
+// The largest training by the default recipe stays within 300 MB.
+func TestMemory(t *testing.T) {
+	e := base(t)
+	heap := func() float64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return float64(m.HeapAlloc) / 1e6
+	}
+	before := heap()
+	r := DefaultRecipe()
+	var texts []labelledText
+	for i := range r.Steps * r.Batch {
+		texts = append(texts, labelledText{i % 4, i})
+	}
+	plan, err := drawBatches(rand.New(rand.NewPCG(1, 1)), texts, r.Steps, r.Batch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	states := make([][]float32, len(texts))
+	for i := range states {
+		states[i] = make([]float32, r.tokensEach(len(texts))*384)
+	}
+	tr := newTrainer(newNetwork(baseShape(r.Rank), e.LastLayers()), states, texts, plan, &r, &Options{Workers: 2})
+	defer tr.workers.close()
+	if used := heap() - before; used > 300 {
+		t.Errorf("%.0f MB", used)
+	} else {
+		t.Logf("%.0f MB", used)
+	}
+	runtime.KeepAlive(tr)
 }
 
 func TestTrainErrors(t *testing.T) {

@@ -16,11 +16,14 @@ func (n *network) addLowRank(layer, matrix, rows int, x []float32, ldx int, proj
 }
 
 // forward runs the texts of a group through the network and leaves the last layer's output
-// in b.out.
+// in b.out, unless it is told to stop.
 func (n *network) forward(b *batch, g *textGroup, s *groupScratch) {
 	rows, hidden, first := g.endRow-g.firstRow, n.hidden, g.firstRow
 	for i := range n.layers {
 		l, a := &n.layers[i], &b.layers[i]
+		if !s.proceed() {
+			return
+		}
 		x := a.x[first*hidden:]
 		qkv := a.qkv[first*3*hidden:]
 		l.qkv.times(rows, x, hidden, qkv, 3*hidden, false)
@@ -30,6 +33,9 @@ func (n *network) forward(b *batch, g *textGroup, s *groupScratch) {
 		addBias(rows, qkv, 3*hidden, l.qkvBias)
 		for t := g.firstText; t < g.endText; t++ {
 			n.attend(b, a, t, s)
+		}
+		if !s.proceed() {
+			return
 		}
 
 		hat := a.hat1[first*hidden:][:rows*hidden]
@@ -45,6 +51,9 @@ func (n *network) forward(b *batch, g *textGroup, s *groupScratch) {
 		n.addLowRank(i, minilm.Intermediate, rows, s.one, hidden, a.projected[minilm.Intermediate][first*tileOut:], inner, n.inner)
 		addBias(rows, inner, n.inner, l.innerBias)
 		gelu(s.wide, inner)
+		if !s.proceed() {
+			return
+		}
 
 		hat = a.hat2[first*hidden:][:rows*hidden]
 		copy(hat, s.one)

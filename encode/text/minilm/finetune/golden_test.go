@@ -108,7 +108,7 @@ func TestSameAsAnotherImplementation(t *testing.T) {
 		}
 	}
 	n.refresh()
-	tr := newTrainer(n, states, labelledTexts(examples), plan, &r, 2)
+	tr := newTrainer(n, states, labelledTexts(examples), plan, &r, &Options{Workers: 2})
 	defer tr.workers.close()
 	for step, want := range g.Losses {
 		loss, err := tr.step(t.Context(), step)

@@ -26,6 +26,7 @@ func (n *network) initialize(rng *rand.Rand) {
 type trainer struct {
 	network  *network
 	recipe   *Recipe
+	yield    func()
 	plan     [][]int
 	states   [][]float32
 	texts    []labelledText // one a state
@@ -41,7 +42,7 @@ type trainer struct {
 	backward   func(worker, group int)
 }
 
-func newTrainer(n *network, states [][]float32, texts []labelledText, plan [][]int, r *Recipe, workers int) *trainer {
+func newTrainer(n *network, states [][]float32, texts []labelledText, plan [][]int, r *Recipe, o *Options) *trainer {
 	var limits batchLimits
 	tokens := make([]int, 0, r.Batch)
 	for _, step := range plan {
@@ -52,19 +53,29 @@ func newTrainer(n *network, states [][]float32, texts []labelledText, plan [][]i
 		limits.include(&n.shape, tokens)
 	}
 	t := &trainer{
-		network: n, recipe: r, plan: plan, states: states, texts: texts,
+		network: n, recipe: r, yield: o.Yield, plan: plan, states: states, texts: texts,
 		batch: newBatch(&n.shape, limits), contrast: newContrast(limits.texts, n.hidden, r.Temperature),
 		adam: newAdamW(len(n.parameters), r.WeightDecay), gradient: make([]float32, len(n.parameters)),
 		drawn: make([][]float32, 0, limits.texts), drawnTexts: make([]labelledText, 0, limits.texts),
 	}
-	scratch := make([]*groupScratch, max(1, min(workers, limits.groups)))
+	scratch := make([]*groupScratch, max(1, min(o.Workers, limits.groups)))
 	for i := range scratch {
 		scratch[i] = newGroupScratch(&n.shape, limits)
+		scratch[i].proceed = t.proceed
 	}
 	t.workers = newWorkerPool(len(scratch))
 	t.forward = func(worker, group int) { n.forward(t.batch, &t.batch.groups[group], scratch[worker]) }
 	t.backward = func(worker, group int) { n.backward(t.batch, &t.batch.groups[group], scratch[worker]) }
 	return t
+}
+
+// proceed lets others go first and reports whether to go on. A pass asks it between its
+// products.
+func (t *trainer) proceed() bool {
+	if t.yield != nil {
+		t.yield()
+	}
+	return t.workers.ctx.Err() == nil
 }
 
 // step takes a step and returns the loss before it.
@@ -87,13 +98,13 @@ func (t *trainer) lossGradient(ctx context.Context, drawn []int) (float64, error
 		t.drawn, t.drawnTexts = append(t.drawn, t.states[i]), append(t.drawnTexts, t.texts[i])
 	}
 	b.fill(&n.shape, t.drawn)
-	if err := t.workers.run(ctx, len(b.groups), t.forward); err != nil {
+	if err := t.workers.runUnits(ctx, len(b.groups), t.forward); err != nil {
 		return 0, err
 	}
 	n.pool(b)
 	loss := t.contrast.loss(b.vectors, n.hidden, t.drawnTexts)
 	n.poolBack(b, t.contrast.gradient)
-	if err := t.workers.run(ctx, len(b.groups), t.backward); err != nil {
+	if err := t.workers.runUnits(ctx, len(b.groups), t.backward); err != nil {
 		return 0, err
 	}
 	clear(t.gradient)
@@ -129,8 +140,8 @@ func newWorkerPool(workers int) *workerPool {
 	return p
 }
 
-// run calls work for each unit, until the context ends.
-func (p *workerPool) run(ctx context.Context, units int, work func(worker, unit int)) error {
+// runUnits calls work for each unit, until the context ends.
+func (p *workerPool) runUnits(ctx context.Context, units int, work func(worker, unit int)) error {
 	p.ctx, p.units, p.work = ctx, units, work
 	p.next.Store(0)
 	p.done.Add(len(p.begin))
