@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -52,12 +53,15 @@ func BenchmarkTrain(b *testing.B) {
 				examples[i] = Example{strings.Join(text, " "), i % 4}
 			}
 			recipe := DefaultRecipe()
+			var yields atomic.Int64
+			o := Options{Workers: runtime.GOMAXPROCS(0), Yield: func() { yields.Add(1) }}
 			start := cpuSeconds()
 			for b.Loop() {
-				if _, err := Train(b.Context(), e, examples, recipe, Options{Workers: runtime.GOMAXPROCS(0)}); err != nil {
+				if _, err := Train(b.Context(), e, examples, recipe, o); err != nil {
 					b.Fatal(err)
 				}
 			}
+			b.ReportMetric(1000*(cpuSeconds()-start)/float64(yields.Load()), "cpu-ms/yield")
 			// The base's products, forward and backward: those of the first layers and of
 			// low rank are not counted.
 			s := baseShape(recipe.Rank)
