@@ -155,12 +155,13 @@ func last(e *minilm.Encoder, text string) []float32 {
 func separation(t *testing.T, e *minilm.Encoder, examples []Example) float64 {
 	t.Helper()
 	var sums, counts [2]float64
+	var vectors [][]float32
 	for i, a := range examples {
-		va := last(e, a.Text)
-		for _, b := range examples[:i] {
+		vectors = append(vectors, last(e, a.Text))
+		for k, b := range examples[:i] {
 			var dot float64
-			for j, v := range last(e, b.Text) {
-				dot += float64(v) * float64(va[j])
+			for j, v := range vectors[k] {
+				dot += float64(v) * float64(vectors[i][j])
 			}
 			same := 0
 			if a.Class == b.Class {
