@@ -41,7 +41,7 @@ type Recipe struct {
 
 // DefaultRecipe returns 40 steps of 32 texts at rank 8.
 func DefaultRecipe() Recipe {
-	return Recipe{Steps: 40, Batch: 32, Rank: 8, MaxTokens: 64, LearningRate: 3e-3, WeightDecay: 0.01, Temperature: 0.1, Seed: 1}
+	return Recipe{Steps: 40, Batch: 32, Rank: 8, MaxTokens: 64, LearningRate: 1e-3, WeightDecay: 0.01, Temperature: 0.1, Seed: 1}
 }
 
 // Options are what makes no difference to the result.

@@ -177,7 +177,7 @@ func separation(t *testing.T, e *minilm.Encoder, examples []Example) float64 {
 func TestTrainSeparatesClasses(t *testing.T) {
 	e := base(t)
 	r := DefaultRecipe()
-	r.Steps, r.Batch = 8, 16
+	r.Steps, r.Batch, r.LearningRate = 8, 16, 3e-3 // few steps, but large ones
 	examples := separable()
 	a, err := Train(t.Context(), e, examples, r, Options{Workers: 2})
 	if err != nil {
