@@ -83,16 +83,16 @@ func normalCDF(v float32) float32 {
 	return 0.5 + u*p/q
 }
 
-// gelu writes GELU of x to out (Hendrycks & Gimpel 2016; the form with the error function).
-func gelu(out, x []float32) {
+// geluGo writes GELU of x to out (Hendrycks & Gimpel 2016; the form with the error function).
+func geluGo(out, x []float32) {
 	out = out[:len(x)]
 	for i, v := range x {
 		out[i] = v * normalCDF(v)
 	}
 }
 
-// geluBack writes GELU of x to out and multiplies gradient by its derivative.
-func geluBack(out, gradient, x []float32) {
+// geluBackGo writes GELU of x to out and multiplies gradient by its derivative.
+func geluBackGo(out, gradient, x []float32) {
 	out, gradient = out[:len(x)], gradient[:len(x)]
 	for i, v := range x {
 		c := normalCDF(v)
