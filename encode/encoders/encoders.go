@@ -150,8 +150,11 @@ func (t transformer) EncodeBatch(ctx context.Context, texts []string) ([][]float
 	return t.Encoder.EncodeBatch(ctx, texts, 1)
 }
 
+// transformerParts are the kinds of the minilm.Parts parts of a text's vector.
+var transformerParts = []encode.Part{encode.Middle, encode.Sentence}
+
 // Parts implements encode.PartsEncoder.
-func (transformer) Parts() int { return minilm.Parts }
+func (transformer) Parts() []encode.Part { return transformerParts }
 
 // EncodeTokens implements encode.TokenEncoder.
 func (t transformer) EncodeTokens(ctx context.Context, texts []string) ([][][]float32, error) {

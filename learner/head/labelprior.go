@@ -14,7 +14,7 @@ import (
 // WithEncoder returns the spec with the prior that the encoder makes of its label names.
 func (q *Spec) WithEncoder(e encode.Encoder) *Spec {
 	out := *q
-	out.Dense = len(e.Encode("label").Dense)
+	out.Parts = encode.DenseParts(e)
 	out.Prior, out.NamePrior = nil, nil
 	n, ok := q.Kind.(LabelPrior)
 	if !ok {
@@ -46,7 +46,7 @@ func (q *Spec) prior(s model.Settings) model.Prior {
 // WithPriorOf returns the spec with the prior of another one that has the same labels.
 func (q *Spec) WithPriorOf(old *Spec) *Spec {
 	out := *q
-	out.Dense, out.Prior, out.NamePrior = old.Dense, old.Prior, old.NamePrior
+	out.Parts, out.Prior, out.NamePrior = old.Parts, old.Prior, old.NamePrior
 	return &out
 }
 

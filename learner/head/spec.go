@@ -9,6 +9,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/hone-ml/hone/content"
+	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
 	"github.com/hone-ml/hone/labelstudio/regions"
@@ -27,10 +28,10 @@ type Spec struct {
 	Key     string // equal for the same labels over the same features
 	Seed    uint64 // hash of what the features of a task depend on, beside its data
 
-	// Dense is the number of dense parts of the encoder's vectors. Prior is the mean that
+	// Parts are the kinds of the dense parts of the encoder's vectors. Prior is the mean that
 	// the weights are pulled to, made of the label names and of the lines that describe them;
 	// nil without one. NamePrior is that of the names alone; nil unless there are lines.
-	Dense            int
+	Parts            []encode.Part
 	Prior, NamePrior model.Prior
 
 	objects    []labelconfig.Object

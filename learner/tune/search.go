@@ -27,9 +27,20 @@ const (
 	folds = 5
 	// tuneTolerance is how near to the optimum a model is fitted to compare settings.
 	tuneTolerance = 0.2
+
+	// defaultWeight is how much likelier the default of a dimension is than each other value
+	// before there are examples.
+	defaultWeight = 2
+	// negligible is how much larger the loss of a value is that has no weight to speak of.
+	negligible = 6
+	// leastVariance keeps the loss finite when every prediction is right.
+	leastVariance = 1e-9
 )
 
-// search chooses settings by the cross-validated loss of a kind. The choice depends on
+// sharpness are the powers of probabilities that are tried.
+var sharpness = [...]float64{0.35, 0.5, 0.7, 1, 1.4, 2, 2.8}
+
+// search weighs settings by the cross-validated loss of a kind. The choice depends on
 // the spec and the examples only.
 type search struct {
 	q         *head.Spec
@@ -64,23 +75,44 @@ func newSearch(q *head.Spec, parts [][]model.Example, cores chan struct{}, onSte
 
 // Steps returns how many losses a search computes at most, each followed by onStep.
 func Steps(q *head.Spec) int {
-	n := 1
-	for _, a := range dimensions(q) {
-		n += len(a.values) - 1
+	n := 0
+	for _, d := range dimensions(q) {
+		n += len(d.values)
 	}
 	return n
 }
 
-// losses returns the loss of each example, fold by fold, by a model of the other folds.
-func (s *search) losses(ctx context.Context, settings model.Settings) ([]float64, error) {
-	losses := make([][]float64, len(s.train))
+// loss returns the loss of all examples in nats, each by a model of the other folds. Of a kind
+// that predicts probabilities it is the log-loss, with the probabilities sharpened or
+// flattened alike as fits best: settings that rank the classes well but are too sure of
+// themselves, or not sure enough, are not worse for it. Of another kind it is what a normal
+// distribution with the mean loss as its variance would have.
+func (s *search) loss(ctx context.Context, settings model.Settings) (float64, error) {
+	kind, probable := s.q.Kind.(head.Probable)
+	losses := make([][]float64, len(s.train)) // by fold and sharpness
 	err := s.eachFold(ctx, settings, func(f int, m head.Incremental) {
-		for i := range s.test[f] {
-			l, _ := s.q.Kind.Evaluate(s.q, m, s.test[f][i:i+1])
-			losses[f] = append(losses[f], l)
+		if probable {
+			losses[f] = kind.LogLosses(s.q, m, s.test[f], sharpness[:])
+			return
 		}
+		l, _ := s.q.Kind.Evaluate(s.q, m, s.test[f])
+		losses[f] = []float64{l}
 	})
-	return slices.Concat(losses...), err
+	if err != nil {
+		return 0, err
+	}
+	total := make([]float64, len(losses[0]))
+	for _, l := range losses {
+		for i, v := range l {
+			total[i] += v
+		}
+	}
+	least := slices.Min(total)
+	if probable {
+		return least, nil
+	}
+	n := float64(s.n)
+	return n / 2 * math.Log(max(least/n, leastVariance)), nil
 }
 
 // accuracy returns the mean over the examples, each by a model of the other folds.
@@ -128,68 +160,65 @@ func sum(values []float64) float64 {
 	return s
 }
 
-// oneSEGain returns by how much the losses after are lower than those before, less the
-// standard error of that: the one-standard-error rule (Breiman, Friedman, Olshen & Stone
-// 1984, section 3.4.3) on the differences, example by example. The standard error has one
-// more difference, of the mean loss, as a prior: of a handful of examples it is hardly
-// known.
-func oneSEGain(before, after []float64) float64 {
-	n := float64(len(before))
-	mean := sum(before) / n
-	var gain, squares float64
-	for i, l := range before {
-		d := l - after[i]
-		gain += d
-		squares += d * d
-	}
-	return gain - math.Sqrt(max(0, squares-gain*gain/n)+mean*mean)
-}
-
-// coordinateSearch starts from the defaults and tries the values of one dimension after
-// the other, up and down from the default as long as the loss falls. It keeps a value only
-// if it gains more than its standard error: of a dozen settings some look better by chance,
-// and while most classes have no example, other settings lose what label names say of
-// them. It returns the settings and their loss, as the sum over examples.
-func (s *search) coordinateSearch(ctx context.Context) (model.Settings, float64, error) {
+// average takes one dimension after the other, from the defaults on, and has the mean of its
+// values, each weighed by the likelihood exp(-loss) of the held-out examples: an average over a
+// posterior instead of its mode (Hoeting, Madigan, Raftery & Volinsky 1999, "Bayesian model
+// averaging: a tutorial"), with one model in the end. Of a few examples all values are nearly as
+// likely, and the mean is near the default, which counts defaultWeight times; of many, one value
+// is left. To take the best value instead costs .01 to .03 of accuracy with 25 to 100 labels,
+// since of a dozen settings some look better by chance.
+func (s *search) average(ctx context.Context) (model.Settings, error) {
 	at := Defaults(s.q)
 	if s.n == 0 {
-		return at, math.Inf(1), ctx.Err()
+		return at, ctx.Err()
 	}
-	losses, err := s.losses(ctx, at)
-	if err != nil {
-		return at, 0, err
+	for _, d := range dimensions(s.q) {
+		weights, err := s.weigh(ctx, at, d)
+		if err != nil {
+			return at, err
+		}
+		d.set(&at, d.mean(weights))
 	}
-	for _, a := range dimensions(s.q) {
-		here, before := at, losses
-		most := 0.0
-		for _, way := range []int{-1, 1} {
-			last := sum(before)
-			for i := a.start + way; i >= 0 && i < len(a.values); i += way {
-				there := here
-				a.set(&there, a.values[i])
-				l, err := s.losses(ctx, there)
-				if err != nil {
-					return at, 0, err
-				}
-				if g := oneSEGain(before, l); g > most {
-					at, losses, most = there, l, g
-				}
-				if sum(l) >= last {
-					break
-				}
-				last = sum(l)
+	return at, nil
+}
+
+// weigh returns the weights of the values of a dimension, the other settings as they are. It
+// goes up and down from the default as long as a value can have any weight.
+func (s *search) weigh(ctx context.Context, at model.Settings, d dimension) ([]float64, error) {
+	losses := slices.Repeat([]float64{math.Inf(1)}, len(d.values))
+	try := func(i int) (err error) {
+		there := at
+		d.set(&there, d.values[i])
+		losses[i], err = s.loss(ctx, there)
+		return err
+	}
+	start := slices.Index(d.values, d.byDefault)
+	if err := try(start); err != nil {
+		return nil, err
+	}
+	for _, way := range []int{-1, 1} {
+		for i := start + way; i >= 0 && i < len(losses); i += way {
+			if err := try(i); err != nil {
+				return nil, err
+			}
+			if losses[i] > losses[i-way] && losses[i] > slices.Min(losses)+negligible {
+				break // it rises: what is beyond is worse
 			}
 		}
 	}
-	return at, sum(losses), nil
+	weights, least := make([]float64, len(losses)), slices.Min(losses)
+	for i, l := range losses {
+		weights[i] = math.Exp(least - l)
+	}
+	weights[start] *= defaultWeight
+	return weights, nil
 }
 
 // Search chooses settings for the examples, which may be in any order. cores has a place
 // for each model that is fitted at once; onStep is called at most Steps times. The choice
 // depends on the spec and the examples only. The error is the context's.
 func Search(ctx context.Context, q *head.Spec, examples []model.Example, cores chan struct{}, onStep func()) (model.Settings, error) {
-	s, _, err := newSearch(q, byFold(examples), cores, onStep).coordinateSearch(ctx)
-	return s, err
+	return newSearch(q, byFold(examples), cores, onStep).average(ctx)
 }
 
 // byFold returns the examples of each fold, in the order of ids.

@@ -61,7 +61,7 @@ func (e *Encoder) EncodeBatch(ctx context.Context, texts []string, workers int) 
 		if count := first[i+1] - first[i]; count > 1 {
 			var total textTotal
 			for w := range count {
-				total.add(memory[(first[i]+w)*textSize:])
+				total.include(memory[(first[i]+w)*textSize:])
 			}
 			total.normalize(v)
 		}

@@ -165,7 +165,7 @@ func (e *Encoder) encode(s *scratch, dst, vectors []float32) {
 		if i == 0 {
 			clear(s.total[:])
 		}
-		s.total.add(s.vector[:])
+		s.total.include(s.vector[:])
 	}
 	s.total.normalize(dst)
 }
@@ -173,7 +173,7 @@ func (e *Encoder) encode(s *scratch, dst, vectors []float32) {
 // textTotal sums up vectors of texts.
 type textTotal [Parts][hiddenSize]float64
 
-func (t *textTotal) add(v []float32) {
+func (t *textTotal) include(v []float32) {
 	for part := range t {
 		accumulate(&t[part], v[part*hiddenSize:])
 	}
