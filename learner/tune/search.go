@@ -64,7 +64,7 @@ func newSearch(q *head.Spec, parts [][]model.Example, cores chan struct{}, onSte
 
 // Steps returns how many losses a search computes at most, each followed by onStep.
 func Steps(q *head.Spec) int {
-	n := 1
+	n := sourceSteps(q)
 	for _, a := range dimensions(q) {
 		n += len(a.values) - 1
 	}
@@ -155,7 +155,7 @@ func (s *search) coordinateSearch(ctx context.Context) (model.Settings, float64,
 	if s.n == 0 {
 		return at, math.Inf(1), ctx.Err()
 	}
-	losses, err := s.losses(ctx, at)
+	at, losses, err := s.chooseSource(ctx)
 	if err != nil {
 		return at, 0, err
 	}
