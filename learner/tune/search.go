@@ -145,11 +145,12 @@ func oneSEGain(before, after []float64) float64 {
 	return gain - math.Sqrt(max(0, squares-gain*gain/n)+mean*mean)
 }
 
-// coordinateSearch starts from the defaults and tries the values of one dimension after
-// the other, up and down from the default as long as the loss falls. It keeps a value only
-// if it gains more than its standard error: of a dozen settings some look better by chance,
-// and while most classes have no example, other settings lose what label names say of
-// them. It returns the settings and their loss, as the sum over examples.
+// coordinateSearch starts from the defaults, with the source of the prior that chooseSource
+// chooses, and tries the values of one dimension after the other, up and down from the default
+// as long as the loss falls. It keeps a value only if it gains more than its standard error: of
+// a dozen settings some look better by chance, and while most classes have no example, other
+// settings lose what label names say of them. It returns the settings and their loss, as the sum
+// over examples.
 func (s *search) coordinateSearch(ctx context.Context) (model.Settings, float64, error) {
 	at := Defaults(s.q)
 	if s.n == 0 {

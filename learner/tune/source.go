@@ -9,10 +9,16 @@ import (
 	"github.com/hone-ml/hone/learner/model"
 )
 
-// lineShares are the sources of a prior's mean where lines describe labels, as values of
-// Settings.Lines: the names alone, or the lines with the names. A share between them is none: with
-// wrong lines it cancels out what the names say, and looks better than either.
-var lineShares = [...]float64{0, 1}
+const (
+	// withLines and namesAlone are the sources of a prior's mean where lines describe labels, as
+	// values of Settings.Lines. A share between them is none: with wrong lines it cancels out
+	// what the names say, and looks better than either.
+	withLines, namesAlone = 1.0, 0.0
+	// sourceErrors is how many standard errors the names must gain over the lines. With one,
+	// swapped lines are held on to at 100 labels; with none, good ones are given up by chance at
+	// 25 and 50.
+	sourceErrors = 0.3
+)
 
 // sourceTrusts are the factors of the default trust with each of which a source is tried. The
 // default is the last.
@@ -23,39 +29,52 @@ func sourceSteps(q *head.Spec) int {
 	if !q.HasLines() {
 		return 1
 	}
-	return len(lineShares) * len(sourceTrusts)
+	return 2 * len(sourceTrusts)
 }
 
-// chooseSource returns the defaults with the source of the prior whose loss is the lowest, each
-// at the best trust in it, and the losses of these defaults. Any gain decides, not only one above
-// its standard error: wrong lines cost more than to do without good ones. Without lines there is
+// chooseSource returns the defaults with the source of the prior that the examples choose, and
+// the losses with them. Each source has the trust that is the best for it. Without lines there is
 // one source.
-func (s *search) chooseSource(ctx context.Context) (best model.Settings, losses []float64, err error) {
-	best = Defaults(s.q)
+func (s *search) chooseSource(ctx context.Context) (model.Settings, []float64, error) {
+	lines := Defaults(s.q)
 	if !s.q.HasLines() {
-		losses, err = s.losses(ctx, best)
-		return best, losses, err
+		losses, err := s.losses(ctx, lines)
+		return lines, losses, err
 	}
+	lines.Lines = withLines
+	names := lines
+	names.Lines = namesAlone
+	atLines, bestOfLines, err := s.sourceLosses(ctx, lines)
+	if err != nil {
+		return lines, nil, err
+	}
+	atNames, bestOfNames, err := s.sourceLosses(ctx, names)
+	if err != nil {
+		return lines, nil, err
+	}
+	gain := sum(bestOfLines) - sum(bestOfNames)
+	standardError := gain - oneSEGain(bestOfLines, bestOfNames)
+	if gain > sourceErrors*standardError {
+		return names, atNames, nil
+	}
+	return lines, atLines, nil
+}
+
+// sourceLosses returns the losses with settings, and those with the best of the trusts.
+func (s *search) sourceLosses(ctx context.Context, settings model.Settings) (whole, best []float64, err error) {
 	least := math.Inf(1)
-	for _, share := range lineShares {
-		source := Defaults(s.q)
-		source.Lines = share
-		lowest := math.Inf(1)
-		var atDefault []float64
-		for _, factor := range sourceTrusts {
-			tried := source
-			tried.Trust = slices.Clone(source.Trust)
-			for i := range tried.Trust {
-				tried.Trust[i] *= factor
-			}
-			if atDefault, err = s.losses(ctx, tried); err != nil {
-				return best, nil, err
-			}
-			lowest = min(lowest, sum(atDefault))
+	for _, factor := range sourceTrusts {
+		tried := settings
+		tried.Trust = slices.Clone(settings.Trust)
+		for i := range tried.Trust {
+			tried.Trust[i] *= factor
 		}
-		if lowest < least {
-			best, losses, least = source, atDefault, lowest
+		if whole, err = s.losses(ctx, tried); err != nil {
+			return nil, nil, err
+		}
+		if loss := sum(whole); loss < least {
+			best, least = whole, loss
 		}
 	}
-	return best, losses, nil
+	return whole, best, nil
 }

@@ -15,7 +15,8 @@ import (
 const sourceConfig = `<View><Text name="t" value="$text"/><Choices name="c" toName="t"><Choice value="animal"/><Choice value="money"/></Choices></View>`
 
 // Lines that are swapped are given up for the names by few labels, of which every fourth is
-// wrong; those that are right are kept.
+// wrong; those that are right are kept. With a whole standard error swapped ones are kept too, and
+// with none right ones are given up.
 func TestTheLabelsChooseBetweenNamesAndLines(t *testing.T) {
 	e := encode.Union(ngram.New(), static.Default())
 	texts := [][]string{
@@ -31,7 +32,7 @@ func TestTheLabelsChooseBetweenNamesAndLines(t *testing.T) {
 	}
 	const animals, moneys = "dogs, cats, birds and other animals", "cash, banks, prices and pay"
 	right, swapped := described(animals, moneys), described(moneys, animals)
-	for _, n := range []int{4, 5, 6, 7, 8} { // of each label
+	for _, n := range []int{4, 5, 6, 7, 8, 9} { // of each label
 		var examples []model.Example
 		for i := range n {
 			for class := range texts {
