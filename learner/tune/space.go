@@ -93,9 +93,6 @@ func Tunable(q *head.Spec) bool { return q.Kind.Space().Tunable }
 func dimensions(q *head.Spec) []dimension {
 	d := Defaults(q)
 	var out []dimension
-	if q.HasLines() {
-		out = append(out, dimension{[]float64{0, 0.5, 1}, 1, false, func(s *model.Settings, v float64) { s.Lines = v }})
-	}
 	if q.Prior != nil {
 		out = append(out,
 			dimension{[]float64{0, 0.25, 0.5, 1, 1.5, 2.5}, 1, false, func(s *model.Settings, v float64) {
