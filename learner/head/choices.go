@@ -101,16 +101,16 @@ func (choices) Evaluate(q *Spec, m Incremental, examples []model.Example) (loss,
 }
 
 // LogLosses implements Probable.
-func (choices) LogLosses(q *Spec, m Incremental, examples []model.Example, powers []float64) []float64 {
+func (choices) LogLosses(q *Spec, m Incremental, examples []model.Example, weights, powers []float64) []float64 {
 	p, raised := make([]float64, len(q.Labels)), make([]float64, len(q.Labels))
 	var s model.Scratch
 	losses := make([]float64, len(powers))
-	for _, e := range examples {
+	for at, e := range examples {
 		m.(*model.Model).Predict(e.X, p, &s)
 		for i, power := range powers {
 			q.Link().Sharpen(raised, p, power)
 			_, loss := q.majorityAndLoss(e.Target, raised)
-			losses[i] += loss
+			losses[i] += weights[at] * loss
 		}
 	}
 	return losses

@@ -50,10 +50,9 @@ var ridges = []float64{0.3, 0.1, 0.03, 0.01, 0.003, 0.001}
 
 // Probable is a kind that predicts the probabilities of classes.
 type Probable interface {
-	// LogLosses returns the log-loss of the examples, as the sum over them, for each of some
-	// powers to which the probabilities are raised: above 1 they are sharpened, below
-	// flattened.
-	LogLosses(q *Spec, m Incremental, examples []model.Example, powers []float64) []float64
+	// LogLosses returns the log-loss of examples, each with its weight, as the sum over them:
+	// one for each of some powers to which the probabilities are raised (Sharpen).
+	LogLosses(q *Spec, m Incremental, examples []model.Example, weights, powers []float64) []float64
 }
 
 // LabelPrior is a kind that predicts from the names of labels before anybody has labelled.

@@ -33,23 +33,32 @@ const (
 	defaultWeight = 2
 	// negligible is how much larger the loss of a value is that has no weight to speak of.
 	negligible = 6
+	// powerPenalty is the loss of a power of 2 or a half, before there are examples.
+	powerPenalty = 2
+	// balanceExponent is between 0, where every example has the same weight, and 1, where every
+	// class has.
+	balanceExponent = 0.3
 	// leastVariance keeps the loss finite when every prediction is right.
 	leastVariance = 1e-9
 )
 
-// sharpness are the powers of probabilities that are tried.
-var sharpness = [...]float64{0.35, 0.5, 0.7, 1, 1.4, 2, 2.8}
+// powers of probabilities that are tried.
+var powers = [...]float64{0.35, 0.5, 0.7, 1, 1.4, 2, 2.8}
 
 // search weighs settings by the cross-validated loss of a kind. The choice depends on
 // the spec and the examples only.
 type search struct {
-	q         *head.Spec
-	train     [][]model.Example  // by fold
-	test      [][]model.Example  // by fold
-	warmStart []head.Incremental // by fold, the model whose duals the next fit starts from
-	n         int                // examples
-	cores     chan struct{}      // has a place for each model that is fitted at once
-	onStep    func()             // called after each loss
+	q     *head.Spec
+	train [][]model.Example // by fold
+	test  [][]model.Example // by fold
+	// balanced and alike are weights of the examples of test. Balanced, one of a rare class
+	// counts more than one of a frequent class: else settings that hardly ever say the rare
+	// one look best.
+	balanced, alike [][]float64
+	warmStart       []head.Incremental // by fold, the model whose duals the next fit starts from
+	n               int                // examples
+	cores           chan struct{}      // has a place for each model that is fitted at once
+	onStep          func()             // called after each loss
 }
 
 // newSearch returns a search over folds, which each have their examples in the order of
@@ -70,12 +79,13 @@ func newSearch(q *head.Spec, parts [][]model.Example, cores chan struct{}, onSte
 		s.n += len(parts[f])
 	}
 	s.warmStart = make([]head.Incremental, len(s.train))
+	s.weighExamples()
 	return s
 }
 
 // Steps returns how many losses a search computes at most, each followed by onStep.
 func Steps(q *head.Spec) int {
-	n := sourceSteps(q)
+	n := sourceSteps(q) + 1 // the last is of the power
 	for _, d := range dimensions(q) {
 		n += len(d.values)
 	}
@@ -83,36 +93,77 @@ func Steps(q *head.Spec) int {
 }
 
 // loss returns the loss of all examples in nats, each by a model of the other folds. Of a kind
-// that predicts probabilities it is the log-loss, with the probabilities sharpened or
-// flattened alike as fits best: settings that rank the classes well but are too sure of
-// themselves, or not sure enough, are not worse for it. Of another kind it is what a normal
-// distribution with the mean loss as its variance would have.
+// that predicts probabilities it is the least of lossesByPower: settings that rank the classes
+// well but are too sure of themselves, or not sure enough, are hardly worse for it. Of another
+// kind it is what a normal distribution with the mean loss as its variance would have.
 func (s *search) loss(ctx context.Context, settings model.Settings) (float64, error) {
-	kind, probable := s.q.Kind.(head.Probable)
-	losses := make([][]float64, len(s.train)) // by fold and sharpness
-	err := s.eachFold(ctx, settings, func(f int, m head.Incremental) {
-		if probable {
-			losses[f] = kind.LogLosses(s.q, m, s.test[f], sharpness[:])
-			return
+	if _, ok := s.q.Kind.(head.Probable); ok {
+		losses, err := s.lossesByPower(ctx, settings, s.balanced)
+		if err != nil {
+			return 0, err
 		}
-		l, _ := s.q.Kind.Evaluate(s.q, m, s.test[f])
-		losses[f] = []float64{l}
+		return slices.Min(losses), nil
+	}
+	losses := make([]float64, len(s.train))
+	err := s.eachFold(ctx, settings, func(f int, m head.Incremental) {
+		losses[f], _ = s.q.Kind.Evaluate(s.q, m, s.test[f])
+	})
+	n := float64(s.n)
+	return n / 2 * math.Log(max(sum(losses)/n, leastVariance)), err
+}
+
+// lossesByPower returns the log-loss of all examples, each with its weight, with the probabilities
+// raised to each of the powers, and a penalty for powers that are far from 1.
+func (s *search) lossesByPower(ctx context.Context, settings model.Settings, weights [][]float64) ([]float64, error) {
+	kind := s.q.Kind.(head.Probable)
+	losses := make([][]float64, len(s.train)) // by fold and power
+	err := s.eachFold(ctx, settings, func(f int, m head.Incremental) {
+		losses[f] = kind.LogLosses(s.q, m, s.test[f], weights[f], powers[:])
 	})
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	total := make([]float64, len(losses[0]))
-	for _, l := range losses {
-		for i, v := range l {
-			total[i] += v
+	total := make([]float64, len(powers))
+	for i, power := range powers {
+		octaves := math.Log2(power)
+		total[i] = powerPenalty * octaves * octaves
+		for _, l := range losses {
+			total[i] += l[i]
 		}
 	}
-	least := slices.Min(total)
-	if probable {
-		return least, nil
+	return total, nil
+}
+
+// weighExamples sets balanced and alike.
+func (s *search) weighExamples() {
+	counts, total := map[int32]float64{}, 0.0
+	for _, fold := range s.test {
+		for _, e := range fold {
+			counts[majority(e)]++
+		}
 	}
-	n := float64(s.n)
-	return n / 2 * math.Log(max(least/n, leastVariance)), nil
+	for _, n := range counts {
+		total += math.Pow(n, 1-balanceExponent)
+	}
+	for _, fold := range s.test {
+		weights := make([]float64, len(fold))
+		for i, e := range fold {
+			weights[i] = math.Pow(counts[majority(e)], -balanceExponent) * float64(s.n) / total
+		}
+		s.balanced = append(s.balanced, weights)
+		s.alike = append(s.alike, slices.Repeat([]float64{1}, len(fold)))
+	}
+}
+
+// majority returns the class with the largest share, -1 for an example of none.
+func majority(e model.Example) int32 {
+	class, most := int32(-1), float32(0)
+	for _, t := range e.Target {
+		if t.P > most {
+			class, most = t.Class, t.P
+		}
+	}
+	return class
 }
 
 // accuracy returns the mean over the examples, each by a model of the other folds.
@@ -183,7 +234,24 @@ func (s *search) average(ctx context.Context) (model.Settings, error) {
 		}
 		d.set(&at, d.mean(weights))
 	}
+	if _, ok := s.q.Kind.(head.Probable); ok {
+		losses, err := s.lossesByPower(ctx, at, s.alike)
+		if err != nil {
+			return at, err
+		}
+		d := dimension{values: powers[:], geometric: true}
+		at.Power = d.mean(likelihoods(losses))
+	}
 	return at, nil
+}
+
+// likelihoods returns exp(-loss) of each, the largest as 1.
+func likelihoods(losses []float64) []float64 {
+	out, least := make([]float64, len(losses)), slices.Min(losses)
+	for i, l := range losses {
+		out[i] = math.Exp(least - l)
+	}
+	return out
 }
 
 // weigh returns the weights of the values of a dimension, the other settings as they are. It
@@ -210,10 +278,7 @@ func (s *search) weigh(ctx context.Context, at model.Settings, d dimension) ([]f
 			}
 		}
 	}
-	weights, least := make([]float64, len(losses)), slices.Min(losses)
-	for i, l := range losses {
-		weights[i] = math.Exp(least - l)
-	}
+	weights := likelihoods(losses)
 	weights[start] *= defaultWeight
 	return weights, nil
 }
@@ -237,90 +302,6 @@ func byFold(examples []model.Example) [][]model.Example {
 	return parts
 }
 
-// Comparison is the cross-validated accuracy of a retrain's settings and of the live
-// ones, NaN with too few examples.
-type Comparison struct{ Candidate, Live float64 }
-
-// Compare returns the accuracy of two settings on the same folds. No choice depends on
-// it. cores and onStep are as in Search. The error is the context's.
-func Compare(ctx context.Context, q *head.Spec, examples []model.Example, candidate, live model.Settings, cores chan struct{}, onStep func()) (Comparison, error) {
-	c := Comparison{math.NaN(), math.NaN()}
-	if len(examples) < MinCompared {
-		return c, ctx.Err()
-	}
-	if len(examples) > MaxCompared {
-		examples = slices.Clone(examples)
-		slices.SortFunc(examples, func(a, b model.Example) int { return cmp.Compare(hashID(a.ID), hashID(b.ID)) })
-		examples = examples[:MaxCompared]
-	}
-	s := newSearch(q, byFold(examples), cores, onStep)
-	var err error
-	if c.Candidate, err = s.accuracy(ctx, candidate); err != nil {
-		return c, err
-	}
-	c.Live = c.Candidate
-	if !Equal(candidate, live) {
-		c.Live, err = s.accuracy(ctx, live)
-	}
-	return c, err
-}
-
-// fit returns a model of the examples, optimized up to the tolerance. Unless nil, warmStart
-// is a model of the same examples whose duals it starts from.
-func fit(ctx context.Context, q *head.Spec, examples []model.Example, s model.Settings, warmStart head.Incremental, tolerance float64) (head.Incremental, error) {
-	m, err := newModelWith(ctx, q, examples, s, warmStart)
-	if err != nil {
-		return nil, err
-	}
-	m.Optimize(ctx, tolerance)
-	return m, ctx.Err()
-}
-
-// Build is fit without a warm start, for many examples. It calls onProgress with a
-// share from 0 to 1. The bound falls by about the same factor in each pass, so progress is measured by
-// its logarithm.
-func Build(ctx context.Context, q *head.Spec, examples []model.Example, s model.Settings, tolerance float64, onProgress func(share float64)) (head.Incremental, error) {
-	m, err := newModelWith(ctx, q, examples, s, nil)
-	if err != nil {
-		return nil, err
-	}
-	bound := m.Optimize(ctx, math.MaxFloat64).Bound
-	for whole := math.Log(bound / tolerance); bound > tolerance && ctx.Err() == nil; {
-		next := max(tolerance, bound/2)
-		if bound = m.Optimize(ctx, next).Bound; bound > next {
-			break // what is left is rounding
-		}
-		onProgress(min(1, 1-math.Log(bound/tolerance)/whole))
-	}
-	return m, ctx.Err()
-}
-
-// newModelWith returns a model that holds the examples, not optimized, with the duals of
-// warmStart unless that is nil.
-func newModelWith(ctx context.Context, q *head.Spec, examples []model.Example, s model.Settings, warmStart head.Incremental) (head.Incremental, error) {
-	m := q.Kind.NewModel(q, s)
-	if warmStart != nil {
-		var err error
-		warmStart.Duals(func(e model.Example, p []float32) bool {
-			err = m.UpsertWarm(e, p)
-			return err == nil && ctx.Err() == nil
-		})
-		if err != nil {
-			return nil, err
-		}
-	} else {
-		for _, e := range examples {
-			if ctx.Err() != nil {
-				break
-			}
-			if err := m.Upsert(e); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return m, ctx.Err()
-}
-
 func hashID(id int64) uint64 {
 	var b [8]byte
 	for i := range b {
@@ -331,5 +312,5 @@ func hashID(id int64) uint64 {
 
 // Equal reports whether two settings make the same model.
 func Equal(a, b model.Settings) bool {
-	return a.Ridge == b.Ridge && a.Bias == b.Bias && slices.Equal(a.Parts, b.Parts) && slices.Equal(a.Trust, b.Trust) && a.Lines == b.Lines
+	return a.Ridge == b.Ridge && a.Bias == b.Bias && slices.Equal(a.Parts, b.Parts) && slices.Equal(a.Trust, b.Trust) && a.Lines == b.Lines && a.Power == b.Power
 }

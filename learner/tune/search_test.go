@@ -130,20 +130,21 @@ func TestFewExamplesMoveSettingsLittle(t *testing.T) {
 func TestLossForgivesHowSureAModelIs(t *testing.T) {
 	q := headtest.Choices(t, "single")
 	s := newSearch(q, byFold(headtest.Noisy(200, 0.3)), make(chan struct{}, 2), func() {})
-	loss, err := s.loss(t.Context(), Defaults(q))
-	if err != nil {
-		t.Fatal(err)
-	}
 	kind := q.Kind.(head.Probable)
 	plain := make([]float64, len(s.train))
 	if err := s.eachFold(t.Context(), Defaults(q), func(f int, m head.Incremental) {
-		l := kind.LogLosses(q, m, s.test[f], []float64{1})
+		l := kind.LogLosses(q, m, s.test[f], s.alike[f], []float64{1})
 		direct, _ := q.Kind.Evaluate(q, m, s.test[f])
 		if math.Abs(l[0]-direct) > 1e-9*direct {
 			t.Errorf("fold %d: log-loss %g, by Evaluate %g", f, l[0], direct)
 		}
 		plain[f] = l[0]
 	}); err != nil {
+		t.Fatal(err)
+	}
+	s.balanced = s.alike
+	loss, err := s.loss(t.Context(), Defaults(q))
+	if err != nil {
 		t.Fatal(err)
 	}
 	if !(loss <= sum(plain)) {
