@@ -210,6 +210,7 @@ func TestRoles(t *testing.T) {
 		"POST /webhook": LabelStudio, "POST /webhook/": LabelStudio, "POST /setup": LabelStudio, "POST /predict/": LabelStudio, "GET /versions": LabelStudio,
 		"GET /metrics": View, "GET /api/projects": View, "GET /api/projects/:id": View,
 		"GET /api/backup": Admin, "HEAD /api/backup": Admin, "POST /api/projects/:id/connect": Admin, "PATCH /api/projects/:id": Admin,
+		"GET /api/projects/:id/descriptions": View, "PUT /api/projects/:id/descriptions": Admin,
 		"POST /": Admin, "GET /something": Admin, "GET /debug/pprof": Admin, "POST /health": Admin, "GET /webhook": Admin, "GET ": Admin,
 	} {
 		method, path, _ := strings.Cut(route, " ")

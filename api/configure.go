@@ -12,6 +12,8 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/cut"
+	"github.com/hone-ml/hone/internal/jsonscan"
 )
 
 // Setting is one setting of a project.
@@ -83,55 +85,20 @@ func (s *Server) configure(c *gin.Context) {
 
 // readChanges reads a JSON object with a value for each setting, null for its default. A
 // key that comes twice is there twice.
-func readChanges(body io.Reader) ([]Change, error) {
-	d := json.NewDecoder(body)
-	begin, err := d.Token()
-	if err != nil {
-		return nil, notJSON(err)
-	}
-	if begin != json.Delim('{') {
-		return nil, errors.New("the body is no JSON object")
-	}
-	var out []Change
-	for d.More() {
-		key, err := d.Token()
-		if err != nil {
-			return nil, notJSON(err)
-		}
-		var raw json.RawMessage
-		if err := d.Decode(&raw); err != nil {
-			return nil, notJSON(err)
-		}
-		name, _ := key.(string) // what Decode takes for a key
+func readChanges(body io.Reader) (out []Change, err error) {
+	err = jsonscan.Members("the body", body, func(name string, raw json.RawMessage) error {
 		value, err := changeText(raw)
 		if err != nil {
-			return nil, fmt.Errorf("%q %w", cutName(name), err)
+			return fmt.Errorf("%q %w", cut.Runes(name, maxNamed), err)
 		}
 		out = append(out, Change{Key: name, Value: value})
-	}
-	if _, err := d.Token(); err != nil {
-		return nil, notJSON(err)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.Join(errors.New("something follows the JSON object"), largeBody(err))
-	}
-	return out, nil
+		return nil
+	})
+	return out, err
 }
 
-func notJSON(err error) error {
-	return fmt.Errorf("the body is not JSON: %w", err)
-}
-
-// largeBody keeps an error that says that the body is too large.
-func largeBody(err error) error {
-	var large *http.MaxBytesError
-	if errors.As(err, &large) {
-		return large
-	}
-	return nil
-}
-
-func cutName(s string) string { return string([]rune(s)[:min(80, len([]rune(s)))]) }
+// maxNamed is how many characters of a name an error has.
+const maxNamed = 80
 
 // changeText is a JSON value as it is written after KEY=, nil for null.
 func changeText(raw json.RawMessage) (*string, error) {
@@ -142,7 +109,7 @@ func changeText(raw json.RawMessage) (*string, error) {
 		return nil, nil //nolint:nilnil // null is the default
 	case '"':
 		if err := json.Unmarshal(raw, &text); err != nil {
-			return nil, notJSON(err)
+			return nil, fmt.Errorf("is not JSON: %w", err)
 		}
 	case '{':
 		return nil, errors.New("is set to an object, and takes a text, a number, a list, or null")

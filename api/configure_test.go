@@ -37,8 +37,8 @@ func TestChangesOfSettingsAreRead(t *testing.T) {
 func TestBodiesThatAreNoSettings(t *testing.T) {
 	r := newRig(t)
 	for body, want := range map[string]string{
-		``: "not JSON", `{`: "not JSON", `{"queue":}`: "not JSON", `{"queue":NaN}`: "not JSON", `{"queue":1,}`: "not JSON", `{"queue" 1}`: "not JSON",
-		`[]`: "no JSON object", `null`: "no JSON object", `7`: "no JSON object", `"queue"`: "no JSON object", `{"queue":1}{}`: "something follows", `{"queue":1} x`: "something follows",
+		``: "not a JSON object", `{`: "not JSON", `{"queue":}`: "not JSON", `{"queue":NaN}`: "not JSON", `{"queue":1,}`: "not JSON", `{"queue" 1}`: "not JSON",
+		`[]`: "not a JSON object", `null`: "not a JSON object", `7`: "not a JSON object", `"queue"`: "not a JSON object", `{"queue":1}{}`: "something follows", `{"queue":1} x`: "something follows",
 		`{"queue":{"a":1}}`: "is set to an object", "\xff\xfe": "not JSON", `{"` + strings.Repeat("k", 5000) + `":{}}`: "is set to an object",
 	} {
 		status, answer := r.call(http.MethodPatch, "/api/projects/3", body)

@@ -208,6 +208,19 @@ func expect(d *json.Decoder, want json.Delim) error {
 	return nil
 }
 
+func notJSON(err error) error {
+	return fmt.Errorf("the body is not JSON: %w", err)
+}
+
+// largeBody keeps an error that says that the body is too large.
+func largeBody(err error) error {
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		return large
+	}
+	return nil
+}
+
 // Predict asks what the model answers to texts, at most MaxPredictTasks of them.
 func (c *Client) Predict(ctx context.Context, id event.ProjectID, data []json.RawMessage) (PredictResponse, error) {
 	req := PredictRequest{Tasks: make([]PredictTask, len(data))}

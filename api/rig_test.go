@@ -167,6 +167,21 @@ func (f *fake) Configure(_ context.Context, id event.ProjectID, changes []api.Ch
 	return api.Configuration{Project: id, Applied: !f.late, Settings: full().Settings}, f.err()
 }
 
+func (f *fake) Descriptions(_ context.Context, id event.ProjectID) (api.Descriptions, error) {
+	f.note("descriptions %d", id)
+	return api.Descriptions{
+		Project: id, Applied: true, Descriptions: json.RawMessage(`{"A":["a line"]}`),
+		Controls: []api.DescribedControl{{Control: "topic", Labels: []api.DescribedLabel{{Label: "A", Lines: []string{"a line"}, Hint: "a hint", Source: api.SourceLines}}}},
+	}, f.err()
+}
+
+func (f *fake) Describe(ctx context.Context, id event.ProjectID, object []byte) (api.Descriptions, error) {
+	out, err := f.Descriptions(ctx, id)
+	f.note("describe %s", object)
+	out.Applied = !f.late
+	return out, err
+}
+
 func (f *fake) Doctor(_ context.Context, id event.ProjectID) (api.Report, error) {
 	f.note("doctor %d", id)
 	return api.Report{Steps: []api.Step{{Level: "fail", Name: "token", What: "refused", Fix: "another"}}}, f.err()
@@ -239,7 +254,7 @@ func newRig(t *testing.T) *rig {
 		}
 	})
 	server := &api.Server{
-		Projects: f, Predictor: f, Publisher: f, DeadLetters: letters{f}, Connector: f, Configurer: f, Backup: f, Secrets: f,
+		Projects: f, Predictor: f, Publisher: f, DeadLetters: letters{f}, Connector: f, Configurer: f, Describer: f, Backup: f, Secrets: f,
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hone_up 1\n") }),
 		Ready:   func() error { return f.ready }, Now: func() time.Time { return at },
 	}

@@ -89,6 +89,7 @@ type Server struct {
 	DeadLetters DeadLetters
 	Connector   Connector
 	Configurer  Configurer
+	Describer   Describer
 	Backup      Backuper
 	Secrets     Secrets
 	Metrics     http.Handler
@@ -117,6 +118,8 @@ func (s *Server) Register(r gin.IRouter) {
 	g.DELETE("/projects/:id", s.forget)
 	g.GET("/projects/:id/versions", s.versions)
 	g.GET("/projects/:id/accuracy", s.accuracy)
+	g.GET("/projects/:id/descriptions", s.descriptions)
+	g.PUT("/projects/:id/descriptions", s.describe)
 	g.POST("/projects/:id/connect", s.connect)
 	g.POST("/projects/:id/disconnect", s.disconnect)
 	g.POST("/projects/:id/retrain", s.publishRequest(func(p event.ProjectID, at time.Time, c *gin.Context) event.Event {

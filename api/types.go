@@ -207,6 +207,10 @@ type Head struct {
 	Silent          []string           `json:"silent,omitempty"`
 	SuggestsNothing bool               `json:"suggests_nothing,omitempty"`
 	Precision       map[string]float64 `json:"precision,omitempty"`
+	// Described is how many labels have lines that say what they mean, Hinted how many of the
+	// others have a hint in the label config.
+	Described int `json:"described,omitempty"`
+	Hinted    int `json:"hinted,omitempty"`
 }
 
 // PoolAccuracy is an estimate of the share of a project's tasks that a control's model answers

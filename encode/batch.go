@@ -20,27 +20,10 @@ type BatchEncoder interface {
 	EncodeBatch(ctx context.Context, texts []string) ([][]float32, error)
 }
 
-// PartsEncoder is a BatchEncoder whose vectors of texts have several parts, such as those of
-// several layers of a network, which come out of one computation. A model weighs each part.
-type PartsEncoder interface {
-	BatchEncoder
-	// Parts is their number. They are of equal length and stand one after the other in each
-	// vector of EncodeBatch.
-	Parts() int
-}
-
-// PartsOf returns the number of parts of an encoder's vectors of texts, 1 unless it says another.
-func PartsOf(e BatchEncoder) int {
-	if p, ok := e.(PartsEncoder); ok {
-		return p.Parts()
-	}
-	return 1
-}
-
 // AppendParts appends the parts of a packed vector to dense parts, as many as the encoder has: nil
 // for those that are not there. ok is false for bytes that are no packed vector.
 func AppendParts(dense [][]float32, e BatchEncoder, packed []byte) (_ [][]float32, ok bool) {
-	n := PartsOf(e)
+	n := len(PartsOf(e))
 	parts, ok := vector.UnpackParts(packed)
 	if len(parts) != n {
 		ok = ok && len(parts) == 0

@@ -49,6 +49,15 @@ func (p *Blocking) Name() string {
 	return name
 }
 
+// Parts returns the kinds of the dense parts: those of the fast encoder, and of each slow one.
+func (p *Blocking) Parts() []Part {
+	parts := slices.Clone(DenseParts(p.fast))
+	for _, s := range p.slow {
+		parts = append(parts, PartsOf(s.encoder)...)
+	}
+	return parts
+}
+
 // WithEmptyCache returns the same encoder without its vectors.
 func (p *Blocking) WithEmptyCache() *Blocking {
 	slow := make([]BatchEncoder, len(p.slow))

@@ -40,7 +40,7 @@ func EncodeRequests(ctx context.Context, slow BatchEncoder, requests []Request) 
 	out := make([][]byte, len(requests))
 	if len(texts[0]) > 0 {
 		xs, err := slow.EncodeBatch(ctx, texts[0])
-		if err = packAll(out, places[0], xs, packParts(PartsOf(slow)), err); err != nil {
+		if err = packAll(out, places[0], xs, packParts(len(PartsOf(slow))), err); err != nil {
 			return nil, err
 		}
 	}

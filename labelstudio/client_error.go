@@ -152,11 +152,7 @@ var linkTags = regexp.MustCompile(`</?a(\s[^>]*)?>`)
 
 func shortenDetail(s string) string {
 	s = linkTags.ReplaceAllString(s, "")
-	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "?")), " ")
-	if short := cut.Runes(s, maxDetail); short != s {
-		return short + " …"
-	}
-	return s
+	return cut.Ellipsis(strings.Join(strings.Fields(strings.ToValidUTF8(s, "?")), " "), maxDetail)
 }
 
 // UnblockFix is what lets Label Studio call a private address, which as it comes it does not.

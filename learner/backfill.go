@@ -26,6 +26,8 @@ type Backfill interface {
 	HasTokens() bool
 	// Has reports whether the vector of the request with this key has been computed.
 	Has(key event.ContentKey) bool
+	// Parts are the kinds of the parts of a text's vector.
+	Parts() []encode.Part
 	// AppendText appends the vector of a text to dense, each of its parts of length 1. ok is
 	// false when it has not been computed yet. Parts that are missing are nil, and so are
 	// those of a text that will never have a vector. It never waits for the encoder.

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/cut"
 	"github.com/hone-ml/hone/settings"
 )
 
@@ -20,22 +21,38 @@ func (l *Learner) changeSettings(ctx context.Context, p *project, e *event.Confi
 	}
 	was, encoder := p.values, p.features
 	l.setSettings(p, configured)
-	anew := p.features != encoder || !was.Descriptions.Same(p.values.Descriptions)
-	if !anew {
-		for _, h := range p.heads {
-			h.Spec = h.WithSettings(p.values)
+	var described []*onlineHead // anew
+	for _, h := range p.heads {
+		old := h.Spec
+		if h.Spec = old.WithSettings(p.values); !h.SameLines(old) {
+			described = append(described, h)
 		}
 	}
-	l.o.Logger.WithField("project", p.meta.Project).WithField("settings", configured).Info("the settings of a project have changed")
-	switch {
-	case anew:
-		p.storedSelections = nil // of other features or priors
-		p.configure()            // new heads, where the encoder or what the labels mean is another
+	l.o.Logger.WithField("project", p.meta.Project).WithField("settings", shown(configured)).Info("the settings of a project have changed")
+	if p.features != encoder {
+		p.storedSelections = nil // of other features
+		p.configure()            // new heads, since the encoder is another
 		return true, l.relearnAll(ctx, p, delta)
-	case !was.Learning.Same(p.values.Learning):
+	}
+	if len(described) > 0 {
+		p.rebuildPriors(described)
+	}
+	if !was.Learning.Same(p.values.Learning) {
 		return true, l.relearnAll(ctx, p, delta)
 	}
 	return true, nil
+}
+
+// maxLogged is how many characters of a setting are logged.
+const maxLogged = 200
+
+// shown returns settings as they are logged.
+func shown(configured map[string]string) map[string]string {
+	out := maps.Clone(configured)
+	for key, value := range out {
+		out[key] = cut.Ellipsis(value, maxLogged)
+	}
+	return out
 }
 
 // setSettings puts settings of a project in force. Its heads are still those of the settings

@@ -168,6 +168,10 @@ func (w *labelStudio) setUp() *event.Configured {
 		{"learn_from_users", "1", "2", "1,2"},
 		{"learn_from_states", "ground_truth", "submitted", "skipped,submitted"},
 		{"threshold", "0.2", "0.7"},
+		{
+			"descriptions", `{"card":["my card was stolen or lost"],"money":["cash that did not come"],"app":["the screen, the phone"]}`,
+			`{"c":{"card":["the screen"]},"urgent":["now, at once"]}`, `{"Animal":["it walks"],"Plant":["it stands"]}`, `{"nothing":["of a label that is gone"]}`,
+		},
 		{"encoder", "hashed", "words", settings.DefaultEncoder},
 	} {
 		key, values := s[0], s[1:]

@@ -86,8 +86,8 @@ func (l *Learner) relearn(ctx context.Context, id event.ProjectID, ids []event.T
 	return nil
 }
 
-// rebuildPriors builds all models of a project again with the priors from the vectors of label
-// names. They keep their examples and duals.
+// rebuildPriors builds all models of a project again, with the vectors of its labels' names and
+// lines that have arrived.
 func (l *Learner) rebuildPriors(ctx context.Context, id event.ProjectID) error {
 	ln := l.lane(id)
 	defer l.lockLane(ln)()
@@ -95,15 +95,21 @@ func (l *Learner) rebuildPriors(ctx context.Context, id event.ProjectID) error {
 	if err != nil || p == nil {
 		return ignoreClosed(err)
 	}
-	for _, h := range p.heads {
-		h.Spec = h.Spec.WithEncoder(p.features.Encoder())
+	p.rebuildPriors(p.heads)
+	l.startRetrain(ln)
+	return nil
+}
+
+// rebuildPriors builds the models of some heads again with the priors that their labels make now.
+// They keep their examples and duals: the optimum does not depend on where the ascent starts.
+func (p *project) rebuildPriors(heads []*onlineHead) {
+	for _, h := range heads {
+		h.Spec = h.WithEncoder(p.features.Encoder())
 		h.rebuildModel(h.model.Settings())
 		h.dirty = true
 	}
 	p.settled, p.unsaved = false, true
 	p.generation = lastGeneration.Add(1)
-	l.startRetrain(ln)
-	return nil
 }
 
 func ignoreClosed(err error) error {

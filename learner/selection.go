@@ -3,6 +3,8 @@ package learner
 import (
 	"cmp"
 	"context"
+	"encoding/binary"
+	"math"
 	"slices"
 
 	"github.com/cespare/xxhash/v2"
@@ -79,6 +81,15 @@ func (h *onlineHead) searchSample(encoder string) searchSample {
 	_, _ = d.WriteString(h.Key + "\x00" + encoder)
 	for _, g := range h.Prior {
 		_, _ = d.Write([]byte{byte(min(1, len(g.Weights)))})
+	}
+	if h.HasLines() { // other lines, or their vectors, make another prior of the same parts
+		var b [4]byte
+		for _, g := range h.Prior {
+			for _, w := range g.Weights {
+				binary.LittleEndian.PutUint32(b[:], math.Float32bits(w))
+				_, _ = d.Write(b[:])
+			}
+		}
 	}
 	for _, id := range ids {
 		s.taskIDs[int64(id)] = true

@@ -102,6 +102,10 @@ type Head struct {
 	Silent          []string           `json:"silent,omitempty"`
 	SuggestsNothing bool               `json:"suggests_nothing,omitempty"`
 	Precision       map[string]float64 `json:"precision,omitempty"`
+
+	// Meanings are what says what the labels mean, in their order; none where the kind of
+	// control reads none.
+	Meanings []head.Meaning `json:"-"`
 }
 
 // Unlearnable is a control that hone does not learn, and why.
@@ -147,6 +151,7 @@ func (l *Learner) status(p *project, heads []headSnapshot) Status {
 			ECEOverall: pr.Cumulative.ECE(), MAEOverall: pr.Cumulative.MAE(), RMSEOverall: pr.Cumulative.RMSE(),
 			Numeric: h.Answer.Numeric(), Labelled: len(h.Labels) > 0,
 			Silent: heads[i].silence.Names(h.Labels), SuggestsNothing: heads[i].silence.All, Precision: heads[i].silence.Precision,
+			Meanings: h.Meanings(),
 		})
 	}
 	if !math.IsInf(gap, 1) {

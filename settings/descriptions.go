@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/hone-ml/hone/internal/jsonscan"
 )
 
 const (
@@ -72,36 +74,18 @@ func ReadDescriptions(name string, r io.Reader) (Descriptions, error) {
 
 // eachMember calls do for each member of a JSON object, and refuses one that is there twice.
 func eachMember(object []byte, do func(name string, value json.RawMessage) error) error {
-	dec := json.NewDecoder(bytes.NewReader(object))
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return errors.New("it is not a JSON object; " + exampleOfText)
-	}
 	seen := map[string]bool{}
-	for dec.More() {
-		t, err := dec.Token()
-		if err != nil {
-			return fmt.Errorf("it is not JSON: %w", err)
-		}
-		name, _ := t.(string) // a member's name is a string
-		var value json.RawMessage
-		if err := dec.Decode(&value); err != nil {
-			return fmt.Errorf("it is not JSON: %w", err)
-		}
+	err := jsonscan.Members("it", bytes.NewReader(object), func(name string, value json.RawMessage) error {
 		if seen[name] {
 			return fmt.Errorf("%q is there twice", shorten(name))
 		}
 		seen[name] = true
-		if err := do(name, value); err != nil {
-			return err
-		}
+		return do(name, value)
+	})
+	if errors.Is(err, jsonscan.ErrNotObject) {
+		return fmt.Errorf("%w; %s", err, exampleOfText)
 	}
-	if _, err := dec.Token(); err != nil {
-		return fmt.Errorf("it is not JSON: %w", err)
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("something follows the JSON object")
-	}
-	return nil
+	return err
 }
 
 // addLabel reads the lines of one label: a list, or one line.

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/hone-ml/hone/internal/cut"
 )
 
 // Table is the table of settings with the defaults of one hone. It is immutable.
@@ -180,13 +182,7 @@ func (f Fault) Error() string {
 	return fmt.Sprintf("%s = %q: %s; %s", shorten(f.Key), shorten(f.Value), f.Problem, f.Fix)
 }
 
-func shorten(s string) string {
-	runes := []rune(s)
-	if len(runes) <= maxShown {
-		return s
-	}
-	return string(runes[:maxShown]) + "…"
-}
+func shorten(s string) string { return cut.Ellipsis(s, maxShown) }
 
 // Faults are what is wrong with pairs.
 type Faults []Fault

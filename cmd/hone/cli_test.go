@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -153,10 +154,11 @@ func TestCommandsAboutARunningHone(t *testing.T) {
 		out = h.ok("describe", "--file", lines)
 		assert.Contains(t, out, "1 of 3 labels are described")
 		assert.Contains(t, out, "cash, bank, account")
-		var got described
+		var got api.Descriptions
 		require.NoError(t, json.Unmarshal([]byte(h.ok("describe", "--json")), &got))
 		require.Len(t, got.Controls, 1)
-		assert.Contains(t, got.Controls[0].Labels, describedLabel{"Money", []string{"my card was charged twice", "cash, bank, account"}})
+		assert.Contains(t, got.Controls[0].Labels, api.DescribedLabel{Label: "Money", Lines: []string{"my card was charged twice", "cash, bank, account"}, Source: api.SourceLines})
+		assert.Contains(t, h.ok("status", "--project", "1"), "of 3 labels 1 are described, 0 have a hint, 2 only a name")
 
 		// The editor is given what there is, and empty lines for the rest.
 		t.Setenv("VISUAL", "sed -i s/cash/coins/")
@@ -164,6 +166,14 @@ func TestCommandsAboutARunningHone(t *testing.T) {
 		t.Setenv("VISUAL", "sed -i s/{/[/")
 		_, err := h.cmd("describe", "--edit")
 		require.ErrorContains(t, err, "mend it there and use --file")
+		t.Setenv("VISUAL", "sed -i s/Money/Mony/")
+		_, err = h.cmd("describe", "--edit")
+		require.ErrorContains(t, err, "no label that hone learns; the labels are Money")
+		kept := regexp.MustCompile(`mend (\S+) and use --file`).FindStringSubmatch(err.Error())
+		require.Len(t, kept, 2)
+		text, err := os.ReadFile(kept[1])
+		require.NoError(t, err, "what was typed is not lost")
+		assert.Contains(t, string(text), "coins, bank, account")
 		t.Setenv("VISUAL", "no-such-editor")
 		_, err = h.cmd("describe", "--edit")
 		require.ErrorContains(t, err, "set EDITOR, or use --file")

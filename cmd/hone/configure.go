@@ -89,11 +89,7 @@ const maxShownSetting = 200
 
 // describeSetting is key, value and default.
 func describeSetting(s api.Setting) string {
-	shown := s.Value
-	if short := cut.Runes(shown, maxShownSetting); short != shown {
-		shown = short + " …"
-	}
-	value := s.Key + " = " + orNothing(shown)
+	value := s.Key + " = " + orNothing(cut.Ellipsis(s.Value, maxShownSetting))
 	if !s.Set {
 		return value + "  (default)"
 	}

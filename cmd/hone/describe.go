@@ -19,31 +19,10 @@ import (
 	"github.com/hone-ml/hone/settings"
 )
 
-// descriptionsKey is the setting that holds what labels mean.
-const descriptionsKey = "descriptions"
-
 type describe struct {
 	*cli
 	file        string
 	edit, clear bool
-}
-
-// described is what `hone describe --json` prints.
-type described struct {
-	Project event.ProjectID `json:"project"`
-	// Applied is false when a change is in hone's log and not made yet.
-	Applied  bool               `json:"applied"`
-	Controls []describedControl `json:"controls"`
-}
-
-type describedControl struct {
-	Control string           `json:"control"`
-	Labels  []describedLabel `json:"labels"`
-}
-
-type describedLabel struct {
-	Label string   `json:"label"`
-	Lines []string `json:"lines"`
 }
 
 func newDescribe(c *cli) *cobra.Command {
@@ -59,7 +38,7 @@ annotators say later weighs more, so a line that says nothing costs little.
 Without a flag it prints the lines there are. --edit opens them in $VISUAL or $EDITOR,
 --file reads them, - from standard input: {"LABEL": ["a line", "another"]}, or
 {"CONTROL": {"LABEL": ["a line"]}} where several controls have the label. They replace
-those of before. The model is made anew from its labels, as for any setting.`,
+those of before. The labels that annotators gave stay learned.`,
 		Example: `  hone describe --project 3
   hone describe --project 3 --edit
   hone describe --project 3 --file labels.json
@@ -78,49 +57,37 @@ those of before. The model is made anew from its labels, as for any setting.`,
 }
 
 func (d *describe) execute(ctx context.Context, cl *api.Client, id event.ProjectID) error {
-	p, err := cl.Project(ctx, id)
-	if err != nil {
-		return err
-	}
-	lines, err := descriptionsOf(p.Settings)
-	if err != nil {
-		return err
-	}
+	var lines settings.Descriptions
+	var edited string // a file
+	var err error
 	switch {
 	case d.file != "":
 		lines, err = d.read()
 	case d.edit:
-		lines, err = d.editLines(ctx, p, lines)
+		lines, edited, err = d.editLines(ctx, cl, id)
 	case d.clear:
-		lines = settings.Descriptions{}
 	default:
-		return d.print(p, lines, true)
+		out, err := cl.Descriptions(ctx, id)
+		if err != nil {
+			return err
+		}
+		return d.print(out)
 	}
 	if err != nil {
 		return err
 	}
-	change := api.Change{Key: descriptionsKey}
-	if text := lines.String(); text != "" {
-		change.Value = &text
-	}
-	out, err := cl.Configure(ctx, id, []api.Change{change})
-	if err != nil {
+	out, err := cl.Describe(ctx, id, json.RawMessage(cmp.Or(lines.String(), "{}")))
+	switch {
+	case err != nil && edited != "":
+		return fmt.Errorf("%w; mend %s and use --file", err, edited)
+	case err != nil:
 		return err
-	}
-	if lines, err = descriptionsOf(out.Settings); err != nil {
-		return err
-	}
-	return d.print(p, lines, out.Applied)
-}
-
-// descriptionsOf returns the descriptions among settings.
-func descriptionsOf(all []api.Setting) (settings.Descriptions, error) {
-	for _, s := range all {
-		if s.Key == descriptionsKey && s.Value != "" {
-			return settings.ParseDescriptions([]byte(s.Value))
+	case edited != "":
+		if err := os.Remove(edited); err != nil {
+			return err
 		}
 	}
-	return settings.Descriptions{}, nil
+	return d.print(out)
 }
 
 // read returns the lines of the file that the user named.
@@ -141,54 +108,55 @@ func readLines(name string) (settings.Descriptions, error) {
 	return settings.ReadDescriptions(name, f)
 }
 
-// editLines has a person edit the lines and returns them. On an error the file stays, so that
-// nothing is lost that was typed.
-func (d *describe) editLines(ctx context.Context, p api.Project, lines settings.Descriptions) (settings.Descriptions, error) {
+// editLines has a person edit the lines, and returns them and the file. On an error the file
+// stays, so that nothing is lost that was typed.
+func (d *describe) editLines(ctx context.Context, cl *api.Client, id event.ProjectID) (lines settings.Descriptions, file string, err error) {
+	have, err := cl.Descriptions(ctx, id)
+	if err != nil {
+		return lines, "", err
+	}
 	f, err := os.CreateTemp("", "hone-describe-*.json")
 	if err != nil {
-		return lines, err
+		return lines, "", err
 	}
-	_, err = f.Write(template(p, lines))
+	_, err = f.Write(template(have.Controls))
 	if err = errors.Join(err, f.Close()); err != nil {
-		return lines, err
+		return lines, "", err
 	}
 	editor := strings.Fields(cmp.Or(os.Getenv("VISUAL"), os.Getenv("EDITOR"), "vi"))
 	if len(editor) == 0 {
-		return lines, errors.New("VISUAL and EDITOR name no editor; set one, or use --file")
+		return lines, "", errors.New("VISUAL and EDITOR name no editor; set one, or use --file")
 	}
 	run := exec.CommandContext(ctx, editor[0], append(editor[1:], f.Name())...) //nolint:gosec // the user's own editor
 	run.Stdin, run.Stdout, run.Stderr = os.Stdin, os.Stderr, os.Stderr
 	if err := run.Run(); err != nil {
-		return lines, fmt.Errorf("%s: %w; set EDITOR, or use --file %s", editor[0], err, f.Name())
+		return lines, "", fmt.Errorf("%s: %w; set EDITOR, or use --file %s", editor[0], err, f.Name())
 	}
-	edited, err := readLines(f.Name())
-	if err != nil {
-		return lines, fmt.Errorf("%w; mend it there and use --file", err)
+	if lines, err = readLines(f.Name()); err != nil {
+		return lines, "", fmt.Errorf("%w; mend it there and use --file", err)
 	}
-	return edited, os.Remove(f.Name())
+	return lines, f.Name(), nil
 }
 
 // template returns a file with the lines of all labels, with two empty ones where there are none.
-func template(p api.Project, lines settings.Descriptions) []byte {
+func template(controls []api.DescribedControl) []byte {
+	controls = slices.DeleteFunc(slices.Clone(controls), func(c api.DescribedControl) bool { return !reads(c) })
 	var b bytes.Buffer
 	b.WriteString("{")
-	several := len(p.Heads) > 1
+	several := len(controls) > 1
 	comma := ""
-	for _, h := range p.Heads {
-		if len(h.Labels) == 0 {
-			continue
-		}
+	for _, c := range controls {
 		indent := "\n  "
 		if several {
-			fmt.Fprintf(&b, "%s\n  %s: {", comma, quoted(h.Control))
+			fmt.Fprintf(&b, "%s\n  %s: {", comma, quoted(c.Control))
 			comma, indent = "", "\n    "
 		}
-		for _, l := range h.Labels {
-			of := lines.Lines(h.Control, l)
+		for _, l := range c.Labels {
+			of := l.Lines
 			if len(of) == 0 {
 				of = []string{"", ""}
 			}
-			fmt.Fprintf(&b, "%s%s%s: [", comma, indent, quoted(l))
+			fmt.Fprintf(&b, "%s%s%s: [", comma, indent, quoted(l.Label))
 			for i, line := range of {
 				if i > 0 {
 					b.WriteString(",")
@@ -207,6 +175,9 @@ func template(p api.Project, lines settings.Descriptions) []byte {
 	return b.Bytes()
 }
 
+// reads reports whether the lines of a control's labels are read.
+func reads(c api.DescribedControl) bool { return c.Labels[0].Source != "" }
+
 func quoted(s string) string {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -215,41 +186,46 @@ func quoted(s string) string {
 	return strings.TrimSpace(b.String())
 }
 
-func (d *describe) print(p api.Project, lines settings.Descriptions, applied bool) error {
-	out := described{Project: p.ID, Applied: applied, Controls: []describedControl{}}
+func (d *describe) print(of api.Descriptions) error {
+	if d.json {
+		return d.printJSON(of)
+	}
+	if !of.Applied {
+		d.printf("The change is in hone's log and is made once what came before it is learned. Until then:\n")
+	}
 	n, labels := 0, 0
-	for _, h := range p.Heads {
-		if len(h.Labels) == 0 {
-			continue
-		}
-		of := describedControl{Control: h.Control}
-		for _, l := range h.Labels {
-			of.Labels = append(of.Labels, describedLabel{l, slices.Concat([]string{}, lines.Lines(h.Control, l))})
-			labels++
-			if len(lines.Lines(h.Control, l)) > 0 {
+	for _, c := range of.Controls {
+		for _, l := range c.Labels {
+			if l.Source != "" {
+				labels++
+			}
+			if len(l.Lines) > 0 {
 				n++
 			}
 		}
-		out.Controls = append(out.Controls, of)
 	}
-	if d.json {
-		return d.printJSON(out)
-	}
-	if !applied {
-		d.printf("The change is in hone's log and is made once what came before it is learned. Then:\n")
-	}
-	d.printf("Project %d: %d of %d labels are described\n", p.ID, n, labels)
-	for _, c := range out.Controls {
-		d.printf("  %s\n", c.Control)
+	d.printf("Project %d: %d of %d labels are described\n", of.Project, n, labels)
+	for _, c := range of.Controls {
+		if !reads(c) {
+			d.printf("  %s: its labels are learned from examples alone\n", printable(c.Control))
+			continue
+		}
+		d.printf("  %s\n", printable(c.Control))
 		for _, l := range c.Labels {
-			d.printf("    %s\n", l.Label)
+			d.printf("    %s\n", printable(l.Label))
 			for _, line := range l.Lines {
-				d.printf("        %s\n", line)
+				d.printf("        %s\n", printable(line))
+			}
+			if l.Hint != "" {
+				d.printf("        hint: %s\n", printable(l.Hint))
 			}
 		}
 	}
+	if len(of.Unused) > 0 {
+		d.printf("  described, but no labels now: %s\n", printable(strings.Join(of.Unused, ", ")))
+	}
 	if n < labels {
-		d.printf("`hone describe --project %d --edit` describes them: two lines each, in words that texts with the label might have.\n", p.ID)
+		d.printf("`hone describe --project %d --edit` describes them: two lines each, in words that texts with the label might have.\n", of.Project)
 	}
 	return nil
 }

@@ -247,6 +247,10 @@ func (c *cli) statusSettings(p api.Project, row func(name, format string, args .
 		row("settings", "%d at their defaults; `hone configure --project %d` lists all", rest, p.ID)
 	}
 	for _, h := range p.Heads {
+		if h.Described+h.Hinted > 0 {
+			row("meaning", "%s: of %d labels %d are described, %d have a hint, %d only a name; `hone describe --project %d` shows them", h.Control,
+				len(h.Labels), h.Described, h.Hinted, len(h.Labels)-h.Described-h.Hinted, p.ID)
+		}
 		switch {
 		case h.SuggestsNothing:
 			row("silent", "%s: nothing is suggested", h.Control)

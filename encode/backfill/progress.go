@@ -19,6 +19,9 @@ func (f *Service) Name() string { return f.vectors.encoder.Name() }
 // HasTokens reports whether the encoder has vectors of tokens too.
 func (f *Service) HasTokens() bool { return f.vectors.tokenwise }
 
+// Parts are the kinds of the parts of a text's vector.
+func (f *Service) Parts() []encode.Part { return encode.PartsOf(f.vectors.encoder) }
+
 // Has reports whether the vector of the request with this key has been computed.
 func (f *Service) Has(k event.ContentKey) bool { return f.vectors.has(k) }
 

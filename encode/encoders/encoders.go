@@ -151,6 +151,21 @@ func (t transformer) EncodeBatch(ctx context.Context, texts []string) ([][]float
 	return t.Encoder.EncodeBatch(ctx, texts, 1)
 }
 
+var (
+	// wholeParts are the kinds of the minilm.Parts parts of a text's vector, adaptedParts of
+	// that of an encoder with an adapter.
+	wholeParts   = []encode.Part{encode.Middle, encode.Sentence}
+	adaptedParts = []encode.Part{encode.Adapted}
+)
+
+// Parts implements encode.PartsEncoder.
+func (t transformer) Parts() []encode.Part {
+	if t.Encoder.Parts() == len(wholeParts) {
+		return wholeParts
+	}
+	return adaptedParts
+}
+
 // EncodeTokens implements encode.TokenEncoder.
 func (t transformer) EncodeTokens(ctx context.Context, texts []string) ([][][]float32, error) {
 	places := make([][]wordpiece.Span, len(texts))

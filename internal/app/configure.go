@@ -11,7 +11,6 @@ import (
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/config"
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/internal/cut"
 	"github.com/hone-ml/hone/learner"
 	"github.com/hone-ml/hone/sampler"
 	"github.com/hone-ml/hone/sampler/strategy"
@@ -77,10 +76,8 @@ func (c configurer) checkControls(id event.ProjectID, set map[string]string) err
 		return nil
 	}
 	var known, controls []string
-	labels := map[string][]string{}
 	for _, h := range st.Heads {
 		known, controls = append(known, h.Control), append(controls, h.Control)
-		labels[h.Control] = h.Labels
 		for _, l := range h.Labels {
 			known = append(known, h.Control+"/"+l)
 		}
@@ -93,17 +90,7 @@ func (c configurer) checkControls(id event.ProjectID, set map[string]string) err
 			}}
 		}
 	}
-	if unknown := v.Descriptions.Unknown(labels); len(unknown) > 0 {
-		var names []string
-		for _, of := range controls {
-			names = append(names, labels[of]...)
-		}
-		return settings.Faults{{
-			Key: "descriptions", Value: unknown[0], Problem: "no label that hone learns",
-			Fix: "the labels are " + cut.Runes(strings.Join(names, ", "), 500),
-		}}
-	}
-	return nil
+	return checkDescribed(st, v.Descriptions)
 }
 
 // awaitSettings waits until what is stored is as a change says.

@@ -39,7 +39,10 @@ const (
 	// goldenData is the database of a hone that has learned a project with three kinds of
 	// control, has encoded all its texts and tokens, and was retrained.
 	goldenData = "testdata/golden/hone.db"
-	// schema2Data is the same of a hone that kept the state of a project in the settings
+	// minilm1Data is the same of a hone whose transformer gave the last layer alone. It stays as
+	// it is.
+	minilm1Data = "testdata/minilm1/hone.db"
+	// schema2Data is the same of a hone before that, which kept the state of a project in the settings
 	// of its live version. It stays as it is.
 	schema2Data = "testdata/schema2/hone.db"
 )
@@ -65,14 +68,24 @@ func TestGoldenDataDirectory(t *testing.T) {
 	goesOn(t, dir, storedIn(t, dir))
 }
 
+// Where the transformer is another now, a hone of today has the same versions and has learned
+// from the same labels. It makes each vector anew, once.
+func TestDataDirectoryOfAnOlderTransformer(t *testing.T) {
+	needsMiniLM(t)
+	dir := copyData(t, minilm1Data)
+	goesOnWithNewVectors(t, dir, storedIn(t, dir))
+}
+
 // So it does where it has to bring the database to its own schema first, as often as it
 // is started.
 func TestSchema2DataDirectory(t *testing.T) {
 	needsMiniLM(t)
 	dir := copyData(t, schema2Data)
 	before := storedInSchema2(t, filepath.Join(dir, "hone.db"))
-	goesOn(t, dir, before)
-	goesOn(t, dir, before)
+	goesOnWithNewVectors(t, dir, before)
+	after := storedIn(t, dir)
+	require.Equal(t, before.Versions, after.Versions)
+	goesOn(t, dir, after)
 }
 
 // A retrain that was asked for before the schema changed is done.
@@ -119,14 +132,28 @@ func copyData(t *testing.T, from string) (dir string) {
 	dir = t.TempDir()
 	b, err := os.ReadFile(from)
 	require.NoError(t, err)
-	require.Less(t, len(b), 200_000, "it is part of the source")
+	require.Less(t, len(b), 300_000, "it is part of the source")
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "hone.db"), b, 0o600))
 	return dir
 }
 
-// goesOn starts a hone on a directory, and compares what is stored in the end with what
-// was before.
-func goesOn(t *testing.T, dir string, before stored) {
+// goesOnWithNewVectors starts a hone on a directory whose vectors are of another encoder.
+func goesOnWithNewVectors(t *testing.T, dir string, before stored) {
+	t.Helper()
+	encoded := startedOn(t, dir, before)
+	assert.InDelta(t, len(before.Vectors), encoded, 0, "texts, tokens and label names")
+	after := storedIn(t, dir)
+	assert.Equal(t, before.Versions, after.Versions)
+	assert.Equal(t, before.LearnerState["progress"], after.LearnerState["progress"])
+	assert.Len(t, after.Vectors, len(before.Vectors))
+	for key := range before.Vectors {
+		assert.NotContains(t, after.Vectors, key, "the vectors of the encoder before are deleted")
+	}
+}
+
+// startedOn starts a hone on a directory, looks at its status, and returns how many vectors it
+// has made.
+func startedOn(t *testing.T, dir string, before stored) (encoded float64) {
 	t.Helper()
 	require.NotEmpty(t, before.Checkpoint)
 	require.Len(t, before.Versions, 2)
@@ -143,11 +170,20 @@ func goesOn(t *testing.T, dir string, before stored) {
 		for _, h := range status.Heads {
 			assert.Equal(t, goldenLabels, h.Examples, h.Control)
 		}
-		for _, name := range []string{"hone_learner_encoded_total", "hone_learner_encode_failures_total", "hone_learner_forgotten_total"} {
+		for _, name := range []string{"hone_learner_encode_failures_total", "hone_learner_forgotten_total"} {
 			assert.Zero(t, gathered(t, a.Registry, name), name)
 		}
+		encoded = gathered(t, a.Registry, "hone_learner_encoded_total")
 		stop()
 	})
+	return encoded
+}
+
+// goesOn starts a hone on a directory, and compares what is stored in the end with what
+// was before.
+func goesOn(t *testing.T, dir string, before stored) {
+	t.Helper()
+	assert.Zero(t, startedOn(t, dir, before))
 	after := storedIn(t, dir)
 	assert.Equal(t, before.Versions, after.Versions)
 	assert.Equal(t, before.LearnerState, after.LearnerState)

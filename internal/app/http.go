@@ -139,7 +139,7 @@ func (a *App) wireHTTP() (err error) {
 		return err
 	}
 	own := &api.Server{
-		Projects: apiProjects{a}, Predictor: predictor{a}, Prelabeller: prelabeller{a}, Publisher: publisher{a.Pipeline}, DeadLetters: deadLetters{a.Pipeline}, Connector: connector{a}, Configurer: configurer{a}, Backup: a.Store,
+		Projects: apiProjects{a}, Predictor: predictor{a}, Prelabeller: prelabeller{a}, Publisher: publisher{a.Pipeline}, DeadLetters: deadLetters{a.Pipeline}, Connector: connector{a}, Configurer: configurer{a}, Describer: describer{a}, Backup: a.Store,
 		Secrets: secrets{a.Keys, a.Connection, a.log}, Metrics: promhttp.HandlerFor(a.Registry, promhttp.HandlerOpts{}), Ready: a.readiness,
 	}
 	a.Engines = append(a.Engines, a.Webhook.Engine())

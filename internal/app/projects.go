@@ -136,6 +136,7 @@ func (a *App) addLearner(out *api.Project) *learner.Status {
 	out.TasksWithoutText, out.IdenticalPairs = st.NoText, st.IdenticalPairs
 	for _, h := range st.Heads {
 		head := api.Head{Control: h.Control, Type: h.Type, Labels: h.Labels, Examples: h.Examples, Ridge: h.Ridge, Silent: h.Silent, SuggestsNothing: h.SuggestsNothing, Precision: h.Precision}
+		addMeanings(&head, h)
 		if h.Tested > 0 {
 			head.Accuracy, head.RecentAccuracy, head.ECE, head.RecentECE = &h.AccuracyOverall, &h.Accuracy, &h.ECEOverall, &h.ECE
 			if h.Labelled {

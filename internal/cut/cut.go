@@ -28,3 +28,11 @@ func Runes(text string, n int) string {
 	}
 	return text[:at]
 }
+
+// Ellipsis is the beginning of a text, at most n characters, with " …" after it where it goes on.
+func Ellipsis(text string, n int) string {
+	if short := Runes(text, n); short != text {
+		return short + " …"
+	}
+	return text
+}

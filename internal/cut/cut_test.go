@@ -19,6 +19,13 @@ func TestBytesAndRunes(t *testing.T) {
 		if got := Runes(text, n); got != string(all[:min(n, len(all))]) {
 			t.Errorf("%d characters of %q: %q", n, text, got)
 		}
+		want := Runes(text, n)
+		if want != text {
+			want += " …"
+		}
+		if got := Ellipsis(text, n); got != want {
+			t.Errorf("%d characters of %q, and a sign that it goes on: %q", n, text, got)
+		}
 	})
 }
 

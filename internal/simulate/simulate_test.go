@@ -148,11 +148,11 @@ func TestLabelsBeyondTheDataAreAllOfThem(t *testing.T) {
 }
 
 // With all labels given, the strategies differ in the order alone, and the model
-// is a function of the labels.
+// is a function of the labels. Settings are chosen from the first 64.
 func TestStrategiesMeetWhenAllIsLabelled(t *testing.T) {
-	d := load(t, generated(60, 1), generated(40, 2))
+	d := load(t, generated(64, 1), generated(40, 2))
 	o := options()
-	o.Labels = []int{60}
+	o.Labels = []int{64}
 	res := simulated(t, d, o)
 	for _, c := range res.Curves[1:] {
 		assert.InDelta(t, res.Curves[0].Points[0].LogLoss, c.Points[0].LogLoss, 0.005)

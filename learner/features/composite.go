@@ -2,6 +2,7 @@ package features
 
 import (
 	"math/bits"
+	"slices"
 
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/encode/text/token"
@@ -16,6 +17,8 @@ type Lookup interface {
 	Has(key event.ContentKey) bool
 	// HasTokens reports whether the encoder has vectors of tokens too.
 	HasTokens() bool
+	// Parts are the kinds of the parts of a text's vector.
+	Parts() []encode.Part
 	// AppendText appends the parts of a text's vector to dense. ok is false when it has not
 	// been computed yet. Parts that are missing are nil, and so are those of a text that will
 	// never have a vector.
@@ -62,6 +65,15 @@ func (e *composite) Name() string {
 		name += "+" + s.Name()
 	}
 	return name
+}
+
+// Parts returns the kinds of the dense parts.
+func (e *composite) Parts() []encode.Part {
+	parts := slices.Clone(encode.DenseParts(e.Encoder))
+	for _, s := range e.slow {
+		parts = append(parts, s.Parts()...)
+	}
+	return parts
 }
 
 func (e *composite) Encode(text string) vector.Vector {

@@ -69,8 +69,8 @@ func TestTokensKeepTheirVectorsBesideASlowPart(t *testing.T) {
 func TestSpansKeepTheirWeightsBesideASlowPart(t *testing.T) {
 	for _, n := range []int{1, 3} {
 		q := headtest.SpecOf(t, nerConfig).WithEncoder(&composite{encoders.Default(), slices.Repeat([]slowPart{{0, nothingYet{}}}, n)})
-		if q.Dense != 1+n || !slices.Equal(tune.Defaults(q).Parts, token.PartWeights()) {
-			t.Errorf("%d parts of a text; tokens' are weighted %v, want %v", q.Dense, tune.Defaults(q).Parts, token.PartWeights())
+		if len(q.Parts) != 1+n || !slices.Equal(tune.Defaults(q).Parts, token.PartWeights()) {
+			t.Errorf("%d parts of a text; tokens' are weighted %v, want %v", len(q.Parts), tune.Defaults(q).Parts, token.PartWeights())
 		}
 	}
 }
@@ -91,6 +91,7 @@ type nothingYet struct{}
 func (nothingYet) Name() string              { return "slow" }
 func (nothingYet) Has(event.ContentKey) bool { return false }
 func (nothingYet) HasTokens() bool           { return false }
+func (nothingYet) Parts() []encode.Part      { return []encode.Part{encode.Sentence} }
 func (nothingYet) AppendText(dense [][]float32, _ string) ([][]float32, bool) {
 	return append(dense, nil), false
 }

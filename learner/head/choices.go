@@ -100,6 +100,22 @@ func (choices) Evaluate(q *Spec, m Incremental, examples []model.Example) (loss,
 	return loss, score.Ratio(float64(correct), float64(len(examples)))
 }
 
+// LogLosses implements Probable.
+func (choices) LogLosses(q *Spec, m Incremental, examples []model.Example, weights, powers []float64) []float64 {
+	p, raised := make([]float64, len(q.Labels)), make([]float64, len(q.Labels))
+	var s model.Scratch
+	losses := make([]float64, len(powers))
+	for at, e := range examples {
+		m.(*model.Model).Predict(e.X, p, &s)
+		for i, power := range powers {
+			q.Link().Sharpen(raised, p, power)
+			_, loss := q.majorityAndLoss(e.Target, raised)
+			losses[i] += weights[at] * loss
+		}
+	}
+	return losses
+}
+
 // decide returns the labels predicted from probabilities: the likeliest, or with multiple
 // choice all above the threshold, at most as many as the control takes. If no label is
 // above it, the likeliest is predicted if the control requires an answer, or if it is

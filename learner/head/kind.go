@@ -48,6 +48,13 @@ type Space struct {
 // ridges are those worth trying for kinds that learn vectors of texts.
 var ridges = []float64{0.3, 0.1, 0.03, 0.01, 0.003, 0.001}
 
+// Probable is a kind that predicts the probabilities of classes.
+type Probable interface {
+	// LogLosses returns the log-loss of examples, each with its weight, as the sum over them:
+	// one for each of some powers to which the probabilities are raised (Sharpen).
+	LogLosses(q *Spec, m Incremental, examples []model.Example, weights, powers []float64) []float64
+}
+
 // LabelPrior is a kind that predicts from the names of labels before anybody has labelled.
 type LabelPrior interface {
 	// Prior returns the mean that the weights are pulled to; nil if the names say nothing.

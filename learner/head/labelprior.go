@@ -2,6 +2,7 @@ package head
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -14,14 +15,14 @@ import (
 // WithEncoder returns the spec with the prior that the encoder makes of its label names.
 func (q *Spec) WithEncoder(e encode.Encoder) *Spec {
 	out := *q
-	out.Dense = len(e.Encode("label").Dense)
+	out.Parts = encode.DenseParts(e)
 	out.Prior, out.NamePrior = nil, nil
 	n, ok := q.Kind.(LabelPrior)
 	if !ok {
 		return &out
 	}
 	out.Prior = n.Prior(q, e)
-	if q.Described() > 0 && out.Prior != nil {
+	if q.anyLines() && out.Prior != nil {
 		bare := *q
 		bare.described = settings.Descriptions{}
 		out.NamePrior = n.Prior(&bare, e)
@@ -46,7 +47,7 @@ func (q *Spec) prior(s model.Settings) model.Prior {
 // WithPriorOf returns the spec with the prior of another one that has the same labels.
 func (q *Spec) WithPriorOf(old *Spec) *Spec {
 	out := *q
-	out.Dense, out.Prior, out.NamePrior = old.Dense, old.Prior, old.NamePrior
+	out.Parts, out.Prior, out.NamePrior = old.Parts, old.Prior, old.NamePrior
 	return &out
 }
 
@@ -115,6 +116,56 @@ func (choices) Prior(q *Spec, e encode.Encoder) model.Prior {
 		return nil
 	}
 	return prior
+}
+
+// LabelTexts returns the texts that say what a label means: its name and what else the label
+// config says of it, and the lines that describe it.
+func (q *Spec) LabelTexts(class int) []string {
+	return append(LabelTexts(q.Control.Labels[class]), q.lines(class)...)
+}
+
+// lines returns the lines that describe a label.
+func (q *Spec) lines(class int) []string {
+	return q.described.Lines(q.Control.Name, q.Labels[class])
+}
+
+// anyLines reports whether lines describe any label.
+func (q *Spec) anyLines() bool {
+	for class := range q.Labels {
+		if len(q.lines(class)) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// SameLines reports whether the same lines describe the labels of another spec of the control.
+func (q *Spec) SameLines(other *Spec) bool {
+	for class := range q.Labels {
+		if !slices.Equal(q.lines(class), other.lines(class)) {
+			return false
+		}
+	}
+	return true
+}
+
+// Meaning is what says what a label means, beside its name.
+type Meaning struct {
+	Label string
+	// Hint is that of the label config, "" without one. Lines describe the label.
+	Hint  string
+	Lines []string
+}
+
+// Meanings returns what is known of each label, nil when the kind has no prior of labels.
+func (q *Spec) Meanings() (all []Meaning) {
+	if _, reads := q.Kind.(LabelPrior); !reads {
+		return nil
+	}
+	for class, l := range q.Control.Labels {
+		all = append(all, Meaning{q.Labels[class], l.Hint, q.lines(class)})
+	}
+	return all
 }
 
 // LabelTexts returns the texts that say what a label means: the value that annotators

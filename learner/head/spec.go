@@ -9,6 +9,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/hone-ml/hone/content"
+	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
 	"github.com/hone-ml/hone/labelstudio/regions"
@@ -27,15 +28,14 @@ type Spec struct {
 	Key     string // equal for the same labels over the same features
 	Seed    uint64 // hash of what the features of a task depend on, beside its data
 
-	// Dense is the number of dense parts of the encoder's vectors. Prior is the mean that
+	// Parts are the kinds of the dense parts of the encoder's vectors. Prior is the mean that
 	// the weights are pulled to, made of the label names and of the lines that describe them;
 	// nil without one. NamePrior is that of the names alone; nil unless there are lines.
-	Dense            int
+	Parts            []encode.Part
 	Prior, NamePrior model.Prior
 
 	objects    []labelconfig.Object
 	class      map[string]int32    // by label
-	keyWithout string              // Key without descriptions
 	visibility *regions.Visibility // nil when the control is always shown
 
 	learning  settings.Learning
@@ -69,50 +69,21 @@ func NewSpec(d Decision) *Spec {
 	if k, ok := q.Kind.(FeatureSpace); ok {
 		read = k.Reads() + " " + read
 	}
-	q.keyWithout = q.Key
 	q.Seed = xxhash.Sum64String(read)
 	return q
 }
 
 // WithSettings returns the spec with whose annotations it learns from, when it predicts a
-// label, and what its labels mean. The features stay. The key is another with other
-// descriptions of its labels, since they make another prior.
+// label, and what its labels mean. The features, the key and the prior stay: WithEncoder makes
+// the prior of other descriptions.
 func (q *Spec) WithSettings(v settings.Values) *Spec {
 	out := *q
 	out.learning, out.threshold = v.Learning, v.Suggesting.Threshold
-	out.described = v.Descriptions
-	out.Key = out.keyWithout
-	var d xxhash.Digest
-	for class, label := range q.Labels {
-		for _, line := range out.lines(class) {
-			_, _ = d.WriteString(label + "\x00" + line + "\x00") // never fails
-		}
-	}
-	if out.Described() > 0 {
-		out.Key += fmt.Sprintf(" described %016x", d.Sum64())
+	out.described = settings.Descriptions{}
+	if _, reads := q.Kind.(LabelPrior); reads {
+		out.described = v.Descriptions
 	}
 	return &out
-}
-
-// lines returns the lines that describe a label.
-func (q *Spec) lines(class int) []string {
-	return q.described.Lines(q.Control.Name, q.Labels[class])
-}
-
-// Described returns the number of labels that lines describe.
-func (q *Spec) Described() (n int) {
-	for class := range q.Labels {
-		if len(q.lines(class)) > 0 {
-			n++
-		}
-	}
-	return n
-}
-
-// LabelTexts returns the texts that say what a label means: its name and what else the label
-// config says of it, and the lines that describe it.
-func (q *Spec) LabelTexts(class int) []string {
-	return append(LabelTexts(q.Control.Labels[class]), q.lines(class)...)
 }
 
 // WithSilent returns the spec with labels that its Predictor does not predict. What it

@@ -61,6 +61,12 @@ func (taxonomy) Evaluate(q *Spec, m Incremental, examples []model.Example) (brie
 	return choices{}.Evaluate(q.withMultiple(t.multiLabel), t.Incremental, examples)
 }
 
+// LogLosses implements Probable.
+func (taxonomy) LogLosses(q *Spec, m Incremental, examples []model.Example, weights, powers []float64) []float64 {
+	t := m.(*taxonomyModel)
+	return choices{}.LogLosses(q.withMultiple(t.multiLabel), t.Incremental, examples, weights, powers)
+}
+
 // taxonomyModel is a model of one path or of any number of them. Which of the two depends
 // on the examples it holds and on nothing else.
 type taxonomyModel struct {

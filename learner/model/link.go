@@ -35,6 +35,19 @@ func (l Link) probabilities(margins, p []float64) {
 	}
 }
 
+// Sharpen writes probabilities raised to a power to dst: those of the margins times the power. The
+// two may be the same slice.
+func (l Link) Sharpen(dst, p []float64, power float64) {
+	for y, v := range p {
+		v = max(v, minProbability)
+		dst[y] = power * math.Log(v)
+		if l == Independent {
+			dst[y] -= power * math.Log(max(1-v, minProbability))
+		}
+	}
+	l.probabilities(dst, dst)
+}
+
 // divergence returns the Kullback-Leibler divergence from the probabilities of the margins
 // (r) to those of the dual variables (p): one example's share of the duality gap.
 func (l Link) divergence(p []float32, r []float64) float64 {

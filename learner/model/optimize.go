@@ -79,7 +79,7 @@ func (m *Model) measure(ctx context.Context) bool {
 	for _, r := range m.examples {
 		m.gap += r.gap
 	}
-	m.bound = math.Sqrt(2) / 4 * math.Sqrt(m.settings.radius2(m.dense)*m.gap/m.settings.Ridge)
+	m.bound = m.settings.power() * math.Sqrt(2) / 4 * math.Sqrt(m.settings.radius2(m.dense)*m.gap/m.settings.Ridge)
 	m.recordBound(m.bound)
 	return true
 }
@@ -109,7 +109,7 @@ func (m *Model) gaps(ctx context.Context, rows []*exampleRow, p []float64, s *Sc
 		if i%4 == 0 && expired(ctx) {
 			return i
 		}
-		m.Predict(r.X, p, s)
+		m.fitted(r.X, p, s)
 		r.gap = r.Weight * m.link.divergence(r.p, p)
 	}
 	return len(rows)
@@ -117,5 +117,6 @@ func (m *Model) gaps(ctx context.Context, rows []*exampleRow, p []float64, s *Sc
 
 // gapFor returns the duality gap at which the bound equals tolerance.
 func (m *Model) gapFor(tolerance float64) float64 {
+	tolerance /= m.settings.power()
 	return 8 * tolerance * tolerance * m.settings.Ridge / m.settings.radius2(m.dense)
 }

@@ -23,6 +23,9 @@ type Settings struct {
 	// Lines is the share, from 0 to 1, that lines which describe the labels have in the prior's
 	// mean; the rest has their names. Without such lines it means nothing.
 	Lines float64 `json:"lines,omitempty"`
+	// Power is what predicted probabilities are raised to: above 1 they are sharpened, below
+	// flattened. It changes how sure the model is, not what it learns. 0 stands for 1.
+	Power float64 `json:"power,omitempty"`
 }
 
 // Defaults are a good start on hashed n-grams. Measured on held-out parts of six
@@ -53,7 +56,18 @@ func (s Settings) Validate() error {
 	if !(s.Lines >= 0 && s.Lines <= 1) {
 		return fmt.Errorf("share %g of the lines in the prior must be from 0 to 1", s.Lines)
 	}
+	if !(s.Power >= 0) || math.IsInf(s.Power, 0) {
+		return fmt.Errorf("power %g of the probabilities must be 0 or more", s.Power)
+	}
 	return nil
+}
+
+// power returns Power, 1 without one.
+func (s *Settings) power() float64 {
+	if s.Power == 0 {
+		return 1
+	}
+	return s.Power
 }
 
 // part returns the factor of a part's features: the square root of its kernel weight.

@@ -44,6 +44,11 @@ type Scratch struct {
 // Predict fills p with the probabilities of a text, one for each class. It allocates nothing
 // once s has been used.
 func (v *View) Predict(x vector.Vector, p []float64, s *Scratch) {
+	v.predict(x, p, s, v.settings.power())
+}
+
+// predict is Predict with that power.
+func (v *View) predict(x vector.Vector, p []float64, s *Scratch, power float64) {
 	if cap(s.margins) < v.weights.classes {
 		s.margins = make([]float32, v.weights.classes)
 	}
@@ -51,7 +56,7 @@ func (v *View) Predict(x vector.Vector, p []float64, s *Scratch) {
 	v.weights.margins(x.Expand(&s.buffer), &v.settings, margins)
 	p = p[:len(margins)]
 	for y, m := range margins {
-		p[y] = float64(m)
+		p[y] = power * float64(m)
 	}
 	v.link.probabilities(p, p)
 }
@@ -60,6 +65,12 @@ func (v *View) Predict(x vector.Vector, p []float64, s *Scratch) {
 func (m *Model) Predict(x vector.Vector, p []float64, s *Scratch) {
 	v := View{link: m.link, settings: m.settings, weights: m.w.current()}
 	v.Predict(x, p, s)
+}
+
+// fitted fills p with the probabilities that the dual variables strive for.
+func (m *Model) fitted(x vector.Vector, p []float64, s *Scratch) {
+	v := View{link: m.link, settings: m.settings, weights: m.w.current()}
+	v.predict(x, p, s, 1)
 }
 
 // NoLabelShare returns what View().None would, without making a view.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/learner/head/headtest"
 	"github.com/hone-ml/hone/learner/model"
 )
@@ -96,5 +97,57 @@ func TestBuildTellsHowFarItIs(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	if _, err := Build(ctx, q, examples, model.Defaults(), 0.05, func(float64) { cancel() }); !errors.Is(err, context.Canceled) {
 		t.Errorf("called off it says %v", err)
+	}
+}
+
+// A handful of examples moves no setting far from its default, and the value of a dimension that
+// all of many examples speak for is the one that is left.
+func TestFewExamplesMoveSettingsLittle(t *testing.T) {
+	q := headtest.Choices(t, "single")
+	settings := func(examples []model.Example) model.Settings {
+		s, err := Search(t.Context(), q, examples, make(chan struct{}, 2), func() {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	d := Defaults(q)
+	for _, wrong := range []float64{0, 0.6} {
+		if s := settings(headtest.Noisy(8, wrong)); s.Ridge < d.Ridge/4 || s.Ridge > d.Ridge*8 {
+			t.Errorf("ridge %g after 8 examples of which %g are wrong, the default is %g", s.Ridge, wrong, d.Ridge)
+		}
+	}
+	if s := settings(headtest.Noisy(400, 0.6)); !(s.Ridge > 0.25) {
+		t.Errorf("ridge %g after 400 noisy examples", s.Ridge)
+	}
+	if s := settings(nil); !Equal(s, d) {
+		t.Errorf("without examples %+v, not the defaults %+v", s, d)
+	}
+}
+
+// Settings that make a model too sure of the same answers are not worse: how sure it should be is
+// found for each.
+func TestLossForgivesHowSureAModelIs(t *testing.T) {
+	q := headtest.Choices(t, "single")
+	s := newSearch(q, byFold(headtest.Noisy(200, 0.3)), make(chan struct{}, 2), func() {})
+	kind := q.Kind.(head.Probable)
+	plain := make([]float64, len(s.train))
+	if err := s.eachFold(t.Context(), Defaults(q), func(f int, m head.Incremental) {
+		l := kind.LogLosses(q, m, s.test[f], s.alike[f], []float64{1})
+		direct, _ := q.Kind.Evaluate(q, m, s.test[f])
+		if math.Abs(l[0]-direct) > 1e-9*direct {
+			t.Errorf("fold %d: log-loss %g, by Evaluate %g", f, l[0], direct)
+		}
+		plain[f] = l[0]
+	}); err != nil {
+		t.Fatal(err)
+	}
+	s.balanced = s.alike
+	loss, err := s.loss(t.Context(), Defaults(q))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !(loss <= sum(plain)) {
+		t.Errorf("loss %g is above %g, that of the probabilities as they are", loss, sum(plain))
 	}
 }

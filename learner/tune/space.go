@@ -1,8 +1,11 @@
 package tune
 
 import (
+	"math"
 	"slices"
+	"strconv"
 
+	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/learner/model"
 )
@@ -21,56 +24,65 @@ const (
 	// priorTrust is the weight of the label names' prior in the only dense part, or in the
 	// last of several, which is the best.
 	priorTrust = 15.0
-	// priorTrustSecond is that in the other dense parts.
+	// priorTrustSecond is that in the other dense parts. Middle layers have none: what a name
+	// is about does not stand in them.
 	priorTrustSecond = 5.0
+
+	// fewWeight and severalWeight are the weights of the hashed part beside one dense part and
+	// beside several. The last dense part weighs 1, and each other one secondWeight.
+	fewWeight     = 0.3
+	severalWeight = 0.25
+	secondWeight  = 0.5
 )
 
 // Defaults returns the settings that a head has before any were chosen.
 func Defaults(q *head.Spec) model.Settings {
 	s := q.Kind.Space().Defaults
-	if q.Dense == 1 && Tunable(q) {
-		s.Parts = []float64{0.3, 1}
-	}
-	if q.Dense > 1 && s.Parts == nil { // features of tokens have weights of their own
-		// Hashed n-grams, a static embedding, and a transformer, which is the most accurate.
-		// With 0.5 and 0.25 for the first two, intents gain little and spam loses much.
-		s.Parts = []float64{0.25}
-		for range q.Dense - 1 {
-			s.Parts = append(s.Parts, 0.5)
+	last := len(q.Parts) - 1
+	switch {
+	case last == 0 && Tunable(q):
+		s.Parts = []float64{fewWeight, 1}
+	case last > 0 && s.Parts == nil: // features of tokens have weights of their own
+		s.Parts = []float64{severalWeight}
+		for range last {
+			s.Parts = append(s.Parts, secondWeight)
 		}
 		s.Parts = append(s.Parts, 1)
 	}
-	if q.Prior != nil {
-		s.Ridge, s.Bias = denseRidge, denseBias
-		if q.Dense > 1 {
-			s.Bias = severalBias
+	if q.Prior == nil {
+		return s
+	}
+	s.Ridge, s.Bias = denseRidge, denseBias
+	if last > 0 {
+		s.Bias = severalBias
+	}
+	if q.HasLines() {
+		s.Lines = 1
+	}
+	for i := range q.Prior {
+		trust := priorTrustSecond
+		switch {
+		case i == len(q.Prior)-1:
+			trust = priorTrust
+		case q.Parts[i] == encode.Middle:
+			trust = 0
 		}
-		if q.HasLines() {
-			s.Lines = 1
-		}
-		for range len(q.Prior) - 1 {
-			s.Trust = append(s.Trust, priorTrustSecond)
-		}
-		s.Trust = append(s.Trust, priorTrust)
 		if q.Link() == model.Independent {
-			for i := range s.Trust {
-				s.Trust[i] /= 3
-			}
+			trust /= 3
 		}
+		s.Trust = append(s.Trust, trust)
 	}
 	return s
 }
 
-// denseGrid holds the weights tried for the dense parts: for all but the last, and for the
-// last, which is the slowest and the most accurate. The third row is the default.
-var denseGrid = [...][2]float64{{0, 1}, {0.25, 1}, {0.5, 1}, {1, 1}, {1, 0.25}, {1, 0}}
-
 // dimension is one setting that is chosen.
 type dimension struct {
-	// values are in the order in which they are tried. start is the index of the default.
-	values []float64
-	start  int
-	set    func(s *model.Settings, v float64)
+	// values are those tried, one of them the default. The mean of several is geometric where
+	// that is set, for a scale.
+	values    []float64
+	byDefault float64
+	geometric bool
+	set       func(s *model.Settings, v float64)
 }
 
 // Tunable reports whether the weights of the feature parts are chosen too, and settings
@@ -81,16 +93,15 @@ func Tunable(q *head.Spec) bool { return q.Kind.Space().Tunable }
 func dimensions(q *head.Spec) []dimension {
 	d := Defaults(q)
 	var out []dimension
-	if q.HasLines() {
-		out = append(out, dimension{[]float64{0, 0.5, 1}, 2, func(s *model.Settings, v float64) { s.Lines = v }})
-	}
 	if q.Prior != nil {
-		out = append(out, dimension{[]float64{0, 0.25, 0.5, 1, 1.5, 2.5}, 3, func(s *model.Settings, v float64) {
-			s.Trust = slices.Clone(d.Trust)
-			for i := range s.Trust {
-				s.Trust[i] *= v
-			}
-		}}, dimension{[]float64{0.03, 0.1, d.Bias, 1, 3}, 2, func(s *model.Settings, v float64) { s.Bias = v }})
+		out = append(out,
+			dimension{[]float64{0, 0.25, 0.5, 1, 1.5, 2.5}, 1, false, func(s *model.Settings, v float64) {
+				s.Trust = slices.Clone(d.Trust)
+				for i := range s.Trust {
+					s.Trust[i] *= v
+				}
+			}},
+			dimension{[]float64{0.03, 0.1, d.Bias, 1, 3}, d.Bias, true, func(s *model.Settings, v float64) { s.Bias = v }})
 	}
 	part := func(i int, values ...float64) {
 		now := 1.0
@@ -100,7 +111,7 @@ func dimensions(q *head.Spec) []dimension {
 		if !slices.Contains(values, now) {
 			return // the kind sets it
 		}
-		out = append(out, dimension{values, slices.Index(values, now), func(s *model.Settings, v float64) {
+		out = append(out, dimension{values, now, false, func(s *model.Settings, v float64) {
 			s.Parts = slices.Clone(s.Parts)
 			for len(s.Parts) <= i {
 				s.Parts = append(s.Parts, 1)
@@ -110,19 +121,19 @@ func dimensions(q *head.Spec) []dimension {
 	}
 	switch {
 	case !Tunable(q):
-	case q.Dense == 1:
-		part(0, 0, 0.1, 0.3, 1)
-	case q.Dense > 1:
-		part(0, 0, 0.1, 0.25, 0.5, 1)
-		// From the last part alone to the others alone, which are better on some texts,
-		// such as spam.
-		out = append(out, dimension{[]float64{0, 1, 2, 3, 4, 5}, 2, func(s *model.Settings, v float64) {
-			s.Parts = slices.Clone(s.Parts)
-			for i := 1; i < q.Dense; i++ {
-				s.Parts[i] = denseGrid[int(v)][0]
+	case len(q.Parts) == 1:
+		part(0, 0, 0.1, fewWeight, 1)
+	case len(q.Parts) > 1:
+		part(0, 0, 0.1, severalWeight, 0.5, 1)
+		// The last part, which is the most accurate on most texts, at the end: without it the
+		// others may be better, as on spam.
+		for i, p := range q.Parts {
+			if p == encode.Middle {
+				part(i+1, 0, 0.25, 0.5, 1, 2, 4)
+			} else {
+				part(i+1, 0, 0.25, secondWeight, 1, 2)
 			}
-			s.Parts[q.Dense] = denseGrid[int(v)][1]
-		}})
+		}
 	}
 	ridges := slices.Clone(q.Kind.Space().Ridges)
 	if !slices.Contains(ridges, d.Ridge) {
@@ -130,5 +141,29 @@ func dimensions(q *head.Spec) []dimension {
 		slices.Sort(ridges)
 		slices.Reverse(ridges)
 	}
-	return append(out, dimension{ridges, slices.Index(ridges, d.Ridge), func(s *model.Settings, v float64) { s.Ridge = v }})
+	return append(out, dimension{ridges, d.Ridge, true, func(s *model.Settings, v float64) { s.Ridge = v }})
+}
+
+// mean returns the mean of the values, each by its weight, rounded to two digits: what is left
+// follows from sums that may differ in their last bits from one machine to another.
+func (d *dimension) mean(weights []float64) float64 {
+	var total, sum float64
+	for i, w := range weights {
+		v := d.values[i]
+		if d.geometric {
+			v = math.Log(v)
+		}
+		total += w
+		sum += w * v
+	}
+	v := sum / total
+	if d.geometric {
+		v = math.Exp(v)
+	}
+	return roundTo2(v)
+}
+
+func roundTo2(v float64) float64 {
+	rounded, _ := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 2, 64), 64) // what was formatted can be parsed
+	return rounded
 }

@@ -42,7 +42,7 @@ var layers = []layer{
 	{"asking", []string{"sampler/strategy", "sampler/push", "sampler", "evaluate"}},
 	{"talking to Label Studio", []string{"webhook", "reconcile", "poll", "connect"}},
 	{"whole hones", []string{"internal/app/core", "internal/app", "internal/simulate", "internal/bench", "internal/demo"}},
-	{"commands", []string{"cmd/hone", "tools/checknames", "tools/checksleeps", "tools/clinc10", "tools/features", "tools/newslike", "tools/rooms"}},
+	{"commands", []string{"cmd/hone", "tools/checknames", "tools/checksleeps", "tools/clinc10", "tools/features", "tools/newslike", "tools/regret", "tools/rooms"}},
 	{"for tests", []string{
 		"internal/golden", "internal/service/servicetest", "labelstudio/lstest", "labelstudio/lstest/admin", "learner/head/headtest", "learner/head/span/spantest",
 		"internal/app/apptest", "scripts", "e2e",

@@ -1,0 +1,65 @@
+package tune
+
+import (
+	"context"
+	"math"
+
+	"github.com/hone-ml/hone/learner/head"
+	"github.com/hone-ml/hone/learner/model"
+)
+
+// fit returns a model of the examples, optimized up to the tolerance. Unless nil, warmStart
+// is a model of the same examples whose duals it starts from.
+func fit(ctx context.Context, q *head.Spec, examples []model.Example, s model.Settings, warmStart head.Incremental, tolerance float64) (head.Incremental, error) {
+	m, err := newModelWith(ctx, q, examples, s, warmStart)
+	if err != nil {
+		return nil, err
+	}
+	m.Optimize(ctx, tolerance)
+	return m, ctx.Err()
+}
+
+// Build is fit without a warm start, for many examples. It calls onProgress with a
+// share from 0 to 1. The bound falls by about the same factor in each pass, so progress is measured by
+// its logarithm.
+func Build(ctx context.Context, q *head.Spec, examples []model.Example, s model.Settings, tolerance float64, onProgress func(share float64)) (head.Incremental, error) {
+	m, err := newModelWith(ctx, q, examples, s, nil)
+	if err != nil {
+		return nil, err
+	}
+	bound := m.Optimize(ctx, math.MaxFloat64).Bound
+	for whole := math.Log(bound / tolerance); bound > tolerance && ctx.Err() == nil; {
+		next := max(tolerance, bound/2)
+		if bound = m.Optimize(ctx, next).Bound; bound > next {
+			break // what is left is rounding
+		}
+		onProgress(min(1, 1-math.Log(bound/tolerance)/whole))
+	}
+	return m, ctx.Err()
+}
+
+// newModelWith returns a model that holds the examples, not optimized, with the duals of
+// warmStart unless that is nil.
+func newModelWith(ctx context.Context, q *head.Spec, examples []model.Example, s model.Settings, warmStart head.Incremental) (head.Incremental, error) {
+	m := q.Kind.NewModel(q, s)
+	if warmStart != nil {
+		var err error
+		warmStart.Duals(func(e model.Example, p []float32) bool {
+			err = m.UpsertWarm(e, p)
+			return err == nil && ctx.Err() == nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	} else {
+		for _, e := range examples {
+			if ctx.Err() != nil {
+				break
+			}
+			if err := m.Upsert(e); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return m, ctx.Err()
+}
