@@ -10,6 +10,7 @@ import (
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/encode/remote"
 	"github.com/hone-ml/hone/encode/text/minilm"
+	"github.com/hone-ml/hone/encode/text/minilm/finetune"
 	"github.com/hone-ml/hone/encode/text/model2vec"
 	"github.com/hone-ml/hone/encode/text/ngram"
 	"github.com/hone-ml/hone/encode/text/static"
@@ -175,6 +176,33 @@ func (t transformer) EncodeTokens(ctx context.Context, texts []string) ([][][]fl
 		}
 	}
 	return t.EncodeInContext(ctx, texts, places)
+}
+
+// NewTrainer returns what trains the transformer in the program on labelled texts, on so many cores.
+// The error is minilm.ErrNotBuiltIn in a program without it.
+func NewTrainer(cores int) (encode.Trainer, error) {
+	base, err := minilm.Load()
+	if err != nil {
+		return nil, err
+	}
+	return trainer{base.Windowed(), cores}, nil
+}
+
+type trainer struct {
+	base  *minilm.Encoder
+	cores int
+}
+
+func (t trainer) Train(ctx context.Context, texts []encode.LabelledText) (encode.BatchEncoder, error) {
+	examples := make([]finetune.Example, len(texts))
+	for i, x := range texts {
+		examples[i] = finetune.Example(x)
+	}
+	adapter, err := finetune.Train(ctx, t.base, examples, finetune.DefaultRecipe(), finetune.Options{Workers: t.cores})
+	if err != nil {
+		return nil, err
+	}
+	return transformer{t.base.WithAdapter(adapter)}, nil
 }
 
 // Default returns the encoder that is used when none is configured.

@@ -26,7 +26,7 @@ func Compare(ctx context.Context, q *head.Spec, examples []model.Example, candid
 		slices.SortFunc(examples, func(a, b model.Example) int { return cmp.Compare(hashID(a.ID), hashID(b.ID)) })
 		examples = examples[:MaxCompared]
 	}
-	s := newSearch(q, byFold(examples), cores, onStep)
+	s := newSearch(q, CrossValidate(q, examples, crossValidation), cores, onStep)
 	var err error
 	if c.Candidate, err = s.accuracy(ctx, candidate); err != nil {
 		return c, err

@@ -22,9 +22,8 @@ const (
 	// CompareSteps is how many times Compare calls onStep at most.
 	CompareSteps = 2
 
-	// folds is their number. A hash of the task id says which an example is in, so that
-	// neither order nor time matters.
-	folds = 5
+	// crossValidation is the number of folds of Search and Compare.
+	crossValidation = 5
 	// tuneTolerance is how near to the optimum a model is fitted to compare settings.
 	tuneTolerance = 0.2
 
@@ -49,9 +48,8 @@ var powers = [...]float64{0.35, 0.5, 0.7, 1, 1.4, 2, 2.8}
 // the spec and the examples only.
 type search struct {
 	q     *head.Spec
-	train [][]model.Example // by fold
-	test  [][]model.Example // by fold
-	// balanced and alike are weights of the examples of test. Balanced, one of a rare class
+	folds []Fold
+	// balanced and alike are weights of the examples of each fold's Test. Balanced, one of a rare class
 	// counts more than one of a frequent class: else settings that hardly ever say the rare
 	// one look best.
 	balanced, alike [][]float64
@@ -61,24 +59,24 @@ type search struct {
 	onStep          func()             // called after each loss
 }
 
+// Fold is a part of the examples that is held out: a model of Train predicts Test. The features of
+// both are by Spec's encoder, which has not learned from Test.
+type Fold struct {
+	Spec        *head.Spec
+	Train, Test []model.Example
+}
+
 // newSearch returns a search over folds, which each have their examples in the order of
-// ids. Empty folds are left out.
-func newSearch(q *head.Spec, parts [][]model.Example, cores chan struct{}, onStep func()) *search {
+// ids. Folds without examples to learn from or to predict are left out.
+func newSearch(q *head.Spec, folds []Fold, cores chan struct{}, onStep func()) *search {
 	s := &search{q: q, cores: cores, onStep: onStep}
-	for f := range parts {
-		var train []model.Example
-		for g := range parts {
-			if g != f {
-				train = append(train, parts[g]...)
-			}
+	for _, f := range folds {
+		if len(f.Train) > 0 && len(f.Test) > 0 {
+			s.folds = append(s.folds, f)
+			s.n += len(f.Test)
 		}
-		if len(train) == 0 || len(parts[f]) == 0 {
-			continue
-		}
-		s.train, s.test = append(s.train, train), append(s.test, parts[f])
-		s.n += len(parts[f])
 	}
-	s.warmStart = make([]head.Incremental, len(s.train))
+	s.warmStart = make([]head.Incremental, len(s.folds))
 	s.weighExamples()
 	return s
 }
@@ -104,9 +102,9 @@ func (s *search) loss(ctx context.Context, settings model.Settings) (float64, er
 		}
 		return slices.Min(losses), nil
 	}
-	losses := make([]float64, len(s.train))
+	losses := make([]float64, len(s.folds))
 	err := s.eachFold(ctx, settings, func(f int, m head.Incremental) {
-		losses[f], _ = s.q.Kind.Evaluate(s.q, m, s.test[f])
+		losses[f], _ = s.q.Kind.Evaluate(s.folds[f].Spec, m, s.folds[f].Test)
 	})
 	n := float64(s.n)
 	return n / 2 * math.Log(max(sum(losses)/n, leastVariance)), err
@@ -116,9 +114,9 @@ func (s *search) loss(ctx context.Context, settings model.Settings) (float64, er
 // raised to each of the powers, and a penalty for powers that are far from 1.
 func (s *search) lossesByPower(ctx context.Context, settings model.Settings, weights [][]float64) ([]float64, error) {
 	kind := s.q.Kind.(head.Probable)
-	losses := make([][]float64, len(s.train)) // by fold and power
+	losses := make([][]float64, len(s.folds)) // by fold and power
 	err := s.eachFold(ctx, settings, func(f int, m head.Incremental) {
-		losses[f] = kind.LogLosses(s.q, m, s.test[f], weights[f], powers[:])
+		losses[f] = kind.LogLosses(s.folds[f].Spec, m, s.folds[f].Test, weights[f], powers[:])
 	})
 	if err != nil {
 		return nil, err
@@ -137,21 +135,21 @@ func (s *search) lossesByPower(ctx context.Context, settings model.Settings, wei
 // weighExamples sets balanced and alike.
 func (s *search) weighExamples() {
 	counts, total := map[int32]float64{}, 0.0
-	for _, fold := range s.test {
-		for _, e := range fold {
+	for _, fold := range s.folds {
+		for _, e := range fold.Test {
 			counts[majority(e)]++
 		}
 	}
 	for _, n := range counts {
 		total += math.Pow(n, 1-balanceExponent)
 	}
-	for _, fold := range s.test {
-		weights := make([]float64, len(fold))
-		for i, e := range fold {
+	for _, fold := range s.folds {
+		weights := make([]float64, len(fold.Test))
+		for i, e := range fold.Test {
 			weights[i] = math.Pow(counts[majority(e)], -balanceExponent) * float64(s.n) / total
 		}
 		s.balanced = append(s.balanced, weights)
-		s.alike = append(s.alike, slices.Repeat([]float64{1}, len(fold)))
+		s.alike = append(s.alike, slices.Repeat([]float64{1}, len(fold.Test)))
 	}
 }
 
@@ -168,10 +166,10 @@ func majority(e model.Example) int32 {
 
 // accuracy returns the mean over the examples, each by a model of the other folds.
 func (s *search) accuracy(ctx context.Context, settings model.Settings) (float64, error) {
-	correct := make([]float64, len(s.train))
+	correct := make([]float64, len(s.folds))
 	err := s.eachFold(ctx, settings, func(f int, m head.Incremental) {
-		_, accuracy := s.q.Kind.Evaluate(s.q, m, s.test[f])
-		correct[f] = accuracy * float64(len(s.test[f]))
+		_, accuracy := s.q.Kind.Evaluate(s.folds[f].Spec, m, s.folds[f].Test)
+		correct[f] = accuracy * float64(len(s.folds[f].Test))
 	})
 	return sum(correct) / float64(s.n), err
 }
@@ -179,7 +177,7 @@ func (s *search) accuracy(ctx context.Context, settings model.Settings) (float64
 // eachFold calls evaluate with a model of the other folds, for several folds at once.
 func (s *search) eachFold(ctx context.Context, settings model.Settings, evaluate func(fold int, m head.Incremental)) error {
 	g, ctx := errgroup.WithContext(ctx)
-	for f := range s.train {
+	for f := range s.folds {
 		g.Go(func() error {
 			select {
 			case s.cores <- struct{}{}:
@@ -187,7 +185,7 @@ func (s *search) eachFold(ctx context.Context, settings model.Settings, evaluate
 			case <-ctx.Done():
 				return ctx.Err()
 			}
-			m, err := fit(ctx, s.q, s.train[f], settings, s.warmStart[f], tuneTolerance)
+			m, err := fit(ctx, s.folds[f].Spec, s.folds[f].Train, settings, s.warmStart[f], tuneTolerance)
 			if err != nil {
 				return err
 			}
@@ -287,20 +285,36 @@ func (s *search) weigh(ctx context.Context, at model.Settings, d dimension) ([]f
 // for each model that is fitted at once; onStep is called at most Steps times. The choice
 // depends on the spec and the examples only. The error is the context's.
 func Search(ctx context.Context, q *head.Spec, examples []model.Example, cores chan struct{}, onStep func()) (model.Settings, error) {
-	return newSearch(q, byFold(examples), cores, onStep).average(ctx)
+	return SearchFolds(ctx, CrossValidate(q, examples, crossValidation), cores, onStep)
 }
 
-// byFold returns the examples of each fold, in the order of ids.
-func byFold(examples []model.Example) [][]model.Example {
+// SearchFolds is Search with given folds, at least one, whose specs have the same controls and
+// kinds of parts.
+func SearchFolds(ctx context.Context, folds []Fold, cores chan struct{}, onStep func()) (model.Settings, error) {
+	return newSearch(folds[0].Spec, folds, cores, onStep).average(ctx)
+}
+
+// CrossValidate returns n folds: each example is in the Test of one and in the Train of the others, in
+// the order of ids. A hash of the task id says in which, so that neither order nor time matters.
+func CrossValidate(q *head.Spec, examples []model.Example, n int) []Fold {
 	examples = slices.Clone(examples)
 	slices.SortFunc(examples, func(a, b model.Example) int { return cmp.Compare(a.ID, b.ID) })
-	parts := make([][]model.Example, folds)
-	for _, e := range examples {
-		f := hashID(e.ID) % folds
-		parts[f] = append(parts[f], e)
+	folds := make([]Fold, n)
+	for f := range folds {
+		folds[f].Spec = q
+		for _, e := range examples {
+			if FoldOf(e.ID, n) == f {
+				folds[f].Test = append(folds[f].Test, e)
+			} else {
+				folds[f].Train = append(folds[f].Train, e)
+			}
+		}
 	}
-	return parts
+	return folds
 }
+
+// FoldOf returns which of n folds a task is in.
+func FoldOf(id int64, n int) int { return int(hashID(id) % uint64(n)) } //nolint:gosec // less than n
 
 func hashID(id int64) uint64 {
 	var b [8]byte

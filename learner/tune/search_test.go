@@ -129,12 +129,12 @@ func TestFewExamplesMoveSettingsLittle(t *testing.T) {
 // found for each.
 func TestLossForgivesHowSureAModelIs(t *testing.T) {
 	q := headtest.Choices(t, "single")
-	s := newSearch(q, byFold(headtest.Noisy(200, 0.3)), make(chan struct{}, 2), func() {})
+	s := newSearch(q, CrossValidate(q, headtest.Noisy(200, 0.3), crossValidation), make(chan struct{}, 2), func() {})
 	kind := q.Kind.(head.Probable)
-	plain := make([]float64, len(s.train))
+	plain := make([]float64, len(s.folds))
 	if err := s.eachFold(t.Context(), Defaults(q), func(f int, m head.Incremental) {
-		l := kind.LogLosses(q, m, s.test[f], s.alike[f], []float64{1})
-		direct, _ := q.Kind.Evaluate(q, m, s.test[f])
+		l := kind.LogLosses(q, m, s.folds[f].Test, s.alike[f], []float64{1})
+		direct, _ := q.Kind.Evaluate(q, m, s.folds[f].Test)
 		if math.Abs(l[0]-direct) > 1e-9*direct {
 			t.Errorf("fold %d: log-loss %g, by Evaluate %g", f, l[0], direct)
 		}

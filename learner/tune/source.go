@@ -78,10 +78,10 @@ func (s *search) sourceLosses(ctx context.Context, settings model.Settings) (bes
 
 // losses returns the loss of each example, fold by fold, by a model of the other folds.
 func (s *search) losses(ctx context.Context, settings model.Settings) ([]float64, error) {
-	losses := make([][]float64, len(s.train))
+	losses := make([][]float64, len(s.folds))
 	err := s.eachFold(ctx, settings, func(f int, m head.Incremental) {
-		for i := range s.test[f] {
-			l, _ := s.q.Kind.Evaluate(s.q, m, s.test[f][i:i+1])
+		for i := range s.folds[f].Test {
+			l, _ := s.q.Kind.Evaluate(s.folds[f].Spec, m, s.folds[f].Test[i:i+1])
 			losses[f] = append(losses[f], l)
 		}
 	})

@@ -33,37 +33,50 @@ const (
 	fewWeight     = 0.3
 	severalWeight = 0.25
 	secondWeight  = 0.5
+	// adaptedWeight is the weight of an adapted part before examples speak for it, and
+	// adaptedShare the share it has of the trust in the main part's prior.
+	adaptedWeight = 0.1
+	adaptedShare  = 0.5
 )
 
 // Defaults returns the settings that a head has before any were chosen.
 func Defaults(q *head.Spec) model.Settings {
 	s := q.Kind.Space().Defaults
-	last := len(q.Parts) - 1
+	main := mainPart(q)
 	switch {
-	case last == 0 && Tunable(q):
+	case main == 0 && len(q.Parts) == 1 && Tunable(q):
 		s.Parts = []float64{fewWeight, 1}
-	case last > 0 && s.Parts == nil: // features of tokens have weights of their own
+	case len(q.Parts) > 1 && s.Parts == nil: // features of tokens have weights of their own
 		s.Parts = []float64{severalWeight}
-		for range last {
-			s.Parts = append(s.Parts, secondWeight)
+		for i, part := range q.Parts {
+			w := secondWeight
+			switch {
+			case i == main:
+				w = 1
+			case part == encode.Adapted:
+				w = adaptedWeight
+			}
+			s.Parts = append(s.Parts, w)
 		}
-		s.Parts = append(s.Parts, 1)
 	}
 	if q.Prior == nil {
 		return s
 	}
 	s.Ridge, s.Bias = denseRidge, denseBias
-	if last > 0 {
+	if len(q.Parts) > 1 {
 		s.Bias = severalBias
 	}
 	if q.HasLines() {
 		s.Lines = 1
 	}
+	adapted := slices.Contains(q.Parts, encode.Adapted)
 	for i := range q.Prior {
 		trust := priorTrustSecond
 		switch {
-		case i == len(q.Prior)-1:
-			trust = priorTrust
+		case i == main || q.Parts[i] == encode.Adapted:
+			if trust = priorTrust; adapted {
+				trust *= adaptedShare
+			}
 		case q.Parts[i] == encode.Middle:
 			trust = 0
 		}
@@ -73,6 +86,17 @@ func Defaults(q *head.Spec) model.Settings {
 		s.Trust = append(s.Trust, trust)
 	}
 	return s
+}
+
+// mainPart returns the place of the dense part that is the most accurate before there are examples:
+// the last one that is not adapted, -1 without one.
+func mainPart(q *head.Spec) int {
+	for i, part := range slices.Backward(q.Parts) {
+		if part != encode.Adapted {
+			return i
+		}
+	}
+	return -1
 }
 
 // dimension is one setting that is chosen.
@@ -102,6 +126,13 @@ func dimensions(q *head.Spec) []dimension {
 				}
 			}},
 			dimension{[]float64{0.03, 0.1, d.Bias, 1, 3}, d.Bias, true, func(s *model.Settings, v float64) { s.Bias = v }})
+		if main, adapted := mainPart(q), slices.Index(q.Parts, encode.Adapted); adapted >= 0 && main >= 0 && len(d.Trust) == len(q.Parts) {
+			out = append(out, dimension{[]float64{0, adaptedShare, 1}, adaptedShare, false, func(s *model.Settings, v float64) {
+				s.Trust = slices.Clone(s.Trust)
+				whole := s.Trust[main] + s.Trust[adapted]
+				s.Trust[main], s.Trust[adapted] = (1-v)*whole, v*whole
+			}})
+		}
 	}
 	part := func(i int, values ...float64) {
 		now := 1.0
@@ -128,9 +159,12 @@ func dimensions(q *head.Spec) []dimension {
 		// The last part, which is the most accurate on most texts, at the end: without it the
 		// others may be better, as on spam.
 		for i, p := range q.Parts {
-			if p == encode.Middle {
-				part(i+1, 0, 0.25, 0.5, 1, 2, 4)
-			} else {
+			switch p {
+			case encode.Middle:
+				part(i+1, 0, 0.25, secondWeight, 1, 2, 4)
+			case encode.Adapted:
+				part(i+1, 0, adaptedWeight, 0.25, 0.5, 1, 2, 4)
+			default:
 				part(i+1, 0, 0.25, secondWeight, 1, 2)
 			}
 		}

@@ -32,6 +32,8 @@ type options struct {
 	vectors  string
 	variants bool
 	grid     bool
+	adapt    bool
+	verbose  bool
 }
 
 func main() {
@@ -44,6 +46,8 @@ func main() {
 	flag.StringVar(&o.vectors, "vectors", "", "folder that keeps the vectors of slow encoders for the next run")
 	flag.BoolVar(&o.variants, "variants", false, "measure variants of each set too")
 	flag.BoolVar(&o.grid, "grid", true, "try the grid; without it only the chosen settings and the defaults are measured")
+	flag.BoolVar(&o.adapt, "adapt", false, "measure a transformer that adapts to the labels beside it")
+	flag.BoolVar(&o.verbose, "v", false, "print the settings that were chosen with an adapter")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()

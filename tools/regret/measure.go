@@ -19,6 +19,7 @@ import (
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/encode/encoders"
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
+	"github.com/hone-ml/hone/learner/adapt"
 	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/learner/model"
 	"github.com/hone-ml/hone/learner/tune"
@@ -90,6 +91,7 @@ func (s set) spec(e encode.Encoder) (*head.Spec, error) {
 type measured struct {
 	x     vector.Vector
 	class int32
+	data  []byte
 }
 
 // measure labels n texts in each order and compares the settings.
@@ -108,7 +110,7 @@ func (o *options) measure(ctx context.Context, e encode.Encoder, s set, n int) (
 		if class < 0 {
 			return nil, fmt.Errorf("the label config has no label %q", t.Label)
 		}
-		all[i] = measured{q.Kind.Features(q, data, e), int32(class)}
+		all[i] = measured{q.Kind.Features(q, data, e), int32(class), data}
 	}
 	r := &result{}
 	for order := range o.orders {
@@ -116,11 +118,11 @@ func (o *options) measure(ctx context.Context, e encode.Encoder, s set, n int) (
 		rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 		tested := min(s.tested, len(all)/2)
 		trained := min(n, s.trained, len(all)-tested)
-		examples := make([]model.Example, trained)
+		examples := make([]adapt.Example, trained)
 		for i, t := range all[tested:][:trained] {
-			examples[i] = model.Example{ID: int64(i + 1), X: t.x.Compact(), Weight: 1, Target: []model.Share{{Class: t.class, P: 1}}}
+			examples[i] = adapt.Example{Data: t.data, Example: model.Example{ID: int64(i + 1), X: t.x.Compact(), Weight: 1, Target: []model.Share{{Class: t.class, P: 1}}}}
 		}
-		if err := o.order(ctx, q, s.f1, examples, all[:tested], r); err != nil {
+		if err := o.order(ctx, q, e, s.f1, examples, all[:tested], r); err != nil {
 			return nil, err
 		}
 	}
@@ -128,7 +130,11 @@ func (o *options) measure(ctx context.Context, e encode.Encoder, s set, n int) (
 }
 
 // order measures one order: the defaults, the chosen settings, and each cell.
-func (o *options) order(ctx context.Context, q *head.Spec, f1 bool, examples []model.Example, test []measured, r *result) error {
+func (o *options) order(ctx context.Context, q *head.Spec, e encode.Encoder, f1 bool, labelled []adapt.Example, test []measured, r *result) error {
+	examples := make([]model.Example, len(labelled))
+	for i, x := range labelled {
+		examples[i] = x.Example
+	}
 	cells := []model.Settings{tune.Defaults(q)}
 	chosen, err := tune.Search(ctx, q, examples, make(chan struct{}, runtime.GOMAXPROCS(0)), func() {})
 	if err != nil {
@@ -139,11 +145,11 @@ func (o *options) order(ctx context.Context, q *head.Spec, f1 bool, examples []m
 		cells = append(cells, grid(q)...)
 	}
 	one, other := make([]float64, len(cells)), make([]float64, len(cells))
-	g, ctx := errgroup.WithContext(ctx)
+	g, fitting := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for i, settings := range cells {
 		g.Go(func() error {
-			m, err := tune.Build(ctx, q, examples, settings, 0.1, func(float64) {})
+			m, err := tune.Build(fitting, q, examples, settings, 0.1, func(float64) {})
 			if err != nil {
 				return err
 			}
@@ -154,8 +160,51 @@ func (o *options) order(ctx context.Context, q *head.Spec, f1 bool, examples []m
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	r.orders = append(r.orders, outcome{byDefault: other[0], chosen: other[1], one: one[2:], other: other[2:]})
+	out := outcome{byDefault: other[0], chosen: other[1], one: one[2:], other: other[2:]}
+	if o.adapt {
+		if out.adapted, err = o.adapted(ctx, q, e, f1, labelled, slices.Clone(test[len(test)/2:])); err != nil {
+			return err
+		}
+	}
+	r.orders = append(r.orders, out)
 	return nil
+}
+
+// adapted measures a transformer that has adapted to the labels.
+func (o *options) adapted(ctx context.Context, q *head.Spec, frozen encode.Encoder, f1 bool, labelled []adapt.Example, test []measured) (float64, error) {
+	trainer, err := encoders.NewTrainer(runtime.GOMAXPROCS(0))
+	if err != nil {
+		return 0, err
+	}
+	result, err := adapt.Adapt(ctx, q, frozen, labelled, trainer, make(chan struct{}, runtime.GOMAXPROCS(0)))
+	if err != nil {
+		return 0, err
+	}
+	all := slices.Clone(labelled)
+	for _, t := range test {
+		all = append(all, adapt.Example{Data: t.data})
+	}
+	e, err := adapt.With(ctx, q, frozen, result.Encoder, all)
+	if err != nil {
+		return 0, err
+	}
+	q = q.WithEncoder(e)
+	examples := make([]model.Example, len(labelled))
+	for i, x := range labelled {
+		examples[i] = x.Example
+		examples[i].X = q.Kind.Features(q, x.Data, e).Compact()
+	}
+	for i, t := range test {
+		test[i].x = q.Kind.Features(q, t.data, e)
+	}
+	m, err := tune.Build(ctx, q, examples, result.Settings, 0.1, func(float64) {})
+	if err != nil {
+		return 0, err
+	}
+	if o.verbose {
+		fmt.Fprintf(os.Stderr, "adapted: %+v\n", result.Settings)
+	}
+	return judge(q, m, test, f1), nil
 }
 
 // grid returns the cells that the choice is compared with.

@@ -9,8 +9,8 @@ import (
 
 // outcome is what was measured in one order.
 type outcome struct {
-	byDefault, chosen float64   // on the half that judges
-	one, other        []float64 // of each cell, on the half that chooses and on the half that judges
+	byDefault, chosen, adapted float64   // on the half that judges
+	one, other                 []float64 // of each cell, on the half that chooses and on the half that judges
 }
 
 // result is what was measured of one set with one number of labels.
@@ -53,6 +53,7 @@ func (r *result) regret(choice func(outcome) float64) (mean, se float64) {
 
 func chosen(o outcome) float64    { return o.chosen }
 func byDefault(o outcome) float64 { return o.byDefault }
+func adapted(o outcome) float64   { return o.adapted }
 
 func (r *result) print(w io.Writer, name string, n int) {
 	c, _ := r.of(chosen)
@@ -62,6 +63,10 @@ func (r *result) print(w io.Writer, name string, n int) {
 		b, _ := r.of(func(o outcome) float64 { return o.other[best] })
 		regret, se := r.regret(chosen)
 		fmt.Fprintf(w, "  best cell %.3f  regret %+.3f (%.3f)", b, regret, se)
+	}
+	if a, _ := r.of(adapted); a > 0 {
+		gain, se := r.of(func(o outcome) float64 { return o.adapted - o.chosen })
+		fmt.Fprintf(w, "  adapted %.3f  gain %+.3f (%.3f)", a, gain, se)
 	}
 	fmt.Fprintln(w)
 }

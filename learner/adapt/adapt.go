@@ -1,0 +1,192 @@
+// Package adapt trains the transformer further on the labels of one head, and finds from the same
+// labels how much the result is worth: settings by folds whose held-out labels did not train the
+// transformer that encodes them.
+package adapt
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/hone-ml/hone/encode"
+	"github.com/hone-ml/hone/learner/head"
+	"github.com/hone-ml/hone/learner/model"
+	"github.com/hone-ml/hone/learner/tune"
+	"github.com/hone-ml/hone/vector"
+)
+
+// folds is how many further trainings tell what an adapted encoder is worth.
+const folds = 3
+
+// Example is a labelled task.
+type Example struct {
+	model.Example        // its features are not read
+	Data          []byte // the task's data
+}
+
+// Result is what adapting to examples gives.
+type Result struct {
+	// Encoder has learned from all examples.
+	Encoder encode.BatchEncoder
+	// Settings are of a model that has the frozen parts and, as its last part, the encoder's.
+	Settings model.Settings
+}
+
+// Adapt trains an encoder on the examples of a head, and chooses the settings of the model that has
+// its vectors as one more part. frozen is the encoder of the other parts, which has all
+// vectors. The result is a function of the spec and the examples, in any order. cores has a place
+// for each model that is fitted at once. The errors are the trainer's, the encoder's and the
+// context's.
+func Adapt(ctx context.Context, q *head.Spec, frozen encode.Encoder, examples []Example, trainer encode.Trainer, cores chan struct{}) (Result, error) {
+	var out Result
+	examples = slices.Clone(examples)
+	slices.SortFunc(examples, func(a, b Example) int { return int(min(max(a.ID-b.ID, -1), 1)) })
+	parts := make([]tune.Fold, folds)
+	for f := range parts {
+		e, err := train(ctx, q, examples, trainer, func(x Example) bool { return tune.FoldOf(x.ID, folds) != f })
+		if err != nil {
+			return out, fmt.Errorf("fold %d: %w", f, err)
+		}
+		if parts[f], err = fold(ctx, q, frozen, examples, e, f); err != nil {
+			return out, err
+		}
+	}
+	var err error
+	if out.Encoder, err = train(ctx, q, examples, trainer, func(Example) bool { return true }); err != nil {
+		return out, err
+	}
+	out.Settings, err = tune.SearchFolds(ctx, parts, cores, func() {})
+	return out, err
+}
+
+// train trains an encoder on those examples that are said, and on what says what each label
+// means.
+func train(ctx context.Context, q *head.Spec, examples []Example, trainer encode.Trainer, of func(Example) bool) (encode.BatchEncoder, error) {
+	var texts []encode.LabelledText
+	for _, x := range examples {
+		class := majority(x.Target)
+		if class < 0 || !of(x) {
+			continue
+		}
+		for _, t := range textsOf(q, x.Data) {
+			texts = append(texts, encode.LabelledText{Text: t, Class: class})
+		}
+	}
+	if q.Prior != nil {
+		for class := range q.Labels {
+			for _, t := range q.LabelTexts(class) {
+				texts = append(texts, encode.LabelledText{Text: t, Class: class})
+			}
+		}
+	}
+	return trainer.Train(ctx, texts)
+}
+
+// fold returns a fold's examples with the features of an encoder that has not learned from its
+// Test.
+func fold(ctx context.Context, q *head.Spec, frozen encode.Encoder, examples []Example, adapted encode.BatchEncoder, f int) (tune.Fold, error) {
+	e, err := With(ctx, q, frozen, adapted, examples)
+	if err != nil {
+		return tune.Fold{}, err
+	}
+	out := tune.Fold{Spec: q.WithEncoder(e)}
+	for _, x := range examples {
+		m := x.Example
+		m.X = q.Kind.Features(q, x.Data, e).Compact()
+		if tune.FoldOf(x.ID, folds) == f {
+			out.Test = append(out.Test, m)
+		} else {
+			out.Train = append(out.Train, m)
+		}
+	}
+	return out, nil
+}
+
+// With returns an encoder of the frozen parts and the adapted one, which has the vectors of the
+// examples' texts and of what says what labels mean. Of other texts the adapted part is nil. The
+// error is the adapted encoder's.
+func With(ctx context.Context, q *head.Spec, frozen encode.Encoder, adapted encode.BatchEncoder, examples []Example) (encode.Encoder, error) {
+	seen := map[string][]float32{}
+	var texts []string
+	need := func(t string) {
+		if _, ok := seen[t]; !ok {
+			seen[t], texts = nil, append(texts, t)
+		}
+	}
+	for _, x := range examples {
+		for _, t := range textsOf(q, x.Data) {
+			need(t)
+		}
+	}
+	for class := range q.Labels {
+		for _, t := range q.LabelTexts(class) {
+			need(t)
+		}
+	}
+	requests := make([]encode.Request, len(texts))
+	for i, t := range texts {
+		requests[i] = encode.Request{Text: t}
+	}
+	packed, err := encode.EncodeRequests(ctx, adapted, requests)
+	if err != nil {
+		return nil, err
+	}
+	for i, t := range texts {
+		if seen[t], _ = vector.Unpack(packed[i]); seen[t] == nil {
+			delete(seen, t)
+		}
+	}
+	return &withAdapted{frozen, adapted, seen}, nil
+}
+
+// withAdapted adds a part that is known for some texts.
+type withAdapted struct {
+	encode.Encoder
+	adapted encode.BatchEncoder
+	vectors map[string][]float32
+}
+
+func (e *withAdapted) Name() string { return e.Encoder.Name() + "+" + e.adapted.Name() }
+
+// Parts are the kinds of the dense parts.
+func (e *withAdapted) Parts() []encode.Part {
+	return append(slices.Clone(encode.DenseParts(e.Encoder)), encode.Adapted)
+}
+
+func (e *withAdapted) Encode(text string) vector.Vector {
+	v := e.Encoder.Encode(text)
+	if !v.Empty() {
+		v.Dense = append(v.Dense[:len(v.Dense):len(v.Dense)], e.vectors[text])
+	}
+	return v
+}
+
+// textsOf returns the texts that a head reads of a task.
+func textsOf(q *head.Spec, data []byte) []string {
+	var r recorder
+	q.Kind.Features(q, data, &r)
+	return r.texts
+}
+
+// recorder is an encoder that records the texts it is asked for.
+type recorder struct{ texts []string }
+
+func (*recorder) Name() string { return "recorder" }
+
+func (r *recorder) Encode(text string) vector.Vector {
+	if text != "" {
+		r.texts = append(r.texts, text)
+	}
+	return vector.Vector{}
+}
+
+// majority returns the class with the largest share, -1 without one.
+func majority(target []model.Share) int {
+	class, most := -1, float32(0)
+	for _, t := range target {
+		if t.P > most {
+			class, most = int(t.Class), t.P
+		}
+	}
+	return class
+}
