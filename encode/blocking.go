@@ -71,7 +71,7 @@ func (p *Blocking) WithEmptyCache() *Blocking {
 func (p *Blocking) InContext(text string, tokens []token.Token) (all [][][]float32) {
 	for _, s := range p.slow {
 		if s.hasTokens() {
-			xs, _ := vector.UnpackTokens(s.vectorFor(Request{text, true}), len(tokens))
+			xs, _ := vector.UnpackTokens(s.vectorFor(Request{Text: text, Tokens: true}), len(tokens))
 			all = append(all, xs)
 		}
 	}

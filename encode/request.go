@@ -9,17 +9,24 @@ import (
 )
 
 // Request asks a slow encoder for the vector of a text, or if Tokens is set for the vectors of
-// its tokens.
+// its tokens. Adapter says which one of an AdapterEncoder's encoders is asked; "" of others.
 type Request struct {
-	Text   string
-	Tokens bool
+	Text    string
+	Tokens  bool
+	Adapter string
 }
 
-// Key returns the text's content key, with its last bit flipped if Tokens is set.
+// Key returns the text's content key, with its last bit flipped if Tokens is set, and mixed with a
+// hash of the adapter.
 func (n Request) Key() [16]byte {
 	k := content.Key(n.Text)
 	if n.Tokens {
 		k[len(k)-1] ^= 1
+	}
+	if n.Adapter != "" {
+		for i, b := range content.Key(n.Adapter) {
+			k[i] ^= b
+		}
 	}
 	return k
 }
@@ -28,33 +35,52 @@ func (n Request) Key() [16]byte {
 // The encoder must be a TokenEncoder if a request is for tokens. The errors are the encoder's,
 // and those of a wrong number of vectors or of vectors that cannot be packed.
 func EncodeRequests(ctx context.Context, slow BatchEncoder, requests []Request) ([][]byte, error) {
-	var texts [2][]string // for vectors of texts, and of tokens
-	var places [2][]int
+	type group struct {
+		texts  []string
+		places []int
+	}
+	groups := map[Request]*group{} // by all but the text
+	var order []Request
 	for i, n := range requests {
-		k := 0
-		if n.Tokens {
-			k = 1
+		of := Request{Tokens: n.Tokens, Adapter: n.Adapter}
+		g := groups[of]
+		if g == nil {
+			g = new(group)
+			groups[of], order = g, append(order, of)
 		}
-		texts[k], places[k] = append(texts[k], n.Text), append(places[k], i)
+		g.texts, g.places = append(g.texts, n.Text), append(g.places, i)
 	}
 	out := make([][]byte, len(requests))
-	if len(texts[0]) > 0 {
-		xs, err := slow.EncodeBatch(ctx, texts[0])
-		if err = packAll(out, places[0], xs, packParts(len(PartsOf(slow))), err); err != nil {
-			return nil, err
+	for _, of := range order {
+		g := groups[of]
+		if of.Tokens {
+			tokens, ok := slow.(TokenEncoder)
+			if !ok {
+				return nil, fmt.Errorf("%s has no vectors of tokens", slow.Name())
+			}
+			xs, err := tokens.EncodeTokens(ctx, g.texts)
+			if err = packAll(out, g.places, xs, vector.PackTokens, err); err != nil {
+				return nil, err
+			}
+			continue
 		}
-	}
-	if len(texts[1]) > 0 {
-		tokens, ok := slow.(TokenEncoder)
-		if !ok {
-			return nil, fmt.Errorf("%s has no vectors of tokens", slow.Name())
-		}
-		xs, err := tokens.EncodeTokens(ctx, texts[1])
-		if err = packAll(out, places[1], xs, vector.PackTokens, err); err != nil {
+		xs, err := encodeTexts(ctx, slow, of.Adapter, g.texts)
+		if err = packAll(out, g.places, xs, packParts(len(PartsOf(slow))), err); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
+}
+
+func encodeTexts(ctx context.Context, slow BatchEncoder, adapter string, texts []string) ([][]float32, error) {
+	if adapter == "" {
+		return slow.EncodeBatch(ctx, texts)
+	}
+	a, ok := slow.(AdapterEncoder)
+	if !ok {
+		return nil, fmt.Errorf("%s has no adapters", slow.Name())
+	}
+	return a.EncodeAdapted(ctx, adapter, texts)
 }
 
 // packParts returns the function that packs vectors of that many parts.

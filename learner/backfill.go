@@ -28,10 +28,10 @@ type Backfill interface {
 	Has(key event.ContentKey) bool
 	// Parts are the kinds of the parts of a text's vector.
 	Parts() []encode.Part
-	// AppendText appends the vector of a text to dense, each of its parts of length 1. ok is
+	// AppendText appends the vector of a request's text to dense, each of its parts of length 1. ok is
 	// false when it has not been computed yet. Parts that are missing are nil, and so are
 	// those of a text that will never have a vector. It never waits for the encoder.
-	AppendText(dense [][]float32, text string) (_ [][]float32, ok bool)
+	AppendText(dense [][]float32, request encode.Request) (_ [][]float32, ok bool)
 	// Tokens does what Text does, for each of the n tokens of a text.
 	Tokens(text string, n int) (xs [][]float32, ok bool)
 

@@ -93,8 +93,8 @@ func (l *Learner) missingVectors(p *project) (missing, examples int, encoders fe
 		return missing, examples, encoders
 	}
 	for _, h := range p.heads {
-		for _, request := range p.features.LabelRequests(h.Spec) {
-			for i := range p.features.Slow().Each {
+		for i := range p.features.Slow().Each {
+			for _, request := range p.features.LabelRequests(h.Spec, i) {
 				if !l.backfills[i].Has(request.Key()) {
 					encoders = encoders.With(i)
 				}

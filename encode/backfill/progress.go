@@ -25,11 +25,11 @@ func (f *Service) Parts() []encode.Part { return encode.PartsOf(f.vectors.encode
 // Has reports whether the vector of the request with this key has been computed.
 func (f *Service) Has(k event.ContentKey) bool { return f.vectors.has(k) }
 
-// AppendText appends the vector of a text to dense, each of its parts of length 1. ok is false when
+// AppendText appends the vector of a request's text to dense, each of its parts of length 1. ok is false when
 // it has not been computed yet. Parts that are missing are nil, and so are those of a text that
 // will never have a vector. It may read the disk and never waits for the encoder.
-func (f *Service) AppendText(dense [][]float32, text string) (_ [][]float32, ok bool) {
-	return f.vectors.appendText(dense, text)
+func (f *Service) AppendText(dense [][]float32, request encode.Request) (_ [][]float32, ok bool) {
+	return f.vectors.appendText(dense, request)
 }
 
 // Tokens does what Text does, for each of the n tokens of a text.

@@ -174,7 +174,7 @@ func TestAllThatIsNeededIsMadeOnceAndHandedOver(t *testing.T) {
 	if n := len(w.stored["slow/1"]); n != 81 || len(w.stored) != 1 {
 		t.Errorf("%d vectors of %d encoders are stored", n, len(w.stored))
 	}
-	if x, ok := s.AppendText(nil, `"text 3 of 2"`); !ok || len(x) != 1 || len(x[0]) != 2 || s.HasTokens() {
+	if x, ok := s.AppendText(nil, encode.Request{Text: `"text 3 of 2"`}); !ok || len(x) != 1 || len(x[0]) != 2 || s.HasTokens() {
 		t.Errorf("looked up: %v, %v", x, ok)
 	}
 }

@@ -108,11 +108,11 @@ func (v *vectorCache) lookupRecent(k event.ContentKey) ([]byte, bool) {
 	return b, ok
 }
 
-// appendText appends the parts of a text's vector to dense. ok is false when there is none yet.
+// appendText appends the parts of the vector of a request's text to dense. ok is false when there is none yet.
 // Parts that are missing are nil, and so are those of a text that will never have a vector.
-func (v *vectorCache) appendText(dense [][]float32, text string) (_ [][]float32, ok bool) {
+func (v *vectorCache) appendText(dense [][]float32, request encode.Request) (_ [][]float32, ok bool) {
 	n := len(dense)
-	v.read(encode.Request{Text: text}, func(b []byte) bool {
+	v.read(request, func(b []byte) bool {
 		dense, ok = encode.AppendParts(dense[:n], v.encoder, b)
 		return ok
 	})

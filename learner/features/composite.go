@@ -19,10 +19,10 @@ type Lookup interface {
 	HasTokens() bool
 	// Parts are the kinds of the parts of a text's vector.
 	Parts() []encode.Part
-	// AppendText appends the parts of a text's vector to dense. ok is false when it has not
+	// AppendText appends the parts of the vector of a request's text to dense. ok is false when it has not
 	// been computed yet. Parts that are missing are nil, and so are those of a text that will
 	// never have a vector.
-	AppendText(dense [][]float32, text string) (_ [][]float32, ok bool)
+	AppendText(dense [][]float32, request encode.Request) (_ [][]float32, ok bool)
 	// Tokens does the like for each of the n tokens of a text, which have one part each.
 	Tokens(text string, n int) (xs [][]float32, ok bool)
 }
@@ -53,16 +53,31 @@ type composite struct {
 	slow           []slowPart
 }
 
-// slowPart is a slow encoder with its place among those of the process, for EncoderSet.
+// slowPart is a slow encoder with its place among those of the process, for EncoderSet, and the
+// adapter that it is asked for, "" unless it has adapters.
 type slowPart struct {
-	place int
+	place   int
+	adapter string
 	Lookup
+}
+
+// name identifies what the part computes.
+func (s slowPart) name() string {
+	if s.adapter == "" {
+		return s.Name()
+	}
+	return s.Name() + "@" + s.adapter
+}
+
+// request returns the request for the vector of a text.
+func (s slowPart) request(text string) encode.Request {
+	return encode.Request{Text: text, Adapter: s.adapter}
 }
 
 func (e *composite) Name() string {
 	name := e.Encoder.Name()
 	for _, s := range e.slow {
-		name += "+" + s.Name()
+		name += "+" + s.name()
 	}
 	return name
 }
@@ -91,7 +106,7 @@ func (e *composite) encode(text string) (v vector.Vector, missing EncoderSet) {
 	v.Dense = v.Dense[:len(v.Dense):len(v.Dense)]
 	for _, s := range e.slow {
 		var ok bool
-		if v.Dense, ok = s.AppendText(v.Dense, text); !ok {
+		if v.Dense, ok = s.AppendText(v.Dense, s.request(text)); !ok {
 			missing = missing.With(s.place)
 		}
 	}
@@ -135,23 +150,24 @@ type missTracker struct {
 
 func (t *missTracker) Encode(text string) vector.Vector {
 	v, missing := t.encode(text)
-	t.note(missing, encode.Request{Text: text})
+	t.note(missing, func(s slowPart) encode.Request { return s.request(text) })
 	return v
 }
 
 func (t *missTracker) InContext(text string, tokens []token.Token) [][][]float32 {
 	all, missing := t.inContext(text, tokens)
-	t.note(missing, encode.Request{Text: text, Tokens: true})
+	t.note(missing, func(slowPart) encode.Request { return encode.Request{Text: text, Tokens: true} })
 	return all
 }
 
-func (t *missTracker) note(missing EncoderSet, n encode.Request) {
+func (t *missTracker) note(missing EncoderSet, request func(slowPart) encode.Request) {
 	if missing == 0 {
 		return
 	}
-	key := n.Key()
-	for i := range missing.Each {
-		t.missing = append(t.missing, missingVector{uint32(i), key})
+	for _, s := range t.slow {
+		if missing.Has(s.place) {
+			t.missing = append(t.missing, missingVector{uint32(s.place), request(s).Key()})
+		}
 	}
 }
 
@@ -165,8 +181,13 @@ type requestCollector struct {
 
 func (c *requestCollector) Encode(text string) vector.Vector {
 	v := c.Encoder.Encode(text)
-	if !v.Empty() {
-		c.requests = append(c.requests, encode.Request{Text: text})
+	if v.Empty() {
+		return v
+	}
+	for _, s := range c.slow {
+		if s.place == c.encoder {
+			c.requests = append(c.requests, s.request(text))
+		}
 	}
 	return v
 }

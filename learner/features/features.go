@@ -46,7 +46,7 @@ func (p *pool) extractor(e Encoding) *Extractor {
 		f.composite = &composite{Encoder: e.Fast}
 		for _, part := range e.Slow {
 			i := slices.IndexFunc(p.slow, func(l Lookup) bool { return l.Name() == part.Name() })
-			f.composite.slow = append(f.composite.slow, slowPart{i, p.slow[i]})
+			f.composite.slow = append(f.composite.slow, slowPart{place: i, Lookup: p.slow[i]})
 			f.parts = f.parts.With(i)
 		}
 		f.encoder = f.composite
@@ -54,6 +54,21 @@ func (p *pool) extractor(e Encoding) *Extractor {
 	f.name = f.encoder.Name()
 	f.seed = xxhash.Sum64String(f.name)
 	return f
+}
+
+// Adapted returns an extractor with one more part, which a slow encoder that has adapters computes with
+// the adapter of that name. It caches what it computes under a name of its own.
+func (f *Extractor) Adapted(encoder int, adapter string) *Extractor {
+	out := &Extractor{pool: f.pool, parts: f.parts.With(encoder)}
+	out.composite = &composite{Encoder: f.encoder}
+	if f.composite != nil {
+		out.composite = &composite{f.composite.Encoder, slices.Clone(f.composite.slow)}
+	}
+	out.composite.slow = append(out.composite.slow, slowPart{encoder, adapter, f.slow[encoder]})
+	out.encoder = out.composite
+	out.name = out.encoder.Name()
+	out.seed = xxhash.Sum64String(out.name)
+	return out
 }
 
 // Encoder returns all encoders as one: a slow one's part is nil until it has been computed.
@@ -119,15 +134,17 @@ func (f *Extractor) Requests(q *head.Spec, encoder int, data []byte, all map[eve
 	}
 }
 
-// LabelRequests returns the requests of a spec to each slow encoder for its labels' names.
-func (f *Extractor) LabelRequests(q *head.Spec) (all []encode.Request) {
-	if f.composite == nil {
+// LabelRequests returns the requests of a spec to a slow encoder for its labels' names, none when
+// the extractor does not have the encoder.
+func (f *Extractor) LabelRequests(q *head.Spec, encoder int) (all []encode.Request) {
+	if !f.parts.Has(encoder) {
 		return nil
 	}
+	part := f.composite.slow[slices.IndexFunc(f.composite.slow, func(s slowPart) bool { return s.place == encoder })]
 	for class := range q.Control.Labels {
 		for _, t := range q.LabelTexts(class) {
 			if !f.composite.Fast().Encode(t).Empty() {
-				all = append(all, encode.Request{Text: t})
+				all = append(all, part.request(t))
 			}
 		}
 	}
@@ -171,7 +188,7 @@ type Needed struct {
 // LabelNames returns the requests for the names of labels.
 func (n Needed) LabelNames() (all []encode.Request) {
 	for _, q := range n.Specs {
-		all = append(all, n.Features.LabelRequests(q)...)
+		all = append(all, n.Features.LabelRequests(q, n.Encoder)...)
 	}
 	return all
 }

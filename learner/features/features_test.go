@@ -57,7 +57,7 @@ func TestTokensKeepTheirVectorsBesideASlowPart(t *testing.T) {
 	if len(want) != 4 || len(want[0].Dense) == 0 {
 		t.Fatalf("vectors of tokens %v", want)
 	}
-	slow := &composite{fast, []slowPart{{0, nothingYet{}}}}
+	slow := &composite{fast, []slowPart{{Lookup: nothingYet{}}}}
 	for _, e := range []encode.Encoder{slow, &missTracker{composite: slow}, &requestCollector{composite: slow}, encode.NewBlocking(fast)} {
 		if d := cmp.Diff(want, encode.EncodeTokens(e, text, tokens)); d != "" {
 			t.Errorf("%T: %s", e, d)
@@ -68,7 +68,7 @@ func TestTokensKeepTheirVectorsBesideASlowPart(t *testing.T) {
 // What counts among the parts of a text's vector says nothing of those of a token's.
 func TestSpansKeepTheirWeightsBesideASlowPart(t *testing.T) {
 	for _, n := range []int{1, 3} {
-		q := headtest.SpecOf(t, nerConfig).WithEncoder(&composite{encoders.Default(), slices.Repeat([]slowPart{{0, nothingYet{}}}, n)})
+		q := headtest.SpecOf(t, nerConfig).WithEncoder(&composite{encoders.Default(), slices.Repeat([]slowPart{{Lookup: nothingYet{}}}, n)})
 		if len(q.Parts) != 1+n || !slices.Equal(tune.Defaults(q).Parts, token.PartWeights()) {
 			t.Errorf("%d parts of a text; tokens' are weighted %v, want %v", len(q.Parts), tune.Defaults(q).Parts, token.PartWeights())
 		}
@@ -92,7 +92,7 @@ func (nothingYet) Name() string              { return "slow" }
 func (nothingYet) Has(event.ContentKey) bool { return false }
 func (nothingYet) HasTokens() bool           { return false }
 func (nothingYet) Parts() []encode.Part      { return []encode.Part{encode.Sentence} }
-func (nothingYet) AppendText(dense [][]float32, _ string) ([][]float32, bool) {
+func (nothingYet) AppendText(dense [][]float32, _ encode.Request) ([][]float32, bool) {
 	return append(dense, nil), false
 }
 func (nothingYet) Tokens(string, int) ([][]float32, bool) { return nil, false }
