@@ -8,9 +8,13 @@ type LabelledText struct {
 	Class int
 }
 
-// Trainer trains an encoder further on labelled texts: a pure function of them, in any order. It
-// must be safe for concurrent use. The vectors of what it returns have one part, of the kind
-// Adapted. The error is that of the training, such as texts of one class alone, or the context's.
+// Trainer trains an encoder further on labelled texts. It must be safe for concurrent use.
 type Trainer interface {
-	Train(ctx context.Context, texts []LabelledText) (BatchEncoder, error)
+	// Train returns what the training changes, to be stored: a pure function of the texts, in
+	// any order. The error is that of the training, such as texts of one class alone, or the
+	// context's.
+	Train(ctx context.Context, texts []LabelledText) (adapter []byte, err error)
+	// Adapted returns the encoder with what Train returned. Its vectors have one part, of the
+	// kind Adapted. The error is that of damaged bytes.
+	Adapted(adapter []byte) (BatchEncoder, error)
 }

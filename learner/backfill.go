@@ -135,8 +135,8 @@ func (l *Learner) newBackfills(slow []encode.BatchEncoder) (_ []Backfill, err er
 		all[i], err = l.o.NewBackfill(BackfillOptions{
 			Encoder: e, Retain: names, Now: l.o.Now, Logger: l.o.Logger,
 			Needed: func(p event.ProjectID) NeededVectors {
-				if s := l.snapshot(p); s != nil && s.features.Slow().Has(i) {
-					return features.Needed{Features: s.features, Encoder: i, Specs: specsOf(s.heads)}
+				if s := l.snapshot(p); s != nil {
+					return s.needed(i)
 				}
 				return nil
 			},
@@ -149,6 +149,36 @@ func (l *Learner) newBackfills(slow []encode.BatchEncoder) (_ []Backfill, err er
 		}
 	}
 	return all, nil
+}
+
+// needed says what the heads read of a slow encoder, now and with the next adapter; nil for nothing.
+func (s *snapshot) needed(encoder int) NeededVectors {
+	var all neededVectors
+	for _, f := range []*features.Extractor{s.features, s.next} {
+		if f != nil && f.Slow().Has(encoder) {
+			all = append(all, features.Needed{Features: f, Encoder: encoder, Specs: specsOf(s.heads)})
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return all
+}
+
+// neededVectors is what several extractors read of a slow encoder.
+type neededVectors []features.Needed
+
+func (n neededVectors) LabelNames() (all []encode.Request) {
+	for _, f := range n {
+		all = append(all, f.LabelNames()...)
+	}
+	return all
+}
+
+func (n neededVectors) Requests(data []byte, all map[event.ContentKey]encode.Request) {
+	for _, f := range n {
+		f.Requests(data, all)
+	}
 }
 
 // maxGauge sets a gauge for each project to the highest of the counts of several encoders.

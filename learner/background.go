@@ -211,5 +211,9 @@ func (l *Learner) activeRun() (what string, id event.ProjectID, done <-chan stru
 		what, id, done = "a choice of settings", c.(*selectionRun).project, c.(*selectionRun).done
 		return false
 	})
+	l.adaptationRuns.Range(func(_, r any) bool {
+		what, id, done = "adapting the encoder", r.(*adaptationRun).project, r.(*adaptationRun).done
+		return false
+	})
 	return what, id, done
 }

@@ -59,7 +59,12 @@ func shown(configured map[string]string) map[string]string {
 // before.
 func (l *Learner) setSettings(p *project, configured map[string]string) {
 	p.configured, p.values = configured, l.o.Settings.Values(configured)
-	p.features = l.encoders.Of(p.values.Encoder)
+	base := l.encoders.Of(p.values.Encoder)
+	if base == p.base {
+		return
+	}
+	p.base, p.features = base, base
+	p.adapted, p.adapting, p.nextFeatures = nil, nil, nil
 }
 
 // relearnAll has the heads read every annotation again, those of a batch that is not stored

@@ -26,7 +26,9 @@ type onlineHead struct {
 	// of the example: learning the same example again does nothing.
 	annotationsByTask map[event.TaskID][]event.AnnotationID
 	fingerprints      map[event.TaskID]uint64
-	annotationRefs    annotationRefs
+	// labelSums holds a hash of answer and data of each example, whatever its features.
+	labelSums      map[event.TaskID]uint64
+	annotationRefs annotationRefs
 	// incomplete holds the examples that lack vectors, and the slow encoders of these.
 	incomplete map[event.TaskID]features.EncoderSet
 
@@ -53,7 +55,7 @@ func (t annotationRefs) add(ids []event.AnnotationID, by int) {
 func newHead(q *head.Spec, t annotationRefs) *onlineHead {
 	return &onlineHead{
 		Spec: q, annotationRefs: t, model: q.Kind.NewModel(q, tune.Defaults(q)), progress: new(score.Prequential),
-		selection: tune.Selection{Settings: tune.Defaults(q)}, dirty: true, annotationsByTask: map[event.TaskID][]event.AnnotationID{}, fingerprints: map[event.TaskID]uint64{},
+		selection: tune.Selection{Settings: tune.Defaults(q)}, dirty: true, annotationsByTask: map[event.TaskID][]event.AnnotationID{}, fingerprints: map[event.TaskID]uint64{}, labelSums: map[event.TaskID]uint64{},
 		incomplete: map[event.TaskID]features.EncoderSet{},
 	}
 }
@@ -90,6 +92,7 @@ func (h *onlineHead) learn(t event.TaskState, x vector.Vector, duals []float32, 
 	}
 	ch.learned = true
 	h.fingerprints[t.Task.ID] = sum
+	h.labelSums[t.Task.ID] = fingerprint(answer.Target, vector.Vector{}, t.Task.Data)
 	if duals != nil {
 		return ch, h.model.UpsertWarm(e, duals)
 	}
@@ -114,6 +117,7 @@ func (h *onlineHead) forget(id event.TaskID) bool {
 	h.annotationRefs.add(h.annotationsByTask[id], -1)
 	delete(h.annotationsByTask, id)
 	delete(h.fingerprints, id)
+	delete(h.labelSums, id)
 	delete(h.incomplete, id)
 	return h.model.Remove(int64(id))
 }

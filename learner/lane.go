@@ -184,9 +184,8 @@ func (l *Learner) reload(ln *lane) {
 	}
 	if p != nil {
 		l.publish(p)
-		l.scan(ln.id, p.features.Slow()) // while nothing was loaded, nothing was scanned
-		l.startRetrain(ln)
-		l.startSelection(ln)
+		l.scan(ln.id, p.slow()) // while nothing was loaded, nothing was scanned
+		l.startRuns(ln)
 	}
 }
 
@@ -208,6 +207,13 @@ func (l *Learner) forget(ctx context.Context, ln *lane) error {
 	gone.meta.Project, gone.meta.Gone = ln.id, true
 	if l.publish(gone); ln.project != nil {
 		ln.project.generation = lastGeneration.Add(1) // what runs for it is void
+	}
+	if l.o.Adapting != nil && ln.project != nil {
+		for _, a := range []*adaptation{ln.project.adapted, ln.project.adapting} {
+			if a != nil {
+				l.o.Adapting.Encoder.Drop(a.Adapter)
+			}
+		}
 	}
 	ln.project = nil
 	l.markLoaded(ln)

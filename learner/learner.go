@@ -29,14 +29,15 @@ type Learner struct {
 	byID  map[event.ProjectID]*lane
 	lanes []*lane // in the order of ids; replaced, never changed
 
-	snapshots     sync.Map     // event.ProjectID to *snapshot
-	retrainRuns   sync.Map     // event.ProjectID to *retrain, running
-	lastRetrains  sync.Map     // event.ProjectID to LastRetrain
-	vectorWaits   sync.Map     // event.ProjectID to *vectorWait
-	selectionRuns sync.Map     // event.ProjectID to *selectionRun, running
-	troubles      sync.Map     // event.ProjectID to a sentence, why it is not loaded
-	runsStarted   atomic.Int64 // number of retrains and selection runs started
-	configCache   atomic.Pointer[parsedConfig]
+	snapshots      sync.Map     // event.ProjectID to *snapshot
+	retrainRuns    sync.Map     // event.ProjectID to *retrain, running
+	lastRetrains   sync.Map     // event.ProjectID to LastRetrain
+	vectorWaits    sync.Map     // event.ProjectID to *vectorWait
+	selectionRuns  sync.Map     // event.ProjectID to *selectionRun, running
+	adaptationRuns sync.Map     // event.ProjectID to *adaptationRun, running
+	troubles       sync.Map     // event.ProjectID to a sentence, why it is not loaded
+	runsStarted    atomic.Int64 // number of retrains and selection runs started
+	configCache    atomic.Pointer[parsedConfig]
 
 	life      *service.Life
 	ctx       context.Context // ends when life does
@@ -110,6 +111,14 @@ func (l *Learner) Start(ctx context.Context) error {
 	return nil
 }
 
+// startRuns starts what is due of a project beside the learning: a retrain, a choice of settings,
+// the training of an adapter. The lane's lock is held and its project loaded.
+func (l *Learner) startRuns(ln *lane) {
+	l.startRetrain(ln)
+	l.startSelection(ln)
+	l.startAdaptation(ln)
+}
+
 func (l *Learner) startProject(ctx context.Context, ln *lane) error {
 	defer l.lockLane(ln)()
 	p, err := l.ensureLoaded(ctx, ln)
@@ -125,8 +134,7 @@ func (l *Learner) startProject(ctx context.Context, ln *lane) error {
 	}
 	l.settleWithin(ctx, p)
 	l.publish(p)
-	l.startRetrain(ln)
-	l.startSelection(ln)
+	l.startRuns(ln)
 	return nil
 }
 
@@ -251,14 +259,13 @@ func (l *Learner) Apply(ctx context.Context, batch []event.Event, cur event.Curs
 	if t.delta != nil {
 		ln.unstored = nil
 	}
-	l.startRetrain(ln)
-	l.startSelection(ln)
+	l.startRuns(ln)
 	if t.delta != nil {
-		for i := range t.p.features.Slow().Each {
+		for i := range t.p.slow().Each {
 			l.backfills[i].OnCommit(ln.id, t.delta)
 		}
 		if t.goneChanged { // one that is back has lost its vectors
-			l.scan(ln.id, t.p.features.Slow())
+			l.scan(ln.id, t.p.slow())
 		}
 	}
 	if t.p.settled && t.delta != nil && !t.delta.Empty() {

@@ -54,7 +54,10 @@ type Options struct {
 	Others map[string]features.Encoding
 	// NewBackfill returns the worker of a slow encoder, not started.
 	NewBackfill func(BackfillOptions) (Backfill, error)
-	Tasks       TaskReader
+	// Adapting has a slow encoder adapt to the labels of each project, as one more part of the
+	// vectors; nil for none. It requires NewBackfill and Tasks.
+	Adapting *Adapting
+	Tasks    TaskReader
 	// SlowWait bounds how long Predict and Extend wait for vectors of new texts, 5 s if
 	// zero.
 	SlowWait time.Duration
@@ -131,7 +134,11 @@ func (o *Options) byDefault() features.Encoding {
 
 // allSlow returns the slow encoders of all encoders, each once, those of the default one first.
 func (o *Options) allSlow() ([]encode.BatchEncoder, error) {
-	return features.AllSlow(o.byDefault(), o.Others)
+	all, err := features.AllSlow(o.byDefault(), o.Others)
+	if err == nil && o.Adapting != nil {
+		all = append(all, o.Adapting.Encoder)
+	}
+	return all, err
 }
 
 // ErrWhichProject says that a prediction names no project while several are connected.

@@ -36,7 +36,12 @@ type project struct {
 
 	configured map[string]string   // what a person has set, by key
 	values     settings.Values     // the settings in force
-	features   *features.Extractor // of the encoder that the settings name
+	base       *features.Extractor // of the encoder that the settings name
+	features   *features.Extractor // base, and the adapted part if there is an adapter
+
+	adapted, adapting *adaptation         // the adapter in use, and that whose vectors are being made; nil without
+	nextFeatures      *features.Extractor // those with adapting, nil without
+	unadaptable       uint64              // the fingerprint of labels that no encoder adapts to, 0 if there are none
 
 	annotationRefs annotationRefs
 	refused        counts.RefusedAnswers // answers that no model can learn
@@ -87,6 +92,7 @@ func (l *Learner) load(ctx context.Context, id event.ProjectID) (*project, error
 		l.o.Logger.WithError(err).WithField("project", id).Error("going on without it: settings are chosen anew")
 	}
 	p.pinned, p.storedSelections, p.pending, p.sequence = state.Pinned, state.Chosen, state.Pending, state.Snapshot
+	l.loadAdapter(ctx, p, state.Adapted)
 	ck, err := readCheckpoint(st.Checkpoint)
 	if err != nil {
 		l.o.Logger.WithError(err).WithField("project", id).Warn("learning afresh from the examples")
@@ -157,9 +163,12 @@ func (p *project) configure() []*onlineHead {
 // selection, else the defaults.
 func (p *project) selectionFor(q *head.Spec) tune.Selection {
 	if s, ok := p.settings[q.Control.Name]; ok && p.pinned {
-		return tune.Selection{Settings: s, Pinned: true}
+		return tune.Selection{Settings: tune.Fit(q, s), Pinned: true}
 	}
-	if c, ok := p.storedSelections[q.Control.Name]; ok && tune.Tunable(q) {
+	if p.adapted != nil && p.adapted.Control == q.Control.Name {
+		return p.adapted.selection()
+	}
+	if c, ok := p.storedSelections[q.Control.Name]; ok && tune.Tunable(q) && c.Adapter == "" {
 		return c
 	}
 	return tune.Selection{Settings: tune.Defaults(q)}

@@ -19,6 +19,8 @@ type projectState struct {
 	// Snapshot is the number of the last snapshot.
 	Snapshot uint64          `json:"snapshot,omitempty"`
 	Pending  *pendingRetrain `json:"pending,omitempty"`
+	// Adapted is the adapter in use, nil without one.
+	Adapted *adaptation `json:"adapted,omitempty"`
 	// Progress holds the scores of predictions by control name.
 	Progress map[string]*score.Prequential `json:"progress,omitempty"`
 }
@@ -47,6 +49,11 @@ func readProjectState(b []byte) (projectState, error) {
 			return projectState{}, fmt.Errorf("the learner's state, control %q: %w", name, err)
 		}
 	}
+	if s.Adapted != nil {
+		if err := s.Adapted.Settings.Validate(); err != nil {
+			return projectState{}, fmt.Errorf("the learner's state, adapter %q: %w", s.Adapted.Adapter, err)
+		}
+	}
 	return s, nil
 }
 
@@ -54,7 +61,7 @@ func (s projectState) write() []byte { return marshal(s) }
 
 // state returns what is to be stored of the project now.
 func (p *project) state() projectState {
-	s := projectState{Pinned: p.pinned, Chosen: p.selections(), Snapshot: p.sequence, Pending: p.pending, Progress: map[string]*score.Prequential{}}
+	s := projectState{Pinned: p.pinned, Chosen: p.selections(), Snapshot: p.sequence, Pending: p.pending, Adapted: p.adapted, Progress: map[string]*score.Prequential{}}
 	for _, h := range p.heads {
 		s.Progress[h.Control.Name] = h.progress
 	}

@@ -21,12 +21,15 @@ func (l *Learner) applyArrivals(ctx context.Context, id event.ProjectID, a Arriv
 			return err
 		}
 	}
+	ln := l.lane(id)
+	defer l.lockLane(ln)()
 	if a.Publish {
-		ln := l.lane(id)
-		defer l.lockLane(ln)()
 		if p := ln.project; p != nil && len(p.versions) > 0 {
 			p.settled = false // the background publishes and commits it
 		}
+	}
+	if ln.project != nil {
+		l.startAdaptation(ln) // it may have waited for these vectors
 	}
 	return nil
 }

@@ -46,6 +46,7 @@ type candidate struct {
 	examples     []model.Example
 	fingerprints map[event.TaskID]uint64
 	sample       searchSample
+	adapted      tune.Selection // that of the adapter, the zero one without
 
 	selection tune.Selection
 	scores    tune.Comparison
@@ -94,6 +95,9 @@ func (l *Learner) startRetrain(ln *lane) {
 	r := &retrain{project: id, pending: *p.pending, generation: p.generation, done: make(chan struct{})}
 	for _, h := range p.heads {
 		c := &candidate{spec: h.Spec, live: h.model.Settings(), fingerprints: maps.Clone(h.fingerprints), sample: h.searchSample(h.encoder)}
+		if h.selection.Adapter != "" {
+			c.adapted = h.selection
+		}
 		h.collectExamples(&c.sample)
 		h.model.Examples(func(e model.Example) bool {
 			c.examples = append(c.examples, e)
@@ -119,8 +123,7 @@ func (l *Learner) startRetrain(ln *lane) {
 		defer l.lockLane(ln)()
 		l.retrainRuns.Delete(r.project)
 		if ln.loaded() != nil {
-			l.startRetrain(ln) // it may have been requested again, or have failed
-			l.startSelection(ln)
+			l.startRuns(ln) // it may have been requested again, or have failed
 		}
 	})
 	if !spawned {
@@ -134,7 +137,9 @@ func (l *Learner) runRetrain(ctx context.Context, r *retrain) error {
 	for _, c := range r.candidates {
 		onStep := func() { r.stepsDone.Add(1) }
 		var err error
-		if c.selection, err = selectSettings(ctx, c.spec, c.sample, l.cores, onStep); err != nil {
+		if c.adapted.Adapter != "" {
+			c.selection = c.adapted
+		} else if c.selection, err = selectSettings(ctx, c.spec, c.sample, l.cores, onStep); err != nil {
 			return err
 		}
 		if c.scores, err = tune.Compare(ctx, c.spec, c.examples, c.selection.Settings, c.live, l.cores, onStep); err != nil {

@@ -60,13 +60,8 @@ type searchSample struct {
 }
 
 // searchSample returns the sample for the number of examples there are, without the examples:
-// collectExamples adds them.
-func (h *onlineHead) searchSample(encoder string) searchSample {
-	n := tune.SampleSize(h.model.Len())
-	if n == 0 || !tune.Tunable(h.Spec) {
-		// The defaults depend on whether there is a prior.
-		return searchSample{selection: tune.Selection{Settings: tune.Defaults(h.Spec)}}
-	}
+// firstTasks returns the n tasks that were labelled first, of those that are examples.
+func (h *onlineHead) firstTasks(n int) []event.TaskID {
 	ids := make([]event.TaskID, 0, len(h.fingerprints))
 	for id := range h.fingerprints {
 		ids = append(ids, id)
@@ -74,7 +69,17 @@ func (h *onlineHead) searchSample(encoder string) searchSample {
 	slices.SortFunc(ids, func(a, b event.TaskID) int {
 		return cmp.Or(cmp.Compare(h.firstAnnotation(a), h.firstAnnotation(b)), cmp.Compare(a, b))
 	})
-	ids = ids[:min(n, len(ids))]
+	return ids[:min(n, len(ids))]
+}
+
+// collectExamples adds them.
+func (h *onlineHead) searchSample(encoder string) searchSample {
+	n := tune.SampleSize(h.model.Len())
+	if n == 0 || !tune.Tunable(h.Spec) {
+		// The defaults depend on whether there is a prior.
+		return searchSample{selection: tune.Selection{Settings: tune.Defaults(h.Spec)}}
+	}
+	ids := h.firstTasks(n)
 	s := searchSample{selection: tune.Selection{Size: n}, taskIDs: make(map[int64]bool, n), newest: h.firstAnnotation(ids[len(ids)-1])}
 	var d xxhash.Digest
 	d.Reset()
@@ -117,7 +122,8 @@ func (h *onlineHead) collectExamples(s *searchSample) {
 // were chosen from the same examples, or are pinned, or too many vectors are missing.
 func (h *onlineHead) dueSample(encoder string) (searchSample, bool) {
 	n := tune.SampleSize(h.model.Len())
-	if !tune.Tunable(h.Spec) || h.selection.Pinned || n == h.selection.Size && !h.dirty {
+	if !tune.Tunable(h.Spec) || h.selection.Pinned || h.selection.Adapter != "" || // an adapter brings its own
+		n == h.selection.Size && !h.dirty {
 		return searchSample{}, false
 	}
 	h.dirty = false
@@ -192,8 +198,7 @@ func (l *Learner) startSelection(ln *lane) {
 					h.dirty = true
 				}
 				p.settled = false // also when nothing changed: the published status must say settled
-				l.startRetrain(ln)
-				l.startSelection(ln)
+				l.startRuns(ln)
 			}
 		})
 		if !spawned {

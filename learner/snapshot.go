@@ -26,6 +26,7 @@ type snapshot struct {
 	configured map[string]string // what a person has set, by key
 	values     settings.Values
 	features   *features.Extractor // what the heads read with
+	next       *features.Extractor // what they will read with, once all its vectors are there; nil if the same
 }
 
 // headSnapshot is an immutable copy of a head.
@@ -49,7 +50,7 @@ func (l *Learner) publish(p *project) {
 	p.sequence++
 	s := &snapshot{
 		config: p.meta.LabelConfig, versions: p.versions, totals: p.counts.Totals,
-		configured: p.configured, values: p.values, features: p.features,
+		configured: p.configured, values: p.values, features: p.features, next: p.nextFeatures,
 	}
 	if p.controls != nil {
 		s.key, s.visibility = p.controls.Key(), p.controls.Visibility()

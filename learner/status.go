@@ -127,7 +127,7 @@ type Retrain struct {
 }
 
 func (l *Learner) status(p *project, heads []headSnapshot) Status {
-	_, selecting := l.selectionRuns.Load(p.meta.Project)
+	selecting := l.choosing(p.meta.Project)
 	s := Status{
 		Project: p.meta.Project, Labels: p.labels(), Version: p.version(), Snapshot: p.sequence,
 		Settled: p.settled && !selecting && p.pending == nil, Announced: p.announced, Fault: p.fault, Heads: []Head{}, SettingsHeld: p.settingsPinned(),
@@ -165,6 +165,13 @@ func (l *Learner) status(p *project, heads []headSnapshot) Status {
 	return s
 }
 
+// choosing reports whether settings are being chosen, or the encoder adapts.
+func (l *Learner) choosing(p event.ProjectID) bool {
+	_, selecting := l.selectionRuns.Load(p)
+	_, adapting := l.adaptationRuns.Load(p)
+	return selecting || adapting
+}
+
 // Status returns the status of a project. ok is false for an unknown project. It never waits
 // for learning. Safe for concurrent use.
 func (l *Learner) Status(p event.ProjectID) (Status, bool) {
@@ -178,7 +185,7 @@ func (l *Learner) Status(p event.ProjectID) (Status, bool) {
 	} else if w, ok := l.vectorWaits.Load(p); ok {
 		st.Retrain = w.(*vectorWait).report()
 	}
-	_, selecting := l.selectionRuns.Load(p)
+	selecting := l.choosing(p)
 	st.Settled = st.Settled && !selecting && st.Retrain == nil
 	st.Encoding = l.encodingStatus(p, s.features.Slow())
 	if r, ok := l.lastRetrains.Load(p); ok {

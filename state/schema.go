@@ -25,6 +25,7 @@ import (
 //	      tombstones/          task -> position
 //	      acquisitions/        task -> how it came to be asked
 //	      accuracy/            number of labels -> estimates of the accuracy
+//	      adapters/            name -> what the encoder was adapted by; only where one adapts
 //
 // A position is where in the log of changes something was last heard of.
 // "annotations" answers what a deletion asks, which names the annotation only,
@@ -60,6 +61,7 @@ var (
 
 	keyAcquisitions = []byte("acquisitions")
 	keyAccuracy     = []byte("accuracy")
+	keyAdapters     = []byte("adapters")
 )
 
 // migrations[i] brings the file from schema i to i+1. A file without a schema is

@@ -193,7 +193,7 @@ type trainer struct {
 	cores int
 }
 
-func (t trainer) Train(ctx context.Context, texts []encode.LabelledText) (encode.BatchEncoder, error) {
+func (t trainer) Train(ctx context.Context, texts []encode.LabelledText) ([]byte, error) {
 	examples := make([]finetune.Example, len(texts))
 	for i, x := range texts {
 		examples[i] = finetune.Example(x)
@@ -202,7 +202,15 @@ func (t trainer) Train(ctx context.Context, texts []encode.LabelledText) (encode
 	if err != nil {
 		return nil, err
 	}
-	return transformer{t.base.WithAdapter(adapter)}, nil
+	return adapter.MarshalBinary()
+}
+
+func (t trainer) Adapted(adapter []byte) (encode.BatchEncoder, error) {
+	a, err := minilm.ParseAdapter(adapter)
+	if err != nil {
+		return nil, err
+	}
+	return transformer{t.base.WithAdapter(a)}, nil
 }
 
 // Default returns the encoder that is used when none is configured.

@@ -26,7 +26,8 @@ type Example struct {
 
 // Result is what adapting to examples gives.
 type Result struct {
-	// Encoder has learned from all examples.
+	// Adapter is what was learned from all examples, and Encoder the encoder with it.
+	Adapter []byte
 	Encoder encode.BatchEncoder
 	// Settings are of a model that has the frozen parts and, as its last part, the encoder's.
 	Settings model.Settings
@@ -43,7 +44,7 @@ func Adapt(ctx context.Context, q *head.Spec, frozen encode.Encoder, examples []
 	slices.SortFunc(examples, func(a, b Example) int { return int(min(max(a.ID-b.ID, -1), 1)) })
 	parts := make([]tune.Fold, folds)
 	for f := range parts {
-		e, err := train(ctx, q, examples, trainer, func(x Example) bool { return tune.FoldOf(x.ID, folds) != f })
+		_, e, err := train(ctx, q, examples, trainer, func(x Example) bool { return tune.FoldOf(x.ID, folds) != f })
 		if err != nil {
 			return out, fmt.Errorf("fold %d: %w", f, err)
 		}
@@ -52,7 +53,7 @@ func Adapt(ctx context.Context, q *head.Spec, frozen encode.Encoder, examples []
 		}
 	}
 	var err error
-	if out.Encoder, err = train(ctx, q, examples, trainer, func(Example) bool { return true }); err != nil {
+	if out.Adapter, out.Encoder, err = train(ctx, q, examples, trainer, func(Example) bool { return true }); err != nil {
 		return out, err
 	}
 	out.Settings, err = tune.SearchFolds(ctx, parts, cores, func() {})
@@ -61,7 +62,7 @@ func Adapt(ctx context.Context, q *head.Spec, frozen encode.Encoder, examples []
 
 // train trains an encoder on those examples that are said, and on what says what each label
 // means.
-func train(ctx context.Context, q *head.Spec, examples []Example, trainer encode.Trainer, of func(Example) bool) (encode.BatchEncoder, error) {
+func train(ctx context.Context, q *head.Spec, examples []Example, trainer encode.Trainer, of func(Example) bool) ([]byte, encode.BatchEncoder, error) {
 	var texts []encode.LabelledText
 	for _, x := range examples {
 		class := majority(x.Target)
@@ -79,7 +80,12 @@ func train(ctx context.Context, q *head.Spec, examples []Example, trainer encode
 			}
 		}
 	}
-	return trainer.Train(ctx, texts)
+	adapter, err := trainer.Train(ctx, texts)
+	if err != nil {
+		return nil, nil, err
+	}
+	e, err := trainer.Adapted(adapter)
+	return adapter, e, err
 }
 
 // fold returns a fold's examples with the features of an encoder that has not learned from its

@@ -26,6 +26,9 @@ type Selection struct {
 	// those examples.
 	Size        int    `json:"rung"`
 	Fingerprint uint64 `json:"sum,omitempty"`
+	// Adapter is the name of the adapter of the encoder that the settings are for, "" without
+	// one.
+	Adapter string `json:"adapter,omitempty"`
 	// Pinned is true for settings that a rollback keeps: no label changes them. It is
 	// stored with the project.
 	Pinned bool `json:"-"`

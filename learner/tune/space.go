@@ -88,6 +88,20 @@ func Defaults(q *head.Spec) model.Settings {
 	return s
 }
 
+// Fit returns settings for the parts of a spec that has other parts than when they were chosen: an
+// adapted part that they do not know has no weight, and no weight is left of one that is gone.
+func Fit(q *head.Spec, s model.Settings) model.Settings {
+	s.Parts, s.Trust = slices.Clone(s.Parts), slices.Clone(s.Trust)
+	if s.Parts != nil {
+		s.Parts = s.Parts[:min(len(s.Parts), 1+len(q.Parts))]
+		for len(s.Parts) < 1+len(q.Parts) {
+			s.Parts = append(s.Parts, 0)
+		}
+	}
+	s.Trust = s.Trust[:min(len(s.Trust), len(q.Parts))]
+	return s
+}
+
 // mainPart returns the place of the dense part that is the most accurate before there are examples:
 // the last one that is not adapted, -1 without one.
 func mainPart(q *head.Spec) int {

@@ -1,0 +1,180 @@
+package learner_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/hone-ml/hone/encode"
+	"github.com/hone-ml/hone/encode/text/ngram"
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/app/core"
+	"github.com/hone-ml/hone/learner"
+)
+
+// wordTrainer learns in which class each word is the most frequent. Its encoder has a dimension a
+// class, and counts those words.
+type wordTrainer struct {
+	mu    sync.Mutex
+	seen  [][]encode.LabelledText
+	fails bool
+}
+
+func (w *wordTrainer) Train(ctx context.Context, texts []encode.LabelledText) ([]byte, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.fails {
+		return nil, errors.New("there is no memory")
+	}
+	w.seen = append(w.seen, slices.Clone(texts))
+	counts := map[string]map[int]int{}
+	for _, t := range texts {
+		for _, word := range strings.Fields(t.Text) {
+			if counts[word] == nil {
+				counts[word] = map[int]int{}
+			}
+			counts[word][t.Class]++
+		}
+	}
+	class := map[string]int{}
+	for word, of := range counts {
+		best := -1
+		for c, n := range of {
+			if best < 0 || n > of[best] || n == of[best] && c < best {
+				best = c
+			}
+		}
+		class[word] = best
+	}
+	b, err := json.Marshal(class)
+	return b, errors.Join(err, ctx.Err())
+}
+
+func (w *wordTrainer) Adapted(adapter []byte) (encode.BatchEncoder, error) {
+	var e wordEncoder
+	return e, json.Unmarshal(adapter, &e)
+}
+
+// trained is how many adapters were trained.
+func (w *wordTrainer) trained() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.seen)
+}
+
+type wordEncoder map[string]int
+
+func (wordEncoder) Name() string { return "words of classes" }
+
+func (e wordEncoder) EncodeBatch(ctx context.Context, texts []string) ([][]float32, error) {
+	out := make([][]float32, len(texts))
+	for i, t := range texts {
+		out[i] = make([]float32, 8)
+		for _, word := range strings.Fields(t) {
+			if c, ok := e[word]; ok && c < 8 {
+				out[i][c]++
+			}
+		}
+	}
+	return out, ctx.Err()
+}
+
+func adapting(d *disk, trainer encode.Trainer) learner.Options {
+	return learner.Options{
+		Encoder: ngram.New(), NewBackfill: core.Backfills(core.BackfillOptions{Vectors: d, Tasks: d}), Tasks: d, Tolerance: 1e-3,
+		Adapting: &learner.Adapting{Encoder: encode.NewAdapters("adapted/1"), Trainer: trainer, Store: d},
+	}
+}
+
+// The model with an adapter is the same whenever its labels came, and after a crash; an edit of a
+// label that the adapter has learned from makes another adapter, and nothing is left of the first.
+func TestAnAdapterIsAFunctionOfTheLabels(t *testing.T) {
+	whole := func(c *event.Changed) *learner.Learner {
+		d := openDisk(t)
+		l := start(t, d, adapting(d, new(wordTrainer)))
+		apply(t, l, c)
+		rest(t, l)
+		return l
+	}
+	d, trainer := openDisk(t), new(wordTrainer)
+	l := start(t, d, adapting(d, trainer))
+	first, second := labels(30), labels(60)
+	apply(t, l, first)
+	rest(t, l)
+	same(t, whole(first), l, 5e-3)
+	plain := start(t, openDisk(t), learner.Options{Encoder: ngram.New(), Tolerance: 1e-3})
+	apply(t, plain, first)
+	rest(t, plain)
+	if !differ(t, plain, l, 5e-3) {
+		t.Error("the adapter changes nothing, so the test shows nothing")
+	}
+	apply(t, l, second)
+	rest(t, l)
+	same(t, whole(second), l, 5e-3)
+	n := trainer.trained()
+	l = killed(t, d, l, adapting(d, trainer))
+	rest(t, l)
+	same(t, whole(second), l, 5e-3)
+	if trainer.trained() != n {
+		t.Errorf("after a crash %d adapters more were trained", trainer.trained()-n)
+	}
+	// An edit.
+	edited := labels(60)
+	edited.Annotations = edited.Annotations[2:3]
+	edited.Tasks = edited.Tasks[2:3]
+	edited.At, edited.Annotations[0].UpdatedAt = at(9), at(9)
+	edited.Annotations[0].Result = result(region("c", "app"))
+	apply(t, l, edited)
+	rest(t, l)
+	fresh := labels(60)
+	fresh.Annotations[2] = edited.Annotations[0]
+	same(t, whole(fresh), l, 5e-3)
+}
+
+// A training that fails leaves the model as it is without an adapter, and is not tried again with the
+// same labels.
+func TestTrainingThatFailsCostsNothing(t *testing.T) {
+	d, trainer := openDisk(t), &wordTrainer{fails: true}
+	l := start(t, d, adapting(d, trainer))
+	apply(t, l, labels(40))
+	rest(t, l)
+	plain := start(t, openDisk(t), learner.Options{Encoder: ngram.New(), Tolerance: 1e-3})
+	apply(t, plain, labels(40))
+	rest(t, plain)
+	same(t, plain, l, 5e-3)
+	if !status(t, l).Settled {
+		t.Error("it is not settled")
+	}
+}
+
+// What is forgotten of a project is its adapter too.
+func TestAForgottenProjectHasNoAdapter(t *testing.T) {
+	d, trainer := openDisk(t), new(wordTrainer)
+	o := adapting(d, trainer)
+	l := start(t, d, o)
+	apply(t, l, labels(40))
+	rest(t, l)
+	st, err := d.Load(bg, 1)
+	must(t, err)
+	var kept struct {
+		Adapted struct{ Adapter string }
+	}
+	must(t, json.Unmarshal(st.LearnerState, &kept))
+	if kept.Adapted.Adapter == "" || !o.Adapting.Encoder.Has(kept.Adapted.Adapter) {
+		t.Fatalf("the adapter is %q", kept.Adapted.Adapter)
+	}
+	weights, err := d.Adapter(bg, 1, kept.Adapted.Adapter)
+	must(t, err)
+	if !bytes.Contains(weights, []byte("please")) {
+		t.Errorf("stored are %q", weights)
+	}
+	apply(t, l, &event.Forgotten{Project: 1})
+	if o.Adapting.Encoder.Has(kept.Adapted.Adapter) {
+		t.Error("the adapter is still there")
+	}
+}
