@@ -79,7 +79,7 @@ type adaptationRun struct {
 // adapter. The lane's lock is held and its project loaded.
 func (l *Learner) startAdaptation(ln *lane) {
 	id, p := ln.id, ln.project
-	if l.o.Adapting == nil || l.isClosed() || len(p.versions) == 0 || p.pinned {
+	if l.o.Adapting == nil || l.adaptationHeld.Load() || l.isClosed() || len(p.versions) == 0 || p.pinned {
 		return
 	}
 	if _, running := l.adaptationRuns.Load(id); running {
@@ -172,6 +172,22 @@ func (l *Learner) announceAdapter(ln *lane, generation uint64, a *adaptation) bo
 	l.publish(p)
 	l.scan(ln.id, p.nextFeatures.Slow())
 	return true
+}
+
+// HoldAdaptation has no encoder begin to adapt until it is called with false, for callers that know when
+// an adapted encoder is needed. Safe for concurrent use.
+func (l *Learner) HoldAdaptation(hold bool) {
+	l.adaptationHeld.Store(hold)
+	if hold {
+		return
+	}
+	for _, ln := range l.allLanes() {
+		unlock := l.lockLane(ln)
+		if ln.loaded() != nil {
+			l.startAdaptation(ln)
+		}
+		unlock()
+	}
 }
 
 // firstLabels are the labels that an encoder adapts to.

@@ -29,11 +29,12 @@ type Learner struct {
 	byID  map[event.ProjectID]*lane
 	lanes []*lane // in the order of ids; replaced, never changed
 
-	snapshots      sync.Map     // event.ProjectID to *snapshot
-	retrainRuns    sync.Map     // event.ProjectID to *retrain, running
-	lastRetrains   sync.Map     // event.ProjectID to LastRetrain
-	vectorWaits    sync.Map     // event.ProjectID to *vectorWait
-	selectionRuns  sync.Map     // event.ProjectID to *selectionRun, running
+	snapshots      sync.Map // event.ProjectID to *snapshot
+	retrainRuns    sync.Map // event.ProjectID to *retrain, running
+	lastRetrains   sync.Map // event.ProjectID to LastRetrain
+	vectorWaits    sync.Map // event.ProjectID to *vectorWait
+	selectionRuns  sync.Map // event.ProjectID to *selectionRun, running
+	adaptationHeld atomic.Bool
 	adaptationRuns sync.Map     // event.ProjectID to *adaptationRun, running
 	troubles       sync.Map     // event.ProjectID to a sentence, why it is not loaded
 	runsStarted    atomic.Int64 // number of retrains and selection runs started

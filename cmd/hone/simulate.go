@@ -27,6 +27,7 @@ type simulateFlags struct {
 	options    simulate.Options
 	encoder    string
 	vectors    string
+	adapt      string
 	json, plot string
 }
 
@@ -84,6 +85,7 @@ seeds; "more than" where random does not get there.`,
 	f.IntVar(&s.options.Seeds, "seeds", 5, "repetitions, each with another random order")
 	f.IntVar(&s.options.Jobs, "jobs", 0, "curves to run at once (default: one a core)")
 	f.StringVar(&s.encoder, "encoder", "", "features of texts: "+strings.Join(encoders.Names(), ", ")+" (default: the configured one)")
+	f.StringVar(&s.adapt, "adapt", "off", "whether the transformer adapts to the labels: auto or off")
 	f.StringVar(&s.vectors, "vectors", "", "file that keeps what a slow encoder made of the texts, for the next run; made if it is not there")
 	f.BoolVar(&s.options.Estimate, "estimate", false, "estimate the accuracy over all tasks as \"hone status\" does, and compare it with the test data")
 	f.StringVar(&s.json, "json", "", "file for the curves as JSON (- for standard output, in place of the table)")
@@ -138,6 +140,11 @@ func (c *cli) simulate(s simulateFlags) error {
 			return err
 		}
 		o.Encoder = slow
+	}
+	if s.adapt == "auto" && s.encoder == encoders.MiniLM {
+		if o.Trainer, err = encoders.NewTrainer(1); err != nil {
+			return err
+		}
 	}
 	bar := newBar(-1, "labelling")
 	defer func() { _ = bar.Finish() }()

@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/app/core"
 	"github.com/hone-ml/hone/learner"
@@ -53,9 +54,13 @@ func (d *Data) runCurve(ctx context.Context, o Options, points []int, c *Curve, 
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
 	st.DB().NoSync, st.DB().NoGrowSync = true, true // it goes with the run
+	lo := learner.Options{Encoder: o.Encoder, Budget: noLimit, CheckpointEvery: noLimit, SlowWait: noLimit}
+	if o.Trainer != nil {
+		lo.Adapting = &learner.Adapting{Encoder: encode.NewAdapters("adapted"), Trainer: o.Trainer, Store: st}
+	}
 	hone, err := core.New(st, core.Options{
 		WithoutLog: true, // what comes when is not to depend on the log's goroutines
-		Learner:    learner.Options{Encoder: o.Encoder, Budget: noLimit, CheckpointEvery: noLimit},
+		Learner:    lo,
 	})
 	if err != nil {
 		return err
@@ -69,7 +74,11 @@ func (d *Data) runCurve(ctx context.Context, o Options, points []int, c *Curve, 
 	if err != nil {
 		return err
 	}
+	// At random what is asked does not depend on an adapter, so only those of the points are
+	// trained.
+	holds := c.Strategy == strategy.NameRandom
 	for _, n := range points {
+		l.HoldAdaptation(holds)
 		for r.labels < n {
 			gives := min(r.step, n-r.labels)
 			if err := r.labelNext(ctx, gives); err != nil {
@@ -77,6 +86,7 @@ func (d *Data) runCurve(ctx context.Context, o Options, points []int, c *Curve, 
 			}
 			onLabels(gives)
 		}
+		l.HoldAdaptation(false)
 		if err := l.WaitSettled(ctx); err != nil {
 			return err
 		}

@@ -31,6 +31,9 @@ type Options struct {
 	Jobs int
 	// Encoder is the learner's; its default if nil. It is shared by all curves.
 	Encoder encode.Encoder
+	// Trainer adapts the encoder to the labels, as for hone serve; nil for none. It is shared by
+	// all curves.
+	Trainer encode.Trainer
 	// QueueSize, Front and RandomShare are the sampler's; queue and front are at
 	// least a batch.
 	QueueSize, Front int
