@@ -225,12 +225,20 @@ func (s *search) average(ctx context.Context) (model.Settings, error) {
 	if err != nil {
 		return at, err
 	}
+	known := math.NaN() // the loss at these settings
 	for _, d := range dimensions(s.q) {
-		weights, err := s.weigh(ctx, at, d)
+		losses, err := s.tryValues(ctx, at, d, known)
 		if err != nil {
 			return at, err
 		}
-		d.set(&at, d.mean(weights))
+		weights := likelihoods(losses)
+		weights[slices.Index(d.values, d.byDefault)] *= defaultWeight
+		value := d.mean(weights)
+		d.set(&at, value)
+		known = math.NaN()
+		if i := slices.Index(d.values, value); i >= 0 { // of many examples one value is left
+			known = losses[i]
+		}
 	}
 	if _, ok := s.q.Kind.(head.Probable); ok {
 		losses, err := s.lossesByPower(ctx, at, s.alike)
@@ -252,9 +260,10 @@ func likelihoods(losses []float64) []float64 {
 	return out
 }
 
-// weigh returns the weights of the values of a dimension, the other settings as they are. It
-// goes up and down from the default as long as a value can have any weight.
-func (s *search) weigh(ctx context.Context, at model.Settings, d dimension) ([]float64, error) {
+// tryValues returns the losses of the values of a dimension, the other settings as they are; +Inf of a value
+// that was not tried. It goes up and down from the default as long as a value can have any weight.
+// known is the loss of the default, NaN if that is not known.
+func (s *search) tryValues(ctx context.Context, at model.Settings, d dimension, known float64) ([]float64, error) {
 	losses := slices.Repeat([]float64{math.Inf(1)}, len(d.values))
 	try := func(i int) (err error) {
 		there := at
@@ -263,8 +272,10 @@ func (s *search) weigh(ctx context.Context, at model.Settings, d dimension) ([]f
 		return err
 	}
 	start := slices.Index(d.values, d.byDefault)
-	if err := try(start); err != nil {
-		return nil, err
+	if losses[start] = known; math.IsNaN(known) {
+		if err := try(start); err != nil {
+			return nil, err
+		}
 	}
 	for _, way := range []int{-1, 1} {
 		for i := start + way; i >= 0 && i < len(losses); i += way {
@@ -276,9 +287,7 @@ func (s *search) weigh(ctx context.Context, at model.Settings, d dimension) ([]f
 			}
 		}
 	}
-	weights := likelihoods(losses)
-	weights[start] *= defaultWeight
-	return weights, nil
+	return losses, nil
 }
 
 // Search chooses settings for the examples, which may be in any order. cores has a place
