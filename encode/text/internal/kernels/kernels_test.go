@@ -1,4 +1,4 @@
-package minilm
+package kernels
 
 import (
 	"math"
@@ -6,6 +6,11 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+)
+
+const (
+	rowSize     = 384
+	normEpsilon = 1e-12
 )
 
 // One rounding, against arithmetic that rounds nothing before.
@@ -110,15 +115,15 @@ func TestSoftmax(t *testing.T) {
 
 func TestNorm(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		x, weight, bias := row(t, hiddenSize, 50), row(t, hiddenSize, 2), row(t, hiddenSize, 2)
+		x, weight, bias := row(t, rowSize, 50), row(t, rowSize, 2), row(t, rowSize, 2)
 		got := append([]float32(nil), x...)
-		normRowGo(got, weight, bias)
+		normRowGo(got, weight, bias, normEpsilon)
 		var mean, variance float64
 		for _, v := range x {
-			mean += float64(v) / hiddenSize
+			mean += float64(v) / rowSize
 		}
 		for _, v := range x {
-			variance += (float64(v) - mean) * (float64(v) - mean) / hiddenSize
+			variance += (float64(v) - mean) * (float64(v) - mean) / rowSize
 		}
 		if variance < 1e-3 {
 			return // all alike: what rounding leaves is what is scaled up
@@ -134,12 +139,12 @@ func TestNorm(t *testing.T) {
 
 // Blocks cover all rows and go beyond the end by less than there is room.
 func TestBlocks(t *testing.T) {
-	for rows := 1; rows <= maxRows; rows++ {
+	for rows := 1; rows <= 300; rows++ {
 		r := 0
 		for r < rows {
-			r += rowsPerBlock(rows - r)
+			r += RowsPerBlock(rows - r)
 		}
-		if over := r - rows; over > spareRows || rows > 2 && over > 1 {
+		if over := r - rows; over > SpareRows || rows > 2 && over > 1 {
 			t.Errorf("%d rows: %d beyond the end", rows, over)
 		}
 	}

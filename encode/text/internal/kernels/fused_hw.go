@@ -1,6 +1,6 @@
 //go:build arm64 || loong64 || ppc64le || riscv64 || s390x
 
-package minilm
+package kernels
 
 // fusedMulAdd returns a*b + c, rounded once: on these machines the compiler fuses the two
 // operations.

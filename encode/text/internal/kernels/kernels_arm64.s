@@ -27,7 +27,7 @@
 	ROW(i, 0, 16, 17, 18, 19);      \
 	ROW(i, 1, 20, 21, 22, 23)
 
-// func sumsNEON(pairs int, a *int16, lda int, b *int16, sums *[2][tileOut]int32)
+// func sumsNEON(pairs int, a *int16, lda int, b *int16, sums *[2][TileOut]int32)
 TEXT ·sumsNEON(SB), NOSPLIT, $0-40
 	MOVD pairs+0(FP), R0
 	MOVD a+8(FP), R1

@@ -1,4 +1,4 @@
-package minilm
+package kernels
 
 import (
 	"math"
@@ -7,13 +7,6 @@ import (
 
 	"pgregory.net/rapid"
 )
-
-// without runs f with the kernels of any machine.
-func without(f func()) {
-	defer func(v bool) { hasAVX2FMA = v }(hasAVX2FMA)
-	hasAVX2FMA = false
-	f()
-}
 
 func needVectors(t *testing.T) {
 	t.Helper()
@@ -43,14 +36,14 @@ func TestAssemblyIsTheSame(t *testing.T) {
 		both := func(what string, from []float32, f func(x []float32)) {
 			got, want := slices.Clone(from), slices.Clone(from)
 			f(got[:n])
-			without(func() { f(want[:n]) })
+			WithoutAssembly(func() { f(want[:n]) })
 			same(t, what, got, want)
 		}
-		both("scaleBias", x, func(x []float32) { scaleBias(x, scale, bias) })
-		both("addScaled", x, func(x []float32) { addScaled(x, y, scale, bias) })
-		both("gelu", x, func(x []float32) { gelu(x, scale, bias, factor) })
-		both("normRow", x, func(x []float32) { normRow(x, scale, bias) })
-		both("softmax", y, func(x []float32) { softmax(x, 0.2) })
+		both("scaleBias", x, func(x []float32) { ScaleBias(x, scale, bias) })
+		both("addScaled", x, func(x []float32) { AddScaled(x, y, scale, bias) })
+		both("gelu", x, func(x []float32) { GELU(x, scale, bias, factor) })
+		both("normRow", x, func(x []float32) { NormRow(x, scale, bias, normEpsilon) })
+		both("softmax", y, func(x []float32) { Softmax(x, 0.2) })
 	})
 }
 
@@ -60,12 +53,12 @@ func TestProductsAreTheSame(t *testing.T) {
 		rows := rapid.SampledFrom([]int{4, 6}).Draw(t, "rows")
 		k := rapid.IntRange(1, 40).Draw(t, "k")
 		lda := k + rapid.IntRange(0, 5).Draw(t, "beyond a")
-		ldb := tileOut + rapid.IntRange(0, 5).Draw(t, "beyond b")
-		ldc := tileOut + rapid.IntRange(0, 5).Draw(t, "beyond c")
+		ldb := TileOut + rapid.IntRange(0, 5).Draw(t, "beyond b")
+		ldc := TileOut + rapid.IntRange(0, 5).Draw(t, "beyond c")
 		a, b, c := row(t, rows*lda, 10), row(t, k*ldb+5, 10), row(t, rows*ldc+5, 10)
 		add := rapid.Bool().Draw(t, "add")
 		got, want := slices.Clone(c), slices.Clone(c)
-		gemm(rows, k, a, lda, b, ldb, got, ldc, add)
+		Gemm(rows, k, a, lda, b, ldb, got, ldc, add)
 		gemmGo(rows, k, a, lda, b, ldb, want, ldc, add)
 		same(t, "product", got, want)
 	})
@@ -76,59 +69,32 @@ func TestProductsAreTheSame(t *testing.T) {
 func TestIntegersAreTheSame(t *testing.T) {
 	needVectors(t)
 	rapid.Check(t, func(t *rapid.T) {
-		k := rapid.SampledFrom([]int{16, 32, hiddenSize}).Draw(t, "k")
+		k := rapid.SampledFrom([]int{16, 32, rowSize}).Draw(t, "k")
 		x := row(t, k, rapid.SampledFrom([]float32{0, 1e-35, 1, 1e6}).Draw(t, "most"))
 		got, want := make([]int16, k), make([]int16, k)
 		units := make([]float32, 2)
-		quantize(got, x, &units[0])
+		Quantize(got, x, &units[0])
 		quantizeGo(want, x, &units[1])
 		if !slices.Equal(got, want) || units[0] != units[1] {
 			t.Fatalf("%v becomes %v of %g, want %v of %g", x, got, units[0], want, units[1])
 		}
 
-		bytes := rapid.SliceOfN(rapid.SampledFrom([]byte{0, 1, 3, 127, 128, 129, 255}), k*tileOut, k*tileOut).Draw(t, "bytes")
-		tile, twin := make([]int16, k*tileOut), make([]int16, k*tileOut)
-		spreadTile(tile, bytes)
+		bytes := rapid.SliceOfN(rapid.SampledFrom([]byte{0, 1, 3, 127, 128, 129, 255}), k*TileOut, k*TileOut).Draw(t, "bytes")
+		tile, twin := make([]int16, k*TileOut), make([]int16, k*TileOut)
+		Spread(tile, bytes)
 		spreadGo(twin, bytes)
 		if !slices.Equal(tile, twin) {
 			t.Fatalf("tiles %v, want %v", tile, twin)
 		}
 
 		rows := rapid.SampledFrom([]int{4, 6}).Draw(t, "rows")
-		lda, ldc := k+rapid.IntRange(0, 5).Draw(t, "beyond a"), tileOut+rapid.IntRange(0, 5).Draw(t, "beyond c")
+		lda, ldc := k+rapid.IntRange(0, 5).Draw(t, "beyond a"), TileOut+rapid.IntRange(0, 5).Draw(t, "beyond c")
 		a := rapid.SliceOfN(rapid.SampledFrom([]int16{0, 1, -1, 700, maxQuantized, -maxQuantized}), rows*lda, rows*lda).Draw(t, "a")
 		scales, c := row(t, rows, 10), row(t, rows*ldc+5, 1e6)
 		add := rapid.Bool().Draw(t, "add")
 		sums, others := slices.Clone(c), slices.Clone(c)
-		tileProduct(rows, k, a, lda, tile, scales, sums, ldc, add)
+		Product(rows, k, a, lda, tile, scales, sums, ldc, add)
 		productGo(rows, k, a, lda, tile, scales, others, ldc, add)
 		same(t, "product", sums, others)
 	})
-}
-
-// And so has a text the same vector on a machine without.
-func TestSameVectorWithoutAssembly(t *testing.T) {
-	needVectors(t)
-	e := encoder(t)
-	for _, text := range []string{"", "Where's my card?"} {
-		want := e.Encode(nil, text)
-		var got []float32
-		without(func() { got = e.Encode(nil, text) })
-		if !slices.Equal(got, want) {
-			t.Errorf("%q has another vector without AVX2", text)
-		}
-	}
-}
-
-func BenchmarkEncodeWithoutAssembly(b *testing.B) {
-	e := encoder(b)
-	texts := textsOf(b, e, 22, 4)
-	start, i := cpuSeconds(), 0
-	without(func() {
-		for b.Loop() {
-			e.Encode(nil, texts[i%len(texts)])
-			i++
-		}
-	})
-	rate(b, b.N, cpuSeconds()-start)
 }

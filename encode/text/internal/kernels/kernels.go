@@ -1,4 +1,10 @@
-package minilm
+// Package kernels is the arithmetic of transformers: products of matrices, of float32 and of
+// integers, and what is done to a row of numbers. It is written in Go's assembler for AVX2 with
+// FMA and, the products of integers, for arm64.
+//
+// All of it gives the same bits on every machine: each operation is rounded in a fixed order,
+// fused multiply-adds among them. Lengths of rows are multiples of eight.
+package kernels
 
 import "math"
 
@@ -9,6 +15,12 @@ import "math"
 const simdLanes = 8
 
 const (
+	// TileOut is how many columns a product has.
+	TileOut = 16
+	// SpareRows is the number of rows behind the last one that a product may write:
+	// products come in blocks of four and six rows.
+	SpareRows = 5
+
 	// geluEnd is where the normal distribution is 0 or 1, up to 2e-8.
 	geluEnd = 5.5
 
@@ -21,14 +33,11 @@ const (
 	// magic23 added to a number leaves its nearest integer in the lowest bits.
 	magic23 = 3 << 22
 
-	// maxQuantized is the largest of a row's numbers in 16 bits: width products with
+	// maxQuantized is the largest of a row's numbers in 16 bits: 384 products with
 	// int8 fit 32 bits.
 	maxQuantized = 1<<15 - 1
 	// minRowMax replaces the largest number of a row of zeros.
 	minRowMax = 1e-30
-
-	normEpsilon = 1e-12
-	perWidth    = float32(1) / hiddenSize
 )
 
 // The normal distribution function less a half is u times P(u²) over Q(u²), for u
@@ -43,11 +52,11 @@ var (
 // spreadGo unpacks a tile of int8 weights to 16 bits. The weights of each two inputs to an
 // output come to lie side by side.
 func spreadGo(dst []int16, src []byte) {
-	for len(src) >= 2*tileOut {
-		for j := range tileOut {
-			dst[2*j], dst[2*j+1] = int16(int8(src[j])), int16(int8(src[tileOut+j]))
+	for len(src) >= 2*TileOut {
+		for j := range TileOut {
+			dst[2*j], dst[2*j+1] = int16(int8(src[j])), int16(int8(src[TileOut+j]))
 		}
-		dst, src = dst[2*tileOut:], src[2*tileOut:]
+		dst, src = dst[2*TileOut:], src[2*TileOut:]
 	}
 }
 
@@ -67,31 +76,31 @@ func quantizeGo(dst []int16, x []float32, scale *float32) {
 }
 
 // productGo multiplies rows of a, k integers each and lda apart, with an unpacked tile and
-// with the rows' scales. It writes tileOut columns of c, or adds to them. The integer sums
-// are exact, as k is at most hiddenSize.
+// with the rows' scales. It writes TileOut columns of c, or adds to them. The integer sums
+// are exact if k is at most 384.
 func productGo(rows, k int, a []int16, lda int, b []int16, scales, c []float32, ldc int, add bool) {
 	for r := range rows {
 		row := a[r*lda:][:k]
-		var sums [tileOut]int32
-		for j := 0; j < tileOut; j += 4 { // as many as there are registers for
+		var sums [TileOut]int32
+		for j := 0; j < TileOut; j += 4 { // as many as there are registers for
 			var s0, s1, s2, s3 int32
-			tile := b[2*j : k*tileOut]
+			tile := b[2*j : k*TileOut]
 			for i := 1; i < len(row); i += 2 {
 				v, w, t := int32(row[i-1]), int32(row[i]), (*[8]int16)(tile)
 				s0 += v*int32(t[0]) + w*int32(t[1])
 				s1 += v*int32(t[2]) + w*int32(t[3])
 				s2 += v*int32(t[4]) + w*int32(t[5])
 				s3 += v*int32(t[6]) + w*int32(t[7])
-				tile = tile[min(len(tile), 2*tileOut):]
+				tile = tile[min(len(tile), 2*TileOut):]
 			}
 			sums[j], sums[j+1], sums[j+2], sums[j+3] = s0, s1, s2, s3
 		}
-		storeScaled((*[tileOut]float32)(c[r*ldc:]), &sums, scales[r], add)
+		storeScaled((*[TileOut]float32)(c[r*ldc:]), &sums, scales[r], add)
 	}
 }
 
 // storeScaled writes sums times scale to out, or adds them.
-func storeScaled(out *[tileOut]float32, sums *[tileOut]int32, scale float32, add bool) {
+func storeScaled(out *[TileOut]float32, sums *[TileOut]int32, scale float32, add bool) {
 	for j, sum := range sums {
 		if add {
 			out[j] = fusedMulAdd(float32(sum), scale, out[j])
@@ -101,17 +110,17 @@ func storeScaled(out *[tileOut]float32, sums *[tileOut]int32, scale float32, add
 	}
 }
 
-// gemmGo multiplies rows of a with b for attention and writes tileOut columns of c, or adds
+// gemmGo multiplies rows of a with b for attention and writes TileOut columns of c, or adds
 // to them. k is the inner dimension; the matrices' rows are lda, ldb and ldc apart.
 func gemmGo(rows, k int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int, add bool) {
 	for r := range rows {
-		var sums [tileOut]float32
-		out := (*[tileOut]float32)(c[r*ldc:])
+		var sums [TileOut]float32
+		out := (*[TileOut]float32)(c[r*ldc:])
 		if add {
 			sums = *out
 		}
 		for i, v := range a[r*lda:][:k] {
-			for j, w := range (*[tileOut]float32)(b[i*ldb:]) {
+			for j, w := range (*[TileOut]float32)(b[i*ldb:]) {
 				sums[j] = fusedMulAdd(v, w, sums[j])
 			}
 		}
@@ -149,9 +158,9 @@ func geluGo(h, scale, bias, factor []float32) {
 	}
 }
 
-// normRowGo normalises a row of hiddenSize numbers (Ba, Kiros & Hinton 2016, "Layer
-// Normalization").
-func normRowGo(x, weight, bias []float32) {
+// normRowGo normalises a row of numbers (Ba, Kiros & Hinton 2016, "Layer Normalization").
+func normRowGo(x, weight, bias []float32, epsilon float32) {
+	perWidth := 1 / float32(len(x))
 	var sums [simdLanes]float32
 	for i, v := range x {
 		sums[i%simdLanes] += v
@@ -163,7 +172,7 @@ func normRowGo(x, weight, bias []float32) {
 		sums[i%simdLanes] = fusedMulAdd(d, d, sums[i%simdLanes])
 	}
 	variance := float32(sum8(&sums) * perWidth)
-	inverse := 1 / float32(math.Sqrt(float64(variance+normEpsilon)))
+	inverse := 1 / float32(math.Sqrt(float64(variance+epsilon)))
 	for i, v := range x {
 		d := v - mean
 		x[i] = fusedMulAdd(float32(d*inverse), weight[i], bias[i])
@@ -235,4 +244,14 @@ func breakTie(p, c, sum float64) float32 {
 		bits--
 	}
 	return float32(math.Float64frombits(bits))
+}
+
+// RowsPerBlock returns how many of the remaining rows to multiply together, 4 or 6, so
+// that the fewest rows are beyond the end: at most one if more than two remain.
+func RowsPerBlock(left int) int {
+	switch left {
+	case 1, 2, 3, 4, 7, 8:
+		return 4
+	}
+	return 6
 }
