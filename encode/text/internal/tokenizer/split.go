@@ -1,4 +1,4 @@
-package model2vec
+package tokenizer
 
 import (
 	"fmt"
@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-func (t *tokenizer) addSplit(p *component, depth int) error {
+func (t *Tokenizer) addSplit(p *component, depth int) error {
 	each := func(f func(string) []string) {
 		t.split = append(t.split, func(words []string) []string {
 			out := make([]string, 0, len(words))
@@ -95,7 +95,7 @@ func isolateRunes(word string, so func(rune) bool) (out []string) {
 }
 
 // addMetaspace marks where words begin.
-func (t *tokenizer) addMetaspace(p *component) error {
+func (t *Tokenizer) addMetaspace(p *component) error {
 	s := struct {
 		Mark   string  `json:"replacement"`
 		Scheme *string `json:"prepend_scheme"`
