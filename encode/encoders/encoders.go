@@ -9,6 +9,7 @@ import (
 
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/encode/remote"
+	"github.com/hone-ml/hone/encode/text/bert"
 	"github.com/hone-ml/hone/encode/text/minilm"
 	"github.com/hone-ml/hone/encode/text/model2vec"
 	"github.com/hone-ml/hone/encode/text/ngram"
@@ -30,6 +31,9 @@ const (
 	// Model2Vec, before the name of a folder, are the n-grams and that folder's
 	// vectors.
 	Model2Vec = "model2vec:"
+	// BERT, before the name of a folder, are those of Static and, coming later, the vectors
+	// of the sentence transformer in that folder.
+	BERT = "bert:"
 	// OpenAI, before the address of a server that speaks /v1/embeddings, are the
 	// n-grams and that server's vectors.
 	OpenAI = "openai:"
@@ -77,6 +81,7 @@ var entries = []entry{
 	{name: Hashed, open: fast(func() encode.Encoder { return ngram.New() })},
 	{name: Words, open: fast(func() encode.Encoder { return ngram.NewWords() })},
 	{name: Model2Vec, address: "DIR", open: openModel2Vec},
+	{name: BERT, address: "DIR", open: openBERT},
 	{name: OpenAI, address: "URL", open: openRemote},
 }
 
@@ -135,6 +140,14 @@ func openModel2Vec(dir string, _ Options) (Encoder, error) {
 	return Encoder{Fast: encode.Union(ngram.New(), e)}, nil
 }
 
+func openBERT(dir string, _ Options) (Encoder, error) {
+	e, err := bert.Open(dir)
+	if err != nil {
+		return Encoder{}, err
+	}
+	return Encoder{Fast: Default(), Slow: []encode.BatchEncoder{folderTransformer{e}}}, nil
+}
+
 func openRemote(url string, o Options) (Encoder, error) {
 	c, err := remote.New(remote.Options{URL: url, Model: o.OpenAIModel, Key: o.OpenAIKey, Timeout: o.OpenAITimeout})
 	if err != nil {
@@ -155,6 +168,12 @@ var transformerParts = []encode.Part{encode.Middle, encode.Sentence}
 
 // Parts implements encode.PartsEncoder.
 func (transformer) Parts() []encode.Part { return transformerParts }
+
+// folderTransformer says of which kinds the bert.Parts parts of a text's vector are.
+type folderTransformer struct{ *bert.Encoder }
+
+// Parts implements encode.PartsEncoder.
+func (folderTransformer) Parts() []encode.Part { return transformerParts }
 
 // EncodeTokens implements encode.TokenEncoder.
 func (t transformer) EncodeTokens(ctx context.Context, texts []string) ([][][]float32, error) {

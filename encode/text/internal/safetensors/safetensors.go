@@ -5,12 +5,15 @@ package safetensors
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
+	"slices"
 )
 
 const (
@@ -36,11 +39,14 @@ var numberWidth = map[string]int64{"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I8"
 // Parse returns the tensors of a file by their names. They share its memory.
 func Parse(file []byte) (map[string]Tensor, error) {
 	all, err := ReadHeader(bytes.NewReader(file), int64(len(file)))
+	if err != nil {
+		return nil, err
+	}
 	for name, t := range all {
 		t.Data = file[t.From:t.To]
 		all[name] = t
 	}
-	return all, err
+	return all, nil
 }
 
 // ReadHeader returns the tensors of a file by their names, without their bytes.
@@ -80,7 +86,22 @@ func ReadHeader(r io.ReaderAt, size int64) (map[string]Tensor, error) {
 		t.To += lengthBytes + int64(n)
 		out[name] = t
 	}
-	return out, nil
+	return out, refuseOverlap(out)
+}
+
+// refuseOverlap returns an error if tensors share bytes, as those of no honest file do: they
+// would make much of little.
+func refuseOverlap(all map[string]Tensor) error {
+	names := slices.SortedFunc(maps.Keys(all), func(a, b string) int {
+		return cmp.Or(cmp.Compare(all[a].From, all[b].From), cmp.Compare(all[a].To, all[b].To), cmp.Compare(a, b))
+	})
+	for i := 1; i < len(names); i++ {
+		before, name := names[i-1], names[i]
+		if all[name].From < all[before].To {
+			return fmt.Errorf("tensors %q and %q share bytes", before, name)
+		}
+	}
+	return nil
 }
 
 // parseEntry reads one entry of a header. Its place is in the bytes behind the header, of

@@ -16,8 +16,8 @@ func file(header string, body ...byte) []byte {
 
 func TestNumbers(t *testing.T) {
 	all, err := Parse(file(`{"__metadata__":{"format":"pt"},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"BF16","shape":[2,1],"data_offsets":[4,8]},
-		"c":{"dtype":"F16","shape":[1],"data_offsets":[8,10]},"d":{"dtype":"I8","shape":[],"data_offsets":[10,11]},"e":{"dtype":"BOOL","shape":[7],"data_offsets":[10,11]}}`,
-		0, 0, 0x20, 0x40, 0x80, 0x3f, 0, 0xc0, 0x55, 0x35, 0xfe))
+		"c":{"dtype":"F16","shape":[1],"data_offsets":[8,10]},"d":{"dtype":"I8","shape":[],"data_offsets":[10,11]},"e":{"dtype":"BOOL","shape":[7],"data_offsets":[11,12]}}`,
+		0, 0, 0x20, 0x40, 0x80, 0x3f, 0, 0xc0, 0x55, 0x35, 0xfe, 1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,6 +79,7 @@ func TestFilesThatAreNone(t *testing.T) {
 		{file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}`, 1, 2, 3, 4), "it lies at 4"},
 		{file(`{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,18446744073709551615]}}`, 1, 2, 3, 4), `"a"`},
 		{file(`{"a":7}`), `"a"`},
+		{file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"I8","shape":[2],"data_offsets":[3,5]}}`, 1, 2, 3, 4, 5), "share bytes"},
 	} {
 		if _, err := Parse(c.file); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%.60q: %v; want %q", c.file, err, c.want)
