@@ -17,7 +17,7 @@ import (
 const maxText = 256 << 20
 
 const (
-	tokenizerFile  = "tokenizer.json"
+	splitterFile   = "tokenizer.json"
 	vocabularyFile = "vocab.txt"
 	weightsFile    = "model.safetensors"
 )
@@ -75,7 +75,7 @@ func (f *folder) exists(name string) bool {
 // readTokenizer reads tokenizer.json or, where there is none, vocab.txt. base is the folder of the
 // transformer.
 func readTokenizer(f *folder, base string) (*tokenizer.Tokenizer, error) {
-	name := path.Join(base, tokenizerFile)
+	name := path.Join(base, splitterFile)
 	b, found, err := f.read(name)
 	if err != nil {
 		return nil, err
