@@ -145,7 +145,11 @@ func openBERT(dir string, _ Options) (Encoder, error) {
 	if err != nil {
 		return Encoder{}, err
 	}
-	return Encoder{Fast: Default(), Slow: []encode.BatchEncoder{folderTransformer{e}}}, nil
+	var slow encode.BatchEncoder = folderTransformer{e}
+	if e.HasPlaces() {
+		slow = tokenTransformer{folderTransformer{e}}
+	}
+	return Encoder{Fast: Default(), Slow: []encode.BatchEncoder{slow}}, nil
 }
 
 func openRemote(url string, o Options) (Encoder, error) {
@@ -175,15 +179,28 @@ type folderTransformer struct{ *bert.Encoder }
 // Parts implements encode.PartsEncoder.
 func (folderTransformer) Parts() []encode.Part { return transformerParts }
 
+// tokenTransformer is one that knows where in a text its tokens stand.
+type tokenTransformer struct{ folderTransformer }
+
+// EncodeTokens implements encode.TokenEncoder.
+func (t tokenTransformer) EncodeTokens(ctx context.Context, texts []string) ([][][]float32, error) {
+	return t.EncodeInContext(ctx, texts, tokenPlaces(texts))
+}
+
 // EncodeTokens implements encode.TokenEncoder.
 func (t transformer) EncodeTokens(ctx context.Context, texts []string) ([][][]float32, error) {
+	return t.EncodeInContext(ctx, texts, tokenPlaces(texts))
+}
+
+// tokenPlaces returns where the tokens of texts are.
+func tokenPlaces(texts []string) [][]wordpiece.Span {
 	places := make([][]wordpiece.Span, len(texts))
 	for i, text := range texts {
 		for _, token := range token.Segment(nil, text) {
 			places[i] = append(places[i], wordpiece.Span(token))
 		}
 	}
-	return t.EncodeInContext(ctx, texts, places)
+	return places
 }
 
 // Default returns the encoder that is used when none is configured.

@@ -87,6 +87,17 @@ func TestTransformerOfAFolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, ok := e.Slow[0].(encode.TokenEncoder); ok {
+		t.Error("a cased tokenizer says where tokens stand")
+	}
+	uncased, err := encoders.Open(encoders.BERT+"../text/bert/testdata/mean", encoders.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokens, err := uncased.Slow[0].(encode.TokenEncoder).EncodeTokens(t.Context(), []string{"my card!", ""})
+	if err != nil || len(tokens[0]) != 3 || len(tokens[0][1]) == 0 || len(tokens[1]) != 0 {
+		t.Errorf("tokens %v, %v", tokens, err)
+	}
 	if dense, ok := encode.AppendParts(nil, e.Slow[0], packed); !ok || len(dense) != len(parts) {
 		t.Errorf("%d parts come back: %t", len(dense), ok)
 	}

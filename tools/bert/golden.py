@@ -6,6 +6,7 @@ The network is written down here from its description, in float64, and shares no
 batches, no tiles, one text at a time. Tokens come from Hugging Face's tokenizers.
 """
 
+import collections
 import json
 import math
 import pathlib
@@ -15,7 +16,7 @@ import sys
 
 import numpy as np
 from scipy.special import erf
-from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
 CORPUS = [
     "My card still has not arrived after two weeks, why is it late?",
@@ -34,13 +35,25 @@ TEXTS = [
 ]
 
 
+def corpus_words(t):
+    """The words of the corpus and how often each is there, in the order of the alphabet."""
+    counts = collections.Counter()
+    for text in CORPUS:
+        counts.update(word for word, _ in t.pre_tokenizer.pre_tokenize_str(t.normalizer.normalize_str(text)))
+    return sorted(counts.items())
+
+
 def wordpiece(lowercase):
-    t = Tokenizer(models.WordPiece(unk_token="[UNK]", max_input_chars_per_word=100))
+    """Characters, words and parts of words; trained vocabularies are another one each time."""
+    t = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     t.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
     t.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    t.train_from_iterator(CORPUS, trainers.WordPieceTrainer(vocab_size=230, special_tokens=["[PAD]", "[UNK]", "[CLS]", "[SEP]"]))
-    t.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", t.token_to_id("[CLS]")), ("[SEP]", t.token_to_id("[SEP]"))])
+    pieces = {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3}
+    words = [w for w, _ in corpus_words(t)]
+    for piece in sorted({c for w in words for c in w}) + sorted({"##" + c for w in words for c in w[1:]}) + words[::2] + sorted({"##" + w[-2:] for w in words if len(w) > 3}):
+        pieces.setdefault(piece, len(pieces))
+    t.model = models.WordPiece(pieces, unk_token="[UNK]", max_input_chars_per_word=100)
+    t.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
     return t
 
 
@@ -49,7 +62,14 @@ def unigram():
     t = Tokenizer(models.Unigram())
     t.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " ")])
     t.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()])
-    t.train_from_iterator(CORPUS, trainers.UnigramTrainer(vocab_size=200, special_tokens=["<s>", "<pad>", "</s>", "<unk>"], unk_token="<unk>"))
+    words = corpus_words(t)
+    scores = collections.Counter()
+    for word, count in words:
+        for piece in [*word, *(word[:n] for n in (2, 3, len(word)))]:
+            scores[piece] += count
+    pieces = [("<s>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
+    pieces += [(p, round(math.log(n / sum(scores.values())), 4)) for p, n in sorted(scores.items())]
+    t.model = models.Unigram(pieces, unk_id=3)
     t.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)])
     return t
 
@@ -224,6 +244,9 @@ def main(out):
             middle, final = vectors(network, finish, pooling, before, pieces, (first, last), length)
             golden[name].append({
                 "text": text, "pieces": pieces[:24], "middle": [round(float(v), 7) for v in middle], "last": [round(float(v), 7) for v in final]})
+            if name == "mean" and len(pieces) < 12:  # the tokens in the layer in the middle
+                plain = network.run([first, *pieces, last])[1][(layers + 1) // 2 - 1]
+                golden[name][-1]["tokens"] = [[round(float(v), 5) for v in unit(row)] for row in plain[1:-1]]
     lines = ",\n".join(f'"{name}": [\n' + ",\n".join(json.dumps(row) for row in rows) + "\n]" for name, rows in golden.items())
     (out / "golden.json").write_text("{\n" + lines + "\n}\n")
 

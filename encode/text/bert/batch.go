@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"slices"
+
+	"github.com/hone-ml/hone/encode/text/wordpiece"
 )
 
 // textWindow holds the tokens of one window of a text. at is the window's place in its batch.
@@ -70,13 +72,23 @@ func (e *Encoder) cutWindows(ctx context.Context, texts []string) (all []textWin
 			return nil, nil, err
 		}
 		pieces := e.tokens.Append(nil, e.prepare(text), maxTokens)
-		count := max(1, (len(pieces)+e.room-1)/e.room)
-		for w := range count {
-			all = append(all, textWindow{pieces[len(pieces)*w/count : len(pieces)*(w+1)/count], len(all)})
+		for _, w := range e.windowsOf(pieces) {
+			all = append(all, textWindow{pieces[w.Start:w.End], len(all)})
 			owners = append(owners, i)
 		}
 	}
 	return all, owners, nil
+}
+
+// windowsOf returns the ranges of a text's tokens that go through the network at once: as few as
+// possible, of equal length.
+func (e *Encoder) windowsOf(pieces []int32) []wordpiece.Span {
+	n := len(pieces)
+	windows := make([]wordpiece.Span, max(1, (n+e.room-1)/e.room))
+	for w := range windows {
+		windows[w] = wordpiece.Span{Start: n * w / len(windows), End: n * (w + 1) / len(windows)}
+	}
+	return windows
 }
 
 // groupWindows puts windows into groups of up to batchRows tokens, or of one window. Windows of

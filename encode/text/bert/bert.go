@@ -103,7 +103,7 @@ func (e *Encoder) Dim() int { return e.dim }
 // prepare returns what of a text the tokenizer reads.
 func (e *Encoder) prepare(text string) string {
 	text = cut.Bytes(text, token.MaxText)
-	if e.lower {
+	if e.lower && !e.tokens.HasSpans() { // which makes lower case of it, and keeps places
 		text = strings.ToLower(text)
 	}
 	return text

@@ -17,7 +17,6 @@ import (
 const maxText = 256 << 20
 
 const (
-	splitterFile   = "tokenizer.json"
 	vocabularyFile = "vocab.txt"
 	weightsFile    = "model.safetensors"
 )
@@ -75,7 +74,7 @@ func (f *folder) exists(name string) bool {
 // readTokenizer reads tokenizer.json or, where there is none, vocab.txt. base is the folder of the
 // transformer.
 func readTokenizer(f *folder, base string) (*tokenizer.Tokenizer, error) {
-	name := path.Join(base, splitterFile)
+	name := path.Join(base, "tokenizer.json")
 	b, found, err := f.read(name)
 	if err != nil {
 		return nil, err

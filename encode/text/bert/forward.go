@@ -94,35 +94,63 @@ func middleLayers(layers int) (from, to int) {
 	return layers / 3, layers/3 + max(1, layers/2)
 }
 
+// contextLayers is how many layers are read for what a word is in its sentence, which those in
+// the middle know best (Liu et al. 2019, "Linguistic Knowledge and Transferability of Contextual
+// Representations").
+func contextLayers(layers int) int { return (layers + 1) / 2 }
+
 // forward runs the batch through the network and leaves the last layer in s.x.
 func (s *scratch) forward() {
+	s.embed()
+	from, to := middleLayers(len(s.model.layers))
+	for i := range s.model.layers {
+		l := &s.model.layers[i]
+		s.layer(l)
+		s.addNorm(l.output.bias, l.norm2, i >= from && i < to)
+	}
+}
+
+// forwardEarly runs the batch through the first half of the network and leaves that layer in s.x,
+// normalised without gain and bias, so that every dimension is around zero and has the same
+// weight.
+func (s *scratch) forwardEarly() {
+	s.embed()
+	n := contextLayers(len(s.model.layers))
+	for i := range n {
+		l := &s.model.layers[i]
+		norm := l.norm2
+		if i == n-1 {
+			norm = s.model.middle
+		}
+		s.layer(l)
+		s.addNorm(l.output.bias, norm, false)
+	}
+}
+
+// layer runs the batch through a layer but for what ends it, see addNorm: what is to be added is
+// in s.out.
+func (s *scratch) layer(l *layer) {
 	m := s.model
 	rows, width := len(s.ids), m.Width
-	s.embed()
-	from, to := middleLayers(len(m.layers))
-	for i := range m.layers {
-		l := &m.layers[i]
-		s.multiplyAll(s.qkv, s.x, &l.qkv.matrix)
-		for r := range rows {
-			kernels.ScaleBias(s.qkv[r*3*width:][:3*width], m.ones, l.qkv.bias)
-		}
-		for t := range len(s.starts) - 1 {
-			s.attend(s.starts[t], s.starts[t+1])
-		}
-		s.multiplyAll(s.out, s.attended, &l.attention.matrix)
-		s.addNorm(l.attention.bias, l.norm1, false)
+	s.multiplyAll(s.qkv, s.x, &l.qkv.matrix)
+	for r := range rows {
+		kernels.ScaleBias(s.qkv[r*3*width:][:3*width], m.ones, l.qkv.bias)
+	}
+	for t := range len(s.starts) - 1 {
+		s.attend(s.starts[t], s.starts[t+1])
+	}
+	s.multiplyAll(s.out, s.attended, &l.attention.matrix)
+	s.addNorm(l.attention.bias, l.norm1, false)
 
-		for at := 0; at < m.Inner; at += blockDepth {
-			n := min(blockDepth, m.Inner-at)
-			for in := 0; in < width; in += blockDepth {
-				s.multiply(s.feedForward, blockDepth, s.x[in:], width, &l.inner.matrix, in, at, at+n, in > 0)
-			}
-			for r := range rows {
-				m.activate(s.feedForward[r*blockDepth:][:n], m.ones, l.inner.bias[at:])
-			}
-			s.multiply(s.out, width, s.feedForward, blockDepth, &l.output.matrix, at, 0, width, at > 0)
+	for at := 0; at < m.Inner; at += blockDepth {
+		n := min(blockDepth, m.Inner-at)
+		for in := 0; in < width; in += blockDepth {
+			s.multiply(s.feedForward, blockDepth, s.x[in:], width, &l.inner.matrix, in, at, at+n, in > 0)
 		}
-		s.addNorm(l.output.bias, l.norm2, i >= from && i < to)
+		for r := range rows {
+			m.activate(s.feedForward[r*blockDepth:][:n], m.ones, l.inner.bias[at:])
+		}
+		s.multiply(s.out, width, s.feedForward, blockDepth, &l.output.matrix, at, 0, width, at > 0)
 	}
 }
 

@@ -167,6 +167,16 @@ func piecesInOrder(pieces map[string]int32) ([]string, bool) {
 	return out, true
 }
 
+// HasSpans reports whether it knows where in a text its tokens stand, which BERT's uncased
+// tokenizer does.
+func (t *Tokenizer) HasSpans() bool { return t.uncased != nil }
+
+// AppendSpans is Append that also appends each token's place in the text to spans, of a tokenizer
+// that has spans.
+func (t *Tokenizer) AppendSpans(dst []int32, spans []wordpiece.Span, text string, limit int) ([]int32, []wordpiece.Span) {
+	return t.uncased.AppendSpans(dst, spans, text, limit)
+}
+
 // Append appends the ids of a text to dst, limit at most, without special tokens around them.
 func (t *Tokenizer) Append(dst []int32, text string, limit int) []int32 {
 	if t.uncased != nil {
