@@ -137,8 +137,9 @@ func TestVectorsThatComeLaterAreTakenInOnceAndForEver(t *testing.T) {
 		hashed := start(t, openDisk(t), learner.Options{Encoder: ngram.New(), Tolerance: 1e-3})
 		apply(t, hashed, labels(60))
 		rest(t, hashed)
-		// Settings are chosen when the vectors are there, so it is not quite the same.
-		same(t, hashed, l, 0.1)
+		// Settings are chosen when the vectors are there, and among them is how sure the model
+		// is, so it is not quite the same.
+		same(t, hashed, l, 0.25)
 		if e := status(t, l).Encoding; e.Done || e.Tasks != 60 || e.Encoded != 0 || !strings.Contains(e.Fault, "refused") {
 			t.Errorf("while it is down: %+v", e)
 		}

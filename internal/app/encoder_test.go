@@ -94,7 +94,7 @@ func TestTheTransformerForOneProject(t *testing.T) {
 	_, now := r.h.Predict(r.p, texts...)
 	assert.False(t, inDelta(before, now), "%v and %v", before, now)
 	stored := func() (n int) {
-		require.NoError(t, r.h.Store.VectorKeys(t.Context(), "minilm/1+windows", func(event.ContentKey) { n++ }))
+		require.NoError(t, r.h.Store.VectorKeys(t.Context(), "minilm/2+windows", func(event.ContentKey) { n++ }))
 		return n
 	}
 	assert.GreaterOrEqual(t, stored(), 20)
