@@ -21,7 +21,8 @@ type textWindow struct {
 // about. Each has length 1. A text of more tokens than the network takes at once is read in
 // windows of equal length without overlap, and has the normalised mean of their vectors. A text
 // of which the network makes no finite numbers has no vector. EncodeBatch runs on one core. The
-// only error is the context's, which it checks every few milliseconds.
+// only error is the context's, which it checks between groups of up to batchRows tokens, or one
+// longer window.
 func (e *Encoder) EncodeBatch(ctx context.Context, texts []string) ([][]float32, error) {
 	all, owners, err := e.cutWindows(ctx, texts)
 	if err != nil {
