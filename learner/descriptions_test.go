@@ -24,8 +24,11 @@ func describedAs(text string) *event.Configured {
 // are taken away again.
 func TestDescriptionsAtAnyTime(t *testing.T) {
 	const one, other = `{"money":["my card was charged twice","cash, bank, account"],"gone":["no label of the config"]}`, `{"money":["what can I eat"]}`
-	for _, config := range []string{single, both, kinds} {
-		c := labels(60)
+	for _, of := range []struct {
+		config string
+		labels int
+	}{{single, 12}, {single, 60}, {both, 60}, {kinds, 60}} {
+		config, c := of.config, labels(of.labels)
 		c.LabelConfig = config
 		o := choosing(learner.Options{Tolerance: 1e-3}, nil)
 		d := openDisk(t)
@@ -55,7 +58,8 @@ func TestDescriptionsAtAnyTime(t *testing.T) {
 			if st := status(t, l); st.Version != "hone-1" || !st.Settled || st.Labels != status(t, fresh).Labels {
 				t.Errorf("%s: status %+v", step.text, st)
 			}
-			if config == single && last != nil && !differ(t, last, fresh, 5e-3) {
+			// Of 60 labels that are easy to learn hardly anything is left to descriptions.
+			if of.labels == 12 && last != nil && !differ(t, last, fresh, 5e-3) {
 				t.Error("the descriptions change nothing, so the test shows nothing")
 			}
 			last = fresh
