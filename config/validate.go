@@ -218,8 +218,8 @@ func (k *validator) encoder() {
 	case kind == "openai" && ok:
 		problem, fix := urlProblem(address)
 		k.reject(problem != "", "learner.encoder", problem, strings.Replace(fix, `"http://localhost:8080"`, `"openai:http://localhost:8080/v1"`, 1))
-	case kind == "model2vec" && ok:
-		k.reject(address == "", "learner.encoder", "names no folder", `write "model2vec:DIR" with the folder's name`)
+	case (kind == "model2vec" || kind == "bert") && ok:
+		k.reject(address == "", "learner.encoder", "names no folder", fmt.Sprintf(`write "%s:DIR" with the folder's name`, kind))
 	default:
 		k.oneOf(c.Encoder, "learner.encoder", k.names.Encoders)
 	}

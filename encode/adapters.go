@@ -26,7 +26,9 @@ type Adapters struct {
 }
 
 // NewAdapters returns an AdapterEncoder of no encoders. Vectors are stored under its name.
-func NewAdapters(name string) *Adapters { return &Adapters{name: name, byName: map[string]BatchEncoder{}} }
+func NewAdapters(name string) *Adapters {
+	return &Adapters{name: name, byName: map[string]BatchEncoder{}}
+}
 
 // Name implements BatchEncoder.
 func (a *Adapters) Name() string { return a.name }

@@ -101,13 +101,13 @@ func (l *Learner) startAdaptation(ln *lane) {
 	run := &adaptationRun{project: id, done: make(chan struct{})}
 	l.adaptationRuns.Store(id, run)
 	l.runsStarted.Add(1)
-	generation, frozen := p.generation, p.base.Encoder()
-	q := h.WithEncoder(frozen)
+	generation, base := p.generation, p.base.Encoder()
+	q := h.WithEncoder(base)
 	spawned := l.spawn(func() {
 		defer close(run.done)
 		began := time.Now()
 		log := l.o.Logger.WithFields(logrus.Fields{"project": id, "control": q.Control.Name, "labels": labels.size})
-		a, err := l.adapt(l.ctx, id, q, frozen, labels)
+		a, err := l.adapt(l.ctx, id, q, base, labels)
 		switch {
 		case l.ctx.Err() != nil:
 		case err != nil:
@@ -199,7 +199,7 @@ type firstLabels struct {
 
 // adapt trains an adapter and stores it. The errors are those of the stores, of the training, and the
 // context's.
-func (l *Learner) adapt(ctx context.Context, id event.ProjectID, q *head.Spec, frozen encode.Encoder, labels firstLabels) (*adaptation, error) {
+func (l *Learner) adapt(ctx context.Context, id event.ProjectID, q *head.Spec, base encode.Encoder, labels firstLabels) (*adaptation, error) {
 	states, err := l.o.Tasks.Tasks(ctx, id, labels.ids)
 	if err != nil {
 		return nil, err
@@ -212,7 +212,7 @@ func (l *Learner) adapt(ctx context.Context, id event.ProjectID, q *head.Spec, f
 			})
 		}
 	}
-	r, err := adapt.Adapt(ctx, q, frozen, examples, l.o.Adapting.Trainer, l.cores)
+	r, err := adapt.Adapt(ctx, q, base, examples, l.o.Adapting.Trainer, l.cores)
 	if err != nil {
 		return nil, err
 	}

@@ -127,7 +127,7 @@ type Retrain struct {
 }
 
 func (l *Learner) status(p *project, heads []headSnapshot) Status {
-	selecting := l.choosing(p.meta.Project)
+	selecting := l.runsForSettings(p.meta.Project)
 	s := Status{
 		Project: p.meta.Project, Labels: p.labels(), Version: p.version(), Snapshot: p.sequence,
 		Settled: p.settled && !selecting && p.pending == nil, Announced: p.announced, Fault: p.fault, Heads: []Head{}, SettingsHeld: p.settingsPinned(),
@@ -165,8 +165,8 @@ func (l *Learner) status(p *project, heads []headSnapshot) Status {
 	return s
 }
 
-// choosing reports whether settings are being chosen, or the encoder adapts.
-func (l *Learner) choosing(p event.ProjectID) bool {
+// runsForSettings reports whether settings are being chosen, or the encoder adapts.
+func (l *Learner) runsForSettings(p event.ProjectID) bool {
 	_, selecting := l.selectionRuns.Load(p)
 	_, adapting := l.adaptationRuns.Load(p)
 	return selecting || adapting
@@ -185,7 +185,7 @@ func (l *Learner) Status(p event.ProjectID) (Status, bool) {
 	} else if w, ok := l.vectorWaits.Load(p); ok {
 		st.Retrain = w.(*vectorWait).report()
 	}
-	selecting := l.choosing(p)
+	selecting := l.runsForSettings(p)
 	st.Settled = st.Settled && !selecting && st.Retrain == nil
 	st.Encoding = l.encodingStatus(p, s.features.Slow())
 	if r, ok := l.lastRetrains.Load(p); ok {

@@ -57,7 +57,7 @@ In the file of --json:
 	f.StringVar(&b.source.Train, "data", "", "labelled data to learn and predict (required)")
 	f.StringVar(&b.source.Text, "text", "", "column, or key, of the texts (default text)")
 	f.StringVar(&b.source.Label, "label", "", "column, or key, of the labels (default label)")
-	f.StringVar(&b.encoder, "encoder", "", "features of texts: "+strings.Join(encoders.Names(), ", ")+" (default: the configured one)")
+	f.StringVar(&b.encoder, "encoder", "", "features: "+strings.Join(encoders.Names(), ", ")+" (default: as configured)")
 	f.DurationVar(&b.options.For, "for", 2*time.Second, "about how long to measure each rate")
 	f.IntVar(&b.options.Singles, "ones", 200, "single annotations to learn for the percentiles")
 	f.StringVar(&b.json, "json", "", "file for the figures as JSON (- for standard output, in place of the table)")

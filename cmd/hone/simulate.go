@@ -84,7 +84,7 @@ seeds; "more than" where random does not get there.`,
 	f.IntVar(&s.options.Batch, "batch", 1, "tasks labelled between two rankings")
 	f.IntVar(&s.options.Seeds, "seeds", 5, "repetitions, each with another random order")
 	f.IntVar(&s.options.Jobs, "jobs", 0, "curves to run at once (default: one a core)")
-	f.StringVar(&s.encoder, "encoder", "", "features of texts: "+strings.Join(encoders.Names(), ", ")+" (default: the configured one)")
+	f.StringVar(&s.encoder, "encoder", "", "features: "+strings.Join(encoders.Names(), ", ")+" (default: as configured)")
 	f.StringVar(&s.adapt, "adapt", "off", "whether the transformer adapts to the labels: auto or off")
 	f.StringVar(&s.vectors, "vectors", "", "file that keeps what a slow encoder made of the texts, for the next run; made if it is not there")
 	f.BoolVar(&s.options.Estimate, "estimate", false, "estimate the accuracy over all tasks as \"hone status\" does, and compare it with the test data")

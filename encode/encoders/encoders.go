@@ -9,6 +9,7 @@ import (
 
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/encode/remote"
+	"github.com/hone-ml/hone/encode/text/bert"
 	"github.com/hone-ml/hone/encode/text/minilm"
 	"github.com/hone-ml/hone/encode/text/minilm/finetune"
 	"github.com/hone-ml/hone/encode/text/model2vec"
@@ -31,6 +32,9 @@ const (
 	// Model2Vec, before the name of a folder, are the n-grams and that folder's
 	// vectors.
 	Model2Vec = "model2vec:"
+	// BERT, before the name of a folder, are those of Static and, coming later, the vectors
+	// of the sentence transformer in that folder.
+	BERT = "bert:"
 	// OpenAI, before the address of a server that speaks /v1/embeddings, are the
 	// n-grams and that server's vectors.
 	OpenAI = "openai:"
@@ -78,6 +82,7 @@ var entries = []entry{
 	{name: Hashed, open: fast(func() encode.Encoder { return ngram.New() })},
 	{name: Words, open: fast(func() encode.Encoder { return ngram.NewWords() })},
 	{name: Model2Vec, address: "DIR", open: openModel2Vec},
+	{name: BERT, address: "DIR", open: openBERT},
 	{name: OpenAI, address: "URL", open: openRemote},
 }
 
@@ -136,6 +141,18 @@ func openModel2Vec(dir string, _ Options) (Encoder, error) {
 	return Encoder{Fast: encode.Union(ngram.New(), e)}, nil
 }
 
+func openBERT(dir string, _ Options) (Encoder, error) {
+	e, err := bert.Open(dir)
+	if err != nil {
+		return Encoder{}, err
+	}
+	var slow encode.BatchEncoder = folderTransformer{e}
+	if e.HasPlaces() {
+		slow = tokenTransformer{folderTransformer{e}}
+	}
+	return Encoder{Fast: Default(), Slow: []encode.BatchEncoder{slow}}, nil
+}
+
 func openRemote(url string, o Options) (Encoder, error) {
 	c, err := remote.New(remote.Options{URL: url, Model: o.OpenAIModel, Key: o.OpenAIKey, Timeout: o.OpenAITimeout})
 	if err != nil {
@@ -167,15 +184,34 @@ func (t transformer) Parts() []encode.Part {
 	return adaptedParts
 }
 
+// folderTransformer says of which kinds the bert.Parts parts of a text's vector are.
+type folderTransformer struct{ *bert.Encoder }
+
+// Parts implements encode.PartsEncoder.
+func (folderTransformer) Parts() []encode.Part { return wholeParts }
+
+// tokenTransformer is one that knows where in a text its tokens stand.
+type tokenTransformer struct{ folderTransformer }
+
+// EncodeTokens implements encode.TokenEncoder.
+func (t tokenTransformer) EncodeTokens(ctx context.Context, texts []string) ([][][]float32, error) {
+	return t.EncodeInContext(ctx, texts, tokenPlaces(texts))
+}
+
 // EncodeTokens implements encode.TokenEncoder.
 func (t transformer) EncodeTokens(ctx context.Context, texts []string) ([][][]float32, error) {
+	return t.EncodeInContext(ctx, texts, tokenPlaces(texts))
+}
+
+// tokenPlaces returns where the tokens of texts are.
+func tokenPlaces(texts []string) [][]wordpiece.Span {
 	places := make([][]wordpiece.Span, len(texts))
 	for i, text := range texts {
 		for _, token := range token.Segment(nil, text) {
 			places[i] = append(places[i], wordpiece.Span(token))
 		}
 	}
-	return t.EncodeInContext(ctx, texts, places)
+	return places
 }
 
 // NewTrainer returns what trains the transformer in the program on labelled texts, on so many cores.

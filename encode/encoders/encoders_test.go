@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/encode/encoders"
 	"github.com/hone-ml/hone/encode/text/minilm"
 	"github.com/hone-ml/hone/vector"
@@ -16,7 +17,7 @@ import (
 func TestNamesOpen(t *testing.T) {
 	names := map[string]bool{}
 	for _, n := range encoders.Names() {
-		e, err := encoders.Open(strings.NewReplacer("URL", "http://localhost:1", "DIR", "../text/model2vec/testdata/uncased").Replace(n), encoders.Options{})
+		e, err := encoders.Open(strings.NewReplacer("URL", "http://localhost:1", "model2vec:DIR", "model2vec:../text/model2vec/testdata/uncased", "bert:DIR", "bert:../text/bert/testdata/mean").Replace(n), encoders.Options{})
 		if errors.Is(err, minilm.ErrNotBuiltIn) {
 			continue
 		}
@@ -32,7 +33,7 @@ func TestNamesOpen(t *testing.T) {
 		}
 		names[name] = true
 	}
-	for name, want := range map[string]string{"word2vec": "static", "openai:localhost:8080": "whole", "model2vec:nowhere": "nowhere/config.json", "openai:http://u:secret@h": "learner.openai_key"} {
+	for name, want := range map[string]string{"word2vec": "static", "openai:localhost:8080": "whole", "model2vec:nowhere": "nowhere/config.json", "bert:": "bert:DIR", "bert:nowhere": "nowhere: it has no config.json", "openai:http://u:secret@h": "learner.openai_key"} {
 		_, err := encoders.Open(name, encoders.Options{})
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%q: %v", name, err)
@@ -65,6 +66,40 @@ func TestTransformerReadsLongTexts(t *testing.T) {
 	xs, err := e.Slow[0].EncodeBatch(t.Context(), []string{long, long + "My credit card was stolen.", "short", "short"})
 	if err != nil || reflect.DeepEqual(xs[0], xs[1]) || !reflect.DeepEqual(xs[2], xs[3]) {
 		t.Errorf("the end of a long text is not read: %v", err)
+	}
+}
+
+// A transformer of a folder gives the parts it says, and waits beside the fast ones.
+func TestTransformerOfAFolder(t *testing.T) {
+	e, err := encoders.Open(encoders.BERT+"../text/bert/testdata/cls", encoders.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	xs, err := e.Slow[0].EncodeBatch(t.Context(), []string{"my card", "the rate"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := encode.PartsOf(e.Slow[0])
+	if !slices.Equal(parts, []encode.Part{encode.Middle, encode.Sentence}) || len(xs[0])%len(parts) != 0 || reflect.DeepEqual(xs[0], xs[1]) {
+		t.Errorf("parts %v of %d numbers", parts, len(xs[0]))
+	}
+	packed, err := vector.PackParts(xs[0], len(parts))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := e.Slow[0].(encode.TokenEncoder); ok {
+		t.Error("a cased tokenizer says where tokens stand")
+	}
+	uncased, err := encoders.Open(encoders.BERT+"../text/bert/testdata/mean", encoders.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokens, err := uncased.Slow[0].(encode.TokenEncoder).EncodeTokens(t.Context(), []string{"my card!", ""})
+	if err != nil || len(tokens[0]) != 3 || len(tokens[0][1]) == 0 || len(tokens[1]) != 0 {
+		t.Errorf("tokens %v, %v", tokens, err)
+	}
+	if dense, ok := encode.AppendParts(nil, e.Slow[0], packed); !ok || len(dense) != len(parts) {
+		t.Errorf("%d parts come back: %t", len(dense), ok)
 	}
 }
 

@@ -24,7 +24,8 @@ func TestGoldenNames(t *testing.T) {
 	}
 	var out strings.Builder
 	for _, name := range []string{
-		encoders.Hashed, encoders.Words, encoders.Static, encoders.MiniLM, encoders.Model2Vec + "../text/model2vec/testdata/uncased", encoders.OpenAI + "http://localhost:1",
+		encoders.Hashed, encoders.Words, encoders.Static, encoders.MiniLM, encoders.Model2Vec + "../text/model2vec/testdata/uncased",
+		encoders.BERT + "../text/bert/testdata/mean", encoders.OpenAI + "http://localhost:1",
 	} {
 		e, err := encoders.Open(name, encoders.Options{OpenAIModel: "a-model"})
 		if err != nil {

@@ -121,7 +121,7 @@ func TestEncodersThatAHoneDoesNotHave(t *testing.T) {
 	task, topic := s.Next(p)
 	s.Annotate(task, topic)
 	h.Await(p, "learned", func(p api.Project) bool { return p.Labels == 1 && p.Settled })
-	for _, name := range []string{"bert", "openai:http://elsewhere/v1", "model2vec:.", "Static", "\x00"} {
+	for _, name := range []string{"bert", "bert:.", "openai:http://elsewhere/v1", "model2vec:.", "Static", "\x00"} {
 		status, answer := patch(t, h, number(event.UserID(p)), `{"encoder":`+jsonOf(t, name)+`}`)
 		assert.Equal(t, http.StatusBadRequest, status, name)
 		for _, want := range append(encoders.BuiltIn(), "default", server, "learner.encoder") {

@@ -1,4 +1,4 @@
-"""Finds the coefficients of GELU in encode/text/minilm/kernels.go.
+"""Finds the coefficients of GELU in encode/text/internal/kernels/kernels.go.
 
     python gelu.py
 

@@ -171,12 +171,12 @@ func (o *options) order(ctx context.Context, q *head.Spec, e encode.Encoder, f1 
 }
 
 // adapted measures a transformer that has adapted to the labels.
-func (o *options) adapted(ctx context.Context, q *head.Spec, frozen encode.Encoder, f1 bool, labelled []adapt.Example, test []measured) (float64, error) {
+func (o *options) adapted(ctx context.Context, q *head.Spec, base encode.Encoder, f1 bool, labelled []adapt.Example, test []measured) (float64, error) {
 	trainer, err := encoders.NewTrainer(runtime.GOMAXPROCS(0))
 	if err != nil {
 		return 0, err
 	}
-	result, err := adapt.Adapt(ctx, q, frozen, labelled, trainer, make(chan struct{}, runtime.GOMAXPROCS(0)))
+	result, err := adapt.Adapt(ctx, q, base, labelled, trainer, make(chan struct{}, runtime.GOMAXPROCS(0)))
 	if err != nil {
 		return 0, err
 	}
@@ -184,7 +184,7 @@ func (o *options) adapted(ctx context.Context, q *head.Spec, frozen encode.Encod
 	for _, t := range test {
 		all = append(all, adapt.Example{Data: t.data})
 	}
-	e, err := adapt.With(ctx, q, frozen, result.Encoder, all)
+	e, err := adapt.With(ctx, q, base, result.Encoder, all)
 	if err != nil {
 		return 0, err
 	}

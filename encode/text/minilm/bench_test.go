@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hone-ml/hone/encode/text/internal/kernels"
 	"github.com/hone-ml/hone/encode/text/wordpiece"
 )
 
@@ -99,7 +100,7 @@ func BenchmarkProduct(b *testing.B) {
 	c := make([]float32, 6*hiddenSize)
 	start := cpuSeconds()
 	for b.Loop() {
-		tileProduct(6, hiddenSize, a.rows, hiddenSize, tile, a.units, c, hiddenSize, false)
+		kernels.Product(6, hiddenSize, a.rows, hiddenSize, tile, a.units, c, hiddenSize, false)
 	}
 	b.ReportMetric(float64(b.N)*2*6*tileSize/(cpuSeconds()-start)/1e9, "gops")
 }

@@ -3,6 +3,8 @@ package minilm
 import (
 	"math"
 	"runtime"
+
+	"github.com/hone-ml/hone/encode/text/internal/kernels"
 )
 
 const (
@@ -10,9 +12,7 @@ const (
 	// that unpacking the weights costs next to nothing, few enough that all rows stay in
 	// the second-level cache.
 	batchRows = 120
-	// spareRows is the number of rows behind the last one that a product may write:
-	// products come in blocks of four and six rows.
-	spareRows = 5
+	spareRows = kernels.SpareRows
 	maxRows   = max(batchRows, maxPositions)
 )
 
@@ -166,7 +166,7 @@ func (m *model) forward(s *scratch, layers []layer) {
 		x := s.quantize(&s.quantizedInput, s.x)
 		s.product(s.qkv, 3*hiddenSize, x, l.qkv.tiles, false)
 		for r := range rows {
-			scaleBias(s.qkv[r*3*hiddenSize:][:3*hiddenSize], l.qkv.scale, l.qkv.bias)
+			kernels.ScaleBias(s.qkv[r*3*hiddenSize:][:3*hiddenSize], l.qkv.scale, l.qkv.bias)
 		}
 		for t := range len(s.starts) - 1 {
 			s.attend(s.starts[t], s.starts[t+1])
@@ -181,7 +181,7 @@ func (m *model) forward(s *scratch, layers []layer) {
 			tiles = tiles[widthTiles*tileSize:]
 			at := q * hiddenSize
 			for r := range rows {
-				gelu(s.feedForward[r*hiddenSize:][:hiddenSize], l.inner.scale[at:][:hiddenSize], l.inner.bias[at:][:hiddenSize], l.factor[at:][:hiddenSize])
+				kernels.GELU(s.feedForward[r*hiddenSize:][:hiddenSize], l.inner.scale[at:][:hiddenSize], l.inner.bias[at:][:hiddenSize], l.factor[at:][:hiddenSize])
 			}
 			s.product(s.out, hiddenSize, s.quantize(&s.quantizedFF, s.feedForward), tiles[:widthTiles*tileSize], q > 0)
 			tiles = tiles[widthTiles*tileSize:]
@@ -203,7 +203,7 @@ func (m *model) embed(s *scratch) {
 			for i, b := range row {
 				x[i] = float32(float32(int8(b))*scale) + position[i]
 			}
-			normRow(x, m.norm.weight, m.norm.bias)
+			kernels.NormRow(x, m.norm.weight, m.norm.bias, normEpsilon)
 		}
 	}
 }
@@ -212,15 +212,15 @@ func (m *model) embed(s *scratch) {
 func (s *scratch) addNorm(l *linear, n layerNorm) {
 	for r := range len(s.ids) {
 		x := s.x[r*hiddenSize:][:hiddenSize]
-		addScaled(x, s.out[r*hiddenSize:][:hiddenSize], l.scale, l.bias)
-		normRow(x, n.weight, n.bias)
+		kernels.AddScaled(x, s.out[r*hiddenSize:][:hiddenSize], l.scale, l.bias)
+		kernels.NormRow(x, n.weight, n.bias, normEpsilon)
 	}
 }
 
 // quantize writes the rows of x, hiddenSize columns, to dst and returns dst.
 func (s *scratch) quantize(dst *quantizedRows, x []float32) *quantizedRows {
 	for r := range len(s.ids) {
-		quantize(dst.rows[r*hiddenSize:][:hiddenSize], x[r*hiddenSize:][:hiddenSize], &dst.units[r])
+		kernels.Quantize(dst.rows[r*hiddenSize:][:hiddenSize], x[r*hiddenSize:][:hiddenSize], &dst.units[r])
 	}
 	return dst
 }
@@ -230,24 +230,14 @@ func (s *scratch) quantize(dst *quantizedRows, x []float32) *quantizedRows {
 func (s *scratch) product(c []float32, stride int, a *quantizedRows, tiles []byte, add bool) {
 	rows := len(s.ids)
 	for at := 0; len(tiles) > 0; at += tileOut {
-		spreadTile(s.tile, tiles[:tileSize])
+		kernels.Spread(s.tile, tiles[:tileSize])
 		tiles = tiles[tileSize:]
 		for r := 0; r < rows; {
-			n := rowsPerBlock(rows - r)
-			tileProduct(n, hiddenSize, a.rows[r*hiddenSize:], hiddenSize, s.tile, a.units[r:], c[r*stride+at:], stride, add)
+			n := kernels.RowsPerBlock(rows - r)
+			kernels.Product(n, hiddenSize, a.rows[r*hiddenSize:], hiddenSize, s.tile, a.units[r:], c[r*stride+at:], stride, add)
 			r += n
 		}
 	}
-}
-
-// rowsPerBlock returns how many of the remaining rows to multiply together, 4 or 6, so
-// that the fewest rows are beyond the end: at most one if more than two remain.
-func rowsPerBlock(left int) int {
-	switch left {
-	case 1, 2, 3, 4, 7, 8:
-		return 4
-	}
-	return 6
 }
 
 // attend computes attention among the tokens of one text, the rows from up to to.
@@ -260,8 +250,8 @@ func (s *scratch) attend(from, to int) {
 		s.keyTiles(q[hiddenSize:], n, padded)
 		for at := 0; at < padded; at += tileOut {
 			for r := 0; r < n; {
-				b := rowsPerBlock(n - r)
-				gemm(b, headSize, q[r*3*hiddenSize:], 3*hiddenSize, s.keys[at*headSize:], tileOut, s.scores[r*padded+at:], padded, false)
+				b := kernels.RowsPerBlock(n - r)
+				kernels.Gemm(b, headSize, q[r*3*hiddenSize:], 3*hiddenSize, s.keys[at*headSize:], tileOut, s.scores[r*padded+at:], padded, false)
 				r += b
 			}
 		}
@@ -270,14 +260,14 @@ func (s *scratch) attend(from, to int) {
 			for i := n; i < padded; i++ {
 				row[i] = maskedScore
 			}
-			softmax(row, scoreScale)
+			kernels.Softmax(row, scoreScale)
 		}
 		// Rows beyond the last are written too: they are the next text's, which
 		// comes after this one, or spare.
 		for at := 0; at < headSize; at += tileOut {
 			for r := 0; r < n; {
-				b := rowsPerBlock(n - r)
-				gemm(b, n, s.scores[r*padded:], padded, v[at:], 3*hiddenSize, s.attended[(from+r)*hiddenSize+h*headSize+at:], hiddenSize, false)
+				b := kernels.RowsPerBlock(n - r)
+				kernels.Gemm(b, n, s.scores[r*padded:], padded, v[at:], 3*hiddenSize, s.attended[(from+r)*hiddenSize+h*headSize+at:], hiddenSize, false)
 				r += b
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/hone-ml/hone/encode/text/internal/kernels"
 	"github.com/hone-ml/hone/encode/text/wordpiece"
 )
 
@@ -18,6 +19,7 @@ const (
 	headSize        = hiddenSize / headCount
 	feedForwardSize = 4 * hiddenSize // of the feed-forward layer
 	maxPositions    = 256            // the model has 512, the reference reads 256
+	normEpsilon     = 1e-12
 )
 
 const (
@@ -26,7 +28,7 @@ const (
 	headerSize    = 56
 	fileAlignment = 64
 
-	tileOut  = 16                   // outputs of a tile
+	tileOut  = kernels.TileOut      // outputs of a tile
 	tileSize = hiddenSize * tileOut // bytes
 
 	qkvTiles   = 3 * hiddenSize / tileOut

@@ -4,6 +4,7 @@ package model2vec
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -15,6 +16,8 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/hone-ml/hone/encode/text/internal/safetensors"
+	"github.com/hone-ml/hone/encode/text/internal/tokenizer"
 	"github.com/hone-ml/hone/encode/text/token"
 	"github.com/hone-ml/hone/internal/cut"
 )
@@ -31,11 +34,11 @@ const (
 // Encoder makes vectors of texts. It is immutable and safe for concurrent use.
 type Encoder struct {
 	name    string
-	rows    tensor
+	rows    safetensors.Tensor
 	dim     int
 	weights []float32 // by token; nil: 1
 	mapping []int32   // token to row; nil: the same
-	tokens  *tokenizer
+	tokens  *tokenizer.Tokenizer
 	length  int // tokens read of a text
 	chars   int // characters read of a text
 	pool    sync.Pool
@@ -110,22 +113,22 @@ func parseFiles(config, tokens, tensors []byte) (*Encoder, error) {
 		}
 	}
 	var err error
-	if e.tokens, err = parseTokenizer(tokens); err != nil {
+	if e.tokens, err = tokenizer.Parse(tokens); err != nil {
 		return nil, fmt.Errorf("tokenizer.json: %w", err)
 	}
 	if err := e.tensors(tensors); err != nil {
 		return nil, fmt.Errorf("model.safetensors: %w", err)
 	}
 	e.chars = token.MaxText
-	if e.length < token.MaxText/max(e.tokens.median, 1) {
-		e.chars = e.length * max(e.tokens.median, 1)
+	if e.length < token.MaxText/max(e.tokens.MedianLength(), 1) {
+		e.chars = e.length * max(e.tokens.MedianLength(), 1)
 	}
 	e.pool.New = func() any { return &scratch{sums: make([]float64, e.dim)} }
 	return e, nil
 }
 
 func (e *Encoder) tensors(data []byte) error {
-	ts, err := parseTensors(data)
+	ts, err := safetensors.Parse(data)
 	if err != nil {
 		return err
 	}
@@ -135,26 +138,29 @@ func (e *Encoder) tensors(data []byte) error {
 			return errors.New(`it has no tensor "embeddings"`)
 		}
 	}
-	if len(e.rows.shape) != 2 || e.rows.shape[0] < 1 || e.rows.shape[1] < 1 || e.rows.shape[1] > 1<<16 {
-		return fmt.Errorf("embeddings have the shape %v, want tokens and dimensions", e.rows.shape)
+	if len(e.rows.Shape) != 2 || e.rows.Shape[0] < 1 || e.rows.Shape[1] < 1 || e.rows.Shape[1] > 1<<16 {
+		return fmt.Errorf("embeddings have the shape %v, want tokens and dimensions", e.rows.Shape)
 	}
-	rows := e.rows.shape[0]
-	e.dim = e.rows.shape[1]
-	n := e.tokens.size
+	if _, err := e.rows.Number(0); err != nil {
+		return fmt.Errorf("embeddings: %w", err)
+	}
+	rows := e.rows.Shape[0]
+	e.dim = e.rows.Shape[1]
+	n := e.tokens.Size()
 	if t, ok := ts["mapping"]; ok {
-		if e.mapping, err = t.rowIndices(n, rows); err != nil {
+		if e.mapping, err = rowIndices(&t, n, rows); err != nil {
 			return fmt.Errorf("mapping: %w", err)
 		}
 	} else if rows < n {
 		return fmt.Errorf("it has %d vectors for the %d tokens of tokenizer.json", rows, n)
 	}
 	if t, ok := ts["weights"]; ok {
-		if len(t.shape) != 1 || t.shape[0] < n {
-			return fmt.Errorf("weights have the shape %v for %d tokens", t.shape, n)
+		if len(t.Shape) != 1 || t.Shape[0] < n {
+			return fmt.Errorf("weights have the shape %v for %d tokens", t.Shape, n)
 		}
 		e.weights = make([]float32, n)
 		for i := range e.weights {
-			w, err := t.numberAt(i)
+			w, err := t.Number(i)
 			if err != nil {
 				return fmt.Errorf("weights: %w", err)
 			}
@@ -162,7 +168,7 @@ func (e *Encoder) tensors(data []byte) error {
 		}
 	}
 	for i := range rows * e.dim {
-		if _, err := e.rows.numberAt(i); err != nil {
+		if _, err := e.rows.Number(i); err != nil {
 			return fmt.Errorf("embeddings: %w", err)
 		}
 	}
@@ -181,10 +187,10 @@ func (e *Encoder) Dim() int { return e.dim }
 func (e *Encoder) Encode(dst []float32, text string) []float32 {
 	s := e.pool.Get().(*scratch)
 	defer e.pool.Put(s)
-	s.ids = e.tokens.append(s.ids[:0], cut.Runes(text, e.chars), e.length)
+	s.ids = e.tokens.Append(s.ids[:0], cut.Runes(text, e.chars), e.length)
 	clear(s.sums)
 	for _, id := range s.ids {
-		if id == e.tokens.unknown {
+		if id == e.tokens.Unknown() {
 			continue
 		}
 		weight, row := 1.0, int(id)
@@ -195,8 +201,8 @@ func (e *Encoder) Encode(dst []float32, text string) []float32 {
 			row = int(e.mapping[id])
 		}
 		for i := range s.sums {
-			v, _ := e.rows.numberAt(row*e.dim + i) // they were all read before
-			s.sums[i] += float64(v * weight)       // the conversion forbids a fused addition
+			v, _ := e.rows.Number(row*e.dim + i) // they were all read before
+			s.sums[i] += float64(v * weight)     // the conversion forbids a fused addition
 		}
 	}
 	var squares float64
@@ -212,4 +218,29 @@ func (e *Encoder) Encode(dst []float32, text string) []float32 {
 		dst[i] = float32(v * scale)
 	}
 	return dst
+}
+
+// rowIndices returns the first n numbers of a tensor as indices of rows. One that is not below
+// limit is an error.
+func rowIndices(t *safetensors.Tensor, n, limit int) ([]int32, error) {
+	if len(t.Shape) != 1 || t.Shape[0] < n {
+		return nil, fmt.Errorf("it has the shape %v for %d tokens", t.Shape, n)
+	}
+	out := make([]int32, n)
+	for i := range out {
+		var v int64
+		switch t.Type {
+		case "I32":
+			v = int64(int32(binary.LittleEndian.Uint32(t.Data[4*i:])))
+		case "I64":
+			v = int64(binary.LittleEndian.Uint64(t.Data[8*i:]))
+		default:
+			return nil, fmt.Errorf("it has numbers of the type %.20q", t.Type)
+		}
+		if v < 0 || v >= int64(limit) || v > math.MaxInt32 {
+			return nil, fmt.Errorf("token %d has the row %d of %d", i, v, limit)
+		}
+		out[i] = int32(v)
+	}
+	return out, nil
 }

@@ -13,7 +13,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/hone-ml/hone/encode"
-	"github.com/hone-ml/hone/internal/cut"
 )
 
 var _ encode.Embedder = (*Encoder)(nil)
@@ -54,8 +53,8 @@ func TestGolden(t *testing.T) {
 			}
 			for _, g := range golden.Folders[name] {
 				ids := []int32{}
-				for _, id := range e.tokens.append(nil, g.Text, e.length) {
-					if id != e.tokens.unknown && len(ids) < 20 {
+				for _, id := range e.tokens.Append(nil, g.Text, e.length) {
+					if id != e.tokens.Unknown() && len(ids) < 20 {
 						ids = append(ids, id)
 					}
 				}
@@ -184,17 +183,6 @@ func TestErrorsNameWhatIsNotSupported(t *testing.T) {
 	}
 }
 
-func TestNumbersOf16Bits(t *testing.T) {
-	for bits, want := range map[uint16]float64{0: 0, 0x3c00: 1, 0xc000: -2, 0x3555: 0.333251953125, 1: math.Ldexp(1, -24), 0x7bff: 65504} {
-		if got := fromFloat16(bits); got != want {
-			t.Errorf("%04x is %v, want %v", bits, got, want)
-		}
-	}
-	if !math.IsNaN(fromFloat16(0x7c00)) || !math.IsNaN(fromFloat16(0xfe00)) {
-		t.Error("infinite and no number are numbers")
-	}
-}
-
 func FuzzOpen(f *testing.F) {
 	for _, name := range folders {
 		var files [3][]byte
@@ -219,34 +207,6 @@ func FuzzOpen(f *testing.F) {
 		}
 		if len(v) > 0 && math.Abs(squares-1) > 1e-4 {
 			t.Fatalf("a vector of length %g", math.Sqrt(squares))
-		}
-	})
-}
-
-// FuzzTokenizer reads foreign tokenizers and foreign texts.
-func FuzzTokenizer(f *testing.F) {
-	for _, name := range folders {
-		b, err := os.ReadFile(filepath.Join("testdata", name, "tokenizer.json"))
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(b, "My card, ﬁne ① 卡片 \xff 😀")
-	}
-	f.Add([]byte(`{"model":{"type":"Unigram","unk_id":0,"vocab":[["<unk>",0],["a",-1]]},"pre_tokenizer":{"type":"Metaspace","split":false}}`), "aab")
-	f.Add([]byte(`{"normalizer":{"type":"Precompiled","precompiled_charsmap":"BAAAAAAAAAAA"},"model":{"type":"WordLevel","vocab":{"a":0}}}`), "a")
-	f.Fuzz(func(t *testing.T, tokens []byte, text string) {
-		tk, err := parseTokenizer(tokens)
-		if err != nil {
-			return
-		}
-		ids := tk.append(nil, cut.Runes(text, 1000), 100)
-		if len(ids) > 100 {
-			t.Fatalf("%d ids", len(ids))
-		}
-		for _, id := range ids {
-			if id < 0 || int(id) >= tk.size {
-				t.Fatalf("id %d of %d", id, tk.size)
-			}
 		}
 	})
 }

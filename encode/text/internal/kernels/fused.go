@@ -1,0 +1,6 @@
+//go:build !(arm64 || loong64 || ppc64le || riscv64 || s390x)
+
+package kernels
+
+// fusedMulAdd returns a*b + c, rounded once.
+func fusedMulAdd(a, b, c float32) float32 { return fusedMulAddExact(a, b, c) }
