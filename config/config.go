@@ -117,6 +117,9 @@ type Learner struct {
 	OpenAIModel   string        `koanf:"openai_model"`
 	OpenAIKey     secret.Secret `koanf:"openai_key"`
 	OpenAITimeout time.Duration `koanf:"openai_timeout"`
+	// Adapt is "auto" to have the transformer that is part of hone adapt to the labels of each
+	// project that reads it, or "off".
+	Adapt string `koanf:"adapt"`
 	// EncodeWorkers is how many batches of texts a slow encoder works on at once in
 	// the background.
 	EncodeWorkers int `koanf:"encode_workers"`
@@ -199,6 +202,7 @@ func Default() Config {
 		Learner: Learner{
 			Encoder:       defaultEncoder,
 			OpenAITimeout: 30 * time.Second,
+			Adapt:         "off",
 			EncodeWorkers: 1,
 			Budget:        3 * time.Millisecond,
 		},

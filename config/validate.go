@@ -226,6 +226,7 @@ func (k *validator) encoder() {
 	k.reject(strings.ContainsFunc(c.OpenAIKey.Reveal(), func(r rune) bool { return r <= ' ' || r > '~' }), "learner.openai_key",
 		"holds a space or a character no key has", `give the bare key, without "Bearer" before it`)
 	k.duration(c.OpenAITimeout, "learner.openai_timeout", 100*time.Millisecond, 10*time.Minute)
+	k.oneOf(c.Adapt, "learner.adapt", []string{"auto", "off"})
 	k.count(c.EncodeWorkers, "learner.encode_workers", 1, 64)
 }
 

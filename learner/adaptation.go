@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -25,6 +26,9 @@ import (
 
 // Adapting is what it takes to adapt a slow encoder to the labels of each project.
 type Adapting struct {
+	// Base is the name of the encoder that is adapted: a project that does not read it does not
+	// adapt. "" stands for any.
+	Base    string
 	Encoder *encode.Adapters
 	Trainer encode.Trainer
 	Store   AdapterStore
@@ -72,6 +76,8 @@ func (p *project) adaptable() *onlineHead {
 // adaptationRun is a training that is running.
 type adaptationRun struct {
 	project event.ProjectID
+	control string
+	labels  int
 	done    chan struct{}
 }
 
@@ -86,7 +92,7 @@ func (l *Learner) startAdaptation(ln *lane) {
 		return // at its end it starts the next
 	}
 	h := p.adaptable()
-	if h == nil || tune.SampleSize(h.model.Len()) == 0 || len(h.incomplete) > 0 {
+	if h == nil || !strings.Contains(p.base.Name(), l.o.Adapting.Base) || tune.SampleSize(h.model.Len()) == 0 || len(h.incomplete) > 0 {
 		return
 	}
 	labels := h.firstLabels(p.base.Name())
@@ -98,7 +104,7 @@ func (l *Learner) startAdaptation(ln *lane) {
 	if labels.fingerprint == p.unadaptable {
 		return
 	}
-	run := &adaptationRun{project: id, done: make(chan struct{})}
+	run := &adaptationRun{project: id, control: h.Control.Name, labels: labels.size, done: make(chan struct{})}
 	l.adaptationRuns.Store(id, run)
 	l.runsStarted.Add(1)
 	generation, base := p.generation, p.base.Encoder()

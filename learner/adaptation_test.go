@@ -116,6 +116,9 @@ func TestAnAdapterIsAFunctionOfTheLabels(t *testing.T) {
 	apply(t, l, second)
 	rest(t, l)
 	same(t, whole(second), l, 5e-3)
+	if a := status(t, l).Adapted; a == nil || a.Control != "c" || a.Labels != 48 || a.Next != 0 {
+		t.Errorf("adapted: %+v", a)
+	}
 	n := trainer.trained()
 	l = killed(t, d, l, adapting(d, trainer))
 	rest(t, l)

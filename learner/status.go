@@ -52,8 +52,19 @@ type Status struct {
 	Retrain *Retrain `json:"retrain,omitempty"`
 	// LastRetrain describes the last one that ended since the start, nil if none has.
 	LastRetrain *LastRetrain `json:"last_retrain,omitempty"`
+	// Adapted says to which labels the encoder has adapted, nil where it has not and does not.
+	Adapted *Adapted `json:"adapted,omitempty"`
 	// Encoding describes the progress of the slow encoders of the project, nil without any.
 	Encoding *Encoding `json:"encoding,omitempty"`
+}
+
+// Adapted says to which labels an encoder has adapted.
+type Adapted struct {
+	// Control is the control whose labels they are, and Labels how many: 0 before the first time.
+	Control string `json:"control"`
+	Labels  int    `json:"labels"`
+	// Next is how many labels it is adapting to now, 0 for none.
+	Next int `json:"next,omitempty"`
 }
 
 // LastRetrain is a full retrain that has ended.
@@ -137,6 +148,9 @@ func (l *Learner) status(p *project, heads []headSnapshot) Status {
 		_, _, missing := l.missingVectors(p)
 		s.VectorsMissing = missing != 0
 	}
+	if p.adapted != nil {
+		s.Adapted = &Adapted{Control: p.adapted.Control, Labels: p.adapted.Labels}
+	}
 	s.Refused, s.RefusedCount = p.refused.List()
 	gap := 0.0
 	for i, h := range p.heads {
@@ -186,6 +200,14 @@ func (l *Learner) Status(p event.ProjectID) (Status, bool) {
 		st.Retrain = w.(*vectorWait).report()
 	}
 	selecting := l.runsForSettings(p)
+	if r, ok := l.adaptationRuns.Load(p); ok {
+		run, now := r.(*adaptationRun), Adapted{}
+		if st.Adapted != nil {
+			now = *st.Adapted
+		}
+		now.Control, now.Next = run.control, run.labels
+		st.Adapted = &now
+	}
 	st.Settled = st.Settled && !selecting && st.Retrain == nil
 	st.Encoding = l.encodingStatus(p, s.features.Slow())
 	if r, ok := l.lastRetrains.Load(p); ok {

@@ -142,7 +142,7 @@ func (c *cli) simulate(s simulateFlags) error {
 		o.Encoder = slow
 	}
 	if s.adapt == "auto" && s.encoder == encoders.MiniLM {
-		if o.Trainer, err = encoders.NewTrainer(1); err != nil {
+		if o.Trainer, err = encoders.NewTrainer(); err != nil {
 			return err
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/hone-ml/hone/encode/text/static"
 	"github.com/hone-ml/hone/encode/text/token"
 	"github.com/hone-ml/hone/encode/text/wordpiece"
+	"github.com/hone-ml/hone/internal/priority"
 )
 
 const (
@@ -214,19 +215,28 @@ func tokenPlaces(texts []string) [][]wordpiece.Span {
 	return places
 }
 
-// NewTrainer returns what trains the transformer in the program on labelled texts, on so many cores.
-// The error is minilm.ErrNotBuiltIn in a program without it.
-func NewTrainer(cores int) (encode.Trainer, error) {
+const (
+	// AdaptedBase is the name of the encoder that a Trainer adapts.
+	AdaptedBase = "minilm/2+windows"
+	// AdaptedName is the name under which vectors of adapted encoders are stored.
+	AdaptedName = AdaptedBase + "+adapted/1"
+)
+
+// ErrNotBuiltIn is the error of NewTrainer in a program without the transformer.
+var ErrNotBuiltIn = minilm.ErrNotBuiltIn
+
+// NewTrainer returns what trains the transformer in the program on labelled texts, on one core and at the lowest priority.
+// The error is ErrNotBuiltIn in a program without it.
+func NewTrainer() (encode.Trainer, error) {
 	base, err := minilm.Load()
 	if err != nil {
 		return nil, err
 	}
-	return trainer{base.Windowed(), cores}, nil
+	return trainer{base.Windowed()}, nil
 }
 
 type trainer struct {
-	base  *minilm.Encoder
-	cores int
+	base *minilm.Encoder
 }
 
 func (t trainer) Train(ctx context.Context, texts []encode.LabelledText) ([]byte, error) {
@@ -234,7 +244,11 @@ func (t trainer) Train(ctx context.Context, texts []encode.LabelledText) ([]byte
 	for i, x := range texts {
 		examples[i] = finetune.Example(x)
 	}
-	adapter, err := finetune.Train(ctx, t.base, examples, finetune.DefaultRecipe(), finetune.Options{Workers: t.cores})
+	var adapter *minilm.Adapter
+	var err error
+	priority.Lowest(func() {
+		adapter, err = finetune.Train(ctx, t.base, examples, finetune.DefaultRecipe(), finetune.Options{Workers: 1})
+	})
 	if err != nil {
 		return nil, err
 	}

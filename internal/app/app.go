@@ -18,6 +18,8 @@ import (
 	"github.com/hone-ml/hone/access"
 	"github.com/hone-ml/hone/config"
 	"github.com/hone-ml/hone/connect"
+	"github.com/hone-ml/hone/encode"
+	"github.com/hone-ml/hone/encode/encoders"
 	"github.com/hone-ml/hone/evaluate"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/app/core"
@@ -139,18 +141,37 @@ func (a *App) wireCore() (err error) {
 	if err != nil {
 		return err
 	}
+	adapting, err := a.adapting()
+	if err != nil {
+		return err
+	}
 	a.Core, err = core.New(a.Store, core.Options{
 		Log:      boltlog.Options{Logger: pipeline.NewLogger(a.part("boltlog")), BeforeAppend: a.seams.Append},
 		Pipeline: pipeline.Options{Logger: a.part("pipeline"), Registerer: a.Registry, CloseTimeout: a.cfg.ShutdownTimeout},
 		Learner: learner.Options{
 			Encoder: enc.Fast, Slow: enc.Slow, Others: others,
-			Settings: a.table,
-			Budget:   a.cfg.Learner.Budget, Steps: a.seams.Steps, Logger: a.part("learner"), Registerer: a.Registry,
+			Settings: a.table, Adapting: adapting,
+			Budget: a.cfg.Learner.Budget, Steps: a.seams.Steps, Logger: a.part("learner"), Registerer: a.Registry,
 		},
 		Next: a.queued, EncodeCores: a.cfg.Learner.EncodeWorkers,
 		Store: a.seams.Store,
 	})
 	return err
+}
+
+// adapting returns what has the transformer adapt to labels, nil where it does not.
+func (a *App) adapting() (*learner.Adapting, error) {
+	if a.cfg.Learner.Adapt != "auto" {
+		return nil, nil //nolint:nilnil // none is no fault
+	}
+	trainer, err := encoders.NewTrainer()
+	if errors.Is(err, encoders.ErrNotBuiltIn) {
+		return nil, nil //nolint:nilnil // there is nothing to adapt
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &learner.Adapting{Base: encoders.AdaptedBase, Encoder: encode.NewAdapters(encoders.AdaptedName), Trainer: trainer, Store: a.Store}, nil
 }
 
 func (a *App) wireLabelStudio(ctx context.Context) (err error) {

@@ -29,16 +29,16 @@ type Result struct {
 	// Adapter is what was learned from all examples, and Encoder the encoder with it.
 	Adapter []byte
 	Encoder encode.BatchEncoder
-	// Settings are of a model that has the frozen parts and, as its last part, the encoder's.
+	// Settings are of a model that has the base parts and, as its last part, the encoder's.
 	Settings model.Settings
 }
 
 // Adapt trains an encoder on the examples of a head, and chooses the settings of the model that has
-// its vectors as one more part. frozen is the encoder of the other parts, which has all
+// its vectors as one more part. base is the encoder of the other parts, which has all
 // vectors. The result is a function of the spec and the examples, in any order. cores has a place
 // for each model that is fitted at once. The errors are the trainer's, the encoder's and the
 // context's.
-func Adapt(ctx context.Context, q *head.Spec, frozen encode.Encoder, examples []Example, trainer encode.Trainer, cores chan struct{}) (Result, error) {
+func Adapt(ctx context.Context, q *head.Spec, base encode.Encoder, examples []Example, trainer encode.Trainer, cores chan struct{}) (Result, error) {
 	var out Result
 	examples = slices.Clone(examples)
 	slices.SortFunc(examples, func(a, b Example) int { return int(min(max(a.ID-b.ID, -1), 1)) })
@@ -48,7 +48,7 @@ func Adapt(ctx context.Context, q *head.Spec, frozen encode.Encoder, examples []
 		if err != nil {
 			return out, fmt.Errorf("fold %d: %w", f, err)
 		}
-		if parts[f], err = fold(ctx, q, frozen, examples, e, f); err != nil {
+		if parts[f], err = fold(ctx, q, base, examples, e, f); err != nil {
 			return out, err
 		}
 	}
@@ -90,8 +90,8 @@ func train(ctx context.Context, q *head.Spec, examples []Example, trainer encode
 
 // fold returns a fold's examples with the features of an encoder that has not learned from its
 // Test.
-func fold(ctx context.Context, q *head.Spec, frozen encode.Encoder, examples []Example, adapted encode.BatchEncoder, f int) (tune.Fold, error) {
-	e, err := With(ctx, q, frozen, adapted, examples)
+func fold(ctx context.Context, q *head.Spec, base encode.Encoder, examples []Example, adapted encode.BatchEncoder, f int) (tune.Fold, error) {
+	e, err := With(ctx, q, base, adapted, examples)
 	if err != nil {
 		return tune.Fold{}, err
 	}
@@ -108,10 +108,10 @@ func fold(ctx context.Context, q *head.Spec, frozen encode.Encoder, examples []E
 	return out, nil
 }
 
-// With returns an encoder of the frozen parts and the adapted one, which has the vectors of the
+// With returns an encoder of the base parts and the adapted one, which has the vectors of the
 // examples' texts and of what says what labels mean. Of other texts the adapted part is nil. The
 // error is the adapted encoder's.
-func With(ctx context.Context, q *head.Spec, frozen encode.Encoder, adapted encode.BatchEncoder, examples []Example) (encode.Encoder, error) {
+func With(ctx context.Context, q *head.Spec, base encode.Encoder, adapted encode.BatchEncoder, examples []Example) (encode.Encoder, error) {
 	seen := map[string][]float32{}
 	var texts []string
 	need := func(t string) {
@@ -142,7 +142,7 @@ func With(ctx context.Context, q *head.Spec, frozen encode.Encoder, adapted enco
 			delete(seen, t)
 		}
 	}
-	return &withAdapted{frozen, adapted, seen}, nil
+	return &withAdapted{base, adapted, seen}, nil
 }
 
 // withAdapted adds a part that is known for some texts.

@@ -172,7 +172,7 @@ func (o *options) order(ctx context.Context, q *head.Spec, e encode.Encoder, f1 
 
 // adapted measures a transformer that has adapted to the labels.
 func (o *options) adapted(ctx context.Context, q *head.Spec, base encode.Encoder, f1 bool, labelled []adapt.Example, test []measured) (float64, error) {
-	trainer, err := encoders.NewTrainer(runtime.GOMAXPROCS(0))
+	trainer, err := encoders.NewTrainer()
 	if err != nil {
 		return 0, err
 	}
