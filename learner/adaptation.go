@@ -92,8 +92,8 @@ func (l *Learner) startAdaptation(ln *lane) {
 		return // at its end it starts the next
 	}
 	h := p.adaptable()
-	if h == nil || !strings.Contains(p.base.Name(), l.o.Adapting.Base) || tune.SampleSize(h.model.Len()) == 0 || len(h.incomplete) > 0 {
-		return
+	if h == nil || !strings.Contains(p.base.Name(), l.o.Adapting.Base) || tune.SampleSize(h.model.Len()) == 0 || h.lacks(p.base.Slow()) {
+		return // applyArrivals starts it, if it waits for vectors
 	}
 	labels := h.firstLabels(p.base.Name())
 	for _, a := range []*adaptation{p.adapted, p.adapting} {
@@ -330,6 +330,16 @@ func (p *project) slow() features.EncoderSet {
 		s |= p.nextFeatures.Slow()
 	}
 	return s
+}
+
+// lacks reports whether an example lacks the vector of one of some slow encoders.
+func (h *onlineHead) lacks(encoders features.EncoderSet) bool {
+	for _, missing := range h.incomplete {
+		if missing&encoders != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // firstLabels returns the labels that an encoder adapts to. encoder is the name of the encoder before.
