@@ -130,6 +130,7 @@ func TestFewExamplesMoveSettingsLittle(t *testing.T) {
 func TestLossForgivesHowSureAModelIs(t *testing.T) {
 	q := headtest.Choices(t, "single")
 	s := newSearch(q, byFold(headtest.Noisy(200, 0.3)), make(chan struct{}, 2), func() {})
+	s.weighExamples()
 	kind := q.Kind.(head.Probable)
 	plain := make([]float64, len(s.train))
 	if err := s.eachFold(t.Context(), Defaults(q), func(f int, m head.Incremental) {
