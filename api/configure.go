@@ -62,13 +62,9 @@ func (s *Server) configure(c *gin.Context) {
 		return
 	}
 	changes, err := readChanges(http.MaxBytesReader(c.Writer, c.Request.Body, maxSettings))
-	var large *http.MaxBytesError
-	if errors.As(err, &large) {
-		c.JSON(http.StatusRequestEntityTooLarge, Error{fmt.Sprintf("the body is larger than %d KiB, which no settings are", maxSettings>>10)})
-		return
-	}
 	if err != nil {
-		c.JSON(http.StatusBadRequest, Error{fmt.Sprintf(`%v; the body must be an object such as {"queue": 20, "strategy": null}, with null for the default`, err)})
+		writeBodyError(c, err, fmt.Sprintf("the body is larger than %d KiB, which no settings are", maxSettings>>10),
+			fmt.Sprintf(`%v; the body must be an object such as {"queue": 20, "strategy": null}, with null for the default`, err))
 		return
 	}
 	out, err := s.Configurer.Configure(c, id, changes)
@@ -76,11 +72,7 @@ func (s *Server) configure(c *gin.Context) {
 		writeError(c, err)
 		return
 	}
-	status := http.StatusOK
-	if !out.Applied {
-		status = http.StatusAccepted
-	}
-	c.JSON(status, out)
+	writeChanged(c, out.Applied, out)
 }
 
 // readChanges reads a JSON object with a value for each setting, null for its default. A

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -84,12 +83,8 @@ func (s *Server) describe(c *gin.Context) {
 		return
 	}
 	object, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxDescriptions))
-	if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
-		c.JSON(http.StatusRequestEntityTooLarge, Error{fmt.Sprintf("the body is larger than %d KiB, which no descriptions are", maxDescriptions>>10)})
-		return
-	}
 	if err != nil {
-		c.JSON(http.StatusBadRequest, Error{"the body cannot be read: " + err.Error()})
+		writeBodyError(c, err, fmt.Sprintf("the body is larger than %d KiB, which no descriptions are", maxDescriptions>>10), "the body cannot be read: "+err.Error())
 		return
 	}
 	out, err := s.Describer.Describe(c, id, object)
@@ -97,11 +92,7 @@ func (s *Server) describe(c *gin.Context) {
 		writeError(c, err)
 		return
 	}
-	status := http.StatusOK
-	if !out.Applied {
-		status = http.StatusAccepted
-	}
-	c.JSON(status, out)
+	writeChanged(c, out.Applied, out)
 }
 
 // Descriptions returns what is known of the meaning of a project's labels.

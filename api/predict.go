@@ -117,13 +117,9 @@ func (s *Server) predict() gin.HandlerFunc {
 			return
 		}
 		data, err := readPredict(c.Request.Body)
-		var large *http.MaxBytesError
-		if errors.As(err, &large) {
-			c.JSON(http.StatusRequestEntityTooLarge, Error{fmt.Sprintf("the body is larger than %d MiB: send fewer tasks at a time", MaxPredictBody>>20)})
-			return
-		}
 		if err != nil {
-			c.JSON(http.StatusBadRequest, Error{fmt.Sprintf(`%v; the body must be {"tasks": [{"data": {"text": "..."}}]}`, err)})
+			writeBodyError(c, err, fmt.Sprintf("the body is larger than %d MiB: send fewer tasks at a time", MaxPredictBody>>20),
+				fmt.Sprintf(`%v; the body must be {"tasks": [{"data": {"text": "..."}}]}`, err))
 			return
 		}
 		out, err := s.Predictor.PredictTasks(c, id, data)
@@ -204,19 +200,6 @@ func expect(d *json.Decoder, want json.Delim) error {
 	}
 	if got != want {
 		return fmt.Errorf("%v is where %q should be", got, want.String())
-	}
-	return nil
-}
-
-func notJSON(err error) error {
-	return fmt.Errorf("the body is not JSON: %w", err)
-}
-
-// largeBody keeps an error that says that the body is too large.
-func largeBody(err error) error {
-	var large *http.MaxBytesError
-	if errors.As(err, &large) {
-		return large
 	}
 	return nil
 }

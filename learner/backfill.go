@@ -32,7 +32,7 @@ type Backfill interface {
 	// false when it has not been computed yet. Parts that are missing are nil, and so are
 	// those of a text that will never have a vector. It never waits for the encoder.
 	AppendText(dense [][]float32, request encode.Request) (_ [][]float32, ok bool)
-	// Tokens does what Text does, for each of the n tokens of a text.
+	// Tokens does the like for each of the n tokens of a text, which have one part each.
 	Tokens(text string, n int) (xs [][]float32, ok bool)
 
 	// Load reads the keys of the stored vectors. Before that none is found. The error is the

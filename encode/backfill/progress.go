@@ -32,7 +32,7 @@ func (f *Service) AppendText(dense [][]float32, request encode.Request) (_ [][]f
 	return f.vectors.appendText(dense, request)
 }
 
-// Tokens does what Text does, for each of the n tokens of a text.
+// Tokens does the like for each of the n tokens of a text, which have one part each.
 func (f *Service) Tokens(text string, n int) (xs [][]float32, ok bool) {
 	return f.vectors.tokenVectors(text, n)
 }

@@ -119,7 +119,7 @@ func (v *vectorCache) appendText(dense [][]float32, request encode.Request) (_ [
 	return dense, ok
 }
 
-// tokenVectors does what text does, for each of the n tokens of a text.
+// tokenVectors does the like for each of the n tokens of a text, which have one part each.
 func (v *vectorCache) tokenVectors(text string, n int) (xs [][]float32, ok bool) {
 	if !v.tokenwise {
 		return nil, false

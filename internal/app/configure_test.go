@@ -24,9 +24,18 @@ import (
 // patch changes settings as a script does, with the admin token.
 func patch(t *testing.T, h *apptest.Instance, p string, body string) (status int, answer string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPatch, h.Base+"/api/projects/"+p, strings.NewReader(body))
+	return send(t, h, http.MethodPatch, "/api/projects/"+p, body, "")
+}
+
+// send sends a body as a script does, with the admin token.
+func send(t *testing.T, h *apptest.Instance, method, path, body, contentType string) (status int, answer string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, h.Base+path, strings.NewReader(body))
 	require.NoError(t, err)
 	req.Header.Set("Authorization", "Bearer "+h.Client.Token)
+	if contentType != "" {
+		req.Header.Set("Content-Type", contentType)
+	}
 	res, err := http.DefaultClient.Do(req)
 	require.NoError(t, err)
 	defer func() { _ = res.Body.Close() }()

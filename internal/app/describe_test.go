@@ -3,7 +3,6 @@ package app_test
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -19,18 +18,7 @@ import (
 // putLines replaces descriptions as a script does, which need not say that they are JSON.
 func putLines(t *testing.T, h *apptest.Instance, p event.ProjectID, body, contentType string) (status int, answer string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, fmt.Sprintf("%s/api/projects/%d/descriptions", h.Base, p), strings.NewReader(body))
-	require.NoError(t, err)
-	req.Header.Set("Authorization", "Bearer "+h.Client.Token)
-	if contentType != "" {
-		req.Header.Set("Content-Type", contentType)
-	}
-	res, err := http.DefaultClient.Do(req)
-	require.NoError(t, err)
-	defer func() { _ = res.Body.Close() }()
-	b, err := io.ReadAll(res.Body)
-	require.NoError(t, err)
-	return res.StatusCode, string(b)
+	return send(t, h, http.MethodPut, fmt.Sprintf("/api/projects/%d/descriptions", p), body, contentType)
 }
 
 // Descriptions are kept over a restart, counted by status, and gone when the project is

@@ -130,6 +130,7 @@ func TestFewExamplesMoveSettingsLittle(t *testing.T) {
 func TestLossForgivesHowSureAModelIs(t *testing.T) {
 	q := headtest.Choices(t, "single")
 	s := newSearch(q, CrossValidate(q, headtest.Noisy(200, 0.3), crossValidation), make(chan struct{}, 2), func() {})
+	s.weighExamples()
 	kind := q.Kind.(head.Probable)
 	plain := make([]float64, len(s.folds))
 	if err := s.eachFold(t.Context(), Defaults(q), func(f int, m head.Incremental) {
