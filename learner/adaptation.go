@@ -22,6 +22,7 @@ import (
 	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/learner/model"
 	"github.com/hone-ml/hone/learner/tune"
+	"github.com/hone-ml/hone/settings"
 )
 
 // Adapting is what it takes to adapt a slow encoder to the labels of each project.
@@ -85,7 +86,7 @@ type adaptationRun struct {
 // adapter. The lane's lock is held and its project loaded.
 func (l *Learner) startAdaptation(ln *lane) {
 	id, p := ln.id, ln.project
-	if l.o.Adapting == nil || l.adaptationHeld.Load() || l.isClosed() || len(p.versions) == 0 || p.pinned {
+	if l.o.Adapting == nil || p.values.Adapt != settings.AdaptAuto || l.adaptationHeld.Load() || l.isClosed() || len(p.versions) == 0 || p.pinned {
 		return
 	}
 	if _, running := l.adaptationRuns.Load(id); running {
@@ -171,7 +172,7 @@ func (l *Learner) goByAdapter(ctx context.Context, ln *lane, generation uint64, 
 func (l *Learner) announceAdapter(ln *lane, generation uint64, a *adaptation) bool {
 	defer l.lockLane(ln)()
 	p := ln.loaded()
-	if p == nil || p.generation != generation {
+	if p == nil || p.generation != generation || p.values.Adapt != settings.AdaptAuto {
 		return false
 	}
 	p.adapting, p.nextFeatures = a, p.base.Adapted(l.adaptedPlace(), a.Adapter)
@@ -309,6 +310,29 @@ func (l *Learner) useAdapter(ctx context.Context, p *project, a *adaptation) err
 	return nil
 }
 
+// withoutAdapter makes the features of a project those without an adapter again, as a person has set.
+// The error is the store's.
+func (l *Learner) withoutAdapter(ctx context.Context, p *project) error {
+	p.adapting, p.nextFeatures = nil, nil
+	if p.adapted == nil {
+		return nil
+	}
+	l.o.Adapting.Encoder.Drop(p.adapted.Adapter)
+	if err := l.useAdapter(ctx, p, nil); err != nil {
+		return err
+	}
+	l.deleteAdapters(ctx, p)
+	return nil
+}
+
+// deleteAdapters deletes the weights that are stored for a project. It logs an error: they are nothing
+// but a cache, and the next adapter replaces them.
+func (l *Learner) deleteAdapters(ctx context.Context, p *project) {
+	if err := l.o.Adapting.Store.RetainAdapters(ctx, p.meta.Project); err != nil {
+		l.o.Logger.WithError(err).WithField("project", p.meta.Project).Warn("an adapter that is not used any more was not deleted")
+	}
+}
+
 // adaptedSelection returns the selection of a head with an adapter: that which came with the adapter, or
 // for another head its own, with the weight that an adapted part has by default.
 func (p *project) adaptedSelection(h *onlineHead, a *adaptation) tune.Selection {
@@ -316,7 +340,7 @@ func (p *project) adaptedSelection(h *onlineHead, a *adaptation) tune.Selection 
 		return a.selection()
 	}
 	s := h.selection
-	if s.Pinned || s.Size > 0 {
+	if s.Pinned || s.Size > 0 && s.Adapter == "" {
 		s.Settings = tune.Fit(h.Spec, s.Settings)
 		return s
 	}
@@ -367,7 +391,11 @@ func (h *onlineHead) firstLabels(encoder string) firstLabels {
 // loadAdapter opens the adapter of a project that is loaded. Without its weights the project goes by the
 // encoder as it was before, until it has adapted again.
 func (l *Learner) loadAdapter(ctx context.Context, p *project, a *adaptation) {
-	if a == nil || l.o.Adapting == nil {
+	if l.o.Adapting == nil || a == nil {
+		return
+	}
+	if p.values.Adapt != settings.AdaptAuto {
+		l.deleteAdapters(ctx, p)
 		return
 	}
 	weights, err := l.o.Adapting.Store.Adapter(ctx, p.meta.Project, a.Adapter)

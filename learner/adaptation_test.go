@@ -23,9 +23,15 @@ type wordTrainer struct {
 	mu    sync.Mutex
 	seen  [][]encode.LabelledText
 	fails bool
+	// began, where it is set, gets a value when a training begins, which then waits for resume.
+	began, resume chan struct{}
 }
 
 func (w *wordTrainer) Train(ctx context.Context, texts []encode.LabelledText) ([]byte, error) {
+	if w.began != nil {
+		w.began <- struct{}{}
+		<-w.resume
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.fails {
@@ -162,22 +168,82 @@ func TestAForgottenProjectHasNoAdapter(t *testing.T) {
 	l := start(t, d, o)
 	apply(t, l, labels(40))
 	rest(t, l)
-	st, err := d.Load(bg, 1)
-	must(t, err)
-	var kept struct {
-		Adapted struct{ Adapter string }
+	name := storedAdapter(t, d)
+	if name == "" || !o.Adapting.Encoder.Has(name) {
+		t.Fatalf("the adapter is %q", name)
 	}
-	must(t, json.Unmarshal(st.LearnerState, &kept))
-	if kept.Adapted.Adapter == "" || !o.Adapting.Encoder.Has(kept.Adapted.Adapter) {
-		t.Fatalf("the adapter is %q", kept.Adapted.Adapter)
-	}
-	weights, err := d.Adapter(bg, 1, kept.Adapted.Adapter)
+	weights, err := d.Adapter(bg, 1, name)
 	must(t, err)
 	if !bytes.Contains(weights, []byte("please")) {
 		t.Errorf("stored are %q", weights)
 	}
 	apply(t, l, &event.Forgotten{Project: 1})
-	if o.Adapting.Encoder.Has(kept.Adapted.Adapter) {
+	if o.Adapting.Encoder.Has(name) {
 		t.Error("the adapter is still there")
 	}
+}
+
+// A project whose setting says so goes by the encoder as it was, and nothing is stored of what it had
+// adapted to; and back.
+func TestAdaptingIsASettingOfAProject(t *testing.T) {
+	d, trainer := openDisk(t), new(wordTrainer)
+	l := start(t, d, adapting(d, trainer))
+	apply(t, l, labels(40))
+	rest(t, l)
+	plain := start(t, openDisk(t), learner.Options{Encoder: ngram.New(), Tolerance: 1e-3})
+	apply(t, plain, labels(40))
+	rest(t, plain)
+	name := storedAdapter(t, d)
+	if name == "" || !differ(t, plain, l, 5e-3) {
+		t.Fatalf("adapter %q changes nothing", name)
+	}
+	apply(t, l, setUp(map[string]string{"adapt": "off"}))
+	rest(t, l)
+	same(t, plain, l, 5e-3)
+	if st := status(t, l); st.Adapted != nil {
+		t.Errorf("adapted: %+v", st.Adapted)
+	}
+	if weights, err := d.Adapter(bg, 1, name); err != nil || weights != nil {
+		t.Errorf("stored are %q (%v)", weights, err)
+	}
+	n := trainer.trained()
+	l = killed(t, d, l, adapting(d, trainer))
+	rest(t, l)
+	same(t, plain, l, 5e-3)
+	if trainer.trained() != n {
+		t.Error("it has adapted all the same")
+	}
+	apply(t, l, setUp(nil, "adapt"))
+	rest(t, l)
+	if !differ(t, plain, l, 5e-3) || status(t, l).Adapted == nil {
+		t.Error("it has not adapted again")
+	}
+}
+
+// What a person sets while the encoder is trained holds when it has been.
+func TestAdaptingIsSwitchedOffDuringATraining(t *testing.T) {
+	d, trainer := openDisk(t), &wordTrainer{began: make(chan struct{}, 16), resume: make(chan struct{})}
+	l := start(t, d, adapting(d, trainer))
+	apply(t, l, labels(40))
+	<-trainer.began
+	apply(t, l, setUp(map[string]string{"adapt": "off"}))
+	close(trainer.resume)
+	rest(t, l)
+	plain := start(t, openDisk(t), learner.Options{Encoder: ngram.New(), Tolerance: 1e-3})
+	apply(t, plain, labels(40))
+	rest(t, plain)
+	same(t, plain, l, 5e-3)
+	if status(t, l).Adapted != nil || storedAdapter(t, d) != "" {
+		t.Error("it goes by an adapter")
+	}
+}
+
+// storedAdapter returns the name of the adapter in use, as it is stored.
+func storedAdapter(t *testing.T, d *disk) string {
+	t.Helper()
+	st, err := d.Load(bg, 1)
+	must(t, err)
+	var kept struct{ Adapted struct{ Adapter string } }
+	must(t, json.Unmarshal(st.LearnerState, &kept))
+	return kept.Adapted.Adapter
 }

@@ -37,6 +37,11 @@ func (l *Learner) changeSettings(ctx context.Context, p *project, e *event.Confi
 	if len(described) > 0 {
 		p.rebuildPriors(described)
 	}
+	if p.values.Adapt != settings.AdaptAuto {
+		if err := l.withoutAdapter(ctx, p); err != nil {
+			return true, err
+		}
+	}
 	if !was.Learning.Same(p.values.Learning) {
 		return true, l.relearnAll(ctx, p, delta)
 	}

@@ -106,7 +106,7 @@ func (o *Options) setDefaults() {
 		o.CheckpointEvery = 10 * time.Second
 	}
 	if o.Settings == nil {
-		o.Settings = settings.NewTable(settings.Ranking{}, nil, nil)
+		o.Settings = settings.NewTable(settings.Defaults{Adapt: settings.AdaptAuto}, nil, nil)
 	}
 	if o.Now == nil {
 		o.Now = time.Now

@@ -32,7 +32,7 @@ func choosing(o learner.Options, slow map[string]encode.BatchEncoder) learner.Op
 	for name := range o.Others {
 		names = append(names, name)
 	}
-	o.Settings = settings.NewTable(settings.Ranking{}, nil, names)
+	o.Settings = settings.NewTable(settings.Defaults{}, nil, names)
 	return o
 }
 

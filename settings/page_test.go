@@ -34,11 +34,13 @@ func TestThePageHasTheTable(t *testing.T) {
 	}
 	var want strings.Builder
 	want.WriteString("\n| key | takes | default | what it does |\n|---|---|---|---|\n")
-	for _, r := range settings.NewTable(settings.Ranking{Strategy: s.Strategy, Queue: s.Queue, RandomShare: s.RandomShare}, strategy.Names(), builtIn).List(nil) {
+	for _, r := range settings.NewTable(settings.Defaults{Ranking: settings.Ranking{Strategy: s.Strategy, Queue: s.Queue, RandomShare: s.RandomShare}}, strategy.Names(), builtIn).List(nil) {
 		byDefault := "`" + r.Default + "`"
 		switch r.Key {
 		case "strategy", "queue", "random_share":
 			byDefault = "`sampler." + r.Key + "` of the configuration"
+		case "adapt":
+			byDefault = "`learner.adapt` of the configuration"
 		}
 		if r.Default == "" {
 			byDefault = "empty"

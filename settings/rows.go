@@ -131,6 +131,15 @@ var rows = []row{
 		write: func(v *Values) string { return v.Encoder },
 	},
 	{
+		key: "adapt",
+		typ: constant("one of " + strings.Join(adapting, ", ")),
+		doc: "whether the transformer that is part of hone adapts to the labels of the project, where its encoder reads that one; it takes a minute of one core each time the labels have grown by about a third",
+		parse: func(_ *Table, v *Values, text string) (string, string) {
+			return oneOf(&v.Adapt, text, adapting)
+		},
+		write: func(v *Values) string { return v.Adapt },
+	},
+	{
 		key: "descriptions",
 		typ: constant(`JSON: {"LABEL": ["a line", "another"]}, or {"CONTROL": {"LABEL": ["a line"]}}; empty: none`),
 		doc: "lines that say what each label means, in words that texts with it might have; the model begins with them as with the labels' names. `hone describe` writes it",
@@ -160,6 +169,7 @@ var rows = []row{
 }
 
 var (
+	adapting    = []string{AdaptAuto, AdaptOff}
 	connections = []string{ConnectionWebhook, ConnectionPoll}
 	modes       = []string{SuggestAlways, SuggestNever, SuggestPrecise}
 	states      = []string{"submitted", "ground_truth", "skipped"}

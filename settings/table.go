@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -16,12 +17,21 @@ type Table struct {
 	encoders   []string
 }
 
-// NewTable makes a table. ranking holds the defaults that the configuration gives, and
-// strategies the names that there are; nil takes any. encoders are the names that a project
-// may choose beside DefaultEncoder.
-func NewTable(ranking Ranking, strategies, encoders []string) *Table {
+// Defaults are the defaults that the configuration gives.
+type Defaults struct {
+	Ranking Ranking
+	// Adapt is AdaptAuto or AdaptOff; "" stands for AdaptOff.
+	Adapt string
+}
+
+// NewTable makes a table. strategies are the names that there are; nil takes any. encoders are
+// the names that a project may choose beside DefaultEncoder.
+func NewTable(d Defaults, strategies, encoders []string) *Table {
 	return &Table{
-		defaults:   Values{Ranking: ranking, Suggesting: DefaultSuggesting(), Learning: DefaultLearning(), Encoder: DefaultEncoder, Connection: ConnectionWebhook},
+		defaults: Values{
+			Ranking: d.Ranking, Suggesting: DefaultSuggesting(), Learning: DefaultLearning(), Encoder: DefaultEncoder,
+			Adapt: cmp.Or(d.Adapt, AdaptOff), Connection: ConnectionWebhook,
+		},
 		strategies: strategies,
 		encoders:   append([]string{DefaultEncoder}, encoders...),
 	}

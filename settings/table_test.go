@@ -14,7 +14,7 @@ import (
 )
 
 func table() *settings.Table {
-	return settings.NewTable(settings.Ranking{Strategy: "margin", Queue: 30, RandomShare: 0.1}, []string{"margin", "entropy", "random"}, []string{"static", "hashed", "openai:http://embed:8080/v1"})
+	return settings.NewTable(settings.Defaults{Ranking: settings.Ranking{Strategy: "margin", Queue: 30, RandomShare: 0.1}}, []string{"margin", "entropy", "random"}, []string{"static", "hashed", "openai:http://embed:8080/v1"})
 }
 
 func pair(key, value string) settings.Pair { return settings.Pair{Key: key, Value: &value} }
@@ -46,6 +46,7 @@ func TestWhatIsRefusedNamesKeyValueAndFix(t *testing.T) {
 		"learn_from_users":      {"0", "-3", "anna", "1,two", "1.5", "[1,{}]"},
 		"learn_from_states":     {"", ",", "submitted,done", "accepted", "[]"},
 		"encoder":               {"", "Static", "words", "openai:", "openai:http://elsewhere/v1", "default,static", "\xff", strings.Repeat("x", 5000)},
+		"adapt":                 {"", "on", "Auto", "true"},
 		"suggestions_off":       {strings.Repeat("x", 1001), "\xff"},
 	} {
 		for _, value := range values {

@@ -18,6 +18,8 @@ type Values struct {
 	Learning   Learning
 	// Encoder is the name of the one by which texts are read, or DefaultEncoder.
 	Encoder string
+	// Adapt is AdaptAuto or AdaptOff.
+	Adapt string
 	// Connection is one of the Connection constants.
 	Connection string
 	// Descriptions say what labels mean.
@@ -27,6 +29,13 @@ type Values struct {
 // DefaultEncoder is the value of Values.Encoder that stands for the encoder of the
 // configuration.
 const DefaultEncoder = "default"
+
+// The values of Values.Adapt.
+const (
+	// AdaptAuto has the transformer that is part of hone adapt to the labels of the project.
+	AdaptAuto = "auto"
+	AdaptOff  = "off"
+)
 
 // The values of Values.Connection.
 const (

@@ -159,11 +159,9 @@ func (a *App) wireCore() (err error) {
 	return err
 }
 
-// adapting returns what has the transformer adapt to labels, nil where it does not.
+// adapting returns what has the transformer adapt to the labels of projects whose settings say so,
+// nil in a hone without it.
 func (a *App) adapting() (*learner.Adapting, error) {
-	if a.cfg.Learner.Adapt != "auto" {
-		return nil, nil //nolint:nilnil // none is no fault
-	}
 	trainer, err := encoders.NewTrainer()
 	if errors.Is(err, encoders.ErrNotBuiltIn) {
 		return nil, nil //nolint:nilnil // there is nothing to adapt

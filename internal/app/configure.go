@@ -20,7 +20,7 @@ import (
 // settingsOf is the table of settings of a hone with a configuration.
 func settingsOf(cfg config.Config) *settings.Table {
 	s := cfg.Sampler
-	return settings.NewTable(settings.Ranking{Strategy: s.Strategy, Queue: s.Queue, RandomShare: s.RandomShare}, strategy.Names(), encoderNames(cfg.Learner))
+	return settings.NewTable(settings.Defaults{Ranking: settings.Ranking{Strategy: s.Strategy, Queue: s.Queue, RandomShare: s.RandomShare}, Adapt: cfg.Learner.Adapt}, strategy.Names(), encoderNames(cfg.Learner))
 }
 
 // rankingSettings gives the sampler the settings of the learner's last snapshot.

@@ -30,6 +30,7 @@ var settingValues = map[string][]string{
 	"learn_from_states":     {"ground_truth", "submitted", "skipped", "submitted,ground_truth,skipped", "", ""},
 	"descriptions":          {`{"Money":["my card was charged","cash, bank, account"]}`, `{"topic":{"Food":["what can I eat"]}}`, ""},
 	"encoder":               {"hashed", "words", "static", settings.DefaultEncoder, ""}, // the transformer works on one clock only
+	"adapt":                 {settings.AdaptAuto, settings.AdaptOff, ""}, // likewise
 	"of another hone":       {"whatever", ""},
 }
 
@@ -89,7 +90,7 @@ func (w *world) inForce(p event.ProjectID) map[string]string {
 
 func (w *world) table() *settings.Table {
 	s := w.settings("").Sampler
-	return settings.NewTable(settings.Ranking{Strategy: s.Strategy, Queue: s.Queue, RandomShare: s.RandomShare}, strategy.Names(), encoders.BuiltIn())
+	return settings.NewTable(settings.Defaults{Ranking: settings.Ranking{Strategy: s.Strategy, Queue: s.Queue, RandomShare: s.RandomShare}}, strategy.Names(), encoders.BuiltIn())
 }
 
 func (w *world) values(p event.ProjectID) settings.Values { return w.table().Values(w.inForce(p)) }
