@@ -59,7 +59,6 @@ type searchSample struct {
 	newest event.AnnotationID
 }
 
-// searchSample returns the sample for the number of examples there are, without the examples:
 // firstTasks returns the n tasks that were labelled first, of those that are examples.
 func (h *onlineHead) firstTasks(n int) []event.TaskID {
 	ids := make([]event.TaskID, 0, len(h.fingerprints))
@@ -72,6 +71,7 @@ func (h *onlineHead) firstTasks(n int) []event.TaskID {
 	return ids[:min(n, len(ids))]
 }
 
+// searchSample returns the sample for the number of examples there are, without the examples:
 // collectExamples adds them.
 func (h *onlineHead) searchSample(encoder string) searchSample {
 	n := tune.SampleSize(h.model.Len())

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/hone-ml/hone/encode"
-	"github.com/hone-ml/hone/encode/encoders"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/app/core"
 	"github.com/hone-ml/hone/learner"
@@ -57,7 +56,7 @@ func (d *Data) runCurve(ctx context.Context, o Options, points []int, c *Curve, 
 	st.DB().NoSync, st.DB().NoGrowSync = true, true // it goes with the run
 	lo := learner.Options{Encoder: o.Encoder, Budget: noLimit, CheckpointEvery: noLimit, SlowWait: noLimit}
 	if o.Trainer != nil {
-		lo.Adapting = &learner.Adapting{Encoder: encode.NewAdapters(encoders.AdaptedName), Trainer: o.Trainer, Store: st}
+		lo.Adapting = &learner.Adapting{Encoder: encode.NewAdapters("adapted"), Trainer: o.Trainer, Store: st}
 	}
 	hone, err := core.New(st, core.Options{
 		WithoutLog: true, // what comes when is not to depend on the log's goroutines

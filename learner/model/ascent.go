@@ -24,9 +24,6 @@ const (
 	// under a weak ridge take many.
 	maxPasses = 1000
 	maxSteps  = 1 << 18
-	// maxStagnant is how many measurements without a clearly smaller gap end it too: only
-	// rounding errors are left. Far from the optimum the gap halves much faster.
-	maxStagnant = 20
 	// sweepsBetween is the number of sweeps between two measurements.
 	sweepsBetween = 2
 )
@@ -46,6 +43,8 @@ type ascent struct {
 	// number of measurements since it was set.
 	bestBound float64
 	stagnant  int
+	trend     trend
+	rounding  bool // only rounding errors are left
 }
 
 // problem is an optimization problem for an ascent.
@@ -87,7 +86,7 @@ func (w *ascent) optimize(ctx context.Context, m problem, tolerance float64) Pro
 }
 
 func (w *ascent) exhausted(examples int) bool {
-	return w.passes >= max(maxPasses, maxSteps/max(1, examples)) || w.stagnant >= maxStagnant
+	return w.passes >= max(maxPasses, maxSteps/max(1, examples)) || w.rounding
 }
 
 // sweep updates every example of the active set once, in a pseudo-random order that is the
@@ -121,6 +120,36 @@ func (w *ascent) recordBound(bound float64) {
 	} else {
 		w.stagnant++
 	}
+	w.rounding = w.trend.add(bound)
+}
+
+// trend tells an ascent that is slow from one that only rounding errors move. Each step
+// raises the dual objective, but the gap goes up and down on its way, by half and more. So
+// means are compared: of the first firstWindow bounds, of twice as many that follow, of
+// twice as many again.
+type trend struct {
+	n, length    int // bounds in the window, and its length
+	sum          float64
+	previousMean float64 // of the window before
+}
+
+// firstWindow is long enough that even an ascent whose bound falls by a hundredth from one
+// measurement to the next has a clearly lower mean in the window after.
+const firstWindow = 40
+
+// add adds a bound. It reports whether a window ends here whose mean is not clearly lower
+// than that of the window before.
+func (t *trend) add(bound float64) bool {
+	t.length = max(t.length, firstWindow)
+	t.n++
+	t.sum += bound
+	if t.n < t.length {
+		return false
+	}
+	mean := t.sum / float64(t.n)
+	flat := t.previousMean > 0 && mean > 0.95*t.previousMean
+	*t = trend{length: 2 * t.length, previousMean: mean}
+	return flat
 }
 
 // restart drops the last measurement and the ascent under way.

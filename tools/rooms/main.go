@@ -29,7 +29,7 @@ type layer struct {
 var layers = []layer{
 	{"ground", []string{
 		"internal/backoff", "internal/cut", "internal/fault", "internal/fsutil", "internal/jsonscan", "internal/logging", "internal/netguard",
-		"internal/panics", "internal/parallel", "internal/records", "internal/secret", "internal/service", "internal/wake", "config", "event", "settings", "vector",
+		"internal/panics", "internal/parallel", "internal/priority", "internal/records", "internal/secret", "internal/service", "internal/wake", "config", "event", "settings", "vector",
 	}},
 	{"Label Studio's forms", []string{"labelstudio/passage", "labelstudio/labelconfig", "content", "labelstudio/regions", "labelstudio/wire"}},
 	{"doors", []string{"access", "api", "labelstudio", "notify"}},

@@ -4,8 +4,8 @@
 // The number of layers, all sizes and how the tokens' vectors become one are the folder's.
 //
 // The bytes are foreign. Nothing of a claimed size is allocated before the file is known to have
-// as much, and errors name the file and what to do. Computation is in float32 by the kernels of
-// package minilm: a text has bit for bit the same vector whatever was encoded beside it.
+// as much, and errors name the file and what to do. Computation is in float32 by the kernels that
+// package minilm has too: a text has bit for bit the same vector whatever was encoded beside it.
 package bert
 
 import (

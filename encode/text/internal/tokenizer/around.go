@@ -69,8 +69,11 @@ func (t *Tokenizer) addAround(p *component, depth int) (bool, error) {
 		found := false
 		for i := range s.All {
 			one, err := t.addAround(&s.All[i], depth+1)
-			if err != nil || one && found {
-				return false, errors.Join(err, errors.New("several that add tokens are not supported"))
+			if err != nil {
+				return false, err
+			}
+			if one && found {
+				return false, errors.New("several that add tokens are not supported")
 			}
 			found = found || one
 		}
