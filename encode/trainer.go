@@ -10,6 +10,8 @@ type LabelledText struct {
 
 // Trainer trains an encoder further on labelled texts. It must be safe for concurrent use.
 type Trainer interface {
+	// Name says how it trains: what it makes of the same texts is another when the name is.
+	Name() string
 	// Train returns what the training changes, to be stored: a pure function of the texts, in
 	// any order. The error is that of the training, such as texts of one class alone, or the
 	// context's.

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -56,6 +57,31 @@ type adaptation struct {
 	Fingerprint uint64 `json:"sum"`
 	// Settings are those of the model with the adapted part.
 	Settings model.Settings `json:"settings"`
+	// Trainer names how it was trained, At says when.
+	Trainer string    `json:"trainer"`
+	At      time.Time `json:"at"`
+	// Accuracy is the cross-validated accuracy with the adapted part, Without that of the same
+	// settings without it.
+	Accuracy float64 `json:"accuracy"`
+	Without  float64 `json:"without"`
+
+	// heldOut are predictions of the labels by encoders that had not learned from them. They
+	// are stored beside the weights.
+	heldOut map[event.TaskID]event.HeldOut
+}
+
+// storedAdapter is what is stored under the name of an adapter.
+type storedAdapter struct {
+	Weights []byte          `json:"weights"`
+	HeldOut []event.HeldOut `json:"held_out"`
+}
+
+// index sets heldOut.
+func (a *adaptation) index(of []event.HeldOut) {
+	a.heldOut = make(map[event.TaskID]event.HeldOut, len(of))
+	for _, x := range of {
+		a.heldOut[x.Task] = x
+	}
 }
 
 // selection is that of the head, as if its settings had been chosen without an adapter.
@@ -96,7 +122,7 @@ func (l *Learner) startAdaptation(ln *lane) {
 	if h == nil || !strings.Contains(p.base.Name(), l.o.Adapting.Base) || tune.SampleSize(h.model.Len()) == 0 || h.lacks(p.base.Slow()) {
 		return // applyArrivals starts it, if it waits for vectors
 	}
-	labels := h.firstLabels(p.base.Name())
+	labels := h.firstLabels(p.base.Name() + "\x00" + l.o.Adapting.Trainer.Name())
 	for _, a := range []*adaptation{p.adapted, p.adapting} {
 		if a != nil && a.Fingerprint == labels.fingerprint && a.Control == h.Control.Name {
 			return
@@ -226,8 +252,10 @@ func (l *Learner) adapt(ctx context.Context, id event.ProjectID, q *head.Spec, b
 	sum := sha256.Sum256(r.Adapter)
 	a := &adaptation{
 		Adapter: hex.EncodeToString(sum[:8]), Control: q.Control.Name, Labels: labels.size, Fingerprint: labels.fingerprint, Settings: r.Settings,
+		Trainer: l.o.Adapting.Trainer.Name(), At: l.o.Now().UTC(), Accuracy: r.Accuracy, Without: r.Without,
 	}
-	if err := l.o.Adapting.Store.PutAdapter(ctx, id, a.Adapter, r.Adapter); err != nil {
+	a.index(r.HeldOut)
+	if err := l.o.Adapting.Store.PutAdapter(ctx, id, a.Adapter, marshal(storedAdapter{r.Adapter, r.HeldOut})); err != nil {
 		return nil, fmt.Errorf("store the adapter: %w", err)
 	}
 	l.o.Adapting.Encoder.Put(a.Adapter, r.Encoder)
@@ -366,7 +394,7 @@ func (h *onlineHead) lacks(encoders features.EncoderSet) bool {
 	return false
 }
 
-// firstLabels returns the labels that an encoder adapts to. encoder is the name of the encoder before.
+// firstLabels returns the labels that an encoder adapts to. encoder says which, and how it adapts.
 func (h *onlineHead) firstLabels(encoder string) firstLabels {
 	out := firstLabels{size: tune.SampleSize(h.model.Len())}
 	out.ids = h.firstTasks(out.size)
@@ -398,18 +426,22 @@ func (l *Learner) loadAdapter(ctx context.Context, p *project, a *adaptation) {
 		l.deleteAdapters(ctx, p)
 		return
 	}
-	weights, err := l.o.Adapting.Store.Adapter(ctx, p.meta.Project, a.Adapter)
+	stored, err := l.o.Adapting.Store.Adapter(ctx, p.meta.Project, a.Adapter)
+	var s storedAdapter
 	var e encode.BatchEncoder
 	switch {
-	case err == nil && weights == nil:
+	case err == nil && stored == nil:
 		err = errors.New("it is not stored")
 	case err == nil:
-		e, err = l.o.Adapting.Trainer.Adapted(weights)
+		if err = json.Unmarshal(stored, &s); err == nil {
+			e, err = l.o.Adapting.Trainer.Adapted(s.Weights)
+		}
 	}
 	if err != nil {
 		l.o.Logger.WithError(err).WithField("project", p.meta.Project).Warn("the adapter is gone; adapting again")
 		return
 	}
+	a.index(s.HeldOut)
 	l.o.Adapting.Encoder.Put(a.Adapter, e)
 	p.adapted, p.features = a, p.base.Adapted(l.adaptedPlace(), a.Adapter)
 }

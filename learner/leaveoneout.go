@@ -15,32 +15,62 @@ import (
 // error is the store's, the context's, or ErrClosed. Safe for concurrent use.
 func (l *Learner) LeaveOneOut(ctx context.Context, p event.ProjectID, tasks []event.TaskID, budget time.Duration) (event.LeftOut, error) {
 	out := event.LeftOut{Heads: map[string][]event.HeldOut{}, Asked: map[string]float64{}}
-	specs, copies, err := l.copyExamples(ctx, p, &out)
+	copies, err := l.copyExamples(ctx, p, tasks, &out)
 	if err != nil {
 		return out, err
 	}
-	for i, q := range specs {
-		if out.Heads[q.Control.Name], err = tune.LeaveOneOut(ctx, q, copies[i], tasks, budget); err != nil {
+	for _, c := range copies {
+		held, err := tune.LeaveOneOut(ctx, c.spec, c.examples, c.others, budget)
+		if err != nil {
 			return out, err
 		}
+		out.Heads[c.spec.Control.Name] = append(c.known, held...)
 	}
 	return out, nil
 }
 
+// headCopy is what it takes to predict examples of a head without them.
+type headCopy struct {
+	spec     *head.Spec
+	examples tune.Examples
+	// known are predictions of those tasks that trained an adapter, as they were made when that
+	// was trained: a model of all other examples would know these texts by way of the encoder.
+	known  []event.HeldOut
+	others []event.TaskID
+}
+
 // copyExamples copies the examples of all heads.
-func (l *Learner) copyExamples(ctx context.Context, id event.ProjectID, out *event.LeftOut) (specs []*head.Spec, copies []tune.Examples, err error) {
+func (l *Learner) copyExamples(ctx context.Context, id event.ProjectID, tasks []event.TaskID, out *event.LeftOut) (copies []headCopy, err error) {
 	ln := l.lane(id)
 	defer l.lockLane(ln)()
 	p, err := l.ensureLoaded(ctx, ln)
 	if err != nil || p == nil {
-		return nil, nil, err
+		return nil, err
 	}
 	out.Labels, out.Snapshot = p.labels(), p.sequence
 	for _, h := range p.heads {
-		specs, copies = append(specs, h.Spec), append(copies, tune.CopyOf(h.model))
+		c := headCopy{spec: h.Spec, examples: tune.CopyOf(h.model), others: tasks}
+		if h.selection.Adapter != "" {
+			c.known, c.others = p.adapted.heldOutOf(h, tasks)
+		}
+		copies = append(copies, c)
 		if h.progress.Cumulative.Tasks > 0 {
 			out.Asked[h.Control.Name] = h.progress.Cumulative.Accuracy()
 		}
 	}
-	return specs, copies, nil
+	return copies, nil
+}
+
+// heldOutOf returns the predictions of those tasks that trained the adapter and are examples of the
+// head still, and the other tasks.
+func (a *adaptation) heldOutOf(h *onlineHead, tasks []event.TaskID) (known []event.HeldOut, others []event.TaskID) {
+	for _, id := range tasks {
+		x, trained := a.heldOut[id]
+		if _, is := h.fingerprints[id]; trained && is {
+			known = append(known, x)
+		} else {
+			others = append(others, id)
+		}
+	}
+	return known, others
 }

@@ -47,6 +47,8 @@ type candidate struct {
 	fingerprints map[event.TaskID]uint64
 	sample       searchSample
 	adapted      tune.Selection // that of the adapter, the zero one without
+	// heldOutAccuracy is the cross-validated accuracy that came with the adapter.
+	heldOutAccuracy float64
 
 	selection tune.Selection
 	scores    tune.Comparison
@@ -96,7 +98,7 @@ func (l *Learner) startRetrain(ln *lane) {
 	for _, h := range p.heads {
 		c := &candidate{spec: h.Spec, live: h.model.Settings(), fingerprints: maps.Clone(h.fingerprints), sample: h.searchSample(h.encoder)}
 		if h.selection.Adapter != "" {
-			c.adapted = h.selection
+			c.adapted, c.heldOutAccuracy = h.selection, p.adapted.Accuracy
 		}
 		h.collectExamples(&c.sample)
 		h.model.Examples(func(e model.Example) bool {
@@ -142,7 +144,9 @@ func (l *Learner) runRetrain(ctx context.Context, r *retrain) error {
 		} else if c.selection, err = selectSettings(ctx, c.spec, c.sample, l.cores, onStep); err != nil {
 			return err
 		}
-		if c.scores, err = tune.Compare(ctx, c.spec, c.examples, c.selection.Settings, c.live, l.cores, onStep); err != nil {
+		if c.adapted.Adapter != "" { // the labels look better to an encoder that has learned from them
+			c.scores = tune.Comparison{Candidate: c.heldOutAccuracy, Live: c.heldOutAccuracy}
+		} else if c.scores, err = tune.Compare(ctx, c.spec, c.examples, c.selection.Settings, c.live, l.cores, onStep); err != nil {
 			return err
 		}
 		began, steps := r.stepsDone.Load(), float64(buildSteps(len(c.examples)))

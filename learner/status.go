@@ -63,6 +63,12 @@ type Adapted struct {
 	// Control is the control whose labels they are, and Labels how many: 0 before the first time.
 	Control string `json:"control"`
 	Labels  int    `json:"labels"`
+	// At is when it had adapted, the zero time before.
+	At time.Time `json:"at,omitzero"`
+	// Accuracy is the cross-validated accuracy on these labels, and Without that of a model that
+	// reads the encoder as it was only.
+	Accuracy float64 `json:"accuracy,omitempty"`
+	Without  float64 `json:"accuracy_without,omitempty"`
 	// Next is how many labels it is adapting to now, 0 for none.
 	Next int `json:"next,omitempty"`
 }
@@ -149,7 +155,7 @@ func (l *Learner) status(p *project, heads []headSnapshot) Status {
 		s.VectorsMissing = missing != 0
 	}
 	if p.adapted != nil {
-		s.Adapted = &Adapted{Control: p.adapted.Control, Labels: p.adapted.Labels}
+		s.Adapted = &Adapted{Control: p.adapted.Control, Labels: p.adapted.Labels, At: p.adapted.At, Accuracy: p.adapted.Accuracy, Without: p.adapted.Without}
 	}
 	s.Refused, s.RefusedCount = p.refused.List()
 	gap := 0.0

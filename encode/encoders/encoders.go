@@ -239,6 +239,8 @@ type trainer struct {
 	base *minilm.Encoder
 }
 
+func (t trainer) Name() string { return finetune.Name }
+
 func (t trainer) Train(ctx context.Context, texts []encode.LabelledText) ([]byte, error) {
 	examples := make([]finetune.Example, len(texts))
 	for i, x := range texts {

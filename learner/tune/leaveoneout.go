@@ -65,7 +65,7 @@ func LeaveOneOut(ctx context.Context, q *head.Spec, c Examples, ids []event.Task
 		e := c.examples[i]
 		m.Remove(e.ID)
 		m.Optimize(ctx, leaveOutTolerance)
-		out = append(out, heldOut(q, m, e))
+		out = append(out, heldOut(q, m, q.Kind.Snapshot(q, m), e))
 		if err := m.UpsertWarm(e, c.duals[i]); err != nil {
 			return nil, err
 		}
@@ -73,11 +73,26 @@ func LeaveOneOut(ctx context.Context, q *head.Spec, c Examples, ids []event.Task
 	return out, ctx.Err()
 }
 
-// heldOut compares the prediction of an example with its answer.
-func heldOut(q *head.Spec, m head.Incremental, e model.Example) event.HeldOut {
+// PredictFolds predicts the examples of each fold's Test, each by a model of its Train, with the same
+// settings for all. cores is as in Search. The error is the context's.
+func PredictFolds(ctx context.Context, folds []Fold, settings model.Settings, cores chan struct{}) ([]event.HeldOut, error) {
+	s := newSearch(folds[0].Spec, folds, cores, func() {})
+	byFold := make([][]event.HeldOut, len(s.folds))
+	err := s.eachFold(ctx, settings, func(f int, m head.Incremental) {
+		q := s.folds[f].Spec
+		p := q.Kind.Snapshot(q, m)
+		for _, e := range s.folds[f].Test {
+			byFold[f] = append(byFold[f], heldOut(q, m, p, e))
+		}
+	})
+	return slices.Concat(byFold...), err
+}
+
+// heldOut compares the prediction of an example, by a model and its snapshot, with its answer.
+func heldOut(q *head.Spec, m head.Incremental, p head.Predictor, e model.Example) event.HeldOut {
 	_, accuracy := q.Kind.Evaluate(q, m, []model.Example{e})
 	out := event.HeldOut{Task: event.TaskID(e.ID), Correct: accuracy > 0, Confidence: -1}
-	if p := q.Kind.Snapshot(q, m); p.Classes() > 0 {
+	if p.Classes() > 0 {
 		out.Confidence = p.Estimate(head.Sample{X: e.X}, make([]float64, p.Classes()), new(head.Scratch)).Confidence()
 	}
 	return out

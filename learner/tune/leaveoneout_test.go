@@ -41,7 +41,7 @@ func TestLeaveOneOutIsTrainingFromScratch(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := heldOut(q, scratch, e)
+		want := heldOut(q, scratch, q.Kind.Snapshot(q, scratch), e)
 		if got[i].Task != want.Task || math.Abs(got[i].Confidence-want.Confidence) > leaveOutTolerance {
 			t.Errorf("%+v, from scratch %+v", got[i], want)
 		}

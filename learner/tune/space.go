@@ -102,6 +102,24 @@ func Fit(q *head.Spec, s model.Settings) model.Settings {
 	return s
 }
 
+// WithoutAdapted returns the settings without weight of the adapted part; its trust in the prior is the
+// main part's.
+func WithoutAdapted(q *head.Spec, s model.Settings) model.Settings {
+	s.Parts, s.Trust = slices.Clone(s.Parts), slices.Clone(s.Trust)
+	at, main := slices.Index(q.Parts, encode.Adapted), mainPart(q)
+	if at < 0 || main < 0 {
+		return s
+	}
+	if at+1 < len(s.Parts) {
+		s.Parts[at+1] = 0
+	}
+	if at < len(s.Trust) && main < len(s.Trust) {
+		s.Trust[main] += s.Trust[at]
+		s.Trust[at] = 0
+	}
+	return s
+}
+
 // mainPart returns the place of the dense part that is the most accurate before there are examples:
 // the last one that is not adapted, -1 without one.
 func mainPart(q *head.Spec) int {

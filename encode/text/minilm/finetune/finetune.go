@@ -19,6 +19,9 @@ import (
 	"github.com/hone-ml/hone/encode/text/minilm"
 )
 
+// Name names what Train with DefaultRecipe makes of examples. It changes with either.
+const Name = "contrast-rank8/1"
+
 // Example is a text with the number of its class. Any numbers do.
 type Example struct {
 	Text  string
