@@ -11,7 +11,7 @@ import (
 func TestGoldenTypes(t *testing.T) {
 	golden.JSON(t, "types.json", map[string]any{
 		"listing": golden.Fill(&api.Listing{}), "reconcile": golden.Fill(&api.Reconcile{}), "rotation": golden.Fill(&api.Rotation{}),
-		"encoding": golden.Fill(&api.Encoding{}), "version": golden.Fill(&api.Version{}), "dead letter": golden.Fill(&api.DeadLetter{}),
+		"encoding": golden.Fill(&api.Encoding{}), "adapted": golden.Fill(&api.Adapted{}), "version": golden.Fill(&api.Version{}), "dead letter": golden.Fill(&api.DeadLetter{}),
 		"connect request": golden.Fill(&api.ConnectRequest{}), "login request": golden.Fill(&api.LoginRequest{}), "report": golden.Fill(&api.Report{}), "error": golden.Fill(&api.Error{}),
 		"accuracy": golden.Fill(&api.AccuracyHistory{}), "no accuracy": api.AccuracyHistory{},
 		"configuration": golden.Fill(&api.Configuration{}), "empty configuration": api.Configuration{},

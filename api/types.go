@@ -66,6 +66,8 @@ type Project struct {
 	Retrain     Retrain      `json:"retrain"`
 	// Encoding is how far a slow encoder is; absent with one that is not.
 	Encoding *Encoding `json:"encoding,omitempty"`
+	// Adapted is to what the transformer has adapted; absent where it has not and does not.
+	Adapted *Adapted `json:"adapted,omitempty"`
 	// Backlog counts received events not yet learned.
 	Backlog uint64 `json:"backlog"`
 	// DeadLetters counts events, of all projects, that could not be handled.
@@ -316,6 +318,22 @@ type Prelabel struct {
 	Fault string `json:"fault,omitempty"`
 }
 
+// Adapted is to which labels of a project the transformer has adapted.
+type Adapted struct {
+	// Control is the one whose labels they are, Labels how many of them, the first ones; 0
+	// before the first time.
+	Control string `json:"control"`
+	Labels  int    `json:"labels"`
+	// At is when it had adapted; null before.
+	At *time.Time `json:"at"`
+	// Accuracy is held-out accuracy on those labels, and AccuracyWithout that of a model that
+	// reads the transformer as it was. Null before.
+	Accuracy        *float64 `json:"accuracy"`
+	AccuracyWithout *float64 `json:"accuracy_without"`
+	// AdaptingTo is how many labels it is adapting to now, 0 while it is not.
+	AdaptingTo int `json:"adapting_to"`
+}
+
 // Encoding is how far a slow encoder is with a project's texts.
 type Encoding struct {
 	// Encoder is its name.
@@ -352,6 +370,8 @@ type Version struct {
 	Reason    string             `json:"reason"`
 	Labels    int                `json:"labels"`
 	Accuracy  map[string]float64 `json:"accuracy,omitempty"`
+	// AdaptedLabels is to how many labels the transformer had adapted, 0 for none.
+	AdaptedLabels int `json:"adapted_labels,omitempty"`
 	// AccuracyMissing says why there is no Accuracy; empty when there is.
 	AccuracyMissing string `json:"accuracy_missing,omitempty"`
 }

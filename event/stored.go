@@ -141,6 +141,10 @@ type Version struct {
 	Reason    string    `json:"reason"`
 	Live      bool      `json:"live"`
 	Labels    int       `json:"labels"`
+	// AdaptedLabels is to how many labels the encoder had adapted, and AdaptedBy names the
+	// trainer: with the labels there are it makes the same adapter again.
+	AdaptedLabels int    `json:"adapted_labels,omitempty"`
+	AdaptedBy     string `json:"adapted_by,omitempty"`
 	// Settings holds the settings of the version's models, opaque to the state.
 	Settings []byte `json:"settings,omitempty"`
 	// Accuracy is the cross-validated accuracy when the version was made, by control name.

@@ -208,9 +208,11 @@ func (l *Learner) promote(ctx context.Context, r *retrain) error {
 	outcome, sentence := "unchanged", "unchanged: no label was added and the settings stay"
 	if r.pending.Reason != ReasonSchedule || changed || p.versions[event.LiveIndex(p.versions)].Labels != labels {
 		outcome = "new_version"
-		p.addVersion(event.Version{
-			CreatedAt: l.o.Now().UTC(), Reason: r.pending.Reason, Labels: labels, Accuracy: accuracy,
-		}, settings)
+		v := event.Version{CreatedAt: l.o.Now().UTC(), Reason: r.pending.Reason, Labels: labels, Accuracy: accuracy}
+		if p.adapted != nil {
+			v.AdaptedLabels, v.AdaptedBy = p.adapted.Labels, p.adapted.Trainer
+		}
+		p.addVersion(v, settings)
 		sentence = fmt.Sprintf("new version %s on %d labels%s", p.version(), labels, r.comparisonNote())
 	}
 	sentence += r.missingNote()

@@ -167,6 +167,9 @@ func (c *cli) printProject(p api.Project, now time.Time) {
 	if e := p.Encoding; e != nil {
 		row("encoding", "%d of %d tasks encoded, %.0f texts/s, %s", e.Encoded, e.Tasks, e.PerSecond, e.Encoder)
 	}
+	if a := p.Adapted; a != nil {
+		row("adapted", "%s", adaptedTo(*a, now))
+	}
 	switch r := p.Retrain; {
 	case r.Waiting != "":
 		row("retrain", "waits %s", r.Waiting)
@@ -194,6 +197,22 @@ func (c *cli) printProject(p api.Project, now time.Time) {
 		row("problem", "%s", s)
 	}
 	_ = w.Flush()
+}
+
+// adaptedTo says to what the transformer has adapted, and what that gains.
+func adaptedTo(a api.Adapted, now time.Time) string {
+	var out []string
+	if a.Labels > 0 {
+		s := fmt.Sprintf("to the first %d labels of %s, %s", a.Labels, a.Control, formatAgo(a.At, now))
+		if a.Accuracy != nil && a.AccuracyWithout != nil {
+			s += fmt.Sprintf("; held-out accuracy %.3f, without it %.3f", *a.Accuracy, *a.AccuracyWithout)
+		}
+		out = append(out, s)
+	}
+	if a.AdaptingTo > 0 {
+		out = append(out, fmt.Sprintf("adapting to the first %d labels of %s now", a.AdaptingTo, a.Control))
+	}
+	return strings.Join(out, "; ")
 }
 
 // namedCount is a number of things with what they are.

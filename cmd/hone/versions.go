@@ -36,13 +36,13 @@ measured, it says why.`,
 			return c.printJSON(map[string]any{"versions": vs})
 		}
 		w := tabwriter.NewWriter(c.out(), 0, 4, 2, ' ', 0)
-		_, _ = fmt.Fprintln(w, "VERSION\tLIVE\tMADE\tLABELS\tHELD-OUT ACCURACY\tWHY")
+		_, _ = fmt.Fprintln(w, "VERSION\tLIVE\tMADE\tLABELS\tADAPTED TO\tHELD-OUT ACCURACY\tWHY")
 		for _, v := range vs {
 			live := ""
 			if v.Live {
 				live = "*"
 			}
-			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", v.Name, live, v.CreatedAt.Local().Format(time.DateTime), v.Labels, formatAccuracies(v), v.Reason)
+			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%s\t%s\n", v.Name, live, v.CreatedAt.Local().Format(time.DateTime), v.Labels, v.AdaptedLabels, formatAccuracies(v), v.Reason)
 		}
 		return w.Flush()
 	})

@@ -171,6 +171,12 @@ func (a *App) addLearner(out *api.Project) *learner.Status {
 			out.Problems = append(out.Problems, "texts are not encoded, and models do without: "+e.Fault)
 		}
 	}
+	if a := st.Adapted; a != nil {
+		out.Adapted = &api.Adapted{Control: a.Control, Labels: a.Labels, AdaptingTo: a.Next}
+		if a.Labels > 0 {
+			out.Adapted.At, out.Adapted.Accuracy, out.Adapted.AccuracyWithout = timePtr(a.At), &a.Accuracy, &a.Without
+		}
+	}
 	if l := st.LastRetrain; l != nil {
 		out.Retrain.Last, out.Retrain.Outcome = timePtr(l.At), l.Outcome
 	}
@@ -233,7 +239,7 @@ func (a apiProjects) Versions(ctx context.Context, id event.ProjectID) ([]api.Ve
 	for _, v := range a.Learner.Versions(id) {
 		out = append(out, api.Version{
 			Name: v.Name, Live: v.Live, CreatedAt: v.CreatedAt, Reason: v.Reason, Labels: v.Labels,
-			Accuracy: v.Accuracy, AccuracyMissing: whyNoAccuracy(v),
+			Accuracy: v.Accuracy, AdaptedLabels: v.AdaptedLabels, AccuracyMissing: whyNoAccuracy(v),
 		})
 	}
 	return out, nil

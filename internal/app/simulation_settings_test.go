@@ -30,7 +30,7 @@ var settingValues = map[string][]string{
 	"learn_from_states":     {"ground_truth", "submitted", "skipped", "submitted,ground_truth,skipped", "", ""},
 	"descriptions":          {`{"Money":["my card was charged","cash, bank, account"]}`, `{"topic":{"Food":["what can I eat"]}}`, ""},
 	"encoder":               {"hashed", "words", "static", settings.DefaultEncoder, ""}, // the transformer works on one clock only
-	"adapt":                 {settings.AdaptAuto, settings.AdaptOff, ""}, // likewise
+	"adapt":                 {settings.AdaptAuto, settings.AdaptOff, ""},                // likewise
 	"of another hone":       {"whatever", ""},
 }
 
