@@ -20,14 +20,26 @@ import (
 // wordTrainer learns in which class each word is the most frequent. Its encoder has a dimension a
 // class, and counts those words.
 type wordTrainer struct {
-	mu    sync.Mutex
-	seen  [][]encode.LabelledText
-	fails bool
+	begun, proceed chan struct{} // if not nil: told of each training, and closed to let them go on
+
+	mu                sync.Mutex
+	seen              [][]encode.LabelledText
+	fails             bool
+	running, together int // trainings now, and the most at once
 }
 
 func (w *wordTrainer) Train(ctx context.Context, texts []encode.LabelledText) ([]byte, error) {
 	w.mu.Lock()
+	w.running++
+	w.together = max(w.together, w.running)
+	w.mu.Unlock()
+	if w.begun != nil {
+		w.begun <- struct{}{}
+		<-w.proceed
+	}
+	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.running--
 	if w.fails {
 		return nil, errors.New("there is no memory")
 	}
@@ -162,22 +174,76 @@ func TestAForgottenProjectHasNoAdapter(t *testing.T) {
 	l := start(t, d, o)
 	apply(t, l, labels(40))
 	rest(t, l)
-	st, err := d.Load(bg, 1)
-	must(t, err)
-	var kept struct {
-		Adapted struct{ Adapter string }
+	name := adapterOf(t, d, 1)
+	if name == "" || !o.Adapting.Encoder.Has(name) {
+		t.Fatalf("the adapter is %q", name)
 	}
-	must(t, json.Unmarshal(st.LearnerState, &kept))
-	if kept.Adapted.Adapter == "" || !o.Adapting.Encoder.Has(kept.Adapted.Adapter) {
-		t.Fatalf("the adapter is %q", kept.Adapted.Adapter)
-	}
-	weights, err := d.Adapter(bg, 1, kept.Adapted.Adapter)
+	weights, err := d.Adapter(bg, 1, name)
 	must(t, err)
 	if !bytes.Contains(weights, []byte("please")) {
 		t.Errorf("stored are %q", weights)
 	}
 	apply(t, l, &event.Forgotten{Project: 1})
-	if o.Adapting.Encoder.Has(kept.Adapted.Adapter) {
+	if o.Adapting.Encoder.Has(name) {
 		t.Error("the adapter is still there")
 	}
+}
+
+// Two projects with equal labels have adapters of their own, one of which goes with its project. They are
+// trained one after the other.
+func TestEqualProjectsHaveAdaptersOfTheirOwn(t *testing.T) {
+	d, trainer := openDisk(t), new(wordTrainer)
+	o := adapting(d, trainer)
+	l := start(t, d, o)
+	second := labels(40)
+	second.Project = 2
+	apply(t, l, labels(40))
+	apply(t, l, second)
+	rest(t, l)
+	first, other := adapterOf(t, d, 1), adapterOf(t, d, 2)
+	if first == other || !o.Adapting.Encoder.Has(first) || !o.Adapting.Encoder.Has(other) {
+		t.Fatalf("the adapters are %q and %q", first, other)
+	}
+	if trainer.together > 1 {
+		t.Errorf("%d trainings at once", trainer.together)
+	}
+	apply(t, l, &event.Forgotten{Project: 1})
+	if o.Adapting.Encoder.Has(first) || !o.Adapting.Encoder.Has(other) {
+		t.Error("forgetting one project changes the other's adapter")
+	}
+}
+
+// A label config that changes while an adapter is trained makes it void: nothing is left of it, and the
+// labels that there are then are adapted to.
+func TestAConfigThatChangesMeanwhile(t *testing.T) {
+	d, trainer := openDisk(t), &wordTrainer{begun: make(chan struct{}, 100), proceed: make(chan struct{})}
+	o := adapting(d, trainer)
+	l := start(t, d, o)
+	apply(t, l, labels(40))
+	<-trainer.begun
+	changed := labels(40)
+	changed.LabelConfig = strings.ReplaceAll(changed.LabelConfig, `"c"`, `"d"`)
+	for i := range changed.Annotations {
+		changed.Annotations[i].UpdatedAt = at(100)
+		changed.Annotations[i].Result = bytes.ReplaceAll(changed.Annotations[i].Result, []byte(`"c"`), []byte(`"d"`))
+	}
+	changed.At = at(100)
+	apply(t, l, changed)
+	close(trainer.proceed)
+	rest(t, l)
+	if a := status(t, l).Adapted; a == nil || a.Control != "d" || a.At.IsZero() {
+		t.Errorf("adapted: %+v", a)
+	}
+}
+
+// adapterOf returns the name of the adapter that is stored of a project.
+func adapterOf(t *testing.T, d *disk, p event.ProjectID) string {
+	t.Helper()
+	st, err := d.Load(bg, p)
+	must(t, err)
+	var kept struct {
+		Adapted struct{ Adapter string }
+	}
+	must(t, json.Unmarshal(st.LearnerState, &kept))
+	return kept.Adapted.Adapter
 }

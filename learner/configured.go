@@ -64,7 +64,7 @@ func (l *Learner) setSettings(p *project, configured map[string]string) {
 		return
 	}
 	p.base, p.features = base, base
-	p.adapted, p.adapting, p.nextFeatures = nil, nil, nil
+	l.dropAdapters(p)
 }
 
 // relearnAll has the heads read every annotation again, those of a batch that is not stored

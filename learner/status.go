@@ -63,6 +63,8 @@ type Adapted struct {
 	// Control is the control whose labels they are, and Labels how many: 0 before the first time.
 	Control string `json:"control"`
 	Labels  int    `json:"labels"`
+	// At is when it was trained, zero before the first time.
+	At time.Time `json:"at,omitzero"`
 	// Next is how many labels it is adapting to now, 0 for none.
 	Next int `json:"next,omitempty"`
 }
@@ -149,7 +151,7 @@ func (l *Learner) status(p *project, heads []headSnapshot) Status {
 		s.VectorsMissing = missing != 0
 	}
 	if p.adapted != nil {
-		s.Adapted = &Adapted{Control: p.adapted.Control, Labels: p.adapted.Labels}
+		s.Adapted = &Adapted{Control: p.adapted.Control, Labels: p.adapted.Labels, At: p.adapted.At}
 	}
 	s.Refused, s.RefusedCount = p.refused.List()
 	gap := 0.0
