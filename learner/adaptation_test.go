@@ -22,22 +22,28 @@ import (
 // wordTrainer learns in which class each word is the most frequent. Its encoder has a dimension a
 // class, and counts those words.
 type wordTrainer struct {
-	mu    sync.Mutex
-	seen  [][]encode.LabelledText
-	fails bool
-	// began, where it is set, gets a value when a training begins, which then waits for resume.
-	began, resume chan struct{}
+	begun, proceed chan struct{} // if not nil: told of each training, and closed to let them go on
+
+	mu                sync.Mutex
+	seen              [][]encode.LabelledText
+	fails             bool
+	running, together int // trainings now, and the most at once
 }
 
 func (w *wordTrainer) Name() string { return "words" }
 
 func (w *wordTrainer) Train(ctx context.Context, texts []encode.LabelledText) ([]byte, error) {
-	if w.began != nil {
-		w.began <- struct{}{}
-		<-w.resume
+	w.mu.Lock()
+	w.running++
+	w.together = max(w.together, w.running)
+	w.mu.Unlock()
+	if w.begun != nil {
+		w.begun <- struct{}{}
+		<-w.proceed
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.running--
 	if w.fails {
 		return nil, errors.New("there is no memory")
 	}
@@ -172,7 +178,7 @@ func TestAForgottenProjectHasNoAdapter(t *testing.T) {
 	l := start(t, d, o)
 	apply(t, l, labels(40))
 	rest(t, l)
-	name := storedAdapter(t, d)
+	name := adapterOf(t, d, 1)
 	if name == "" || !o.Adapting.Encoder.Has(name) {
 		t.Fatalf("the adapter is %q", name)
 	}
@@ -189,6 +195,65 @@ func TestAForgottenProjectHasNoAdapter(t *testing.T) {
 	}
 }
 
+// Two projects with equal labels have adapters of their own, one of which goes with its project. They are
+// trained one after the other.
+func TestEqualProjectsHaveAdaptersOfTheirOwn(t *testing.T) {
+	d, trainer := openDisk(t), new(wordTrainer)
+	o := adapting(d, trainer)
+	l := start(t, d, o)
+	second := labels(40)
+	second.Project = 2
+	apply(t, l, labels(40))
+	apply(t, l, second)
+	rest(t, l)
+	first, other := adapterOf(t, d, 1), adapterOf(t, d, 2)
+	if first == other || !o.Adapting.Encoder.Has(first) || !o.Adapting.Encoder.Has(other) {
+		t.Fatalf("the adapters are %q and %q", first, other)
+	}
+	if trainer.together > 1 {
+		t.Errorf("%d trainings at once", trainer.together)
+	}
+	apply(t, l, &event.Forgotten{Project: 1})
+	if o.Adapting.Encoder.Has(first) || !o.Adapting.Encoder.Has(other) {
+		t.Error("forgetting one project changes the other's adapter")
+	}
+}
+
+// A label config that changes while an adapter is trained makes it void: nothing is left of it, and the
+// labels that there are then are adapted to.
+func TestAConfigThatChangesMeanwhile(t *testing.T) {
+	d, trainer := openDisk(t), &wordTrainer{begun: make(chan struct{}, 100), proceed: make(chan struct{})}
+	o := adapting(d, trainer)
+	l := start(t, d, o)
+	apply(t, l, labels(40))
+	<-trainer.begun
+	changed := labels(40)
+	changed.LabelConfig = strings.ReplaceAll(changed.LabelConfig, `"c"`, `"d"`)
+	for i := range changed.Annotations {
+		changed.Annotations[i].UpdatedAt = at(100)
+		changed.Annotations[i].Result = bytes.ReplaceAll(changed.Annotations[i].Result, []byte(`"c"`), []byte(`"d"`))
+	}
+	changed.At = at(100)
+	apply(t, l, changed)
+	close(trainer.proceed)
+	rest(t, l)
+	if a := status(t, l).Adapted; a == nil || a.Control != "d" || a.At.IsZero() {
+		t.Errorf("adapted: %+v", a)
+	}
+}
+
+// adapterOf returns the name of the adapter that is stored of a project.
+func adapterOf(t *testing.T, d *disk, p event.ProjectID) string {
+	t.Helper()
+	st, err := d.Load(bg, p)
+	must(t, err)
+	var kept struct {
+		Adapted struct{ Adapter string }
+	}
+	must(t, json.Unmarshal(st.LearnerState, &kept))
+	return kept.Adapted.Adapter
+}
+
 // A project whose setting says so goes by the encoder as it was, and nothing is stored of what it had
 // adapted to; and back.
 func TestAdaptingIsASettingOfAProject(t *testing.T) {
@@ -199,7 +264,7 @@ func TestAdaptingIsASettingOfAProject(t *testing.T) {
 	plain := start(t, openDisk(t), learner.Options{Encoder: ngram.New(), Tolerance: 1e-3})
 	apply(t, plain, labels(40))
 	rest(t, plain)
-	name := storedAdapter(t, d)
+	name := adapterOf(t, d, 1)
 	if name == "" || !differ(t, plain, l, 5e-3) {
 		t.Fatalf("adapter %q changes nothing", name)
 	}
@@ -228,30 +293,20 @@ func TestAdaptingIsASettingOfAProject(t *testing.T) {
 
 // What a person sets while the encoder is trained holds when it has been.
 func TestAdaptingIsSwitchedOffDuringATraining(t *testing.T) {
-	d, trainer := openDisk(t), &wordTrainer{began: make(chan struct{}, 16), resume: make(chan struct{})}
+	d, trainer := openDisk(t), &wordTrainer{begun: make(chan struct{}, 16), proceed: make(chan struct{})}
 	l := start(t, d, adapting(d, trainer))
 	apply(t, l, labels(40))
-	<-trainer.began
+	<-trainer.begun
 	apply(t, l, setUp(map[string]string{"adapt": "off"}))
-	close(trainer.resume)
+	close(trainer.proceed)
 	rest(t, l)
 	plain := start(t, openDisk(t), learner.Options{Encoder: ngram.New(), Tolerance: 1e-3})
 	apply(t, plain, labels(40))
 	rest(t, plain)
 	same(t, plain, l, 5e-3)
-	if status(t, l).Adapted != nil || storedAdapter(t, d) != "" {
+	if status(t, l).Adapted != nil || adapterOf(t, d, 1) != "" {
 		t.Error("it goes by an adapter")
 	}
-}
-
-// storedAdapter returns the name of the adapter in use, as it is stored.
-func storedAdapter(t *testing.T, d *disk) string {
-	t.Helper()
-	st, err := d.Load(bg, 1)
-	must(t, err)
-	var kept struct{ Adapted struct{ Adapter string } }
-	must(t, json.Unmarshal(st.LearnerState, &kept))
-	return kept.Adapted.Adapter
 }
 
 // An encoder knows the answers of the texts that it has learned from. What is said of the accuracy must

@@ -19,8 +19,11 @@ func (l *Learner) changeSettings(ctx context.Context, p *project, e *event.Confi
 	if maps.Equal(configured, p.configured) {
 		return false, nil
 	}
-	was, encoder := p.values, p.features
+	was, encoder, adapted := p.values, p.features, p.adapted
 	l.setSettings(p, configured)
+	if adapted != nil && p.adapted == nil {
+		l.deleteAdapters(ctx, p)
+	}
 	var described []*onlineHead // anew
 	for _, h := range p.heads {
 		old := h.Spec
@@ -31,16 +34,11 @@ func (l *Learner) changeSettings(ctx context.Context, p *project, e *event.Confi
 	l.o.Logger.WithField("project", p.meta.Project).WithField("settings", shown(configured)).Info("the settings of a project have changed")
 	if p.features != encoder {
 		p.storedSelections = nil // of other features
-		p.configure()            // new heads, since the encoder is another
+		p.configure()            // new heads, since the encoder is another, or adapts no more
 		return true, l.relearnAll(ctx, p, delta)
 	}
 	if len(described) > 0 {
 		p.rebuildPriors(described)
-	}
-	if p.values.Adapt != settings.AdaptAuto {
-		if err := l.withoutAdapter(ctx, p); err != nil {
-			return true, err
-		}
 	}
 	if !was.Learning.Same(p.values.Learning) {
 		return true, l.relearnAll(ctx, p, delta)
@@ -65,11 +63,11 @@ func shown(configured map[string]string) map[string]string {
 func (l *Learner) setSettings(p *project, configured map[string]string) {
 	p.configured, p.values = configured, l.o.Settings.Values(configured)
 	base := l.encoders.Of(p.values.Encoder)
-	if base == p.base {
+	if base == p.base && p.values.Adapt == settings.AdaptAuto {
 		return
 	}
 	p.base, p.features = base, base
-	p.adapted, p.adapting, p.nextFeatures = nil, nil, nil
+	l.dropAdapters(p)
 }
 
 // relearnAll has the heads read every annotation again, those of a batch that is not stored

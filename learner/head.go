@@ -38,6 +38,11 @@ type onlineHead struct {
 	selection  tune.Selection
 	newestUsed event.AnnotationID
 	dirty      bool
+	// adaptedSize, newestAdapted and relabelled are the like for the labels that an encoder was
+	// last going to adapt to.
+	adaptedSize   int
+	newestAdapted event.AnnotationID
+	relabelled    bool
 }
 
 // annotationRefs counts for each annotation of a project the heads that learned from it.
@@ -55,7 +60,7 @@ func (t annotationRefs) add(ids []event.AnnotationID, by int) {
 func newHead(q *head.Spec, t annotationRefs) *onlineHead {
 	return &onlineHead{
 		Spec: q, annotationRefs: t, model: q.Kind.NewModel(q, tune.Defaults(q)), progress: new(score.Prequential),
-		selection: tune.Selection{Settings: tune.Defaults(q)}, dirty: true, annotationsByTask: map[event.TaskID][]event.AnnotationID{}, fingerprints: map[event.TaskID]uint64{}, labelSums: map[event.TaskID]uint64{},
+		selection: tune.Selection{Settings: tune.Defaults(q)}, dirty: true, relabelled: true, annotationsByTask: map[event.TaskID][]event.AnnotationID{}, fingerprints: map[event.TaskID]uint64{}, labelSums: map[event.TaskID]uint64{},
 		incomplete: map[event.TaskID]features.EncoderSet{},
 	}
 }

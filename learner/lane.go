@@ -208,12 +208,8 @@ func (l *Learner) forget(ctx context.Context, ln *lane) error {
 	if l.publish(gone); ln.project != nil {
 		ln.project.generation = lastGeneration.Add(1) // what runs for it is void
 	}
-	if l.o.Adapting != nil && ln.project != nil {
-		for _, a := range []*adaptation{ln.project.adapted, ln.project.adapting} {
-			if a != nil {
-				l.o.Adapting.Encoder.Drop(a.Adapter)
-			}
-		}
+	if ln.project != nil {
+		l.dropAdapters(ln.project)
 	}
 	ln.project = nil
 	l.markLoaded(ln)

@@ -35,9 +35,10 @@ type Learner struct {
 	vectorWaits    sync.Map // event.ProjectID to *vectorWait
 	selectionRuns  sync.Map // event.ProjectID to *selectionRun, running
 	adaptationHeld atomic.Bool
-	adaptationRuns sync.Map     // event.ProjectID to *adaptationRun, running
-	troubles       sync.Map     // event.ProjectID to a sentence, why it is not loaded
-	runsStarted    atomic.Int64 // number of retrains and selection runs started
+	trainingTurn   chan struct{} // has a place for the one adapter that is trained at a time: it takes a core and much memory
+	adaptationRuns sync.Map      // event.ProjectID to *adaptationRun, running
+	troubles       sync.Map      // event.ProjectID to a sentence, why it is not loaded
+	runsStarted    atomic.Int64  // number of retrains and selection runs started
 	configCache    atomic.Pointer[parsedConfig]
 
 	life      *service.Life
@@ -67,7 +68,7 @@ func New(store Store, o Options) (*Learner, error) {
 	l := &Learner{
 		o: o, store: store, metrics: m,
 		byID: map[event.ProjectID]*lane{}, life: service.NewLife(),
-		wake: wake.New(), cores: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		wake: wake.New(), cores: make(chan struct{}, runtime.GOMAXPROCS(0)), trainingTurn: make(chan struct{}, 1),
 	}
 	l.ctx = l.life.Context()
 	if err := l.openEncoders(); err != nil {

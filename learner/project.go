@@ -165,8 +165,10 @@ func (p *project) selectionFor(q *head.Spec) tune.Selection {
 	if s, ok := p.settings[q.Control.Name]; ok && p.pinned {
 		return tune.Selection{Settings: tune.Fit(q, s), Pinned: true}
 	}
-	if p.adapted != nil && p.adapted.Control == q.Control.Name {
-		return p.adapted.selection()
+	if p.adapted.of(q) {
+		s := p.adapted.selection()
+		s.Settings = tune.Fit(q, s.Settings)
+		return s
 	}
 	if c, ok := p.storedSelections[q.Control.Name]; ok && tune.Tunable(q) && c.Adapter == "" {
 		return c

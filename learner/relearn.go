@@ -109,7 +109,7 @@ func (p *project) rebuildPriors(heads []*onlineHead) {
 	for _, h := range heads {
 		h.Spec = h.WithEncoder(p.features.Encoder())
 		h.rebuildModel(h.model.Settings())
-		h.dirty = true
+		h.dirty, h.relabelled = true, true
 	}
 	p.settled, p.unsaved = false, true
 	p.generation = lastGeneration.Add(1)

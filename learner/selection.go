@@ -36,10 +36,11 @@ func (h *onlineHead) firstAnnotation(id event.TaskID) event.AnnotationID {
 }
 
 // markDirty records that an example has changed or may change. Examples that are newer than
-// those of the selection do not matter.
+// those of the selection, or of the adapter, do not matter to it.
 func (h *onlineHead) markDirty(id event.TaskID) {
-	if f := h.firstAnnotation(id); f != 0 && f <= h.newestUsed {
-		h.dirty = true
+	if f := h.firstAnnotation(id); f != 0 {
+		h.dirty = h.dirty || f <= h.newestUsed
+		h.relabelled = h.relabelled || f <= h.newestAdapted
 	}
 }
 

@@ -63,7 +63,7 @@ type Adapted struct {
 	// Control is the control whose labels they are, and Labels how many: 0 before the first time.
 	Control string `json:"control"`
 	Labels  int    `json:"labels"`
-	// At is when it had adapted, the zero time before.
+	// At is when it was trained, zero before the first time.
 	At time.Time `json:"at,omitzero"`
 	// Accuracy is the cross-validated accuracy on these labels, and Without that of a model that
 	// reads the encoder as it was only.

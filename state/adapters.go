@@ -45,17 +45,19 @@ func (s *Store) PutAdapter(ctx context.Context, p event.ProjectID, name string, 
 func (s *Store) RetainAdapters(ctx context.Context, p event.ProjectID, names ...string) error {
 	return s.putAll(ctx, "delete adapters", p, keyAdapters, func(b *bbolt.Bucket) error {
 		var others [][]byte
-		err := b.ForEach(func(k, _ []byte) error {
+		if err := b.ForEach(func(k, _ []byte) error {
 			if !slices.Contains(names, string(k)) {
 				others = append(others, bytes.Clone(k))
 			}
 			return nil
-		})
+		}); err != nil {
+			return err
+		}
 		for _, k := range others {
-			if err == nil {
-				err = b.Delete(k)
+			if err := b.Delete(k); err != nil {
+				return err
 			}
 		}
-		return err
+		return nil
 	})
 }

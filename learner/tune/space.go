@@ -176,7 +176,7 @@ func dimensions(q *head.Spec) []dimension {
 		}
 		out = append(out, dimension{values, now, false, func(s *model.Settings, v float64) {
 			s.Parts = slices.Clone(s.Parts)
-			for len(s.Parts) <= i {
+			for len(s.Parts) < 1+len(q.Parts) { // Fit takes those that are missing for unknown
 				s.Parts = append(s.Parts, 1)
 			}
 			s.Parts[i] = v

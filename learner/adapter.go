@@ -1,0 +1,208 @@
+package learner
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/hone-ml/hone/encode"
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/learner/features"
+	"github.com/hone-ml/hone/learner/model"
+	"github.com/hone-ml/hone/learner/tune"
+	"github.com/hone-ml/hone/settings"
+)
+
+// storedAdapter is what is stored under the name of an adapter.
+type storedAdapter struct {
+	Weights []byte          `json:"weights"`
+	HeldOut []event.HeldOut `json:"held_out"`
+}
+
+// index sets heldOut.
+func (a *adaptation) index(of []event.HeldOut) {
+	a.heldOut = make(map[event.TaskID]event.HeldOut, len(of))
+	for _, x := range of {
+		a.heldOut[x.Task] = x
+	}
+}
+
+// adaptedPlace is the place of the adapted encoder among the slow ones, the last.
+func (l *Learner) adaptedPlace() int { return len(l.backfills) - 1 }
+
+// swapAdapter has a project go by an adapter if all vectors of it are there. It reports whether nothing is
+// left to wait for. The error is the store's.
+func (l *Learner) swapAdapter(ctx context.Context, ln *lane, a *adaptation) (done bool, err error) {
+	defer l.lockLane(ln)()
+	p := ln.loaded()
+	if p == nil || p.adapting != a || p.pinned {
+		return true, nil // something else goes on
+	}
+	if h := p.adaptable(); h == nil || !a.of(h.Spec) {
+		return true, nil // the label config is another
+	}
+	if !l.backfills[l.adaptedPlace()].Progress(ln.id).Done {
+		return false, nil
+	}
+	old := p.adapted
+	if err := l.useAdapter(ctx, p, a); err != nil {
+		return false, err
+	}
+	p.adapting, p.nextFeatures = nil, nil
+	l.settleWithin(ctx, p)
+	l.publish(p)
+	l.wake.Set()
+	l.o.Logger.WithFields(logrus.Fields{"project": ln.id, "labels": a.Labels}).Info("the project goes by the adapted encoder")
+	keep := []string{a.Adapter}
+	if old != nil && old.Adapter != a.Adapter {
+		l.o.Adapting.Encoder.Drop(old.Adapter)
+		keep = append(keep, old.Adapter) // what is stored of the project names it until the next commit
+	}
+	return true, l.o.Adapting.Store.RetainAdapters(ctx, ln.id, keep...)
+}
+
+// useAdapter makes the features of a project those with an adapter, or without one if it is nil. The
+// heads keep their examples and duals, so that the new optimum is near. After an error, which is the
+// store's, all is as before.
+func (l *Learner) useAdapter(ctx context.Context, p *project, a *adaptation) error {
+	next := p.base
+	if a != nil {
+		next = p.base.Adapted(l.adaptedPlace(), a.Adapter)
+	}
+	st, err := l.store.Load(ctx, p.meta.Project)
+	if err != nil {
+		return fmt.Errorf("load project %d: %w", p.meta.Project, err)
+	}
+	heads := make([]onlineHead, len(p.heads))
+	duals := make([]map[event.TaskID][]float32, len(p.heads))
+	for i, h := range p.heads {
+		heads[i], duals[i] = p.adaptedHead(h, next, a), map[event.TaskID][]float32{}
+		h.model.Duals(func(e model.Example, d []float32) bool {
+			duals[i][event.TaskID(e.ID)] = slices.Clone(d)
+			return true
+		})
+	}
+	for t, err := range st.Labelled {
+		if err != nil {
+			return err
+		}
+		for i, was := range p.heads {
+			if _, learned := was.fingerprints[t.Task.ID]; !learned {
+				continue
+			}
+			h := &heads[i]
+			x, missing := next.Example(h.Spec, t.Task.Data)
+			if _, err := h.learn(t, x, duals[i][t.Task.ID], false); err != nil {
+				h.forget(t.Task.ID) // it was learned before, so this does not happen
+			}
+			h.markMissing(t.Task.ID, missing)
+		}
+	}
+	for i, h := range p.heads {
+		*h = heads[i]
+	}
+	p.adapted, p.features = a, next
+	p.settled, p.unsaved = false, true
+	p.generation = lastGeneration.Add(1)
+	return nil
+}
+
+// adaptedHead returns a head as it is with an adapter, or without one if that is nil, before it has
+// learned its examples again by these features.
+func (p *project) adaptedHead(h *onlineHead, next *features.Extractor, a *adaptation) onlineHead {
+	out := *h
+	out.Spec, out.encoder = h.WithEncoder(next.Encoder()), next.Name()
+	out.selection = adaptedSelection(&out, a)
+	out.model = out.Kind.NewModel(out.Spec, out.selection.Settings)
+	out.annotationsByTask = maps.Clone(h.annotationsByTask)
+	out.fingerprints, out.labelSums = map[event.TaskID]uint64{}, map[event.TaskID]uint64{}
+	out.incomplete = map[event.TaskID]features.EncoderSet{}
+	out.dirty, out.relabelled = true, true
+	return out
+}
+
+// adaptedSelection returns the selection of a head with an adapter: that which came with the adapter, or
+// for another head its own, with the weight that an adapted part has by default.
+func adaptedSelection(h *onlineHead, a *adaptation) tune.Selection {
+	if a.of(h.Spec) && !h.selection.Pinned {
+		return a.selection()
+	}
+	s := h.selection
+	if s.Pinned || s.Size > 0 && s.Adapter == "" {
+		s.Settings = tune.Fit(h.Spec, s.Settings)
+		return s
+	}
+	return tune.Selection{Settings: tune.Defaults(h.Spec)}
+}
+
+// slow returns the slow encoders that the project reads now, or will with its next adapter.
+func (p *project) slow() features.EncoderSet {
+	s := p.features.Slow()
+	if p.nextFeatures != nil {
+		s |= p.nextFeatures.Slow()
+	}
+	return s
+}
+
+// lacks reports whether an example lacks the vector of one of some slow encoders.
+func (h *onlineHead) lacks(encoders features.EncoderSet) bool {
+	for _, missing := range h.incomplete {
+		if missing&encoders != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// loadAdapter opens the adapter of a project that is loaded. Without its weights the project goes by the
+// encoder as it was before, until it has adapted again.
+func (l *Learner) loadAdapter(ctx context.Context, p *project, a *adaptation) {
+	if a == nil || l.o.Adapting == nil {
+		return
+	}
+	if p.values.Adapt != settings.AdaptAuto {
+		l.deleteAdapters(ctx, p)
+		return
+	}
+	stored, err := l.o.Adapting.Store.Adapter(ctx, p.meta.Project, a.Adapter)
+	var s storedAdapter
+	var e encode.BatchEncoder
+	switch {
+	case err == nil && stored == nil:
+		err = errors.New("it is not stored")
+	case err == nil:
+		if err = json.Unmarshal(stored, &s); err == nil {
+			e, err = l.o.Adapting.Trainer.Adapted(s.Weights)
+		}
+	}
+	if err != nil {
+		l.o.Logger.WithError(err).WithField("project", p.meta.Project).Warn("the adapter is gone; adapting again")
+		return
+	}
+	a.index(s.HeldOut)
+	l.o.Adapting.Encoder.Put(a.Adapter, e)
+	p.adapted, p.features = a, p.base.Adapted(l.adaptedPlace(), a.Adapter)
+}
+
+// deleteAdapters deletes the weights that are stored of a project. It logs an error: they are nothing
+// but a cache, and the next adapter replaces them.
+func (l *Learner) deleteAdapters(ctx context.Context, p *project) {
+	if err := l.o.Adapting.Store.RetainAdapters(ctx, p.meta.Project); err != nil {
+		l.o.Logger.WithError(err).WithField("project", p.meta.Project).Warn("an adapter that is not used any more was not deleted")
+	}
+}
+
+// dropAdapters forgets the encoders with the adapters of a project, not what is stored.
+func (l *Learner) dropAdapters(p *project) {
+	for _, a := range []*adaptation{p.adapted, p.adapting} {
+		if a != nil {
+			l.o.Adapting.Encoder.Drop(a.Adapter)
+		}
+	}
+	p.adapted, p.adapting, p.nextFeatures = nil, nil, nil
+}
