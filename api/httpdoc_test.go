@@ -40,6 +40,7 @@ var documented = []any{
 	api.Annotations{},
 	api.Suggestions{},
 	api.Encoding{},
+	api.Adapted{},
 	api.Reconcile{},
 	api.Poll{},
 	api.Setting{},

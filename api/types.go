@@ -86,6 +86,9 @@ type Project struct {
 	// LeftAlone says why hone writes nothing to the project until it is connected again:
 	// "backend deleted" or "disconnected"; absent when it writes.
 	LeftAlone string `json:"left_alone,omitempty"`
+	// Adapted is which labels the transformer has adapted to; absent where it has not, and
+	// does not.
+	Adapted *Adapted `json:"adapted,omitempty"`
 }
 
 // Poll is how hone's reading of changes goes, of a project that it polls.
@@ -329,6 +332,18 @@ type Encoding struct {
 	PerSecond float64 `json:"per_second"`
 	// Fault is why it does not go on now; empty when it does.
 	Fault string `json:"fault,omitempty"`
+}
+
+// Adapted is which labels the transformer has adapted to.
+type Adapted struct {
+	// Control is the tag whose labels they are.
+	Control string `json:"control"`
+	// Labels is how many there were, and At when it was trained; 0 and null before the first
+	// time.
+	Labels int        `json:"labels"`
+	At     *time.Time `json:"at"`
+	// Next is how many labels it is adapting to now; absent when it is not.
+	Next int `json:"next,omitempty"`
 }
 
 // Retrain is the state of the full retrain.

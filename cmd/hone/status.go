@@ -167,6 +167,14 @@ func (c *cli) printProject(p api.Project, now time.Time) {
 	if e := p.Encoding; e != nil {
 		row("encoding", "%d of %d tasks encoded, %.0f texts/s, %s", e.Encoded, e.Tasks, e.PerSecond, e.Encoder)
 	}
+	if a := p.Adapted; a != nil {
+		if a.Labels > 0 {
+			row("adapted", "to %d labels of %s, %s", a.Labels, a.Control, formatAgo(a.At, now))
+		}
+		if a.Next > 0 {
+			row("adapting", "to %d labels of %s", a.Next, a.Control)
+		}
+	}
 	switch r := p.Retrain; {
 	case r.Waiting != "":
 		row("retrain", "waits %s", r.Waiting)

@@ -84,6 +84,9 @@ type Seams struct {
 	Append func(topic string) error
 	// Steps is learner.Options.Steps.
 	Steps int
+	// Trainer adapts the encoder of any project, in place of what adapts the transformer in the
+	// program.
+	Trainer encode.Trainer
 	// Jitter returns the random part of pauses, from 0 to below 1.
 	Jitter func() float64
 }
@@ -164,6 +167,10 @@ func (a *App) adapting() (*learner.Adapting, error) {
 	if a.cfg.Learner.Adapt != "auto" {
 		return nil, nil //nolint:nilnil // none is no fault
 	}
+	adapters := encode.NewAdapters(encoders.AdaptedName)
+	if a.seams.Trainer != nil {
+		return &learner.Adapting{Encoder: adapters, Trainer: a.seams.Trainer, Store: a.Store}, nil
+	}
 	trainer, err := encoders.NewTrainer()
 	if errors.Is(err, encoders.ErrNotBuiltIn) {
 		return nil, nil //nolint:nilnil // there is nothing to adapt
@@ -171,7 +178,7 @@ func (a *App) adapting() (*learner.Adapting, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &learner.Adapting{Base: encoders.AdaptedBase, Encoder: encode.NewAdapters(encoders.AdaptedName), Trainer: trainer, Store: a.Store}, nil
+	return &learner.Adapting{Base: encoders.AdaptedBase, Encoder: adapters, Trainer: trainer, Store: a.Store}, nil
 }
 
 func (a *App) wireLabelStudio(ctx context.Context) (err error) {

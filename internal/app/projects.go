@@ -165,6 +165,12 @@ func (a *App) addLearner(out *api.Project) *learner.Status {
 	if r := st.Retrain; r != nil {
 		out.Retrain.Running, out.Retrain.Progress, out.Retrain.Waiting = !r.Again, r.Progress, r.Waiting
 	}
+	if a := st.Adapted; a != nil {
+		out.Adapted = &api.Adapted{Control: a.Control, Labels: a.Labels, Next: a.Next}
+		if !a.At.IsZero() {
+			out.Adapted.At = &a.At
+		}
+	}
 	if e := st.Encoding; e != nil {
 		out.Encoding = &api.Encoding{Encoder: e.Encoder, Tasks: e.Tasks, Encoded: e.Encoded, Done: e.Done, PerSecond: e.PerSecond, Fault: e.Fault}
 		if e.Fault != "" {
