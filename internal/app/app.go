@@ -20,6 +20,7 @@ import (
 	"github.com/hone-ml/hone/connect"
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/encode/encoders"
+	"github.com/hone-ml/hone/encode/trainprocess"
 	"github.com/hone-ml/hone/evaluate"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/app/core"
@@ -42,7 +43,9 @@ type App struct {
 	log     *logrus.Entry
 	version string
 	seams   Seams
-	table   *settings.Table
+	// trainCommand is Options.TrainCommand.
+	trainCommand []string
+	table        *settings.Table
 
 	Registry   *prometheus.Registry
 	Store      *state.Store
@@ -69,7 +72,10 @@ type Options struct {
 	Logger *logrus.Logger
 	// Version is the version of hone, for the log.
 	Version string
-	Seams   Seams
+	// TrainCommand is a program with its arguments that calls trainprocess.Serve: in it adapters
+	// are trained. Without one they are trained in this process.
+	TrainCommand []string
+	Seams        Seams
 }
 
 // Seams let a simulation replace the network and the disk. The zero value replaces nothing.
@@ -84,6 +90,9 @@ type Seams struct {
 	Append func(topic string) error
 	// Steps is learner.Options.Steps.
 	Steps int
+	// Trainer adapts the encoder of any project, in place of what adapts the transformer in the
+	// program.
+	Trainer encode.Trainer
 	// Jitter returns the random part of pauses, from 0 to below 1.
 	Jitter func() float64
 }
@@ -92,7 +101,7 @@ type Seams struct {
 // Run. A caller that does not call Run must call Close.
 func New(ctx context.Context, cfg config.Config, o Options) (_ *App, err error) {
 	a := &App{
-		cfg: cfg, log: logrus.NewEntry(o.Logger), version: o.Version, seams: o.Seams, table: settingsOf(cfg),
+		cfg: cfg, log: logrus.NewEntry(o.Logger), version: o.Version, seams: o.Seams, trainCommand: o.TrainCommand, table: settingsOf(cfg),
 		Registry: prometheus.NewRegistry(), ready: make(chan struct{}),
 	}
 	a.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -162,6 +171,10 @@ func (a *App) wireCore() (err error) {
 // adapting returns what has the transformer adapt to the labels of projects whose settings say so,
 // nil in a hone without it.
 func (a *App) adapting() (*learner.Adapting, error) {
+	adapters := encode.NewAdapters(encoders.AdaptedName)
+	if a.seams.Trainer != nil {
+		return &learner.Adapting{Encoder: adapters, Trainer: a.seams.Trainer, Store: a.Store}, nil
+	}
 	trainer, err := encoders.NewTrainer()
 	if errors.Is(err, encoders.ErrNotBuiltIn) {
 		return nil, nil //nolint:nilnil // there is nothing to adapt
@@ -169,7 +182,10 @@ func (a *App) adapting() (*learner.Adapting, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &learner.Adapting{Base: encoders.AdaptedBase, Encoder: encode.NewAdapters(encoders.AdaptedName), Trainer: trainer, Store: a.Store}, nil
+	if len(a.trainCommand) > 0 {
+		trainer = &trainprocess.Trainer{Trainer: trainer, Command: a.trainCommand, Env: trainprocess.Environ(), Logger: a.part("learner")}
+	}
+	return &learner.Adapting{Base: encoders.AdaptedBase, Encoder: adapters, Trainer: trainer, Store: a.Store}, nil
 }
 
 func (a *App) wireLabelStudio(ctx context.Context) (err error) {
