@@ -347,6 +347,7 @@ func (r *registration) repairSampling(ctx context.Context, force bool) error {
 	const name = "sampling"
 	switch s := r.current.Sampling; {
 	case s == labelstudio.UncertaintySampling:
+		r.rememberSampled(ctx)
 		r.addStep("ok", name, "", "%s", s)
 		return nil
 	case !r.link.o.ManageSampling:
@@ -356,21 +357,56 @@ func (r *registration) repairSampling(ctx context.Context, force bool) error {
 		r.addStep("warn", name, r.connectFix("", ""), "%s: Label Studio ignores hone's queue", s)
 		return nil
 	}
-	want := labelstudio.UncertaintySampling
-	if _, err := r.client.PatchProject(ctx, r.project, labelstudio.ProjectPatch{Sampling: &want}); err != nil {
+	before, want := r.current.Sampling, labelstudio.UncertaintySampling
+	r.link.remember(ctx, r.project, func(m *event.Registration) { m.Sampled, m.Sampling = false, before })
+	if err := r.changeSampling(ctx, want); err != nil {
 		return err
 	}
-	r.addStep("ok", name, "", "changed from %s to %s", r.current.Sampling, want)
-	r.link.remember(ctx, r.project, func(m *event.Registration) {
-		m.Sampled = true
-		m.Sampling = r.current.Sampling
-	})
-	r.current.Sampling = want
-	r.link.setSampling(r.project, want)
+	switch s := r.current.Sampling; s {
+	case before:
+		r.addStep("warn", name, r.connectFix("", ""), "%s: hone has changed it to %s %d times, and each time that was lost, as other changes of the project came at the same time", s, want, maxSamplingTries)
+		return nil
+	case want:
+		r.addStep("ok", name, "", "changed from %s to %s", before, want)
+	default:
+		r.addStep("warn", name, r.connectFix("", ""), "%s: Label Studio ignores hone's queue", s)
+	}
+	r.rememberSampled(ctx)
 	return nil
 }
 
-// sampledBefore reports whether hone has turned uncertainty sampling on already:
+// maxSamplingTries is how often the sampling is set when other changes undo it.
+const maxSamplingTries = 3
+
+// changeSampling sets the project's sampling and reads it back. Label Studio saves the whole
+// row of a project, so another change at the same time undoes this one: then it is set again.
+// current is what was read last, which may be what somebody has chosen meanwhile.
+func (r *registration) changeSampling(ctx context.Context, want string) error {
+	before := r.current.Sampling
+	for range maxSamplingTries {
+		if _, err := r.client.PatchProject(ctx, r.project, labelstudio.ProjectPatch{Sampling: &want}); err != nil {
+			return err
+		}
+		now, err := r.client.Project(ctx, r.project)
+		if err != nil {
+			return err
+		}
+		r.current = now
+		r.link.setSampling(r.project, now.Sampling)
+		if now.Sampling != before {
+			return nil
+		}
+	}
+	return nil
+}
+
+// rememberSampled remembers that the sampling which hone set was seen: from now on another one
+// is somebody's choice.
+func (r *registration) rememberSampled(ctx context.Context) {
+	r.link.remember(ctx, r.project, func(m *event.Registration) { m.Sampled = m.Sampled || m.Sampling != "" })
+}
+
+// sampledBefore reports whether hone has turned uncertainty sampling on already, and seen it:
 // then somebody has turned it off again, and meant it.
 func (r *registration) sampledBefore() bool {
 	return r.link.Remembered(r.project).Sampled

@@ -9,8 +9,8 @@ type Registration struct {
 	// CreatedAt is the project's creation time in unix seconds: with another one it is
 	// another project under the same id.
 	CreatedAt int64 `json:"created_at,omitempty"`
-	// Sampled is true once hone has switched uncertainty sampling on, and Sampling is what
-	// the project had before; empty when it was on already.
+	// Sampled is true once hone has switched uncertainty sampling on and seen it on, and
+	// Sampling is what the project had before; empty when it was on already.
 	Sampled  bool   `json:"sampled,omitempty"`
 	Sampling string `json:"sampling,omitempty"`
 	// LeftAlone says why hone writes nothing to the project until it is connected again.
