@@ -39,6 +39,8 @@ type registration struct {
 	aliases []string
 	// healed is true when a webhook that Label Studio had switched off is on again.
 	healed bool
+	// made is true when hone has made a webhook that Label Studio may yet make too.
+	made bool
 	// changes say why the project is to be compared, and looked at anew.
 	changes []string
 }
@@ -211,8 +213,8 @@ func (r *registration) repairHooks(ctx context.Context) (made int64, err error) 
 	const name = "webhook"
 	ours := r.ownWebhooks()
 	if len(ours) == 0 {
-		h := labelstudio.Webhook{Project: r.project, URL: r.cleanHookURL(), SendPayload: true, AllActions: true, Active: true, Headers: r.headers(nil)}
-		if h, err = r.client.CreateWebhook(ctx, h); err != nil {
+		h, err := r.client.CreateWebhook(ctx, r.newHook(r.cleanHookURL()))
+		if err != nil {
 			return 0, err
 		}
 		r.addStep("ok", name, "", "created, to %s", redactURL(h.URL))
@@ -250,13 +252,18 @@ func (r *registration) repairHooks(ctx context.Context) (made int64, err error) 
 }
 
 // maintainHooks adds the secret to the webhook and deletes duplicates. What somebody may have
-// chosen, an inactive webhook or fewer actions, it only reports.
-// One that Label Studio switched off, because deliveries failed, it switches on again.
+// chosen, an inactive webhook, fewer actions or none at all, it only reports.
+// One that Label Studio was to make and did not it makes; one that Label Studio switched off, because deliveries failed, it switches on again.
 func (r *registration) maintainHooks(ctx context.Context, full bool) error {
 	const name = "webhook"
 	ours := r.ownWebhooks()
 	fix := r.connectFix("", "")
-	if len(ours) == 0 {
+	switch {
+	case len(ours) > 0:
+		r.rememberHook(ctx)
+	case r.awaitsHook():
+		return r.makeHook(ctx)
+	default:
 		r.addStep("warn", name, fix, "Label Studio has none to %s, so hone learns only by reconcile", redactURL(r.hookURL()))
 		return nil
 	}
