@@ -124,7 +124,9 @@ func TestWebhookIsNotMadeWhere(t *testing.T) {
 	for name, tc := range map[string]struct {
 		change func(*Options)
 		url    func(*rig) string
+		status int // what Label Studio answers when hone makes one
 	}{
+		"Label Studio finds it invalid": {status: http.StatusBadRequest},
 		"an older hone was registered": {change: func(o *Options) {
 			o.Records = &book{of: map[event.ProjectID]event.Registration{1: {URL: "http://hone:9090"}}}
 		}},
@@ -143,6 +145,12 @@ func TestWebhookIsNotMadeWhere(t *testing.T) {
 				at = tc.url(r)
 			}
 			r.pasteWithoutWebhook(at)
+			r.ls.SetFault(func(q *http.Request) (f lstest.Fault) {
+				if q.Method == http.MethodPost && q.URL.Path == "/api/webhooks/" {
+					f.Status = tc.status
+				}
+				return f
+			})
 			v := r.look(r.keeper())
 			assert.Zero(t, v.failures)
 			assert.Empty(t, r.hooks())

@@ -252,21 +252,23 @@ func (r *registration) repairHooks(ctx context.Context) (made int64, err error) 
 }
 
 // maintainHooks adds the secret to the webhook and deletes duplicates. What somebody may have
-// chosen, an inactive webhook, fewer actions or none at all, it only reports.
-// One that Label Studio was to make and did not it makes; one that Label Studio switched off, because deliveries failed, it switches on again.
+// chosen, an inactive webhook, fewer actions or none at all, it only reports. One that Label
+// Studio was to make and did not, it makes; one that Label Studio switched off, because
+// deliveries failed, it switches on again.
 func (r *registration) maintainHooks(ctx context.Context, full bool) error {
 	const name = "webhook"
 	ours := r.ownWebhooks()
 	fix := r.connectFix("", "")
-	switch {
-	case len(ours) > 0:
-		r.rememberHook(ctx)
-	case r.awaitsHook():
-		return r.makeHook(ctx)
-	default:
+	if len(ours) == 0 {
+		if r.awaitsHook() {
+			if err := r.makeHook(ctx); !labelstudio.IsInvalid(err) {
+				return err
+			}
+		}
 		r.addStep("warn", name, fix, "Label Studio has none to %s, so hone learns only by reconcile", redactURL(r.hookURL()))
 		return nil
 	}
+	r.rememberHook(ctx)
 	if err := r.deleteDuplicateHooks(ctx, ours); err != nil {
 		return err
 	}
