@@ -3,18 +3,22 @@ package app_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"math"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/sirupsen/logrus"
 	"github.com/stretchr/testify/require"
 
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/encode/encoders"
+	"github.com/hone-ml/hone/encode/trainprocess"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/app"
 	"github.com/hone-ml/hone/internal/app/apptest"
@@ -28,9 +32,16 @@ import (
 // alone, the median over rounds of the ratio of that while adapting, and of the ratio's
 // logarithm the standard error.
 func BenchmarkWhileAdapting(b *testing.B) {
-	trainer, err := encoders.NewTrainer()
+	here, err := encoders.NewTrainer()
 	if err != nil {
 		b.Skip(err)
+	}
+	me, err := os.Executable()
+	require.NoError(b, err)
+	quiet := logrus.New()
+	quiet.SetOutput(io.Discard)
+	trainer := &trainprocess.Trainer{
+		Trainer: here, Command: []string{me}, Env: append(trainprocess.Environ(), trainsFor+"=yes"), Logger: logrus.NewEntry(quiet),
 	}
 	s := &learnedAt{done: map[event.AnnotationID]time.Time{}}
 	h := apptest.StartWith(b, apptest.Settings(b.TempDir(), nil), app.Seams{Store: func(of learner.Store) learner.Store { s.Store = of; return s }})
