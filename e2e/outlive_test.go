@@ -33,14 +33,6 @@ func (s *studio) watchLosses(project, tasks int) (stop func() (lost []string, lo
 	var wg sync.WaitGroup
 	var lost []string
 	looked := 0
-	version := func() string {
-		_, b, err := s.try("GET", fmt.Sprintf("/api/projects/%d/", project), nil)
-		var p lsProject
-		if err != nil || json.Unmarshal(b, &p) != nil {
-			return ""
-		}
-		return p.ModelVersion
-	}
 	wg.Go(func() {
 		for {
 			select {
@@ -48,10 +40,10 @@ func (s *studio) watchLosses(project, tasks int) (stop func() (lost []string, lo
 				return
 			default:
 			}
-			before := version()
+			before := s.tryVersion(project)
 			_, b, err := s.try("GET", fmt.Sprintf("/api/predictions/?project=%d", project), nil)
 			var rows []lsPrediction
-			if err != nil || json.Unmarshal(b, &rows) != nil || before == "" || version() != before {
+			if err != nil || json.Unmarshal(b, &rows) != nil || before == "" || s.tryVersion(project) != before {
 				continue // it was set in between
 			}
 			looked++
