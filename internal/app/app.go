@@ -24,6 +24,7 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/app/core"
 	"github.com/hone-ml/hone/learner"
+	"github.com/hone-ml/hone/learner/adapt"
 	"github.com/hone-ml/hone/notify"
 	"github.com/hone-ml/hone/pipeline"
 	"github.com/hone-ml/hone/pipeline/boltlog"
@@ -163,13 +164,13 @@ func (a *App) wireCore() (err error) {
 }
 
 // adapting returns what has the transformer adapt to labels, nil where it does not.
-func (a *App) adapting() (*learner.Adapting, error) {
+func (a *App) adapting() (*adapt.Options, error) {
 	if a.cfg.Learner.Adapt != "auto" {
 		return nil, nil //nolint:nilnil // none is no fault
 	}
 	adapters := encode.NewAdapters(encoders.AdaptedName)
 	if a.seams.Trainer != nil {
-		return &learner.Adapting{Encoder: adapters, Trainer: a.seams.Trainer, Store: a.Store}, nil
+		return &adapt.Options{Encoder: adapters, Trainer: a.seams.Trainer, Store: a.Store}, nil
 	}
 	trainer, err := encoders.NewTrainer()
 	if errors.Is(err, encoders.ErrNotBuiltIn) {
@@ -178,7 +179,7 @@ func (a *App) adapting() (*learner.Adapting, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &learner.Adapting{Base: encoders.AdaptedBase, Encoder: adapters, Trainer: trainer, Store: a.Store}, nil
+	return &adapt.Options{Base: encoders.AdaptedBase, Encoder: adapters, Trainer: trainer, Store: a.Store}, nil
 }
 
 func (a *App) wireLabelStudio(ctx context.Context) (err error) {
