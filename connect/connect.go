@@ -77,6 +77,7 @@ func (l *Link) Connect(ctx context.Context, p event.ProjectID, at string) (api.R
 		return api.Report{Project: p}, asBadGateway(err)
 	}
 	r.rememberURL(ctx)
+	r.rememberHook(ctx)
 	if err := r.repairSampling(ctx, true); err != nil {
 		return r.report, asBadGateway(err)
 	}

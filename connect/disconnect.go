@@ -109,10 +109,14 @@ func (r *registration) restoreSampling(ctx context.Context) error {
 	case known.Sampling == "":
 		r.addStep("ok", name, "", "stays %s: hone does not know of another one before; Settings > Annotation changes it", is)
 	default:
-		if _, err := r.client.PatchProject(ctx, r.project, labelstudio.ProjectPatch{Sampling: &known.Sampling}); err != nil {
+		if err := r.changeSampling(ctx, known.Sampling); err != nil {
 			return err
 		}
-		r.addStep("ok", name, "", "changed back from %s to %s", is, known.Sampling)
+		if r.current.Sampling == is {
+			r.addStep("warn", name, "change it in Settings > Annotation", "stays %s: hone has changed it back to %s %d times, and each time that was lost, as other changes of the project came at the same time", is, known.Sampling, maxSamplingTries)
+			return nil
+		}
+		r.addStep("ok", name, "", "changed back from %s to %s", is, r.current.Sampling)
 	}
 	return nil
 }

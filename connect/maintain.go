@@ -148,6 +148,9 @@ func (k *maintainer) checkProject(ctx context.Context, p event.ProjectID, v *sch
 	case ctx.Err() != nil:
 	case err == nil:
 		v.lastGood, v.failures = time.Now(), 0
+		if r.made {
+			v.next = time.Now().Add(k.settle << 2)
+		}
 		k.settleRecord(p, generation, r.url, nil)
 		if k.had(p, "token", "project") {
 			r.changes = append(r.changes, "Label Studio shows it again")
@@ -286,6 +289,9 @@ func (r *registration) rememberConnected(ctx context.Context, at string) {
 	delete(r.link.disconnecting, r.project) // the lock of repairs is held, so only a forgotten one is there
 	r.link.mu.Unlock()
 	r.link.remember(ctx, r.project, func(m *event.Registration) {
+		if m.URL == "" || m.LeftAlone != "" {
+			m.HookAwaited = at != ""
+		}
 		m.URL, m.CreatedAt, m.LeftAlone = at, r.current.CreatedAt.Unix(), ""
 	})
 }

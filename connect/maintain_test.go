@@ -190,13 +190,28 @@ func TestKeepChangesNoSamplingUnlessItMay(t *testing.T) {
 	}
 }
 
-func TestKeepMakesNoWebhook(t *testing.T) {
-	r := newRig(t, nil)
-	r.paste()
-	require.NoError(t, r.studio.DeleteWebhook(t.Context(), r.hooks()[0].ID))
-	r.look(r.keeper())
-	assert.Empty(t, r.hooks())
-	assert.Contains(t, r.log.String(), "learns only by reconcile")
+// Once one was there, somebody has deleted it.
+func TestKeepMakesNoWebhookAgain(t *testing.T) {
+	for name, register := range map[string]func(*rig, *maintainer){
+		"pasted":    func(r *rig, k *maintainer) { r.paste(); r.look(k) },
+		"connected": func(r *rig, _ *maintainer) { r.connect() },
+		"made by hone": func(r *rig, k *maintainer) {
+			r.pasteWithoutWebhook(r.hone.URL)
+			r.look(k)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, nil)
+			k := r.keeper()
+			register(r, k)
+			require.NoError(t, r.studio.DeleteWebhook(t.Context(), r.hooks()[0].ID))
+			for range 2 {
+				r.look(k)
+			}
+			assert.Empty(t, r.hooks())
+			assert.Contains(t, r.log.String(), "learns only by reconcile")
+		})
+	}
 }
 
 // Two backends behind one proxy have one host; only hone's webhook may be touched.

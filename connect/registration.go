@@ -39,6 +39,8 @@ type registration struct {
 	aliases []string
 	// healed is true when a webhook that Label Studio had switched off is on again.
 	healed bool
+	// made is true when hone has made a webhook that Label Studio may yet make too.
+	made bool
 	// changes say why the project is to be compared, and looked at anew.
 	changes []string
 }
@@ -211,8 +213,8 @@ func (r *registration) repairHooks(ctx context.Context) (made int64, err error) 
 	const name = "webhook"
 	ours := r.ownWebhooks()
 	if len(ours) == 0 {
-		h := labelstudio.Webhook{Project: r.project, URL: r.cleanHookURL(), SendPayload: true, AllActions: true, Active: true, Headers: r.headers(nil)}
-		if h, err = r.client.CreateWebhook(ctx, h); err != nil {
+		h, err := r.client.CreateWebhook(ctx, r.newHook(r.cleanHookURL()))
+		if err != nil {
 			return 0, err
 		}
 		r.addStep("ok", name, "", "created, to %s", redactURL(h.URL))
@@ -250,16 +252,23 @@ func (r *registration) repairHooks(ctx context.Context) (made int64, err error) 
 }
 
 // maintainHooks adds the secret to the webhook and deletes duplicates. What somebody may have
-// chosen, an inactive webhook or fewer actions, it only reports.
-// One that Label Studio switched off, because deliveries failed, it switches on again.
+// chosen, an inactive webhook, fewer actions or none at all, it only reports. One that Label
+// Studio was to make and did not, it makes; one that Label Studio switched off, because
+// deliveries failed, it switches on again.
 func (r *registration) maintainHooks(ctx context.Context, full bool) error {
 	const name = "webhook"
 	ours := r.ownWebhooks()
 	fix := r.connectFix("", "")
 	if len(ours) == 0 {
+		if r.awaitsHook() {
+			if err := r.makeHook(ctx); !labelstudio.IsInvalid(err) {
+				return err
+			}
+		}
 		r.addStep("warn", name, fix, "Label Studio has none to %s, so hone learns only by reconcile", redactURL(r.hookURL()))
 		return nil
 	}
+	r.rememberHook(ctx)
 	if err := r.deleteDuplicateHooks(ctx, ours); err != nil {
 		return err
 	}
@@ -347,6 +356,7 @@ func (r *registration) repairSampling(ctx context.Context, force bool) error {
 	const name = "sampling"
 	switch s := r.current.Sampling; {
 	case s == labelstudio.UncertaintySampling:
+		r.rememberSampled(ctx)
 		r.addStep("ok", name, "", "%s", s)
 		return nil
 	case !r.link.o.ManageSampling:
@@ -356,21 +366,56 @@ func (r *registration) repairSampling(ctx context.Context, force bool) error {
 		r.addStep("warn", name, r.connectFix("", ""), "%s: Label Studio ignores hone's queue", s)
 		return nil
 	}
-	want := labelstudio.UncertaintySampling
-	if _, err := r.client.PatchProject(ctx, r.project, labelstudio.ProjectPatch{Sampling: &want}); err != nil {
+	before, want := r.current.Sampling, labelstudio.UncertaintySampling
+	r.link.remember(ctx, r.project, func(m *event.Registration) { m.Sampled, m.Sampling = false, before })
+	if err := r.changeSampling(ctx, want); err != nil {
 		return err
 	}
-	r.addStep("ok", name, "", "changed from %s to %s", r.current.Sampling, want)
-	r.link.remember(ctx, r.project, func(m *event.Registration) {
-		m.Sampled = true
-		m.Sampling = r.current.Sampling
-	})
-	r.current.Sampling = want
-	r.link.setSampling(r.project, want)
+	switch s := r.current.Sampling; s {
+	case before:
+		r.addStep("warn", name, r.connectFix("", ""), "%s: hone has changed it to %s %d times, and each time that was lost, as other changes of the project came at the same time", s, want, maxSamplingTries)
+		return nil
+	case want:
+		r.addStep("ok", name, "", "changed from %s to %s", before, want)
+	default:
+		r.addStep("warn", name, r.connectFix("", ""), "%s: Label Studio ignores hone's queue", s)
+	}
+	r.rememberSampled(ctx)
 	return nil
 }
 
-// sampledBefore reports whether hone has turned uncertainty sampling on already:
+// maxSamplingTries is how often the sampling is set when other changes undo it.
+const maxSamplingTries = 3
+
+// changeSampling sets the project's sampling and reads it back. Label Studio saves the whole
+// row of a project, so another change at the same time undoes this one: then it is set again.
+// current is what was read last, which may be what somebody has chosen meanwhile.
+func (r *registration) changeSampling(ctx context.Context, want string) error {
+	before := r.current.Sampling
+	for range maxSamplingTries {
+		if _, err := r.client.PatchProject(ctx, r.project, labelstudio.ProjectPatch{Sampling: &want}); err != nil {
+			return err
+		}
+		now, err := r.client.Project(ctx, r.project)
+		if err != nil {
+			return err
+		}
+		r.current = now
+		r.link.setSampling(r.project, now.Sampling)
+		if now.Sampling != before {
+			return nil
+		}
+	}
+	return nil
+}
+
+// rememberSampled remembers that the sampling which hone set was seen: from now on another one
+// is somebody's choice.
+func (r *registration) rememberSampled(ctx context.Context) {
+	r.link.remember(ctx, r.project, func(m *event.Registration) { m.Sampled = m.Sampled || m.Sampling != "" })
+}
+
+// sampledBefore reports whether hone has turned uncertainty sampling on already, and seen it:
 // then somebody has turned it off again, and meant it.
 func (r *registration) sampledBefore() bool {
 	return r.link.Remembered(r.project).Sampled

@@ -9,8 +9,12 @@ type Registration struct {
 	// CreatedAt is the project's creation time in unix seconds: with another one it is
 	// another project under the same id.
 	CreatedAt int64 `json:"created_at,omitempty"`
-	// Sampled is true once hone has switched uncertainty sampling on, and Sampling is what
-	// the project had before; empty when it was on already.
+	// HookAwaited is true from when hone is seen to be registered, for the first time or again,
+	// until a webhook to it is seen: Label Studio makes one by itself, but may fail to. One
+	// that is missing later was deleted by somebody.
+	HookAwaited bool `json:"hook_awaited,omitempty"`
+	// Sampled is true once hone has switched uncertainty sampling on and seen it on, and
+	// Sampling is what the project had before; empty when it was on already.
 	Sampled  bool   `json:"sampled,omitempty"`
 	Sampling string `json:"sampling,omitempty"`
 	// LeftAlone says why hone writes nothing to the project until it is connected again.

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
@@ -72,6 +73,9 @@ type Client struct {
 	log    *logrus.Entry
 	opts   Options // without the token
 	closer func()
+	// patching holds a lock per project, a *semaphore.Weighted by its event.ProjectID, for
+	// PatchProject.
+	patching sync.Map
 }
 
 const (

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/hone-ml/hone/event"
 )
 
@@ -101,8 +103,18 @@ func (c *Client) CreateProject(ctx context.Context, title, labelConfig string) (
 
 // PatchProject sets fields of a project. Label Studio sends PROJECT_UPDATED to
 // the project's webhooks for it, our own included.
+//
+// Label Studio reads the whole row of the project and saves the whole row, so of two changes
+// at the same time one is lost, whatever fields they set. Those of one Client wait for each
+// other. Others may still overlap: only reading the project again tells.
 func (c *Client) PatchProject(ctx context.Context, id event.ProjectID, patch ProjectPatch) (Project, error) {
 	var p Project
+	lock, _ := c.patching.LoadOrStore(id, semaphore.NewWeighted(1))
+	turn := lock.(*semaphore.Weighted) //nolint:forcetypeassert // nothing else is stored
+	if err := turn.Acquire(ctx, 1); err != nil {
+		return p, fmt.Errorf("change project %d: %w", id, err)
+	}
+	defer turn.Release(1)
 	err := c.do(ctx, apiCall{op: fmt.Sprintf("change project %d", id), method: http.MethodPatch, path: projectPath(id, "/"), body: patch, into: decodeInto(&p)})
 	return p, err
 }

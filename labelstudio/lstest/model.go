@@ -11,15 +11,20 @@ import (
 type project struct {
 	id                    int64
 	owner                 *account
-	title, config         string
 	created, updated      time.Time
-	modelVersion          string
-	sampling              string
-	maxAnnotations        int
-	showPredictions       bool
-	evaluate              bool
 	minAnnotationsToTrain int
 	tasks                 []*task // by id
+	projectColumns
+}
+
+// projectColumns are what a request may change of a project.
+type projectColumns struct {
+	title, config   string
+	modelVersion    string
+	sampling        string
+	maxAnnotations  int
+	showPredictions bool
+	evaluate        bool
 }
 
 type task struct {

@@ -78,7 +78,7 @@ func setIfGiven[T any](to *T, v *T) {
 	}
 }
 
-func (p projectPatch) patch(to *project) {
+func (p projectPatch) patch(to *projectColumns) {
 	setIfGiven(&to.title, p.Title)
 	setIfGiven(&to.config, p.LabelConfig)
 	setIfGiven(&to.sampling, p.Sampling)
@@ -101,16 +101,18 @@ func (s *Server) createProject(r *apiRequest) apiResult {
 	}
 	now := s.now()
 	p := &project{
-		id: s.nextRowID("project"), owner: r.user, created: now, updated: now, config: "<View></View>",
-		sampling: "Sequential sampling", maxAnnotations: 1, showPredictions: true,
+		id: s.nextRowID("project"), owner: r.user, created: now, updated: now,
+		projectColumns: projectColumns{config: "<View></View>", sampling: "Sequential sampling", maxAnnotations: 1, showPredictions: true},
 	}
-	b.patch(p)
+	b.patch(&p.projectColumns)
 	s.projects[p.id] = p
 	row := s.projectAPI(p)
 	row["task_number"] = nil
 	return apiResult{status: http.StatusCreated, body: row}
 }
 
+// patchProject reads the whole row of a project, changes fields and saves the whole row, as
+// Label Studio does. OnProjectSave lets others in between.
 func (s *Server) patchProject(r *apiRequest, p *project) apiResult {
 	var b projectPatch
 	if bad := r.decodeBody(&b); bad != nil {
@@ -119,7 +121,17 @@ func (s *Server) patchProject(r *apiRequest, p *project) apiResult {
 	if v := b.ModelVersion; v != nil && *v != "" && *v != p.modelVersion && !s.versionExists(p, *v) {
 		return invalidField("model_version", "Model version doesn't exist either as live model or as static predictions.")
 	}
-	b.patch(p)
+	row := p.projectColumns
+	b.patch(&row)
+	if wait := s.onProjectSave; wait != nil {
+		s.mu.Unlock()
+		wait(r.body)
+		s.mu.Lock()
+		if s.projects[p.id] != p {
+			return notFound("Project")
+		}
+	}
+	p.projectColumns = row
 	p.updated = s.now()
 	return okResult(s.projectAPI(p)).withEvents(s.newEvent(p, "PROJECT_UPDATED", jsonObject{}))
 }

@@ -58,14 +58,16 @@ type Server struct {
 	access map[string]accessToken // access token -> whose, until when
 	database
 
-	fault       func(*http.Request) Fault
-	accessLife  time.Duration
-	hookTimeout time.Duration
-	dropHooks   int
-	hookLimit   int // failures in a row that switch a webhook off; 0: they are not counted
-	names       map[string]string
-	deliveries  []Delivery
-	requests    []Request
+	fault func(*http.Request) Fault
+	// onProjectSave runs between the reading of a project's row and its saving.
+	onProjectSave func(body []byte)
+	accessLife    time.Duration
+	hookTimeout   time.Duration
+	dropHooks     int
+	hookLimit     int // failures in a row that switch a webhook off; 0: they are not counted
+	names         map[string]string
+	deliveries    []Delivery
+	requests      []Request
 }
 
 // TokenSettings says which kinds of token are accepted.
@@ -116,6 +118,11 @@ func (s *Server) Close() {
 
 // SetFault asks f before every request; nil asks nobody.
 func (s *Server) SetFault(f func(*http.Request) Fault) { s.locked(func() { s.fault = f }) }
+
+// OnProjectSave has f called with the body of each PATCH of a project after the project's row
+// was read and before it is saved; nil calls nobody. Label Studio saves the whole row, so what
+// another request has saved while f runs is lost.
+func (s *Server) OnProjectSave(f func(body []byte)) { s.locked(func() { s.onProjectSave = f }) }
 
 // SetTokens chooses which kinds of token are accepted.
 func (s *Server) SetTokens(t TokenSettings) { s.locked(func() { s.tokens = t }) }

@@ -273,3 +273,21 @@ func TestABackupKeepsTheResultsOfPredictions(t *testing.T) {
 	require.NoError(t, err)
 	require.JSONEq(t, `[{"from_name":"a long name"}]`, string(result))
 }
+
+func TestProjectIsSavedWhole(t *testing.T) {
+	s, c := start(t)
+	p, _ := project(t, c)
+	ctx := t.Context()
+	s.OnProjectSave(func([]byte) {
+		s.OnProjectSave(nil)
+		if err := admin.PatchProject(ctx, c, p, labelstudio.ProjectPatch{Sampling: new(labelstudio.UncertaintySampling)}); err != nil {
+			t.Error(err)
+		}
+	})
+	_, err := c.PatchProject(ctx, p, labelstudio.ProjectPatch{Title: new("renamed")})
+	require.NoError(t, err)
+	now, err := c.Project(ctx, p)
+	require.NoError(t, err)
+	require.Equal(t, "renamed", now.Title)
+	require.Equal(t, labelstudio.SequentialSampling, now.Sampling, "what was saved in between is lost")
+}

@@ -120,7 +120,7 @@ func (w *ascent) recordBound(bound float64) {
 	} else {
 		w.stagnant++
 	}
-	w.rounding = w.trend.add(bound)
+	w.rounding = w.trend.record(bound)
 }
 
 // trend tells an ascent that is slow from one that only rounding errors move. Each step
@@ -137,9 +137,9 @@ type trend struct {
 // measurement to the next has a clearly lower mean in the window after.
 const firstWindow = 40
 
-// add adds a bound. It reports whether a window ends here whose mean is not clearly lower
+// record adds a bound. It reports whether a window ends here whose mean is not clearly lower
 // than that of the window before.
-func (t *trend) add(bound float64) bool {
+func (t *trend) record(bound float64) bool {
 	t.length = max(t.length, firstWindow)
 	t.n++
 	t.sum += bound

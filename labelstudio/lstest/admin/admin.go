@@ -30,6 +30,12 @@ func RevokePersonalAccessToken(ctx context.Context, c *labelstudio.Client, token
 	return c.Do(ctx, labelstudio.Request{Op: "revoke a personal access token", Method: http.MethodPost, Path: "/api/token/blacklist/", Body: map[string]string{"refresh": token.Reveal()}})
 }
 
+// PatchProject sets fields of a project, and waits for no other change of it, as
+// labelstudio.Client.PatchProject does.
+func PatchProject(ctx context.Context, c *labelstudio.Client, id event.ProjectID, patch labelstudio.ProjectPatch) error {
+	return c.Do(ctx, labelstudio.Request{Op: fmt.Sprintf("change project %d", id), Method: http.MethodPatch, Path: fmt.Sprintf("/api/projects/%d/", id), Body: patch})
+}
+
 // UpdateAnnotation changes an annotation.
 func UpdateAnnotation(ctx context.Context, c *labelstudio.Client, id event.AnnotationID, a labelstudio.AnnotationWrite) (event.Annotation, error) {
 	var answer wire.Annotation
