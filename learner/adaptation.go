@@ -2,10 +2,7 @@ package learner
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
-	"fmt"
 	"strings"
 	"time"
 
@@ -17,78 +14,15 @@ import (
 	"github.com/hone-ml/hone/internal/backoff"
 	"github.com/hone-ml/hone/learner/adapt"
 	"github.com/hone-ml/hone/learner/head"
-	"github.com/hone-ml/hone/learner/model"
 	"github.com/hone-ml/hone/learner/tune"
 	"github.com/hone-ml/hone/settings"
 )
-
-// Adapting is what it takes to adapt a slow encoder to the labels of each project.
-type Adapting struct {
-	// Base is the name of the encoder that is adapted: a project that does not read it does not
-	// adapt. "" stands for any.
-	Base    string
-	Encoder *encode.Adapters
-	Trainer encode.Trainer
-	Store   AdapterStore
-}
-
-// AdapterStore keeps what trainers return. It must be safe for concurrent use.
-type AdapterStore interface {
-	// Adapter returns an adapter of a project, nil when there is none of that name.
-	Adapter(ctx context.Context, p event.ProjectID, name string) ([]byte, error)
-	// PutAdapter stores an adapter durably.
-	PutAdapter(ctx context.Context, p event.ProjectID, name string, adapter []byte) error
-	// RetainAdapters deletes all adapters of a project but those named.
-	RetainAdapters(ctx context.Context, p event.ProjectID, names ...string) error
-}
-
-// adaptation is what an encoder was adapted to: the labels that the settings of a head are chosen
-// from, and what came of it. It is stored with the project. It does not change.
-type adaptation struct {
-	// Adapter is the name of the adapter: a hash of the project and its weights.
-	Adapter string `json:"adapter"`
-	Control string `json:"control"`
-	// At is when it was trained.
-	At time.Time `json:"at"`
-	// Labels is how many labels it has learned from, and Fingerprint hashes them.
-	Labels      int    `json:"labels"`
-	Fingerprint uint64 `json:"sum"`
-	// Settings are those of the model with the adapted part.
-	Settings model.Settings `json:"settings"`
-	// Trainer names how it was trained.
-	Trainer string `json:"trainer"`
-	// Accuracy is the cross-validated accuracy with the adapted part, Without that of the same
-	// settings without it.
-	Accuracy float64 `json:"accuracy"`
-	Without  float64 `json:"without"`
-
-	// heldOut are predictions of the labels by encoders that had not learned from them. They
-	// are stored beside the weights.
-	heldOut map[event.TaskID]event.HeldOut
-}
-
-// selection is that of the head, as if its settings had been chosen without an adapter.
-func (a *adaptation) selection() tune.Selection {
-	return tune.Selection{Settings: a.Settings, Size: a.Labels, Fingerprint: a.Fingerprint, Adapter: a.Adapter}
-}
-
-// of reports whether a head is one whose labels the adapter has learned from, maybe under other labels.
-func (a *adaptation) of(q *head.Spec) bool {
-	return a != nil && a.Control == q.Control.Name && isAdaptable(q)
-}
-
-// isAdaptable reports whether an encoder can adapt to the labels of a head: one that chooses one label
-// of several.
-func isAdaptable(q *head.Spec) bool {
-	_, probable := q.Kind.(head.Probable)
-	return probable && tune.Tunable(q) && q.Link() == model.Exclusive && len(q.Labels) > 1
-}
 
 // adaptable returns the head whose labels an encoder adapts to, the first that can be adapted to, nil
 // without one.
 func (p *project) adaptable() *onlineHead {
 	for _, h := range p.heads {
-		if isAdaptable(h.Spec) {
+		if adapt.Adaptable(h.Spec) {
 			return h
 		}
 	}
@@ -139,7 +73,7 @@ func (l *Learner) startAdaptation(ln *lane) {
 	}
 	labels := h.firstLabels(p.base.Name()+"\x00"+l.o.Adapting.Trainer.Name(), size)
 	h.adaptedSize, h.newestAdapted, h.relabelled = size, labels.newest, false
-	for _, a := range []*adaptation{p.adapted, p.adapting} {
+	for _, a := range []*adapt.Adaptation{p.adapted, p.adapting} {
 		if a != nil && a.Fingerprint == labels.fingerprint && a.Control == h.Control.Name {
 			return
 		}
@@ -177,7 +111,7 @@ func (l *Learner) startAdaptation(ln *lane) {
 }
 
 // runAdaptation trains an adapter and has the project go by it. It logs the errors that it returns: those of
-// adapt and goByAdapter.
+// the store and the training, and the context's.
 func (l *Learner) runAdaptation(ctx context.Context, ln *lane, q *head.Spec, base encode.Encoder, labels firstLabels, generation uint64) error {
 	log := l.o.Logger.WithFields(logrus.Fields{"project": ln.id, "control": q.Control.Name, "labels": labels.size})
 	select {
@@ -186,9 +120,15 @@ func (l *Learner) runAdaptation(ctx context.Context, ln *lane, q *head.Spec, bas
 		return ctx.Err()
 	}
 	began := time.Now()
-	a, e, err := l.adapt(ctx, ln.id, q, base, labels)
+	var a *adapt.Adaptation
+	var e encode.BatchEncoder
+	tasks, err := l.o.Tasks.Tasks(ctx, ln.id, labels.ids)
+	if err == nil {
+		a, e, err = l.o.Adapting.Train(ctx, ln.id, q, base, tasks, l.cores)
+	}
 	<-l.trainingTurn
 	if err == nil {
+		a.At, a.Labels, a.Fingerprint = l.o.Now().UTC(), labels.size, labels.fingerprint
 		log.WithFields(logrus.Fields{"settings": a.Settings, "seconds": time.Since(began).Seconds()}).Info("the encoder has adapted; making its vectors")
 		l.o.Adapting.Encoder.Put(a.Adapter, e)
 		err = l.goByAdapter(ctx, ln, generation, a)
@@ -202,7 +142,7 @@ func (l *Learner) runAdaptation(ctx context.Context, ln *lane, q *head.Spec, bas
 // goByAdapter has the vectors of an adapter made, beside those in use, and then has the project go by
 // them. Nothing is done when the project's heads have been replaced since a generation. What the project
 // does not go by in the end is dropped. The errors are the context's and the store's.
-func (l *Learner) goByAdapter(ctx context.Context, ln *lane, generation uint64, a *adaptation) error {
+func (l *Learner) goByAdapter(ctx context.Context, ln *lane, generation uint64, a *adapt.Adaptation) error {
 	defer l.endAdapting(ln, a)
 	if !l.announceAdapter(ln, generation, a) {
 		return nil
@@ -220,7 +160,7 @@ func (l *Learner) goByAdapter(ctx context.Context, ln *lane, generation uint64, 
 
 // endAdapting ends the making of an adapter's vectors, and drops the adapter if the project does not go by
 // it.
-func (l *Learner) endAdapting(ln *lane, a *adaptation) {
+func (l *Learner) endAdapting(ln *lane, a *adapt.Adaptation) {
 	defer l.lockLane(ln)()
 	p := ln.loaded()
 	if p != nil && p.adapted != nil && p.adapted.Adapter == a.Adapter {
@@ -237,7 +177,7 @@ func (l *Learner) endAdapting(ln *lane, a *adaptation) {
 }
 
 // announceAdapter publishes a snapshot by which the backfill makes the vectors of an adapter.
-func (l *Learner) announceAdapter(ln *lane, generation uint64, a *adaptation) bool {
+func (l *Learner) announceAdapter(ln *lane, generation uint64, a *adapt.Adaptation) bool {
 	defer l.lockLane(ln)()
 	p := ln.loaded()
 	if p == nil || p.generation != generation || p.values.Adapt != settings.AdaptAuto {
@@ -271,43 +211,6 @@ type firstLabels struct {
 	ids         []event.TaskID
 	newest      event.AnnotationID // the highest first annotation id among them
 	fingerprint uint64
-}
-
-// adapt trains an adapter and stores it. The encoder is that with the adapter. The errors are those of the
-// stores, of the training, and the context's.
-func (l *Learner) adapt(ctx context.Context, id event.ProjectID, q *head.Spec, base encode.Encoder, labels firstLabels) (*adaptation, encode.BatchEncoder, error) {
-	states, err := l.o.Tasks.Tasks(ctx, id, labels.ids)
-	if err != nil {
-		return nil, nil, err
-	}
-	var examples []adapt.Example
-	for _, t := range states {
-		if answer := q.Kind.Aggregate(q, t); !t.Deleted && len(answer.Annotations) > 0 {
-			examples = append(examples, adapt.Example{
-				Example: model.Example{ID: int64(t.Task.ID), Target: answer.Target, Weight: 1}, Data: t.Task.Data,
-			})
-		}
-	}
-	r, err := adapt.Adapt(ctx, q, base, examples, l.o.Adapting.Trainer, l.cores)
-	if err != nil {
-		return nil, nil, err
-	}
-	a := &adaptation{
-		Adapter: adapterName(id, r.Adapter), Control: q.Control.Name, At: l.o.Now().UTC(), Labels: labels.size, Fingerprint: labels.fingerprint, Settings: r.Settings,
-		Trainer: l.o.Adapting.Trainer.Name(), Accuracy: r.Accuracy, Without: r.Without,
-	}
-	a.index(r.HeldOut)
-	if err := l.o.Adapting.Store.PutAdapter(ctx, id, a.Adapter, marshal(storedAdapter{r.Adapter, r.HeldOut})); err != nil {
-		return nil, nil, fmt.Errorf("store the adapter: %w", err)
-	}
-	return a, r.Encoder, nil
-}
-
-// adapterName returns the name of an adapter. It is the project's own, since projects with equal labels
-// have equal weights, and one of them may drop its adapter before the other.
-func adapterName(id event.ProjectID, weights []byte) string {
-	sum := sha256.Sum256(append(binary.LittleEndian.AppendUint64(nil, uint64(id)), weights...)) //nolint:gosec // any bits do
-	return hex.EncodeToString(sum[:8])
 }
 
 // firstLabels returns the size labels, at least one, that an encoder adapts to. encoder says which, and

@@ -17,6 +17,7 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/app/core"
 	"github.com/hone-ml/hone/learner"
+	"github.com/hone-ml/hone/learner/adapt"
 )
 
 // wordTrainer learns in which class each word is the most frequent. Its encoder has a dimension a
@@ -103,7 +104,7 @@ func (e wordEncoder) EncodeBatch(ctx context.Context, texts []string) ([][]float
 func adapting(d *disk, trainer encode.Trainer) learner.Options {
 	return learner.Options{
 		Encoder: ngram.New(), NewBackfill: core.Backfills(core.BackfillOptions{Vectors: d, Tasks: d}), Tasks: d, Tolerance: 1e-3,
-		Adapting: &learner.Adapting{Encoder: encode.NewAdapters("adapted/1"), Trainer: trainer, Store: d},
+		Adapting: &adapt.Options{Encoder: encode.NewAdapters("adapted/1"), Trainer: trainer, Store: d},
 	}
 }
 

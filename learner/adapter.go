@@ -2,48 +2,32 @@ package learner
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 
 	"github.com/sirupsen/logrus"
 
-	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/learner/adapt"
 	"github.com/hone-ml/hone/learner/features"
 	"github.com/hone-ml/hone/learner/model"
 	"github.com/hone-ml/hone/learner/tune"
 	"github.com/hone-ml/hone/settings"
 )
 
-// storedAdapter is what is stored under the name of an adapter.
-type storedAdapter struct {
-	Weights []byte          `json:"weights"`
-	HeldOut []event.HeldOut `json:"held_out"`
-}
-
-// index sets heldOut.
-func (a *adaptation) index(of []event.HeldOut) {
-	a.heldOut = make(map[event.TaskID]event.HeldOut, len(of))
-	for _, x := range of {
-		a.heldOut[x.Task] = x
-	}
-}
-
 // adaptedPlace is the place of the adapted encoder among the slow ones, the last.
 func (l *Learner) adaptedPlace() int { return len(l.backfills) - 1 }
 
 // swapAdapter has a project go by an adapter if all vectors of it are there. It reports whether nothing is
 // left to wait for. The error is the store's.
-func (l *Learner) swapAdapter(ctx context.Context, ln *lane, a *adaptation) (done bool, err error) {
+func (l *Learner) swapAdapter(ctx context.Context, ln *lane, a *adapt.Adaptation) (done bool, err error) {
 	defer l.lockLane(ln)()
 	p := ln.loaded()
 	if p == nil || p.adapting != a || p.pinned {
 		return true, nil // something else goes on
 	}
-	if h := p.adaptable(); h == nil || !a.of(h.Spec) {
+	if h := p.adaptable(); h == nil || !a.Of(h.Spec) {
 		return true, nil // the label config is another
 	}
 	if !l.backfills[l.adaptedPlace()].Progress(ln.id).Done {
@@ -69,7 +53,7 @@ func (l *Learner) swapAdapter(ctx context.Context, ln *lane, a *adaptation) (don
 // useAdapter makes the features of a project those with an adapter, or without one if it is nil. The
 // heads keep their examples and duals, so that the new optimum is near. After an error, which is the
 // store's, all is as before.
-func (l *Learner) useAdapter(ctx context.Context, p *project, a *adaptation) error {
+func (l *Learner) useAdapter(ctx context.Context, p *project, a *adapt.Adaptation) error {
 	next := p.base
 	if a != nil {
 		next = p.base.Adapted(l.adaptedPlace(), a.Adapter)
@@ -114,7 +98,7 @@ func (l *Learner) useAdapter(ctx context.Context, p *project, a *adaptation) err
 
 // adaptedHead returns a head as it is with an adapter, or without one if that is nil, before it has
 // learned its examples again by these features.
-func (p *project) adaptedHead(h *onlineHead, next *features.Extractor, a *adaptation) onlineHead {
+func (p *project) adaptedHead(h *onlineHead, next *features.Extractor, a *adapt.Adaptation) onlineHead {
 	out := *h
 	out.Spec, out.encoder = h.WithEncoder(next.Encoder()), next.Name()
 	out.selection = adaptedSelection(&out, a)
@@ -128,9 +112,9 @@ func (p *project) adaptedHead(h *onlineHead, next *features.Extractor, a *adapta
 
 // adaptedSelection returns the selection of a head with an adapter: that which came with the adapter, or
 // for another head its own, with the weight that an adapted part has by default.
-func adaptedSelection(h *onlineHead, a *adaptation) tune.Selection {
-	if a.of(h.Spec) && !h.selection.Pinned {
-		return a.selection()
+func adaptedSelection(h *onlineHead, a *adapt.Adaptation) tune.Selection {
+	if a.Of(h.Spec) && !h.selection.Pinned {
+		return a.Selection()
 	}
 	s := h.selection
 	if s.Pinned || s.Size > 0 && s.Adapter == "" {
@@ -161,7 +145,7 @@ func (h *onlineHead) lacks(encoders features.EncoderSet) bool {
 
 // loadAdapter opens the adapter of a project that is loaded. Without its weights the project goes by the
 // encoder as it was before, until it has adapted again.
-func (l *Learner) loadAdapter(ctx context.Context, p *project, a *adaptation) {
+func (l *Learner) loadAdapter(ctx context.Context, p *project, a *adapt.Adaptation) {
 	if a == nil || l.o.Adapting == nil {
 		return
 	}
@@ -169,23 +153,10 @@ func (l *Learner) loadAdapter(ctx context.Context, p *project, a *adaptation) {
 		l.deleteAdapters(ctx, p)
 		return
 	}
-	stored, err := l.o.Adapting.Store.Adapter(ctx, p.meta.Project, a.Adapter)
-	var s storedAdapter
-	var e encode.BatchEncoder
-	switch {
-	case err == nil && stored == nil:
-		err = errors.New("it is not stored")
-	case err == nil:
-		if err = json.Unmarshal(stored, &s); err == nil {
-			e, err = l.o.Adapting.Trainer.Adapted(s.Weights)
-		}
-	}
-	if err != nil {
+	if err := l.o.Adapting.Open(ctx, p.meta.Project, a); err != nil {
 		l.o.Logger.WithError(err).WithField("project", p.meta.Project).Warn("the adapter is gone; adapting again")
 		return
 	}
-	a.index(s.HeldOut)
-	l.o.Adapting.Encoder.Put(a.Adapter, e)
 	p.adapted, p.features = a, p.base.Adapted(l.adaptedPlace(), a.Adapter)
 }
 
@@ -199,7 +170,7 @@ func (l *Learner) deleteAdapters(ctx context.Context, p *project) {
 
 // dropAdapters forgets the encoders with the adapters of a project, not what is stored.
 func (l *Learner) dropAdapters(p *project) {
-	for _, a := range []*adaptation{p.adapted, p.adapting} {
+	for _, a := range []*adapt.Adaptation{p.adapted, p.adapting} {
 		if a != nil {
 			l.o.Adapting.Encoder.Drop(a.Adapter)
 		}

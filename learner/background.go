@@ -143,7 +143,7 @@ func (l *Learner) settleStep(ctx context.Context, ln *lane) (more bool, err erro
 	}
 	l.markSaved(p, checkpoint)
 	if !began.IsZero() {
-		l.metrics.settle.Observe(max(0, l.o.Now().Sub(began).Seconds()))
+		l.metrics.Settle.Observe(max(0, l.o.Now().Sub(began).Seconds()))
 	}
 	return true, nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/learner"
 	"github.com/hone-ml/hone/learner/counts"
+	"github.com/hone-ml/hone/learner/report"
 )
 
 const counted = `<View><Text name="t" value="$text"/><Text name="u" value="$other"/>
@@ -52,15 +53,15 @@ func TestEveryReasonIsCounted(t *testing.T) {
 		c.Tasks = append(c.Tasks, event.Task{ID: a.Task, Data: json.RawMessage(a.data), UpdatedAt: at(1)})
 		c.Annotations = append(c.Annotations, a.Annotation)
 	}
-	want := learner.Status{
+	want := report.Status{
 		Annotations: counts.Annotations{Seen: 15, Learned: 6, Skipped: 1, FromPredictions: 2, Unanswered: 3, Refused: 1, NoText: 1, IdenticalPair: 1},
 		Suggestions: counts.Suggestions{Accepted: 2, Changed: 2, Rejected: 1, Empty: 1},
 		NoText:      1, IdenticalPairs: 1,
 	}
-	check := func(when string, l *learner.Learner, want learner.Status) {
+	check := func(when string, l *learner.Learner, want report.Status) {
 		t.Helper()
 		got := status(t, l)
-		got = learner.Status{Annotations: got.Annotations, Suggestions: got.Suggestions, NoText: got.NoText, IdenticalPairs: got.IdenticalPairs}
+		got = report.Status{Annotations: got.Annotations, Suggestions: got.Suggestions, NoText: got.NoText, IdenticalPairs: got.IdenticalPairs}
 		if d := cmp.Diff(want, got); d != "" {
 			t.Errorf("%s (-want +got):\n%s", when, d)
 		}
@@ -96,5 +97,5 @@ func TestEveryReasonIsCounted(t *testing.T) {
 		gone = append(gone, task.ID)
 	}
 	apply(t, l, &event.Changed{Project: 1, Source: event.FromSetup, At: at(4), DeletedTasks: gone})
-	check("all tasks are deleted", l, learner.Status{})
+	check("all tasks are deleted", l, report.Status{})
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/hone-ml/hone/internal/service"
 	"github.com/hone-ml/hone/internal/wake"
 	"github.com/hone-ml/hone/learner/features"
+	"github.com/hone-ml/hone/learner/report"
+	"github.com/hone-ml/hone/learner/stored"
 )
 
 // Learner applies events and owns the models of all projects. All methods are safe for
@@ -21,9 +23,9 @@ import (
 type Learner struct {
 	o         Options
 	store     Store
-	metrics   *metrics
+	metrics   *report.Metrics
 	encoders  *features.Encoders
-	backfills []Backfill // one for each slow encoder: first those of Options.Slow, in this order
+	backfills []features.Backfill // one for each slow encoder: first those of Options.Slow, in this order
 
 	mu    sync.Mutex // guards all below until the blank line; see lane
 	byID  map[event.ProjectID]*lane
@@ -31,7 +33,7 @@ type Learner struct {
 
 	snapshots      sync.Map // event.ProjectID to *snapshot
 	retrainRuns    sync.Map // event.ProjectID to *retrain, running
-	lastRetrains   sync.Map // event.ProjectID to LastRetrain
+	lastRetrains   sync.Map // event.ProjectID to report.LastRetrain
 	vectorWaits    sync.Map // event.ProjectID to *vectorWait
 	selectionRuns  sync.Map // event.ProjectID to *selectionRun, running
 	adaptationHeld atomic.Bool
@@ -61,7 +63,7 @@ func New(store Store, o Options) (*Learner, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	m, err := newMetrics(o.Registerer)
+	m, err := report.NewMetrics(o.Registerer)
 	if err != nil {
 		return nil, fmt.Errorf("learner: %w", err)
 	}
@@ -171,7 +173,7 @@ func (l *Learner) saveOnStop(ln *lane) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	err := l.store.Commit(ctx, event.Commit{Projects: []event.ProjectCommit{
-		p.forCommit(nil, p.checkpoint(p.features.Name())),
+		p.forCommit(nil, stored.WriteCheckpoint(p.forCheckpoint(), p.features.Name())),
 	}})
 	if err != nil {
 		return fmt.Errorf("learner: save project %d on stopping: %w", ln.id, err)
@@ -271,7 +273,7 @@ func (l *Learner) Apply(ctx context.Context, batch []event.Event, cur event.Curs
 		}
 	}
 	if t.p.settled && t.delta != nil && !t.delta.Empty() {
-		l.metrics.settle.Observe(time.Since(began).Seconds())
+		l.metrics.Settle.Observe(time.Since(began).Seconds())
 	}
 	return nil
 }
@@ -452,11 +454,11 @@ func (l *Learner) dueCheckpoint(p *project) []byte {
 	if !p.unsaved {
 		return nil
 	}
-	large := p.checkpointBytes() > inlineCheckpointLimit
+	large := stored.CheckpointBytes(p.forCheckpoint()) > inlineCheckpointLimit
 	if large && (!p.settled || l.o.Now().Sub(p.savedAt) < l.o.CheckpointEvery) {
 		return nil
 	}
-	return p.checkpoint(p.features.Name())
+	return stored.WriteCheckpoint(p.forCheckpoint(), p.features.Name())
 }
 
 // markSaved records that a commit with this checkpoint is durable.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/learner"
+	"github.com/hone-ml/hone/learner/report"
 )
 
 func TestLearnsAndTells(t *testing.T) {
@@ -375,7 +376,7 @@ func TestSettledIsTheLastWord(t *testing.T) {
 		part := *all
 		part.Tasks, part.Annotations = all.Tasks[8*from:8*from+8], all.Annotations[8*from:8*from+8]
 		apply(t, l, &part)
-		var st learner.Status
+		var st report.Status
 		for st.Labels < 8*from+8 || !st.Settled {
 			st, _ = l.Status(1)
 			<-tick.C

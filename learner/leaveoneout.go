@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/learner/adapt"
 	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/learner/tune"
 )
@@ -51,7 +52,7 @@ func (l *Learner) copyExamples(ctx context.Context, id event.ProjectID, tasks []
 	for _, h := range p.heads {
 		c := headCopy{spec: h.Spec, examples: tune.CopyOf(h.model), others: tasks}
 		if h.selection.Adapter != "" {
-			c.known, c.others = p.adapted.heldOutOf(h, tasks)
+			c.known, c.others = heldOutOf(p.adapted, h, tasks)
 		}
 		copies = append(copies, c)
 		if h.progress.Cumulative.Tasks > 0 {
@@ -63,9 +64,9 @@ func (l *Learner) copyExamples(ctx context.Context, id event.ProjectID, tasks []
 
 // heldOutOf returns the predictions of those tasks that trained the adapter and are examples of the
 // head still, and the other tasks.
-func (a *adaptation) heldOutOf(h *onlineHead, tasks []event.TaskID) (known []event.HeldOut, others []event.TaskID) {
+func heldOutOf(a *adapt.Adaptation, h *onlineHead, tasks []event.TaskID) (known []event.HeldOut, others []event.TaskID) {
 	for _, id := range tasks {
-		x, trained := a.heldOut[id]
+		x, trained := a.HeldOut(id)
 		if _, is := h.fingerprints[id]; trained && is {
 			known = append(known, x)
 		} else {

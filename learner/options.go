@@ -13,6 +13,7 @@ import (
 	"github.com/hone-ml/hone/encode/encoders"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/logging"
+	"github.com/hone-ml/hone/learner/adapt"
 	"github.com/hone-ml/hone/learner/features"
 	"github.com/hone-ml/hone/learner/tune"
 	"github.com/hone-ml/hone/settings"
@@ -53,10 +54,10 @@ type Options struct {
 	// one.
 	Others map[string]features.Encoding
 	// NewBackfill returns the worker of a slow encoder, not started.
-	NewBackfill func(BackfillOptions) (Backfill, error)
+	NewBackfill func(features.BackfillOptions) (features.Backfill, error)
 	// Adapting has a slow encoder adapt to the labels of each project, as one more part of the
 	// vectors; nil for none. It requires NewBackfill and Tasks.
-	Adapting *Adapting
+	Adapting *adapt.Options
 	Tasks    TaskReader
 	// SlowWait bounds how long Predict and Extend wait for vectors of new texts, 5 s if
 	// zero.

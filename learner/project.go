@@ -11,10 +11,12 @@ import (
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
+	"github.com/hone-ml/hone/learner/adapt"
 	"github.com/hone-ml/hone/learner/counts"
 	"github.com/hone-ml/hone/learner/features"
 	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/learner/model"
+	"github.com/hone-ml/hone/learner/stored"
 	"github.com/hone-ml/hone/learner/tune"
 	"github.com/hone-ml/hone/settings"
 )
@@ -30,7 +32,7 @@ type project struct {
 	settings         map[string]model.Settings // of the live version, by control name
 	pinned           bool                      // a rollback holds the settings: labels do not change them
 	storedSelections map[string]tune.Selection // by control name, for heads that are made later
-	pending          *pendingRetrain
+	pending          *stored.PendingRetrain
 	sequence         uint64 // number of the last snapshot
 	announced        uint64 // number of the last snapshot with a Learned; 0 if none since the project was loaded
 
@@ -39,7 +41,7 @@ type project struct {
 	base       *features.Extractor // of the encoder that the settings name
 	features   *features.Extractor // base, and the adapted part if there is an adapter
 
-	adapted, adapting *adaptation         // the adapter in use, and that whose vectors are being made; nil without
+	adapted, adapting *adapt.Adaptation   // the adapter in use, and that whose vectors are being made; nil without
 	nextFeatures      *features.Extractor // those with adapting, nil without
 	unadaptable       uint64              // the fingerprint of labels that no encoder adapts to, 0 if there are none
 
@@ -82,18 +84,18 @@ func (l *Learner) load(ctx context.Context, id event.ProjectID) (*project, error
 	p.meta, p.versions = st.Meta, st.Versions
 	p.meta.Project = id
 	if at := event.LiveIndex(st.Versions); at >= 0 {
-		if p.settings, err = readVersionSettings(st.Versions[at]); err != nil {
+		if p.settings, err = stored.ReadVersionSettings(st.Versions[at]); err != nil {
 			// The defaults are good settings too.
 			l.o.Logger.WithError(err).WithField("project", id).Error("using the default settings")
 		}
 	}
-	state, err := readProjectState(st.LearnerState)
+	state, err := stored.ReadState(st.LearnerState)
 	if err != nil {
 		l.o.Logger.WithError(err).WithField("project", id).Error("going on without it: settings are chosen anew")
 	}
 	p.pinned, p.storedSelections, p.pending, p.sequence = state.Pinned, state.Chosen, state.Pending, state.Snapshot
 	l.loadAdapter(ctx, p, state.Adapted)
-	ck, err := readCheckpoint(st.Checkpoint)
+	ck, err := stored.ReadCheckpoint(st.Checkpoint)
 	if err != nil {
 		l.o.Logger.WithError(err).WithField("project", id).Warn("learning afresh from the examples")
 	}
@@ -165,8 +167,8 @@ func (p *project) selectionFor(q *head.Spec) tune.Selection {
 	if s, ok := p.settings[q.Control.Name]; ok && p.pinned {
 		return tune.Selection{Settings: tune.Fit(q, s), Pinned: true}
 	}
-	if p.adapted.of(q) {
-		s := p.adapted.selection()
+	if p.adapted.Of(q) {
+		s := p.adapted.Selection()
 		s.Settings = tune.Fit(q, s.Settings)
 		return s
 	}
@@ -179,10 +181,10 @@ func (p *project) selectionFor(q *head.Spec) tune.Selection {
 // trainFromStore trains heads without examples on tasks, starting from the checkpoint's duals,
 // and counts the tasks anew.
 // The error is that of reading tasks.
-func (l *Learner) trainFromStore(p *project, heads []*onlineHead, tasks iter.Seq2[event.TaskState, error], ck checkpoint) error {
+func (l *Learner) trainFromStore(p *project, heads []*onlineHead, tasks iter.Seq2[event.TaskState, error], ck stored.Checkpoint) error {
 	duals := make([]map[event.TaskID][]float32, len(heads))
 	for i, h := range heads {
-		duals[i] = ck.duals(h, p.features.Name())
+		duals[i] = ck.Duals(h.Key, p.features.Name())
 	}
 	for t, err := range tasks {
 		if err != nil {
@@ -236,7 +238,7 @@ func (l *Learner) applyDelta(ctx context.Context, p *project, d *event.Delta) er
 			if err != nil {
 				return fmt.Errorf("load project %d: %w", p.meta.Project, err)
 			}
-			if err := l.trainFromStore(p, added, st.Labelled, checkpoint{}); err != nil {
+			if err := l.trainFromStore(p, added, st.Labelled, stored.Checkpoint{}); err != nil {
 				return err
 			}
 		}
@@ -246,12 +248,12 @@ func (l *Learner) applyDelta(ctx context.Context, p *project, d *event.Delta) er
 		for _, h := range p.heads {
 			ch := l.learnTask(p, h, t, nil, true)
 			if ch.refused {
-				l.metrics.refused.WithLabelValues(strconv.FormatInt(int64(p.meta.Project), 10), h.Control.Name).Inc()
+				l.metrics.Refused.WithLabelValues(strconv.FormatInt(int64(p.meta.Project), 10), h.Control.Name).Inc()
 			}
 			if ch.learned || ch.forgotten {
 				p.settled, p.unsaved = false, true
 			}
-			l.metrics.countLearned(ch)
+			l.metrics.CountLearned(ch.learned, ch.forgotten, ch.unreadable)
 		}
 		p.count(t)
 	}

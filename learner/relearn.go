@@ -6,12 +6,13 @@ import (
 	"slices"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/learner/features"
 	"github.com/hone-ml/hone/learner/model"
 )
 
 // applyArrivals applies vectors that have arrived to the models of a project. After an error
 // it is to be called again with the same arrivals.
-func (l *Learner) applyArrivals(ctx context.Context, id event.ProjectID, a Arrivals) error {
+func (l *Learner) applyArrivals(ctx context.Context, id event.ProjectID, a features.Arrivals) error {
 	// relearn reads the labels of tasks under the lane's lock: a label may have come just now.
 	if err := l.relearn(ctx, id, a.Tasks); err != nil {
 		return err

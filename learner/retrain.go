@@ -14,7 +14,9 @@ import (
 	"github.com/hone-ml/hone/internal/backoff"
 	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/learner/model"
+	"github.com/hone-ml/hone/learner/report"
 	"github.com/hone-ml/hone/learner/score"
+	"github.com/hone-ml/hone/learner/stored"
 	"github.com/hone-ml/hone/learner/tune"
 )
 
@@ -26,7 +28,7 @@ const promoteTolerance = 0.05
 // model from scratch beside the live one. It uses nothing else of the live model.
 type retrain struct {
 	project    event.ProjectID
-	pending    pendingRetrain
+	pending    stored.PendingRetrain
 	generation uint64
 	candidates []*candidate
 	// incomplete is the number of examples without vectors that did not come within
@@ -55,15 +57,15 @@ type candidate struct {
 	model     head.Incremental
 }
 
-func (r *retrain) report() *Retrain {
-	return &Retrain{Reason: r.pending.Reason, Progress: min(1, score.Ratio(float64(r.stepsDone.Load()), float64(r.steps)))}
+func (r *retrain) report() *report.Retrain {
+	return &report.Retrain{Reason: r.pending.Reason, Progress: min(1, score.Ratio(float64(r.stepsDone.Load()), float64(r.steps)))}
 }
 
 // requestRetrain records that a retrain was requested. One of the schedule does not replace one
 // that a person requested, which always makes a version.
 func (p *project) requestRetrain(e *event.RetrainDue) {
 	if p.pending == nil || e.Reason != ReasonSchedule || p.pending.Reason == ReasonSchedule {
-		p.pending = &pendingRetrain{At: e.At, Reason: e.Reason}
+		p.pending = &stored.PendingRetrain{At: e.At, Reason: e.Reason}
 	}
 }
 
@@ -118,8 +120,8 @@ func (l *Learner) startRetrain(ln *lane) {
 		defer close(r.done)
 		if err := l.runRetrain(l.ctx, r); err != nil && l.ctx.Err() == nil {
 			l.o.Logger.WithError(err).WithField("project", r.project).Error("full retrain failed; trying again")
-			l.lastRetrains.Store(r.project, LastRetrain{At: l.o.Now(), Outcome: "failed: " + err.Error()})
-			l.metrics.retrains.WithLabelValues("failed").Inc()
+			l.lastRetrains.Store(r.project, report.LastRetrain{At: l.o.Now(), Outcome: "failed: " + err.Error()})
+			l.metrics.Retrains.WithLabelValues("failed").Inc()
 			backoff.Sleep(l.ctx, retryBackoff.Min)
 		}
 		defer l.lockLane(ln)()
@@ -201,7 +203,7 @@ func (l *Learner) promote(ctx context.Context, r *retrain) error {
 	if p.pending != nil && *p.pending == r.pending {
 		p.pending = nil
 		if r.incomplete > 0 {
-			p.pending = &pendingRetrain{At: r.pending.At, Reason: r.pending.Reason, Again: true}
+			p.pending = &stored.PendingRetrain{At: r.pending.At, Reason: r.pending.Reason, Again: true}
 		}
 	}
 	labels := p.labels()
@@ -243,8 +245,8 @@ func (l *Learner) promote(ctx context.Context, r *retrain) error {
 
 // finishRetrain logs and counts how a retrain ended. sentence says it to users.
 func (l *Learner) finishRetrain(p *project, outcome, sentence string) {
-	l.metrics.retrains.WithLabelValues(outcome).Inc()
-	l.lastRetrains.Store(p.meta.Project, LastRetrain{At: l.o.Now(), Outcome: sentence})
+	l.metrics.Retrains.WithLabelValues(outcome).Inc()
+	l.lastRetrains.Store(p.meta.Project, report.LastRetrain{At: l.o.Now(), Outcome: sentence})
 	l.o.Logger.WithField("project", p.meta.Project).Info("full retrain: " + sentence)
 }
 

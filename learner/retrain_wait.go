@@ -8,6 +8,8 @@ import (
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/learner/features"
+	"github.com/hone-ml/hone/learner/report"
+	"github.com/hone-ml/hone/learner/stored"
 )
 
 // vectorPatience is how long a retrain waits for encoders that produce nothing. Then it goes on
@@ -18,7 +20,7 @@ const vectorPatience = 10 * time.Minute
 // label names.
 type vectorWait struct {
 	since   time.Time
-	pending pendingRetrain
+	pending stored.PendingRetrain
 	// missing is the number of labelled texts, out of examples, that lack vectors; 0 means
 	// that label names do.
 	missing, examples atomic.Int64
@@ -26,8 +28,8 @@ type vectorWait struct {
 	ended             chan struct{}
 }
 
-func (w *vectorWait) report() *Retrain {
-	r := &Retrain{Reason: w.pending.Reason, Again: w.pending.Again, Waiting: "for the vectors of the label names"}
+func (w *vectorWait) report() *report.Retrain {
+	r := &report.Retrain{Reason: w.pending.Reason, Again: w.pending.Again, Waiting: "for the vectors of the label names"}
 	if n := w.missing.Load(); n > 0 {
 		r.Waiting = fmt.Sprintf("for the vectors of %d of %d labelled texts", n, w.examples.Load())
 	}

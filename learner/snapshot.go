@@ -1,20 +1,19 @@
 package learner
 
 import (
-	"strconv"
-
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/labelstudio/labelconfig"
 	"github.com/hone-ml/hone/labelstudio/regions"
 	"github.com/hone-ml/hone/learner/counts"
 	"github.com/hone-ml/hone/learner/features"
 	"github.com/hone-ml/hone/learner/head"
+	"github.com/hone-ml/hone/learner/report"
 	"github.com/hone-ml/hone/settings"
 )
 
 // snapshot is an immutable copy of a project. Any number of goroutines may read it.
 type snapshot struct {
-	status   Status
+	status   report.Status
 	config   string // the label config that was live
 	key      string // Decisions.Key of the label config, "" when it cannot be read
 	versions []event.Version
@@ -61,13 +60,12 @@ func (l *Learner) publish(p *project) {
 	s.status = l.status(p, s.heads)
 	if p.meta.Gone {
 		l.snapshots.Delete(p.meta.Project)
-		l.metrics.forgetScores(strconv.FormatInt(int64(p.meta.Project), 10))
-		l.metrics.counts.Forget(strconv.FormatInt(int64(p.meta.Project), 10))
+		l.metrics.Forget(p.meta.Project)
 		return
 	}
 	was := l.snapshot(p.meta.Project)
 	l.snapshots.Store(p.meta.Project, s)
-	l.metrics.published(s)
+	l.metrics.Publish(&s.status, s.totals)
 	if was != nil && (was.features != s.features || !was.values.Descriptions.Same(s.values.Descriptions)) {
 		// One encoder has its vectors to make, and the other's are not needed any more; or
 		// other lines say what labels mean.

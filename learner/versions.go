@@ -1,49 +1,32 @@
 package learner
 
 import (
-	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/learner/model"
+	"github.com/hone-ml/hone/learner/score"
+	"github.com/hone-ml/hone/learner/stored"
 )
 
 // keptVersions is the number of versions that are kept for rollbacks.
 const keptVersions = 20
 
-// versionSettings is stored in event.Version.Settings. A rollback to the version restores it.
-type versionSettings struct {
-	// Heads holds the settings by control name: for the live version those it was made with,
-	// for others those they had last. A control without an entry has the defaults.
-	Heads map[string]model.Settings `json:"heads,omitempty"`
+// state returns what is to be stored of the project now.
+func (p *project) state() stored.State {
+	s := stored.State{Pinned: p.pinned, Chosen: p.selections(), Snapshot: p.sequence, Pending: p.pending, Adapted: p.adapted, Progress: map[string]*score.Prequential{}}
+	for _, h := range p.heads {
+		s.Progress[h.Control.Name] = h.progress
+	}
+	return s
 }
 
-func readVersionSettings(v event.Version) (map[string]model.Settings, error) {
-	var s versionSettings
-	if len(v.Settings) == 0 {
-		return nil, nil
-	}
-	if err := json.Unmarshal(v.Settings, &s); err != nil {
-		return nil, fmt.Errorf("settings of version %s: %w", v.Name, err)
-	}
-	for name, set := range s.Heads {
-		if err := set.Validate(); err != nil {
-			return nil, fmt.Errorf("settings of version %s, control %q: %w", v.Name, name, err)
-		}
-	}
-	return s.Heads, nil
-}
-
-func (s versionSettings) write() []byte { return marshal(s) }
-
-// marshal returns v as JSON. It panics when v has no JSON: all that is stored are names, dates,
-// validated settings and finite scores.
-func marshal(v any) []byte {
-	out, err := json.Marshal(v)
-	if err != nil {
-		panic("learner: " + err.Error())
+// forCheckpoint returns what a checkpoint holds of the heads.
+func (p *project) forCheckpoint() []stored.Head {
+	out := make([]stored.Head, len(p.heads))
+	for i, h := range p.heads {
+		out[i] = stored.Head{Key: h.Key, Model: h.model}
 	}
 	return out
 }
@@ -52,7 +35,7 @@ func marshal(v any) []byte {
 func (p *project) forCommit(d *event.Delta, checkpoint []byte) event.ProjectCommit {
 	c := event.ProjectCommit{
 		Project: p.meta.Project, Delta: d, Checkpoint: checkpoint,
-		Versions: p.currentVersions(), LearnerState: p.state().write(), Settings: p.configured,
+		Versions: p.currentVersions(), LearnerState: p.state().Write(), Settings: p.configured,
 	}
 	if c.Settings == nil {
 		c.Settings = map[string]string{}
@@ -64,7 +47,7 @@ func (p *project) forCommit(d *event.Delta, checkpoint []byte) event.ProjectComm
 func (p *project) currentVersions() []event.Version {
 	out := slices.Clone(p.versions)
 	if at := event.LiveIndex(out); at >= 0 {
-		out[at].Settings = versionSettings{Heads: p.settings}.write()
+		out[at].Settings = stored.VersionSettings{Heads: p.settings}.Write()
 	}
 	return out
 }
@@ -72,7 +55,7 @@ func (p *project) currentVersions() []event.Version {
 // setLive makes the version at the index the live one and returns its settings. The version
 // that was live keeps its present settings.
 func (p *project) setLive(at int) (map[string]model.Settings, error) {
-	settings, err := readVersionSettings(p.versions[at])
+	settings, err := stored.ReadVersionSettings(p.versions[at])
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +83,7 @@ func (p *project) keepSettings() {
 // addVersion appends a live version with the settings.
 func (p *project) addVersion(v event.Version, settings map[string]model.Settings) {
 	v.Name = event.NextVersionName(p.versions)
-	v.Settings = versionSettings{Heads: settings}.write()
+	v.Settings = stored.VersionSettings{Heads: settings}.Write()
 	p.versions = append(slices.Clone(p.versions), v)
 	// The settings were just encoded, so decoding them cannot fail.
 	p.settings, _ = p.setLive(len(p.versions) - 1)

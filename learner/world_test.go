@@ -17,6 +17,7 @@ import (
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/learner"
+	"github.com/hone-ml/hone/learner/report"
 	"github.com/hone-ml/hone/state"
 )
 
@@ -254,7 +255,7 @@ func rest(t fataler, l *learner.Learner) {
 	}
 }
 
-func status(t fataler, l *learner.Learner) learner.Status {
+func status(t fataler, l *learner.Learner) report.Status {
 	t.Helper()
 	s, ok := l.Status(1)
 	if !ok {

@@ -25,7 +25,8 @@ func TestTrainAdapter(t *testing.T) {
 	run := func(texts []encode.LabelledText) (answer struct {
 		Adapter []byte
 		Error   string
-	}) {
+	},
+	) {
 		in, err := json.Marshal(map[string]any{"texts": texts})
 		require.NoError(t, err)
 		root := newRoot()

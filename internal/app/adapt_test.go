@@ -202,7 +202,7 @@ func TestAnEncoderThatAdapts(t *testing.T) {
 
 	g = newWordTrainer().open()
 	r.h = start(dir, g)
-	got = r.h.Await(r.p, "adapted again", func(p api.Project) bool { return p.Settled && p.Adapted != nil && p.Adapted.Labels == 16 })
+	r.h.Await(r.p, "adapted again", func(p api.Project) bool { return p.Settled && p.Adapted != nil && p.Adapted.Labels == 16 })
 	trained, _ = g.counts()
 	assert.Equal(t, adapters, trained)
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/app/core"
 	"github.com/hone-ml/hone/learner"
+	"github.com/hone-ml/hone/learner/adapt"
 	"github.com/hone-ml/hone/notify"
 	"github.com/hone-ml/hone/pipeline"
 	"github.com/hone-ml/hone/pipeline/boltlog"
@@ -170,10 +171,10 @@ func (a *App) wireCore() (err error) {
 
 // adapting returns what has the transformer adapt to the labels of projects whose settings say so,
 // nil in a hone without it.
-func (a *App) adapting() (*learner.Adapting, error) {
+func (a *App) adapting() (*adapt.Options, error) {
 	adapters := encode.NewAdapters(encoders.AdaptedName)
 	if a.seams.Trainer != nil {
-		return &learner.Adapting{Encoder: adapters, Trainer: a.seams.Trainer, Store: a.Store}, nil
+		return &adapt.Options{Encoder: adapters, Trainer: a.seams.Trainer, Store: a.Store}, nil
 	}
 	trainer, err := encoders.NewTrainer()
 	if errors.Is(err, encoders.ErrNotBuiltIn) {
@@ -185,7 +186,7 @@ func (a *App) adapting() (*learner.Adapting, error) {
 	if len(a.trainCommand) > 0 {
 		trainer = &trainprocess.Trainer{Trainer: trainer, Command: a.trainCommand, Env: trainprocess.Environ(), Logger: a.part("learner")}
 	}
-	return &learner.Adapting{Base: encoders.AdaptedBase, Encoder: adapters, Trainer: trainer, Store: a.Store}, nil
+	return &adapt.Options{Base: encoders.AdaptedBase, Encoder: adapters, Trainer: trainer, Store: a.Store}, nil
 }
 
 func (a *App) wireLabelStudio(ctx context.Context) (err error) {

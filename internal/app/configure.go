@@ -12,6 +12,7 @@ import (
 	"github.com/hone-ml/hone/config"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/learner"
+	"github.com/hone-ml/hone/learner/report"
 	"github.com/hone-ml/hone/sampler"
 	"github.com/hone-ml/hone/sampler/strategy"
 	"github.com/hone-ml/hone/settings"
@@ -148,7 +149,7 @@ func (a *App) addSettings(ctx context.Context, out *api.Project, labelled int) e
 
 // isSettled reports whether nothing is left to do for a project: what was said of the
 // comparison with Label Studio, the backlog, the model and the queue was read in that order.
-func (a *App) isSettled(ctx context.Context, out *api.Project, model *learner.Status, q *sampler.Status) bool {
+func (a *App) isSettled(ctx context.Context, out *api.Project, model *report.Status, q *sampler.Status) bool {
 	if out.Reconcile == nil || out.Reconcile.LastFull == nil {
 		return false // what changed while hone did not run, or before it was connected, is not known
 	}

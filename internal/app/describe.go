@@ -11,7 +11,7 @@ import (
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/cut"
-	"github.com/hone-ml/hone/learner"
+	"github.com/hone-ml/hone/learner/report"
 	"github.com/hone-ml/hone/settings"
 )
 
@@ -91,7 +91,7 @@ func sourceOf(lines []string, hint string) string {
 }
 
 // addMeanings counts the labels that say more than their names.
-func addMeanings(to *api.Head, of learner.Head) {
+func addMeanings(to *api.Head, of report.Head) {
 	for _, m := range of.Meanings {
 		switch sourceOf(m.Lines, m.Hint) {
 		case api.SourceLines:
@@ -103,7 +103,7 @@ func addMeanings(to *api.Head, of learner.Head) {
 }
 
 // describable returns the labels whose lines are read, by control.
-func describable(st learner.Status) map[string][]string {
+func describable(st report.Status) map[string][]string {
 	out := map[string][]string{}
 	for _, h := range st.Heads {
 		for _, m := range h.Meanings {
@@ -118,7 +118,7 @@ const maxListed = 500
 
 // checkDescribed refuses lines of labels that the label config does not have, or whose lines are
 // not read: they would be lost without a word.
-func checkDescribed(st learner.Status, of settings.Descriptions) error {
+func checkDescribed(st report.Status, of settings.Descriptions) error {
 	labels := describable(st)
 	unknown := of.Unknown(labels)
 	if len(unknown) == 0 {

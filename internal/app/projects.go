@@ -11,6 +11,7 @@ import (
 	"github.com/hone-ml/hone/internal/app/core"
 	"github.com/hone-ml/hone/labelstudio/regions"
 	"github.com/hone-ml/hone/learner"
+	"github.com/hone-ml/hone/learner/report"
 	"github.com/hone-ml/hone/sampler"
 	"github.com/hone-ml/hone/state"
 	"github.com/hone-ml/hone/webhook"
@@ -103,7 +104,7 @@ func (a apiProjects) Get(ctx context.Context, id event.ProjectID) (api.Project, 
 		return out, err
 	}
 	out.Tasks, out.Skipped, out.Pool = n.Tasks, n.Skipped, n.Tasks-n.Labelled
-	var model *learner.Status
+	var model *report.Status
 	if !meta.Gone {
 		model = a.addLearner(&out)
 	}
@@ -118,7 +119,7 @@ func (a apiProjects) Get(ctx context.Context, id event.ProjectID) (api.Project, 
 }
 
 // addLearner adds what the learner says, and returns it; nil while it says nothing.
-func (a *App) addLearner(out *api.Project) *learner.Status {
+func (a *App) addLearner(out *api.Project) *report.Status {
 	trouble := a.Learner.Trouble(out.ID)
 	if trouble != "" {
 		out.Problems = append(out.Problems, trouble)

@@ -11,6 +11,7 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/app/core"
 	"github.com/hone-ml/hone/learner"
+	"github.com/hone-ml/hone/learner/adapt"
 	"github.com/hone-ml/hone/sampler"
 	"github.com/hone-ml/hone/sampler/strategy"
 	"github.com/hone-ml/hone/state"
@@ -56,7 +57,7 @@ func (d *Data) runCurve(ctx context.Context, o Options, points []int, c *Curve, 
 	st.DB().NoSync, st.DB().NoGrowSync = true, true // it goes with the run
 	lo := learner.Options{Encoder: o.Encoder, Budget: noLimit, CheckpointEvery: noLimit, SlowWait: noLimit}
 	if o.Trainer != nil {
-		lo.Adapting = &learner.Adapting{Encoder: encode.NewAdapters("adapted"), Trainer: o.Trainer, Store: st}
+		lo.Adapting = &adapt.Options{Encoder: encode.NewAdapters("adapted"), Trainer: o.Trainer, Store: st}
 	}
 	hone, err := core.New(st, core.Options{
 		WithoutLog: true, // what comes when is not to depend on the log's goroutines

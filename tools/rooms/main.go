@@ -35,10 +35,10 @@ var layers = []layer{
 	{"doors", []string{"access", "api", "labelstudio", "notify"}},
 	{"vectors", []string{
 		"encode/text/internal/hashing", "encode/text/internal/kernels", "encode/text/token", "encode", "encode/text/wordpiece", "encode/text/ngram", "encode/text/static",
-		"encode/text/internal/safetensors", "encode/text/internal/tokenizer", "encode/text/minilm", "encode/text/minilm/finetune", "encode/text/model2vec", "encode/text/bert", "encode/remote", "encode/encoders", "encode/backfill", "internal/newslike",
+		"encode/text/internal/safetensors", "encode/text/internal/tokenizer", "encode/text/minilm", "encode/text/minilm/finetune", "encode/text/model2vec", "encode/text/bert", "encode/remote", "encode/encoders", "encode/trainprocess", "encode/backfill", "internal/newslike",
 	}},
 	{"memory", []string{"state", "pipeline/boltlog", "pipeline"}},
-	{"learning", []string{"learner/model", "learner/score", "learner/head/span", "learner/head", "learner/features", "learner/counts", "learner/tune", "learner/adapt", "learner"}},
+	{"learning", []string{"learner/model", "learner/score", "learner/head/span", "learner/head", "learner/features", "learner/counts", "learner/tune", "learner/adapt", "learner/stored", "learner/report", "learner"}},
 	{"asking", []string{"sampler/strategy", "sampler/push", "sampler", "evaluate"}},
 	{"talking to Label Studio", []string{"webhook", "reconcile", "poll", "connect"}},
 	{"whole hones", []string{"internal/app/core", "internal/app", "internal/simulate", "internal/bench", "internal/demo"}},

@@ -7,6 +7,7 @@ import (
 	"github.com/hone-ml/hone/encode/backfill"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/learner"
+	"github.com/hone-ml/hone/learner/features"
 )
 
 // BackfillOptions configure the workers of slow encoders. The learner gives them the rest.
@@ -23,8 +24,8 @@ type BackfillOptions struct {
 
 // Backfills returns a constructor of backfills for learner.Options.NewBackfill. Each slow encoder
 // has a worker of its own, so that one that is down does not delay others.
-func Backfills(o BackfillOptions) func(learner.BackfillOptions) (learner.Backfill, error) {
-	return func(l learner.BackfillOptions) (learner.Backfill, error) {
+func Backfills(o BackfillOptions) func(features.BackfillOptions) (features.Backfill, error) {
+	return func(l features.BackfillOptions) (features.Backfill, error) {
 		s, err := backfill.New(backfill.Options{
 			Encoder: l.Encoder, Retain: l.Retain, Vectors: o.Vectors, Tasks: o.Tasks, Next: o.Next, Cores: max(1, o.Cores),
 			Now: l.Now, Logger: l.Logger,
@@ -36,7 +37,7 @@ func Backfills(o BackfillOptions) func(learner.BackfillOptions) (learner.Backfil
 				return nil
 			},
 			Consume: func(ctx context.Context, p event.ProjectID, a backfill.Arrivals) error {
-				return l.Consume(ctx, p, learner.Arrivals(a))
+				return l.Consume(ctx, p, features.Arrivals(a))
 			},
 		})
 		if err != nil {
@@ -46,13 +47,13 @@ func Backfills(o BackfillOptions) func(learner.BackfillOptions) (learner.Backfil
 	}
 }
 
-// backfillPort adapts a backfill.Service to learner.Backfill.
+// backfillPort adapts a backfill.Service to features.Backfill.
 type backfillPort struct{ *backfill.Service }
 
-var _ learner.Backfill = backfillPort{}
+var _ features.Backfill = backfillPort{}
 
-func (b backfillPort) Progress(p event.ProjectID) learner.BackfillProgress {
-	return learner.BackfillProgress(b.Service.Progress(p))
+func (b backfillPort) Progress(p event.ProjectID) features.BackfillProgress {
+	return features.BackfillProgress(b.Service.Progress(p))
 }
 
 func (b backfillPort) WaitIdle(ctx context.Context) error {

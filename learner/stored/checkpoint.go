@@ -1,4 +1,4 @@
-package learner
+package stored
 
 import (
 	"bytes"
@@ -9,48 +9,56 @@ import (
 	"slices"
 
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/learner/model"
 )
 
-// A checkpoint stores the dual variables of the heads, two bytes each. It only saves time:
+const checkpointMagic = "hone duals 2\n"
+
+// Checkpoint holds the dual variables of the heads, two bytes each. It only saves time:
 // the optimum does not depend on the duals from which the ascent starts.
 //
 //	magic, then for each head: the key and the encoder's name, the number of examples, and
 //	for each example, in the order of task ids: the difference to the id before, the
 //	number of duals, the duals
-const checkpointMagic = "hone duals 2\n"
-
-type checkpoint struct {
+type Checkpoint struct {
 	heads map[string]map[event.TaskID][]float32
 }
 
-// duals returns the duals of a head by task, nil when the checkpoint has none of a head with
-// this key and encoder.
-func (c checkpoint) duals(h *onlineHead, encoder string) map[event.TaskID][]float32 {
-	return c.heads[h.Key+"\x00"+encoder]
+// Head is what a checkpoint holds of a head: its spec's key, and its model.
+type Head struct {
+	Key   string
+	Model head.Incremental
 }
 
-// checkpointBytes returns the size that a checkpoint of the project would have at most.
-func (p *project) checkpointBytes() int {
+// Duals returns the duals of the head with a key and an encoder by task, nil when the checkpoint has
+// none of it.
+func (c Checkpoint) Duals(key, encoder string) map[event.TaskID][]float32 {
+	return c.heads[key+"\x00"+encoder]
+}
+
+// CheckpointBytes returns the size that a checkpoint of some heads would have at most.
+func CheckpointBytes(heads []Head) int {
 	n := len(checkpointMagic)
-	for _, h := range p.heads {
-		n += 64 + len(h.Key) + 6*h.model.Len() + 2*h.model.DualNumbers()
+	for _, h := range heads {
+		n += 64 + len(h.Key) + 6*h.Model.Len() + 2*h.Model.DualNumbers()
 	}
 	return n
 }
 
-func (p *project) checkpoint(encoder string) []byte {
-	out := append(make([]byte, 0, p.checkpointBytes()), checkpointMagic...)
+// WriteCheckpoint returns the checkpoint of heads whose examples are by an encoder.
+func WriteCheckpoint(heads []Head, encoder string) []byte {
+	out := append(make([]byte, 0, CheckpointBytes(heads)), checkpointMagic...)
 	type dual struct {
 		id int64
 		p  []float32
 	}
-	for _, h := range p.heads {
+	for _, h := range heads {
 		key := h.Key + "\x00" + encoder
 		out = binary.AppendUvarint(out, uint64(len(key)))
 		out = append(out, key...)
-		duals := make([]dual, 0, h.model.Len())
-		h.model.Duals(func(e model.Example, p []float32) bool {
+		duals := make([]dual, 0, h.Model.Len())
+		h.Model.Duals(func(e model.Example, p []float32) bool {
 			duals = append(duals, dual{e.ID, slices.Clone(p)}) // the model may reuse the memory
 			return true
 		})
@@ -71,8 +79,10 @@ func (p *project) checkpoint(encoder string) []byte {
 
 var errCheckpoint = errors.New("the checkpoint is damaged or of another hone")
 
-func readCheckpoint(b []byte) (checkpoint, error) {
-	c := checkpoint{heads: map[string]map[event.TaskID][]float32{}}
+// ReadCheckpoint reads what WriteCheckpoint wrote. No bytes are an empty checkpoint. The error is that of
+// damaged bytes, of which nothing is used.
+func ReadCheckpoint(b []byte) (Checkpoint, error) {
+	c := Checkpoint{heads: map[string]map[event.TaskID][]float32{}}
 	if len(b) == 0 {
 		return c, nil
 	}
@@ -84,7 +94,7 @@ func readCheckpoint(b []byte) (checkpoint, error) {
 		key := string(r.take(int(r.uvarint())))
 		n := int(r.uvarint())
 		if r.failed || n < 0 || n > len(r.b) {
-			return checkpoint{}, fmt.Errorf("%w: head %q", errCheckpoint, key)
+			return Checkpoint{}, fmt.Errorf("%w: head %q", errCheckpoint, key)
 		}
 		duals := make(map[event.TaskID][]float32, n)
 		id := int64(0)
@@ -92,7 +102,7 @@ func readCheckpoint(b []byte) (checkpoint, error) {
 			id += r.varint()
 			raw := r.take(2 * int(r.uvarint()))
 			if r.failed {
-				return checkpoint{}, fmt.Errorf("%w: it ends early", errCheckpoint)
+				return Checkpoint{}, fmt.Errorf("%w: it ends early", errCheckpoint)
 			}
 			p := make([]float32, len(raw)/2)
 			for y := range p {

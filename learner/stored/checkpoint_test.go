@@ -1,4 +1,4 @@
-package learner
+package stored
 
 import (
 	"math"
@@ -9,30 +9,30 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/learner/head/headtest"
 	"github.com/hone-ml/hone/learner/model"
+	"github.com/hone-ml/hone/learner/tune"
 )
 
 func TestCheckpointIsReadBack(t *testing.T) {
 	for _, choice := range []string{"single", "multiple"} {
-		p := newProject(1)
-		h := newHead(headtest.Choices(t, choice), p.annotationRefs)
-		p.heads = []*onlineHead{h}
+		q := headtest.Choices(t, choice)
+		h := Head{Key: q.Key, Model: q.Kind.NewModel(q, tune.Defaults(q))}
 		for _, e := range headtest.Noisy(40, 0.1) {
 			e.ID *= 7919
-			if err := h.model.Upsert(e); err != nil {
+			if err := h.Model.Upsert(e); err != nil {
 				t.Fatal(err)
 			}
 		}
-		h.model.Optimize(t.Context(), 1e-3)
-		raw := p.checkpoint("e")
-		if len(raw) > p.checkpointBytes()+64 {
-			t.Errorf("%d bytes, said %d", len(raw), p.checkpointBytes())
+		h.Model.Optimize(t.Context(), 1e-3)
+		raw := WriteCheckpoint([]Head{h}, "e")
+		if len(raw) > CheckpointBytes([]Head{h})+64 {
+			t.Errorf("%d bytes, said %d", len(raw), CheckpointBytes([]Head{h}))
 		}
-		c, err := readCheckpoint(raw)
+		c, err := ReadCheckpoint(raw)
 		if err != nil {
 			t.Fatal(err)
 		}
-		duals, n := c.duals(h, "e"), 0
-		h.model.Duals(func(e model.Example, p []float32) bool {
+		duals, n := c.Duals(h.Key, "e"), 0
+		h.Model.Duals(func(e model.Example, p []float32) bool {
 			n++
 			got := duals[event.TaskID(e.ID)]
 			for y := range p {
@@ -45,25 +45,24 @@ func TestCheckpointIsReadBack(t *testing.T) {
 		if n != 40 || len(duals) != 40 {
 			t.Errorf("%d of %d", len(duals), n)
 		}
-		if c.duals(h, "another encoder") != nil {
+		if c.Duals(h.Key, "another encoder") != nil {
 			t.Error("duals of another encoder are taken")
 		}
 	}
 }
 
 func FuzzCheckpoint(f *testing.F) {
-	p := newProject(1)
-	h := newHead(headtest.Choices(f, "single"), p.annotationRefs)
-	p.heads = []*onlineHead{h}
+	q := headtest.Choices(f, "single")
+	h := Head{Key: q.Key, Model: q.Kind.NewModel(q, tune.Defaults(q))}
 	for _, e := range headtest.Noisy(3, 0) {
-		if err := h.model.Upsert(e); err != nil {
+		if err := h.Model.Upsert(e); err != nil {
 			f.Fatal(err)
 		}
 	}
-	f.Add(p.checkpoint("e"))
+	f.Add(WriteCheckpoint([]Head{h}, "e"))
 	f.Add([]byte(checkpointMagic + "\x01k\x7f\x7f"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		c, err := readCheckpoint(b)
+		c, err := ReadCheckpoint(b)
 		if err != nil && len(c.heads) > 0 {
 			t.Error("half a checkpoint is used")
 		}

@@ -1,4 +1,4 @@
-package learner
+package report
 
 import (
 	"testing"
@@ -13,14 +13,14 @@ func TestTheHighestOfTheCountsIsShown(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	gauge := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "n"}, []string{"project"})
 	registry.MustRegister(gauge)
-	w := &maxGauge{counts: map[event.ProjectID][]int{}, encoders: 3, gauge: gauge}
+	w := &Unencoded{counts: map[event.ProjectID][]int{}, encoders: 3, gauge: gauge}
 	for _, step := range []struct {
 		project event.ProjectID
 		encoder int
 		n       int
 		want    float64
 	}{{1, 0, 40, 40}, {1, 2, 40, 40}, {1, 0, 0, 40}, {2, 1, 7, 7}, {1, 2, 3, 3}, {1, 1, 2, 3}, {1, 2, 0, 2}, {1, 1, 0, 0}} {
-		w.set(step.project, step.encoder, step.n)
+		w.Set(step.project, step.encoder, step.n)
 		families, err := registry.Gather()
 		if err != nil {
 			t.Fatal(err)
