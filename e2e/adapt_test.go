@@ -44,13 +44,13 @@ func TestTheTransformerAdapts(t *testing.T) {
 			return p.Labels == i+1 && p.Queue.Labels == i+1 && p.Queue.Pushed >= 1
 		})
 		if i+1 == 40 { // people are slower than this test: have it adapt for the first time
-			p = h.await(project, "the transformer has adapted", func(p api.Project) bool { return p.Adapted != nil && p.Adapted.Labels > 0 })
+			p = h.awaitWithin(10*time.Minute, project, "the transformer has adapted", func(p api.Project) bool { return p.Adapted != nil && p.Adapted.Labels > 0 })
 		}
 		if p.Adapted != nil {
 			adaptedTo[p.Adapted.Labels] = true
 		}
 	}
-	p := h.await(project, "the transformer has adapted to 96 labels and what is stored is what the model says", func(p api.Project) bool {
+	p := h.awaitWithin(10*time.Minute, project, "the transformer has adapted to 96 labels and what is stored is what the model says", func(p api.Project) bool {
 		return p.Settled && p.Adapted != nil && p.Adapted.Labels == 96 && p.Adapted.AdaptingTo == 0 &&
 			p.Predictions != nil && p.Predictions.QueueDiffering == 0 && p.Predictions.OthersDiffering == 0
 	})

@@ -167,8 +167,14 @@ func (h *hone) status(project int) api.Project {
 // await waits until the project's status fulfils a condition.
 func (h *hone) await(project int, what string, cond func(api.Project) bool) api.Project {
 	h.t.Helper()
+	return h.awaitWithin(3*time.Minute, project, what, cond)
+}
+
+// awaitWithin is await for what may take longer.
+func (h *hone) awaitWithin(most time.Duration, project int, what string, cond func(api.Project) bool) api.Project {
+	h.t.Helper()
 	var p api.Project
-	deadline := time.Now().Add(3 * time.Minute)
+	deadline := time.Now().Add(most)
 	for time.Now().Before(deadline) {
 		if p = h.status(project); p.ID != 0 && cond(p) {
 			return p
