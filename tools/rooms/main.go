@@ -45,7 +45,7 @@ var layers = []layer{
 	{"commands", []string{"cmd/hone", "tools/checknames", "tools/checksleeps", "tools/clinc10", "tools/features", "tools/newslike", "tools/regret", "tools/rooms"}},
 	{"for tests", []string{
 		"internal/golden", "internal/service/servicetest", "labelstudio/lstest", "labelstudio/lstest/admin", "learner/head/headtest", "learner/head/span/spantest",
-		"internal/app/apptest", "scripts", "e2e",
+		"encode/text/internal/kernels/kernelstest", "internal/app/apptest", "scripts", "e2e",
 	}},
 }
 

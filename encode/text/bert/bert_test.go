@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/hone-ml/hone/encode/text/internal/kernels"
+	"github.com/hone-ml/hone/encode/text/internal/kernels/kernelstest"
 	"github.com/hone-ml/hone/encode/text/wordpiece"
 )
 
@@ -150,7 +151,7 @@ func TestSameBits(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		kernels.WithoutAssembly(func() {
+		kernelstest.WithoutAssembly(func() {
 			if got := encodeOne(t, e, texts[3]); !slices.Equal(got, want[3]) {
 				t.Errorf("%s: another vector without assembly", name)
 			}

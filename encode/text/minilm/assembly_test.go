@@ -4,7 +4,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/hone-ml/hone/encode/text/internal/kernels"
+	"github.com/hone-ml/hone/encode/text/internal/kernels/kernelstest"
 )
 
 // A text has the same vector on a machine without the assembly.
@@ -13,7 +13,7 @@ func TestSameVectorWithoutAssembly(t *testing.T) {
 	for _, text := range []string{"", "Where's my card?"} {
 		want := e.Encode(nil, text)
 		var got []float32
-		if !kernels.WithoutAssembly(func() { got = e.Encode(nil, text) }) {
+		if !kernelstest.WithoutAssembly(func() { got = e.Encode(nil, text) }) {
 			t.Skip("there is only one kind of kernels here")
 		}
 		if !slices.Equal(got, want) {
@@ -26,7 +26,7 @@ func BenchmarkEncodeWithoutAssembly(b *testing.B) {
 	e := encoder(b)
 	texts := textsOf(b, e, 22, 4)
 	start, i := cpuSeconds(), 0
-	kernels.WithoutAssembly(func() {
+	kernelstest.WithoutAssembly(func() {
 		for b.Loop() {
 			e.Encode(nil, texts[i%len(texts)])
 			i++

@@ -2,19 +2,9 @@ package kernels
 
 import "golang.org/x/sys/cpu"
 
-// hasAVX2FMA is true when the processor has the instructions that the assembly uses. Tests
-// change it.
-var hasAVX2FMA = cpu.X86.HasAVX2 && cpu.X86.HasFMA
-
-// WithoutAssembly calls f while all products and rows are computed in Go, for tests: nothing
-// else must use this package meanwhile. It reports whether that is another way than usual.
-func WithoutAssembly(f func()) bool {
-	had := hasAVX2FMA
-	defer func() { hasAVX2FMA = had }()
-	hasAVX2FMA = false
-	f()
-	return had
-}
+// HasAVX2FMA is true when the processor has the instructions that the assembly uses. Only tests
+// change it, see package kernelstest.
+var HasAVX2FMA = cpu.X86.HasAVX2 && cpu.X86.HasFMA
 
 // eightTimes repeats each constant eight times, as the assembly reads them.
 func eightTimes(values ...float32) [][simdLanes]float32 {
@@ -70,7 +60,7 @@ func softmaxAVX2(row *float32, n int, scale float32, constants *[simdLanes]float
 // Spread unpacks a tile of int8 weights, TileOut columns, to 16 bits. The weights of each two
 // inputs to an output come to lie side by side.
 func Spread(dst []int16, src []byte) {
-	if !hasAVX2FMA {
+	if !HasAVX2FMA {
 		spreadGo(dst, src)
 		return
 	}
@@ -81,7 +71,7 @@ func Spread(dst []int16, src []byte) {
 // Quantize rounds a row, of a length that is a multiple of 16, to 16 bits and stores the value of
 // one unit in scale.
 func Quantize(dst []int16, x []float32, scale *float32) {
-	if !hasAVX2FMA {
+	if !HasAVX2FMA {
 		quantizeGo(dst, x, scale)
 		return
 	}
@@ -93,7 +83,7 @@ func Quantize(dst []int16, x []float32, scale *float32) {
 // with the rows' scales. It writes TileOut columns of c, or adds to them. k is a multiple of 8
 // and at most 384.
 func Product(rows, k int, a []int16, lda int, b []int16, scales, c []float32, ldc int, add bool) {
-	if !hasAVX2FMA {
+	if !HasAVX2FMA {
 		productGo(rows, k, a, lda, b, scales, c, ldc, add)
 		return
 	}
@@ -110,7 +100,7 @@ func Product(rows, k int, a []int16, lda int, b []int16, scales, c []float32, ld
 // the inner dimension; the matrices' rows are lda, ldb and ldc apart. Each sum goes over the
 // inner dimension in order, so a row has the same bits whatever rows are beside it.
 func Gemm(rows, k int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int, add bool) {
-	if !hasAVX2FMA {
+	if !HasAVX2FMA {
 		gemmGo(rows, k, a, lda, b, ldb, c, ldc, add)
 		return
 	}
@@ -125,7 +115,7 @@ func Gemm(rows, k int, a []float32, lda int, b []float32, ldb int, c []float32, 
 
 // ScaleBias sets y to y*scale + bias.
 func ScaleBias(y, scale, bias []float32) {
-	if !hasAVX2FMA {
+	if !HasAVX2FMA {
 		scaleBiasGo(y, scale, bias)
 		return
 	}
@@ -136,7 +126,7 @@ func ScaleBias(y, scale, bias []float32) {
 
 // AddScaled adds y*scale + bias to x.
 func AddScaled(x, y, scale, bias []float32) {
-	if !hasAVX2FMA {
+	if !HasAVX2FMA {
 		addScaledGo(x, y, scale, bias)
 		return
 	}
@@ -148,7 +138,7 @@ func AddScaled(x, y, scale, bias []float32) {
 // GELU sets h to GELU(h*scale + bias) * factor (Hendrycks & Gimpel 2016; the form with the error
 // function).
 func GELU(h, scale, bias, factor []float32) {
-	if !hasAVX2FMA {
+	if !HasAVX2FMA {
 		geluGo(h, scale, bias, factor)
 		return
 	}
@@ -159,7 +149,7 @@ func GELU(h, scale, bias, factor []float32) {
 
 // NormRow normalises a row, with a gain and a bias for each number.
 func NormRow(x, weight, bias []float32, epsilon float32) {
-	if !hasAVX2FMA {
+	if !HasAVX2FMA {
 		normRowGo(x, weight, bias, epsilon)
 		return
 	}
@@ -170,7 +160,7 @@ func NormRow(x, weight, bias []float32, epsilon float32) {
 
 // Softmax replaces the row by the softmax of scale times the row.
 func Softmax(row []float32, scale float32) {
-	if !hasAVX2FMA {
+	if !HasAVX2FMA {
 		softmaxGo(row, scale)
 		return
 	}

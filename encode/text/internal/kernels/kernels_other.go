@@ -29,9 +29,5 @@ func NormRow(x, weight, bias []float32, epsilon float32) { normRowGo(x, weight, 
 // Softmax replaces the row by the softmax of scale times the row.
 func Softmax(row []float32, scale float32) { softmaxGo(row, scale) }
 
-// WithoutAssembly calls f while all products and rows are computed in Go, for tests. It reports
-// whether that is another way than usual, which it is not here.
-func WithoutAssembly(f func()) bool {
-	f()
-	return false
-}
+// HasAVX2FMA is that of amd64.
+var HasAVX2FMA bool
