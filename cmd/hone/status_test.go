@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 	"time"
 
@@ -103,4 +104,18 @@ func TestHistoryIsATable(t *testing.T) {
 		{Labels: 40, Asked: map[string]float64{"topic": 0.5}, Pool: map[string]api.PoolAccuracy{"topic": {Estimate: &estimate, Low: &low, High: &high, Random: 4}}},
 	}})
 	assert.Regexp(t, `(?m)^labels +control +accuracy +95 % +random +of asked tasks +at\n1 +topic +0.000 .*\n40 +topic +0.745 +0.512 to 0.901 +4 +0.500 `, out.String())
+}
+
+// Status says to how many labels the transformer has adapted, what that is worth, and what it does now.
+func TestStatusSaysWhatTheTransformerHasAdaptedTo(t *testing.T) {
+	at, with, without := time.Now().Add(-time.Minute), 0.81, 0.74
+	for want, a := range map[string]api.Adapted{
+		"adapting to the first 16 labels of c now":                                                                                          {Control: "c", AdaptingTo: 16},
+		"to the first 48 labels of c, 1m0s ago (WHEN); held-out accuracy 0.810, without it 0.740":                                           {Control: "c", Labels: 48, At: &at, Accuracy: &with, AccuracyWithout: &without},
+		"to the first 48 labels of c, 1m0s ago (WHEN); held-out accuracy 0.810, without it 0.740; adapting to the first 64 labels of c now": {Control: "c", Labels: 48, At: &at, Accuracy: &with, AccuracyWithout: &without, AdaptingTo: 64},
+	} {
+		assert.Equal(t, strings.ReplaceAll(want, "WHEN", at.Local().Format(time.DateTime)), adaptedTo(a, at.Add(time.Minute)))
+	}
+	assert.Equal(t, "60", formatLabels(api.Version{Labels: 60}))
+	assert.Equal(t, "60 (adapted to 48)", formatLabels(api.Version{Labels: 60, AdaptedLabels: 48}))
 }

@@ -15,10 +15,15 @@ const trainAdapter = "train-adapter"
 // for people.
 func newTrainAdapter() *cobra.Command {
 	return &cobra.Command{
-		Use:    trainAdapter,
-		Short:  "Train an adapter on the labelled texts on standard input, for hone serve",
-		Hidden: true,
-		Args:   cobra.NoArgs,
+		Use:   trainAdapter,
+		Short: "Train an adapter on the labelled texts on standard input, for hone serve",
+		Long: `Train an adapter of the transformer on labelled texts. "hone serve" starts this
+command in a process of its own; it is not for people. It reads one JSON object from
+standard input, writes one with the adapter, in base64, or with the error to standard
+output, and ends when its input does.`,
+		Example: `  (echo '{"texts":[{"Text":"my card is lost","Class":0},{"Text":"the app crashes","Class":1}]}'; sleep 60) | hone train-adapter`,
+		Hidden:  true,
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			trainer, err := encoders.NewTrainer()
 			if err != nil {

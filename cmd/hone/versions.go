@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sort"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -36,17 +37,25 @@ measured, it says why.`,
 			return c.printJSON(map[string]any{"versions": vs})
 		}
 		w := tabwriter.NewWriter(c.out(), 0, 4, 2, ' ', 0)
-		_, _ = fmt.Fprintln(w, "VERSION\tLIVE\tMADE\tLABELS\tADAPTED TO\tHELD-OUT ACCURACY\tWHY")
+		_, _ = fmt.Fprintln(w, "VERSION\tLIVE\tMADE\tLABELS\tHELD-OUT ACCURACY\tWHY")
 		for _, v := range vs {
 			live := ""
 			if v.Live {
 				live = "*"
 			}
-			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%s\t%s\n", v.Name, live, v.CreatedAt.Local().Format(time.DateTime), v.Labels, v.AdaptedLabels, formatAccuracies(v), v.Reason)
+			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", v.Name, live, v.CreatedAt.Local().Format(time.DateTime), formatLabels(v), formatAccuracies(v), v.Reason)
 		}
 		return w.Flush()
 	})
 	return c.withJSON(cmd)
+}
+
+// formatLabels is how many labels there were, and to how many of them the transformer had adapted.
+func formatLabels(v api.Version) string {
+	if v.AdaptedLabels == 0 {
+		return strconv.Itoa(v.Labels)
+	}
+	return fmt.Sprintf("%d (adapted to %d)", v.Labels, v.AdaptedLabels)
 }
 
 // formatAccuracies is the held-out accuracy of each control, or why there is none.
