@@ -163,14 +163,14 @@ func (l *Learner) goByAdapter(ctx context.Context, ln *lane, generation uint64, 
 func (l *Learner) endAdapting(ln *lane, a *adapt.Adaptation) {
 	defer l.lockLane(ln)()
 	p := ln.loaded()
-	if p != nil && p.adapted != nil && p.adapted.Adapter == a.Adapter {
-		return
-	}
 	if p != nil && p.adapting == a {
 		p.adapting, p.nextFeatures = nil, nil
 		if !l.isClosed() {
 			l.publish(p)
 		}
+	}
+	if p != nil && p.adapted != nil && p.adapted.Adapter == a.Adapter {
+		return
 	}
 	l.o.Adapting.Encoder.Drop(a.Adapter)
 	l.backfills[l.adaptedPlace()].Scan(ln.id) // it may have been asked for vectors of label names

@@ -112,6 +112,12 @@ func (c *cli) simulate(s simulateFlags) error {
 	if err != nil {
 		return err
 	}
+	switch {
+	case s.adapt != "auto" && s.adapt != "off":
+		return fmt.Errorf("--adapt %s; it must be auto or off", s.adapt)
+	case s.adapt == "auto" && s.encoder != encoders.MiniLM:
+		return fmt.Errorf("--adapt auto is for --encoder %s, not for %s", encoders.MiniLM, s.encoder)
+	}
 	if len(o.Strategies) == 0 {
 		o.Strategies = []string{cfg.Sampler.Strategy}
 		if cfg.Sampler.Strategy != strategy.NameRandom {
@@ -141,7 +147,7 @@ func (c *cli) simulate(s simulateFlags) error {
 		}
 		o.Encoder = slow
 	}
-	if s.adapt == "auto" && s.encoder == encoders.MiniLM {
+	if s.adapt == "auto" {
 		if o.Trainer, err = encoders.NewTrainer(); err != nil {
 			return err
 		}

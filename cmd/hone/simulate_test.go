@@ -105,6 +105,8 @@ func TestSimulateHoldsOutATestSet(t *testing.T) {
 		"none of the others can be":   {"--test", file, "--hold-out", "0.5"},
 		"--hold-out 1; it must be":    {"--hold-out", "1"},
 		"--hold-out -0.1; it must be": {"--hold-out=-0.1"},
+		"--adapt on; it must be":      {"--adapt", "on"},
+		"not for static":              {"--adapt", "auto", "--encoder", "static"},
 		`has no column "tag"`:         {"--label", "tag"},
 	} {
 		_, err := runHone(t, append(args, more...)...)
