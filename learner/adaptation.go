@@ -29,19 +29,6 @@ func (p *project) adaptable() *onlineHead {
 	return nil
 }
 
-// maxAdaptedTasks is from how many tasks on a project begins no adaptation: each one makes the vectors of
-// all tasks anew, which takes a minute of a core for 15,000 short texts.
-const maxAdaptedTasks = 20_000
-
-// tasks returns how many tasks of a project its slow encoders have looked at.
-func (l *Learner) tasks(p *project) int {
-	n := 0
-	for i := range p.base.Slow().Each {
-		n = max(n, l.backfills[i].Progress(p.meta.Project).Tasks)
-	}
-	return n
-}
-
 // adaptationRun is a training that is running.
 type adaptationRun struct {
 	project event.ProjectID
@@ -62,9 +49,6 @@ func (l *Learner) startAdaptation(ln *lane) {
 	}
 	h := p.adaptable()
 	if h == nil || !strings.Contains(p.base.Name(), l.o.Adapting.Base) {
-		return
-	}
-	if l.tasks(p) > maxAdaptedTasks {
 		return
 	}
 	size := tune.SampleSize(h.model.Len())

@@ -363,3 +363,53 @@ func TestAnAdapterDoesNotFlatterTheAccuracy(t *testing.T) {
 		t.Errorf("%d are told of", len(left.Heads["c"]))
 	}
 }
+
+// Of a project with many tasks a sample is enough, and those that are asked next.
+func TestAnAdapterForManyTasks(t *testing.T) {
+	d, trainer := openDisk(t), new(wordTrainer)
+	c := labels(40)
+	for i := range 200 {
+		text, _ := sentence(uint64(1000 + i))
+		c.Tasks = append(c.Tasks, event.Task{ID: event.TaskID(1000 + i), Data: data(fmt.Sprint(text, " number ", i)), UpdatedAt: at(1)})
+	}
+	var next []event.TaskID
+	o := adapting(d, trainer)
+	o.Adapting.Sample = 50
+	o.NewBackfill = core.Backfills(core.BackfillOptions{Vectors: d, Tasks: d, Next: func(event.ProjectID) []event.TaskID { return next }})
+	l := start(t, d, o)
+	apply(t, l, c)
+	rest(t, l)
+	if a := status(t, l).Adapted; a == nil || a.Labels != 32 {
+		t.Fatalf("adapted: %+v", a)
+	}
+	vectors := func() (n int) {
+		must(t, l.WaitEncoded(bg))
+		must(t, d.VectorKeys(bg, "adapted/1", func(event.ContentKey) { n++ }))
+		return n
+	}
+	before := vectors()
+	if before < 40 || before > 140 {
+		t.Errorf("%d vectors", before)
+	}
+	var others []event.Task
+	for _, task := range c.Tasks[40:] {
+		if !l.HasVectors(1, []event.Task{task}) {
+			others = append(others, task)
+		}
+	}
+	if len(others) < 60 {
+		t.Fatalf("%d tasks have no vectors", len(others))
+	}
+	got, _, err := l.Estimates(bg, 1, others)
+	must(t, err)
+	for i, of := range got {
+		if len(of) != 1 || of[0].Classes == nil {
+			t.Fatalf("task %d: %+v", others[i].ID, of)
+		}
+	}
+	next = []event.TaskID{others[0].ID, others[1].ID}
+	l.OnQueue(1)
+	if after := vectors(); after != before+2 || !l.HasVectors(1, others[:2]) {
+		t.Errorf("%d vectors, and %d with two tasks that are asked next", before, after)
+	}
+}

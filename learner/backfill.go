@@ -1,6 +1,7 @@
 package learner
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/learner/adapt"
 	"github.com/hone-ml/hone/learner/features"
 	"github.com/hone-ml/hone/learner/report"
 )
@@ -39,8 +41,12 @@ func (l *Learner) newBackfills(slow []encode.BatchEncoder) (_ []features.Backfil
 	unencoded := l.metrics.Unencoded(len(names))
 	all := make([]features.Backfill, len(names))
 	for i, e := range slow {
+		sample := 0
+		if l.o.Adapting != nil && i == len(slow)-1 {
+			sample = cmp.Or(l.o.Adapting.Sample, adapt.DefaultSample)
+		}
 		all[i], err = l.o.NewBackfill(features.BackfillOptions{
-			Encoder: e, Retain: names, Now: l.o.Now, Logger: l.o.Logger,
+			Encoder: e, Sample: sample, Retain: names, Now: l.o.Now, Logger: l.o.Logger,
 			Needed: func(p event.ProjectID) features.NeededVectors {
 				if s := l.snapshot(p); s != nil {
 					return s.needed(i)
@@ -100,6 +106,18 @@ func (l *Learner) encodingStatus(id event.ProjectID, slow features.EncoderSet) *
 	}
 	e.Encoder, e.Fault = strings.Join(names, "+"), strings.Join(faults, "; ")
 	return e
+}
+
+// OnQueue has vectors made of the tasks of a project that are asked next now, where an encoder makes them of
+// some tasks only. It never waits. Safe for concurrent use.
+func (l *Learner) OnQueue(p event.ProjectID) {
+	s := l.snapshot(p)
+	if s == nil {
+		return
+	}
+	for i := range s.features.Slow().Each {
+		l.backfills[i].ScanNext(p)
+	}
 }
 
 // HasVectors reports whether the slow encoders have computed all vectors of some tasks. It

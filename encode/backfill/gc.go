@@ -31,6 +31,7 @@ func (f *Service) collectGarbage(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		wanted := f.wants(id, len(known))
 		for part := range slices.Chunk(known, scanBatch) {
 			tasks := make([]event.TaskID, len(part))
 			for i, k := range part {
@@ -42,7 +43,7 @@ func (f *Service) collectGarbage(ctx context.Context) error {
 			}
 			requests := map[event.ContentKey]encode.Request{}
 			for _, t := range states {
-				addRequests(s, t, requests)
+				addRequests(s, wanted, t, requests)
 			}
 			for k := range requests {
 				needed[k] = struct{}{}

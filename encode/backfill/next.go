@@ -37,9 +37,9 @@ func (f *Service) nextBatch(ctx context.Context) encodeBatch {
 			f.recordFailure(batch.project, err)
 			continue
 		}
-		requests := map[event.ContentKey]encode.Request{}
+		requests, wanted := map[event.ContentKey]encode.Request{}, f.wants(batch.project, 0)
 		for _, t := range states {
-			addRequests(s, t, requests)
+			addRequests(s, wanted, t, requests)
 		}
 		batch.requests = f.withoutVector(requests)
 		return batch

@@ -72,6 +72,9 @@ type Options struct {
 	// Next returns the tasks that will be asked next, best first. They are encoded before
 	// other tasks without labels. It must not wait. It may be nil.
 	Next func(event.ProjectID) []event.TaskID
+	// Sample is the number of tasks of a project from which on not all of them get vectors, but
+	// those with annotations, those of Next, and a sample of at most this size. 0: all do.
+	Sample int
 	// Cores is the number of batches that are encoded at once, 1 if zero.
 	Cores int
 	// Now is the clock, time.Now if nil.

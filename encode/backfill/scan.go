@@ -38,9 +38,9 @@ func requestsByKey(all []encode.Request) map[event.ContentKey]encode.Request {
 	return out
 }
 
-// addRequests adds the requests of a task.
-func addRequests(s Needed, t event.TaskState, requests map[event.ContentKey]encode.Request) {
-	if t.Deleted || len(t.Task.Data) == 0 {
+// addRequests adds the requests of a task, if vectors of it are wanted.
+func addRequests(s Needed, wanted func(event.TaskState) bool, t event.TaskState, requests map[event.ContentKey]encode.Request) {
+	if t.Deleted || len(t.Task.Data) == 0 || !wanted(t) {
 		return
 	}
 	s.Requests(t.Task.Data, requests)
@@ -101,10 +101,12 @@ func (f *Service) scanTasks(ctx context.Context, id event.ProjectID, all bool, i
 		}
 		names := f.withoutVector(requestsByKey(s.LabelNames()))
 		f.mu.Lock()
-		f.queueFor(id).labelNames = names
+		p := f.queueFor(id)
+		p.labelNames, p.known = names, len(known)
 		f.mu.Unlock()
 		f.gcPending = true
 	}
+	wanted := f.wants(id, 0)
 	for part := range slices.Chunk(ids, scanBatch) {
 		states, err := f.o.Tasks.Tasks(ctx, id, part)
 		if err != nil {
@@ -116,7 +118,7 @@ func (f *Service) scanTasks(ctx context.Context, id event.ProjectID, all bool, i
 				labelled = append(labelled, t.Task.ID)
 			}
 			requests := map[event.ContentKey]encode.Request{}
-			addRequests(s, t, requests)
+			addRequests(s, wanted, t, requests)
 			missing := len(f.withoutVector(requests)) > 0
 			f.mu.Lock()
 			f.gcPending = f.queueFor(id).record(t, missing) || f.gcPending

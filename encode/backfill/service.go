@@ -61,6 +61,7 @@ type projectQueue struct {
 	fullScan     bool                    // all tasks and the label names are to be scanned
 	changedTasks []event.TaskID          // tasks to scan
 	tasks        map[event.TaskID]uint64 // hashes of their data
+	known        int                     // tasks at the last scan of all
 	missing      map[event.TaskID]bool   // tasks with texts to encode; true for labelled ones
 	labelNames   []encode.Request        // label names to encode
 	// labelled and unlabelled hold the missing tasks in order. Tasks that are no longer

@@ -30,7 +30,10 @@ type world struct {
 	arrived map[event.ProjectID][]event.TaskID
 	fails   map[event.ProjectID]error             // of reading tasks
 	needed  func(event.ProjectID) backfill.Needed // unless nil, what projects read
-	all     chan event.ProjectID                  // told of each project that has got the vectors of all its tasks
+	sample  int
+	next    []event.TaskID        // of each project
+	answers map[event.TaskID]bool // tasks that have an annotation
+	all     chan event.ProjectID  // told of each project that has got the vectors of all its tasks
 }
 
 func (*world) Name() string { return "slow/1" }
@@ -93,7 +96,11 @@ func (w *world) Tasks(_ context.Context, p event.ProjectID, ids []event.TaskID) 
 	defer w.mu.Unlock()
 	var out []event.TaskState
 	for _, id := range ids {
-		out = append(out, event.TaskState{Task: event.Task{ID: id, Data: fmt.Appendf(nil, `"text %d of %d"`, id, p)}})
+		t := event.TaskState{Task: event.Task{ID: id, Data: fmt.Appendf(nil, `"text %d of %d"`, id, p)}}
+		if w.answers[id] {
+			t.Annotations = []event.Annotation{{ID: event.AnnotationID(id), Task: id}}
+		}
+		out = append(out, t)
 	}
 	return out, w.fails[p]
 }
@@ -119,7 +126,12 @@ func (w *world) service() *backfill.Service {
 // serviceOf is the service of an encoder beside those to retain.
 func (w *world) serviceOf(e encode.BatchEncoder, retain []string, consume func(event.ProjectID, backfill.Arrivals)) *backfill.Service {
 	s, err := backfill.New(backfill.Options{
-		Encoder: e, Retain: retain, Vectors: w, Tasks: w, Cores: 2, Now: time.Now,
+		Encoder: e, Retain: retain, Vectors: w, Tasks: w, Cores: 2, Now: time.Now, Sample: w.sample,
+		Next: func(event.ProjectID) []event.TaskID {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return slices.Clone(w.next)
+		},
 		Needed: func(p event.ProjectID) backfill.Needed {
 			if w.needed != nil {
 				return w.needed(p)

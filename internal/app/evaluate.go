@@ -33,8 +33,11 @@ func (c confidences) Confidence(p event.ProjectID) map[string]event.Confidence {
 }
 
 // onQueue has the accuracy estimated once Label Studio has a queue, or cannot be given it: nobody
-// waits for an estimate.
+// waits for an estimate. It has the learner know of a queue that is new.
 func (a *App) onQueue(o sampler.Observation) {
+	if o.Stage == sampler.Ranked {
+		a.Learner.OnQueue(o.Project)
+	}
 	if o.Stage == push.Pushed || o.Stage == sampler.Failed {
 		a.Evaluator.Ask(o.Project)
 	}

@@ -58,6 +58,9 @@ func (d *Data) runCurve(ctx context.Context, o Options, points []int, c *Curve, 
 	lo := learner.Options{Encoder: o.Encoder, Budget: noLimit, CheckpointEvery: noLimit, SlowWait: noLimit}
 	if o.Trainer != nil {
 		lo.Adapting = &adapt.Options{Encoder: encode.NewAdapters("adapted"), Trainer: o.Trainer, Store: st}
+		if c.Strategy == strategy.NameRandom {
+			lo.Adapting.Sample = 1 // nothing is ranked
+		}
 	}
 	hone, err := core.New(st, core.Options{
 		WithoutLog: true, // what comes when is not to depend on the log's goroutines

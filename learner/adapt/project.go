@@ -25,7 +25,15 @@ type Options struct {
 	Encoder *encode.Adapters
 	Trainer encode.Trainer
 	Store   Store
+	// Sample is the number of tasks of a project from which on not all of them get adapted
+	// vectors, but those with annotations, those that are asked next, and a sample of at most
+	// this size; DefaultSample if 0.
+	Sample int
 }
+
+// DefaultSample is the default of Options.Sample: to make the vectors of so many short texts takes a bit
+// more than a minute of a core.
+const DefaultSample = 20_000
 
 // Store keeps what trainers return. It must be safe for concurrent use.
 type Store interface {

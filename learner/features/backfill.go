@@ -39,6 +39,9 @@ type Backfill interface {
 	// look in the tasks that a commit has changed. Neither waits.
 	Scan(projects ...event.ProjectID)
 	OnCommit(p event.ProjectID, d *event.Delta)
+	// ScanNext has it look in the tasks that are asked next, where BackfillOptions.Sample has it
+	// leave tasks out. It does not wait.
+	ScanNext(p event.ProjectID)
 
 	// Now encodes requests while a caller waits, as many as can be done before the context's
 	// deadline. The error is the encoder's.
@@ -56,6 +59,10 @@ type Backfill interface {
 // BackfillOptions configure the worker of a slow encoder. The learner sets all of them.
 type BackfillOptions struct {
 	Encoder encode.BatchEncoder
+	// Sample is the number of tasks of a project from which on not all of them get vectors, but
+	// those with annotations, those that are asked next, and a sample of at most this size. 0:
+	// all do.
+	Sample int
 	// Retain holds the names of all slow encoders. Stored vectors of others may be deleted.
 	Retain []string
 	// Needed returns what the models of a project read of the encoder now, nil when the

@@ -27,7 +27,7 @@ type BackfillOptions struct {
 func Backfills(o BackfillOptions) func(features.BackfillOptions) (features.Backfill, error) {
 	return func(l features.BackfillOptions) (features.Backfill, error) {
 		s, err := backfill.New(backfill.Options{
-			Encoder: l.Encoder, Retain: l.Retain, Vectors: o.Vectors, Tasks: o.Tasks, Next: o.Next, Cores: max(1, o.Cores),
+			Encoder: l.Encoder, Retain: l.Retain, Sample: l.Sample, Vectors: o.Vectors, Tasks: o.Tasks, Next: o.Next, Cores: max(1, o.Cores),
 			Now: l.Now, Logger: l.Logger,
 			Metrics: backfill.Metrics{Encoded: l.Encoded, Failures: l.Failures, Unencoded: l.Unencoded},
 			Needed: func(p event.ProjectID) backfill.Needed {

@@ -1,0 +1,62 @@
+package backfill
+
+import (
+	"encoding/binary"
+	"math/bits"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/hone-ml/hone/event"
+)
+
+// wants returns which tasks of a project, of so many known ones at least, get vectors: all, or where there
+// are more than Options.Sample those with annotations, those that are asked next, and of the others a
+// sample, of half of Sample to Sample tasks. A hash of the id says which: with more tasks a part of those that
+// were in it still are.
+func (f *Service) wants(id event.ProjectID, known int) func(event.TaskState) bool {
+	f.mu.Lock()
+	n := f.tasksOf(id, known)
+	f.mu.Unlock()
+	if f.o.Sample <= 0 || n <= f.o.Sample {
+		return func(event.TaskState) bool { return true }
+	}
+	halvings := bits.Len(uint((n - 1) / f.o.Sample))
+	next := map[event.TaskID]bool{}
+	for _, t := range f.o.Next(id) {
+		next[t] = true
+	}
+	return func(t event.TaskState) bool {
+		return len(t.Annotations) > 0 || next[t.Task.ID] || bits.LeadingZeros64(hashOf(t.Task.ID)) >= halvings
+	}
+}
+
+// tasksOf returns the number of tasks of a project, of which so many are known at least. f.mu is held.
+func (f *Service) tasksOf(id event.ProjectID, known int) int {
+	if p := f.projects[id]; p != nil {
+		return max(known, p.known, len(p.tasks))
+	}
+	return known
+}
+
+// ScanNext has the tasks of a project scanned that are asked next now, where not all of its tasks get vectors.
+// It never waits.
+func (f *Service) ScanNext(id event.ProjectID) {
+	if f.o.Sample <= 0 {
+		return
+	}
+	next := f.o.Next(id)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p := f.projects[id]
+	if p == nil || f.tasksOf(id, 0) <= f.o.Sample || len(next) == 0 {
+		return
+	}
+	p.changedTasks = append(p.changedTasks, next...)
+	f.wakeUp()
+}
+
+func hashOf(id event.TaskID) uint64 {
+	var b [8]byte
+	binary.LittleEndian.PutUint64(b[:], uint64(id)) //nolint:gosec // any bits do
+	return xxhash.Sum64(b[:])
+}
