@@ -11,7 +11,7 @@ import (
 	"github.com/hone-ml/hone/encode/remote"
 	"github.com/hone-ml/hone/encode/text/bert"
 	"github.com/hone-ml/hone/encode/text/minilm"
-	"github.com/hone-ml/hone/encode/text/minilm/finetune"
+	"github.com/hone-ml/hone/encode/text/finetune"
 	"github.com/hone-ml/hone/encode/text/model2vec"
 	"github.com/hone-ml/hone/encode/text/ngram"
 	"github.com/hone-ml/hone/encode/text/static"

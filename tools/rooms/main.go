@@ -35,7 +35,7 @@ var layers = []layer{
 	{"doors", []string{"access", "api", "labelstudio", "notify"}},
 	{"vectors", []string{
 		"encode/text/internal/hashing", "encode/text/internal/kernels", "encode/text/token", "encode", "encode/text/wordpiece", "encode/text/ngram", "encode/text/static",
-		"encode/text/internal/safetensors", "encode/text/internal/tokenizer", "encode/text/minilm", "encode/text/minilm/finetune", "encode/text/model2vec", "encode/text/bert", "encode/remote", "encode/encoders", "encode/trainprocess", "encode/backfill", "internal/newslike",
+		"encode/text/internal/safetensors", "encode/text/internal/tokenizer", "encode/text/minilm", "encode/text/model2vec", "encode/text/bert", "encode/text/finetune", "encode/remote", "encode/encoders", "encode/trainprocess", "encode/backfill", "internal/newslike",
 	}},
 	{"memory", []string{"state", "pipeline/boltlog", "pipeline"}},
 	{"learning", []string{"learner/model", "learner/score", "learner/head/span", "learner/head", "learner/features", "learner/counts", "learner/tune", "learner/adapt", "learner/stored", "learner/report", "learner"}},
