@@ -3,6 +3,7 @@ package encoders
 
 import (
 	"context"
+	"encoding"
 	"fmt"
 	"strings"
 	"time"
@@ -10,8 +11,8 @@ import (
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/encode/remote"
 	"github.com/hone-ml/hone/encode/text/bert"
-	"github.com/hone-ml/hone/encode/text/minilm"
 	"github.com/hone-ml/hone/encode/text/finetune"
+	"github.com/hone-ml/hone/encode/text/minilm"
 	"github.com/hone-ml/hone/encode/text/model2vec"
 	"github.com/hone-ml/hone/encode/text/ngram"
 	"github.com/hone-ml/hone/encode/text/static"
@@ -246,7 +247,7 @@ func (t trainer) Train(ctx context.Context, texts []encode.LabelledText) ([]byte
 	for i, x := range texts {
 		examples[i] = finetune.Example(x)
 	}
-	var adapter *minilm.Adapter
+	var adapter encoding.BinaryMarshaler
 	var err error
 	priority.Lowest(func() {
 		adapter, err = finetune.Train(ctx, t.base, examples, finetune.DefaultRecipe(), finetune.Options{Workers: 1})
@@ -258,7 +259,7 @@ func (t trainer) Train(ctx context.Context, texts []encode.LabelledText) ([]byte
 }
 
 func (t trainer) Adapted(adapter []byte) (encode.BatchEncoder, error) {
-	a, err := minilm.ParseAdapter(adapter)
+	a, err := t.base.ParseAdapter(adapter)
 	if err != nil {
 		return nil, err
 	}

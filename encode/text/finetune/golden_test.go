@@ -7,7 +7,7 @@ import (
 	"os"
 	"testing"
 
-	"github.com/hone-ml/hone/encode/text/minilm"
+	"github.com/hone-ml/hone/encode/text/internal/lowrank"
 )
 
 // goldenRun is what an independent implementation made of a small fine-tuning:
@@ -82,20 +82,18 @@ func length(v []float32) float64 {
 func TestSameAsAnotherImplementation(t *testing.T) {
 	e, g := base(t), readGolden(t)
 	r := Recipe{Steps: g.Steps, Rank: g.Rank, MaxTokens: 64, LearningRate: g.LearningRate, WeightDecay: g.WeightDecay, Temperature: g.Temperature}
-	states, err := e.FirstLayers(t.Context(), g.Texts, r.MaxTokens, 2)
-	if err != nil {
-		t.Fatal(err)
-	}
+	var states [][]float32
 	var all []int
 	var examples []Example
 	for i, text := range g.Texts {
+		states = append(states, e.FirstLayers(text, r.MaxTokens))
 		all, examples = append(all, i), append(examples, Example{text, g.Classes[i]})
 	}
 	plan := make([][]int, g.Steps)
 	for i := range plan {
 		plan[i] = all
 	}
-	n := newNetwork(baseShape(g.Rank), e.LastLayers())
+	n := newNetwork(shape{e.Network(), g.Rank}, e.LastLayers())
 	at := 0.0
 	for _, p := range n.parts {
 		for i := range p.a {
@@ -126,7 +124,7 @@ func TestSameAsAnotherImplementation(t *testing.T) {
 				cosine, ratio := g.next(v), length(v)/g.Lengths[2*i+j]
 				if cosine < 0.9999 || math.Abs(ratio-1) > 0.005 {
 					t.Errorf("layer %d, matrix %d, %c: cosine of the gradients %.6f, ratio of their lengths %.5f",
-						i/minilm.MatrixCount, i%minilm.MatrixCount, 'A'+j, cosine, ratio)
+						i/lowrank.MatrixCount, i%lowrank.MatrixCount, 'A'+j, cosine, ratio)
 				}
 			}
 		}
@@ -135,7 +133,7 @@ func TestSameAsAnotherImplementation(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, text := range g.Texts {
-		if c := g.next(tr.batch.vectors[i*n.hidden:][:n.hidden]); c < 0.9999 {
+		if c := g.next(tr.batch.pooled.vectors[i*n.Hidden:][:n.Hidden]); c < 0.9999 {
 			t.Errorf("%q: cosine of the vectors after training %.6f", text, c)
 		}
 	}
