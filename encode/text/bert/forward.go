@@ -5,6 +5,7 @@ import (
 	"runtime"
 
 	"github.com/hone-ml/hone/encode/text/internal/kernels"
+	"github.com/hone-ml/hone/encode/text/internal/lowrank"
 )
 
 // batchRows is how many tokens of several texts pass the weights together: enough that reading
@@ -29,6 +30,9 @@ type scratch struct {
 	out         []float32 // Width columns
 	row         []float32
 
+	ranks  []float32 // kernels.TileOut columns: what is between the factors of an adapter
+	inners []float32 // the same of the feed-forward layer's results
+
 	keys   []float32 // a head's keys as tiles
 	scores []float32 // of a text's tokens with its tokens
 }
@@ -42,6 +46,7 @@ func newScratch(m *model, rows, longest int) *scratch {
 		total: make([]float64, m.Width), pooled: make([]float64, m.Width),
 		x: make([]float32, r*m.Width), qkv: make([]float32, r*3*m.Width), attended: make([]float32, r*m.Width),
 		feedForward: make([]float32, r*blockDepth), out: make([]float32, r*m.Width), row: make([]float32, m.Width),
+		ranks: make([]float32, r*kernels.TileOut), inners: make([]float32, r*kernels.TileOut),
 		keys: make([]float32, padded*m.Width/m.Heads), scores: make([]float32, (longest+kernels.SpareRows)*padded),
 	}
 }
@@ -59,7 +64,8 @@ func (s *scratch) addText(before, pieces, after []int32) {
 	s.middle = append(s.middle, make([]float64, s.model.Width))
 }
 
-// scratchPool keeps unused scratches, at most one for each core.
+// scratchPool keeps unused scratches, at most one for each core. Encoders that differ by their
+// adapters share one.
 type scratchPool struct {
 	free chan *scratch
 	make func() *scratch
@@ -72,16 +78,21 @@ func newScratchPool(m *model, length int) scratchPool {
 	}
 }
 
-func (p *scratchPool) acquire() *scratch {
+// acquire returns one for a model, to be released.
+func (p *scratchPool) acquire(m *model) *scratch {
 	select {
 	case s := <-p.free:
+		s.model = m
 		return s
 	default:
-		return p.make()
+		s := p.make()
+		s.model = m
+		return s
 	}
 }
 
 func (p *scratchPool) release(s *scratch) {
+	s.model = nil // an adapter that is gone is not held
 	select {
 	case p.free <- s:
 	default:
@@ -103,6 +114,9 @@ func contextLayers(layers int) int { return (layers + 1) / 2 }
 func (s *scratch) forward() {
 	s.embed()
 	from, to := middleLayers(len(s.model.layers))
+	if s.model.lastOnly {
+		to = 0
+	}
 	for i := range s.model.layers {
 		l := &s.model.layers[i]
 		s.layer(l)
@@ -115,11 +129,10 @@ func (s *scratch) forward() {
 // weight.
 func (s *scratch) forwardEarly() {
 	s.embed()
-	n := contextLayers(len(s.model.layers))
-	for i := range n {
-		l := &s.model.layers[i]
+	for i := range s.model.early {
+		l := &s.model.early[i]
 		norm := l.norm2
-		if i == n-1 {
+		if i == len(s.model.early)-1 {
 			norm = s.model.middle
 		}
 		s.layer(l)
@@ -133,6 +146,9 @@ func (s *scratch) layer(l *layer) {
 	m := s.model
 	rows, width := len(s.ids), m.Width
 	s.multiplyAll(s.qkv, s.x, &l.qkv.matrix)
+	for matrix := lowrank.Query; l.added != nil && matrix <= lowrank.Value; matrix++ {
+		s.multiplyFactors(s.qkv[matrix*width:], 3*width, s.x, &l.added[matrix])
+	}
 	for r := range rows {
 		kernels.ScaleBias(s.qkv[r*3*width:][:3*width], m.ones, l.qkv.bias)
 	}
@@ -140,17 +156,32 @@ func (s *scratch) layer(l *layer) {
 		s.attend(s.starts[t], s.starts[t+1])
 	}
 	s.multiplyAll(s.out, s.attended, &l.attention.matrix)
+	if l.added != nil {
+		s.multiplyFactors(s.out, width, s.attended, &l.added[lowrank.AttentionOutput])
+	}
 	s.addNorm(l.attention.bias, l.norm1, false)
 
+	if l.added != nil {
+		s.multiplyAll(s.ranks, s.x, &l.added[lowrank.Intermediate].down)
+	}
 	for at := 0; at < m.Inner; at += blockDepth {
 		n := min(blockDepth, m.Inner-at)
 		for in := 0; in < width; in += blockDepth {
 			s.multiply(s.feedForward, blockDepth, s.x[in:], width, &l.inner.matrix, in, at, at+n, in > 0)
 		}
+		if l.added != nil {
+			s.multiply(s.feedForward, blockDepth, s.ranks, kernels.TileOut, &l.added[lowrank.Intermediate].up, 0, at, at+n, true)
+		}
 		for r := range rows {
-			m.activate(s.feedForward[r*blockDepth:][:n], m.ones, l.inner.bias[at:])
+			m.activate.run(s.feedForward[r*blockDepth:][:n], m.ones, l.inner.bias[at:])
 		}
 		s.multiply(s.out, width, s.feedForward, blockDepth, &l.output.matrix, at, 0, width, at > 0)
+		if l.added != nil {
+			s.multiply(s.inners, kernels.TileOut, s.feedForward, blockDepth, &l.added[lowrank.Output].down, at, 0, kernels.TileOut, at > 0)
+		}
+	}
+	if l.added != nil {
+		s.multiply(s.out, width, s.inners, kernels.TileOut, &l.added[lowrank.Output].up, 0, 0, width, true)
 	}
 }
 

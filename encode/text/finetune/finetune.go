@@ -97,9 +97,10 @@ func (r *Recipe) check() error {
 
 // Train returns what adapts base to the examples. An adapter that base has already is not
 // used: training begins with the frozen base. By the sizes of MiniLM it takes seconds to a
-// minute and up to 300 MB; both grow with the network. It is safe for concurrent use. The errors are ErrTooFewClasses, a recipe out of
-// bounds, more text than fits the memory, training that diverges, and the context's, which
-// is asked every few milliseconds.
+// minute and up to 300 MB; both grow with the network. It is safe for concurrent use. The
+// errors are ErrTooFewClasses, a recipe out of bounds, more text or a longer prompt than fits
+// the memory, training that diverges, and the context's, which is asked every few milliseconds
+// by the sizes of MiniLM.
 func Train(ctx context.Context, base Base, examples []Example, recipe Recipe, options Options) (*lowrank.Adapter, error) {
 	if err := recipe.check(); err != nil {
 		return nil, err
@@ -168,6 +169,7 @@ func drawnStates(ctx context.Context, base Base, examples []Example, plan [][]in
 		return nil, fmt.Errorf("fine-tuning draws %d texts: at most %d fit the memory", len(at), maxStateTokens/minTokens)
 	}
 	states := make([][]float32, len(examples))
+	hidden := base.Network().Hidden
 	workers := newWorkerPool(max(1, min(o.Workers, len(at))))
 	defer workers.close()
 	for some := range slices.Chunk(at, max(1, o.Workers)) { // one each, and then a pause
@@ -177,6 +179,11 @@ func drawnStates(ctx context.Context, base Base, examples []Example, plan [][]in
 		err := workers.runUnits(ctx, len(some), func(_, i int) { states[some[i]] = base.FirstLayers(examples[some[i]].Text, tokens) })
 		if err != nil {
 			return nil, err
+		}
+		for _, i := range some { // else there is no bound on the memory
+			if n := len(states[i]) / hidden; n > 2*r.MaxTokens {
+				return nil, fmt.Errorf("fine-tuning reads %d tokens of each text, and there are %d with those around it: the model's prompt is too long", r.MaxTokens, n)
+			}
 		}
 	}
 	return states, nil

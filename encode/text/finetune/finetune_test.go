@@ -173,19 +173,21 @@ func separable() []Example {
 	return out
 }
 
-// last is the last part of a text's vector.
-func last(e *minilm.Encoder, text string) []float32 {
-	v := e.Encode(nil, text)
-	return v[len(v)-e.Dim():]
+// last returns the last part of texts' vectors.
+func last(e *minilm.Encoder) func(text string) []float32 {
+	return func(text string) []float32 {
+		v := e.Encode(nil, text)
+		return v[len(v)-e.Dim():]
+	}
 }
 
 // separation is the mean similarity within classes less that between them.
-func separation(t *testing.T, e *minilm.Encoder, examples []Example) float64 {
+func separation(t *testing.T, encode func(text string) []float32, examples []Example) float64 {
 	t.Helper()
 	var sums, counts [2]float64
 	var vectors [][]float32
 	for i, a := range examples {
-		vectors = append(vectors, last(e, a.Text))
+		vectors = append(vectors, encode(a.Text))
 		for k, b := range examples[:i] {
 			var dot float64
 			for j, v := range vectors[k] {
@@ -212,7 +214,7 @@ func TestTrainSeparatesClasses(t *testing.T) {
 		t.Fatal(err)
 	}
 	adapted := e.WithAdapter(a)
-	before, after := separation(t, e, examples), separation(t, adapted, examples)
+	before, after := separation(t, last(e), examples), separation(t, last(adapted), examples)
 	if !(after > before+0.2) {
 		t.Errorf("separation %.3f before, %.3f after", before, after)
 	}
