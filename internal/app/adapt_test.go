@@ -143,7 +143,7 @@ func TestAnEncoderThatAdapts(t *testing.T) {
 		return scores
 	}
 	vectors := func() (n int) {
-		require.NoError(t, r.h.Store.VectorKeys(t.Context(), encoders.AdaptedName, func(event.ContentKey) { n++ }))
+		require.NoError(t, r.h.Store.VectorKeys(t.Context(), encoders.AdaptedName(g.Name()), func(event.ContentKey) { n++ }))
 		return n
 	}
 
@@ -205,4 +205,44 @@ func TestAnEncoderThatAdapts(t *testing.T) {
 	r.h.Await(r.p, "adapted again", func(p api.Project) bool { return p.Settled && p.Adapted != nil && p.Adapted.Labels == 16 })
 	trained, _ = g.counts()
 	assert.Equal(t, adapters, trained)
+}
+
+// A transformer in a folder adapts as the one in the program does. Another folder takes nothing of what the first
+// one had adapted to.
+func TestAFolderThatAdapts(t *testing.T) {
+	const tasks, labels = 30, 16
+	s, dir := apptest.NewStudio(t), t.TempDir()
+	start := func(folder string) (*apptest.Instance, string) {
+		cfg := apptest.Settings(dir, s)
+		cfg.Learner.Encoder, cfg.Learner.Adapt = encoders.BERT+"../../encode/text/bert/testdata/"+folder, "auto"
+		trainer, err := encoders.NewTrainer(cfg.Learner.Encoder, encoders.Options{})
+		require.NoError(t, err)
+		return apptest.Start(t, cfg), trainer.BaseName()
+	}
+	adapted := func(h *apptest.Instance, p event.ProjectID, base string) api.Adapted {
+		t.Helper()
+		got := h.Await(p, "it has adapted", func(p api.Project) bool {
+			return p.Settled && p.Adapted != nil && p.Adapted.Labels == labels && p.Adapted.AdaptingTo == 0
+		})
+		n := 0
+		require.NoError(t, h.Store.VectorKeys(t.Context(), encoders.AdaptedName(base), func(event.ContentKey) { n++ }))
+		assert.GreaterOrEqual(t, n, tasks)
+		return *got.Adapted
+	}
+	h, base := start("mean")
+	r := &configured{s: s, h: h, dir: dir, p: s.NewProject(tasks)}
+	h.Register(r.p)
+	h.Await(r.p, "read", func(p api.Project) bool { return p.Pool == tasks && p.Queue.Pushed >= 5 })
+	r.label(labels)
+	first := adapted(h, r.p, base)
+	h.Stop()
+
+	h, base = start("mean")
+	assert.Equal(t, first, adapted(h, r.p, base), "after a restart")
+	h.Stop()
+
+	h, base = start("max")
+	other := adapted(h, r.p, base)
+	assert.True(t, other.At.After(*first.At), "%v and then %v", first.At, other.At)
+	assert.Contains(t, h.Log.String(), "the adapter is gone; adapting again")
 }

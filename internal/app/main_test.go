@@ -12,15 +12,17 @@ import (
 	"github.com/hone-ml/hone/encode/trainprocess"
 )
 
-// trainsFor is the environment variable by which this program is the process that trains adapters.
+// trainsFor is the environment variable by which this program is the process that trains adapters, of the
+// encoder that it names.
 const trainsFor = "TRAINS_FOR_A_TEST"
 
 // Whatever a test started, hone's own shutdown must have ended.
 func TestMain(m *testing.M) {
-	if os.Getenv(trainsFor) == "" {
+	encoder := os.Getenv(trainsFor)
+	if encoder == "" {
 		goleak.VerifyTestMain(m)
 	}
-	trainer, err := encoders.NewTrainer()
+	trainer, err := encoders.NewTrainer(encoder, encoders.Options{})
 	if err == nil {
 		err = trainprocess.Serve(context.Background(), os.Stdin, os.Stdout, trainer)
 	}
