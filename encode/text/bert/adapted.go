@@ -30,8 +30,13 @@ func newFactors(a *lowrank.Adapter, layer, matrix int) factors {
 	return f
 }
 
-// multiplyFactors adds the product of all rows of a with factors to c.
-func (s *scratch) multiplyFactors(c []float32, ldc int, a []float32, f *factors) {
+// addFactors adds the product of all rows of a with what an adapter adds to a matrix to c; nothing
+// without an adapter.
+func (s *scratch) addFactors(c []float32, ldc int, a []float32, added *addedFactors, matrix int) {
+	if added == nil {
+		return
+	}
+	f := &added[matrix]
 	s.multiplyAll(s.ranks, a, &f.down)
 	s.multiply(c, ldc, s.ranks, kernels.TileOut, &f.up, 0, 0, f.up.out, true)
 }
@@ -112,7 +117,7 @@ func (e *Encoder) FirstLayers(text string, maxTokens int) []float32 {
 }
 
 // WithAdapter returns an encoder whose last layers are changed by a. It shares the weights with e
-// and takes about four times the adapter's bytes beside. Its vectors of texts have the last part
+// and takes about three times the adapter's bytes beside. Its vectors of texts have the last part
 // only. An adapter that e has already is replaced, not added to. a is one of this encoder:
 // ParseAdapter refuses others.
 func (e *Encoder) WithAdapter(a *lowrank.Adapter) *Encoder {
