@@ -41,7 +41,7 @@ func BenchmarkWhileAdapting(b *testing.B) {
 	quiet := logrus.New()
 	quiet.SetOutput(io.Discard)
 	trainer := &trainprocess.Trainer{
-		Trainer: here, Command: []string{me}, Env: append(trainprocess.Environ(), trainsFor+"="+encoders.MiniLM), Logger: logrus.NewEntry(quiet),
+		Trainer: here, Command: []string{me, trainsFor, encoders.MiniLM}, Env: trainprocess.Environ(), Logger: logrus.NewEntry(quiet),
 	}
 	s := &learnedAt{done: map[event.AnnotationID]time.Time{}}
 	h := apptest.StartWith(b, apptest.Settings(b.TempDir(), nil), app.Seams{Store: func(of learner.Store) learner.Store { s.Store = of; return s }})

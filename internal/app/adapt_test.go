@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -207,17 +208,19 @@ func TestAnEncoderThatAdapts(t *testing.T) {
 	assert.Equal(t, adapters, trained)
 }
 
-// A transformer in a folder adapts as the one in the program does. Another folder takes nothing of what the first
-// one had adapted to.
+// A transformer in a folder adapts as the one in the program does, in a process of its own. Another folder takes
+// nothing of what the first one had adapted to.
 func TestAFolderThatAdapts(t *testing.T) {
 	const tasks, labels = 30, 16
 	s, dir := apptest.NewStudio(t), t.TempDir()
+	me, err := os.Executable()
+	require.NoError(t, err)
 	start := func(folder string) (*apptest.Instance, string) {
 		cfg := apptest.Settings(dir, s)
 		cfg.Learner.Encoder, cfg.Learner.Adapt = encoders.BERT+"../../encode/text/bert/testdata/"+folder, "auto"
 		trainer, err := encoders.NewTrainer(cfg.Learner.Encoder, encoders.Options{})
 		require.NoError(t, err)
-		return apptest.Start(t, cfg), trainer.BaseName()
+		return apptest.StartOptions(t, cfg, app.Options{TrainCommand: func(encoder string) []string { return []string{me, trainsFor, encoder} }}), trainer.BaseName()
 	}
 	adapted := func(h *apptest.Instance, p event.ProjectID, base string) api.Adapted {
 		t.Helper()
@@ -245,4 +248,5 @@ func TestAFolderThatAdapts(t *testing.T) {
 	other := adapted(h, r.p, base)
 	assert.True(t, other.At.After(*first.At), "%v and then %v", first.At, other.At)
 	assert.Contains(t, h.Log.String(), "the adapter is gone; adapting again")
+	assert.NotContains(t, h.Log.String(), "training in this one")
 }
