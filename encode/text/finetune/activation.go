@@ -24,11 +24,11 @@ const (
 // tanh returns the hyperbolic tangent, up to 1e-7.
 func tanh(u float32) float32 {
 	e := exp(-2 * max(u, -u))
-	if t := (1 - e) / (1 + e); u >= 0 {
-		return t
-	} else {
+	t := (1 - e) / (1 + e)
+	if u < 0 {
 		return -t
 	}
+	return t
 }
 
 // geluTanhParts returns half of one plus the hyperbolic tangent, and its derivative.

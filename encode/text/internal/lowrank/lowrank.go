@@ -63,9 +63,9 @@ func (b *Base) AdapterSize(rank int) int {
 // Activation is what a feed-forward layer does to each number between its two matrices.
 type Activation int
 
+// The activations. GELU is the form with the error function (Hendrycks & Gimpel 2016), GELUTanh
+// that with the hyperbolic tangent.
 const (
-	// GELU is the form with the error function (Hendrycks & Gimpel 2016), GELUTanh that with
-	// the hyperbolic tangent.
 	GELU Activation = iota
 	GELUTanh
 	ReLU
@@ -74,9 +74,9 @@ const (
 // Pooling says how the vectors of tokens become that of a text.
 type Pooling int
 
+// The ways of pooling. PoolMean is the mean, PoolRootMean the sum by the root of the number of
+// tokens, PoolFirst the first token's vector, and PoolMax the largest number in each place.
 const (
-	// PoolMean is the mean, PoolRootMean the sum by the root of the number of tokens,
-	// PoolFirst the first token's vector, and PoolMax the largest numbers.
 	PoolMean Pooling = iota
 	PoolRootMean
 	PoolFirst

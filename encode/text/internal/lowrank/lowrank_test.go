@@ -62,7 +62,7 @@ func TestWeightsThatAreRefused(t *testing.T) {
 	good := someWeights(&small, 2)
 	long := small
 	long.Name = strings.Repeat("x", nameSize+1)
-	for want, make := range map[string]func() (*Adapter, error){
+	for want, adapter := range map[string]func() (*Adapter, error){
 		"rank 0":        func() (*Adapter, error) { return NewAdapter(small, 0, nil) },
 		"rank 17":       func() (*Adapter, error) { return NewAdapter(small, 17, good) },
 		"weights, want": func() (*Adapter, error) { return NewAdapter(small, 2, good[1:]) },
@@ -72,7 +72,7 @@ func TestWeightsThatAreRefused(t *testing.T) {
 		"weight 1 is": func() (*Adapter, error) { return NewAdapter(small, 2, append([]float32{0, 65505}, good[2:]...)) },
 		"name":        func() (*Adapter, error) { return NewAdapter(long, 2, good) },
 	} {
-		if _, err := make(); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := adapter(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}
