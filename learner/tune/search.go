@@ -231,7 +231,12 @@ func (s *search) average(ctx context.Context) (model.Settings, error) {
 			return at, err
 		}
 		weights := likelihoods(losses)
-		weights[slices.Index(d.values, d.byDefault)] *= defaultWeight
+		if d.prior == nil {
+			weights[slices.Index(d.values, d.byDefault)] *= defaultWeight
+		}
+		for i, p := range d.prior {
+			weights[i] *= p
+		}
 		value := d.mean(weights)
 		d.set(&at, value)
 		known = math.NaN()
