@@ -149,7 +149,9 @@ type dimension struct {
 	// prior is how likely each value is before there are examples; nil: all alike, and the
 	// default defaultWeight times as likely.
 	prior []float64
-	set   func(s *model.Settings, v float64)
+	// adapted is true when it is about an adapted part alone.
+	adapted bool
+	set     func(s *model.Settings, v float64)
 }
 
 // Tunable reports whether the weights of the feature parts are chosen too, and settings
@@ -170,7 +172,7 @@ func dimensions(q *head.Spec) []dimension {
 			}},
 			dimension{values: []float64{0.03, 0.1, d.Bias, 1, 3}, byDefault: d.Bias, geometric: true, set: func(s *model.Settings, v float64) { s.Bias = v }})
 		if main, adapted := mainPart(q), slices.Index(q.Parts, encode.Adapted); adapted >= 0 && main >= 0 && len(d.Trust) == len(q.Parts) {
-			out = append(out, dimension{values: []float64{0, adaptedShare, 1}, byDefault: adaptedShare, set: func(s *model.Settings, v float64) {
+			out = append(out, dimension{values: []float64{0, adaptedShare, 1}, byDefault: adaptedShare, adapted: true, set: func(s *model.Settings, v float64) {
 				s.Trust = slices.Clone(s.Trust)
 				whole := s.Trust[main] + s.Trust[adapted]
 				s.Trust[main], s.Trust[adapted] = (1-v)*whole, v*whole
@@ -185,7 +187,7 @@ func dimensions(q *head.Spec) []dimension {
 		if !slices.Contains(values, now) {
 			return // the kind sets it
 		}
-		out = append(out, dimension{values: values, byDefault: now, prior: prior, set: func(s *model.Settings, v float64) {
+		out = append(out, dimension{values: values, byDefault: now, prior: prior, adapted: prior != nil, set: func(s *model.Settings, v float64) {
 			s.Parts = slices.Clone(s.Parts)
 			for len(s.Parts) < 1+len(q.Parts) { // Fit takes those that are missing for unknown
 				s.Parts = append(s.Parts, 1)

@@ -165,7 +165,10 @@ func (o *options) order(ctx context.Context, q *head.Spec, e encode.Encoder, f1 
 	}
 	out := outcome{byDefault: other[0], chosen: other[1], one: one[2:], other: other[2:]}
 	if o.adapt {
-		if out.adapted, err = o.adapted(ctx, q, e, f1, labelled, slices.Clone(test[len(test)/2:])); err != nil {
+		switch out.adapted, err = o.adapted(ctx, q, e, f1, labelled, slices.Clone(test[len(test)/2:])); {
+		case errors.Is(err, adapt.ErrTooFewLabels):
+			out.adapted = out.chosen
+		case err != nil:
 			return err
 		}
 	}
