@@ -27,8 +27,10 @@ func (s *studio) storedChoices(project int) (all []storedChoice) {
 }
 
 // watchLosses asks Label Studio again and again which tasks have no prediction of the
-// version that the project goes by, which is what annotators see, until stop is called.
-func (s *studio) watchLosses(project, tasks int) (stop func() (lost []string, looked int)) {
+// version that the project goes by, which is what annotators see, with a pause between two
+// looks, until stop is called. lost tells of the first looks that found fewer than so many
+// tasks with one.
+func (s *studio) watchLosses(project, tasks int, pause time.Duration) (stop func() (lost []string, looked int)) {
 	quit := make(chan struct{})
 	var wg sync.WaitGroup
 	var lost []string
@@ -38,7 +40,7 @@ func (s *studio) watchLosses(project, tasks int) (stop func() (lost []string, lo
 			select {
 			case <-quit:
 				return
-			default:
+			case <-time.After(pause):
 			}
 			before := s.tryVersion(project)
 			_, b, err := s.try("GET", fmt.Sprintf("/api/predictions/?project=%d", project), nil)
@@ -86,7 +88,7 @@ func TestPredictionsOutliveARetrain(t *testing.T) {
 		t.Fatalf("prelabel: %v %s", err, out)
 	}
 
-	stop := s.watchLosses(project, tasks)
+	stop := s.watchLosses(project, tasks, 0)
 	if out, err := h.run("retrain", "--project", fmt.Sprint(project)); err != nil {
 		t.Fatalf("retrain: %v %s", err, out)
 	}

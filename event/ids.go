@@ -1,10 +1,24 @@
 package event
 
+import (
+	"encoding/binary"
+
+	"github.com/cespare/xxhash/v2"
+)
+
 // ProjectID is Label Studio's id of a project. Label Studio never reuses ids within one database.
 type ProjectID int64
 
 // TaskID is Label Studio's id of a task, unique over all projects.
 type TaskID int64
+
+// Hash returns a hash of the id that is the same in every run, for choices among tasks that are to
+// depend on neither order nor time.
+func (id TaskID) Hash() uint64 {
+	var b [8]byte
+	binary.LittleEndian.PutUint64(b[:], uint64(id)) //nolint:gosec // any bits do
+	return xxhash.Sum64(b[:])
+}
 
 // AnnotationID is Label Studio's id of an annotation, unique over all projects.
 type AnnotationID int64

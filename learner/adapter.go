@@ -50,14 +50,11 @@ func (l *Learner) swapAdapter(ctx context.Context, ln *lane, a *adapt.Adaptation
 	return true, l.o.Adapting.Store.RetainAdapters(ctx, ln.id, keep...)
 }
 
-// useAdapter makes the features of a project those with an adapter, or without one if it is nil. The
+// useAdapter makes the features of a project those with an adapter. The
 // heads keep their examples and duals, so that the new optimum is near. After an error, which is the
 // store's, all is as before.
 func (l *Learner) useAdapter(ctx context.Context, p *project, a *adapt.Adaptation) error {
-	next := p.base
-	if a != nil {
-		next = p.base.Adapted(l.adaptedPlace(), a.Adapter)
-	}
+	next := p.base.Adapted(l.adaptedPlace(), a.Adapter)
 	st, err := l.store.Load(ctx, p.meta.Project)
 	if err != nil {
 		return fmt.Errorf("load project %d: %w", p.meta.Project, err)
@@ -96,7 +93,7 @@ func (l *Learner) useAdapter(ctx context.Context, p *project, a *adapt.Adaptatio
 	return nil
 }
 
-// adaptedHead returns a head as it is with an adapter, or without one if that is nil, before it has
+// adaptedHead returns a head as it is with an adapter, before it has
 // learned its examples again by these features.
 func (p *project) adaptedHead(h *onlineHead, next *features.Extractor, a *adapt.Adaptation) onlineHead {
 	out := *h

@@ -1,10 +1,7 @@
 package backfill
 
 import (
-	"encoding/binary"
 	"math/bits"
-
-	"github.com/cespare/xxhash/v2"
 
 	"github.com/hone-ml/hone/event"
 )
@@ -26,7 +23,7 @@ func (f *Service) wants(id event.ProjectID, known int) func(event.TaskState) boo
 		next[t] = true
 	}
 	return func(t event.TaskState) bool {
-		return len(t.Annotations) > 0 || next[t.Task.ID] || bits.LeadingZeros64(hashOf(t.Task.ID)) >= halvings
+		return len(t.Annotations) > 0 || next[t.Task.ID] || bits.LeadingZeros64(t.Task.ID.Hash()) >= halvings
 	}
 }
 
@@ -44,19 +41,14 @@ func (f *Service) ScanNext(id event.ProjectID) {
 	if f.o.Sample <= 0 {
 		return
 	}
-	next := f.o.Next(id)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	p := f.projects[id]
-	if p == nil || f.tasksOf(id, 0) <= f.o.Sample || len(next) == 0 {
+	if p == nil || f.tasksOf(id, 0) <= f.o.Sample {
 		return
 	}
-	p.changedTasks = append(p.changedTasks, next...)
-	f.wakeUp()
-}
-
-func hashOf(id event.TaskID) uint64 {
-	var b [8]byte
-	binary.LittleEndian.PutUint64(b[:], uint64(id)) //nolint:gosec // any bits do
-	return xxhash.Sum64(b[:])
+	if next := f.o.Next(id); len(next) > 0 {
+		p.changedTasks = append(p.changedTasks, next...)
+		f.wakeUp()
+	}
 }

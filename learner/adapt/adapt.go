@@ -4,6 +4,7 @@
 package adapt
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -58,7 +59,7 @@ type Result struct {
 func Adapt(ctx context.Context, q *head.Spec, base encode.Encoder, examples []Example, trainer encode.Trainer, cores chan struct{}) (Result, error) {
 	var out Result
 	examples = slices.Clone(examples)
-	slices.SortFunc(examples, func(a, b Example) int { return int(min(max(a.ID-b.ID, -1), 1)) })
+	slices.SortFunc(examples, func(a, b Example) int { return cmp.Compare(a.ID, b.ID) })
 	if beyondMajority(examples) < minBeyondMajority {
 		return out, ErrTooFewLabels
 	}
@@ -92,9 +93,9 @@ func Adapt(ctx context.Context, q *head.Spec, base encode.Encoder, examples []Ex
 
 // beyondMajority returns how many examples have another class than the most frequent one.
 func beyondMajority(examples []Example) int {
-	counts, all, most := map[int]int{}, 0, 0
+	counts, all, most := map[int32]int{}, 0, 0
 	for _, x := range examples {
-		if class := majority(x.Target); class >= 0 {
+		if class := x.Majority(); class >= 0 {
 			counts[class]++
 			all++
 			most = max(most, counts[class])
@@ -132,7 +133,7 @@ func accuracy(of []event.HeldOut) float64 {
 func train(ctx context.Context, q *head.Spec, examples []Example, trainer encode.Trainer, of func(Example) bool) ([]byte, encode.BatchEncoder, error) {
 	var texts []encode.LabelledText
 	for _, x := range examples {
-		class := majority(x.Target)
+		class := int(x.Majority())
 		if class < 0 || !of(x) {
 			continue
 		}
@@ -251,15 +252,4 @@ func (r *recorder) Encode(text string) vector.Vector {
 		r.texts = append(r.texts, text)
 	}
 	return vector.Vector{}
-}
-
-// majority returns the class with the largest share, -1 without one.
-func majority(target []model.Share) int {
-	class, most := -1, float32(0)
-	for _, t := range target {
-		if t.P > most {
-			class, most = int(t.Class), t.P
-		}
-	}
-	return class
 }

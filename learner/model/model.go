@@ -28,6 +28,17 @@ type Example struct {
 	Weight float64
 }
 
+// Majority returns the class with the largest share, the first of several, -1 without one.
+func (e *Example) Majority() int32 {
+	class, most := int32(-1), float32(0)
+	for _, s := range e.Target {
+		if s.P > most {
+			class, most = s.Class, s.P
+		}
+	}
+	return class
+}
+
 // hasNoLabel reports whether each class has less than half of the annotators' shares.
 func (e *Example) hasNoLabel() bool {
 	return !slices.ContainsFunc(e.Target, func(s Share) bool { return s.P >= 0.5 })

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/learner/model"
 )
@@ -23,7 +24,7 @@ func Compare(ctx context.Context, q *head.Spec, examples []model.Example, candid
 	}
 	if len(examples) > MaxCompared {
 		examples = slices.Clone(examples)
-		slices.SortFunc(examples, func(a, b model.Example) int { return cmp.Compare(hashID(a.ID), hashID(b.ID)) })
+		slices.SortFunc(examples, func(a, b model.Example) int { return cmp.Compare(event.TaskID(a.ID).Hash(), event.TaskID(b.ID).Hash()) })
 		examples = examples[:MaxCompared]
 	}
 	s := newSearch(q, CrossValidate(q, examples, crossValidation), cores, onStep)

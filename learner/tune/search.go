@@ -6,9 +6,9 @@ import (
 	"math"
 	"slices"
 
-	"github.com/cespare/xxhash/v2"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/learner/model"
 )
@@ -136,7 +136,7 @@ func (s *search) weighExamples() {
 	counts, total := map[int32]float64{}, 0.0
 	for _, fold := range s.folds {
 		for _, e := range fold.Test {
-			counts[majority(e)]++
+			counts[e.Majority()]++
 		}
 	}
 	for _, n := range counts {
@@ -145,22 +145,11 @@ func (s *search) weighExamples() {
 	for _, fold := range s.folds {
 		weights := make([]float64, len(fold.Test))
 		for i, e := range fold.Test {
-			weights[i] = math.Pow(counts[majority(e)], -balanceExponent) * float64(s.n) / total
+			weights[i] = math.Pow(counts[e.Majority()], -balanceExponent) * float64(s.n) / total
 		}
 		s.balanced = append(s.balanced, weights)
 		s.alike = append(s.alike, slices.Repeat([]float64{1}, len(fold.Test)))
 	}
-}
-
-// majority returns the class with the largest share, -1 for an example of none.
-func majority(e model.Example) int32 {
-	class, most := int32(-1), float32(0)
-	for _, t := range e.Target {
-		if t.P > most {
-			class, most = t.Class, t.P
-		}
-	}
-	return class
 }
 
 // accuracy returns the mean over the examples, each by a model of the other folds.
@@ -350,15 +339,7 @@ func CrossValidate(q *head.Spec, examples []model.Example, n int) []Fold {
 }
 
 // FoldOf returns which of n folds a task is in.
-func FoldOf(id int64, n int) int { return int(hashID(id) % uint64(n)) } //nolint:gosec // less than n
-
-func hashID(id int64) uint64 {
-	var b [8]byte
-	for i := range b {
-		b[i] = byte(id >> (8 * i))
-	}
-	return xxhash.Sum64(b[:])
-}
+func FoldOf(id int64, n int) int { return int(event.TaskID(id).Hash() % uint64(n)) } //nolint:gosec // less than n
 
 // Equal reports whether two settings make the same model.
 func Equal(a, b model.Settings) bool {
