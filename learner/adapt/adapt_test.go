@@ -92,7 +92,7 @@ func cores() chan struct{} { return make(chan struct{}, 2) }
 // An adapted part that knows more than the others counts much, and one that knows nothing hardly; the
 // other settings are what they are without it. The order of the examples does not matter.
 func TestAnAdaptedPartEarnsItsPlace(t *testing.T) {
-	q, base, examples, classes := setUp(t, 60, 28)
+	q, base, examples, classes := setUp(t, 40, 18)
 	plain := make([]model.Example, len(examples))
 	for i, x := range examples {
 		plain[i] = x.Example
@@ -121,6 +121,9 @@ func TestAnAdaptedPartEarnsItsPlace(t *testing.T) {
 		if len(got.HeldOut) != len(examples) || trainer.trained != 4 {
 			t.Errorf("%d predictions, %d trainings", len(got.HeldOut), trainer.trained)
 		}
+		if !known {
+			continue
+		}
 		shuffled := slices.Clone(examples)
 		slices.Reverse(shuffled)
 		again, err := adapt.Adapt(t.Context(), q, base, shuffled, trainer, cores())
@@ -132,12 +135,12 @@ func TestAnAdaptedPartEarnsItsPlace(t *testing.T) {
 
 // Labels that nearly all say the same train nothing.
 func TestTooFewLabelsOfOtherClasses(t *testing.T) {
-	q, base, examples, classes := setUp(t, 60, 7)
+	q, base, examples, classes := setUp(t, 40, 7)
 	trainer := &secretTrainer{classes: classes}
 	if _, err := adapt.Adapt(t.Context(), q, base, examples, trainer, cores()); !errors.Is(err, adapt.ErrTooFewLabels) || trainer.trained > 0 {
 		t.Errorf("%v after %d trainings", err, trainer.trained)
 	}
-	q, base, examples, classes = setUp(t, 60, 8)
+	q, base, examples, classes = setUp(t, 40, 8)
 	if _, err := adapt.Adapt(t.Context(), q, base, examples, &secretTrainer{classes: classes}, cores()); err != nil {
 		t.Error(err)
 	}
