@@ -117,8 +117,8 @@ type Learner struct {
 	OpenAIModel   string        `koanf:"openai_model"`
 	OpenAIKey     secret.Secret `koanf:"openai_key"`
 	OpenAITimeout time.Duration `koanf:"openai_timeout"`
-	// Adapt is "auto" to have the transformer that is part of hone adapt to the labels of each
-	// project that reads it, or "off".
+	// Adapt is "auto" to have the transformer of Encoder or, where that has none, the one that is
+	// part of hone adapt to the labels of each project that reads it, or "off".
 	Adapt string `koanf:"adapt"`
 	// EncodeWorkers is how many batches of texts a slow encoder works on at once in
 	// the background.

@@ -3,6 +3,7 @@ package learner
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"strings"
 	"time"
 
@@ -117,7 +118,11 @@ func (l *Learner) runAdaptation(ctx context.Context, ln *lane, q *head.Spec, bas
 		l.o.Adapting.Encoder.Put(a.Adapter, e)
 		err = l.goByAdapter(ctx, ln, generation, a)
 	}
-	if err != nil && ctx.Err() == nil {
+	switch {
+	case err == nil || ctx.Err() != nil:
+	case errors.Is(err, adapt.ErrTooFewLabels):
+		log.WithError(err).Info("the encoder does not adapt to these labels yet")
+	default:
 		log.WithError(err).Warn("the encoder does not adapt to these labels")
 	}
 	return err

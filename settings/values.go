@@ -32,7 +32,7 @@ const DefaultEncoder = "default"
 
 // The values of Values.Adapt.
 const (
-	// AdaptAuto has the transformer that is part of hone adapt to the labels of the project.
+	// AdaptAuto has a transformer adapt to the labels of the project, if its encoder reads that one.
 	AdaptAuto = "auto"
 	AdaptOff  = "off"
 )

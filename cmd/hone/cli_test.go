@@ -160,6 +160,7 @@ func TestCommandsAboutARunningHone(t *testing.T) {
 		assert.Contains(t, got.Controls[0].Labels, api.DescribedLabel{Label: "Money", Lines: []string{"my card was charged twice", "cash, bank, account"}, Source: api.SourceLines})
 		assert.Contains(t, h.ok("status", "--project", "1"), "of 3 labels 1 are described, 0 have a hint, 2 only a name")
 
+		t.Setenv("TMPDIR", t.TempDir()) // the lines that an editor was given stay there
 		// The editor is given what there is, and empty lines for the rest.
 		t.Setenv("VISUAL", "sed -i s/cash/coins/")
 		assert.Contains(t, h.ok("describe", "--edit"), "coins, bank, account")

@@ -41,7 +41,7 @@ loopback address only (--listen 127.0.0.1:9090).`,
 			if err != nil {
 				return err
 			}
-			a, err := app.New(cmd.Context(), cfg, app.Options{Logger: log, Version: version, TrainCommand: trainCommand()})
+			a, err := app.New(cmd.Context(), cfg, app.Options{Logger: log, Version: version, TrainCommand: trainCommand})
 			if err != nil {
 				return err
 			}
@@ -63,7 +63,7 @@ func startHone(ctx context.Context, cfg config.Config, logFile string) (stop fun
 	if err != nil {
 		return nil, err
 	}
-	a, err := app.New(ctx, cfg, app.Options{Logger: log, Version: version, TrainCommand: trainCommand()})
+	a, err := app.New(ctx, cfg, app.Options{Logger: log, Version: version, TrainCommand: trainCommand})
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}

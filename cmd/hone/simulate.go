@@ -112,11 +112,8 @@ func (c *cli) simulate(s simulateFlags) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case s.adapt != "auto" && s.adapt != "off":
-		return fmt.Errorf("--adapt %s; it must be auto or off", s.adapt)
-	case s.adapt == "auto" && s.encoder != encoders.MiniLM:
-		return fmt.Errorf("--adapt auto is for --encoder %s, not for %s", encoders.MiniLM, s.encoder)
+	if err := s.adaptBy(encoders.TrainerOf(enc)); err != nil {
+		return err
 	}
 	if len(o.Strategies) == 0 {
 		o.Strategies = []string{cfg.Sampler.Strategy}
@@ -146,11 +143,6 @@ func (c *cli) simulate(s simulateFlags) error {
 			return err
 		}
 		o.Encoder = slow
-	}
-	if s.adapt == "auto" {
-		if o.Trainer, err = encoders.NewTrainer(); err != nil {
-			return err
-		}
 	}
 	bar := newBar(-1, "labelling")
 	defer func() { _ = bar.Finish() }()
@@ -193,6 +185,20 @@ func (c *cli) simulate(s simulateFlags) error {
 	if s.plot != "" {
 		title := fmt.Sprintf("%s, %s features, mean of %d seeds ± standard deviation", filepath.Base(s.source.Train), s.encoder, o.Seeds)
 		return c.writeFile(s.plot, func(w io.Writer) error { return res.Plot(w, title) })
+	}
+	return nil
+}
+
+// adaptBy has the encoder adapt if the flag says so. trainer is nil for one that cannot.
+func (s *simulateFlags) adaptBy(trainer *encoders.Trainer) error {
+	switch {
+	case s.adapt != "auto" && s.adapt != "off":
+		return fmt.Errorf("--adapt %s; it must be auto or off", s.adapt)
+	case s.adapt == "off":
+	case trainer == nil:
+		return fmt.Errorf("--adapt auto is for --encoder %s and %sDIR, not for %s", encoders.MiniLM, encoders.BERT, s.encoder)
+	default:
+		s.options.Trainer = trainer
 	}
 	return nil
 }

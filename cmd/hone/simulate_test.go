@@ -175,3 +175,22 @@ func TestSimulateKeepsVectorsForTheNextRun(t *testing.T) {
 	_, err = runHone(t, append(args, filepath.Join(shipped, "test.jsonl"))...)
 	require.ErrorContains(t, err, "not a file of vectors; name another file or delete it")
 }
+
+// A transformer in a folder adapts while labelling is simulated, to the same thing each time.
+func TestSimulateAFolderThatAdapts(t *testing.T) {
+	var data []byte
+	for i := range 40 {
+		data = fmt.Appendf(data, "{\"text\": \"the %s number %d\", \"label\": %q}\n", []string{"card", "rate"}[i%2], i, []string{"odd", "even"}[i%2])
+	}
+	texts := filepath.Join(t.TempDir(), "texts.jsonl")
+	require.NoError(t, os.WriteFile(texts, data, 0o600))
+	run := func() string {
+		out, err := runHone(t, "simulate", "--data", texts, "--labels", "8,16", "--seeds", "1", "--strategy", "random", "--json", "-",
+			"--encoder", encoders.BERT+"../../encode/text/bert/testdata/mean", "--adapt", "auto")
+		require.NoError(t, err)
+		return regexp.MustCompile(`"seconds": .*`).ReplaceAllString(out, "")
+	}
+	first := run()
+	assert.Contains(t, first, `"accuracy"`)
+	assert.Equal(t, first, run())
+}

@@ -11,13 +11,11 @@ import (
 	"github.com/hone-ml/hone/encode/remote"
 	"github.com/hone-ml/hone/encode/text/bert"
 	"github.com/hone-ml/hone/encode/text/minilm"
-	"github.com/hone-ml/hone/encode/text/minilm/finetune"
 	"github.com/hone-ml/hone/encode/text/model2vec"
 	"github.com/hone-ml/hone/encode/text/ngram"
 	"github.com/hone-ml/hone/encode/text/static"
 	"github.com/hone-ml/hone/encode/text/token"
 	"github.com/hone-ml/hone/encode/text/wordpiece"
-	"github.com/hone-ml/hone/internal/priority"
 )
 
 const (
@@ -171,25 +169,28 @@ func (t transformer) EncodeBatch(ctx context.Context, texts []string) ([][]float
 }
 
 var (
-	// wholeParts are the kinds of the minilm.Parts parts of a text's vector, adaptedParts of
-	// that of an encoder with an adapter.
+	// wholeParts are the kinds of the parts of a text's vector, adaptedParts of that of an
+	// encoder with an adapter.
 	wholeParts   = []encode.Part{encode.Middle, encode.Sentence}
 	adaptedParts = []encode.Part{encode.Adapted}
 )
 
-// Parts implements encode.PartsEncoder.
-func (t transformer) Parts() []encode.Part {
-	if t.Encoder.Parts() == len(wholeParts) {
+// kindsOf returns the kinds of so many parts.
+func kindsOf(parts int) []encode.Part {
+	if parts == len(wholeParts) {
 		return wholeParts
 	}
 	return adaptedParts
 }
 
-// folderTransformer says of which kinds the bert.Parts parts of a text's vector are.
+// Parts implements encode.PartsEncoder.
+func (t transformer) Parts() []encode.Part { return kindsOf(t.Encoder.Parts()) }
+
+// folderTransformer says of which kinds the parts of a text's vector are.
 type folderTransformer struct{ *bert.Encoder }
 
 // Parts implements encode.PartsEncoder.
-func (folderTransformer) Parts() []encode.Part { return wholeParts }
+func (t folderTransformer) Parts() []encode.Part { return kindsOf(t.Encoder.Parts()) }
 
 // tokenTransformer is one that knows where in a text its tokens stand.
 type tokenTransformer struct{ folderTransformer }
@@ -213,56 +214,6 @@ func tokenPlaces(texts []string) [][]wordpiece.Span {
 		}
 	}
 	return places
-}
-
-const (
-	// AdaptedBase is the name of the encoder that a Trainer adapts.
-	AdaptedBase = "minilm/2+windows"
-	// AdaptedName is the name under which vectors of adapted encoders are stored.
-	AdaptedName = AdaptedBase + "+adapted/1"
-)
-
-// ErrNotBuiltIn is the error of NewTrainer in a program without the transformer.
-var ErrNotBuiltIn = minilm.ErrNotBuiltIn
-
-// NewTrainer returns what trains the transformer in the program on labelled texts, on one core and at the lowest priority.
-// The error is ErrNotBuiltIn in a program without it.
-func NewTrainer() (encode.Trainer, error) {
-	base, err := minilm.Load()
-	if err != nil {
-		return nil, err
-	}
-	return trainer{base.Windowed()}, nil
-}
-
-type trainer struct {
-	base *minilm.Encoder
-}
-
-func (t trainer) Name() string { return finetune.Name }
-
-func (t trainer) Train(ctx context.Context, texts []encode.LabelledText) ([]byte, error) {
-	examples := make([]finetune.Example, len(texts))
-	for i, x := range texts {
-		examples[i] = finetune.Example(x)
-	}
-	var adapter *minilm.Adapter
-	var err error
-	priority.Lowest(func() {
-		adapter, err = finetune.Train(ctx, t.base, examples, finetune.DefaultRecipe(), finetune.Options{Workers: 1})
-	})
-	if err != nil {
-		return nil, err
-	}
-	return adapter.MarshalBinary()
-}
-
-func (t trainer) Adapted(adapter []byte) (encode.BatchEncoder, error) {
-	a, err := minilm.ParseAdapter(adapter)
-	if err != nil {
-		return nil, err
-	}
-	return transformer{t.base.WithAdapter(a)}, nil
 }
 
 // Default returns the encoder that is used when none is configured.

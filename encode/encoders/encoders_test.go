@@ -1,7 +1,6 @@
 package encoders_test
 
 import (
-	"bytes"
 	"errors"
 	"math"
 	"reflect"
@@ -122,46 +121,5 @@ func TestDefaultKnowsWhatWordsMean(t *testing.T) {
 	}
 	if v := e.Encode(" "); !v.Empty() {
 		t.Error("white space has features")
-	}
-}
-
-// What trains the transformer gives adapters that are the same again for the same texts in another order,
-// and encoders of one part.
-func TestTrainer(t *testing.T) {
-	trainer, err := encoders.NewTrainer()
-	if errors.Is(err, encoders.ErrNotBuiltIn) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	texts := []encode.LabelledText{
-		{Text: "my card is lost", Class: 0},
-		{Text: "the card was stolen", Class: 0},
-		{Text: "where is my transfer", Class: 1},
-		{Text: "a transfer has not come", Class: 1},
-	}
-	adapter, err := trainer.Train(t.Context(), texts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	slices.Reverse(texts)
-	if again, err := trainer.Train(t.Context(), texts); err != nil || !bytes.Equal(again, adapter) {
-		t.Errorf("in another order it is another adapter (%v)", err)
-	}
-	e, err := trainer.Adapted(adapter)
-	if err != nil {
-		t.Fatal(err)
-	}
-	xs, err := e.EncodeBatch(t.Context(), []string{"a lost card"})
-	if parts := encode.PartsOf(e); err != nil || !slices.Equal(parts, []encode.Part{encode.Adapted}) || len(xs[0]) != 384 {
-		t.Errorf("parts %v, %d numbers, %v", parts, len(xs[0]), err)
-	}
-	if _, err := trainer.Train(t.Context(), texts[:2]); err == nil {
-		t.Error("texts of one class")
-	}
-	adapter[len(adapter)/2] ^= 1
-	if _, err := trainer.Adapted(adapter); err == nil {
-		t.Error("a damaged adapter")
 	}
 }

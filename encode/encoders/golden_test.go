@@ -36,6 +36,9 @@ func TestGoldenNames(t *testing.T) {
 		for _, s := range e.Slow {
 			fmt.Fprintf(&out, "  slow %s\n  together %s\n", s.Name(), e.Blocking().Name())
 		}
+		if trainer := encoders.TrainerOf(e); trainer != nil {
+			fmt.Fprintf(&out, "  adapted %s\n", encoders.AdaptedName(trainer.BaseName()))
+		}
 	}
 	golden.Check(t, "golden/names.txt", []byte(out.String()))
 }

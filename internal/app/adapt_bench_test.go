@@ -32,7 +32,7 @@ import (
 // alone, the median over rounds of the ratio of that while adapting, and of the ratio's
 // logarithm the standard error.
 func BenchmarkWhileAdapting(b *testing.B) {
-	here, err := encoders.NewTrainer()
+	here, err := encoders.NewTrainer(encoders.MiniLM, encoders.Options{})
 	if err != nil {
 		b.Skip(err)
 	}
@@ -41,7 +41,7 @@ func BenchmarkWhileAdapting(b *testing.B) {
 	quiet := logrus.New()
 	quiet.SetOutput(io.Discard)
 	trainer := &trainprocess.Trainer{
-		Trainer: here, Command: []string{me}, Env: append(trainprocess.Environ(), trainsFor+"=yes"), Logger: logrus.NewEntry(quiet),
+		Trainer: here, Command: []string{me, trainsFor, encoders.MiniLM}, Env: trainprocess.Environ(), Logger: logrus.NewEntry(quiet),
 	}
 	s := &learnedAt{done: map[event.AnnotationID]time.Time{}}
 	h := apptest.StartWith(b, apptest.Settings(b.TempDir(), nil), app.Seams{Store: func(of learner.Store) learner.Store { s.Store = of; return s }})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -143,7 +144,7 @@ func TestAnEncoderThatAdapts(t *testing.T) {
 		return scores
 	}
 	vectors := func() (n int) {
-		require.NoError(t, r.h.Store.VectorKeys(t.Context(), encoders.AdaptedName, func(event.ContentKey) { n++ }))
+		require.NoError(t, r.h.Store.VectorKeys(t.Context(), encoders.AdaptedName(g.Name()), func(event.ContentKey) { n++ }))
 		return n
 	}
 
@@ -205,4 +206,47 @@ func TestAnEncoderThatAdapts(t *testing.T) {
 	r.h.Await(r.p, "adapted again", func(p api.Project) bool { return p.Settled && p.Adapted != nil && p.Adapted.Labels == 16 })
 	trained, _ = g.counts()
 	assert.Equal(t, adapters, trained)
+}
+
+// A transformer in a folder adapts as the one in the program does, in a process of its own. Another folder takes
+// nothing of what the first one had adapted to.
+func TestAFolderThatAdapts(t *testing.T) {
+	const tasks, labels = 30, 16
+	s, dir := apptest.NewStudio(t), t.TempDir()
+	me, err := os.Executable()
+	require.NoError(t, err)
+	start := func(folder string) (*apptest.Instance, string) {
+		cfg := apptest.Settings(dir, s)
+		cfg.Learner.Encoder, cfg.Learner.Adapt = encoders.BERT+"../../encode/text/bert/testdata/"+folder, "auto"
+		trainer, err := encoders.NewTrainer(cfg.Learner.Encoder, encoders.Options{})
+		require.NoError(t, err)
+		return apptest.StartOptions(t, cfg, app.Options{TrainCommand: func(encoder string) []string { return []string{me, trainsFor, encoder} }}), trainer.BaseName()
+	}
+	adapted := func(h *apptest.Instance, p event.ProjectID, base string) api.Adapted {
+		t.Helper()
+		got := h.Await(p, "it has adapted", func(p api.Project) bool {
+			return p.Settled && p.Adapted != nil && p.Adapted.Labels == labels && p.Adapted.AdaptingTo == 0
+		})
+		n := 0
+		require.NoError(t, h.Store.VectorKeys(t.Context(), encoders.AdaptedName(base), func(event.ContentKey) { n++ }))
+		assert.GreaterOrEqual(t, n, tasks)
+		return *got.Adapted
+	}
+	h, base := start("mean")
+	r := &configured{s: s, h: h, dir: dir, p: s.NewProject(tasks)}
+	h.Register(r.p)
+	h.Await(r.p, "read", func(p api.Project) bool { return p.Pool == tasks && p.Queue.Pushed >= 5 })
+	r.label(labels)
+	first := adapted(h, r.p, base)
+	h.Stop()
+
+	h, base = start("mean")
+	assert.Equal(t, first, adapted(h, r.p, base), "after a restart")
+	h.Stop()
+
+	h, base = start("max")
+	other := adapted(h, r.p, base)
+	assert.True(t, other.At.After(*first.At), "%v and then %v", first.At, other.At)
+	assert.Contains(t, h.Log.String(), "the adapter is gone; adapting again")
+	assert.NotContains(t, h.Log.String(), "training in this one")
 }

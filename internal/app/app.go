@@ -45,7 +45,7 @@ type App struct {
 	version string
 	seams   Seams
 	// trainCommand is Options.TrainCommand.
-	trainCommand []string
+	trainCommand func(encoder string) []string
 	table        *settings.Table
 
 	Registry   *prometheus.Registry
@@ -73,9 +73,10 @@ type Options struct {
 	Logger *logrus.Logger
 	// Version is the version of hone, for the log.
 	Version string
-	// TrainCommand is a program with its arguments that calls trainprocess.Serve: in it adapters
-	// are trained. Without one they are trained in this process.
-	TrainCommand []string
+	// TrainCommand returns a program with its arguments that calls trainprocess.Serve with the
+	// trainer of an encoder: in it adapters are trained. If it is nil, or returns nothing, they are
+	// trained in this process.
+	TrainCommand func(encoder string) []string
 	Seams        Seams
 }
 
@@ -91,8 +92,7 @@ type Seams struct {
 	Append func(topic string) error
 	// Steps is learner.Options.Steps.
 	Steps int
-	// Trainer adapts the encoder of any project, in place of what adapts the transformer in the
-	// program.
+	// Trainer adapts the encoder of any project, in place of what adapts a transformer.
 	Trainer encode.Trainer
 	// Jitter returns the random part of pauses, from 0 to below 1.
 	Jitter func() float64
@@ -151,7 +151,7 @@ func (a *App) wireCore() (err error) {
 	if err != nil {
 		return err
 	}
-	adapting, err := a.adapting()
+	adapting, err := a.adapting(enc)
 	if err != nil {
 		return err
 	}
@@ -169,24 +169,32 @@ func (a *App) wireCore() (err error) {
 	return err
 }
 
-// adapting returns what has the transformer adapt to the labels of projects whose settings say so,
-// nil in a hone without it.
-func (a *App) adapting() (*adapt.Options, error) {
-	adapters := encode.NewAdapters(encoders.AdaptedName)
-	if a.seams.Trainer != nil {
-		return &adapt.Options{Encoder: adapters, Trainer: a.seams.Trainer, Store: a.Store}, nil
+// adapting returns what has a transformer adapt to the labels of projects whose settings say so: that
+// of the configured encoder or, where it has none, the one in the program. It is nil in a hone without
+// either.
+func (a *App) adapting(configured encoders.Encoder) (*adapt.Options, error) {
+	if t := a.seams.Trainer; t != nil {
+		return &adapt.Options{Encoder: encode.NewAdapters(encoders.AdaptedName(t.Name())), Trainer: t, Store: a.Store}, nil
 	}
-	trainer, err := encoders.NewTrainer()
-	if errors.Is(err, encoders.ErrNotBuiltIn) {
-		return nil, nil //nolint:nilnil // there is nothing to adapt
+	name, trainer := a.cfg.Learner.Encoder, encoders.TrainerOf(configured)
+	if trainer == nil {
+		var err error
+		name = encoders.MiniLM
+		trainer, err = encoders.NewTrainer(name, encoders.Options{})
+		if errors.Is(err, encoders.ErrNotBuiltIn) {
+			return nil, nil //nolint:nilnil // there is nothing to adapt
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
-	if err != nil {
-		return nil, err
+	o := &adapt.Options{Base: trainer.BaseName(), Encoder: encode.NewAdapters(encoders.AdaptedName(trainer.BaseName())), Trainer: trainer, Store: a.Store}
+	if a.trainCommand != nil {
+		if command := a.trainCommand(name); len(command) > 0 {
+			o.Trainer = &trainprocess.Trainer{Trainer: trainer, Command: command, Env: trainprocess.Environ(), Logger: a.part("learner")}
+		}
 	}
-	if len(a.trainCommand) > 0 {
-		trainer = &trainprocess.Trainer{Trainer: trainer, Command: a.trainCommand, Env: trainprocess.Environ(), Logger: a.part("learner")}
-	}
-	return &adapt.Options{Base: encoders.AdaptedBase, Encoder: adapters, Trainer: trainer, Store: a.Store}, nil
+	return o, nil
 }
 
 func (a *App) wireLabelStudio(ctx context.Context) (err error) {

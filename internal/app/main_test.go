@@ -12,15 +12,16 @@ import (
 	"github.com/hone-ml/hone/encode/trainprocess"
 )
 
-// trainsFor is the environment variable by which this program is the process that trains adapters.
-const trainsFor = "TRAINS_FOR_A_TEST"
+// trainsFor is the argument before the name of an encoder by which this program is the process that trains
+// its adapters.
+const trainsFor = "trains-for-a-test"
 
 // Whatever a test started, hone's own shutdown must have ended.
 func TestMain(m *testing.M) {
-	if os.Getenv(trainsFor) == "" {
+	if len(os.Args) != 3 || os.Args[1] != trainsFor {
 		goleak.VerifyTestMain(m)
 	}
-	trainer, err := encoders.NewTrainer()
+	trainer, err := encoders.NewTrainer(os.Args[2], encoders.Options{})
 	if err == nil {
 		err = trainprocess.Serve(context.Background(), os.Stdin, os.Stdout, trainer)
 	}

@@ -213,14 +213,25 @@ func (s *search) average(ctx context.Context) (model.Settings, error) {
 	if err != nil {
 		return at, err
 	}
+	return s.weigh(ctx, at, dimensions(s.q))
+}
+
+// weigh is average for some dimensions, the others as they are at at, and for how sure a model is of
+// itself. At at these dimensions have their defaults.
+func (s *search) weigh(ctx context.Context, at model.Settings, dimensions []dimension) (model.Settings, error) {
 	known := math.NaN() // the loss at these settings
-	for _, d := range dimensions(s.q) {
+	for _, d := range dimensions {
 		losses, err := s.tryValues(ctx, at, d, known)
 		if err != nil {
 			return at, err
 		}
 		weights := likelihoods(losses)
-		weights[slices.Index(d.values, d.byDefault)] *= defaultWeight
+		if d.prior == nil {
+			weights[slices.Index(d.values, d.byDefault)] *= defaultWeight
+		}
+		for i, p := range d.prior {
+			weights[i] *= p
+		}
 		value := d.mean(weights)
 		d.set(&at, value)
 		known = math.NaN()
@@ -282,13 +293,30 @@ func (s *search) tryValues(ctx context.Context, at model.Settings, d dimension, 
 // for each model that is fitted at once; onStep is called at most Steps times. The choice
 // depends on the spec and the examples only. The error is the context's.
 func Search(ctx context.Context, q *head.Spec, examples []model.Example, cores chan struct{}, onStep func()) (model.Settings, error) {
-	return SearchFolds(ctx, CrossValidate(q, examples, crossValidation), cores, onStep)
+	return newSearch(q, CrossValidate(q, examples, crossValidation), cores, onStep).average(ctx)
 }
 
-// SearchFolds is Search with given folds, at least one, whose specs have the same controls and
-// kinds of parts.
-func SearchFolds(ctx context.Context, folds []Fold, cores chan struct{}, onStep func()) (model.Settings, error) {
-	return newSearch(folds[0].Spec, folds, cores, onStep).average(ctx)
+// SearchAdapted chooses how much an adapted part counts, on folds, at least one, whose specs have the same
+// control and kinds of parts, the adapted one last. base are the settings of a model without it, which stay as
+// they are. cores is as in Search. The choice depends on the folds and base only. The error is the context's.
+func SearchAdapted(ctx context.Context, folds []Fold, base model.Settings, cores chan struct{}) (model.Settings, error) {
+	s := newSearch(folds[0].Spec, folds, cores, func() {})
+	at := Fit(s.q, base)
+	for len(at.Trust) > 0 && len(at.Trust) < len(s.q.Parts) {
+		at.Trust = append(at.Trust, 0)
+	}
+	if s.n == 0 {
+		return at, ctx.Err()
+	}
+	var chosen []dimension
+	for _, d := range dimensions(s.q) {
+		if d.adapted {
+			d.set(&at, d.byDefault)
+			chosen = append(chosen, d)
+		}
+	}
+	s.weighExamples()
+	return s.weigh(ctx, at, chosen)
 }
 
 // CrossValidate returns n folds: each example is in the Test of one and in the Train of the others, in

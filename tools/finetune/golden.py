@@ -164,7 +164,7 @@ def main():
     losses = train(loss_gradient, parts)
     after = vectors(parts)
     numbers = [np.ravel(g / np.max(np.abs(g))) for g in gradient] + [np.ravel(after)]
-    out = ROOT / "encode/text/minilm/finetune/testdata"
+    out = ROOT / "encode/text/finetune/testdata"
     (out / "golden.f16").write_bytes(np.concatenate(numbers).astype("<f2").tobytes())
     golden = {
         "rank": RANK, "steps": STEPS, "learning_rate": RATE, "weight_decay": DECAY, "temperature": TEMPERATURE,

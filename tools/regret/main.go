@@ -34,6 +34,7 @@ type options struct {
 	grid     bool
 	adapt    bool
 	verbose  bool
+	trainer  *encoders.Trainer // of the encoder that is open
 }
 
 func main() {

@@ -33,6 +33,9 @@ func (o *options) open(ctx context.Context, name string, all []set) (encode.Enco
 	if err != nil {
 		return nil, err
 	}
+	if o.trainer = encoders.TrainerOf(named); o.adapt && o.trainer == nil {
+		return nil, fmt.Errorf("-adapt: the encoder %s has no transformer", o.encoder)
+	}
 	slow := named.Blocking()
 	if slow == nil {
 		return named.Fast, nil
@@ -162,7 +165,10 @@ func (o *options) order(ctx context.Context, q *head.Spec, e encode.Encoder, f1 
 	}
 	out := outcome{byDefault: other[0], chosen: other[1], one: one[2:], other: other[2:]}
 	if o.adapt {
-		if out.adapted, err = o.adapted(ctx, q, e, f1, labelled, slices.Clone(test[len(test)/2:])); err != nil {
+		switch out.adapted, err = o.adapted(ctx, q, e, f1, labelled, slices.Clone(test[len(test)/2:])); {
+		case errors.Is(err, adapt.ErrTooFewLabels):
+			out.adapted = out.chosen
+		case err != nil:
 			return err
 		}
 	}
@@ -172,11 +178,7 @@ func (o *options) order(ctx context.Context, q *head.Spec, e encode.Encoder, f1 
 
 // adapted measures a transformer that has adapted to the labels.
 func (o *options) adapted(ctx context.Context, q *head.Spec, base encode.Encoder, f1 bool, labelled []adapt.Example, test []measured) (float64, error) {
-	trainer, err := encoders.NewTrainer()
-	if err != nil {
-		return 0, err
-	}
-	result, err := adapt.Adapt(ctx, q, base, labelled, trainer, make(chan struct{}, runtime.GOMAXPROCS(0)))
+	result, err := adapt.Adapt(ctx, q, base, labelled, o.trainer, make(chan struct{}, runtime.GOMAXPROCS(0)))
 	if err != nil {
 		return 0, err
 	}

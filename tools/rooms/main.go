@@ -34,8 +34,8 @@ var layers = []layer{
 	{"Label Studio's forms", []string{"labelstudio/passage", "labelstudio/labelconfig", "content", "labelstudio/regions", "labelstudio/wire"}},
 	{"doors", []string{"access", "api", "labelstudio", "notify"}},
 	{"vectors", []string{
-		"encode/text/internal/hashing", "encode/text/internal/kernels", "encode/text/token", "encode", "encode/text/wordpiece", "encode/text/ngram", "encode/text/static",
-		"encode/text/internal/safetensors", "encode/text/internal/tokenizer", "encode/text/minilm", "encode/text/minilm/finetune", "encode/text/model2vec", "encode/text/bert", "encode/remote", "encode/encoders", "encode/trainprocess", "encode/backfill", "internal/newslike",
+		"encode/text/internal/hashing", "encode/text/internal/kernels", "encode/text/internal/lowrank", "encode/text/token", "encode", "encode/text/wordpiece", "encode/text/ngram", "encode/text/static",
+		"encode/text/internal/safetensors", "encode/text/internal/tokenizer", "encode/text/minilm", "encode/text/model2vec", "encode/text/bert", "encode/text/finetune", "encode/remote", "encode/encoders", "encode/trainprocess", "encode/backfill", "internal/newslike",
 	}},
 	{"memory", []string{"state", "pipeline/boltlog", "pipeline"}},
 	{"learning", []string{"learner/model", "learner/score", "learner/head/span", "learner/head", "learner/features", "learner/counts", "learner/tune", "learner/adapt", "learner/stored", "learner/report", "learner"}},

@@ -4,16 +4,23 @@ import (
 	"math"
 
 	"github.com/hone-ml/hone/encode/text/internal/kernels"
+	"github.com/hone-ml/hone/encode/text/internal/lowrank"
 )
 
-// activations are those of the feed-forward layers, by the names that config.json has. Each sets
-// a row to the activation of the row plus a bias; ones are as many ones.
-var activations = map[string]func(row, ones, bias []float32){
-	"gelu":              geluExact,
-	"":                  geluExact, // BERT's default
-	"gelu_new":          geluTanh,
-	"gelu_pytorch_tanh": geluTanh,
-	"relu":              reluRow,
+// activation is what stands between the matrices of a feed-forward layer. run sets a row to the
+// activation of the row plus a bias; ones are as many ones.
+type activation struct {
+	kind lowrank.Activation
+	run  func(row, ones, bias []float32)
+}
+
+// activations are those that are supported, by the names that config.json has.
+var activations = map[string]activation{
+	"gelu":              {lowrank.GELU, geluExact},
+	"":                  {lowrank.GELU, geluExact}, // BERT's default
+	"gelu_new":          {lowrank.GELUTanh, geluTanh},
+	"gelu_pytorch_tanh": {lowrank.GELUTanh, geluTanh},
+	"relu":              {lowrank.ReLU, reluRow},
 }
 
 func geluExact(row, ones, bias []float32) { kernels.GELU(row, ones, bias, ones) }

@@ -14,11 +14,11 @@ type textWindow struct {
 	at     int
 }
 
-// EncodeBatch returns the vectors of texts, Parts times Dim numbers each. The first part is of
+// EncodeBatch returns the vectors of texts, Encoder.Parts times Dim numbers each. The first part is of
 // the middle layers, which know what kind of sentence it is: the mean of the tokens' vectors as
 // they are before the gain and the bias of the layer's normalisation, at length 1, averaged over
 // the layers. The last part is what the folder's model returns, which knows what the text is
-// about. Each has length 1. A text of more tokens than the network takes at once is read in
+// about; with an adapter it is the only one. Each has length 1. A text of more tokens than the network takes at once is read in
 // windows of equal length without overlap, and has the normalised mean of their vectors. A text
 // of which the network makes no finite numbers has no vector. EncodeBatch runs on one core. The
 // only error is the context's, which it checks between groups of up to batchRows tokens, or one
@@ -29,7 +29,7 @@ func (e *Encoder) EncodeBatch(ctx context.Context, texts []string) ([][]float32,
 		return nil, err
 	}
 	sums := make([][Parts][]float64, len(all))
-	s := e.free.acquire()
+	s := e.free.acquire(e.model)
 	defer e.free.release(s)
 	for _, g := range e.groupWindows(all) {
 		if err := ctx.Err(); err != nil {
@@ -58,8 +58,11 @@ func (e *Encoder) EncodeBatch(ctx context.Context, texts []string) ([][]float32,
 				}
 			}
 		}
-		v := make([]float32, Parts*e.dim)
-		if writeUnit(v[:e.dim], total[0]) && writeUnit(v[e.dim:], total[1]) {
+		v, finite := make([]float32, e.Parts()*e.dim), true
+		for part, sum := range total[Parts-e.Parts():] {
+			finite = writeUnit(v[part*e.dim:][:e.dim], sum) && finite
+		}
+		if finite {
 			vectors[i] = v
 		}
 	}

@@ -24,7 +24,8 @@ import (
 
 const (
 	// Parts is how many vectors of Dim numbers stand one after the other in the vector of a
-	// text: that of the middle layers, and that of the last.
+	// text: that of the middle layers, and that of the last. An encoder with an adapter returns
+	// only the last, see Encoder.Parts.
 	Parts = 2
 
 	// longestWindow bounds how many tokens go through the network at once, and maxTokens how
@@ -46,6 +47,7 @@ type Encoder struct {
 	lower         bool    // texts are lower-cased first
 	dim           int
 	free          scratchPool
+	adapterHash   string // empty without an adapter
 }
 
 // Open reads a folder. Errors name the file, what of it is wrong or not supported, and what to do.
@@ -93,8 +95,13 @@ func openFolder(files fs.FS) (*Encoder, error) {
 }
 
 // Name identifies the encoding: equal names mean equal vectors for equal texts. It comes from the
-// content of the files that were read.
-func (e *Encoder) Name() string { return e.name }
+// content of the files that were read, and has the hash of the adapter.
+func (e *Encoder) Name() string {
+	if e.adapterHash != "" {
+		return e.name + "+adapter-" + e.adapterHash
+	}
+	return e.name
+}
 
 // Dim is the length of each part of a text's vector. Where a dense layer makes the last part of
 // another length than that of the middle layers, the shorter one ends in zeros.

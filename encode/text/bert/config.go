@@ -6,6 +6,7 @@ import (
 	"path"
 
 	"github.com/hone-ml/hone/encode/text/internal/kernels"
+	"github.com/hone-ml/hone/encode/text/internal/lowrank"
 )
 
 // The most that is taken of a configuration. What is claimed is compared with the weights too,
@@ -41,7 +42,7 @@ type folderConfig struct {
 	length  int    // tokens at once
 	lower   bool
 	prefix  string
-	pooling poolingMode
+	pooling lowrank.Pooling
 	after   []moduleConfig // what becomes of the pooled vector
 }
 

@@ -19,7 +19,7 @@ type placeSum struct {
 // EncodeInContext returns one vector for each place in each text: the normalised mean of the
 // contextual vectors of its tokens, by the layer in the middle of the network, or nil for a place
 // without a token. The places of a text are ranges of bytes; they rise and do not overlap. A
-// token that lies in several places counts for each. All else is as for EncodeBatch.
+// token that lies in several places counts for each. An adapter makes no difference. All else is as for EncodeBatch.
 func (e *Encoder) EncodeInContext(ctx context.Context, texts []string, places [][]wordpiece.Span) ([][][]float32, error) {
 	var all []textWindow
 	var owners []int
@@ -39,7 +39,7 @@ func (e *Encoder) EncodeInContext(ctx context.Context, texts []string, places []
 			owners, spans = append(owners, i), append(spans, at[w.Start:w.End])
 		}
 	}
-	s := e.free.acquire()
+	s := e.free.acquire(e.model)
 	defer e.free.release(s)
 	for _, g := range e.groupWindows(all) {
 		if err := ctx.Err(); err != nil {

@@ -2,91 +2,10 @@ package bert
 
 import (
 	"math"
-	"runtime"
 
 	"github.com/hone-ml/hone/encode/text/internal/kernels"
+	"github.com/hone-ml/hone/encode/text/internal/lowrank"
 )
-
-// batchRows is how many tokens of several texts pass the weights together: enough that reading
-// the weights costs little, few enough that the rows stay in the second-level cache.
-const batchRows = 120
-
-// scratch is the working memory of a batch. Each matrix has room for kernels.SpareRows rows more
-// than there are tokens.
-type scratch struct {
-	model *model
-
-	ids    []int32     // of the batch
-	starts []int       // where each text begins in ids, and where the last ends
-	middle [][]float64 // of each text, the sum over its middle layers
-	total  []float64
-	pooled []float64
-
-	x           []float32 // Width columns: the input of the layer, and then its output
-	qkv         []float32 // 3 * Width columns
-	attended    []float32 // Width columns: the result of attention
-	feedForward []float32 // blockDepth columns of the feed-forward layer
-	out         []float32 // Width columns
-	row         []float32
-
-	keys   []float32 // a head's keys as tiles
-	scores []float32 // of a text's tokens with its tokens
-}
-
-// newScratch makes one for batches of so many tokens, and texts of up to longest.
-func newScratch(m *model, rows, longest int) *scratch {
-	r := rows + kernels.SpareRows
-	padded := padLength(longest)
-	return &scratch{
-		model: m, ids: make([]int32, 0, rows), starts: make([]int, 1, 8),
-		total: make([]float64, m.Width), pooled: make([]float64, m.Width),
-		x: make([]float32, r*m.Width), qkv: make([]float32, r*3*m.Width), attended: make([]float32, r*m.Width),
-		feedForward: make([]float32, r*blockDepth), out: make([]float32, r*m.Width), row: make([]float32, m.Width),
-		keys: make([]float32, padded*m.Width/m.Heads), scores: make([]float32, (longest+kernels.SpareRows)*padded),
-	}
-}
-
-// padLength returns the next multiple of the columns of a product.
-func padLength(n int) int { return (n + kernels.TileOut - 1) / kernels.TileOut * kernels.TileOut }
-
-// reset begins a batch.
-func (s *scratch) reset() { s.ids, s.starts, s.middle = s.ids[:0], s.starts[:1], s.middle[:0] }
-
-// addText puts a window of a text into the batch. There must be room for it.
-func (s *scratch) addText(before, pieces, after []int32) {
-	s.ids = append(append(append(s.ids, before...), pieces...), after...)
-	s.starts = append(s.starts, len(s.ids))
-	s.middle = append(s.middle, make([]float64, s.model.Width))
-}
-
-// scratchPool keeps unused scratches, at most one for each core.
-type scratchPool struct {
-	free chan *scratch
-	make func() *scratch
-}
-
-func newScratchPool(m *model, length int) scratchPool {
-	return scratchPool{
-		free: make(chan *scratch, runtime.GOMAXPROCS(0)),
-		make: func() *scratch { return newScratch(m, max(batchRows, length), length) },
-	}
-}
-
-func (p *scratchPool) acquire() *scratch {
-	select {
-	case s := <-p.free:
-		return s
-	default:
-		return p.make()
-	}
-}
-
-func (p *scratchPool) release(s *scratch) {
-	select {
-	case p.free <- s:
-	default:
-	}
-}
 
 // middleLayers returns the indices of the first middle layer and of the one after the last: half
 // of the layers from the first third on, those 3 to 5 of 6, and 5 to 10 of 12.
@@ -103,6 +22,9 @@ func contextLayers(layers int) int { return (layers + 1) / 2 }
 func (s *scratch) forward() {
 	s.embed()
 	from, to := middleLayers(len(s.model.layers))
+	if s.model.lastOnly {
+		to = 0
+	}
 	for i := range s.model.layers {
 		l := &s.model.layers[i]
 		s.layer(l)
@@ -115,11 +37,10 @@ func (s *scratch) forward() {
 // weight.
 func (s *scratch) forwardEarly() {
 	s.embed()
-	n := contextLayers(len(s.model.layers))
-	for i := range n {
-		l := &s.model.layers[i]
+	for i := range s.model.early {
+		l := &s.model.early[i]
 		norm := l.norm2
-		if i == n-1 {
+		if i == len(s.model.early)-1 {
 			norm = s.model.middle
 		}
 		s.layer(l)
@@ -133,6 +54,9 @@ func (s *scratch) layer(l *layer) {
 	m := s.model
 	rows, width := len(s.ids), m.Width
 	s.multiplyAll(s.qkv, s.x, &l.qkv.matrix)
+	for matrix := lowrank.Query; matrix <= lowrank.Value; matrix++ {
+		s.addFactors(s.qkv[matrix*width:], 3*width, s.x, l.added, matrix)
+	}
 	for r := range rows {
 		kernels.ScaleBias(s.qkv[r*3*width:][:3*width], m.ones, l.qkv.bias)
 	}
@@ -140,17 +64,36 @@ func (s *scratch) layer(l *layer) {
 		s.attend(s.starts[t], s.starts[t+1])
 	}
 	s.multiplyAll(s.out, s.attended, &l.attention.matrix)
+	s.addFactors(s.out, width, s.attended, l.added, lowrank.AttentionOutput)
 	s.addNorm(l.attention.bias, l.norm1, false)
+	s.feedForwardLayer(l)
+}
 
+// feedForwardLayer writes what the feed-forward layer makes of s.x to s.out, a block of what is
+// between its matrices at a time.
+func (s *scratch) feedForwardLayer(l *layer) {
+	m, width, added := s.model, s.model.Width, l.added
+	if added != nil {
+		s.multiplyAll(s.ranks, s.x, &added[lowrank.Intermediate].down)
+	}
 	for at := 0; at < m.Inner; at += blockDepth {
 		n := min(blockDepth, m.Inner-at)
 		for in := 0; in < width; in += blockDepth {
 			s.multiply(s.feedForward, blockDepth, s.x[in:], width, &l.inner.matrix, in, at, at+n, in > 0)
 		}
-		for r := range rows {
-			m.activate(s.feedForward[r*blockDepth:][:n], m.ones, l.inner.bias[at:])
+		if added != nil {
+			s.multiply(s.feedForward, blockDepth, s.ranks, kernels.TileOut, &added[lowrank.Intermediate].up, 0, at, at+n, true)
+		}
+		for r := range s.ids {
+			m.activate.run(s.feedForward[r*blockDepth:][:n], m.ones, l.inner.bias[at:])
 		}
 		s.multiply(s.out, width, s.feedForward, blockDepth, &l.output.matrix, at, 0, width, at > 0)
+		if added != nil {
+			s.multiply(s.inners, kernels.TileOut, s.feedForward, blockDepth, &added[lowrank.Output].down, at, 0, kernels.TileOut, at > 0)
+		}
+	}
+	if added != nil {
+		s.multiply(s.out, width, s.inners, kernels.TileOut, &added[lowrank.Output].up, 0, 0, width, true)
 	}
 }
 

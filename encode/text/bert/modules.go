@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+
+	"github.com/hone-ml/hone/encode/text/internal/lowrank"
 )
 
 // maxModules bounds what follows the pooling.
@@ -50,17 +52,8 @@ func (c *folderConfig) takeTransformer(modules []moduleEntry) (string, error) {
 	return modules[0].Path, nil
 }
 
-// poolingMode says how the vectors of tokens become one.
-type poolingMode int
-
-const (
-	poolMean poolingMode = iota
-	poolRootMean
-	poolFirst
-	poolMax
-)
-
-var poolingNames = map[string]poolingMode{"mean": poolMean, "mean_sqrt_len_tokens": poolRootMean, "cls": poolFirst, "max": poolMax}
+// poolingNames are the ways in which the vectors of tokens become one.
+var poolingNames = map[string]lowrank.Pooling{"mean": lowrank.PoolMean, "mean_sqrt_len_tokens": lowrank.PoolRootMean, "cls": lowrank.PoolFirst, "max": lowrank.PoolMax}
 
 // moduleConfig is a step after the pooling: a dense layer, or the scaling to length 1.
 type moduleConfig struct {

@@ -1,6 +1,10 @@
 package bert
 
-import "math"
+import (
+	"math"
+
+	"github.com/hone-ml/hone/encode/text/internal/lowrank"
+)
 
 func accumulate(total []float64, v []float32) {
 	for i, x := range v {
@@ -42,7 +46,9 @@ func writeUnit(dst []float32, v []float64) bool {
 
 // directions adds the parts of a text of the batch, each at length 1, to the sums of the parts.
 func (s *scratch) directions(parts *[Parts][]float64, text int) {
-	addDirection(parts[0][:s.model.Width], s.middle[text])
+	if !s.model.lastOnly {
+		addDirection(parts[0][:s.model.Width], s.middle[text])
+	}
 	last := s.finish(s.pool(text))
 	addDirection(parts[1][:len(last)], last)
 }
@@ -54,10 +60,10 @@ func (s *scratch) pool(text int) []float64 {
 	from, to := s.starts[text], s.starts[text+1]
 	clear(v)
 	switch s.model.pooling {
-	case poolFirst:
+	case lowrank.PoolFirst:
 		accumulate(v, s.x[from*width:][:width])
 		return v
-	case poolMax:
+	case lowrank.PoolMax:
 		accumulate(v, s.x[from*width:][:width])
 		for r := from + 1; r < to; r++ {
 			for i, x := range s.x[r*width:][:width] {
@@ -70,7 +76,7 @@ func (s *scratch) pool(text int) []float64 {
 		accumulate(v, s.x[r*width:][:width])
 	}
 	by := float64(to - from)
-	if s.model.pooling == poolRootMean {
+	if s.model.pooling == lowrank.PoolRootMean {
 		by = math.Sqrt(by)
 	}
 	for i := range v {
@@ -82,20 +88,20 @@ func (s *scratch) pool(text int) []float64 {
 // finish takes a pooled vector through the modules after the pooling.
 func (s *scratch) finish(v []float64) []float64 {
 	for _, step := range s.model.after {
-		if step.weight == nil {
+		if step.Weight == nil {
 			scale := inverseLength(v)
 			for i := range v {
 				v[i] *= scale
 			}
 			continue
 		}
-		out := make([]float64, len(step.bias))
+		out := make([]float64, len(step.Bias))
 		for o := range out {
-			sum := float64(step.bias[o])
-			for i, w := range step.weight[o*len(v):][:len(v)] {
+			sum := float64(step.Bias[o])
+			for i, w := range step.Weight[o*len(v):][:len(v)] {
 				sum += float64(v[i] * float64(w)) // not fused
 			}
-			if step.tanh {
+			if step.Tanh {
 				sum = math.Tanh(sum)
 			}
 			out[o] = sum

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/hone-ml/hone/encode/text/internal/kernels"
+	"github.com/hone-ml/hone/encode/text/internal/lowrank"
 	"github.com/hone-ml/hone/encode/text/internal/safetensors"
 )
 
@@ -17,14 +18,16 @@ import (
 type model struct {
 	networkShape
 	epsilon   float32
-	activate  func(row, ones, bias []float32)
+	activate  activation
 	rows      safetensors.Tensor // of the tokens, as they are in the file
 	positions []float32          // with the token type, which is always the first
 	norm      layerNorm
 	layers    []layer
-	pooling   poolingMode
-	after     []finish
-	middle    layerNorm // without gain and bias
+	early     []layer // those of forwardEarly, without an adapter
+	lastOnly  bool    // with an adapter: the middle layers are not summed up
+	pooling   lowrank.Pooling
+	after     []lowrank.Dense // the pooling
+	middle    layerNorm       // without gain and bias
 	ones      []float32
 	dim       int // of a part
 }
@@ -41,12 +44,7 @@ type linear struct {
 type layer struct {
 	qkv, attention, inner, output linear
 	norm1, norm2                  layerNorm
-}
-
-// finish is a step from the pooled vector on: a dense layer, or the scaling to length 1.
-type finish struct {
-	weight, bias []float32 // nil: scaling
-	tanh         bool
+	added                         *addedFactors // by an adapter, nil without
 }
 
 // blockDepth is how many inputs of a matrix stand together, so that a tile of them stays in the
@@ -236,6 +234,7 @@ func readModel(f *folder, c *folderConfig) (*model, error) {
 		}
 		m.layers = append(m.layers, l)
 	}
+	m.early = m.layers[:contextLayers(c.Layers)]
 	m.ones = slices.Repeat([]float32{1}, max(3*c.Width, c.Inner))
 	m.middle = layerNorm{m.ones[:c.Width], make([]float32, c.Width)}
 	for _, step := range c.after {
@@ -269,7 +268,7 @@ func (r *tensorReader) layer(name string, s *networkShape) (l layer, err error) 
 // addFinish reads what a step after the pooling needs.
 func (m *model) addFinish(f *folder, step moduleConfig) error {
 	if step.dense == nil {
-		m.after = append(m.after, finish{})
+		m.after = append(m.after, lowrank.Dense{})
 		return nil
 	}
 	r, file, err := openTensors(f, path.Join(step.path, weightsFile))
@@ -277,13 +276,13 @@ func (m *model) addFinish(f *folder, step moduleConfig) error {
 		return err
 	}
 	defer func() { _ = file.Close() }()
-	d := finish{tanh: step.dense.tanh}
-	if d.weight, err = r.floats("linear.weight", step.dense.Out, step.dense.In); err != nil {
+	d := lowrank.Dense{Tanh: step.dense.tanh}
+	if d.Weight, err = r.floats("linear.weight", step.dense.Out, step.dense.In); err != nil {
 		return err
 	}
-	d.bias = make([]float32, step.dense.Out)
+	d.Bias = make([]float32, step.dense.Out)
 	if step.dense.Bias == nil || *step.dense.Bias {
-		if d.bias, err = r.floats("linear.bias", step.dense.Out); err != nil {
+		if d.Bias, err = r.floats("linear.bias", step.dense.Out); err != nil {
 			return err
 		}
 	}

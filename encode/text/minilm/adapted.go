@@ -1,94 +1,79 @@
 package minilm
 
 import (
-	"context"
 	"math"
 	"slices"
-	"sync"
-	"sync/atomic"
+
+	"github.com/hone-ml/hone/encode/text/internal/lowrank"
 )
 
-// LinearWeights is a matrix, outputs by inputs and row-major, with a bias for each output.
-type LinearWeights struct {
-	Weight, Bias []float32
+const adaptedLayers = lowrank.MostLayers
+
+// adapterBase is what adapters of this encoder are for.
+var adapterBase = lowrank.Base{Name: baseName, Layers: adaptedLayers, Hidden: hiddenSize, Inner: feedForwardSize}
+
+// ParseAdapter reads the byte form of an adapter. The errors are those of damaged bytes, and of
+// an adapter of another encoder.
+func (e *Encoder) ParseAdapter(data []byte) (*lowrank.Adapter, error) {
+	return lowrank.ParseAdapter(data, adapterBase)
 }
 
-// LayerWeights holds what a layer is made of, in float32: its matrices, Query to Output,
-// and the gains and biases of its two normalisations.
-type LayerWeights struct {
-	Matrices                                                     [MatrixCount]LinearWeights
-	AttentionGain, AttentionNormBias, OutputGain, OutputNormBias []float32
+// Network says what is trained of the encoder: the last layers, for the mean of their tokens.
+func (e *Encoder) Network() lowrank.Network {
+	return lowrank.Network{Base: adapterBase, Heads: headCount, Epsilon: normEpsilon}
 }
 
-// LastLayers returns the weights of the last AdaptedLayers layers without an adapter, 21
-// MB of new memory for the matrices. The other slices are the encoder's own: read them only.
-func (e *Encoder) LastLayers() []LayerWeights {
-	out := make([]LayerWeights, 0, AdaptedLayers)
-	for i := layerCount - AdaptedLayers; i < layerCount; i++ {
+// LastLayers returns the weights of the layers that an adapter changes, without one, 21 MB of
+// new memory for the matrices. The other slices are the encoder's own: read them only.
+func (e *Encoder) LastLayers() []lowrank.LayerWeights {
+	out := make([]lowrank.LayerWeights, 0, adaptedLayers)
+	for i := layerCount - adaptedLayers; i < layerCount; i++ {
 		l := &e.baseModel().layers[i]
-		w := LayerWeights{
+		w := lowrank.LayerWeights{
 			AttentionGain: l.norm1.weight, AttentionNormBias: l.norm1.bias,
 			OutputGain: l.norm2.weight, OutputNormBias: l.norm2.bias,
 		}
-		for m := range MatrixCount {
-			w.Matrices[m] = LinearWeights{l.dequantize(m), l.matrixBias(m)}
+		for m := range lowrank.MatrixCount {
+			w.Matrices[m] = lowrank.LinearWeights{Weight: l.dequantize(m), Bias: l.matrixBias(m)}
 		}
 		out = append(out, w)
 	}
 	return out
 }
 
-// FirstLayers returns for each text the state of its tokens after the layers that an
-// adapter does not change, [CLS] and [SEP] among them: tokens by Dim numbers. Of a text it
-// reads the first pieces, so that there are at most maxTokens tokens, at most MaxPieces
-// and at least 3. It uses up to workers cores, which makes no difference to the result.
-// The only error is the context's.
-func (e *Encoder) FirstLayers(ctx context.Context, texts []string, maxTokens, workers int) ([][]float32, error) {
-	states := make([][]float32, len(texts))
-	limit := max(1, min(maxTokens, MaxPieces)-specialPieces)
-	var next atomic.Int64
-	work := func() {
-		s := e.free.acquire()
-		defer e.free.release(s)
-		for i := int(next.Add(1)) - 1; i < len(texts) && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
-			s.pieces = e.tokens.Append(s.pieces[:0], texts[i], limit)
-			s.reset()
-			s.addText(s.pieces)
-			e.model.forward(s, e.model.layers[:layerCount-AdaptedLayers])
-			states[i] = slices.Clone(s.x[:len(s.ids)*hiddenSize])
-		}
-	}
-	var others sync.WaitGroup
-	for range min(workers, len(texts)) - 1 {
-		others.Go(work)
-	}
-	work()
-	others.Wait()
-	return states, ctx.Err()
+// FirstLayers returns the state of a text's tokens after the layers that an adapter does not
+// change, [CLS] and [SEP] among them: tokens by Dim numbers, in new memory. It reads the first
+// pieces, so that there are at most maxTokens tokens, at most MaxPieces and at least 3.
+func (e *Encoder) FirstLayers(text string, maxTokens int) []float32 {
+	s := e.free.acquire()
+	defer e.free.release(s)
+	s.pieces = e.tokens.Append(s.pieces[:0], text, max(1, min(maxTokens, MaxPieces)-specialPieces))
+	s.reset()
+	s.addText(s.pieces)
+	e.model.forward(s, e.model.layers[:layerCount-adaptedLayers])
+	return slices.Clone(s.x[:len(s.ids)*hiddenSize])
 }
 
 // WithAdapter returns an encoder whose last layers are changed by a, and its matrices
 // rounded to int8 again, which takes a few tens of milliseconds and 5 MB. Its vectors of
 // texts have the last part only. It encodes as fast as e. An adapter that e has already is
-// replaced, not added to.
-func (e *Encoder) WithAdapter(a *Adapter) *Encoder {
+// replaced, not added to. a is one of this encoder: ParseAdapter refuses others.
+func (e *Encoder) WithAdapter(a *lowrank.Adapter) *Encoder {
 	adapted := *e
 	adapted.base, adapted.adapterHash = e.baseModel(), a.Hash()
 	m := *adapted.base
 	m.lastOnly = true
-	weights := a.weights
-	for i := layerCount - AdaptedLayers; i < layerCount; i++ {
+	for i := layerCount - adaptedLayers; i < layerCount; i++ {
 		l := &m.layers[i]
 		old := *l
 		l.qkv = linear{make([]float32, 3*hiddenSize), old.qkv.bias, make([]byte, len(old.qkv.tiles))}
 		l.attention = linear{make([]float32, hiddenSize), old.attention.bias, make([]byte, len(old.attention.tiles))}
 		l.inner = linear{make([]float32, feedForwardSize), old.inner.bias, make([]byte, len(old.inner.tiles))}
 		l.output.scale = make([]float32, hiddenSize)
-		for matrix := range MatrixCount {
-			in, out := MatrixSize(matrix)
+		for matrix := range lowrank.MatrixCount {
 			w := old.dequantize(matrix)
-			addLowRank(w, weights[:a.rank*in], weights[a.rank*in:][:a.rank*out], in, out, a.rank)
-			weights = weights[a.rank*(in+out):]
+			down, up := a.Factors(i-(layerCount-adaptedLayers), matrix)
+			addLowRank(w, down, up, a.Rank())
 			l.requantize(matrix, w)
 		}
 	}
@@ -104,13 +89,10 @@ func (e *Encoder) baseModel() *model {
 	return e.model
 }
 
-// addLowRank adds transpose(b) a to w. Products of two float32 are exact in float64, so
-// fused additions give the same sums.
-func addLowRank(w []float32, a, b []uint16, in, out, rank int) {
-	rows := make([]float64, rank*in)
-	for i, h := range a {
-		rows[i] = float64(fromFloat16(h))
-	}
+// addLowRank adds transpose(up) down, of rank rows each, to w. Products of two float32 are exact
+// in float64, so fused additions give the same sums.
+func addLowRank(w, down, up []float32, rank int) {
+	in, out := len(down)/rank, len(up)/rank
 	sums := make([]float64, in)
 	for o := range out {
 		row := w[o*in:][:in]
@@ -118,9 +100,9 @@ func addLowRank(w []float32, a, b []uint16, in, out, rank int) {
 			sums[i] = float64(v)
 		}
 		for r := range rank {
-			v := float64(fromFloat16(b[r*out+o]))
-			for i, x := range rows[r*in:][:in] {
-				sums[i] += v * x
+			v := float64(up[r*out+o])
+			for i, x := range down[r*in:][:in] {
+				sums[i] += v * float64(x)
 			}
 		}
 		for i, v := range sums {
@@ -134,11 +116,11 @@ func addLowRank(w []float32, a, b []uint16, in, out, rank int) {
 func (l *layer) tileRow(matrix, output, from int) []byte {
 	tile, at := output/tileOut, output%tileOut
 	switch matrix {
-	case Query, Key, Value:
+	case lowrank.Query, lowrank.Key, lowrank.Value:
 		return l.qkv.tiles[(matrix*widthTiles+tile)*tileSize+at:]
-	case AttentionOutput:
+	case lowrank.AttentionOutput:
 		return l.attention.tiles[tile*tileSize+at:]
-	case Intermediate: // a quarter of it, a quarter of the output's, and so on
+	case lowrank.Intermediate: // a quarter of it, a quarter of the output's, and so on
 		return l.inner.tiles[(tile+tile/widthTiles*widthTiles)*tileSize+at:]
 	}
 	return l.inner.tiles[((2*(from/hiddenSize)+1)*widthTiles+tile)*tileSize+at:]
@@ -147,11 +129,11 @@ func (l *layer) tileRow(matrix, output, from int) []byte {
 // scales returns the scales of a matrix's outputs.
 func (l *layer) scales(matrix int) []float32 {
 	switch matrix {
-	case Query, Key, Value:
+	case lowrank.Query, lowrank.Key, lowrank.Value:
 		return l.qkv.scale[matrix*hiddenSize:][:hiddenSize]
-	case AttentionOutput:
+	case lowrank.AttentionOutput:
 		return l.attention.scale
-	case Intermediate:
+	case lowrank.Intermediate:
 		return l.inner.scale
 	}
 	return l.output.scale
@@ -160,11 +142,11 @@ func (l *layer) scales(matrix int) []float32 {
 // matrixBias returns the biases of a matrix's outputs.
 func (l *layer) matrixBias(matrix int) []float32 {
 	switch matrix {
-	case Query, Key, Value:
+	case lowrank.Query, lowrank.Key, lowrank.Value:
 		return l.qkv.bias[matrix*hiddenSize:][:hiddenSize]
-	case AttentionOutput:
+	case lowrank.AttentionOutput:
 		return l.attention.bias
-	case Intermediate:
+	case lowrank.Intermediate:
 		return l.inner.bias
 	}
 	return l.output.bias
@@ -172,7 +154,7 @@ func (l *layer) matrixBias(matrix int) []float32 {
 
 // dequantize returns a matrix of the layer in float32, outputs by inputs.
 func (l *layer) dequantize(matrix int) []float32 {
-	in, out := MatrixSize(matrix)
+	in, out := adapterBase.MatrixSize(matrix)
 	w := make([]float32, out*in)
 	for o, scale := range l.scales(matrix) {
 		for from := 0; from < in; from += hiddenSize {
@@ -180,7 +162,7 @@ func (l *layer) dequantize(matrix int) []float32 {
 			row := w[o*in+from:][:hiddenSize]
 			for i := range row {
 				row[i] = float32(float32(int8(tile[i*tileOut])) * scale)
-				if matrix == Output {
+				if matrix == lowrank.Output {
 					row[i] = float32(row[i] * l.factor[from+i])
 				}
 			}
@@ -192,13 +174,13 @@ func (l *layer) dequantize(matrix int) []float32 {
 // requantize rounds a matrix, outputs by inputs, to int8 with a scale for each output, as
 // tools/minilm/weights.py does it, and stores it. It changes w.
 func (l *layer) requantize(matrix int, w []float32) {
-	in, _ := MatrixSize(matrix)
+	in, _ := adapterBase.MatrixSize(matrix)
 	scales := l.scales(matrix)
 	for o := range scales {
 		row := w[o*in:][:in]
 		most := float32(0)
 		for i := range row {
-			if matrix == Output {
+			if matrix == lowrank.Output {
 				row[i] /= l.factor[i]
 			}
 			most = max(most, row[i], -row[i])

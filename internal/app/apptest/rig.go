@@ -191,11 +191,17 @@ func Start(t testing.TB, cfg config.Config) *Instance {
 // StartWith does what Start does, with seams.
 func StartWith(t testing.TB, cfg config.Config, edges app.Seams) *Instance {
 	t.Helper()
+	return StartOptions(t, cfg, app.Options{Seams: edges})
+}
+
+// StartOptions does what Start does, with options, of which it sets the logger.
+func StartOptions(t testing.TB, cfg config.Config, o app.Options) *Instance {
+	t.Helper()
 	log := &Log{}
-	logger := logrus.New()
-	logger.SetOutput(log)
-	logger.SetLevel(logrus.DebugLevel)
-	a, err := app.New(context.Background(), cfg, app.Options{Logger: logger, Seams: edges})
+	o.Logger = logrus.New()
+	o.Logger.SetOutput(log)
+	o.Logger.SetLevel(logrus.DebugLevel)
+	a, err := app.New(context.Background(), cfg, o)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	i := &Instance{App: a, t: t, Log: log, DataDir: cfg.DataDir, cancel: cancel, done: make(chan struct{})}

@@ -64,8 +64,8 @@ func BenchmarkTrain(b *testing.B) {
 			b.ReportMetric(1000*(cpuSeconds()-start)/float64(yields.Load()), "cpu-ms/yield")
 			// The base's products, forward and backward: those of the first layers and of
 			// low rank are not counted.
-			s := baseShape(recipe.Rank)
-			weights := s.layers * (4*s.hidden*s.hidden + 2*s.hidden*s.inner)
+			s := e.Network()
+			weights := s.Layers * (4*s.Hidden*s.Hidden + 2*s.Hidden*s.Inner)
 			report(b, 4*float64(weights)*24*float64(recipe.Steps*recipe.Batch)*float64(b.N), cpuSeconds()-start)
 		})
 	}

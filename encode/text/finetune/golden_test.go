@@ -7,11 +7,10 @@ import (
 	"os"
 	"testing"
 
-	"github.com/hone-ml/hone/encode/text/minilm"
+	"github.com/hone-ml/hone/encode/text/internal/lowrank"
 )
 
-// goldenRun is what an independent implementation made of a small fine-tuning:
-// tools/finetune/golden.py.
+// goldenRun is what an independent implementation made of small fine-tunings: tools/finetune.
 type goldenRun struct {
 	Rank, Steps  int
 	LearningRate float64 `json:"learning_rate"`
@@ -19,15 +18,21 @@ type goldenRun struct {
 	Temperature  float64
 	Texts        []string
 	Classes      []int
-	Losses       []float64 // before each step
-	Lengths      []float64 // of the gradients, A and B of each matrix, at the first step
+	goldenLosses
+	Folders map[string]goldenLosses // of package bert's testdata
 
-	numbers []float32 // those gradients, each by its largest, and the vectors after the steps
+	// numbers are those gradients, each by its largest, and the vectors after the steps.
+	numbers []float32
 }
 
-func readGolden(t *testing.T) *goldenRun {
+type goldenLosses struct {
+	Losses  []float64 // before each step
+	Lengths []float64 // of the gradients, A and B of each matrix, at the first step
+}
+
+func readGolden(t *testing.T, name string) *goldenRun {
 	t.Helper()
-	data, err := os.ReadFile("testdata/golden.json")
+	data, err := os.ReadFile("testdata/" + name + ".json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +40,7 @@ func readGolden(t *testing.T) *goldenRun {
 	if err := json.Unmarshal(data, &g); err != nil {
 		t.Fatal(err)
 	}
-	halves, err := os.ReadFile("testdata/golden.f16")
+	halves, err := os.ReadFile("testdata/" + name + ".f16")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,22 +85,40 @@ func length(v []float32) float64 {
 // Losses, the gradient of every matrix, and what five steps make of the texts' vectors are
 // those of another implementation.
 func TestSameAsAnotherImplementation(t *testing.T) {
-	e, g := base(t), readGolden(t)
-	r := Recipe{Steps: g.Steps, Rank: g.Rank, MaxTokens: 64, LearningRate: g.LearningRate, WeightDecay: g.WeightDecay, Temperature: g.Temperature}
-	states, err := e.FirstLayers(t.Context(), g.Texts, r.MaxTokens, 2)
-	if err != nil {
-		t.Fatal(err)
+	g := readGolden(t, "golden")
+	g.compare(t, base(t), g.goldenLosses)
+	if len(g.numbers) != 0 {
+		t.Errorf("%d numbers left", len(g.numbers))
 	}
+}
+
+// So are those of networks of other shapes, activations and poolings.
+func TestFoldersSameAsAnotherImplementation(t *testing.T) {
+	g := readGolden(t, "folders")
+	for _, name := range folders {
+		t.Run(name, func(t *testing.T) { g.compare(t, folder(t, name), g.Folders[name]) })
+	}
+	if len(g.numbers) != 0 {
+		t.Errorf("%d numbers left", len(g.numbers))
+	}
+}
+
+// compare trains from the same start as the other implementation and takes the next numbers.
+func (g *goldenRun) compare(t *testing.T, e Base, want goldenLosses) {
+	t.Helper()
+	r := Recipe{Steps: g.Steps, Rank: g.Rank, MaxTokens: 64, LearningRate: g.LearningRate, WeightDecay: g.WeightDecay, Temperature: g.Temperature}
+	var states [][]float32
 	var all []int
 	var examples []Example
 	for i, text := range g.Texts {
+		states = append(states, e.FirstLayers(text, r.MaxTokens))
 		all, examples = append(all, i), append(examples, Example{text, g.Classes[i]})
 	}
 	plan := make([][]int, g.Steps)
 	for i := range plan {
 		plan[i] = all
 	}
-	n := newNetwork(baseShape(g.Rank), e.LastLayers())
+	n := newNetwork(shape{e.Network(), g.Rank}, e.LastLayers())
 	at := 0.0
 	for _, p := range n.parts {
 		for i := range p.a {
@@ -110,23 +133,23 @@ func TestSameAsAnotherImplementation(t *testing.T) {
 	n.refresh()
 	tr := newTrainer(n, states, labelledTexts(examples), plan, &r, &Options{Workers: 2})
 	defer tr.workers.close()
-	for step, want := range g.Losses {
-		loss, err := tr.step(t.Context(), step)
+	for step, loss := range want.Losses {
+		got, err := tr.step(t.Context(), step)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if math.Abs(loss-want) > 1e-3*want {
-			t.Errorf("step %d: loss %.6f, want %.6f", step+1, loss, want)
+		if math.Abs(got-loss) > 1e-3*loss {
+			t.Errorf("step %d: loss %.6f, want %.6f", step+1, got, loss)
 		}
 		if step > 0 {
 			continue
 		}
 		for i, p := range splitParameters(&n.shape, tr.gradient) {
 			for j, v := range [][]float32{p.a, p.b} {
-				cosine, ratio := g.next(v), length(v)/g.Lengths[2*i+j]
+				cosine, ratio := g.next(v), length(v)/want.Lengths[2*i+j]
 				if cosine < 0.9999 || math.Abs(ratio-1) > 0.005 {
 					t.Errorf("layer %d, matrix %d, %c: cosine of the gradients %.6f, ratio of their lengths %.5f",
-						i/minilm.MatrixCount, i%minilm.MatrixCount, 'A'+j, cosine, ratio)
+						i/lowrank.MatrixCount, i%lowrank.MatrixCount, 'A'+j, cosine, ratio)
 				}
 			}
 		}
@@ -134,12 +157,10 @@ func TestSameAsAnotherImplementation(t *testing.T) {
 	if _, err := tr.lossGradient(t.Context(), all); err != nil {
 		t.Fatal(err)
 	}
+	size := n.vectorSize()
 	for i, text := range g.Texts {
-		if c := g.next(tr.batch.vectors[i*n.hidden:][:n.hidden]); c < 0.9999 {
+		if c := g.next(tr.batch.pooled.vectors[i*size:][:size]); c < 0.9999 {
 			t.Errorf("%q: cosine of the vectors after training %.6f", text, c)
 		}
-	}
-	if len(g.numbers) != 0 {
-		t.Errorf("%d numbers left", len(g.numbers))
 	}
 }

@@ -2,8 +2,6 @@ package finetune
 
 import "math"
 
-const normEpsilon = 1e-12
-
 // addBias adds bias to each of the rows of y, ldy apart.
 func addBias(rows int, y []float32, ldy int, bias []float32) {
 	for r := range rows {
@@ -17,7 +15,7 @@ func addBias(rows int, y []float32, ldy int, bias []float32) {
 // normalizeRows replaces the rows of z, each as long as gain, by their normalised form
 // without gain and bias, writes that with gain and bias to out, and what the rows were
 // multiplied with to inverse (Ba, Kiros & Hinton 2016, "Layer Normalization").
-func normalizeRows(rows int, z, out, inverse, gain, bias []float32) {
+func normalizeRows(rows int, z, out, inverse, gain, bias []float32, epsilon float64) {
 	width := len(gain)
 	bias = bias[:width]
 	for r := range rows {
@@ -33,7 +31,7 @@ func normalizeRows(rows int, z, out, inverse, gain, bias []float32) {
 			row[i] = d
 			squares += float64(d) * float64(d)
 		}
-		scale := float32(1 / math.Sqrt(squares/float64(width)+normEpsilon))
+		scale := float32(1 / math.Sqrt(squares/float64(width)+epsilon))
 		inverse[r] = scale
 		for i, v := range row {
 			h := v * scale

@@ -14,89 +14,11 @@ import (
 	"github.com/hone-ml/hone/encode/text/minilm"
 )
 
-// tinyTrainer is a network of two small layers of random weights, with texts for it.
-func tinyTrainer(t *testing.T, workers int) *trainer {
-	t.Helper()
-	rng := rand.New(rand.NewPCG(1, 2))
-	s := shape{layers: 2, hidden: 32, heads: 2, inner: 48, rank: 3}
-	draw := func(n int, mean, spread float64) []float32 {
-		v := make([]float32, n)
-		for i := range v {
-			v[i] = float32(mean + spread*rng.NormFloat64())
-		}
-		return v
-	}
-	layers := make([]minilm.LayerWeights, s.layers)
-	for i := range layers {
-		for m := range minilm.MatrixCount {
-			in, out := s.matrixSize(m)
-			layers[i].Matrices[m] = minilm.LinearWeights{Weight: draw(in*out, 0, 0.2), Bias: draw(out, 0, 0.1)}
-		}
-		layers[i].AttentionGain, layers[i].AttentionNormBias = draw(s.hidden, 1, 0.1), draw(s.hidden, 0, 0.1)
-		layers[i].OutputGain, layers[i].OutputNormBias = draw(s.hidden, 1, 0.1), draw(s.hidden, 0, 0.1)
-	}
-	n := newNetwork(s, layers)
-	n.initialize(rng)
-	for _, p := range n.parts {
-		copy(p.b, draw(len(p.b), 0, 0.2))
-	}
-	n.refresh()
-	var states [][]float32
-	var texts []labelledText
-	var all []int
-	for i := range 21 {
-		states, texts, all = append(states, draw((3+i)*s.hidden, 0, 1)), append(texts, labelledText{i % 3, i % 19}), append(all, i)
-	}
-	r := DefaultRecipe()
-	r.Temperature = 0.5
-	tr := newTrainer(n, states, texts, [][]int{all}, &r, &Options{Workers: workers})
-	t.Cleanup(tr.workers.close)
-	return tr
-}
-
-// The gradient of each A and B of each layer is the slope of the loss.
-func TestGradients(t *testing.T) {
-	tr := tinyTrainer(t, 1)
-	if _, err := tr.lossGradient(t.Context(), tr.plan[0]); err != nil {
-		t.Fatal(err)
-	}
-	gradient := append([]float32(nil), tr.gradient...)
-	parts := splitParameters(&tr.network.shape, gradient)
-	for i, p := range tr.network.parts {
-		for name, pair := range map[string][2][]float32{"A": {p.a, parts[i].a}, "B": {p.b, parts[i].b}} {
-			values, g := pair[0], pair[1]
-			var length float64
-			for _, v := range g {
-				length += float64(v) * float64(v)
-			}
-			length = math.Sqrt(length)
-			saved := append([]float32(nil), values...)
-			shifted := func(by float64) float64 {
-				for j := range values {
-					values[j] = saved[j] + float32(by*float64(g[j])/length)
-				}
-				tr.network.refresh()
-				loss, err := tr.lossGradient(t.Context(), tr.plan[0])
-				if err != nil {
-					t.Fatal(err)
-				}
-				return loss
-			}
-			const by = 0.02
-			slope := (shifted(by) - shifted(-by)) / (2 * by)
-			copy(values, saved)
-			if !(length > 0) || math.Abs(slope-length) > 0.02*length {
-				t.Errorf("layer %d, matrix %d, %s: slope %.6g, gradient of length %.6g", i/minilm.MatrixCount, i%minilm.MatrixCount, name, slope, length)
-			}
-		}
-	}
-}
-
 // The number of cores makes no difference to any bit.
 func TestWorkersMakeNoDifference(t *testing.T) {
 	var want []float32
 	for _, workers := range []int{1, 2, 3} {
-		tr := tinyTrainer(t, workers)
+		tr := tinyTrainer(t, tinyShapes["mean"], workers)
 		for range 3 {
 			if _, err := tr.step(t.Context(), 0); err != nil {
 				t.Fatal(err)
@@ -114,10 +36,12 @@ func TestWorkersMakeNoDifference(t *testing.T) {
 }
 
 func TestStepsDoNotAllocate(t *testing.T) {
-	tr := tinyTrainer(t, 2)
 	ctx := context.Background()
-	if n := testing.AllocsPerRun(5, func() { _, _ = tr.step(ctx, 0) }); n > 0 {
-		t.Errorf("%v allocations a step", n)
+	for name, s := range tinyShapes {
+		tr := tinyTrainer(t, s, 2)
+		if n := testing.AllocsPerRun(5, func() { _, _ = tr.step(ctx, 0) }); n > 0 {
+			t.Errorf("%s: %v allocations a step", name, n)
+		}
 	}
 }
 
@@ -145,19 +69,21 @@ func separable() []Example {
 	return out
 }
 
-// last is the last part of a text's vector.
-func last(e *minilm.Encoder, text string) []float32 {
-	v := e.Encode(nil, text)
-	return v[len(v)-e.Dim():]
+// last returns the last part of texts' vectors.
+func last(e *minilm.Encoder) func(text string) []float32 {
+	return func(text string) []float32 {
+		v := e.Encode(nil, text)
+		return v[len(v)-e.Dim():]
+	}
 }
 
 // separation is the mean similarity within classes less that between them.
-func separation(t *testing.T, e *minilm.Encoder, examples []Example) float64 {
+func separation(t *testing.T, encode func(text string) []float32, examples []Example) float64 {
 	t.Helper()
 	var sums, counts [2]float64
 	var vectors [][]float32
 	for i, a := range examples {
-		vectors = append(vectors, last(e, a.Text))
+		vectors = append(vectors, encode(a.Text))
 		for k, b := range examples[:i] {
 			var dot float64
 			for j, v := range vectors[k] {
@@ -184,7 +110,7 @@ func TestTrainSeparatesClasses(t *testing.T) {
 		t.Fatal(err)
 	}
 	adapted := e.WithAdapter(a)
-	before, after := separation(t, e, examples), separation(t, adapted, examples)
+	before, after := separation(t, last(e), examples), separation(t, last(adapted), examples)
 	if !(after > before+0.2) {
 		t.Errorf("separation %.3f before, %.3f after", before, after)
 	}
@@ -268,7 +194,7 @@ func TestMemory(t *testing.T) {
 	for i := range states {
 		states[i] = make([]float32, r.tokensEach(len(texts))*384)
 	}
-	tr := newTrainer(newNetwork(baseShape(r.Rank), e.LastLayers()), states, texts, plan, &r, &Options{Workers: 2})
+	tr := newTrainer(newNetwork(shape{e.Network(), r.Rank}, e.LastLayers()), states, texts, plan, &r, &Options{Workers: 2})
 	defer tr.workers.close()
 	if used := heap() - before; used > 300 {
 		t.Errorf("%.0f MB", used)

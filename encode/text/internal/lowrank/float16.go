@@ -1,4 +1,4 @@
-package minilm
+package lowrank
 
 import "math"
 

@@ -1,6 +1,6 @@
 package finetune
 
-import "github.com/hone-ml/hone/encode/text/minilm"
+import "github.com/hone-ml/hone/encode/text/internal/lowrank"
 
 const (
 	// groupRows and groupTexts are how many tokens and texts a group has at most, unless it
@@ -11,16 +11,16 @@ const (
 
 // layerActivations are what the backward pass needs of a layer, a row a token.
 type layerActivations struct {
-	x         []float32                     // hidden: the layer's input
-	qkv       []float32                     // 3*hidden
-	attended  []float32                     // hidden: the result of attention
-	hat1      []float32                     // hidden: the first normalisation, without gain and bias
-	inner     []float32                     // inner: before GELU
-	hat2      []float32                     // hidden: the second normalisation, without gain and bias
-	inverse1  []float32                     // 1: what the normalisations multiplied with
-	inverse2  []float32                     // 1
-	projected [minilm.MatrixCount][]float32 // 16: a matrix's inputs times its A
-	weights   []float32                     // of attention; textGroup.weightsAt tells where a text's are
+	x         []float32                      // hidden: the layer's input
+	qkv       []float32                      // 3*hidden
+	attended  []float32                      // hidden: the result of attention
+	hat1      []float32                      // hidden: the first normalisation, without gain and bias
+	inner     []float32                      // inner: before GELU
+	hat2      []float32                      // hidden: the second normalisation, without gain and bias
+	inverse1  []float32                      // 1: what the normalisations multiplied with
+	inverse2  []float32                      // 1
+	projected [lowrank.MatrixCount][]float32 // 16: a matrix's inputs times its A
+	weights   []float32                      // of attention; textGroup.weightsAt tells where a text's are
 }
 
 // textGroup is a group of texts of a batch that pass the network together, on one core.
@@ -38,8 +38,7 @@ type batch struct {
 	groups    []textGroup
 	layers    []layerActivations
 	out       []float32 // hidden: the last layer's output, and then its gradient
-	vectors   []float32 // hidden: a text's normalised mean
-	scales    []float32 // what the mean was multiplied with
+	pooled    pooledTexts
 }
 
 // paddedLength is the length of a row of attention weights of a text.
@@ -56,7 +55,7 @@ func (l *batchLimits) include(s *shape, tokens []int) {
 		inGroup := 0
 		for _, t := range tokens[i : i+n] {
 			inGroup += t
-			weights += s.heads * t * paddedLength(t)
+			weights += s.Heads * t * paddedLength(t)
 			l.textRows = max(l.textRows, t)
 		}
 		l.groupRows = max(l.groupRows, inGroup)
@@ -79,13 +78,13 @@ func groupLength(texts int, tokens func(int) int) int {
 func newBatch(s *shape, l batchLimits) *batch {
 	b := &batch{
 		starts: make([]int, 0, l.texts+1), weightsAt: make([]int, 0, l.texts+1),
-		groups: make([]textGroup, l.groups), layers: make([]layerActivations, s.layers),
-		out: make([]float32, l.rows*s.hidden), vectors: make([]float32, l.texts*s.hidden), scales: make([]float32, l.texts),
+		groups: make([]textGroup, l.groups), layers: make([]layerActivations, s.Layers),
+		out: make([]float32, l.rows*s.Hidden), pooled: newPooledTexts(s, l.texts),
 	}
 	for i := range b.layers {
 		a := &b.layers[i]
-		a.x, a.qkv, a.attended = make([]float32, l.rows*s.hidden), make([]float32, l.rows*3*s.hidden), make([]float32, l.rows*s.hidden)
-		a.hat1, a.inner, a.hat2 = make([]float32, l.rows*s.hidden), make([]float32, l.rows*s.inner), make([]float32, l.rows*s.hidden)
+		a.x, a.qkv, a.attended = make([]float32, l.rows*s.Hidden), make([]float32, l.rows*3*s.Hidden), make([]float32, l.rows*s.Hidden)
+		a.hat1, a.inner, a.hat2 = make([]float32, l.rows*s.Hidden), make([]float32, l.rows*s.Inner), make([]float32, l.rows*s.Hidden)
 		a.inverse1, a.inverse2 = make([]float32, l.rows), make([]float32, l.rows)
 		for m := range a.projected {
 			a.projected[m] = make([]float32, l.rows*tileOut)
@@ -94,7 +93,7 @@ func newBatch(s *shape, l batchLimits) *batch {
 	}
 	for i := range b.groups {
 		g := &b.groups[i]
-		g.gradient = make([]float32, parameterCount(s))
+		g.gradient = make([]float32, s.AdapterSize(s.rank))
 		g.parts = splitParameters(s, g.gradient)
 	}
 	b.groups = b.groups[:0]
@@ -105,10 +104,10 @@ func newBatch(s *shape, l batchLimits) *batch {
 func (b *batch) fill(s *shape, states [][]float32) {
 	b.starts, b.weightsAt, b.groups = append(b.starts[:0], 0), append(b.weightsAt[:0], 0), b.groups[:0]
 	for i, state := range states {
-		tokens := len(state) / s.hidden
+		tokens := len(state) / s.Hidden
 		b.starts = append(b.starts, b.starts[i]+tokens)
-		b.weightsAt = append(b.weightsAt, b.weightsAt[i]+s.heads*tokens*paddedLength(tokens))
-		copy(b.layers[0].x[b.starts[i]*s.hidden:], state)
+		b.weightsAt = append(b.weightsAt, b.weightsAt[i]+s.Heads*tokens*paddedLength(tokens))
+		copy(b.layers[0].x[b.starts[i]*s.Hidden:], state)
 	}
 	for first := 0; first < len(states); {
 		end := first + groupLength(len(states)-first, func(i int) int { return b.starts[first+i+1] - b.starts[first+i] })
@@ -135,8 +134,8 @@ type groupScratch struct {
 func newGroupScratch(s *shape, l batchLimits) *groupScratch {
 	rows, padded := l.groupRows, paddedLength(l.textRows)
 	return &groupScratch{
-		wide: make([]float32, rows*s.inner), wide2: make([]float32, rows*s.inner), dqkv: make([]float32, rows*3*s.hidden),
-		one: make([]float32, rows*s.hidden), two: make([]float32, rows*s.hidden),
+		wide: make([]float32, rows*s.Inner), wide2: make([]float32, rows*s.Inner), dqkv: make([]float32, rows*3*s.Hidden),
+		one: make([]float32, rows*s.Hidden), two: make([]float32, rows*s.Hidden),
 		ranks: make([]float32, rows*tileOut), turned: make([]float32, tileOut*rows),
 		turned2: make([]float32, s.headSize()*padded), scores: make([]float32, l.textRows*padded), columns: make([]float32, padded*l.textRows),
 	}

@@ -1,4 +1,4 @@
-// Package finetune adapts the last layers of encode/text/minilm to labelled texts by
+// Package finetune adapts the last layers of a sentence transformer to labelled texts by
 // supervised contrast (Khosla et al. 2020, "Supervised Contrastive Learning"; Tunstall et
 // al. 2022, "Efficient Few-Shot Learning Without Prompts"), at low rank (Hu et al. 2021,
 // "LoRA: Low-Rank Adaptation of Large Language Models").
@@ -16,11 +16,24 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"github.com/hone-ml/hone/encode/text/minilm"
+	"github.com/hone-ml/hone/encode/text/internal/lowrank"
 )
 
 // Name names what Train with DefaultRecipe makes of examples. It changes with either.
 const Name = "contrast-rank8/1"
+
+// Base is an encoder whose last layers are trained: those of packages minilm and bert. It must be
+// safe for concurrent use.
+type Base interface {
+	// Network says what the layers are like, and what becomes of the last one.
+	Network() lowrank.Network
+	// FirstLayers returns the state of a text's tokens before these layers: tokens by
+	// Network.Hidden numbers. It reads the first tokens of the text, about maxTokens with
+	// those around it, and at least one.
+	FirstLayers(text string, maxTokens int) []float32
+	// LastLayers returns the frozen weights of the layers, to be read only.
+	LastLayers() []lowrank.LayerWeights
+}
 
 // Example is a text with the number of its class. Any numbers do.
 type Example struct {
@@ -32,7 +45,7 @@ type Example struct {
 type Recipe struct {
 	Steps int // of the optimiser
 	Batch int // texts a step at most: half are drawn, each with a partner of its class
-	Rank  int // of what is added to each matrix, at most minilm.MaxAdapterRank
+	Rank  int // of what is added to each matrix, at most lowrank.MaxRank
 	// MaxTokens is how many tokens of a text are read, [CLS] and [SEP] among them. Of more
 	// than 1,000 texts that are drawn fewer are read, so that all fit the memory.
 	MaxTokens    int
@@ -73,9 +86,9 @@ func (r *Recipe) tokensEach(texts int) int { return min(r.MaxTokens, maxStateTok
 
 func (r *Recipe) check() error {
 	switch {
-	case r.Steps < 1 || r.Steps > 10_000, r.Batch < 2 || r.Batch > 64, r.Rank < 1 || r.Rank > minilm.MaxAdapterRank, r.MaxTokens < 3 || r.MaxTokens > 64:
+	case r.Steps < 1 || r.Steps > 10_000, r.Batch < 2 || r.Batch > 64, r.Rank < 1 || r.Rank > lowrank.MaxRank, r.MaxTokens < 3 || r.MaxTokens > 64:
 		return fmt.Errorf("recipe of %d steps, %d texts a step, rank %d and %d tokens: want 1 to 10000, 2 to 64, 1 to %d and 3 to 64",
-			r.Steps, r.Batch, r.Rank, r.MaxTokens, minilm.MaxAdapterRank)
+			r.Steps, r.Batch, r.Rank, r.MaxTokens, lowrank.MaxRank)
 	case !(r.LearningRate > 0 && r.LearningRate < 1), !(r.WeightDecay >= 0 && r.WeightDecay < 1), !(r.Temperature >= 0.001 && r.Temperature < 1000):
 		return fmt.Errorf("recipe with learning rate %v, weight decay %v and temperature %v", r.LearningRate, r.WeightDecay, r.Temperature)
 	}
@@ -83,11 +96,12 @@ func (r *Recipe) check() error {
 }
 
 // Train returns what adapts base to the examples. An adapter that base has already is not
-// used: training begins with the frozen base. It takes seconds to a minute and up to 300
-// MB, and is safe for concurrent use. The errors are ErrTooFewClasses, a recipe out of
-// bounds, more text than fits the memory, training that diverges, and the context's, which
-// is asked every few milliseconds.
-func Train(ctx context.Context, base *minilm.Encoder, examples []Example, recipe Recipe, options Options) (*minilm.Adapter, error) {
+// used: training begins with the frozen base. By the sizes of MiniLM it takes seconds to a
+// minute and up to 300 MB; both grow with the network. It is safe for concurrent use. The
+// errors are ErrTooFewClasses, a recipe out of bounds, more text or a longer prompt than fits
+// the memory, training that diverges, and the context's, which is asked every few milliseconds
+// by the sizes of MiniLM.
+func Train(ctx context.Context, base Base, examples []Example, recipe Recipe, options Options) (*lowrank.Adapter, error) {
 	if err := recipe.check(); err != nil {
 		return nil, err
 	}
@@ -104,7 +118,7 @@ func Train(ctx context.Context, base *minilm.Encoder, examples []Example, recipe
 	if err != nil {
 		return nil, err
 	}
-	n := newNetwork(baseShape(recipe.Rank), base.LastLayers())
+	n := newNetwork(shape{base.Network(), recipe.Rank}, base.LastLayers())
 	n.initialize(rng)
 	t := newTrainer(n, states, texts, plan, &recipe, &options)
 	defer t.workers.close()
@@ -120,7 +134,7 @@ func Train(ctx context.Context, base *minilm.Encoder, examples []Example, recipe
 			options.Progress(step+1, loss)
 		}
 	}
-	return minilm.NewAdapter(recipe.Rank, n.parameters)
+	return lowrank.NewAdapter(n.Base, recipe.Rank, n.parameters)
 }
 
 // labelledTexts numbers the texts by their first example.
@@ -137,36 +151,39 @@ func labelledTexts(examples []Example) []labelledText {
 }
 
 // drawnStates returns the states of the texts that are drawn, nil for the others.
-func drawnStates(ctx context.Context, base *minilm.Encoder, examples []Example, plan [][]int, r *Recipe, o *Options) ([][]float32, error) {
+func drawnStates(ctx context.Context, base Base, examples []Example, plan [][]int, r *Recipe, o *Options) ([][]float32, error) {
 	drawn := make([]bool, len(examples))
 	for _, texts := range plan {
 		for _, i := range texts {
 			drawn[i] = true
 		}
 	}
-	var texts []string
 	var at []int
 	for i, is := range drawn {
 		if is {
-			texts, at = append(texts, examples[i].Text), append(at, i)
+			at = append(at, i)
 		}
 	}
-	tokens := r.tokensEach(len(texts))
+	tokens := r.tokensEach(len(at))
 	if tokens < min(minTokens, r.MaxTokens) {
-		return nil, fmt.Errorf("fine-tuning draws %d texts: at most %d fit the memory", len(texts), maxStateTokens/minTokens)
+		return nil, fmt.Errorf("fine-tuning draws %d texts: at most %d fit the memory", len(at), maxStateTokens/minTokens)
 	}
 	states := make([][]float32, len(examples))
+	hidden := base.Network().Hidden
+	workers := newWorkerPool(max(1, min(o.Workers, len(at))))
+	defer workers.close()
 	for some := range slices.Chunk(at, max(1, o.Workers)) { // one each, and then a pause
 		if o.Yield != nil {
 			o.Yield()
 		}
-		found, err := base.FirstLayers(ctx, texts[:len(some)], tokens, o.Workers)
+		err := workers.runUnits(ctx, len(some), func(_, i int) { states[some[i]] = base.FirstLayers(examples[some[i]].Text, tokens) })
 		if err != nil {
 			return nil, err
 		}
-		texts = texts[len(some):]
-		for i, s := range found {
-			states[some[i]] = s
+		for _, i := range some { // else there is no bound on the memory
+			if n := len(states[i]) / hidden; n > 2*r.MaxTokens {
+				return nil, fmt.Errorf("fine-tuning reads %d tokens of each text, and there are %d with those around it: the model's prompt is too long", r.MaxTokens, n)
+			}
 		}
 	}
 	return states, nil

@@ -3,15 +3,15 @@ package finetune
 import (
 	"math"
 
-	"github.com/hone-ml/hone/encode/text/minilm"
+	"github.com/hone-ml/hone/encode/text/internal/lowrank"
 )
 
 // lowRankBack writes the gradients of a matrix's parameters, from rows of the gradients of
 // its outputs dy and its inputs x, and adds what they give to the gradients dx of its
 // inputs, unless dx is nil.
 func (n *network) lowRankBack(g *textGroup, layer, matrix, rows int, dy []float32, ldy int, x []float32, ldx int, projected, dx []float32, ldd int, s *groupScratch) {
-	at := layer*minilm.MatrixCount + matrix
-	in, out := n.matrixSize(matrix)
+	at := layer*lowrank.MatrixCount + matrix
+	in, out := n.MatrixSize(matrix)
 	matmul(rows, out, tileOut, dy, ldy, n.columns[at].b, tileOut, s.ranks, tileOut, false)
 	transpose(s.turned, rows, projected, tileOut, rows, n.rank)
 	matmul(n.rank, rows, out, s.turned, rows, dy, ldy, g.parts[at].b, out, false)
@@ -26,7 +26,7 @@ func (n *network) lowRankBack(g *textGroup, layer, matrix, rows int, dy []float3
 // network and writes the gradients of the parameters to those of the group. It changes
 // b.out. It may be told to stop.
 func (n *network) backward(b *batch, g *textGroup, s *groupScratch) {
-	rows, hidden, first := g.endRow-g.firstRow, n.hidden, g.firstRow
+	rows, hidden, first := g.endRow-g.firstRow, n.Hidden, g.firstRow
 	dx := b.out[first*hidden:][:rows*hidden]
 	for i := len(n.layers) - 1; i >= 0; i-- {
 		l, a := &n.layers[i], &b.layers[i]
@@ -37,20 +37,20 @@ func (n *network) backward(b *batch, g *textGroup, s *groupScratch) {
 		normalizeRowsBack(rows, dx, a.hat2[first*hidden:], a.inverse2[first:], l.gain2)
 
 		// The feed-forward layer. s.one becomes the gradient of its input.
-		inner := a.inner[first*n.inner:][:rows*n.inner]
-		l.outputBack.times(rows, dx, hidden, s.wide2, n.inner, false)
-		// The low rank part first: GELU's derivative is for the whole gradient.
+		inner := a.inner[first*n.Inner:][:rows*n.Inner]
+		l.outputBack.times(rows, dx, hidden, s.wide2, n.Inner, false)
+		// The low rank part first: the activation's derivative is for the whole gradient.
 		n.outputRankGradient(i, rows, dx, s)
-		geluBack(s.wide, s.wide2, inner)
-		n.lowRankBack(g, i, minilm.Output, rows, dx, hidden, s.wide, n.inner, projected(minilm.Output), nil, 0, s)
+		n.activation.backward(s.wide, s.wide2, inner)
+		n.lowRankBack(g, i, lowrank.Output, rows, dx, hidden, s.wide, n.Inner, projected(lowrank.Output), nil, 0, s)
 		if !s.proceed() {
 			return
 		}
 		copy(s.one, dx)
-		l.innerBack.times(rows, s.wide2, n.inner, s.one, hidden, true)
+		l.innerBack.times(rows, s.wide2, n.Inner, s.one, hidden, true)
 		hat1 := a.hat1[first*hidden:][:rows*hidden]
 		scaleRows(s.two, hat1, l.gain1, l.bias1)
-		n.lowRankBack(g, i, minilm.Intermediate, rows, s.wide2, n.inner, s.two, hidden, projected(minilm.Intermediate), s.one, hidden, s)
+		n.lowRankBack(g, i, lowrank.Intermediate, rows, s.wide2, n.Inner, s.two, hidden, projected(lowrank.Intermediate), s.one, hidden, s)
 		if !s.proceed() {
 			return
 		}
@@ -58,7 +58,7 @@ func (n *network) backward(b *batch, g *textGroup, s *groupScratch) {
 		// Attention. s.two becomes the gradient of its result.
 		normalizeRowsBack(rows, s.one, hat1, a.inverse1[first:], l.gain1)
 		l.attentionBack.times(rows, s.one, hidden, s.two, hidden, false)
-		n.lowRankBack(g, i, minilm.AttentionOutput, rows, s.one, hidden, a.attended[first*hidden:], hidden, projected(minilm.AttentionOutput), s.two, hidden, s)
+		n.lowRankBack(g, i, lowrank.AttentionOutput, rows, s.one, hidden, a.attended[first*hidden:], hidden, projected(lowrank.AttentionOutput), s.two, hidden, s)
 		for t := g.firstText; t < g.endText; t++ {
 			n.attendBack(b, a, g, t, s)
 		}
@@ -68,7 +68,7 @@ func (n *network) backward(b *batch, g *textGroup, s *groupScratch) {
 			l.qkvBack.times(rows, s.dqkv, 3*hidden, dx, hidden, true)
 			below = dx
 		}
-		for m := minilm.Query; m <= minilm.Value; m++ {
+		for m := lowrank.Query; m <= lowrank.Value; m++ {
 			n.lowRankBack(g, i, m, rows, s.dqkv[m*hidden:], 3*hidden, a.x[first*hidden:], hidden, projected(m), below, hidden, s)
 		}
 	}
@@ -77,9 +77,9 @@ func (n *network) backward(b *batch, g *textGroup, s *groupScratch) {
 // outputRankGradient adds to s.wide2 what the parameters of a layer's Output matrix give to
 // the gradients of its inputs.
 func (n *network) outputRankGradient(layer, rows int, dy []float32, s *groupScratch) {
-	at := layer*minilm.MatrixCount + minilm.Output
-	matmul(rows, n.hidden, tileOut, dy, n.hidden, n.columns[at].b, tileOut, s.ranks, tileOut, false)
-	matmul(rows, n.rank, n.inner, s.ranks, tileOut, n.parts[at].a, n.inner, s.wide2, n.inner, true)
+	at := layer*lowrank.MatrixCount + lowrank.Output
+	matmul(rows, n.Hidden, tileOut, dy, n.Hidden, n.columns[at].b, tileOut, s.ranks, tileOut, false)
+	matmul(rows, n.rank, n.Inner, s.ranks, tileOut, n.parts[at].a, n.Inner, s.wide2, n.Inner, true)
 }
 
 // scaleRows writes the rows of hat, each as long as gain, with gain and bias to out.
@@ -96,11 +96,11 @@ func scaleRows(out, hat, gain, bias []float32) {
 // attendBack carries the gradient of a text's attention, in s.two, back to queries, keys
 // and values, in s.dqkv.
 func (n *network) attendBack(b *batch, a *layerActivations, g *textGroup, text int, s *groupScratch) {
-	from, size, hidden := b.starts[text], n.headSize(), n.hidden
+	from, size, hidden := b.starts[text], n.headSize(), n.Hidden
 	tokens, row := b.starts[text+1]-from, from-g.firstRow
 	padded := paddedLength(tokens)
 	scale := float32(1 / math.Sqrt(float64(size)))
-	for h := range n.heads {
+	for h := range n.Heads {
 		q := a.qkv[from*3*hidden+h*size:]
 		k, v := q[hidden:], q[2*hidden:]
 		dq := s.dqkv[row*3*hidden+h*size:]
@@ -129,24 +129,5 @@ func softmaxBack(gradient, weights []float32, scale float32) {
 	}
 	for i, w := range weights {
 		gradient[i] = w * (gradient[i] - along) * scale
-	}
-}
-
-// poolBack writes the gradient of the tokens' last layer to b.out, from that of the texts'
-// vectors.
-func (n *network) poolBack(b *batch, gradient []float64) {
-	for t := range len(b.starts) - 1 {
-		v, g := b.vectors[t*n.hidden:][:n.hidden], gradient[t*n.hidden:][:n.hidden]
-		var along float64
-		for i, x := range v {
-			along += float64(x) * g[i]
-		}
-		share := float64(b.scales[t]) / float64(b.starts[t+1]-b.starts[t])
-		for i, x := range v {
-			d := float32((g[i] - float64(x)*along) * share)
-			for r := b.starts[t]; r < b.starts[t+1]; r++ {
-				b.out[r*n.hidden+i] = d
-			}
-		}
 	}
 }

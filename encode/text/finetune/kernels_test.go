@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/hone-ml/hone/encode/text/internal/lowrank"
 )
 
 // product is a product of matrices: c = a b, or c += a b.
@@ -132,6 +134,42 @@ func TestElementwise(t *testing.T) {
 	})
 }
 
+// The other activations and their derivatives are those of their definitions, wherever.
+func TestOtherActivations(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		x := rapid.SliceOfN(rapid.OneOf(rapid.Float32Range(-12, 12), rapid.Float32Range(-1e20, 1e20)), 1, 20).Draw(t, "row")
+		for name, of := range map[lowrank.Activation]func(v float64) (y, slope float64){
+			lowrank.GELUTanh: func(v float64) (y, slope float64) {
+				const scale = 0.7978845608028654
+				th := math.Tanh(scale * (v + 0.044715*v*v*v))
+				y, slope = v/2*(1+th), (1+th)/2
+				if math.Abs(v) < 20 {
+					slope += v / 2 * (1 - th*th) * scale * (1 + 3*0.044715*v*v)
+				}
+				return y, slope
+			},
+			lowrank.ReLU: func(v float64) (y, slope float64) {
+				if v > 0 {
+					return v, 1
+				}
+				return 0, 0
+			},
+		} {
+			out, back, gradient := make([]float32, len(x)), make([]float32, len(x)), slices.Repeat([]float32{2}, len(x))
+			activations[name].forward(out, x)
+			activations[name].backward(back, gradient, x)
+			for i, v := range x {
+				y, slope := of(float64(v))
+				near(t, "activation", out[i], y, 1e-6*(1+math.Abs(float64(v))))
+				near(t, "derivative", gradient[i], 2*slope, 1e-5)
+				if out[i] != back[i] {
+					t.Fatalf("%g is %g forward and %g backward", v, out[i], back[i])
+				}
+			}
+		}
+	})
+}
+
 // Rows come out with mean 0 and deviation 1, and the gradient is the slope.
 func TestNormalizeRows(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -158,7 +196,7 @@ func TestNormalizeRows(t *testing.T) {
 			return sum
 		}
 		hat, out, inverse, back := slices.Clone(z), make([]float32, 3*width), make([]float32, 3), slices.Clone(g)
-		normalizeRows(3, hat, out, inverse, gain, bias)
+		normalizeRows(3, hat, out, inverse, gain, bias, 1e-12)
 		normalizeRowsBack(3, back, hat, inverse, gain)
 		for r := range 3 {
 			if inverse[r] > 20 {

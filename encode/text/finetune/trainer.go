@@ -7,14 +7,14 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/hone-ml/hone/encode/text/minilm"
+	"github.com/hone-ml/hone/encode/text/internal/lowrank"
 )
 
 // initialize draws the matrices A, of a variance that keeps their products as long as their
 // inputs, and leaves B zero, so that the network begins as its base (Hu et al. 2021).
 func (n *network) initialize(rng *rand.Rand) {
 	for i := range n.parts {
-		in, _ := n.matrixSize(i % minilm.MatrixCount)
+		in, _ := n.MatrixSize(i % lowrank.MatrixCount)
 		for j := range n.parts[i].a {
 			n.parts[i].a[j] = float32(rng.NormFloat64() / math.Sqrt(float64(in)))
 		}
@@ -48,13 +48,13 @@ func newTrainer(n *network, states [][]float32, texts []labelledText, plan [][]i
 	for _, step := range plan {
 		tokens = tokens[:0]
 		for _, i := range step {
-			tokens = append(tokens, len(states[i])/n.hidden)
+			tokens = append(tokens, len(states[i])/n.Hidden)
 		}
 		limits.include(&n.shape, tokens)
 	}
 	t := &trainer{
 		network: n, recipe: r, yield: o.Yield, plan: plan, states: states, texts: texts,
-		batch: newBatch(&n.shape, limits), contrast: newContrast(limits.texts, n.hidden, r.Temperature),
+		batch: newBatch(&n.shape, limits), contrast: newContrast(limits.texts, n.vectorSize(), r.Temperature),
 		adam: newAdamW(len(n.parameters), r.WeightDecay), gradient: make([]float32, len(n.parameters)),
 		drawn: make([][]float32, 0, limits.texts), drawnTexts: make([]labelledText, 0, limits.texts),
 	}
@@ -102,7 +102,7 @@ func (t *trainer) lossGradient(ctx context.Context, drawn []int) (float64, error
 		return 0, err
 	}
 	n.pool(b)
-	loss := t.contrast.loss(b.vectors, n.hidden, t.drawnTexts)
+	loss := t.contrast.loss(b.pooled.vectors, n.vectorSize(), t.drawnTexts)
 	n.poolBack(b, t.contrast.gradient)
 	if err := t.workers.runUnits(ctx, len(b.groups), t.backward); err != nil {
 		return 0, err

@@ -1,0 +1,100 @@
+package encoders
+
+import (
+	"context"
+	"encoding"
+	"fmt"
+
+	"github.com/hone-ml/hone/encode"
+	"github.com/hone-ml/hone/encode/text/finetune"
+	"github.com/hone-ml/hone/encode/text/minilm"
+	"github.com/hone-ml/hone/internal/priority"
+)
+
+// ErrNotBuiltIn is the error of Open and NewTrainer for MiniLM in a program without it.
+var ErrNotBuiltIn = minilm.ErrNotBuiltIn
+
+// Trainer trains a transformer on labelled texts, on one core and at the lowest priority. It is an
+// encode.Trainer.
+type Trainer struct {
+	base    finetune.Base
+	name    string // of base
+	adapted func(adapter []byte) (encode.BatchEncoder, error)
+}
+
+// trainable is a slow encoder that can be trained.
+type trainable interface{ newTrainer() *Trainer }
+
+// TrainerOf returns what trains the transformer of an encoder, with which it shares the weights;
+// nil if the encoder has none.
+func TrainerOf(e Encoder) *Trainer {
+	for _, slow := range e.Slow {
+		if t, ok := slow.(trainable); ok {
+			return t.newTrainer()
+		}
+	}
+	return nil
+}
+
+// NewTrainer opens an encoder by its name and returns what trains its transformer. The errors are
+// those of Open, and that the encoder has none.
+func NewTrainer(name string, o Options) (*Trainer, error) {
+	e, err := Open(name, o)
+	if err != nil {
+		return nil, err
+	}
+	t := TrainerOf(e)
+	if t == nil {
+		return nil, fmt.Errorf("the encoder %s cannot adapt to labels; %s and %sDIR can", name, MiniLM, BERT)
+	}
+	return t, nil
+}
+
+// AdaptedName is the name under which vectors of encoders are stored that are adapted from one.
+func AdaptedName(base string) string { return base + "+adapted/1" }
+
+// BaseName is the name of the encoder that is adapted.
+func (t *Trainer) BaseName() string { return t.name }
+
+// Name implements encode.Trainer.
+func (t *Trainer) Name() string { return finetune.Name }
+
+// Train implements encode.Trainer.
+func (t *Trainer) Train(ctx context.Context, texts []encode.LabelledText) ([]byte, error) {
+	examples := make([]finetune.Example, len(texts))
+	for i, x := range texts {
+		examples[i] = finetune.Example(x)
+	}
+	var adapter encoding.BinaryMarshaler
+	var err error
+	priority.Lowest(func() {
+		adapter, err = finetune.Train(ctx, t.base, examples, finetune.DefaultRecipe(), finetune.Options{Workers: 1})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return adapter.MarshalBinary()
+}
+
+// Adapted implements encode.Trainer.
+func (t *Trainer) Adapted(adapter []byte) (encode.BatchEncoder, error) { return t.adapted(adapter) }
+
+func (t transformer) newTrainer() *Trainer {
+	return &Trainer{t.Encoder, t.Name(), func(adapter []byte) (encode.BatchEncoder, error) {
+		a, err := t.ParseAdapter(adapter)
+		if err != nil {
+			return nil, err
+		}
+		return transformer{t.WithAdapter(a)}, nil
+	}}
+}
+
+func (t folderTransformer) newTrainer() *Trainer {
+	return &Trainer{t.Encoder, t.Name(), func(adapter []byte) (encode.BatchEncoder, error) {
+		a, err := t.ParseAdapter(adapter)
+		if err != nil {
+			return nil, err
+		}
+		return folderTransformer{t.WithAdapter(a)}, nil
+	}}
+}
