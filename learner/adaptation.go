@@ -30,6 +30,16 @@ func (p *project) adaptable() *onlineHead {
 	return nil
 }
 
+// adaptationSize returns to how many first labels the encoder is to adapt, 0 for none: as many as a version
+// had that a rollback holds, else those that settings are chosen from.
+func (p *project) adaptationSize(h *onlineHead) int {
+	n := h.model.Len()
+	if p.pinned {
+		n = min(n, p.heldAdaptation)
+	}
+	return tune.SampleSize(n)
+}
+
 // adaptationRun is a training that is running.
 type adaptationRun struct {
 	project event.ProjectID
@@ -42,7 +52,7 @@ type adaptationRun struct {
 // adapter. The lane's lock is held and its project loaded.
 func (l *Learner) startAdaptation(ln *lane) {
 	id, p := ln.id, ln.project
-	if l.o.Adapting == nil || p.values.Adapt != settings.AdaptAuto || l.adaptationHeld.Load() || l.isClosed() || len(p.versions) == 0 || p.pinned {
+	if l.o.Adapting == nil || p.values.Adapt != settings.AdaptAuto || l.adaptationHeld.Load() || l.isClosed() || len(p.versions) == 0 {
 		return
 	}
 	if _, running := l.adaptationRuns.Load(id); running {
@@ -52,11 +62,16 @@ func (l *Learner) startAdaptation(ln *lane) {
 	if h == nil || !strings.Contains(p.base.Name(), l.o.Adapting.Base) {
 		return
 	}
-	size := tune.SampleSize(h.model.Len())
+	size := p.adaptationSize(h)
+	if size == 0 && p.adapted != nil {
+		l.leaveAdapter(ln, "there are too few labels")
+		return
+	}
 	if size == 0 || size == h.adaptedSize && !h.relabelled || h.lacks(p.base.Slow()) {
 		return // applyArrivals starts it, if it waits for vectors
 	}
-	labels := h.firstLabels(p.base.Name()+"\x00"+l.o.Adapting.Trainer.Name(), size)
+	encoder := p.base.Name() + "\x00" + l.o.Adapting.Trainer.Name()
+	labels := h.firstLabels(encoder, size)
 	h.adaptedSize, h.newestAdapted, h.relabelled = size, labels.newest, false
 	for _, a := range []*adapt.Adaptation{p.adapted, p.adapting} {
 		if a != nil && a.Fingerprint == labels.fingerprint && a.Control == h.Control.Name {
@@ -64,6 +79,9 @@ func (l *Learner) startAdaptation(ln *lane) {
 		}
 	}
 	if labels.fingerprint == p.unadaptable {
+		if a := p.adapted; a != nil && h.firstLabels(encoder, a.Labels).fingerprint != a.Fingerprint {
+			l.leaveAdapter(ln, "its labels have changed")
+		}
 		return
 	}
 	run := &adaptationRun{project: id, control: h.Control.Name, labels: labels.size, done: make(chan struct{})}

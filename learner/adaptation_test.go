@@ -77,6 +77,13 @@ func (w *wordTrainer) Adapted(adapter []byte) (encode.BatchEncoder, error) {
 	return e, json.Unmarshal(adapter, &e)
 }
 
+// fail has all later trainings fail.
+func (w *wordTrainer) fail() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.fails = true
+}
+
 // trained is how many adapters were trained.
 func (w *wordTrainer) trained() int {
 	w.mu.Lock()

@@ -24,11 +24,15 @@ func (l *Learner) adaptedPlace() int { return len(l.backfills) - 1 }
 func (l *Learner) swapAdapter(ctx context.Context, ln *lane, a *adapt.Adaptation) (done bool, err error) {
 	defer l.lockLane(ln)()
 	p := ln.loaded()
-	if p == nil || p.adapting != a || p.pinned {
+	if p == nil || p.adapting != a {
 		return true, nil // something else goes on
 	}
-	if h := p.adaptable(); h == nil || !a.Of(h.Spec) {
+	h := p.adaptable()
+	if h == nil || !a.Of(h.Spec) {
 		return true, nil // the label config is another
+	}
+	if size := p.adaptationSize(h); a.Labels > size || p.pinned && a.Labels != size {
+		return true, nil // labels are gone, or a rollback holds another version
 	}
 	if !l.backfills[l.adaptedPlace()].Progress(ln.id).Done {
 		return false, nil
@@ -42,19 +46,50 @@ func (l *Learner) swapAdapter(ctx context.Context, ln *lane, a *adapt.Adaptation
 	l.publish(p)
 	l.wake.Set()
 	l.o.Logger.WithFields(logrus.Fields{"project": ln.id, "labels": a.Labels}).Info("the project goes by the adapted encoder")
-	keep := []string{a.Adapter}
 	if old != nil && old.Adapter != a.Adapter {
 		l.o.Adapting.Encoder.Drop(old.Adapter)
-		keep = append(keep, old.Adapter) // what is stored of the project names it until the next commit
 	}
-	return true, l.o.Adapting.Store.RetainAdapters(ctx, ln.id, keep...)
+	return true, nil
 }
 
-// useAdapter makes the features of a project those with an adapter. The
+// leaveAdapter has a project go by its encoder as it was before it adapted. It logs the store's error, after
+// which all is as before until the next call of startAdaptation. The lane's lock is held.
+func (l *Learner) leaveAdapter(ln *lane, why string) {
+	p, log := ln.project, l.o.Logger.WithField("project", ln.id)
+	old := p.adapted
+	if err := l.useAdapter(l.ctx, p, nil); err != nil {
+		p.adaptable().relabelled = true
+		log.WithError(err).Error("the project still goes by the adapted encoder")
+		return
+	}
+	log.WithFields(logrus.Fields{"labels": old.Labels, "why": why}).Info("the project goes by the encoder as it was before it adapted")
+	l.o.Adapting.Encoder.Drop(old.Adapter)
+	l.startSelection(ln)
+	l.publish(p)
+	l.backfills[l.adaptedPlace()].Scan(ln.id)
+	l.wake.Set()
+}
+
+// deleteStaleAdapters deletes the weights of adapters that a project does not go by, once what is stored of the
+// project does not name them any more: they know labels that may be gone. The lane's lock is held.
+func (l *Learner) deleteStaleAdapters(ctx context.Context, p *project) {
+	if !p.staleAdapters || l.o.Adapting == nil {
+		return
+	}
+	if _, running := l.adaptationRuns.Load(p.meta.Project); running {
+		return // it may have stored another one; there is a commit after it
+	}
+	p.staleAdapters = !l.deleteAdapters(ctx, p)
+}
+
+// useAdapter makes the features of a project those with an adapter, or without one if a is nil. The
 // heads keep their examples and duals, so that the new optimum is near. After an error, which is the
 // store's, all is as before.
 func (l *Learner) useAdapter(ctx context.Context, p *project, a *adapt.Adaptation) error {
-	next := p.base.Adapted(l.adaptedPlace(), a.Adapter)
+	next := p.base
+	if a != nil {
+		next = p.base.Adapted(l.adaptedPlace(), a.Adapter)
+	}
 	st, err := l.store.Load(ctx, p.meta.Project)
 	if err != nil {
 		return fmt.Errorf("load project %d: %w", p.meta.Project, err)
@@ -87,7 +122,7 @@ func (l *Learner) useAdapter(ctx context.Context, p *project, a *adapt.Adaptatio
 	for i, h := range p.heads {
 		*h = heads[i]
 	}
-	p.adapted, p.features = a, next
+	p.adapted, p.features, p.staleAdapters = a, next, true
 	p.settled, p.unsaved = false, true
 	p.generation = lastGeneration.Add(1)
 	return nil
@@ -157,12 +192,18 @@ func (l *Learner) loadAdapter(ctx context.Context, p *project, a *adapt.Adaptati
 	p.adapted, p.features = a, p.base.Adapted(l.adaptedPlace(), a.Adapter)
 }
 
-// deleteAdapters deletes the weights that are stored of a project. It logs an error: they are nothing
-// but a cache, and the next adapter replaces them.
-func (l *Learner) deleteAdapters(ctx context.Context, p *project) {
-	if err := l.o.Adapting.Store.RetainAdapters(ctx, p.meta.Project); err != nil {
-		l.o.Logger.WithError(err).WithField("project", p.meta.Project).Warn("an adapter that is not used any more was not deleted")
+// deleteAdapters deletes the weights that are stored of a project, but for those in use. It logs an error, which
+// is the store's, and reports whether there was none.
+func (l *Learner) deleteAdapters(ctx context.Context, p *project) bool {
+	var keep []string
+	if p.adapted != nil {
+		keep = []string{p.adapted.Adapter}
 	}
+	err := l.o.Adapting.Store.RetainAdapters(ctx, p.meta.Project, keep...)
+	if err != nil {
+		l.o.Logger.WithError(err).WithField("project", p.meta.Project).Warn("an adapter that is not used any more was not deleted yet")
+	}
+	return err == nil
 }
 
 // dropAdapters forgets the encoders with the adapters of a project, not what is stored.

@@ -141,7 +141,7 @@ func (l *Learner) settleStep(ctx context.Context, ln *lane) (more bool, err erro
 		p.settled = false // commit again
 		return false, fmt.Errorf("save project %d: %w", ln.id, err)
 	}
-	l.markSaved(p, checkpoint)
+	l.markSaved(ctx, p, checkpoint)
 	if !began.IsZero() {
 		l.metrics.Settle.Observe(max(0, l.o.Now().Sub(began).Seconds()))
 	}

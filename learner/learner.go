@@ -410,7 +410,7 @@ func (l *Learner) finish(ctx context.Context, ln *lane, t *projectBatch, cur eve
 		return err
 	}
 	if p != nil {
-		l.markSaved(p, checkpoint)
+		l.markSaved(ctx, p, checkpoint)
 	}
 	return nil
 }
@@ -462,7 +462,8 @@ func (l *Learner) dueCheckpoint(p *project) []byte {
 }
 
 // markSaved records that a commit with this checkpoint is durable.
-func (l *Learner) markSaved(p *project, checkpoint []byte) {
+func (l *Learner) markSaved(ctx context.Context, p *project, checkpoint []byte) {
+	l.deleteStaleAdapters(ctx, p)
 	if checkpoint != nil {
 		p.unsaved = !p.settled // optimizing goes on from here
 		p.savedAt = l.o.Now()

@@ -41,8 +41,10 @@ type project struct {
 	base       *features.Extractor // of the encoder that the settings name
 	features   *features.Extractor // base, and the adapted part if there is an adapter
 
+	heldAdaptation    int                 // while pinned, to how many labels the encoder adapts
 	adapted, adapting *adapt.Adaptation   // the adapter in use, and that whose vectors are being made; nil without
 	nextFeatures      *features.Extractor // those with adapting, nil without
+	staleAdapters     bool                // adapters may be stored that are not in use
 	unadaptable       uint64              // the fingerprint of labels that no encoder adapts to, 0 if there are none
 
 	annotationRefs annotationRefs
@@ -84,16 +86,19 @@ func (l *Learner) load(ctx context.Context, id event.ProjectID) (*project, error
 	p.meta, p.versions = st.Meta, st.Versions
 	p.meta.Project = id
 	if at := event.LiveIndex(st.Versions); at >= 0 {
-		if p.settings, err = stored.ReadVersionSettings(st.Versions[at]); err != nil {
+		v, err := stored.ReadVersionSettings(st.Versions[at])
+		if err != nil {
 			// The defaults are good settings too.
 			l.o.Logger.WithError(err).WithField("project", id).Error("using the default settings")
 		}
+		p.settings, p.heldAdaptation = v.Heads, v.AdaptedLabels
 	}
 	state, err := stored.ReadState(st.LearnerState)
 	if err != nil {
 		l.o.Logger.WithError(err).WithField("project", id).Error("going on without it: settings are chosen anew")
 	}
 	p.pinned, p.storedSelections, p.pending, p.sequence = state.Pinned, state.Chosen, state.Pending, state.Snapshot
+	p.staleAdapters = true // hone may have ended before they were deleted
 	l.loadAdapter(ctx, p, state.Adapted)
 	ck, err := stored.ReadCheckpoint(st.Checkpoint)
 	if err != nil {

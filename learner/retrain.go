@@ -238,7 +238,7 @@ func (l *Learner) promote(ctx context.Context, r *retrain) error {
 		l.publish(p)
 		return fmt.Errorf("save the retrained project %d: %w", r.project, err)
 	}
-	l.markSaved(p, checkpoint)
+	l.markSaved(ctx, p, checkpoint)
 	l.finishRetrain(p, outcome, sentence)
 	return nil
 }

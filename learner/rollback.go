@@ -10,7 +10,7 @@ import (
 )
 
 // rollback makes an earlier version live: models with its settings learn from all labels there
-// are now. The settings are pinned until a person requests a retrain, and a pending or running
+// are now, and the encoder adapts to as many first labels as it had. The settings are pinned until a person requests a retrain, and a pending or running
 // retrain is cancelled. to is the version's name; "" means the one before the live version. It
 // reports whether the live version changed. A failure is logged, since no retry would help.
 func (l *Learner) rollback(p *project, to string) bool {
@@ -27,12 +27,12 @@ func (l *Learner) rollback(p *project, to string) bool {
 		return false
 	}
 	p.keepSettings()
-	settings, err := p.setLive(at)
+	v, err := p.setLive(at)
 	if err != nil {
 		log.WithError(err).Error("cannot roll back")
 		return false
 	}
-	p.settings, p.pinned = maps.Clone(settings), true
+	p.settings, p.heldAdaptation, p.pinned = maps.Clone(v.Heads), v.AdaptedLabels, true
 	if p.settings == nil {
 		p.settings = map[string]model.Settings{}
 	}
@@ -41,6 +41,7 @@ func (l *Learner) rollback(p *project, to string) bool {
 			p.settings[h.Control.Name] = tune.Defaults(h.Spec)
 		}
 		h.applySettings(p.selectionFor(h.Spec))
+		h.relabelled = true // its encoder may have to adapt to other labels
 	}
 	// The last command counts: it cancels a retrain that was requested before.
 	p.pending = nil

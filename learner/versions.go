@@ -47,17 +47,29 @@ func (p *project) forCommit(d *event.Delta, checkpoint []byte) event.ProjectComm
 func (p *project) currentVersions() []event.Version {
 	out := slices.Clone(p.versions)
 	if at := event.LiveIndex(out); at >= 0 {
-		out[at].Settings = stored.VersionSettings{Heads: p.settings}.Write()
+		out[at].Settings = stored.VersionSettings{Heads: p.settings, AdaptedLabels: p.adaptedLabels()}.Write()
 	}
 	return out
 }
 
+// adaptedLabels is to how many labels the encoder of the live version has adapted, or will have once it is as
+// a rollback holds it.
+func (p *project) adaptedLabels() int {
+	switch {
+	case p.pinned:
+		return p.heldAdaptation
+	case p.adapted != nil:
+		return p.adapted.Labels
+	}
+	return 0
+}
+
 // setLive makes the version at the index the live one and returns its settings. The version
 // that was live keeps its present settings.
-func (p *project) setLive(at int) (map[string]model.Settings, error) {
+func (p *project) setLive(at int) (stored.VersionSettings, error) {
 	settings, err := stored.ReadVersionSettings(p.versions[at])
 	if err != nil {
-		return nil, err
+		return settings, err
 	}
 	versions := p.currentVersions()
 	for i := range versions {
@@ -83,11 +95,11 @@ func (p *project) keepSettings() {
 // addVersion appends a live version with the settings.
 func (p *project) addVersion(v event.Version, settings map[string]model.Settings) {
 	v.Name = event.NextVersionName(p.versions)
-	v.Settings = stored.VersionSettings{Heads: settings}.Write()
+	v.Settings = stored.VersionSettings{Heads: settings, AdaptedLabels: p.adaptedLabels()}.Write()
 	p.versions = append(slices.Clone(p.versions), v)
 	// The settings were just encoded, so decoding them cannot fail.
-	p.settings, _ = p.setLive(len(p.versions) - 1)
-	p.pinned = false
+	now, _ := p.setLive(len(p.versions) - 1)
+	p.settings, p.pinned = now.Heads, false
 	if extra := len(p.versions) - keptVersions; extra > 0 {
 		p.versions = p.versions[extra:]
 	}

@@ -65,6 +65,15 @@ type disk struct {
 	mu      sync.Mutex
 	fail    int // how many of the next commits fail
 	commits []event.Commit
+	// adapters are the names of all adapters that were ever stored.
+	adapters []string
+}
+
+func (d *disk) PutAdapter(ctx context.Context, p event.ProjectID, name string, adapter []byte) error {
+	d.mu.Lock()
+	d.adapters = append(d.adapters, name)
+	d.mu.Unlock()
+	return d.Store.PutAdapter(ctx, p, name, adapter)
 }
 
 var errDisk = errors.New("no space left on device")

@@ -41,23 +41,45 @@ func (s *Store) PutAdapter(ctx context.Context, p event.ProjectID, name string, 
 	})
 }
 
-// RetainAdapters deletes all adapters of a project but those named.
+// RetainAdapters deletes all adapters of a project but those named. Where there are no others it writes
+// nothing.
 func (s *Store) RetainAdapters(ctx context.Context, p event.ProjectID, names ...string) error {
-	return s.putAll(ctx, "delete adapters", p, keyAdapters, func(b *bbolt.Bucket) error {
-		var others [][]byte
-		if err := b.ForEach(func(k, _ []byte) error {
-			if !slices.Contains(names, string(k)) {
-				others = append(others, bytes.Clone(k))
-			}
-			return nil
-		}); err != nil {
-			return err
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	var others [][]byte
+	err := s.db.View(func(tx *bbolt.Tx) error {
+		if project := openProject(tx, p); project != nil {
+			others = adaptersBut(project.project.Bucket(keyAdapters), names)
 		}
-		for _, k := range others {
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("read the adapters of project %d: %w", p, err)
+	}
+	if len(others) == 0 {
+		return nil
+	}
+	return s.putAll(ctx, "delete adapters", p, keyAdapters, func(b *bbolt.Bucket) error {
+		for _, k := range adaptersBut(b, names) {
 			if err := b.Delete(k); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// adaptersBut returns the names of adapters but those named. b may be nil.
+func adaptersBut(b *bbolt.Bucket, names []string) (others [][]byte) {
+	if b == nil {
+		return nil
+	}
+	c := b.Cursor()
+	for k, _ := c.First(); k != nil; k, _ = c.Next() {
+		if !slices.Contains(names, string(k)) {
+			others = append(others, bytes.Clone(k))
+		}
+	}
+	return others
 }

@@ -68,7 +68,7 @@ func (t *Trainer) Train(ctx context.Context, texts []encode.LabelledText) ([]byt
 	var adapter encoding.BinaryMarshaler
 	var err error
 	priority.Lowest(func() {
-		adapter, err = finetune.Train(ctx, t.base, examples, finetune.DefaultRecipe(), finetune.Options{Workers: 1})
+		adapter, err = finetune.Train(ctx, t.base, examples, finetune.DefaultRecipe(len(examples)), finetune.Options{Workers: 1})
 	})
 	if err != nil {
 		return nil, err

@@ -13,24 +13,25 @@ type VersionSettings struct {
 	// Heads holds the settings by control name: for the live version those it was made with,
 	// for others those they had last. A control without an entry has the defaults.
 	Heads map[string]model.Settings `json:"heads,omitempty"`
+	// AdaptedLabels is to how many labels the encoder had adapted then, 0 for none.
+	AdaptedLabels int `json:"adapted_labels,omitempty"`
 }
 
-// ReadVersionSettings returns the settings of a version by control name, nil without any. The error names what
-// is damaged.
-func ReadVersionSettings(v event.Version) (map[string]model.Settings, error) {
+// ReadVersionSettings returns the settings of a version, none after an error, which names what is damaged.
+func ReadVersionSettings(v event.Version) (VersionSettings, error) {
 	var s VersionSettings
 	if len(v.Settings) == 0 {
-		return nil, nil
+		return s, nil
 	}
 	if err := json.Unmarshal(v.Settings, &s); err != nil {
-		return nil, fmt.Errorf("settings of version %s: %w", v.Name, err)
+		return VersionSettings{}, fmt.Errorf("settings of version %s: %w", v.Name, err)
 	}
 	for name, set := range s.Heads {
 		if err := set.Validate(); err != nil {
-			return nil, fmt.Errorf("settings of version %s, control %q: %w", v.Name, name, err)
+			return VersionSettings{}, fmt.Errorf("settings of version %s, control %q: %w", v.Name, name, err)
 		}
 	}
-	return s.Heads, nil
+	return s, nil
 }
 
 // Write encodes the settings.
