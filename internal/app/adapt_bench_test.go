@@ -30,7 +30,8 @@ import (
 // adapter is trained, in turns. 1 is one sender that waits 10 ms between two; 64 are as many
 // senders at half of the highest rate, which full is. Of each it prints the 99th percentile
 // alone, the median over rounds of the ratio of that while adapting, and of the ratio's
-// logarithm the standard error.
+// logarithm the standard error. Last it prints how long a training takes alone, and how much longer
+// with an annotation a second.
 func BenchmarkWhileAdapting(b *testing.B) {
 	here, err := encoders.NewTrainer(encoders.MiniLM, encoders.Options{})
 	if err != nil {
@@ -45,6 +46,7 @@ func BenchmarkWhileAdapting(b *testing.B) {
 	}
 	s := &learnedAt{done: map[event.AnnotationID]time.Time{}}
 	h := apptest.StartWith(b, apptest.Settings(b.TempDir(), nil), app.Seams{Store: func(of learner.Store) learner.Store { s.Store = of; return s }})
+	trainer.Foreground = &h.Foreground
 	const warm = 200
 	require.NoError(b, h.Pipeline.Publish(context.Background(), labelled(1, warm)))
 	h.Await(1, "it is learned", func(got api.Project) bool {
@@ -119,6 +121,39 @@ func BenchmarkWhileAdapting(b *testing.B) {
 		slices.Sort(ratios)
 		b.ReportMetric(full, "events/s")
 		b.ReportMetric(ratios[len(ratios)/2], "rate-ratio")
+		b.ReportMetric(0, "ns/op")
+	})
+	b.Run("training", func(b *testing.B) {
+		train := func() float64 {
+			at := time.Now()
+			_, err := trainer.Train(context.Background(), texts)
+			require.NoError(b, err)
+			return time.Since(at).Seconds()
+		}
+		var alone, busy float64
+		for b.Loop() {
+			for range 3 {
+				alone += train()
+				ctx, cancel := context.WithCancel(context.Background())
+				var wait sync.WaitGroup
+				wait.Go(func() {
+					tick := time.NewTicker(time.Second)
+					defer tick.Stop()
+					for ctx.Err() == nil {
+						r.publish()
+						select {
+						case <-tick.C:
+						case <-ctx.Done():
+						}
+					}
+				})
+				busy += train()
+				cancel()
+				wait.Wait()
+			}
+		}
+		b.ReportMetric(alone/3, "alone-s")
+		b.ReportMetric(busy/alone, "ratio")
 		b.ReportMetric(0, "ns/op")
 	})
 }
