@@ -233,6 +233,7 @@ func (l *lane) cursor(batch []laneEntry) event.Cursor {
 func (l *lane) attempt(batch []laneEntry) error {
 	s := l.lanes
 	began := time.Now()
+	defer s.p.inForeground()()
 	ctx := s.p.work
 	events, cur, err := l.handle(ctx, batch)
 	if len(batch) > 1 && err != nil && !Passing(err) {

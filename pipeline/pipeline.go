@@ -48,6 +48,8 @@ type Options struct {
 	// HandlerTimeout bounds a single call of a handler by its context; 0 for no
 	// bound. A handler that gives up because of it is called again.
 	HandlerTimeout time.Duration
+	// Foreground, unless nil, counts what is being published and what is being handled in lanes.
+	Foreground Foreground
 }
 
 func (o *Options) setDefaults() {
@@ -115,6 +117,7 @@ func (p *Pipeline) Publish(ctx context.Context, events ...event.Event) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("publish: %w", err)
 	}
+	defer p.inForeground()()
 	write, err := p.PublishTx(nil, events...)
 	if err != nil {
 		return err

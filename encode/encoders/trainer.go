@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/encode/text/finetune"
@@ -20,6 +21,8 @@ type Trainer struct {
 	base    finetune.Base
 	name    string // of base
 	adapted func(adapter []byte) (encode.BatchEncoder, error)
+	// foreground is work that trainings pause for, nil for none.
+	foreground *priority.Foreground
 }
 
 // trainable is a slow encoder that can be trained.
@@ -53,6 +56,14 @@ func NewTrainer(name string, o Options) (*Trainer, error) {
 // AdaptedName is the name under which vectors of encoders are stored that are adapted from one.
 func AdaptedName(base string) string { return base + "+adapted/1" }
 
+// PausingFor returns a Trainer whose trainings pause for work in the foreground, between pieces of a few
+// milliseconds.
+func (t *Trainer) PausingFor(f *priority.Foreground) *Trainer {
+	out := *t
+	out.foreground = f
+	return &out
+}
+
 // BaseName is the name of the encoder that is adapted.
 func (t *Trainer) BaseName() string { return t.name }
 
@@ -65,10 +76,16 @@ func (t *Trainer) Train(ctx context.Context, texts []encode.LabelledText) ([]byt
 	for i, x := range texts {
 		examples[i] = finetune.Example(x)
 	}
+	options := finetune.Options{Workers: 1}
+	if t.foreground != nil {
+		var g gate
+		defer t.foreground.AddBackground(g.shut, g.open)()
+		options.Yield = func() { g.wait(ctx) }
+	}
 	var adapter encoding.BinaryMarshaler
 	var err error
 	priority.Lowest(func() {
-		adapter, err = finetune.Train(ctx, t.base, examples, finetune.DefaultRecipe(), finetune.Options{Workers: 1})
+		adapter, err = finetune.Train(ctx, t.base, examples, finetune.DefaultRecipe(len(examples)), options)
 	})
 	if err != nil {
 		return nil, err
@@ -76,11 +93,32 @@ func (t *Trainer) Train(ctx context.Context, texts []encode.LabelledText) ([]byt
 	return adapter.MarshalBinary()
 }
 
+// gate holds up who waits at it while it is shut. The zero value is open. wait may be called by any number
+// of goroutines, shut and open by one, in turns. None of them has a lock, which a thread of the lowest
+// priority could keep from others.
+type gate struct{ opened atomic.Pointer[chan struct{}] } // nil while it is open
+
+func (g *gate) shut() {
+	c := make(chan struct{})
+	g.opened.Store(&c)
+}
+
+func (g *gate) open() { close(*g.opened.Swap(nil)) }
+
+func (g *gate) wait(ctx context.Context) {
+	if c := g.opened.Load(); c != nil {
+		select {
+		case <-*c:
+		case <-ctx.Done():
+		}
+	}
+}
+
 // Adapted implements encode.Trainer.
 func (t *Trainer) Adapted(adapter []byte) (encode.BatchEncoder, error) { return t.adapted(adapter) }
 
 func (t transformer) newTrainer() *Trainer {
-	return &Trainer{t.Encoder, t.Name(), func(adapter []byte) (encode.BatchEncoder, error) {
+	return &Trainer{base: t.Encoder, name: t.Name(), adapted: func(adapter []byte) (encode.BatchEncoder, error) {
 		a, err := t.ParseAdapter(adapter)
 		if err != nil {
 			return nil, err
@@ -90,7 +128,7 @@ func (t transformer) newTrainer() *Trainer {
 }
 
 func (t folderTransformer) newTrainer() *Trainer {
-	return &Trainer{t.Encoder, t.Name(), func(adapter []byte) (encode.BatchEncoder, error) {
+	return &Trainer{base: t.Encoder, name: t.Name(), adapted: func(adapter []byte) (encode.BatchEncoder, error) {
 		a, err := t.ParseAdapter(adapter)
 		if err != nil {
 			return nil, err

@@ -2,13 +2,17 @@ package encoders_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/encode/encoders"
+	"github.com/hone-ml/hone/internal/priority"
 )
 
 // folder is a small model with random weights.
@@ -61,6 +65,54 @@ func TestTrainer(t *testing.T) {
 		if _, err := trainer.Adapted(adapter); err == nil {
 			t.Errorf("%s: a damaged adapter", name)
 		}
+	}
+}
+
+// Training in this process waits while somebody else does, makes the same adapter, and is cancelled all
+// the same.
+func TestTrainingPausesForTheForeground(t *testing.T) {
+	trainer, err := encoders.NewTrainer(folder+"mean", encoders.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := trainer.Train(t.Context(), cards())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, cancelled := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			var f priority.Foreground
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			f.Begin()
+			defer f.End()
+			began := time.Now()
+			ended := make(chan struct{})
+			var got []byte
+			var err error
+			go func() {
+				defer close(ended)
+				got, err = trainer.PausingFor(&f).Train(ctx, cards())
+			}()
+			synctest.Wait()
+			select {
+			case <-ended:
+				t.Error("it trained")
+			default:
+			}
+			if cancelled {
+				cancel()
+				if <-ended; !errors.Is(err, context.Canceled) || time.Since(began) > 0 {
+					t.Errorf("cancelled: after %v, %v", time.Since(began), err)
+				}
+				return
+			}
+			f.End()
+			if <-ended; err != nil || !bytes.Equal(got, want) {
+				t.Errorf("the same %v, %v", bytes.Equal(got, want), err)
+			}
+			f.Begin()
+		})
 	}
 }
 

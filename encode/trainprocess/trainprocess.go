@@ -5,6 +5,9 @@
 // The parent writes a request to the child's standard input, which it leaves open, and reads the
 // response from its standard output, one JSON value each. The child ends when its input does, as
 // it does when the parent is gone.
+//
+// While somebody waits for the parent the child is stopped by a signal, on Linux, where the end of
+// the parent kills a child that is stopped.
 package trainprocess
 
 import (
@@ -39,6 +42,15 @@ type Trainer struct {
 	// Command is the program and its arguments; it is to call Serve. Env is its environment.
 	Command, Env []string
 	Logger       *logrus.Entry
+	// Foreground, unless nil, is work that children pause for. Only on Linux they do.
+	Foreground Foreground
+}
+
+// Foreground is work that somebody waits for. It must be safe for concurrent use.
+type Foreground interface {
+	// AddBackground calls pause and unpause in turns, as there is such work and as there is none. Both
+	// return at once. remove ends that, with unpause where the last call was of pause.
+	AddBackground(pause, unpause func()) (remove func())
 }
 
 // Environ is the environment of a child: one core, and what says which instructions to use. Nothing
@@ -63,6 +75,7 @@ const (
 func (t *Trainer) Train(ctx context.Context, texts []encode.LabelledText) ([]byte, error) {
 	child := exec.CommandContext(ctx, t.Command[0], t.Command[1:]...) //nolint:gosec // the program is hone itself
 	child.Env, child.WaitDelay = t.Env, waitDelay
+	defer bindToParent(child)()
 	var complaint tail
 	child.Stderr = &complaint
 	in, err := child.StdinPipe()
@@ -76,6 +89,10 @@ func (t *Trainer) Train(ctx context.Context, texts []encode.LabelledText) ([]byt
 	if err := child.Start(); err != nil {
 		t.Logger.WithError(err).Warn("no process to train in could be started; training in this one")
 		return t.Trainer.Train(ctx, texts)
+	}
+	if t.Foreground != nil {
+		// A signal to a child that has ended does nothing, and one that kills ends a stopped child too.
+		defer t.Foreground.AddBackground(func() { pause(child.Process) }, func() { unpause(child.Process) })()
 	}
 	// A child that ends early breaks the pipe; what it said is the better error.
 	writeErr := json.NewEncoder(in).Encode(request{texts})

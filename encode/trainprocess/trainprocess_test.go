@@ -1,6 +1,7 @@
 package trainprocess_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -33,6 +34,8 @@ func TestMain(m *testing.M) {
 	case "babbles":
 		fmt.Println("hello")
 		os.Exit(0)
+	case "parent":
+		isParent()
 	}
 	if err := trainprocess.Serve(context.Background(), os.Stdin, os.Stdout, echo{os.Getenv(kind), os.Getpid()}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -55,7 +58,7 @@ func (e echo) Train(ctx context.Context, texts []encode.LabelledText) ([]byte, e
 	case "hangs":
 		fmt.Fprintln(os.Stderr, "begun")
 		if path := os.Getenv("BEGUN"); path != "" {
-			if err := os.WriteFile(path, nil, 0o600); err != nil {
+			if err := os.WriteFile(path, fmt.Append(nil, e.pid), 0o600); err != nil {
 				return nil, err
 			}
 		}
@@ -66,6 +69,39 @@ func (e echo) Train(ctx context.Context, texts []encode.LabelledText) ([]byte, e
 }
 
 func (echo) Adapted([]byte) (encode.BatchEncoder, error) { return nil, errors.New("none") }
+
+// isParent has a child begin to train that does not end, pauses it, and hangs.
+func isParent() {
+	me, err := os.Executable()
+	if err != nil {
+		panic(err)
+	}
+	f := newForeground()
+	tr := &trainprocess.Trainer{Command: []string{me}, Env: []string{kind + "=hangs", "BEGUN=" + os.Getenv("BEGUN")}, Foreground: f}
+	go func() {
+		_, err := tr.Train(context.Background(), texts)
+		panic(err)
+	}()
+	_, _ = bufio.NewReader(os.Stdin).ReadString('\n')
+	<-f.added
+	f.pause()
+	fmt.Println("paused")
+	select {}
+}
+
+// foreground has a child pause when a test says so.
+type foreground struct {
+	added          chan struct{} // closed when the child is there
+	pause, unpause func()
+}
+
+func newForeground() *foreground { return &foreground{added: make(chan struct{})} }
+
+func (f *foreground) AddBackground(pause, unpause func()) (remove func()) {
+	f.pause, f.unpause = pause, unpause
+	close(f.added)
+	return func() {}
+}
 
 func trainer(t *testing.T, kindOfChild string, env ...string) *trainprocess.Trainer {
 	t.Helper()

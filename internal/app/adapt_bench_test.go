@@ -30,7 +30,8 @@ import (
 // adapter is trained, in turns. 1 is one sender that waits 10 ms between two; 64 are as many
 // senders at half of the highest rate, which full is. Of each it prints the 99th percentile
 // alone, the median over rounds of the ratio of that while adapting, and of the ratio's
-// logarithm the standard error.
+// logarithm the standard error. First it prints how long a training takes alone, and how much longer
+// with an annotation a second.
 func BenchmarkWhileAdapting(b *testing.B) {
 	here, err := encoders.NewTrainer(encoders.MiniLM, encoders.Options{})
 	if err != nil {
@@ -45,6 +46,7 @@ func BenchmarkWhileAdapting(b *testing.B) {
 	}
 	s := &learnedAt{done: map[event.AnnotationID]time.Time{}}
 	h := apptest.StartWith(b, apptest.Settings(b.TempDir(), nil), app.Seams{Store: func(of learner.Store) learner.Store { s.Store = of; return s }})
+	trainer.Foreground = &h.Foreground
 	const warm = 200
 	require.NoError(b, h.Pipeline.Publish(context.Background(), labelled(1, warm)))
 	h.Await(1, "it is learned", func(got api.Project) bool {
@@ -69,6 +71,51 @@ func BenchmarkWhileAdapting(b *testing.B) {
 		defer cancel()
 		return measure()
 	}
+	// both measures alone and while adapting. The one comes first in even rounds, the other in odd
+	// ones: with more labels all takes longer.
+	both := func(round int, measure func() (ack, learn float64)) (ack, learn, ackAdapting, learnAdapting float64) {
+		if round%2 == 1 {
+			ackAdapting, learnAdapting = adapting(measure)
+		}
+		ack, learn = measure()
+		if round%2 == 0 {
+			ackAdapting, learnAdapting = adapting(measure)
+		}
+		return ack, learn, ackAdapting, learnAdapting
+	}
+	b.Run("training", func(b *testing.B) {
+		train := func() float64 {
+			at := time.Now()
+			_, err := trainer.Train(context.Background(), texts)
+			require.NoError(b, err)
+			return time.Since(at).Seconds()
+		}
+		var alone, busy float64
+		for b.Loop() {
+			for range 3 {
+				alone += train()
+				ctx, cancel := context.WithCancel(context.Background())
+				var wait sync.WaitGroup
+				wait.Go(func() {
+					tick := time.NewTicker(time.Second)
+					defer tick.Stop()
+					for ctx.Err() == nil {
+						r.publish()
+						select {
+						case <-tick.C:
+						case <-ctx.Done():
+						}
+					}
+				})
+				busy += train()
+				cancel()
+				wait.Wait()
+			}
+		}
+		b.ReportMetric(alone/3, "alone-s")
+		b.ReportMetric(busy/alone, "ratio")
+		b.ReportMetric(0, "ns/op")
+	})
 	full := r.full(2000)
 	kinds := []struct {
 		name    string
@@ -81,9 +128,8 @@ func BenchmarkWhileAdapting(b *testing.B) {
 		b.Run(k.name, func(b *testing.B) {
 			var acks, learns, ackRatios, learnRatios []float64
 			for b.Loop() {
-				for range 8 {
-					a, l := k.measure()
-					a2, l2 := adapting(k.measure)
+				for round := range 8 {
+					a, l, a2, l2 := both(round, k.measure)
 					acks, learns = append(acks, a), append(learns, l)
 					ackRatios, learnRatios = append(ackRatios, math.Log(a2/a)), append(learnRatios, math.Log(l2/l))
 				}
@@ -110,9 +156,8 @@ func BenchmarkWhileAdapting(b *testing.B) {
 	b.Run("full", func(b *testing.B) {
 		var ratios []float64
 		for b.Loop() {
-			for range 5 {
-				alone := r.full(2000)
-				loaded, _ := adapting(func() (float64, float64) { return r.full(2000), 0 })
+			for round := range 8 {
+				alone, _, loaded, _ := both(round, func() (float64, float64) { return r.full(2000), 0 })
 				ratios = append(ratios, loaded/alone)
 			}
 		}

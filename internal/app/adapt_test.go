@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -249,4 +250,13 @@ func TestAFolderThatAdapts(t *testing.T) {
 	assert.True(t, other.At.After(*first.At), "%v and then %v", first.At, other.At)
 	assert.Contains(t, h.Log.String(), "the adapter is gone; adapting again")
 	assert.NotContains(t, h.Log.String(), "training in this one")
+}
+
+// What trains an adapter has paused when a change is acknowledged.
+func TestTrainingPausesForChanges(t *testing.T) {
+	h := apptest.Start(t, apptest.Settings(t.TempDir(), nil))
+	var pauses atomic.Int64
+	defer h.Foreground.AddBackground(func() { pauses.Add(1) }, func() {})()
+	require.NoError(t, h.Pipeline.Publish(t.Context(), labelled(1, 1)))
+	assert.Positive(t, pauses.Load())
 }

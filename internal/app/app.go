@@ -24,6 +24,7 @@ import (
 	"github.com/hone-ml/hone/evaluate"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/app/core"
+	"github.com/hone-ml/hone/internal/priority"
 	"github.com/hone-ml/hone/learner"
 	"github.com/hone-ml/hone/learner/adapt"
 	"github.com/hone-ml/hone/notify"
@@ -59,6 +60,8 @@ type App struct {
 	Webhook    *webhook.Server
 	Notifier   *notify.Notifier // nil when nobody is to be told
 	Keys       *access.Keys
+	// Foreground is the hearing and learning of changes, for which the training of adapters pauses.
+	Foreground priority.Foreground
 	// Engines hold the HTTP handlers of the addresses, in the order of Addrs.
 	Engines []*gin.Engine
 
@@ -157,7 +160,7 @@ func (a *App) wireCore() (err error) {
 	}
 	a.Core, err = core.New(a.Store, core.Options{
 		Log:      boltlog.Options{Logger: pipeline.NewLogger(a.part("boltlog")), BeforeAppend: a.seams.Append},
-		Pipeline: pipeline.Options{Logger: a.part("pipeline"), Registerer: a.Registry, CloseTimeout: a.cfg.ShutdownTimeout},
+		Pipeline: pipeline.Options{Logger: a.part("pipeline"), Registerer: a.Registry, CloseTimeout: a.cfg.ShutdownTimeout, Foreground: &a.Foreground},
 		Learner: learner.Options{
 			Encoder: enc.Fast, Slow: enc.Slow, Others: others,
 			Settings: a.table, Adapting: adapting,
@@ -188,10 +191,13 @@ func (a *App) adapting(configured encoders.Encoder) (*adapt.Options, error) {
 			return nil, err
 		}
 	}
+	trainer = trainer.PausingFor(&a.Foreground)
 	o := &adapt.Options{Base: trainer.BaseName(), Encoder: encode.NewAdapters(encoders.AdaptedName(trainer.BaseName())), Trainer: trainer, Store: a.Store}
 	if a.trainCommand != nil {
 		if command := a.trainCommand(name); len(command) > 0 {
-			o.Trainer = &trainprocess.Trainer{Trainer: trainer, Command: command, Env: trainprocess.Environ(), Logger: a.part("learner")}
+			o.Trainer = &trainprocess.Trainer{
+				Trainer: trainer, Command: command, Env: trainprocess.Environ(), Logger: a.part("learner"), Foreground: &a.Foreground,
+			}
 		}
 	}
 	return o, nil

@@ -20,7 +20,7 @@ import (
 )
 
 // Name names what Train with DefaultRecipe makes of examples. It changes with either.
-const Name = "contrast-rank8/1"
+const Name = "contrast-rank8/2"
 
 // Base is an encoder whose last layers are trained: those of packages minilm and bert. It must be
 // safe for concurrent use.
@@ -55,9 +55,12 @@ type Recipe struct {
 	Seed         uint64
 }
 
-// DefaultRecipe returns 40 steps of 32 texts at rank 8.
-func DefaultRecipe() Recipe {
-	return Recipe{Steps: 40, Batch: 32, Rank: 8, MaxTokens: 64, LearningRate: 1e-3, WeightDecay: 0.01, Temperature: 0.1, Seed: 1}
+// DefaultRecipe returns the recipe for a number of examples: rank 8 and 32 texts a step, so many steps that
+// each example is drawn about ten times, but at least 40, of which few examples have enough, and at most 160.
+func DefaultRecipe(examples int) Recipe {
+	const fewest, most, drawn = 40, 160, 10
+	steps := min(max(fewest, examples*drawn/16), most) // 16 of the texts of a step are drawn, the others are partners
+	return Recipe{Steps: steps, Batch: 32, Rank: 8, MaxTokens: 64, LearningRate: 1e-3, WeightDecay: 0.01, Temperature: 0.1, Seed: 1}
 }
 
 // Options are what makes no difference to the result.

@@ -102,7 +102,7 @@ func separation(t *testing.T, encode func(text string) []float32, examples []Exa
 
 func TestTrainSeparatesClasses(t *testing.T) {
 	e := base(t)
-	r := DefaultRecipe()
+	r := DefaultRecipe(1)
 	r.Steps, r.Batch, r.LearningRate = 8, 16, 3e-3 // few steps, but large ones
 	examples := separable()
 	a, err := Train(t.Context(), e, examples, r, Options{Workers: 2})
@@ -123,7 +123,7 @@ func TestTrainSeparatesClasses(t *testing.T) {
 // of cores nor pauses make a difference to any bit.
 func TestTrainIsAFunctionOfTheExamples(t *testing.T) {
 	e := base(t)
-	r := DefaultRecipe()
+	r := DefaultRecipe(1)
 	r.Steps, r.Batch = 2, 12
 	examples := append(separable(), Example{"the cat in the house was sad and silent", 0}) // of two classes
 	want := ""
@@ -160,7 +160,7 @@ func TestTrainStops(t *testing.T) {
 	for _, at := range []int64{1, 40, 55} { // in the first layers, forward, backward
 		ctx, cancel := context.WithCancel(t.Context())
 		var yields atomic.Int64
-		_, err := Train(ctx, e, separable(), DefaultRecipe(), Options{Workers: 1, Yield: func() {
+		_, err := Train(ctx, e, separable(), DefaultRecipe(1), Options{Workers: 1, Yield: func() {
 			if yields.Add(1) == at {
 				cancel()
 			}
@@ -181,7 +181,7 @@ func TestMemory(t *testing.T) {
 		return float64(m.HeapAlloc) / 1e6
 	}
 	before := heap()
-	r := DefaultRecipe()
+	r := DefaultRecipe(1)
 	var texts []labelledText
 	for i := range r.Steps * r.Batch {
 		texts = append(texts, labelledText{i % 4, i})
@@ -206,15 +206,23 @@ func TestMemory(t *testing.T) {
 
 func TestTrainErrors(t *testing.T) {
 	e := base(t)
-	if _, err := Train(t.Context(), e, []Example{{"a", 1}, {"b", 1}}, DefaultRecipe(), Options{}); !errors.Is(err, ErrTooFewClasses) {
+	if _, err := Train(t.Context(), e, []Example{{"a", 1}, {"b", 1}}, DefaultRecipe(1), Options{}); !errors.Is(err, ErrTooFewClasses) {
 		t.Error(err)
 	}
 	if _, err := Train(t.Context(), e, separable(), Recipe{}, Options{}); err == nil {
 		t.Error("an empty recipe is accepted")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err := Train(ctx, e, separable(), DefaultRecipe(), Options{Progress: func(int, float64) { cancel() }})
+	_, err := Train(ctx, e, separable(), DefaultRecipe(1), Options{Progress: func(int, float64) { cancel() }})
 	if !errors.Is(err, context.Canceled) {
 		t.Error(err)
+	}
+}
+
+func TestMoreExamplesMoreSteps(t *testing.T) {
+	for examples, steps := range map[int]int{0: 40, 24: 40, 64: 40, 96: 60, 192: 120, 256: 160, 1_000_000: 160} {
+		if got := DefaultRecipe(examples).Steps; got != steps {
+			t.Errorf("%d examples: %d steps, want %d", examples, got, steps)
+		}
 	}
 }

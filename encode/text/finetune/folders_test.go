@@ -48,7 +48,7 @@ func TestFolderEncodesWhatIsTrained(t *testing.T) {
 			for i, text := range texts {
 				states, labelled, all = append(states, e.FirstLayers(text, 64)), append(labelled, labelledText{i % 2, i}), append(all, i)
 			}
-			r := DefaultRecipe()
+			r := DefaultRecipe(1)
 			tr := newTrainer(n, states, labelled, [][]int{all}, &r, &Options{Workers: 1})
 			if _, err := tr.lossGradient(t.Context(), all); err != nil {
 				t.Fatal(err)
@@ -95,7 +95,7 @@ func moods() (out []Example) {
 func TestTrainFolders(t *testing.T) {
 	for _, name := range folders {
 		e := folder(t, name)
-		r := DefaultRecipe()
+		r := DefaultRecipe(1)
 		r.Batch, r.LearningRate = 16, 1e-2
 		var losses []float64
 		a, err := Train(t.Context(), e, moods(), r, Options{Workers: 2, Progress: func(_ int, loss float64) { losses = append(losses, loss) }})
@@ -116,7 +116,7 @@ func TestTrainFolders(t *testing.T) {
 
 // A prompt that leaves no room is told.
 func TestTrainWithALongPrompt(t *testing.T) {
-	r := DefaultRecipe()
+	r := DefaultRecipe(1)
 	r.MaxTokens = 5
 	if _, err := Train(t.Context(), folder(t, "cls"), moods(), r, Options{}); err == nil || !strings.Contains(err.Error(), "prompt") {
 		t.Error(err)

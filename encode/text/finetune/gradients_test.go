@@ -67,7 +67,7 @@ func tinyTrainer(t *testing.T, s shape, workers int) *trainer {
 	for i := range 21 {
 		states, texts, all = append(states, draw((3+i)*s.Hidden, 0, 1)), append(texts, labelledText{i % 3, i % 19}), append(all, i)
 	}
-	r := DefaultRecipe()
+	r := DefaultRecipe(1)
 	r.Temperature = 0.5
 	tr := newTrainer(n, states, texts, [][]int{all}, &r, &Options{Workers: workers})
 	t.Cleanup(tr.workers.close)
