@@ -2,12 +2,10 @@ package learner
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"strings"
 	"time"
 
-	"github.com/cespare/xxhash/v2"
 	"github.com/sirupsen/logrus"
 
 	"github.com/hone-ml/hone/encode"
@@ -225,20 +223,6 @@ type firstLabels struct {
 func (h *onlineHead) firstLabels(encoder string, size int) firstLabels {
 	out := firstLabels{size: size, ids: h.firstTasks(size)}
 	out.newest = h.firstAnnotation(out.ids[len(out.ids)-1])
-	var d xxhash.Digest
-	d.Reset()
-	_, _ = d.WriteString(h.Key + "\x00" + encoder)
-	for class := range h.Labels {
-		for _, t := range h.LabelTexts(class) {
-			_, _ = d.WriteString("\x00" + t)
-		}
-	}
-	for _, id := range out.ids {
-		var b [16]byte
-		binary.LittleEndian.PutUint64(b[:8], uint64(id)) //nolint:gosec // any bits do
-		binary.LittleEndian.PutUint64(b[8:], h.labelSums[id])
-		_, _ = d.Write(b[:])
-	}
-	out.fingerprint = d.Sum64()
+	out.fingerprint = adapt.Fingerprint(h.Spec, encoder, out.ids, h.labelSums)
 	return out
 }

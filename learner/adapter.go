@@ -12,7 +12,6 @@ import (
 	"github.com/hone-ml/hone/learner/adapt"
 	"github.com/hone-ml/hone/learner/features"
 	"github.com/hone-ml/hone/learner/model"
-	"github.com/hone-ml/hone/learner/tune"
 	"github.com/hone-ml/hone/settings"
 )
 
@@ -133,27 +132,13 @@ func (l *Learner) useAdapter(ctx context.Context, p *project, a *adapt.Adaptatio
 func (p *project) adaptedHead(h *onlineHead, next *features.Extractor, a *adapt.Adaptation) onlineHead {
 	out := *h
 	out.Spec, out.encoder = h.WithEncoder(next.Encoder()), next.Name()
-	out.selection = adaptedSelection(&out, a)
+	out.selection = a.SelectionFor(out.Spec, h.selection)
 	out.model = out.Kind.NewModel(out.Spec, out.selection.Settings)
 	out.annotationsByTask = maps.Clone(h.annotationsByTask)
 	out.fingerprints, out.labelSums = map[event.TaskID]uint64{}, map[event.TaskID]uint64{}
 	out.incomplete = map[event.TaskID]features.EncoderSet{}
 	out.dirty, out.relabelled = true, true
 	return out
-}
-
-// adaptedSelection returns the selection of a head with an adapter: that which came with the adapter, or
-// for another head its own, with the weight that an adapted part has by default.
-func adaptedSelection(h *onlineHead, a *adapt.Adaptation) tune.Selection {
-	if a.Of(h.Spec) && !h.selection.Pinned {
-		return a.Selection()
-	}
-	s := h.selection
-	if s.Pinned || s.Size > 0 && s.Adapter == "" {
-		s.Settings = tune.Fit(h.Spec, s.Settings)
-		return s
-	}
-	return tune.Selection{Settings: tune.Defaults(h.Spec)}
 }
 
 // slow returns the slow encoders that the project reads now, or will with its next adapter.

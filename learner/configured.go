@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/internal/cut"
 	"github.com/hone-ml/hone/settings"
 )
 
@@ -31,7 +30,7 @@ func (l *Learner) changeSettings(ctx context.Context, p *project, e *event.Confi
 			described = append(described, h)
 		}
 	}
-	l.o.Logger.WithField("project", p.meta.Project).WithField("settings", shown(configured)).Info("the settings of a project have changed")
+	l.o.Logger.WithField("project", p.meta.Project).WithField("settings", settings.Abridged(configured)).Info("the settings of a project have changed")
 	if p.features != encoder {
 		p.storedSelections = nil // of other features
 		p.configure()            // new heads, since the encoder is another, or adapts no more
@@ -44,18 +43,6 @@ func (l *Learner) changeSettings(ctx context.Context, p *project, e *event.Confi
 		return true, l.relearnAll(ctx, p, delta)
 	}
 	return true, nil
-}
-
-// maxLogged is how many characters of a setting are logged.
-const maxLogged = 200
-
-// shown returns settings as they are logged.
-func shown(configured map[string]string) map[string]string {
-	out := maps.Clone(configured)
-	for key, value := range out {
-		out[key] = cut.Ellipsis(value, maxLogged)
-	}
-	return out
 }
 
 // setSettings puts settings of a project in force. Its heads are still those of the settings

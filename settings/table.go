@@ -204,3 +204,15 @@ func (fs Faults) Error() string {
 	}
 	return strings.Join(lines, "\n")
 }
+
+// maxLogged is how many characters of a setting are logged.
+const maxLogged = 200
+
+// Abridged returns settings as they are logged: long values are cut short.
+func Abridged(configured map[string]string) map[string]string {
+	out := maps.Clone(configured)
+	for key, value := range out {
+		out[key] = cut.Ellipsis(value, maxLogged)
+	}
+	return out
+}

@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
+
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/learner/head"
@@ -94,6 +96,39 @@ func (a *Adaptation) HeldOut(id event.TaskID) (x event.HeldOut, ok bool) {
 // Selection is that of the head, as if its settings had been chosen without an adapter.
 func (a *Adaptation) Selection() tune.Selection {
 	return tune.Selection{Settings: a.Settings, Size: a.Labels, Fingerprint: a.Fingerprint, Adapter: a.Adapter}
+}
+
+// SelectionFor returns the selection of any head of a project that goes by the adapter: that which came with
+// it, or for another head and where settings are pinned the head's own, with the weight that an adapted part
+// has by default. a may be nil.
+func (a *Adaptation) SelectionFor(q *head.Spec, own tune.Selection) tune.Selection {
+	switch {
+	case a.Of(q) && !own.Pinned:
+		return a.Selection()
+	case own.Pinned || own.Size > 0 && own.Adapter == "":
+		own.Settings = tune.Fit(q, own.Settings)
+		return own
+	}
+	return tune.Selection{Settings: tune.Defaults(q)}
+}
+
+// Fingerprint hashes what an encoder adapts to: the labels of some tasks, of which sums has a hash each, and
+// what says what labels mean. encoder says which encoder, and how it adapts.
+func Fingerprint(q *head.Spec, encoder string, tasks []event.TaskID, sums map[event.TaskID]uint64) uint64 {
+	d := xxhash.New()
+	_, _ = d.WriteString(q.Key + "\x00" + encoder)
+	for class := range q.Labels {
+		for _, t := range q.LabelTexts(class) {
+			_, _ = d.WriteString("\x00" + t)
+		}
+	}
+	for _, id := range tasks {
+		var b [16]byte
+		binary.LittleEndian.PutUint64(b[:8], uint64(id)) //nolint:gosec // any bits do
+		binary.LittleEndian.PutUint64(b[8:], sums[id])
+		_, _ = d.Write(b[:])
+	}
+	return d.Sum64()
 }
 
 // Of reports whether a head is one whose labels the adapter has learned from, maybe under other labels.
