@@ -110,8 +110,9 @@ func (s *search) loss(ctx context.Context, settings model.Settings) (float64, er
 }
 
 // lossesByPower returns the log-loss of all examples, each with its weight, with the probabilities
-// raised to each of the powers, and a penalty for powers that are far from 1.
+// raised to each of the powers in place of that of the settings, and a penalty for powers that are far from 1.
 func (s *search) lossesByPower(ctx context.Context, settings model.Settings, weights [][]float64) ([]float64, error) {
+	settings.Power = 0 // the models are to say what they say by themselves
 	kind := s.q.Kind.(head.Probable)
 	losses := make([][]float64, len(s.folds)) // by fold and power
 	err := s.eachFold(ctx, settings, func(f int, m head.Incremental) {

@@ -152,3 +152,23 @@ func TestLossForgivesHowSureAModelIs(t *testing.T) {
 		t.Errorf("loss %g is above %g, that of the probabilities as they are", loss, sum(plain))
 	}
 }
+
+// How sure of itself a model is to be is found anew with an adapted part: it does not come on top of
+// what it was without.
+func TestThePowerIsFoundAnewWithAnAdaptedPart(t *testing.T) {
+	q := headtest.Choices(t, "single")
+	folds := CrossValidate(q, headtest.Noisy(120, 0.5), 3)
+	base := Defaults(q)
+	var found []float64
+	for _, power := range []float64{0, 0.5, 2} {
+		base.Power = power
+		s, err := SearchAdapted(t.Context(), folds, base, make(chan struct{}, 2))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found = append(found, s.Power)
+	}
+	if math.Abs(found[1]-found[0]) > 0.02 || math.Abs(found[2]-found[0]) > 0.02 {
+		t.Errorf("powers %g, where they were 1, 0.5 and 2 without the adapted part", found)
+	}
+}
