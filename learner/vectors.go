@@ -3,7 +3,7 @@ package learner
 import (
 	"context"
 	"fmt"
-	"slices"
+	"math"
 
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/event"
@@ -12,12 +12,13 @@ import (
 	"github.com/hone-ml/hone/vector"
 )
 
-// Vectors returns for each task, in order, a dense vector that is near those of tasks alike, of
-// any length above 0: what the first head with dense parts reads of the middle layers, else of
-// sentences, else of words; where it reads tokens, the sum of theirs. It is nil for a task
-// without text, for one whose vector has not arrived, and for all while nothing is known of the
-// project. space is equal for vectors that can be compared. It waits for no vector. The error is
-// the context's. Safe for concurrent use.
+// Vectors returns for each task, in order, a dense vector whose cosine tells how alike tasks are,
+// of any length above 0, all of one dimension: what the first head with dense parts reads of a
+// transformer's middle and last layers side by side, or of words where there is no transformer;
+// where it reads tokens, the sum of theirs. It is nil for a task without text, for one of which a
+// part has not arrived, and for all while nothing is known of the project. space is equal for
+// vectors that can be compared. It waits for no vector. The error is the context's. Safe for
+// concurrent use.
 func (l *Learner) Vectors(ctx context.Context, p event.ProjectID, tasks []event.Task) (vectors [][]float32, space string, err error) {
 	vectors = make([][]float32, len(tasks))
 	s := l.snapshot(p)
@@ -25,38 +26,61 @@ func (l *Learner) Vectors(ctx context.Context, p event.ProjectID, tasks []event.
 		return vectors, "", ctx.Err()
 	}
 	for _, h := range s.heads {
-		part := comparablePart(h.Spec)
-		if part < 0 {
+		shares := comparedParts(h.Spec)
+		if shares == nil {
 			continue
 		}
 		err = parallel.ForEachChunk(ctx, len(tasks), func(_, from, to int) {
 			var buffer vector.Buffer
 			for i := from; i < to; i++ {
-				vectors[i] = wholeText(s.features.Task(h.Spec, tasks[i].Data).Expand(&buffer), part)
+				vectors[i] = wholeText(s.features.Task(h.Spec, tasks[i].Data).Expand(&buffer), shares)
 			}
 		})
-		return vectors, fmt.Sprintf("%s %d %x", s.features.Name(), part, h.Seed), err
+		return vectors, fmt.Sprintf("%s %v %x", s.features.Name(), shares, h.Seed), err
 	}
 	return vectors, "", ctx.Err()
 }
 
-// comparablePart returns the dense part by which tasks are compared, -1 if there is none.
-func comparablePart(q *head.Spec) int {
-	for _, kind := range []encode.Part{encode.Middle, encode.Sentence, encode.Words} {
-		if i := slices.Index(q.Parts, kind); i >= 0 {
-			return i
+// comparedParts returns the share of each dense part in the cosine of two tasks, those of the
+// weights that heads begin with (ADR 30); nil without a part that can be compared.
+func comparedParts(q *head.Spec) []float64 {
+	for _, by := range []map[encode.Part]float64{{encode.Middle: 0.5, encode.Sentence: 1}, {encode.Words: 1}} {
+		shares := make([]float64, len(q.Parts))
+		sum := 0.0
+		for i, kind := range q.Parts {
+			shares[i] = by[kind]
+			sum += shares[i]
+		}
+		if sum > 0 {
+			return shares
 		}
 	}
-	return -1
+	return nil
 }
 
-// wholeText returns a part of a text's vector, or the sum of its tokens' last parts; nil without
-// numbers.
-func wholeText(x vector.Vector, part int) (sum []float32) {
-	if part < len(x.Dense) && len(x.Dense[part]) > 0 {
-		return slices.Clone(x.Dense[part])
+// wholeText returns the parts of a text's vector side by side, or the sum of its tokens' last
+// parts; nil when numbers are missing.
+func wholeText(x vector.Vector, shares []float64) (out []float32) {
+	if len(x.Tokens) > 0 {
+		return sumOfTokens(x.Tokens)
 	}
-	for _, t := range x.Tokens {
+	for i, share := range shares {
+		if share == 0 {
+			continue
+		}
+		if i >= len(x.Dense) || len(x.Dense[i]) == 0 {
+			return nil
+		}
+		scale := float32(math.Sqrt(share))
+		for _, v := range x.Dense[i] {
+			out = append(out, scale*v)
+		}
+	}
+	return out
+}
+
+func sumOfTokens(tokens []vector.Vector) (sum []float32) {
+	for _, t := range tokens {
 		if len(t.Dense) == 0 {
 			continue
 		}

@@ -13,7 +13,7 @@ const (
 	// coverSample is how many tasks of a pool are covered, and may be asked next.
 	coverSample = 2000
 	// coverLabelled is how many labelled tasks cover, at most.
-	coverLabelled = 4000
+	coverLabelled = 2000
 	// coverStart is how many tasks are labelled before where the model is unsure matters.
 	coverStart = 10
 	// coverSeed sets the sample apart from the tasks that are drawn at random.

@@ -231,6 +231,10 @@ func BenchmarkRankByCoverage(b *testing.B) {
 			}
 			o.Scorer = ready
 			tasks, labelled := tasksOf(n), map[event.TaskID]uint64{}
+			for _, t := range tasks[:coverStart] {
+				labelled[t.ID] = 1
+			}
+			tasks = tasks[coverStart:]
 			q := ranked(b, o, tasks, labelled, Queue{})
 			b.ReportAllocs()
 			for b.Loop() {

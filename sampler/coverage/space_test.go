@@ -272,3 +272,12 @@ func BenchmarkFirstUpdate(b *testing.B) {
 		spaceOf(b, all, nil)
 	}
 }
+
+func BenchmarkTypical(b *testing.B) {
+	s := spaceOf(b, blob(source(), 1, 2000, 384, 0, 1), nil)
+	for b.Loop() {
+		if _, err := s.Typical(context.Background(), 10, nil, byID); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -96,7 +96,8 @@ func cluster(ctx context.Context, points []clustered, n int) error {
 	for len(centres) < n {
 		sum := 0.0
 		for i, p := range points {
-			far[i] = min(far[i], distance(p.vector, centres[len(centres)-1]))
+			// Points have length 1, and the centres are points.
+			far[i] = min(far[i], max(0, 2-2*float64(dot(p.vector, centres[len(centres)-1]))))
 			sum += far[i]
 		}
 		draw, at := rng.Float64()*sum, 0
@@ -110,10 +111,15 @@ func cluster(ctx context.Context, points []clustered, n int) error {
 			return err
 		}
 		moved := step == 0
+		squares := make([]float32, n)
+		for c, centre := range centres {
+			squares[c] = dot(centre, centre)
+		}
 		for i := range points {
 			best, near := 0, math.Inf(1)
 			for c, centre := range centres {
-				if d := distance(points[i].vector, centre); d < near {
+				// The squared distance less the point's own square.
+				if d := float64(squares[c] - 2*dot(points[i].vector, centre)); d < near {
 					best, near = c, d
 				}
 			}
@@ -151,9 +157,4 @@ func means(points []clustered, before [][]float32) [][]float32 {
 		}
 	}
 	return out
-}
-
-// distance returns the squared distance.
-func distance(a, b []float32) float64 {
-	return max(0, float64(dot(a, a)+dot(b, b)-2*dot(a, b)))
 }
