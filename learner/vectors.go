@@ -9,7 +9,7 @@ import (
 )
 
 // Vectors returns for each task, in order, a vector whose cosine tells how alike tasks are, of any
-// length above 0, by the first head that has a features.Comparer. It is nil for a task without
+// length above 0, by the first head that has a features.Similarity. It is nil for a task without
 // text, for one of which a part has not arrived, and for all while nothing is known of the
 // project. space is equal for vectors that can be compared. It waits for no vector. The error is
 // the context's. Safe for concurrent use.
@@ -20,7 +20,7 @@ func (l *Learner) Vectors(ctx context.Context, p event.ProjectID, tasks []event.
 		return vectors, "", ctx.Err()
 	}
 	for _, h := range s.heads {
-		if c, ok := s.features.Comparer(h.Spec); ok {
+		if c, ok := s.features.Similarity(h.Spec); ok {
 			err = parallel.ForEachChunk(ctx, len(tasks), func(_, from, to int) {
 				var b vector.Buffer
 				for i := from; i < to; i++ {

@@ -9,20 +9,20 @@ import (
 	"github.com/hone-ml/hone/vector"
 )
 
-// Comparer computes vectors whose cosine tells how alike tasks are: what a head reads of a
+// Similarity computes vectors whose cosine tells how alike tasks are: what a head reads of a
 // transformer's middle and last layers side by side, or of words where there is no transformer;
 // where it reads tokens, the sum of theirs. It is safe for concurrent use.
-type Comparer struct {
+type Similarity struct {
 	features *Extractor
 	spec     *head.Spec
 	shares   []float64 // of each dense part in the cosine
 }
 
-// Comparer returns the comparer of a head. ok is false when it reads nothing that can be compared.
-func (f *Extractor) Comparer(q *head.Spec) (c Comparer, ok bool) {
+// Similarity returns that of a head. ok is false when it reads nothing that can be compared.
+func (f *Extractor) Similarity(q *head.Spec) (c Similarity, ok bool) {
 	// The weights that heads begin with (ADR 30).
 	for _, by := range []map[encode.Part]float64{{encode.Middle: 0.5, encode.Sentence: 1}, {encode.Words: 1}} {
-		c = Comparer{f, q, make([]float64, len(q.Parts))}
+		c = Similarity{f, q, make([]float64, len(q.Parts))}
 		for i, kind := range q.Parts {
 			c.shares[i] = by[kind]
 			ok = ok || c.shares[i] > 0
@@ -31,17 +31,17 @@ func (f *Extractor) Comparer(q *head.Spec) (c Comparer, ok bool) {
 			return c, true
 		}
 	}
-	return Comparer{}, false
+	return Similarity{}, false
 }
 
-// Space is equal for comparers whose vectors can be compared.
-func (c Comparer) Space() string {
+// Space is equal where vectors can be compared.
+func (c Similarity) Space() string {
 	return fmt.Sprintf("%s %v %x", c.features.Name(), c.shares, c.spec.Seed)
 }
 
 // Vector returns the vector of a task, all of one dimension; nil without text, and when a part has
 // not arrived. The buffer is for one goroutine.
-func (c Comparer) Vector(data []byte, b *vector.Buffer) (out []float32) {
+func (c Similarity) Vector(data []byte, b *vector.Buffer) (out []float32) {
 	x := c.features.Task(c.spec, data).Expand(b)
 	if len(x.Tokens) > 0 {
 		return sumOfTokens(x.Tokens)
