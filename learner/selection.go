@@ -3,11 +3,8 @@ package learner
 import (
 	"cmp"
 	"context"
-	"encoding/binary"
-	"math"
 	"slices"
 
-	"github.com/cespare/xxhash/v2"
 	"github.com/sirupsen/logrus"
 
 	"github.com/hone-ml/hone/event"
@@ -82,30 +79,10 @@ func (h *onlineHead) searchSample(encoder string) searchSample {
 	}
 	ids := h.firstTasks(n)
 	s := searchSample{selection: tune.Selection{Size: n}, taskIDs: make(map[int64]bool, n), newest: h.firstAnnotation(ids[len(ids)-1])}
-	var d xxhash.Digest
-	d.Reset()
-	_, _ = d.WriteString(h.Key + "\x00" + encoder)
-	for _, g := range h.Prior {
-		_, _ = d.Write([]byte{byte(min(1, len(g.Weights)))})
-	}
-	if h.HasLines() { // other lines, or their vectors, make another prior of the same parts
-		var b [4]byte
-		for _, g := range h.Prior {
-			for _, w := range g.Weights {
-				binary.LittleEndian.PutUint32(b[:], math.Float32bits(w))
-				_, _ = d.Write(b[:])
-			}
-		}
-	}
 	for _, id := range ids {
 		s.taskIDs[int64(id)] = true
-		var b [16]byte
-		for i := range 8 {
-			b[i], b[8+i] = byte(uint64(id)>>(8*i)), byte(h.fingerprints[id]>>(8*i))
-		}
-		_, _ = d.Write(b[:])
 	}
-	s.selection.Fingerprint = d.Sum64()
+	s.selection.Fingerprint = tune.Fingerprint(h.Spec, encoder, ids, h.fingerprints)
 	return s
 }
 

@@ -57,6 +57,8 @@ type Settings interface {
 type Options struct {
 	Pool   Pool
 	Scorer Scorer
+	// Vectors may be nil: the strategy coverage then ranks as margin does.
+	Vectors Vectors
 	// Contents may be nil: what tasks lack is then not counted.
 	Contents Contents
 	// Predictor may be nil: predictions are then written without regions.

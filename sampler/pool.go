@@ -13,7 +13,7 @@ import (
 type taskPool struct {
 	open     taskSet
 	skipped  taskSet
-	labelled map[event.TaskID]struct{}
+	labelled map[event.TaskID]uint64 // with the fingerprints of their data
 	// lacking are the tasks of open that a model has nothing to go by, and lacks counts
 	// them by what they lack.
 	lacking map[event.TaskID]event.Lack
@@ -24,7 +24,7 @@ type taskPool struct {
 // newPool is one without tasks. lackOf says what a task lacks; nil: nothing.
 func newPool(lackOf func(event.Task) event.Lack) *taskPool {
 	return &taskPool{
-		open: newSet(), skipped: newSet(), labelled: map[event.TaskID]struct{}{},
+		open: newSet(), skipped: newSet(), labelled: map[event.TaskID]uint64{},
 		lacking: map[event.TaskID]event.Lack{}, lacks: map[event.Lack]int{}, lackOf: lackOf,
 	}
 }
@@ -53,7 +53,7 @@ func (p *taskPool) update(t event.TaskState) (labelled bool) {
 	case t.Labelled():
 		p.open.remove(id)
 		p.skipped.remove(id)
-		p.labelled[id] = struct{}{}
+		p.labelled[id] = fingerprint(t.Task)
 		return !was
 	case t.Skipped():
 		p.drop(id)

@@ -77,13 +77,7 @@ type queueSpec struct {
 // only after they have come to the front and been ranked again. Over the first 200
 // labels of 1,000 tasks in 10 classes, 22 writes a label became 12.
 func buildQueue(all []scoredTask, before []Item, q queueSpec) []Item {
-	size := min(q.size, len(all))
-	slots := 0
-	for i := range size {
-		if randomSlot(q.labels+i, q.share) {
-			slots++
-		}
-	}
+	slots := randomSlots(min(q.size, len(all)), q)
 	// Random tasks are drawn before the ranking gets to choose: drawn from what
 	// it leaves over, they would be no fair sample.
 	drawn := make(map[event.TaskID]bool, slots)
@@ -92,13 +86,29 @@ func buildQueue(all []scoredTask, before []Item, q queueSpec) []Item {
 		drawn[s.task] = true
 	}
 	rest := slices.DeleteFunc(all, func(s scoredTask) bool { return drawn[s.task] })
+	return fillQueue(random, topK(rest, max(keepQueueLengths*q.size, len(rest)/keepPoolPart), byScore), before, q)
+}
+
+// randomSlots returns how many of the first size places are random ones.
+func randomSlots(size int, q queueSpec) (slots int) {
+	for i := range size {
+		if randomSlot(q.labels+i, q.share) {
+			slots++
+		}
+	}
+	return slots
+}
+
+// fillQueue makes a queue of random tasks, as many as have places in it, and of ranked ones.
+func fillQueue(random, ranked []scoredTask, before []Item, q queueSpec) []Item {
+	size := min(q.size, len(random)+len(ranked))
 	front := 0
 	for i := range min(size, q.front) {
 		if !randomSlot(q.labels+i, q.share) {
 			front++
 		}
 	}
-	best := stabilizeTail(topK(rest, max(keepQueueLengths*q.size, len(rest)/keepPoolPart), byScore), before, front, size-slots)
+	best := stabilizeTail(ranked, before, front, size-len(random))
 
 	queue := make([]Item, 0, size)
 	for i := range size {

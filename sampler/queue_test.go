@@ -242,7 +242,7 @@ func TestRankerRanksWithoutASampler(t *testing.T) {
 	rank := func() Queue {
 		r, err := NewRanker(o)
 		require.NoError(t, err)
-		q, err := r.Rank(t.Context(), 1, tasks, 0, Queue{})
+		q, err := r.Rank(t.Context(), 1, tasks, nil, Queue{})
 		require.NoError(t, err)
 		require.Equal(t, "v1", q.Version)
 		require.Len(t, q.Items, o.QueueSize)

@@ -20,11 +20,16 @@ type Queue struct {
 	Version string
 	// Confidence is that of Status.
 	Confidence map[string]event.Confidence
+
+	coverer *coverer // what the next ranking by coverage goes on from; nil for none
 }
 
 // Ranker makes queues. It keeps no state between two calls and is safe for concurrent use.
 type Ranker struct {
 	scorer      Scorer
+	vectors     Vectors
+	pool        Pool
+	covers      bool // the strategy is coverage
 	strategy    strategy.Strategy
 	random      bool // the strategy does not look at the model
 	size, front int
@@ -40,8 +45,9 @@ func NewRanker(o Options) (*Ranker, error) {
 	}
 	s, _ := strategy.Named(o.Strategy)
 	_, random := s.(strategy.Random)
+	_, covers := s.(strategy.Coverage)
 	return &Ranker{
-		scorer: o.Scorer, strategy: s, random: random,
+		scorer: o.Scorer, vectors: o.Vectors, pool: o.Pool, strategy: s, random: random, covers: covers,
 		size: o.QueueSize, front: o.Front, share: o.RandomShare, seed: o.Seed,
 	}, nil
 }
@@ -50,7 +56,12 @@ func NewRanker(o Options) (*Ranker, error) {
 // is how many tasks of the project are labelled, which says where random ones
 // are due; before is the queue before, whose tail stays where it can. Where
 // nothing has been learned all scores are equal, which makes the order random.
-func (r *Ranker) Rank(ctx context.Context, p event.ProjectID, tasks []event.Task, labelled int, before Queue) (Queue, error) {
+func (r *Ranker) Rank(ctx context.Context, p event.ProjectID, tasks []event.Task, labelled map[event.TaskID]uint64, before Queue) (Queue, error) {
+	if r.covers {
+		if q, ok, err := r.rankByCoverage(ctx, p, tasks, labelled, before); ok || err != nil {
+			return q, err
+		}
+	}
 	// A new version may go live between two chunks; scores of two versions do not
 	// compare, so start over, and take what comes if it happens again and again.
 	for try := 0; ; try++ {
@@ -90,7 +101,7 @@ func (r *Ranker) Rank(ctx context.Context, p event.ProjectID, tasks []event.Task
 		if version != before.Version {
 			before.Items = nil
 		}
-		q := Queue{Version: version, Confidence: confidence.byControl(), Items: buildQueue(all, before.Items, queueSpec{size: r.size, front: r.front, share: r.share, labels: labelled})}
+		q := Queue{Version: version, Confidence: confidence.byControl(), Items: buildQueue(all, before.Items, queueSpec{size: r.size, front: r.front, share: r.share, labels: len(labelled)})}
 		if !knows || r.random {
 			for i := range q.Items {
 				q.Items[i].Random = true

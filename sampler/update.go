@@ -39,7 +39,7 @@ func (w *worker) update(ctx context.Context, p pending) error {
 	if err != nil {
 		return err
 	}
-	queue, err := ranker.Rank(ctx, w.id, w.pool.candidates(), len(w.pool.labelled), w.queue)
+	queue, err := ranker.Rank(ctx, w.id, w.pool.candidates(), w.pool.labelled, w.queue)
 	if err != nil {
 		return err
 	}

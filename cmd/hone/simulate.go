@@ -57,7 +57,9 @@ data. Span F1 is that of all spans together, right with both ends and the label.
 Each is the mean over the seeds, with the standard deviation. Labels saved against
 random: how many more labels random needs, on its mean curve, for the same accuracy
 (span F1 where spans are labelled), with its standard error, a jackknife over the
-seeds; "more than" where random does not get there.`,
+seeds; "more than" where random does not get there. The last lines are each
+strategy's mean from 10 labels on, the area under its curve, and in brackets how
+far above random that is: the mean difference of equal seeds ± its standard error.`,
 		Example: `  hone simulate --data labelled.csv
   hone simulate --data train.jsonl --test test.jsonl
   hone simulate --data train.jsonl.gz --test test.jsonl.gz --strategy margin,random \
@@ -79,7 +81,7 @@ seeds; "more than" where random does not get there.`,
 	f.BoolVar(&s.source.Hints, "hints", false, "have the model read the hints of the labels in the label config, as hone serve does")
 	f.StringVar(&s.source.Descriptions, "descriptions", "", `file with lines that say what each label means: {"label": ["line", "line"]}`)
 	f.BoolVar(&s.source.Anonymous, "anonymous-labels", false, "rename the labels A1, A2 and so on, to see what their names contribute")
-	f.StringSliceVar(&s.options.Strategies, "strategy", nil, "strategies to compare: "+strings.Join(strategy.Names(), ", ")+" (default: the configured one and random)")
+	f.StringSliceVar(&s.options.Strategies, "strategy", nil, "strategies: "+strings.Join(strategy.Names(), ", ")+" (default: the configured one and random)")
 	f.IntSliceVar(&s.options.Labels, "labels", []int{0, 10, 25, 50, 100, 200, 500}, "numbers of labels at which to measure")
 	f.IntVar(&s.options.Batch, "batch", 1, "tasks labelled between two rankings")
 	f.IntVar(&s.options.Seeds, "seeds", 5, "repetitions, each with another random order")
@@ -163,6 +165,9 @@ func (c *cli) simulate(s simulateFlags) error {
 			c.printf("No --test: %d of the %d tasks of %s are held out to measure on, by a hash of their text, the same each time: numbers %s\n\n", h.Tasks, h.Of, s.source.Train, firstNumbers(h.Numbers))
 		}
 		if err := res.Table(c.out()); err != nil {
+			return err
+		}
+		if err := res.AreaTable(c.out()); err != nil {
 			return err
 		}
 		if o.Estimate {

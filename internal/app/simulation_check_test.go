@@ -184,11 +184,11 @@ func (w *world) checkQueue(p event.ProjectID) {
 	of, by := w.values(p).Ranking, w.values(p).Suggesting
 	st, _ := a.Sampler.Status(p)
 	var open, skipped []event.Task
-	labelled := 0
+	labelled := map[event.TaskID]uint64{}
 	for _, t := range w.stored(p) {
 		switch {
 		case t.Labelled():
-			labelled++
+			labelled[t.Task.ID] = 0
 		case t.Skipped():
 			skipped = append(skipped, t.Task)
 		default:
@@ -198,7 +198,7 @@ func (w *world) checkQueue(p event.ProjectID) {
 	if len(open) == 0 {
 		open = skipped
 	}
-	ranker, err := sampler.NewRanker(sampler.Options{Scorer: a.Learner, Strategy: of.Strategy, QueueSize: of.Queue, Front: cfg.Head, RandomShare: of.RandomShare})
+	ranker, err := sampler.NewRanker(sampler.Options{Pool: a.Store, Scorer: a.Learner, Vectors: a.Learner, Strategy: of.Strategy, QueueSize: of.Queue, Front: cfg.Head, RandomShare: of.RandomShare})
 	w.must(err)
 	want, err := ranker.Rank(context.Background(), p, open, labelled, sampler.Queue{Items: st.Queue, Version: st.Version})
 	w.must(err)

@@ -32,6 +32,7 @@ type curveRun struct {
 	step        int
 	queue       sampler.Queue
 	open        []event.Task // not labelled yet
+	answered    map[event.TaskID]uint64
 	at          map[event.TaskID]int
 	random      []event.TaskID // labelled, and drawn at random
 	labels      int
@@ -111,8 +112,9 @@ func (d *Data) runCurve(ctx context.Context, o Options, points []int, c *Curve, 
 
 // start makes the project and its tasks known to the learner.
 func (d *Data) start(ctx context.Context, l *learner.Learner, o Options, c *Curve) (*curveRun, error) {
-	r := &curveRun{Data: d, learner: l, step: o.Batch, at: map[event.TaskID]int{}, clock: time.Unix(1_700_000_000, 0).UTC()}
+	r := &curveRun{Data: d, learner: l, step: o.Batch, at: map[event.TaskID]int{}, answered: map[event.TaskID]uint64{}, clock: time.Unix(1_700_000_000, 0).UTC()}
 	so := sampler.Defaults()
+	so.Vectors, so.Pool = l, r
 	so.Scorer, so.Strategy, so.RandomShare, so.Seed = l, c.Strategy, o.RandomShare, uint64(c.Seed)
 	if c.Strategy == strategy.NameRandom {
 		// What is asked does not depend on what is learned, so the learner may
@@ -169,7 +171,7 @@ func (r *curveRun) apply(ctx context.Context, batch ...event.Event) error {
 
 // labelNext ranks the pool, labels the first n tasks of the queue and has them learned.
 func (r *curveRun) labelNext(ctx context.Context, n int) error {
-	queue, err := r.ranker.Rank(ctx, projectID, r.open, r.labels, r.queue)
+	queue, err := r.ranker.Rank(ctx, projectID, r.open, r.answered, r.queue)
 	if err != nil {
 		return err
 	}
@@ -181,6 +183,7 @@ func (r *curveRun) labelNext(ctx context.Context, n int) error {
 	asked := make(map[event.TaskID]bool, n)
 	for i, q := range queue.Items[:n] {
 		asked[q.Task] = true
+		r.answered[q.Task] = 0
 		if q.Random {
 			r.random = append(r.random, q.Task)
 		}
@@ -207,4 +210,13 @@ func (r *curveRun) labelNext(ctx context.Context, n int) error {
 		return err
 	}
 	return r.learner.WaitSettled(ctx) // what comes next must not depend on a race
+}
+
+// Tasks implements sampler.Pool.
+func (r *curveRun) Tasks(_ context.Context, _ event.ProjectID, ids []event.TaskID) ([]event.TaskState, error) {
+	out := make([]event.TaskState, len(ids))
+	for i, id := range ids {
+		out[i].Task = r.pool[r.at[id]].task
+	}
+	return out, nil
 }

@@ -82,6 +82,8 @@ type Result struct {
 	// Saved are the labels that each other strategy saves against random; absent without
 	// random.
 	Saved []Saving `json:"saved,omitempty"`
+	// Summed sums up each strategy's curves; absent where there are too few points.
+	Summed []Area `json:"areas,omitempty"`
 }
 
 // Curve is one learning curve.
@@ -170,6 +172,6 @@ func Run(ctx context.Context, d *Data, o Options) (Result, error) {
 	if err := g.Wait(); err != nil {
 		return Result{}, err
 	}
-	res.Saved = res.Savings()
+	res.Saved, res.Summed = res.Savings(), res.Areas()
 	return res, nil
 }

@@ -1,6 +1,15 @@
 package tune
 
-import "github.com/hone-ml/hone/learner/model"
+import (
+	"encoding/binary"
+	"math"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/learner/head"
+	"github.com/hone-ml/hone/learner/model"
+)
 
 // sampleSizes are the numbers of first labels from which settings are chosen while labels
 // come in. The first labels are those with the lowest annotation ids, in whatever order
@@ -32,4 +41,30 @@ type Selection struct {
 	// Pinned is true for settings that a rollback keeps: no label changes them. It is
 	// stored with the project.
 	Pinned bool `json:"-"`
+}
+
+// Fingerprint hashes what settings are chosen from: the examples of some tasks, of which sums has a hash each,
+// and the prior. encoder says which features they have.
+func Fingerprint(q *head.Spec, encoder string, tasks []event.TaskID, sums map[event.TaskID]uint64) uint64 {
+	d := xxhash.New()
+	_, _ = d.WriteString(q.Key + "\x00" + encoder)
+	for _, g := range q.Prior {
+		_, _ = d.Write([]byte{byte(min(1, len(g.Weights)))})
+	}
+	if q.HasLines() { // other lines, or their vectors, make another prior of the same parts
+		var b [4]byte
+		for _, g := range q.Prior {
+			for _, w := range g.Weights {
+				binary.LittleEndian.PutUint32(b[:], math.Float32bits(w))
+				_, _ = d.Write(b[:])
+			}
+		}
+	}
+	for _, id := range tasks {
+		var b [16]byte
+		binary.LittleEndian.PutUint64(b[:8], uint64(id)) //nolint:gosec // any bits do
+		binary.LittleEndian.PutUint64(b[8:], sums[id])
+		_, _ = d.Write(b[:])
+	}
+	return d.Sum64()
 }

@@ -26,6 +26,7 @@ const (
 	NameLeastConfidence = "least_confidence"
 	NameEntropy         = "entropy"
 	NameRandom          = "random"
+	NameCoverage        = "coverage"
 )
 
 // strategies is the only list of what can be named, in the order in which people are
@@ -39,6 +40,7 @@ var strategies = []named{
 	{NameMargin, Margin{}},
 	{NameLeastConfidence, LeastConfidence{}},
 	{NameEntropy, Entropy{}},
+	{NameCoverage, Coverage{}},
 	{NameRandom, Random{}},
 }
 

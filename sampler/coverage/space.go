@@ -1,0 +1,204 @@
+package coverage
+
+import (
+	"context"
+	"math"
+	"slices"
+
+	"github.com/hone-ml/hone/internal/parallel"
+)
+
+// Point is one text: an id and the direction of its vector, of any length above 0. All points of
+// a Space have vectors of one dimension.
+type Point struct {
+	ID     int64
+	Vector []float32
+}
+
+// levels is the number of values that a cosine is rounded to, from -1 to 1.
+const levels = 1 << 12
+
+// Space holds a sample of a pool with the cosines of all its pairs, and of each point the cosine
+// to the nearest labelled one. A sample of n points takes 2n² bytes, and each point, labelled or
+// not, 4 bytes a dimension. The zero value is an empty one. One goroutine uses it.
+type Space struct {
+	at      map[int64]int // slot of each point of the sample
+	ids     []int64       // by slot
+	vectors [][]float32   // by slot, of length 1
+	cosines []uint16      // level of each pair of slots, stride a row
+	stride  int
+	nearest []uint16 // by slot: the level of the nearest labelled point, 0 without any
+
+	labelled map[int64][]float32 // of length 1
+}
+
+// Len returns the number of points in the sample.
+func (s *Space) Len() int { return len(s.ids) }
+
+// Has reports whether a point is in the sample.
+func (s *Space) Has(id int64) bool {
+	_, ok := s.at[id]
+	return ok
+}
+
+// HasLabelled reports whether a labelled point covers.
+func (s *Space) HasLabelled(id int64) bool { return s.labelled[id] != nil }
+
+// Labelled returns the number of labelled points.
+func (s *Space) Labelled() int { return len(s.labelled) }
+
+// Update makes the sample exactly the points that keep holds true of and those that are added,
+// which are not in it yet. The cosines of what stays are not computed again. The error is the
+// context's; the space is then empty.
+func (s *Space) Update(ctx context.Context, keep func(id int64) bool, added []Point) error {
+	for slot := len(s.ids) - 1; slot >= 0; slot-- {
+		if !keep(s.ids[slot]) {
+			s.remove(slot)
+		}
+	}
+	first := len(s.ids)
+	s.grow(first + len(added))
+	for _, p := range added {
+		s.at[p.ID] = len(s.ids)
+		s.ids = append(s.ids, p.ID)
+		s.vectors = append(s.vectors, unit(p.Vector))
+		s.nearest = append(s.nearest, 0)
+	}
+	err := parallel.ForEachChunk(ctx, len(added), func(_, from, to int) {
+		for slot := first + from; slot < first+to; slot++ {
+			row := s.row(slot)
+			for other := range slot + 1 {
+				row[other] = level(dot(s.vectors[slot], s.vectors[other]))
+			}
+			for _, v := range s.labelled {
+				s.nearest[slot] = max(s.nearest[slot], level(dot(s.vectors[slot], v)))
+			}
+		}
+	})
+	if err != nil {
+		*s = Space{}
+		return err
+	}
+	for slot := first; slot < len(s.ids); slot++ {
+		for other, c := range s.row(slot)[:slot] {
+			s.cosines[other*s.stride+slot] = c
+		}
+	}
+	return nil
+}
+
+// Label adds labelled points, which cover. They are not in the labelled ones yet.
+func (s *Space) Label(points []Point) {
+	if s.labelled == nil {
+		s.labelled = map[int64][]float32{}
+	}
+	for _, p := range points {
+		v := unit(p.Vector)
+		s.labelled[p.ID] = v
+		for slot, x := range s.vectors {
+			s.nearest[slot] = max(s.nearest[slot], level(dot(x, v)))
+		}
+	}
+}
+
+// Unlabel removes labelled points that keep is false of.
+func (s *Space) Unlabel(keep func(id int64) bool) {
+	var gone [][]float32
+	for id, v := range s.labelled {
+		if !keep(id) {
+			gone = append(gone, v)
+			delete(s.labelled, id)
+		}
+	}
+	if len(gone) == 0 {
+		return
+	}
+	for slot, x := range s.vectors {
+		if !slices.ContainsFunc(gone, func(v []float32) bool { return level(dot(x, v)) == s.nearest[slot] }) {
+			continue
+		}
+		s.nearest[slot] = 0
+		for _, v := range s.labelled {
+			s.nearest[slot] = max(s.nearest[slot], level(dot(x, v)))
+		}
+	}
+}
+
+// row returns the levels of the cosines of a slot, by slot.
+func (s *Space) row(slot int) []uint16 { return s.cosines[slot*s.stride:][:s.stride] }
+
+// remove moves the last slot to a slot that is given up.
+func (s *Space) remove(slot int) {
+	last := len(s.ids) - 1
+	delete(s.at, s.ids[slot])
+	if slot != last {
+		s.ids[slot], s.vectors[slot], s.nearest[slot] = s.ids[last], s.vectors[last], s.nearest[last]
+		s.at[s.ids[slot]] = slot
+		copy(s.row(slot)[:last], s.row(last)[:last])
+		s.row(slot)[slot] = s.row(last)[last]
+		for other := range last {
+			s.cosines[other*s.stride+slot] = s.cosines[slot*s.stride+other]
+		}
+	}
+	s.vectors[last] = nil
+	s.ids, s.vectors, s.nearest = s.ids[:last], s.vectors[:last], s.nearest[:last]
+}
+
+// grow makes room for n points.
+func (s *Space) grow(n int) {
+	if s.at == nil {
+		s.at = map[int64]int{}
+	}
+	if n <= s.stride {
+		return
+	}
+	wider := make([]uint16, n*n)
+	for slot := range s.ids {
+		copy(wider[slot*n:], s.row(slot)[:len(s.ids)])
+	}
+	s.cosines, s.stride = wider, n
+}
+
+// level rounds a cosine.
+func level(cosine float32) uint16 {
+	x := (cosine + 1) * ((levels - 1) / 2.0)
+	return uint16(min(max(x+0.5, 0), levels-1))
+}
+
+// cosineOf returns the cosine that a level stands for.
+func cosineOf(level uint16) float64 { return float64(level)/((levels-1)/2.0) - 1 }
+
+// unit returns a vector of length 1 with the direction of x, zeros for one without.
+func unit(x []float32) []float32 {
+	var squares float64
+	for _, v := range x {
+		squares += float64(v) * float64(v)
+	}
+	out := make([]float32, len(x))
+	if squares == 0 {
+		return out
+	}
+	scale := float32(1 / math.Sqrt(squares))
+	for i, v := range x {
+		out[i] = v * scale
+	}
+	return out
+}
+
+// dot returns the inner product of two vectors of one length. Four sums run side by side.
+func dot(a, b []float32) float32 {
+	b = b[:len(a)]
+	var s0, s1, s2, s3 float32
+	i := 0
+	for ; i+3 < len(a); i += 4 {
+		// The conversions forbid a fused, so differently rounded, addition.
+		s0 += float32(a[i] * b[i])
+		s1 += float32(a[i+1] * b[i+1])
+		s2 += float32(a[i+2] * b[i+2])
+		s3 += float32(a[i+3] * b[i+3])
+	}
+	for ; i < len(a); i++ {
+		s0 += float32(a[i] * b[i])
+	}
+	return (s0 + s1) + (s2 + s3)
+}
