@@ -323,7 +323,7 @@ func TestAnAdapterDoesNotFlatterTheAccuracy(t *testing.T) {
 	c := labels(48)
 	var ids []event.TaskID
 	for i := range c.Tasks {
-		rng := rand.New(rand.NewPCG(uint64(i), 3))
+		rng := rand.New(rand.NewPCG(uint64(i), 7))
 		label := []string{"app", "card"}[rng.IntN(2)]
 		words := fmt.Sprintf("unique%d", i)
 		for range 2 {

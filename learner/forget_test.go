@@ -33,6 +33,7 @@ func TestForgottenDeletesWhatStandsBeforeIt(t *testing.T) {
 	}
 
 	batch := []event.Event{labels(40), forgotten, labels(7)}
+	rest(t, l) // no commit in the background is the one that fails
 	d.failNext(1)
 	if err := l.Apply(bg, batch, event.Cursor{}); !errors.Is(err, errDisk) {
 		t.Fatalf("a failed commit gives %v", err)

@@ -420,6 +420,7 @@ func TestNothingStaysOfABatchThatWasNotStored(t *testing.T) {
 				first = []event.Event{&event.Changed{Project: 1, At: at(30), Gone: true, Position: 30}}
 				then = []event.Event{&event.Changed{Project: 1, At: at(31), LabelConfig: single, Position: 31}}
 			}
+			rest(t, l) // no commit in the background is the one that fails
 			d.failNext(1)
 			if err := l.Apply(bg, first, event.Cursor{}); !errors.Is(err, errDisk) {
 				t.Fatalf("got %v", err)
