@@ -202,7 +202,7 @@ func Default() Config {
 		Learner: Learner{
 			Encoder:       defaultEncoder,
 			OpenAITimeout: 30 * time.Second,
-			Adapt:         "off",
+			Adapt:         "auto",
 			EncodeWorkers: 1,
 			Budget:        3 * time.Millisecond,
 		},

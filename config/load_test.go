@@ -107,7 +107,7 @@ var other = map[string]string{
 	"webhook.secret": "1e3", "webhook.header": "X-Other", "webhook.max_body": "7MiB",
 	"webhook.max_predict_body": "70MB", "webhook.store_timeout": "70ms",
 	"learner.encoder": "openai:http://localhost:8080/v1", "learner.openai_model": "m", "learner.openai_key": "0012",
-	"learner.openai_timeout": "7s", "learner.adapt": "auto", "learner.encode_workers": "7", "learner.budget": "7ms",
+	"learner.openai_timeout": "7s", "learner.adapt": "off", "learner.encode_workers": "7", "learner.budget": "7ms",
 	"sampler.strategy": "entropy", "sampler.queue": "70", "sampler.head": "7", "sampler.settle": "0s",
 	"sampler.random_share": "0.7", "sampler.push_rate": "0.7", "sampler.background_writes": "7", "sampler.bulk_above": "7", "sampler.check_every": "7s",
 	"sampler.manage_model_version": "no", "sampler.manage_sampling": "false",

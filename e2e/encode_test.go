@@ -22,7 +22,7 @@ import (
 func TestEncodesBehindTheLabelling(t *testing.T) {
 	const size = 2_000
 	s := newStudio(t)
-	h := newHone(t, append(configured(), "HONE_LEARNER_ENCODER=minilm")...)
+	h := newHone(t, append(configured(), "HONE_LEARNER_ENCODER=minilm", "HONE_LEARNER_ADAPT=off")...) // TestTheTransformerAdapts has it adapt
 	began := time.Now()
 	h.start()
 	t.Logf("ready %v after the start, with the transformer", time.Since(began).Round(time.Millisecond))

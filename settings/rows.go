@@ -133,7 +133,7 @@ var rows = []row{
 	{
 		key: "adapt",
 		typ: constant("one of " + strings.Join(adapting, ", ")),
-		doc: "whether the transformer of the configured encoder, or else the one that is part of hone, adapts to the labels of the project, where its encoder reads that one; with minilm it takes a minute of one core each time the labels have grown by about a third",
+		doc: "whether the transformer of the configured encoder, or else the one that is part of hone, adapts to the labels of the project, where its encoder reads that one; with minilm it takes one to four minutes of one core each time the labels have grown by about a third",
 		parse: func(_ *Table, v *Values, text string) (string, string) {
 			return oneOf(&v.Adapt, text, adapting)
 		},

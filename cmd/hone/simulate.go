@@ -87,7 +87,7 @@ far above random that is: the mean difference of equal seeds ± its standard err
 	f.IntVar(&s.options.Seeds, "seeds", 5, "repetitions, each with another random order")
 	f.IntVar(&s.options.Jobs, "jobs", 0, "curves to run at once (default: one a core)")
 	f.StringVar(&s.encoder, "encoder", "", "features: "+strings.Join(encoders.Names(), ", ")+" (default: as configured)")
-	f.StringVar(&s.adapt, "adapt", "off", "whether the transformer adapts to the labels: auto or off")
+	f.StringVar(&s.adapt, "adapt", "", "whether the transformer adapts to the labels: auto or off (default: as configured, where --encoder can)")
 	f.StringVar(&s.vectors, "vectors", "", "file that keeps what a slow encoder made of the texts, for the next run; made if it is not there")
 	f.BoolVar(&s.options.Estimate, "estimate", false, "estimate the accuracy over all tasks as \"hone status\" does, and compare it with the test data")
 	f.StringVar(&s.json, "json", "", "file for the curves as JSON (- for standard output, in place of the table)")
@@ -114,7 +114,7 @@ func (c *cli) simulate(s simulateFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := s.adaptBy(encoders.TrainerOf(enc)); err != nil {
+	if err := s.adaptBy(encoders.TrainerOf(enc), cfg.Learner.Adapt); err != nil {
 		return err
 	}
 	if len(o.Strategies) == 0 {
@@ -194,9 +194,14 @@ func (c *cli) simulate(s simulateFlags) error {
 	return nil
 }
 
-// adaptBy has the encoder adapt if the flag says so. trainer is nil for one that cannot.
-func (s *simulateFlags) adaptBy(trainer *encoders.Trainer) error {
+// adaptBy has the encoder adapt if the flag says so or, without one, the configuration. trainer is nil for an
+// encoder that cannot.
+func (s *simulateFlags) adaptBy(trainer *encoders.Trainer, configured string) error {
+	if s.adapt == "" && trainer != nil {
+		s.adapt = configured
+	}
 	switch {
+	case s.adapt == "":
 	case s.adapt != "auto" && s.adapt != "off":
 		return fmt.Errorf("--adapt %s; it must be auto or off", s.adapt)
 	case s.adapt == "off":

@@ -184,13 +184,19 @@ func TestSimulateAFolderThatAdapts(t *testing.T) {
 	}
 	texts := filepath.Join(t.TempDir(), "texts.jsonl")
 	require.NoError(t, os.WriteFile(texts, data, 0o600))
-	run := func() string {
-		out, err := runHone(t, "simulate", "--data", texts, "--labels", "8,16", "--seeds", "1", "--strategy", "random", "--json", "-",
-			"--encoder", encoders.BERT+"../../encode/text/bert/testdata/mean", "--adapt", "auto")
+	run := func(more ...string) string {
+		out, err := runHone(t, append([]string{
+			"simulate", "--data", texts, "--labels", "8,24", "--seeds", "1", "--strategy", "random", "--json", "-",
+			"--encoder", encoders.BERT + "../../encode/text/bert/testdata/mean",
+		}, more...)...)
 		require.NoError(t, err)
 		return regexp.MustCompile(`"seconds": .*`).ReplaceAllString(out, "")
 	}
-	first := run()
+	first := run("--adapt", "auto")
 	assert.Contains(t, first, `"accuracy"`)
-	assert.Equal(t, first, run())
+	assert.Equal(t, first, run(), "it is the default")
+	off := run("--adapt", "off")
+	assert.NotEqual(t, first, off)
+	t.Setenv("HONE_LEARNER_ADAPT", "off")
+	assert.Equal(t, off, run(), "it is as configured")
 }
