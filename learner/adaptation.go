@@ -96,6 +96,7 @@ func (l *Learner) startAdaptation(ln *lane) {
 			return
 		}
 		if p := ln.loaded(); p != nil {
+			p.staleAdapters = true // what was trained may be void
 			if err != nil {
 				p.unadaptable = labels.fingerprint
 			}

@@ -70,7 +70,8 @@ func (l *Learner) leaveAdapter(ln *lane, why string) {
 }
 
 // deleteStaleAdapters deletes the weights of adapters that a project does not go by, once what is stored of the
-// project does not name them any more: they know labels that may be gone. The lane's lock is held.
+// project does not name them any more: they know labels that may be gone. An error of the store is logged, and
+// the next commit tries again. The lane's lock is held.
 func (l *Learner) deleteStaleAdapters(ctx context.Context, p *project) {
 	if !p.staleAdapters || l.o.Adapting == nil {
 		return
@@ -78,7 +79,14 @@ func (l *Learner) deleteStaleAdapters(ctx context.Context, p *project) {
 	if _, running := l.adaptationRuns.Load(p.meta.Project); running {
 		return // it may have stored another one; there is a commit after it
 	}
-	p.staleAdapters = !l.deleteAdapters(ctx, p)
+	var keep []string
+	if p.adapted != nil {
+		keep = []string{p.adapted.Adapter}
+	}
+	err := l.o.Adapting.Store.RetainAdapters(ctx, p.meta.Project, keep...)
+	if p.staleAdapters = err != nil; err != nil {
+		l.o.Logger.WithError(err).WithField("project", p.meta.Project).Warn("an adapter that is not used any more was not deleted yet")
+	}
 }
 
 // useAdapter makes the features of a project those with an adapter, or without one if a is nil. The
@@ -163,32 +171,14 @@ func (h *onlineHead) lacks(encoders features.EncoderSet) bool {
 // loadAdapter opens the adapter of a project that is loaded. Without its weights the project goes by the
 // encoder as it was before, until it has adapted again.
 func (l *Learner) loadAdapter(ctx context.Context, p *project, a *adapt.Adaptation) {
-	if a == nil || l.o.Adapting == nil {
-		return
-	}
-	if p.values.Adapt != settings.AdaptAuto {
-		l.deleteAdapters(ctx, p)
-		return
+	if a == nil || l.o.Adapting == nil || p.values.Adapt != settings.AdaptAuto {
+		return // the first commit deletes the weights
 	}
 	if err := l.o.Adapting.Open(ctx, p.meta.Project, a); err != nil {
 		l.o.Logger.WithError(err).WithField("project", p.meta.Project).Warn("the adapter is gone; adapting again")
 		return
 	}
 	p.adapted, p.features = a, p.base.Adapted(l.adaptedPlace(), a.Adapter)
-}
-
-// deleteAdapters deletes the weights that are stored of a project, but for those in use. It logs an error, which
-// is the store's, and reports whether there was none.
-func (l *Learner) deleteAdapters(ctx context.Context, p *project) bool {
-	var keep []string
-	if p.adapted != nil {
-		keep = []string{p.adapted.Adapter}
-	}
-	err := l.o.Adapting.Store.RetainAdapters(ctx, p.meta.Project, keep...)
-	if err != nil {
-		l.o.Logger.WithError(err).WithField("project", p.meta.Project).Warn("an adapter that is not used any more was not deleted yet")
-	}
-	return err == nil
 }
 
 // dropAdapters forgets the encoders with the adapters of a project, not what is stored.

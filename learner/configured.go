@@ -20,9 +20,7 @@ func (l *Learner) changeSettings(ctx context.Context, p *project, e *event.Confi
 	}
 	was, encoder, adapted := p.values, p.features, p.adapted
 	l.setSettings(p, configured)
-	if adapted != nil && p.adapted == nil {
-		l.deleteAdapters(ctx, p)
-	}
+	p.staleAdapters = p.staleAdapters || adapted != nil && p.adapted == nil
 	var described []*onlineHead // anew
 	for _, h := range p.heads {
 		old := h.Spec

@@ -47,20 +47,8 @@ func (f AreaFigure) String() string {
 // Areas returns the area of each strategy, from 10 labels to the last number of them, in the
 // order of the curves; nil where fewer than two numbers of labels are so large.
 func (r Result) Areas() (out []Area) {
-	by := map[string][]Curve{}
-	var strategies []string
-	for _, c := range r.Curves {
-		if by[c.Strategy] == nil {
-			strategies = append(strategies, c.Strategy)
-		}
-		by[c.Strategy] = append(by[c.Strategy], c)
-	}
-	spans := false
-	for _, c := range r.Curves {
-		for _, p := range c.Points {
-			spans = spans || p.SpanF1 > 0
-		}
-	}
+	strategies, by := r.byStrategy()
+	spans := r.labelsSpans()
 	for _, s := range strategies {
 		points := fromLabels(by[s][0].Points)
 		if len(points) < 2 {
@@ -93,26 +81,18 @@ func fromLabels(points []Point) []Point {
 
 // compareAreas pairs the curves of a strategy with those of random, which have the same seeds.
 func compareAreas(of, random []Curve, figure func(Point) float64) (f AreaFigure) {
-	above := make([]float64, len(of))
-	var mean float64
-	for i, c := range of {
-		area := areaOf(c, figure)
-		f.Area += area / float64(len(of))
-		if len(random) == len(of) {
-			above[i] = area - areaOf(random[i], figure)
-			mean += above[i] / float64(len(of))
-		}
-	}
+	f.Area = spreadOverSeeds(of, func(c Curve) float64 { return areaOf(c, figure) }).Mean
 	if len(random) != len(of) {
 		return f
 	}
-	f.Above = &mean
-	if n := float64(len(of)); n > 1 {
-		var squares float64
-		for _, a := range above {
-			squares += (a - mean) * (a - mean)
-		}
-		se := math.Sqrt(squares / (n - 1) / n)
+	differences := make([]float64, len(of))
+	for i, c := range of {
+		differences[i] = areaOf(c, figure) - areaOf(random[i], figure)
+	}
+	above := newSpread(differences)
+	f.Above = &above.Mean
+	if len(of) > 1 {
+		se := above.SD / math.Sqrt(float64(len(of)))
 		f.StandardError = &se
 	}
 	return f

@@ -3,6 +3,7 @@ package simulate
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/hone-ml/hone/sampler/strategy"
 )
@@ -38,20 +39,16 @@ func (s Saving) String() string {
 
 // Savings compares each strategy with random, at each number of labels; nil without random.
 func (r Result) Savings() (out []Saving) {
-	by := map[string][]Curve{}
-	var others []string
-	for _, c := range r.Curves {
-		if c.Strategy != strategy.NameRandom && by[c.Strategy] == nil {
-			others = append(others, c.Strategy)
-		}
-		by[c.Strategy] = append(by[c.Strategy], c)
-	}
+	strategies, by := r.byStrategy()
 	random := by[strategy.NameRandom]
 	if len(random) == 0 {
 		return nil
 	}
 	figure := r.mainFigure()
-	for _, s := range others {
+	for _, s := range strategies {
+		if s == strategy.NameRandom {
+			continue
+		}
 		for i, p := range by[s][0].Points {
 			needed := labelsNeeded(random, mean(by[s], i, figure), figure)
 			saving := Saving{
@@ -69,14 +66,17 @@ func (r Result) Savings() (out []Saving) {
 
 // mainFigure is what strategies are compared by.
 func (r Result) mainFigure() func(Point) float64 {
-	for _, c := range r.Curves {
-		for _, p := range c.Points {
-			if p.SpanF1 > 0 {
-				return func(p Point) float64 { return p.SpanF1 }
-			}
-		}
+	if r.labelsSpans() {
+		return func(p Point) float64 { return p.SpanF1 }
 	}
 	return func(p Point) float64 { return p.Accuracy }
+}
+
+// labelsSpans reports whether any span was right.
+func (r Result) labelsSpans() bool {
+	return slices.ContainsFunc(r.Curves, func(c Curve) bool {
+		return slices.ContainsFunc(c.Points, func(p Point) bool { return p.SpanF1 > 0 })
+	})
 }
 
 func mean(curves []Curve, point int, figure func(Point) float64) float64 {

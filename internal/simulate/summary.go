@@ -26,19 +26,9 @@ type Row struct {
 // Rows are the mean curves, by strategy in the order of the curves.
 func (r Result) Rows() []Row {
 	var out []Row
-	var strategies []string
-	for _, c := range r.Curves {
-		if !slices.Contains(strategies, c.Strategy) {
-			strategies = append(strategies, c.Strategy)
-		}
-	}
+	strategies, by := r.byStrategy()
 	for _, s := range strategies {
-		var of []Curve
-		for _, c := range r.Curves {
-			if c.Strategy == s {
-				of = append(of, c)
-			}
-		}
+		of := by[s]
 		for i, p := range of[0].Points {
 			row := Row{Strategy: s, Labels: p.Labels}
 			row.Accuracy = spreadOverSeeds(of, func(c Curve) float64 { return c.Points[i].Accuracy })
@@ -51,16 +41,37 @@ func (r Result) Rows() []Row {
 	return out
 }
 
-func spreadOverSeeds(curves []Curve, f func(Curve) float64) Spread {
-	var s Spread
-	for _, c := range curves {
-		s.Mean += f(c) / float64(len(curves))
+// byStrategy returns the strategies in the order of the curves, and the curves of each.
+func (r Result) byStrategy() (strategies []string, curves map[string][]Curve) {
+	curves = map[string][]Curve{}
+	for _, c := range r.Curves {
+		if curves[c.Strategy] == nil {
+			strategies = append(strategies, c.Strategy)
+		}
+		curves[c.Strategy] = append(curves[c.Strategy], c)
 	}
-	if len(curves) < 2 {
+	return strategies, curves
+}
+
+func spreadOverSeeds(curves []Curve, f func(Curve) float64) Spread {
+	values := make([]float64, len(curves))
+	for i, c := range curves {
+		values[i] = f(c)
+	}
+	return newSpread(values)
+}
+
+// newSpread returns the mean of some values and the standard deviation of a sample, 0 of one.
+func newSpread(values []float64) Spread {
+	var s Spread
+	for _, v := range values {
+		s.Mean += v / float64(len(values))
+	}
+	if len(values) < 2 {
 		return s
 	}
-	for _, c := range curves {
-		s.SD += (f(c) - s.Mean) * (f(c) - s.Mean) / float64(len(curves)-1)
+	for _, v := range values {
+		s.SD += (v - s.Mean) * (v - s.Mean) / float64(len(values)-1)
 	}
 	s.SD = math.Sqrt(s.SD)
 	return s

@@ -122,12 +122,7 @@ func Fingerprint(q *head.Spec, encoder string, tasks []event.TaskID, sums map[ev
 			_, _ = d.WriteString("\x00" + t)
 		}
 	}
-	for _, id := range tasks {
-		var b [16]byte
-		binary.LittleEndian.PutUint64(b[:8], uint64(id)) //nolint:gosec // any bits do
-		binary.LittleEndian.PutUint64(b[8:], sums[id])
-		_, _ = d.Write(b[:])
-	}
+	tune.HashTasks(d, tasks, sums)
 	return d.Sum64()
 }
 

@@ -60,11 +60,16 @@ func Fingerprint(q *head.Spec, encoder string, tasks []event.TaskID, sums map[ev
 			}
 		}
 	}
+	HashTasks(d, tasks, sums)
+	return d.Sum64()
+}
+
+// HashTasks adds to a hash some tasks, in order, each with its sum.
+func HashTasks(d *xxhash.Digest, tasks []event.TaskID, sums map[event.TaskID]uint64) {
 	for _, id := range tasks {
 		var b [16]byte
 		binary.LittleEndian.PutUint64(b[:8], uint64(id)) //nolint:gosec // any bits do
 		binary.LittleEndian.PutUint64(b[8:], sums[id])
 		_, _ = d.Write(b[:])
 	}
-	return d.Sum64()
 }
