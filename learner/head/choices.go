@@ -49,6 +49,11 @@ func (choices) NewModel(q *Spec, s model.Settings) Incremental {
 	return model.NewFrom(q.prior(s), len(q.Labels), q.Link(), s)
 }
 
+// NewModelInKernel implements Kernelized.
+func (choices) NewModelInKernel(q *Spec, k *model.Kernel, s model.Settings) Incremental {
+	return model.NewInKernel(k, q.prior(s), len(q.Labels), q.Link(), s)
+}
+
 // Link says whether one label holds, or any number of them.
 func (q *Spec) Link() model.Link {
 	if q.Control.Multiple {
@@ -87,10 +92,10 @@ func (q *Spec) answers(truth []string, p []float64) []score.Answer {
 func (choices) Evaluate(q *Spec, m Incremental, examples []model.Example) (loss, accuracy float64) {
 	p := make([]float64, len(q.Labels))
 	var s model.Scratch
-	c := m.(*model.Model)
+	c := m.(evaluated)
 	correct := 0
 	for _, e := range examples {
-		c.Predict(e.X, p, &s)
+		c.PredictExample(e, p, &s)
 		truth, l := q.majorityAndLoss(e.Target, p)
 		loss += l
 		if slices.Equal(truth, q.decide(p, c.NoLabelShare())) {
@@ -106,7 +111,7 @@ func (choices) LogLosses(q *Spec, m Incremental, examples []model.Example, weigh
 	var s model.Scratch
 	losses := make([]float64, len(powers))
 	for at, e := range examples {
-		m.(*model.Model).Predict(e.X, p, &s)
+		m.(evaluated).PredictExample(e, p, &s)
 		for i, power := range powers {
 			q.Link().Sharpen(raised, p, power)
 			_, loss := q.majorityAndLoss(e.Target, raised)

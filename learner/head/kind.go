@@ -55,6 +55,14 @@ type Probable interface {
 	LogLosses(q *Spec, m Incremental, examples []model.Example, weights, powers []float64) []float64
 }
 
+// Kernelized is a kind whose models can be made from the inner products of their examples, to compare
+// settings on them.
+type Kernelized interface {
+	// NewModelInKernel is NewModel for examples of a kernel. Evaluate and LogLosses take the model, with
+	// examples of the kernel; Score and Snapshot do not.
+	NewModelInKernel(q *Spec, k *model.Kernel, s model.Settings) Incremental
+}
+
 // LabelPrior is a kind that predicts from the names of labels before anybody has labelled.
 type LabelPrior interface {
 	// Prior returns the mean that the weights are pulled to; nil if the names say nothing.
@@ -130,6 +138,22 @@ type Predictor interface {
 // classifier predicts probabilities: a model, or a view of one.
 type classifier interface {
 	Predict(x vector.Vector, p []float64, s *model.Scratch)
+}
+
+// evaluated is a model as Evaluate and LogLosses need it: in a kernel or not.
+type evaluated interface {
+	PredictExample(e model.Example, p []float64, s *model.Scratch)
+	NoLabelShare() float64
+}
+
+// exampleClassifier is a model as a classifier of one example.
+type exampleClassifier struct {
+	evaluated
+	e model.Example
+}
+
+func (c exampleClassifier) Predict(_ vector.Vector, p []float64, s *model.Scratch) {
+	c.PredictExample(c.e, p, s)
 }
 
 // Sample is a task that a Predictor predicts: its data, and their features.

@@ -38,8 +38,11 @@ func (q *Spec) HasLines() bool { return q.NamePrior != nil }
 
 // prior returns the prior of a model with settings.
 func (q *Spec) prior(s model.Settings) model.Prior {
-	if !q.HasLines() || s.Lines == 1 {
+	switch {
+	case !q.HasLines() || s.Lines == 1:
 		return q.Prior
+	case s.Lines == 0:
+		return q.NamePrior
 	}
 	return q.NamePrior.Mix(q.Prior, s.Lines)
 }

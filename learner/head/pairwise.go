@@ -61,6 +61,11 @@ func (pairwise) NewModel(_ *Spec, s model.Settings) Incremental {
 	return model.New(1, model.Independent, s)
 }
 
+// NewModelInKernel implements Kernelized.
+func (pairwise) NewModelInKernel(_ *Spec, k *model.Kernel, s model.Settings) Incremental {
+	return model.NewInKernel(k, nil, 1, model.Independent, s)
+}
+
 // predictSides fills p with the probabilities of left and right.
 func predictSides(m classifier, x vector.Vector, p []float64, s *model.Scratch) {
 	m.Predict(x, p[:1], s)
@@ -88,7 +93,7 @@ func (pairwise) Evaluate(q *Spec, m Incremental, examples []model.Example) (brie
 	var s model.Scratch
 	correct := 0
 	for _, e := range examples {
-		predictSides(m.(*model.Model), e.X, p, &s)
+		predictSides(exampleClassifier{m.(evaluated), e}, e.X, p, &s)
 		target := pairwise{}.shares(e.Target)
 		if q.outcome(target, p, 0).Correct {
 			correct++

@@ -37,6 +37,11 @@ func (rating) NewModel(q *Spec, s model.Settings) Incremental {
 	return model.New(len(q.Labels)-1, model.Independent, s)
 }
 
+// NewModelInKernel implements Kernelized.
+func (rating) NewModelInKernel(q *Spec, k *model.Kernel, s model.Settings) Incremental {
+	return model.NewInKernel(k, nil, len(q.Labels)-1, model.Independent, s)
+}
+
 func (rating) Aggregate(q *Spec, t event.TaskState) Aggregate {
 	return q.aggregate(t, func(result json.RawMessage) ([]model.Share, bool, error) {
 		labels, ok, err := regions.DecodeChoices(q.Control, result)
@@ -124,7 +129,7 @@ func (rating) Evaluate(q *Spec, m Incremental, examples []model.Example) (loss, 
 	var s Scratch
 	correct := 0
 	for _, e := range examples {
-		predictLevels(m.(*model.Model), e.X, p, &s)
+		predictLevels(exampleClassifier{m.(evaluated), e}, e.X, p, &s)
 		shares := rating{}.shares(q, e.Target)
 		if median(shares) == median(p) {
 			correct++

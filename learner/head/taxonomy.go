@@ -43,7 +43,12 @@ func (q *Spec) withMultiple(multiple bool) *Spec {
 }
 
 func (taxonomy) NewModel(q *Spec, s model.Settings) Incremental {
-	return &taxonomyModel{spec: q, Incremental: choices{}.NewModel(q.withMultiple(false), s), several: map[int64]bool{}}
+	return newTaxonomyModel(q, s, choices{}.NewModel)
+}
+
+// NewModelInKernel implements Kernelized.
+func (taxonomy) NewModelInKernel(q *Spec, k *model.Kernel, s model.Settings) Incremental {
+	return newTaxonomyModel(q, s, func(q *Spec, s model.Settings) Incremental { return choices{}.NewModelInKernel(q, k, s) })
 }
 
 func (taxonomy) Snapshot(q *Spec, m Incremental) Predictor {
@@ -74,6 +79,12 @@ type taxonomyModel struct {
 	spec       *Spec
 	several    map[int64]bool // examples with more or fewer than one path
 	multiLabel bool           // any number of paths may hold
+	choices    func(q *Spec, s model.Settings) Incremental
+}
+
+// newTaxonomyModel returns a taxonomyModel without examples over models that choices returns.
+func newTaxonomyModel(q *Spec, s model.Settings, choices func(*Spec, model.Settings) Incremental) *taxonomyModel {
+	return &taxonomyModel{spec: q, Incremental: choices(q.withMultiple(false), s), several: map[int64]bool{}, choices: choices}
 }
 
 // isSingleLabel reports whether the annotators gave one path each.
@@ -117,7 +128,7 @@ func (p *taxonomyModel) switchLink() error {
 	if multiLabel == p.multiLabel {
 		return nil
 	}
-	next := choices{}.NewModel(p.spec.withMultiple(multiLabel), p.Settings())
+	next := p.choices(p.spec.withMultiple(multiLabel), p.Settings())
 	var examples []model.Example
 	p.Incremental.Examples(func(e model.Example) bool {
 		examples = append(examples, e)

@@ -18,20 +18,20 @@ const relaxation = 1.4
 // until the context ends, and returns how far it came. The end of the context is not an
 // error: the next call goes on where this one stopped, so that many short calls take the
 // same steps as a long one.
-func (m *Model) Optimize(ctx context.Context, tolerance float64) Progress {
+func (m *dual) Optimize(ctx context.Context, tolerance float64) Progress {
 	return m.optimize(ctx, m, tolerance)
 }
 
 // Bound returns the bound of the last measurement, +Inf when the examples have changed
 // since.
-func (m *Model) Bound() float64 {
+func (m *dual) Bound() float64 {
 	if len(m.examples) == 0 {
 		return 0
 	}
 	return m.bound
 }
 
-func (m *Model) changed() {
+func (m *dual) changed() {
 	m.restart()
 	m.bound = math.Inf(1)
 }
@@ -44,7 +44,7 @@ const activeShare = 0.1
 // is not far below the tolerance for each, nor below the average share. After one annotation
 // most examples are at their optimum, and after a few sweeps the easy ones are. Each
 // measurement looks at all examples, so that none is missed.
-func (m *Model) activeSet(order []int32, tolerance float64) []int32 {
+func (m *dual) activeSet(order []int32, tolerance float64) []int32 {
 	if m.writes > 64*len(m.examples)+1024 {
 		m.recompute()
 	}
@@ -60,13 +60,13 @@ func (m *Model) activeSet(order []int32, tolerance float64) []int32 {
 	return order
 }
 
-func (m *Model) step(i int32) { m.updateBlock(m.examples[i], relaxation) }
+func (m *dual) step(i int32) { m.updateBlock(m.examples[i], relaxation) }
 
 // measure computes the duality gap, and from it the bound: the primal and the dual are both
 // ridge-strongly convex in the weights, so ridge |w - w*|^2 <= gap; a softmax probability
 // changes by at most sqrt(2)/4 times the change of the margins. It returns false when the
 // context ended first; the next call then goes on.
-func (m *Model) measure(ctx context.Context) bool {
+func (m *dual) measure(ctx context.Context) bool {
 	if _, hurried := ctx.Deadline(); !hurried && m.position == 0 && len(m.examples) >= parallelFrom {
 		if !m.measureParallel(ctx) {
 			return false
@@ -88,14 +88,14 @@ func (m *Model) measure(ctx context.Context) bool {
 // measures on all cores. Live models always have a deadline.
 const parallelFrom = 1024
 
-func (m *Model) measureParallel(ctx context.Context) bool {
+func (m *dual) measureParallel(ctx context.Context) bool {
 	cores := runtime.GOMAXPROCS(0)
 	var g sync.WaitGroup
 	var through atomic.Int64
 	for part := range slices.Chunk(m.examples, (len(m.examples)+cores-1)/cores) {
 		g.Go(func() {
 			var s Scratch
-			through.Add(int64(m.gaps(ctx, part, make([]float64, m.w.classes), &s)))
+			through.Add(int64(m.gaps(ctx, part, make([]float64, m.classes), &s)))
 		})
 	}
 	g.Wait()
@@ -104,19 +104,29 @@ func (m *Model) measureParallel(ctx context.Context) bool {
 
 // gaps measures examples until the context ends and returns how many it measured. It writes
 // only to them, to p and to s.
-func (m *Model) gaps(ctx context.Context, rows []*exampleRow, p []float64, s *Scratch) int {
+func (m *dual) gaps(ctx context.Context, rows []*exampleRow, p []float64, s *Scratch) int {
 	for i, r := range rows {
 		if i%4 == 0 && expired(ctx) {
 			return i
 		}
-		m.fitted(r.X, p, s)
+		m.fitted(r, p, s)
 		r.gap = r.Weight * m.link.divergence(r.p, p)
 	}
 	return len(rows)
 }
 
+// fitted fills p with the probabilities that the dual variables of an example strive for.
+func (m *dual) fitted(r *exampleRow, p []float64, s *Scratch) {
+	margins := s.floats(m.classes)
+	m.space.margins(r, s, margins)
+	for y, v := range margins {
+		p[y] = float64(v)
+	}
+	m.link.probabilities(p, p)
+}
+
 // gapFor returns the duality gap at which the bound equals tolerance.
-func (m *Model) gapFor(tolerance float64) float64 {
+func (m *dual) gapFor(tolerance float64) float64 {
 	tolerance /= m.settings.power()
 	return 8 * tolerance * tolerance * m.settings.Ridge / m.settings.radius2(m.dense)
 }

@@ -16,6 +16,13 @@ type PriorMean struct {
 	Bias []float32
 }
 
+// validate panics when the mean, of a part, is not for that many classes.
+func (w PriorMean) validate(part, classes int) {
+	if len(w.Weights)%classes != 0 || w.Bias != nil && len(w.Bias) != classes {
+		panic(fmt.Sprintf("model: the prior of part %d does not fit %d classes", part, classes))
+	}
+}
+
 // Mix returns the mean of two priors of the same parts and classes, of which b has that share. A
 // part that one of them lacks has the other's, less.
 func (p Prior) Mix(b Prior, share float64) Prior {
@@ -59,9 +66,7 @@ func (p Prior) scale(classes int, trust []float64) scaledPrior {
 		var dense []float32
 		if part < len(trust) && trust[part] != 0 {
 			w := p[part]
-			if len(w.Weights)%classes != 0 || w.Bias != nil && len(w.Bias) != classes {
-				panic(fmt.Sprintf("model: the prior of part %d does not fit %d classes", part, classes))
-			}
+			w.validate(part, classes)
 			by := float32(trust[part])
 			dense = make([]float32, len(w.Weights))
 			axpy(by, w.Weights, dense)

@@ -41,20 +41,20 @@ type Scratch struct {
 	buffer  vector.Buffer
 }
 
+// floats returns room for n margins, valid until the next call.
+func (s *Scratch) floats(n int) []float32 {
+	if cap(s.margins) < n {
+		s.margins = make([]float32, n)
+	}
+	return s.margins[:n]
+}
+
 // Predict fills p with the probabilities of a text, one for each class. It allocates nothing
 // once s has been used.
 func (v *View) Predict(x vector.Vector, p []float64, s *Scratch) {
-	v.predict(x, p, s, v.settings.power())
-}
-
-// predict is Predict with that power.
-func (v *View) predict(x vector.Vector, p []float64, s *Scratch, power float64) {
-	if cap(s.margins) < v.weights.classes {
-		s.margins = make([]float32, v.weights.classes)
-	}
-	margins := s.margins[:v.weights.classes]
+	margins := s.floats(v.weights.classes)
 	v.weights.margins(x.Expand(&s.buffer), &v.settings, margins)
-	p = p[:len(margins)]
+	p, power := p[:len(margins)], v.settings.power()
 	for y, m := range margins {
 		p[y] = power * float64(m)
 	}
@@ -67,13 +67,10 @@ func (m *Model) Predict(x vector.Vector, p []float64, s *Scratch) {
 	v.Predict(x, p, s)
 }
 
-// fitted fills p with the probabilities that the dual variables strive for.
-func (m *Model) fitted(x vector.Vector, p []float64, s *Scratch) {
-	v := View{link: m.link, settings: m.settings, weights: m.w.current()}
-	v.predict(x, p, s, 1)
-}
+// PredictExample is Predict for an example, whether or not it is one of the model's.
+func (m *Model) PredictExample(e Example, p []float64, s *Scratch) { m.Predict(e.X, p, s) }
 
-// NoLabelShare returns what View().None would, without making a view.
-func (m *Model) NoLabelShare() float64 {
+// NoLabelShare returns what View().NoLabelShare would, without making a view.
+func (m *dual) NoLabelShare() float64 {
 	return (&View{examples: len(m.examples), noLabelCount: m.noLabelCount}).NoLabelShare()
 }

@@ -1,6 +1,7 @@
 package tune
 
 import (
+	"cmp"
 	"context"
 	"math"
 
@@ -8,23 +9,22 @@ import (
 	"github.com/hone-ml/hone/learner/model"
 )
 
-// fit returns a model of the examples, optimized up to the tolerance. Unless nil, warmStart
+// fit adds examples to a model that has none and optimizes it up to the tolerance. Unless nil, warmStart
 // is a model of the same examples whose duals it starts from.
-func fit(ctx context.Context, q *head.Spec, examples []model.Example, s model.Settings, warmStart head.Incremental, tolerance float64) (head.Incremental, error) {
-	m, err := newModelWith(ctx, q, examples, s, warmStart)
-	if err != nil {
-		return nil, err
+func fit(ctx context.Context, m head.Incremental, examples []model.Example, warmStart head.Incremental, tolerance float64) error {
+	if err := addExamples(ctx, m, examples, warmStart); err != nil {
+		return err
 	}
 	m.Optimize(ctx, tolerance)
-	return m, ctx.Err()
+	return ctx.Err()
 }
 
-// Build is fit without a warm start, for many examples. It calls onProgress with a
+// Build returns a model of the examples, optimized up to the tolerance. It calls onProgress with a
 // share from 0 to 1. The bound falls by about the same factor in each pass, so progress is measured by
 // its logarithm.
 func Build(ctx context.Context, q *head.Spec, examples []model.Example, s model.Settings, tolerance float64, onProgress func(share float64)) (head.Incremental, error) {
-	m, err := newModelWith(ctx, q, examples, s, nil)
-	if err != nil {
+	m := q.Kind.NewModel(q, s)
+	if err := addExamples(ctx, m, examples, nil); err != nil {
 		return nil, err
 	}
 	bound := m.Optimize(ctx, math.MaxFloat64).Bound
@@ -38,28 +38,22 @@ func Build(ctx context.Context, q *head.Spec, examples []model.Example, s model.
 	return m, ctx.Err()
 }
 
-// newModelWith returns a model that holds the examples, not optimized, with the duals of
-// warmStart unless that is nil.
-func newModelWith(ctx context.Context, q *head.Spec, examples []model.Example, s model.Settings, warmStart head.Incremental) (head.Incremental, error) {
-	m := q.Kind.NewModel(q, s)
+// addExamples adds examples to a model, with the duals of warmStart unless that is nil.
+func addExamples(ctx context.Context, m head.Incremental, examples []model.Example, warmStart head.Incremental) (err error) {
 	if warmStart != nil {
-		var err error
 		warmStart.Duals(func(e model.Example, p []float32) bool {
 			err = m.UpsertWarm(e, p)
 			return err == nil && ctx.Err() == nil
 		})
-		if err != nil {
-			return nil, err
+		return cmp.Or(err, ctx.Err())
+	}
+	for _, e := range examples {
+		if ctx.Err() != nil {
+			break
 		}
-	} else {
-		for _, e := range examples {
-			if ctx.Err() != nil {
-				break
-			}
-			if err := m.Upsert(e); err != nil {
-				return nil, err
-			}
+		if err := m.Upsert(e); err != nil {
+			return err
 		}
 	}
-	return m, ctx.Err()
+	return ctx.Err()
 }

@@ -14,7 +14,7 @@ import (
 func TestLeaveOneOutIsTrainingFromScratch(t *testing.T) {
 	q := headtest.Choices(t, "single")
 	examples := headtest.Noisy(120, 0.3)
-	m, err := fit(t.Context(), q, examples, Defaults(q), nil, 1e-4)
+	m, err := Build(t.Context(), q, examples, Defaults(q), 1e-4, func(float64) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +37,7 @@ func TestLeaveOneOutIsTrainingFromScratch(t *testing.T) {
 				rest = append(rest, o)
 			}
 		}
-		scratch, err := fit(t.Context(), q, rest, Defaults(q), nil, 1e-4)
+		scratch, err := Build(t.Context(), q, rest, Defaults(q), 1e-4, func(float64) {})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -64,7 +64,7 @@ func TestLeaveOneOutIsTrainingFromScratch(t *testing.T) {
 // model of none.
 func TestLeaveOneOutHasABound(t *testing.T) {
 	q := headtest.Choices(t, "single")
-	m, err := fit(t.Context(), q, headtest.Noisy(maxLeftOut+50, 0), Defaults(q), nil, 0.1)
+	m, err := Build(t.Context(), q, headtest.Noisy(maxLeftOut+50, 0), Defaults(q), 0.1, func(float64) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +77,7 @@ func TestLeaveOneOutHasABound(t *testing.T) {
 	if got, err = LeaveOneOut(t.Context(), q, CopyOf(m), ids, 1); err != nil || len(got) != minLeftOut {
 		t.Errorf("%d of %d without time, %v", len(got), len(ids), err)
 	}
-	one, err := fit(t.Context(), q, headtest.Noisy(1, 0), Defaults(q), nil, 0.1)
+	one, err := Build(t.Context(), q, headtest.Noisy(1, 0), Defaults(q), 0.1, func(float64) {})
 	if err != nil {
 		t.Fatal(err)
 	}

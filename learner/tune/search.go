@@ -3,6 +3,7 @@ package tune
 import (
 	"cmp"
 	"context"
+	"maps"
 	"math"
 	"slices"
 
@@ -54,6 +55,7 @@ type search struct {
 	// one look best. weighExamples sets both.
 	balanced, alike [][]float64
 	warmStart       []head.Incremental // by fold, the model whose duals the next fit starts from
+	kernels         []*model.Kernel    // by fold, in which its models are; nil without
 	n               int                // examples
 	cores           chan struct{}      // has a place for each model that is fitted at once
 	onStep          func()             // called after each loss
@@ -77,7 +79,48 @@ func newSearch(q *head.Spec, folds []Fold, cores chan struct{}, onStep func()) *
 		}
 	}
 	s.warmStart = make([]head.Incremental, len(s.folds))
+	s.kernels = make([]*model.Kernel, len(s.folds))
 	return s
+}
+
+// maxInKernel is the number of examples above which a kernel would take too much memory: 4 MB for each part.
+const maxInKernel = 1100
+
+// withKernels makes the kernels of the folds, which pay when many settings are tried.
+func (s *search) withKernels() *search {
+	if _, ok := s.q.Kind.(head.Kernelized); !ok {
+		return s
+	}
+	examples := map[*head.Spec]map[int64]model.Example{} // by the spec that has their features
+	for _, fold := range s.folds {
+		if examples[fold.Spec] == nil {
+			examples[fold.Spec] = map[int64]model.Example{}
+		}
+		for _, e := range slices.Concat(fold.Train, fold.Test) {
+			examples[fold.Spec][e.ID] = e
+		}
+	}
+	kernels := map[*head.Spec]*model.Kernel{}
+	for f, fold := range s.folds {
+		all := examples[fold.Spec]
+		if len(all) > maxInKernel {
+			continue
+		}
+		if kernels[fold.Spec] == nil {
+			kernels[fold.Spec] = model.NewKernel(slices.SortedFunc(maps.Values(all), func(a, b model.Example) int { return cmp.Compare(a.ID, b.ID) }))
+		}
+		s.kernels[f] = kernels[fold.Spec]
+	}
+	return s
+}
+
+// newModel returns a model without examples for those of a fold.
+func (s *search) newModel(fold int, settings model.Settings) head.Incremental {
+	q, k := s.folds[fold].Spec, s.kernels[fold]
+	if k != nil {
+		return q.Kind.(head.Kernelized).NewModelInKernel(q, k, settings)
+	}
+	return q.Kind.NewModel(q, settings)
 }
 
 // Steps returns how many losses a search computes at most, each followed by onStep.
@@ -174,8 +217,8 @@ func (s *search) eachFold(ctx context.Context, settings model.Settings, evaluate
 			case <-ctx.Done():
 				return ctx.Err()
 			}
-			m, err := fit(ctx, s.folds[f].Spec, s.folds[f].Train, settings, s.warmStart[f], tuneTolerance)
-			if err != nil {
+			m := s.newModel(f, settings)
+			if err := fit(ctx, m, s.folds[f].Train, s.warmStart[f], tuneTolerance); err != nil {
 				return err
 			}
 			s.warmStart[f] = m
@@ -294,14 +337,14 @@ func (s *search) tryValues(ctx context.Context, at model.Settings, d dimension, 
 // for each model that is fitted at once; onStep is called at most Steps times. The choice
 // depends on the spec and the examples only. The error is the context's.
 func Search(ctx context.Context, q *head.Spec, examples []model.Example, cores chan struct{}, onStep func()) (model.Settings, error) {
-	return newSearch(q, CrossValidate(q, examples, crossValidation), cores, onStep).average(ctx)
+	return newSearch(q, CrossValidate(q, examples, crossValidation), cores, onStep).withKernels().average(ctx)
 }
 
 // SearchAdapted chooses how much an adapted part counts, on folds, at least one, whose specs have the same
 // control and kinds of parts, the adapted one last. base are the settings of a model without it, which stay as
 // they are. cores is as in Search. The choice depends on the folds and base only. The error is the context's.
 func SearchAdapted(ctx context.Context, folds []Fold, base model.Settings, cores chan struct{}) (model.Settings, error) {
-	s := newSearch(folds[0].Spec, folds, cores, func() {})
+	s := newSearch(folds[0].Spec, folds, cores, func() {}).withKernels()
 	at := Fit(s.q, base)
 	for len(at.Trust) > 0 && len(at.Trust) < len(s.q.Parts) {
 		at.Trust = append(at.Trust, 0)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"encoding/xml"
@@ -90,6 +91,9 @@ func (s set) spec(e encode.Encoder) (*head.Spec, error) {
 	return head.NewSpec(head.Decide(cfg).Learned()[0]).WithEncoder(e), nil
 }
 
+// tolerance is how near to the optimum models are fitted.
+const tolerance = 0.1
+
 // measured is a text with its features and the place of its label.
 type measured struct {
 	x     vector.Vector
@@ -147,12 +151,13 @@ func (o *options) order(ctx context.Context, q *head.Spec, e encode.Encoder, f1 
 	if o.grid {
 		cells = append(cells, grid(q)...)
 	}
+	kernel := model.NewKernel(examples)
 	one, other := make([]float64, len(cells)), make([]float64, len(cells))
 	g, fitting := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for i, settings := range cells {
 		g.Go(func() error {
-			m, err := tune.Build(fitting, q, examples, settings, 0.1, func(float64) {})
+			m, err := build(fitting, q, kernel, examples, settings)
 			if err != nil {
 				return err
 			}
@@ -174,6 +179,24 @@ func (o *options) order(ctx context.Context, q *head.Spec, e encode.Encoder, f1 
 	}
 	r.orders = append(r.orders, out)
 	return nil
+}
+
+// build returns a model of the examples that was optimized in their kernel.
+func build(ctx context.Context, q *head.Spec, k *model.Kernel, examples []model.Example, s model.Settings) (head.Incremental, error) {
+	fitted, m := q.Kind.(head.Kernelized).NewModelInKernel(q, k, s), q.Kind.NewModel(q, s)
+	for _, e := range examples {
+		if err := fitted.Upsert(e); err != nil {
+			return nil, err
+		}
+	}
+	fitted.Optimize(ctx, tolerance)
+	err := ctx.Err()
+	fitted.Duals(func(e model.Example, duals []float32) bool {
+		err = cmp.Or(err, m.UpsertWarm(e, duals))
+		return err == nil
+	})
+	m.Optimize(ctx, tolerance) // only what rounding has left
+	return m, err
 }
 
 // adapted measures a transformer that has adapted to the labels.
@@ -199,7 +222,7 @@ func (o *options) adapted(ctx context.Context, q *head.Spec, base encode.Encoder
 	for i, t := range test {
 		test[i].x = q.Kind.Features(q, t.data, e)
 	}
-	m, err := tune.Build(ctx, q, examples, result.Settings, 0.1, func(float64) {})
+	m, err := tune.Build(ctx, q, examples, result.Settings, tolerance, func(float64) {})
 	if err != nil {
 		return 0, err
 	}
