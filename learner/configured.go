@@ -101,7 +101,7 @@ func settingsAfter(batch []event.Event, before event.Meta, delta *event.Delta) i
 
 // snapshotHead returns a head as readers see it.
 func (p *project) snapshotHead(h *onlineHead) headSnapshot {
-	s := headSnapshot{h.Spec, h.Kind.Snapshot(h.Spec, h.model), nil, h.SilenceBy(p.values.Suggesting, h.progress)}
+	s := headSnapshot{h.Spec, h.Kind.Snapshot(h.Spec, h.model), nil, h.SilenceBy(p.values.Suggesting, h.progress), h.model.Settings().Parts}
 	if s.suggester = s.predictor; len(s.silence.Labels) > 0 {
 		s.suggester = h.Kind.Snapshot(h.WithSilent(s.silence.Labels), h.model)
 	}

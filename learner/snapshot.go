@@ -34,6 +34,7 @@ type headSnapshot struct {
 	predictor head.Predictor
 	suggester head.Predictor // without the labels that are silent
 	silence   head.Silence
+	weights   []float64 // of the feature parts in the kernel
 }
 
 func specsOf(heads []headSnapshot) []*head.Spec {

@@ -20,7 +20,7 @@ func (l *Learner) Vectors(ctx context.Context, p event.ProjectID, tasks []event.
 		return vectors, "", ctx.Err()
 	}
 	for _, h := range s.heads {
-		if c, ok := s.features.Similarity(h.Spec); ok {
+		if c, ok := s.features.Similarity(h.Spec, h.weights); ok {
 			err = parallel.ForEachChunk(ctx, len(tasks), func(_, from, to int) {
 				var b vector.Buffer
 				for i := from; i < to; i++ {

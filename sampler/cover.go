@@ -16,12 +16,11 @@ const (
 	coverLabelled = 2000
 	// coverStart is how many tasks are labelled before where the model is unsure matters.
 	coverStart = 10
-	// coverSeed sets the sample apart from the tasks that are drawn at random.
-	coverSeed = 0x636f766572
 )
 
-// coverOrder is the place of a task in the order by which samples are drawn.
-func (r *Ranker) coverOrder(t event.TaskID) uint64 { return randomKey(r.seed^coverSeed, t) }
+// coverOrder is the place of a task in the order by which samples are drawn. In large pools adapted
+// vectors are made of the first tasks in this order too (ADR 31).
+func coverOrder(t event.TaskID) uint64 { return t.Hash() }
 
 // rankByCoverage makes the queue of the strategy coverage. ok is false when fewer than half of
 // the sampled tasks have vectors.
@@ -36,7 +35,7 @@ func (r *Ranker) rankByCoverage(ctx context.Context, p event.ProjectID, tasks []
 		drawn[t.ID] = true
 	}
 	// The random ones first: they will be labelled too, and cover.
-	sample := slices.DeleteFunc(sampleTasks(tasks, max(coverSample, keepQueueLengths*r.size), r.coverOrder), func(t event.Task) bool { return drawn[t.ID] })
+	sample := slices.DeleteFunc(sampleTasks(tasks, max(coverSample, keepQueueLengths*r.size), coverOrder), func(t event.Task) bool { return drawn[t.ID] })
 	sample = slices.Concat(random, sample)
 	c := before.coverer
 	if c == nil {
@@ -107,7 +106,7 @@ func (r *Ranker) score(ctx context.Context, p event.ProjectID, tasks []event.Tas
 // pickCovering returns the tasks of the space to ask about, best first; random ones are asked
 // anyway.
 func (r *Ranker) pickCovering(ctx context.Context, c *coverer, random []event.Task, scores sampledScores) (out []event.TaskID, _ error) {
-	order := func(id int64) uint64 { return r.coverOrder(event.TaskID(id)) }
+	order := func(id int64) uint64 { return coverOrder(event.TaskID(id)) }
 	var asked []int64
 	for _, t := range random {
 		asked = append(asked, int64(t.ID))
@@ -135,7 +134,7 @@ func (r *Ranker) covering(labelled map[event.TaskID]uint64) map[event.TaskID]uin
 	}
 	all := make([]scoredTask, 0, len(labelled))
 	for t := range labelled {
-		all = append(all, scoredTask{task: t, hash: r.coverOrder(t)})
+		all = append(all, scoredTask{task: t, hash: coverOrder(t)})
 	}
 	out := make(map[event.TaskID]uint64, coverLabelled)
 	for _, s := range topK(all, coverLabelled, byHash) {

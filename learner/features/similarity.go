@@ -3,28 +3,43 @@ package features
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/hone-ml/hone/encode"
 	"github.com/hone-ml/hone/learner/head"
 	"github.com/hone-ml/hone/vector"
 )
 
-// Similarity computes vectors whose cosine tells how alike tasks are: what a head reads of a
-// transformer's middle and last layers side by side, or of words where there is no transformer;
-// where it reads tokens, the sum of theirs. It is safe for concurrent use.
+// Similarity computes vectors whose cosine tells how alike tasks are: the parts that a transformer
+// makes of a text side by side, each with the weight that it has in a head's kernel, the adapted part
+// too, or the part of words where there is no transformer; where a head reads tokens, the sum of
+// theirs. It is safe for concurrent use.
 type Similarity struct {
 	features *Extractor
 	spec     *head.Spec
 	shares   []float64 // of each dense part in the cosine
 }
 
-// Similarity returns that of a head. ok is false when it reads nothing that can be compared.
-func (f *Extractor) Similarity(q *head.Spec) (c Similarity, ok bool) {
-	// The weights that heads begin with (ADR 30).
-	for _, by := range []map[encode.Part]float64{{encode.Middle: 0.5, encode.Sentence: 1}, {encode.Words: 1}} {
-		c = Similarity{f, q, make([]float64, len(q.Parts))}
+// beginning are the weights that heads begin with (ADR 30). An adapted part has none until the labels
+// give it one.
+var beginning = map[encode.Part]float64{encode.Middle: 0.5, encode.Sentence: 1, encode.Words: 1}
+
+// Similarity returns that of a head whose kernel gives the parts of features some weights, the hashed
+// part first. A part that is not in there has the weight that heads begin with. ok is false when the
+// head reads nothing that can be compared.
+func (f *Extractor) Similarity(q *head.Spec, weights []float64) (c Similarity, ok bool) {
+	c = Similarity{f, q, make([]float64, len(q.Parts))}
+	network := slices.ContainsFunc(q.Parts, func(p encode.Part) bool { return p != encode.Words })
+	for _, learned := range []bool{true, false} { // false where no weight is left
 		for i, kind := range q.Parts {
-			c.shares[i] = by[kind]
+			switch {
+			case network && kind == encode.Words:
+				continue
+			case learned && i+1 < len(weights):
+				c.shares[i] = weights[i+1]
+			default:
+				c.shares[i] = beginning[kind]
+			}
 			ok = ok || c.shares[i] > 0
 		}
 		if ok {
