@@ -207,7 +207,7 @@ func Default() Config {
 			Budget:        3 * time.Millisecond,
 		},
 		Sampler: Sampler{
-			Strategy:           "margin",
+			Strategy:           "coverage",
 			Queue:              30,
 			Head:               5,
 			Settle:             time.Second,

@@ -125,7 +125,7 @@ type Options struct {
 // Defaults returns the options of a fresh hone, without the parts.
 func Defaults() Options {
 	return Options{
-		Strategy:           strategy.NameMargin,
+		Strategy:           strategy.NameCoverage,
 		QueueSize:          30,
 		Front:              5,
 		Settle:             time.Second,

@@ -99,7 +99,7 @@ func TestCommandsAboutARunningHone(t *testing.T) {
 
 	t.Run("status", func(t *testing.T) {
 		out := h.ok("status")
-		for _, want := range []string{"Project 1  topics", "1 learned, 8 tasks left", "hone-1", "Choices over 3 labels, 1 examples", "(margin)", "0 missed"} {
+		for _, want := range []string{"Project 1  topics", "1 learned, 8 tasks left", "hone-1", "Choices over 3 labels, 1 examples", "(coverage)", "0 missed"} {
 			assert.Contains(t, out, want)
 		}
 		var one api.Project
@@ -113,7 +113,7 @@ func TestCommandsAboutARunningHone(t *testing.T) {
 	})
 	t.Run("configure", func(t *testing.T) {
 		out := h.ok("configure", "--project", "1")
-		for _, want := range []string{"Project 1", "strategy = margin  (default)", "queue = 30  (default)", "one of ", "learn_from_users = (empty)  (default)"} {
+		for _, want := range []string{"Project 1", "strategy = coverage  (default)", "queue = 30  (default)", "one of ", "learn_from_users = (empty)  (default)"} {
 			assert.Contains(t, out, want)
 		}
 		out = h.ok("configure", "queue=4", "strategy=entropy", "suggestions_off=topic/Money,topic/Food")
@@ -121,7 +121,7 @@ func TestCommandsAboutARunningHone(t *testing.T) {
 		var got api.Configuration
 		require.NoError(t, json.Unmarshal([]byte(h.ok("configure", "--project", "1", "strategy=", "--json")), &got))
 		assert.True(t, got.Applied)
-		assert.Equal(t, "margin", got.Settings[0].Value)
+		assert.Equal(t, "coverage", got.Settings[0].Value)
 		assert.False(t, got.Settings[0].Set)
 		h.Await(p, "four tasks", func(p api.Project) bool { return len(p.Queue.Tasks) == 4 })
 		out = h.ok("status")

@@ -86,7 +86,7 @@ func TestSimulateHoldsOutATestSet(t *testing.T) {
 	require.NoError(t, err)
 	assert.Regexp(t, `No --test: (\d+) of the 60 tasks of .*tickets\.csv are held out to measure on, by a hash of their text, the same each time: numbers (\d+, ){9}\d+ and so on`, out)
 	assert.Contains(t, out, "labels saved against random")
-	assert.Regexp(t, `(?m)^margin +10 .* (\+\d+|-\d+|more than \S+)( ± \d+)?$`, out)
+	assert.Regexp(t, `(?m)^coverage +10 .* (\+\d+|-\d+|more than \S+)( ± \d+)?$`, out)
 	assert.Regexp(t, `(?m)^random +10 +\S+ ± \S+ +\S+ ± \S+$`, out)
 	first, err := runHone(t, append(args, "--json", "-")...)
 	require.NoError(t, err)

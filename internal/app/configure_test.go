@@ -147,7 +147,7 @@ func TestSettingsOfTheQueue(t *testing.T) {
 		assert.Equal(t, before.Labels, got.Labels)
 		rest := settled(h, other)
 		assert.Len(t, rest.Queue.Tasks, 30, "the other project's")
-		assert.Equal(t, "margin", rest.Queue.Strategy)
+		assert.Equal(t, "coverage", rest.Queue.Strategy)
 		assert.False(t, setting(rest, "queue").Set)
 	}
 	check(r.h)
@@ -168,7 +168,7 @@ func TestSettingsOfTheQueue(t *testing.T) {
 
 	set(t, r.h, r.p, "queue", "", "random_share", "", "strategy", "")
 	got := r.h.Await(r.p, "the defaults", func(p api.Project) bool { return p.Settled && len(p.Queue.Tasks) == 30 })
-	assert.Equal(t, "margin", got.Queue.Strategy)
+	assert.Equal(t, "coverage", got.Queue.Strategy)
 }
 
 // Whose annotations count can be changed at any time: the model is what it would be had

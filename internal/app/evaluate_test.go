@@ -44,7 +44,7 @@ func TestAccuracyOverAllTasks(t *testing.T) {
 	require.NoError(t, err)
 	asked := 0
 	for _, q := range acquired {
-		if q.Strategy == "margin" && q.Place > 0 && !q.Random {
+		if q.Strategy == "coverage" && q.Place > 0 && !q.Random {
 			asked++
 		}
 	}
