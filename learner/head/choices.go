@@ -121,6 +121,38 @@ func (choices) LogLosses(q *Spec, m Incremental, examples []model.Example, weigh
 	return losses
 }
 
+// ConfidenceLosses implements Probable.
+func (c choices) ConfidenceLosses(q *Spec, m Incremental, examples []model.Example, powers []float64) []float64 {
+	if q.Control.Multiple {
+		return c.LogLosses(q, m, examples, slices.Repeat([]float64{1}, len(examples)), powers)
+	}
+	p, raised := make([]float64, len(q.Labels)), make([]float64, len(q.Labels))
+	known := make([]bool, len(q.Labels))
+	m.Examples(func(e model.Example) bool {
+		for _, share := range e.Target {
+			known[share.Class] = true
+		}
+		return true
+	})
+	var s model.Scratch
+	losses := make([]float64, len(powers))
+	for _, e := range examples {
+		m.(evaluated).PredictExample(e, p, &s)
+		best := argmax(p)
+		for i, power := range powers {
+			q.Link().Sharpen(raised, p, power)
+			for _, share := range e.Target {
+				likelihood := raised[share.Class]
+				if !known[share.Class] {
+					likelihood = 1 - raised[best]
+				}
+				losses[i] -= float64(share.P) * math.Log(max(likelihood, 1e-12))
+			}
+		}
+	}
+	return losses
+}
+
 // decide returns the labels predicted from probabilities: the likeliest, or with multiple
 // choice all above the threshold, at most as many as the control takes. If no label is
 // above it, the likeliest is predicted if the control requires an answer, or if it is

@@ -72,6 +72,12 @@ func (taxonomy) LogLosses(q *Spec, m Incremental, examples []model.Example, weig
 	return choices{}.LogLosses(q.withMultiple(t.multiLabel), t.Incremental, examples, weights, powers)
 }
 
+// ConfidenceLosses implements Probable.
+func (taxonomy) ConfidenceLosses(q *Spec, m Incremental, examples []model.Example, powers []float64) []float64 {
+	t := m.(*taxonomyModel)
+	return choices{}.ConfidenceLosses(q.withMultiple(t.multiLabel), t.Incremental, examples, powers)
+}
+
 // taxonomyModel is a model of one path or of any number of them. Which of the two depends
 // on the examples it holds and on nothing else.
 type taxonomyModel struct {

@@ -50,15 +50,15 @@ var powers = [...]float64{0.35, 0.5, 0.7, 1, 1.4, 2, 2.8}
 type search struct {
 	q     *head.Spec
 	folds []Fold
-	// balanced and alike are weights of the examples of each fold's Test. Balanced, one of a rare class
+	// balanced are weights of the examples of each fold's Test: one of a rare class
 	// counts more than one of a frequent class: else settings that hardly ever say the rare
-	// one look best. weighExamples sets both.
-	balanced, alike [][]float64
-	warmStart       []head.Incremental // by fold, the model whose duals the next fit starts from
-	kernels         []*model.Kernel    // by fold, in which its models are; nil without
-	n               int                // examples
-	cores           chan struct{}      // has a place for each model that is fitted at once
-	onStep          func()             // called after each loss
+	// one look best. weighExamples sets them.
+	balanced  [][]float64
+	warmStart []head.Incremental // by fold, the model whose duals the next fit starts from
+	kernels   []*model.Kernel    // by fold, in which its models are; nil without
+	n         int                // examples
+	cores     chan struct{}      // has a place for each model that is fitted at once
+	onStep    func()             // called after each loss
 }
 
 // Fold is a part of the examples that is held out: a model of Train predicts Test. The features of
@@ -138,7 +138,7 @@ func Steps(q *head.Spec) int {
 // kind it is what a normal distribution with the mean loss as its variance would have.
 func (s *search) loss(ctx context.Context, settings model.Settings) (float64, error) {
 	if _, ok := s.q.Kind.(head.Probable); ok {
-		losses, err := s.lossesByPower(ctx, settings, s.balanced)
+		losses, err := s.lossesByPower(ctx, settings, s.logLosses)
 		if err != nil {
 			return 0, err
 		}
@@ -152,15 +152,12 @@ func (s *search) loss(ctx context.Context, settings model.Settings) (float64, er
 	return n / 2 * math.Log(max(sum(losses)/n, leastVariance)), err
 }
 
-// lossesByPower returns the log-loss of all examples, each with its weight, with the probabilities
-// raised to each of the powers in place of that of the settings, and a penalty for powers that are far from 1.
-func (s *search) lossesByPower(ctx context.Context, settings model.Settings, weights [][]float64) ([]float64, error) {
-	settings.Power = 0 // the models are to say what they say by themselves
-	kind := s.q.Kind.(head.Probable)
+// lossesByPower returns the sum of the folds' losses with the probabilities raised to each of the powers
+// in place of that of the settings, and a penalty for powers that are far from 1.
+func (s *search) lossesByPower(ctx context.Context, settings model.Settings, of func(fold int, m head.Incremental) []float64) ([]float64, error) {
+	settings.Power = 0                        // the models are to say what they say by themselves
 	losses := make([][]float64, len(s.folds)) // by fold and power
-	err := s.eachFold(ctx, settings, func(f int, m head.Incremental) {
-		losses[f] = kind.LogLosses(s.folds[f].Spec, m, s.folds[f].Test, weights[f], powers[:])
-	})
+	err := s.eachFold(ctx, settings, func(f int, m head.Incremental) { losses[f] = of(f, m) })
 	if err != nil {
 		return nil, err
 	}
@@ -175,7 +172,21 @@ func (s *search) lossesByPower(ctx context.Context, settings model.Settings, wei
 	return total, nil
 }
 
-// weighExamples sets balanced and alike.
+// logLosses returns the log-loss of a fold, of which rare classes count more.
+func (s *search) logLosses(fold int, m head.Incremental) []float64 {
+	f := s.folds[fold]
+	return s.q.Kind.(head.Probable).LogLosses(f.Spec, m, f.Test, s.balanced[fold], powers[:])
+}
+
+// confidenceLosses returns the loss of how sure a model is of its answers in a fold. With fewer labels
+// than classes the plain log-loss is mostly about the classes that nobody has labelled, and would have
+// models far too unsure of those that they know.
+func (s *search) confidenceLosses(fold int, m head.Incremental) []float64 {
+	f := s.folds[fold]
+	return s.q.Kind.(head.Probable).ConfidenceLosses(f.Spec, m, f.Test, powers[:])
+}
+
+// weighExamples sets balanced.
 func (s *search) weighExamples() {
 	counts, total := map[int32]float64{}, 0.0
 	for _, fold := range s.folds {
@@ -192,7 +203,6 @@ func (s *search) weighExamples() {
 			weights[i] = math.Pow(counts[e.Majority()], -balanceExponent) * float64(s.n) / total
 		}
 		s.balanced = append(s.balanced, weights)
-		s.alike = append(s.alike, slices.Repeat([]float64{1}, len(fold.Test)))
 	}
 }
 
@@ -284,7 +294,7 @@ func (s *search) weigh(ctx context.Context, at model.Settings, dimensions []dime
 		}
 	}
 	if _, ok := s.q.Kind.(head.Probable); ok {
-		losses, err := s.lossesByPower(ctx, at, s.alike)
+		losses, err := s.lossesByPower(ctx, at, s.confidenceLosses)
 		if err != nil {
 			return at, err
 		}

@@ -134,7 +134,7 @@ func TestLossForgivesHowSureAModelIs(t *testing.T) {
 	kind := q.Kind.(head.Probable)
 	plain := make([]float64, len(s.folds))
 	if err := s.eachFold(t.Context(), Defaults(q), func(f int, m head.Incremental) {
-		l := kind.LogLosses(q, m, s.folds[f].Test, s.alike[f], []float64{1})
+		l := kind.LogLosses(q, m, s.folds[f].Test, slices.Repeat([]float64{1}, len(s.folds[f].Test)), []float64{1})
 		direct, _ := q.Kind.Evaluate(q, m, s.folds[f].Test)
 		if math.Abs(l[0]-direct) > 1e-9*direct {
 			t.Errorf("fold %d: log-loss %g, by Evaluate %g", f, l[0], direct)
@@ -143,7 +143,9 @@ func TestLossForgivesHowSureAModelIs(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	s.balanced = s.alike
+	for f, fold := range s.folds {
+		s.balanced[f] = slices.Repeat([]float64{1}, len(fold.Test))
+	}
 	loss, err := s.loss(t.Context(), Defaults(q))
 	if err != nil {
 		t.Fatal(err)
