@@ -75,14 +75,21 @@ func (d Differences) lowestMean(alpha float64) float64 {
 	return low
 }
 
-// shares are the parts of the capital that are bet: small ones find small differences, in the end.
-var shares = func() (out [numShares]float64) {
-	s := 0.95
+// shares are the parts of the capital that are bet: small ones find small differences, in the end. Each
+// has a part of the capital in proportion to itself, of which logWeights are the logarithms: so they are spread
+// evenly from 0 to 1. A difference of .2 is found with a quarter fewer tasks than by equal parts, of which
+// half would be bet on differences below .05.
+var shares, logWeights = func() (out, logs [numShares]float64) {
+	s, sum := 0.95, 0.0
 	for i := range out {
 		out[i] = s
+		sum += s
 		s *= 0.8
 	}
-	return out
+	for i, s := range out {
+		logs[i] = math.Log(s / sum)
+	}
+	return out, logs
 }()
 
 const numShares = 28 // down to .002
@@ -93,12 +100,12 @@ func (d Differences) logCapital(m float64) float64 {
 	var logs [numShares]float64
 	most := math.Inf(-1)
 	for i, s := range shares {
-		logs[i] = float64(d.Worse)*math.Log1p(-s) + float64(d.Same)*math.Log(1-s+s/(2*m)) + float64(d.Better)*math.Log(1-s+s/m)
+		logs[i] = logWeights[i] + float64(d.Worse)*math.Log1p(-s) + float64(d.Same)*math.Log(1-s+s/(2*m)) + float64(d.Better)*math.Log(1-s+s/m)
 		most = max(most, logs[i])
 	}
 	sum := 0.0
 	for _, l := range logs {
 		sum += math.Exp(l - most)
 	}
-	return most + math.Log(sum/float64(len(shares)))
+	return most + math.Log(sum)
 }

@@ -69,7 +69,7 @@ func TestAWorsePredictorIsFoundOut(t *testing.T) {
 		}
 	}
 	t.Logf("worse by .2: %d of %d found within 150 tasks, after %d on average; as good or better: %d", found, runs, after/max(1, found), early)
-	if found < runs*9/10 || early > runs/20 {
+	if found < runs*95/100 || early > runs/20 {
 		t.Errorf("found %d of %d, wrongly %d", found, runs, early)
 	}
 }
