@@ -13,6 +13,9 @@ const (
 	// alpha bounds the probability that a strategy is ever left, of a comparison in which it is no worse
 	// than random.
 	alpha = 0.05
+	// minTrials is the number of trials before which no strategy is left: what models of a handful of answers
+	// are worth says little of what comes.
+	minTrials = 30
 	// maxTrials is after how many trials of a control a comparison ends.
 	maxTrials = 10_000
 )
@@ -138,7 +141,7 @@ func (g *Guard) verdict(c event.Comparison, labels int) *event.Left {
 	for _, control := range sorted(c.Controls) {
 		d := differences(c.Controls[control].Trials)
 		low, high := bounds(d, len(c.Controls))
-		if high < 0 {
+		if d.N() >= minTrials && high < 0 {
 			asked, random := shares(c.Controls[control].Trials)
 			return &event.Left{At: g.o.Now().UTC(), Control: control, Labels: labels, Trials: d.N(), Asked: asked, Random: random, Low: low, High: high}
 		}

@@ -233,16 +233,25 @@ func TestEachOfSeveralControlsCounts(t *testing.T) {
 		g := newGuard(t, f, Options{})
 		f.look(t, g, 0)
 		for n := 1; n < 50; n++ {
-			if st := f.look(t, g, 5, worse); st.State == Left {
+			if st := f.look(t, g, 5, worse, same, same, same, same, same); st.State == Left {
 				assert.Equal(t, "a", st.Left.Control)
-				trials[len(controls)] = n
+				trials[len(controls)] = st.Left.Trials
 				break
 			}
 		}
 	}
 	assert.Greater(t, trials[3], trials[1])
-	assert.Positive(t, trials[1])
+	assert.GreaterOrEqual(t, trials[1], minTrials)
 	t.Logf("left after %d trials, with three controls after %d", trials[1], trials[3])
+}
+
+// However clear it is, a handful of trials is no reason to leave a strategy.
+func TestAHandfulOfTrialsIsNoVerdict(t *testing.T) {
+	f := newFake()
+	g := newGuard(t, f, Options{})
+	f.look(t, g, 0)
+	assert.Equal(t, Comparing, f.look(t, g, 5, many(minTrials-1, worse)...).State)
+	assert.Equal(t, Left, f.look(t, g, 5, worse).State)
 }
 
 func TestWithoutRandomAnswersOrStrategyThereIsNoGuard(t *testing.T) {
