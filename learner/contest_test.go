@@ -196,3 +196,16 @@ func BenchmarkApplyBesideAContest(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkContestEntries is how long a contest of 10,000 labels holds the lane, with nothing new to predict.
+func BenchmarkContestEntries(b *testing.B) {
+	const n = 10_000
+	l := start(b, openDisk(b), learner.Options{})
+	apply(b, l, labels(n))
+	rest(b, l)
+	of := entrantsOf(n)
+	of.Tried = map[string]event.AnnotationID{"c": n}
+	for b.Loop() {
+		contestOf(b, l, of)
+	}
+}
