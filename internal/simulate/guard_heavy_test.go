@@ -16,7 +16,7 @@ const heavySeeds = 20
 func guardedRuns(t *testing.T, o Options) (left int) {
 	t.Helper()
 	d := load(t, madeTexts(2500, 1), madeTexts(200, 2))
-	o.QueueSize, o.Front, o.RandomShare, o.Batch, o.Seeds = 30, 5, 0.1, 50, heavySeeds
+	o.QueueSize, o.Front, o.RandomShare, o.Seeds = 30, 5, 0.1, heavySeeds
 	res := simulated(t, d, o)
 	asked, random := 0, 0
 	for _, c := range res.Curves {
@@ -40,7 +40,7 @@ func guardedRuns(t *testing.T, o Options) (left int) {
 // A planted strategy, which costs .2 of accuracy at as many labels, is left for random within 1,500
 // labels in at least 18 of 20 runs.
 func TestHeavyAStrategyThatLosesIsLeft(t *testing.T) {
-	if left := guardedRuns(t, Options{Strategies: []string{strategy.NameMargin}, Labels: []int{1500}, scorer: newRegion, Encoder: ngram.New()}); left < 18 {
+	if left := guardedRuns(t, Options{Strategies: []string{strategy.NameMargin}, Labels: []int{1500}, Batch: 50, scorer: newRegion, Encoder: ngram.New()}); left < 18 {
 		t.Errorf("left in %d of %d runs", left, heavySeeds)
 	}
 }
@@ -48,11 +48,13 @@ func TestHeavyAStrategyThatLosesIsLeft(t *testing.T) {
 // Good strategies are left in at most one of 20 runs.
 func TestHeavyGoodStrategiesStay(t *testing.T) {
 	for _, o := range []Options{
-		{Strategies: []string{strategy.NameMargin}, Labels: []int{1500}, Encoder: ngram.New()},
-		{Strategies: []string{strategy.NameCoverage}, Labels: []int{1000}, Encoder: encoders.Default()}, // it needs dense vectors
+		{Strategies: []string{strategy.NameMargin}, Labels: []int{1000}, Batch: 20, Encoder: ngram.New()},
+		{Strategies: []string{strategy.NameCoverage}, Labels: []int{1000}, Batch: 50, Encoder: encoders.Default()}, // it needs dense vectors
 	} {
-		if left := guardedRuns(t, o); left > 1 {
-			t.Errorf("%s is left in %d of %d runs", o.Strategies[0], left, heavySeeds)
-		}
+		t.Run(o.Strategies[0], func(t *testing.T) {
+			if left := guardedRuns(t, o); left > 1 {
+				t.Errorf("left in %d of %d runs", left, heavySeeds)
+			}
+		})
 	}
 }
