@@ -65,7 +65,7 @@ test-long: ## longer fuzzing, properties, simulation, PostgreSQL and measurement
 test-unit: ## unit tests with the race detector; PACKAGES=./state/...
 	CGO_ENABLED=1 go test -race -timeout 40m $(PACKAGES)
 ifeq ($(PACKAGES),./...)
-	CGO_ENABLED=0 go test -timeout 20m -run 'TestRealTexts|TestHeavy' ./learner ./internal/app # too slow, or too small, under the race detector
+	CGO_ENABLED=0 go test -timeout 20m -run 'TestRealTexts|TestHeavy' ./learner ./internal/app ./internal/simulate # too slow, or too small, under the race detector
 endif
 
 .PHONY: test-busy

@@ -29,6 +29,8 @@ var documented = []any{
 	api.Project{},
 	api.Head{},
 	api.PoolAccuracy{},
+	api.Guard{},
+	api.GuardControl{},
 	api.AccuracyHistory{},
 	api.AccuracyPoint{},
 	api.Unlearnable{},

@@ -85,6 +85,8 @@ type Project struct {
 	IdenticalPairs   int `json:"identical_pairs"`
 	// Settings are what can be set for the project, each with its value and default.
 	Settings []Setting `json:"settings,omitempty"`
+	// Guard is how the strategy compares with random.
+	Guard *Guard `json:"guard,omitempty"`
 	// LeftAlone says why hone writes nothing to the project until it is connected again:
 	// "backend deleted" or "disconnected"; absent when it writes.
 	LeftAlone string `json:"left_alone,omitempty"`
@@ -244,6 +246,47 @@ type AccuracyPoint struct {
 	// about, by control.
 	Pool  map[string]PoolAccuracy `json:"pool"`
 	Asked map[string]float64      `json:"asked"`
+}
+
+// Guard is how a project's strategy compares with random, by the answers to tasks that were
+// drawn at random.
+type Guard struct {
+	// State is "comparing", "left" when the strategy was worse and random took its place, or
+	// "off" when there is nothing to compare.
+	State string `json:"state"`
+	// Reason says in a sentence why it is off, or why the strategy was left and how to go back;
+	// empty while it compares.
+	Reason string `json:"reason"`
+	// Strategy is the configured one, Since when its comparison began. Null: not yet.
+	Strategy string     `json:"strategy"`
+	Since    *time.Time `json:"since"`
+	// LeftAt is when it was left, and LeftLabels the number of labels then. Null: it was not.
+	LeftAt     *time.Time `json:"left_at"`
+	LeftLabels int        `json:"left_labels"`
+	// RandomAnswers and AskedAnswers count the labelled tasks since then that were drawn at
+	// random, and that the strategy chose. StrategyShare is the part of the latter; null without any.
+	RandomAnswers int            `json:"random_answers"`
+	AskedAnswers  int            `json:"asked_answers"`
+	StrategyShare *float64       `json:"strategy_share"`
+	Controls      []GuardControl `json:"controls"`
+}
+
+// GuardControl compares two models of one control: one of random answers, and one of as many that the
+// strategy asked for. Each of Trials random answers was predicted by both before they learned it.
+type GuardControl struct {
+	Control string `json:"control"`
+	Trials  int    `json:"trials"`
+	// AskedAccuracy and RandomAccuracy are the shares that each model had right, Difference the first
+	// less the second. Each of Low and High bounds it, at every look at once, with 95 %
+	// confidence, for all controls together.
+	AskedAccuracy  float64 `json:"asked_accuracy"`
+	RandomAccuracy float64 `json:"random_accuracy"`
+	Difference     float64 `json:"difference"`
+	Low            float64 `json:"low"`
+	High           float64 `json:"high"`
+	// LabelsSaved is how many of Trials labels the strategy saves; it is negative when it wastes
+	// them. It is a point figure, without an interval. Null: there are too few trials.
+	LabelsSaved *int `json:"labels_saved"`
 }
 
 // Unlearnable is a control hone does not learn, and why.

@@ -16,7 +16,6 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/logging"
 	"github.com/hone-ml/hone/internal/service"
-	"github.com/hone-ml/hone/internal/wake"
 )
 
 // every is the number of labels of which one more has the accuracy estimated again. With more
@@ -70,14 +69,12 @@ func (o *Options) validate() error {
 }
 
 // Evaluator estimates the accuracy of one project after the other, in one goroutine, so that it
-// never takes more than one core. All methods may be called concurrently.
+// never takes more than one core: Ask for those whose model or labels may have changed. All methods may be called concurrently.
 type Evaluator struct {
-	o    Options
-	life *service.Life
-	wake wake.Signal
+	*Turns
+	o Options
 
 	mu     sync.Mutex
-	asked  map[event.ProjectID]bool        // guarded by mu; to be looked at
 	latest map[event.ProjectID]measurement // guarded by mu
 }
 
@@ -94,24 +91,12 @@ func New(o Options) (*Evaluator, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	return &Evaluator{o: o, life: service.NewLife(), wake: wake.New(), asked: map[event.ProjectID]bool{}, latest: map[event.ProjectID]measurement{}}, nil
+	e := &Evaluator{o: o, latest: map[event.ProjectID]measurement{}}
+	e.Turns = NewTurns(e.evaluate, o.Logger, "the accuracy cannot be estimated; the next label tries it again")
+	return e, nil
 }
-
-// Start begins the work, as service.Service says.
-func (e *Evaluator) Start(ctx context.Context) error { return e.life.Start(ctx, e.run) }
-
-// Stop ends the work, as service.Service says.
-func (e *Evaluator) Stop(ctx context.Context) error { return e.life.Stop(ctx) }
 
 var _ service.Service = (*Evaluator)(nil)
-
-// Ask says that the model or the labels of a project may have changed. It returns at once.
-func (e *Evaluator) Ask(p event.ProjectID) {
-	e.mu.Lock()
-	e.asked[p] = true
-	e.mu.Unlock()
-	e.wake.Set()
-}
 
 // Latest returns the last point of a project, that of an earlier run included; ok is false when
 // there is none.
@@ -120,41 +105,6 @@ func (e *Evaluator) Latest(p event.ProjectID) (point event.AccuracyPoint, ok boo
 	defer e.mu.Unlock()
 	m, ok := e.latest[p]
 	return m.AccuracyPoint, ok
-}
-
-func (e *Evaluator) run(ctx context.Context) {
-	var p event.ProjectID
-	for ctx.Err() == nil {
-		var ok bool
-		if p, ok = e.next(p); !ok {
-			select {
-			case <-ctx.Done():
-			case <-e.wake:
-			}
-			continue
-		}
-		if err := e.evaluate(ctx, p); err != nil && ctx.Err() == nil {
-			e.o.Logger.WithError(err).WithField("project", int64(p)).Warn("the accuracy cannot be estimated; the next label tries it again")
-		}
-	}
-}
-
-// next takes one of the projects to look at: the one after the last, so that each has its turn
-// however often another is asked about.
-func (e *Evaluator) next(last event.ProjectID) (event.ProjectID, bool) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	ids := slices.Sorted(maps.Keys(e.asked))
-	if len(ids) == 0 {
-		return last, false
-	}
-	at, found := slices.BinarySearch(ids, last)
-	if found {
-		at++
-	}
-	p := ids[at%len(ids)]
-	delete(e.asked, p)
-	return p, true
 }
 
 // evaluate estimates the accuracy of a project, if enough has changed.

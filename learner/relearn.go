@@ -8,6 +8,7 @@ import (
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/learner/features"
 	"github.com/hone-ml/hone/learner/model"
+	"github.com/hone-ml/hone/learner/stored"
 )
 
 // applyArrivals applies vectors that have arrived to the models of a project. After an error
@@ -58,7 +59,7 @@ func (l *Learner) relearn(ctx context.Context, id event.ProjectID, ids []event.T
 			if sum, ok := h.fingerprints[t.Task.ID]; ok {
 				x, missing := p.features.Example(h.Spec, t.Task.Data)
 				h.markMissing(t.Task.ID, missing)
-				if sum != fingerprint(h.Kind.Aggregate(h.Spec, t).Target, x, t.Task.Data) {
+				if sum != stored.Fingerprint(h.Kind.Aggregate(h.Spec, t).Target, x, t.Task.Data) {
 					changed[t.Task.ID] = t
 				}
 			}

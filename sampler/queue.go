@@ -27,7 +27,8 @@ type Item struct {
 type scoredTask struct {
 	task  event.TaskID
 	score float64
-	hash  uint64
+	hash  uint64 // its place in the random order
+	tie   uint64 // its place among tasks of the same score
 }
 
 // randomKey gives a task its place in a random order that never changes: the same
@@ -44,7 +45,9 @@ func byHash(a, b scoredTask) int {
 	return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.task, b.task))
 }
 
-func byScore(a, b scoredTask) int { return cmp.Or(cmp.Compare(a.score, b.score), byHash(a, b)) }
+func byScore(a, b scoredTask) int {
+	return cmp.Or(cmp.Compare(a.score, b.score), cmp.Compare(a.tie, b.tie), byHash(a, b))
+}
 
 // randomSlot reports whether the n-th label of a project (from 0) is to be a
 // random one. The slots follow the number of labels, not the place in the queue:

@@ -264,3 +264,47 @@ func TestRankerRanksWithoutASampler(t *testing.T) {
 	assert.ErrorContains(t, err, "Scorer is missing")
 	assert.ErrorContains(t, err, "unknown sampling strategy")
 }
+
+// However many tasks a strategy cannot tell apart, the random ones are a fair sample of the pool: ties go by
+// another order than draws.
+func TestTiesDoNotBiasRandomDraws(t *testing.T) {
+	const n, labels = 2000, 600
+	o := Defaults()
+	o.Scorer = twoScores{}
+	o.Strategy, o.RandomShare = strategy.NameMargin, 0.2
+	var tasks []event.Task
+	for i := range n {
+		tasks = append(tasks, event.Task{ID: event.TaskID(i + 1)})
+	}
+	labelled := map[event.TaskID]uint64{}
+	var before Queue
+	random, odd := 0, 0
+	for len(labelled) < labels {
+		before = ranked(t, o, tasks, labelled, before)
+		for _, item := range before.Items[:10] {
+			labelled[item.Task] = 0
+			if item.Random {
+				random++
+				odd += int(item.Task % 2)
+			} else {
+				assert.Zero(t, item.Task%2, "those come first")
+			}
+		}
+		tasks = slices.DeleteFunc(tasks, func(t event.Task) bool { _, is := labelled[t.ID]; return is })
+	}
+	// A half of the pool is odd at first, and two thirds in the end.
+	assert.Equal(t, labels/5, random)
+	assert.InDelta(t, 0.57, float64(odd)/float64(random), 0.12)
+}
+
+// twoScores is sure of odd tasks, and equally unsure of all even ones.
+type twoScores struct{}
+
+func (twoScores) Estimates(_ context.Context, _ event.ProjectID, tasks []event.Task) ([][]event.Estimate, string, error) {
+	out := make([][]event.Estimate, len(tasks))
+	for i, t := range tasks {
+		p := 0.5 + 0.4*float64(t.ID%2)
+		out[i] = []event.Estimate{{Classes: &event.Distribution{Labels: []string{"a", "b"}, P: []float64{p, 1 - p}, Exclusive: true}}}
+	}
+	return out, "hone-1", nil
+}

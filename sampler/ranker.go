@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/bits"
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/sampler/strategy"
@@ -87,6 +88,9 @@ func (r *Ranker) Rank(ctx context.Context, p event.ProjectID, tasks []event.Task
 			for i, t := range chunk {
 				s := scoredTask{task: t.ID, score: strategy.RandomScore, hash: randomKey(r.seed, t.ID)}
 				if !r.random {
+					// Ties go by another order than random draws: else a strategy with many of them would
+					// take the very tasks that are to be drawn, and leave those that it does not ask for.
+					s.tie = bits.Reverse64(s.hash)
 					var ok bool
 					s.score, ok = strategy.Combine(r.strategy, estimates[i])
 					knows = knows || ok

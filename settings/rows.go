@@ -20,7 +20,7 @@ var rows = []row{
 	{
 		key: "strategy",
 		typ: func(t *Table) string { return "one of " + strings.Join(t.strategies, ", ") },
-		doc: "how the tasks to ask about next are ranked",
+		doc: "how the tasks to ask about next are ranked; one that does worse than random is left for it, and whoever names it again has it compared anew",
 		parse: func(t *Table, v *Values, text string) (string, string) {
 			return oneOf(&v.Ranking.Strategy, text, t.strategies)
 		},
@@ -43,7 +43,7 @@ var rows = []row{
 	{
 		key: "random_share",
 		typ: constant("a number from 0 to 1"),
-		doc: "the share of random tasks among those asked, by which is measured what the strategy gains",
+		doc: "the share of random tasks among those asked, by which is measured what the strategy gains; with 0 nothing keeps it from losing to random",
 		parse: func(_ *Table, v *Values, text string) (string, string) {
 			return number(&v.Ranking.RandomShare, text, func(x float64) bool { return x >= 0 && x <= 1 }, "set it between 0 and 1")
 		},

@@ -93,6 +93,38 @@ func (s *Store) AccuracyHistory(ctx context.Context, p event.ProjectID) (out []e
 	return out, err
 }
 
+// PutComparison stores, durably, how the strategy of a known project compares with random. Of an
+// unknown project nothing is stored.
+func (s *Store) PutComparison(ctx context.Context, p event.ProjectID, c event.Comparison) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	v, err := encodeJSON(c)
+	if err == nil {
+		err = s.db.Update(func(tx *bbolt.Tx) error {
+			if b := openProject(tx, p); b != nil {
+				return b.project.Put(keyComparison, v)
+			}
+			return nil
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("store the comparison with random of project %d: %w", p, err)
+	}
+	return nil
+}
+
+// Comparison returns what PutComparison stored; the zero Comparison before it did.
+func (s *Store) Comparison(ctx context.Context, p event.ProjectID) (c event.Comparison, err error) {
+	err = s.view(ctx, "read the comparison with random", p, func(b *projectBuckets) error {
+		if b == nil || b.project.Get(keyComparison) == nil {
+			return nil
+		}
+		return decodeJSON("comparison", b.project.Get(keyComparison), &c)
+	})
+	return c, err
+}
+
 // putAll writes to a bucket of a known project in one durable transaction.
 func (s *Store) putAll(ctx context.Context, what string, p event.ProjectID, bucket []byte, write func(b *bbolt.Bucket) error) error {
 	if err := ctx.Err(); err != nil {

@@ -2,6 +2,7 @@ package state
 
 import (
 	"maps"
+	"reflect"
 	"testing"
 
 	"github.com/hone-ml/hone/event"
@@ -75,5 +76,44 @@ func TestHistoryHasABound(t *testing.T) {
 				t.Fatalf("after %d labels a gap from %d to %d", n, h[i-1].Labels, h[i].Labels)
 			}
 		}
+	}
+}
+
+// How a strategy compares with random is there after a restart, of its own project, and goes with it.
+func TestAComparisonIsStored(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, Options{})
+	apply(t, s, &event.Changed{Project: 1, CreatedAt: 100, Source: event.FromSetup, At: sec(1), Title: "a"})
+	want := event.Comparison{
+		Strategy: "margin", Since: sec(2), After: 7, Random: 3, Asked: 27,
+		Controls: map[string]event.ControlComparison{"topic": {Key: "k", Tried: 9, Trials: "barn"}},
+		Left:     &event.Left{At: sec(3), Control: "topic", Labels: 30, Trials: 4, Asked: 0.5, Random: 0.5, Low: -1, High: -0.1},
+	}
+	for _, p := range []event.ProjectID{1, 9} { // 9 is not known
+		must(t, s.PutComparison(ctx, p, want))
+	}
+	must(t, s.Close())
+	s = open(t, dir, Options{})
+	have := func(p event.ProjectID) event.Comparison {
+		t.Helper()
+		c, err := s.Comparison(ctx, p)
+		must(t, err)
+		return c
+	}
+	if got := have(1); !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v", got)
+	}
+	if got := have(9); !reflect.DeepEqual(got, event.Comparison{}) {
+		t.Errorf("an unknown project has %+v", got)
+	}
+	// Another database, another project.
+	apply(t, s, &event.Changed{Project: 1, CreatedAt: 200, Source: event.FromSetup, At: sec(4), Title: "a"})
+	if got := have(1); !reflect.DeepEqual(got, event.Comparison{}) {
+		t.Errorf("another project has %+v", got)
+	}
+	must(t, s.PutComparison(ctx, 1, want))
+	must(t, s.Forget(ctx, 1))
+	if got := have(1); !reflect.DeepEqual(got, event.Comparison{}) {
+		t.Errorf("a forgotten project has %+v", got)
 	}
 }

@@ -74,6 +74,7 @@ func TestGoldenFile(t *testing.T) {
 	must(t, s.SetWatermark(ctx, 3, sec(4)))
 	must(t, s.PutAcquisitions(ctx, 3, map[event.TaskID]event.Acquisition{7: *golden.Fill(&event.Acquisition{})}))
 	must(t, s.PutAccuracy(ctx, 3, *golden.Fill(&event.AccuracyPoint{})))
+	must(t, s.PutComparison(ctx, 3, *golden.Fill(&event.Comparison{})))
 	must(t, s.PutAdapter(ctx, 3, "0123456789abcdef", []byte("an adapter")))
 	must(t, s.ChangeVectors(ctx, "slow/1", map[event.ContentKey][]byte{{1, 2}: []byte("a vector")}, nil))
 	must(t, s.SetCredential(ctx, Credential{Host: "http://ls", Token: "secret", At: sec(4)}))

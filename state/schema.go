@@ -18,7 +18,7 @@ import (
 //	  vectors/<encoder>/       hash of a text -> its vector; only where encoding is slow
 //	  projects/
 //	    <project>/
-//	      meta, checkpoint, versions, learner, settings, watermark, confirmed, registration
+//	      meta, checkpoint, versions, learner, settings, watermark, confirmed, registration, comparison
 //	      tasks/               task -> time, hash, position, data
 //	      results/             task, annotation -> the annotation; only those that count
 //	      annotations/         annotation -> task, time, hash; or a tombstone; position
@@ -62,6 +62,7 @@ var (
 	keyAcquisitions = []byte("acquisitions")
 	keyAccuracy     = []byte("accuracy")
 	keyAdapters     = []byte("adapters")
+	keyComparison   = []byte("comparison")
 )
 
 // migrations[i] brings the file from schema i to i+1. A file without a schema is

@@ -59,7 +59,11 @@ random: how many more labels random needs, on its mean curve, for the same accur
 (span F1 where spans are labelled), with its standard error, a jackknife over the
 seeds; "more than" where random does not get there. The last lines are each
 strategy's mean from 10 labels on, the area under its curve, and in brackets how
-far above random that is: the mean difference of equal seeds ± its standard error.`,
+far above random that is: the mean difference of equal seeds ± its standard error.
+
+A strategy that does worse than random is left for random, as by hone serve; the table
+at the end says in how many runs, and what share of the labels it chose until then.
+--unguarded keeps it.`,
 		Example: `  hone simulate --data labelled.csv
   hone simulate --data train.jsonl --test test.jsonl
   hone simulate --data train.jsonl.gz --test test.jsonl.gz --strategy margin,random \
@@ -90,6 +94,7 @@ far above random that is: the mean difference of equal seeds ± its standard err
 	f.StringVar(&s.adapt, "adapt", "", "whether the transformer adapts to the labels: auto or off (default: as configured, where --encoder can)")
 	f.StringVar(&s.vectors, "vectors", "", "file that keeps what a slow encoder made of the texts, for the next run; made if it is not there")
 	f.BoolVar(&s.options.Estimate, "estimate", false, "estimate the accuracy over all tasks as \"hone status\" does, and compare it with the test data")
+	f.BoolVar(&s.options.Unguarded, "unguarded", false, "keep a strategy that loses to random, which hone serve would leave")
 	f.StringVar(&s.json, "json", "", "file for the curves as JSON (- for standard output, in place of the table)")
 	f.StringVar(&s.plot, "plot", "", "file for the curves as an SVG image")
 	if err := cmd.MarkFlagRequired("data"); err != nil {
@@ -168,6 +173,9 @@ func (c *cli) simulate(s simulateFlags) error {
 			return err
 		}
 		if err := res.AreaTable(c.out()); err != nil {
+			return err
+		}
+		if err := res.GuardTable(c.out()); err != nil {
 			return err
 		}
 		if o.Estimate {

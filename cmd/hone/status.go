@@ -161,6 +161,9 @@ func (c *cli) printProject(p api.Project, now time.Time) {
 	if s := joinConfidences(p.Queue.Confidences, len(next)); s != "" {
 		row("confidence", "%s in its answers to these", s)
 	}
+	if p.Guard != nil {
+		statusGuard(*p.Guard, row)
+	}
 	if p.Queue.Error != "" {
 		row("push", "%s", p.Queue.Error)
 	}

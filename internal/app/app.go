@@ -22,6 +22,7 @@ import (
 	"github.com/hone-ml/hone/encode/encoders"
 	"github.com/hone-ml/hone/encode/trainprocess"
 	"github.com/hone-ml/hone/evaluate"
+	"github.com/hone-ml/hone/evaluate/guard"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/app/core"
 	"github.com/hone-ml/hone/internal/priority"
@@ -54,6 +55,7 @@ type App struct {
 	*core.Core // event log, pipeline and learner
 	Sampler    *sampler.Sampler
 	Evaluator  *evaluate.Evaluator
+	Guard      *guard.Guard
 	Reconciler *reconcile.Reconciler
 	Poller     *poll.Poller
 	Connection *connect.Link
@@ -260,7 +262,13 @@ func (a *App) wireSampler() (err error) {
 	o.Observer, o.LeftAlone = a.onQueue, a.Connection.LeftAlone
 	o.Strategy, o.QueueSize, o.Front, o.Settle = s.Strategy, s.Queue, s.Head, s.Settle
 	o.RandomShare, o.PushRate, o.BulkAbove, o.CheckEvery = s.RandomShare, s.PushRate, s.BulkAbove, s.CheckEvery
-	o.Settings = rankingSettings{a.Learner}
+	a.Guard, err = guard.New(guard.Options{
+		Models: models{a.Learner}, Store: a.Store, Settings: configured{a.Learner}, OnLeft: a.onLeft, Logger: a.part("guard"), Registerer: a.Registry,
+	})
+	if err != nil {
+		return err
+	}
+	o.Settings = rankingSettings{a.Learner, a.Guard}
 	o.ManageModelVersion, o.BackgroundWrites = s.ManageModelVersion, s.BackgroundWrites
 	o.Logger, o.Registerer, o.Jitter = a.part("sampler"), a.Registry, a.seams.Jitter
 	if c, none := a.Connection.Client(); none == nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/config"
+	"github.com/hone-ml/hone/evaluate/guard"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/learner"
 	"github.com/hone-ml/hone/learner/report"
@@ -24,13 +25,18 @@ func settingsOf(cfg config.Config) *settings.Table {
 	return settings.NewTable(settings.Defaults{Ranking: settings.Ranking{Strategy: s.Strategy, Queue: s.Queue, RandomShare: s.RandomShare}, Adapt: cfg.Learner.Adapt}, strategy.Names(), encoderNames(cfg.Learner))
 }
 
-// rankingSettings gives the sampler the settings of the learner's last snapshot.
-type rankingSettings struct{ *learner.Learner }
+// rankingSettings gives the sampler the settings of the learner's last snapshot, with random in place of a
+// strategy that was left for it.
+type rankingSettings struct {
+	learner *learner.Learner
+	guard   *guard.Guard
+}
 
 var _ sampler.Settings = rankingSettings{}
 
 func (r rankingSettings) Ranking(p event.ProjectID) settings.Ranking {
-	v, _ := r.Settings(p)
+	v, _ := r.learner.Settings(p)
+	v.Ranking.Strategy = r.guard.Strategy(p, v.Ranking.Strategy)
 	return v.Ranking
 }
 
@@ -62,6 +68,12 @@ func (c configurer) Configure(ctx context.Context, id event.ProjectID, changes [
 	e := &event.Configured{Project: id, At: time.Now(), Set: set, Reset: reset}
 	if err := (publisher{c.Pipeline}).Publish(ctx, e); err != nil {
 		return out, err
+	}
+	if slices.ContainsFunc(changes, func(ch api.Change) bool { return ch.Key == strategyKey }) {
+		if err := c.Guard.Restart(ctx, id); err != nil {
+			return out, err
+		}
+		defer c.Sampler.Refresh(id) // by the strategy that may have been left
 	}
 	have, applied, err := c.awaitSettings(ctx, e)
 	out.Applied, out.Settings = applied, c.settings(have)
@@ -140,7 +152,7 @@ func (a *App) addSettings(ctx context.Context, out *api.Project, labelled int) e
 	out.Settings = a.settings(have)
 	out.Problems = append(out.Problems, a.table.Faults(have)...)
 	v := a.table.Values(have)
-	out.Queue.Strategy = v.Ranking.Strategy
+	out.Queue.Strategy = a.Guard.Strategy(out.ID, v.Ranking.Strategy)
 	if out.Labels == 0 && labelled > 0 && out.Backlog == 0 && out.ModelVersion != "" && !v.Learning.Same(settings.DefaultLearning()) {
 		out.Problems = append(out.Problems, fmt.Sprintf("%d tasks are labelled, but no annotation is of those that are learned from: look at learn_from_users and learn_from_states in `hone configure --project %d`", labelled, out.ID))
 	}

@@ -39,6 +39,7 @@ func (a *App) onQueue(o sampler.Observation) {
 		a.Learner.OnQueue(o.Project)
 	}
 	if o.Stage == push.Pushed || o.Stage == sampler.Failed {
+		a.Guard.Ask(o.Project)
 		a.Evaluator.Ask(o.Project)
 	}
 }

@@ -104,6 +104,7 @@ func (a *App) forgetStored(ctx context.Context, id event.ProjectID) error {
 	if err := a.Sampler.Forget(ctx, id); err != nil {
 		return err
 	}
+	a.Guard.Forget(id)
 	// The worker may have stored something of the queue since.
 	if _, err := a.Store.Meta(ctx, id); errors.Is(err, state.ErrUnknownProject) {
 		return a.Store.Forget(ctx, id)

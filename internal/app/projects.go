@@ -113,6 +113,9 @@ func (a apiProjects) Get(ctx context.Context, id event.ProjectID) (api.Project, 
 	if err := a.addSettings(ctx, &out, n.Labelled); err != nil {
 		return out, err
 	}
+	if err := a.addGuard(ctx, &out); err != nil {
+		return out, err
+	}
 	out.Settled = model != nil && queue != nil && a.isSettled(ctx, &out, model, queue)
 	out.DeadLetters, err = a.Pipeline.CountDeadLetters(ctx)
 	return out, err

@@ -97,7 +97,7 @@ func (a *App) followLog(ctx context.Context) error {
 	}
 	defer stopCron()
 	g, ctx := errgroup.WithContext(ctx)
-	for _, s := range []service.Service{a.Evaluator, a.Sampler, a.Reconciler, a.Poller} {
+	for _, s := range []service.Service{a.Evaluator, a.Guard, a.Sampler, a.Reconciler, a.Poller} {
 		if err := s.Start(ctx); err != nil && ctx.Err() == nil {
 			return err
 		}
@@ -159,6 +159,9 @@ func (a *App) stopServices(ctx context.Context) error {
 	var errs []error
 	if a.Evaluator != nil {
 		errs = append(errs, a.Evaluator.Stop(ctx))
+	}
+	if a.Guard != nil {
+		errs = append(errs, a.Guard.Stop(ctx))
 	}
 	if a.Sampler != nil {
 		errs = append(errs, a.Sampler.Stop(ctx))

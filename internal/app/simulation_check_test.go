@@ -182,6 +182,7 @@ func alike(a, b json.RawMessage) bool {
 func (w *world) checkQueue(p event.ProjectID) {
 	a, cfg := w.hone.app, w.settings("").Sampler
 	of, by := w.values(p).Ranking, w.values(p).Suggesting
+	of.Strategy = a.Guard.Strategy(p, of.Strategy)
 	st, _ := a.Sampler.Status(p)
 	var open, skipped []event.Task
 	labelled := map[event.TaskID]uint64{}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hone-ml/hone/encode"
+	"github.com/hone-ml/hone/evaluate/guard"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/app/core"
 	"github.com/hone-ml/hone/learner"
@@ -40,6 +41,10 @@ type curveRun struct {
 	offset      uint64
 	clock       time.Time
 	test        []event.Task
+
+	guard  *guard.Guard // nil where there is nothing to compare
+	ports  *guardPorts  // of the guard
+	leftAt int          // labels when the strategy was left, 0 while it was not
 }
 
 // runCurve computes the points of c.
@@ -106,6 +111,9 @@ func (d *Data) runCurve(ctx context.Context, o Options, points []int, c *Curve, 
 		}
 		c.Points = append(c.Points, p)
 	}
+	if c.Guard, err = r.guarded(ctx); err != nil {
+		return err
+	}
 	c.Seconds = time.Since(began).Seconds()
 	return nil
 }
@@ -122,6 +130,9 @@ func (d *Data) start(ctx context.Context, l *learner.Learner, o Options, c *Curv
 		r.step = core.LearnBatch
 	}
 	so.QueueSize, so.Front = max(o.QueueSize, r.step), max(o.Front, r.step)
+	if o.scorer != nil {
+		so.Scorer = o.scorer(so.Scorer)
+	}
 	var err error
 	if r.ranker, err = sampler.NewRanker(so); err != nil {
 		return nil, err
@@ -146,7 +157,10 @@ func (d *Data) start(ctx context.Context, l *learner.Learner, o Options, c *Curv
 			return nil, err
 		}
 	}
-	return r, l.WaitSettled(ctx)
+	if err := l.WaitSettled(ctx); err != nil || o.Unguarded {
+		return r, err
+	}
+	return r, r.watch(ctx, so)
 }
 
 // applyChanges passes changes to the learner as the log does.
@@ -183,6 +197,7 @@ func (r *curveRun) labelNext(ctx context.Context, n int) error {
 	asked := make(map[event.TaskID]bool, n)
 	for i, q := range queue.Items[:n] {
 		asked[q.Task] = true
+		r.noteAsked(i+1, q)
 		r.answered[q.Task] = 0
 		if q.Random {
 			r.random = append(r.random, q.Task)
@@ -209,7 +224,10 @@ func (r *curveRun) labelNext(ctx context.Context, n int) error {
 	if err := r.applyChanges(ctx, changes...); err != nil {
 		return err
 	}
-	return r.learner.WaitSettled(ctx) // what comes next must not depend on a race
+	if err := r.learner.WaitSettled(ctx); err != nil || r.guard == nil { // what comes next must not depend on a race
+		return err
+	}
+	return r.guard.Check(ctx, projectID)
 }
 
 // Tasks implements sampler.Pool.

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/hone-ml/hone/evaluate"
 	"github.com/hone-ml/hone/sampler/strategy"
 )
 
@@ -101,7 +102,7 @@ func labelsNeeded(curves []Curve, want float64, figure func(Point) float64) labe
 	for i := range y {
 		y[i] = mean(curves, i, figure)
 	}
-	y = isotonic(y)
+	y = evaluate.Isotonic(y)
 	first, last := points[0].Labels, points[len(points)-1].Labels
 	if want <= y[0] {
 		return labelCount{labels: float64(first), atMost: first > 0 && want < y[0]}
@@ -114,30 +115,6 @@ func labelsNeeded(curves []Curve, want float64, figure func(Point) float64) labe
 		}
 	}
 	return labelCount{labels: float64(last), atLeast: true}
-}
-
-// isotonic returns the rising sequence nearest to y, by pooling adjacent violators.
-func isotonic(y []float64) []float64 {
-	type block struct {
-		sum float64
-		n   int
-	}
-	var blocks []block
-	for _, v := range y {
-		blocks = append(blocks, block{v, 1})
-		for n := len(blocks); n > 1 && blocks[n-2].sum/float64(blocks[n-2].n) >= blocks[n-1].sum/float64(blocks[n-1].n); n-- {
-			blocks[n-2].sum += blocks[n-1].sum
-			blocks[n-2].n += blocks[n-1].n
-			blocks = blocks[:n-1]
-		}
-	}
-	out := make([]float64, 0, len(y))
-	for _, b := range blocks {
-		for range b.n {
-			out = append(out, b.sum/float64(b.n))
-		}
-	}
-	return out
 }
 
 // jackknife returns the standard error of the labels needed (Efron 1982), leaving out one

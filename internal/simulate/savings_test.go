@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/hone-ml/hone/evaluate"
 )
 
 // curveOf measures at 0, 100, 200 and so on.
@@ -92,7 +94,7 @@ func TestTheStandardErrorIsAboutRight(t *testing.T) {
 		twin = append(twin, c)
 	}
 	for i, s := range savingsOf(append(slices.Clone(same), twin...)...) {
-		if y := isotonic(means(same)); i > 0 && y[i] > y[i-1] && y[i] == means(same)[i] {
+		if y := evaluate.Isotonic(means(same)); i > 0 && y[i] > y[i-1] && y[i] == means(same)[i] {
 			assert.InDelta(t, 0, s.Saved, 1e-6)
 		}
 	}
@@ -107,8 +109,8 @@ func means(curves []Curve) []float64 {
 }
 
 func TestIsotonicRises(t *testing.T) {
-	assert.Equal(t, []float64{1, 2.5, 2.5, 4}, isotonic([]float64{1, 3, 2, 4}))
-	assert.Equal(t, []float64{2, 2, 2}, isotonic([]float64{3, 2, 1}))
+	assert.Equal(t, []float64{1, 2.5, 2.5, 4}, evaluate.Isotonic([]float64{1, 3, 2, 4}))
+	assert.Equal(t, []float64{2, 2, 2}, evaluate.Isotonic([]float64{3, 2, 1}))
 	rng := rand.New(rand.NewPCG(5, 5))
 	for range 300 {
 		y := make([]float64, 1+rng.IntN(12))
@@ -117,7 +119,7 @@ func TestIsotonicRises(t *testing.T) {
 			y[i] = rng.Float64()
 			sum += y[i]
 		}
-		got := isotonic(y)
+		got := evaluate.Isotonic(y)
 		require.Len(t, got, len(y))
 		assert.True(t, slices.IsSorted(got))
 		var after float64

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hone-ml/hone/encode"
+	"github.com/hone-ml/hone/sampler"
 	"github.com/hone-ml/hone/sampler/strategy"
 )
 
@@ -43,9 +44,14 @@ type Options struct {
 	Dir string
 	// Estimate has the accuracy over all tasks estimated at each point, as for status.
 	Estimate bool
+	// Unguarded keeps a strategy that is worse than random, which hone serve would leave.
+	Unguarded bool
 	// Progress, when not nil, is told how many labels of all were given. It is
 	// called by one curve at a time.
 	Progress func(done, all int)
+
+	// scorer, unless nil, stands between the ranking and the learner: a test plants a strategy with it.
+	scorer func(sampler.Scorer) sampler.Scorer
 }
 
 // Validate says everything that is wrong with the options.
@@ -91,6 +97,8 @@ type Curve struct {
 	Strategy string  `json:"strategy"`
 	Seed     int     `json:"seed"`
 	Points   []Point `json:"points"`
+	// Guard is how the strategy compared with random; absent of random.
+	Guard *Guarded `json:"guard,omitempty"`
 	// Seconds is the time the whole curve took.
 	Seconds float64 `json:"seconds"`
 }

@@ -1,4 +1,4 @@
-package learner
+package stored
 
 import (
 	"fmt"
@@ -19,7 +19,7 @@ func TestEachPartThatComesMakesAnotherExample(t *testing.T) {
 			met := map[uint64]string{}
 			for has := range 1 << n {
 				parts := partsOf(has, n)
-				sum := fingerprint(nil, build(parts), []byte("data"))
+				sum := Fingerprint(nil, build(parts), []byte("data"))
 				if other, was := met[sum]; was {
 					t.Fatalf("%d parts of %s: %b is taken for %s", n, of, has, other)
 				}
@@ -36,7 +36,7 @@ func TestEachPartOfTokensThatComesMakesAnotherExample(t *testing.T) {
 		met := map[uint64]int{}
 		for has := range 1 << n {
 			token := vector.Vector{Dense: slices.Concat([][]float32{{1}, nil, nil}, partsOf(has, n))}
-			sum := fingerprint(nil, vector.Vector{Tokens: []vector.Vector{{}, token}}, []byte("data"))
+			sum := Fingerprint(nil, vector.Vector{Tokens: []vector.Vector{{}, token}}, []byte("data"))
 			if other, was := met[sum]; was {
 				t.Fatalf("%d encoders: %b is taken for %b", n, has, other)
 			}
@@ -68,7 +68,7 @@ func TestFingerprintsStayWhatTheyWere(t *testing.T) {
 		{vector.Vector{Dense: [][]float32{{1}, {1}}}, 0x782977480baaf81c},
 		{vector.Vector{Tokens: []vector.Vector{{Dense: [][]float32{{1}, nil, {1}, {1}}}}}, 0xbdb2aeb0eeea34fb},
 	} {
-		if got := fingerprint(target, c.x, []byte("data")); got != c.want {
+		if got := Fingerprint(target, c.x, []byte("data")); got != c.want {
 			t.Errorf("%+v: %#x, was %#x", c.x, got, c.want)
 		}
 	}
