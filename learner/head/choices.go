@@ -242,7 +242,9 @@ func (c choicesPredictor) Predict(id string, in Sample, s *Scratch) ([]regions.R
 
 func (c choicesPredictor) Estimate(in Sample, p []float64, s *Scratch) event.Estimate {
 	c.view.Predict(in.X, p, &s.Scratch)
-	return c.estimate(p, !c.Control.Multiple)
+	e := c.estimate(p, !c.Control.Multiple)
+	e.Classes.Labelled = c.view.ClassCounts()
+	return e
 }
 
 // estimate returns the estimate of a head whose labels have the probabilities p.
