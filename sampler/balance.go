@@ -108,12 +108,15 @@ func balancedAnswers(estimates []event.Estimate, heads map[string]*balancedHead)
 				top = y
 			}
 		}
+		if d.Ordered {
+			top = d.Median()
+		}
 		a := balancedAnswer{head: h}
 		for y, p := range d.P {
 			if p >= leastBalanced { // no NaN is
 				a.labels = append(a.labels, y)
 				a.p = append(a.p, int64(math.Round(balanceStep*min(p, 1))))
-				a.likely = append(a.likely, p >= 0.5 || d.Exclusive && y == top)
+				a.likely = append(a.likely, d.Exclusive && y == top || !d.Exclusive && p >= 0.5)
 			}
 		}
 		out = append(out, a)

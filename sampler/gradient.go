@@ -18,7 +18,8 @@ const gradientClasses = 16
 
 // gradient returns the gradient of the loss by the scores of all labels of all heads, were the
 // labels those that are predicted: probability less 1 for a predicted label, the probability for
-// another. Labels that may hold at once are each predicted or not. A head without classes is
+// another. Labels that may hold at once are each predicted or not, and so is each step of a
+// scale, which is what its model learns. A head without classes is
 // asked one question, whether its answer is right, as in package strategy: the gradient of a
 // number would be 0 if the predicted one were right, but what is expected of it grows with its
 // variance (expected model change; Cai, Zhang & Zhou 2013, ICDM).
@@ -34,15 +35,27 @@ func gradient(estimates []event.Estimate) (out []coverage.Component) {
 				of = append(of, coverage.Component{Class: class + uint64(y), Value: v})
 			}
 		}
+		addYesOrNo := func(y int, p float64) {
+			if p >= 0.5 {
+				add(y, p-1)
+			} else {
+				add(y, p)
+			}
+		}
 		switch d := e.Classes; {
 		case d == nil:
 			wrong := (1 - e.Certainty) / 2
 			add(0, -wrong)
 			add(1, wrong)
+		case d.Ordered:
+			sum, above := total(d.P), 0.0
+			for k := len(d.P) - 2; k >= 0; k-- {
+				above += d.P[k+1] / sum
+				addYesOrNo(k, above)
+			}
 		case d.Exclusive:
-			sum, predicted := 0.0, 0
+			sum, predicted := total(d.P), 0
 			for y, p := range d.P {
-				sum += p
 				if p > d.P[predicted] {
 					predicted = y
 				}
@@ -56,17 +69,20 @@ func gradient(estimates []event.Estimate) (out []coverage.Component) {
 			}
 		default:
 			for y, p := range d.P {
-				if p >= 0.5 {
-					add(y, p-1)
-				} else {
-					add(y, p)
-				}
+				addYesOrNo(y, p)
 			}
 		}
 		out = append(out, largest(of, gradientClasses)...)
 	}
 	slices.SortFunc(out, func(a, b coverage.Component) int { return cmp.Compare(a.Class, b.Class) })
 	return out
+}
+
+func total(p []float64) (sum float64) {
+	for _, v := range p {
+		sum += v
+	}
+	return sum
 }
 
 // largest keeps the n components that are farthest from 0.

@@ -169,6 +169,9 @@ func TestGradientOfEstimates(t *testing.T) {
 	assert.ElementsMatch(t, []int32{-one / 2, one / 4, one / 4}, values(estimate(true, 2, 1, 1)), "scaled to sum to 1")
 	assert.ElementsMatch(t, []int32{-one / 4, one / 4}, values(estimate(false, .75, .25)))
 	assert.ElementsMatch(t, []int32{-one / 4, one / 4}, values(event.Estimate{Control: "n", Certainty: .5}))
+	rated := estimate(true, .25, .5, .25)
+	rated.Classes.Ordered = true
+	assert.ElementsMatch(t, []int32{-one / 4, one / 4}, values(rated), "a question a step, of two")
 	assert.Empty(t, values(estimate(true, 1, 0)), "it is certain")
 	assert.Empty(t, values(event.Estimate{Control: "n", Certainty: -1}), "it says nothing")
 	// Heads do not share classes, and classes are in order.

@@ -115,10 +115,7 @@ func uncertainOf(s strategy.Strategy, estimates []event.Estimate) Reason {
 		out.Between, out.Levels = nearestStep(*d), true
 	case d.Exclusive:
 		first, second := twoLikeliest(d.P)
-		sum := 0.0
-		for _, p := range d.P {
-			sum += p
-		}
+		sum := total(d.P)
 		out.Between = []LabelProbability{labelProbability(d.Labels[first], d.P[first]/sum), labelProbability(d.Labels[second], d.P[second]/sum)}
 	default:
 		doubtful := 0
@@ -152,10 +149,7 @@ func twoLikeliest(p []float64) (first, second int) {
 // nearestStep returns the two levels between which the median is least sure, each with the
 // probability of its side.
 func nearestStep(d event.Distribution) []LabelProbability {
-	sum := 0.0
-	for _, p := range d.P {
-		sum += p
-	}
+	sum := total(d.P)
 	upTo, best, side := 0.0, 0, 0.0
 	for k := range len(d.P) - 1 {
 		upTo += d.P[k] / sum

@@ -259,33 +259,36 @@ func TestAProjectIsRankedByCoverage(t *testing.T) {
 	})
 }
 
-// BenchmarkRankByCoverage is BenchmarkRank for coverage, with vectors of 384 numbers: a task is
-// labelled and the rest ranked.
-func BenchmarkRankByCoverage(b *testing.B) {
-	for _, n := range []int{10_000, 100_000} {
-		b.Run(fmt.Sprintf("pool=%d", n), func(b *testing.B) {
-			brain, g := newBrain(n), &groups{of: 380}
-			o := covering(brain, g)
-			ready := readyMade{brain: brain, estimates: make([][]event.Estimate, 3*sampleSize)}
-			for i := range ready.estimates {
-				p := .4 + .5*float64(i%100)/100
-				ready.estimates[i] = []event.Estimate{estimate(true, p, 1-p)}
-			}
-			o.Scorer = ready
-			tasks, labelled := tasksOf(n), map[event.TaskID]uint64{}
-			for _, t := range tasks[:typicalStart] {
-				labelled[t.ID] = 1
-			}
-			tasks = tasks[typicalStart:]
-			q := ranked(b, o, tasks, labelled, Queue{})
-			b.ReportAllocs()
-			for b.Loop() {
-				first := q.Items[0].Task
-				labelled[first] = 1
-				i := slices.IndexFunc(tasks, func(t event.Task) bool { return t.ID == first })
-				tasks = slices.Delete(tasks, i, i+1)
-				q = ranked(b, o, tasks, labelled, q)
-			}
-		})
+// BenchmarkRankTogether is BenchmarkRank for strategies that look at tasks together, with vectors of
+// 384 numbers: a task is labelled and the rest ranked.
+func BenchmarkRankTogether(b *testing.B) {
+	for _, name := range together() {
+		for _, n := range []int{10_000, 100_000} {
+			b.Run(fmt.Sprintf("%s/pool=%d", name, n), func(b *testing.B) {
+				brain, g := newBrain(n), &groups{of: 380}
+				o := covering(brain, g)
+				ready := readyMade{brain: brain, estimates: make([][]event.Estimate, 3*sampleSize)}
+				for i := range ready.estimates {
+					p := .4 + .5*float64(i%100)/100
+					ready.estimates[i] = []event.Estimate{estimate(true, p, 1-p)}
+					ready.estimates[i][0].Classes.Labelled = []int{20, 10}
+				}
+				o.Scorer, o.Strategy = ready, name
+				tasks, labelled := tasksOf(n), map[event.TaskID]uint64{}
+				for _, t := range tasks[:typicalStart] {
+					labelled[t.ID] = 1
+				}
+				tasks = tasks[typicalStart:]
+				q := ranked(b, o, tasks, labelled, Queue{})
+				b.ReportAllocs()
+				for b.Loop() {
+					first := q.Items[0].Task
+					labelled[first] = 1
+					i := slices.IndexFunc(tasks, func(t event.Task) bool { return t.ID == first })
+					tasks = slices.Delete(tasks, i, i+1)
+					q = ranked(b, o, tasks, labelled, q)
+				}
+			})
+		}
 	}
 }

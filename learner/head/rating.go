@@ -181,6 +181,8 @@ func (r ratingPredictor) Predict(id string, in Sample, s *Scratch) ([]regions.Re
 	return []regions.Region{regions.EncodeChoices(r.Control, id, said, p[predicted])}, p[predicted]
 }
 
+// Estimate says that the labels are in an order: strategies ask a question a step, as the model
+// does.
 func (r ratingPredictor) Estimate(in Sample, p []float64, s *Scratch) event.Estimate {
 	predictLevels(r.view, in.X, p, s)
 	e := r.estimate(p, true)

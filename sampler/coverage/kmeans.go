@@ -24,6 +24,7 @@ type partition struct {
 	sums    []int64 // by point and cluster: the weighted levels to the points of the cluster
 	weights []int64 // by cluster
 	within  []int64 // by cluster: the weighted levels of all its pairs
+	changed []bool  // by cluster: its points are others than when it was measured
 }
 
 // clustered is a point while clusters are made.
@@ -53,6 +54,7 @@ func (s *Space) cluster(ctx context.Context, points []clustered, k int) (*partit
 	p := &partition{s: s, points: points}
 	p.seed(k)
 	p.sums, p.weights, p.within = make([]int64, len(points)*p.k), make([]int64, p.k), make([]int64, p.k)
+	p.changed = slices.Repeat([]bool{true}, p.k)
 	if err := p.measure(ctx); err != nil {
 		return nil, err
 	}
@@ -105,11 +107,13 @@ func (p *partition) measure(ctx context.Context) error {
 		for i := from; i < to; i++ {
 			row, at := p.s.row(p.points[i].slot), 0
 			for c, m := range members {
-				sum := int64(0)
-				for j, slot := range slots[at : at+len(m)] {
-					sum += weights[at+j] * int64(row[slot])
+				if p.changed[c] {
+					sum := int64(0)
+					for j, slot := range slots[at : at+len(m)] {
+						sum += weights[at+j] * int64(row[slot])
+					}
+					p.sums[i*p.k+c] = sum
 				}
-				p.sums[i*p.k+c] = sum
 				at += len(m)
 			}
 		}
@@ -117,6 +121,7 @@ func (p *partition) measure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	clear(p.changed)
 	clear(p.weights)
 	clear(p.within)
 	for i, x := range p.points {
@@ -129,9 +134,11 @@ func (p *partition) measure(ctx context.Context) error {
 // assign gives each point the cluster whose centre is nearest, and reports whether one moved.
 func (p *partition) assign() (moved bool) {
 	for i := range p.points {
-		c := p.nearest(p.sums[i*p.k : (i+1)*p.k])
-		moved = moved || c != p.points[i].cluster
-		p.points[i].cluster = c
+		before, c := p.points[i].cluster, p.nearest(p.sums[i*p.k:(i+1)*p.k])
+		if c != before {
+			moved, p.changed[before], p.changed[c] = true, true, true
+			p.points[i].cluster = c
+		}
 	}
 	return moved
 }
