@@ -59,7 +59,9 @@ random: how many more labels random needs, on its mean curve, for the same accur
 (span F1 where spans are labelled), with its standard error, a jackknife over the
 seeds; "more than" where random does not get there. The last lines are each
 strategy's mean from 10 labels on, the area under its curve, and in brackets how
-far above random that is: the mean difference of equal seeds ± its standard error.`,
+far above random that is: the mean difference of equal seeds ± its standard error.
+
+The strategies are ` + strings.Join(strategy.Names(), ", ") + ".",
 		Example: `  hone simulate --data labelled.csv
   hone simulate --data train.jsonl --test test.jsonl
   hone simulate --data train.jsonl.gz --test test.jsonl.gz --strategy margin,random \
@@ -81,7 +83,7 @@ far above random that is: the mean difference of equal seeds ± its standard err
 	f.BoolVar(&s.source.Hints, "hints", false, "have the model read the hints of the labels in the label config, as hone serve does")
 	f.StringVar(&s.source.Descriptions, "descriptions", "", `file with lines that say what each label means: {"label": ["line", "line"]}`)
 	f.BoolVar(&s.source.Anonymous, "anonymous-labels", false, "rename the labels A1, A2 and so on, to see what their names contribute")
-	f.StringSliceVar(&s.options.Strategies, "strategy", nil, "strategies: "+strings.Join(strategy.Names(), ", ")+" (default: the configured one and random)")
+	f.StringSliceVar(&s.options.Strategies, "strategy", nil, "strategies, of those above (default: the configured one and random)")
 	f.IntSliceVar(&s.options.Labels, "labels", []int{0, 10, 25, 50, 100, 200, 500}, "numbers of labels at which to measure")
 	f.IntVar(&s.options.Batch, "batch", 1, "tasks labelled between two rankings")
 	f.IntVar(&s.options.Seeds, "seeds", 5, "repetitions, each with another random order")
