@@ -64,12 +64,13 @@ func (r *Ranker) rankTogether(ctx context.Context, p event.ProjectID, tasks []ev
 	}
 	ranked := sel.ranked(picks)
 	q.Items = fillQueue(sel.scored(sel.random), ranked[:min(len(ranked), keepQueueLengths*r.size)], q.Items, spec)
+	reasons := make(map[event.TaskID]Reason, len(picks))
 	for _, k := range picks {
-		sel.reasons[k.task] = k.reason
+		reasons[k.task] = k.reason
 	}
 	for i := range q.Items {
-		if reason, is := sel.reasons[q.Items[i].Task]; is && !q.Items[i].Random {
-			q.Items[i].Reason = reason
+		if !q.Items[i].Random {
+			q.Items[i].Reason = reasons[q.Items[i].Task]
 		}
 	}
 	q.coverer = sel.coverer
@@ -84,7 +85,6 @@ type selection struct {
 	sample    []event.Task // the random ones first
 	estimates [][]event.Estimate
 	scores    map[event.TaskID]float64
-	reasons   map[event.TaskID]Reason
 	knows     bool // the model has something to say of one of them
 }
 
@@ -103,7 +103,7 @@ func (s *selection) score(ctx context.Context, p event.ProjectID) (Queue, error)
 	if len(estimates) != len(s.sample) {
 		return Queue{}, fmt.Errorf("score %d tasks: got %d estimates", len(s.sample), len(estimates))
 	}
-	s.estimates, s.scores, s.reasons = estimates, make(map[event.TaskID]float64, len(s.sample)), map[event.TaskID]Reason{}
+	s.estimates, s.scores = estimates, make(map[event.TaskID]float64, len(s.sample))
 	confidence := newConfidenceSample(0) // the tasks are a sample
 	for i, t := range s.sample {
 		score, ok := strategy.Combine(s.r.strategy, estimates[i])
