@@ -35,6 +35,7 @@ var documented = []any{
 	api.AccuracyPoint{},
 	api.Unlearnable{},
 	api.Refused{},
+	api.Reason{},
 	api.Queue{},
 	api.Retrain{},
 	api.Predictions{},

@@ -40,7 +40,12 @@ func full() api.Project {
 		Settings:    []api.Setting{{Key: "queue", Value: "12", Default: "30", Set: true, Type: "a whole number", Doc: "how many"}},
 		Unlearnable: []api.Unlearnable{{Control: "box", Type: "RectangleLabels", Reason: "it is about images"}},
 		Queue: api.Queue{
-			Labels: 60, Strategy: "margin", Tasks: []event.TaskID{9, 4}, Pushed: 1, Confidences: []*float64{new(0.61), nil}, Random: []event.TaskID{4}, LastPush: new(at),
+			Labels: 60, Strategy: "margin", Tasks: []event.TaskID{9, 4}, Pushed: 1, Confidences: []*float64{new(0.61), nil},
+			RankedBy: "margin", Reasons: []api.Reason{
+				{Kind: "uncertain", Text: "unsure between a (0.61) and b (0.39)", Control: "topic", Between: []api.LabelProbability{{Label: "a", Probability: 0.61}, {Label: "b", Probability: 0.39}}},
+				{Kind: "random", Text: "random control"},
+			},
+			Random: []event.TaskID{4}, LastPush: new(at),
 			ReadySeconds: 0.01, LagSeconds: 0.4, Error: "slow",
 		},
 		SettingsHeld: true,

@@ -21,7 +21,7 @@ import (
 // What people script against. Fields may be added to the files, never renamed.
 func TestFieldNamesAreAContract(t *testing.T) {
 	r := newRig(t)
-	r.projects[5] = api.Project{ID: 5, Heads: []api.Head{{Labels: []string{}}}, Queue: api.Queue{Tasks: []event.TaskID{}, Confidences: []*float64{}}}
+	r.projects[5] = api.Project{ID: 5, Heads: []api.Head{{Labels: []string{}}}, Queue: api.Queue{Tasks: []event.TaskID{}, Confidences: []*float64{}, Reasons: []api.Reason{}}}
 	for file, path := range map[string]string{
 		"project.json": "/api/projects/3", "project-empty.json": "/api/projects/5", "projects.json": "/api/projects",
 		"secret.json": "/api/secret", "versions.json": "/api/projects/3/versions", "deadletters.json": "/api/deadletters", "doctor.json": "/api/doctor",

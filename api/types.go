@@ -306,8 +306,12 @@ type Refused struct {
 // Queue is what should be labelled next, best first.
 type Queue struct {
 	// Labels is how many labels the model knew that ranked this queue.
-	Labels   int    `json:"labels"`
+	Labels int `json:"labels"`
+	// Strategy is the one that is configured, RankedBy the one that ranked the queue: margin
+	// where it stands in for one that needs vectors, while fewer than half of the tasks have
+	// one, and random while the model knows nothing; absent before the first ranking.
 	Strategy string `json:"strategy"`
+	RankedBy string `json:"ranked_by,omitempty"`
 	// Tasks in order; Pushed is how many of them Label Studio has in this order.
 	Tasks  []event.TaskID `json:"tasks"`
 	Pushed int            `json:"pushed"`
@@ -315,6 +319,8 @@ type Queue struct {
 	// Tasks, 0 to 1; null where it abstains. The scores that Label Studio has of the
 	// queue's predictions are an order and no confidence.
 	Confidences []*float64 `json:"confidences"`
+	// Reasons are why each of Tasks is asked.
+	Reasons []Reason `json:"reasons"`
 	// Random are those that are in the queue by chance, to measure against.
 	Random   []event.TaskID `json:"random,omitempty"`
 	LastPush *time.Time     `json:"last_push"`
@@ -324,6 +330,34 @@ type Queue struct {
 	LagSeconds   float64 `json:"lag_seconds"`
 	// Error is why pushing does not work now; empty when it does.
 	Error string `json:"error,omitempty"`
+}
+
+// Reason is why a task is in the queue.
+type Reason struct {
+	// Kind is "uncertain": the model is unsure of its answer; "novel": the task is unlike
+	// anything labelled, and its answer no more in doubt than others; "covers": it is near many tasks
+	// of which the model is unsure; "typical": it is typical of a group of tasks with the fewest
+	// labels; "balance": it is likely to have a label that few labelled tasks have; "random": it
+	// was drawn without looking at the model, to measure against; "unknown": the model has
+	// nothing to say of it.
+	Kind string `json:"kind"`
+	// Text says it in a few words, with names of labels as people wrote them: escape it where
+	// it is shown.
+	Text string `json:"text"`
+	// Control is the one whose answer is in doubt, or whose labels are balanced; names are at
+	// most 42 characters long.
+	Control string `json:"control,omitempty"`
+	// Between are the two labels in doubt, the likelier one first; the one label of several that
+	// may hold; or the one that is lacking. With Levels, of a Rating, they are two sides: the first label
+	// and all lower ones, the second and all higher ones, with the probabilities of the sides.
+	Between []LabelProbability `json:"between,omitempty"`
+	Levels  bool               `json:"levels,omitempty"`
+	// Certainty is that of an answer that is no label, 0 to 1.
+	Certainty *float64 `json:"certainty,omitempty"`
+	// GroupLabels is how many labels the group has, of "typical", with the tasks before it in the
+	// queue. Labelled is how many labelled tasks have the label, of "balance".
+	GroupLabels int `json:"group_labels,omitempty"`
+	Labelled    int `json:"labelled,omitempty"`
 }
 
 // Predictions is the state of the predictions that Label Studio stores of hone's versions.

@@ -54,7 +54,7 @@ queue: 5
 		"label_studio.url":     {"", "", "LABEL_STUDIO_URL"},
 		"webhook.max_body":     {"lots", path + ":8", "32MiB"},
 		"sampler.queue":        {"many", path + ":10", "whole number"},
-		"sampler.strategy":     {"Margins", path + ":11", "margin, least_confidence, entropy, coverage, random"},
+		"sampler.strategy":     {"Margins", path + ":11", "margin, least_confidence, entropy, coverage, margin_kmeans, badge, typiclust, class_balanced, random"},
 		"sampler.randomshare":  {"", path + ":12", "did you mean sampler.random_share?"},
 		"queue":                {"", path + ":13", "did you mean sampler.queue"},
 		"HONE_LABELSTUDIO_URL": {"", "environment", "did you mean HONE_LABEL_STUDIO_URL?"},

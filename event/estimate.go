@@ -19,6 +19,24 @@ type Distribution struct {
 	Labels    []string
 	P         []float64
 	Exclusive bool
+	// Ordered is set, beside Exclusive, when the labels are the levels of a scale, the lowest
+	// first, of which the median is answered (a Rating).
+	Ordered bool
+	// Labelled is how many examples of the head have each label; nil where labels are not
+	// counted, as those of a Pairwise, whose sides have no meaning of their own.
+	Labelled []int
+}
+
+// Median returns the index of the lowest label with at least half of P up to it: the last one
+// where P sums to less.
+func (d Distribution) Median() int {
+	sum := 0.0
+	for y, p := range d.P {
+		if sum += p; sum >= 0.5 {
+			return y
+		}
+	}
+	return len(d.P) - 1
 }
 
 // Confidence returns how confident the head is of its answer, as for type Confidence; -1 for a
@@ -26,6 +44,9 @@ type Distribution struct {
 func (e Estimate) Confidence() float64 {
 	if e.Classes == nil || len(e.Classes.P) == 0 {
 		return -1
+	}
+	if e.Classes.Ordered {
+		return e.Classes.P[e.Classes.Median()]
 	}
 	sum := 0.0
 	for _, p := range e.Classes.P {

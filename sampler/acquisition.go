@@ -61,7 +61,7 @@ func acquisitionOf(t event.TaskID, st Status) (of event.Acquisition, asked bool)
 
 // acquisitionAt returns how a queue asks for the task in its i-th place, from 0.
 func acquisitionAt(i int, st Status) event.Acquisition {
-	return event.Acquisition{Place: i + 1, Strategy: st.Strategy, Snapshot: st.Snapshot, Random: st.Queue[i].Random}
+	return event.Acquisition{Place: i + 1, Strategy: st.RankedBy, Snapshot: st.Snapshot, Random: st.Queue[i].Random}
 }
 
 // readAcquisitions reads which tasks were drawn before hone started.

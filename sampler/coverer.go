@@ -12,7 +12,7 @@ import (
 	"github.com/hone-ml/hone/sampler/coverage"
 )
 
-// Vectors reads the vectors by which the strategy coverage tells how near tasks are. It must not
+// Vectors reads the vectors by which strategies tell how near tasks are. It must not
 // wait for learning.
 type Vectors interface {
 	// Vectors returns a vector for each task, in order, of any length above 0; nil for one that
@@ -20,7 +20,7 @@ type Vectors interface {
 	Vectors(ctx context.Context, p event.ProjectID, tasks []event.Task) (vectors [][]float32, space string, err error)
 }
 
-// coverer is what the strategy coverage keeps from one ranking of a project to the next. All of
+// coverer is what strategies that need vectors keep from one ranking of a project to the next. All of
 // it follows from the tasks, the labelled ones and their vectors, so it saves time and changes
 // no queue. One goroutine uses it.
 type coverer struct {

@@ -319,6 +319,7 @@ type brain struct {
 	version  string
 	opinion  string // what it suggests for every task
 	ignorant bool
+	counts   []int // of labelled tasks by label; nil if they are not counted
 	labelled map[event.TaskID]bool
 	deleted  map[event.TaskID]bool
 }
@@ -354,6 +355,7 @@ func (b *brain) Estimates(_ context.Context, _ event.ProjectID, tasks []event.Ta
 		if !b.ignorant {
 			p := 0.5 + float64(randomKey(b.salt, t.ID)>>12)/float64(1<<53)
 			out[i] = []event.Estimate{estimate(true, p, 1-p)}
+			out[i][0].Classes.Labelled = b.counts
 		}
 	}
 	return out, b.version, nil

@@ -57,7 +57,7 @@ type Settings interface {
 type Options struct {
 	Pool   Pool
 	Scorer Scorer
-	// Vectors may be nil: the strategy coverage then ranks as margin does.
+	// Vectors may be nil: margin then stands in for strategies that need them.
 	Vectors Vectors
 	// Contents may be nil: what tasks lack is then not counted.
 	Contents Contents

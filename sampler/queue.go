@@ -21,6 +21,8 @@ type Item struct {
 	Random bool `json:"random"`
 	// Confidence is the model's in its answer to the task, 0 to 1; nil when it abstains.
 	Confidence *float64 `json:"confidence"`
+	// Reason is why the task is in the queue.
+	Reason Reason `json:"reason"`
 }
 
 // scoredTask is one task of the pool while it is ranked.

@@ -19,10 +19,12 @@ type Queue struct {
 	// Version is the live version that ranked it, "" when nothing has been
 	// learned.
 	Version string
+	// RankedBy is that of Status.
+	RankedBy string
 	// Confidence is that of Status.
 	Confidence map[string]event.Confidence
 
-	coverer *coverer // what the next ranking by coverage goes on from; nil for none
+	coverer *coverer // what the next ranking of tasks together goes on from; nil for none
 }
 
 // Ranker makes queues. It keeps no state between two calls and is safe for concurrent use.
@@ -30,9 +32,10 @@ type Ranker struct {
 	scorer      Scorer
 	vectors     Vectors
 	pool        Pool
-	covers      bool // the strategy is coverage
+	name        string
 	strategy    strategy.Strategy
-	random      bool // the strategy does not look at the model
+	picker      picker // without pick, the strategy looks at each task by itself
+	random      bool   // the strategy does not look at the model
 	size, front int
 	share       float64
 	seed        uint64
@@ -46,9 +49,8 @@ func NewRanker(o Options) (*Ranker, error) {
 	}
 	s, _ := strategy.Named(o.Strategy)
 	_, random := s.(strategy.Random)
-	_, covers := s.(strategy.Coverage)
 	return &Ranker{
-		scorer: o.Scorer, vectors: o.Vectors, pool: o.Pool, strategy: s, random: random, covers: covers,
+		scorer: o.Scorer, vectors: o.Vectors, pool: o.Pool, name: o.Strategy, strategy: s, picker: pickers[o.Strategy], random: random,
 		size: o.QueueSize, front: o.Front, share: o.RandomShare, seed: o.Seed,
 	}, nil
 }
@@ -57,9 +59,10 @@ func NewRanker(o Options) (*Ranker, error) {
 // is how many tasks of the project are labelled, which says where random ones
 // are due; before is the queue before, whose tail stays where it can. Where
 // nothing has been learned all scores are equal, which makes the order random.
+// A strategy that looks at tasks together and cannot is stood in for by margin.
 func (r *Ranker) Rank(ctx context.Context, p event.ProjectID, tasks []event.Task, labelled map[event.TaskID]uint64, before Queue) (Queue, error) {
-	if r.covers {
-		if q, ok, err := r.rankByCoverage(ctx, p, tasks, labelled, before); ok || err != nil {
+	if r.picker.pick != nil {
+		if q, ok, err := r.rankTogether(ctx, p, tasks, labelled, before); ok || err != nil {
 			return q, err
 		}
 	}
@@ -105,8 +108,12 @@ func (r *Ranker) Rank(ctx context.Context, p event.ProjectID, tasks []event.Task
 		if version != before.Version {
 			before.Items = nil
 		}
-		q := Queue{Version: version, Confidence: confidence.byControl(), Items: buildQueue(all, before.Items, queueSpec{size: r.size, front: r.front, share: r.share, labels: len(labelled)})}
+		q := Queue{Version: version, RankedBy: r.name, Confidence: confidence.byControl(), Items: buildQueue(all, before.Items, queueSpec{size: r.size, front: r.front, share: r.share, labels: len(labelled)})}
+		if r.picker.pick != nil {
+			q.RankedBy = strategy.NameMargin // it stands in
+		}
 		if !knows || r.random {
+			q.RankedBy = strategy.NameRandom
 			for i := range q.Items {
 				q.Items[i].Random = true
 			}

@@ -11,7 +11,11 @@ import (
 
 // Status is the state of one project's queue.
 type Status struct {
+	// Strategy is the one that is configured, RankedBy the one that ranked the queue: margin
+	// where it stands in for one that looks at tasks together and cannot, and random where
+	// the model knows nothing; "" before the first ranking.
 	Strategy string `json:"strategy"`
+	RankedBy string `json:"ranked_by,omitempty"`
 	// Version is the model version the queue was ranked with.
 	Version string `json:"version"`
 	// Labels is how many labels the model knew, at the least, that ranked it.

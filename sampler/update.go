@@ -43,7 +43,7 @@ func (w *worker) update(ctx context.Context, p pending) error {
 	if err != nil {
 		return err
 	}
-	if err := w.addConfidences(ctx, queue.Items); err != nil {
+	if err := w.describeItems(ctx, ranker, queue.Items); err != nil {
 		return err
 	}
 	w.size = o.QueueSize
@@ -56,7 +56,7 @@ func (w *worker) update(ctx context.Context, p pending) error {
 	since := w.lag.rank(p.changes)
 	w.status.set(func(st *Status) {
 		st.Queue, st.Version, st.Rank, st.LastRank = slices.Clone(queue.Items), queue.Version, w.rank, now
-		st.Strategy, st.Complete = o.Strategy, false
+		st.Strategy, st.RankedBy, st.Complete = o.Strategy, queue.RankedBy, false
 		if p.model.version != "" {
 			st.Labels, st.Snapshot = p.model.labels, max(st.Snapshot, p.model.snapshot)
 		}
@@ -81,15 +81,22 @@ func (w *worker) update(ctx context.Context, p pending) error {
 	return nil
 }
 
-// addConfidences has the places of a queue tell how sure the model is of its answers. Their
-// order does not: random ones are among them, and a strategy may look at other things.
-func (w *worker) addConfidences(ctx context.Context, items []Item) error {
-	if w.s.o.Suggester == nil || len(items) == 0 {
+// describeItems has the places of a queue tell why they are there and how sure the model is of its
+// answers. Their order does not: random ones are among them, and a strategy may look at other
+// things.
+func (w *worker) describeItems(ctx context.Context, ranker *Ranker, items []Item) error {
+	if len(items) == 0 {
 		return nil
 	}
 	tasks := make([]event.Task, len(items))
 	for i, item := range items {
 		tasks[i], _ = w.pool.Task(item.Task)
+	}
+	if err := ranker.explain(ctx, w.id, tasks, items); err != nil {
+		return err
+	}
+	if w.s.o.Suggester == nil {
+		return nil
 	}
 	said, confidences, err := w.s.o.Suggester.Suggestions(ctx, w.id, tasks)
 	if err != nil {

@@ -63,7 +63,9 @@ far above random that is: the mean difference of equal seeds ± its standard err
 
 A strategy that does worse than random is left for random, as by hone serve; the table
 at the end says in how many runs, and what share of the labels it chose until then.
---unguarded keeps it.`,
+--unguarded keeps it.
+
+The strategies are ` + strings.Join(strategy.Names(), ", ") + ".",
 		Example: `  hone simulate --data labelled.csv
   hone simulate --data train.jsonl --test test.jsonl
   hone simulate --data train.jsonl.gz --test test.jsonl.gz --strategy margin,random \
@@ -85,7 +87,7 @@ at the end says in how many runs, and what share of the labels it chose until th
 	f.BoolVar(&s.source.Hints, "hints", false, "have the model read the hints of the labels in the label config, as hone serve does")
 	f.StringVar(&s.source.Descriptions, "descriptions", "", `file with lines that say what each label means: {"label": ["line", "line"]}`)
 	f.BoolVar(&s.source.Anonymous, "anonymous-labels", false, "rename the labels A1, A2 and so on, to see what their names contribute")
-	f.StringSliceVar(&s.options.Strategies, "strategy", nil, "strategies: "+strings.Join(strategy.Names(), ", ")+" (default: the configured one and random)")
+	f.StringSliceVar(&s.options.Strategies, "strategy", nil, "strategies, of those above (default: the configured one and random)")
 	f.IntSliceVar(&s.options.Labels, "labels", []int{0, 10, 25, 50, 100, 200, 500}, "numbers of labels at which to measure")
 	f.IntVar(&s.options.Batch, "batch", 1, "tasks labelled between two rankings")
 	f.IntVar(&s.options.Seeds, "seeds", 5, "repetitions, each with another random order")

@@ -153,14 +153,7 @@ func (c *cli) printProject(p api.Project, now time.Time) {
 	for _, u := range p.Unlearnable {
 		row("left alone", "%s (%s) %s", u.Control, u.Type, u.Reason)
 	}
-	next := p.Queue.Tasks
-	if len(next) > 5 {
-		next = next[:5]
-	}
-	row("asks next", "%s of %d (%s), %d of them in Label Studio", joinIDs(next), len(p.Queue.Tasks), p.Queue.Strategy, p.Queue.Pushed)
-	if s := joinConfidences(p.Queue.Confidences, len(next)); s != "" {
-		row("confidence", "%s in its answers to these", s)
-	}
+	statusQueue(p.Queue, row)
 	if p.Guard != nil {
 		statusGuard(*p.Guard, row)
 	}
@@ -316,21 +309,6 @@ func joinIDs(ids []event.TaskID) string {
 	out := make([]string, len(ids))
 	for i, id := range ids {
 		out[i] = fmt.Sprint(id)
-	}
-	return strings.Join(out, " ")
-}
-
-// joinConfidences are the first n, or "" when the model abstains from all of them.
-func joinConfidences(all []*float64, n int) string {
-	out := make([]string, min(n, len(all)))
-	some := false
-	for i := range out {
-		if out[i] = "none"; all[i] != nil {
-			out[i], some = fmt.Sprintf("%.2f", *all[i]), true
-		}
-	}
-	if !some {
-		return ""
 	}
 	return strings.Join(out, " ")
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -151,7 +152,8 @@ func TestWholeHone(t *testing.T) {
 	h.Stop()
 }
 
-// requireConfidences fails unless a settled project tells of its queue what /predict says.
+// requireConfidences fails unless a settled project tells of its queue what /predict says, and why
+// each task is in it.
 func requireConfidences(t *testing.T, h *apptest.Instance, got api.Project) {
 	t.Helper()
 	tasks, err := h.Store.Tasks(t.Context(), got.ID, got.Queue.Tasks)
@@ -168,6 +170,17 @@ func requireConfidences(t *testing.T, h *apptest.Instance, got api.Project) {
 		require.NotNil(t, c, "task %d", got.Queue.Tasks[i])
 		require.InDelta(t, scores[i], *c, 1e-4, "task %d", got.Queue.Tasks[i])
 	}
+	require.Len(t, got.Queue.Reasons, len(got.Queue.Tasks))
+	for i, r := range got.Queue.Reasons {
+		kind := "uncertain"
+		if slices.Contains(got.Queue.Random, got.Queue.Tasks[i]) {
+			kind = "random"
+		}
+		require.Equal(t, kind, r.Kind, "task %d: %+v", got.Queue.Tasks[i], r)
+		require.NotEmpty(t, r.Text)
+		require.Equal(t, kind == "uncertain", len(r.Between) == 2)
+	}
+	require.Equal(t, got.Queue.Strategy, got.Queue.RankedBy)
 }
 
 // lowestScored is the task with the lowest score under the live version, but for labelled

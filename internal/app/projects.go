@@ -189,7 +189,7 @@ func (a *App) addLearner(out *api.Project) *report.Status {
 
 // addSampler adds what the sampler says, and returns it; nil while it says nothing.
 func (a *App) addSampler(out *api.Project) *sampler.Status {
-	out.Queue = api.Queue{Strategy: a.cfg.Sampler.Strategy, Tasks: []event.TaskID{}, Confidences: []*float64{}}
+	out.Queue = api.Queue{Strategy: a.cfg.Sampler.Strategy, Tasks: []event.TaskID{}, Confidences: []*float64{}, Reasons: []api.Reason{}}
 	if _, err := a.Connection.Client(); err != nil {
 		out.Queue.Error = err.Error()
 	}
@@ -203,6 +203,7 @@ func (a *App) addSampler(out *api.Project) *sampler.Status {
 	out.Predictions = describeStored(st.Stored)
 	out.TasksWithoutText += st.NoText
 	out.IdenticalPairs += st.IdenticalPairs
+	out.Queue.RankedBy = st.RankedBy
 	out.Queue.Labels, out.Queue.Pushed, out.Queue.LastPush = st.Labels, st.Pushed, timePtr(st.LastPush)
 	out.Queue.ReadySeconds, out.Queue.LagSeconds = st.ReadyLag.Seconds(), st.FrontLag.Seconds()
 	for _, it := range st.Queue {
@@ -211,11 +212,23 @@ func (a *App) addSampler(out *api.Project) *sampler.Status {
 			it.Confidence = new(regions.RoundConfidence(*it.Confidence))
 		}
 		out.Queue.Confidences = append(out.Queue.Confidences, it.Confidence)
+		out.Queue.Reasons = append(out.Queue.Reasons, describeReason(it.Reason))
 		if it.Random {
 			out.Queue.Random = append(out.Queue.Random, it.Task)
 		}
 	}
 	return &st
+}
+
+func describeReason(r sampler.Reason) api.Reason {
+	out := api.Reason{
+		Kind: string(r.Kind), Text: r.Text, Control: r.Control, Levels: r.Levels, Certainty: r.Certainty,
+		GroupLabels: r.GroupLabels, Labelled: r.Labelled,
+	}
+	for _, b := range r.Between {
+		out.Between = append(out.Between, api.LabelProbability(b))
+	}
+	return out
 }
 
 func (a *App) addReconcile(out *api.Project) {

@@ -272,9 +272,14 @@ func (c choicesPredictor) Predict(id string, in Sample, s *Scratch) ([]regions.R
 	return []regions.Region{regions.EncodeChoices(c.Control, id, labels, c.minProbability(p, labels))}, confidence
 }
 
+// Estimate is of one question with all labels for answers, or of one question a label where
+// several may hold. The paths of a Taxonomy are labels like others: that two of them share a
+// branch does not count.
 func (c choicesPredictor) Estimate(in Sample, p []float64, s *Scratch) event.Estimate {
 	c.view.Predict(in.X, p, &s.Scratch)
-	return c.estimate(p, !c.Control.Multiple)
+	e := c.estimate(p, !c.Control.Multiple)
+	e.Classes.Labelled = c.view.ClassCounts()
+	return e
 }
 
 // estimate returns the estimate of a head whose labels have the probabilities p.

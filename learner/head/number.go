@@ -132,6 +132,9 @@ func (n numberPredictor) Predict(id string, in Sample, s *Scratch) ([]regions.Re
 	return []regions.Region{regions.EncodeNumber(n.Control, id, number, probability)}, probability
 }
 
+// Estimate has the probability that the answer is near enough for its certainty: it falls with the
+// variance of the prediction, so that what is asked is what lowers that (Cohn, Ghahramani & Jordan
+// 1996, "Active learning with statistical models").
 func (n numberPredictor) Estimate(in Sample, _ []float64, s *Scratch) event.Estimate {
 	_, certainty := n.predictNumber(in.X, s)
 	return event.Estimate{Control: n.Control.Name, Certainty: certainty}

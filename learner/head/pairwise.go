@@ -128,6 +128,8 @@ func (c pairwisePredictor) Predict(id string, in Sample, s *Scratch) ([]regions.
 	return []regions.Region{regions.EncodeChoices(c.Control, id, said, p[argmax(p)])}, p[argmax(p)]
 }
 
+// Estimate is of a question of two labels (Settles 2009, section 3.1). They are not counted: which
+// side is better has no meaning of its own.
 func (c pairwisePredictor) Estimate(in Sample, p []float64, s *Scratch) event.Estimate {
 	predictSides(c.view, in.X, p, &s.Scratch)
 	return c.estimate(p, true)

@@ -144,13 +144,26 @@ func (rating) Evaluate(q *Spec, m Incremental, examples []model.Example) (loss, 
 }
 
 func (rating) Snapshot(q *Spec, m Incremental) Predictor {
-	return ratingPredictor{q, m.(*model.Model).View()}
+	view := m.(*model.Model).View()
+	return ratingPredictor{q, view, levelCounts(view.Examples(), view.ClassCounts())}
+}
+
+// levelCounts returns how many of n examples have each level, from how many are above each
+// step, which are one fewer.
+func levelCounts(n int, above []int) []int {
+	out := make([]int, 0, len(above)+1)
+	for _, a := range above {
+		out = append(out, n-a)
+		n = a
+	}
+	return append(out, n)
 }
 
 // ratingPredictor is the Predictor of a rating.
 type ratingPredictor struct {
 	*Spec
-	view *model.View
+	view   *model.View
+	counts []int // of examples, by level
 }
 
 func (r ratingPredictor) Examples() int { return r.view.Examples() }
@@ -168,7 +181,11 @@ func (r ratingPredictor) Predict(id string, in Sample, s *Scratch) ([]regions.Re
 	return []regions.Region{regions.EncodeChoices(r.Control, id, said, p[predicted])}, p[predicted]
 }
 
+// Estimate says that the labels are in an order: strategies ask a question a step, as the model
+// does.
 func (r ratingPredictor) Estimate(in Sample, p []float64, s *Scratch) event.Estimate {
 	predictLevels(r.view, in.X, p, s)
-	return r.estimate(p, true)
+	e := r.estimate(p, true)
+	e.Classes.Ordered, e.Classes.Labelled = true, r.counts
+	return e
 }

@@ -99,7 +99,8 @@ func (p spansPredictor) Propagate(id string, in Sample, drawn []regions.Region, 
 	return p.tagger.Propagate(id, in.Data, in.X.Tokens, drawn, &s.spans)
 }
 
-// Estimate has no classes: there are too many ways to mark a text to list them.
+// Estimate has no classes: there are too many ways to mark a text to list them. The certainty is
+// token-wise (Settles & Craven 2008; span.View).
 func (p spansPredictor) Estimate(in Sample, _ []float64, s *Scratch) event.Estimate {
 	return event.Estimate{Control: p.Control.Name, Certainty: p.tagger.Certainty(in.X.Tokens, &s.spans)}
 }

@@ -16,9 +16,10 @@ type dual struct {
 	space        space
 	examples     []*exampleRow
 	index        map[int64]int
-	dense        int // most dense parts an example has
-	noLabelCount int // examples for which no class holds
-	writes       int // updates since the weights were last computed afresh
+	dense        int   // most dense parts an example has
+	noLabelCount int   // examples for which no class holds
+	classCounts  []int // examples for which each class holds
+	writes       int   // updates since the weights were last computed afresh
 
 	ascent
 	bound, gap float64 // as last measured
@@ -61,7 +62,7 @@ func newDual(classes int, link Link, s Settings) dual {
 		panic(fmt.Sprintf("model: %d classes, settings %+v: %v", classes, s, err))
 	}
 	return dual{
-		link: link, settings: s, classes: classes, index: make(map[int64]int),
+		link: link, settings: s, classes: classes, index: make(map[int64]int), classCounts: make([]int, classes),
 		margin: make([]float32, classes), delta: make([]float32, classes), t: make([]float64, classes), u: make([]float64, classes),
 	}
 }
@@ -159,9 +160,7 @@ func (m *dual) insert(e Example) *exampleRow {
 	m.index[e.ID] = len(m.examples)
 	m.examples = append(m.examples, r)
 	m.dense = max(m.dense, e.X.Parts())
-	if e.hasNoLabel() {
-		m.noLabelCount++
-	}
+	m.count(e, 1)
 	m.changed()
 	return r
 }
@@ -176,9 +175,7 @@ func (m *dual) Remove(id int64) bool {
 	r := m.examples[at]
 	m.addContribution(r, -1)
 	m.space.leave(r)
-	if r.hasNoLabel() {
-		m.noLabelCount--
-	}
+	m.count(r.Example, -1)
 	last := len(m.examples) - 1
 	m.examples[at] = m.examples[last]
 	m.index[m.examples[at].ID] = at
@@ -190,6 +187,21 @@ func (m *dual) Remove(id int64) bool {
 		m.rebuild()
 	}
 	return true
+}
+
+// count adds n to the counts of the classes that hold for an example: those with at least half
+// of the annotators' shares.
+func (m *dual) count(e Example, n int) {
+	none := true
+	for _, s := range e.Target {
+		if s.P >= 0.5 {
+			m.classCounts[s.Class] += n
+			none = false
+		}
+	}
+	if none {
+		m.noLabelCount += n
+	}
 }
 
 func (m *dual) validate(e Example) error {

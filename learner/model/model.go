@@ -1,8 +1,6 @@
 package model
 
 import (
-	"slices"
-
 	"github.com/hone-ml/hone/vector"
 )
 
@@ -34,11 +32,6 @@ func (e *Example) Majority() int32 {
 		}
 	}
 	return class
-}
-
-// hasNoLabel reports whether each class has less than half of the annotators' shares.
-func (e *Example) hasNoLabel() bool {
-	return !slices.ContainsFunc(e.Target, func(s Share) bool { return s.P >= 0.5 })
 }
 
 // Model is multinomial (Exclusive) or one-against-the-rest (Independent)

@@ -1,6 +1,8 @@
 package model
 
 import (
+	"slices"
+
 	"github.com/hone-ml/hone/vector"
 )
 
@@ -12,12 +14,13 @@ type View struct {
 	weights      weightsView
 	examples     int
 	noLabelCount int
+	classCounts  []int
 }
 
 // View returns an immutable view of the model as it is now. It costs a copy of the page
 // table, and later a copy of each page when the model first writes to it.
 func (m *Model) View() *View {
-	return &View{link: m.link, settings: m.settings, weights: m.w.snapshot(), examples: len(m.examples), noLabelCount: m.noLabelCount}
+	return &View{link: m.link, settings: m.settings, weights: m.w.snapshot(), examples: len(m.examples), noLabelCount: m.noLabelCount, classCounts: slices.Clone(m.classCounts)}
 }
 
 // Classes is the number of classes.
@@ -28,6 +31,10 @@ func (v *View) Link() Link { return v.link }
 
 // Examples returns how many examples the model had.
 func (v *View) Examples() int { return v.examples }
+
+// ClassCounts returns for how many examples each class holds: for how many it has at least half
+// of the annotators' shares. The caller must not write to it.
+func (v *View) ClassCounts() []int { return v.classCounts }
 
 // NoLabelShare returns the share of examples for which no class holds, smoothed as if two more
 // examples had been seen of which half a one had no class.

@@ -16,7 +16,7 @@ const weightSteps = 1 << 12
 // nearest point that is labelled or picked. picked are points of the sample that are taken as
 // picked already. uncertainty is from 0 to 1; tie orders points that gain the same, lower first.
 // The error is the context's.
-func (s *Space) Greedy(ctx context.Context, n int, picked []int64, uncertainty func(id int64) float64, tie func(id int64) uint64) ([]int64, error) {
+func (s *Space) Greedy(ctx context.Context, n int, picked []int64, uncertainty func(id int64) float64, tie func(id int64) uint64) ([]Pick, error) {
 	k := newKernel(s.width())
 	g := greedy{s: s, kernel: k, cover: make([]int32, len(s.ids)), weight: make([]int64, len(s.ids))}
 	for slot, id := range s.ids {
@@ -49,7 +49,7 @@ func (s *Space) Greedy(ctx context.Context, n int, picked []int64, uncertainty f
 		}
 	}
 	heap.Init(&g.queue)
-	var out []int64
+	var out []Pick
 	// A gain only falls as more is picked, so one that was computed before is an upper bound
 	// (lazy evaluation; Minoux 1978).
 	for len(out) < n && len(g.queue) > 0 {
@@ -62,7 +62,11 @@ func (s *Space) Greedy(ctx context.Context, n int, picked []int64, uncertainty f
 		slot := best.slot
 		heap.Pop(&g.queue)
 		g.take(slot)
-		out = append(out, s.ids[slot])
+		pick := Pick{ID: s.ids[slot]}
+		if len(s.labelled) > 0 {
+			pick.Cover = float64(k[s.nearest[slot]]) / one
+		}
+		out = append(out, pick)
 	}
 	return out, nil
 }

@@ -2,8 +2,8 @@ package coverage
 
 import (
 	"context"
+	"maps"
 	"math"
-	"slices"
 
 	"github.com/hone-ml/hone/internal/parallel"
 )
@@ -18,9 +18,9 @@ type Point struct {
 // levels is the number of values that a cosine is rounded to, from -1 to 1.
 const levels = 1 << 12
 
-// Space holds a sample of a pool with the cosines of all its pairs, and of each point the cosine
-// to the nearest labelled one. A sample of n points takes 2n² bytes, and each point, labelled or
-// not, 4 bytes a dimension. The zero value is an empty one. One goroutine uses it.
+// Space holds a sample of a pool with the cosines of all its pairs and to all labelled points. A
+// sample of n points takes 2n² bytes, a labelled point 2n, and each of both 4 bytes a dimension.
+// The zero value is an empty one. One goroutine uses it.
 type Space struct {
 	at      map[int64]int // slot of each point of the sample
 	ids     []int64       // by slot
@@ -29,7 +29,13 @@ type Space struct {
 	stride  int
 	nearest []uint16 // by slot: the level of the nearest labelled point, 0 without any
 
-	labelled map[int64][]float32 // of length 1
+	labelled map[int64]labelledPoint
+}
+
+// labelledPoint is a point that somebody labelled.
+type labelledPoint struct {
+	vector  []float32 // of length 1
+	cosines []uint16  // levels, by slot of the sample, stride long
 }
 
 // Len returns the number of points in the sample.
@@ -42,7 +48,10 @@ func (s *Space) Has(id int64) bool {
 }
 
 // HasLabelled reports whether a labelled point covers.
-func (s *Space) HasLabelled(id int64) bool { return s.labelled[id] != nil }
+func (s *Space) HasLabelled(id int64) bool {
+	_, ok := s.labelled[id]
+	return ok
+}
 
 // Labelled returns the number of labelled points.
 func (s *Space) Labelled() int { return len(s.labelled) }
@@ -70,8 +79,9 @@ func (s *Space) Update(ctx context.Context, keep func(id int64) bool, added []Po
 			for other := range slot + 1 {
 				row[other] = level(dot(s.vectors[slot], s.vectors[other]))
 			}
-			for _, v := range s.labelled {
-				s.nearest[slot] = max(s.nearest[slot], level(dot(s.vectors[slot], v)))
+			for _, p := range s.labelled {
+				p.cosines[slot] = level(dot(s.vectors[slot], p.vector))
+				s.nearest[slot] = max(s.nearest[slot], p.cosines[slot])
 			}
 		}
 	})
@@ -90,36 +100,29 @@ func (s *Space) Update(ctx context.Context, keep func(id int64) bool, added []Po
 // Label adds labelled points, which cover. They are not in the labelled ones yet.
 func (s *Space) Label(points []Point) {
 	if s.labelled == nil {
-		s.labelled = map[int64][]float32{}
+		s.labelled = map[int64]labelledPoint{}
 	}
 	for _, p := range points {
-		v := unit(p.Vector)
-		s.labelled[p.ID] = v
+		l := labelledPoint{vector: unit(p.Vector), cosines: make([]uint16, s.stride)}
+		s.labelled[p.ID] = l
 		for slot, x := range s.vectors {
-			s.nearest[slot] = max(s.nearest[slot], level(dot(x, v)))
+			l.cosines[slot] = level(dot(x, l.vector))
+			s.nearest[slot] = max(s.nearest[slot], l.cosines[slot])
 		}
 	}
 }
 
 // Unlabel removes labelled points that keep is false of.
 func (s *Space) Unlabel(keep func(id int64) bool) {
-	var gone [][]float32
-	for id, v := range s.labelled {
-		if !keep(id) {
-			gone = append(gone, v)
-			delete(s.labelled, id)
-		}
-	}
-	if len(gone) == 0 {
+	before := len(s.labelled)
+	maps.DeleteFunc(s.labelled, func(id int64, _ labelledPoint) bool { return !keep(id) })
+	if len(s.labelled) == before {
 		return
 	}
-	for slot, x := range s.vectors {
-		if !slices.ContainsFunc(gone, func(v []float32) bool { return level(dot(x, v)) == s.nearest[slot] }) {
-			continue
-		}
+	for slot := range s.nearest {
 		s.nearest[slot] = 0
-		for _, v := range s.labelled {
-			s.nearest[slot] = max(s.nearest[slot], level(dot(x, v)))
+		for _, p := range s.labelled {
+			s.nearest[slot] = max(s.nearest[slot], p.cosines[slot])
 		}
 	}
 }
@@ -139,6 +142,9 @@ func (s *Space) remove(slot int) {
 		for other := range last {
 			s.cosines[other*s.stride+slot] = s.cosines[slot*s.stride+other]
 		}
+		for _, p := range s.labelled {
+			p.cosines[slot] = p.cosines[last]
+		}
 	}
 	s.vectors[last] = nil
 	s.ids, s.vectors, s.nearest = s.ids[:last], s.vectors[:last], s.nearest[:last]
@@ -157,6 +163,10 @@ func (s *Space) grow(n int) {
 		copy(wider[slot*n:], s.row(slot)[:len(s.ids)])
 	}
 	s.cosines, s.stride = wider, n
+	for id, p := range s.labelled {
+		p.cosines = append(make([]uint16, 0, n), p.cosines...)[:n]
+		s.labelled[id] = p
+	}
 }
 
 // level rounds a cosine.

@@ -54,7 +54,14 @@ func picks(t interface {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return out
+	return idsOf(out)
+}
+
+func idsOf(picks []Pick) (ids []int64) {
+	for _, p := range picks {
+		ids = append(ids, p.ID)
+	}
+	return ids
 }
 
 // What a space says follows from what is in it, whatever was in it before.
@@ -101,6 +108,11 @@ func TestASpaceIsAFunctionOfItsPoints(t *testing.T) {
 			}
 			for id, slot := range s.at {
 				other := fresh.at[id]
+				for id, p := range s.labelled {
+					if got, want := p.cosines[slot], fresh.labelled[id].cosines[other]; got != want {
+						t.Fatalf("labelled %d: %d, want %d", id, got, want)
+					}
+				}
 				if s.nearest[slot] != fresh.nearest[other] {
 					t.Fatalf("the nearest of %d is %d, want %d", id, s.nearest[slot], fresh.nearest[other])
 				}
@@ -114,8 +126,23 @@ func TestASpaceIsAFunctionOfItsPoints(t *testing.T) {
 			if a, b := picks(t, &s, 10, nil, unsure), picks(t, fresh, 10, nil, unsure); !slices.Equal(a, b) {
 				t.Fatalf("picks %v, from nothing %v", a, b)
 			}
-			a, err := s.Typical(context.Background(), 5, nil, byID)
-			b, err2 := fresh.Typical(context.Background(), 5, nil, byID)
+			gradient := func(id int64) []Component {
+				return []Component{{uint64(id % 3), int32(100 * (id%4 + 1))}, {5, int32(-30 * (id % 2))}}
+			}
+			g, err := s.Gradients(context.Background(), 8, []int64{3}, gradient, byID)
+			g2, err2 := fresh.Gradients(context.Background(), 8, []int64{3}, gradient, byID)
+			if err != nil || err2 != nil || !slices.Equal(g, g2) {
+				t.Fatalf("by gradients %v, from nothing %v (%v, %v)", g, g2, err, err2)
+			}
+			ids := slices.Clone(s.ids)
+			c, err := s.Central(context.Background(), ids, 4, unsure, byID)
+			slices.Reverse(ids)
+			c2, err2 := fresh.Central(context.Background(), ids, 4, unsure, byID)
+			if err != nil || err2 != nil || !slices.Equal(c, c2) {
+				t.Fatalf("central are %v, from nothing %v (%v, %v)", c, c2, err, err2)
+			}
+			a, err := s.Typical(context.Background(), 5, 12, nil, byID)
+			b, err2 := fresh.Typical(context.Background(), 5, 12, nil, byID)
 			if err != nil || err2 != nil || !slices.Equal(a, b) {
 				t.Fatalf("typical are %v, from nothing %v (%v, %v)", a, b, err, err2)
 			}
@@ -193,21 +220,36 @@ func TestTypicalPointsAreOfClustersWithoutLabels(t *testing.T) {
 	rng := source()
 	a, b, c := blob(rng, 1, 30, 16, 0, .2), blob(rng, 101, 50, 16, 1, .2), blob(rng, 201, 40, 16, 2, .2)
 	s := spaceOf(t, slices.Concat(a, b, c), nil)
-	got, err := s.Typical(t.Context(), 3, nil, byID)
-	if err != nil || len(got) != 3 || got[0]/100 != 1 || got[1]/100 != 2 || got[2]/100 != 0 {
-		t.Fatalf("%v, %v: want one of each, the largest cluster first", got, err)
+	typical := func(n int, picked []int64) (ids, labelled []int64) {
+		t.Helper()
+		got, err := s.Typical(t.Context(), 3, n, picked, byID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range got {
+			labelled = append(labelled, int64(p.Labelled))
+		}
+		return idsOf(got), labelled
+	}
+	got, labels := typical(5, nil)
+	if len(got) != 5 || got[0]/100 != 1 || got[1]/100 != 2 || got[2]/100 != 0 || got[3]/100 != 1 || !slices.Equal(labels, []int64{0, 0, 0, 1, 1}) {
+		t.Fatalf("%v, %v: want one of each, the largest cluster first, and then so again", got, labels)
 	}
 	s = spaceOf(t, slices.Concat(a, b[1:], c), b[:1])
-	if got, err = s.Typical(t.Context(), 3, nil, byID); err != nil || len(got) != 2 || got[0]/100 != 2 || got[1]/100 != 0 {
-		t.Errorf("%v, %v: a cluster has a label", got, err)
+	if got, labels = typical(3, nil); got[0]/100 != 2 || got[1]/100 != 0 || got[2]/100 != 1 || labels[2] != 1 {
+		t.Errorf("%v, %v: a cluster has a label", got, labels)
 	}
-	if got, err = s.Typical(t.Context(), 3, []int64{201}, byID); err != nil || len(got) != 1 || got[0]/100 != 0 {
-		t.Errorf("%v, %v: of another one a task is asked already", got, err)
+	if got, labels = typical(2, []int64{201}); got[0]/100 != 0 || got[1]/100 != 1 || labels[1] != 1 {
+		t.Errorf("%v, %v: of another one a task is asked already", got, labels)
 	}
-	if got, err = s.Typical(t.Context(), 1, nil, byID); err != nil || got != nil {
-		t.Errorf("%v, %v: there are as many labels as that", got, err)
+	// A few odd points come last, however many clusters are asked for.
+	odd := blob(rng, 301, 2, 16, 3, .2)
+	s = spaceOf(t, slices.Concat(a, b, odd), nil)
+	got, _ = typical(82, nil)
+	if len(got) != 82 || got[80] < 300 || got[81] < 300 {
+		t.Errorf("%v: the odd ones are not last", got)
 	}
-	if got, err = new(Space).Typical(t.Context(), 3, nil, byID); err != nil || got != nil {
+	if got, err := new(Space).Typical(t.Context(), 3, 3, nil, byID); err != nil || got != nil {
 		t.Errorf("of nothing %v, %v", got, err)
 	}
 }
@@ -218,7 +260,7 @@ func TestOddVectors(t *testing.T) {
 	if got := picks(t, s, 9, nil, none); len(got) != 4 {
 		t.Errorf("%v of four points", got)
 	}
-	if got, err := s.Typical(t.Context(), 9, nil, byID); err != nil || len(got) < 2 {
+	if got, err := s.Typical(t.Context(), 9, 9, nil, byID); err != nil || len(got) < 2 {
 		t.Errorf("typical %v, %v", got, err)
 	}
 	if got := picks(t, new(Space), 3, nil, none); len(got) != 0 {
@@ -274,9 +316,35 @@ func BenchmarkFirstUpdate(b *testing.B) {
 }
 
 func BenchmarkTypical(b *testing.B) {
+	for _, k := range []int{10, 200} {
+		b.Run(fmt.Sprintf("clusters=%d", k), func(b *testing.B) {
+			s := spaceOf(b, blob(source(), 1, 2000, 384, 0, 1), blob(source(), 5001, k-10, 384, 0, 1))
+			for b.Loop() {
+				if _, err := s.Typical(context.Background(), k, 10, nil, byID); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkCentral(b *testing.B) {
 	s := spaceOf(b, blob(source(), 1, 2000, 384, 0, 1), nil)
 	for b.Loop() {
-		if _, err := s.Typical(context.Background(), 10, nil, byID); err != nil {
+		if _, err := s.Central(context.Background(), s.ids[:300], 30, none, byID); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkGradients(b *testing.B) {
+	s := spaceOf(b, blob(source(), 1, 2000, 384, 0, 1), nil)
+	g := make([]Component, 16)
+	for i := range g {
+		g[i] = Component{Class: uint64(i), Value: int32(100 + i)}
+	}
+	for b.Loop() {
+		if _, err := s.Gradients(context.Background(), 90, nil, func(int64) []Component { return g }, byID); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -3,158 +3,107 @@ package coverage
 import (
 	"cmp"
 	"context"
-	"math"
-	"math/rand/v2"
 	"slices"
 )
 
 const (
 	// typicalNeighbours is how many of its nearest in a cluster make a point typical.
 	typicalNeighbours = 20
-	// clusterSteps bounds the steps of k-means.
-	clusterSteps = 15
+	// smallCluster is below how many points a cluster is of odd ones.
+	smallCluster = 5
 )
 
-// Typical picks points for a model that knows nothing (TypiClust; Hacohen, Dekel & Weinshall,
-// "Active Learning on a Budget", ICML 2022): the sample and the labelled points are clustered
-// into n clusters, and of each cluster without a labelled or picked point, the largest first,
-// the most typical point of the sample is picked: that with the highest mean cosine to its 20
-// nearest in the cluster. It returns n less the labelled points, fewer where there are not so
-// many clusters. order gives points a fixed order, in which k-means begins. The error is the
-// context's.
-func (s *Space) Typical(ctx context.Context, n int, picked []int64, order func(id int64) uint64) ([]int64, error) {
-	n = min(n, len(s.ids)+len(s.labelled))
-	if n <= len(s.labelled) || len(s.ids) == 0 {
-		return nil, nil
+// Pick is a point that was picked.
+type Pick struct {
+	ID int64
+	// Labelled is, of Typical, how many points of its cluster were labelled or picked before.
+	Labelled int
+	// Cover is, of Greedy, how well the nearest labelled point covers it, from 0, also where
+	// none is labelled, to 1.
+	Cover float64
+}
+
+// Typical picks n points for a model that knows little (TypiClust; Hacohen, Dekel & Weinshall,
+// "Active Learning on a Budget", ICML 2022): the sample is clustered, a labelled point is of the
+// cluster whose centre is nearest, and one after the other of the cluster with the fewest
+// labelled or picked points, of these the largest, the most typical point is picked: that with
+// the highest mean cosine to its 20 nearest in the cluster. Clusters of fewer than five points
+// come after all others. picked are points that are taken as picked already. order gives points
+// a fixed order, by which k-means begins. The error is the context's.
+func (s *Space) Typical(ctx context.Context, clusters, n int, picked []int64, order func(id int64) uint64) ([]Pick, error) {
+	if n <= 0 || len(s.ids) == 0 {
+		return nil, ctx.Err()
 	}
-	var points []clustered
-	for slot, id := range s.ids {
-		points = append(points, clustered{id: id, slot: slot, order: order(id), vector: s.vectors[slot], taken: slices.Contains(picked, id)})
-	}
-	for id, v := range s.labelled {
-		points = append(points, clustered{id: id, slot: -1, order: order(id), vector: v, taken: true})
-	}
-	slices.SortFunc(points, func(a, b clustered) int { return cmp.Or(cmp.Compare(a.order, b.order), cmp.Compare(a.id, b.id)) })
-	if err := cluster(ctx, points, n); err != nil {
+	points := s.clusteredPoints(s.ids, func(int64) int64 { return 1 }, order)
+	p, err := s.cluster(ctx, points, clusters)
+	if err != nil {
 		return nil, err
 	}
-	members := make([][]clustered, n)
-	for _, p := range points {
-		members[p.cluster] = append(members[p.cluster], p)
+	groups := make([]group, p.k)
+	for c, m := range p.members() {
+		groups[c].members, groups[c].size = m, len(m)
 	}
-	slices.SortStableFunc(members, func(a, b []clustered) int { return cmp.Compare(len(b), len(a)) })
-	var out []int64
-	for _, m := range members {
-		if len(out) == n-len(s.labelled) || len(m) == 0 || slices.ContainsFunc(m, func(p clustered) bool { return p.taken }) {
-			continue
+	for _, l := range s.labelled {
+		groups[p.ofLabelled(l)].labelled++
+	}
+	for c := range groups {
+		groups[c].members = slices.DeleteFunc(groups[c].members, func(i int) bool {
+			taken := slices.Contains(picked, points[i].id)
+			if taken {
+				groups[c].labelled++
+			}
+			return taken
+		})
+	}
+	var out []Pick
+	for len(out) < n {
+		next := -1
+		for c := range groups {
+			if len(groups[c].members) > 0 && (next < 0 || groups[c].compare(groups[next]) < 0) {
+				next = c
+			}
 		}
-		out = append(out, s.mostTypical(m))
+		if next < 0 {
+			return out, nil
+		}
+		g := &groups[next]
+		if !g.sorted {
+			p.sortTypical(g.members)
+			g.sorted = true
+		}
+		out = append(out, Pick{ID: points[g.members[0]].id, Labelled: g.labelled})
+		g.members, g.labelled = g.members[1:], g.labelled+1
 	}
 	return out, nil
 }
 
-// mostTypical returns the most typical of some points of the sample.
-func (s *Space) mostTypical(of []clustered) int64 {
-	best, bestSum := int64(0), -1
-	levels := make([]uint16, len(of))
-	for _, p := range of {
-		row := s.row(p.slot)
-		for i, q := range of {
-			levels[i] = row[q.slot]
-		}
-		slices.Sort(levels)
-		sum := 0
-		for _, l := range levels[max(0, len(levels)-typicalNeighbours):] {
-			sum += int(l)
-		}
-		if sum > bestSum {
-			best, bestSum = p.id, sum
-		}
-	}
-	return best
+// group is a cluster while points are picked from it.
+type group struct {
+	members  []int // points left
+	sorted   bool  // by how typical they are
+	size     int   // points there were
+	labelled int
 }
 
-// clustered is a point while clusters are made.
-type clustered struct {
-	id      int64
-	slot    int // -1 for a labelled one
-	order   uint64
-	vector  []float32
-	taken   bool
-	cluster int
+// compare orders groups by which is picked from first.
+func (g group) compare(other group) int {
+	odd := func(g group) int { return min(g.size, smallCluster) }
+	return cmp.Or(cmp.Compare(odd(other), odd(g)), cmp.Compare(g.labelled, other.labelled), cmp.Compare(other.size, g.size))
 }
 
-// cluster gives each point one of n clusters by k-means, from k-means++ centres (Arthur &
-// Vassilvitskii 2007) drawn by a fixed seed.
-func cluster(ctx context.Context, points []clustered, n int) error {
-	rng := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // not a secret
-	centres := [][]float32{points[0].vector}
-	far := make([]float64, len(points))
-	for i := range far {
-		far[i] = math.Inf(1)
-	}
-	for len(centres) < n {
-		sum := 0.0
-		for i, p := range points {
-			// Points have length 1, and the centres are points.
-			far[i] = min(far[i], max(0, 2-2*float64(dot(p.vector, centres[len(centres)-1]))))
-			sum += far[i]
+// sortTypical sorts points of a cluster, the most typical first.
+func (p *partition) sortTypical(members []int) {
+	sums := make(map[int]int, len(members))
+	near := make([]uint16, len(members))
+	for _, i := range members {
+		row := p.s.row(p.points[i].slot)
+		for j, other := range members {
+			near[j] = row[p.points[other].slot]
 		}
-		draw, at := rng.Float64()*sum, 0
-		for ; at < len(points)-1 && draw >= far[at]; at++ {
-			draw -= far[at]
-		}
-		centres = append(centres, points[at].vector)
-	}
-	for step := range clusterSteps {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		moved := step == 0
-		squares := make([]float32, n)
-		for c, centre := range centres {
-			squares[c] = dot(centre, centre)
-		}
-		for i := range points {
-			best, near := 0, math.Inf(1)
-			for c, centre := range centres {
-				// The squared distance less the point's own square.
-				if d := float64(squares[c] - 2*dot(points[i].vector, centre)); d < near {
-					best, near = c, d
-				}
-			}
-			moved = moved || best != points[i].cluster
-			points[i].cluster = best
-		}
-		if !moved {
-			return nil
-		}
-		centres = means(points, centres)
-	}
-	return nil
-}
-
-// means returns the centres of clusters; one without points stays.
-func means(points []clustered, before [][]float32) [][]float32 {
-	out := make([][]float32, len(before))
-	sums := make([]float64, len(before[0]))
-	for c := range before {
-		clear(sums)
-		count := 0
-		for _, p := range points {
-			if p.cluster == c {
-				count++
-				for j, x := range p.vector {
-					sums[j] += float64(x)
-				}
-			}
-		}
-		if out[c] = before[c]; count > 0 {
-			out[c] = make([]float32, len(sums))
-			for j, sum := range sums {
-				out[c][j] = float32(sum / float64(count))
-			}
+		slices.Sort(near)
+		for _, l := range near[max(0, len(near)-typicalNeighbours):] {
+			sums[i] += int(l)
 		}
 	}
-	return out
+	slices.SortStableFunc(members, func(a, b int) int { return cmp.Compare(sums[b], sums[a]) })
 }

@@ -8,7 +8,8 @@ import (
 
 // Entropy is 1 less the entropy of the labels, in units of the largest there can be.
 // With several labels at once it takes the mean of the labels' entropies, which is
-// the entropy of the set per label when labels are independent.
+// the entropy of the set per label when labels are independent. Of a scale it takes the mean
+// of the steps' entropies, so that doubt between levels far apart counts more.
 type Entropy struct{}
 
 // Score implements Strategy.
@@ -18,7 +19,7 @@ func (Entropy) Score(e event.Estimate) (float64, bool) {
 		return clamp(1 - (entropyTerm(p)+entropyTerm(1-p))/math.Ln2), ok
 	}
 	d := *e.Classes
-	if d.Exclusive {
+	if d.Exclusive && !d.Ordered {
 		sum, ok := exclusiveSum(d)
 		if !ok {
 			return 0, false
@@ -29,14 +30,15 @@ func (Entropy) Score(e event.Estimate) (float64, bool) {
 		}
 		return clamp(1 - h/math.Log(float64(len(d.P)))), true
 	}
-	if !validProbabilities(d) {
+	answers, ok := yesOrNo(d)
+	if !ok {
 		return 0, false
 	}
 	h := 0.0
-	for _, p := range d.P {
+	for _, p := range answers {
 		h += entropyTerm(p) + entropyTerm(1-p)
 	}
-	return clamp(1 - h/(float64(len(d.P))*math.Ln2)), true
+	return clamp(1 - h/(float64(len(answers))*math.Ln2)), true
 }
 
 // entropyTerm is the contribution of one outcome to the entropy, in nats.

@@ -22,5 +22,5 @@ func ExampleNamed() {
 	// Output:
 	// [0.9 0.1 0] scores 0.80
 	// [0.45 0.4 0.15] scores 0.05
-	// unknown sampling strategy "best"; use one of margin, least_confidence, entropy, coverage, random
+	// unknown sampling strategy "best"; use one of margin, least_confidence, entropy, coverage, margin_kmeans, badge, typiclust, class_balanced, random
 }

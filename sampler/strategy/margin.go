@@ -9,7 +9,8 @@ import (
 // Margin is the distance between the two likeliest labels (Scheffer, Decomain &
 // Wrobel, "Active Hidden Markov Models for Information Extraction", 2001). With
 // several labels at once it is the narrowest of the labels' margins (Brinker, "On
-// Active Learning in Multi-label Classification", 2006).
+// Active Learning in Multi-label Classification", 2006). Of a scale it is the narrowest of
+// the steps' margins: how little it takes to move the median to the next level.
 type Margin struct{}
 
 // Score implements Strategy.
@@ -19,7 +20,7 @@ func (Margin) Score(e event.Estimate) (float64, bool) {
 		return 2*p - 1, ok
 	}
 	d := *e.Classes
-	if d.Exclusive {
+	if d.Exclusive && !d.Ordered {
 		sum, ok := exclusiveSum(d)
 		if !ok {
 			return 0, false
@@ -34,11 +35,12 @@ func (Margin) Score(e event.Estimate) (float64, bool) {
 		}
 		return clamp(first - second), true
 	}
-	if !validProbabilities(d) {
+	answers, ok := yesOrNo(d)
+	if !ok {
 		return 0, false
 	}
 	narrow := 1.0
-	for _, p := range d.P {
+	for _, p := range answers {
 		narrow = min(narrow, math.Abs(2*p-1))
 	}
 	return clamp(narrow), true

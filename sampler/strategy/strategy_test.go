@@ -181,3 +181,64 @@ func FuzzStrategy(f *testing.F) {
 		}
 	})
 }
+
+func scale(p ...float64) event.Estimate {
+	e := dist(true, p...)
+	e.Classes.Ordered = true
+	return e
+}
+
+// Of a scale what counts is how sure the median is: two likely levels at both ends leave it in
+// doubt as far as the sides are even, and no more.
+func TestScalesAreScoredByTheirSteps(t *testing.T) {
+	h := func(p float64) float64 { return -p*math.Log2(p) - (1-p)*math.Log2(1-p) }
+	for _, c := range []struct {
+		strategy string
+		e        event.Estimate
+		want     float64
+	}{
+		{NameMargin, scale(.3, .1, .2, .1, .3), .2}, // the two likeliest levels are equal
+		{NameMargin, scale(.1, .45, .45), .1},
+		{NameMargin, scale(.05, .45, .5), 0},
+		{NameMargin, scale(0, 1, 0), 1},
+		{NameMargin, scale(2, 1, 1), 0},
+		{NameLeastConfidence, scale(.5, 0, .5), 0},
+		{NameLeastConfidence, scale(0, .5, .5), 2*math.Sqrt(.5) - 1},
+		{NameEntropy, scale(.5, 0, .5), 0},
+		{NameEntropy, scale(0, .5, .5), .5},
+		{NameEntropy, scale(.2, .3, .5), 1 - (h(.2)+h(.5))/2},
+	} {
+		f, err := Named(c.strategy)
+		require.NoError(t, err)
+		got, ok := f.Score(c.e)
+		assert.True(t, ok)
+		assert.InDelta(t, c.want, got, 1e-12, "%s of %v", c.strategy, c.e.Classes.P)
+	}
+}
+
+// Turning a scale around changes no score, whatever the numbers no score leaves its range, and with
+// two levels a scale is a question of two labels.
+func TestScoresOfScales(t *testing.T) {
+	for _, name := range []string{NameMargin, NameLeastConfidence, NameEntropy} {
+		f, _ := Named(name)
+		t.Run(name, rapid.MakeCheck(func(t *rapid.T) {
+			p := rapid.SliceOfN(rapid.Float64Range(0, 1), 2, 12).Draw(t, "p")
+			p[0] = max(p[0], .01)
+			turned := slices.Clone(p)
+			slices.Reverse(turned)
+			a, ok := f.Score(scale(p...))
+			b, ok2 := f.Score(scale(turned...))
+			if !ok || !ok2 || math.Abs(a-b) > 1e-9 || a < 0 || a > 1 {
+				t.Fatalf("%v scores %v, turned around %v", p, a, b)
+			}
+			two, _ := f.Score(scale(p[0], p[1]))
+			if question, _ := f.Score(dist(true, p[0], p[1])); math.Abs(two-question) > 1e-9 {
+				t.Fatalf("a scale of two scores %v, a question %v", two, question)
+			}
+			odd := rapid.SliceOf(rapid.OneOf(rapid.Float64(), rapid.Just(math.NaN()), rapid.Just(math.Inf(1)))).Draw(t, "odd")
+			if s, ok := f.Score(scale(odd...)); ok && !(s >= 0 && s <= 1) {
+				t.Fatalf("%v scores %v", odd, s)
+			}
+		}))
+	}
+}

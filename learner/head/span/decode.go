@@ -208,8 +208,11 @@ func (v *View) labelCandidate(b *tokenProbs, from, to int) candidate {
 }
 
 // certainty returns how sure the model is of a text's spans, 0 to 1: the mean over tokens
-// of the margin, each weighted by the probability that the token is in a span. So a long
-// text is not surer than a short one because most of its tokens are plainly outside.
+// of the margin (Scheffer, Decomain & Wrobel 2001), each weighted by the probability that the
+// token is in a span. So tokens that are plainly outside count little. It is a mean and no sum,
+// as a sum asks for the longest texts (Settles & Craven 2008, "An analysis of active learning
+// strategies for sequence labeling tasks"): doubt of one span of many, or in a text so long that
+// the small chances of its other tokens add up, counts less than doubt of all of a short text.
 func (v *View) certainty(s *Scratch) float64 {
 	b := &s.probs
 	const floor = 0.002 // of a token's weight, so that a text with no hint of a span is sure

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"testing"
@@ -24,7 +25,8 @@ type groups struct {
 	of      int
 	lacking map[event.TaskID]bool
 	space   string
-	asked   int // for so many vectors
+	same    bool // all tasks have one vector
+	asked   int  // for so many vectors
 }
 
 func (g *groups) Vectors(_ context.Context, _ event.ProjectID, tasks []event.Task) ([][]float32, string, error) {
@@ -37,6 +39,10 @@ func (g *groups) Vectors(_ context.Context, _ event.ProjectID, tasks []event.Tas
 			continue
 		}
 		out[i] = make([]float32, g.of+4)
+		if g.same {
+			out[i][0] = 1
+			continue
+		}
 		out[i][int(t.ID)%g.of] = 1
 		for j := range 4 {
 			out[i][g.of+j] = float32(randomKey(uint64(j)+uint64(len(g.space)), t.ID)%1000) / 4000
@@ -108,11 +114,18 @@ func TestCoverageAsksWhereNothingIsLabelled(t *testing.T) {
 	}
 }
 
-// What is kept from ranking to ranking changes no queue.
-func TestACoverageQueueDoesNotDependOnTheOnesBefore(t *testing.T) {
+// together are the strategies that look at tasks together.
+func together() []string { return slices.Sorted(maps.Keys(pickers)) }
+
+// What is kept from ranking to ranking changes no queue, nor does the order of the pool. No queue
+// has a labelled task, or one twice, whatever vectors there are and however many are equal.
+func TestAQueueDoesNotDependOnTheOnesBefore(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		b, g := newBrain(120), &groups{of: 7, lacking: map[event.TaskID]bool{}}
+		b, g := newBrain(120), &groups{of: 7, lacking: map[event.TaskID]bool{}, same: rapid.Bool().Draw(t, "same")}
+		b.counts = []int{5, 2}
+		b.ignorant = rapid.IntRange(0, 5).Draw(t, "ignorant") == 0
 		o := covering(b, g)
+		o.Strategy = rapid.SampledFrom(together()).Draw(t, "strategy")
 		o.QueueSize, o.Front, o.RandomShare = 6, 6, rapid.SampledFrom([]float64{0, .1, .5}).Draw(t, "random")
 		for _, id := range rapid.SliceOfDistinct(rapid.IntRange(1, 120), rapid.ID[int]).Draw(t, "lacking") {
 			g.lacking[event.TaskID(id)] = true
@@ -140,9 +153,19 @@ func TestACoverageQueueDoesNotDependOnTheOnesBefore(t *testing.T) {
 				}
 			}
 			q = ranked(t, o, open, labelled, q)
-			fresh := ranked(t, o, open, maps.Clone(labelled), Queue{Version: q.Version})
-			if !slices.Equal(idsOf(q), idsOf(fresh)) {
+			shuffled := slices.Clone(open)
+			rand.New(rand.NewPCG(1, uint64(step))).Shuffle(len(open), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
+			fresh := ranked(t, o, shuffled, maps.Clone(labelled), Queue{Version: q.Version})
+			if !slices.Equal(idsOf(q), idsOf(fresh)) || q.RankedBy != fresh.RankedBy {
 				t.Fatalf("step %d: %v, from nothing %v", step, idsOf(q), idsOf(fresh))
+			}
+			for i, item := range q.Items {
+				if _, is := labelled[item.Task]; is {
+					t.Fatalf("%v has the labelled task %d", idsOf(q), item.Task)
+				}
+				if item.Score != fresh.Items[i].Score || item.Random != fresh.Items[i].Random || item.Reason.Kind != fresh.Items[i].Reason.Kind {
+					t.Fatalf("step %d: %+v, from nothing %+v", step, item, fresh.Items[i])
+				}
 			}
 			if distinct := slices.Compact(slices.Sorted(slices.Values(idsOf(q)))); len(distinct) != 6 {
 				t.Fatalf("%v are not six tasks", idsOf(q))
@@ -156,36 +179,54 @@ func TestCoverageAsksForNewVectorsOnly(t *testing.T) {
 	o := covering(b, g)
 	tasks := tasksOf(5000)
 	q := ranked(t, o, tasks, nil, Queue{})
-	assert.Equal(t, coverSample, g.asked)
+	assert.Equal(t, sampleSize, g.asked)
 	labelled := map[event.TaskID]uint64{q.Items[0].Task: 1}
 	tasks = slices.DeleteFunc(tasks, func(task event.Task) bool { return task.ID == q.Items[0].Task })
 	ranked(t, o, tasks, labelled, q)
-	assert.Equal(t, coverSample+2, g.asked, "the one that covers, and the one in its place")
+	assert.Equal(t, sampleSize+2, g.asked, "the one that covers, and the one in its place")
 }
 
-func TestWithoutVectorsCoverageIsMargin(t *testing.T) {
-	b, g := newBrain(100), &groups{of: 5, lacking: map[event.TaskID]bool{}}
-	o := covering(b, g)
-	for id := range event.TaskID(60) {
-		g.lacking[id] = true
-	}
-	few := ranked(t, o, tasksOf(100), nil, Queue{})
-	o.Vectors = nil
-	none := ranked(t, o, tasksOf(100), nil, Queue{})
-	o.Strategy = strategy.NameMargin
-	margin := ranked(t, o, tasksOf(100), nil, Queue{})
-	assert.Equal(t, idsOf(margin), idsOf(none))
-	assert.Equal(t, idsOf(margin), idsOf(few))
-	// Once half of them have some, what has none comes last.
-	o = covering(b, g)
-	for id := range event.TaskID(50) {
-		g.lacking[id] = false
-	}
-	o.QueueSize = 100
-	all := idsOf(ranked(t, o, tasksOf(100), nil, Queue{}))
-	require.Len(t, all, 100)
-	for _, id := range all[90:] {
-		assert.True(t, g.lacking[id], "task %d has a vector", id)
+// Without vectors margin stands in, and the queue says so.
+func TestWithoutVectorsMarginStandsIn(t *testing.T) {
+	for _, name := range together() {
+		b, g := newBrain(100), &groups{of: 5, lacking: map[event.TaskID]bool{}}
+		o := covering(b, g)
+		o.Strategy = strategy.NameMargin
+		margin := ranked(t, o, tasksOf(100), nil, Queue{})
+		assert.Equal(t, strategy.NameMargin, margin.RankedBy)
+		o.Strategy = name
+		assert.Equal(t, pickers[name].vectors, ranked(t, o, tasksOf(100), nil, Queue{}).RankedBy == name, name)
+		for id := range event.TaskID(60) {
+			g.lacking[id] = true
+		}
+		few := ranked(t, o, tasksOf(100), nil, Queue{})
+		o.Vectors = nil
+		none := ranked(t, o, tasksOf(100), nil, Queue{})
+		for _, q := range []Queue{few, none} {
+			assert.Equal(t, idsOf(margin), idsOf(q), name)
+			assert.Equal(t, strategy.NameMargin, q.RankedBy, name)
+		}
+		b.ignorant = true
+		assert.Equal(t, strategy.NameRandom, ranked(t, o, tasksOf(100), nil, Queue{}).RankedBy, "nothing is known, so the order is random")
+		b.ignorant = false
+		if !pickers[name].vectors {
+			b.counts = []int{3, 4}
+			assert.Equal(t, name, ranked(t, o, tasksOf(100), nil, Queue{}).RankedBy)
+			continue
+		}
+		// Once half of them have some, what has none comes last.
+		o.Vectors = g
+		for id := range event.TaskID(50) {
+			g.lacking[id] = false
+		}
+		o.QueueSize = 100
+		q := ranked(t, o, tasksOf(100), nil, Queue{})
+		assert.Equal(t, name, q.RankedBy)
+		all := idsOf(q)
+		require.Len(t, all, 100)
+		for _, id := range all[90:] {
+			assert.True(t, g.lacking[id], "task %d has a vector", id)
+		}
 	}
 }
 
@@ -205,6 +246,7 @@ func TestAProjectIsRankedByCoverage(t *testing.T) {
 		b.inStep()
 		st, _ := b.s.Status(project)
 		assert.Equal(t, strategy.NameCoverage, st.Strategy)
+		assert.Equal(t, strategy.NameCoverage, st.RankedBy)
 		seen := map[event.TaskID]bool{}
 		for range 12 {
 			first := b.next()[0]
@@ -217,33 +259,36 @@ func TestAProjectIsRankedByCoverage(t *testing.T) {
 	})
 }
 
-// BenchmarkRankByCoverage is BenchmarkRank for coverage, with vectors of 384 numbers: a task is
-// labelled and the rest ranked.
-func BenchmarkRankByCoverage(b *testing.B) {
-	for _, n := range []int{10_000, 100_000} {
-		b.Run(fmt.Sprintf("pool=%d", n), func(b *testing.B) {
-			brain, g := newBrain(n), &groups{of: 380}
-			o := covering(brain, g)
-			ready := readyMade{brain: brain, estimates: make([][]event.Estimate, 3*coverSample)}
-			for i := range ready.estimates {
-				p := .4 + .5*float64(i%100)/100
-				ready.estimates[i] = []event.Estimate{estimate(true, p, 1-p)}
-			}
-			o.Scorer = ready
-			tasks, labelled := tasksOf(n), map[event.TaskID]uint64{}
-			for _, t := range tasks[:coverStart] {
-				labelled[t.ID] = 1
-			}
-			tasks = tasks[coverStart:]
-			q := ranked(b, o, tasks, labelled, Queue{})
-			b.ReportAllocs()
-			for b.Loop() {
-				first := q.Items[0].Task
-				labelled[first] = 1
-				i := slices.IndexFunc(tasks, func(t event.Task) bool { return t.ID == first })
-				tasks = slices.Delete(tasks, i, i+1)
-				q = ranked(b, o, tasks, labelled, q)
-			}
-		})
+// BenchmarkRankTogether is BenchmarkRank for strategies that look at tasks together, with vectors of
+// 384 numbers: a task is labelled and the rest ranked.
+func BenchmarkRankTogether(b *testing.B) {
+	for _, name := range together() {
+		for _, n := range []int{10_000, 100_000} {
+			b.Run(fmt.Sprintf("%s/pool=%d", name, n), func(b *testing.B) {
+				brain, g := newBrain(n), &groups{of: 380}
+				o := covering(brain, g)
+				ready := readyMade{brain: brain, estimates: make([][]event.Estimate, 3*sampleSize)}
+				for i := range ready.estimates {
+					p := .4 + .5*float64(i%100)/100
+					ready.estimates[i] = []event.Estimate{estimate(true, p, 1-p)}
+					ready.estimates[i][0].Classes.Labelled = []int{20, 10}
+				}
+				o.Scorer, o.Strategy = ready, name
+				tasks, labelled := tasksOf(n), map[event.TaskID]uint64{}
+				for _, t := range tasks[:typicalStart] {
+					labelled[t.ID] = 1
+				}
+				tasks = tasks[typicalStart:]
+				q := ranked(b, o, tasks, labelled, Queue{})
+				b.ReportAllocs()
+				for b.Loop() {
+					first := q.Items[0].Task
+					labelled[first] = 1
+					i := slices.IndexFunc(tasks, func(t event.Task) bool { return t.ID == first })
+					tasks = slices.Delete(tasks, i, i+1)
+					q = ranked(b, o, tasks, labelled, q)
+				}
+			})
+		}
 	}
 }
