@@ -86,7 +86,7 @@ func TestAcquisitionOfEachLabel(t *testing.T) {
 		b.label(random, outside)
 		b.after(30 * time.Second)
 		got, _ := f.get(byStrategy)
-		assert.Equal(t, event.Acquisition{Place: place, Strategy: "coverage"}, got)
+		assert.Equal(t, event.Acquisition{Place: place, Strategy: "margin"}, got)
 		got, _ = f.get(random)
 		assert.True(t, got.Random)
 		got, ok = f.get(outside)
