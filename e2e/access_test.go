@@ -138,20 +138,27 @@ func (s *studio) backends(project int) []lsBackend {
 
 // dropDoubles leaves one backend. Label Studio repeats a whole request when its
 // SQLite was locked, and adds a second one then. Tasks and annotations may come
-// double too. A list of backends saves each, so one that is being made while a
-// backend is deleted brings that back: the deletion counts once three lists agree.
+// double too.
 func (s *studio) dropDoubles(project int) {
 	s.t.Helper()
-	single := 0
-	until(s.t, time.Minute, "one backend is left", func() bool {
-		single++
-		if bs := s.backends(project); len(bs) > 1 {
-			single = 0
-			for _, b := range bs[1:] {
+	s.deleteBackends(project, 1)
+}
+
+// deleteBackends deletes all backends but the first few. A list of backends saves each,
+// so one that is being made while a backend is deleted, by hone or somebody else, brings
+// that back: the deletion counts once three lists agree.
+func (s *studio) deleteBackends(project, left int) {
+	s.t.Helper()
+	agree := 0
+	until(s.t, time.Minute, fmt.Sprintf("%d backends are left", left), func() bool {
+		agree++
+		if bs := s.backends(project); len(bs) > left {
+			agree = 0
+			for _, b := range bs[left:] {
 				s.do("DELETE", fmt.Sprintf("/api/ml/%d", b.ID), nil, nil, http.StatusNoContent, http.StatusNotFound)
 			}
 		}
-		return single >= 3
+		return agree >= 3
 	})
 }
 

@@ -139,14 +139,10 @@ func TestBrokenLoops(t *testing.T) {
 			says:   []string{"sampling", "ignores hone's queue", "hone connect"}, hears: true,
 			mend: func(l *brokenLoop) { l.patchProject(map[string]any{"sampling": "Uncertainty sampling"}) },
 		}, {
-			name: "model deleted",
-			broken: func(l *brokenLoop) {
-				for _, b := range l.s.backends(l.project) {
-					l.s.do("DELETE", fmt.Sprintf("/api/ml/%d", b.ID), nil, nil)
-				}
-			},
-			says: []string{"ML backend", "was deleted in Label Studio", "hone connect"},
-			mend: func(l *brokenLoop) { l.s.connectAsUI(l.project, l.url()) },
+			name:   "model deleted",
+			broken: func(l *brokenLoop) { l.s.deleteBackends(l.project, 0) },
+			says:   []string{"ML backend", "was deleted in Label Studio", "hone connect"},
+			mend:   func(l *brokenLoop) { l.s.connectAsUI(l.project, l.url()) },
 		}, {
 			name: "webhook disabled",
 			broken: func(l *brokenLoop) {
