@@ -27,7 +27,7 @@ func TestAStrategyThatLosesIsLeft(t *testing.T) {
 	h.Register(p)
 	got := settled(h, p)
 	require.NotNil(t, got.Guard)
-	assert.Equal(t, []string{"comparing", "margin", ""}, []string{got.Guard.State, got.Guard.Strategy, got.Guard.Reason})
+	assert.Equal(t, []string{"comparing", "coverage", ""}, []string{got.Guard.State, got.Guard.Strategy, got.Guard.Reason})
 	assert.Nil(t, got.Guard.StrategyShare)
 	label := func(h *apptest.Instance) {
 		t.Helper()
@@ -63,15 +63,15 @@ func TestAStrategyThatLosesIsLeft(t *testing.T) {
 	label(h)
 	isLeft := func(p api.Project) bool { return p.Guard.State == "left" && p.Settled }
 	got = h.Await(p, "the strategy is left", isLeft)
-	assert.Contains(t, got.Guard.Reason, "margin was left for random after 13 labels")
-	assert.Contains(t, got.Guard.Reason, "strategy=margin` goes back")
+	assert.Contains(t, got.Guard.Reason, "coverage was left for random after 13 labels")
+	assert.Contains(t, got.Guard.Reason, "strategy=coverage` goes back")
 	assert.NotNil(t, got.Guard.LeftAt)
 	assert.Equal(t, 13, got.Guard.LeftLabels)
 	atRandom := func(p api.Project) bool {
 		return p.Queue.Strategy == "random" && len(p.Queue.Tasks) > 0 && len(p.Queue.Random) == len(p.Queue.Tasks) && p.Settled
 	}
 	h.Await(p, "all is asked at random", atRandom)
-	assert.Equal(t, "margin", setting(h.Status(p), "strategy").Value, "what is configured stays")
+	assert.Equal(t, "coverage", setting(h.Status(p), "strategy").Value, "what is configured stays")
 	said := func(h *apptest.Instance) int { return strings.Count(h.Log.String(), "was left for random") }
 	assert.Equal(t, 1, said(h))
 	r, err := http.Get(h.Base + "/metrics")
@@ -92,9 +92,9 @@ func TestAStrategyThatLosesIsLeft(t *testing.T) {
 		return p.Reconcile != nil && p.Reconcile.LastRebuild != nil && !p.Reconcile.Running && isLeft(p) && atRandom(p)
 	})
 
-	set(t, h, p, "strategy", "margin")
+	set(t, h, p, "strategy", "coverage")
 	got = h.Await(p, "the strategy is back", func(p api.Project) bool {
-		return p.Guard.State == "comparing" && p.Queue.Strategy == "margin" && len(p.Queue.Random) < len(p.Queue.Tasks) && p.Settled
+		return p.Guard.State == "comparing" && p.Queue.Strategy == "coverage" && len(p.Queue.Random) < len(p.Queue.Tasks) && p.Settled
 	})
 	assert.Empty(t, got.Guard.Controls)
 	set(t, h, p, "random_share", "0")
