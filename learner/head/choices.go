@@ -121,6 +121,11 @@ func (choices) LogLosses(q *Spec, m Incremental, examples []model.Example, weigh
 	return losses
 }
 
+// asWrong is the part of the loss of an example of an unknown class that is about its being answered
+// wrongly. With all of it models are too sure at 100 labels of 77 intents (.51 where .45 are right),
+// with half of it not sure enough (.33).
+const asWrong = 0.8
+
 // ConfidenceLosses implements Probable.
 func (c choices) ConfidenceLosses(q *Spec, m Incremental, examples []model.Example, powers []float64) []float64 {
 	if q.Control.Multiple {
@@ -142,11 +147,11 @@ func (c choices) ConfidenceLosses(q *Spec, m Incremental, examples []model.Examp
 		for i, power := range powers {
 			q.Link().Sharpen(raised, p, power)
 			for _, share := range e.Target {
-				likelihood := raised[share.Class]
+				loss := math.Log(max(raised[share.Class], 1e-12))
 				if !known[share.Class] {
-					likelihood = 1 - raised[best]
+					loss = asWrong*math.Log(max(1-raised[best], 1e-12)) + (1-asWrong)*loss
 				}
-				losses[i] -= float64(share.P) * math.Log(max(likelihood, 1e-12))
+				losses[i] -= float64(share.P) * loss
 			}
 		}
 	}

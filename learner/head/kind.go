@@ -54,7 +54,7 @@ type Probable interface {
 	// one for each of some powers to which the probabilities are raised (Sharpen).
 	LogLosses(q *Spec, m Incremental, examples []model.Example, weights, powers []float64) []float64
 	// ConfidenceLosses is LogLosses by which powers are chosen. An example of a class that the model
-	// has no example of, where one class holds, has the log-loss of being answered wrongly: how the rest
+	// has no example of, where one class holds, has for the most part the log-loss of being answered wrongly: how the rest
 	// of the probability is spread says nothing of how sure the model is of its answer (as top-label
 	// calibration does; Gupta & Ramdas, ICLR 2022).
 	ConfidenceLosses(q *Spec, m Incremental, examples []model.Example, powers []float64) []float64
