@@ -39,6 +39,21 @@ func (d Distribution) Median() int {
 	return len(d.P) - 1
 }
 
+// Likeliest returns the index of the label that is answered where one is: the likeliest, the first of
+// equals, and of a scale the median.
+func (d Distribution) Likeliest() int {
+	if d.Ordered {
+		return d.Median()
+	}
+	best := 0
+	for y, p := range d.P {
+		if p > d.P[best] {
+			best = y
+		}
+	}
+	return best
+}
+
 // Confidence returns how confident the head is of its answer, as for type Confidence; -1 for a
 // head without Classes.
 func (e Estimate) Confidence() float64 {

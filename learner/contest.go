@@ -12,8 +12,8 @@ import (
 // for as long as it takes to find the examples. The error is the store's, that of a
 // model, the context's, or ErrClosed. Safe for concurrent use.
 func (l *Learner) Contest(ctx context.Context, id event.ProjectID, of event.Entrants) (event.Contest, error) {
-	var out event.Contest
-	entries, err := l.contestEntries(ctx, id, of, &out)
+	entries, newest, err := l.contestEntries(ctx, id, of)
+	out := event.Contest{Newest: newest}
 	if err != nil {
 		return out, err
 	}
@@ -27,19 +27,19 @@ func (l *Learner) Contest(ctx context.Context, id event.ProjectID, of event.Entr
 	return out, nil
 }
 
-func (l *Learner) contestEntries(ctx context.Context, id event.ProjectID, of event.Entrants, out *event.Contest) (entries []contest.Entry, err error) {
+func (l *Learner) contestEntries(ctx context.Context, id event.ProjectID, of event.Entrants) (entries []contest.Entry, newest event.AnnotationID, err error) {
 	ln := l.lane(id)
 	defer l.lockLane(ln)()
 	p, err := l.ensureLoaded(ctx, ln)
 	if err != nil || p == nil {
-		return nil, err
+		return nil, 0, err
 	}
 	for a := range p.annotationRefs {
-		out.Newest = max(out.Newest, a)
+		newest = max(newest, a)
 	}
 	roles := contest.RolesOf(of)
 	for _, h := range p.heads {
 		entries = append(entries, contest.NewEntry(h.Spec, h.model, h.annotationsByTask, roles))
 	}
-	return entries, nil
+	return entries, newest, nil
 }

@@ -102,15 +102,7 @@ func balancedAnswers(estimates []event.Estimate, heads map[string]*balancedHead)
 		if len(d.P) != len(h.have) {
 			continue
 		}
-		top := 0
-		for y, p := range d.P {
-			if p > d.P[top] {
-				top = y
-			}
-		}
-		if d.Ordered {
-			top = d.Median()
-		}
+		top := d.Likeliest()
 		a := balancedAnswer{head: h}
 		for y, p := range d.P {
 			if p >= leastBalanced { // no NaN is

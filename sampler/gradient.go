@@ -54,12 +54,7 @@ func gradient(estimates []event.Estimate) (out []coverage.Component) {
 				addYesOrNo(k, above)
 			}
 		case d.Exclusive:
-			sum, predicted := total(d.P), 0
-			for y, p := range d.P {
-				if p > d.P[predicted] {
-					predicted = y
-				}
-			}
+			sum, predicted := total(d.P), d.Likeliest()
 			for y, p := range d.P {
 				if y == predicted {
 					add(y, p/sum-1)

@@ -31,8 +31,8 @@ func (g *Guard) Check(ctx context.Context, p event.ProjectID) error {
 	}
 	now := look{labels, snapshot}
 	name, share := g.o.Settings.Asking(p)
-	if whyOff(name, share) != "" || c.Left != nil && c.Strategy == name {
-		g.metrics.publish(p, c.Left != nil && c.Strategy == name, c)
+	if left := isLeft(c, name); left || whyOff(name, share) != "" {
+		g.metrics.publish(p, left, c)
 		return nil
 	}
 	if c.Strategy != name {
@@ -49,6 +49,9 @@ func (g *Guard) Check(ctx context.Context, p event.ProjectID) error {
 	g.setLooked(p, now)
 	return nil
 }
+
+// isLeft reports whether a strategy was left for random in a comparison.
+func isLeft(c event.Comparison, name string) bool { return c.Left != nil && c.Strategy == name }
 
 // begin starts a comparison, of answers that are yet to come.
 func (g *Guard) begin(ctx context.Context, p event.ProjectID, was event.Comparison, name string, now look) error {
@@ -184,7 +187,7 @@ func (g *Guard) Restart(ctx context.Context, p event.ProjectID) error {
 // one was left.
 func (g *Guard) Strategy(p event.ProjectID, name string) string {
 	c, err := g.o.Store.Comparison(context.Background(), p)
-	if err == nil && c.Left != nil && c.Strategy == name {
+	if err == nil && isLeft(c, name) {
 		return strategy.NameRandom
 	}
 	return name

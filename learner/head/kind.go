@@ -63,8 +63,8 @@ type Probable interface {
 // Kernelized is a kind whose models can be made from the inner products of their examples, to compare
 // settings on them.
 type Kernelized interface {
-	// NewModelInKernel is NewModel for examples of a kernel. Evaluate and LogLosses take the model, with
-	// examples of the kernel; Score and Snapshot do not.
+	// NewModelInKernel is NewModel for examples of a kernel. Evaluate, LogLosses and ConfidenceLosses take the
+	// model, with examples of the kernel; Score and Snapshot do not.
 	NewModelInKernel(q *Spec, k *model.Kernel, s model.Settings) Incremental
 }
 
@@ -145,7 +145,7 @@ type classifier interface {
 	Predict(x vector.Vector, p []float64, s *model.Scratch)
 }
 
-// evaluated is a model as Evaluate and LogLosses need it: in a kernel or not.
+// evaluated is a model as they need it that compare settings: in a kernel or not.
 type evaluated interface {
 	PredictExample(e model.Example, p []float64, s *model.Scratch)
 	NoLabelShare() float64

@@ -84,15 +84,7 @@ func predictLevels(m classifier, x vector.Vector, p []float64, s *Scratch) {
 }
 
 // median returns the lowest level with at least half of the probability up to it.
-func median(p []float64) int {
-	var sum float64
-	for y, v := range p {
-		if sum += v; sum >= 0.5 {
-			return y
-		}
-	}
-	return len(p) - 1
-}
+func median(p []float64) int { return event.Distribution{P: p}.Median() }
 
 // shares returns those of the levels, of a target in steps.
 func (rating) shares(q *Spec, target []model.Share) []float64 {

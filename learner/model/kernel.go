@@ -87,6 +87,15 @@ func (k *Kernel) products(dense []float32) []float32 {
 // Len is the number of examples.
 func (k *Kernel) Len() int { return k.n }
 
+// place returns the place of an example.
+func (k *Kernel) place(e Example) (int, error) {
+	at, ok := k.index[e.ID]
+	if !ok {
+		return 0, fmt.Errorf("example %d is not in the kernel", e.ID)
+	}
+	return at, nil
+}
+
 // of returns the sum of the parts' products with the weights of some settings. It is read-only.
 func (k *Kernel) of(s *Settings) []float32 {
 	weights := make([]float64, len(k.parts)+1)
@@ -168,16 +177,16 @@ func NewInKernel(k *Kernel, prior Prior, classes int, link Link, s Settings) *Ke
 
 // Upsert is as of a Model. It returns an error for an example that is not in the kernel.
 func (m *KernelModel) Upsert(e Example) error {
-	if _, ok := m.kernel.index[e.ID]; !ok {
-		return fmt.Errorf("example %d is not in the kernel", e.ID)
+	if _, err := m.kernel.place(e); err != nil {
+		return err
 	}
 	return m.dual.Upsert(e)
 }
 
 // UpsertWarm is as of a Model. It returns an error for an example that is not in the kernel.
 func (m *KernelModel) UpsertWarm(e Example, p []float32) error {
-	if _, ok := m.kernel.index[e.ID]; !ok {
-		return fmt.Errorf("example %d is not in the kernel", e.ID)
+	if _, err := m.kernel.place(e); err != nil {
+		return err
 	}
 	return m.dual.UpsertWarm(e, p)
 }
@@ -185,9 +194,9 @@ func (m *KernelModel) UpsertWarm(e Example, p []float32) error {
 // PredictExample fills p with the probabilities of an example of the kernel, whether or not it is one of
 // the model's. It panics when it is not in the kernel.
 func (m *KernelModel) PredictExample(e Example, p []float64, _ *Scratch) {
-	at, ok := m.kernel.index[e.ID]
-	if !ok {
-		panic(fmt.Sprintf("model: example %d is not in the kernel", e.ID))
+	at, err := m.kernel.place(e)
+	if err != nil {
+		panic("model: " + err.Error())
 	}
 	power := m.settings.power()
 	for y := range p[:m.classes] {
