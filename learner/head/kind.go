@@ -53,11 +53,11 @@ type Probable interface {
 	// LogLosses returns the log-loss of examples, each with its weight, as the sum over them:
 	// one for each of some powers to which the probabilities are raised (Sharpen).
 	LogLosses(q *Spec, m Incremental, examples []model.Example, weights, powers []float64) []float64
-	// ConfidenceLosses is LogLosses by which powers are chosen. An example of a class that the model
-	// has no example of, where one class holds, has for the most part the log-loss of being answered wrongly: how the rest
-	// of the probability is spread says nothing of how sure the model is of its answer (as top-label
-	// calibration does; Gupta & Ramdas, ICLR 2022).
-	ConfidenceLosses(q *Spec, m Incremental, examples []model.Example, powers []float64) []float64
+	// ConfidenceLosses is LogLosses of how sure the model is of its answers: where one class holds, of
+	// the event that the likeliest class is right (top-label calibration; Gupta & Ramdas, ICLR 2022).
+	// How the rest of the probability is spread, over classes that nobody has labelled too, says
+	// nothing of that.
+	ConfidenceLosses(q *Spec, m Incremental, examples []model.Example, weights, powers []float64) []float64
 }
 
 // Kernelized is a kind whose models can be made from the inner products of their examples, to compare

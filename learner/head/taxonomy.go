@@ -73,9 +73,9 @@ func (taxonomy) LogLosses(q *Spec, m Incremental, examples []model.Example, weig
 }
 
 // ConfidenceLosses implements Probable.
-func (taxonomy) ConfidenceLosses(q *Spec, m Incremental, examples []model.Example, powers []float64) []float64 {
+func (taxonomy) ConfidenceLosses(q *Spec, m Incremental, examples []model.Example, weights, powers []float64) []float64 {
 	t := m.(*taxonomyModel)
-	return choices{}.ConfidenceLosses(q.withMultiple(t.multiLabel), t.Incremental, examples, powers)
+	return choices{}.ConfidenceLosses(q.withMultiple(t.multiLabel), t.Incremental, examples, weights, powers)
 }
 
 // taxonomyModel is a model of one path or of any number of them. Which of the two depends

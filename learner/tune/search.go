@@ -43,7 +43,7 @@ const (
 )
 
 // powers of probabilities that are tried.
-var powers = [...]float64{0.35, 0.5, 0.7, 1, 1.4, 2, 2.8}
+var powers = []float64{0.35, 0.5, 0.7, 1, 1.4, 2, 2.8}
 
 // search weighs settings by the cross-validated loss of a kind. The choice depends on
 // the spec and the examples only.
@@ -138,7 +138,7 @@ func Steps(q *head.Spec) int {
 // kind it is what a normal distribution with the mean loss as its variance would have.
 func (s *search) loss(ctx context.Context, settings model.Settings) (float64, error) {
 	if _, ok := s.q.Kind.(head.Probable); ok {
-		losses, err := s.lossesByPower(ctx, settings, s.logLosses)
+		losses, err := s.lossesByPower(ctx, settings, powers, powerPenalty, s.logLosses)
 		if err != nil {
 			return 0, err
 		}
@@ -152,9 +152,10 @@ func (s *search) loss(ctx context.Context, settings model.Settings) (float64, er
 	return n / 2 * math.Log(max(sum(losses)/n, leastVariance)), err
 }
 
-// lossesByPower returns the sum of the folds' losses with the probabilities raised to each of the powers
-// in place of that of the settings, and a penalty for powers that are far from 1.
-func (s *search) lossesByPower(ctx context.Context, settings model.Settings, of func(fold int, m head.Incremental) []float64) ([]float64, error) {
+// lossesByPower returns the sum of the folds' losses with the probabilities raised to each of some powers
+// in place of that of the settings. A power of 2 or a half has the penalty in addition, one that is
+// nearer to 1 less.
+func (s *search) lossesByPower(ctx context.Context, settings model.Settings, powers []float64, penalty float64, of func(fold int, m head.Incremental) []float64) ([]float64, error) {
 	settings.Power = 0                        // the models are to say what they say by themselves
 	losses := make([][]float64, len(s.folds)) // by fold and power
 	err := s.eachFold(ctx, settings, func(f int, m head.Incremental) { losses[f] = of(f, m) })
@@ -164,7 +165,7 @@ func (s *search) lossesByPower(ctx context.Context, settings model.Settings, of 
 	total := make([]float64, len(powers))
 	for i, power := range powers {
 		octaves := math.Log2(power)
-		total[i] = powerPenalty * octaves * octaves
+		total[i] = penalty * octaves * octaves
 		for _, l := range losses {
 			total[i] += l[i]
 		}
@@ -175,15 +176,7 @@ func (s *search) lossesByPower(ctx context.Context, settings model.Settings, of 
 // logLosses returns the log-loss of a fold, of which rare classes count more.
 func (s *search) logLosses(fold int, m head.Incremental) []float64 {
 	f := s.folds[fold]
-	return s.q.Kind.(head.Probable).LogLosses(f.Spec, m, f.Test, s.balanced[fold], powers[:])
-}
-
-// confidenceLosses returns the loss of how sure a model is of its answers in a fold. With fewer labels
-// than classes the plain log-loss is mostly about the classes that nobody has labelled, and would have
-// models far too unsure of those that they know.
-func (s *search) confidenceLosses(fold int, m head.Incremental) []float64 {
-	f := s.folds[fold]
-	return s.q.Kind.(head.Probable).ConfidenceLosses(f.Spec, m, f.Test, powers[:])
+	return s.q.Kind.(head.Probable).LogLosses(f.Spec, m, f.Test, s.balanced[fold], powers)
 }
 
 // weighExamples sets balanced.
@@ -270,8 +263,8 @@ func (s *search) average(ctx context.Context) (model.Settings, error) {
 	return s.weigh(ctx, at, dimensions(s.q))
 }
 
-// weigh is average for some dimensions, the others as they are at at, and for how sure a model is of
-// itself. At at these dimensions have their defaults.
+// weigh is average for some dimensions, the others as they are at at. At at these dimensions have their
+// defaults.
 func (s *search) weigh(ctx context.Context, at model.Settings, dimensions []dimension) (model.Settings, error) {
 	known := math.NaN() // the loss at these settings
 	for _, d := range dimensions {
@@ -292,14 +285,6 @@ func (s *search) weigh(ctx context.Context, at model.Settings, dimensions []dime
 		if i := slices.Index(d.values, value); i >= 0 { // of many examples one value is left
 			known = losses[i]
 		}
-	}
-	if _, ok := s.q.Kind.(head.Probable); ok {
-		losses, err := s.lossesByPower(ctx, at, s.confidenceLosses)
-		if err != nil {
-			return at, err
-		}
-		d := dimension{values: powers[:], geometric: true}
-		at.Power = d.mean(likelihoods(losses))
 	}
 	return at, nil
 }
@@ -347,7 +332,13 @@ func (s *search) tryValues(ctx context.Context, at model.Settings, d dimension, 
 // for each model that is fitted at once; onStep is called at most Steps times. The choice
 // depends on the spec and the examples only. The error is the context's.
 func Search(ctx context.Context, q *head.Spec, examples []model.Example, cores chan struct{}, onStep func()) (model.Settings, error) {
-	return newSearch(q, CrossValidate(q, examples, crossValidation), cores, onStep).withKernels().average(ctx)
+	s := newSearch(q, CrossValidate(q, examples, crossValidation), cores, onStep).withKernels()
+	at, err := s.average(ctx)
+	if err != nil || s.n == 0 {
+		return at, err
+	}
+	at.Power, err = s.finer(examples).power(ctx, at)
+	return at, err
 }
 
 // SearchAdapted chooses how much an adapted part counts, on folds, at least one, whose specs have the same
@@ -370,7 +361,16 @@ func SearchAdapted(ctx context.Context, folds []Fold, base model.Settings, cores
 		}
 	}
 	s.weighExamples()
-	return s.weigh(ctx, at, chosen)
+	at, err := s.weigh(ctx, at, chosen)
+	if err != nil {
+		return at, err
+	}
+	if at.Power, err = s.power(ctx, at); err != nil || base.Power == 0 {
+		return at, err
+	}
+	without, err := s.power(ctx, WithoutAdapted(s.q, at))
+	at.Power *= base.Power / without // the folds' models have fewer examples
+	return at, err
 }
 
 // CrossValidate returns n folds: each example is in the Test of one and in the Train of the others, in
