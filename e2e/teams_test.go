@@ -18,7 +18,8 @@ import (
 // served is a task that Label Studio gave somebody.
 type served struct {
 	task         int
-	place        int // in the queue as it was just before, from 0; -1 outside it
+	place        int       // in the queue as it was just before, from 0; -1 outside it
+	queue        api.Queue // as it was just before
 	asked, given time.Time
 }
 
@@ -41,8 +42,8 @@ func (s *studio) annotators(n int) []*annotator {
 	return out
 }
 
-// work has the annotator answer n tasks, each the one that Label Studio serves next. queue returns the queue as it is.
-func (a *annotator) work(project, n int, queue func() []event.TaskID) {
+// work has the annotator answer n tasks, each the one that Label Studio serves next. queue returns hone's queue as it is.
+func (a *annotator) work(project, n int, queue func() api.Queue) {
 	for range n {
 		before := queue()
 		var task lsTask
@@ -50,7 +51,7 @@ func (a *annotator) work(project, n int, queue func() []event.TaskID) {
 		if a.fault = a.attempt("GET", fmt.Sprintf("/api/projects/%d/next", project), nil, &task); a.fault != nil {
 			return
 		}
-		a.served = append(a.served, served{task.ID, slices.Index(before, event.TaskID(task.ID)), asked, time.Now()})
+		a.served = append(a.served, served{task.ID, slices.Index(before.Tasks, event.TaskID(task.ID)), before, asked, time.Now()})
 		answer := map[string]any{"result": choice(task.Data.Topic), "lead_time": 1}
 		if a.fault = a.attempt("POST", fmt.Sprintf("/api/tasks/%d/annotations/", task.ID), answer, nil); a.fault != nil {
 			return
@@ -79,7 +80,7 @@ func (a *annotator) attempt(method, path string, in, out any) error {
 }
 
 // labelTogether has the annotators label n tasks in all, all at once.
-func labelTogether(t *testing.T, people []*annotator, project, n int, queue func() []event.TaskID) {
+func labelTogether(t *testing.T, people []*annotator, project, n int, queue func() api.Queue) {
 	t.Helper()
 	var wg sync.WaitGroup
 	for _, a := range people {
@@ -119,7 +120,7 @@ func TestTeamWithoutHone(t *testing.T) {
 	s := newStudio(t)
 	project := s.newProject(labelConfig(t), load(t, "tasks.jsonl"))
 	people := s.annotators(2)
-	labelTogether(t, people, project, 100, func() []event.TaskID { return nil })
+	labelTogether(t, people, project, 100, func() api.Queue { return api.Queue{} })
 	raced, other := twice(people)
 	t.Logf("2 people, 100 tasks, no hone: %d went to both who asked at the same moment", len(raced))
 	if len(other) > 0 {
@@ -140,19 +141,21 @@ func TestTeam(t *testing.T) {
 		return p.Pool == len(truth) && p.Queue.Pushed == len(p.Queue.Tasks)
 	})
 	people := s.annotators(2)
-	labelTogether(t, people, project, n, func() []event.TaskID { return h.status(project).Queue.Tasks })
+	labelTogether(t, people, project, n, func() api.Queue { return h.status(project).Queue })
 	first, outside := 0, 0
 	var behind []int
 	for _, a := range people {
-		for _, s := range a.served {
+		for i, s := range a.served {
 			switch {
 			case s.place < 0:
 				outside++
 			case s.place < firstPlaces:
 				first++
+				continue
 			default:
 				behind = append(behind, s.place)
 			}
+			t.Logf("task %d of one of them: place %d of %d, %d of which were in Label Studio, ranked with %d labels", i+1, s.place, len(s.queue.Tasks), s.queue.Pushed, s.queue.Labels)
 		}
 	}
 	raced, other := twice(people)
