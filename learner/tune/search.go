@@ -365,11 +365,7 @@ func SearchAdapted(ctx context.Context, folds []Fold, base model.Settings, cores
 	if err != nil {
 		return at, err
 	}
-	if at.Power, err = s.power(ctx, at); err != nil || base.Power == 0 {
-		return at, err
-	}
-	without, err := s.power(ctx, WithoutAdapted(s.q, at))
-	at.Power *= base.Power / without // the folds' models have fewer examples
+	at.Power, err = s.power(ctx, at)
 	return at, err
 }
 
