@@ -84,7 +84,8 @@ type selection struct {
 	sample    []event.Task // the random ones first
 	estimates [][]event.Estimate
 	scores    map[event.TaskID]float64
-	knows     bool // the model has something to say of one of them
+	knows     bool               // the model has something to say of one of them
+	picked    func(event.TaskID) // told of each task that is drawn; nil for nobody
 }
 
 // picked is a task that a strategy picked.

@@ -102,12 +102,15 @@ func TestSimulateHoldsOutATestSet(t *testing.T) {
 	assert.Len(t, got.HeldOut.Numbers, got.HeldOut.Tasks)
 	assert.Len(t, got.Saved, 3)
 	for want, more := range map[string][]string{
-		"none of the others can be":   {"--test", file, "--hold-out", "0.5"},
-		"--hold-out 1; it must be":    {"--hold-out", "1"},
-		"--hold-out -0.1; it must be": {"--hold-out=-0.1"},
-		"--adapt on; it must be":      {"--adapt", "on"},
-		"not for static":              {"--adapt", "auto", "--encoder", "static"},
-		`has no column "tag"`:         {"--label", "tag"},
+		"none of the others can be":          {"--test", file, "--hold-out", "0.5"},
+		"--hold-out 1; it must be":           {"--hold-out", "1"},
+		"--hold-out -0.1; it must be":        {"--hold-out=-0.1"},
+		"--adapt on; it must be":             {"--adapt", "on"},
+		"--odds maybe; it must be on or off": {"--odds", "maybe"},
+		"badge does not say by how much":     {"--odds", "on", "--strategy", "badge"},
+		"design effect 0.5; it must be":      {"--odds", "on", "--design-effect", "0.5"},
+		"not for static":                     {"--adapt", "auto", "--encoder", "static"},
+		`has no column "tag"`:                {"--label", "tag"},
 	} {
 		_, err := runHone(t, append(args, more...)...)
 		assert.ErrorContains(t, err, want)

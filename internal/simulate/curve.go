@@ -45,6 +45,8 @@ type curveRun struct {
 	guard  *guard.Guard // nil where there is nothing to compare
 	ports  *guardPorts  // of the guard
 	leftAt int          // labels when the strategy was left, 0 while it was not
+
+	drawing *drawing // nil without odds
 }
 
 // runCurve computes the points of c.
@@ -109,6 +111,11 @@ func (d *Data) runCurve(ctx context.Context, o Options, points []int, c *Curve, 
 				return err
 			}
 		}
+		if r.drawing != nil {
+			if p.Drawn, err = r.drawnEstimate(ctx); err != nil {
+				return err
+			}
+		}
 		c.Points = append(c.Points, p)
 	}
 	if c.Guard, err = r.guarded(ctx); err != nil {
@@ -124,7 +131,9 @@ func (d *Data) start(ctx context.Context, l *learner.Learner, o Options, c *Curv
 	so := sampler.Defaults()
 	so.Vectors, so.Pool = l, r
 	so.Scorer, so.Strategy, so.RandomShare, so.Seed = l, c.Strategy, o.RandomShare, uint64(c.Seed)
-	if c.Strategy == strategy.NameRandom {
+	if o.Odds {
+		r.drawing = &drawing{effect: o.DesignEffect}
+	} else if c.Strategy == strategy.NameRandom {
 		// What is asked does not depend on what is learned, so the learner may
 		// take the labels as it takes a backlog.
 		r.step = core.LearnBatch
@@ -183,19 +192,15 @@ func (r *curveRun) apply(ctx context.Context, batch ...event.Event) error {
 	return r.learner.Apply(ctx, batch, event.Cursor{Topic: event.Changes, Group: core.LearnerGroup, Offset: r.offset})
 }
 
-// labelNext ranks the pool, labels the first n tasks of the queue and has them learned.
+// labelNext labels the next n tasks and has them learned.
 func (r *curveRun) labelNext(ctx context.Context, n int) error {
-	queue, err := r.ranker.Rank(ctx, projectID, r.open, r.answered, r.queue)
+	items, err := r.nextItems(ctx, n)
 	if err != nil {
 		return err
 	}
-	if len(queue.Items) < n {
-		return fmt.Errorf("the queue has %d tasks, %d are wanted", len(queue.Items), n)
-	}
-	r.queue = queue
 	changes := make([]*event.Changed, n)
 	asked := make(map[event.TaskID]bool, n)
-	for i, q := range queue.Items[:n] {
+	for i, q := range items[:n] {
 		asked[q.Task] = true
 		r.noteAsked(i+1, q)
 		r.answered[q.Task] = 0
@@ -228,6 +233,20 @@ func (r *curveRun) labelNext(ctx context.Context, n int) error {
 		return err
 	}
 	return r.guard.Check(ctx, projectID)
+}
+
+// nextItems ranks the pool, or draws from it, and returns what to ask next: at least n tasks.
+func (r *curveRun) nextItems(ctx context.Context, n int) (items []sampler.Item, err error) {
+	if r.drawing != nil {
+		items, err = r.drawNext(ctx, n)
+	} else {
+		r.queue, err = r.ranker.Rank(ctx, projectID, r.open, r.answered, r.queue)
+		items = r.queue.Items
+	}
+	if err == nil && len(items) < n {
+		err = fmt.Errorf("the queue has %d tasks, %d are wanted", len(items), n)
+	}
+	return items, err
 }
 
 // Tasks implements sampler.Pool.

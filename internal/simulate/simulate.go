@@ -46,6 +46,11 @@ type Options struct {
 	Estimate bool
 	// Unguarded keeps a strategy that is worse than random, which hone serve would leave.
 	Unguarded bool
+	// Odds has each task drawn with a known probability, from which the shares of the labels and the
+	// accuracy are estimated at each point; and all is run without odds too, to be compared with.
+	Odds bool
+	// DesignEffect is sampler.Drawing.DesignEffect; needed with Odds, above 1.
+	DesignEffect float64
 	// Progress, when not nil, is told how many labels of all were given. It is
 	// called by one curve at a time.
 	Progress func(done, all int)
@@ -68,7 +73,9 @@ func (o *Options) Validate() error {
 			errs = append(errs, err)
 		}
 		bad(slices.Contains(o.Strategies[:i], s), "strategy %q is named twice", s)
+		bad(o.Odds && !sampler.CanDraw(s), "the strategy %s does not say by how much a task gains, which odds are made of; leave it or --odds out", s)
 	}
+	bad(o.Odds && !(o.DesignEffect > 1), "design effect %g; it must be above 1", o.DesignEffect)
 	bad(len(o.Labels) == 0, "no numbers of labels; give some, such as 0,10,25,50,100")
 	for i, n := range o.Labels {
 		bad(n < 0, "%d labels; it must be 0 or more", n)
@@ -85,6 +92,10 @@ type Result struct {
 	Curves []Curve `json:"curves"`
 	// HeldOut is there when no test data were given.
 	HeldOut *HeldOut `json:"held_out,omitempty"`
+	// WithoutOdds are curves of the same strategies and seeds, with Options.Odds, in which tasks are not drawn.
+	WithoutOdds []Curve `json:"without_odds,omitempty"`
+	// Prices are what the odds cost; absent without them.
+	Prices []Price `json:"odds_price,omitempty"`
 	// Saved are the labels that each other strategy saves against random; absent without
 	// random.
 	Saved []Saving `json:"saved,omitempty"`
@@ -129,6 +140,8 @@ type Point struct {
 	RMSE float64 `json:"rmse,omitempty"`
 	// PoolEstimate is there with Options.Estimate, once a label was asked for at random.
 	PoolEstimate *PoolEstimate `json:"pool_estimate,omitempty"`
+	// Drawn is there with Options.Odds, once a task was drawn.
+	Drawn *DrawnEstimate `json:"drawn,omitempty"`
 }
 
 // Run simulates every strategy with every seed. Equal data and options give
@@ -139,6 +152,9 @@ func Run(ctx context.Context, d *Data, o Options) (Result, error) {
 	}
 	if o.Estimate && len(d.questions) != 1 {
 		return Result{}, errOneControl
+	}
+	if o.Odds && (len(d.questions) != 1 || d.questions[0].isNumber() || d.questions[0].isSpans()) {
+		return Result{}, errNoOdds
 	}
 	points := slices.Clone(o.Labels)
 	for i := range points {
@@ -155,7 +171,10 @@ func Run(ctx context.Context, d *Data, o Options) (Result, error) {
 		}
 	}
 	var mu sync.Mutex
-	done, all := 0, len(res.Curves)*points[len(points)-1]
+	if o.Odds {
+		res.WithoutOdds = slices.Clone(res.Curves)
+	}
+	done, all := 0, (len(res.Curves)+len(res.WithoutOdds))*points[len(points)-1]
 	onLabels := func(n int) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -165,8 +184,7 @@ func Run(ctx context.Context, d *Data, o Options) (Result, error) {
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(o.Jobs)
-	for i := range res.Curves {
-		c := &res.Curves[i]
+	run := func(c *Curve, o Options) {
 		g.Go(func() error {
 			if err := ctx.Err(); err != nil {
 				return err
@@ -177,9 +195,16 @@ func Run(ctx context.Context, d *Data, o Options) (Result, error) {
 			return nil
 		})
 	}
+	for i := range res.Curves {
+		run(&res.Curves[i], o)
+	}
+	o.Odds = false
+	for i := range res.WithoutOdds {
+		run(&res.WithoutOdds[i], o)
+	}
 	if err := g.Wait(); err != nil {
 		return Result{}, err
 	}
-	res.Saved, res.Summed = res.Savings(), res.Areas()
+	res.Saved, res.Summed, res.Prices = res.Savings(), res.Areas(), res.OddsPrices()
 	return res, nil
 }

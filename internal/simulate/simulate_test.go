@@ -60,9 +60,11 @@ func simulated(t testing.TB, d *Data, o Options) Result {
 	left, err := os.ReadDir(o.Dir)
 	require.NoError(t, err)
 	assert.Empty(t, left, "nothing is left behind")
-	for i := range res.Curves {
-		assert.Positive(t, res.Curves[i].Seconds)
-		res.Curves[i].Seconds = 0
+	for _, curves := range [][]Curve{res.Curves, res.WithoutOdds} {
+		for i := range curves {
+			assert.Positive(t, curves[i].Seconds)
+			curves[i].Seconds = 0
+		}
 	}
 	return res
 }

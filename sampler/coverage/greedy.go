@@ -17,34 +17,13 @@ const weightSteps = 1 << 12
 // picked already. uncertainty is from 0 to 1; tie orders points that gain the same, lower first.
 // The error is the context's.
 func (s *Space) Greedy(ctx context.Context, n int, picked []int64, uncertainty func(id int64) float64, tie func(id int64) uint64) ([]Pick, error) {
-	k := newKernel(s.width())
-	g := greedy{s: s, kernel: k, cover: make([]int32, len(s.ids)), weight: make([]int64, len(s.ids))}
-	for slot, id := range s.ids {
-		g.weight[slot] = weightOf(uncertainty(id))
-		if len(s.labelled) > 0 {
-			g.cover[slot] = int32(k[s.nearest[slot]])
-		}
-	}
-	taken := make([]bool, len(s.ids))
-	for _, id := range picked {
-		if slot, ok := s.at[id]; ok {
-			taken[slot] = true
-			g.take(slot)
-		}
-	}
-	gains := make([]int64, len(s.ids))
-	err := parallel.ForEachChunk(ctx, len(s.ids), func(_, from, to int) {
-		for slot := from; slot < to; slot++ {
-			if !taken[slot] {
-				gains[slot] = g.gain(slot)
-			}
-		}
-	})
+	g := s.newGreedy(picked, uncertainty)
+	gains, err := g.gains(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for slot, id := range s.ids {
-		if !taken[slot] {
+		if !g.taken[slot] {
 			g.queue = append(g.queue, candidate{slot: slot, gain: gains[slot], tie: tie(id)})
 		}
 	}
@@ -64,7 +43,7 @@ func (s *Space) Greedy(ctx context.Context, n int, picked []int64, uncertainty f
 		g.take(slot)
 		pick := Pick{ID: s.ids[slot]}
 		if len(s.labelled) > 0 {
-			pick.Cover = float64(k[s.nearest[slot]]) / one
+			pick.Cover = float64(g.kernel[s.nearest[slot]]) / one
 		}
 		out = append(out, pick)
 	}
@@ -82,7 +61,38 @@ type greedy struct {
 	kernel *kernel
 	cover  []int32 // by slot
 	weight []int64 // by slot
+	taken  []bool  // by slot
 	queue  candidates
+}
+
+// newGreedy has what is labelled and picked cover.
+func (s *Space) newGreedy(picked []int64, uncertainty func(id int64) float64) *greedy {
+	k := newKernel(s.width())
+	g := &greedy{s: s, kernel: k, cover: make([]int32, len(s.ids)), weight: make([]int64, len(s.ids)), taken: make([]bool, len(s.ids))}
+	for slot, id := range s.ids {
+		g.weight[slot] = weightOf(uncertainty(id))
+		if len(s.labelled) > 0 {
+			g.cover[slot] = int32(k[s.nearest[slot]])
+		}
+	}
+	for _, id := range picked {
+		if slot, ok := s.at[id]; ok {
+			g.take(slot)
+		}
+	}
+	return g
+}
+
+// gains returns the gain of each slot, 0 of one that is taken. The error is the context's.
+func (g *greedy) gains(ctx context.Context) ([]int64, error) {
+	out := make([]int64, len(g.taken))
+	return out, parallel.ForEachChunk(ctx, len(out), func(_, from, to int) {
+		for slot := from; slot < to; slot++ {
+			if !g.taken[slot] {
+				out[slot] = g.gain(slot)
+			}
+		}
+	})
 }
 
 // gain returns by how much a slot would raise the coverage.
@@ -100,6 +110,7 @@ func (g *greedy) gain(slot int) (sum int64) {
 
 // take has a slot cover.
 func (g *greedy) take(slot int) {
+	g.taken[slot] = true
 	for i, l := range g.s.row(slot)[:len(g.cover)] {
 		g.cover[i] = max(g.cover[i], int32(g.kernel[l]))
 	}
