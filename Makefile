@@ -106,9 +106,9 @@ bench: ## benchmarks, BENCH=. BENCHTIME=1s
 bench-peers: bench-speed bench-asking ## hone beside its peers: the two below
 
 .PHONY: bench-asking
-bench-asking: build $(ASKERS)/.installed ## what hone asks for beside modAL and small-text, into bench/ASKING.md; SETS="DIR DIR", ORDERS=5
+bench-asking: build $(ASKERS)/.installed ## what hone asks for beside modAL and small-text, into bench/ASKING.md; SETS="DIR DIR", ORDERS=5, STRATEGIES="modAL margin;small-text contrastive"
 	go build -o bench/out/features ./tools/features
-	$(ASKERS)/bin/python bench/peers/asking.py --hone bin/hone --features bench/out/features --sets $(or $(SETS),data/clinc10) --orders $(or $(ORDERS),5)
+	$(ASKERS)/bin/python bench/peers/asking.py --hone bin/hone --features bench/out/features --sets $(or $(SETS),data/clinc10) --orders $(or $(ORDERS),5) $(if $(STRATEGIES),--strategies "$(STRATEGIES)")
 
 .PHONY: bench-speed
 bench-speed: build $(PEERS)/.installed ## hone's speed beside its peers', into bench/RESULTS.md; DATA=DIR, ROUNDS=3, NEWS=7600

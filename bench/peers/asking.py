@@ -1,6 +1,6 @@
 """Compares what hone asks for with what modAL and small-text ask for.
 
-    make bench-asking [SETS="DIR DIR"] [ORDERS=5]
+    make bench-asking [SETS="DIR DIR"] [ORDERS=5] [STRATEGIES="modAL margin;small-text contrastive"]
 
 Each set is a folder with train.jsonl[.gz] and test.jsonl[.gz], {"text": ..., "label": ...} a line;
 without SETS it is the one that is part of hone. Of each, 2,000 texts of train are the pool.
@@ -165,6 +165,7 @@ def main():
     parser.add_argument("--work", type=pathlib.Path, default=ROOT / "bench/out/asking")
     parser.add_argument("--out", default=str(ROOT / "bench/ASKING.md"))
     args = parser.parse_args()
+    args.chosen = "" if args.strategies == ";".join(peers.DEFAULT) else f' STRATEGIES="{args.strategies}"'
     args.strategies = [n for n in args.strategies.split(";") if n]
     for n in args.strategies:
         if n not in peers.STRATEGIES:

@@ -81,7 +81,7 @@ def one_set(r):
 def report(args, results, versions):
     yield "# What hone asks for, beside modAL and small-text"
     yield ""
-    yield f"{datetime.date.today()}, `make bench-asking SETS=\"{' '.join('DIR/' + r['set'] for r in results)}\" ORDERS={args.orders}`, hone {args.version}, encoder `{args.encoder}`, {platform.machine()}. " \
+    yield f"{datetime.date.today()}, `make bench-asking SETS=\"{' '.join('DIR/' + r['set'] for r in results)}\" ORDERS={args.orders}{args.chosen}`, hone {args.version}, encoder `{args.encoder}`, {platform.machine()}. " \
         "Python " + platform.python_version() + ", " + ", ".join(f"{k} {v}" for k, v in versions.items()) + "."
     yield ""
     yield "Areas are means from 10 to 500 labels in batches of 10, on test data that nothing was chosen by. Each difference is paired by order, ± its standard error. In each order all begin with the same 10 random tasks, " \
