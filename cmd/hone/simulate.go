@@ -58,9 +58,15 @@ data. Span F1 is that of all spans together, right with both ends and the label.
 Each is the mean over the seeds, with the standard deviation. Labels saved against
 random: how many more labels random needs, on its mean curve, for the same accuracy
 (span F1 where spans are labelled), with its standard error, a jackknife over the
-seeds; "more than" where random does not get there. The last lines are each
-strategy's mean from 10 labels on, the area under its curve, and in brackets how
-far above random that is: the mean difference of equal seeds ± its standard error.
+seeds; "more than" where random does not get there. Below are each strategy's mean
+from 10 labels on, the area under its curve, and in brackets how far above random
+that is: the mean difference of equal seeds ± its standard error; then how many
+labels it needs to be where random ends, and the seconds that a curve took. The
+first strategy is compared with each other one in the same way. --plot draws all
+curves, each in a band of one standard error of the mean to both sides.
+
+The first tasks of a strategy are its own choice; with --random-start they are the
+same random ones for all.
 
 A strategy that does worse than random is left for random, as by hone serve; the table
 at the end says in how many runs, and what share of the labels it chose until then.
@@ -102,6 +108,7 @@ The strategies are ` + strings.Join(strategy.Names(), ", ") + ".",
 	f.StringSliceVar(&s.options.Strategies, "strategy", nil, "strategies, of those above (default: the configured one and random)")
 	f.IntSliceVar(&s.options.Labels, "labels", []int{0, 10, 25, 50, 100, 200, 500}, "numbers of labels at which to measure")
 	f.IntVar(&s.options.Batch, "batch", 1, "tasks labelled between two rankings")
+	f.IntVar(&s.options.Start, "random-start", 0, "tasks asked at random first, by each strategy the same ones")
 	f.IntVar(&s.options.Seeds, "seeds", 5, "repetitions, each with another random order")
 	f.IntVar(&s.options.Jobs, "jobs", 0, "curves to run at once (default: one a core)")
 	f.StringVar(&s.encoder, "encoder", "", "features: "+strings.Join(encoders.Names(), ", ")+" (default: as configured)")
@@ -112,6 +119,7 @@ The strategies are ` + strings.Join(strategy.Names(), ", ") + ".",
 	f.StringVar(&s.odds, "odds", "off", "on: draw tasks with known probabilities, and estimate the labels' shares by all answers")
 	f.Float64Var(&s.options.DesignEffect, "design-effect", 2, "of the odds: above 1; more is nearer to the strategy, and less certain of shares")
 	f.StringVar(&s.json, "json", "", "file for the curves as JSON (- for standard output, in place of the table)")
+	f.BoolVar(&s.options.Asked, "asked", false, "list in --json which tasks were asked, in order: their lines in --data, or places in an export")
 	f.StringVar(&s.plot, "plot", "", "file for the curves as an SVG image")
 	if err := cmd.MarkFlagRequired("data"); err != nil {
 		panic(err) // the flag is right above
@@ -219,7 +227,7 @@ func (c *cli) simulate(s simulateFlags) error {
 		}
 	}
 	if s.plot != "" {
-		title := fmt.Sprintf("%s, %s features, mean of %d seeds ± standard deviation", filepath.Base(s.source.Train), s.encoder, o.Seeds)
+		title := fmt.Sprintf("%s, %s features, mean of %d seeds, bands of one standard error", filepath.Base(s.source.Train), s.encoder, o.Seeds)
 		return c.writeFile(s.plot, func(w io.Writer) error { return res.Plot(w, title) })
 	}
 	return nil

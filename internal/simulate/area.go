@@ -3,7 +3,7 @@ package simulate
 import (
 	"fmt"
 	"io"
-	"math"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/hone-ml/hone/sampler/strategy"
@@ -23,6 +23,12 @@ type Area struct {
 	MacroF1  AreaFigure `json:"macro_f1"`
 	// SpanF1 is there where spans are labelled.
 	SpanF1 *AreaFigure `json:"span_f1,omitempty"`
+	// Reaches says how many labels the strategy needs to be as accurate as random is with To of
+	// them; absent without random, and of random itself.
+	Reaches *Reach `json:"reaches,omitempty"`
+	// Seconds are the mean ones of a curve, and RankSeconds those of its rankings.
+	Seconds     float64 `json:"seconds"`
+	RankSeconds float64 `json:"rank_seconds"`
 }
 
 // AreaFigure is the area of one figure. Above is how far it is above that of random, paired by
@@ -66,6 +72,9 @@ func (r Result) Areas() (out []Area) {
 			f := of(func(p Point) float64 { return p.SpanF1 })
 			a.SpanF1 = &f
 		}
+		a.Reaches = reach(by[s], random, r.mainFigure())
+		a.Seconds = spreadOverSeeds(by[s], func(c Curve) float64 { return c.Seconds }).Mean
+		a.RankSeconds = spreadOverSeeds(by[s], func(c Curve) float64 { return c.RankSeconds }).Mean
 		out = append(out, a)
 	}
 	return out
@@ -85,17 +94,22 @@ func compareAreas(of, random []Curve, figure func(Point) float64) (f AreaFigure)
 	if len(random) != len(of) {
 		return f
 	}
-	differences := make([]float64, len(of))
-	for i, c := range of {
-		differences[i] = areaOf(c, figure) - areaOf(random[i], figure)
-	}
-	above := newSpread(differences)
+	above := subtractAreas(of, random, figure)
 	f.Above = &above.Mean
 	if len(of) > 1 {
-		se := above.SD / math.Sqrt(float64(len(of)))
+		se := above.StandardError()
 		f.StandardError = &se
 	}
 	return f
+}
+
+// subtractAreas returns the differences of the areas of curves with equal seeds.
+func subtractAreas(of, less []Curve, figure func(Point) float64) Spread {
+	differences := make([]float64, len(of))
+	for i, c := range of {
+		differences[i] = areaOf(c, figure) - areaOf(less[i], figure)
+	}
+	return newSpread(differences)
 }
 
 // areaOf returns the area under a curve, per label.
@@ -114,18 +128,30 @@ func (r Result) AreaTable(w io.Writer) error {
 	if areas == nil {
 		return nil
 	}
+	random := slices.ContainsFunc(areas, func(a Area) bool { return a.Reaches != nil })
 	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
 	_, _ = fmt.Fprintf(t, "\nmean from %d to %d labels\taccuracy\tmacro-F1", areas[0].From, areas[0].To)
 	if areas[0].SpanF1 != nil {
 		_, _ = fmt.Fprint(t, "\tspan F1")
 	}
-	_, _ = fmt.Fprintln(t)
+	if random {
+		_, _ = fmt.Fprintf(t, "\tlabels to be where random is at %d", areas[0].To)
+	}
+	_, _ = fmt.Fprintln(t, "\tseconds\tof them ranking")
 	for _, a := range areas {
 		_, _ = fmt.Fprintf(t, "%s\t%v\t%v", a.Strategy, a.Accuracy, a.MacroF1)
 		if a.SpanF1 != nil {
 			_, _ = fmt.Fprintf(t, "\t%v", a.SpanF1)
 		}
-		_, _ = fmt.Fprintln(t)
+		if a.Reaches != nil {
+			_, _ = fmt.Fprintf(t, "\t%v", a.Reaches)
+		} else if random {
+			_, _ = fmt.Fprint(t, "\t")
+		}
+		_, _ = fmt.Fprintf(t, "\t%.1f\t%.1f\n", a.Seconds, a.RankSeconds)
 	}
-	return t.Flush()
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	return writeDifferences(w, r.Differences())
 }

@@ -37,6 +37,13 @@ func TestAreasAreMeanHeightsPairedBySeed(t *testing.T) {
 	require.NoError(t, r.AreaTable(&out))
 	assert.Contains(t, out.String(), "mean from 10 to 40 labels")
 	assert.Contains(t, out.String(), "0.533 (+0.200 ± 0.100)")
+	assert.Contains(t, out.String(), "labels to be where random is at 40")
+
+	// Random ends at .45, and the mean of coverage is at .45 with 10 labels, and lower before.
+	require.NotNil(t, a.Reaches)
+	assert.InDelta(t, 10, a.Reaches.Labels, 1e-12)
+	assert.InDelta(t, 30, a.Reaches.Saved, 1e-12)
+	assert.Nil(t, areas[1].Reaches)
 
 	r.Curves = r.Curves[:1]
 	areas = r.Areas()

@@ -30,6 +30,8 @@ type curveRun struct {
 	*Data
 	learner     *learner.Learner
 	ranker      *sampler.Ranker
+	starter     *sampler.Ranker // ranks before start tasks are labelled
+	start       int
 	step        int
 	queue       sampler.Queue
 	open        []event.Task // not labelled yet
@@ -37,6 +39,8 @@ type curveRun struct {
 	at          map[event.TaskID]int
 	random      []event.TaskID // labelled, and drawn at random
 	labels      int
+	asked       []int // numbers of the labelled tasks, in order
+	ranking     time.Duration
 	annotations int
 	offset      uint64
 	clock       time.Time
@@ -93,6 +97,9 @@ func (d *Data) runCurve(ctx context.Context, o Options, points []int, c *Curve, 
 		l.HoldAdaptation(holds)
 		for r.labels < n {
 			gives := min(r.step, n-r.labels)
+			if r.labels < r.start { // as many at a time as at random, for the same order
+				gives = min(core.LearnBatch, n-r.labels, r.start-r.labels)
+			}
 			if err := r.labelNext(ctx, gives); err != nil {
 				return err
 			}
@@ -121,13 +128,16 @@ func (d *Data) runCurve(ctx context.Context, o Options, points []int, c *Curve, 
 	if c.Guard, err = r.guarded(ctx); err != nil {
 		return err
 	}
-	c.Seconds = time.Since(began).Seconds()
+	if o.Asked {
+		c.Asked = r.asked
+	}
+	c.Seconds, c.RankSeconds = time.Since(began).Seconds(), r.ranking.Seconds()
 	return nil
 }
 
 // start makes the project and its tasks known to the learner.
 func (d *Data) start(ctx context.Context, l *learner.Learner, o Options, c *Curve) (*curveRun, error) {
-	r := &curveRun{Data: d, learner: l, step: o.Batch, at: map[event.TaskID]int{}, answered: map[event.TaskID]uint64{}, clock: time.Unix(1_700_000_000, 0).UTC()}
+	r := &curveRun{Data: d, learner: l, step: o.Batch, start: min(o.Start, len(d.pool)), at: map[event.TaskID]int{}, answered: map[event.TaskID]uint64{}, clock: time.Unix(1_700_000_000, 0).UTC()}
 	so := sampler.Defaults()
 	so.Vectors, so.Pool = l, r
 	so.Scorer, so.Strategy, so.RandomShare, so.Seed = l, c.Strategy, o.RandomShare, uint64(c.Seed)
@@ -144,6 +154,12 @@ func (d *Data) start(ctx context.Context, l *learner.Learner, o Options, c *Curv
 	}
 	var err error
 	if r.ranker, err = sampler.NewRanker(so); err != nil {
+		return nil, err
+	}
+	// Its queues are as long as those of the strategy random, so that the order is the same.
+	first := so
+	first.Strategy, first.QueueSize, first.Front = strategy.NameRandom, max(o.QueueSize, core.LearnBatch), max(o.Front, core.LearnBatch)
+	if r.starter, err = sampler.NewRanker(first); err != nil {
 		return nil, err
 	}
 	for i, it := range d.pool {
@@ -194,7 +210,9 @@ func (r *curveRun) apply(ctx context.Context, batch ...event.Event) error {
 
 // labelNext labels the next n tasks and has them learned.
 func (r *curveRun) labelNext(ctx context.Context, n int) error {
+	began := time.Now()
 	items, err := r.nextItems(ctx, n)
+	r.ranking += time.Since(began)
 	if err != nil {
 		return err
 	}
@@ -202,6 +220,7 @@ func (r *curveRun) labelNext(ctx context.Context, n int) error {
 	asked := make(map[event.TaskID]bool, n)
 	for i, q := range items[:n] {
 		asked[q.Task] = true
+		r.asked = append(r.asked, r.pool[r.at[q.Task]].number)
 		r.noteAsked(i+1, q)
 		r.answered[q.Task] = 0
 		if q.Random {
@@ -240,7 +259,11 @@ func (r *curveRun) nextItems(ctx context.Context, n int) (items []sampler.Item, 
 	if r.drawing != nil {
 		items, err = r.drawNext(ctx, n)
 	} else {
-		r.queue, err = r.ranker.Rank(ctx, projectID, r.open, r.answered, r.queue)
+		ranker := r.ranker
+		if r.labels < r.start {
+			ranker = r.starter
+		}
+		r.queue, err = ranker.Rank(ctx, projectID, r.open, r.answered, r.queue)
 		items = r.queue.Items
 	}
 	if err == nil && len(items) < n {

@@ -128,7 +128,8 @@ type question struct {
 
 // labelledTask is a task with its answers.
 type labelledTask struct {
-	task event.Task
+	task   event.Task
+	number int // as HeldOut.Numbers
 	// results are the annotators' results, one for each.
 	results []json.RawMessage
 	// truth is the majority's answer to each question; nil when it is unanswered.
@@ -235,7 +236,7 @@ type relabeler struct {
 func (b *relabeler) relabelAll(entries []labelledEntry, firstID int) ([]labelledTask, error) {
 	var out []labelledTask
 	for i, e := range entries {
-		it := labelledTask{task: event.Task{ID: event.TaskID(firstID + i), Data: e.data}}
+		it := labelledTask{task: event.Task{ID: event.TaskID(firstID + i), Data: e.data}, number: e.number}
 		said, err := b.answers(e)
 		if err == nil {
 			err = b.checkReadable(e.data)

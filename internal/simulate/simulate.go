@@ -44,6 +44,11 @@ type Options struct {
 	Dir string
 	// Estimate has the accuracy over all tasks estimated at each point, as for status.
 	Estimate bool
+	// Start is how many tasks are asked at random first, by every strategy: with the same seed the
+	// same ones, in the same order.
+	Start int
+	// Asked notes in each curve which tasks were asked.
+	Asked bool
 	// Unguarded keeps a strategy that is worse than random, which hone serve would leave.
 	Unguarded bool
 	// Odds has each task drawn with a known probability, from which the shares of the labels and the
@@ -82,6 +87,8 @@ func (o *Options) Validate() error {
 		bad(i > 0 && n <= o.Labels[i-1], "the numbers of labels must rise: %d comes after %d", n, o.Labels[max(0, i-1)])
 	}
 	bad(o.Batch < 1, "batch %d; it must be at least 1", o.Batch)
+	bad(o.Start < 0, "%d tasks to start with; it must be 0 or more", o.Start)
+	bad(o.Odds && o.Start > 0, "%d tasks to start with, which have no odds; leave them or odds out", o.Start)
 	bad(o.Seeds < 1, "%d seeds; it must be at least 1", o.Seeds)
 	bad(o.Jobs < 0, "%d jobs; it must be 0 (one a core) or more", o.Jobs)
 	return errors.Join(errs...)
@@ -101,6 +108,9 @@ type Result struct {
 	Saved []Saving `json:"saved,omitempty"`
 	// Summed sums up each strategy's curves; absent where there are too few points.
 	Summed []Area `json:"areas,omitempty"`
+	// Compared are the paired differences of the first strategy and each other one; random has
+	// them in Summed. Absent where there is no other, or no area.
+	Compared []Difference `json:"differences,omitempty"`
 }
 
 // Curve is one learning curve.
@@ -110,8 +120,12 @@ type Curve struct {
 	Points   []Point `json:"points"`
 	// Guard is how the strategy compared with random; absent of random.
 	Guard *Guarded `json:"guard,omitempty"`
-	// Seconds is the time the whole curve took.
-	Seconds float64 `json:"seconds"`
+	// Asked are the tasks in the order in which they were asked, with Options.Asked: the lines they
+	// begin at, or of a Label Studio export their places in the list, from 1.
+	Asked []int `json:"asked,omitempty"`
+	// Seconds is the time the whole curve took, and RankSeconds what the rankings took of it.
+	Seconds     float64 `json:"seconds"`
+	RankSeconds float64 `json:"rank_seconds"`
 }
 
 // Point is one measurement on the test data. With several controls every figure
@@ -205,6 +219,6 @@ func Run(ctx context.Context, d *Data, o Options) (Result, error) {
 	if err := g.Wait(); err != nil {
 		return Result{}, err
 	}
-	res.Saved, res.Summed, res.Prices = res.Savings(), res.Areas(), res.OddsPrices()
+	res.Saved, res.Summed, res.Compared, res.Prices = res.Savings(), res.Areas(), res.Differences(), res.OddsPrices()
 	return res, nil
 }

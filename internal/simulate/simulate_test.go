@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+	"pgregory.net/rapid"
 
 	"github.com/hone-ml/hone/encode/text/ngram"
 	"github.com/hone-ml/hone/learner/score"
@@ -63,8 +64,13 @@ func simulated(t testing.TB, d *Data, o Options) Result {
 	for _, curves := range [][]Curve{res.Curves, res.WithoutOdds} {
 		for i := range curves {
 			assert.Positive(t, curves[i].Seconds)
-			curves[i].Seconds = 0
+			assert.Positive(t, curves[i].RankSeconds)
+			assert.Less(t, curves[i].RankSeconds, curves[i].Seconds)
+			curves[i].Seconds, curves[i].RankSeconds = 0, 0
 		}
+	}
+	for i := range res.Summed {
+		res.Summed[i].Seconds, res.Summed[i].RankSeconds = 0, 0
 	}
 	return res
 }
@@ -117,6 +123,45 @@ func TestJSONIsWhatPeopleScriptAgainst(t *testing.T) {
 	want, err := os.ReadFile(golden)
 	require.NoError(t, err)
 	assert.JSONEq(t, string(want), string(got))
+}
+
+// The same random tasks come first, whatever the strategy and the batch, and what is asked is told
+// by its line.
+func TestStrategiesStartWithTheSameRandomTasks(t *testing.T) {
+	d := load(t, "\n"+generated(150, 1), generated(40, 2)) // task n is on line n+1
+	o := options()
+	o.Labels, o.Start, o.Asked = []int{5, 12, 40}, 12, true
+	for _, batch := range []int{1, 7} {
+		o.Batch = batch
+		curves := simulated(t, d, o).Curves
+		for seed := range o.Seeds {
+			margin, random := curves[seed].Asked, curves[o.Seeds+seed].Asked
+			require.Len(t, margin, 40)
+			require.Len(t, random, 40)
+			assert.Equal(t, random[:12], margin[:12])
+			assert.NotEqual(t, random, margin)
+			for _, of := range [][]int{margin, random} {
+				seen := map[int]bool{}
+				for _, n := range of {
+					assert.False(t, seen[n], "line %d is asked twice", n)
+					seen[n] = true
+					assert.True(t, n >= 2 && n <= 151, "line %d", n)
+				}
+			}
+			for i := range 2 { // the points of 5 and 12 labels
+				assert.Equal(t, curves[o.Seeds+seed].Points[i].Labels, curves[seed].Points[i].Labels)
+				assert.InDelta(t, curves[o.Seeds+seed].Points[i].Accuracy, curves[seed].Points[i].Accuracy, 1e-12)
+			}
+		}
+		assert.NotEqual(t, curves[0].Asked[:12], curves[1].Asked[:12], "another seed, another start")
+	}
+	o.Start = -1
+	_, err := Run(t.Context(), d, o)
+	require.ErrorContains(t, err, "-1 tasks to start with")
+	o.Start, o.Asked, o.Labels = 500, false, []int{20}
+	curves := simulated(t, d, o).Curves
+	assert.Nil(t, curves[0].Asked)
+	assert.Equal(t, curves[2].Points, curves[0].Points, "all of them are random")
 }
 
 // kinds replaces figures that may improve by their kind.
@@ -311,6 +356,62 @@ random     100      0.450 ± 0.071   0.225 ± 0.035
 		}
 		assert.Equal(t, 2*len(r.Rows())/len(r.Curves[0].Points), lines)
 	}
+}
+
+// A band is one standard error of the mean wide, to both sides.
+func TestBandsAreStandardErrors(t *testing.T) {
+	r := Result{}
+	for seed, y := range []float64{.1, .2, .3, .4} {
+		r.Curves = append(r.Curves, Curve{Strategy: "margin", Seed: seed, Points: []Point{{Accuracy: y}, {Labels: 100, Accuracy: y}}})
+	}
+	var b bytes.Buffer
+	require.NoError(t, r.Plot(&b, "bands"))
+	_, points, ok := strings.Cut(b.String(), `<polygon points="`)
+	require.True(t, ok)
+	var x, upper, lower float64
+	_, err := fmt.Sscanf(points, "%f,%f", &x, &upper)
+	require.NoError(t, err)
+	_, err = fmt.Sscanf(strings.Fields(points)[2], "%f,%f", &x, &lower)
+	require.NoError(t, err)
+	low, high, _ := heights(.25-.0645, .25+.0645) // sqrt(.05/3/4)
+	assert.InDelta(t, (panelBottom-panelTop)*2*.0645/(high-low), lower-upper, .2)
+}
+
+func TestAllStrategiesFitIntoAPlot(t *testing.T) {
+	r := Result{}
+	for _, s := range strategy.Names() {
+		r.Curves = append(r.Curves, Curve{Strategy: s, Points: []Point{{Accuracy: .9, MacroF1: .8}, {Labels: 100, Accuracy: .95, MacroF1: .9}}})
+	}
+	var b bytes.Buffer
+	require.NoError(t, r.Plot(&b, "all"))
+	styles := map[string]bool{}
+	for _, line := range strings.Split(b.String(), "\n") {
+		_, rest, legend := strings.Cut(line, `stroke-width="3"/><text x="`)
+		if !legend {
+			continue
+		}
+		var x, y int
+		_, err := fmt.Sscanf(rest, `%d" y="%d"`, &x, &y)
+		require.NoError(t, err)
+		name := rest[strings.Index(rest, ">")+1 : strings.Index(rest, "<")]
+		assert.LessOrEqual(t, x+8*len(name), plotWidth, name)
+		styles[line[strings.Index(line, "stroke="):strings.Index(line, " stroke-width")]] = true
+	}
+	assert.Len(t, styles, len(strategy.Names()), "no two look alike")
+	assert.NotContains(t, b.String(), `text-anchor="end">0<`, "the axis begins below what there is to see")
+}
+
+func TestAxesHoldWhatTheyShow(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		bottom := rapid.Float64Range(0, 1).Draw(t, "bottom")
+		top := rapid.Float64Range(bottom, 1).Draw(t, "top")
+		low, high, step := heights(bottom, top)
+		assert.GreaterOrEqual(t, bottom, low-1e-9)
+		assert.LessOrEqual(t, top, high+1e-9)
+		assert.GreaterOrEqual(t, low, 0.0)
+		assert.Positive(t, step)
+		assert.LessOrEqual(t, (high-low)/step, 7.0)
+	})
 }
 
 func TestNiceSteps(t *testing.T) {

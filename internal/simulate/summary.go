@@ -8,9 +8,15 @@ import (
 	"text/tabwriter"
 )
 
-// Spread is the mean and the standard deviation (of the sample) of a figure over
+// Spread is the mean and the standard deviation (of the sample) of a figure over N
 // seeds.
-type Spread struct{ Mean, SD float64 }
+type Spread struct {
+	Mean, SD float64
+	N        int
+}
+
+// StandardError returns that of the mean, 0 of one seed.
+func (s Spread) StandardError() float64 { return s.SD / math.Sqrt(float64(max(1, s.N))) }
 
 func (s Spread) String() string { return fmt.Sprintf("%.3f ± %.3f", s.Mean, s.SD) }
 
@@ -63,7 +69,7 @@ func spreadOverSeeds(curves []Curve, f func(Curve) float64) Spread {
 
 // newSpread returns the mean of some values and the standard deviation of a sample, 0 of one.
 func newSpread(values []float64) Spread {
-	var s Spread
+	s := Spread{N: len(values)}
 	for _, v := range values {
 		s.Mean += v / float64(len(values))
 	}
