@@ -96,6 +96,7 @@ The strategies are ` + strings.Join(strategy.Names(), ", ") + ".",
 	f.StringVar(&s.adapt, "adapt", "", "whether the transformer adapts to the labels: auto or off (default: as configured, where --encoder can)")
 	f.StringVar(&s.vectors, "vectors", "", "file that keeps what a slow encoder made of the texts, for the next run; made if it is not there")
 	f.BoolVar(&s.options.Estimate, "estimate", false, "estimate the accuracy over all tasks as \"hone status\" does, and compare it with the test data")
+	f.IntVar(&s.options.RankWhole, "rank-whole", 0, "pools of up to so many tasks are scored whole at each ranking, larger ones a share at a time; 0: as hone serve, 20000")
 	f.BoolVar(&s.options.Unguarded, "unguarded", false, "keep a strategy that loses to random, which hone serve would leave")
 	f.StringVar(&s.json, "json", "", "file for the curves as JSON (- for standard output, in place of the table)")
 	f.StringVar(&s.plot, "plot", "", "file for the curves as an SVG image")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"time"
 
@@ -122,13 +123,14 @@ func (d *Data) runCurve(ctx context.Context, o Options, points []int, c *Curve, 
 func (d *Data) start(ctx context.Context, l *learner.Learner, o Options, c *Curve) (*curveRun, error) {
 	r := &curveRun{Data: d, learner: l, step: o.Batch, at: map[event.TaskID]int{}, answered: map[event.TaskID]uint64{}, clock: time.Unix(1_700_000_000, 0).UTC()}
 	so := sampler.Defaults()
-	so.Vectors, so.Pool = l, r
+	so.Vectors, so.Pool, so.Sketcher = l, r, l
 	so.Scorer, so.Strategy, so.RandomShare, so.Seed = l, c.Strategy, o.RandomShare, uint64(c.Seed)
 	if c.Strategy == strategy.NameRandom {
 		// What is asked does not depend on what is learned, so the learner may
 		// take the labels as it takes a backlog.
 		r.step = core.LearnBatch
 	}
+	so.RankWhole = o.RankWhole
 	so.QueueSize, so.Front = max(o.QueueSize, r.step), max(o.Front, r.step)
 	if o.scorer != nil {
 		so.Scorer = o.scorer(so.Scorer)
@@ -228,6 +230,17 @@ func (r *curveRun) labelNext(ctx context.Context, n int) error {
 		return err
 	}
 	return r.guard.Check(ctx, projectID)
+}
+
+// AllTasks implements sampler.Pool.
+func (r *curveRun) AllTasks(context.Context, event.ProjectID) iter.Seq2[event.TaskState, error] {
+	return func(yield func(event.TaskState, error) bool) {
+		for _, it := range r.pool {
+			if !yield(event.TaskState{Task: it.task}, nil) {
+				return
+			}
+		}
+	}
 }
 
 // Tasks implements sampler.Pool.
