@@ -123,7 +123,7 @@ func TestAChangedScoreIsFoundWithinTwentyAnnotations(t *testing.T) {
 	s := newSketching(tasks)
 	w := largeWorker(t, tasks, s, s)
 	random := rand.New(rand.NewPCG(1, 2))
-	for n := range 6 {
+	for n := range 3 {
 		changed := event.TaskID(1 + random.IntN(tasks))
 		if s.labelled[changed] {
 			continue
