@@ -415,13 +415,15 @@ type Adapted struct {
 type Encoding struct {
 	// Encoder is its name.
 	Encoder string `json:"encoder"`
-	// Tasks is how many it has looked at, Encoded how many of them have all their
+	// Tasks is how many there are, Encoded how many of them are known to have all their
 	// vectors; Done is true when nothing is left.
 	Tasks   int  `json:"tasks"`
 	Encoded int  `json:"encoded"`
 	Done    bool `json:"done"`
 	// PerSecond is how many texts were encoded a second, lately.
 	PerSecond float64 `json:"per_second"`
+	// SecondsLeft is about how long the rest takes at that rate.
+	SecondsLeft float64 `json:"seconds_left,omitempty"`
 	// Fault is why it does not go on now; empty when it does.
 	Fault string `json:"fault,omitempty"`
 }

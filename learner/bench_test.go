@@ -78,15 +78,27 @@ func BenchmarkRetrain(b *testing.B) {
 	b.ReportMetric(b.Elapsed().Seconds()/float64(b.N), "s/retrain")
 }
 
-// BenchmarkPool is scoring a pool of 10,000 tasks whose encodings are cached.
+// BenchmarkPool is scoring a pool of 10,000 tasks whose encodings are cached, and of texts of 40 words
+// for which the cache is too small.
 func BenchmarkPool(b *testing.B) {
-	l := start(b, openDisk(b), learner.Options{})
+	b.Run("cached", func(b *testing.B) { benchmarkPool(b, 0, probes(10000)) })
+	b.Run("texts", func(b *testing.B) {
+		var pool []event.Task
+		for i, t := range newslike.Make(10000, 4, 1) {
+			pool = append(pool, event.Task{ID: event.TaskID(1000 + i), Data: data(t.Text)})
+		}
+		benchmarkPool(b, 1<<20, pool)
+	})
+}
+
+func benchmarkPool(b *testing.B, cacheBytes int, pool []event.Task) {
+	l := start(b, openDisk(b), learner.Options{CacheBytes: cacheBytes})
 	apply(b, l, labels(500))
 	rest(b, l)
-	pool := probes(10000)
 	for b.Loop() {
 		if _, _, err := l.Estimates(bg, 1, pool); err != nil {
 			b.Fatal(err)
 		}
 	}
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/float64(len(pool)), "µs/task")
 }

@@ -142,41 +142,11 @@ func (l *Learner) Form(p event.ProjectID) string {
 // write to them. It uses the vectors that have arrived and waits for none. The error is the
 // context's. Safe for concurrent use.
 func (l *Learner) Estimates(ctx context.Context, p event.ProjectID, tasks []event.Task) (estimates [][]event.Estimate, version string, err error) {
-	estimates = make([][]event.Estimate, len(tasks))
 	s := l.snapshot(p)
 	if s == nil {
-		return estimates, "", ctx.Err()
+		return make([][]event.Estimate, len(tasks)), "", ctx.Err()
 	}
-	heads := s.readyHeads()
-	classes := 0
-	for _, h := range heads {
-		classes += h.predictor.Classes()
-	}
-	if len(heads) > 0 {
-		// One allocation each for all tasks.
-		all := make([]event.Estimate, len(tasks)*len(heads))
-		ps := make([]float64, len(tasks)*classes)
-		err = parallel.ForEachChunk(ctx, len(tasks), func(_, from, to int) {
-			var scratch head.Scratch
-			for i := from; i < to; i++ {
-				row := all[i*len(heads) : i*len(heads) : (i+1)*len(heads)]
-				at := i * classes
-				var hidden map[string]bool
-				if s.visibility != nil {
-					hidden = head.Hidden(s.visibility, s.answers(heads, tasks[i].Data, &scratch), nil)
-				}
-				for j, h := range heads {
-					n := h.predictor.Classes()
-					if x, ok := s.featuresOf(heads, j, tasks[i].Data); ok && !hidden[h.Control.Name] {
-						row = append(row, h.predictor.Estimate(head.Sample{Data: tasks[i].Data, X: x}, ps[at:at+n:at+n], &scratch))
-					}
-					at += n
-				}
-				estimates[i] = row
-			}
-		})
-	}
-	if err == nil {
+	if estimates, err = s.reader().Estimates(ctx, tasks); err == nil {
 		err = ctx.Err()
 	}
 	if err != nil {

@@ -58,3 +58,57 @@ func TestVectorsOfTasks(t *testing.T) {
 		t.Errorf("of hashed words %v in %q, %v", xs, space, err)
 	}
 }
+
+// By sketches tasks come nearly in the order in which they come by their data.
+func TestEstimatesBySketches(t *testing.T) {
+	l := start(t, openDisk(t), learner.Options{Encoder: encoders.Default()})
+	tasks := append(probes(400), event.Task{ID: 9999, Data: data("")})
+	if sketches, _, space, err := l.Sketches(bg, 1, tasks); err != nil || space != "" || sketches != nil {
+		t.Fatalf("of an unknown project %d sketches in %q, %v", len(sketches), space, err)
+	}
+	apply(t, l, labels(60))
+	rest(t, l)
+	sketches, whole, space, err := l.Sketches(bg, 1, tasks)
+	must(t, err)
+	if space == "" || len(sketches) != 401 || sketches[400] != nil || slices.Contains(whole, false) {
+		t.Fatalf("%d sketches in %q, of no text %v", len(sketches), space, sketches[400])
+	}
+	exact, version, err := l.Estimates(bg, 1, tasks)
+	must(t, err)
+	rough, same, is, err := l.EstimateSketches(bg, 1, space, sketches)
+	must(t, err)
+	if !is || same != version || len(rough[400]) != 0 {
+		t.Fatalf("by sketches of the space %v, version %q, of no text %v", is, same, rough[400])
+	}
+	// Kendall's tau of how likely a label is.
+	p := func(e []event.Estimate) float64 { return e[0].Classes.P[0] }
+	order := 0
+	for i := range 400 {
+		for j := range i {
+			if (p(exact[i]) < p(exact[j])) == (p(rough[i]) < p(rough[j])) {
+				order++
+			} else {
+				order--
+			}
+		}
+	}
+	if tau := float64(order) / (400 * 399 / 2); tau < 0.6 {
+		t.Errorf("rank correlation %.2f", tau)
+	}
+	if _, _, is, err = l.EstimateSketches(bg, 1, space+"x", sketches); err != nil || is {
+		t.Errorf("sketches of another space are read: %v, %v", is, err)
+	}
+
+	// Of tokens there are none, nor of hashed words alone.
+	spans := start(t, openDisk(t), learner.Options{Encoder: encoders.Default()})
+	c := kindAnswers(10)
+	c.LabelConfig = `<View><Text name="text" value="$text"/><Labels name="s" toName="text"><Label value="thing"/></Labels></View>`
+	apply(t, spans, c)
+	hashed := start(t, openDisk(t), learner.Options{Encoder: ngram.New()})
+	apply(t, hashed, labels(20))
+	for _, l := range []*learner.Learner{spans, hashed} {
+		if _, _, space, err = l.Sketches(bg, 1, tasks); err != nil || space != "" {
+			t.Errorf("sketches in %q, %v", space, err)
+		}
+	}
+}

@@ -19,7 +19,7 @@ func newConfidenceSample(pool int) confidenceSample {
 }
 
 func (c confidenceSample) add(hash uint64, estimates []event.Estimate) {
-	if hash%c.every != 0 {
+	if !c.has(hash) {
 		return
 	}
 	for _, e := range estimates {
@@ -35,6 +35,12 @@ func (c confidenceSample) add(hash uint64, estimates []event.Estimate) {
 		s.n, s.sum, s.squares = s.n+1, s.sum+v, s.squares+v*v
 	}
 }
+
+// clear forgets what was added.
+func (c confidenceSample) clear() { clear(c.sums) }
+
+// has reports whether a task is in the sample.
+func (c confidenceSample) has(hash uint64) bool { return hash%c.every == 0 }
 
 func (c confidenceSample) byControl() map[string]event.Confidence {
 	out := make(map[string]event.Confidence, len(c.sums))

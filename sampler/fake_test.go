@@ -331,9 +331,6 @@ func newBrain(tasks int) *brain {
 func (b *brain) Tasks(_ context.Context, _ event.ProjectID, ids []event.TaskID) (out []event.TaskState, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if ids == nil {
-		ids = seq(b.tasks)
-	}
 	for _, id := range ids {
 		s := event.TaskState{Task: event.Task{ID: id, Data: json.RawMessage(`{"text":"t"}`)}}
 		if b.labelled[id] {
@@ -345,6 +342,23 @@ func (b *brain) Tasks(_ context.Context, _ event.ProjectID, ids []event.TaskID) 
 		out = append(out, s)
 	}
 	return out, nil
+}
+
+func (b *brain) AllTasks(ctx context.Context, p event.ProjectID) iter.Seq2[event.TaskState, error] {
+	return func(yield func(event.TaskState, error) bool) {
+		for id := event.TaskID(1); int(id) <= b.size(); id++ {
+			t, err := b.Tasks(ctx, p, []event.TaskID{id})
+			if !t[0].Deleted && !yield(t[0], err) {
+				return
+			}
+		}
+	}
+}
+
+func (b *brain) size() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.tasks
 }
 
 func (b *brain) Estimates(_ context.Context, _ event.ProjectID, tasks []event.Task) ([][]event.Estimate, string, error) {

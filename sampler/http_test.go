@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"iter"
+	"maps"
 	"net/http"
 	"os"
 	"slices"
@@ -29,13 +31,14 @@ type realBrain struct {
 	ids map[event.TaskID]bool
 }
 
-func (r realBrain) Tasks(ctx context.Context, p event.ProjectID, ids []event.TaskID) ([]event.TaskState, error) {
-	if ids == nil {
-		for id := range r.ids {
-			ids = append(ids, id)
+func (r realBrain) AllTasks(ctx context.Context, p event.ProjectID) iter.Seq2[event.TaskState, error] {
+	return func(yield func(event.TaskState, error) bool) {
+		for _, id := range slices.Sorted(maps.Keys(r.ids)) {
+			if t, err := r.brain.Tasks(ctx, p, []event.TaskID{id}); !yield(t[0], err) {
+				return
+			}
 		}
 	}
-	return r.brain.Tasks(ctx, p, ids)
 }
 
 func (r realBrain) Regions(context.Context, event.ProjectID, []event.Task) ([]json.RawMessage, error) {

@@ -1,10 +1,12 @@
 package sampler
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"time"
 
@@ -18,10 +20,12 @@ import (
 	"github.com/hone-ml/hone/settings"
 )
 
-// Pool reads tasks from the state. ids nil means all of the project; tasks that
-// are not there come back with Deleted set.
+// Pool reads tasks from the state.
 type Pool interface {
+	// Tasks returns tasks by their ids, in order; one that is not there has Deleted set.
 	Tasks(ctx context.Context, p event.ProjectID, ids []event.TaskID) ([]event.TaskState, error)
+	// AllTasks yields all tasks of a project. An error ends it.
+	AllTasks(ctx context.Context, p event.ProjectID) iter.Seq2[event.TaskState, error]
 }
 
 // Marks remember when predictions for all tasks of a project were asked for, until all are
@@ -39,6 +43,18 @@ type Scorer interface {
 	// live version's name, "" before there is one. The result may be reused by the
 	// next call.
 	Estimates(ctx context.Context, p event.ProjectID, tasks []event.Task) (estimates [][]event.Estimate, version string, err error)
+}
+
+// Sketcher makes sketches of tasks, and reads the learner's last snapshot by them. It must not
+// wait for learning.
+type Sketcher interface {
+	// Sketches returns a sketch for each task, in order, nil for one without. whole is false of
+	// one that will be another when more of the task's vectors have come. space is equal for
+	// sketches that mean the same, and "" where there are none.
+	Sketches(ctx context.Context, p event.ProjectID, tasks []event.Task) (sketches [][]byte, whole []bool, space string, err error)
+	// EstimateSketches is Scorer.Estimates by sketches of a space, roughly. same is false when
+	// that is not the space of the last snapshot.
+	EstimateSketches(ctx context.Context, p event.ProjectID, space string, sketches [][]byte) (estimates [][]event.Estimate, version string, same bool, err error)
 }
 
 // Contents says what a task's data lack for what is learned. It must not wait for learning.
@@ -59,6 +75,8 @@ type Options struct {
 	Scorer Scorer
 	// Vectors may be nil: margin then stands in for strategies that need them.
 	Vectors Vectors
+	// Sketcher may be nil: of a large pool then only a bounded number of tasks is scored at a time.
+	Sketcher Sketcher
 	// Contents may be nil: what tasks lack is then not counted.
 	Contents Contents
 	// Predictor may be nil: predictions are then written without regions.
@@ -112,6 +130,11 @@ type Options struct {
 	// cheaper for Label Studio than single writes.
 	BulkAbove int
 
+	// RankWhole is the number of tasks up to which all of a pool are scored at each ranking, by a
+	// strategy that looks at each task by itself; 20,000 if zero. Of larger ones the least sure so
+	// far and a share of the rest are.
+	RankWhole int
+
 	// Jitter is the chance in pauses, from 0 to below 1; nil is math/rand.
 	Jitter func() float64
 
@@ -154,6 +177,9 @@ func (o Options) of(p event.ProjectID) Options {
 	return o
 }
 
+// rankWhole returns RankWhole or its default.
+func (o *Options) rankWhole() int { return cmp.Or(o.RankWhole, 20_000) }
+
 func (o *Options) setDefaults() {
 	if o.Jitter == nil {
 		o.Jitter = rand.Float64
@@ -188,6 +214,7 @@ func (o *Options) validateRanking() optionFaults {
 	var f optionFaults
 	f.when(o.Scorer == nil, "Scorer is missing")
 	f.when(o.QueueSize < 1, "queue size %d; it must be at least 1", o.QueueSize)
+	f.when(o.RankWhole < 0, "pools of %d tasks are ranked whole; it must be 0, for the default, or more", o.RankWhole)
 	f.when(o.Front < 1, "head %d; it must be at least 1", o.Front)
 	f.when(!(o.RandomShare >= 0 && o.RandomShare <= 1), "random share %v; it must lie between 0 and 1", o.RandomShare)
 	if _, err := strategy.Named(o.Strategy); err != nil {

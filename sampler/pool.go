@@ -7,10 +7,12 @@ import (
 	"github.com/hone-ml/hone/sampler/push"
 )
 
-// taskPool holds the tasks of one project that may still be asked about. Tasks are kept with
-// their data, since ranking needs it: a pool of 100,000 texts of 300 bytes takes
-// about 50 MB. Labelled tasks are kept as ids only. One goroutine uses it.
+// taskPool holds the tasks of one project that may still be asked about, with their data, since
+// ranking needs it; those of a large pool without, and who needs data reads it. Labelled tasks
+// are kept as ids only. One goroutine uses it.
 type taskPool struct {
+	whole    int  // most tasks that are kept with their data
+	large    bool // there were more
 	open     taskSet
 	skipped  taskSet
 	labelled map[event.TaskID]uint64 // with the fingerprints of their data
@@ -19,12 +21,16 @@ type taskPool struct {
 	lacking map[event.TaskID]event.Lack
 	lacks   map[event.Lack]int
 	lackOf  func(event.Task) event.Lack
+	// queued are the tasks of the queue with their data, in a large pool.
+	queued map[event.TaskID]event.Task
 }
 
-// newPool is one without tasks. lackOf says what a task lacks; nil: nothing.
-func newPool(lackOf func(event.Task) event.Lack) *taskPool {
+// newPool is one without tasks. whole is the most that are kept with their data. lackOf says what
+// a task lacks; nil: nothing.
+func newPool(whole int, lackOf func(event.Task) event.Lack) *taskPool {
 	return &taskPool{
-		open: newSet(), skipped: newSet(), labelled: map[event.TaskID]uint64{},
+		whole: whole,
+		open:  newSet(), skipped: newSet(), labelled: map[event.TaskID]uint64{},
 		lacking: map[event.TaskID]event.Lack{}, lacks: map[event.Lack]int{}, lackOf: lackOf,
 	}
 }
@@ -57,15 +63,42 @@ func (p *taskPool) update(t event.TaskState) (labelled bool) {
 		return !was
 	case t.Skipped():
 		p.drop(id)
-		p.skipped.put(t.Task)
+		p.put(&p.skipped, t.Task)
 	default:
 		p.forget(id)
-		p.open.put(t.Task)
+		p.put(&p.open, t.Task)
 		if p.lackOf != nil {
 			p.setLack(id, p.lackOf(t.Task))
 		}
 	}
 	return false
+}
+
+// put adds a task to one of the sets, or replaces it.
+func (p *taskPool) put(to *taskSet, t event.Task) {
+	if p.large {
+		t = event.Task{ID: t.ID}
+	}
+	to.put(t)
+	if !p.large && len(p.open.tasks)+len(p.skipped.tasks) > p.whole {
+		p.large = true
+		for _, set := range []*taskSet{&p.open, &p.skipped} {
+			for i := range set.tasks {
+				set.tasks[i] = event.Task{ID: set.tasks[i].ID}
+			}
+		}
+	}
+}
+
+// queue notes the tasks of the queue, with their data.
+func (p *taskPool) queue(tasks []event.Task) {
+	p.queued = nil
+	if p.large {
+		p.queued = make(map[event.TaskID]event.Task, len(tasks))
+		for _, t := range tasks {
+			p.queued[t.ID] = t
+		}
+	}
 }
 
 func (p *taskPool) drop(id event.TaskID) {
@@ -89,10 +122,14 @@ func (p *taskPool) candidates() []event.Task {
 
 // Task implements push.Pool.
 func (p *taskPool) Task(id event.TaskID) (event.Task, bool) {
-	if t, ok := p.open.get(id); ok {
-		return t, true
+	t, ok := p.open.get(id)
+	if !ok {
+		t, ok = p.skipped.get(id)
 	}
-	return p.skipped.get(id)
+	if with, is := p.queued[id]; ok && is {
+		return with, true
+	}
+	return t, ok
 }
 
 // Has implements push.Pool.

@@ -31,6 +31,7 @@ type scoredTask struct {
 	score float64
 	hash  uint64 // its place in the random order
 	tie   uint64 // its place among tasks of the same score
+	index int    // in the pool, where that is asked for
 }
 
 // randomKey gives a task its place in a random order that never changes: the same
@@ -151,32 +152,45 @@ func stabilizeTail(ranked []scoredTask, before []Item, front, n int) []scoredTas
 	return out
 }
 
-// topK returns the n first of all in the order of compare, sorted, in a slice
-// of its own. It keeps a bounded heap: a pool of 100,000 needs no full sort.
+// topK returns the n first of all in the order of compare, sorted, in a slice of its own.
 func topK(all []scoredTask, n int, compare func(a, b scoredTask) int) []scoredTask {
-	if n <= 0 {
-		return nil
-	}
-	heap := make([]scoredTask, 0, n) // largest at 0
+	first := topTasks{most: n, compare: compare}
 	for _, s := range all {
-		switch {
-		case len(heap) < n:
-			heap = append(heap, s)
-			for i := len(heap) - 1; i > 0; {
-				up := (i - 1) / 2
-				if compare(heap[up], heap[i]) >= 0 {
-					break
-				}
-				heap[up], heap[i] = heap[i], heap[up]
-				i = up
-			}
-		case compare(s, heap[0]) < 0:
-			heap[0] = s
-			siftDown(heap, compare)
-		}
+		first.add(s)
 	}
-	slices.SortFunc(heap, compare)
-	return heap
+	return first.sorted()
+}
+
+// topTasks keeps the first of the tasks that are added, in the order of compare, in a bounded heap:
+// a pool of a million needs no list of all.
+type topTasks struct {
+	most    int
+	compare func(a, b scoredTask) int
+	heap    []scoredTask // largest at 0
+}
+
+func (f *topTasks) add(s scoredTask) {
+	switch {
+	case len(f.heap) < f.most:
+		f.heap = append(f.heap, s)
+		for i := len(f.heap) - 1; i > 0; {
+			up := (i - 1) / 2
+			if f.compare(f.heap[up], f.heap[i]) >= 0 {
+				break
+			}
+			f.heap[up], f.heap[i] = f.heap[i], f.heap[up]
+			i = up
+		}
+	case f.most > 0 && f.compare(s, f.heap[0]) < 0:
+		f.heap[0] = s
+		siftDown(f.heap, f.compare)
+	}
+}
+
+// sorted returns them in order, and must be the last call.
+func (f *topTasks) sorted() []scoredTask {
+	slices.SortFunc(f.heap, f.compare)
+	return f.heap
 }
 
 // siftDown restores the heap after its root has been replaced.

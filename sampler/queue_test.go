@@ -167,7 +167,7 @@ func TestPoolHoldsWhatIsUnlabelled(t *testing.T) {
 		lackOf := func(t event.Task) event.Lack {
 			return []event.Lack{"", event.LackText, event.LackDifference}[t.ID%3]
 		}
-		p, model := newPool(lackOf), map[event.TaskID]kind{}
+		p, model := newPool(1000, lackOf), map[event.TaskID]kind{}
 		for range rapid.IntRange(0, 60).Draw(t, "steps") {
 			id := event.TaskID(rapid.IntRange(1, 8).Draw(t, "id"))
 			k := kind(rapid.SampledFrom([]string{"open", "skipped", "labelled", "deleted"}).Draw(t, "kind"))

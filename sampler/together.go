@@ -28,7 +28,7 @@ func (r *Ranker) rankTogether(ctx context.Context, p event.ProjectID, tasks []ev
 	if r.picker.vectors && (r.vectors == nil || r.pool == nil) {
 		return Queue{}, false, nil
 	}
-	spec := queueSpec{size: r.size, front: r.front, share: r.share, labels: len(labelled)}
+	spec := r.spec(labelled)
 	random := sampleTasks(tasks, randomSlots(min(r.size, len(tasks)), spec), func(t event.TaskID) uint64 { return randomKey(r.seed, t) })
 	drawn := make(map[event.TaskID]bool, len(random))
 	for _, t := range random {
@@ -36,7 +36,10 @@ func (r *Ranker) rankTogether(ctx context.Context, p event.ProjectID, tasks []ev
 	}
 	// The random ones first: they will be labelled too, and cover.
 	sample := slices.DeleteFunc(sampleTasks(tasks, max(sampleSize, keepQueueLengths*r.size), sampleOrder), func(t event.Task) bool { return drawn[t.ID] })
-	sample = slices.Concat(random, sample)
+	sample, err := r.load(ctx, p, slices.Concat(random, sample))
+	if err != nil {
+		return Queue{}, false, err
+	}
 	sel := &selection{r: r, random: sample[:len(random)], sample: sample}
 	if r.picker.vectors {
 		if sel.coverer = before.coverer; sel.coverer == nil {
@@ -186,19 +189,13 @@ func (r *Ranker) covering(labelled map[event.TaskID]uint64) map[event.TaskID]uin
 
 // sampleTasks returns the n tasks that come first in an order, sorted.
 func sampleTasks(tasks []event.Task, n int, order func(event.TaskID) uint64) []event.Task {
-	all := make([]scoredTask, len(tasks))
+	first := topTasks{most: n, compare: byHash}
 	for i, t := range tasks {
-		all[i] = scoredTask{task: t.ID, hash: order(t.ID)}
+		first.add(scoredTask{task: t.ID, hash: order(t.ID), index: i})
 	}
-	place := make(map[event.TaskID]int, n)
-	for i, s := range topK(all, n, byHash) {
-		place[s.task] = i
-	}
-	out := make([]event.Task, len(place))
-	for _, t := range tasks {
-		if i, is := place[t.ID]; is {
-			out[i] = t
-		}
+	out := make([]event.Task, 0, min(n, len(tasks)))
+	for _, s := range first.sorted() {
+		out = append(out, tasks[s.index])
 	}
 	return out
 }

@@ -46,6 +46,9 @@ func (w *worker) update(ctx context.Context, p pending) error {
 	if err := w.describeItems(ctx, ranker, queue.Items); err != nil {
 		return err
 	}
+	if p.wholePool || len(p.tasks) > 0 || p.model.version != "" {
+		queue.scan.restart()
+	}
 	w.size = o.QueueSize
 	if queue.Version == "" {
 		queue.Version = w.announced
@@ -92,6 +95,11 @@ func (w *worker) describeItems(ctx context.Context, ranker *Ranker, items []Item
 	for i, item := range items {
 		tasks[i], _ = w.pool.Task(item.Task)
 	}
+	tasks, err := ranker.load(ctx, w.id, tasks)
+	if err != nil {
+		return err
+	}
+	w.pool.queue(tasks)
 	if err := ranker.explain(ctx, w.id, tasks, items); err != nil {
 		return err
 	}
@@ -135,17 +143,22 @@ func (w *worker) lackOf() func(event.Task) event.Lack {
 // readPool reads all tasks, or those that have changed.
 func (w *worker) readPool(ctx context.Context, p pending) error {
 	if w.pool == nil || p.wholePool {
-		tasks, err := w.s.o.Pool.Tasks(ctx, w.id, nil)
-		if err != nil {
-			return fmt.Errorf("read the tasks: %w", err)
-		}
-		before := w.pool
-		w.pool = newPool(w.lackOf())
-		for _, t := range tasks {
-			if w.pool.update(t) && before != nil && !before.IsLabelled(t.Task.ID) {
-				w.noteLabelled(t.Task.ID)
+		pool := newPool(w.s.o.rankWhole(), w.lackOf())
+		var labelled []event.TaskID
+		for t, err := range w.s.o.Pool.AllTasks(ctx, w.id) {
+			if err != nil {
+				return fmt.Errorf("read the tasks: %w", err)
 			}
+			if pool.update(t) && w.pool != nil && !w.pool.IsLabelled(t.Task.ID) {
+				labelled = append(labelled, t.Task.ID)
+			}
+			w.queue.scan.taskChanged(t)
 		}
+		w.pool = pool
+		for _, t := range labelled {
+			w.noteLabelled(t)
+		}
+		w.queue.scan.retain(func(t event.TaskID) bool { _, is := pool.Task(t); return is })
 		w.remote.PoolReplaced(w.pool)
 		return nil
 	}
@@ -160,6 +173,7 @@ func (w *worker) readPool(ctx context.Context, p pending) error {
 		if w.pool.update(t) {
 			w.noteLabelled(t.Task.ID)
 		}
+		w.queue.scan.taskChanged(t)
 		w.remote.TaskChanged(t.Task.ID, t.Deleted)
 	}
 	return nil

@@ -47,7 +47,7 @@ func newWorker(s *Sampler, p event.ProjectID) *worker {
 	}
 	w.forgotten, w.forget = context.WithCancel(context.Background())
 	w.ended = make(chan struct{})
-	w.remote = s.pusher.Project(p, w.inbox, w)
+	w.remote = s.pusher.Project(p, quietScan{w}, w)
 	return w
 }
 
@@ -57,6 +57,10 @@ func (w *worker) run(ctx context.Context) {
 	defer context.AfterFunc(w.forgotten, cancel)()
 	defer close(w.ended)
 	for ctx.Err() == nil {
+		if !w.inbox.Pending() && w.scanDue() && !w.isDue() {
+			w.scanTurn(ctx)
+			continue
+		}
 		if !w.inbox.Pending() && !w.wait(ctx) {
 			return
 		}
@@ -108,13 +112,27 @@ func (w *worker) leftAlone() bool {
 	return true
 }
 
+// due is when something is to be done though nothing is heard; zero: never.
+func (w *worker) due() time.Time {
+	if !w.s.pusher.Connected() {
+		return time.Time{}
+	}
+	if !w.retry.at.IsZero() {
+		return w.retry.at
+	}
+	return w.remote.NextCheck()
+}
+
+// isDue reports whether that has come.
+func (w *worker) isDue() bool {
+	due := w.due()
+	return !due.IsZero() && !time.Now().Before(due)
+}
+
 // wait sleeps until there is something to do; it is false when ctx is done.
 func (w *worker) wait(ctx context.Context) bool {
-	due := w.remote.NextCheck()
-	if !w.retry.at.IsZero() {
-		due = w.retry.at
-	}
-	if due.IsZero() || !w.s.pusher.Connected() {
+	due := w.due()
+	if due.IsZero() {
 		select {
 		case <-ctx.Done():
 			return false

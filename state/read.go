@@ -112,7 +112,7 @@ func (s *Store) Load(ctx context.Context, p event.ProjectID) (event.ProjectState
 		out.LearnerState, err = decodeLearnerState(b.project.Get(keyLearnerState))
 		return err
 	})
-	out.Labelled = s.labelled(ctx, p)
+	out.Labelled = s.tasksOneByOne(ctx, "read the labelled tasks", p, false)
 	return out, err
 }
 
@@ -123,16 +123,23 @@ const loadTasks = 512
 
 var errBatchFull = errors.New("enough for one transaction")
 
-func (s *Store) labelled(ctx context.Context, p event.ProjectID) iter.Seq2[event.TaskState, error] {
+// AllTasks yields all tasks of a project by id, whole. It reads a few hundred at a time, so one
+// that changes meanwhile is yielded as it was or as it is now. An error ends it.
+func (s *Store) AllTasks(ctx context.Context, p event.ProjectID) iter.Seq2[event.TaskState, error] {
+	return s.tasksOneByOne(ctx, "read the tasks", p, true)
+}
+
+// tasksOneByOne yields all tasks, or only those with annotations.
+func (s *Store) tasksOneByOne(ctx context.Context, what string, p event.ProjectID, all bool) iter.Seq2[event.TaskState, error] {
 	return func(yield func(event.TaskState, error) bool) {
 		var from []byte
 		for {
 			part := make([]event.TaskState, 0, loadTasks)
-			err := s.view(ctx, "read the labelled tasks", p, func(b *projectBuckets) error {
+			err := s.view(ctx, what, p, func(b *projectBuckets) error {
 				if b == nil {
 					return nil
 				}
-				return b.walkFrom(ctx, from, false, func(g *taskRecord) error {
+				return b.walkFrom(ctx, from, all, func(g *taskRecord) error {
 					if len(part) == loadTasks {
 						from = bytes.Clone(g.key)
 						return errBatchFull

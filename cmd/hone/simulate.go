@@ -115,6 +115,7 @@ The strategies are ` + strings.Join(strategy.Names(), ", ") + ".",
 	f.StringVar(&s.adapt, "adapt", "", "whether the transformer adapts to the labels: auto or off (default: as configured, where --encoder can)")
 	f.StringVar(&s.vectors, "vectors", "", "file that keeps what a slow encoder made of the texts, for the next run; made if it is not there")
 	f.BoolVar(&s.options.Estimate, "estimate", false, "estimate the accuracy over all tasks as \"hone status\" does, and compare it with the test data")
+	f.IntVar(&s.options.RankWhole, "rank-whole", 0, "pools of up to so many tasks are scored whole at each ranking, larger ones a share at a time; 0: as hone serve, 20000")
 	f.BoolVar(&s.options.Unguarded, "unguarded", false, "keep a strategy that loses to random, which hone serve would leave")
 	f.StringVar(&s.odds, "odds", "off", "on: draw tasks with known probabilities, and estimate the labels' shares by all answers")
 	f.Float64Var(&s.options.DesignEffect, "design-effect", 2, "of the odds: above 1; more is nearer to the strategy, and less certain of shares")
@@ -197,21 +198,12 @@ func (c *cli) simulate(s simulateFlags) error {
 		if h := data.HeldOut(); h != nil {
 			c.printf("No --test: %d of the %d tasks of %s are held out to measure on, by a hash of their text, the same each time: numbers %s\n\n", h.Tasks, h.Of, s.source.Train, firstNumbers(h.Numbers))
 		}
-		if err := res.Table(c.out()); err != nil {
-			return err
-		}
-		if err := res.AreaTable(c.out()); err != nil {
-			return err
-		}
-		if err := res.GuardTable(c.out()); err != nil {
-			return err
-		}
-		if err := res.OddsTable(c.out()); err != nil {
-			return err
-		}
+		tables := []func(io.Writer) error{res.Table, res.AreaTable, res.GuardTable, res.OddsTable}
 		if o.Estimate {
-			c.printf("\n")
-			if err := res.EstimateTable(c.out()); err != nil {
+			tables = append(tables, res.EstimateTable)
+		}
+		for _, write := range tables {
+			if err := write(c.out()); err != nil {
 				return err
 			}
 		}
@@ -295,8 +287,7 @@ func takeVectors(slow *encode.Blocking, file string) error {
 	return errors.Join(slow.Restore(f), f.Close())
 }
 
-// writeFile writes a file that is either whole or not there; - is standard
-// output.
+// writeFile writes a file that is either whole or not there; - is standard output.
 func (c *cli) writeFile(path string, write func(io.Writer) error) error {
 	if path == "-" {
 		return write(c.out())

@@ -161,7 +161,7 @@ func (c *cli) printProject(p api.Project, now time.Time) {
 		row("push", "%s", p.Queue.Error)
 	}
 	if e := p.Encoding; e != nil {
-		row("encoding", "%d of %d tasks encoded, %.0f texts/s, %s", e.Encoded, e.Tasks, e.PerSecond, e.Encoder)
+		row("encoding", "%d of %d tasks encoded, %.0f texts/s, %s%s", e.Encoded, e.Tasks, e.PerSecond, e.Encoder, encodingLeft(*e))
 	}
 	if a := p.Adapted; a != nil {
 		row("adapted", "%s", adaptedTo(*a, now))
@@ -318,4 +318,13 @@ func formatAgo(t *time.Time, now time.Time) string {
 		return "never"
 	}
 	return fmt.Sprintf("%s ago (%s)", now.Sub(*t).Round(time.Second), t.Local().Format(time.DateTime))
+}
+
+// encodingLeft says about how long the encoding of a large pool still takes.
+func encodingLeft(e api.Encoding) string {
+	left := time.Duration(e.SecondsLeft * float64(time.Second))
+	if left < time.Minute {
+		return ""
+	}
+	return ", about " + strings.TrimSuffix(left.Round(time.Minute).String(), "0s") + " left"
 }

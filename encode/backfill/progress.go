@@ -63,7 +63,8 @@ func (f *Service) Now(ctx context.Context, requests []encode.Request) error {
 
 // Progress says how much of a project is encoded.
 type Progress struct {
-	// Tasks is the number of tasks, Encoded the number of those that lack no vector.
+	// Tasks is the number of tasks, Encoded the number of those that lack no vector, as far as they
+	// were compared with the vectors there are.
 	Tasks, Encoded int
 	Done           bool    // nothing is left to do
 	PerSecond      float64 // recent number of texts encoded a second, of all projects; 0 before the first
@@ -77,7 +78,10 @@ func (f *Service) Progress(id event.ProjectID) Progress {
 	out := Progress{PerSecond: f.textsPerSecond, Err: f.vectors.lastErr()}
 	if p := f.projects[id]; p != nil {
 		out.Tasks, out.Encoded = len(p.tasks), len(p.tasks)-len(p.missing)
-		out.Done = !p.fullScan && len(p.changedTasks) == 0 && len(p.missing) == 0 && len(p.labelNames) == 0
+		if len(p.unscanned) > 0 { // the first time, or some of the tasks are counted already
+			out.Tasks = max(out.Tasks, p.known)
+		}
+		out.Done = !p.scanning() && len(p.missing) == 0 && len(p.labelNames) == 0
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 package backfill
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -59,27 +60,86 @@ func (f *Service) scan(ctx context.Context) {
 	}
 }
 
+// scanProject scans the changed tasks of a project, and a portion of all of them if that was asked for:
+// what is urgent is encoded between two portions.
 func (f *Service) scanProject(ctx context.Context, id event.ProjectID) error {
 	f.mu.Lock()
 	p := f.projects[id]
 	fullScan, changed := p.fullScan, p.changedTasks
 	p.fullScan, p.changedTasks = false, nil
 	f.mu.Unlock()
-	if !fullScan && len(changed) == 0 {
+	if fullScan {
+		if err := f.listTasks(ctx, id); err != nil {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			p.fullScan, p.changedTasks = true, append(changed, p.changedTasks...)
+			return err
+		}
+	}
+	f.mu.Lock()
+	n := min(len(p.unscanned), scanPortion)
+	portion := p.unscanned[:n:n]
+	p.unscanned = p.unscanned[n:]
+	f.mu.Unlock()
+	if !fullScan && len(changed)+n == 0 {
 		return nil
 	}
-	err := f.scanTasks(ctx, id, fullScan, changed)
+	err := f.scanTasks(ctx, id, slices.Concat(changed, portion))
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err != nil {
-		p.fullScan, p.changedTasks = p.fullScan || fullScan, append(changed, p.changedTasks...)
+		p.changedTasks, p.unscanned = append(changed, p.changedTasks...), slices.Concat(portion, p.unscanned)
 		return err
 	}
 	p.clearFailures()
 	return nil
 }
 
-func (f *Service) scanTasks(ctx context.Context, id event.ProjectID, all bool, ids []event.TaskID) error {
+// listTasks begins a scan of all tasks: those that are asked next, then by the order in which samples of
+// a pool are drawn, so that strategies that look at a sample have its vectors before the rest is encoded.
+func (f *Service) listTasks(ctx context.Context, id event.ProjectID) error {
+	s := f.o.Needed(id)
+	if s == nil {
+		return nil // scanTasks sees that too
+	}
+	known, err := f.o.Tasks.Known(ctx, id)
+	if err != nil {
+		return err
+	}
+	names := f.withoutVector(requestsByKey(s.LabelNames()))
+	ids := make([]event.TaskID, len(known))
+	labelled := map[event.TaskID]bool{}
+	for i, k := range known {
+		ids[i] = k.Task
+		if len(k.Annotations) > 0 {
+			labelled[k.Task] = true
+		}
+	}
+	next := map[event.TaskID]bool{}
+	for _, t := range f.o.Next(id) {
+		next[t] = true
+	}
+	urgency := func(t event.TaskID) int {
+		switch {
+		case labelled[t]:
+			return 0
+		case next[t]:
+			return 1
+		}
+		return 2
+	}
+	slices.SortFunc(ids, func(a, b event.TaskID) int {
+		return cmp.Or(cmp.Compare(urgency(a), urgency(b)), cmp.Compare(a.Hash(), b.Hash()))
+	})
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p := f.queueFor(id)
+	p.labelNames, p.known, p.unscanned = names, len(known), ids
+	f.gcPending = true
+	return nil
+}
+
+func (f *Service) scanTasks(ctx context.Context, id event.ProjectID, ids []event.TaskID) error {
 	s := f.o.Needed(id)
 	if s == nil { // Label Studio no longer has it, its models read nothing of the encoder, or the config cannot be read yet
 		f.mu.Lock()
@@ -90,21 +150,6 @@ func (f *Service) scanTasks(ctx context.Context, id event.ProjectID, all bool, i
 		}
 		f.gcPending = true
 		return nil
-	}
-	if all {
-		known, err := f.o.Tasks.Known(ctx, id)
-		if err != nil {
-			return err
-		}
-		for _, k := range known {
-			ids = append(ids, k.Task)
-		}
-		names := f.withoutVector(requestsByKey(s.LabelNames()))
-		f.mu.Lock()
-		p := f.queueFor(id)
-		p.labelNames, p.known = names, len(known)
-		f.mu.Unlock()
-		f.gcPending = true
 	}
 	wanted := f.wants(id, 0)
 	for part := range slices.Chunk(ids, scanBatch) {

@@ -21,6 +21,8 @@ const (
 	batchTasks = 32
 	// scanBatch is the number of tasks that are read at once.
 	scanBatch = 256
+	// scanPortion is the number of tasks that are scanned between two batches.
+	scanPortion = 4096
 	// flushVectors, a number of vectors, and flushEvery bound what a crash costs, with few
 	// writes.
 	flushVectors = 512
@@ -60,6 +62,7 @@ type projectQueue struct {
 	retryAt      time.Time               // before this it is skipped
 	fullScan     bool                    // all tasks and the label names are to be scanned
 	changedTasks []event.TaskID          // tasks to scan
+	unscanned    []event.TaskID          // what is left of a scan of all
 	tasks        map[event.TaskID]uint64 // hashes of their data
 	known        int                     // tasks at the last scan of all
 	missing      map[event.TaskID]bool   // tasks with texts to encode; true for labelled ones
@@ -211,8 +214,9 @@ func (f *Service) runOnce(ctx context.Context) (time.Duration, error) {
 		}
 		f.flushedAt = now
 	}
-	f.publishArrivals(now, batch.project == 0)
-	if batch.project != 0 {
+	scanning := f.scanning(now)
+	f.publishArrivals(now, batch.project == 0 && !scanning)
+	if batch.project != 0 || scanning {
 		return 0, nil
 	}
 	if f.gcPending && now.After(f.gcAfter) {
@@ -231,6 +235,18 @@ func (f *Service) runOnce(ctx context.Context) (time.Duration, error) {
 		wait = min(wait, max(time.Millisecond, time.Until(f.gcAfter)))
 	}
 	return wait, nil
+}
+
+// scanning reports whether tasks of a project are to be scanned that need not wait after a failure.
+func (f *Service) scanning(now time.Time) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, id := range f.roundRobin(now) {
+		if f.projects[id].scanning() {
+			return true
+		}
+	}
+	return false
 }
 
 // hasWork reports whether tasks or label names are missing.
@@ -262,7 +278,12 @@ func (f *Service) markIdle() bool {
 
 // pending reports whether the worker has work to do for the project.
 func (p *projectQueue) pending() bool {
-	return p.fullScan || len(p.changedTasks) > 0 || len(p.missing) > 0 || len(p.labelNames) > 0 || p.unpublished
+	return p.scanning() || len(p.missing) > 0 || len(p.labelNames) > 0 || p.unpublished
+}
+
+// scanning reports whether tasks are to be scanned.
+func (p *projectQueue) scanning() bool {
+	return p.fullScan || len(p.changedTasks) > 0 || len(p.unscanned) > 0
 }
 
 // retryDelay returns how long to wait for the first project that is to be tried again, 0 when a

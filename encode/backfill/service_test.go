@@ -31,6 +31,8 @@ type world struct {
 	fails   map[event.ProjectID]error             // of reading tasks
 	needed  func(event.ProjectID) backfill.Needed // unless nil, what projects read
 	sample  int
+	tasks   int                   // of each project
+	read    int                   // so many tasks
 	next    []event.TaskID        // of each project
 	answers map[event.TaskID]bool // tasks that have an annotation
 	all     chan event.ProjectID  // told of each project that has got the vectors of all its tasks
@@ -85,8 +87,12 @@ func (w *world) Known(_ context.Context, p event.ProjectID) ([]event.KnownTask, 
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var out []event.KnownTask
-	for i := range event.TaskID(40) {
-		out = append(out, event.KnownTask{Task: i + 1})
+	for i := range event.TaskID(w.tasks) {
+		k := event.KnownTask{Task: i + 1}
+		if w.answers[k.Task] {
+			k.Annotations = []event.AnnotationID{1}
+		}
+		out = append(out, k)
 	}
 	return out, w.fails[p]
 }
@@ -95,6 +101,7 @@ func (w *world) Tasks(_ context.Context, p event.ProjectID, ids []event.TaskID) 
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var out []event.TaskState
+	w.read += len(ids)
 	for _, id := range ids {
 		t := event.TaskState{Task: event.Task{ID: id, Data: fmt.Appendf(nil, `"text %d of %d"`, id, p)}}
 		if w.answers[id] {
@@ -154,7 +161,7 @@ func (w *world) serviceOf(e encode.BatchEncoder, retain []string, consume func(e
 }
 
 func newWorld() *world {
-	return &world{stored: map[string]map[event.ContentKey][]byte{}, arrived: map[event.ProjectID][]event.TaskID{}, fails: map[event.ProjectID]error{}, all: make(chan event.ProjectID, 3)}
+	return &world{tasks: 40, stored: map[string]map[event.ContentKey][]byte{}, arrived: map[event.ProjectID][]event.TaskID{}, fails: map[event.ProjectID]error{}, all: make(chan event.ProjectID, 3)}
 }
 
 // It needs neither a learner nor a ranking.

@@ -171,6 +171,9 @@ func (a *App) addLearner(out *api.Project) *report.Status {
 	}
 	if e := st.Encoding; e != nil {
 		out.Encoding = &api.Encoding{Encoder: e.Encoder, Tasks: e.Tasks, Encoded: e.Encoded, Done: e.Done, PerSecond: e.PerSecond, Fault: e.Fault}
+		if e.PerSecond > 0 && !e.Done {
+			out.Encoding.SecondsLeft = float64(e.Tasks-e.Encoded) / e.PerSecond
+		}
 		if e.Fault != "" {
 			out.Problems = append(out.Problems, "texts are not encoded, and models do without: "+e.Fault)
 		}

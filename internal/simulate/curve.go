@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"time"
 
@@ -139,7 +140,7 @@ func (d *Data) runCurve(ctx context.Context, o Options, points []int, c *Curve, 
 func (d *Data) start(ctx context.Context, l *learner.Learner, o Options, c *Curve) (*curveRun, error) {
 	r := &curveRun{Data: d, learner: l, step: o.Batch, start: min(o.Start, len(d.pool)), at: map[event.TaskID]int{}, answered: map[event.TaskID]uint64{}, clock: time.Unix(1_700_000_000, 0).UTC()}
 	so := sampler.Defaults()
-	so.Vectors, so.Pool = l, r
+	so.Vectors, so.Pool, so.Sketcher = l, r, l
 	so.Scorer, so.Strategy, so.RandomShare, so.Seed = l, c.Strategy, o.RandomShare, uint64(c.Seed)
 	if o.Odds {
 		r.drawing = &drawing{effect: o.DesignEffect}
@@ -148,6 +149,7 @@ func (d *Data) start(ctx context.Context, l *learner.Learner, o Options, c *Curv
 		// take the labels as it takes a backlog.
 		r.step = core.LearnBatch
 	}
+	so.RankWhole = o.RankWhole
 	so.QueueSize, so.Front = max(o.QueueSize, r.step), max(o.Front, r.step)
 	if o.scorer != nil {
 		so.Scorer = o.scorer(so.Scorer)
@@ -270,6 +272,17 @@ func (r *curveRun) nextItems(ctx context.Context, n int) (items []sampler.Item, 
 		err = fmt.Errorf("the queue has %d tasks, %d are wanted", len(items), n)
 	}
 	return items, err
+}
+
+// AllTasks implements sampler.Pool.
+func (r *curveRun) AllTasks(context.Context, event.ProjectID) iter.Seq2[event.TaskState, error] {
+	return func(yield func(event.TaskState, error) bool) {
+		for _, it := range r.pool {
+			if !yield(event.TaskState{Task: it.task}, nil) {
+				return
+			}
+		}
+	}
 }
 
 // Tasks implements sampler.Pool.

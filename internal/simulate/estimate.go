@@ -45,7 +45,7 @@ func (r *curveRun) estimate(ctx context.Context) (*PoolEstimate, error) {
 // accuracy on the test data, and how wide they were.
 func (r Result) EstimateTable(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
-	_, _ = fmt.Fprintln(t, "strategy\tlabels\truns\trandom answers\tinterval holds\twidth\texact interval holds\twidth")
+	_, _ = fmt.Fprintln(t, "\nstrategy\tlabels\truns\trandom answers\tinterval holds\twidth\texact interval holds\twidth")
 	type sums struct{ runs, random, holds, width, exactHolds, exactWidth float64 }
 	add := func(s *sums, p Point) {
 		e := p.PoolEstimate

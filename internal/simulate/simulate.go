@@ -39,6 +39,8 @@ type Options struct {
 	// least a batch.
 	QueueSize, Front int
 	RandomShare      float64
+	// RankWhole is the sampler's: larger pools are not scored whole at each ranking.
+	RankWhole int
 	// Dir is where the curves' databases are for as long as they run; the
 	// system's directory for temporary files if empty.
 	Dir string
@@ -90,6 +92,7 @@ func (o *Options) Validate() error {
 	bad(o.Start < 0, "%d tasks to start with; it must be 0 or more", o.Start)
 	bad(o.Odds && o.Start > 0, "%d tasks to start with, which have no odds; leave them or odds out", o.Start)
 	bad(o.Seeds < 1, "%d seeds; it must be at least 1", o.Seeds)
+	bad(o.RankWhole < 0, "pools of %d tasks are ranked whole; it must be 0 (as hone serve) or more", o.RankWhole)
 	bad(o.Jobs < 0, "%d jobs; it must be 0 (one a core) or more", o.Jobs)
 	return errors.Join(errs...)
 }

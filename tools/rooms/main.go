@@ -38,7 +38,7 @@ var layers = []layer{
 		"encode/text/internal/safetensors", "encode/text/internal/tokenizer", "encode/text/minilm", "encode/text/model2vec", "encode/text/bert", "encode/text/finetune", "encode/remote", "encode/encoders", "encode/trainprocess", "encode/backfill", "internal/newslike",
 	}},
 	{"memory", []string{"state", "pipeline/boltlog", "pipeline"}},
-	{"learning", []string{"learner/model", "learner/score", "learner/head/span", "learner/head", "learner/features", "learner/counts", "learner/tune", "learner/contest", "learner/adapt", "learner/stored", "learner/report", "learner"}},
+	{"learning", []string{"learner/model", "learner/score", "learner/head/span", "learner/head", "learner/features", "learner/counts", "learner/tune", "learner/contest", "learner/ranking", "learner/adapt", "learner/stored", "learner/report", "learner"}},
 	{"asking", []string{"sampler/strategy", "sampler/coverage", "sampler/draw", "sampler/push", "sampler", "evaluate/confseq", "evaluate/odds", "evaluate", "evaluate/guard"}},
 	{"talking to Label Studio", []string{"webhook", "reconcile", "poll", "connect"}},
 	{"whole hones", []string{"internal/app/core", "internal/app", "internal/simulate", "internal/bench", "internal/demo"}},
