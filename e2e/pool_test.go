@@ -26,10 +26,12 @@ func TestBigPool(t *testing.T) {
 	}
 	project := s.newProject(labelConfig(t), tasks)
 	var without, with []time.Duration // that Label Studio takes for the next task
+	labelled := map[int]bool{}
 	next := func(times *[]time.Duration) lsTask {
 		asked := time.Now()
 		task := s.next(project)
 		*times = append(*times, time.Since(asked))
+		labelled[task.ID] = true
 		return task
 	}
 	for range labels {
@@ -72,7 +74,14 @@ func TestBigPool(t *testing.T) {
 		t.Errorf("Label Studio takes %v for the next task in three of four cases, %v without hone", w, o)
 	}
 	p := h.await(project, "the queue stands", func(p api.Project) bool { return p.Settled && p.Queue.Pushed == len(p.Queue.Tasks) })
-	if n := len(s.predictions(project)); n > len(p.Queue.Tasks) {
-		t.Errorf("Label Studio holds %d predictions for a queue of %d", n, len(p.Queue.Tasks))
+	// As many tasks that the queue had before may stay behind it. Labelled ones keep what they were shown with.
+	open := 0
+	for _, r := range s.predictions(project) {
+		if !labelled[r.Task] {
+			open++
+		}
+	}
+	if most := 2 * len(p.Queue.Tasks); open > most {
+		t.Errorf("Label Studio holds predictions of %d tasks that nobody labelled, for a queue of %d", open, len(p.Queue.Tasks))
 	}
 }
