@@ -141,7 +141,13 @@ func TestTeam(t *testing.T) {
 		return p.Pool == len(truth) && p.Queue.Pushed == len(p.Queue.Tasks)
 	})
 	people := s.annotators(2)
-	labelTogether(t, people, project, n, func() api.Queue { return h.status(project).Queue })
+	labelTogether(t, people, project, n, func() (q api.Queue) {
+		// They read a text meanwhile: long enough for a queue to be written, were it not for the other one.
+		for until := time.Now().Add(2 * time.Second); time.Now().Before(until) && q.Pushed < 5; {
+			q = h.status(project).Queue
+		}
+		return q
+	})
 	first, outside := 0, 0
 	var behind []int
 	for _, a := range people {

@@ -123,4 +123,4 @@ func (i *inbox) WaitQuiet(ctx context.Context, d time.Duration) error {
 	return push.ErrSuperseded
 }
 
-var _ push.Interrupt = (*inbox)(nil)
+var _ push.Interrupt = quietScan{}

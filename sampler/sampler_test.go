@@ -547,3 +547,21 @@ func TestOptionsSayAllThatIsWrong(t *testing.T) {
 		assert.ErrorContains(t, err, what)
 	}
 }
+
+// People who label faster than queues are written always have some tasks left: Label Studio says
+// that there are none when somebody else holds the only one with a prediction.
+func TestPeopleWhoLabelFastDoNotRunOutOfTasks(t *testing.T) {
+	run(t, 200, nil, func(b *bench) {
+		b.ls.latency = 40 * time.Millisecond
+		b.label()
+		b.after(time.Minute)
+		for round := range 150 {
+			served := b.served()
+			require.GreaterOrEqual(t, len(served), Defaults().Front, "round %d", round)
+			b.label(served[0])
+			b.after(60 * time.Millisecond)
+			b.label()
+			b.after(60 * time.Millisecond)
+		}
+	})
+}

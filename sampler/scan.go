@@ -250,6 +250,9 @@ type quietScan struct{ *worker }
 // Pending implements push.Interrupt.
 func (q quietScan) Pending() bool { return q.inbox.Pending() }
 
+// LeftAlone implements push.Interrupt.
+func (q quietScan) LeftAlone() bool { return q.s.o.LeftAlone != nil && q.s.o.LeftAlone(q.id) != nil }
+
 // WaitQuiet implements push.Interrupt. The worker's goroutine calls it.
 func (q quietScan) WaitQuiet(ctx context.Context, d time.Duration) error {
 	for end := time.Now().Add(d); q.scanDue() && !q.inbox.Pending() && ctx.Err() == nil && d > 0; d = time.Until(end) {

@@ -115,7 +115,7 @@ The strategies are ` + strings.Join(strategy.Names(), ", ") + ".",
 	f.StringVar(&s.adapt, "adapt", "", "whether the transformer adapts to the labels: auto or off (default: as configured, where --encoder can)")
 	f.StringVar(&s.vectors, "vectors", "", "file that keeps what a slow encoder made of the texts, for the next run; made if it is not there")
 	f.BoolVar(&s.options.Estimate, "estimate", false, "estimate the accuracy over all tasks as \"hone status\" does, and compare it with the test data")
-	f.IntVar(&s.options.RankWhole, "rank-whole", 0, "pools of up to so many tasks are scored whole at each ranking, larger ones a share at a time; 0: as hone serve, 20000")
+	f.IntVar(&s.options.RankWhole, "rank-whole", 0, "pools of more tasks are scored a share at a time; 0: as hone serve, 20000")
 	f.BoolVar(&s.options.Unguarded, "unguarded", false, "keep a strategy that loses to random, which hone serve would leave")
 	f.StringVar(&s.odds, "odds", "off", "on: draw tasks with known probabilities, and estimate the labels' shares by all answers")
 	f.Float64Var(&s.options.DesignEffect, "design-effect", 2, "of the odds: above 1; more is nearer to the strategy, and less certain of shares")

@@ -46,6 +46,8 @@ type Interrupt interface {
 	// WaitQuiet returns nil when nothing has been heard for d, ErrSuperseded as soon
 	// as something is, and the context's error.
 	WaitQuiet(ctx context.Context, d time.Duration) error
+	// LeftAlone reports whether nothing may be written to the project any more.
+	LeftAlone() bool
 }
 
 // Listener hears of what a push has done, in the goroutine that pushes. Its methods
@@ -233,7 +235,7 @@ func (p *Project) writeQueue(ctx context.Context, ls LabelStudio) error {
 		}
 		correct = e.correctPrefix
 		p.recordProgress(correct, len(target))
-		if correct < front && p.interrupt.Pending() {
+		if correct < front && p.interrupt.Pending() && !p.runsOut() {
 			// Rows enough may be there even if the order of the front never gets done.
 			if err := p.ensureModelVersion(ctx, ls, false); err != nil {
 				return err
@@ -243,6 +245,13 @@ func (p *Project) writeQueue(ctx context.Context, ls LabelStudio) error {
 	}
 	if err := p.ensureModelVersion(ctx, ls, true); err != nil {
 		return err
+	}
+	for len(edits) > 0 && p.interrupt.Pending() && p.runsOut() {
+		if err := p.apply(ctx, ls, edits[0]); err != nil {
+			return err
+		}
+		p.recordProgress(edits[0].correctPrefix, len(target))
+		edits = edits[1:]
 	}
 	if len(edits) == 0 {
 		return nil
@@ -263,6 +272,14 @@ func (p *Project) writeQueue(ctx context.Context, ls LabelStudio) error {
 		}
 	}
 	return nil
+}
+
+// runsOut reports whether Label Studio may soon have nothing to serve: it answers that there are no tasks
+// when others hold all that have a prediction of the live version (next_task.py,
+// _try_uncertainty_sampling). People who label faster than queues are written use up the rows, and those who
+// are heard of next are not counted yet, so there are to be twice as many as the front has.
+func (p *Project) runsOut() bool {
+	return len(p.servedRows()) < 2*p.pusher.o.Front && !p.interrupt.LeftAlone()
 }
 
 // recordProgress tells the listener how much of the queue Label Studio has.

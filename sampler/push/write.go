@@ -19,8 +19,10 @@ func (p *Project) apply(ctx context.Context, ls LabelStudio, e edit) error {
 			return err
 		}
 	}
-	if err := p.pusher.limit.Wait(ctx); err != nil {
-		return err
+	if e.op != createRow || !p.runsOut() { // a row that is needed does not wait for others
+		if err := p.pusher.limit.Wait(ctx); err != nil {
+			return err
+		}
 	}
 	if err := p.write(ctx, ls, e); err != nil {
 		return err
