@@ -143,7 +143,7 @@ func TestTeam(t *testing.T) {
 	people := s.annotators(2)
 	labelTogether(t, people, project, n, func() (q api.Queue) {
 		// They read a text meanwhile: long enough for a queue to be written, were it not for the other one.
-		for until := time.Now().Add(2 * time.Second); time.Now().Before(until) && q.Pushed < 5; {
+		for most := time.Now().Add(10 * time.Second); time.Now().Before(most) && q.Pushed < 5; {
 			q = h.status(project).Queue
 		}
 		return q
