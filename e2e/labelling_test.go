@@ -62,23 +62,17 @@ func (s *studio) label(projects ...int) *labelling {
 }
 
 func (l *labelling) answer(s *studio, task lsTask) error {
-	for {
-		status, body, err := s.try("POST", fmt.Sprintf("/api/tasks/%d/annotations/", task.ID), map[string]any{"result": choice(task.Data.Topic), "lead_time": 1})
-		switch {
-		case s.t.Context().Err() != nil:
-			return nil
-		case err != nil:
-			return err
-		case status == http.StatusCreated:
-			l.mu.Lock()
-			defer l.mu.Unlock()
-			l.made = append(l.made, task.ID)
-			return nil
-		case status < 500: // SQLite may refuse a write under load; an annotator tries again
-			return fmt.Errorf("annotating task %d: %d %.200s", task.ID, status, body)
-		}
-		pause()
+	err := s.attempt("POST", fmt.Sprintf("/api/tasks/%d/annotations/", task.ID), map[string]any{"result": choice(task.Data.Topic), "lead_time": 1}, nil, http.StatusCreated)
+	switch {
+	case s.t.Context().Err() != nil:
+		return nil
+	case err != nil:
+		return err
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.made = append(l.made, task.ID)
+	return nil
 }
 
 func (l *labelling) count() int {

@@ -84,6 +84,26 @@ func (s *studio) try(method, path string, in any) (int, []byte, error) {
 	return resp.StatusCode, b, err
 }
 
+// attempt is do for a goroutine, with one status that is wanted, again and again while SQLite refuses a write under load.
+func (s *studio) attempt(method, path string, in, out any, want int) error {
+	for s.t.Context().Err() == nil {
+		status, body, err := s.try(method, path, in)
+		switch {
+		case err != nil:
+			return err
+		case status >= http.StatusInternalServerError:
+			pause()
+			continue
+		case status != want:
+			return fmt.Errorf("%s %s: %d %.300s", method, path, status, body)
+		case out == nil:
+			return nil
+		}
+		return json.Unmarshal(body, out)
+	}
+	return s.t.Context().Err()
+}
+
 type lsProject struct {
 	ID           int    `json:"id"`
 	ModelVersion string `json:"model_version"`

@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -48,35 +47,15 @@ func (a *annotator) work(project, n int, queue func() api.Queue) {
 		before := queue()
 		var task lsTask
 		asked := time.Now()
-		if a.fault = a.attempt("GET", fmt.Sprintf("/api/projects/%d/next", project), nil, &task); a.fault != nil {
+		if a.fault = a.attempt("GET", fmt.Sprintf("/api/projects/%d/next", project), nil, &task, http.StatusOK); a.fault != nil {
 			return
 		}
 		a.served = append(a.served, served{task.ID, slices.Index(before.Tasks, event.TaskID(task.ID)), before, asked, time.Now()})
 		answer := map[string]any{"result": choice(task.Data.Topic), "lead_time": 1}
-		if a.fault = a.attempt("POST", fmt.Sprintf("/api/tasks/%d/annotations/", task.ID), answer, nil); a.fault != nil {
+		if a.fault = a.attempt("POST", fmt.Sprintf("/api/tasks/%d/annotations/", task.ID), answer, nil, http.StatusCreated); a.fault != nil {
 			return
 		}
 	}
-}
-
-// attempt is do for a goroutine, again and again while SQLite refuses a write under load.
-func (a *annotator) attempt(method, path string, in, out any) error {
-	for a.t.Context().Err() == nil {
-		status, body, err := a.try(method, path, in)
-		switch {
-		case err != nil:
-			return err
-		case status >= http.StatusInternalServerError:
-			pause()
-			continue
-		case status >= http.StatusMultipleChoices:
-			return fmt.Errorf("%s %s: %d %.300s", method, path, status, body)
-		case out == nil:
-			return nil
-		}
-		return json.Unmarshal(body, out)
-	}
-	return a.t.Context().Err()
 }
 
 // labelTogether has the annotators label n tasks in all, all at once.

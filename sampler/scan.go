@@ -251,7 +251,7 @@ type quietScan struct{ *worker }
 func (q quietScan) Pending() bool { return q.inbox.Pending() }
 
 // LeftAlone implements push.Interrupt.
-func (q quietScan) LeftAlone() bool { return q.s.o.LeftAlone != nil && q.s.o.LeftAlone(q.id) != nil }
+func (q quietScan) LeftAlone() bool { return q.whyLeftAlone() != nil }
 
 // WaitQuiet implements push.Interrupt. The worker's goroutine calls it.
 func (q quietScan) WaitQuiet(ctx context.Context, d time.Duration) error {

@@ -97,13 +97,18 @@ func (w *worker) run(ctx context.Context) {
 	}
 }
 
+// whyLeftAlone says why nothing may be written to the project, nil when it may.
+func (w *worker) whyLeftAlone() error {
+	if w.s.o.LeftAlone == nil {
+		return nil
+	}
+	return w.s.o.LeftAlone(w.id)
+}
+
 // leftAlone reports whether nothing may be written to the project. Then nothing is tried
 // until it is heard of again.
 func (w *worker) leftAlone() bool {
-	if w.s.o.LeftAlone == nil {
-		return false
-	}
-	err := w.s.o.LeftAlone(w.id)
+	err := w.whyLeftAlone()
 	if err == nil {
 		return false
 	}

@@ -5,6 +5,8 @@ import platform
 
 import numpy as np
 
+from markdown_table import table
+
 HONE, OWN_START, RANDOM = "coverage", "coverage, its own start", "random"
 HONES = (HONE, OWN_START)
 FIGURES = ("accuracy", "macro-F1")
@@ -26,14 +28,6 @@ def spread(differences):
 def written(differences):
     mean, error = spread(differences)
     return f"{mean:+.3f}" + ("" if error is None else f" ± {error:.3f}")
-
-
-def table(head, rows):
-    yield "| " + " | ".join(head) + " |"
-    yield "|" + "---|" * len(head)
-    for r in rows:
-        yield "| " + " | ".join(r) + " |"
-    yield ""
 
 
 def best(r, figure):

@@ -22,6 +22,8 @@ import statistics
 import subprocess
 import sys
 
+from markdown_table import table
+
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 PACKAGES = ("vowpalwabbit", "river", "scikit-learn", "model2vec", "sklearn-crfsuite", "onnxruntime", "label-studio-sdk")
@@ -73,14 +75,6 @@ def unpacked(folder, name, to):
             shutil.copyfileobj(f, out)
         return str(to)
     return str(plain) if plain.exists() else None
-
-
-def table(head, rows):
-    yield "| " + " | ".join(head) + " |"
-    yield "|" + "---|" * len(head)
-    for r in rows:
-        yield "| " + " | ".join(r) + " |"
-    yield ""
 
 
 def classifiers(h, p):

@@ -95,21 +95,8 @@ func compareAreas(of, random []Curve, figure func(Point) float64) (f AreaFigure)
 		return f
 	}
 	above := subtractAreas(of, random, figure)
-	f.Above = &above.Mean
-	if len(of) > 1 {
-		se := above.StandardError()
-		f.StandardError = &se
-	}
+	f.Above, f.StandardError = &above.Difference, above.StandardError
 	return f
-}
-
-// subtractAreas returns the differences of the areas of curves with equal seeds.
-func subtractAreas(of, less []Curve, figure func(Point) float64) Spread {
-	differences := make([]float64, len(of))
-	for i, c := range of {
-		differences[i] = areaOf(c, figure) - areaOf(less[i], figure)
-	}
-	return newSpread(differences)
 }
 
 // areaOf returns the area under a curve, per label.

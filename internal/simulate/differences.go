@@ -68,11 +68,29 @@ type DifferenceFigure struct {
 	StandardError *float64 `json:"standard_error"`
 }
 
-func (f DifferenceFigure) String() string {
+func (f DifferenceFigure) String() string { return f.digits(3) }
+
+// digits is String with so many digits after the point.
+func (f DifferenceFigure) digits(n int) string {
 	if f.StandardError == nil {
-		return fmt.Sprintf("%+.3f", f.Difference)
+		return fmt.Sprintf("%+.*f", n, f.Difference)
 	}
-	return fmt.Sprintf("%+.3f ± %.3f", f.Difference, *f.StandardError)
+	return fmt.Sprintf("%+.*f ± %.*f", n, f.Difference, n, *f.StandardError)
+}
+
+// subtractAreas returns the difference of the areas of curves with equal seeds.
+func subtractAreas(of, less []Curve, figure func(Point) float64) (f DifferenceFigure) {
+	differences := make([]float64, len(of))
+	for i, c := range of {
+		differences[i] = areaOf(c, figure) - areaOf(less[i], figure)
+	}
+	d := newSpread(differences)
+	f.Difference = d.Mean
+	if d.N > 1 {
+		se := d.StandardError()
+		f.StandardError = &se
+	}
+	return f
 }
 
 // Differences compares the first strategy with each other one but random, with which Areas
@@ -88,15 +106,7 @@ func (r Result) Differences() (out []Difference) {
 		if s == strategy.NameRandom || first == strategy.NameRandom || len(by[s]) != len(by[first]) {
 			continue
 		}
-		of := func(figure func(Point) float64) DifferenceFigure {
-			d := subtractAreas(by[first], by[s], figure)
-			f := DifferenceFigure{Difference: d.Mean}
-			if d.N > 1 {
-				se := d.StandardError()
-				f.StandardError = &se
-			}
-			return f
-		}
+		of := func(figure func(Point) float64) DifferenceFigure { return subtractAreas(by[first], by[s], figure) }
 		d := Difference{Strategy: first, Less: s}
 		d.Accuracy = of(func(p Point) float64 { return p.Accuracy })
 		d.MacroF1 = of(func(p Point) float64 { return p.MacroF1 })

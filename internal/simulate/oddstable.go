@@ -10,22 +10,9 @@ import (
 // Price is what a strategy's area loses when its tasks are drawn with known odds: the mean difference of
 // equal seeds, odds less none, and its standard error, null with one seed.
 type Price struct {
-	Strategy string     `json:"strategy"`
-	Accuracy PriceOfOne `json:"accuracy"`
-	MacroF1  PriceOfOne `json:"macro_f1"`
-}
-
-// PriceOfOne is the price in one figure.
-type PriceOfOne struct {
-	Difference    float64  `json:"difference"`
-	StandardError *float64 `json:"standard_error"`
-}
-
-func (p PriceOfOne) String() string {
-	if p.StandardError == nil {
-		return fmt.Sprintf("%+.4f", p.Difference)
-	}
-	return fmt.Sprintf("%+.4f ± %.4f", p.Difference, *p.StandardError)
+	Strategy string           `json:"strategy"`
+	Accuracy DifferenceFigure `json:"accuracy"`
+	MacroF1  DifferenceFigure `json:"macro_f1"`
 }
 
 // OddsPrices returns what the odds cost each strategy, in the order of the curves; nil without odds, or where
@@ -37,11 +24,7 @@ func (r Result) OddsPrices() (out []Price) {
 		if len(without[s]) == 0 || len(fromLabels(with[s][0].Points)) < 2 {
 			return nil
 		}
-		of := func(figure func(Point) float64) (p PriceOfOne) {
-			compared := compareAreas(with[s], without[s], figure)
-			p.Difference, p.StandardError = *compared.Above, compared.StandardError
-			return p
-		}
+		of := func(figure func(Point) float64) DifferenceFigure { return subtractAreas(with[s], without[s], figure) }
 		out = append(out, Price{s, of(func(p Point) float64 { return p.Accuracy }), of(func(p Point) float64 { return p.MacroF1 })})
 	}
 	return out
@@ -123,7 +106,7 @@ func (r Result) OddsTable(w io.Writer) error {
 		_, _ = fmt.Fprintln(t, "\nwhat the odds cost\taccuracy\tmacro-F1")
 	}
 	for _, p := range r.Prices {
-		_, _ = fmt.Fprintf(t, "%s\t%v\t%v\n", p.Strategy, p.Accuracy, p.MacroF1)
+		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\n", p.Strategy, p.Accuracy.digits(4), p.MacroF1.digits(4))
 	}
 	return t.Flush()
 }

@@ -226,8 +226,7 @@ func (p *Project) writeQueue(ctx context.Context, ls LabelStudio) error {
 		return errReplan
 	}
 	p.recordProgress(correct, len(target))
-	front := min(p.pusher.o.Front, len(target))
-	for correct < front {
+	applyNext := func() error {
 		e := edits[0]
 		edits = edits[1:]
 		if err := p.apply(ctx, ls, e); err != nil {
@@ -235,6 +234,13 @@ func (p *Project) writeQueue(ctx context.Context, ls LabelStudio) error {
 		}
 		correct = e.correctPrefix
 		p.recordProgress(correct, len(target))
+		return nil
+	}
+	front := min(p.pusher.o.Front, len(target))
+	for correct < front {
+		if err := applyNext(); err != nil {
+			return err
+		}
 		if correct < front && p.interrupt.Pending() && !p.runsOut() {
 			// Rows enough may be there even if the order of the front never gets done.
 			if err := p.ensureModelVersion(ctx, ls, false); err != nil {
@@ -247,11 +253,9 @@ func (p *Project) writeQueue(ctx context.Context, ls LabelStudio) error {
 		return err
 	}
 	for len(edits) > 0 && p.interrupt.Pending() && p.runsOut() {
-		if err := p.apply(ctx, ls, edits[0]); err != nil {
+		if err := applyNext(); err != nil {
 			return err
 		}
-		p.recordProgress(edits[0].correctPrefix, len(target))
-		edits = edits[1:]
 	}
 	if len(edits) == 0 {
 		return nil
@@ -262,11 +266,10 @@ func (p *Project) writeQueue(ctx context.Context, ls LabelStudio) error {
 	if err := p.importMany(ctx, ls, edits); err != nil {
 		return err
 	}
-	for _, e := range edits {
-		if err := p.apply(ctx, ls, e); err != nil {
+	for len(edits) > 0 {
+		if err := applyNext(); err != nil {
 			return err
 		}
-		p.recordProgress(e.correctPrefix, len(target))
 		if p.interrupt.Pending() {
 			return ErrSuperseded
 		}
