@@ -156,7 +156,7 @@ func (s *selection) gainsByCoverage(drawn map[event.TaskID]bool) func(context.Co
 			before = append(before, int64(t.ID))
 		}
 	}
-	g := s.space.Gains(before, s.uncertainty)
+	g := s.space.Gains(before, s.uncertainty, s.order)
 	s.picked = func(t event.TaskID) { g.Pick(int64(t)) }
 	return func(ctx context.Context) ([]float64, error) { return g.Of(ctx, ids) }
 }

@@ -19,6 +19,9 @@ import (
 	"github.com/hone-ml/hone/settings"
 )
 
+// groupNoise is in how many dimensions the tasks of a group differ, so that they are not near-duplicates.
+const groupNoise = 12
+
 // groups gives tasks vectors in groups: task n is of group n%of, all of a group lie close.
 type groups struct {
 	mu      sync.Mutex
@@ -38,14 +41,14 @@ func (g *groups) Vectors(_ context.Context, _ event.ProjectID, tasks []event.Tas
 		if g.lacking[t.ID] {
 			continue
 		}
-		out[i] = make([]float32, g.of+4)
+		out[i] = make([]float32, g.of+groupNoise)
 		if g.same {
 			out[i][0] = 1
 			continue
 		}
 		out[i][int(t.ID)%g.of] = 1
-		for j := range 4 {
-			out[i][g.of+j] = float32(randomKey(uint64(j)+uint64(len(g.space)), t.ID)%1000) / 4000
+		for j := range groupNoise {
+			out[i][g.of+j] = float32(randomKey(uint64(j)+uint64(len(g.space)), t.ID)%1000) / 3000
 		}
 	}
 	return out, g.space, nil

@@ -7,9 +7,10 @@ import "context"
 // uses both.
 type Gains struct{ g *greedy }
 
-// Gains begins with points that are picked already. uncertainty is that of Greedy.
-func (s *Space) Gains(picked []int64, uncertainty func(id int64) float64) *Gains {
-	return &Gains{s.newGreedy(picked, uncertainty)}
+// Gains begins with points that are picked already. uncertainty and tie are those of
+// Greedy.
+func (s *Space) Gains(picked []int64, uncertainty func(id int64) float64, tie func(id int64) uint64) *Gains {
+	return &Gains{s.newGreedy(picked, uncertainty, tie)}
 }
 
 // Of returns the gain of each point that is asked about, from 0: the rise of the sum over the sample of

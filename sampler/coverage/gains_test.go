@@ -27,7 +27,7 @@ func TestGainsAreWhatGreedyGoesBy(t *testing.T) {
 			t.Fatal(err)
 		}
 		ids := slices.Sorted(slices.Values(s.ids))
-		g := s.Gains(nil, uncertainty)
+		g := s.Gains(nil, uncertainty, byID)
 		for _, pick := range picks {
 			gains, err := g.Of(t.Context(), append(ids, 999))
 			if err != nil {
@@ -42,7 +42,7 @@ func TestGainsAreWhatGreedyGoesBy(t *testing.T) {
 			}
 			g.Pick(pick.ID)
 			g.Pick(999)
-			after, err := s.Gains(idsOf(picks[:slices.Index(picks, pick)+1]), uncertainty).Of(t.Context(), ids)
+			after, err := s.Gains(idsOf(picks[:slices.Index(picks, pick)+1]), uncertainty, byID).Of(t.Context(), ids)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -53,14 +53,14 @@ func TestGainsAreWhatGreedyGoesBy(t *testing.T) {
 	})
 }
 
-// A gain is in tasks: where all are unsure, alike and uncovered, one covers all.
+// A gain is in tasks, and copies are one task.
 func TestAGainIsInTasks(t *testing.T) {
 	var same []Point
 	for id := range int64(20) {
 		same = append(same, Point{id, []float32{1, 2}})
 	}
-	gains, err := spaceOf(t, same, nil).Gains(nil, none).Of(t.Context(), []int64{3})
-	if err != nil || math.Abs(gains[0]-20) > 1e-9 {
-		t.Errorf("%v, %v: want 20", gains, err)
+	gains, err := spaceOf(t, same, nil).Gains(nil, none, byID).Of(t.Context(), []int64{3})
+	if err != nil || math.Abs(gains[0]-1) > 1e-9 {
+		t.Errorf("%v, %v: want 1", gains, err)
 	}
 }

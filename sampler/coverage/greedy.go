@@ -13,11 +13,12 @@ const weightSteps = 1 << 12
 
 // Greedy picks up to n points of the sample, one after the other, each the one that most raises
 // the sum over the sample of uncertainty times cover, where cover is the kernel's value of the
-// nearest point that is labelled or picked. picked are points of the sample that are taken as
-// picked already. uncertainty is from 0 to 1; tie orders points that gain the same, lower first.
+// nearest point that is labelled or picked. Of near-duplicates one counts. picked are points of the
+// sample that are taken as picked already. uncertainty is from 0 to 1; tie orders points that gain
+// the same, lower first, and says which of near-duplicates counts.
 // The error is the context's.
 func (s *Space) Greedy(ctx context.Context, n int, picked []int64, uncertainty func(id int64) float64, tie func(id int64) uint64) ([]Pick, error) {
-	g := s.newGreedy(picked, uncertainty)
+	g := s.newGreedy(picked, uncertainty, tie)
 	gains, err := g.gains(ctx)
 	if err != nil {
 		return nil, err
@@ -60,17 +61,20 @@ type greedy struct {
 	s      *Space
 	kernel *kernel
 	cover  []int32 // by slot
-	weight []int64 // by slot
+	weight []int64 // by slot, 0 of what is a near-duplicate of another one
 	taken  []bool  // by slot
 	queue  candidates
 }
 
 // newGreedy has what is labelled and picked cover.
-func (s *Space) newGreedy(picked []int64, uncertainty func(id int64) float64) *greedy {
-	k := newKernel(s.width())
+func (s *Space) newGreedy(picked []int64, uncertainty func(id int64) float64, tie func(id int64) uint64) *greedy {
+	distinct := s.distinct(s.ids, nil, tie)
+	k := newKernel(s.width(distinct))
 	g := &greedy{s: s, kernel: k, cover: make([]int32, len(s.ids)), weight: make([]int64, len(s.ids)), taken: make([]bool, len(s.ids))}
-	for slot, id := range s.ids {
-		g.weight[slot] = weightOf(uncertainty(id))
+	for _, id := range distinct {
+		g.weight[s.at[id]] = weightOf(uncertainty(id))
+	}
+	for slot := range s.ids {
 		if len(s.labelled) > 0 {
 			g.cover[slot] = int32(k[s.nearest[slot]])
 		}

@@ -24,20 +24,6 @@ func newKernel(width float64) *kernel {
 	return &k
 }
 
-// width returns the width of the kernel: a quarter of the median of 1-cosine over all pairs of
-// the sample. Half of the pairs are so far apart that the kernel is below exp(-4). A part that
-// all vectors share makes all cosines nearer to 1 and changes nothing.
-func (s *Space) width() float64 {
-	var count [levels]int
-	n := len(s.ids)
-	for slot := range n {
-		for _, l := range s.row(slot)[:slot] {
-			count[l]++
-		}
-	}
-	return max((1-cosineOf(medianOf(&count)))/widths, leastWidth)
-}
-
 // medianOf returns the level that half of the counted ones do not exceed.
 func medianOf(count *[levels]int) uint16 {
 	all, below := 0, 0

@@ -181,10 +181,10 @@ func (p *partition) members() [][]int {
 
 // Central picks points that stand for many (Zhdanov 2019, "Diverse mini-batch active learning",
 // arXiv 1901.05954): those given are clustered into k clusters by k-means in which each counts
-// with its weight, 0 to 1, and of each cluster the point nearest to its centre is picked, the
+// with its weight, 0 to 1, near-duplicates as one, and of each cluster the point nearest to its centre is picked, the
 // cluster with most weight first. order is that of Typical. The error is the context's.
 func (s *Space) Central(ctx context.Context, of []int64, k int, weight func(id int64) float64, order func(id int64) uint64) ([]int64, error) {
-	points := s.clusteredPoints(of, func(id int64) int64 { return weightOf(weight(id)) }, order)
+	points := s.clusteredPoints(s.distinct(of, nil, order), func(id int64) int64 { return weightOf(weight(id)) }, order)
 	p, err := s.cluster(ctx, points, k)
 	if err != nil {
 		return nil, err

@@ -27,7 +27,9 @@ type Space struct {
 	vectors [][]float32   // by slot, of length 1
 	cosines []uint16      // level of each pair of slots, stride a row
 	stride  int
-	nearest []uint16 // by slot: the level of the nearest labelled point, 0 without any
+	nearest []uint16    // by slot: the level of the nearest labelled point, 0 without any
+	closest []uint16    // by slot: the level of the nearest other point of the sample, 0 without any
+	pairs   [levels]int // by level: the pairs of the sample
 
 	labelled map[int64]labelledPoint
 }
@@ -71,7 +73,7 @@ func (s *Space) Update(ctx context.Context, keep func(id int64) bool, added []Po
 		s.at[p.ID] = len(s.ids)
 		s.ids = append(s.ids, p.ID)
 		s.vectors = append(s.vectors, unit(p.Vector))
-		s.nearest = append(s.nearest, 0)
+		s.nearest, s.closest = append(s.nearest, 0), append(s.closest, 0)
 	}
 	err := parallel.ForEachChunk(ctx, len(added), func(_, from, to int) {
 		for slot := first + from; slot < first+to; slot++ {
@@ -92,6 +94,8 @@ func (s *Space) Update(ctx context.Context, keep func(id int64) bool, added []Po
 	for slot := first; slot < len(s.ids); slot++ {
 		for other, c := range s.row(slot)[:slot] {
 			s.cosines[other*s.stride+slot] = c
+			s.pairs[c]++
+			s.closest[slot], s.closest[other] = max(s.closest[slot], c), max(s.closest[other], c)
 		}
 	}
 	return nil
@@ -134,8 +138,17 @@ func (s *Space) row(slot int) []uint16 { return s.cosines[slot*s.stride:][:s.str
 func (s *Space) remove(slot int) {
 	last := len(s.ids) - 1
 	delete(s.at, s.ids[slot])
+	for other, l := range s.row(slot)[:last+1] {
+		if other == slot {
+			continue
+		}
+		s.pairs[l]--
+		if l == s.closest[other] {
+			s.closest[other] = s.closestBut(other, slot)
+		}
+	}
 	if slot != last {
-		s.ids[slot], s.vectors[slot], s.nearest[slot] = s.ids[last], s.vectors[last], s.nearest[last]
+		s.ids[slot], s.vectors[slot], s.nearest[slot], s.closest[slot] = s.ids[last], s.vectors[last], s.nearest[last], s.closest[last]
 		s.at[s.ids[slot]] = slot
 		copy(s.row(slot)[:last], s.row(last)[:last])
 		s.row(slot)[slot] = s.row(last)[last]
@@ -147,7 +160,17 @@ func (s *Space) remove(slot int) {
 		}
 	}
 	s.vectors[last] = nil
-	s.ids, s.vectors, s.nearest = s.ids[:last], s.vectors[:last], s.nearest[:last]
+	s.ids, s.vectors, s.nearest, s.closest = s.ids[:last], s.vectors[:last], s.nearest[:last], s.closest[:last]
+}
+
+// closestBut returns the level of the point of the sample that is nearest to a slot, but for one.
+func (s *Space) closestBut(slot, but int) (level uint16) {
+	for other, l := range s.row(slot)[:len(s.ids)] {
+		if other != slot && other != but {
+			level = max(level, l)
+		}
+	}
+	return level
 }
 
 // grow makes room for n points.

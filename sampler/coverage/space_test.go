@@ -116,6 +116,9 @@ func TestASpaceIsAFunctionOfItsPoints(t *testing.T) {
 				if s.nearest[slot] != fresh.nearest[other] {
 					t.Fatalf("the nearest of %d is %d, want %d", id, s.nearest[slot], fresh.nearest[other])
 				}
+				if s.closest[slot] != fresh.closest[other] || s.pairs != fresh.pairs {
+					t.Fatalf("the closest of %d is %d, want %d", id, s.closest[slot], fresh.closest[other])
+				}
 				for id, slot2 := range s.at {
 					if got, want := s.row(slot)[slot2], fresh.row(other)[fresh.at[id]]; got != want {
 						t.Fatalf("%d, want %d", got, want)
@@ -184,7 +187,8 @@ func TestGreedyPicksWhatRaisesTheCoverageMost(t *testing.T) {
 
 // coverageBy is what Greedy raises, computed from its definition.
 func (s *Space) coverageBy(ids []int64, unsure []float64) (sum int64) {
-	k := newKernel(s.width())
+	distinct := s.distinct(s.ids, nil, byID)
+	k := newKernel(s.width(distinct))
 	for slot, id := range s.ids {
 		cover := uint16(0)
 		if len(s.labelled) > 0 {
@@ -193,7 +197,9 @@ func (s *Space) coverageBy(ids []int64, unsure []float64) (sum int64) {
 		for _, other := range ids {
 			cover = max(cover, k[s.row(slot)[s.at[other]]])
 		}
-		sum += int64(cover) * weightOf(unsure[id])
+		if slices.Contains(distinct, id) {
+			sum += int64(cover) * weightOf(unsure[id])
+		}
 	}
 	return sum
 }
@@ -218,7 +224,7 @@ func TestGreedyLeavesWhatIsCoveredOrSure(t *testing.T) {
 
 func TestTypicalPointsAreOfClustersWithoutLabels(t *testing.T) {
 	rng := source()
-	a, b, c := blob(rng, 1, 30, 16, 0, .2), blob(rng, 101, 50, 16, 1, .2), blob(rng, 201, 40, 16, 2, .2)
+	a, b, c := blob(rng, 1, 30, 16, 0, .4), blob(rng, 101, 50, 16, 1, .4), blob(rng, 201, 40, 16, 2, .4)
 	s := spaceOf(t, slices.Concat(a, b, c), nil)
 	typical := func(n int, picked []int64) (ids, labelled []int64) {
 		t.Helper()
@@ -243,7 +249,7 @@ func TestTypicalPointsAreOfClustersWithoutLabels(t *testing.T) {
 		t.Errorf("%v, %v: of another one a task is asked already", got, labels)
 	}
 	// A few odd points come last, however many clusters are asked for.
-	odd := blob(rng, 301, 2, 16, 3, .2)
+	odd := blob(rng, 301, 2, 16, 3, .4)
 	s = spaceOf(t, slices.Concat(a, b, odd), nil)
 	got, _ = typical(82, nil)
 	if len(got) != 82 || got[80] < 300 || got[81] < 300 {

@@ -23,18 +23,18 @@ type Pick struct {
 	Cover float64
 }
 
-// Typical picks n points for a model that knows little (TypiClust; Hacohen, Dekel & Weinshall,
+// Typical picks up to n points for a model that knows little (TypiClust; Hacohen, Dekel & Weinshall,
 // "Active Learning on a Budget", ICML 2022): the sample is clustered, a labelled point is of the
 // cluster whose centre is nearest, and one after the other of the cluster with the fewest
 // labelled or picked points, of these the largest, the most typical point is picked: that with
 // the highest mean cosine to its 20 nearest in the cluster. Clusters of fewer than five points
-// come after all others. picked are points that are taken as picked already. order gives points
+// come after all others. Near-duplicates are one point. picked are points that are taken as picked already. order gives points
 // a fixed order, by which k-means begins. The error is the context's.
 func (s *Space) Typical(ctx context.Context, clusters, n int, picked []int64, order func(id int64) uint64) ([]Pick, error) {
 	if n <= 0 || len(s.ids) == 0 {
 		return nil, ctx.Err()
 	}
-	points := s.clusteredPoints(s.ids, func(int64) int64 { return 1 }, order)
+	points := s.clusteredPoints(s.distinct(s.ids, picked, order), func(int64) int64 { return 1 }, order)
 	p, err := s.cluster(ctx, points, clusters)
 	if err != nil {
 		return nil, err
@@ -87,8 +87,13 @@ type group struct {
 
 // compare orders groups by which is picked from first.
 func (g group) compare(other group) int {
-	odd := func(g group) int { return min(g.size, smallCluster) }
-	return cmp.Or(cmp.Compare(odd(other), odd(g)), cmp.Compare(g.labelled, other.labelled), cmp.Compare(other.size, g.size))
+	if odd := g.size < smallCluster; odd != (other.size < smallCluster) {
+		if odd {
+			return 1
+		}
+		return -1
+	}
+	return cmp.Or(cmp.Compare(g.labelled, other.labelled), cmp.Compare(other.size, g.size))
 }
 
 // sortTypical sorts points of a cluster, the most typical first.
