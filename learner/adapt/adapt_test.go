@@ -112,7 +112,7 @@ func TestAnAdaptedPartEarnsItsPlace(t *testing.T) {
 			t.Fatal(err)
 		}
 		weight := got.Settings.Parts[len(got.Settings.Parts)-1]
-		if known && (weight < 0.2 || got.Accuracy < 0.9 || got.Without > 0.75) || !known && (weight > 0.25 || math.Abs(got.Accuracy-got.Without) > 0.15) {
+		if known && (weight < 0.2 || got.Accuracy < 0.9 || got.Without > 0.75) || !known && (weight > 0.5 || math.Abs(got.Accuracy-got.Without) > 0.15) {
 			t.Errorf("know %v: weight %g, accuracy %g, without %g", known, weight, got.Accuracy, got.Without)
 		}
 		if rest := got.Settings.Parts[:len(got.Settings.Parts)-1]; !slices.Equal(rest, want.Parts) || got.Settings.Ridge != want.Ridge || got.Settings.Bias != want.Bias {

@@ -273,11 +273,8 @@ func (s *search) weigh(ctx context.Context, at model.Settings, dimensions []dime
 			return at, err
 		}
 		weights := likelihoods(losses)
-		if d.prior == nil {
+		if !d.flat {
 			weights[slices.Index(d.values, d.byDefault)] *= defaultWeight
-		}
-		for i, p := range d.prior {
-			weights[i] *= p
 		}
 		value := d.mean(weights)
 		d.set(&at, value)

@@ -131,13 +131,10 @@ func mainPart(q *head.Spec) int {
 	return -1
 }
 
-// adaptedWeights are the weights of an adapted part that are tried. adaptedPrior has twice the weight half
-// as likely: of a few labels, or of hardly any of the rarer class, all weights look alike, and their mean must
-// be small then. Else spam loses .05 of macro-F1 with 24 labels.
-var (
-	adaptedWeights = []float64{0, adaptedWeight, 0.25, 0.5, 1, 2, 4}
-	adaptedPrior   = []float64{8, 8, 4, 2, 1, 0.5, 0.25}
-)
+// adaptedWeights are the weights of an adapted part that are tried. None is more likely than another before
+// there are examples: the folds' encoders learned from two thirds of the labels, so they say too little of
+// it rather than too much, and with hardly any of the rarer class there is none (package adapt).
+var adaptedWeights = []float64{0, adaptedWeight, 0.25, 0.5, 1, 2, 4}
 
 // dimension is one setting that is chosen.
 type dimension struct {
@@ -146,9 +143,9 @@ type dimension struct {
 	values    []float64
 	byDefault float64
 	geometric bool
-	// prior is how likely each value is before there are examples; nil: all alike, and the
-	// default defaultWeight times as likely.
-	prior []float64
+	// flat is true when all values are as likely before there are examples; else the default is
+	// defaultWeight times as likely as each other one.
+	flat bool
 	// adapted is true when it is about an adapted part alone.
 	adapted bool
 	set     func(s *model.Settings, v float64)
@@ -179,7 +176,7 @@ func dimensions(q *head.Spec) []dimension {
 			}})
 		}
 	}
-	part := func(i int, prior []float64, values ...float64) {
+	part := func(i int, adapted bool, values ...float64) {
 		now := 1.0
 		if i < len(d.Parts) {
 			now = d.Parts[i]
@@ -187,7 +184,7 @@ func dimensions(q *head.Spec) []dimension {
 		if !slices.Contains(values, now) {
 			return // the kind sets it
 		}
-		out = append(out, dimension{values: values, byDefault: now, prior: prior, adapted: prior != nil, set: func(s *model.Settings, v float64) {
+		out = append(out, dimension{values: values, byDefault: now, flat: adapted, adapted: adapted, set: func(s *model.Settings, v float64) {
 			s.Parts = slices.Clone(s.Parts)
 			for len(s.Parts) < 1+len(q.Parts) { // Fit takes those that are missing for unknown
 				s.Parts = append(s.Parts, 1)
@@ -198,19 +195,19 @@ func dimensions(q *head.Spec) []dimension {
 	switch {
 	case !Tunable(q):
 	case len(q.Parts) == 1:
-		part(0, nil, 0, 0.1, fewWeight, 1)
+		part(0, false, 0, 0.1, fewWeight, 1)
 	case len(q.Parts) > 1:
-		part(0, nil, 0, 0.1, severalWeight, 0.5, 1)
+		part(0, false, 0, 0.1, severalWeight, 0.5, 1)
 		// The last part, which is the most accurate on most texts, at the end: without it the
 		// others may be better, as on spam.
 		for i, p := range q.Parts {
 			switch p {
 			case encode.Middle:
-				part(i+1, nil, 0, 0.25, secondWeight, 1, 2, 4)
+				part(i+1, false, 0, 0.25, secondWeight, 1, 2, 4)
 			case encode.Adapted:
-				part(i+1, adaptedPrior, adaptedWeights...)
+				part(i+1, true, adaptedWeights...)
 			default:
-				part(i+1, nil, 0, 0.25, secondWeight, 1, 2)
+				part(i+1, false, 0, 0.25, secondWeight, 1, 2)
 			}
 		}
 	}

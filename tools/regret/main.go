@@ -3,6 +3,7 @@
 // settings.
 //
 //	go run ./tools/regret -variants -vectors DIR sms,f1=sms.jsonl.gz intents=train.jsonl.gz
+//	go run ./tools/regret -variants -only ' in [236]$' intents=train.jsonl.gz
 //
 // A set is a name, "f1" after a comma for macro-F1 instead of accuracy, and a file of JSON lines
 // with "text" and "label". Texts are held out of it by an order of its own; the best cell is chosen
@@ -16,6 +17,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,6 +33,7 @@ type options struct {
 	encoder  string
 	vectors  string
 	variants bool
+	only     *regexp.Regexp
 	grid     bool
 	adapt    bool
 	verbose  bool
@@ -46,13 +49,14 @@ func main() {
 	flag.StringVar(&o.encoder, "encoder", encoders.MiniLM, "an encoder that needs nothing but the text")
 	flag.StringVar(&o.vectors, "vectors", "", "folder that keeps the vectors of slow encoders for the next run")
 	flag.BoolVar(&o.variants, "variants", false, "measure variants of each set too")
+	only := flag.String("only", "", "measure only sets and variants whose name matches this regular expression, such as ' in [236]$'")
 	flag.BoolVar(&o.grid, "grid", true, "try the grid; without it only the chosen settings and the defaults are measured")
 	flag.BoolVar(&o.adapt, "adapt", false, "measure a transformer that adapts to the labels beside it")
-	flag.BoolVar(&o.verbose, "v", false, "print the settings that were chosen with an adapter")
+	flag.BoolVar(&o.verbose, "v", false, "print the settings that were chosen, and those of the best cell")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	err := o.parse(*labels)
+	err := o.parse(*labels, *only)
 	if err == nil {
 		err = o.measureAll(ctx, flag.Args())
 	}
@@ -62,7 +66,10 @@ func main() {
 	}
 }
 
-func (o *options) parse(labels string) error {
+func (o *options) parse(labels, only string) (err error) {
+	if o.only, err = regexp.Compile(only); err != nil {
+		return fmt.Errorf("-only: %w", err)
+	}
 	for s := range strings.SplitSeq(labels, ",") {
 		n, err := strconv.Atoi(s)
 		if err != nil || n < 1 {
@@ -93,6 +100,7 @@ func (o *options) measureAll(ctx context.Context, args []string) error {
 		if o.variants {
 			all = append(all, all[0].variants()...)
 		}
+		all = slices.DeleteFunc(all, func(s set) bool { return !o.only.MatchString(s.name) })
 		encoder, err := o.open(ctx, name, all)
 		if err != nil {
 			return err
@@ -104,6 +112,9 @@ func (o *options) measureAll(ctx context.Context, args []string) error {
 					return fmt.Errorf("%s: %w", s.name, err)
 				}
 				r.print(os.Stdout, s.name, n)
+				if best := r.best(); o.verbose && best >= 0 {
+					fmt.Fprintf(os.Stderr, "best cell: %+v\n", r.cells[best])
+				}
 				total.collect(n, r)
 			}
 		}

@@ -148,9 +148,13 @@ func (o *options) order(ctx context.Context, q *head.Spec, e encode.Encoder, f1 
 		return err
 	}
 	cells = append(cells, chosen)
+	if o.verbose {
+		fmt.Fprintf(os.Stderr, "chosen: %+v\n", chosen)
+	}
 	if o.grid {
 		cells = append(cells, grid(q)...)
 	}
+	r.cells = cells[2:]
 	kernel := model.NewKernel(examples)
 	one, other := make([]float64, len(cells)), make([]float64, len(cells))
 	g, fitting := errgroup.WithContext(ctx)

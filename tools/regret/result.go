@@ -5,6 +5,8 @@ import (
 	"io"
 	"math"
 	"slices"
+
+	"github.com/hone-ml/hone/learner/model"
 )
 
 // outcome is what was measured in one order.
@@ -14,7 +16,10 @@ type outcome struct {
 }
 
 // result is what was measured of one set with one number of labels.
-type result struct{ orders []outcome }
+type result struct {
+	orders []outcome
+	cells  []model.Settings
+}
 
 // of returns the mean of a figure over the orders, and its standard error.
 func (r *result) of(figure func(outcome) float64) (mean, se float64) {
