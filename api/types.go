@@ -145,6 +145,8 @@ type Reconcile struct {
 	// Read counts the tasks read by the run that runs, or by the last one, of Total.
 	Read  int `json:"read"`
 	Total int `json:"total"`
+	// SecondsLeft is about how long the run that runs still takes, at the rate so far.
+	SecondsLeft float64 `json:"seconds_left,omitempty"`
 	// LastFull is when the last run began that compared all ids and times, LastContents
 	// one that compared everything, LastRebuild one that read everything anew. Null: not
 	// since hone started.

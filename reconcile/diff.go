@@ -32,7 +32,7 @@ func (c *comparison) statePage(ctx context.Context, at time.Time, page labelstud
 			return err
 		}
 	} else {
-		c.w.progress(c.read, c.total)
+		c.w.progress(c.read, c.total, time.Since(c.began))
 	}
 	found, err := c.diffTasks(ctx, page.Tasks)
 	if err != nil {

@@ -160,6 +160,24 @@ func TestRebuildStatesEverything(t *testing.T) {
 	g.same()
 }
 
+// While a run reads pages its status says how far it is and about how long it still takes.
+func TestAStatusSaysHowFarARunIs(t *testing.T) {
+	g := labelledRig(t, 12, func(o *Options) { o.PageSize = 4 })
+	var read []int
+	g.ls.after = func(string) {
+		st := g.r.project(pid).snapshot()
+		assert.True(t, st.Running)
+		if st.Read > 0 {
+			assert.Equal(t, 12, st.Total)
+			assert.Equal(t, st.Read < st.Total, st.Left > 0, "%+v", st)
+			read = append(read, st.Read)
+		}
+	}
+	require.Empty(t, g.runDue(request{changed: true, contents: true}).Error)
+	assert.Equal(t, []int{4, 8}, read[:2])
+	assert.Zero(t, g.r.project(pid).snapshot().Left)
+}
+
 // What was heard before a comparison has to be learned first.
 func TestAComparisonWaitsForWhatWasHeard(t *testing.T) {
 	g := labelledRig(t, 3, func(o *Options) { o.Patience = time.Millisecond })

@@ -131,7 +131,7 @@ var errNotConnected = errors.New("not connected to Label Studio: set LABEL_STUDI
 // tasks are kept.
 func (w *projectRunner) runOnce(ctx context.Context, d request) {
 	w.mu.Lock()
-	w.status.Running, w.status.Read, w.status.Total = true, 0, 0
+	w.status.Running, w.status.Read, w.status.Total, w.status.Left = true, 0, 0, 0
 	d.full = d.full || d.changed && time.Since(w.status.LastFull) >= w.r.o.FullEvery
 	w.mu.Unlock()
 
@@ -147,7 +147,7 @@ func (w *projectRunner) runOnce(ctx context.Context, d request) {
 	st := &w.status
 	repeated := err != nil && st.Error == err.Error()
 	mended := err == nil && st.Error != "" && st.Error != errNotConnected.Error()
-	st.Running, st.Took, st.Read, st.Stated = false, took, c.read, c.published
+	st.Running, st.Took, st.Read, st.Stated, st.Left = false, took, c.read, c.published, 0
 	st.Runs++
 	if c.projectRead {
 		st.Missed, st.ModelVersion, st.Sampling = c.meta.Missed, c.project.ModelVersion, c.project.Sampling
@@ -194,11 +194,13 @@ func (w *projectRunner) runOnce(ctx context.Context, d request) {
 	}
 }
 
-// progress stores in the status how far a run is.
-func (w *projectRunner) progress(read, total int) {
+// progress stores in the status how far a run is that has taken so long.
+func (w *projectRunner) progress(read, total int, took time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.status.Read, w.status.Total = read, max(read, total)
+	total = max(read, total)
+	w.status.Read, w.status.Total = read, total
+	w.status.Left = time.Duration(float64(took) * float64(total-read) / float64(max(1, read)))
 }
 
 func (w *projectRunner) snapshot() Status {

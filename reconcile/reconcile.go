@@ -155,10 +155,12 @@ type Status struct {
 	// Total. Stated are the tasks, annotations and deletions it found hone did not
 	// know. Some of these may have been on their way already; Missed counts what no
 	// webhook ever told, over all runs.
-	Read   int    `json:"read"`
-	Total  int    `json:"total"`
-	Stated int    `json:"stated"`
-	Missed uint64 `json:"missed"`
+	Read   int `json:"read"`
+	Total  int `json:"total"`
+	Stated int `json:"stated"`
+	// Left is about how long the run that runs still takes, in nanoseconds; 0 of none.
+	Left   time.Duration `json:"left,omitzero"`
+	Missed uint64        `json:"missed"`
 	// ModelVersion and Sampling are the project's settings as last read.
 	ModelVersion string `json:"model_version"`
 	Sampling     string `json:"sampling"`

@@ -9,7 +9,7 @@ import (
 
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/event"
-	"github.com/hone-ml/hone/internal/cut"
+	"github.com/hone-ml/hone/internal/statustext"
 )
 
 func newConfigure(c *cli) *cobra.Command {
@@ -80,25 +80,6 @@ func (c *cli) printSettings(of api.Configuration) {
 	}
 	c.printf("Project %d\n", of.Project)
 	for _, s := range of.Settings {
-		c.printf("  %s\n      %s (%s)\n", describeSetting(s), s.Doc, s.Type)
+		c.printf("  %s\n      %s (%s)\n", statustext.Setting(s), s.Doc, s.Type)
 	}
-}
-
-// maxShownSetting is how many characters of a value are shown.
-const maxShownSetting = 200
-
-// describeSetting is key, value and default.
-func describeSetting(s api.Setting) string {
-	value := s.Key + " = " + orNothing(cut.Ellipsis(s.Value, maxShownSetting))
-	if !s.Set {
-		return value + "  (default)"
-	}
-	return value + "  (set; default " + orNothing(s.Default) + ")"
-}
-
-func orNothing(s string) string {
-	if s == "" {
-		return "(empty)"
-	}
-	return s
 }

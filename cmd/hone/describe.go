@@ -16,6 +16,7 @@ import (
 
 	"github.com/hone-ml/hone/api"
 	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/statustext"
 	"github.com/hone-ml/hone/settings"
 )
 
@@ -207,22 +208,22 @@ func (d *describe) print(of api.Descriptions) error {
 	d.printf("Project %d: %d of %d labels are described\n", of.Project, n, labels)
 	for _, c := range of.Controls {
 		if !reads(c) {
-			d.printf("  %s: its labels are learned from examples alone\n", printable(c.Control))
+			d.printf("  %s: its labels are learned from examples alone\n", statustext.Printable(c.Control))
 			continue
 		}
-		d.printf("  %s\n", printable(c.Control))
+		d.printf("  %s\n", statustext.Printable(c.Control))
 		for _, l := range c.Labels {
-			d.printf("    %s\n", printable(l.Label))
+			d.printf("    %s\n", statustext.Printable(l.Label))
 			for _, line := range l.Lines {
-				d.printf("        %s\n", printable(line))
+				d.printf("        %s\n", statustext.Printable(line))
 			}
 			if l.Hint != "" {
-				d.printf("        hint: %s\n", printable(l.Hint))
+				d.printf("        hint: %s\n", statustext.Printable(l.Hint))
 			}
 		}
 	}
 	if len(of.Unused) > 0 {
-		d.printf("  described, but no labels now: %s\n", printable(strings.Join(of.Unused, ", ")))
+		d.printf("  described, but no labels now: %s\n", statustext.Printable(strings.Join(of.Unused, ", ")))
 	}
 	if n < labels {
 		d.printf("`hone describe --project %d --edit` describes them: two lines each, in words that texts with the label might have.\n", of.Project)

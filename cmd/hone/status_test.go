@@ -2,120 +2,89 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/hone-ml/hone/api"
-	"github.com/hone-ml/hone/event"
+	"github.com/hone-ml/hone/internal/app/apptest"
 )
 
-func TestStatusSaysWhyAnnotationsAreNotLearned(t *testing.T) {
-	printed := func(p api.Project) string {
-		var out bytes.Buffer
-		c := &cli{cmd: new(cobra.Command)}
-		c.cmd.SetOut(&out)
-		c.printProject(p, time.Now())
-		return out.String()
-	}
-	assert.NotRegexp(t, `annotations|suggestions|without text|same twice`, printed(api.Project{ID: 3}))
-	assert.Regexp(t, `(?m)^  annotations +29 seen, 29 learned$`, printed(api.Project{Annotations: api.Annotations{Seen: 29, Learned: 29}}))
-	out := printed(api.Project{
-		Annotations:      api.Annotations{Seen: 180, Learned: 29, FromPredictions: 150, NoText: 1},
-		Suggestions:      api.Suggestions{Accepted: 12, Changed: 3, Rejected: 2},
-		TasksWithoutText: 4, IdenticalPairs: 5,
-	})
-	assert.Regexp(t, `(?m)^  annotations +180 seen, 29 learned, 150 made from predictions, 1 of tasks without text$`, out)
-	assert.Regexp(t, `(?m)^  suggestions +12 accepted as they were, 3 changed, 2 rejected$`, out)
-	assert.Regexp(t, `(?m)^  without text +4 tasks `, out)
-	assert.Regexp(t, `(?m)^  same twice +5 tasks `, out)
-}
-
-func TestStatusSaysHowSureTheModelIsOfTheQueue(t *testing.T) {
-	printed := func(confidences ...*float64) string {
-		var out bytes.Buffer
-		c := &cli{cmd: new(cobra.Command)}
-		c.cmd.SetOut(&out)
-		tasks := []event.TaskID{9, 4, 5, 6, 7, 8}
-		c.printProject(api.Project{ID: 3, Queue: api.Queue{Tasks: tasks, Confidences: confidences}}, time.Now())
-		return out.String()
-	}
-	assert.Regexp(t, `(?m)^  confidence +0.61 none 0.70 1.00 0.01 in its answers to these$`, printed(new(0.6123), nil, new(0.7), new(1.0), new(0.01), new(0.5)))
-	assert.NotContains(t, printed(), "confidence", "an older hone does not tell")
-	assert.NotContains(t, printed(nil, nil), "confidence", "nothing is answered")
-}
-
-func TestStatusSaysWhatARetrainWaitsForAndWhatARollbackHolds(t *testing.T) {
-	now := time.Now()
-	p := api.Project{ID: 3, ModelVersion: "hone-1", Settled: true}
-	printed := func() string {
-		var out bytes.Buffer
-		c := &cli{cmd: new(cobra.Command)}
-		c.cmd.SetOut(&out)
-		c.printProject(p, now)
-		return out.String()
-	}
-	assert.NotRegexp(t, `settings|retrain`, printed())
-	p.SettingsHeld = true
-	p.Retrain = api.Retrain{Running: true, Waiting: "for the vectors of 3 of 40 labelled texts"}
-	assert.Regexp(t, `(?m)^  settings +held since the rollback to hone-1; .*hone retrain`, printed())
-	assert.Regexp(t, `(?m)^  retrain +waits for the vectors of 3 of 40 labelled texts$`, printed())
-	p.Retrain = api.Retrain{Waiting: "for the vectors", Last: &now, Outcome: "new version hone-2"}
-	assert.Regexp(t, `(?m)^  retrain +waits for the vectors\n  retrain +0s ago .*new version hone-2$`, printed())
-	p.Retrain = api.Retrain{Running: true, Progress: 0.5, Last: &now, Outcome: "new version hone-2"}
-	assert.NotContains(t, printed(), "hone-2")
-	assert.Contains(t, printed(), "running, 50 %")
-}
-
-// The accuracy over all tasks comes first, with what it comes from; that over the tasks that
-// were asked about is named as that, and what it is lately is said where it differs.
-func TestStatusLeadsWithTheAccuracyOverAllTasks(t *testing.T) {
-	estimate, low, high, asked, lately := 0.745, 0.512, 0.901, 0.26, 0.31
-	h := api.Head{Control: "topic", Type: "Choices", Labels: []string{"a", "b"}}
-	printed := func() string {
-		var out bytes.Buffer
-		c := &cli{cmd: new(cobra.Command)}
-		c.cmd.SetOut(&out)
-		c.printProject(api.Project{Heads: []api.Head{h}}, time.Now())
-		return out.String()
-	}
-	assert.NotRegexp(t, `all tasks|asked tasks|accuracy`, printed(), "nothing is labelled")
-	h.Examples, h.Accuracy, h.RecentAccuracy = 20, &asked, &asked
-	h.PoolAccuracy = &api.PoolAccuracy{Labels: 20}
-	assert.Regexp(t, `(?m)^  head topic +Choices over 2 labels, 20 examples\n +all tasks +accuracy not known: .* random_share.*\n +asked tasks +accuracy 0.260$`, printed())
-	h.PoolAccuracy = &api.PoolAccuracy{Estimate: &estimate, Low: &low, High: &high, Random: 10, Labels: 100}
-	h.RecentAccuracy = &lately
-	assert.Regexp(t, `(?m)^ +all tasks +accuracy about 0.74 \(95 %: 0.51 to 0.90, from 10 random answers among 100 labels\)\n +asked tasks +accuracy 0.260 \(lately 0.310\)$`, printed())
-}
-
-func TestHistoryIsATable(t *testing.T) {
-	estimate, low, high := 0.745, 0.512, 0.901
-	var out bytes.Buffer
-	c := &cli{cmd: new(cobra.Command)}
-	c.cmd.SetOut(&out)
-	c.printHistory(api.AccuracyHistory{})
-	assert.Equal(t, "No label yet.\n", out.String())
-	out.Reset()
-	c.printHistory(api.AccuracyHistory{Points: []api.AccuracyPoint{
-		{Labels: 1, Asked: map[string]float64{"topic": 0}},
-		{Labels: 40, Asked: map[string]float64{"topic": 0.5}, Pool: map[string]api.PoolAccuracy{"topic": {Estimate: &estimate, Low: &low, High: &high, Random: 4}}},
-	}})
-	assert.Regexp(t, `(?m)^labels +control +accuracy +95 % +random +of asked tasks +at\n1 +topic +0.000 .*\n40 +topic +0.745 +0.512 to 0.901 +4 +0.500 `, out.String())
-}
-
-// Status says to how many labels the transformer has adapted, what that is worth, and what it does now.
-func TestStatusSaysWhatTheTransformerHasAdaptedTo(t *testing.T) {
-	at, with, without := time.Now().Add(-time.Minute), 0.81, 0.74
-	for want, a := range map[string]api.Adapted{
-		"adapting to the first 16 labels of c now":                                                                                          {Control: "c", AdaptingTo: 16},
-		"to the first 48 labels of c, 1m0s ago (WHEN); held-out accuracy 0.810, without it 0.740":                                           {Control: "c", Labels: 48, At: &at, Accuracy: &with, AccuracyWithout: &without},
-		"to the first 48 labels of c, 1m0s ago (WHEN); held-out accuracy 0.810, without it 0.740; adapting to the first 64 labels of c now": {Control: "c", Labels: 48, At: &at, Accuracy: &with, AccuracyWithout: &without, AdaptingTo: 64},
-	} {
-		assert.Equal(t, strings.ReplaceAll(want, "WHEN", at.Local().Format(time.DateTime)), adaptedTo(a, at.Add(time.Minute)))
-	}
+// A version says to how many labels the transformer had adapted.
+func TestVersionsSayWhatTheTransformerHadAdaptedTo(t *testing.T) {
 	assert.Equal(t, "60", formatLabels(api.Version{Labels: 60}))
 	assert.Equal(t, "60 (adapted to 48)", formatLabels(api.Version{Labels: 60, AdaptedLabels: 48}))
+}
+
+func TestStatusOfSeveralProjects(t *testing.T) {
+	s := apptest.NewStudio(t)
+	h := start(t, apptest.Settings(t.TempDir(), s))
+	for range 2 {
+		p := s.NewProject(2)
+		h.Register(p)
+		h.Await(p, "read", func(p api.Project) bool { return p.Tasks == 2 })
+	}
+	out := h.ok("status")
+	assert.Regexp(t, `^PROJECT +TITLE +LABELS +LEFT +ACCURACY +MODEL +QUEUE +STATE\n1 +topics +0 +2 .*\n2 +topics +0 +2 .*\n\n`, out)
+	assert.Contains(t, h.ok("status", "--project", "2"), "Project 2  topics\n")
+	var all struct{ Projects []api.Project }
+	require.NoError(t, json.Unmarshal([]byte(h.ok("status", "--json")), &all))
+	assert.Len(t, all.Projects, 2)
+	_, err := h.cmd("status", "--watch", "--json")
+	require.ErrorContains(t, err, "none of the others can be")
+
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	seen := &stopAfter{times: 1, stop: cancel}
+	root := newRoot()
+	root.SetOut(seen)
+	root.SetArgs([]string{"status", "--watch", "--listen", h.Addrs()[0].String(), "--data-dir", h.DataDir})
+	require.NoError(t, root.ExecuteContext(ctx), "Ctrl-C is how it ends")
+	assert.True(t, strings.HasPrefix(seen.String(), "PROJECT"), seen.String())
+}
+
+// stopAfter takes so many drawings and then has the watching stopped.
+type stopAfter struct {
+	bytes.Buffer
+	times int
+	stop  func()
+}
+
+func (s *stopAfter) Write(p []byte) (int, error) {
+	if s.times--; s.times == 0 {
+		s.stop()
+	}
+	return s.Buffer.Write(p)
+}
+
+func TestWatchDrawsAgainAndOutlivesARestart(t *testing.T) {
+	for _, terminal := range []bool{false, true} {
+		ctx, cancel := context.WithCancel(t.Context())
+		out, n := &stopAfter{times: 3, stop: cancel}, 0
+		w := watcher{out: out, every: time.Millisecond, terminal: terminal, draw: func(_ context.Context, w io.Writer) error {
+			n++
+			_, _ = fmt.Fprintf(w, "drawing %d\nend\n", n)
+			if n == 2 {
+				return errors.New("hone is not running")
+			}
+			return nil
+		}}
+		require.NoError(t, w.watch(ctx))
+		cancel()
+		if terminal {
+			assert.Regexp(t, "^\x1b\\[H\x1b\\[J\x1b\\[Hdrawing 1\x1b\\[K\nend\x1b\\[K\n\x1b\\[J\x1b\\[H[0-9:]{8}  hone is not running\x1b\\[K\n\x1b\\[J\x1b\\[Hdrawing 3", out.String())
+		} else {
+			assert.Regexp(t, "^drawing 1\nend\n\n[0-9:]{8}  hone is not running\n\ndrawing 3\nend\n$", out.String())
+		}
+	}
+	broken := watcher{every: time.Millisecond, draw: func(context.Context, io.Writer) error { return errors.New("no hone") }}
+	require.ErrorContains(t, broken.watch(t.Context()), "no hone", "nothing to watch from the start")
 }

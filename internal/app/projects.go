@@ -242,7 +242,7 @@ func (a *App) addReconcile(out *api.Project) {
 	}
 	out.LastReconcile, out.ReconcileFailures = timePtr(st.LastRun), st.Failures
 	out.Reconcile = &api.Reconcile{
-		Running: st.Running, Read: st.Read, Total: st.Total,
+		Running: st.Running, Read: st.Read, Total: st.Total, SecondsLeft: st.Left.Seconds(),
 		LastFull: timePtr(st.LastFull), LastContents: timePtr(st.LastContents), LastRebuild: timePtr(st.LastAnew),
 	}
 	if st.Error != "" && none == nil {

@@ -1,7 +1,8 @@
-package main
+package statustext
 
 import (
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"text/tabwriter"
@@ -22,13 +23,13 @@ func poolAccuracy(h api.Head) string {
 	}
 }
 
-// printHistory prints one line for each control and number of labels.
-func (c *cli) printHistory(h api.AccuracyHistory) {
+// History prints one line for each control and number of labels.
+func History(out io.Writer, h api.AccuracyHistory) {
 	if len(h.Points) == 0 {
-		c.printf("No label yet.\n")
+		_, _ = fmt.Fprintf(out, "No label yet.\n")
 		return
 	}
-	w := tabwriter.NewWriter(c.out(), 0, 4, 2, ' ', 0)
+	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
 	_, _ = fmt.Fprintln(w, "labels\tcontrol\taccuracy\t95 %\trandom\tof asked tasks\tat")
 	for _, p := range h.Points {
 		controls := slices.Sorted(maps.Keys(p.Asked))

@@ -1,8 +1,9 @@
-package main
+package statustext
 
 import (
 	"cmp"
 	"fmt"
+	"io"
 	"strings"
 	"text/tabwriter"
 	"unicode"
@@ -14,16 +15,16 @@ import (
 // maxTitle is how many characters of a project's title a table shows.
 const maxTitle = 40
 
-// printOverview prints a line for each project.
-func (c *cli) printOverview(ps []api.Project) {
-	w := tabwriter.NewWriter(c.out(), 0, 4, 2, ' ', 0)
+// Overview prints a line for each project.
+func Overview(out io.Writer, ps []api.Project) {
+	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
 	_, _ = fmt.Fprintln(w, "PROJECT\tTITLE\tLABELS\tLEFT\tACCURACY\tMODEL\tQUEUE\tSTATE")
 	for _, p := range ps {
-		_, _ = fmt.Fprintf(w, "%d\t%s\t%d\t%d\t%s\t%s\t%d/%d\t%s\n", p.ID, cut.Runes(printable(p.Title), maxTitle), p.Labels, p.Pool,
+		_, _ = fmt.Fprintf(w, "%d\t%s\t%d\t%d\t%s\t%s\t%d/%d\t%s\n", p.ID, cut.Runes(Printable(p.Title), maxTitle), p.Labels, p.Pool,
 			cmp.Or(shortAccuracy(p), "-"), cmp.Or(p.ModelVersion, "-"), p.Queue.Pushed, len(p.Queue.Tasks), projectState(p))
 	}
 	_ = w.Flush()
-	c.printf("\nLABELS learned, tasks LEFT to label, ACCURACY over all tasks, QUEUE in Label Studio. More: hone status --project ID\n")
+	_, _ = fmt.Fprintf(out, "\nLABELS learned, tasks LEFT to label, ACCURACY over all tasks, QUEUE in Label Studio. More: hone status --project ID\n")
 }
 
 // shortAccuracy is the estimated accuracy over all tasks, of each control where there are
@@ -51,6 +52,8 @@ func projectState(p api.Project) string {
 		return fmt.Sprintf("%d problems", n)
 	case p.Queue.Error != "":
 		return "queue not written"
+	case reading(p.Reconcile):
+		return fmt.Sprintf("reading, %d of %d", p.Reconcile.Read, p.Reconcile.Total)
 	case p.Backlog > 0:
 		return fmt.Sprintf("%d events to learn", p.Backlog)
 	case p.Retrain.Running && p.Retrain.Waiting == "":
@@ -63,9 +66,9 @@ func projectState(p api.Project) string {
 	return "learning"
 }
 
-// printable is a text of Label Studio as it may stand in a line on a terminal: without line
+// Printable is a text of Label Studio as it may stand in a line on a terminal: without line
 // breaks, tabs and control characters.
-func printable(s string) string {
+func Printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
 			return r

@@ -1,4 +1,4 @@
-package main
+package statustext
 
 import (
 	"fmt"
@@ -14,7 +14,7 @@ func statusQueue(q api.Queue, row func(name, format string, args ...any)) {
 	next := q.Tasks[:min(len(q.Tasks), 5)]
 	row("asks next", "%s of %d (%s), %d of them in Label Studio", joinIDs(next), len(q.Tasks), rankedBy(q), q.Pushed)
 	for i, r := range q.Reasons[:min(len(next), len(q.Reasons))] {
-		row(fmt.Sprintf("  task %d", next[i]), "%s", printable(r.Text))
+		row(fmt.Sprintf("  task %d", next[i]), "%s", Printable(r.Text))
 	}
 	if s := joinConfidences(q.Confidences, len(next)); s != "" {
 		row("confidence", "%s in its answers to these", s)

@@ -1,11 +1,10 @@
-package main
+package statustext
 
 import (
 	"bytes"
 	"testing"
 	"time"
 
-	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/assert"
 
 	"github.com/hone-ml/hone/api"
@@ -15,9 +14,7 @@ import (
 func TestStatusSaysWhyTasksAreAsked(t *testing.T) {
 	printed := func(q api.Queue) string {
 		var out bytes.Buffer
-		c := &cli{cmd: new(cobra.Command)}
-		c.cmd.SetOut(&out)
-		c.printProject(api.Project{ID: 3, Queue: q}, time.Now())
+		Project(&out, api.Project{ID: 3, Queue: q}, time.Now())
 		return out.String()
 	}
 	q := api.Queue{Strategy: "coverage", RankedBy: "margin", Pushed: 1}

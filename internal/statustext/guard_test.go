@@ -1,11 +1,10 @@
-package main
+package statustext
 
 import (
 	"bytes"
 	"testing"
 	"time"
 
-	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/assert"
 
 	"github.com/hone-ml/hone/api"
@@ -14,9 +13,7 @@ import (
 func TestStatusSaysHowTheStrategyComparesWithRandom(t *testing.T) {
 	printed := func(g *api.Guard) string {
 		var out bytes.Buffer
-		c := &cli{cmd: new(cobra.Command)}
-		c.cmd.SetOut(&out)
-		c.printProject(api.Project{ID: 3, Guard: g}, time.Now())
+		Project(&out, api.Project{ID: 3, Guard: g}, time.Now())
 		return out.String()
 	}
 	assert.NotContains(t, printed(nil), "random", "an older hone does not tell")
