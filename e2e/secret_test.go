@@ -105,7 +105,7 @@ func TestSecretLost(t *testing.T) {
 // address that hone prints.
 func connectBoth(t *testing.T, s *studio, h *hone) (by, ui int) {
 	t.Helper()
-	tasks := load(t, "tasks.jsonl")[:80]
+	tasks := load(t, "tasks.jsonl")[:200]
 	by, ui = s.newProject(labelConfig(t), tasks), s.newProject(labelConfig(t), tasks)
 	if out, err := h.run("connect", "--project", fmt.Sprint(by)); err != nil {
 		t.Fatalf("connect: %v\n%s", err, out)
