@@ -67,10 +67,13 @@ func NewRanker(o Options) (*Ranker, error) {
 // A strategy that looks at tasks together and cannot is stood in for by margin. Of a large pool
 // not all tasks are scored at once, see scan.
 func (r *Ranker) Rank(ctx context.Context, p event.ProjectID, tasks []event.Task, labelled map[event.TaskID]uint64, before Queue) (Queue, error) {
+	var kept *coverer
 	if r.picker.pick != nil {
-		if q, ok, err := r.rankTogether(ctx, p, tasks, labelled, before); ok || err != nil {
+		q, ok, err := r.rankTogether(ctx, p, tasks, labelled, before)
+		if ok || err != nil {
 			return q, err
 		}
+		kept = q.coverer
 	}
 	confidence := newConfidenceSample(len(tasks))
 	var scored scoredTasks
@@ -87,7 +90,7 @@ func (r *Ranker) Rank(ctx context.Context, p event.ProjectID, tasks []event.Task
 	if scored.version != before.Version {
 		before.Items = nil
 	}
-	q := Queue{Version: scored.version, RankedBy: r.name, Confidence: confidence.byControl(), Items: buildQueue(scored.all, before.Items, r.spec(labelled)), scan: s}
+	q := Queue{Version: scored.version, RankedBy: r.name, Confidence: confidence.byControl(), Items: buildQueue(scored.all, before.Items, r.spec(labelled)), coverer: kept, scan: s}
 	if r.picker.pick != nil {
 		q.RankedBy = strategy.NameMargin // it stands in
 	}

@@ -16,6 +16,7 @@ type Sampler struct {
 	o       Options
 	metrics *samplerMetrics
 	pusher  *push.Pusher
+	spaces  *spaces
 	life    *service.Life // its lock may be taken while mu is held
 
 	mu       sync.Mutex
@@ -47,7 +48,7 @@ func New(o Options) (*Sampler, error) {
 		return nil, err
 	}
 	s := &Sampler{
-		o: o, metrics: m, life: service.NewLife(), pusher: pusher,
+		o: o, metrics: m, life: service.NewLife(), pusher: pusher, spaces: newSpaces(spacesBudget),
 		projects: map[event.ProjectID]*worker{},
 	}
 	if o.Registerer != nil {
@@ -175,6 +176,7 @@ func (s *Sampler) Forget(ctx context.Context, p event.ProjectID) error {
 	}
 	select {
 	case <-w.ended:
+		s.spaces.take(p)
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

@@ -23,7 +23,7 @@ func sampleOrder(t event.TaskID) uint64 { return t.Hash() }
 
 // rankTogether makes the queue of a strategy that looks at tasks together. ok is false when it
 // cannot pick: when it needs vectors, and fewer than half of the sampled tasks have one, or when
-// nothing is known that it could balance.
+// nothing is known that it could balance. Then the queue has what the next ranking goes on from alone.
 func (r *Ranker) rankTogether(ctx context.Context, p event.ProjectID, tasks []event.Task, labelled map[event.TaskID]uint64, before Queue) (_ Queue, ok bool, _ error) {
 	if r.picker.vectors && (r.vectors == nil || r.pool == nil) {
 		return Queue{}, false, nil
@@ -50,7 +50,7 @@ func (r *Ranker) rankTogether(ctx context.Context, p event.ProjectID, tasks []ev
 			return Queue{}, false, err
 		}
 		if sel.space.Len() == 0 || 2*sel.space.Len() < len(seen) {
-			return Queue{}, false, nil
+			return Queue{coverer: sel.coverer}, false, nil
 		}
 	}
 	q, err := sel.score(ctx, p)

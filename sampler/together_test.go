@@ -233,6 +233,22 @@ func TestWithoutVectorsMarginStandsIn(t *testing.T) {
 	}
 }
 
+// While vectors come in, those that are there are asked for once.
+func TestVectorsThatAreThereAreAskedForOnce(t *testing.T) {
+	g := &groups{of: 5, lacking: map[event.TaskID]bool{}}
+	for id := range event.TaskID(60) {
+		g.lacking[id+1] = true
+	}
+	o := covering(newBrain(100), g)
+	q := ranked(t, o, tasksOf(100), nil, Queue{})
+	require.Equal(t, strategy.NameMargin, q.RankedBy)
+	require.Equal(t, 100, g.asked)
+	for range 3 {
+		q = ranked(t, o, tasksOf(100), nil, q)
+	}
+	assert.Equal(t, 100+3*60, g.asked, "only those that lack are asked for again")
+}
+
 type rankingOf settings.Ranking
 
 func (r rankingOf) Ranking(event.ProjectID) settings.Ranking { return settings.Ranking(r) }

@@ -39,10 +39,14 @@ func (w *worker) update(ctx context.Context, p pending) error {
 	if err != nil {
 		return err
 	}
-	queue, err := ranker.Rank(ctx, w.id, w.pool.candidates(), w.pool.labelled, w.queue)
+	before := w.queue
+	before.coverer = w.s.spaces.take(w.id)
+	queue, err := ranker.Rank(ctx, w.id, w.pool.candidates(), w.pool.labelled, before)
 	if err != nil {
 		return err
 	}
+	w.s.spaces.put(w.id, queue.coverer)
+	queue.coverer = nil
 	if err := w.describeItems(ctx, ranker, queue.Items); err != nil {
 		return err
 	}

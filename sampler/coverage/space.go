@@ -43,6 +43,19 @@ type labelledPoint struct {
 // Len returns the number of points in the sample.
 func (s *Space) Len() int { return len(s.ids) }
 
+// Bytes returns about how much memory it takes.
+func (s *Space) Bytes() int {
+	const entry = 64 // of a map
+	out := 2*len(s.cosines) + len(s.ids)*(entry+8+4)
+	for _, v := range s.vectors {
+		out += 4 * len(v)
+	}
+	for _, p := range s.labelled {
+		out += entry + 4*len(p.vector) + 2*cap(p.cosines)
+	}
+	return out
+}
+
 // Has reports whether a point is in the sample.
 func (s *Space) Has(id int64) bool {
 	_, ok := s.at[id]
