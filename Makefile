@@ -110,6 +110,12 @@ bench-asking: build $(ASKERS)/.installed ## what hone asks for beside modAL and 
 	go build -o bench/out/features ./tools/features
 	$(ASKERS)/bin/python bench/peers/asking.py --hone bin/hone --features bench/out/features --sets $(or $(SETS),data/clinc10) --orders $(or $(ORDERS),5) $(if $(STRATEGIES),--strategies "$(STRATEGIES)")
 
+.PHONY: bench-asking-grid
+bench-asking-grid: build ## what a strategy gains over random on sets and their variants; SETS="sms=FILE intents=FILE", F1="sms", STRATEGY=coverage, ORDERS=10, BATCH=10, ADAPT=off
+	rm -rf bench/out/grid-sets && go run ./tools/regret -variants -write bench/out/grid-sets $(or $(SETS),clinc10=data/clinc10/train.jsonl)
+	python3 bench/peers/asking_grid.py --hone bin/hone --sets bench/out/grid-sets --out bench/out/grid-$(or $(STRATEGY),coverage)-$(or $(BATCH),10)-$(or $(ADAPT),off) \
+		--f1 $(F1) --strategy $(or $(STRATEGY),coverage) --orders $(or $(ORDERS),10) --batch $(or $(BATCH),10) --adapt $(or $(ADAPT),off)
+
 .PHONY: bench-speed
 bench-speed: build $(PEERS)/.installed ## hone's speed beside its peers', into bench/RESULTS.md; DATA=DIR, ROUNDS=3, NEWS=7600
 	go run ./tools/newslike -n $(or $(NEWS),7600) > bench/out/news.jsonl

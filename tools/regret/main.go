@@ -4,10 +4,12 @@
 //
 //	go run ./tools/regret -variants -vectors DIR sms,f1=sms.jsonl.gz intents=train.jsonl.gz
 //	go run ./tools/regret -variants -only ' in [236]$' intents=train.jsonl.gz
+//	go run ./tools/regret -variants -write DIR intents=train.jsonl.gz
 //
 // A set is a name, "f1" after a comma for macro-F1 instead of accuracy, and a file of JSON lines
 // with "text" and "label". Texts are held out of it by an order of its own; the best cell is chosen
-// on one half of those, and both are judged on the other half.
+// on one half of those, and both are judged on the other half. With -write the sets are only
+// written, as DIR/intents-5-words.jsonl.
 package main
 
 import (
@@ -34,6 +36,7 @@ type options struct {
 	vectors  string
 	variants bool
 	only     *regexp.Regexp
+	write    string
 	grid     bool
 	adapt    bool
 	verbose  bool
@@ -50,6 +53,7 @@ func main() {
 	flag.StringVar(&o.vectors, "vectors", "", "folder that keeps the vectors of slow encoders for the next run")
 	flag.BoolVar(&o.variants, "variants", false, "measure variants of each set too")
 	only := flag.String("only", "", "measure only sets and variants whose name matches this regular expression, such as ' in [236]$'")
+	flag.StringVar(&o.write, "write", "", "folder to write the sets to, for hone simulate; nothing is measured")
 	flag.BoolVar(&o.grid, "grid", true, "try the grid; without it only the chosen settings and the defaults are measured")
 	flag.BoolVar(&o.adapt, "adapt", false, "measure a transformer that adapts to the labels beside it")
 	flag.BoolVar(&o.verbose, "v", false, "print the settings that were chosen, and those of the best cell")
@@ -101,6 +105,12 @@ func (o *options) measureAll(ctx context.Context, args []string) error {
 			all = append(all, all[0].variants()...)
 		}
 		all = slices.DeleteFunc(all, func(s set) bool { return !o.only.MatchString(s.name) })
+		if o.write != "" {
+			if err := writeAll(o.write, all); err != nil {
+				return err
+			}
+			continue
+		}
 		encoder, err := o.open(ctx, name, all)
 		if err != nil {
 			return err
@@ -118,6 +128,9 @@ func (o *options) measureAll(ctx context.Context, args []string) error {
 				total.collect(n, r)
 			}
 		}
+	}
+	if o.write != "" {
+		return nil
 	}
 	for _, n := range slices.Sorted(slices.Values(o.labels)) {
 		total.print(os.Stdout, n)

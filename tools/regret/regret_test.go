@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"math"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -74,5 +76,20 @@ func TestRegretIsJudgedOnTheOtherHalf(t *testing.T) {
 	}
 	if regret, _ := r.regret(byDefault); math.Abs(regret-0.2) > 1e-12 {
 		t.Errorf("regret of the default %g", regret)
+	}
+}
+
+func TestWrittenSetsAreReadAgain(t *testing.T) {
+	dir := t.TempDir()
+	s := made(append(strings.Fields(strings.Repeat("a ", 300)), strings.Fields(strings.Repeat("b ", 100))...)...)
+	sets := append(s.variants(), s)
+	if err := writeAll(dir, sets); err != nil {
+		t.Fatal(err)
+	}
+	for file, want := range map[string]set{"made": s, "made-5-words": sets[1], "made-95-5": sets[3]} {
+		got, err := read(filepath.Join(dir, file+".jsonl"))
+		if err != nil || !slices.Equal(got, want.texts) {
+			t.Errorf("%s: %d texts, want %d (%v)", file, len(got), len(want.texts), err)
+		}
 	}
 }
