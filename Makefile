@@ -112,7 +112,7 @@ bench-asking: build $(ASKERS)/.installed ## what hone asks for beside modAL and 
 
 .PHONY: bench-asking-grid
 bench-asking-grid: build ## what a strategy gains over random on sets and their variants; SETS="sms=FILE intents=FILE", F1="sms", STRATEGY=coverage, ORDERS=10, BATCH=10, ADAPT=off
-	rm -rf bench/out/grid-sets && go run ./tools/regret -variants -write bench/out/grid-sets $(or $(SETS),clinc10=data/clinc10/train.jsonl)
+	rm -rf bench/out/grid-sets && go run ./tools/regret -variants -write bench/out/grid-sets $(or $(SETS),$(error SETS="sms=FILE intents=FILE": JSON lines with text and label))
 	python3 bench/peers/asking_grid.py --hone bin/hone --sets bench/out/grid-sets --out bench/out/grid-$(or $(STRATEGY),coverage)-$(or $(BATCH),10)-$(or $(ADAPT),off) \
 		--f1 $(F1) --strategy $(or $(STRATEGY),coverage) --orders $(or $(ORDERS),10) --batch $(or $(BATCH),10) --adapt $(or $(ADAPT),off)
 
