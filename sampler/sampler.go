@@ -2,8 +2,11 @@ package sampler
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/internal/service"
@@ -52,7 +55,10 @@ func New(o Options) (*Sampler, error) {
 		projects: map[event.ProjectID]*worker{},
 	}
 	if o.Registerer != nil {
-		if err := o.Registerer.Register(differingCollector{s}); err != nil {
+		kept := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "hone_sampler_kept_bytes", Help: "What projects keep of the samples that coverage and its like look at, from one ranking to the next.",
+		}, func() float64 { return float64(s.spaces.used()) })
+		if err := errors.Join(o.Registerer.Register(differingCollector{s}), o.Registerer.Register(kept)); err != nil {
 			return nil, err
 		}
 	}

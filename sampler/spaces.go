@@ -72,9 +72,9 @@ func (s *spaces) remove(p event.ProjectID) {
 	delete(s.kept, p)
 }
 
-// used returns how many bytes are kept of how many projects.
-func (s *spaces) used() (bytes, projects int) {
+// used returns how many bytes are kept of all projects.
+func (s *spaces) used() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.bytes, len(s.kept)
+	return s.bytes
 }

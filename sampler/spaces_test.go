@@ -30,23 +30,20 @@ func TestProjectsShareABudget(t *testing.T) {
 			w := workers[id%3]
 			require.NoError(t, w.update(t.Context(), pending{wholePool: true}))
 			out = append(out, w.queue.Items)
-			bytes, _ := s.spaces.used()
-			assert.LessOrEqual(t, bytes, budget)
+			assert.LessOrEqual(t, s.spaces.used(), budget)
 		}
 		return out, groups.asked, s
 	}
 	want, few, s := queues(1 << 30)
-	bytes, kept := s.spaces.used()
-	require.Equal(t, 3, kept)
+	bytes := s.spaces.used()
+	require.Len(t, s.spaces.kept, 3)
 	got, many, s := queues(bytes / 2)
 	assert.Equal(t, want, got)
 	assert.Greater(t, many, 3*few, "what had to go is read again")
-	_, kept = s.spaces.used()
-	assert.Equal(t, 1, kept)
+	assert.Len(t, s.spaces.kept, 1)
 	got, _, s = queues(bytes / 10)
 	assert.Equal(t, want, got, "none of them fits")
-	_, kept = s.spaces.used()
-	assert.Zero(t, kept)
+	assert.Empty(t, s.spaces.kept)
 }
 
 // What was ranked last is kept, as much as there is room for, and nothing is handed out twice.
@@ -93,8 +90,8 @@ func TestSpacesKeepWhatWasRankedLast(t *testing.T) {
 				all -= sizes[last[0]]
 				forget(last[0])
 			}
-			if bytes, n := s.used(); bytes != all || n != len(sizes) {
-				t.Fatalf("%d bytes of %d projects, want %d of %d", bytes, n, all, len(sizes))
+			if s.used() != all || len(s.kept) != len(sizes) {
+				t.Fatalf("%d bytes of %d projects, want %d of %d", s.used(), len(s.kept), all, len(sizes))
 			}
 		}
 	})
