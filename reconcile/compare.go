@@ -135,10 +135,14 @@ func (c *comparison) begin(ctx context.Context) (err error) {
 	return c.awaitApplied(ctx)
 }
 
+// longWait is how long a comparison waits for what was heard to be learned before the log says so.
+const longWait = 10 * time.Second
+
 // awaitApplied waits until all changes up to the position are learned.
 func (c *comparison) awaitApplied(ctx context.Context) error {
-	late := time.NewTimer(c.r.o.Patience)
+	late, long := time.NewTimer(c.r.o.Patience), time.NewTimer(longWait)
 	defer late.Stop()
+	defer long.Stop()
 	look := time.NewTicker(recheckInterval)
 	defer look.Stop()
 	for {
@@ -154,6 +158,8 @@ func (c *comparison) awaitApplied(ctx context.Context) error {
 			return ctx.Err()
 		case <-late.C:
 			return fmt.Errorf("%d changes heard before the comparison are not learned yet; hone's log says what holds it up", c.position-applied)
+		case <-long.C:
+			c.log.Warnf("reconcile: has waited %s for %d changes that were heard before to be learned, and goes on waiting", longWait, c.position-applied)
 		case <-look.C:
 		}
 	}

@@ -3,9 +3,13 @@ package reconcile
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/sirupsen/logrus"
+	logtest "github.com/sirupsen/logrus/hooks/test"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -185,6 +189,29 @@ func TestAComparisonWaitsForWhatWasHeard(t *testing.T) {
 	assert.Contains(t, g.run(true).Error, "1 changes heard before the comparison are not learned yet")
 	g.behind = 0
 	require.Empty(t, g.run(true).Error)
+}
+
+// While it waits long, the log says for what: nothing else tells why a project is not compared.
+func TestALongWaitIsSaid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		logger, said := logtest.NewNullLogger()
+		g := labelledRig(t, 3, func(o *Options) { o.Logger, o.Patience = logrus.NewEntry(logger), longWait/2 })
+		g.behind = 1
+		require.Contains(t, g.run(true).Error, "1 changes")
+		for _, e := range said.AllEntries() {
+			assert.NotContains(t, e.Message, "goes on waiting")
+		}
+		g = labelledRig(t, 3, func(o *Options) { o.Logger, o.Patience = logrus.NewEntry(logger), 3*longWait })
+		g.behind = 1
+		require.Contains(t, g.run(true).Error, "1 changes")
+		times := 0
+		for _, e := range said.AllEntries() {
+			if strings.Contains(e.Message, "waited 10s for 1 changes") {
+				times++
+			}
+		}
+		assert.Equal(t, 1, times)
+	})
 }
 
 // Label Studio from a backup: times go back, ids are given again.
