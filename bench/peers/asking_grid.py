@@ -37,18 +37,19 @@ def main():
     for path in sorted(o.sets.glob("*.jsonl")):
         name, f1 = path.stem, any(path.stem.startswith(f) for f in o.f1)
         figure = "macro_f1" if f1 else "accuracy"
-        curves = simulate(o, path)["curves"]
-        gains = {n: paired(curves, o.strategy, n, figure) for n in COUNTS}
+        result = simulate(o, path)
+        gains = {n: paired(result["curves"], o.strategy, n, figure) for n in COUNTS}
         gains = {n: g for n, g in gains.items() if g}
-        area = paired(curves, o.strategy, None, figure)
-        positive += statistics.mean(area) > 0
+        area = next(a for a in result["areas"] if a["strategy"] == o.strategy)[figure]
+        positive += area["above_random"] > 0
+        area = said(area["above_random"], area["standard_error"] or 0.0)
         for n, g in gains.items():
-            mean, error = statistics.mean(g), stderr(g)
+            mean, error = g
             at_count[n].append(mean)
             if mean < -max(0.01, 2 * error):
                 below.append(f"{name} at {n} labels: {mean:+.3f} ± {error:.3f}")
-        rows.append([name, "macro-F1" if f1 else "accuracy", said(area)] + [said(gains[n]) if n in gains else "" for n in COUNTS])
-        print(f"{name}: area {said(area)}", flush=True)
+        rows.append([name, "macro-F1" if f1 else "accuracy", area] + [said(*gains[n]) if n in gains else "" for n in COUNTS])
+        print(f"{name}: area {area}", flush=True)
     print()
     print("\n".join(table(["set", "figure", "area above random"] + [f"at {n} labels" for n in COUNTS], rows)))
     for n in COUNTS:
@@ -73,31 +74,16 @@ def simulate(o, path):
 
 
 def paired(curves, strategy, labels, figure):
-    """How far the strategy is above random in each order: at a number of labels, or in its area where that is None."""
-    of = {(c["strategy"], c["seed"]): c["points"] for c in curves}
-    out = []
-    for name, seed in sorted(of):
-        if name == strategy:
-            one, other = (value(of[s, seed], labels, figure) for s in (strategy, "random"))
-            if one is not None:
-                out.append(one - other)
-    return out
+    """How far the strategy is above random at a number of labels, in the mean of the orders, and the standard error of that; None where it was not measured."""
+    of = {(c["strategy"], c["seed"]): p[figure] for c in curves for p in c["points"] if p["labels"] == labels}
+    gains = [v - of["random", seed] for (name, seed), v in of.items() if name == strategy]
+    if not gains:
+        return None
+    return statistics.mean(gains), statistics.stdev(gains) / math.sqrt(len(gains)) if len(gains) > 1 else 0.0
 
 
-def value(points, labels, figure):
-    at = [(p["labels"], p[figure]) for p in points]
-    if labels is not None:
-        return dict(at).get(labels)
-    area = sum((b - a) * (x + y) / 2 for (a, x), (b, y) in zip(at, at[1:]))
-    return area / (at[-1][0] - at[0][0])
-
-
-def stderr(of):
-    return statistics.stdev(of) / math.sqrt(len(of)) if len(of) > 1 else 0.0
-
-
-def said(of):
-    return f"{statistics.mean(of):+.3f} ± {stderr(of):.3f}"
+def said(mean, error):
+    return f"{mean:+.3f} ± {error:.3f}"
 
 
 if __name__ == "__main__":

@@ -1,9 +1,7 @@
 package statustext
 
 import (
-	"bytes"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 
@@ -11,11 +9,7 @@ import (
 )
 
 func TestStatusSaysHowTheStrategyComparesWithRandom(t *testing.T) {
-	printed := func(g *api.Guard) string {
-		var out bytes.Buffer
-		Project(&out, api.Project{ID: 3, Guard: g}, time.Now())
-		return out.String()
-	}
+	printed := func(g *api.Guard) string { return printed(api.Project{ID: 3, Guard: g}) }
 	assert.NotContains(t, printed(nil), "random", "an older hone does not tell")
 	assert.Regexp(t, `(?m)^  against random +margin is compared once random answers have come$`, printed(&api.Guard{State: "comparing", Strategy: "margin"}))
 	assert.Regexp(t, `(?m)^  against random +not compared: random_share is 0$`, printed(&api.Guard{State: "off", Reason: "random_share is 0"}))

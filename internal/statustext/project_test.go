@@ -12,12 +12,14 @@ import (
 	"github.com/hone-ml/hone/event"
 )
 
+// printed is what is printed of a project now.
+func printed(p api.Project) string {
+	var out bytes.Buffer
+	Project(&out, p, time.Now())
+	return out.String()
+}
+
 func TestStatusSaysWhyAnnotationsAreNotLearned(t *testing.T) {
-	printed := func(p api.Project) string {
-		var out bytes.Buffer
-		Project(&out, p, time.Now())
-		return out.String()
-	}
 	assert.NotRegexp(t, `annotations|suggestions|without text|same twice`, printed(api.Project{ID: 3}))
 	assert.Regexp(t, `(?m)^  annotations +29 seen, 29 learned$`, printed(api.Project{Annotations: api.Annotations{Seen: 29, Learned: 29}}))
 	out := printed(api.Project{
@@ -33,10 +35,8 @@ func TestStatusSaysWhyAnnotationsAreNotLearned(t *testing.T) {
 
 func TestStatusSaysHowSureTheModelIsOfTheQueue(t *testing.T) {
 	printed := func(confidences ...*float64) string {
-		var out bytes.Buffer
 		tasks := []event.TaskID{9, 4, 5, 6, 7, 8}
-		Project(&out, api.Project{ID: 3, Queue: api.Queue{Tasks: tasks, Confidences: confidences}}, time.Now())
-		return out.String()
+		return printed(api.Project{ID: 3, Queue: api.Queue{Tasks: tasks, Confidences: confidences}})
 	}
 	assert.Regexp(t, `(?m)^  confidence +0.61 none 0.70 1.00 0.01 in its answers to these$`, printed(new(0.6123), nil, new(0.7), new(1.0), new(0.01), new(0.5)))
 	assert.NotContains(t, printed(), "confidence", "an older hone does not tell")
@@ -68,11 +68,7 @@ func TestStatusSaysWhatARetrainWaitsForAndWhatARollbackHolds(t *testing.T) {
 func TestStatusLeadsWithTheAccuracyOverAllTasks(t *testing.T) {
 	estimate, low, high, asked, lately := 0.745, 0.512, 0.901, 0.26, 0.31
 	h := api.Head{Control: "topic", Type: "Choices", Labels: []string{"a", "b"}}
-	printed := func() string {
-		var out bytes.Buffer
-		Project(&out, api.Project{Heads: []api.Head{h}}, time.Now())
-		return out.String()
-	}
+	printed := func() string { return printed(api.Project{Heads: []api.Head{h}}) }
 	assert.NotRegexp(t, `all tasks|asked tasks|accuracy`, printed(), "nothing is labelled")
 	h.Examples, h.Accuracy, h.RecentAccuracy = 20, &asked, &asked
 	h.PoolAccuracy = &api.PoolAccuracy{Labels: 20}
@@ -85,11 +81,7 @@ func TestStatusLeadsWithTheAccuracyOverAllTasks(t *testing.T) {
 // A first comparison of a large project takes minutes: status says how far it is. One that is soon over is
 // not worth a line.
 func TestStatusSaysHowFarAReadingIs(t *testing.T) {
-	printed := func(r api.Reconcile) string {
-		var out bytes.Buffer
-		Project(&out, api.Project{ID: 3, Reconcile: &r}, time.Now())
-		return out.String()
-	}
+	printed := func(r api.Reconcile) string { return printed(api.Project{ID: 3, Reconcile: &r}) }
 	r := api.Reconcile{Running: true, Read: 12000, Total: 100000, SecondsLeft: 188}
 	assert.Regexp(t, `(?m)^  reading +12000 of 100000 tasks compared with Label Studio, about 3m left$`, printed(r))
 	r.SecondsLeft = 42

@@ -1,9 +1,7 @@
 package statustext
 
 import (
-	"bytes"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 
@@ -12,11 +10,7 @@ import (
 )
 
 func TestStatusSaysWhyTasksAreAsked(t *testing.T) {
-	printed := func(q api.Queue) string {
-		var out bytes.Buffer
-		Project(&out, api.Project{ID: 3, Queue: q}, time.Now())
-		return out.String()
-	}
+	printed := func(q api.Queue) string { return printed(api.Project{ID: 3, Queue: q}) }
 	q := api.Queue{Strategy: "coverage", RankedBy: "margin", Pushed: 1}
 	for id := range event.TaskID(7) {
 		q.Tasks = append(q.Tasks, id+1)

@@ -1,9 +1,6 @@
 package coverage
 
-import (
-	"cmp"
-	"slices"
-)
+import "slices"
 
 // duplicates is how many times nearer than two points on the mean near-duplicates are. At a twentieth
 // the farthest pairs of three public sets differ in a number, a name or a word.
@@ -20,45 +17,34 @@ func (s *Space) near() uint16 {
 	return uint16(levels - 1 - sum/(max(1, all)*duplicates))
 }
 
-// distinct returns one of each group of near-duplicates among points of the sample: in the order of
-// order, those of picked first, each point that is a near-duplicate of none before it.
-func (s *Space) distinct(of, picked []int64, order func(id int64) uint64) []int64 {
-	type ordered struct {
-		id     int64
-		slot   int
-		picked bool
-		order  uint64
-	}
-	points := make([]ordered, 0, len(of))
-	for _, id := range of {
-		if slot, ok := s.at[id]; ok {
-			points = append(points, ordered{id, slot, slices.Contains(picked, id), order(id)})
-		}
-	}
-	slices.SortFunc(points, func(a, b ordered) int {
-		if a.picked != b.picked {
-			if a.picked {
-				return -1
-			}
-			return 1
-		}
-		return cmp.Or(cmp.Compare(a.order, b.order), cmp.Compare(a.id, b.id))
-	})
+// distinct returns one of each group of near-duplicates among points, in their order: those of picked,
+// and each other one that is a near-duplicate of none of these and of none before it.
+func (s *Space) distinct(points []clustered, picked []int64) []clustered {
 	near := s.near()
-	copies := make([]bool, len(s.ids)) // by slot: of one that is in out
-	out := make([]int64, 0, len(points))
-	for _, p := range points {
-		if copies[p.slot] && !p.picked {
-			continue
+	copies := make([]bool, len(s.ids)) // by slot: of one that is kept
+	keep := func(slot int) {
+		if s.closest[slot] < near {
+			return
 		}
-		out = append(out, p.id)
-		if s.closest[p.slot] < near {
-			continue
-		}
-		for other, l := range s.row(p.slot)[:len(s.ids)] {
+		for other, l := range s.row(slot)[:len(s.ids)] {
 			if l >= near {
 				copies[other] = true
 			}
+		}
+	}
+	for _, id := range picked {
+		if slot, ok := s.at[id]; ok {
+			keep(slot)
+		}
+	}
+	out := make([]clustered, 0, len(points))
+	for _, p := range points {
+		switch {
+		case slices.Contains(picked, p.id):
+			out = append(out, p)
+		case !copies[p.slot]:
+			keep(p.slot)
+			out = append(out, p)
 		}
 	}
 	return out
@@ -67,11 +53,11 @@ func (s *Space) distinct(of, picked []int64, order func(id int64) uint64) []int6
 // width returns the width of the kernel: a quarter of the median of 1-cosine over the pairs of
 // distinct points. Half of the pairs are so far apart that the kernel is below exp(-4). A part that
 // all vectors share makes all cosines nearer to 1 and changes nothing.
-func (s *Space) width(distinct []int64) float64 {
+func (s *Space) width(distinct []clustered) float64 {
 	left := s.pairs
 	is := make([]bool, len(s.ids)) // by slot: distinct
-	for _, id := range distinct {
-		is[s.at[id]] = true
+	for _, p := range distinct {
+		is[p.slot] = true
 	}
 	for slot := range s.ids {
 		if is[slot] {

@@ -54,7 +54,7 @@ func TestCopiesChangeNoPick(t *testing.T) {
 			}
 		}
 		a, b := spaceOf(t, once, nil), spaceOf(t, all, nil)
-		if len(a.distinct(a.ids, nil, byID)) != n || len(b.distinct(b.ids, nil, byID)) != n {
+		if len(a.distinct(a.inOrder(a.ids, byID), nil)) != n || len(b.distinct(b.inOrder(b.ids, byID), nil)) != n {
 			t.Skip("two of the points are near-duplicates")
 		}
 		of := func(id int64) float64 { return unsure[id] }
@@ -85,7 +85,7 @@ func BenchmarkDistinct(b *testing.B) {
 			rng := source()
 			s := spaceOf(b, slices.Concat(blob(rng, 1, copies, 64, 1, .01), blob(rng, 5000, 2000-copies, 64, 0, 1)), nil)
 			for b.Loop() {
-				s.width(s.distinct(s.ids, nil, byID))
+				s.width(s.distinct(s.inOrder(s.ids, byID), nil))
 			}
 		})
 	}

@@ -25,7 +25,7 @@ type Component struct {
 // there are the points that are labelled, and those that would teach nothing. order is that of
 // Typical. Sums are of integers. The error is the context's.
 func (s *Space) Gradients(ctx context.Context, n int, picked []int64, of func(id int64) []Component, order func(id int64) uint64) ([]int64, error) {
-	points := s.clusteredPoints(s.ids, func(int64) int64 { return 0 }, order)
+	points := s.inOrder(s.ids, order)
 	e := embeddings{s: s, points: points, gradient: make([][]Component, len(points)), square: make([]int64, len(points)), far: make([]int64, len(points))}
 	taken := map[int64]bool{}
 	for _, id := range picked {

@@ -33,7 +33,7 @@ func TestDistancesOfGradientEmbeddings(t *testing.T) {
 			}
 			return out
 		}
-		points := s.clusteredPoints(s.ids, func(int64) int64 { return 0 }, byID)
+		points := s.inOrder(s.ids, byID)
 		e := embeddings{s: s, points: points, gradient: make([][]Component, 12), square: make([]int64, 12), far: make([]int64, 12)}
 		for i, p := range points {
 			e.gradient[i], e.far[i] = gradients[p.id], math.MaxInt64

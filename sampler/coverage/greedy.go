@@ -68,11 +68,11 @@ type greedy struct {
 
 // newGreedy has what is labelled and picked cover.
 func (s *Space) newGreedy(picked []int64, uncertainty func(id int64) float64, tie func(id int64) uint64) *greedy {
-	distinct := s.distinct(s.ids, nil, tie)
+	distinct := s.distinct(s.inOrder(s.ids, tie), nil)
 	k := newKernel(s.width(distinct))
 	g := &greedy{s: s, kernel: k, cover: make([]int32, len(s.ids)), weight: make([]int64, len(s.ids)), taken: make([]bool, len(s.ids))}
-	for _, id := range distinct {
-		g.weight[s.at[id]] = weightOf(uncertainty(id))
+	for _, p := range distinct {
+		g.weight[p.slot] = weightOf(uncertainty(p.id))
 	}
 	for slot := range s.ids {
 		if len(s.labelled) > 0 {

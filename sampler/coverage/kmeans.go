@@ -27,7 +27,7 @@ type partition struct {
 	changed []bool  // by cluster: its points are others than when it was measured
 }
 
-// clustered is a point while clusters are made.
+// clustered is a point of the sample while it is looked at in a fixed order, as when clusters are made.
 type clustered struct {
 	id      int64
 	slot    int
@@ -36,12 +36,13 @@ type clustered struct {
 	cluster int
 }
 
-// clusteredPoints returns points of the sample in a fixed order: that of order, and of ids.
-func (s *Space) clusteredPoints(ids []int64, weight func(id int64) int64, order func(id int64) uint64) []clustered {
+// inOrder returns those of some points that are in the sample in a fixed order, that of order and of ids,
+// with a weight of 1.
+func (s *Space) inOrder(ids []int64, order func(id int64) uint64) []clustered {
 	points := make([]clustered, 0, len(ids))
 	for _, id := range ids {
 		if slot, ok := s.at[id]; ok {
-			points = append(points, clustered{id: id, slot: slot, order: order(id), weight: max(1, weight(id))})
+			points = append(points, clustered{id: id, slot: slot, order: order(id), weight: 1})
 		}
 	}
 	slices.SortFunc(points, func(a, b clustered) int { return cmp.Or(cmp.Compare(a.order, b.order), cmp.Compare(a.id, b.id)) })
@@ -184,7 +185,10 @@ func (p *partition) members() [][]int {
 // with its weight, 0 to 1, near-duplicates as one, and of each cluster the point nearest to its centre is picked, the
 // cluster with most weight first. order is that of Typical. The error is the context's.
 func (s *Space) Central(ctx context.Context, of []int64, k int, weight func(id int64) float64, order func(id int64) uint64) ([]int64, error) {
-	points := s.clusteredPoints(s.distinct(of, nil, order), func(id int64) int64 { return weightOf(weight(id)) }, order)
+	points := s.distinct(s.inOrder(of, order), nil)
+	for i := range points {
+		points[i].weight = max(1, weightOf(weight(points[i].id)))
+	}
 	p, err := s.cluster(ctx, points, k)
 	if err != nil {
 		return nil, err

@@ -22,7 +22,11 @@ func TestClustersAreThoseOfVectors(t *testing.T) {
 		}
 		weights := rapid.SliceOfN(rapid.Int64Range(1, 4096), n+1, n+1).Draw(t, "weights")
 		s := spaceOf(t, sample, nil)
-		p, err := s.cluster(context.Background(), s.clusteredPoints(s.ids, func(id int64) int64 { return weights[id] }, byID), k)
+		points := s.inOrder(s.ids, byID)
+		for i := range points {
+			points[i].weight = weights[points[i].id]
+		}
+		p, err := s.cluster(context.Background(), points, k)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -176,11 +176,15 @@ func (s *Space) remove(slot int) {
 	s.ids, s.vectors, s.nearest, s.closest = s.ids[:last], s.vectors[:last], s.nearest[:last], s.closest[:last]
 }
 
-// closestBut returns the level of the point of the sample that is nearest to a slot, but for one.
+// closestBut returns the level of the point of the sample that is nearest to a slot, but for one that is as near as
+// any. Another one that is as near ends the search, as most do where there are many copies of a text.
 func (s *Space) closestBut(slot, but int) (level uint16) {
 	for other, l := range s.row(slot)[:len(s.ids)] {
-		if other != slot && other != but {
-			level = max(level, l)
+		if other == slot || other == but {
+			continue
+		}
+		if level = max(level, l); level == s.closest[slot] {
+			break
 		}
 	}
 	return level

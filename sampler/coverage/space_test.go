@@ -187,7 +187,7 @@ func TestGreedyPicksWhatRaisesTheCoverageMost(t *testing.T) {
 
 // coverageBy is what Greedy raises, computed from its definition.
 func (s *Space) coverageBy(ids []int64, unsure []float64) (sum int64) {
-	distinct := s.distinct(s.ids, nil, byID)
+	distinct := s.distinct(s.inOrder(s.ids, byID), nil)
 	k := newKernel(s.width(distinct))
 	for slot, id := range s.ids {
 		cover := uint16(0)
@@ -197,7 +197,7 @@ func (s *Space) coverageBy(ids []int64, unsure []float64) (sum int64) {
 		for _, other := range ids {
 			cover = max(cover, k[s.row(slot)[s.at[other]]])
 		}
-		if slices.Contains(distinct, id) {
+		if slices.ContainsFunc(distinct, func(p clustered) bool { return p.id == id }) {
 			sum += int64(cover) * weightOf(unsure[id])
 		}
 	}

@@ -34,7 +34,7 @@ func (s *Space) Typical(ctx context.Context, clusters, n int, picked []int64, or
 	if n <= 0 || len(s.ids) == 0 {
 		return nil, ctx.Err()
 	}
-	points := s.clusteredPoints(s.distinct(s.ids, picked, order), func(int64) int64 { return 1 }, order)
+	points := s.distinct(s.inOrder(s.ids, order), picked)
 	p, err := s.cluster(ctx, points, clusters)
 	if err != nil {
 		return nil, err

@@ -129,9 +129,6 @@ func (o *options) measureAll(ctx context.Context, args []string) error {
 			}
 		}
 	}
-	if o.write != "" {
-		return nil
-	}
 	for _, n := range slices.Sorted(slices.Values(o.labels)) {
 		total.print(os.Stdout, n)
 	}

@@ -26,8 +26,11 @@ func (s set) write(path string) error {
 	if err != nil {
 		return err
 	}
-	for e, i := json.NewEncoder(f), 0; i < len(s.texts) && err == nil; i++ {
-		err = e.Encode(map[string]string{"text": s.texts[i].Text, "label": s.texts[i].Label})
+	e := json.NewEncoder(f)
+	for _, t := range s.texts {
+		if err := e.Encode(map[string]string{"text": t.Text, "label": t.Label}); err != nil {
+			return errors.Join(err, f.Close())
+		}
 	}
-	return errors.Join(err, f.Close())
+	return f.Close()
 }
