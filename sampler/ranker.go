@@ -81,7 +81,7 @@ func (r *Ranker) Rank(ctx context.Context, p event.ProjectID, tasks []event.Task
 	s := r.scanOf(tasks, before.scan)
 	if s == nil {
 		scored, err = r.scoreAll(ctx, p, tasks, &confidence)
-	} else if scored, err = s.rank(ctx, r, p, tasks, randomSlots(min(r.size, len(tasks)), r.spec(labelled)), &confidence); err == nil {
+	} else if scored, err = s.rank(ctx, r, p, tasks, turnOptions{random: randomSlots(min(r.size, len(tasks)), r.spec(labelled)), confidence: &confidence, read: scanReadRanked}); err == nil {
 		s.changed = false
 	}
 	if err != nil {

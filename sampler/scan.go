@@ -2,6 +2,7 @@ package sampler
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -21,9 +22,13 @@ const (
 	// their sketches.
 	scanRough = 256
 	// scanRead is how many tasks without a sketch, or with one that will change, are read in a
-	// turn.
-	scanRead = 1024
+	// turn, and scanReadRanked how many of them in a ranking, for which somebody waits.
+	scanRead       = 1024
+	scanReadRanked = 256
 )
+
+// errNews ends a turn between two rankings.
+var errNews = errors.New("there is news")
 
 // scan ranks a large pool a turn at a time, in two stages. Each ranking scores the least sure
 // tasks so far, the ones that are due at random, and those that the confidence of the pool is
@@ -81,30 +86,51 @@ func (s *scan) retain(has func(event.TaskID) bool) {
 	}
 }
 
-// rank takes a turn and returns the scores of all tasks that may be queued. random is how many
-// random ones may; the confidence sample is scored too, unless it is nil.
-func (s *scan) rank(ctx context.Context, r *Ranker, p event.ProjectID, tasks []event.Task, random int, confidence *confidenceSample) (scoredTasks, error) {
+// turnOptions are those of one turn.
+type turnOptions struct {
+	random     int               // most random tasks that may be queued
+	confidence *confidenceSample // is scored too, unless nil
+	read       int               // most tasks without a sketch that are read
+	// news ends the turn early, with errNews; nil never does.
+	news func() bool
+}
+
+// interrupted returns errNews if there is news.
+func (o turnOptions) interrupted() error {
+	if o.news != nil && o.news() {
+		return errNews
+	}
+	return nil
+}
+
+// rank takes a turn and returns the scores of all tasks that may be queued.
+func (s *scan) rank(ctx context.Context, r *Ranker, p event.ProjectID, tasks []event.Task, o turnOptions) (scoredTasks, error) {
 	best := make(map[event.TaskID]bool, len(s.best))
+	mayBeBest := make([]bool, 1<<16) // by the hash: it saves most tasks the map
 	for _, t := range s.best {
 		best[t] = true
+		mayBeBest[uint16(randomKey(r.seed, t))] = true
 	}
-	drawn := topTasks{most: random, compare: byHash}
+	drawn := topTasks{most: o.random, compare: byHash}
 	var picks, members []int
 	for i, t := range tasks {
-		u := r.unscored(t.ID)
-		u.index = i
-		drawn.add(u)
+		hash := randomKey(r.seed, t.ID)
+		if drawn.most > 0 && (len(drawn.heap) < drawn.most || hash <= drawn.heap[0].hash) {
+			u := r.unscored(t.ID)
+			u.index = i
+			drawn.add(u)
+		}
 		switch {
-		case best[t.ID] || confidence != nil && confidence.has(u.hash):
+		case mayBeBest[uint16(hash)] && best[t.ID] || o.confidence != nil && o.confidence.has(hash):
 			picks = append(picks, i)
-		case int(u.hash>>32%scanTurns) == s.turn%scanTurns:
+		case int(hash>>32%scanTurns) == s.turn%scanTurns:
 			members = append(members, i)
 		}
 	}
 	for _, u := range drawn.sorted() {
 		picks = append(picks, u.index)
 	}
-	found, unread, err := s.rankRoughly(ctx, r, p, tasks, members)
+	found, unread, err := s.rankRoughly(ctx, r, p, tasks, members, o)
 	if err != nil {
 		return scoredTasks{}, err
 	}
@@ -118,7 +144,10 @@ func (s *scan) rank(ctx context.Context, r *Ranker, p event.ProjectID, tasks []e
 	if asked, err = r.load(ctx, p, asked); err != nil {
 		return scoredTasks{}, err
 	}
-	out, err := r.scoreAll(ctx, p, asked, confidence)
+	if err := o.interrupted(); err != nil {
+		return scoredTasks{}, err
+	}
+	out, err := r.scoreAll(ctx, p, asked, o.confidence)
 	if err != nil {
 		return scoredTasks{}, err
 	}
@@ -149,10 +178,13 @@ func (s *scan) keep(all []scoredTask, size int) {
 
 // rankRoughly returns the least sure of tasks by their sketches, and some of those that lack one:
 // indices in tasks, as members are.
-func (s *scan) rankRoughly(ctx context.Context, r *Ranker, p event.ProjectID, tasks []event.Task, members []int) (found, unread []int, _ error) {
+func (s *scan) rankRoughly(ctx context.Context, r *Ranker, p event.ProjectID, tasks []event.Task, members []int, o turnOptions) (found, unread []int, _ error) {
 	first := topTasks{most: scanRough, compare: byScore}
-	lacking := topTasks{most: scanRead, compare: byScore} // those without one first, in another order each time round
+	lacking := topTasks{most: o.read, compare: byScore} // those without one first, in another order each time round
 	for chunk := range slices.Chunk(members, rankChunk) {
+		if err := o.interrupted(); err != nil {
+			return nil, nil, err
+		}
 		var with []scoredTask
 		var sketches [][]byte
 		for _, i := range chunk {
@@ -179,7 +211,7 @@ func (s *scan) rankRoughly(ctx context.Context, r *Ranker, p event.ProjectID, ta
 		}
 		if !same {
 			clear(s.sketches)
-			return s.rankRoughly(ctx, r, p, tasks, members)
+			return s.rankRoughly(ctx, r, p, tasks, members, o)
 		}
 		for i, u := range with {
 			u.score, _ = strategy.Combine(r.strategy, estimates[i])
@@ -230,7 +262,10 @@ func (w *worker) scanTurn(ctx context.Context) {
 	tasks := w.pool.candidates()
 	ranker, err := NewRanker(w.s.o.of(w.id))
 	if err == nil {
-		_, err = s.rank(ctx, ranker, w.id, tasks, 0, nil)
+		_, err = s.rank(ctx, ranker, w.id, tasks, turnOptions{read: scanRead, news: w.inbox.Pending})
+	}
+	if errors.Is(err, errNews) {
+		return // a ranking takes the turn
 	}
 	if err != nil {
 		s.left = 0

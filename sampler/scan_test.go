@@ -105,6 +105,7 @@ func settleScan(t *testing.T, w *worker) {
 		if !w.scanDue() {
 			return
 		}
+		w.inbox.drain() // that the pool is to be ranked again
 		w.scanTurn(t.Context())
 	}
 	require.Fail(t, "the scan does not end")
@@ -171,6 +172,21 @@ func TestARankingOfALargePoolIsBounded(t *testing.T) {
 		assert.Equal(t, idsOf(whole)[:w.s.o.Front], idsOf(w.queue)[:w.s.o.Front])
 		assert.Equal(t, whole.Confidence, w.queue.Confidence, "it is of the same sample")
 	}
+}
+
+// News ends a turn between two rankings before anything is scored; the ranking takes it.
+func TestNewsEndsATurn(t *testing.T) {
+	s := newSketching(12_000)
+	w := largeWorker(t, 12_000, s, s)
+	w.queue.scan.restart()
+	turn, left := w.queue.scan.turn, w.queue.scan.left
+	s.is(func() { s.asked = 0 })
+	w.inbox.enqueue(pending{})
+	w.scanTurn(t.Context())
+	assert.Equal(t, []int{turn, left, 0}, []int{w.queue.scan.turn, w.queue.scan.left, s.asked})
+	w.labelOne(t, s, w.queue.Items[0].Task)
+	assert.Equal(t, turn+1, w.queue.scan.turn)
+	assert.Empty(t, w.status.get().Note)
 }
 
 // While nobody annotates, a task whose score has changed is the first one within ten seconds.
