@@ -95,6 +95,13 @@ func (c *Client) Accuracy(ctx context.Context, id event.ProjectID) (AccuracyHist
 	return out, err
 }
 
+// Shares returns how common labels are among all tasks of a project.
+func (c *Client) Shares(ctx context.Context, id event.ProjectID) (Shares, error) {
+	var out Shares
+	err := c.do(ctx, http.MethodGet, projectPath(id, "/shares"), nil, &out)
+	return out, err
+}
+
 // Connect registers hone, seen by Label Studio at url, with a project.
 func (c *Client) Connect(ctx context.Context, id event.ProjectID, url string) (Report, error) {
 	var out Report

@@ -120,6 +120,15 @@ func (f *fake) Accuracy(ctx context.Context, id event.ProjectID) (api.AccuracyHi
 	}}}, nil
 }
 
+func (f *fake) Shares(ctx context.Context, id event.ProjectID) (api.Shares, error) {
+	if _, err := f.Get(ctx, id); err != nil {
+		return api.Shares{}, err
+	}
+	return api.Shares{Odds: api.Odds{On: true, Draws: 40, Open: 3}, Tasks: 1000, Controls: []api.ControlShares{{
+		Control: "topic", Draws: 36, Missing: 1, Waiting: 3, Shares: []api.LabelShare{{Label: "A", Estimate: 0.25, Low: 0.2, High: 0.3}},
+	}}}, nil
+}
+
 func (f *fake) Publish(_ context.Context, es ...event.Event) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -29,6 +29,8 @@ type Projects interface {
 	Versions(ctx context.Context, id event.ProjectID) ([]Version, error)
 	// Accuracy returns how a project's accuracy rose with its labels.
 	Accuracy(ctx context.Context, id event.ProjectID) (AccuracyHistory, error)
+	// Shares returns how common labels are among all tasks of a project.
+	Shares(ctx context.Context, id event.ProjectID) (Shares, error)
 }
 
 // Publisher puts an event into the log; it is durable when Publish returns nil.
@@ -118,6 +120,7 @@ func (s *Server) Register(r gin.IRouter) {
 	g.DELETE("/projects/:id", s.forget)
 	g.GET("/projects/:id/versions", s.versions)
 	g.GET("/projects/:id/accuracy", s.accuracy)
+	g.GET("/projects/:id/shares", s.shares)
 	g.GET("/projects/:id/descriptions", s.descriptions)
 	g.PUT("/projects/:id/descriptions", s.describe)
 	g.POST("/projects/:id/connect", s.connect)
@@ -240,6 +243,19 @@ func (s *Server) accuracy(c *gin.Context) {
 		return
 	}
 	c.JSON(http.StatusOK, h)
+}
+
+func (s *Server) shares(c *gin.Context) {
+	id, ok := projectID(c)
+	if !ok {
+		return
+	}
+	out, err := s.Projects.Shares(c, id)
+	if err != nil {
+		writeError(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, out)
 }
 
 // publishRequest turns a request into an event: the log decides when it happens, so that

@@ -87,6 +87,8 @@ type Project struct {
 	Settings []Setting `json:"settings,omitempty"`
 	// Guard is how the strategy compares with random.
 	Guard *Guard `json:"guard,omitempty"`
+	// Odds says how far draws with known odds are; absent where nothing was drawn and nothing is to be.
+	Odds *Odds `json:"odds,omitempty"`
 	// LeftAlone says why hone writes nothing to the project until it is connected again:
 	// "backend deleted" or "disconnected"; absent when it writes.
 	LeftAlone string `json:"left_alone,omitempty"`
@@ -250,6 +252,46 @@ type AccuracyPoint struct {
 	Asked map[string]float64      `json:"asked"`
 }
 
+// Odds says how far the draws with known odds of a project are.
+type Odds struct {
+	// On is true while tasks are drawn. Where odds are set and nothing can be drawn, Reason says why.
+	On     bool   `json:"on"`
+	Reason string `json:"reason,omitempty"`
+	// Draws counts all draws, and Open those that may still be answered.
+	Draws int `json:"draws"`
+	Open  int `json:"open"`
+}
+
+// Shares is GET /api/projects/{id}/shares: how common labels are among all tasks, by the answers to tasks that
+// were drawn with known odds.
+type Shares struct {
+	Odds Odds `json:"odds"`
+	// Tasks is how many tasks the shares are of: all that were not skipped.
+	Tasks    int             `json:"tasks"`
+	Controls []ControlShares `json:"controls"`
+}
+
+// ControlShares are those of one control, in the order of its labels; of several labels a task each
+// has a share of its own. There are none while Draws is 0.
+type ControlShares struct {
+	Control string       `json:"control"`
+	Shares  []LabelShare `json:"shares"`
+	// Draws is how many draws count. Missing are drawn tasks that were skipped or deleted, or whose answer says nothing of
+	// the control. Waiting are the draws from the first on that nobody has answered yet: draws count in
+	// the order in which they were drawn.
+	Draws   int `json:"draws"`
+	Missing int `json:"missing"`
+	Waiting int `json:"waiting"`
+}
+
+// LabelShare is a label's share of the tasks, 0 to 1, with the bounds of its 95 % confidence interval.
+type LabelShare struct {
+	Label    string  `json:"label"`
+	Estimate float64 `json:"estimate"`
+	Low      float64 `json:"low"`
+	High     float64 `json:"high"`
+}
+
 // Guard is how a project's strategy compares with random, by the answers to tasks that were
 // drawn at random.
 type Guard struct {
@@ -340,8 +382,8 @@ type Reason struct {
 	// anything labelled, and its answer no more in doubt than others; "covers": it is near many tasks
 	// of which the model is unsure; "typical": it is typical of a group of tasks with the fewest
 	// labels; "balance": it is likely to have a label that few labelled tasks have; "random": it
-	// was drawn without looking at the model, to measure against; "unknown": the model has
-	// nothing to say of it.
+	// was drawn without looking at the model, to measure against; "drawn": it was drawn with known odds;
+	// "unknown": the model has nothing to say of it.
 	Kind string `json:"kind"`
 	// Text says it in a few words, with names of labels as people wrote them: escape it where
 	// it is shown.
@@ -354,6 +396,8 @@ type Reason struct {
 	// and all lower ones, the second and all higher ones, with the probabilities of the sides.
 	Between []LabelProbability `json:"between,omitempty"`
 	Levels  bool               `json:"levels,omitempty"`
+	// Odds are the probability with which it was drawn, of "drawn".
+	Odds float64 `json:"odds,omitempty"`
 	// Certainty is that of an answer that is no label, 0 to 1.
 	Certainty *float64 `json:"certainty,omitempty"`
 	// GroupLabels is how many labels the group has, of "typical", with the tasks before it in the

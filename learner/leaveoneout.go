@@ -75,3 +75,16 @@ func heldOutOf(a *adapt.Adaptation, h *onlineHead, tasks []event.TaskID) (known 
 	}
 	return known, others
 }
+
+// ControlAnswers returns what is learned of each control whose answers are labels, as LeaveOneOut does.
+func (l *Learner) ControlAnswers(ctx context.Context, id event.ProjectID) (out []event.ControlAnswers, err error) {
+	ln := l.lane(id)
+	defer l.lockLane(ln)()
+	p, err := l.ensureLoaded(ctx, ln)
+	for i := 0; p != nil && i < len(p.heads); i++ {
+		if a, ok := head.AnswersOf(p.heads[i].Spec, p.heads[i].model); ok {
+			out = append(out, a)
+		}
+	}
+	return out, err
+}

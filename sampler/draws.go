@@ -5,8 +5,10 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 
+	"github.com/hone-ml/hone/evaluate/odds"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/sampler/draw"
 	"github.com/hone-ml/hone/sampler/strategy"
@@ -25,6 +27,73 @@ type Draw struct {
 	Random bool
 }
 
+// Record returns the i-th draw as it is stored, without number, time and what was known.
+func (d *Draws) Record(i int) event.Draw {
+	of := &d.Each[i]
+	out := event.Draw{Task: of.Task, Q: of.Q, Left: of.N, Within: d.within, Random: of.Random, Strategy: d.RankedBy, Version: d.Version}
+	at := slices.IndexFunc(d.Tasks, func(t event.Task) bool { return t.ID == of.Task })
+	for _, q := range of.Odds {
+		if q > 0 {
+			out.Inverse += 1 / q
+		}
+	}
+	for control, guess := range d.guesses() {
+		c := event.DrawnControl{Control: control, Labels: guess.labels}
+		for _, p := range guess.p {
+			rest := 0.0
+			for i, q := range of.Odds {
+				if q > 0 {
+					rest += p[i]
+				}
+			}
+			c.Guess, c.Rest, c.Foreseen = append(c.Guess, float32(p[at])), append(c.Rest, float32(rest)), append(c.Foreseen, float32(odds.Foresee(of.Odds, p)))
+		}
+		out.Controls = append(out.Controls, c)
+	}
+	slices.SortFunc(out.Controls, func(a, b event.DrawnControl) int { return cmp.Compare(a.Control, b.Control) })
+	return out
+}
+
+// guess is what the model says of a control's labels.
+type guess struct {
+	labels []string
+	p      [][]float64 // by label and task
+}
+
+func newGuess(d *event.Distribution, tasks int) guess {
+	g := guess{labels: d.Labels}
+	even := 0.5
+	if d.Exclusive {
+		even = 1 / float64(len(d.Labels))
+	}
+	for range d.Labels {
+		g.p = append(g.p, slices.Repeat([]float64{even}, tasks))
+	}
+	return g
+}
+
+// guesses returns by control what the model says of those that may be drawn. Where it says nothing of a task all labels
+// are as likely. A control whose sides have no meaning of their own is left out.
+func (d *Draws) guesses() map[string]guess {
+	out := map[string]guess{}
+	for i, estimates := range d.Estimates {
+		for _, e := range estimates {
+			if e.Classes == nil || e.Classes.Labelled == nil {
+				continue
+			}
+			g, is := out[e.Control]
+			if !is {
+				g = newGuess(e.Classes, len(d.Estimates))
+				out[e.Control] = g
+			}
+			for l, p := range e.Classes.P {
+				g.p[l][i] = p
+			}
+		}
+	}
+	return out
+}
+
 // Draws are draws one after the other, by one snapshot.
 type Draws struct {
 	Each []Draw
@@ -38,6 +107,7 @@ type Draws struct {
 	// Confidence is that of Status.
 	Confidence map[string]event.Confidence
 
+	within  uint64   // the largest TaskID.Hash of Tasks, where they are a sample; of all tasks the largest there is
 	coverer *coverer // what the next draws go on from
 }
 
@@ -72,8 +142,10 @@ func (r *Ranker) Draw(ctx context.Context, p event.ProjectID, of Drawing, before
 		return Draws{}, fmt.Errorf("the strategy %s does not say by how much a task gains, which odds are made of", r.name)
 	}
 	sample := slices.Clone(of.Tasks)
+	within := uint64(math.MaxUint64)
 	if len(sample) > sampleSize {
 		sample = sampleTasks(sample, sampleSize, sampleOrder)
+		within = sampleOrder(sample[len(sample)-1].ID)
 	}
 	// A fixed order, so that the same numbers draw the same tasks.
 	slices.SortFunc(sample, func(a, b event.Task) int { return cmp.Compare(a.ID, b.ID) })
@@ -92,7 +164,7 @@ func (r *Ranker) Draw(ctx context.Context, p event.ProjectID, of Drawing, before
 	if err != nil {
 		return Draws{}, err
 	}
-	out := Draws{Tasks: sample, Estimates: sel.estimates, Version: q.Version, RankedBy: r.name, Confidence: q.Confidence, coverer: sel.coverer}
+	out := Draws{Tasks: sample, Estimates: sel.estimates, Version: q.Version, RankedBy: r.name, Confidence: q.Confidence, within: within, coverer: sel.coverer}
 	gains := sel.gainsByScore
 	switch {
 	case covers:

@@ -90,6 +90,8 @@ type Options struct {
 	Marks Marks
 	// Acquisitions store how tasks came to be asked; nil: that is not noted.
 	Acquisitions Acquisitions
+	// Draws store the draws of projects with odds; nil: none are drawn.
+	Draws DrawLog
 	// LabelStudio may be nil: the sampler then ranks and writes nothing until
 	// SetLabelStudio is called.
 	LabelStudio push.LabelStudio
@@ -99,7 +101,7 @@ type Options struct {
 	LeftAlone func(event.ProjectID) error
 
 	// Settings, unless nil, are those of a project, read before each ranking; Strategy,
-	// QueueSize and RandomShare are then for projects of which they say nothing.
+	// QueueSize, RandomShare and Odds are then for projects of which they say nothing.
 	Settings Settings
 
 	// Strategy is a name that strategy.Named knows.
@@ -112,6 +114,9 @@ type Options struct {
 	Settle time.Duration
 	// RandomShare is the share of random tasks among those asked, 0 to 1.
 	RandomShare float64
+	// Odds is set when tasks are drawn with known odds, if there are Draws and the strategy says by how much a
+	// task gains.
+	Odds bool
 	// Seed gives the random order; the same seed, the same order.
 	Seed uint64
 	// PushRate limits writes to Label Studio a second, over all projects.
@@ -172,7 +177,7 @@ func (o Options) of(p event.ProjectID) Options {
 		o.Strategy = r.Strategy
 	}
 	if r.Queue > 0 {
-		o.QueueSize, o.RandomShare = r.Queue, r.RandomShare
+		o.QueueSize, o.RandomShare, o.Odds = r.Queue, r.RandomShare, r.Odds
 	}
 	return o
 }

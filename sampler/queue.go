@@ -19,6 +19,8 @@ type Item struct {
 	// Random is true when the task was drawn without looking at the model. Such
 	// tasks are a fair sample of the pool, so they measure what the strategy gains.
 	Random bool `json:"random"`
+	// Odds are the known odds with which the task was drawn; 0 when it was not.
+	Odds float64 `json:"odds,omitempty"`
 	// Confidence is the model's in its answer to the task, 0 to 1; nil when it abstains.
 	Confidence *float64 `json:"confidence"`
 	// Reason is why the task is in the queue.

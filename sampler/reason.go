@@ -31,6 +31,8 @@ const (
 	ReasonBalance ReasonKind = "balance"
 	// ReasonRandom: it was drawn without looking at the model.
 	ReasonRandom ReasonKind = "random"
+	// ReasonDrawn: it was drawn with known odds.
+	ReasonDrawn ReasonKind = "drawn"
 	// ReasonUnknown: the model has nothing to say of it.
 	ReasonUnknown ReasonKind = "unknown"
 )
@@ -53,6 +55,8 @@ type Reason struct {
 	// in the queue counted; Labelled how many labelled tasks have the label, of ReasonBalance.
 	GroupLabels int `json:"group_labels,omitempty"`
 	Labelled    int `json:"labelled,omitempty"`
+	// Odds are those with which it was drawn, of ReasonDrawn.
+	Odds float64 `json:"odds,omitempty"`
 	// Text says all of it in a few words. Names of labels are as people wrote them, and short.
 	Text string `json:"text"`
 }
@@ -86,6 +90,8 @@ func (r *Ranker) explain(ctx context.Context, p event.ProjectID, tasks []event.T
 		switch {
 		case items[i].Random:
 			*reason = Reason{Kind: ReasonRandom}
+		case items[i].Odds > 0:
+			*reason = Reason{Kind: ReasonDrawn, Odds: items[i].Odds}
 		case reason.Kind == "" || reason.Kind == ReasonUncertain:
 			*reason = uncertainOf(r.strategy, estimates[i])
 		}
@@ -170,6 +176,8 @@ func (r *Reason) describe(several bool) string {
 	switch r.Kind {
 	case ReasonRandom:
 		return "random control"
+	case ReasonDrawn:
+		return fmt.Sprintf("drawn with odds of 1 in %.0f", max(1, 1/r.Odds))
 	case ReasonNovel:
 		return "unlike anything labelled"
 	case ReasonCovers:

@@ -31,6 +31,8 @@ type Status struct {
 	// of it. Controls without classes are missing, and all under the strategy random, which
 	// does not predict.
 	Confidence map[string]event.Confidence `json:"confidence,omitempty"`
+	// Odds says how far draws with known odds are.
+	Odds OddsStatus `json:"odds"`
 	// Queue is what to ask next, best first.
 	Queue []Item `json:"queue"`
 	// Pushed is how many places of the queue, from the front, Label Studio has.

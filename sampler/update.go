@@ -35,13 +35,17 @@ func (w *worker) update(ctx context.Context, p pending) error {
 		return nil
 	}
 	o := w.s.o.of(w.id)
-	ranker, err := NewRanker(o)
+	ranker, err := NewRanker(w.previewing(o))
 	if err != nil {
 		return err
 	}
 	before := w.queue
 	before.coverer = w.s.spaces.take(w.id)
 	queue, err := ranker.Rank(ctx, w.id, w.pool.candidates(), w.pool.labelled, before)
+	if err != nil {
+		return err
+	}
+	odds, err := w.draw(ctx, o, &queue)
 	if err != nil {
 		return err
 	}
@@ -68,7 +72,7 @@ func (w *worker) update(ctx context.Context, p pending) error {
 			st.Labels, st.Snapshot = p.model.labels, max(st.Snapshot, p.model.snapshot)
 		}
 		st.Pool, st.Skipped, st.Pushed = len(w.pool.open.tasks), len(w.pool.skipped.tasks), 0
-		st.Confidence = queue.Confidence
+		st.Confidence, st.Odds = queue.Confidence, odds
 		st.NoText, st.IdenticalPairs = w.pool.lacks[event.LackText], w.pool.lacks[event.LackDifference]
 		if !since.IsZero() {
 			st.ReadyLag = now.Sub(since)
@@ -148,11 +152,13 @@ func (w *worker) lackOf() func(event.Task) event.Lack {
 func (w *worker) readPool(ctx context.Context, p pending) error {
 	if w.pool == nil || p.wholePool {
 		pool := newPool(w.s.o.rankWhole(), w.lackOf())
+		w.drawings.read = false // another project may have the id now
 		var labelled []event.TaskID
 		for t, err := range w.s.o.Pool.AllTasks(ctx, w.id) {
 			if err != nil {
 				return fmt.Errorf("read the tasks: %w", err)
 			}
+			w.drawings.saw(t)
 			if pool.update(t) && w.pool != nil && !w.pool.IsLabelled(t.Task.ID) {
 				labelled = append(labelled, t.Task.ID)
 			}
@@ -174,6 +180,7 @@ func (w *worker) readPool(ctx context.Context, p pending) error {
 		return fmt.Errorf("read %d changed tasks: %w", len(p.tasks), err)
 	}
 	for _, t := range tasks {
+		w.drawings.saw(t)
 		if w.pool.update(t) {
 			w.noteLabelled(t.Task.ID)
 		}

@@ -32,6 +32,7 @@ type worker struct {
 	remote    *push.Project
 	retry     pushRetry
 	acquired  acquisitions
+	drawings  drawings
 
 	forgotten context.Context //nolint:containedctx // ends with the worker, not with a call
 	forget    context.CancelFunc

@@ -50,6 +50,22 @@ var rows = []row{
 		write: func(v *Values) string { return formatNumber(v.Ranking.RandomShare) },
 	},
 	{
+		key: "odds",
+		typ: constant("one of " + strings.Join(onOff, ", ")),
+		doc: "whether each task is drawn with a known probability, so that all answers say how common the labels are (`hone shares`), and not the random ones alone; the model takes somewhat more labels to be as accurate. With strategy=coverage, margin, entropy, least_confidence or random",
+		parse: func(_ *Table, v *Values, text string) (string, string) {
+			problem, fix := oneOf(&text, text, onOff)
+			v.Ranking.Odds = problem == "" && text == onOff[0]
+			return problem, fix
+		},
+		write: func(v *Values) string {
+			if v.Ranking.Odds {
+				return onOff[0]
+			}
+			return onOff[1]
+		},
+	},
+	{
 		key: "suggestions",
 		typ: constant("one of " + strings.Join(modes, ", ")),
 		doc: "whether annotators see the model's answers; precise: a label is suggested once its precision has reached suggestions_precision",
@@ -169,6 +185,7 @@ var rows = []row{
 }
 
 var (
+	onOff       = []string{"on", "off"}
 	adapting    = []string{AdaptAuto, AdaptOff}
 	connections = []string{ConnectionWebhook, ConnectionPoll}
 	modes       = []string{SuggestAlways, SuggestNever, SuggestPrecise}

@@ -53,6 +53,8 @@ type Ranking struct {
 	Queue int
 	// RandomShare is the share of random tasks among those asked, 0 to 1.
 	RandomShare float64
+	// Odds is set when each task is drawn with a known probability.
+	Odds bool
 }
 
 // The values of Suggesting.Mode.

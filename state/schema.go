@@ -63,6 +63,7 @@ var (
 	keyAccuracy     = []byte("accuracy")
 	keyAdapters     = []byte("adapters")
 	keyComparison   = []byte("comparison")
+	keyDraws        = []byte("draws")
 )
 
 // migrations[i] brings the file from schema i to i+1. A file without a schema is

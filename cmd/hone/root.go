@@ -56,7 +56,7 @@ a project with "hone connect", and look at it with "hone status".`,
 	root.SetVersionTemplate("hone {{.Version}}\n")
 	root.AddCommand(
 		newServe(c), newLogin(c), newSecret(c), newConnect(c), newDisconnect(c), newForget(c), newStatus(c), newConfigure(c), newDescribe(c), newDoctor(c), newRetrain(c), newEncode(c), newReconcile(c), newRebuild(c), newPrelabel(c), newPredict(c),
-		newVersions(c), newRollback(c), newDeadLetter(c), newBackup(c), newRestore(c), newSimulate(c), newBench(c), newDemo(c), newHealthcheck(c), newVersion(), newTrainAdapter(),
+		newVersions(c), newRollback(c), newShares(c), newDeadLetter(c), newBackup(c), newRestore(c), newSimulate(c), newBench(c), newDemo(c), newHealthcheck(c), newVersion(), newTrainAdapter(),
 	)
 	return root
 }

@@ -258,7 +258,7 @@ func (a *App) wireSampler() (err error) {
 	o := sampler.Defaults()
 	s := a.cfg.Sampler
 	o.Pool, o.Scorer, o.Vectors, o.Sketcher, o.Contents, o.Predictor, o.Suggester = a.Store, a.Learner, a.Learner, a.Learner, a.Learner, a.Learner, a.Learner
-	o.Fits, o.Marks, o.Acquisitions = fitsConfig, a.Store, a.Store
+	o.Fits, o.Marks, o.Acquisitions, o.Draws = fitsConfig, a.Store, a.Store, a.Store
 	o.Observer, o.LeftAlone = a.onQueue, a.Connection.LeftAlone
 	o.Strategy, o.QueueSize, o.Front, o.Settle = s.Strategy, s.Queue, s.Head, s.Settle
 	o.RandomShare, o.PushRate, o.BulkAbove, o.CheckEvery = s.RandomShare, s.PushRate, s.BulkAbove, s.CheckEvery

@@ -207,6 +207,9 @@ func (a *App) addSampler(out *api.Project) *sampler.Status {
 	out.TasksWithoutText += st.NoText
 	out.IdenticalPairs += st.IdenticalPairs
 	out.Queue.RankedBy = st.RankedBy
+	if st.Odds != (sampler.OddsStatus{}) {
+		out.Odds = new(describeOdds(st.Odds))
+	}
 	out.Queue.Labels, out.Queue.Pushed, out.Queue.LastPush = st.Labels, st.Pushed, timePtr(st.LastPush)
 	out.Queue.ReadySeconds, out.Queue.LagSeconds = st.ReadyLag.Seconds(), st.FrontLag.Seconds()
 	for _, it := range st.Queue {
@@ -226,7 +229,7 @@ func (a *App) addSampler(out *api.Project) *sampler.Status {
 func describeReason(r sampler.Reason) api.Reason {
 	out := api.Reason{
 		Kind: string(r.Kind), Text: r.Text, Control: r.Control, Levels: r.Levels, Certainty: r.Certainty,
-		GroupLabels: r.GroupLabels, Labelled: r.Labelled,
+		GroupLabels: r.GroupLabels, Labelled: r.Labelled, Odds: r.Odds,
 	}
 	for _, b := range r.Between {
 		out.Between = append(out.Between, api.LabelProbability(b))

@@ -20,6 +20,7 @@ import (
 	"github.com/hone-ml/hone/learner"
 	"github.com/hone-ml/hone/learner/features"
 	"github.com/hone-ml/hone/sampler"
+	"github.com/hone-ml/hone/settings"
 	"github.com/hone-ml/hone/state"
 )
 
@@ -196,6 +197,10 @@ func (w *world) checkQueue(p event.ProjectID) {
 			open = append(open, t.Task)
 		}
 	}
+	drawn := w.drawn(p, of, open)
+	if drawn != nil {
+		of.RandomShare = 0 // random ones are among the draws
+	}
 	if len(open) == 0 {
 		open = skipped
 	}
@@ -203,7 +208,7 @@ func (w *world) checkQueue(p event.ProjectID) {
 	w.must(err)
 	want, err := ranker.Rank(context.Background(), p, open, labelled, sampler.Queue{Items: st.Queue, Version: st.Version})
 	w.must(err)
-	if got, want := tasksOf(st.Queue), tasksOf(want.Items); !slices.Equal(got, want) || len(got) == 0 && len(open) > 0 {
+	if got, want := tasksOf(st.Queue), first(drawn, tasksOf(want.Items), of.Queue); !slices.Equal(got, want) || len(got) == 0 && len(open) > 0 {
 		w.wrong("project %d: the queue is %v, but the model ranks %v", p, got, want)
 	}
 	in, err := w.user.Project(context.Background(), p)
@@ -236,6 +241,38 @@ func (w *world) checkQueue(p event.ProjectID) {
 	if got := served[:min(len(served), len(st.Queue))]; !slices.Equal(got, tasksOf(st.Queue)) {
 		w.wrong("project %d: Label Studio asks %v, the queue is %v", p, got, tasksOf(st.Queue))
 	}
+}
+
+// drawn are the tasks of a project with odds that were drawn and may still be answered, in the order in which they were drawn; nil
+// without odds.
+func (w *world) drawn(p event.ProjectID, of settings.Ranking, open []event.Task) []event.TaskID {
+	if !of.Odds || !sampler.CanDraw(of.Strategy) {
+		return nil
+	}
+	draws, err := w.hone.app.Store.Draws(context.Background(), p)
+	w.must(err)
+	out, seen := []event.TaskID{}, map[event.TaskID]bool{}
+	for i, d := range draws {
+		if d.Number != uint64(i) || seen[d.Task] || !(d.Q > 0 && d.Q <= 1) {
+			w.wrong("project %d: draw %d of %d is %+v", p, i, len(draws), d)
+		}
+		seen[d.Task] = true
+		if slices.ContainsFunc(open, func(t event.Task) bool { return t.ID == d.Task }) {
+			out = append(out, d.Task)
+		}
+	}
+	return out
+}
+
+// first puts tasks before others, which are there once.
+func first(tasks, others []event.TaskID, most int) []event.TaskID {
+	out := slices.Clone(tasks)
+	for _, t := range others {
+		if !slices.Contains(tasks, t) && len(out) < most {
+			out = append(out, t)
+		}
+	}
+	return out
 }
 
 func tasksOf(items []sampler.Item) []event.TaskID {

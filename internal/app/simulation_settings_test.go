@@ -22,6 +22,7 @@ var settingValues = map[string][]string{
 	"strategy":              append(strategy.Names(), ""),
 	"queue":                 {"2", "5", "25", ""},
 	"random_share":          {"0", "0.5", "1", ""},
+	"odds":                  {"on", "off", ""},
 	"suggestions":           {settings.SuggestNever, settings.SuggestPrecise, "", ""},
 	"suggestions_precision": {"0.3", "0.9", ""},
 	"suggestions_off":       {"topic", "topic/Money", "stars,topic/Food", ""},

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/hone-ml/hone/evaluate/odds"
+	"github.com/hone-ml/hone/evaluate/shares"
 	"github.com/hone-ml/hone/event"
 	"github.com/hone-ml/hone/sampler"
 )
@@ -28,21 +29,16 @@ type LabelShare struct {
 	Random float64 `json:"random_width"`
 }
 
-// drawnTask is what is kept of a draw.
-type drawnTask struct {
-	task       event.TaskID
-	q          float64
-	left, size int // tasks that could be drawn, and those with all that were labelled before
-	// By label: the guess of the task, the sum over all that could be drawn, and odds.Step.Foreseen.
-	guess, rest, foreseen []float64
-	// The same of the answer's being right, of which the guess is the model's confidence.
-	right, rightRest, rightForeseen float64
+// drawnHit is what is kept of a draw for the accuracy: of the answer's being right the guess is the model's confidence.
+type drawnHit struct {
+	right, rest, foreseen float64
 }
 
 // drawing is the state of a curve with odds.
 type drawing struct {
 	effect float64 // sampler.Drawing.DesignEffect
-	draws  []drawnTask
+	draws  []event.Draw
+	hits   []drawnHit // of each draw
 	last   sampler.Draws
 }
 
@@ -58,28 +54,16 @@ func (r *curveRun) drawNext(ctx context.Context, n int) (items []sampler.Item, e
 	}
 	r.queue.Confidence = d.last.Confidence
 	q := &r.questions[0]
-	guesses, confidence := make([][]float64, len(q.labels)), make([]float64, len(d.last.Tasks))
-	for l := range guesses {
-		guesses[l] = make([]float64, len(d.last.Tasks))
-	}
+	confidence := make([]float64, len(d.last.Tasks))
 	for i, e := range d.last.Estimates {
 		dist := q.distributionFor(e)
 		confidence[i] = event.Estimate{Classes: &dist}.Confidence()
-		for l, name := range q.labels {
-			if at := slices.Index(dist.Labels, name); at >= 0 {
-				guesses[l][i] = dist.P[at]
-			}
-		}
 	}
-	for _, x := range d.last.Each {
+	for i, x := range d.last.Each {
 		items = append(items, sampler.Item{Task: x.Task, Random: x.Random})
-		t := drawnTask{task: x.Task, q: x.Q, left: x.N, size: x.N + len(d.draws)}
 		at := slices.IndexFunc(d.last.Tasks, func(t event.Task) bool { return t.ID == x.Task })
-		for _, of := range guesses {
-			t.guess, t.rest, t.foreseen = append(t.guess, of[at]), append(t.rest, drawableSum(x.Odds, of)), append(t.foreseen, odds.Foresee(x.Odds, of))
-		}
-		t.right, t.rightRest, t.rightForeseen = confidence[at], drawableSum(x.Odds, confidence), odds.Foresee(x.Odds, confidence)
-		d.draws = append(d.draws, t)
+		d.hits = append(d.hits, drawnHit{confidence[at], drawableSum(x.Odds, confidence), odds.Foresee(x.Odds, confidence)})
+		d.draws = append(d.draws, d.last.Record(i))
 	}
 	return items, nil
 }
@@ -100,27 +84,30 @@ func (r *curveRun) drawnEstimate(ctx context.Context) (*DrawnEstimate, error) {
 	if len(d.draws) == 0 {
 		return nil, nil
 	}
-	out := &DrawnEstimate{}
-	for l, name := range r.questions[0].labels {
-		has := func(i int) float64 {
-			if t := r.pool[i].truth[0]; t != nil && slices.Contains(t.labels, name) {
-				return 1
-			}
-			return 0
+	q := &r.questions[0]
+	answers := event.ControlAnswers{Control: q.Name, Labels: q.labels, Exclusive: !q.Multiple, Of: map[event.TaskID][]float64{}}
+	truth := make([]float64, len(q.labels))
+	has := func(i, l int) float64 {
+		if t := r.pool[i].truth[0]; t != nil && slices.Contains(t.labels, q.labels[l]) {
+			return 1
 		}
-		share := LabelShare{Label: name}
+		return 0
+	}
+	for l := range q.labels {
 		for i := range r.pool {
-			share.Truth += has(i) / float64(len(r.pool))
+			truth[l] += has(i, l) / float64(len(r.pool))
 		}
-		steps, known := make([]odds.Step, len(d.draws)), 0.0
-		for m, t := range d.draws {
-			y := has(r.at[t.task])
-			steps[m] = odds.Step{Q: t.q, Value: y, Guess: t.guess[l], Known: known, Rest: t.rest[l], Left: t.left, Size: t.size, Foreseen: t.foreseen[l]}
-			known += y
+	}
+	for _, x := range d.draws {
+		y := make([]float64, len(q.labels))
+		for l := range y {
+			y[l] = has(r.at[x.Task], l)
 		}
-		share.Interval, _ = odds.Estimate(len(r.pool), steps)
-		share.Random = odds.RandomWidth(share.Truth, len(steps), len(r.pool))
-		out.Shares = append(out.Shares, share)
+		answers.Of[x.Task] = y
+	}
+	out := &DrawnEstimate{}
+	for l, s := range shares.Estimate(len(r.pool), d.draws, answers, nil).Shares {
+		out.Shares = append(out.Shares, LabelShare{Label: s.Label, Interval: s.Interval, Truth: truth[l], Random: odds.RandomWidth(truth[l], len(d.draws), len(r.pool))})
 	}
 	var err error
 	out.Accuracy, err = r.drawnAccuracy(ctx)
@@ -133,10 +120,11 @@ const leftOut = 200
 // drawnAccuracy estimates the accuracy. The values are the hits of models of all other labels, and the guesses how confident the
 // model was of its answer at the draw. What was labelled before these draws is left out.
 func (r *curveRun) drawnAccuracy(ctx context.Context) (*odds.Interval, error) {
-	draws := r.drawing.draws[max(0, len(r.drawing.draws)-leftOut):]
+	from := max(0, len(r.drawing.draws)-leftOut)
+	draws, hits := r.drawing.draws[from:], r.drawing.hits[from:]
 	ids := make([]event.TaskID, len(draws))
 	for i, t := range draws {
-		ids[i] = t.task
+		ids[i] = t.Task
 	}
 	left, err := r.learner.LeaveOneOut(ctx, projectID, ids, 0)
 	if err != nil {
@@ -148,8 +136,8 @@ func (r *curveRun) drawnAccuracy(ctx context.Context) (*odds.Interval, error) {
 	}
 	steps, known := make([]odds.Step, len(draws)), 0.0
 	for m, t := range draws {
-		s := odds.Step{Q: t.q, Guess: t.right, Known: known, Rest: t.rightRest, Left: t.left, Size: t.left + m, Foreseen: t.rightForeseen}
-		if hit[t.task] {
+		s := odds.Step{Q: t.Q, Guess: hits[m].right, Known: known, Rest: hits[m].rest, Left: t.Left, Size: t.Left + m, Foreseen: hits[m].foreseen}
+		if hit[t.Task] {
 			s.Value = 1
 		}
 		steps[m] = s

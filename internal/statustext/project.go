@@ -63,6 +63,7 @@ func Project(out io.Writer, p api.Project, now time.Time) {
 	if p.Guard != nil {
 		statusGuard(*p.Guard, row)
 	}
+	statusOdds(p.Odds, row)
 	if p.Queue.Error != "" {
 		row("push", "%s", p.Queue.Error)
 	}

@@ -39,7 +39,7 @@ var layers = []layer{
 	}},
 	{"memory", []string{"state", "pipeline/boltlog", "pipeline"}},
 	{"learning", []string{"learner/model", "learner/score", "learner/head/span", "learner/head", "learner/features", "learner/counts", "learner/tune", "learner/contest", "learner/ranking", "learner/adapt", "learner/stored", "learner/report", "learner"}},
-	{"asking", []string{"sampler/strategy", "sampler/coverage", "sampler/draw", "sampler/push", "sampler", "evaluate/confseq", "evaluate/odds", "evaluate", "evaluate/guard"}},
+	{"asking", []string{"sampler/strategy", "sampler/coverage", "sampler/draw", "sampler/push", "evaluate/odds", "sampler", "evaluate/confseq", "evaluate", "evaluate/guard", "evaluate/shares"}},
 	{"talking to Label Studio", []string{"webhook", "reconcile", "poll", "connect"}},
 	{"whole hones", []string{"internal/app/core", "internal/app", "internal/simulate", "internal/bench", "internal/demo", "internal/statustext"}},
 	{"commands", []string{"cmd/hone", "tools/checknames", "tools/checksleeps", "tools/clinc10", "tools/features", "tools/newslike", "tools/regret", "tools/rooms"}},
