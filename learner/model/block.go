@@ -18,13 +18,13 @@ const (
 )
 
 // solveExclusive overwrites t, which holds m + kappa q, with p. guess is a
-// starting point near p; any distribution will do. u is working memory.
+// starting point near p; any distribution will do. u and e are working memory, as long as t.
 //
 // With u = kappa p and mu the logarithm of the normaliser the equation reads
 // u + log u = t + log kappa - mu, sum u = kappa. Each u is a decreasing, convex
 // function of mu, so Newton's method on mu needs no line search: left of the
 // root it climbs to it, right of the root one step takes it to the left.
-func solveExclusive(t []float64, kappa float64, guess []float32, u []float64) {
+func solveExclusive(t []float64, kappa float64, guess []float32, u, e []float64) {
 	if kappa < 1e-9 {
 		Exclusive.probabilities(t, t)
 		return
@@ -46,15 +46,23 @@ func solveExclusive(t []float64, kappa float64, guess []float32, u []float64) {
 		mu = max(mu, -(v + math.Log(v)))
 	}
 	for y, p := range guess {
-		u[y] = kappa * float64(p)
+		u[y], e[y] = kappa*float64(p), -1
 	}
 	var sum float64
 	for range blockSteps {
 		var slope, far float64
 		sum = 0
+		scale := math.Exp(-mu) // mu alone changes from step to step
 		for y, ty := range t {
-			w, r := omegaFrom(u[y], ty-mu)
-			far = max(far, math.Abs(r))
+			var w, r float64
+			if z := ty - mu; z < smallOmega && scale < maxScale {
+				if e[y] < 0 {
+					e[y] = math.Exp(ty)
+				}
+				w = omegaOfExp(e[y] * scale)
+			} else if w, r = omegaFrom(u[y], z); math.Abs(r) > far {
+				far = math.Abs(r)
+			}
 			u[y] = w
 			sum += w
 			slope += w / (1 + w)
@@ -73,7 +81,7 @@ func solveExclusive(t []float64, kappa float64, guess []float32, u []float64) {
 // omegaFrom is wrightOmega(t) found from a guess w near it, in one step where
 // the residual r of the guess is small.
 func omegaFrom(w, t float64) (omega, r float64) {
-	if t < -5 || w < 1e-6 {
+	if t < smallOmega || w < 1e-6 {
 		return wrightOmega(t), 0
 	}
 	r = t - w - math.Log(w)
@@ -90,12 +98,23 @@ func omegaStep(w, r float64) float64 {
 	return w * (1 + r/(1+w)*(a-r)/(a-2*r))
 }
 
+const (
+	// smallOmega is where wrightOmega is a short series in the exponential of its argument.
+	smallOmega = -5
+	// maxScale keeps products with an exponential from overflowing.
+	maxScale = 1e300
+)
+
+// omegaOfExp is wrightOmega of the logarithm of z, which is at most that of smallOmega.
+func omegaOfExp(z float64) float64 {
+	return z * (1 - z*(1-z*(1.5-z*(8.0/3-z*125.0/24))))
+}
+
 // wrightOmega is the solution of w + log w = t (Corless & Jeffrey 2002), to
 // about 1e-12 relative.
 func wrightOmega(t float64) float64 {
-	if t < -5 {
-		z := math.Exp(t)
-		return z * (1 - z*(1-z*(1.5-z*(8.0/3-z*125.0/24))))
+	if t < smallOmega {
+		return omegaOfExp(math.Exp(t))
 	}
 	var w float64
 	if t < 1 {
@@ -140,10 +159,10 @@ func solveIndependent(t []float64, kappa float64, guess []float32) {
 	}
 }
 
-func (l Link) solveBlock(t []float64, kappa float64, guess []float32, u []float64) {
+func (l Link) solveBlock(t []float64, kappa float64, guess []float32, u, e []float64) {
 	if l == Independent {
 		solveIndependent(t, kappa, guess)
 		return
 	}
-	solveExclusive(t, kappa, guess, u)
+	solveExclusive(t, kappa, guess, u, e)
 }

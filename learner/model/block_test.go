@@ -32,7 +32,7 @@ func TestBlockUpdateIsTheFixedPoint(t *testing.T) {
 			for y := range p {
 				p[y] = m[y] + kappa*q[y]
 			}
-			link.solveBlock(p, kappa, guess, make([]float64, k))
+			link.solveBlock(p, kappa, guess, make([]float64, k), make([]float64, k))
 			again := make([]float64, k)
 			for y := range again {
 				again[y] = m[y] + kappa*(q[y]-p[y])

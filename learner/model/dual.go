@@ -25,7 +25,7 @@ type dual struct {
 	bound, gap float64 // as last measured
 
 	margin, delta []float32
-	t, u          []float64
+	t, u, e       []float64
 	scratch       Scratch
 }
 
@@ -54,7 +54,9 @@ type exampleRow struct {
 	p     []float32 // the dual variables are weight (target - p)
 	norm2 float64   // squared length of the weighted features
 	gap   float64   // share of the duality gap when last measured
-	at    int       // place in a kernel
+	// entropy is negativeEntropy(p), NaN when p has changed since it was computed.
+	entropy float64
+	at      int // place in a kernel
 }
 
 func newDual(classes int, link Link, s Settings) dual {
@@ -63,7 +65,7 @@ func newDual(classes int, link Link, s Settings) dual {
 	}
 	return dual{
 		link: link, settings: s, classes: classes, index: make(map[int64]int), classCounts: make([]int, classes),
-		margin: make([]float32, classes), delta: make([]float32, classes), t: make([]float64, classes), u: make([]float64, classes),
+		margin: make([]float32, classes), delta: make([]float32, classes), t: make([]float64, classes), u: make([]float64, classes), e: make([]float64, classes),
 	}
 }
 
@@ -155,7 +157,7 @@ func (m *dual) UpsertWarm(e Example, p []float32) error {
 }
 
 func (m *dual) insert(e Example) *exampleRow {
-	r := &exampleRow{Example: e, p: make([]float32, m.classes)}
+	r := &exampleRow{Example: e, p: make([]float32, m.classes), entropy: math.NaN()}
 	r.norm2 = m.space.enter(r)
 	m.index[e.ID] = len(m.examples)
 	m.examples = append(m.examples, r)
@@ -254,7 +256,7 @@ func (m *dual) updateBlock(r *exampleRow, relax float64) {
 	for y, p := range r.p {
 		t[y] += kappa * float64(p)
 	}
-	m.link.solveBlock(t, kappa, r.p, m.u)
+	m.link.solveBlock(t, kappa, r.p, m.u, m.e)
 	c := r.Weight / m.settings.Ridge
 	relax = m.link.maxRelaxation(relax, r.p, t)
 	var moved float64
@@ -265,6 +267,7 @@ func (m *dual) updateBlock(r *exampleRow, relax float64) {
 		moved = max(moved, math.Abs(d))
 	}
 	if moved > 0 {
+		r.entropy = math.NaN()
 		m.space.add(r, m.delta)
 		m.writes++
 	}

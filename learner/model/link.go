@@ -61,6 +61,35 @@ func (l Link) divergence(p []float32, r []float64) float64 {
 	return max(d, 0)
 }
 
+// negativeEntropy returns the sum of p log p - p: the part of a divergence that p alone makes.
+func negativeEntropy(p []float32) (sum float64) {
+	for _, v := range p {
+		q := float64(v)
+		if q >= minProbability {
+			sum += q * math.Log(q)
+		}
+		sum -= q
+	}
+	return sum
+}
+
+// exclusiveDivergence is divergence for Exclusive, from p and its negativeEntropy, and from the margins themselves: it
+// takes no logarithm for each class.
+func exclusiveDivergence(entropy float64, p, margins []float32) float64 {
+	top := margins[0]
+	for _, m := range margins {
+		top = max(top, m)
+	}
+	var sum, mass, along float64
+	for y, v := range margins {
+		m, q := float64(v)-float64(top), float64(p[y])
+		sum += math.Exp(m)
+		mass += q
+		along += q * m
+	}
+	return max(entropy-along+mass*math.Log(sum)+1, 0)
+}
+
 // maxRelaxation returns by what factor, at most relax, a step from the probabilities p to
 // the optimal ones t may be lengthened so that its end is still better than p. relax is
 // from 1 to 1.5. A p is worse than t by their divergence plus kappa/2 |p - t|^2. So of two

@@ -40,3 +40,26 @@ func TestSharpenOfCertainty(t *testing.T) {
 		}
 	}
 }
+
+// The divergence from margins is that from their probabilities.
+func TestDivergenceFromMargins(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		k := rapid.IntRange(2, 30).Draw(t, "classes")
+		margin := rapid.Float32Range(-20, 20)
+		p, margins, r, of := make([]float32, k), make([]float32, k), make([]float64, k), make([]float64, k)
+		for y := range p {
+			margins[y] = margin.Draw(t, "margin")
+			of[y] = float64(margins[y]) + rapid.Float64Range(-3, 3).Draw(t, "off")*rapid.SampledFrom([]float64{0, 1e-3, 1}).Draw(t, "far")
+			r[y] = float64(margins[y])
+		}
+		Exclusive.probabilities(r, r)
+		Exclusive.probabilities(of, of)
+		for y, v := range of {
+			p[y] = float32(v)
+		}
+		want, got := Exclusive.divergence(p, r), exclusiveDivergence(negativeEntropy(p), p, margins)
+		if math.Abs(got-want) > 1e-9 {
+			t.Fatalf("%g from margins, %g from probabilities", got, want)
+		}
+	})
+}

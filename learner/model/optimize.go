@@ -109,20 +109,22 @@ func (m *dual) gaps(ctx context.Context, rows []*exampleRow, p []float64, s *Scr
 		if i%4 == 0 && expired(ctx) {
 			return i
 		}
-		m.fitted(r, p, s)
+		margins := s.floats(m.classes)
+		m.space.margins(r, s, margins)
+		if m.link == Exclusive {
+			if math.IsNaN(r.entropy) {
+				r.entropy = negativeEntropy(r.p)
+			}
+			r.gap = r.Weight * exclusiveDivergence(r.entropy, r.p, margins)
+			continue
+		}
+		for y, v := range margins {
+			p[y] = float64(v)
+		}
+		m.link.probabilities(p, p)
 		r.gap = r.Weight * m.link.divergence(r.p, p)
 	}
 	return len(rows)
-}
-
-// fitted fills p with the probabilities that the dual variables of an example strive for.
-func (m *dual) fitted(r *exampleRow, p []float64, s *Scratch) {
-	margins := s.floats(m.classes)
-	m.space.margins(r, s, margins)
-	for y, v := range margins {
-		p[y] = float64(v)
-	}
-	m.link.probabilities(p, p)
 }
 
 // gapFor returns the duality gap at which the bound equals tolerance.
