@@ -40,7 +40,8 @@ func withoutHints(config string) (stripped string, hints int, err error) {
 }
 
 // attributesNamed returns where the attributes of a name are in a start tag, in any case, each
-// with the white space before it. The tag is well-formed.
+// with the white space before it, unless that space alone parts what stands around it:
+// encoding/xml reads <Label hint=""value="x"> too. The tag is well-formed.
 func attributesNamed(tag, name string) (places [][2]int) {
 	const space = " \t\r\n"
 	i := strings.IndexAny(tag, space)
@@ -66,6 +67,9 @@ func attributesNamed(tag, name string) (places [][2]int) {
 			key = local
 		}
 		if strings.EqualFold(key, name) {
+			if i < len(tag) && !strings.ContainsRune(space+"/>", rune(tag[i])) {
+				begin += len(tag[begin:]) - len(strings.TrimLeft(tag[begin:], space))
+			}
 			places = append(places, [2]int{begin, i})
 		}
 	}

@@ -48,6 +48,8 @@ func FuzzHints(f *testing.F) {
 	f.Add(hinted)
 	f.Add(config)
 	f.Add(`<View><Text name="t" value="$t"/><Labels name="c" toName="t"><Label a:hint="x" value="&lt;" hint=""/></Labels></View>`)
+	f.Add(`<View><Text name="t" value="$t"/><Labels name="c" toName="t"><Label hint="x"value="v"/><Label value="w"hint="y"alias="z"/></Labels></View>`)
+	f.Add("<View><Labels><LABel\nHint=\"\"hint=\"\"A=\"\"/><Label hint=\"\"/></Labels></View>")
 	f.Fuzz(func(t *testing.T, s string) {
 		before, err := labelconfig.Parse(s)
 		if err != nil {
