@@ -109,7 +109,8 @@ type Options struct {
 	// QueueSize is K, the tasks kept in the queue; at least 1.
 	QueueSize int
 	// Front is how many places are written at once; those behind wait until
-	// nothing has been learned for Settle. At least 1.
+	// nothing has been learned for Settle. They give way for a quarter of it to the
+	// request for the next task that follows an answer. At least 1.
 	Front  int
 	Settle time.Duration
 	// RandomShare is the share of random tasks among those asked, 0 to 1.

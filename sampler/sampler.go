@@ -43,7 +43,7 @@ func New(o Options) (*Sampler, error) {
 	}
 	pusher, err := push.New(push.Options{
 		LabelStudio: o.LabelStudio, Predictor: o.Predictor, Suggester: o.Suggester, Tasks: tasks, Fits: o.Fits,
-		QueueSize: o.QueueSize, Front: o.Front, Settle: o.Settle, PushRate: o.PushRate, BackgroundWrites: o.BackgroundWrites,
+		QueueSize: o.QueueSize, Front: o.Front, Settle: o.Settle, GiveWay: o.Settle / 4, PushRate: o.PushRate, BackgroundWrites: o.BackgroundWrites,
 		ManageModelVersion: o.ManageModelVersion, CheckEvery: o.CheckEvery, BulkAbove: o.BulkAbove,
 		Logger: o.Logger, Metrics: m.push(),
 	})

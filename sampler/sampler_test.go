@@ -65,10 +65,10 @@ func TestALabelCostsFewWritesAndTheHeadComesFirst(t *testing.T) {
 		assert.LessOrEqual(t, b.ls.writes()-before, 2, "the same ranking needs only the tail filled up")
 
 		b.label(b.next()[0])
-		b.after(450 * time.Millisecond) // one write of 200 ms, with the limiter's burst
+		b.after(500 * time.Millisecond) // 250 for the next task's request, one write of 200, with the limiter's burst
 		assert.Equal(t, b.next()[0], b.served()[0])
 		st, _ := b.s.Status(project)
-		assert.LessOrEqual(t, st.FrontLag, 250*time.Millisecond)
+		assert.LessOrEqual(t, st.FrontLag, 500*time.Millisecond)
 		assert.Positive(t, st.FrontLag)
 		b.after(30 * time.Second)
 		b.inStep()
@@ -84,6 +84,7 @@ func TestANewerQueueReplacesOneThatIsStillOnItsWay(t *testing.T) {
 			b.label(b.served()[0])
 			b.after(300 * time.Millisecond)
 		}
+		b.after(200 * time.Millisecond) // the last queue's first write, which had given way
 		during := b.ls.writes() - before
 		assert.GreaterOrEqual(t, during, 20, "each queue gets one write at least")
 		assert.LessOrEqual(t, during, 31, "the tails of superseded queues are never written")
@@ -91,6 +92,31 @@ func TestANewerQueueReplacesOneThatIsStillOnItsWay(t *testing.T) {
 		b.after(time.Minute)
 		b.inStep()
 		assert.LessOrEqual(t, b.ls.writes()-before-during, 70)
+	})
+}
+
+// Whoever has answered asks for the next task at once, and Label Studio takes longer for that
+// beside a write. News in quick succession does not keep the front from being written.
+func TestTheFrontGivesWayToTheNextTask(t *testing.T) {
+	run(t, 200, func(o *Options, _ *bench) { o.PushRate = 100 }, func(b *bench) {
+		b.s.Refresh(project)
+		b.after(30 * time.Second)
+		b.ls.latency = time.Millisecond
+		before := b.ls.writes()
+		b.label(b.next()[0])
+		b.after(240 * time.Millisecond)
+		assert.Equal(t, before, b.ls.writes(), "the request for the next task is under way")
+		b.after(20 * time.Millisecond)
+		assert.Equal(t, b.next()[0], b.served()[0])
+		assert.Greater(t, b.ls.writes(), before)
+		b.after(30 * time.Second)
+
+		before = b.ls.writes()
+		for range 20 {
+			b.label(b.next()[0])
+			b.after(100 * time.Millisecond)
+		}
+		assert.GreaterOrEqual(t, b.ls.writes()-before, 19, "a write for each")
 	})
 }
 
@@ -524,7 +550,7 @@ func TestLagIsThatOfTheFirstQueueWithTheChange(t *testing.T) {
 			b.tell(&event.Learned{Project: project, Since: heard, Version: "hone-1"})
 			b.after(20 * time.Second)
 			st, _ := b.s.Status(project)
-			assert.LessOrEqual(t, st.FrontLag, 250*time.Millisecond)
+			assert.LessOrEqual(t, st.FrontLag, 500*time.Millisecond)
 		}
 		families, err := reg.Gather()
 		require.NoError(t, err)
@@ -533,7 +559,7 @@ func TestLagIsThatOfTheFirstQueueWithTheChange(t *testing.T) {
 			if f.GetName() == "hone_queue_lag_seconds" || f.GetName() == "hone_queue_ready_seconds" {
 				checked++
 				assert.EqualValues(t, 3, f.GetMetric()[0].GetHistogram().GetSampleCount(), f.GetName())
-				assert.Less(t, f.GetMetric()[0].GetHistogram().GetSampleSum(), 0.75)
+				assert.Less(t, f.GetMetric()[0].GetHistogram().GetSampleSum(), 1.5)
 			}
 		}
 		assert.Equal(t, 2, checked)

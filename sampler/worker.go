@@ -150,7 +150,7 @@ func (w *worker) wait(ctx context.Context) bool {
 }
 
 func (w *worker) push(ctx context.Context) error {
-	q := push.Queue{Version: w.queue.Version, Rank: w.rank, Size: w.size, Tasks: make([]event.TaskID, len(w.queue.Items))}
+	q := push.Queue{Version: w.queue.Version, Rank: w.rank, Changed: w.lag.ranked, Size: w.size, Tasks: make([]event.TaskID, len(w.queue.Items))}
 	for i, item := range w.queue.Items {
 		q.Tasks[i] = item.Task
 	}

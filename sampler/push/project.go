@@ -23,6 +23,8 @@ type Queue struct {
 	Version string
 	// Rank is the number of the queue; it grows with each new one.
 	Rank uint64
+	// Changed is when the newest change in it was heard; zero if there was none.
+	Changed time.Time
 	// Size is how many rows may lie behind the queue; 0 for Options.QueueSize.
 	Size int
 }
@@ -237,6 +239,9 @@ func (p *Project) writeQueue(ctx context.Context, ls LabelStudio) error {
 		return nil
 	}
 	front := min(p.pusher.o.Front, len(target))
+	if err := p.giveWay(ctx, correct < front); err != nil {
+		return err
+	}
 	for correct < front {
 		if err := applyNext(); err != nil {
 			return err
@@ -275,14 +280,6 @@ func (p *Project) writeQueue(ctx context.Context, ls LabelStudio) error {
 		}
 	}
 	return nil
-}
-
-// runsOut reports whether Label Studio may soon have nothing to serve: it answers that there are no tasks
-// when others hold all that have a prediction of the live version (next_task.py,
-// _try_uncertainty_sampling). People who label faster than queues are written use up the rows, and those who
-// are heard of next are not counted yet, so there are to be twice as many as the front has.
-func (p *Project) runsOut() bool {
-	return len(p.servedRows()) < 2*p.pusher.o.Front && !p.interrupt.LeftAlone()
 }
 
 // recordProgress tells the listener how much of the queue Label Studio has.

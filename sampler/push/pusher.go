@@ -42,6 +42,10 @@ type Options struct {
 	// has been heard for Settle.
 	Front  int
 	Settle time.Duration
+	// GiveWay is how long after an answer was heard the front is not written yet: whoever gave it
+	// asks for the next task now, and Label Studio takes twice as long for that beside a write.
+	// Further news ends it.
+	GiveWay time.Duration
 	// PushRate limits writes to Label Studio a second, over all projects.
 	PushRate float64
 	// BackgroundWrites limits the predictions written an hour, over all projects, that

@@ -49,6 +49,28 @@ func (p *Project) applyAll(ctx context.Context, ls LabelStudio, edits []edit) er
 	return nil
 }
 
+// giveWay waits for the request for the next task that follows an answer, when Label Studio has
+// rows enough to serve. A stream of news does not hold the front up.
+func (p *Project) giveWay(ctx context.Context, writes bool) error {
+	left := p.pusher.o.GiveWay - time.Since(p.queue.Changed)
+	if left <= 0 || !writes || p.runsOut() {
+		return nil
+	}
+	err := p.interrupt.WaitQuiet(ctx, min(left, p.pusher.o.GiveWay)) // clocks may have been set back
+	if errors.Is(err, ErrSuperseded) {
+		return nil
+	}
+	return err
+}
+
+// runsOut reports whether Label Studio may soon have nothing to serve: it answers that there are no tasks
+// when others hold all that have a prediction of the live version (next_task.py,
+// _try_uncertainty_sampling). People who label faster than queues are written use up the rows, and those who
+// are heard of next are not counted yet, so there are to be twice as many as the front has.
+func (p *Project) runsOut() bool {
+	return len(p.servedRows()) < 2*p.pusher.o.Front && !p.interrupt.LeftAlone()
+}
+
 func (p *Project) write(ctx context.Context, ls LabelStudio, e edit) error {
 	switch e.op {
 	case createRow:
