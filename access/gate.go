@@ -58,6 +58,11 @@ func (g *Gate) Open() bool {
 	return g.insecure || (g.loopback && !g.keys.Configured())
 }
 
+// OpenToPeople reports whether those who look after hone are let in without a token.
+func (g *Gate) OpenToPeople() bool {
+	return g.insecure || (g.loopback && !g.keys.tokensConfigured())
+}
+
 // Verdict is a gate's decision on a request.
 type Verdict struct {
 	// Admitted: let it in.
@@ -86,10 +91,16 @@ func (g *Gate) Check(r *http.Request, role Role, webhook bool) Verdict {
 		v.Admitted = v.Admitted || g.window()
 		return v
 	case View, Admin:
-		v.Admitted = token >= role || g.insecure || (g.loopback && !g.keys.tokensConfigured() && g.fromHere(r))
+		v.Admitted = token >= role || g.insecure || (g.OpenToPeople() && g.fromHere(r))
 	}
 	v.Trusted = v.Admitted
 	return v
+}
+
+// Admits reports whether a request for hone's page is let in with a role, View or Admin: by a
+// token, by a session, or because nothing is asked for.
+func (g *Gate) Admits(r *http.Request, role Role) bool {
+	return g.Check(r, role, false).Admitted || g.admitsToPage(r, role)
 }
 
 // tokensConfigured reports whether the operator wants a token on a loopback

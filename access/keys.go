@@ -42,6 +42,7 @@ type Options struct {
 type Keys struct {
 	o          Options
 	identity   Identity
+	sessions   *Sessions
 	firstStart bool
 	admin      secretHash
 	view       secretHash
@@ -102,6 +103,7 @@ func Open(o Options) (*Keys, error) {
 		k.view = hashOf(o.ViewToken)
 	}
 	k.o.AdminToken = admin
+	k.sessions = newSessions(k.identity, admin, o.ViewToken)
 	k.listCredentials()
 	return k, nil
 }
@@ -236,15 +238,7 @@ func (k *Keys) roleOf(r *http.Request) Role {
 	if !ok || !strings.EqualFold(scheme, "Bearer") {
 		return Public
 	}
-	token = strings.TrimSpace(token)
-	admin, view := k.admin.equals(token), k.view.equals(token)
-	switch {
-	case admin == 1:
-		return Admin
-	case view == 1 && k.o.ViewToken != "":
-		return View
-	}
-	return Public
+	return k.RoleOfToken(token)
 }
 
 // All returns all secrets, for callers that must keep them out of a text.

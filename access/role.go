@@ -26,6 +26,10 @@ var publicRoutes = map[string]bool{
 	http.MethodHead + " /health": true,
 	http.MethodGet + " /healthz": true, // the process is alive
 	http.MethodGet + " /readyz":  true, // the models are loaded
+	// Hone's page: how it looks, and where people prove who they are.
+	http.MethodGet + " /ui/assets/:name": true,
+	http.MethodGet + " /ui/sign-in":      true,
+	http.MethodPost + " /ui/sign-in":     true,
 }
 
 // labelStudioRoutes are the routes that Label Studio calls.
@@ -40,6 +44,12 @@ var labelStudioRoutes = map[string]bool{
 // backupRoute is a route that reads, yet gives everything away.
 const backupRoute = "/api/backup"
 
+// signOutRoute changes nothing but the caller's own session.
+const signOutRoute = "POST /ui/sign-out"
+
+// isPage reports whether a route is one of hone's page, where a session counts too.
+func isPage(route string) bool { return route == "/ui" || strings.HasPrefix(route, "/ui/") }
+
 // RoleOf is the role that a route asks for, route being the pattern it was
 // registered with. A route that nobody has thought of asks for the most.
 func RoleOf(method, route string) Role {
@@ -52,9 +62,11 @@ func RoleOf(method, route string) Role {
 		return Public
 	case labelStudioRoutes[key]:
 		return LabelStudio
+	case key == signOutRoute:
+		return View
 	case method != http.MethodGet && method != http.MethodHead, route == backupRoute:
 		return Admin
-	case route == "/metrics", strings.HasPrefix(route, "/api/"):
+	case route == "/metrics", strings.HasPrefix(route, "/api/"), isPage(route):
 		return View
 	}
 	return Admin

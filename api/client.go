@@ -197,6 +197,13 @@ func (c *Client) Rotate(ctx context.Context) (Rotation, error) {
 	return out, err
 }
 
+// SignInLink makes a link that signs somebody in to hone's page.
+func (c *Client) SignInLink(ctx context.Context) (SignInLink, error) {
+	var out SignInLink
+	err := c.do(ctx, http.MethodPost, "/api/sign-in-link", struct{}{}, &out)
+	return out, err
+}
+
 // Rotation tells how far a new secret has come.
 func (c *Client) Rotation(ctx context.Context) (Rotation, error) {
 	var out Rotation

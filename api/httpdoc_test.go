@@ -56,6 +56,7 @@ var documented = []any{
 	api.DescribedControl{},
 	api.DescribedLabel{},
 	api.Listing{},
+	api.SignInLink{},
 	api.PredictRequest{},
 	api.PredictTask{},
 	api.PredictResponse{},

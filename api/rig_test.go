@@ -87,6 +87,10 @@ func (f *fake) Rotate() error {
 	return f.err()
 }
 
+func (f *fake) NewSignInLink() api.SignInLink {
+	return api.SignInLink{Path: "ui/sign-in?link=0123", Ends: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+}
+
 func (f *fake) Rotation() api.Rotation {
 	return api.Rotation{Rotating: true, Projects: []api.Registration{{Project: 3, Carries: true}, {Project: 4, Problem: "unreachable"}}}
 }

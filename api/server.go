@@ -75,6 +75,8 @@ type Connector interface {
 type Secrets interface {
 	Rotate() error
 	Rotation() Rotation
+	// NewSignInLink returns a way to sign in to hone's page once.
+	NewSignInLink() SignInLink
 }
 
 // Backuper writes a consistent copy of the whole database while hone goes on.
@@ -147,6 +149,7 @@ func (s *Server) Register(r gin.IRouter) {
 	g.GET("/backup", s.backup)
 	g.GET("/secret", func(c *gin.Context) { c.JSON(http.StatusOK, s.Secrets.Rotation()) })
 	g.POST("/secret/rotate", s.rotate)
+	g.POST("/sign-in-link", func(c *gin.Context) { c.JSON(http.StatusOK, s.Secrets.NewSignInLink()) })
 
 	r.POST("/api/projects/:id/predict", limitRequests(MaxPredictBody), s.predict())
 }

@@ -172,6 +172,14 @@ type Rotation struct {
 	Projects []Registration `json:"projects"`
 }
 
+// SignInLink is POST /api/sign-in-link: a link that signs somebody in to hone's page, as whoever has the
+// admin token, once.
+type SignInLink struct {
+	// Path comes after hone's address, and begins without a slash.
+	Path string    `json:"path"`
+	Ends time.Time `json:"ends"`
+}
+
 // Registration is one project's registration in Label Studio.
 type Registration struct {
 	Project event.ProjectID `json:"project"`

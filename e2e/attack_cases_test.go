@@ -221,7 +221,7 @@ func TestAttackAdminListen(t *testing.T) {
 	for _, r := range routes(t) {
 		s := shot{To: h.addr, Method: r.method, Target: strings.ReplaceAll(r.path, ":id", "1")}
 		switch {
-		case strings.HasPrefix(r.path, "/api/") || r.path == "/metrics":
+		case strings.HasPrefix(r.path, "/api/") || strings.HasPrefix(r.path, "/ui/") || r.path == "/metrics":
 			want(t, http.StatusNotFound, s)
 			want(t, http.StatusNotFound, s.with(bearer(h.admin())))
 			s.To = second

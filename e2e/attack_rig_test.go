@@ -127,6 +127,9 @@ type route struct {
 	public       bool
 }
 
+// signInWithout is the public route that refuses whoever proves nothing.
+const signInWithout = "POST /ui/sign-in"
+
 // routes are all of hone's; a test in internal/app keeps the list complete.
 func routes(t testing.TB) (all []route) {
 	t.Helper()
@@ -139,7 +142,8 @@ func routes(t testing.TB) (all []route) {
 		if len(f) < 2 {
 			t.Fatalf("routes.txt: %q", line)
 		}
-		all = append(all, route{f[0], f[1], len(f) > 2 && f[2] == "public"})
+		path := strings.ReplaceAll(f[1], ":name", "page.css")
+		all = append(all, route{f[0], path, len(f) > 2 && f[2] == "public"})
 	}
 	if len(all) < 20 {
 		t.Fatalf("only %d routes", len(all))

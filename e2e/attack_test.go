@@ -180,6 +180,8 @@ func (v *victim) storm(t *testing.T, host string, fire func([]shot) []reply) {
 		counts[r.Status]++
 		var wrong bool
 		switch {
+		case s.String() == signInWithout:
+			wrong = r.Status != http.StatusForbidden
 		case open[s.String()]:
 			wrong = r.Status != http.StatusOK
 		case plain[i]:

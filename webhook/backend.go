@@ -23,6 +23,9 @@ import (
 // challenge. Label Studio's own client gets 401 without the secret: only then does
 // its page name the cause.
 func (s *Server) health(c *gin.Context) {
+	if s.o.Home != nil && c.FullPath() == "/" && s.o.Home(c) {
+		return
+	}
 	if fromLabelStudio(c.Request) && !s.o.Gate.Check(c.Request, access.LabelStudio, false).Admitted {
 		s.refuseCall(c)
 		return

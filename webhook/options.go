@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
 
@@ -122,6 +123,8 @@ type Options struct {
 	// OnPredict is called when Label Studio asks for predictions to keep, not for
 	// an interactive one. It must return at once. May be nil.
 	OnPredict func(p event.ProjectID, tasks []event.Task)
+	// Home answers GET / of a browser and reports whether it did. May be nil.
+	Home func(c *gin.Context) bool
 	// Logger is logrus' standard logger by default.
 	Logger *logrus.Entry
 	// Registerer receives the metrics; nil keeps them private.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -40,18 +41,27 @@ needs neither: it hands the secret over by itself.
 
 The secret lies in the data directory, so run this where hone runs. With --rotate a
 new one takes its place: the old one goes on working until every registration in
-Label Studio carries the new one, which hone sees to.`,
+Label Studio carries the new one, which hone sees to.
+
+With --link it prints instead a link to hone's page that signs in whoever opens it
+first, within ten minutes.`,
 		Example: `  hone secret
   hone secret --url http://hone.internal:9090
-  hone secret --rotate`,
+  hone secret --rotate
+  hone secret --link`,
 		Args: cobra.NoArgs,
 	}
 	rotate := cmd.Flags().Bool("rotate", false, "replace the secret, here and in Label Studio")
 	at := cmd.Flags().String("url", "", "hone's address as Label Studio sees it (default made from --listen)")
+	link := cmd.Flags().Bool("link", false, "print a link that signs in to hone's page once")
+	cmd.MarkFlagsMutuallyExclusive("link", "rotate")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cfg, err := c.config()
 		if err != nil {
 			return err
+		}
+		if *link {
+			return c.printLink(cmd.Context(), cfg, *at)
 		}
 		if *rotate {
 			if err := c.rotate(cmd.Context(), cfg); err != nil {
@@ -87,6 +97,45 @@ func (c *cli) printSecret(cfg config.Config, at string) error {
 	c.printf("user    %s\nsecret  %s\n\nPaste in Label Studio under Settings > Model > Connect Model, as it reaches this machine:\n\n", out.User, out.Secret)
 	for _, a := range out.Addresses {
 		c.printf("  %s\n", a)
+	}
+	return nil
+}
+
+// shownLink is the output of `hone secret --link --json`.
+type shownLink struct {
+	Links []string  `json:"links"`
+	Ends  time.Time `json:"ends"`
+}
+
+// printLink prints a link that signs in, for each address of hone's page.
+func (c *cli) printLink(ctx context.Context, cfg config.Config, at string) error {
+	cl, err := c.client()
+	if err != nil {
+		return err
+	}
+	link, err := cl.SignInLink(ctx)
+	if err != nil {
+		return err
+	}
+	if cfg.AdminListen != "" {
+		cfg.Listen = cfg.AdminListen
+	}
+	addresses := []string{at}
+	if at == "" {
+		if addresses, err = ownAddresses(cfg); err != nil {
+			return err
+		}
+	}
+	out := shownLink{Ends: link.Ends}
+	for _, a := range addresses {
+		out.Links = append(out.Links, strings.TrimRight(a, "/")+"/"+link.Path)
+	}
+	if c.json {
+		return c.printJSON(out)
+	}
+	c.printf("Open one of these, as your browser reaches this machine; it signs in once, until %s:\n\n", out.Ends.Local().Format(time.TimeOnly))
+	for _, l := range out.Links {
+		c.printf("  %s\n", l)
 	}
 	return nil
 }

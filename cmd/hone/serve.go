@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/mattn/go-isatty"
 	"github.com/sirupsen/logrus"
 	"github.com/spf13/cobra"
 
@@ -45,11 +46,24 @@ loopback address only (--listen 127.0.0.1:9090).`,
 			if err != nil {
 				return err
 			}
+			if out, ok := cmd.OutOrStdout().(*os.File); ok && isatty.IsTerminal(out.Fd()) {
+				go c.tellPage(cmd.Context(), a)
+			}
 			return a.Run(cmd.Context())
 		},
 	}
 	cmd.Flags().Bool("insecure", false, "let everybody who reaches the port call everything, without secret or token")
 	return cmd
+}
+
+// tellPage says at a terminal where hone's page is, with a link that signs in. It is not for the log,
+// which others read too.
+func (c *cli) tellPage(ctx context.Context, a *app.App) {
+	select {
+	case <-ctx.Done():
+	case <-a.Ready():
+		c.printf("\nHone's page: %s\n(a link that signs in works once, for ten minutes; `hone secret --link` makes another)\n\n", a.PageAddress())
+	}
 }
 
 // startHone runs hone inside this process until stop is called; its log goes to

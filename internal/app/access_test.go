@@ -97,11 +97,13 @@ func TestStrangersAreToldNothing(t *testing.T) {
 	before := registered()
 	for _, r := range routesOf(h.App) {
 		method, path, _ := strings.Cut(r, " ")
-		path = strings.NewReplacer(":id", "1").Replace(path)
+		path = strings.NewReplacer(":id", "1", ":name", "page.css").Replace(path)
 		want := http.StatusUnauthorized
 		switch path {
-		case "/", "/health", "/health/", "/healthz", "/readyz":
+		case "/", "/health", "/health/", "/healthz", "/readyz", "/ui/assets/page.css":
 			want = http.StatusOK
+		case "/ui/sign-in":
+			want = map[string]int{http.MethodGet: http.StatusOK, http.MethodPost: http.StatusForbidden}[method]
 		}
 		assert.Equal(t, want, h.As(method, path, `{"url":"http://attacker.example"}`), r)
 	}

@@ -71,6 +71,7 @@ type App struct {
 	// upgrading is true while upgrade puts the secret into registrations for the first time.
 	upgrading atomic.Bool
 	ready     chan struct{} // closed by Run
+	ending    chan struct{} // closed when Run stops serving
 }
 
 // Options configure an App beside the configuration.
@@ -108,7 +109,7 @@ type Seams struct {
 func New(ctx context.Context, cfg config.Config, o Options) (_ *App, err error) {
 	a := &App{
 		cfg: cfg, log: logrus.NewEntry(o.Logger), version: o.Version, seams: o.Seams, trainCommand: o.TrainCommand, table: settingsOf(cfg),
-		Registry: prometheus.NewRegistry(), ready: make(chan struct{}),
+		Registry: prometheus.NewRegistry(), ready: make(chan struct{}), ending: make(chan struct{}),
 	}
 	a.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	defer func() {

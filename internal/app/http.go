@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/sirupsen/logrus"
 
@@ -128,25 +129,35 @@ func (a *App) wireHTTP() (err error) {
 	if err != nil {
 		return fmt.Errorf("trusted_proxies: %w", err)
 	}
+	own := &api.Server{
+		Projects: apiProjects{a}, Predictor: predictor{a}, Prelabeller: prelabeller{a}, Publisher: publisher{a.Pipeline}, DeadLetters: deadLetters{a.Pipeline}, Connector: connector{a}, Configurer: configurer{a}, Describer: describer{a}, Backup: a.Store,
+		Secrets: secrets{a.Keys, a.Connection, a.log}, Metrics: promhttp.HandlerFor(a.Registry, promhttp.HandlerOpts{}), Ready: a.readiness,
+	}
+	ownGate := a.gate(a.ports[len(a.ports)-1])
+	site := a.page(own, ownGate)
+	home := site.Home
+	if len(a.ports) > 1 {
+		home = nil // the address that Label Studio calls has no page
+	}
 	a.Webhook, err = webhook.New(webhook.Options{
 		Publisher: a.Pipeline, Predictor: a.Learner, Projects: projects{a.Learner}, Adopter: registrar{a.Store, a.Pipeline, a.Learner, a.Connection, a.log},
 		Gate: a.gate(a.ports[0]), Identity: a.Keys.Identity(), TrustedProxies: proxies, Unregistered: a.Connection.Unregistered,
 		MaxWebhookBytes: int64(a.cfg.Webhook.MaxBody), MaxPredictBytes: int64(a.cfg.Webhook.MaxPredictBody), StoreTimeout: a.cfg.Webhook.StoreTimeout,
-		OnPredict: a.Sampler.OnPredictRequest, OnProjectUpdated: a.Connection.SamplingSeen,
+		Home: home, OnPredict: a.Sampler.OnPredictRequest, OnProjectUpdated: a.Connection.SamplingSeen,
 		Logger: a.log, Registerer: a.Registry,
 	})
 	if err != nil {
 		return err
 	}
-	own := &api.Server{
-		Projects: apiProjects{a}, Predictor: predictor{a}, Prelabeller: prelabeller{a}, Publisher: publisher{a.Pipeline}, DeadLetters: deadLetters{a.Pipeline}, Connector: connector{a}, Configurer: configurer{a}, Describer: describer{a}, Backup: a.Store,
-		Secrets: secrets{a.Keys, a.Connection, a.log}, Metrics: promhttp.HandlerFor(a.Registry, promhttp.HandlerOpts{}), Ready: a.readiness,
-	}
 	a.Engines = append(a.Engines, a.Webhook.Engine())
 	if len(a.ports) > 1 {
-		a.Engines = append(a.Engines, a.Webhook.Bare(a.gate(a.ports[1])))
+		bare := a.Webhook.Bare(ownGate)
+		bare.GET("/", func(c *gin.Context) { site.Home(c) })
+		a.Engines = append(a.Engines, bare)
 	}
-	own.Register(a.Engines[len(a.Engines)-1])
+	last := a.Engines[len(a.Engines)-1]
+	own.Register(last)
+	site.Register(last)
 	limit := connLimit(openFiles(), len(a.ports))
 	for i, e := range a.Engines {
 		own.RegisterProbes(e)

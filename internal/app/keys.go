@@ -70,6 +70,19 @@ func (a *App) tellAccess() {
 	}
 }
 
+// PageAddress returns where hone's page is on this machine: a link that signs somebody in once,
+// or, where nobody needs to, the page itself.
+func (a *App) PageAddress() string {
+	base, err := api.BaseFromListen(a.ports[len(a.ports)-1].Addr().String(), a.cfg.TLS.On())
+	if err != nil {
+		return ""
+	}
+	if a.gate(a.ports[len(a.ports)-1]).OpenToPeople() {
+		return base + "/"
+	}
+	return base + "/" + secrets{a.Keys, a.Connection, a.log}.NewSignInLink().Path
+}
+
 // refused is what the receiver counts.
 func (a *App) refused() connect.Refused {
 	if a.Webhook == nil { // not wired yet
@@ -126,6 +139,11 @@ func (s secrets) Rotate() error {
 	s.log.Info("the secret was replaced; the old one counts until every registration carries the new one")
 	s.connection.Renew()
 	return nil
+}
+
+func (s secrets) NewSignInLink() api.SignInLink {
+	code, ends := s.keys.Sessions().NewLink()
+	return api.SignInLink{Path: "ui/sign-in?link=" + code, Ends: ends}
 }
 
 func (s secrets) Rotation() api.Rotation {

@@ -58,6 +58,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 	g.Go(func() error {
 		<-ctx.Done()
 		a.log.Info("stopping")
+		close(a.ending)
 		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.cfg.ShutdownTimeout)
 		defer cancel()
 		for _, p := range a.ports {

@@ -32,7 +32,7 @@ var layers = []layer{
 		"internal/panics", "internal/parallel", "internal/priority", "internal/records", "internal/secret", "internal/service", "internal/wake", "config", "event", "settings", "vector",
 	}},
 	{"Label Studio's forms", []string{"labelstudio/passage", "labelstudio/labelconfig", "content", "labelstudio/regions", "labelstudio/wire"}},
-	{"doors", []string{"access", "api", "labelstudio", "notify"}},
+	{"doors", []string{"access", "api", "labelstudio", "notify", "page"}},
 	{"vectors", []string{
 		"encode/text/internal/hashing", "encode/text/internal/kernels", "encode/text/internal/lowrank", "encode/text/token", "encode", "encode/text/wordpiece", "encode/text/ngram", "encode/text/static",
 		"encode/text/internal/safetensors", "encode/text/internal/tokenizer", "encode/text/minilm", "encode/text/model2vec", "encode/text/bert", "encode/text/finetune", "encode/remote", "encode/encoders", "encode/trainprocess", "encode/backfill", "internal/newslike",
