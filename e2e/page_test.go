@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -68,8 +69,9 @@ func (b *browser) press(selector string) {
 	b.run("click on "+selector, chromedp.Click(chromedp.CSS(selector)))
 }
 
-// shootAll takes screenshots of a view as people have it: light, dark, on a phone.
-func (b *browser) shootAll(name string) {
+// shootAll takes screenshots of a view as people have it, light, dark and on a phone, and has axe-core
+// look at each.
+func (b *browser) shootAll(name, axe string) {
 	b.t.Helper()
 	scheme := func(of string) chromedp.Action[chromedp.Void] {
 		return func(ctx context.Context, _ *chromedp.Target) (chromedp.Void, error) {
@@ -78,14 +80,44 @@ func (b *browser) shootAll(name string) {
 		}
 	}
 	b.shoot(name + " light")
+	b.inspect(name, axe)
 	b.run("dark", scheme("dark"))
 	b.shoot(name + " dark")
+	b.inspect(name+", dark", axe)
 	b.run("a phone", scheme("light"), chromedp.EmulateViewport(390, 844, chromedp.EmulateMobile, chromedp.EmulateScale(2)))
 	b.shoot(name + " phone")
+	b.inspect(name+", on a phone", axe)
 	if b.look(`document.documentElement.scrollWidth > innerWidth`, nil) {
 		b.t.Errorf("%s is wider than a phone", name)
 	}
 	b.run("no phone", chromedp.EmulateViewport(1500, 1300))
+}
+
+// axeScript is axe-core, which finds what keeps people from using a page.
+func axeScript(t *testing.T) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "../scripts/axe").Output()
+	if err != nil {
+		t.Fatalf("scripts/axe: %v", err)
+	}
+	script, err := os.ReadFile(strings.TrimSpace(string(out)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(script)
+}
+
+// inspect has axe-core look at the page as it is, and fails for what is serious.
+func (b *browser) inspect(name, axe string) {
+	b.t.Helper()
+	b.look(`(() => { `+axe+`; window.axeFound = null; axe.run({resultTypes: ['violations']}).then(r => { window.axeFound = r.violations
+		.filter(v => v.impact === 'serious' || v.impact === 'critical').map(v => v.id + ': ' + v.nodes.map(n => n.html).join(' ').slice(0, 300)) },
+		e => { window.axeFound = [String(e)] }); return true })()`, nil)
+	var found []string
+	b.await("axe-core has looked at "+name, `window.axeFound`, &found)
+	for _, f := range found {
+		b.t.Errorf("%s: %s", name, f)
+	}
 }
 
 // TestPage connects a project by clicks alone and follows it on hone's page while it is labelled.
@@ -94,12 +126,13 @@ func TestPage(t *testing.T) {
 	project := s.newProject(labelConfig(t), load(t, "tasks.jsonl")[:60])
 	h := everywhere(t, newHone(t, "HONE_LEARNER_ENCODER=static"))
 	h.start()
+	axe := axeScript(t)
 	b := newBrowser(t)
 	complained := b.listen()
 
 	b.visit(h.url() + "/ui/connect")
 	b.await("the page asks who it is", `location.pathname === '/ui/sign-in' && document.querySelector('#token')`, nil)
-	b.shootAll("sign in")
+	b.shootAll("sign in", axe)
 	b.fillIn("#token", "something else")
 	b.press("main button")
 	b.await("a wrong token is refused", `document.querySelector('.fault')?.textContent.includes('neither')`, nil)
@@ -108,7 +141,7 @@ func TestPage(t *testing.T) {
 	b.await("the right one leads to where somebody wanted to go", `location.pathname === '/ui/connect'`, nil)
 	b.press("nav a.name")
 	b.await("no project yet", `location.pathname === '/ui/' && document.querySelector('main a.button')`, nil)
-	b.shootAll("no project")
+	b.shootAll("no project", axe)
 
 	b.press("main a.button")
 	b.await("the form for Label Studio", `document.querySelector('#url')`, nil)
@@ -121,7 +154,7 @@ func TestPage(t *testing.T) {
 	if b.look(`document.documentElement.innerHTML`, &shown); strings.Contains(shown, os.Getenv("HONE_LS_TOKEN")) {
 		t.Error("Label Studio's token is shown")
 	}
-	b.shootAll("connect")
+	b.shootAll("connect", axe)
 	b.press(offered)
 	b.await("the project's page", fmt.Sprintf(`location.pathname === '/ui/projects/%d' && document.querySelector('#labels')`, project), nil)
 	b.await("the queue is there without a reload", `document.querySelectorAll('#queue tbody tr').length >= 20`, nil)
@@ -134,7 +167,7 @@ func TestPage(t *testing.T) {
 	b.await("the labels are counted on the open page", fmt.Sprintf(`document.querySelector('#labels').textContent === '%d'`, labels), nil)
 	b.await("the curve is drawn", `document.querySelector('#plots canvas') && JSON.parse(document.querySelector('#curve [data-points]').dataset.points)[0].at(-1) === 20`, nil)
 	b.await("the queue says why", `[...document.querySelectorAll('#queue tbody tr')].every(r => r.cells[2].textContent && r.cells[5].textContent)`, nil)
-	b.shootAll("project")
+	b.shootAll("project", axe)
 
 	b.press("#classes summary")
 	b.fillIn("#classes textarea", "engine, tyres, oil, the road\nmiles to the gallon")
@@ -155,10 +188,10 @@ func TestPage(t *testing.T) {
 	b.await("the queue is shorter", `document.querySelectorAll('#queue tbody tr').length === 12`, nil)
 	b.press("a[href$=doctor]")
 	b.await("the doctor's lines", `document.querySelectorAll('.steps li').length > 3`, nil)
-	b.shootAll("doctor")
+	b.shootAll("doctor", axe)
 	b.visit(h.url() + "/")
 	b.await("GET / leads a browser to the page", `location.pathname === '/ui/' && document.querySelector('.card')`, nil)
-	b.shootAll("overview")
+	b.shootAll("overview", axe)
 	b.press("header form button")
 	b.await("signed out", `location.pathname === '/ui/sign-in'`, nil)
 	b.visit(h.url() + "/ui/")

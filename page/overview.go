@@ -27,6 +27,9 @@ type quality struct {
 	Recent              *float64
 }
 
+// Vague reports whether the interval says more than the estimate.
+func (q quality) Vague() bool { return q.Estimate != nil && *q.High-*q.Low > 0.4 }
+
 func qualities(p api.Project) (out []quality) {
 	for _, h := range p.Heads {
 		q := quality{Control: h.Control, Examples: h.Examples, Recent: h.RecentAccuracy}

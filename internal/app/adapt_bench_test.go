@@ -8,7 +8,6 @@ import (
 	"os"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -53,7 +52,7 @@ func BenchmarkWhileAdapting(b *testing.B) {
 		st, _ := h.Learner.Status(got.ID)
 		return got.Labels == warm && st.Settled
 	})
-	r := &adaptLoad{TB: b, h: h, store: s}
+	r := &load{TB: b, h: h, store: s}
 	var texts []encode.LabelledText
 	for i := range 200 {
 		body, topic := apptest.Text(i)
@@ -134,22 +133,8 @@ func BenchmarkWhileAdapting(b *testing.B) {
 					ackRatios, learnRatios = append(ackRatios, math.Log(a2/a)), append(learnRatios, math.Log(l2/l))
 				}
 			}
-			report := func(what string, alone, ratios []float64) {
-				slices.Sort(alone)
-				slices.Sort(ratios)
-				var mean, square float64
-				for _, x := range ratios {
-					mean += x / float64(len(ratios))
-				}
-				for _, x := range ratios {
-					square += (x - mean) * (x - mean)
-				}
-				b.ReportMetric(alone[len(alone)/2], what+"-p99-ms")
-				b.ReportMetric(math.Exp(ratios[len(ratios)/2]), what+"-ratio")
-				b.ReportMetric(math.Sqrt(square/float64((len(ratios)-1)*len(ratios))), what+"-se")
-			}
-			report("ack", acks, ackRatios)
-			report("learn", learns, learnRatios)
+			reportRatios(b, "ack", acks, ackRatios)
+			reportRatios(b, "learn", learns, learnRatios)
 			b.ReportMetric(0, "ns/op")
 		})
 	}
@@ -166,104 +151,4 @@ func BenchmarkWhileAdapting(b *testing.B) {
 		b.ReportMetric(ratios[len(ratios)/2], "rate-ratio")
 		b.ReportMetric(0, "ns/op")
 	})
-}
-
-// adaptLoad sends annotations of one project.
-type adaptLoad struct {
-	testing.TB
-	h     *apptest.Instance
-	store *learnedAt
-	last  atomic.Int64
-}
-
-// publish publishes an annotation of a task that there was not before.
-func (r *adaptLoad) publish() (id event.AnnotationID, began, acknowledged time.Time) {
-	n := int(50_000_000 + r.last.Add(1))
-	body, topic := apptest.Text(n)
-	c := &event.Changed{
-		Project: 1, Source: event.FromWebhook, At: time.Now(),
-		Tasks: []event.Task{{ID: event.TaskID(n), Data: []byte(fmt.Sprintf(`{"text":"%s, number %d"}`, body, n))}},
-		Annotations: []event.Annotation{{
-			ID: event.AnnotationID(n), Task: event.TaskID(n), UpdatedAt: time.Now(),
-			Result: []byte(`[{"id":"r","from_name":"topic","to_name":"t","type":"choices","value":{"choices":["` + topic + `"]}}]`),
-		}},
-	}
-	began = time.Now()
-	if err := r.h.Pipeline.Publish(context.Background(), c); err != nil {
-		r.Error(err)
-	}
-	return event.AnnotationID(n), began, time.Now()
-}
-
-// paced publishes n annotations from so many senders, a second so many of all in all, and returns
-// the 99th percentiles in milliseconds.
-func (r *adaptLoad) paced(n, senders int, perSecond float64) (ack, learn float64) {
-	var mu sync.Mutex
-	began := map[event.AnnotationID]time.Time{}
-	var acks []float64
-	turns := make(chan struct{}, n)
-	var wait sync.WaitGroup
-	for range senders {
-		wait.Go(func() {
-			for range turns {
-				id, at, done := r.publish()
-				mu.Lock()
-				began[id] = at
-				acks = append(acks, done.Sub(at).Seconds()*1000)
-				mu.Unlock()
-			}
-		})
-	}
-	tick := time.NewTicker(time.Duration(float64(time.Second) / perSecond))
-	for range n {
-		<-tick.C
-		turns <- struct{}{}
-	}
-	tick.Stop()
-	close(turns)
-	wait.Wait()
-	learns := r.learned(began)
-	slices.Sort(acks)
-	slices.Sort(learns)
-	return acks[n*99/100], learns[n*99/100]
-}
-
-// learned waits until annotations are learned durably and returns how many milliseconds each took.
-func (r *adaptLoad) learned(began map[event.AnnotationID]time.Time) (took []float64) {
-	apptest.Until(r, "all are learned", func() bool {
-		r.store.mu.Lock()
-		defer r.store.mu.Unlock()
-		took = took[:0]
-		for id, at := range began {
-			if done, ok := r.store.done[id]; ok {
-				took = append(took, done.Sub(at).Seconds()*1000)
-			}
-		}
-		return len(took) == len(began)
-	})
-	return took
-}
-
-// full publishes n annotations from 64 senders as fast as they are learned, and returns how many a
-// second that are.
-func (r *adaptLoad) full(n int) float64 {
-	at := time.Now()
-	began := map[event.AnnotationID]time.Time{}
-	var mu sync.Mutex
-	var left atomic.Int64
-	left.Store(int64(n))
-	var wait sync.WaitGroup
-	for range 64 {
-		wait.Go(func() {
-			for left.Add(-1) >= 0 {
-				id, at, _ := r.publish()
-				mu.Lock()
-				began[id] = at
-				mu.Unlock()
-			}
-		})
-	}
-	wait.Wait()
-	r.learned(began)
-	return float64(n) / time.Since(at).Seconds()
 }

@@ -71,6 +71,11 @@
     }
     draw();
   });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+    for (const { chart } of plots.values()) chart.root.parentElement.remove();
+    plots.clear();
+    draw();
+  });
   addEventListener("resize", () => {
     const holder = document.getElementById("plots");
     for (const { chart } of plots.values()) chart.setSize({ width: Math.max(280, holder.clientWidth), height: 210 });
