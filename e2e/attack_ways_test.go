@@ -35,7 +35,7 @@ func (v *victim) setup(hostname string) string {
 // bad are ways to call a route without the credential it asks for.
 func (v *victim) bad(r route, s shot) []shot {
 	secret, admin := v.secret(), v.admin()
-	ls := !strings.HasPrefix(r.path, "/api") && r.path != "/metrics"
+	ls := !strings.HasPrefix(r.path, "/api") && !strings.HasPrefix(r.path, "/ui") && r.path != "/metrics"
 	out := []shot{
 		s,
 		s.with(basicHeader("hone", "wrong")),
@@ -55,6 +55,8 @@ func (v *victim) bad(r route, s shot) []shot {
 		s.with([2]string{"Authorization", "Token " + admin}),
 		s.with(bearer("wrong"), bearer(admin)),
 		s.with([2]string{"Cookie", "token=" + admin + "; sessionid=" + secret}),
+		s.with([2]string{"Cookie", "hone_session=" + admin}),
+		s.with([2]string{"Cookie", "hone_session=admin.99999999999.00000000000000000000000000000000." + strings.Repeat("A", 43)}),
 		s.with([2]string{"X-Hone-Secret", "wrong"}),
 		s.with([2]string{"X-Hone-Secret", ""}),
 		s.with([2]string{"X-Hone-Secret", admin}),
